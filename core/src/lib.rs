@@ -1,0 +1,10 @@
+//! The decisions of Quorate: two state machines and the aggregation, with no networking code, no threads, no async
+//! runtime, no clock and no entropy of its own.
+//!
+//! An adapter feeds a machine inputs with their times and carries out its outputs.
+#![warn(missing_docs)]
+
+pub mod aggregate;
+pub mod id;
+pub mod time;
+pub mod value;

@@ -1,0 +1,112 @@
+//! The bus: how tasks, results and presence travel between processes.
+//!
+//! Three implementations share one contract, and one test suite holds each to it: [`NatsBus`](nats::NatsBus) in
+//! production, [`LocalBus`](local::LocalBus) within one process, and the simulated one.
+//!
+//! The contract is what NATS core gives and no more:
+//! * at most once: a message arrives once or not at all;
+//! * order is kept per publisher and subject;
+//! * nothing is buffered without bound: a subscriber that falls behind loses messages, and is told how many;
+//! * a publish while disconnected is refused, and never delivered after a reconnect;
+//! * a message with a reply subject that nobody was subscribed to receive is answered on that reply subject with a
+//!   [`Message`] whose `no_responders` is set;
+//! * of the subscribers in one queue group, one receives a message.
+
+pub mod local;
+pub mod nats;
+
+use std::future::Future;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+
+/// A message as a subscriber receives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The subject it was published on.
+    pub subject: String,
+    /// Where an answer to it goes, if its publisher wants one.
+    pub reply: Option<String>,
+    /// The body.
+    pub payload: Bytes,
+    /// Set on the bus's own notice that a message published with this subject as its reply subject had no subscriber.
+    pub no_responders: bool,
+}
+
+/// Why a message was not taken for sending. It is dropped: the bus never keeps it for later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// There is no connection; publish again after the next reconnect if it still matters then.
+    #[error("the bus is disconnected")]
+    Disconnected,
+    /// The outgoing queue is full; publish less, or later.
+    #[error("the outgoing queue of the bus is full")]
+    Full,
+    /// The bus will never take this message: too large, or no valid subject.
+    #[error("the bus refuses the message: too large or an invalid subject")]
+    Refused,
+}
+
+/// Why a bus could not do what was asked of the whole connection.
+#[derive(Debug, thiserror::Error)]
+pub enum BusError {
+    /// The address or the credentials cannot be used as they are; correct the configuration.
+    #[error("{0}")]
+    Configuration(String),
+    /// The bus is closed for good.
+    #[error("the bus is closed")]
+    Closed,
+}
+
+/// Whether the bus is connected, and for the how-manieth time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BusStatus {
+    /// Whether messages can be published and received now.
+    pub connected: bool,
+    /// How many connections there have been: an outage too short to be seen as `connected == false` still shows as a
+    /// larger number.
+    pub connections: u64,
+}
+
+/// A way to publish and subscribe. Clones share one connection.
+pub trait Bus: Clone + Send + Sync + 'static {
+    /// The receiving end of one subscription.
+    type Subscription: Subscription;
+
+    /// Hands a message over for sending and returns at once, without waiting for the network.
+    ///
+    /// # Errors
+    /// [`PublishError`]; the message is then dropped.
+    fn publish(&self, subject: &str, reply: Option<&str>, payload: Bytes) -> Result<(), PublishError>;
+
+    /// Subscribes to `subject`, in which `*` stands for one token and a final `>` for one or more. The subscription
+    /// survives reconnects and ends when it is dropped.
+    ///
+    /// # Errors
+    /// [`BusError`]; being disconnected is none: the subscription then starts with the next connection.
+    fn subscribe(
+        &self,
+        subject: &str,
+        queue_group: Option<&str>,
+    ) -> impl Future<Output = Result<Self::Subscription, BusError>> + Send;
+
+    /// Waits until everything published and subscribed so far has reached the bus, or the connection is gone, or two
+    /// seconds have passed.
+    fn flush(&self) -> impl Future<Output = ()> + Send;
+
+    /// The state of the connection, now and as it changes.
+    fn status(&self) -> watch::Receiver<BusStatus>;
+}
+
+/// The receiving end of one subscription. Dropping it unsubscribes.
+pub trait Subscription: Send + 'static {
+    /// The next message; `None` once the bus is closed for good. Cancel safe: no message is lost when the future is
+    /// dropped.
+    fn recv(&mut self) -> impl Future<Output = Option<Message>> + Send;
+
+    /// The next message if one is there already.
+    fn try_recv(&mut self) -> Option<Message>;
+
+    /// How many messages were dropped because this subscription was not emptied fast enough, since it began.
+    fn dropped(&self) -> u64;
+}

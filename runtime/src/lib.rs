@@ -1,0 +1,6 @@
+//! The adapters of Quorate: they move bytes between the network and the state machines of `quorate-core`, and decide
+//! nothing themselves.
+#![warn(missing_docs)]
+
+pub mod bus;
+pub mod source;
