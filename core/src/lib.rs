@@ -5,6 +5,14 @@
 #![warn(missing_docs)]
 
 pub mod aggregate;
+pub mod coordinator;
 pub mod id;
+pub mod outcome;
+pub mod policy;
+pub mod query;
 pub mod time;
 pub mod value;
+pub mod worker;
+
+pub use coordinator::Coordinator;
+pub use worker::Worker;

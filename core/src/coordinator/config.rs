@@ -1,0 +1,61 @@
+//! The coordinator's settings; every one of them is a bound or a wait.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::reliability::Score;
+use crate::id::WorkerId;
+use crate::policy::{Limits, Policy};
+
+/// The settings of a [`Coordinator`](super::Coordinator).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The policy of a request that sets nothing itself.
+    pub policy: Policy,
+    /// How far a request's own policy may go.
+    pub limits: Limits,
+    /// The most requests in flight; a further one is refused.
+    pub max_in_flight: usize,
+    /// The most callers that may wait for one request under the same id.
+    pub max_waiting: usize,
+    /// How long a worker counts as live after it was last heard.
+    pub presence: Duration,
+    /// While no worker is known: the pause after an answer that ends the collecting.
+    pub stall: Duration,
+    /// When silent workers are asked a second time, in thousandths of the timeout; 0 never asks again.
+    pub redispatch_permille: u32,
+    /// How long an outcome is remembered by its id.
+    pub remember: Duration,
+    /// How many outcomes are remembered; the oldest is forgotten first.
+    pub max_remembered: usize,
+    /// The workers whose results and presence count; `None` admits every worker.
+    pub admitted: Option<BTreeSet<WorkerId>>,
+    /// A worker whose score is below this is asked but not counted; `None` counts every worker.
+    pub cordon_below: Option<Score>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            policy: Policy::default(),
+            limits: Limits::default(),
+            max_in_flight: 10_000,
+            max_waiting: 64,
+            presence: Duration::from_secs(10),
+            stall: Duration::from_millis(300),
+            redispatch_permille: 500,
+            remember: Duration::from_secs(60),
+            max_remembered: 10_000,
+            admitted: None,
+            cordon_below: None,
+        }
+    }
+}
+
+impl Config {
+    /// How long after its submission a request of this timeout is asked a second time; `None` if never.
+    pub(super) fn redispatch_after(&self, timeout: Duration) -> Option<Duration> {
+        let nanos = timeout.as_nanos() * u128::from(self.redispatch_permille) / 1000;
+        (self.redispatch_permille > 0).then(|| Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
+    }
+}

@@ -1,0 +1,80 @@
+//! What a coordinator has counted since it began: nothing is dropped without a trace.
+
+/// Defines the counters once: the struct, and the list of names and values that the adapters show.
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Counts since the coordinator began.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Counters {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl Counters {
+            /// Every counter by its name.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name)),*].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    /// Requests accepted and dispatched.
+    requests_accepted,
+    /// Callers that joined a request in flight under the same id.
+    requests_joined,
+    /// Callers that were given a remembered outcome.
+    requests_replayed,
+    /// Requests refused because their id belongs to another query.
+    refused_conflict,
+    /// Requests refused because their policy is not valid.
+    refused_policy,
+    /// Requests refused because too much is in flight.
+    refused_overloaded,
+    /// Requests refused while draining.
+    refused_draining,
+    /// Requests refused while the bus is down.
+    refused_bus_down,
+    /// Answers by every expected worker.
+    answered_complete,
+    /// Answers by at least half of the expected workers.
+    answered_partial,
+    /// Answers by fewer than half of the expected workers.
+    answered_low_reliability,
+    /// Answers whose workers do not agree.
+    answered_disputed,
+    /// Requests that ended with fewer usable values than required.
+    failed_insufficient_responses,
+    /// Requests whose deadline passed without a usable value.
+    failed_deadline_exceeded,
+    /// Requests that nobody listened to.
+    failed_no_workers,
+    /// Requests that ended for want of a bus.
+    failed_bus_down,
+    /// Requests whose task did not fit the outgoing queue.
+    failed_overloaded,
+    /// Requests that ended because their last caller went away.
+    cancelled,
+    /// Requests that a quorum ended before every worker had answered.
+    quorum_early,
+    /// Second askings.
+    redispatched,
+    /// Answers that came only after a second asking.
+    redispatch_rescued,
+    /// Tasks reported undelivered.
+    tasks_undelivered,
+    /// Results taken as an observation.
+    results_accepted,
+    /// Results for a request that had ended.
+    results_late,
+    /// Second results that say the same as the first, or may.
+    results_duplicate,
+    /// Second results that contradict the first.
+    results_equivocal,
+    /// Results for a request that is not known.
+    results_unknown,
+    /// Results that came on the reply subject of another task.
+    results_misdirected,
+    /// Results and announcements of workers that are not admitted, or beyond the number of workers kept.
+    workers_not_admitted,
+}

@@ -1,0 +1,78 @@
+//! The requests that have ended, remembered by id for a while: bounded in count and time.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::id::RequestId;
+use crate::outcome::Outcome;
+use crate::query::Query;
+use crate::time::Timestamp;
+
+/// One request that has ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) request: RequestId,
+    pub(super) query: Query,
+    /// What a retry is given; `None` if the request was cancelled or failed in a way that a retry may not, so that it
+    /// is asked anew.
+    pub(super) outcome: Option<Arc<Outcome>>,
+    forget_at: Timestamp,
+}
+
+/// Names one entry of the [`Memory`]; numbers grow with time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct EndedSeq(u64);
+
+/// The remembered requests, the oldest first.
+#[derive(Debug)]
+pub(super) struct Memory {
+    entries: VecDeque<Ended>,
+    first: u64,
+    capacity: usize,
+    keep: Duration,
+}
+
+impl Memory {
+    pub(super) fn new(capacity: usize, keep: Duration) -> Self {
+        Self { entries: VecDeque::new(), first: 0, capacity, keep }
+    }
+
+    pub(super) fn get(&self, seq: EndedSeq) -> Option<&Ended> {
+        let index = seq.0.checked_sub(self.first)?;
+        self.entries.get(usize::try_from(index).ok()?)
+    }
+
+    /// Remembers a request. Its entry may have to make room for it first: see [`Memory::pop`].
+    pub(super) fn push(
+        &mut self,
+        now: Timestamp,
+        request: RequestId,
+        query: Query,
+        outcome: Option<Arc<Outcome>>,
+    ) -> EndedSeq {
+        let seq = EndedSeq(self.first + self.entries.len() as u64);
+        self.entries.push_back(Ended { request, query, outcome, forget_at: now.after(self.keep) });
+        seq
+    }
+
+    /// Takes the oldest entry if its time is over or there are more entries than allowed.
+    pub(super) fn pop(&mut self, now: Timestamp) -> Option<(EndedSeq, Ended)> {
+        let oldest = self.entries.front()?;
+        if self.entries.len() <= self.capacity && oldest.forget_at > now {
+            return None;
+        }
+        let seq = EndedSeq(self.first);
+        self.first += 1;
+        self.entries.pop_front().map(|ended| (seq, ended))
+    }
+
+    /// When the oldest entry may be forgotten.
+    pub(super) fn next_expiry(&self) -> Option<Timestamp> {
+        self.entries.front().map(|oldest| oldest.forget_at)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+}

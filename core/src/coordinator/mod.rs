@@ -1,0 +1,377 @@
+//! The coordinator: takes requests, asks the workers, collects what they say, and answers each request exactly once,
+//! never later than its deadline.
+//!
+//! Time only moves forward here: a time earlier than one already seen counts as the latest one seen. Whatever is due
+//! by the time of an input happens before the input, so that no answer is used that came after the deadline.
+
+mod config;
+mod counters;
+mod input;
+mod memory;
+mod output;
+mod registry;
+mod reliability;
+mod request;
+mod results;
+mod submit;
+mod table;
+mod timers;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+
+pub use config::Config;
+pub use counters::Counters;
+pub use input::{Input, Presence, PresenceState, Submit, Undelivered, UndeliveredCause, WorkerResult};
+pub use output::{Output, Refusal, Task};
+pub use registry::{Worker, WorkerState};
+pub use reliability::{Reliability, ResponseTimes, Score};
+
+use crate::aggregate::Exclusion;
+use crate::id::{RequestId, WorkerId};
+use crate::outcome::{Cause, Failure, Outcome, Status};
+use crate::query::Query;
+use crate::time::Timestamp;
+use memory::Memory;
+use registry::Registry;
+use request::Judgement;
+use table::{Slot, Table};
+use timers::{Timer, Timers};
+
+/// How long after a reconnect the requests that may have lost their task are asked again: the workers reconnect too.
+const RECONNECT_GRACE: Duration = Duration::from_millis(250);
+/// How long a second asking is put off while the bus is down.
+const REDISPATCH_RETRY: Duration = Duration::from_millis(100);
+
+/// The state machine that serves requests.
+#[derive(Debug)]
+pub struct Coordinator {
+    config: Config,
+    now: Timestamp,
+    ids: ChaCha8Rng,
+    table: Table,
+    memory: Memory,
+    registry: Registry,
+    timers: Timers,
+    /// Whether a [`Timer::Presence`] is armed.
+    presence_armed: bool,
+    /// Whether a [`Timer::Memory`] is armed.
+    memory_armed: bool,
+    bus_up: bool,
+    /// When the bus was last found down, if ever.
+    last_bus_down: Option<Timestamp>,
+    draining: bool,
+    counters: Counters,
+    outputs: VecDeque<Output>,
+}
+
+impl Coordinator {
+    /// An idle coordinator without a bus. `seed` decides the ids it draws, and nothing else that can be seen.
+    pub fn new(config: Config, seed: u64) -> Self {
+        let mut ids = ChaCha8Rng::seed_from_u64(seed);
+        Self {
+            now: Timestamp::ZERO,
+            table: Table::new(ids.next_u64()),
+            memory: Memory::new(config.max_remembered, config.remember),
+            registry: Registry::new(&config),
+            timers: Timers::default(),
+            presence_armed: false,
+            memory_armed: false,
+            bus_up: false,
+            last_bus_down: None,
+            draining: false,
+            counters: Counters::default(),
+            outputs: VecDeque::new(),
+            config,
+            ids,
+        }
+    }
+
+    /// Takes one thing that happened.
+    pub fn handle_input(&mut self, now: Timestamp, input: Input) {
+        self.handle_timeout(now);
+        match input {
+            Input::Submit(submit) => self.submit(submit),
+            Input::Cancel(ticket) => self.cancel(ticket),
+            Input::Result(result) => self.result(result),
+            Input::Undelivered(undelivered) => self.undelivered(undelivered),
+            Input::Presence(presence) => self.presence(&presence),
+            Input::BusUp => self.bus_up(),
+            Input::BusDown => {
+                self.bus_up = false;
+                self.last_bus_down = Some(self.now);
+            }
+            Input::Drain if self.draining => {}
+            Input::Drain => {
+                self.draining = true;
+                self.report_drained();
+            }
+        }
+    }
+
+    /// Notes that time has passed. To be called when [`Coordinator::poll_timeout`] is due; calling it more often does
+    /// no harm.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        while let Some(timer) = self.timers.pop_due(self.now) {
+            match timer {
+                Timer::Request(slot) => self.request_due(slot),
+                Timer::Presence => {
+                    self.presence_armed = false;
+                    self.registry.expire(self.now);
+                    self.arm_presence();
+                }
+                Timer::Memory => {
+                    self.memory_armed = false;
+                    self.forget();
+                }
+            }
+        }
+    }
+
+    /// When the coordinator next wants [`Coordinator::handle_timeout`] to be called; `None` if it waits for nothing.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.timers.next()
+    }
+
+    /// The next thing to do, until there is none.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// What has been counted so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// How many requests are in flight.
+    pub fn in_flight(&self) -> usize {
+        self.table.len()
+    }
+
+    /// How many ended requests are remembered.
+    pub fn remembered(&self) -> usize {
+        self.memory.len()
+    }
+
+    /// Whether further requests are refused because the coordinator is about to stop.
+    pub fn is_draining(&self) -> bool {
+        self.draining
+    }
+
+    /// The known workers, in order.
+    pub fn workers(&self) -> impl Iterator<Item = (&WorkerId, &Worker)> {
+        self.registry.iter()
+    }
+
+    /// How many workers would be expected to answer a request made now.
+    pub fn live_workers(&self) -> usize {
+        self.registry.live().count()
+    }
+
+    /// Whether a worker's values are shown and not used, for its score.
+    pub fn is_cordoned(&self, worker: &WorkerId) -> bool {
+        self.registry.is_cordoned(worker, self.config.cordon_below)
+    }
+
+    /// Does what a request's timer was armed for.
+    fn request_due(&mut self, slot: Slot) {
+        let Some(request) = self.table.get_mut(slot) else { return };
+        if request.deadline <= self.now {
+            self.finish(slot, Cause::DeadlinePassed);
+        } else if request.stall_at.is_some_and(|at| at <= self.now) {
+            self.finish(slot, Cause::Stalled);
+        } else {
+            if request.redispatch_at.is_some_and(|at| at <= self.now) {
+                self.redispatch(slot);
+            }
+            self.arm(slot);
+        }
+    }
+
+    /// Asks a second time, if somebody is silent; while the bus is down that waits.
+    fn redispatch(&mut self, slot: Slot) {
+        let (now, bus_up) = (self.now, self.bus_up);
+        let Some(request) = self.table.get_mut(slot) else { return };
+        request.redispatch_at = None;
+        if !request.is_anyone_silent() {
+            return;
+        }
+        if bus_up {
+            request.attempts += 1;
+            self.counters.redispatched += 1;
+            self.publish(slot);
+        } else {
+            request.redispatch_at = Some(now.after(REDISPATCH_RETRY));
+        }
+    }
+
+    fn publish(&mut self, slot: Slot) {
+        let Some(request) = self.table.get(slot) else { return };
+        self.outputs.push_back(Output::Publish(Task {
+            id: request.task,
+            request: request.id.clone(),
+            query: request.query.clone(),
+            ttl: request.deadline.since(self.now),
+            attempt: request.attempts,
+        }));
+    }
+
+    /// Arms the timer of a request, which must not be armed, for when the request next wants attention.
+    fn arm(&mut self, slot: Slot) {
+        let Some(request) = self.table.get_mut(slot) else { return };
+        request.armed_at = request.next_timeout();
+        self.timers.arm(request.armed_at, Timer::Request(slot));
+    }
+
+    /// Moves the armed timer of a request to when it now wants attention.
+    fn rearm(&mut self, slot: Slot) {
+        let Some(request) = self.table.get(slot) else { return };
+        if request.armed_at != request.next_timeout() {
+            self.timers.disarm(request.armed_at, Timer::Request(slot));
+            self.arm(slot);
+        }
+    }
+
+    fn arm_presence(&mut self) {
+        if !self.presence_armed
+            && let Some(at) = self.registry.next_expiry()
+        {
+            self.timers.arm(at, Timer::Presence);
+            self.presence_armed = true;
+        }
+    }
+
+    /// Whether the bus has been down at some time since `since`.
+    fn bus_was_down(&self, since: Timestamp) -> bool {
+        !self.bus_up || self.last_bus_down.is_some_and(|at| at >= since)
+    }
+
+    /// The bus is back: what was published shortly before it went may be lost, so the requests in flight are asked
+    /// again soon instead of late.
+    fn bus_up(&mut self) {
+        let outage = self.last_bus_down.is_some() && !self.bus_up;
+        self.bus_up = true;
+        if !outage {
+            return;
+        }
+        let soon = self.now.after(RECONNECT_GRACE);
+        for slot in self.table.slots() {
+            let request = self.table.get_mut(slot).expect("an occupied slot");
+            request.redispatch_at = request.redispatch_at.map(|at| at.min(soon));
+            self.rearm(slot);
+        }
+    }
+
+    fn presence(&mut self, presence: &Presence) {
+        if !self.admits(&presence.worker) {
+            self.counters.workers_not_admitted += 1;
+            return;
+        }
+        match self.registry.announce(self.now, presence) {
+            None => self.counters.workers_not_admitted += 1,
+            Some(false) => {}
+            Some(true) => {
+                for slot in self.table.slots() {
+                    let request = self.table.get_mut(slot).expect("an occupied slot");
+                    if request.give_up_on(&presence.worker) && request.all_answered() {
+                        self.finish(slot, Cause::AllAnswered);
+                    }
+                }
+            }
+        }
+        self.arm_presence();
+    }
+
+    fn admits(&self, worker: &WorkerId) -> bool {
+        self.config.admitted.as_ref().is_none_or(|admitted| admitted.contains(worker))
+    }
+
+    /// Ends a request by `cause`.
+    fn finish(&mut self, slot: Slot, cause: Cause) {
+        let Some(request) = self.table.get(slot) else { return };
+        let judgement = request.judge(cause, self.bus_was_down(request.submitted));
+        self.finish_with(slot, cause, judgement);
+    }
+
+    /// Ends a request: its callers are answered, its id is remembered, and its workers' records are kept.
+    fn finish_with(&mut self, slot: Slot, cause: Cause, judgement: Judgement) {
+        let Some(request) = self.table.remove(slot) else { return };
+        self.timers.disarm(request.armed_at, Timer::Request(slot));
+        if cause == Cause::DeadlinePassed && !self.bus_was_down(request.submitted) {
+            for participant in &request.participants {
+                if matches!(participant.part, request::Part::Awaited)
+                    && let Some(record) = self.registry.record(&participant.worker)
+                {
+                    record.timeout();
+                }
+            }
+        }
+        let tickets = request.tickets.clone();
+        let outcome = Arc::new(request.conclude(self.now, cause, judgement));
+        for observation in &outcome.observations {
+            if observation.excluded == Some(Exclusion::Outlier)
+                && let Some(record) = self.registry.record(&observation.worker)
+            {
+                record.outlier();
+            }
+        }
+        self.count(&outcome);
+        for ticket in tickets {
+            self.outputs.push_back(Output::Answer { ticket, reply: Ok(Arc::clone(&outcome)) });
+        }
+        let retry_gets = outcome.verdict.as_ref().map_or_else(|failure| !failure.is_retryable(), |_| true);
+        let remembered = retry_gets.then(|| Arc::clone(&outcome));
+        self.remember(outcome.request.clone(), outcome.query.clone(), remembered);
+        self.report_drained();
+    }
+
+    fn count(&mut self, outcome: &Outcome) {
+        let counters = &mut self.counters;
+        let counter = match &outcome.verdict {
+            Ok(answer) => match answer.status {
+                Status::Complete => &mut counters.answered_complete,
+                Status::Partial => &mut counters.answered_partial,
+                Status::LowReliability => &mut counters.answered_low_reliability,
+                Status::Disputed => &mut counters.answered_disputed,
+            },
+            Err(failure) => match failure {
+                Failure::InsufficientResponses { .. } => &mut counters.failed_insufficient_responses,
+                Failure::DeadlineExceeded => &mut counters.failed_deadline_exceeded,
+                Failure::NoWorkers => &mut counters.failed_no_workers,
+                Failure::BusDown => &mut counters.failed_bus_down,
+                Failure::Overloaded => &mut counters.failed_overloaded,
+            },
+        };
+        *counter += 1;
+    }
+
+    fn remember(&mut self, id: RequestId, query: Query, outcome: Option<Arc<Outcome>>) {
+        let seq = self.memory.push(self.now, id.clone(), query, outcome);
+        self.table.remember(id, seq);
+        self.forget();
+    }
+
+    /// Forgets what is too old or too much, and sees to it that the rest will be.
+    fn forget(&mut self) {
+        while let Some((seq, ended)) = self.memory.pop(self.now) {
+            self.table.forget(&ended.request, seq);
+        }
+        if !self.memory_armed
+            && let Some(at) = self.memory.next_expiry()
+        {
+            self.timers.arm(at, Timer::Memory);
+            self.memory_armed = true;
+        }
+    }
+
+    fn report_drained(&mut self) {
+        if self.draining && self.table.len() == 0 {
+            self.outputs.push_back(Output::Drained);
+        }
+    }
+}

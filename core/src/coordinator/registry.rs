@@ -1,0 +1,155 @@
+//! The workers a coordinator knows: who is live, and how far each can be trusted.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::config::Config;
+use super::input::{Presence, PresenceState};
+use super::reliability::{Reliability, Score};
+use crate::id::WorkerId;
+use crate::time::Timestamp;
+
+/// What a coordinator knows of one worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worker {
+    /// Where it stands.
+    pub state: WorkerState,
+    /// Whether it has announced itself, and so keeps to the whole protocol; else it was only heard through a result.
+    pub announced: bool,
+    /// Whether several replicas stand behind its name.
+    pub replicated: bool,
+    /// When it was last heard.
+    pub last_heard: Timestamp,
+    /// Its record.
+    pub reliability: Reliability,
+}
+
+/// Where a worker stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WorkerState {
+    /// It is expected to answer the next request.
+    Live,
+    /// It finishes what it has and is not expected to answer a further request.
+    Draining,
+    /// It said that it is gone.
+    Left,
+    /// It has not been heard for the presence time.
+    Expired,
+}
+
+impl Worker {
+    /// Whether a second, different answer of this worker to one request, asked `attempts` times, contradicts the
+    /// first. One that never announced itself may not know that it should repeat its answer when it is asked twice,
+    /// and replicas do not share their answers.
+    pub(super) fn must_repeat_itself(&self, attempts: u32) -> bool {
+        attempts == 1 || (self.announced && !self.replicated)
+    }
+}
+
+/// The known workers, in order, at most `max_workers` of them.
+#[derive(Debug)]
+pub(super) struct Registry {
+    workers: BTreeMap<WorkerId, Worker>,
+    max_workers: usize,
+    presence: Duration,
+}
+
+impl Registry {
+    pub(super) fn new(config: &Config) -> Self {
+        let max_workers = config.limits.max_workers as usize;
+        Self { workers: BTreeMap::new(), max_workers, presence: config.presence }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&WorkerId, &Worker)> {
+        self.workers.iter()
+    }
+
+    /// The workers that are expected to answer a request made now, in order.
+    pub(super) fn live(&self) -> impl Iterator<Item = &WorkerId> {
+        self.workers.iter().filter(|(_, worker)| worker.state == WorkerState::Live).map(|(id, _)| id)
+    }
+
+    pub(super) fn get(&self, id: &WorkerId) -> Option<&Worker> {
+        self.workers.get(id)
+    }
+
+    pub(super) fn record(&mut self, id: &WorkerId) -> Option<&mut Reliability> {
+        self.workers.get_mut(id).map(|worker| &mut worker.reliability)
+    }
+
+    pub(super) fn is_cordoned(&self, id: &WorkerId, below: Option<Score>) -> bool {
+        below.is_some_and(|below| self.workers.get(id).is_some_and(|worker| worker.reliability.score < below))
+    }
+
+    /// Notes that a worker was heard through a result, which makes an unknown or expired one live. One that said it
+    /// is draining or gone stays so: its last results may arrive after its farewell. `None` if there is no room.
+    pub(super) fn heard(&mut self, now: Timestamp, id: &WorkerId) -> Option<&mut Worker> {
+        let worker = self.entry(now, id)?;
+        worker.last_heard = now;
+        if worker.state == WorkerState::Expired {
+            worker.state = WorkerState::Live;
+        }
+        Some(worker)
+    }
+
+    /// Takes a worker's word on itself. Returns whether the worker is gone by it and was not before; `None` if there
+    /// is no room.
+    pub(super) fn announce(&mut self, now: Timestamp, presence: &Presence) -> Option<bool> {
+        if presence.state == PresenceState::Left && !self.workers.contains_key(&presence.worker) {
+            return Some(false);
+        }
+        let worker = self.entry(now, &presence.worker)?;
+        let before = worker.state;
+        worker.last_heard = now;
+        worker.announced = true;
+        worker.replicated = presence.replicated;
+        worker.state = match presence.state {
+            PresenceState::Live => WorkerState::Live,
+            PresenceState::Draining => WorkerState::Draining,
+            PresenceState::Left => WorkerState::Left,
+        };
+        Some(worker.state == WorkerState::Left && before != WorkerState::Left)
+    }
+
+    /// Marks the workers that have not been heard for the presence time as expired.
+    pub(super) fn expire(&mut self, now: Timestamp) {
+        for worker in self.workers.values_mut() {
+            let heard = matches!(worker.state, WorkerState::Live | WorkerState::Draining);
+            if heard && worker.last_heard.after(self.presence) <= now {
+                worker.state = WorkerState::Expired;
+            }
+        }
+    }
+
+    /// When the next worker expires, if it is not heard before.
+    pub(super) fn next_expiry(&self) -> Option<Timestamp> {
+        let heard = |worker: &&Worker| matches!(worker.state, WorkerState::Live | WorkerState::Draining);
+        self.workers.values().filter(heard).map(|worker| worker.last_heard.after(self.presence)).min()
+    }
+
+    /// The entry of a worker, made if there is none. A full registry forgets the worker that has been gone longest; if
+    /// none is gone there is no room.
+    fn entry(&mut self, now: Timestamp, id: &WorkerId) -> Option<&mut Worker> {
+        if !self.workers.contains_key(id) {
+            if self.workers.len() >= self.max_workers {
+                let gone = |worker: &Worker| matches!(worker.state, WorkerState::Left | WorkerState::Expired);
+                let (_, longest_gone) = self
+                    .workers
+                    .iter()
+                    .filter(|(_, worker)| gone(worker))
+                    .map(|(id, worker)| (worker.last_heard, id.clone()))
+                    .min()?;
+                self.workers.remove(&longest_gone);
+            }
+            let worker = Worker {
+                state: WorkerState::Live,
+                announced: false,
+                replicated: false,
+                last_heard: now,
+                reliability: Reliability::default(),
+            };
+            self.workers.insert(id.clone(), worker);
+        }
+        self.workers.get_mut(id)
+    }
+}

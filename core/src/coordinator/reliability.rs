@@ -1,0 +1,186 @@
+//! What is known of one worker's record: counts, response times and one score.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::time::saturating_nanos;
+
+/// Response times kept per worker for the quantiles.
+const RESPONSE_TIMES: usize = 128;
+
+/// How far a worker can be trusted, from 0 to 1 in millionths.
+///
+/// An exponentially weighted average of its record, in which a good answer counts 1 and a failure, a missed deadline,
+/// an outlier or an equivocation counts 0. The newest event weighs one sixteenth, so that a worker which behaves
+/// again is trusted again: from 0 to above 0.5 in eleven good answers. Integer arithmetic keeps it the same on every
+/// machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Score(u32);
+
+impl Score {
+    /// Full trust, where every worker begins.
+    pub const ONE: Self = Self(1_000_000);
+    /// No trust.
+    pub const ZERO: Self = Self(0);
+    /// The newest event weighs one part in this many.
+    const WEIGHT: u32 = 16;
+
+    /// A score of `millionths` millionths, at most 1.
+    pub fn from_millionths(millionths: u32) -> Self {
+        Self(millionths.min(Self::ONE.0))
+    }
+
+    /// The score in millionths.
+    pub fn millionths(self) -> u32 {
+        self.0
+    }
+
+    fn after(self, good: bool) -> Self {
+        if good {
+            Self(self.0 + (Self::ONE.0 - self.0).div_ceil(Self::WEIGHT))
+        } else {
+            Self(self.0 - self.0.div_ceil(Self::WEIGHT))
+        }
+    }
+}
+
+impl fmt::Display for Score {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:06}", self.0 / 1_000_000, self.0 % 1_000_000)
+    }
+}
+
+/// One worker's record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reliability {
+    /// Values it sent in time.
+    pub successes: u64,
+    /// Failures it reported in time.
+    pub failures: u64,
+    /// Requests that ended while it was still waited for.
+    pub timeouts: u64,
+    /// Results it sent after their request had ended.
+    pub late: u64,
+    /// Values of its that the outlier rule excluded.
+    pub outliers: u64,
+    /// Times it contradicted itself within one request.
+    pub equivocations: u64,
+    /// The record in one number.
+    pub score: Score,
+    /// The last response times in nanoseconds, as a ring: from dispatch to arrival, as the coordinator saw them.
+    response_times: Vec<u64>,
+    next: usize,
+}
+
+/// Quantiles of a worker's last response times, from dispatch to arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResponseTimes {
+    /// Half were no longer than this.
+    pub p50: Duration,
+    /// Nine of ten were no longer than this.
+    pub p90: Duration,
+    /// Ninety-nine of a hundred were no longer than this.
+    pub p99: Duration,
+}
+
+impl Default for Reliability {
+    fn default() -> Self {
+        Self {
+            successes: 0,
+            failures: 0,
+            timeouts: 0,
+            late: 0,
+            outliers: 0,
+            equivocations: 0,
+            score: Score::ONE,
+            response_times: Vec::new(),
+            next: 0,
+        }
+    }
+}
+
+impl Reliability {
+    pub(super) fn success(&mut self, response_time: Duration) {
+        self.successes += 1;
+        self.response_time(response_time);
+        self.score = self.score.after(true);
+    }
+
+    pub(super) fn failure(&mut self, response_time: Duration) {
+        self.failures += 1;
+        self.response_time(response_time);
+        self.score = self.score.after(false);
+    }
+
+    pub(super) fn timeout(&mut self) {
+        self.timeouts += 1;
+        self.score = self.score.after(false);
+    }
+
+    pub(super) fn outlier(&mut self) {
+        self.outliers += 1;
+        self.score = self.score.after(false);
+    }
+
+    pub(super) fn equivocation(&mut self) {
+        self.equivocations += 1;
+        self.score = self.score.after(false);
+    }
+
+    fn response_time(&mut self, response_time: Duration) {
+        let nanos = saturating_nanos(response_time);
+        if self.response_times.len() < RESPONSE_TIMES {
+            self.response_times.push(nanos);
+        } else {
+            self.response_times[self.next] = nanos;
+        }
+        self.next = (self.next + 1) % RESPONSE_TIMES;
+    }
+
+    /// Quantiles by the nearest-rank method over the last 128 answers; `None` before the first.
+    pub fn response_times(&self) -> Option<ResponseTimes> {
+        if self.response_times.is_empty() {
+            return None;
+        }
+        let mut sorted = self.response_times.clone();
+        sorted.sort_unstable();
+        let rank = |percent: usize| Duration::from_nanos(sorted[(sorted.len() * percent).div_ceil(100) - 1]);
+        Some(ResponseTimes { p50: rank(50), p90: rank(90), p99: rank(99) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_score_stays_between_zero_and_one_and_recovers() {
+        let mut score = Score::ONE;
+        assert_eq!(score.after(true), Score::ONE);
+        for _ in 0..1000 {
+            score = score.after(false);
+        }
+        assert_eq!(score, Score::ZERO);
+        for _ in 0..11 {
+            score = score.after(true);
+        }
+        assert!(score > Score::from_millionths(500_000), "{score}");
+        assert_eq!(Score::from_millionths(981_000).to_string(), "0.981000");
+    }
+
+    #[test]
+    fn quantiles_are_those_of_the_last_answers_only() {
+        let mut record = Reliability::default();
+        assert_eq!(record.response_times(), None);
+        for _ in 0..RESPONSE_TIMES {
+            record.success(Duration::from_secs(9));
+        }
+        for millis in 1..=RESPONSE_TIMES as u64 {
+            record.success(Duration::from_millis(millis));
+        }
+        let times = record.response_times().expect("there were answers");
+        assert_eq!(times.p50, Duration::from_millis(64));
+        assert_eq!(times.p90, Duration::from_millis(116));
+        assert_eq!(times.p99, Duration::from_millis(127));
+    }
+}

@@ -1,0 +1,227 @@
+//! One request in flight: who is waited for, what has come, and how it would end now.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::aggregate::{AggregateError, Exclusion, aggregate};
+use crate::id::{RequestId, TaskId, Ticket, WorkerId};
+use crate::outcome::{Answer, Cause, Failure, Observation, Outcome, Status, count, reliability};
+use crate::policy::Policy;
+use crate::query::Query;
+use crate::time::Timestamp;
+use crate::value::Value;
+
+/// One worker's part in a request.
+#[derive(Debug)]
+pub(super) struct Participant {
+    pub(super) worker: WorkerId,
+    pub(super) part: Part,
+}
+
+/// Where a worker stands with a request.
+#[derive(Debug)]
+pub(super) enum Part {
+    /// It is waited for.
+    Awaited,
+    /// It left without an answer and is no longer waited for.
+    Left,
+    /// It has answered; whatever else it says is not used.
+    Answered(Answered),
+}
+
+/// A worker's first answer.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) observed: Result<Value, Arc<str>>,
+    pub(super) response_time: Duration,
+    /// Whether the worker was cordoned when it answered, so that its value is shown and not used.
+    pub(super) cordoned: bool,
+}
+
+/// A request that collects answers.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) id: RequestId,
+    pub(super) query: Query,
+    pub(super) policy: Policy,
+    pub(super) task: TaskId,
+    /// The callers that wait; never empty between two inputs.
+    pub(super) tickets: Vec<Ticket>,
+    pub(super) submitted: Timestamp,
+    pub(super) deadline: Timestamp,
+    /// When to ask a second time; `None` once that is done or not wanted.
+    pub(super) redispatch_at: Option<Timestamp>,
+    /// When the pause after the last answer has been long enough, if no worker was known beforehand.
+    pub(super) stall_at: Option<Timestamp>,
+    /// When the request's timer is armed for.
+    pub(super) armed_at: Timestamp,
+    pub(super) attempts: u32,
+    /// Whether no worker was known when the request was made, so that nobody can say when all have answered.
+    pub(super) open: bool,
+    /// The expected workers and those that joined by answering, ordered by worker.
+    pub(super) participants: Vec<Participant>,
+    /// How many participants are awaited.
+    pub(super) awaited: u32,
+}
+
+/// How a request would end: the verdict, and which participants' values were not used.
+#[derive(Debug)]
+pub(super) struct Judgement {
+    verdict: Result<Answer, Failure>,
+    /// Indices into the participants, ascending.
+    excluded: Vec<(usize, Exclusion)>,
+}
+
+impl Judgement {
+    pub(super) fn is_answer(&self) -> bool {
+        self.verdict.is_ok()
+    }
+}
+
+impl Request {
+    /// The position of a worker among the participants, or where it belongs.
+    pub(super) fn position(&self, worker: &WorkerId) -> Result<usize, usize> {
+        self.participants.binary_search_by(|participant| participant.worker.cmp(worker))
+    }
+
+    /// Takes a worker's first answer. `position` is what [`Request::position`] said.
+    pub(super) fn record(&mut self, position: Result<usize, usize>, worker: &WorkerId, answered: Answered) {
+        let part = Part::Answered(answered);
+        match position {
+            Ok(index) => {
+                let before = std::mem::replace(&mut self.participants[index].part, part);
+                match before {
+                    Part::Awaited => self.awaited -= 1,
+                    Part::Left => {}
+                    Part::Answered(_) => unreachable!("only a first answer is recorded"),
+                }
+            }
+            Err(index) => self.participants.insert(index, Participant { worker: worker.clone(), part }),
+        }
+    }
+
+    /// Stops waiting for a worker that left. Returns whether it was waited for.
+    pub(super) fn give_up_on(&mut self, worker: &WorkerId) -> bool {
+        let Ok(index) = self.position(worker) else { return false };
+        let part = &mut self.participants[index].part;
+        let awaited = matches!(part, Part::Awaited);
+        if awaited {
+            *part = Part::Left;
+            self.awaited -= 1;
+        }
+        awaited
+    }
+
+    /// Whether nobody is waited for any more, which can be known only if somebody was known beforehand.
+    pub(super) fn all_answered(&self) -> bool {
+        self.awaited == 0 && !self.open
+    }
+
+    /// Whether as many workers as the policy's quorum have succeeded.
+    pub(super) fn has_quorum(&self) -> bool {
+        self.policy.quorum.is_some_and(|quorum| self.candidates().count() >= quorum as usize)
+    }
+
+    /// Whether some worker, known or not, has been silent so far.
+    pub(super) fn is_anyone_silent(&self) -> bool {
+        self.awaited > 0 || self.participants.is_empty()
+    }
+
+    pub(super) fn has_answers(&self) -> bool {
+        self.participants.iter().any(|participant| matches!(participant.part, Part::Answered(_)))
+    }
+
+    /// When the request next wants attention.
+    pub(super) fn next_timeout(&self) -> Timestamp {
+        let waits = [self.redispatch_at, self.stall_at];
+        waits.into_iter().flatten().fold(self.deadline, Timestamp::min)
+    }
+
+    /// The values that may be used, with the index of their participant.
+    fn candidates(&self) -> impl Iterator<Item = (usize, &Value)> {
+        self.participants.iter().enumerate().filter_map(|(index, participant)| match &participant.part {
+            Part::Answered(Answered { observed: Ok(value), cordoned: false, .. }) => Some((index, value)),
+            _ => None,
+        })
+    }
+
+    fn succeeded(&self) -> u32 {
+        let success = |part: &Part| matches!(part, Part::Answered(Answered { observed: Ok(_), .. }));
+        count(self.participants.iter().filter(|participant| success(&participant.part)).count())
+    }
+
+    /// How the request would end if it ended now by `cause`. `bus_was_down` says whether the bus failed it meanwhile.
+    pub(super) fn judge(&self, cause: Cause, bus_was_down: bool) -> Judgement {
+        let (indices, values): (Vec<usize>, Vec<&Value>) = self.candidates().unzip();
+        let aggregated = aggregate(&self.policy.rule, &values);
+        let mut excluded = Vec::new();
+        for (index, participant) in self.participants.iter().enumerate() {
+            if matches!(&participant.part, Part::Answered(Answered { observed: Ok(_), cordoned: true, .. })) {
+                excluded.push((index, Exclusion::Cordoned));
+            }
+        }
+        let (usable, aggregated) = match aggregated {
+            Ok(aggregated) => {
+                excluded.extend(aggregated.excluded.iter().map(|(index, why)| (indices[*index], *why)));
+                (count(aggregated.used), Some(aggregated))
+            }
+            // Whatever there is, is of the wrong kind: the outlier rule always leaves more than half.
+            Err(AggregateError::NoValues) => {
+                excluded.extend(indices.iter().map(|index| (*index, Exclusion::NotANumber)));
+                (0, None)
+            }
+        };
+        excluded.sort_unstable_by_key(|(index, _)| *index);
+        let required = self.policy.min_responses;
+        let verdict = match aggregated {
+            Some(aggregated) if usable >= required => Ok(Answer {
+                value: aggregated.value,
+                used: usable,
+                tie: aggregated.tie,
+                spread: aggregated.spread,
+                status: if aggregated.disputed {
+                    Status::Disputed
+                } else {
+                    reliability(self.succeeded(), count(self.participants.len()))
+                },
+            }),
+            _ if bus_was_down => Err(Failure::BusDown),
+            _ if usable == 0 && cause == Cause::DeadlinePassed => Err(Failure::DeadlineExceeded),
+            _ => Err(Failure::InsufficientResponses { usable, required }),
+        };
+        Judgement { verdict, excluded }
+    }
+
+    /// The end of a request that reached nobody.
+    pub(super) fn undelivered(failure: Failure) -> Judgement {
+        Judgement { verdict: Err(failure), excluded: Vec::new() }
+    }
+
+    /// Turns the request into its outcome.
+    pub(super) fn conclude(self, now: Timestamp, cause: Cause, judgement: Judgement) -> Outcome {
+        let succeeded = self.succeeded();
+        let mut observations = Vec::with_capacity(self.participants.len());
+        let mut missing = Vec::new();
+        let mut excluded = judgement.excluded.into_iter().peekable();
+        for (index, Participant { worker, part }) in self.participants.into_iter().enumerate() {
+            match part {
+                Part::Answered(Answered { observed, response_time, .. }) => {
+                    let excluded = excluded.next_if(|(of, _)| *of == index).map(|(_, why)| why);
+                    observations.push(Observation { worker, observed, response_time, excluded });
+                }
+                Part::Awaited | Part::Left => missing.push(worker),
+            }
+        }
+        Outcome {
+            request: self.id,
+            query: self.query,
+            strategy: self.policy.rule.strategy,
+            observations,
+            missing,
+            succeeded,
+            elapsed: now.since(self.submitted),
+            cause,
+            verdict: judgement.verdict,
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Workers' results: what is used, what is dropped, and what each says about its worker.
+
+use super::input::{Undelivered, UndeliveredCause, WorkerResult};
+use super::request::{Answered, Part, Request};
+use super::table::{Known, Slot};
+use super::Coordinator;
+use crate::outcome::{Cause, Failure};
+
+impl Coordinator {
+    pub(super) fn result(&mut self, result: WorkerResult) {
+        if !self.admits(&result.worker) {
+            self.counters.workers_not_admitted += 1;
+            return;
+        }
+        match self.table.known(&result.request) {
+            None => self.counters.results_unknown += 1,
+            Some(Known::InFlight(slot)) => self.result_in_time(slot, result),
+            Some(Known::Ended(_)) => {
+                self.counters.results_late += 1;
+                if let Some(worker) = self.registry.heard(self.now, &result.worker) {
+                    worker.reliability.late += 1;
+                }
+                self.arm_presence();
+            }
+        }
+    }
+
+    fn result_in_time(&mut self, slot: Slot, result: WorkerResult) {
+        let cordoned = self.registry.is_cordoned(&result.worker, self.config.cordon_below);
+        let request = self.table.get_mut(slot).expect("a known request is in its slot");
+        if result.task.is_some_and(|task| task != request.task) {
+            self.counters.results_misdirected += 1;
+            return;
+        }
+        let position = request.position(&result.worker);
+        let is_full = request.participants.len() >= self.config.limits.max_workers as usize;
+        let worker = if position.is_err() && is_full { None } else { self.registry.heard(self.now, &result.worker) };
+        let Some(worker) = worker else {
+            self.counters.workers_not_admitted += 1;
+            return;
+        };
+        if let Ok(index) = position
+            && let Part::Answered(first) = &request.participants[index].part
+        {
+            let agrees = match (&first.observed, &result.observed) {
+                (Ok(first), Ok(second)) => first == second,
+                (Err(_), Err(_)) => true,
+                _ => false,
+            };
+            if agrees || !worker.must_repeat_itself(request.attempts) {
+                self.counters.results_duplicate += 1;
+            } else {
+                self.counters.results_equivocal += 1;
+                worker.reliability.equivocation();
+            }
+            return;
+        }
+        let response_time = self.now.since(request.submitted);
+        match &result.observed {
+            Ok(_) => worker.reliability.success(response_time),
+            Err(_) => worker.reliability.failure(response_time),
+        }
+        self.counters.results_accepted += 1;
+        if request.attempts > 1 {
+            self.counters.redispatch_rescued += 1;
+        }
+        let answered = Answered { observed: result.observed, response_time: result.response_time, cordoned };
+        request.record(position, &result.worker, answered);
+        if request.open {
+            request.stall_at = Some(self.now.after(self.config.stall));
+        }
+        self.arm_presence();
+        self.settle(slot);
+    }
+
+    /// Ends a request that has all it waits for.
+    fn settle(&mut self, slot: Slot) {
+        let request = self.table.get(slot).expect("a request that was just answered is in flight");
+        if request.all_answered() {
+            self.finish(slot, Cause::AllAnswered);
+            return;
+        }
+        if request.has_quorum() {
+            // The outlier rule may leave fewer values than are required: then it is better to wait for the rest.
+            let judgement = request.judge(Cause::QuorumMet, false);
+            if judgement.is_answer() {
+                self.counters.quorum_early += 1;
+                self.finish_with(slot, Cause::QuorumMet, judgement);
+                return;
+            }
+        }
+        self.rearm(slot);
+    }
+
+    /// A task reached nobody. If that was the first asking there is nobody to wait for; if it was the second, those
+    /// that got the first may still answer.
+    pub(super) fn undelivered(&mut self, undelivered: Undelivered) {
+        let Some(slot) = self.table.slot_of(undelivered.task) else { return };
+        self.counters.tasks_undelivered += 1;
+        let request = self.table.get(slot).expect("the slot of a task in flight is occupied");
+        if request.attempts > 1 || request.has_answers() {
+            return;
+        }
+        let failure = match undelivered.cause {
+            UndeliveredCause::NoResponders => Failure::NoWorkers,
+            UndeliveredCause::Disconnected => Failure::BusDown,
+            UndeliveredCause::QueueFull => Failure::Overloaded,
+        };
+        self.finish_with(slot, Cause::Undelivered, Request::undelivered(failure));
+    }
+}

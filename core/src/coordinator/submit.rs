@@ -1,0 +1,148 @@
+//! Callers: a request comes in, is joined by a retry, is given up by its caller.
+
+use std::sync::Arc;
+
+use rand_core::Rng;
+
+use super::input::Submit;
+use super::output::{Output, Refusal};
+use super::request::{Part, Participant, Request};
+use super::table::{Known, Slot};
+use super::timers::Timer;
+use super::Coordinator;
+use crate::id::{RequestId, Ticket};
+use crate::outcome::{Outcome, count};
+use crate::time::Timestamp;
+
+/// What becomes of a submission.
+enum Admission {
+    /// It is asked, under an id that is not in use.
+    Ask(RequestId),
+    /// It waits for the request in flight under the same id.
+    Join(Slot),
+    /// It gets what an earlier request under the same id got.
+    Replay(Arc<Outcome>),
+}
+
+impl Coordinator {
+    pub(super) fn submit(&mut self, submit: Submit) {
+        let ticket = submit.ticket;
+        match self.admit(&submit) {
+            Ok(Admission::Ask(id)) => self.ask(id, submit),
+            Ok(Admission::Join(slot)) => {
+                self.counters.requests_joined += 1;
+                self.table.join(slot, ticket);
+            }
+            Ok(Admission::Replay(outcome)) => {
+                self.counters.requests_replayed += 1;
+                self.outputs.push_back(Output::Answer { ticket, reply: Ok(outcome) });
+            }
+            Err(refusal) => {
+                let counter = match refusal {
+                    Refusal::Policy(_) => &mut self.counters.refused_policy,
+                    Refusal::Conflict => &mut self.counters.refused_conflict,
+                    Refusal::Overloaded => &mut self.counters.refused_overloaded,
+                    Refusal::Draining => &mut self.counters.refused_draining,
+                    Refusal::BusDown => &mut self.counters.refused_bus_down,
+                };
+                *counter += 1;
+                self.outputs.push_back(Output::Answer { ticket, reply: Err(refusal) });
+            }
+        }
+    }
+
+    /// Decides on a submission: what is known of its id first, since a retry costs nothing, then whether there is
+    /// room for another request.
+    fn admit(&mut self, submit: &Submit) -> Result<Admission, Refusal> {
+        self.config.policy.with(&submit.overrides, &self.config.limits)?;
+        if let Some(id) = &submit.id {
+            match self.table.known(id) {
+                Some(Known::InFlight(slot)) => {
+                    let request = self.table.get(slot).expect("a known request is in its slot");
+                    return if request.query != submit.query {
+                        Err(Refusal::Conflict)
+                    } else if request.tickets.len() >= self.config.max_waiting {
+                        Err(Refusal::Overloaded)
+                    } else {
+                        Ok(Admission::Join(slot))
+                    };
+                }
+                Some(Known::Ended(seq)) => {
+                    let ended = self.memory.get(seq).expect("a known outcome is remembered");
+                    if ended.query != submit.query {
+                        return Err(Refusal::Conflict);
+                    }
+                    if let Some(outcome) = &ended.outcome {
+                        return Ok(Admission::Replay(Arc::clone(outcome)));
+                    }
+                }
+                None => {}
+            }
+        }
+        if self.draining {
+            Err(Refusal::Draining)
+        } else if !self.bus_up {
+            Err(Refusal::BusDown)
+        } else if self.table.len() >= self.config.max_in_flight {
+            Err(Refusal::Overloaded)
+        } else {
+            Ok(Admission::Ask(submit.id.clone().unwrap_or_else(|| self.draw_id())))
+        }
+    }
+
+    /// Draws an id of 128 bits that is not in use.
+    fn draw_id(&mut self) -> RequestId {
+        loop {
+            let text = format!("{:016x}{:016x}", self.ids.next_u64(), self.ids.next_u64());
+            let id = RequestId::new(&text).expect("32 hexadecimal digits are an identifier");
+            if self.table.known(&id).is_none() {
+                return id;
+            }
+        }
+    }
+
+    fn ask(&mut self, id: RequestId, submit: Submit) {
+        let policy = self
+            .config
+            .policy
+            .with(&submit.overrides, &self.config.limits)
+            .expect("the policy of an admitted request is valid");
+        let now = self.now;
+        let participants: Vec<Participant> = self
+            .registry
+            .live()
+            .map(|worker| Participant { worker: worker.clone(), part: Part::Awaited })
+            .collect();
+        let redispatch_after = self.config.redispatch_after(policy.timeout);
+        let slot = self.table.insert(|task| Request {
+            id,
+            query: submit.query,
+            policy,
+            task,
+            tickets: vec![submit.ticket],
+            submitted: now,
+            deadline: now.after(policy.timeout),
+            redispatch_at: redispatch_after.map(|wait| now.after(wait)),
+            stall_at: None,
+            armed_at: Timestamp::ZERO,
+            attempts: 1,
+            open: participants.is_empty(),
+            awaited: count(participants.len()),
+            participants,
+        });
+        self.counters.requests_accepted += 1;
+        self.publish(slot);
+        self.arm(slot);
+    }
+
+    /// A caller went away. A request that nobody waits for any more ends without an outcome; its id is remembered
+    /// with its query, so that a late result cannot be taken for another query's.
+    pub(super) fn cancel(&mut self, ticket: Ticket) {
+        let Some(slot) = self.table.leave(ticket) else { return };
+        let request = self.table.remove(slot).expect("the request that was left is in its slot");
+        self.timers.disarm(request.armed_at, Timer::Request(slot));
+        self.counters.cancelled += 1;
+        self.remember(request.id, request.query, None);
+        self.report_drained();
+    }
+}

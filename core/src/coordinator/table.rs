@@ -1,0 +1,147 @@
+//! The requests a coordinator knows: a slab of those in flight, found by slot, by task or by id.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, DefaultHasher, Hasher};
+
+use super::memory::EndedSeq;
+use super::request::Request;
+use crate::id::{RequestId, TaskId, Ticket};
+
+/// Where a request in flight is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Slot(u32);
+
+/// What an id stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    InFlight(Slot),
+    Ended(EndedSeq),
+}
+
+/// SipHash keyed by the machine's seed: callers choose the ids, and must not be able to choose ids that collide. Maps
+/// with it are looked up and never iterated, so the order of their entries can't matter.
+#[derive(Clone, Debug)]
+struct Keyed(u64);
+
+impl BuildHasher for Keyed {
+    type Hasher = DefaultHasher;
+
+    fn build_hasher(&self) -> DefaultHasher {
+        let mut hasher = DefaultHasher::new();
+        hasher.write_u64(self.0);
+        hasher
+    }
+}
+
+#[derive(Debug)]
+struct Place {
+    /// Grows with every request that is kept here, so that a [`TaskId`] names one of them.
+    generation: u32,
+    request: Option<Request>,
+}
+
+/// The requests in flight, and what every remembered id stands for.
+#[derive(Debug)]
+pub(super) struct Table {
+    places: Vec<Place>,
+    free: Vec<Slot>,
+    by_id: HashMap<RequestId, Known, Keyed>,
+    by_ticket: HashMap<Ticket, Slot, Keyed>,
+}
+
+impl Table {
+    pub(super) fn new(key: u64) -> Self {
+        Self {
+            places: Vec::new(),
+            free: Vec::new(),
+            by_id: HashMap::with_hasher(Keyed(key)),
+            by_ticket: HashMap::with_hasher(Keyed(key)),
+        }
+    }
+
+    /// How many requests are in flight.
+    pub(super) fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    pub(super) fn known(&self, id: &RequestId) -> Option<Known> {
+        self.by_id.get(id).copied()
+    }
+
+    /// The slots of all requests in flight, in order.
+    pub(super) fn slots(&self) -> Vec<Slot> {
+        let occupied = self.places.iter().zip(0..).filter(|(place, _)| place.request.is_some());
+        occupied.map(|(_, index)| Slot(index)).collect()
+    }
+
+    /// Finds room for a request that `build` makes from the task it is to be asked under.
+    pub(super) fn insert(&mut self, build: impl FnOnce(TaskId) -> Request) -> Slot {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            let index = u32::try_from(self.places.len()).expect("the requests in flight are bounded far below 2^32");
+            self.places.push(Place { generation: 0, request: None });
+            Slot(index)
+        });
+        let place = &mut self.places[slot.0 as usize];
+        assert!(place.request.is_none(), "a free slot must be empty");
+        place.generation = place.generation.wrapping_add(1);
+        let request = build(TaskId((u64::from(place.generation) << 32) | u64::from(slot.0)));
+        self.by_id.insert(request.id.clone(), Known::InFlight(slot));
+        for ticket in &request.tickets {
+            self.by_ticket.insert(*ticket, slot);
+        }
+        place.request = Some(request);
+        slot
+    }
+
+    pub(super) fn get(&self, slot: Slot) -> Option<&Request> {
+        self.places.get(slot.0 as usize)?.request.as_ref()
+    }
+
+    pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Request> {
+        self.places.get_mut(slot.0 as usize)?.request.as_mut()
+    }
+
+    /// The slot of a task in flight.
+    pub(super) fn slot_of(&self, task: TaskId) -> Option<Slot> {
+        let slot = Slot(task.0 as u32);
+        self.get(slot).filter(|request| request.task == task).map(|_| slot)
+    }
+
+    /// Adds a caller to a request in flight.
+    pub(super) fn join(&mut self, slot: Slot, ticket: Ticket) {
+        if let Some(request) = self.get_mut(slot) {
+            request.tickets.push(ticket);
+            self.by_ticket.insert(ticket, slot);
+        }
+    }
+
+    /// Takes a caller from its request. Returns the request's slot if that was its last caller.
+    pub(super) fn leave(&mut self, ticket: Ticket) -> Option<Slot> {
+        let slot = self.by_ticket.remove(&ticket)?;
+        let request = self.get_mut(slot).expect("a ticket waits for a request in flight");
+        request.tickets.retain(|waiting| *waiting != ticket);
+        request.tickets.is_empty().then_some(slot)
+    }
+
+    /// Takes a request out of flight. Its id stays known until [`Table::remember`] or [`Table::forget`] says what it
+    /// stands for.
+    pub(super) fn remove(&mut self, slot: Slot) -> Option<Request> {
+        let request = self.places.get_mut(slot.0 as usize)?.request.take()?;
+        self.free.push(slot);
+        for ticket in &request.tickets {
+            self.by_ticket.remove(ticket);
+        }
+        Some(request)
+    }
+
+    pub(super) fn remember(&mut self, id: RequestId, seq: EndedSeq) {
+        self.by_id.insert(id, Known::Ended(seq));
+    }
+
+    /// Forgets an ended request, unless its id has come to stand for another asking since.
+    pub(super) fn forget(&mut self, id: &RequestId, seq: EndedSeq) {
+        if self.known(id) == Some(Known::Ended(seq)) {
+            self.by_id.remove(id);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! How a request ended: the answer or the failure, and the evidence for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::aggregate::{Exclusion, Spread, Strategy};
+use crate::id::{RequestId, WorkerId};
+use crate::query::Query;
+use crate::value::Value;
+
+/// One worker's contribution to one request. There is at most one per worker and request: the first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// Who observed.
+    pub worker: WorkerId,
+    /// What it observed, or its own words for why it could not.
+    pub observed: Result<Value, Arc<str>>,
+    /// How long the worker says it took.
+    pub response_time: Duration,
+    /// Why a successful observation was not used.
+    pub excluded: Option<Exclusion>,
+}
+
+/// How a request ended. Every accepted request that was not cancelled has exactly one outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The request's id.
+    pub request: RequestId,
+    /// What was asked.
+    pub query: Query,
+    /// How the values were to be aggregated.
+    pub strategy: Strategy,
+    /// What came back, ordered by worker.
+    pub observations: Vec<Observation>,
+    /// The expected workers that did not answer, in order.
+    pub missing: Vec<WorkerId>,
+    /// How many observations are values, used or not.
+    pub succeeded: u32,
+    /// From submission to the end.
+    pub elapsed: Duration,
+    /// What ended the collecting.
+    pub cause: Cause,
+    /// The answer, or why there is none.
+    pub verdict: Result<Answer, Failure>,
+}
+
+/// What ended the collecting of answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// Every worker that was still waited for has answered.
+    AllAnswered,
+    /// The policy's quorum was met.
+    QuorumMet,
+    /// No worker was known beforehand, and no further answer came for the stall time.
+    Stalled,
+    /// The deadline passed.
+    DeadlinePassed,
+    /// The task reached nobody.
+    Undelivered,
+}
+
+/// The answer of a request that succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The aggregated value.
+    pub value: Value,
+    /// How many values it rests on.
+    pub used: u32,
+    /// Whether several values were equally frequent.
+    pub tie: bool,
+    /// Smallest and largest used value, of numbers.
+    pub spread: Option<Spread>,
+    /// How far the answer can be relied on.
+    pub status: Status,
+}
+
+/// How far an answer can be relied on, from the share of the expected workers that succeeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Status {
+    /// Every expected worker succeeded.
+    Complete,
+    /// At least half of the expected workers succeeded.
+    Partial,
+    /// Fewer than half of the expected workers succeeded.
+    LowReliability,
+    /// The outlier rule would have excluded half of the values or more: the workers do not agree.
+    Disputed,
+}
+
+/// Why a request that was dispatched has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+pub enum Failure {
+    /// Fewer usable values than the policy's `min_responses`.
+    #[error("{usable} of the required {required} responses are usable")]
+    InsufficientResponses {
+        /// How many values could be used.
+        usable: u32,
+        /// The policy's `min_responses`.
+        required: u32,
+    },
+    /// The deadline passed without a single usable value.
+    #[error("no usable response before the deadline")]
+    DeadlineExceeded,
+    /// No worker is listening for tasks.
+    #[error("no worker is listening for tasks")]
+    NoWorkers,
+    /// The bus was down during the request, and the answers that came were not enough.
+    #[error("the connection to the bus was lost during the request")]
+    BusDown,
+    /// The task could not be sent because the outgoing queue of the bus was full.
+    #[error("the outgoing queue of the bus is full")]
+    Overloaded,
+}
+
+impl Failure {
+    /// Whether the same request may succeed if it is asked again: it failed for want of a bus or of workers, not for
+    /// what the workers said. Such a failure is not remembered under the request's id.
+    pub fn is_retryable(self) -> bool {
+        matches!(self, Self::NoWorkers | Self::BusDown | Self::Overloaded)
+    }
+}
+
+impl Outcome {
+    /// How many workers were expected to answer, or did.
+    pub fn expected(&self) -> u32 {
+        count(self.observations.len() + self.missing.len())
+    }
+
+    /// How many workers answered that they failed.
+    pub fn failed(&self) -> u32 {
+        count(self.observations.len()) - self.succeeded
+    }
+
+    /// One sentence for people on how far the outcome can be relied on.
+    pub fn reliability_note(&self) -> String {
+        let (succeeded, expected) = (self.succeeded, self.expected());
+        match reliability(succeeded, expected) {
+            Status::Complete => "All workers responded successfully".to_owned(),
+            Status::LowReliability => format!("Low reliability: only {succeeded}/{expected} workers succeeded"),
+            Status::Partial | Status::Disputed => format!("Partial response: {succeeded}/{expected} workers succeeded"),
+        }
+    }
+}
+
+/// The status that the share of workers that succeeded gives.
+pub(crate) fn reliability(succeeded: u32, expected: u32) -> Status {
+    if succeeded >= expected && expected > 0 {
+        Status::Complete
+    } else if u64::from(succeeded) * 2 >= u64::from(expected) && succeeded > 0 {
+        Status::Partial
+    } else {
+        Status::LowReliability
+    }
+}
+
+/// A count of workers; there are never more than `u32::MAX` of them.
+pub(crate) fn count(n: usize) -> u32 {
+    u32::try_from(n).expect("the number of workers of a request is bounded far below u32::MAX")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reliability_is_counted_over_the_expected_workers() {
+        let cases = [
+            (3, 3, Status::Complete),
+            (2, 3, Status::Partial),
+            (1, 3, Status::LowReliability),
+            (1, 2, Status::Partial),
+            (0, 2, Status::LowReliability),
+            (0, 0, Status::LowReliability),
+        ];
+        for (succeeded, expected, status) in cases {
+            assert_eq!(reliability(succeeded, expected), status, "{succeeded}/{expected}");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What one request asks for: how to aggregate, how many answers, how long.
+
+use std::time::Duration;
+
+use rust_decimal::Decimal;
+
+use crate::aggregate::{Rule, Strategy};
+
+/// The shortest timeout a request may ask for.
+pub const MIN_TIMEOUT: Duration = Duration::from_millis(1);
+/// The most decimals a request may ask [`Strategy::Majority`] to keep.
+pub const MAX_PRECISION: u32 = 28;
+
+/// How one request is asked and answered. A policy in use is always valid: see [`Policy::with`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How the values become one.
+    pub rule: Rule,
+    /// With fewer used values than this the request fails and says so; at least 1.
+    pub min_responses: u32,
+    /// Answer as soon as this many workers have succeeded, at least [`Policy::min_responses`]; `None` waits for all.
+    pub quorum: Option<u32>,
+    /// From submission to answer, at the latest.
+    pub timeout: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            rule: Rule { strategy: Strategy::Average, precision: 2, max_deviation: None },
+            min_responses: 1,
+            quorum: None,
+            timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The fields of a [`Policy`] that one request sets for itself; `None` keeps the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// See [`Rule::strategy`].
+    pub strategy: Option<Strategy>,
+    /// See [`Rule::precision`].
+    pub precision: Option<u32>,
+    /// See [`Rule::max_deviation`].
+    pub max_deviation: Option<Decimal>,
+    /// See [`Policy::min_responses`].
+    pub min_responses: Option<u32>,
+    /// See [`Policy::quorum`].
+    pub quorum: Option<u32>,
+    /// See [`Policy::timeout`].
+    pub timeout: Option<Duration>,
+}
+
+/// How far a request may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest timeout a request may ask for.
+    pub max_timeout: Duration,
+    /// The largest `min_responses` and `quorum`: no more workers than this are ever known.
+    pub max_workers: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_timeout: Duration::from_secs(60), max_workers: 1000 }
+    }
+}
+
+/// Why a policy is not valid; the text names the field and its range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// [`Policy::timeout`] is out of range.
+    #[error("timeout_ms must be between {} and {}", MIN_TIMEOUT.as_millis(), .max.as_millis())]
+    Timeout {
+        /// The server's limit.
+        max: Duration,
+    },
+    /// [`Policy::min_responses`] is out of range.
+    #[error("min_responses must be between 1 and {max}")]
+    MinResponses {
+        /// The server's limit.
+        max: u32,
+    },
+    /// [`Policy::quorum`] is out of range.
+    #[error("quorum must be between min_responses ({min}) and {max}")]
+    Quorum {
+        /// The request's `min_responses`.
+        min: u32,
+        /// The server's limit.
+        max: u32,
+    },
+    /// [`Rule::precision`] is out of range.
+    #[error("precision must be between 0 and {MAX_PRECISION}")]
+    Precision,
+    /// [`Rule::max_deviation`] is negative.
+    #[error("max_deviation must not be negative")]
+    MaxDeviation,
+}
+
+impl Policy {
+    /// This policy with a request's own fields in place of the defaults, checked against the server's limits.
+    ///
+    /// # Errors
+    /// [`PolicyError`] for the first field out of its range.
+    pub fn with(&self, overrides: &Overrides, limits: &Limits) -> Result<Self, PolicyError> {
+        let policy = Self {
+            rule: Rule {
+                strategy: overrides.strategy.unwrap_or(self.rule.strategy),
+                precision: overrides.precision.unwrap_or(self.rule.precision),
+                max_deviation: overrides.max_deviation.or(self.rule.max_deviation),
+            },
+            min_responses: overrides.min_responses.unwrap_or(self.min_responses),
+            quorum: overrides.quorum.or(self.quorum),
+            timeout: overrides.timeout.unwrap_or(self.timeout),
+        };
+        policy.check(limits)?;
+        Ok(policy)
+    }
+
+    fn check(&self, limits: &Limits) -> Result<(), PolicyError> {
+        let max = limits.max_workers;
+        if !(MIN_TIMEOUT..=limits.max_timeout).contains(&self.timeout) {
+            return Err(PolicyError::Timeout { max: limits.max_timeout });
+        }
+        if !(1..=max).contains(&self.min_responses) {
+            return Err(PolicyError::MinResponses { max });
+        }
+        if self.quorum.is_some_and(|quorum| !(self.min_responses..=max).contains(&quorum)) {
+            return Err(PolicyError::Quorum { min: self.min_responses, max });
+        }
+        if self.rule.precision > MAX_PRECISION {
+            return Err(PolicyError::Precision);
+        }
+        if self.rule.max_deviation.is_some_and(|fraction| fraction < Decimal::ZERO) {
+            return Err(PolicyError::MaxDeviation);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_stays_within_the_limits_of_the_server() {
+        let limits = Limits::default();
+        let refused = [
+            (
+                Overrides { timeout: Some(Duration::ZERO), ..Overrides::default() },
+                PolicyError::Timeout { max: limits.max_timeout },
+            ),
+            (
+                Overrides { timeout: Some(Duration::from_secs(61)), ..Overrides::default() },
+                PolicyError::Timeout { max: limits.max_timeout },
+            ),
+            (Overrides { min_responses: Some(0), ..Overrides::default() }, PolicyError::MinResponses { max: 1000 }),
+            (Overrides { min_responses: Some(1001), ..Overrides::default() }, PolicyError::MinResponses { max: 1000 }),
+            (
+                Overrides { min_responses: Some(3), quorum: Some(2), ..Overrides::default() },
+                PolicyError::Quorum { min: 3, max: 1000 },
+            ),
+            (Overrides { quorum: Some(0), ..Overrides::default() }, PolicyError::Quorum { min: 1, max: 1000 }),
+            (Overrides { precision: Some(29), ..Overrides::default() }, PolicyError::Precision),
+            (
+                Overrides { max_deviation: Some(Decimal::NEGATIVE_ONE), ..Overrides::default() },
+                PolicyError::MaxDeviation,
+            ),
+        ];
+        for (overrides, error) in refused {
+            assert_eq!(Policy::default().with(&overrides, &limits), Err(error), "{overrides:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_request_does_not_set_keeps_the_default() {
+        let overrides = Overrides { strategy: Some(Strategy::Median), quorum: Some(2), ..Overrides::default() };
+        let policy = Policy::default().with(&overrides, &Limits::default()).expect("within the limits");
+        assert_eq!(policy.rule.strategy, Strategy::Median);
+        assert_eq!(policy.quorum, Some(2));
+        assert_eq!(policy.timeout, Policy::default().timeout);
+    }
+}

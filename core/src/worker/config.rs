@@ -1,0 +1,36 @@
+//! The worker's settings; every one of them is a bound or a wait.
+
+use std::time::Duration;
+
+/// The settings of a [`Worker`](super::Worker).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The most jobs that run at once; at least 1.
+    pub max_concurrent: usize,
+    /// The most jobs that wait for a place; a task beyond that is answered with a failure at once.
+    pub max_queued: usize,
+    /// How long a task without a time-to-live is of use.
+    pub default_ttl: Duration,
+    /// The longest time-to-live that is believed.
+    pub max_ttl: Duration,
+    /// How long an answer is remembered for those who ask again.
+    pub remember: Duration,
+    /// How many answers are remembered; the oldest is forgotten first.
+    pub max_remembered: usize,
+    /// How often the worker announces itself; a third of the coordinator's presence time or less.
+    pub announce_every: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_concurrent: 64,
+            max_queued: 1024,
+            default_ttl: Duration::from_secs(30),
+            max_ttl: Duration::from_secs(600),
+            remember: Duration::from_secs(60),
+            max_remembered: 10_000,
+            announce_every: Duration::from_secs(2),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What can happen to a worker, what it wants done, and what it counts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::coordinator::PresenceState;
+use crate::id::RequestId;
+use crate::query::Query;
+use crate::value::Value;
+
+/// Names one job of this worker; never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(pub u64);
+
+/// Where the answer to a task goes: the reply subject it carried, or `None` for the subject all coordinators share.
+pub type ReplyTo = Option<Arc<str>>;
+
+/// A task as it came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// The request it belongs to.
+    pub request: RequestId,
+    /// What is asked.
+    pub query: Query,
+    /// How long an answer is of use; `None` if the task does not say.
+    pub ttl: Option<Duration>,
+    /// Where the answer goes.
+    pub reply: ReplyTo,
+}
+
+/// An answer to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkResult {
+    /// The request it answers.
+    pub request: RequestId,
+    /// Where it goes.
+    pub reply: ReplyTo,
+    /// The value, or why there is none.
+    pub observed: Result<Value, Arc<str>>,
+    /// From the task's arrival to the answer.
+    pub response_time: Duration,
+}
+
+/// One thing that happened to a worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A task came in.
+    Task(Task),
+    /// A job that was started is done. A job that was aborted may still say so; that is ignored.
+    Done {
+        /// The job.
+        job: JobId,
+        /// The value, or why there is none.
+        observed: Result<Value, Arc<str>>,
+    },
+    /// The bus is connected.
+    BusUp,
+    /// The bus is disconnected.
+    BusDown,
+    /// Take no further tasks; finish those at hand.
+    Drain,
+}
+
+/// One thing the adapter must do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Ask the source.
+    Start {
+        /// The job, to be named when it is done.
+        job: JobId,
+        /// What is asked.
+        query: Query,
+        /// How long an answer is of use.
+        time_left: Duration,
+    },
+    /// Stop a started job: its answer is of no use any more.
+    Abort(JobId),
+    /// Send an answer.
+    Answer(WorkResult),
+    /// Tell the coordinators where this worker stands.
+    Announce(PresenceState),
+    /// Draining is done: nothing runs and nothing waits.
+    Drained,
+}
+
+/// Counts since the worker began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Tasks that came in.
+    pub tasks_received: u64,
+    /// Tasks that were already known.
+    pub tasks_repeated: u64,
+    /// Tasks answered with a failure because there was no place, or because the worker is draining.
+    pub tasks_refused: u64,
+    /// Tasks dropped because their time was over before there was an answer.
+    pub tasks_expired: u64,
+    /// Jobs that gave a value.
+    pub succeeded: u64,
+    /// Jobs that failed.
+    pub failed: u64,
+    /// The time from arrival to answer, of all jobs together.
+    pub processing_time: Duration,
+}

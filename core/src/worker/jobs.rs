@@ -1,0 +1,118 @@
+//! The jobs a worker knows, found by number and by what they answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::events::{JobId, ReplyTo};
+use crate::id::RequestId;
+use crate::query::Query;
+use crate::time::Timestamp;
+use crate::value::Value;
+
+/// The most places one answer is sent to; more than that many coordinators never ask under one id.
+const MAX_REPLIES: usize = 8;
+
+/// What a job answers. The query is part of it: two coordinators may use the same id for different queries.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) request: RequestId,
+    pub(super) query: Query,
+}
+
+/// How far a job is.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// It waits for a place.
+    Queued,
+    /// Its source is being asked.
+    Running,
+    /// It is done; the answer is kept for those who ask again.
+    Answered { observed: Result<Value, Arc<str>>, response_time: Duration },
+}
+
+/// One task's work.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) received: Timestamp,
+    pub(super) deadline: Timestamp,
+    pub(super) stage: Stage,
+    /// Where the answer goes; empty once it is sent.
+    pub(super) replies: Vec<ReplyTo>,
+}
+
+impl Job {
+    pub(super) fn new(received: Timestamp, deadline: Timestamp, reply: ReplyTo) -> Self {
+        Self { received, deadline, stage: Stage::Queued, replies: vec![reply] }
+    }
+
+    /// Sends the answer to one more place. A coordinator that asks a second time names the same place again.
+    pub(super) fn wait_for(&mut self, reply: ReplyTo) {
+        if !self.replies.contains(&reply) && self.replies.len() < MAX_REPLIES {
+            self.replies.push(reply);
+        }
+    }
+}
+
+/// All jobs: waiting, running and answered.
+#[derive(Debug, Default)]
+pub(super) struct Jobs {
+    jobs: BTreeMap<JobId, (Key, Job)>,
+    by_key: BTreeMap<Key, JobId>,
+    answered: BTreeSet<(Timestamp, JobId)>,
+    next: u64,
+}
+
+impl Jobs {
+    pub(super) fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
+    pub(super) fn find(&mut self, key: &Key) -> Option<&mut Job> {
+        let id = self.by_key.get(key)?;
+        self.jobs.get_mut(id).map(|(_, job)| job)
+    }
+
+    pub(super) fn get_mut(&mut self, id: JobId) -> Option<(&Key, &mut Job)> {
+        self.jobs.get_mut(&id).map(|(key, job)| (&*key, job))
+    }
+
+    pub(super) fn insert(&mut self, key: Key, job: Job) -> JobId {
+        let id = JobId(self.next);
+        self.next += 1;
+        self.by_key.insert(key.clone(), id);
+        self.jobs.insert(id, (key, job));
+        id
+    }
+
+    /// Notes until when an answered job is kept.
+    pub(super) fn remember(&mut self, id: JobId, forget_at: Timestamp) {
+        self.answered.insert((forget_at, id));
+    }
+
+    /// How many jobs are answered.
+    pub(super) fn answered(&self) -> usize {
+        self.answered.len()
+    }
+
+    /// The answered job that is to be forgotten first, and when.
+    pub(super) fn oldest_answered(&self) -> Option<(Timestamp, JobId)> {
+        self.answered.first().copied()
+    }
+
+    pub(super) fn remove(&mut self, id: JobId) {
+        if let Some((key, _)) = self.jobs.remove(&id) {
+            self.by_key.remove(&key);
+        }
+    }
+
+    /// Forgets the answered jobs whose time is over, and the oldest as long as there are more than `most`.
+    pub(super) fn forget(&mut self, now: Timestamp, most: usize) {
+        while let Some((forget_at, id)) = self.oldest_answered()
+            && (forget_at <= now || self.answered.len() > most)
+        {
+            self.answered.pop_first();
+            self.remove(id);
+        }
+    }
+}

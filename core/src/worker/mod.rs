@@ -1,0 +1,252 @@
+//! The worker's side: takes tasks, starts each once, and sends its answer again to whoever asks again.
+//!
+//! It bounds what runs and what waits, drops what is no longer of use, announces itself, and drains.
+
+mod config;
+mod events;
+mod jobs;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use config::Config;
+pub use events::{Counters, Input, JobId, Output, ReplyTo, Task, WorkResult};
+
+use crate::coordinator::PresenceState;
+use crate::time::Timestamp;
+use crate::value::Value;
+use jobs::{Job, Jobs, Key, Stage};
+
+/// The state machine that answers tasks.
+#[derive(Debug)]
+pub struct Worker {
+    config: Config,
+    now: Timestamp,
+    jobs: Jobs,
+    /// Jobs that wait for a place, the oldest first.
+    queue: VecDeque<JobId>,
+    running: usize,
+    /// When each job that waits or runs is of no use any more.
+    deadlines: BTreeSet<(Timestamp, JobId)>,
+    /// When it is time to be heard again.
+    announce_at: Option<Timestamp>,
+    bus_up: bool,
+    draining: bool,
+    counters: Counters,
+    outputs: VecDeque<Output>,
+}
+
+impl Worker {
+    /// An idle worker without a bus.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            now: Timestamp::ZERO,
+            jobs: Jobs::default(),
+            queue: VecDeque::new(),
+            running: 0,
+            deadlines: BTreeSet::new(),
+            announce_at: None,
+            bus_up: false,
+            draining: false,
+            counters: Counters::default(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes one thing that happened.
+    pub fn handle_input(&mut self, now: Timestamp, input: Input) {
+        self.handle_timeout(now);
+        match input {
+            Input::Task(task) => self.task(task),
+            Input::Done { job, observed } => self.done(job, observed),
+            Input::BusUp => {
+                self.bus_up = true;
+                self.announce();
+            }
+            Input::BusDown => self.bus_up = false,
+            Input::Drain => self.drain(),
+        }
+    }
+
+    /// Notes that time has passed. To be called when [`Worker::poll_timeout`] is due; calling it more often does no
+    /// harm.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        while let Some((deadline, id)) = self.deadlines.first().copied()
+            && deadline <= self.now
+        {
+            self.expire(id);
+        }
+        self.jobs.forget(self.now, self.config.max_remembered);
+        if self.announce_at.is_some_and(|at| at <= self.now) {
+            self.announce();
+        }
+    }
+
+    /// When the worker next wants [`Worker::handle_timeout`] to be called; `None` if it waits for nothing.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        let deadline = self.deadlines.first().map(|(at, _)| *at);
+        let memory = self.jobs.oldest_answered().map(|(at, _)| at);
+        [deadline, memory, self.announce_at].into_iter().flatten().min()
+    }
+
+    /// The next thing to do, until there is none.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// What has been counted so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// How many jobs run, and how many wait for a place.
+    pub fn load(&self) -> (usize, usize) {
+        (self.running, self.queue.len())
+    }
+
+    /// How many answers are remembered.
+    pub fn remembered(&self) -> usize {
+        self.jobs.len() - self.running - self.queue.len()
+    }
+
+    fn task(&mut self, task: Task) {
+        self.counters.tasks_received += 1;
+        let ttl = task.ttl.unwrap_or(self.config.default_ttl).min(self.config.max_ttl);
+        if ttl.is_zero() {
+            self.counters.tasks_expired += 1;
+            return;
+        }
+        let key = Key { request: task.request.clone(), query: task.query.clone() };
+        if let Some(job) = self.jobs.find(&key) {
+            self.counters.tasks_repeated += 1;
+            match &job.stage {
+                Stage::Queued | Stage::Running => job.wait_for(task.reply),
+                Stage::Answered { observed, response_time } => {
+                    let (observed, response_time) = (observed.clone(), *response_time);
+                    self.answer(&key, vec![task.reply], &observed, response_time);
+                }
+            }
+            return;
+        }
+        let overloaded = self.running >= self.config.max_concurrent && self.queue.len() >= self.config.max_queued;
+        if self.draining || overloaded {
+            self.counters.tasks_refused += 1;
+            let why = if self.draining { "worker is draining" } else { "worker is overloaded" };
+            self.answer(&key, vec![task.reply], &Err(why.into()), Duration::ZERO);
+            return;
+        }
+        let deadline = self.now.after(ttl);
+        let id = self.jobs.insert(key, Job::new(self.now, deadline, task.reply));
+        self.deadlines.insert((deadline, id));
+        self.queue.push_back(id);
+        self.start_waiting();
+    }
+
+    /// Starts what waits, as far as there are places.
+    fn start_waiting(&mut self) {
+        while self.running < self.config.max_concurrent
+            && let Some(id) = self.queue.pop_front()
+        {
+            let (key, job) = self.jobs.get_mut(id).expect("a queued job is kept");
+            job.stage = Stage::Running;
+            let time_left = job.deadline.since(self.now);
+            self.running += 1;
+            self.outputs.push_back(Output::Start { job: id, query: key.query.clone(), time_left });
+        }
+    }
+
+    fn done(&mut self, id: JobId, observed: Result<Value, Arc<str>>) {
+        let Some((key, job)) = self.jobs.get_mut(id) else { return };
+        if !matches!(job.stage, Stage::Running) {
+            return;
+        }
+        let response_time = self.now.since(job.received);
+        let replies = std::mem::take(&mut job.replies);
+        let (key, deadline) = (key.clone(), job.deadline);
+        job.stage = Stage::Answered { observed: observed.clone(), response_time };
+        match &observed {
+            Ok(_) => self.counters.succeeded += 1,
+            Err(_) => self.counters.failed += 1,
+        }
+        self.counters.processing_time = self.counters.processing_time.saturating_add(response_time);
+        self.running -= 1;
+        self.deadlines.remove(&(deadline, id));
+        self.jobs.remember(id, self.now.after(self.config.remember));
+        self.jobs.forget(self.now, self.config.max_remembered);
+        self.answer(&key, replies, &observed, response_time);
+        self.start_waiting();
+        self.report_drained();
+    }
+
+    /// Drops a job whose deadline has passed: nobody waits for its answer any more.
+    fn expire(&mut self, id: JobId) {
+        let (_, job) = self.jobs.get_mut(id).expect("a job with a deadline is kept");
+        self.deadlines.remove(&(job.deadline, id));
+        self.counters.tasks_expired += 1;
+        if matches!(job.stage, Stage::Running) {
+            self.running -= 1;
+            self.outputs.push_back(Output::Abort(id));
+        } else {
+            self.queue.retain(|queued| *queued != id);
+        }
+        self.jobs.remove(id);
+        self.start_waiting();
+        self.report_drained();
+    }
+
+    fn answer(
+        &mut self,
+        key: &Key,
+        replies: Vec<ReplyTo>,
+        observed: &Result<Value, Arc<str>>,
+        response_time: Duration,
+    ) {
+        for reply in replies {
+            self.outputs.push_back(Output::Answer(WorkResult {
+                request: key.request.clone(),
+                reply,
+                observed: observed.clone(),
+                response_time,
+            }));
+        }
+    }
+
+    /// Says where the worker stands, and sets the time for the next such word.
+    fn announce(&mut self) {
+        let gone = self.draining && self.is_idle();
+        self.announce_at = (self.bus_up && !gone).then(|| self.now.after(self.config.announce_every));
+        if self.bus_up {
+            let state = match (self.draining, gone) {
+                (false, _) => PresenceState::Live,
+                (true, false) => PresenceState::Draining,
+                (true, true) => PresenceState::Left,
+            };
+            self.outputs.push_back(Output::Announce(state));
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.running == 0 && self.queue.is_empty()
+    }
+
+    fn drain(&mut self) {
+        if self.draining {
+            return;
+        }
+        self.draining = true;
+        if !self.is_idle() {
+            self.announce();
+        }
+        self.report_drained();
+    }
+
+    fn report_drained(&mut self) {
+        if self.draining && self.is_idle() {
+            self.announce();
+            self.outputs.push_back(Output::Drained);
+        }
+    }
+}
