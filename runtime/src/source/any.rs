@@ -15,7 +15,7 @@ use super::{
 #[derive(Debug)]
 pub enum AnySource {
     /// Draws values from a seed.
-    Simulated(SimulatedSource),
+    Simulated(Box<SimulatedSource>),
     /// Asks what a source file says.
     Configured(ConfiguredSource),
 }
@@ -26,7 +26,7 @@ impl AnySource {
     /// # Errors
     /// [`ConfigError::Simulated`], which says what is out of range.
     pub fn simulated(config: &SimulatedConfig, seed: u64) -> Result<Self, ConfigError> {
-        SimulatedSource::new(config, seed).map(Self::Simulated)
+        SimulatedSource::new(config, seed).map(|source| Self::Simulated(Box::new(source)))
     }
 
     /// What the source file at `path` says for the worker `worker_id`: its entries of this kind.

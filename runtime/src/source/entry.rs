@@ -106,8 +106,8 @@ fn command(entry: &Entry, whole: &Range<usize>, timeout: Duration, max_bytes: us
     foreign(entry.headers.as_ref(), "headers", SourceKind::Command)?;
     let argv = needed(entry.argv.as_ref(), whole, "argv = [\"program\", \"argument\"]", SourceKind::Command)?;
     match argv.get_ref().as_slice() {
-        [program, args @ ..] if !program.is_empty() => {
-            Ok(CommandConfig { program: program.clone(), args: args.to_vec(), timeout, max_bytes })
+        [program, arguments @ ..] if !program.is_empty() => {
+            Ok(CommandConfig { program: program.clone(), args: arguments.to_vec(), timeout, max_bytes })
         }
         _ => Err((argv.span(), "argv has no program: write argv = [\"program\", \"argument\"]".into())),
     }

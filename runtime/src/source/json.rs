@@ -25,7 +25,7 @@ impl ReadAs {
     pub(crate) fn read(self, json: &RawValue) -> Result<Value, String> {
         match (self, content(json)?) {
             (Self::Number, Content::Number(text)) => number(text),
-            (Self::Number, Content::Text(text)) => number(text.trim_matches(' ')),
+            (Self::Number, Content::Text(text)) => number(&text),
             (Self::Text, Content::Number(text)) => self::text(text),
             (Self::Text, Content::Text(text)) => self::text(&text),
         }
