@@ -1,9 +1,30 @@
 //! What a worker asks: the sources behind one trait.
 
+mod any;
+mod command;
+mod config;
+mod entry;
+mod http;
+mod json;
+mod pattern;
+mod simulated;
+mod template;
+
 use std::future::Future;
 use std::time::Duration;
 
 use quorate_core::value::Value;
+
+pub use any::{AnySource, ConfiguredSource};
+pub use command::{CommandConfig, CommandSource};
+pub use config::{ConfigError, SourceFile, SourceKind};
+pub use http::{HttpClient, HttpConfig, HttpSource};
+pub use json::{Pointer, ReadAs};
+pub use simulated::{SimulatedConfig, SimulatedSource};
+pub use template::UrlTemplate;
+
+/// The longest error text a source reports, in characters; longer ones are cut.
+const MAX_ERROR_CHARS: usize = 200;
 
 /// One answer's origin. Called with several queries at once; each call is dropped when the task's deadline passes.
 pub trait Source: Send + Sync + 'static {
@@ -23,4 +44,39 @@ pub enum SourceError {
     /// The source failed; the text says how.
     #[error("{0}")]
     Failed(String),
+}
+
+impl SourceError {
+    /// A failure whose text may quote what came from outside: it is cut to 200 characters and holds no control
+    /// characters.
+    pub(crate) fn failed(text: impl AsRef<str>) -> Self {
+        Self::Failed(excerpt(text.as_ref()))
+    }
+
+    /// No source is configured for `query`, quoted like any text from outside.
+    pub(crate) fn unknown_query(query: &str) -> Self {
+        Self::UnknownQuery(excerpt(query))
+    }
+}
+
+/// The start of a text, on one line.
+fn excerpt(text: &str) -> String {
+    let mut kept: String = text.chars().filter(|c| !c.is_control()).take(MAX_ERROR_CHARS + 1).collect();
+    if let Some((cut, _)) = kept.char_indices().nth(MAX_ERROR_CHARS) {
+        kept.truncate(cut);
+        kept.push('…');
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_text_from_outside_is_short_and_on_one_line() {
+        assert_eq!(SourceError::failed("a\n\u{1b}[31mb").to_string(), "a[31mb");
+        assert_eq!(SourceError::failed("é".repeat(200)).to_string(), "é".repeat(200));
+        assert_eq!(SourceError::failed("é".repeat(900)).to_string(), format!("{}…", "é".repeat(200)));
+    }
 }

@@ -1,0 +1,80 @@
+//! The source a worker was told to use, chosen when it starts.
+
+use std::path::Path;
+use std::time::Duration;
+
+use quorate_core::value::Value;
+
+use super::pattern::Pattern;
+use super::{
+    CommandSource, ConfigError, HttpSource, SimulatedConfig, SimulatedSource, Source, SourceError, SourceFile,
+    SourceKind,
+};
+
+/// Any of the sources.
+#[derive(Debug)]
+pub enum AnySource {
+    /// Draws values from a seed.
+    Simulated(Box<SimulatedSource>),
+    /// Asks what a source file says.
+    Configured(ConfiguredSource),
+}
+
+impl AnySource {
+    /// A simulated source.
+    ///
+    /// # Errors
+    /// [`ConfigError::Simulated`], which says what is out of range.
+    pub fn simulated(config: &SimulatedConfig, seed: u64) -> Result<Self, ConfigError> {
+        SimulatedSource::new(config, seed).map(|source| Self::Simulated(Box::new(source)))
+    }
+
+    /// What the source file at `path` says for the worker `worker_id`: its entries of this kind.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which says where the file is wrong and what to do.
+    pub fn from_config(path: &Path, worker_id: &str, kind: SourceKind) -> Result<Self, ConfigError> {
+        SourceFile::read(path)?.source_for(worker_id, kind).map(Self::Configured)
+    }
+}
+
+impl Source for AnySource {
+    async fn observe(&self, query: &str, time_left: Duration) -> Result<Value, SourceError> {
+        match self {
+            Self::Simulated(source) => source.observe(query, time_left).await,
+            Self::Configured(source) => source.observe(query, time_left).await,
+        }
+    }
+}
+
+/// The entries of a source file that are one worker's, in the file's order: the first whose query fits is asked.
+#[derive(Debug)]
+pub struct ConfiguredSource {
+    pub(super) routes: Vec<Route>,
+}
+
+/// One entry: which queries, and what is asked.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub(super) pattern: Pattern,
+    pub(super) asked: Asked,
+}
+
+/// What an entry asks.
+#[derive(Debug)]
+pub(super) enum Asked {
+    Http(HttpSource),
+    Command(CommandSource),
+}
+
+impl Source for ConfiguredSource {
+    async fn observe(&self, query: &str, time_left: Duration) -> Result<Value, SourceError> {
+        let Some(route) = self.routes.iter().find(|route| route.pattern.matches(query)) else {
+            return Err(SourceError::unknown_query(query));
+        };
+        match &route.asked {
+            Asked::Http(source) => source.observe(query, time_left).await,
+            Asked::Command(source) => source.observe(query, time_left).await,
+        }
+    }
+}
