@@ -9,11 +9,12 @@
 //! * nothing is buffered without bound: a subscriber that falls behind loses messages, and is told how many;
 //! * a publish while disconnected is refused, and never delivered after a reconnect;
 //! * a message with a reply subject that nobody was subscribed to receive is answered on that reply subject with a
-//!   [`Message`] whose `no_responders` is set;
+//!   [`Message`] whose `no_responders` is set; as in NATS, only a subscription of the publishing connection gets it;
 //! * of the subscribers in one queue group, one receives a message.
 
 pub mod local;
 pub mod nats;
+pub mod subject;
 
 use std::future::Future;
 
@@ -50,7 +51,7 @@ pub enum PublishError {
 /// Why a bus could not do what was asked of the whole connection.
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
-    /// The address or the credentials cannot be used as they are; correct the configuration.
+    /// The address, the credentials or the subject cannot be used as they are; correct the configuration.
     #[error("{0}")]
     Configuration(String),
     /// The bus is closed for good.
@@ -107,6 +108,20 @@ pub trait Subscription: Send + 'static {
     /// The next message if one is there already.
     fn try_recv(&mut self) -> Option<Message>;
 
-    /// How many messages were dropped because this subscription was not emptied fast enough, since it began.
+    /// How many messages were dropped because this subscription was not emptied fast enough, since it began;
+    /// at least one if there were any.
     fn dropped(&self) -> u64;
+}
+
+/// What every bus demands of a subscription.
+fn check_subscription(subject: &str, queue_group: Option<&str>) -> Result<(), BusError> {
+    if !subject::is_subscribable(subject) {
+        return Err(BusError::Configuration(format!("{subject:?} is no subject to subscribe to")));
+    }
+    match queue_group {
+        Some(name) if !subject::is_queue_group(name) => {
+            Err(BusError::Configuration(format!("{name:?} is no name for a queue group")))
+        }
+        _ => Ok(()),
+    }
 }

@@ -1,0 +1,18 @@
+# `make demo` shows it, `make test` tests it, `make lint` checks its style.
+.PHONY: demo test lint nats-server
+
+demo:
+	cargo run --release -- demo
+
+# Some tests run against a real NATS server, which nats-server gets if there is none.
+test: nats-server
+	cargo test --workspace
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
+	scripts/check-core-purity.sh
+
+nats-server:
+	@scripts/nats-server.sh

@@ -1,0 +1,168 @@
+//! How to reach NATS: addresses, credentials and limits, and the secrets kept out of what is logged.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use async_nats::{ConnectOptions, ServerAddr};
+
+use crate::bus::BusError;
+
+/// How to reach NATS.
+#[derive(Clone)]
+pub struct NatsConfig {
+    /// The servers, each `nats://[user:password@|token@]host[:port]`, or `tls://` to demand encryption. At least one.
+    pub urls: Vec<String>,
+    /// A credentials file as `nsc` writes it. Read again for every connection, so that it can be replaced.
+    pub credentials_file: Option<PathBuf>,
+    /// PEM certificates to trust instead of the system's when the connection is encrypted.
+    pub root_certificates: Option<PathBuf>,
+    /// The name the server lists the connection under.
+    pub name: String,
+    /// How many messages may wait to be sent.
+    pub publish_capacity: usize,
+    /// How many messages may wait in one subscription.
+    pub subscription_capacity: usize,
+}
+
+impl NatsConfig {
+    /// The defaults with one address.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { urls: vec![url.into()], ..Self::default() }
+    }
+}
+
+impl Default for NatsConfig {
+    fn default() -> Self {
+        Self {
+            urls: vec!["nats://localhost:4222".to_owned()],
+            credentials_file: None,
+            root_certificates: None,
+            name: "quorate".to_owned(),
+            publish_capacity: 16_384,
+            subscription_capacity: 32_768,
+        }
+    }
+}
+
+impl fmt::Debug for NatsConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NatsConfig")
+            .field("urls", &self.urls.iter().map(|url| redact(url)).collect::<Vec<_>>())
+            .field("credentials_file", &self.credentials_file)
+            .field("root_certificates", &self.root_certificates)
+            .field("name", &self.name)
+            .field("publish_capacity", &self.publish_capacity)
+            .field("subscription_capacity", &self.subscription_capacity)
+            .finish()
+    }
+}
+
+/// One server: its address without secrets, and the secrets.
+#[derive(Clone)]
+pub(super) struct Server {
+    /// Carries no user information, so that it can be logged, by async-nats too.
+    pub(super) address: ServerAddr,
+    login: Login,
+}
+
+/// What the user information of an address says.
+#[derive(Clone)]
+enum Login {
+    None,
+    Token(String),
+    Password { user: String, password: String },
+}
+
+impl Server {
+    /// Reads an address.
+    pub(super) fn parse(url: &str) -> Result<Self, BusError> {
+        let unusable = |why: &dyn fmt::Display| {
+            BusError::Configuration(format!("{:?} is no address of a NATS server: {why}", redact(url)))
+        };
+        let mut parsed = url.parse::<ServerAddr>().map_err(|error| unusable(&error))?.into_inner();
+        if !matches!(parsed.scheme(), "nats" | "tls") {
+            return Err(unusable(&"it does not begin with nats:// or tls://"));
+        }
+        if parsed.host_str().is_none_or(str::is_empty) {
+            return Err(unusable(&"it names no host"));
+        }
+        let decode =
+            |text: &str| percent_decode(text).ok_or_else(|| unusable(&"its user information is not valid UTF-8"));
+        let login = match (parsed.username(), parsed.password()) {
+            ("", None) => Login::None,
+            (token, None) => Login::Token(decode(token)?),
+            (user, Some(password)) => Login::Password { user: decode(user)?, password: decode(password)? },
+        };
+        let stripped = parsed.set_username("").and_then(|()| parsed.set_password(None));
+        stripped.expect("an address with a host can go without user information");
+        let address = ServerAddr::from_url(parsed).map_err(|error| unusable(&error))?;
+        Ok(Self { address, login })
+    }
+
+    /// Adds how to log in at this server.
+    pub(super) fn log_in(&self, options: ConnectOptions) -> ConnectOptions {
+        match self.login.clone() {
+            Login::None => options,
+            Login::Token(token) => options.token(token),
+            Login::Password { user, password } => options.user_and_password(user, password),
+        }
+    }
+}
+
+/// An address without its user information, even when it cannot be parsed.
+fn redact(url: &str) -> String {
+    match url.rsplit_once('@') {
+        Some((before, host)) => {
+            let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
+            format!("{scheme}{}***@{host}", if scheme.is_empty() { "" } else { "://" })
+        }
+        None => url.to_owned(),
+    }
+}
+
+/// Undoes percent encoding; `None` if the result is not UTF-8.
+fn percent_decode(text: &str) -> Option<String> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let mut ahead = bytes.clone();
+        let digits = (byte == b'%').then(|| Some((hex_digit(ahead.next()?)?, hex_digit(ahead.next()?)?))).flatten();
+        if let Some((high, low)) = digits {
+            bytes = ahead;
+            decoded.push(high << 4 | low);
+        } else {
+            decoded.push(byte);
+        }
+    }
+    String::from_utf8(decoded).ok()
+}
+
+fn hex_digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).map(|digit| digit as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_and_its_secrets_are_kept_apart() {
+        let server = Server::parse("nats://us%40er:p%3Ass%@example.org:4333").expect("the address is valid");
+        assert_eq!(server.address.as_url_str(), "nats://example.org:4333");
+        assert!(matches!(&server.login, Login::Password { user, password } if user == "us@er" && password == "p:ss%"),);
+        let token = Server::parse("tls://s3cret@example.org").expect("the address is valid");
+        assert!(token.address.tls_required());
+        assert!(matches!(&token.login, Login::Token(token) if token == "s3cret"));
+        assert!(matches!(Server::parse("localhost").expect("a bare host is valid").login, Login::None));
+    }
+
+    #[test]
+    fn an_unusable_address_is_named_without_its_secrets() {
+        for url in ["http://u:s3cret@host", "nats://u:s3cret@host:99999", "nats://u:s3cret@", "nats://", "ws://h", ""] {
+            let error = Server::parse(url).err().unwrap_or_else(|| panic!("{url:?} was taken")).to_string();
+            assert!(!error.contains("s3cret"), "{error}");
+        }
+        let config = NatsConfig::new("nats://u:s3cret@host");
+        assert!(!format!("{config:?}").contains("s3cret"), "{config:?}");
+    }
+}

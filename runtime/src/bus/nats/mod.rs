@@ -1,0 +1,228 @@
+//! The bus over NATS.
+//!
+//! A supervisor task opens one session after another: a session is one connection, and what it has not sent
+//! dies with it, so that nothing is delivered stale. Subscriptions outlive sessions: each new session subscribes them
+//! again before the bus says that it is connected.
+
+mod config;
+mod session;
+mod subscription;
+mod supervisor;
+
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use async_nats::{ConnectOptions, PublishErrorKind, Subject};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use tokio::sync::{Mutex, watch};
+use tokio::task::coop;
+
+use super::{Bus, BusError, BusStatus, PublishError, subject};
+use config::Server;
+use session::{RoundTrip, Session};
+use subscription::Registration;
+
+pub use config::NatsConfig;
+pub use subscription::NatsSubscription;
+
+/// How long [`Bus::flush`] waits at most.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A connection to NATS that is restored for ever.
+///
+/// Dropping the last clone closes it; [`close`](Self::close) also waits for what was published.
+#[derive(Clone, Debug)]
+pub struct NatsBus {
+    handle: Arc<Handle>,
+}
+
+/// What the clones of a bus share. Dropping it stops the supervisor.
+#[derive(Debug)]
+struct Handle {
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+    /// Loses its sender when the supervisor is done.
+    done: watch::Receiver<()>,
+}
+
+/// What a bus and its supervisor share.
+struct Shared {
+    config: NatsConfig,
+    servers: Vec<Server>,
+    /// Changes only while `session` is locked for writing, so that both always agree.
+    status: watch::Sender<BusStatus>,
+    /// The session messages are published in. The supervisor alone changes it.
+    session: RwLock<Option<Arc<Session>>>,
+    subscriptions: Mutex<Subscriptions>,
+}
+
+/// The subscriptions to carry into each session. Locked while a session begins, so that none is missed or doubled.
+#[derive(Default)]
+struct Subscriptions {
+    registrations: Vec<Weak<Registration>>,
+    closed: bool,
+}
+
+impl NatsBus {
+    /// Begins to connect in the background, and returns at once; [`Bus::status`] tells when it is connected.
+    ///
+    /// # Errors
+    /// [`BusError::Configuration`] if an address or the credentials cannot be used. That no server can be reached is
+    /// not an error.
+    ///
+    /// # Panics
+    /// Outside a Tokio runtime.
+    pub fn connect(config: NatsConfig) -> Result<Self, BusError> {
+        let servers = config.urls.iter().map(|url| Server::parse(url)).collect::<Result<Vec<_>, _>>()?;
+        if servers.is_empty() {
+            return Err(BusError::Configuration("no address of a NATS server is given".to_owned()));
+        }
+        if config.publish_capacity == 0 || config.subscription_capacity == 0 {
+            return Err(BusError::Configuration("a queue must have room for a message".to_owned()));
+        }
+        if let Some(path) = &config.credentials_file {
+            session::read_credentials(path)
+                .and_then(|text| ConnectOptions::with_credentials(&text))
+                .map_err(|error| BusError::Configuration(format!("the NATS credentials cannot be used: {error}")))?;
+        }
+        let shared = Arc::new(Shared {
+            config,
+            servers,
+            status: watch::Sender::default(),
+            session: RwLock::default(),
+            subscriptions: Mutex::default(),
+        });
+        let (stop, stopped) = watch::channel(false);
+        let (done_sender, done) = watch::channel(());
+        tokio::spawn(supervisor::supervise(Arc::clone(&shared), stopped, done_sender));
+        Ok(Self { handle: Arc::new(Handle { shared, stop, done }) })
+    }
+
+    /// Flushes, then closes the bus for all its clones: publishes are refused, and subscriptions end once they are
+    /// emptied.
+    pub async fn close(&self) {
+        self.flush().await;
+        self.handle.stop.send_replace(true);
+        // The error is the notice: the supervisor has dropped its end.
+        let _ = self.handle.done.clone().changed().await;
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}
+
+impl Bus for NatsBus {
+    type Subscription = NatsSubscription;
+
+    fn publish(&self, subject: &str, reply: Option<&str>, payload: Bytes) -> Result<(), PublishError> {
+        if !subject::is_publishable(subject) || !reply.is_none_or(subject::is_publishable) {
+            return Err(PublishError::Refused);
+        }
+        let session = self.handle.shared.session.read().unwrap_or_else(PoisonError::into_inner);
+        let client = session.as_ref().ok_or(PublishError::Disconnected)?.client();
+        let subject = Subject::from(subject);
+        // A publish only waits for room in the queue, and is not waited for: no room is an answer. The task's budget
+        // does not count, for it would look like a full queue.
+        let sent = match reply {
+            Some(reply) => {
+                let publish = client.publish_with_reply(subject, Subject::from(reply), payload);
+                coop::unconstrained(publish).now_or_never()
+            }
+            None => coop::unconstrained(client.publish(subject, payload)).now_or_never(),
+        };
+        match sent.ok_or(PublishError::Full)?.map_err(|error| error.kind()) {
+            Ok(()) => Ok(()),
+            Err(PublishErrorKind::Send) => Err(PublishError::Disconnected),
+            Err(PublishErrorKind::MaxPayloadExceeded | PublishErrorKind::InvalidSubject) => Err(PublishError::Refused),
+        }
+    }
+
+    async fn subscribe(&self, subject: &str, queue_group: Option<&str>) -> Result<NatsSubscription, BusError> {
+        super::check_subscription(subject, queue_group)?;
+        let shared = &self.handle.shared;
+        let mut subscriptions = shared.subscriptions.lock().await;
+        if subscriptions.closed {
+            return Err(BusError::Closed);
+        }
+        let registration = Arc::new(Registration::new(subject, queue_group));
+        subscriptions.registrations.retain(|registration| registration.strong_count() > 0);
+        subscriptions.registrations.push(Arc::downgrade(&registration));
+        if let Some(session) = shared.session() {
+            session.subscribe(&registration).await;
+        }
+        Ok(NatsSubscription::new(registration))
+    }
+
+    async fn flush(&self) {
+        if let Some(session) = self.handle.shared.session() {
+            session.round_trip(FLUSH_TIMEOUT).await;
+        }
+    }
+
+    fn status(&self) -> watch::Receiver<BusStatus> {
+        self.handle.shared.status.subscribe()
+    }
+}
+
+impl Shared {
+    fn session(&self) -> Option<Arc<Session>> {
+        self.session.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Subscribes everything in `session`, and once the server knows, makes it the one to publish in. `None` if it is
+    /// lost before that.
+    async fn begin_session(&self, session: Session) -> Option<Arc<Session>> {
+        let subscriptions = self.subscriptions.lock().await;
+        for registration in subscriptions.registrations.iter().filter_map(Weak::upgrade) {
+            session.subscribe(&registration).await;
+        }
+        match session.round_trip(FLUSH_TIMEOUT).await {
+            RoundTrip::Made => {}
+            RoundTrip::Lost => return None,
+            // A server that is gone is found out by its missing signs of life.
+            RoundTrip::TimedOut => {
+                tracing::warn!("NATS did not confirm the subscriptions in time; may this user publish on _INBOX.> ?");
+            }
+        }
+        let session = Arc::new(session);
+        self.set_session(Some(Arc::clone(&session)));
+        Some(session)
+    }
+
+    /// From here on publishes are refused.
+    fn end_session(&self) {
+        self.set_session(None);
+    }
+
+    /// Closes the bus for good.
+    async fn close(&self) {
+        self.end_session();
+        let mut subscriptions = self.subscriptions.lock().await;
+        subscriptions.closed = true;
+        for registration in subscriptions.registrations.drain(..).filter_map(|registration| registration.upgrade()) {
+            registration.close();
+        }
+    }
+
+    fn set_session(&self, session: Option<Arc<Session>>) {
+        let mut current = self.session.write().unwrap_or_else(PoisonError::into_inner);
+        self.status.send_modify(|status| {
+            status.connected = session.is_some();
+            status.connections += u64::from(session.is_some());
+        });
+        *current = session;
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared")
+            .field("config", &self.config)
+            .field("status", &*self.status.borrow())
+            .finish_non_exhaustive()
+    }
+}

