@@ -1,5 +1,7 @@
 //! What a worker observed: an exact decimal, or a text.
 
+mod number;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -38,8 +40,7 @@ impl Value {
     /// # Errors
     /// [`ValueError::NotANumber`] or [`ValueError::OutOfRange`]; a number is never rounded on the way in.
     pub fn number(text: &str) -> Result<Self, ValueError> {
-        let _ = text;
-        todo!()
+        number::parse(text).map(Self::Number)
     }
 
     /// Takes a text.

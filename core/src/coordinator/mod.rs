@@ -57,10 +57,10 @@ pub struct Coordinator {
     memory: Memory,
     registry: Registry,
     timers: Timers,
-    /// Whether a [`Timer::Presence`] is armed.
-    presence_armed: bool,
-    /// Whether a [`Timer::Memory`] is armed.
-    memory_armed: bool,
+    /// When the [`Timer::Presence`] is armed for.
+    presence_at: Option<Timestamp>,
+    /// When the [`Timer::Memory`] is armed for.
+    memory_at: Option<Timestamp>,
     bus_up: bool,
     /// When the bus was last found down, if ever.
     last_bus_down: Option<Timestamp>,
@@ -79,8 +79,8 @@ impl Coordinator {
             memory: Memory::new(config.max_remembered, config.remember),
             registry: Registry::new(&config),
             timers: Timers::default(),
-            presence_armed: false,
-            memory_armed: false,
+            presence_at: None,
+            memory_at: None,
             bus_up: false,
             last_bus_down: None,
             draining: false,
@@ -121,12 +121,12 @@ impl Coordinator {
             match timer {
                 Timer::Request(slot) => self.request_due(slot),
                 Timer::Presence => {
-                    self.presence_armed = false;
+                    self.presence_at = None;
                     self.registry.expire(self.now);
                     self.arm_presence();
                 }
                 Timer::Memory => {
-                    self.memory_armed = false;
+                    self.memory_at = None;
                     self.forget();
                 }
             }
@@ -238,11 +238,11 @@ impl Coordinator {
     }
 
     fn arm_presence(&mut self) {
-        if !self.presence_armed
+        if self.presence_at.is_none()
             && let Some(at) = self.registry.next_expiry()
         {
             self.timers.arm(at, Timer::Presence);
-            self.presence_armed = true;
+            self.presence_at = Some(at);
         }
     }
 
@@ -361,11 +361,11 @@ impl Coordinator {
         while let Some((seq, ended)) = self.memory.pop(self.now) {
             self.table.forget(&ended.request, seq);
         }
-        if !self.memory_armed
+        if self.memory_at.is_none()
             && let Some(at) = self.memory.next_expiry()
         {
             self.timers.arm(at, Timer::Memory);
-            self.memory_armed = true;
+            self.memory_at = Some(at);
         }
     }
 

@@ -69,10 +69,6 @@ impl Registry {
         self.workers.iter().filter(|(_, worker)| worker.state == WorkerState::Live).map(|(id, _)| id)
     }
 
-    pub(super) fn get(&self, id: &WorkerId) -> Option<&Worker> {
-        self.workers.get(id)
-    }
-
     pub(super) fn record(&mut self, id: &WorkerId) -> Option<&mut Reliability> {
         self.workers.get_mut(id).map(|worker| &mut worker.reliability)
     }

@@ -1,9 +1,9 @@
 //! Workers' results: what is used, what is dropped, and what each says about its worker.
 
+use super::Coordinator;
 use super::input::{Undelivered, UndeliveredCause, WorkerResult};
 use super::request::{Answered, Part, Request};
 use super::table::{Known, Slot};
-use super::Coordinator;
 use crate::outcome::{Cause, Failure};
 
 impl Coordinator {

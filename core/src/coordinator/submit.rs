@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use rand_core::Rng;
 
+use super::Coordinator;
 use super::input::Submit;
 use super::output::{Output, Refusal};
 use super::request::{Part, Participant, Request};
 use super::table::{Known, Slot};
 use super::timers::Timer;
-use super::Coordinator;
 use crate::id::{RequestId, Ticket};
 use crate::outcome::{Outcome, count};
 use crate::time::Timestamp;
@@ -108,11 +108,8 @@ impl Coordinator {
             .with(&submit.overrides, &self.config.limits)
             .expect("the policy of an admitted request is valid");
         let now = self.now;
-        let participants: Vec<Participant> = self
-            .registry
-            .live()
-            .map(|worker| Participant { worker: worker.clone(), part: Part::Awaited })
-            .collect();
+        let participants: Vec<Participant> =
+            self.registry.live().map(|worker| Participant { worker: worker.clone(), part: Part::Awaited }).collect();
         let redispatch_after = self.config.redispatch_after(policy.timeout);
         let slot = self.table.insert(|task| Request {
             id,

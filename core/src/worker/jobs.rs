@@ -57,7 +57,7 @@ impl Job {
 /// All jobs: waiting, running and answered.
 #[derive(Debug, Default)]
 pub(super) struct Jobs {
-    jobs: BTreeMap<JobId, (Key, Job)>,
+    by_id: BTreeMap<JobId, (Key, Job)>,
     by_key: BTreeMap<Key, JobId>,
     answered: BTreeSet<(Timestamp, JobId)>,
     next: u64,
@@ -65,23 +65,23 @@ pub(super) struct Jobs {
 
 impl Jobs {
     pub(super) fn len(&self) -> usize {
-        self.jobs.len()
+        self.by_id.len()
     }
 
     pub(super) fn find(&mut self, key: &Key) -> Option<&mut Job> {
         let id = self.by_key.get(key)?;
-        self.jobs.get_mut(id).map(|(_, job)| job)
+        self.by_id.get_mut(id).map(|(_, job)| job)
     }
 
     pub(super) fn get_mut(&mut self, id: JobId) -> Option<(&Key, &mut Job)> {
-        self.jobs.get_mut(&id).map(|(key, job)| (&*key, job))
+        self.by_id.get_mut(&id).map(|(key, job)| (&*key, job))
     }
 
     pub(super) fn insert(&mut self, key: Key, job: Job) -> JobId {
         let id = JobId(self.next);
         self.next += 1;
         self.by_key.insert(key.clone(), id);
-        self.jobs.insert(id, (key, job));
+        self.by_id.insert(id, (key, job));
         id
     }
 
@@ -90,18 +90,13 @@ impl Jobs {
         self.answered.insert((forget_at, id));
     }
 
-    /// How many jobs are answered.
-    pub(super) fn answered(&self) -> usize {
-        self.answered.len()
-    }
-
     /// The answered job that is to be forgotten first, and when.
     pub(super) fn oldest_answered(&self) -> Option<(Timestamp, JobId)> {
         self.answered.first().copied()
     }
 
     pub(super) fn remove(&mut self, id: JobId) {
-        if let Some((key, _)) = self.jobs.remove(&id) {
+        if let Some((key, _)) = self.by_id.remove(&id) {
             self.by_key.remove(&key);
         }
     }

@@ -166,7 +166,6 @@ impl Worker {
         let response_time = self.now.since(job.received);
         let replies = std::mem::take(&mut job.replies);
         let (key, deadline) = (key.clone(), job.deadline);
-        job.stage = Stage::Answered { observed: observed.clone(), response_time };
         match &observed {
             Ok(_) => self.counters.succeeded += 1,
             Err(_) => self.counters.failed += 1,
@@ -174,9 +173,12 @@ impl Worker {
         self.counters.processing_time = self.counters.processing_time.saturating_add(response_time);
         self.running -= 1;
         self.deadlines.remove(&(deadline, id));
+        self.answer(&key, replies, &observed, response_time);
+        if let Some((_, job)) = self.jobs.get_mut(id) {
+            job.stage = Stage::Answered { observed, response_time };
+        }
         self.jobs.remember(id, self.now.after(self.config.remember));
         self.jobs.forget(self.now, self.config.max_remembered);
-        self.answer(&key, replies, &observed, response_time);
         self.start_waiting();
         self.report_drained();
     }
