@@ -63,7 +63,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_timeout: Duration::from_secs(60), max_workers: 1000 }
+        Self { max_timeout: Duration::from_mins(1), max_workers: 1000 }
     }
 }
 

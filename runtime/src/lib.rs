@@ -3,4 +3,8 @@
 #![warn(missing_docs)]
 
 pub mod bus;
+pub mod clock;
+pub mod driver;
+pub mod http;
 pub mod source;
+pub mod wire;

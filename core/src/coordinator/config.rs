@@ -44,7 +44,7 @@ impl Default for Config {
             presence: Duration::from_secs(10),
             stall: Duration::from_millis(300),
             redispatch_permille: 500,
-            remember: Duration::from_secs(60),
+            remember: Duration::from_mins(1),
             max_remembered: 10_000,
             admitted: None,
             cordon_below: None,

@@ -27,8 +27,8 @@ impl Default for Config {
             max_concurrent: 64,
             max_queued: 1024,
             default_ttl: Duration::from_secs(30),
-            max_ttl: Duration::from_secs(600),
-            remember: Duration::from_secs(60),
+            max_ttl: Duration::from_mins(10),
+            remember: Duration::from_mins(1),
             max_remembered: 10_000,
             announce_every: Duration::from_secs(2),
         }

@@ -90,7 +90,7 @@ pub struct Counters {
     pub tasks_received: u64,
     /// Tasks that were already known.
     pub tasks_repeated: u64,
-    /// Tasks answered with a failure because there was no place, or because the worker is draining.
+    /// Tasks that were not taken: answered with a failure because there was no place, or dropped while draining.
     pub tasks_refused: u64,
     /// Tasks dropped because their time was over before there was an answer.
     pub tasks_expired: u64,

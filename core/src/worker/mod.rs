@@ -131,11 +131,14 @@ impl Worker {
             }
             return;
         }
-        let overloaded = self.running >= self.config.max_concurrent && self.queue.len() >= self.config.max_queued;
-        if self.draining || overloaded {
+        if self.draining {
+            // No answer: a coordinator that knows does not wait for one, and another will hear the farewell.
             self.counters.tasks_refused += 1;
-            let why = if self.draining { "worker is draining" } else { "worker is overloaded" };
-            self.answer(&key, vec![task.reply], &Err(why.into()), Duration::ZERO);
+            return;
+        }
+        if self.running >= self.config.max_concurrent && self.queue.len() >= self.config.max_queued {
+            self.counters.tasks_refused += 1;
+            self.answer(&key, vec![task.reply], &Err("worker is overloaded".into()), Duration::ZERO);
             return;
         }
         let deadline = self.now.after(ttl);

@@ -12,7 +12,7 @@ use rust_decimal::prelude::ToPrimitive;
 use super::{ConfigError, Source, SourceError};
 
 /// The longest delay that may be configured.
-const MAX_DELAY: Duration = Duration::from_secs(3600);
+const MAX_DELAY: Duration = Duration::from_hours(1);
 
 /// Shares are drawn in parts of this.
 const PARTS: u64 = 1_000_000_000;

@@ -1,0 +1,288 @@
+//! The driver of a coordinator.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quorate_core::Coordinator;
+use quorate_core::coordinator::{Config, Input, Output, Refusal, Task, Undelivered, UndeliveredCause};
+use quorate_core::id::{TaskId, Ticket};
+use quorate_core::outcome::Outcome;
+use quorate_core::time::Timestamp;
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{debug, info, warn};
+
+use super::handle::{Command, CoordinatorHandle, Snapshot, WorkerView};
+use super::{BATCH, BusChange, bus_changes, sleep_if, take_ready};
+use crate::bus::{Bus, BusError, BusStatus, Message, PublishError, Subscription};
+use crate::clock::Clock;
+use crate::wire::{self, PresenceMessage};
+
+/// The last token of the reply subject of `$SRV.PING`; tasks have a number there.
+const PING_TOKEN: &str = "ping";
+
+/// Owns a [`Coordinator`] and runs it over a bus.
+#[derive(Debug)]
+pub struct CoordinatorDriver<B: Bus> {
+    machine: Coordinator,
+    bus: B,
+    clock: Clock,
+    commands: mpsc::Receiver<Command>,
+    replies: B::Subscription,
+    results: B::Subscription,
+    presence: B::Subscription,
+    status: watch::Receiver<BusStatus>,
+    seen_status: BusStatus,
+    /// `_INBOX.<instance>.`: the reply subject of a task is this and the task's number.
+    inbox: String,
+    waiting: HashMap<Ticket, oneshot::Sender<Result<Arc<Outcome>, Refusal>>>,
+    malformed: u64,
+    drained: bool,
+}
+
+impl<B: Bus> CoordinatorDriver<B> {
+    /// Subscribes for a coordinator. `instance` is one token of a NATS subject that no other process uses; `seed`
+    /// decides the ids the coordinator draws.
+    ///
+    /// # Errors
+    /// [`BusError`] if the bus cannot subscribe.
+    pub async fn new(
+        bus: B,
+        clock: Clock,
+        config: Config,
+        instance: &str,
+        seed: u64,
+    ) -> Result<(Self, CoordinatorHandle), BusError> {
+        let inbox = format!("_INBOX.{instance}.");
+        let replies = bus.subscribe(&format!("{inbox}>"), None).await?;
+        let results = bus.subscribe(wire::RESULTS, None).await?;
+        let presence = bus.subscribe(wire::PRESENCE, None).await?;
+        let (sender, commands) = mpsc::channel(config.max_in_flight.max(BATCH));
+        let driver = Self {
+            status: bus.status(),
+            seen_status: BusStatus::default(),
+            machine: Coordinator::new(config, seed),
+            bus,
+            clock,
+            commands,
+            replies,
+            results,
+            presence,
+            inbox,
+            waiting: HashMap::new(),
+            malformed: 0,
+            drained: false,
+        };
+        Ok((driver, CoordinatorHandle::new(sender)))
+    }
+
+    /// Runs until the machine is drained, or nobody is left who could ask it.
+    pub async fn run(mut self) {
+        self.bus_changed();
+        let mut sleep = pin!(tokio::time::sleep_until(self.clock.instant(Timestamp::MAX)));
+        let mut armed = None;
+        while !self.drained {
+            let wake_at = self.machine.poll_timeout();
+            if wake_at != armed {
+                armed = wake_at;
+                if let Some(at) = wake_at {
+                    sleep.as_mut().reset(self.clock.instant(at));
+                }
+            }
+            tokio::select! {
+                biased;
+                changed = self.status.changed() => {
+                    if changed.is_err() {
+                        warn!("the bus is closed: the coordinator stops");
+                        return;
+                    }
+                }
+                Some(message) = self.replies.recv() => self.reply(&message),
+                Some(message) = self.results.recv() => self.result(&message, None),
+                Some(message) = self.presence.recv() => self.presence(PresenceMessage::decode(&message.payload)),
+                command = self.commands.recv() => match command {
+                    Some(command) => self.command(command),
+                    None => return,
+                },
+                () = sleep_if(armed.is_some(), sleep.as_mut()) => armed = None,
+            }
+            self.take_all_ready();
+            self.machine.handle_timeout(self.clock.now());
+            self.execute();
+        }
+        self.bus.flush().await;
+    }
+
+    /// Takes what else is ready: results before announcements, so that a worker's last answer precedes its farewell;
+    /// questions last, so that an overload of them does not hold up answers.
+    fn take_all_ready(&mut self) {
+        self.bus_changed();
+        let mut messages = Vec::new();
+        take_ready(&mut self.replies, |message| messages.push(message));
+        for message in messages.drain(..) {
+            self.reply(&message);
+        }
+        take_ready(&mut self.results, |message| messages.push(message));
+        for message in messages.drain(..) {
+            self.result(&message, None);
+        }
+        take_ready(&mut self.presence, |message| messages.push(message));
+        for message in messages.drain(..) {
+            self.presence(PresenceMessage::decode(&message.payload));
+        }
+        for _ in 0..BATCH {
+            let Ok(command) = self.commands.try_recv() else { return };
+            self.command(command);
+        }
+    }
+
+    fn input(&mut self, input: Input) {
+        self.machine.handle_input(self.clock.now(), input);
+    }
+
+    fn bus_changed(&mut self) {
+        let status = *self.status.borrow_and_update();
+        for change in bus_changes(std::mem::replace(&mut self.seen_status, status), status) {
+            match change {
+                BusChange::Up => {
+                    info!(connections = status.connections, "the bus is connected");
+                    self.input(Input::BusUp);
+                    self.call_workers();
+                }
+                BusChange::Down => {
+                    warn!("the bus is disconnected");
+                    self.input(Input::BusDown);
+                }
+            }
+        }
+    }
+
+    /// Asks the workers that are there already to say so, instead of waiting for their next announcement.
+    fn call_workers(&self) {
+        let subject = format!("$SRV.PING.{}", wire::SERVICE);
+        let reply = format!("{}{PING_TOKEN}", self.inbox);
+        if let Err(error) = self.bus.publish(&subject, Some(&reply), Bytes::new()) {
+            debug!(%error, "the workers could not be called; their announcements will do");
+        }
+    }
+
+    /// Takes a message on a reply subject of this coordinator's own.
+    fn reply(&mut self, message: &Message) {
+        let token = message.subject.strip_prefix(&self.inbox).unwrap_or_default();
+        if token == PING_TOKEN {
+            if !message.no_responders {
+                self.presence(PresenceMessage::decode_ping(&message.payload));
+            }
+            return;
+        }
+        match token.parse().map(TaskId) {
+            Ok(task) if message.no_responders => {
+                self.input(Input::Undelivered(Undelivered { task, cause: UndeliveredCause::NoResponders }));
+            }
+            Ok(task) => self.result(message, Some(task)),
+            Err(_) => self.malformed += 1,
+        }
+    }
+
+    fn result(&mut self, message: &Message, task: Option<TaskId>) {
+        match wire::decode_result(&message.payload, task) {
+            Ok(result) => self.input(Input::Result(result)),
+            Err(error) => {
+                self.malformed += 1;
+                debug!(%error, subject = message.subject, "a result is dropped");
+            }
+        }
+    }
+
+    fn presence(&mut self, presence: Result<quorate_core::coordinator::Presence, wire::WireError>) {
+        match presence {
+            Ok(presence) => self.input(Input::Presence(presence)),
+            Err(error) => {
+                self.malformed += 1;
+                debug!(%error, "an announcement is dropped");
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Ask { submit, reply } => {
+                self.waiting.insert(submit.ticket, reply);
+                self.input(Input::Submit(submit));
+            }
+            Command::Cancel(ticket) => {
+                self.waiting.remove(&ticket);
+                self.input(Input::Cancel(ticket));
+            }
+            // Nobody waits for the snapshot any more: it is not missed.
+            Command::Look(reply) => drop(reply.send(self.look())),
+            Command::Drain => {
+                info!(in_flight = self.machine.in_flight(), "draining");
+                self.input(Input::Drain);
+            }
+        }
+    }
+
+    fn look(&self) -> Snapshot {
+        let now = self.clock.now();
+        let view = |(id, worker): (&quorate_core::id::WorkerId, &quorate_core::coordinator::Worker)| WorkerView {
+            id: id.clone(),
+            state: worker.state,
+            announced: worker.announced,
+            replicated: worker.replicated,
+            score: worker.reliability.score,
+            cordoned: self.machine.is_cordoned(id),
+            successes: worker.reliability.successes,
+            failures: worker.reliability.failures,
+            timeouts: worker.reliability.timeouts,
+            late: worker.reliability.late,
+            outliers: worker.reliability.outliers,
+            equivocations: worker.reliability.equivocations,
+            response_times: worker.reliability.response_times(),
+            last_heard: now.since(worker.last_heard),
+        };
+        Snapshot {
+            workers: self.machine.workers().map(view).collect(),
+            live_workers: self.machine.live_workers(),
+            in_flight: self.machine.in_flight(),
+            draining: self.machine.is_draining(),
+            bus_connected: self.seen_status.connected,
+            counters: *self.machine.counters(),
+            messages_malformed: self.malformed,
+            messages_dropped: self.replies.dropped() + self.results.dropped() + self.presence.dropped(),
+        }
+    }
+
+    /// Does what the machine wants done. A task that can't be published comes back as an input, whose outputs are
+    /// carried out in the same pass.
+    fn execute(&mut self) {
+        let mut reply = self.inbox.clone();
+        while let Some(output) = self.machine.poll_output() {
+            match output {
+                Output::Publish(task) => self.publish(&task, &mut reply),
+                Output::Answer { ticket, reply } => {
+                    if let Some(waiting) = self.waiting.remove(&ticket) {
+                        // A caller that went away meanwhile does not miss the answer.
+                        let _ = waiting.send(reply);
+                    }
+                }
+                Output::Drained => self.drained = true,
+            }
+        }
+    }
+
+    fn publish(&mut self, task: &Task, reply: &mut String) {
+        reply.truncate(self.inbox.len());
+        write!(reply, "{}", task.id.0).expect("a string takes every text");
+        if let Err(error) = self.bus.publish(wire::TASKS, Some(reply), wire::encode_task(task)) {
+            debug!(%error, request = %task.request, "a task is not sent");
+            let cause = match error {
+                PublishError::Disconnected => UndeliveredCause::Disconnected,
+                PublishError::Full | PublishError::Refused => UndeliveredCause::QueueFull,
+            };
+            self.input(Input::Undelivered(Undelivered { task: task.id, cause }));
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The callers' end of a coordinator: ask, look, drain.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use quorate_core::coordinator::{Counters, Refusal, ResponseTimes, Score, Submit, WorkerState};
+use quorate_core::id::{RequestId, Ticket, WorkerId};
+use quorate_core::outcome::Outcome;
+use quorate_core::policy::Overrides;
+use quorate_core::query::Query;
+use tokio::sync::{mpsc, oneshot};
+
+/// What callers tell the driver.
+#[derive(Debug)]
+pub(super) enum Command {
+    Ask { submit: Submit, reply: oneshot::Sender<Result<Arc<Outcome>, Refusal>> },
+    Cancel(Ticket),
+    Look(oneshot::Sender<Snapshot>),
+    Drain,
+}
+
+/// Why a question was not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// The coordinator refused it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// More callers than the coordinator can take in ask at once; retry later.
+    #[error("too many requests wait to be taken in")]
+    Busy,
+    /// The coordinator has stopped.
+    #[error("the coordinator has stopped")]
+    Stopped,
+}
+
+/// What a coordinator looks like at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The known workers, in order.
+    pub workers: Vec<WorkerView>,
+    /// How many of them would be expected to answer a request made now.
+    pub live_workers: usize,
+    /// How many requests are in flight.
+    pub in_flight: usize,
+    /// Whether further requests are refused because the coordinator is about to stop.
+    pub draining: bool,
+    /// Whether the bus is connected.
+    pub bus_connected: bool,
+    /// What the machine has counted.
+    pub counters: Counters,
+    /// Messages that were not understood.
+    pub messages_malformed: u64,
+    /// Messages that the bus dropped because they came faster than they were taken.
+    pub messages_dropped: u64,
+}
+
+/// One worker as a coordinator sees it.
+#[derive(Clone, Debug)]
+pub struct WorkerView {
+    /// Its name.
+    pub id: WorkerId,
+    /// Where it stands.
+    pub state: WorkerState,
+    /// Whether it has announced itself, or was only heard through a result.
+    pub announced: bool,
+    /// Whether several replicas stand behind its name.
+    pub replicated: bool,
+    /// Its record in one number.
+    pub score: Score,
+    /// Whether its values are shown and not used.
+    pub cordoned: bool,
+    /// Values it sent in time.
+    pub successes: u64,
+    /// Failures it reported in time.
+    pub failures: u64,
+    /// Requests that ended while it was still waited for.
+    pub timeouts: u64,
+    /// Results it sent after their request had ended.
+    pub late: u64,
+    /// Values of its that the outlier rule excluded.
+    pub outliers: u64,
+    /// Times it contradicted itself within one request.
+    pub equivocations: u64,
+    /// Quantiles of its last response times, as the coordinator saw them.
+    pub response_times: Option<ResponseTimes>,
+    /// How long ago it was last heard.
+    pub last_heard: std::time::Duration,
+}
+
+/// Asks one coordinator. Clones ask the same one.
+#[derive(Clone, Debug)]
+pub struct CoordinatorHandle {
+    commands: mpsc::Sender<Command>,
+    tickets: Arc<AtomicU64>,
+}
+
+impl CoordinatorHandle {
+    pub(super) fn new(commands: mpsc::Sender<Command>) -> Self {
+        Self { commands, tickets: Arc::default() }
+    }
+
+    /// Asks, and waits for the end of the request, at most until its deadline. Dropping the future takes the question
+    /// back.
+    ///
+    /// # Errors
+    /// [`AskError`] if the question was not accepted.
+    pub async fn ask(
+        &self,
+        id: Option<RequestId>,
+        query: Query,
+        overrides: Overrides,
+    ) -> Result<Arc<Outcome>, AskError> {
+        let ticket = Ticket(self.tickets.fetch_add(1, Ordering::Relaxed));
+        let (reply, answer) = oneshot::channel();
+        let submit = Submit { ticket, id, query, overrides };
+        self.commands.try_send(Command::Ask { submit, reply }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => AskError::Busy,
+            mpsc::error::TrySendError::Closed(_) => AskError::Stopped,
+        })?;
+        let mut waiting = Waiting { commands: &self.commands, ticket: Some(ticket) };
+        let reply = answer.await;
+        waiting.ticket = None;
+        reply.map_err(|_| AskError::Stopped)?.map_err(AskError::Refused)
+    }
+
+    /// What the coordinator looks like now; `None` if it has stopped.
+    pub async fn look(&self) -> Option<Snapshot> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::Look(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Lets the coordinator accept no further requests; it stops once those in flight have ended.
+    pub async fn drain(&self) {
+        // A coordinator that has stopped is drained.
+        let _ = self.commands.send(Command::Drain).await;
+    }
+}
+
+/// Takes the question back if its caller goes away before the answer.
+struct Waiting<'a> {
+    commands: &'a mpsc::Sender<Command>,
+    ticket: Option<Ticket>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            // With a full queue the request merely runs to its own end, and its answer finds nobody.
+            let _ = self.commands.try_send(Command::Cancel(ticket));
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The driver of a worker.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use quorate_core::Worker;
+use quorate_core::coordinator::PresenceState;
+use quorate_core::id::WorkerId;
+use quorate_core::query::Query;
+use quorate_core::time::Timestamp;
+use quorate_core::value::Value;
+use quorate_core::worker::{Config, Input, JobId, Output};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinError, JoinSet};
+use tracing::{debug, info, warn};
+
+use super::service::Service;
+use super::{BusChange, bus_changes, sleep_if, take_ready};
+use crate::bus::{Bus, BusError, BusStatus, Message, Subscription};
+use crate::clock::Clock;
+use crate::source::Source;
+use crate::wire::{self, PresenceMessage};
+
+/// Who a worker is.
+#[derive(Clone, Debug)]
+pub struct WorkerIdentity {
+    /// The name its results carry; its replicas share it.
+    pub id: WorkerId,
+    /// The name of this process: one token of a NATS subject that no other process uses.
+    pub instance: String,
+    /// Whether replicas share the name, so that one of them answers each task.
+    pub replicated: bool,
+    /// When the process began.
+    pub started: SystemTime,
+}
+
+/// How a worker is set up.
+#[derive(Clone, Debug)]
+pub struct WorkerSettings {
+    /// Who it is.
+    pub identity: WorkerIdentity,
+    /// The machine's bounds and waits.
+    pub machine: Config,
+}
+
+/// What a job gives back: its number, and the value or the failure.
+type JobEnd = (JobId, Result<Value, Arc<str>>);
+
+/// Owns a [`Worker`] and runs it over a bus, asking a [`Source`].
+#[derive(Debug)]
+pub struct WorkerDriver<B: Bus, S> {
+    machine: Worker,
+    identity: WorkerIdentity,
+    bus: B,
+    clock: Clock,
+    source: Arc<S>,
+    /// `None` once the worker takes no further tasks, so that the bus knows it, too.
+    tasks: Option<B::Subscription>,
+    service: Service<B>,
+    status: watch::Receiver<BusStatus>,
+    seen_status: BusStatus,
+    jobs: JoinSet<JobEnd>,
+    running: HashMap<JobId, AbortHandle>,
+    state: PresenceState,
+    drained: bool,
+}
+
+impl<B: Bus, S: Source> WorkerDriver<B, S> {
+    /// Subscribes for a worker.
+    ///
+    /// # Errors
+    /// [`BusError`] if the bus cannot subscribe.
+    pub async fn new(bus: B, clock: Clock, settings: WorkerSettings, source: S) -> Result<Self, BusError> {
+        let WorkerSettings { identity, machine } = settings;
+        let queue_group = identity.replicated.then(|| queue_group(&identity.id));
+        let tasks = bus.subscribe(wire::TASKS, queue_group.as_deref()).await?;
+        let service = Service::new(&bus, &identity, queue_group).await?;
+        Ok(Self {
+            machine: Worker::new(machine),
+            status: bus.status(),
+            seen_status: BusStatus::default(),
+            identity,
+            bus,
+            clock,
+            source: Arc::new(source),
+            tasks: Some(tasks),
+            service,
+            jobs: JoinSet::new(),
+            running: HashMap::new(),
+            state: PresenceState::Live,
+            drained: false,
+        })
+    }
+
+    /// Runs until `stop` completes and the tasks at hand are answered.
+    pub async fn run(mut self, stop: impl Future<Output = ()> + Send) {
+        self.bus_changed();
+        self.execute();
+        let mut stop = pin!(stop);
+        let mut stopping = false;
+        let mut sleep = pin!(tokio::time::sleep_until(self.clock.instant(Timestamp::MAX)));
+        while !self.drained {
+            let wake_at = self.machine.poll_timeout();
+            if let Some(at) = wake_at {
+                sleep.as_mut().reset(self.clock.instant(at));
+            }
+            tokio::select! {
+                biased;
+                changed = self.status.changed() => {
+                    if changed.is_err() {
+                        warn!("the bus is closed: the worker stops");
+                        return;
+                    }
+                }
+                () = &mut stop, if !stopping => {
+                    stopping = true;
+                    info!("draining");
+                    self.tasks = None;
+                    self.input(Input::Drain);
+                }
+                Some(done) = self.jobs.join_next_with_id() => self.job_ended(done),
+                Some(message) = recv_if(&mut self.tasks) => self.task(&message),
+                Some(message) = self.service.recv() => self.service.answer(&message, self.machine.counters(), self.state),
+                () = sleep_if(wake_at.is_some(), sleep.as_mut()) => {}
+            }
+            self.take_all_ready();
+            self.machine.handle_timeout(self.clock.now());
+            self.execute();
+        }
+        self.bus.flush().await;
+    }
+
+    fn take_all_ready(&mut self) {
+        self.bus_changed();
+        while let Some(done) = self.jobs.try_join_next_with_id() {
+            self.job_ended(done);
+        }
+        let mut messages = Vec::new();
+        if let Some(tasks) = &mut self.tasks {
+            take_ready(tasks, |message| messages.push(message));
+        }
+        for message in messages {
+            self.task(&message);
+        }
+    }
+
+    fn input(&mut self, input: Input) {
+        self.machine.handle_input(self.clock.now(), input);
+    }
+
+    fn bus_changed(&mut self) {
+        let status = *self.status.borrow_and_update();
+        for change in bus_changes(std::mem::replace(&mut self.seen_status, status), status) {
+            match change {
+                BusChange::Up => {
+                    info!(connections = status.connections, "the bus is connected");
+                    self.input(Input::BusUp);
+                }
+                BusChange::Down => {
+                    warn!("the bus is disconnected");
+                    self.input(Input::BusDown);
+                }
+            }
+        }
+    }
+
+    fn task(&mut self, message: &Message) {
+        match wire::decode_task(&message.payload, message.reply.as_deref()) {
+            Ok(task) => self.input(Input::Task(task)),
+            Err(error) => debug!(%error, "a task is dropped"),
+        }
+    }
+
+    fn job_ended(&mut self, ended: Result<(tokio::task::Id, JobEnd), JoinError>) {
+        match ended {
+            Ok((_, (job, observed))) => {
+                self.running.remove(&job);
+                self.input(Input::Done { job, observed });
+            }
+            Err(error) if error.is_cancelled() => {}
+            Err(error) => {
+                // A source that panics fails its task, and no other.
+                let job = self.running.iter().find(|(_, handle)| handle.id() == error.id()).map(|(job, _)| *job);
+                warn!(%error, "the source panicked");
+                if let Some(job) = job {
+                    self.running.remove(&job);
+                    self.input(Input::Done { job, observed: Err("the source panicked".into()) });
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, job: JobId, query: Query, time_left: std::time::Duration) {
+        let source = Arc::clone(&self.source);
+        let handle = self.jobs.spawn(async move {
+            let observed = source.observe(query.as_str(), time_left).await;
+            (job, observed.map_err(|error| error.to_string().into()))
+        });
+        self.running.insert(job, handle);
+    }
+
+    fn execute(&mut self) {
+        while let Some(output) = self.machine.poll_output() {
+            match output {
+                Output::Start { job, query, time_left } => self.start(job, query, time_left),
+                Output::Abort(job) => {
+                    if let Some(handle) = self.running.remove(&job) {
+                        handle.abort();
+                    }
+                }
+                Output::Answer(result) => {
+                    if let Err(error) = &result.observed {
+                        self.service.note_error(error);
+                    }
+                    let subject = result.reply.as_deref().unwrap_or(wire::RESULTS);
+                    let body = wire::encode_result(&self.identity.id, &result);
+                    if let Err(error) = self.bus.publish(subject, None, body) {
+                        debug!(%error, request = %result.request, "a result is not sent");
+                    }
+                }
+                Output::Announce(state) => self.announce(state),
+                Output::Drained => self.drained = true,
+            }
+        }
+    }
+
+    fn announce(&mut self, state: PresenceState) {
+        self.state = state;
+        if self.identity.replicated && state != PresenceState::Live {
+            // The other replicas go on: the name neither drains nor leaves. If this was the last, its presence expires.
+            return;
+        }
+        let message = PresenceMessage {
+            worker_id: self.identity.id.as_str().into(),
+            state: wire::state_name(state).into(),
+            replicated: self.identity.replicated,
+            instance: self.identity.instance.as_str().into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        };
+        if let Err(error) = self.bus.publish(wire::PRESENCE, None, message.encode()) {
+            debug!(%error, "an announcement is not sent");
+        }
+    }
+}
+
+/// The next message of a subscription that may have been given up.
+async fn recv_if<S: Subscription>(subscription: &mut Option<S>) -> Option<Message> {
+    match subscription {
+        Some(subscription) => subscription.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The queue group of a worker's replicas. Worker names may have characters that subjects may not.
+fn queue_group(id: &WorkerId) -> String {
+    let mut name = format!("{}-", wire::SERVICE);
+    for byte in id.as_str().bytes() {
+        write!(name, "{byte:02x}").expect("a string takes every text");
+    }
+    name
+}

@@ -1,0 +1,58 @@
+//! Who asks: the peer, or whom a trusted proxy says it asks for.
+
+use std::net::IpAddr;
+
+use http::HeaderMap;
+use ipnet::IpNet;
+
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// The client's address. `X-Forwarded-For` counts only if the peer is a trusted proxy, and then from its end: each
+/// proxy appends whom it heard, so the last address that is no trusted proxy is the last one somebody trusted saw.
+pub(super) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let peer = peer.to_canonical();
+    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+    if !is_trusted(&peer) {
+        return peer;
+    }
+    let mut client = peer;
+    for header in headers.get_all(FORWARDED_FOR).iter().rev() {
+        for hop in header.to_str().unwrap_or_default().split(',').rev() {
+            // Past something that is no address nothing can be believed.
+            let Ok(address) = hop.trim().parse::<IpAddr>() else { return client };
+            client = address.to_canonical();
+            if !is_trusted(&client) {
+                return client;
+            }
+        }
+    }
+    client
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forwarded_addresses_count_only_from_trusted_proxies() {
+        let trusted: Vec<IpNet> = ["10.0.0.0/8".parse().expect("a network")].into();
+        let cases: &[(&str, &[&str], &str)] = &[
+            ("192.0.2.1", &["198.51.100.9"], "192.0.2.1"),
+            ("10.0.0.1", &["198.51.100.9"], "198.51.100.9"),
+            ("::ffff:10.0.0.1", &["198.51.100.9"], "198.51.100.9"),
+            ("10.0.0.1", &["203.0.113.7, 198.51.100.9, 10.0.0.2"], "198.51.100.9"),
+            ("10.0.0.1", &["203.0.113.7", "198.51.100.9, 10.0.0.2"], "198.51.100.9"),
+            ("10.0.0.1", &["198.51.100.9, garbage"], "10.0.0.1"),
+            ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+        ];
+        for (peer, forwarded, client) in cases {
+            let mut headers = HeaderMap::new();
+            for value in *forwarded {
+                headers.append(FORWARDED_FOR, value.parse().expect("a header value"));
+            }
+            let found = client_address(peer.parse().expect("an address"), &headers, &trusted);
+            assert_eq!(found.to_string(), *client, "{peer} {forwarded:?}");
+        }
+    }
+}

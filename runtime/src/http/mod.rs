@@ -1,0 +1,58 @@
+//! The HTTP API of a coordinator.
+//!
+//! Every error is JSON with a stable word for programs, the status code, and what to do about it for people.
+
+mod client_address;
+mod error;
+mod outcome;
+mod rate_limit;
+mod request;
+mod serve;
+mod status;
+
+pub use error::ApiError;
+pub use outcome::OutcomeBody;
+pub use rate_limit::{RateLimit, RateLimiter};
+pub use request::{MAX_BODY_BYTES, RequestBody};
+pub use serve::{Peer, ServeLimits, serve};
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+use ipnet::IpNet;
+
+use crate::clock::Clock;
+use crate::driver::CoordinatorHandle;
+
+/// How the API is set up.
+#[derive(Clone, Debug)]
+pub struct ApiSettings {
+    /// The port that `GET /health` names.
+    pub port: u16,
+    /// How often one client may ask; `None` does not limit.
+    pub rate_limit: Option<RateLimit>,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// What the handlers share.
+#[derive(Debug)]
+struct Api {
+    coordinator: CoordinatorHandle,
+    settings: ApiSettings,
+    limiter: Option<RateLimiter>,
+}
+
+/// The routes, for [`serve`].
+pub fn router(coordinator: CoordinatorHandle, clock: Clock, settings: ApiSettings) -> Router {
+    let limiter = settings.rate_limit.map(|limit| RateLimiter::new(limit, clock));
+    Router::new()
+        .route("/request", post(request::ask))
+        .route("/health", get(status::health))
+        .route("/ready", get(status::ready))
+        .route("/workers", get(status::workers))
+        .fallback(error::not_found)
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .with_state(Arc::new(Api { coordinator, settings, limiter }))
+}

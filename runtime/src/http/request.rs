@@ -1,0 +1,163 @@
+//! `POST /request`: a question and its answer.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use quorate_core::aggregate::Strategy;
+use quorate_core::id::RequestId;
+use quorate_core::policy::Overrides;
+use quorate_core::query::Query;
+use quorate_core::value::Value;
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tracing::{Instrument as _, debug, field, info_span};
+
+use super::client_address::client_address;
+use super::error::{ApiError, json};
+use super::outcome::OutcomeBody;
+use super::{Api, Peer};
+
+/// The longest body of a request, in bytes.
+pub const MAX_BODY_BYTES: usize = 16 * 1024;
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The body of a request. Fields that are not known are ignored.
+#[derive(Debug, Deserialize)]
+pub struct RequestBody<'a> {
+    #[serde(borrow)]
+    query: Cow<'a, str>,
+    #[serde(borrow, default)]
+    id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    strategy: Option<Cow<'a, str>>,
+    #[serde(default)]
+    precision: Option<u32>,
+    #[serde(borrow, default)]
+    max_deviation: Option<&'a RawValue>,
+    #[serde(default)]
+    min_responses: Option<u32>,
+    #[serde(default)]
+    quorum: Option<u32>,
+    #[serde(default)]
+    timeout_ms: Option<u64>,
+}
+
+/// A request as the coordinator takes it.
+struct Question {
+    id: Option<RequestId>,
+    query: Query,
+    overrides: Overrides,
+}
+
+impl RequestBody<'_> {
+    fn question(&self) -> Result<Question, ApiError> {
+        let strategy = self.strategy.as_deref().map(str::parse::<Strategy>).transpose();
+        let id = self.id.as_deref().map(RequestId::new).transpose();
+        Ok(Question {
+            id: id.map_err(|error| ApiError::invalid(format!("id {error}")))?,
+            query: Query::new(&self.query).map_err(|error| ApiError::invalid(error.to_string()))?,
+            overrides: Overrides {
+                strategy: strategy.map_err(|error| ApiError::invalid(error.to_string()))?,
+                precision: self.precision,
+                max_deviation: self.max_deviation.map(fraction).transpose()?,
+                min_responses: self.min_responses,
+                quorum: self.quorum,
+                timeout: self.timeout_ms.map(Duration::from_millis),
+            },
+        })
+    }
+}
+
+/// A fraction, as a JSON number or a string with one.
+fn fraction(json: &RawValue) -> Result<Decimal, ApiError> {
+    match Value::number(json.get().trim_matches('"')) {
+        Ok(Value::Number(number)) => Ok(number),
+        _ => Err(ApiError::invalid("max_deviation must be a decimal number such as 0.05")),
+    }
+}
+
+pub(super) async fn ask(
+    State(api): State<Arc<Api>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    if let Some(limiter) = &api.limiter {
+        let client = client_address(peer.ip(), &headers, &api.settings.trusted_proxies);
+        limiter.check(client).map_err(ApiError::rate_limited)?;
+    }
+    let body = read_body(&headers, body).await?;
+    let question = parse(&body)?;
+    let span = info_span!("request", id = field::Empty, query = %question.query);
+    if let Some(id) = &question.id {
+        span.record("id", field::display(id));
+    }
+    answer(&api, question).instrument(span).await
+}
+
+async fn answer(api: &Api, question: Question) -> Result<Response, ApiError> {
+    let Question { id, query, overrides } = question;
+    let outcome = match api.coordinator.ask(id, query, overrides).await {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            debug!(%error, "refused");
+            return Err(error.into());
+        }
+    };
+    tracing::Span::current().record("id", field::display(&outcome.request));
+    debug!(
+        expected = outcome.expected(),
+        succeeded = outcome.succeeded,
+        elapsed_us = outcome.elapsed.as_micros(),
+        answered = outcome.verdict.is_ok(),
+        "ended"
+    );
+    match &outcome.verdict {
+        Ok(answer) => Ok(json(StatusCode::OK, &OutcomeBody::of(&outcome, answer))),
+        Err(failure) => Err(ApiError::failed(*failure, Arc::clone(&outcome))),
+    }
+}
+
+fn parse(body: &[u8]) -> Result<Question, ApiError> {
+    if body.is_empty() {
+        return Err(ApiError::invalid(r#"the body is empty; send JSON such as {"query": "BTC/USD"}"#));
+    }
+    let body: RequestBody = serde_json::from_slice(body)
+        .map_err(|error| ApiError::invalid(format!("the body is not a request: {error}")))?;
+    body.question()
+}
+
+async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+    if !is_json(headers) {
+        return Err(ApiError::not_json());
+    }
+    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
+        return Err(ApiError::too_large(MAX_BODY_BYTES));
+    }
+    let collected = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY_BYTES).collect());
+    match collected.await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::too_large(MAX_BODY_BYTES)),
+        Ok(Err(_)) => Err(ApiError::invalid("the body broke off")),
+        Err(_) => Err(ApiError::too_slow()),
+    }
+}
+
+/// Whether the content type is JSON: `application/json`, or some `application/...+json`.
+fn is_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}

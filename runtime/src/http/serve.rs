@@ -1,0 +1,86 @@
+//! Serves connections: bounded in number, in how long a request's head may take, and stopped without cutting a
+//! request off.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::serve::Listener;
+use http::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::sync::Semaphore;
+use tower::ServiceExt as _;
+use tracing::debug;
+
+/// The other end of a connection; an extension of every request.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+/// What bounds the connections.
+#[derive(Clone, Copy, Debug)]
+pub struct ServeLimits {
+    /// The most open connections; further ones wait to be accepted.
+    pub max_connections: usize,
+    /// How long the head of a request may take to arrive, also the first byte of a next request.
+    pub head_timeout: Duration,
+    /// How long the requests at hand may take once the server stops.
+    pub stop_timeout: Duration,
+}
+
+impl Default for ServeLimits {
+    fn default() -> Self {
+        Self { max_connections: 16_384, head_timeout: Duration::from_secs(30), stop_timeout: Duration::from_secs(65) }
+    }
+}
+
+/// The longest head of a request, in bytes.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+
+/// Serves `router` on `listener` until `stop` completes, then finishes the requests at hand.
+pub async fn serve<L>(mut listener: L, router: Router, limits: ServeLimits, stop: impl Future<Output = ()>)
+where
+    L: Listener<Addr = SocketAddr>,
+{
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(limits.head_timeout).max_buf_size(MAX_HEAD_BYTES);
+    let places = Arc::new(Semaphore::new(limits.max_connections));
+    let graceful = GracefulShutdown::new();
+    let mut stop = pin!(stop);
+    loop {
+        let accepted = async {
+            let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
+            (listener.accept().await, place)
+        };
+        let ((io, peer), place) = tokio::select! {
+            biased;
+            () = &mut stop => break,
+            accepted = accepted => accepted,
+        };
+        let router = router.clone();
+        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+            let router = router.clone();
+            async move {
+                let mut request = request.map(Body::new);
+                request.extensions_mut().insert(Peer(peer));
+                Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {}))
+            }
+        });
+        let connection = graceful.watch(http.serve_connection(TokioIo::new(io), service));
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                debug!(%error, %peer, "a connection ended early");
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(limits.stop_timeout, graceful.shutdown()).await.is_err() {
+        debug!("some connections did not end in time");
+    }
+}

@@ -1,0 +1,134 @@
+//! `GET /health`, `GET /ready` and `GET /workers`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use quorate_core::coordinator::{ResponseTimes, WorkerState};
+use quorate_core::time::saturating_nanos;
+use quorate_core::value::Value;
+use rust_decimal::Decimal;
+use serde::Serialize;
+
+use super::Api;
+use super::error::{ApiError, json};
+use crate::driver::{AskError, Snapshot, WorkerView};
+use crate::wire::JsonValue;
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    port: u16,
+    nats: bool,
+}
+
+/// Alive, and whether the bus is connected.
+pub(super) async fn health(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
+    let snapshot = look(&api).await?;
+    let health = Health { status: "healthy", port: api.settings.port, nats: snapshot.bus_connected };
+    Ok(json(StatusCode::OK, &health))
+}
+
+#[derive(Serialize)]
+struct Readiness {
+    ready: bool,
+    workers: usize,
+    in_flight: usize,
+}
+
+/// Whether a request made now could be answered.
+pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
+    let snapshot = look(&api).await?;
+    if snapshot.draining {
+        return Err(ApiError::not_ready("draining", "the coordinator is stopping"));
+    }
+    if !snapshot.bus_connected {
+        return Err(ApiError::not_ready("bus_down", "the bus is disconnected; it is being reconnected"));
+    }
+    if snapshot.live_workers == 0 {
+        return Err(ApiError::not_ready("no_workers", "no worker is known yet"));
+    }
+    let readiness = Readiness { ready: true, workers: snapshot.live_workers, in_flight: snapshot.in_flight };
+    Ok(json(StatusCode::OK, &readiness))
+}
+
+#[derive(Serialize)]
+struct Register<'a> {
+    workers: Vec<WorkerBody<'a>>,
+    in_flight: usize,
+    counters: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+struct WorkerBody<'a> {
+    worker_id: &'a str,
+    state: &'static str,
+    announced: bool,
+    replicated: bool,
+    score: JsonValue<'a>,
+    cordoned: bool,
+    successes: u64,
+    failures: u64,
+    timeouts: u64,
+    late: u64,
+    outliers: u64,
+    equivocations: u64,
+    response_time: Option<Quantiles>,
+    last_heard_ms: u64,
+}
+
+/// Quantiles in nanoseconds.
+#[derive(Serialize)]
+struct Quantiles {
+    p50: u64,
+    p90: u64,
+    p99: u64,
+}
+
+impl From<ResponseTimes> for Quantiles {
+    fn from(times: ResponseTimes) -> Self {
+        Self { p50: saturating_nanos(times.p50), p90: saturating_nanos(times.p90), p99: saturating_nanos(times.p99) }
+    }
+}
+
+/// The known workers with their records, and what was counted.
+pub(super) async fn workers(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
+    let snapshot = look(&api).await?;
+    let score = |worker: &WorkerView| Value::Number(Decimal::new(i64::from(worker.score.millionths()), 6));
+    let scores: Vec<Value> = snapshot.workers.iter().map(score).collect();
+    let mut counters: BTreeMap<_, _> = snapshot.counters.iter().collect();
+    counters.insert("messages_malformed", snapshot.messages_malformed);
+    counters.insert("messages_dropped", snapshot.messages_dropped);
+    let workers = snapshot.workers.iter().zip(&scores).map(|(view, score)| body(view, score)).collect();
+    Ok(json(StatusCode::OK, &Register { workers, in_flight: snapshot.in_flight, counters }))
+}
+
+fn body<'a>(worker: &'a WorkerView, score: &'a Value) -> WorkerBody<'a> {
+    WorkerBody {
+        worker_id: worker.id.as_str(),
+        state: match worker.state {
+            WorkerState::Live => "live",
+            WorkerState::Draining => "draining",
+            WorkerState::Left => "left",
+            WorkerState::Expired => "expired",
+        },
+        announced: worker.announced,
+        replicated: worker.replicated,
+        score: JsonValue(score),
+        cordoned: worker.cordoned,
+        successes: worker.successes,
+        failures: worker.failures,
+        timeouts: worker.timeouts,
+        late: worker.late,
+        outliers: worker.outliers,
+        equivocations: worker.equivocations,
+        response_time: worker.response_times.map(Quantiles::from),
+        last_heard_ms: u64::try_from(worker.last_heard.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+async fn look(api: &Api) -> Result<Snapshot, ApiError> {
+    api.coordinator.look().await.ok_or_else(|| ApiError::from(AskError::Stopped))
+}

@@ -1,0 +1,55 @@
+//! The wire: subjects, and the JSON bodies of tasks, results and presence. `docs/protocol.md` shows them.
+//!
+//! Decoding takes whatever the network sends: it is bounded, ignores unknown fields and never panics.
+
+mod presence;
+mod result;
+mod task;
+mod value;
+
+pub use presence::PresenceMessage;
+pub(crate) use presence::state_name;
+pub use result::{MAX_ERROR_BYTES, decode_result, encode_result};
+pub use task::{decode_task, encode_task};
+pub use value::JsonValue;
+
+/// Where tasks are published, for all workers.
+pub const TASKS: &str = "oracle.tasks";
+/// Where a worker may publish results that all coordinators shall hear.
+pub const RESULTS: &str = "oracle.results";
+/// Where workers announce themselves.
+pub const PRESENCE: &str = "oracle.workers";
+/// The name workers have as a NATS service.
+pub const SERVICE: &str = "quorate-worker";
+
+/// The longest message that is looked at, in bytes.
+pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
+
+/// Why a message is not understood. It is dropped and counted.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// Longer than [`MAX_MESSAGE_BYTES`].
+    #[error("the message is longer than {MAX_MESSAGE_BYTES} bytes")]
+    TooLong,
+    /// Not the JSON it should be.
+    #[error("the message is not understood: {0}")]
+    Json(#[from] serde_json::Error),
+    /// An identifier is out of bounds.
+    #[error("{field} {error}")]
+    Id {
+        /// The field.
+        field: &'static str,
+        /// Which bound it breaks.
+        error: quorate_core::id::IdError,
+    },
+    /// The query is out of bounds.
+    #[error(transparent)]
+    Query(#[from] quorate_core::query::QueryError),
+}
+
+fn parse<'a, T: serde::Deserialize<'a>>(payload: &'a [u8]) -> Result<T, WireError> {
+    if payload.len() > MAX_MESSAGE_BYTES {
+        return Err(WireError::TooLong);
+    }
+    Ok(serde_json::from_slice(payload)?)
+}

@@ -1,0 +1,117 @@
+//! The body of an announcement.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use quorate_core::coordinator::{Presence, PresenceState};
+use quorate_core::id::WorkerId;
+use serde::{Deserialize, Serialize};
+
+use super::{WireError, parse};
+
+/// A worker's word on itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PresenceMessage<'a> {
+    /// Who.
+    #[serde(borrow)]
+    pub worker_id: Cow<'a, str>,
+    /// `live`, `draining` or `left`.
+    #[serde(borrow)]
+    pub state: Cow<'a, str>,
+    /// Whether several replicas stand behind the name.
+    #[serde(default)]
+    pub replicated: bool,
+    /// Which process says so.
+    #[serde(borrow, default)]
+    pub instance: Cow<'a, str>,
+    /// The version of that process.
+    #[serde(borrow, default)]
+    pub version: Cow<'a, str>,
+}
+
+/// A worker's answer to `$SRV.PING`, of which only the metadata says what the coordinator wants to know.
+#[derive(Deserialize)]
+struct PingReply<'a> {
+    #[serde(borrow)]
+    metadata: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
+}
+
+/// The name of a state on the wire.
+pub(crate) fn state_name(state: PresenceState) -> &'static str {
+    match state {
+        PresenceState::Live => "live",
+        PresenceState::Draining => "draining",
+        PresenceState::Left => "left",
+    }
+}
+
+/// A state that is not known is one of a later version: whatever it means, the worker is there.
+fn state(name: &str) -> PresenceState {
+    match name {
+        "draining" => PresenceState::Draining,
+        "left" => PresenceState::Left,
+        _ => PresenceState::Live,
+    }
+}
+
+fn worker_id(text: &str) -> Result<WorkerId, WireError> {
+    WorkerId::new(text).map_err(|error| WireError::Id { field: "worker_id", error })
+}
+
+impl PresenceMessage<'_> {
+    /// The body of the announcement.
+    pub fn encode(&self) -> Bytes {
+        serde_json::to_vec(self).expect("texts are serializable").into()
+    }
+
+    /// Reads an announcement.
+    ///
+    /// # Errors
+    /// [`WireError`] if it does not say who announces what.
+    pub fn decode(payload: &[u8]) -> Result<Presence, WireError> {
+        let message: PresenceMessage = parse(payload)?;
+        Ok(Presence {
+            worker: worker_id(&message.worker_id)?,
+            state: state(&message.state),
+            replicated: message.replicated,
+        })
+    }
+
+    /// Reads a worker's answer to `$SRV.PING`.
+    ///
+    /// # Errors
+    /// [`WireError`] if its metadata does not name a worker.
+    pub fn decode_ping(payload: &[u8]) -> Result<Presence, WireError> {
+        let ping: PingReply = parse(payload)?;
+        let metadata = |name: &str| ping.metadata.get(name).map_or("", Cow::as_ref);
+        Ok(Presence {
+            worker: worker_id(metadata("worker_id"))?,
+            state: state(metadata("state")),
+            replicated: metadata("replicated") == "true",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_announcement_needs_a_name_and_a_state() {
+        let read = PresenceMessage::decode(br#"{"worker_id":"w","state":"draining"}"#).expect("an announcement");
+        assert_eq!((read.state, read.replicated), (PresenceState::Draining, false));
+        for body in ["{}", r#"{"worker_id":"w"}"#, r#"{"worker_id":"","state":"live"}"#, "\u{0}"] {
+            assert!(PresenceMessage::decode(body.as_bytes()).is_err(), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn a_ping_of_a_service_that_is_no_worker_is_refused() {
+        let ping = br#"{"type":"io.nats.micro.v1.ping_response","metadata":{"worker_id":"w","replicated":"true"}}"#;
+        let read = PresenceMessage::decode_ping(ping).expect("a worker");
+        assert_eq!((read.worker.as_str(), read.state, read.replicated), ("w", PresenceState::Live, true));
+        assert!(PresenceMessage::decode_ping(br#"{"metadata":{}}"#).is_err());
+        assert!(PresenceMessage::decode_ping(br#"{"name":"x"}"#).is_err());
+    }
+}

@@ -1,0 +1,175 @@
+//! The body of a result.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use quorate_core::coordinator;
+use quorate_core::id::{RequestId, TaskId, WorkerId};
+use quorate_core::time::saturating_nanos;
+use quorate_core::value::Value;
+use quorate_core::worker;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{JsonValue, WireError, parse, value};
+
+/// The longest text of a failure that is kept, in bytes; the rest is cut.
+pub const MAX_ERROR_BYTES: usize = 1024;
+
+#[derive(Serialize)]
+struct ResultOut<'a> {
+    worker_id: &'a str,
+    request_id: &'a str,
+    value: Option<JsonValue<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    err: Option<&'a str>,
+    response_time: u64,
+}
+
+#[derive(Deserialize)]
+struct ResultIn<'a> {
+    #[serde(borrow)]
+    worker_id: Cow<'a, str>,
+    #[serde(borrow)]
+    request_id: Cow<'a, str>,
+    #[serde(borrow, default)]
+    value: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    err: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    response_time: Option<&'a RawValue>,
+}
+
+/// The body of a result of `worker`.
+pub fn encode_result(worker: &WorkerId, result: &worker::WorkResult) -> Bytes {
+    let message = ResultOut {
+        worker_id: worker.as_str(),
+        request_id: result.request.as_str(),
+        value: result.observed.as_ref().ok().map(JsonValue),
+        err: result.observed.as_ref().err().map(|err| if err.is_empty() { "failed" } else { err }),
+        response_time: saturating_nanos(result.response_time),
+    };
+    serde_json::to_vec(&message).expect("texts and numbers are serializable").into()
+}
+
+/// Reads a result that came on the reply subject of `task`, or on the one all coordinators share.
+///
+/// A result that says who answers what is always taken: what is wrong with its value is that worker's failure.
+///
+/// # Errors
+/// [`WireError`] if it does not say who answers what.
+pub fn decode_result(payload: &[u8], task: Option<TaskId>) -> Result<coordinator::WorkerResult, WireError> {
+    let message: ResultIn = parse(payload)?;
+    Ok(coordinator::WorkerResult {
+        worker: WorkerId::new(&message.worker_id).map_err(|error| WireError::Id { field: "worker_id", error })?,
+        request: RequestId::new(&message.request_id).map_err(|error| WireError::Id { field: "request_id", error })?,
+        task,
+        observed: observed(&message),
+        response_time: response_time(message.response_time),
+    })
+}
+
+fn observed(message: &ResultIn) -> Result<Value, Arc<str>> {
+    if let Some(err) = message.err {
+        let text: Cow<str> = match serde_json::from_str::<String>(err.get()) {
+            Ok(text) => text.into(),
+            Err(_) => err.get().into(),
+        };
+        if !text.is_empty() {
+            return Err(cut(&text).into());
+        }
+    }
+    let value = message.value.ok_or("no value")?;
+    value::read(value).map_err(Into::into)
+}
+
+/// At most [`MAX_ERROR_BYTES`] of a text, cut between characters.
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_ERROR_BYTES)]
+}
+
+/// A response time in nanoseconds. Some workers write it as a fraction or not at all: it is shown, and nothing is
+/// decided by it, so that what can't be read counts as zero.
+fn response_time(json: Option<&RawValue>) -> Duration {
+    let text = json.map_or("0", RawValue::get);
+    let whole = text.split(['.', 'e', 'E']).next().unwrap_or_default();
+    if whole.len() == text.len() || text[whole.len()..].starts_with('.') && !text.contains(['e', 'E']) {
+        whole.parse().map_or(Duration::ZERO, Duration::from_nanos)
+    } else {
+        Duration::ZERO
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(value: &str) -> Result<Value, String> {
+        let body = format!(r#"{{"worker_id":"w","request_id":"r",{value},"response_time":5,"more":null}}"#);
+        decode_result(body.as_bytes(), None).expect("a result").observed.map_err(|err| err.to_string())
+    }
+
+    #[test]
+    fn a_result_reads_back() {
+        let worker = WorkerId::new("w").expect("an id");
+        let observations = [
+            Ok(Value::number("42000.123456789012345678").expect("a number")),
+            Ok(Value::text("BTC").expect("a text")),
+            Err("no route".into()),
+        ];
+        for observed in observations {
+            let result = worker::WorkResult {
+                request: RequestId::new("r").expect("an id"),
+                reply: None,
+                observed,
+                response_time: Duration::from_millis(3),
+            };
+            let read = decode_result(&encode_result(&worker, &result), Some(TaskId(9))).expect("a result");
+            assert_eq!(read.observed, result.observed);
+            assert_eq!(read.response_time, result.response_time);
+            assert_eq!((read.worker, read.request, read.task), (worker.clone(), result.request, Some(TaskId(9))));
+        }
+    }
+
+    #[test]
+    fn whatever_is_wrong_with_a_value_is_a_failure_of_its_worker() {
+        let failures = [
+            (r#""value":1,"err":"boom""#, "boom"),
+            (r#""value":1,"err":{"code":5}"#, r#"{"code":5}"#),
+            (r#""x":1"#, "no value"),
+            (r#""value":null"#, "no value"),
+            (r#""value":true"#, "value must be a number or a string"),
+            (r#""value":[1]"#, "value must be a number or a string"),
+            (r#""value":1e99"#, "value is not exactly representable"),
+        ];
+        for (json, error) in failures {
+            let found = decoded(json).expect_err(json);
+            assert!(found.starts_with(error), "{json}: {found}");
+        }
+        for json in [r#""value":1,"err":null"#, r#""value":1,"err":"""#, r#""err":"","value":1.0"#] {
+            assert_eq!(decoded(json), Ok(Value::number("1").expect("a number")), "{json}");
+        }
+        let long = decoded(&format!(r#""err":"{}""#, "é".repeat(2000))).expect_err("a failure");
+        assert_eq!(long.len(), MAX_ERROR_BYTES);
+    }
+
+    #[test]
+    fn a_response_time_that_cannot_be_read_is_zero() {
+        let cases =
+            [("7", 7), ("7.9", 7), ("-7", 0), ("7e9", 0), ("\"7\"", 0), ("[7]", 0), ("18446744073709551616", 0)];
+        for (json, nanos) in cases {
+            let body = format!(r#"{{"worker_id":"w","request_id":"r","value":1,"response_time":{json}}}"#);
+            let read = decode_result(body.as_bytes(), None).expect("a result");
+            assert_eq!(read.response_time, Duration::from_nanos(nanos), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_result_that_does_not_say_who_answers_what_is_not_taken() {
+        for body in ["", "null", "{}", r#"{"worker_id":"w"}"#, r#"{"worker_id":"","request_id":"r","value":1}"#] {
+            assert!(decode_result(body.as_bytes(), None).is_err(), "{body}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The body of a task.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use quorate_core::coordinator;
+use quorate_core::id::RequestId;
+use quorate_core::query::Query;
+use quorate_core::worker;
+use serde::{Deserialize, Serialize};
+
+use super::{WireError, parse};
+
+#[derive(Serialize, Deserialize)]
+struct TaskMessage<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow)]
+    query: Cow<'a, str>,
+    #[serde(default)]
+    ttl_ms: Option<u64>,
+    #[serde(default)]
+    attempt: Option<u32>,
+}
+
+/// The body of a task. The time-to-live is rounded up to whole milliseconds.
+pub fn encode_task(task: &coordinator::Task) -> Bytes {
+    let message = TaskMessage {
+        id: task.request.as_str().into(),
+        query: task.query.as_str().into(),
+        ttl_ms: Some(u64::try_from(task.ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)),
+        attempt: Some(task.attempt),
+    };
+    serde_json::to_vec(&message).expect("texts and integers are serializable").into()
+}
+
+/// Reads a task that is to be answered on `reply`.
+///
+/// # Errors
+/// [`WireError`] if it is no task.
+pub fn decode_task(payload: &[u8], reply: Option<&str>) -> Result<worker::Task, WireError> {
+    let message: TaskMessage = parse(payload)?;
+    Ok(worker::Task {
+        request: RequestId::new(&message.id).map_err(|error| WireError::Id { field: "id", error })?,
+        query: Query::new(&message.query)?,
+        ttl: message.ttl_ms.map(Duration::from_millis),
+        reply: reply.map(Arc::from),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_core::id::TaskId;
+
+    use super::*;
+
+    #[test]
+    fn a_task_reads_back_and_its_time_to_live_is_never_rounded_to_nothing() {
+        let task = coordinator::Task {
+            id: TaskId(7),
+            request: RequestId::new("r\"1").expect("an id"),
+            query: Query::new("BTC/USD").expect("a query"),
+            ttl: Duration::from_nanos(1),
+            attempt: 2,
+        };
+        let body = encode_task(&task);
+        assert_eq!(body, r#"{"id":"r\"1","query":"BTC/USD","ttl_ms":1,"attempt":2}"#);
+        let read = decode_task(&body, Some("_INBOX.a.7")).expect("a task");
+        assert_eq!((read.request, read.query), (task.request, task.query));
+        assert_eq!(read.ttl, Some(Duration::from_millis(1)));
+        assert_eq!(read.reply.as_deref(), Some("_INBOX.a.7"));
+    }
+
+    #[test]
+    fn only_id_and_query_are_needed_and_the_rest_is_bounded() {
+        assert_eq!(decode_task(br#"{"id":"1","query":"q","more":[1]}"#, None).expect("a task").ttl, None);
+        let long = format!(r#"{{"id":"1","query":"{}"}}"#, "q".repeat(257));
+        let nested = format!(r#"{{"id":"1","query":{}1{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
+        for body in
+            ["", "{", "[]", r#"{"id":"1"}"#, r#"{"id":"","query":"q"}"#, r#"{"id":1,"query":"q"}"#, &long, &nested]
+        {
+            assert!(decode_task(body.as_bytes(), None).is_err(), "{body:.60}");
+        }
+        assert!(decode_task(b"{\"id\":\"1\",\"query\":\"\xff\"}", None).is_err());
+        assert!(matches!(decode_task(&vec![b' '; 1 << 20], None), Err(WireError::TooLong)));
+    }
+}

@@ -1,0 +1,59 @@
+//! Values in JSON: numbers keep all their digits both ways.
+
+use quorate_core::value::Value;
+use serde::ser::Error as _;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+/// A [`Value`] that serializes as a JSON number with all its digits, or as a string.
+#[derive(Debug)]
+pub struct JsonValue<'a>(pub &'a Value);
+
+impl Serialize for JsonValue<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Number(number) => {
+                RawValue::from_string(number.to_string()).map_err(S::Error::custom)?.serialize(serializer)
+            }
+            Value::Text(text) => serializer.serialize_str(text),
+        }
+    }
+}
+
+/// Reads a value from JSON that is well formed.
+///
+/// # Errors
+/// A text for people, on what else it is or which bound it breaks.
+pub(super) fn read(json: &RawValue) -> Result<Value, String> {
+    let text = json.get();
+    match text.as_bytes().first() {
+        Some(b'"') => {
+            let text: String = serde_json::from_str(text).map_err(|error| error.to_string())?;
+            Value::text(&text).map_err(|error| format!("value {error}"))
+        }
+        Some(b'-' | b'0'..=b'9') => Value::number(text).map_err(|error| format!("value {error}")),
+        _ => Err("value must be a number or a string".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_keeps_every_digit_through_the_wire() {
+        for json in ["1234567890.123456789012345678", "0.1", "-42000.50", "\"0.10\"", "\"na\\\"me\""] {
+            let raw = RawValue::from_string(json.to_owned()).expect("JSON");
+            let value = read(&raw).expect("a value");
+            assert_eq!(serde_json::to_string(&JsonValue(&value)).expect("serializable"), json);
+        }
+    }
+
+    #[test]
+    fn what_is_neither_number_nor_string_is_no_value() {
+        for json in ["null", "true", "[1]", "{\"a\":1}", "1e400", "1e-400"] {
+            let raw = RawValue::from_string(json.to_owned()).expect("JSON");
+            assert!(read(&raw).is_err(), "{json}");
+        }
+    }
+}
