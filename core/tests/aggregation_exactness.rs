@@ -162,6 +162,16 @@ fn alike() -> impl Strategy<Value = Vec<Decimal>> {
     })
 }
 
+/// The order of two decimals.
+fn reference_order(a: Decimal, b: Decimal) -> Ordering {
+    let (b_negative, b_units) = units(b);
+    match sum([units(a), (!b_negative, b_units)].into_iter()) {
+        (_, difference) if difference.0.is_empty() => Ordering::Equal,
+        (true, _) => Ordering::Less,
+        (false, _) => Ordering::Greater,
+    }
+}
+
 /// The value, the indices of outliers and whether they are disputed.
 fn run(strategy: Aggregation, numbers: &[Decimal], max_deviation: Option<Decimal>) -> (Decimal, Vec<usize>, bool) {
     let values: Vec<Value> = numbers.iter().copied().map(Value::Number).collect();
@@ -185,6 +195,32 @@ proptest! {
         sorted.sort();
         let middle = &sorted[(sorted.len() - 1) / 2..=sorted.len() / 2];
         prop_assert_eq!(run(Aggregation::Median, &numbers, None).0, reference_mean(middle));
+    }
+
+    #[test]
+    fn the_spread_is_from_the_smallest_to_the_largest(a in decimal(), b in decimal()) {
+        let (smaller, larger) = if reference_order(a, b) == Ordering::Greater { (b, a) } else { (a, b) };
+        let rule = Rule { strategy: Aggregation::Average, precision: 2, max_deviation: None };
+        let aggregate = aggregate(&rule, &[&Value::Number(a), &Value::Number(b)]).expect("there are numbers");
+        let spread = aggregate.spread.map(|spread| (spread.min.to_string(), spread.max.to_string()));
+        prop_assert_eq!(spread, Some((smaller.normalize().to_string(), larger.normalize().to_string())));
+    }
+
+    #[test]
+    fn a_majority_of_one_is_it_rounded_half_even(
+        number in prop_oneof![
+            decimal(),
+            (-200_i128..=200, 1_u32..=28).prop_map(|(mantissa, scale)| Decimal::from_i128_with_scale(mantissa, scale)),
+        ],
+        dropped in 0_u32..=2,
+    ) {
+        let precision = number.scale().saturating_sub(dropped);
+        let rule = Rule { strategy: Aggregation::Majority, precision, max_deviation: None };
+        let aggregate = aggregate(&rule, &[&Value::Number(number)]).expect("there is a number");
+        let (negative, units) = units(number);
+        let scale = precision as usize;
+        let rounded = units.rounded(FINEST - scale, false).decimal(negative, scale).expect("no digit more than before");
+        prop_assert_eq!(aggregate.value, Value::Number(rounded));
     }
 
     #[test]

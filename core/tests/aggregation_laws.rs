@@ -96,6 +96,15 @@ proptest! {
     }
 
     #[test]
+    fn no_answer_has_trailing_zeros_or_a_negative_zero(numbers in prop::collection::vec(decimal(), 1..12)) {
+        for strategy in ALL {
+            let answer = of_numbers(strategy, &numbers).to_string();
+            prop_assert!(!answer.contains('.') || !answer.ends_with('0'), "{answer}");
+            prop_assert_ne!(answer, "-0");
+        }
+    }
+
+    #[test]
     fn the_answer_lies_within_the_used_values(
         values in prop::collection::vec(value(), 1..12),
         max_deviation in prop::option::of(decimal()),
