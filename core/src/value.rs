@@ -1,7 +1,5 @@
 //! What a worker observed: an exact decimal, or a text.
 
-mod number;
-
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,6 +7,9 @@ use rust_decimal::Decimal;
 
 /// The longest text value accepted, in bytes.
 pub const MAX_TEXT_BYTES: usize = 4096;
+
+/// The largest mantissa of a decimal, 2^96 - 1.
+const MAX_MANTISSA: i128 = (1 << 96) - 1;
 
 /// An observed value. There is no binary floating point between the wire and the answer: NaN and infinity cannot
 /// exist, and 0.1 + 0.2 is 0.3.
@@ -37,10 +38,14 @@ pub enum ValueError {
 impl Value {
     /// Reads a number in JSON's grammar (`-1`, `0.5`, `4.2e4`), keeping every digit.
     ///
+    /// Trailing zeros are kept as far as they fit: 10.50 has two decimals. Takes time proportional to the length of the
+    /// text, whatever the exponent.
+    ///
     /// # Errors
     /// [`ValueError::NotANumber`] or [`ValueError::OutOfRange`]; a number is never rounded on the way in.
     pub fn number(text: &str) -> Result<Self, ValueError> {
-        number::parse(text).map(Self::Number)
+        let literal = Literal::parse(text).ok_or(ValueError::NotANumber)?;
+        literal.decimal().map(Self::Number).ok_or(ValueError::OutOfRange)
     }
 
     /// Takes a text.
@@ -63,6 +68,90 @@ impl Value {
     }
 }
 
+/// The parts of a number in JSON's grammar.
+struct Literal<'a> {
+    negative: bool,
+    /// Digits before the decimal point, at least one.
+    integer: &'a str,
+    /// Digits after it.
+    fraction: &'a str,
+    /// Limited to 63 bits, which no text is long enough to make up for.
+    exponent: i64,
+}
+
+impl<'a> Literal<'a> {
+    /// Takes the text apart; `None` if it is not in the grammar.
+    fn parse(text: &'a str) -> Option<Self> {
+        let magnitude = text.strip_prefix('-').unwrap_or(text);
+        let (digits, exponent) = match magnitude.split_once(['e', 'E']) {
+            Some((digits, exponent)) => (digits, parse_exponent(exponent)?),
+            None => (magnitude, 0),
+        };
+        let (integer, fraction) = match digits.split_once('.') {
+            Some((integer, fraction)) if is_digits(fraction) => (integer, fraction),
+            Some(_) => return None,
+            None => (digits, ""),
+        };
+        let leading_zero = integer.len() > 1 && integer.starts_with('0');
+        let negative = magnitude.len() < text.len();
+        (is_digits(integer) && !leading_zero).then_some(Self { negative, integer, fraction, exponent })
+    }
+
+    /// The number, if a decimal holds it exactly.
+    fn decimal(&self) -> Option<Decimal> {
+        let (significand, trailing_zeros) = self.significand()?;
+        let decimals = i64::try_from(self.fraction.len()).ok()?.saturating_sub(self.exponent);
+        let written_scale = decimals.clamp(0, Decimal::MAX_SCALE.into());
+        if significand == 0 {
+            return Some(Decimal::new(0, u32::try_from(written_scale).ok()?));
+        }
+        let least_scale = decimals.saturating_sub(trailing_zeros);
+        let mut scale = least_scale.max(0);
+        let whole_zeros = u32::try_from(scale.saturating_sub(least_scale)).ok()?;
+        let mut mantissa = significand.checked_mul(10_i128.checked_pow(whole_zeros)?)?;
+        while scale < written_scale && mantissa <= MAX_MANTISSA / 10 {
+            mantissa *= 10;
+            scale += 1;
+        }
+        let signed = if self.negative { -mantissa } else { mantissa };
+        Decimal::try_from_i128_with_scale(signed, u32::try_from(scale).ok()?).ok()
+    }
+
+    /// The digits as one integer without its trailing zeros, and how many those are; `None` if it is beyond 127 bits.
+    fn significand(&self) -> Option<(i128, i64)> {
+        let mut significand = 0_i128;
+        let mut zeros = 0_i64;
+        for digit in self.integer.bytes().chain(self.fraction.bytes()).map(|byte| byte - b'0') {
+            match (digit, significand) {
+                (0, 0) => {}
+                (0, _) => zeros += 1,
+                _ => {
+                    let shift = 10_i128.checked_pow(u32::try_from(zeros + 1).ok()?)?;
+                    significand = significand.checked_mul(shift)?.checked_add(digit.into())?;
+                    zeros = 0;
+                }
+            }
+        }
+        Some((significand, zeros))
+    }
+}
+
+/// Reads an exponent after its `e`, limited to 63 bits.
+fn parse_exponent(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if !is_digits(digits) {
+        return None;
+    }
+    let append = |number: i64, digit: u8| number.saturating_mul(10).saturating_add(i64::from(digit - b'0'));
+    let magnitude = digits.bytes().fold(0, append);
+    Some(if text.starts_with('-') { -magnitude } else { magnitude })
+}
+
+/// Whether there is at least one character, and all are ASCII digits.
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 impl From<Decimal> for Value {
     fn from(number: Decimal) -> Self {
         Self::Number(number)
@@ -75,5 +164,126 @@ impl fmt::Display for Value {
             Self::Number(number) => number.fmt(f),
             Self::Text(text) => text.fmt(f),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_keeps_its_digits_and_its_scale() {
+        for (text, expected) in [
+            ("0", "0"),
+            ("-0", "0"),
+            ("-0.00", "0.00"),
+            ("-1", "-1"),
+            ("10.50", "10.50"),
+            ("0.5", "0.5"),
+            ("4.2e4", "42000"),
+            ("4.20E+4", "42000"),
+            ("42e-1", "4.2"),
+            ("420e-1", "42.0"),
+            ("1e28", "10000000000000000000000000000"),
+            ("1e-28", "0.0000000000000000000000000001"),
+            ("100e-30", "0.0000000000000000000000000001"),
+            ("79228162514264337593543950335", "79228162514264337593543950335"),
+            ("-7.9228162514264337593543950335", "-7.9228162514264337593543950335"),
+            ("0e999999999", "0"),
+            ("0e-999999999999999999999", "0.0000000000000000000000000000"),
+            ("0.0e-3", "0.0000"),
+            // Trailing zeros that do not fit are dropped.
+            ("1.500000000000000000000000000000000000000000", "1.5000000000000000000000000000"),
+            ("9.00000000000000000000000000000", "9.000000000000000000000000000"),
+        ] {
+            assert_eq!(Value::number(text).map(|value| value.to_string()).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_in_the_grammar_of_json_is_no_number() {
+        for text in [
+            "",
+            "-",
+            "+1",
+            "--1",
+            ".5",
+            "5.",
+            "-.5",
+            "00",
+            "01",
+            "-01",
+            "1e",
+            "1e+",
+            "1e+-1",
+            "1e1.5",
+            "1e1e1",
+            "e1",
+            ".",
+            " 1",
+            "1 ",
+            "1,5",
+            "1_000",
+            "0x10",
+            "NaN",
+            "Infinity",
+            "-Infinity",
+            "1..2",
+            "1.2.3",
+            "\u{661}",
+            "1\0",
+            "1e\u{661}",
+            "1.e5",
+        ] {
+            assert_eq!(Value::number(text), Err(ValueError::NotANumber), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_decimal_cannot_hold_exactly_is_out_of_range() {
+        for text in [
+            "79228162514264337593543950336",
+            "-79228162514264337593543950336",
+            "1e29",
+            "8e28",
+            "1e-29",
+            "1e-30",
+            "10e-30",
+            "0.00000000000000000000000000001",
+            "7.9228162514264337593543950336",
+            "1.00000000000000000000000000001",
+            "1e999999999999999999999",
+            "1e-999999999999999999999",
+        ] {
+            assert_eq!(Value::number(text), Err(ValueError::OutOfRange), "{text}");
+        }
+    }
+
+    #[test]
+    fn long_texts_are_judged_by_their_value() {
+        let zeros = "0".repeat(1 << 16);
+        let nines = "9".repeat(1 << 16);
+        assert_eq!(Value::number(&nines), Err(ValueError::OutOfRange));
+        assert_eq!(Value::number(&format!("1{zeros}")), Err(ValueError::OutOfRange));
+        assert_eq!(Value::number(&format!("1{zeros}1")), Err(ValueError::OutOfRange));
+        assert_eq!(Value::number(&format!("1e{nines}")), Err(ValueError::OutOfRange));
+        assert_eq!(Value::number(&format!("1{zeros}e-65536")), Value::number("1"));
+        assert_eq!(Value::number(&format!("0.{zeros}1e65537")), Value::number("1"));
+        assert_eq!(Value::number(&format!("0.{zeros}")), Value::number("0"));
+        assert_eq!(Value::number(&format!("1e{zeros}2")), Value::number("100"));
+    }
+
+    #[test]
+    fn a_text_is_a_number_if_it_spells_one() {
+        let number = |text: &str| Value::text(text).expect("short").as_number();
+        assert_eq!(number("42000.10"), Some(Decimal::new(4_200_010, 2)));
+        assert_eq!(number("42,000"), None);
+        assert_eq!(number("1e99"), None);
+    }
+
+    #[test]
+    fn a_text_has_a_length_limit() {
+        assert!(Value::text(&"a".repeat(MAX_TEXT_BYTES)).is_ok());
+        assert_eq!(Value::text(&"a".repeat(MAX_TEXT_BYTES + 1)), Err(ValueError::TextTooLong));
     }
 }

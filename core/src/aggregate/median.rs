@@ -1,19 +1,54 @@
-//! The middle value.
+//! The median, found without sorting.
 
 use rust_decimal::Decimal;
 
-use super::mean::mean;
+use super::average::mean;
 
-/// The median of `values`, which must not be empty: the middle value, or the exact mean of the two middle ones.
-/// Reorders `values`; takes time linear in their number.
-pub(super) fn median(values: &mut [Decimal]) -> Decimal {
-    let middle = values.len() / 2;
-    let is_even = values.len().is_multiple_of(2);
-    let (lower, upper, _) = values.select_nth_unstable(middle);
-    if is_even {
-        let below = *lower.iter().max().expect("the lower half of an even count is not empty");
-        mean(&[below, *upper])
-    } else {
-        upper.normalize()
+/// The middle number, or the exact mean of the two middle ones, without trailing zeros; `None` of nothing.
+///
+/// Reorders `numbers`. Takes time proportional to their count.
+pub(super) fn median(numbers: &mut [Decimal]) -> Option<Decimal> {
+    if numbers.is_empty() {
+        return None;
+    }
+    let even = numbers.len().is_multiple_of(2);
+    let (lower, &mut upper_middle, _) = numbers.select_nth_unstable(numbers.len() / 2);
+    match lower.iter().max() {
+        Some(&lower_middle) if even => mean(&[lower_middle, upper_middle]),
+        _ => Some(upper_middle.normalize()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{decimals, number};
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle_or_the_mean_of_the_two_middle_ones() {
+        for (numbers, expected) in [
+            ("7", "7"),
+            ("7.10", "7.1"),
+            ("2 1", "1.5"),
+            ("3 1 2", "2"),
+            ("4 1 3 2", "2.5"),
+            ("100 -2 10 0", "5"),
+            ("5 5 5 1", "5"),
+            ("1.0 1 1.00", "1"),
+            ("79228162514264337593543950335 79228162514264337593543950335", "79228162514264337593543950335"),
+            ("-79228162514264337593543950335 79228162514264337593543950335", "0"),
+        ] {
+            assert_eq!(median(&mut decimals(numbers)), Some(number(expected)), "{numbers}");
+        }
+    }
+
+    #[test]
+    fn the_median_has_no_trailing_zeros() {
+        assert_eq!(median(&mut decimals("7.100")).map(|median| median.scale()), Some(1));
+    }
+
+    #[test]
+    fn nothing_has_no_median() {
+        assert_eq!(median(&mut []), None);
     }
 }

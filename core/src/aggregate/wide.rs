@@ -1,170 +1,150 @@
-//! Unsigned integers of 384 bits: as wide as the exact sums, differences and products of decimals get.
+//! An unsigned integer of 256 bits: room for exact sums and products of decimals.
 
-use std::cmp::Ordering;
+/// An unsigned integer below 2^256, as 64-bit limbs with the most significant first, so that the derived order is the
+/// numeric one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Wide([u64; 4]);
 
-use rust_decimal::Decimal;
-
-const LIMBS: usize = 6;
-
-/// An unsigned 384-bit integer, least significant limb first. No operation here can overflow for what decimals make:
-/// the widest is a difference (96 + 93 bits) brought to 28 more decimals (93 bits).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Wide([u64; LIMBS]);
-
-impl Wide {
-    pub(super) const ZERO: Self = Self([0; LIMBS]);
-
-    pub(super) fn is_zero(self) -> bool {
-        self == Self::ZERO
-    }
-
-    pub(super) fn is_odd(self) -> bool {
-        self.0[0] & 1 == 1
-    }
-
-    pub(super) fn plus(mut self, other: Self) -> Self {
-        let mut carry = 0;
-        for (limb, addend) in self.0.iter_mut().zip(other.0) {
-            let sum = u128::from(*limb) + u128::from(addend) + carry;
-            *limb = sum as u64;
-            carry = sum >> 64;
-        }
-        assert_eq!(carry, 0, "a sum of decimals fits 384 bits");
-        self
-    }
-
-    /// The absolute difference.
-    pub(super) fn distance(self, other: Self) -> Self {
-        let (mut larger, smaller) = if self >= other { (self, other) } else { (other, self) };
-        let mut borrow = false;
-        for (limb, subtrahend) in larger.0.iter_mut().zip(smaller.0) {
-            let (difference, first) = limb.overflowing_sub(subtrahend);
-            let (difference, second) = difference.overflowing_sub(u64::from(borrow));
-            *limb = difference;
-            borrow = first || second;
-        }
-        larger
-    }
-
-    pub(super) fn times(mut self, factor: u64) -> Self {
-        let mut carry = 0;
-        for limb in &mut self.0 {
-            let product = u128::from(*limb) * u128::from(factor) + carry;
-            *limb = product as u64;
-            carry = product >> 64;
-        }
-        assert_eq!(carry, 0, "a product of decimals fits 384 bits");
-        self
-    }
-
-    pub(super) fn times_u128(self, factor: u128) -> Self {
-        let mut high = self.times((factor >> 64) as u64);
-        assert_eq!(high.0[LIMBS - 1], 0, "a product of decimals fits 384 bits");
-        high.0.rotate_right(1);
-        self.times(factor as u64).plus(high)
-    }
-
-    /// Times ten to the `power`, which is at most 56.
-    pub(super) fn times_ten_to(self, power: u32) -> Self {
-        let steps = power / 19;
-        let mut product = self;
-        for _ in 0..steps {
-            product = product.times(10_u64.pow(19));
-        }
-        product.times(10_u64.pow(power % 19))
-    }
-
-    /// Quotient and remainder.
-    pub(super) fn divided_by(mut self, divisor: u64) -> (Self, u64) {
-        let mut remainder = 0;
-        for limb in self.0.iter_mut().rev() {
-            let dividend = (remainder << 64) | u128::from(*limb);
-            *limb = (dividend / u128::from(divisor)) as u64;
-            remainder = dividend % u128::from(divisor);
-        }
-        (self, remainder as u64)
-    }
-
-    /// How many decimal digits the integer has; zero has none.
-    pub(super) fn decimal_digits(self) -> u32 {
-        let mut digits = 0;
-        let mut rest = self;
-        while !rest.is_zero() {
-            rest = rest.divided_by(10).0;
-            digits += 1;
-        }
-        digits
-    }
-
-    /// The integer, if it fits 96 bits.
-    pub(super) fn to_u96(self) -> Option<u128> {
-        let low = (u128::from(self.0[1]) << 64) | u128::from(self.0[0]);
-        (self.0[2..].iter().all(|limb| *limb == 0) && low >> 96 == 0).then_some(low)
-    }
-}
+/// The largest power of ten below 2^64 is 10^19.
+const POW10_STEP: u32 = 19;
 
 impl From<u128> for Wide {
     fn from(value: u128) -> Self {
-        let mut limbs = [0; LIMBS];
-        limbs[0] = value as u64;
-        limbs[1] = (value >> 64) as u64;
+        Self([0, 0, (value >> 64) as u64, value as u64])
+    }
+}
+
+impl Wide {
+    /// Zero.
+    pub(super) const ZERO: Self = Self([0; 4]);
+
+    /// The product of two 128-bit integers, which always fits.
+    pub(super) fn product(a: u128, b: u128) -> Self {
+        let wide = Self::from(a);
+        let low = wide.checked_mul(b as u64);
+        let high = wide.checked_mul((b >> 64) as u64).map(|Self([_, x, y, z])| Self([x, y, z, 0]));
+        low.zip(high).and_then(|(low, high)| low.checked_add(high)).expect("128 + 128 bits are 256")
+    }
+
+    /// The sum, or `None` from 2^256 on.
+    pub(super) fn checked_add(self, other: Self) -> Option<Self> {
+        let mut limbs = [0; 4];
+        let mut carry = 0;
+        for ((limb, a), b) in limbs.iter_mut().zip(self.0).zip(other.0).rev() {
+            let sum = u128::from(a) + u128::from(b) + carry;
+            *limb = sum as u64;
+            carry = sum >> 64;
+        }
+        (carry == 0).then_some(Self(limbs))
+    }
+
+    /// The larger less the smaller.
+    pub(super) fn abs_diff(self, other: Self) -> Self {
+        let (larger, smaller) = if self < other { (other, self) } else { (self, other) };
+        let mut limbs = [0; 4];
+        let mut borrow = false;
+        for ((limb, a), b) in limbs.iter_mut().zip(larger.0).zip(smaller.0).rev() {
+            let (difference, below) = a.overflowing_sub(b);
+            let (difference, below_borrow) = difference.overflowing_sub(u64::from(borrow));
+            *limb = difference;
+            borrow = below || below_borrow;
+        }
         Self(limbs)
     }
-}
 
-impl PartialOrd for Wide {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
+    /// The product, or `None` from 2^256 on.
+    pub(super) fn checked_mul(self, factor: u64) -> Option<Self> {
+        let mut limbs = [0; 4];
+        let mut carry = 0;
+        for (limb, a) in limbs.iter_mut().zip(self.0).rev() {
+            let product = u128::from(a) * u128::from(factor) + carry;
+            *limb = product as u64;
+            carry = product >> 64;
+        }
+        (carry == 0).then_some(Self(limbs))
+    }
+
+    /// Times 10^`exponent`, or `None` from 2^256 on.
+    pub(super) fn checked_mul_pow10(self, exponent: u32) -> Option<Self> {
+        pow10_steps(exponent).try_fold(self, Self::checked_mul)
+    }
+
+    /// Quotient, rounded down, and remainder. The divisor is not zero.
+    pub(super) fn div_rem(self, divisor: u64) -> (Self, u64) {
+        let mut limbs = [0; 4];
+        let mut remainder = 0;
+        for (limb, a) in limbs.iter_mut().zip(self.0) {
+            let dividend = (remainder << 64) | u128::from(a);
+            *limb = (dividend / u128::from(divisor)) as u64;
+            remainder = dividend % u128::from(divisor);
+        }
+        (Self(limbs), remainder as u64)
+    }
+
+    /// Divided by 10^`exponent`, rounded down.
+    pub(super) fn div_pow10(self, exponent: u32) -> Self {
+        pow10_steps(exponent).fold(self, |quotient, step| quotient.div_rem(step).0)
+    }
+
+    /// The value, if it is below 2^128.
+    pub(super) fn to_u128(self) -> Option<u128> {
+        let Self([0, 0, high, low]) = self else { return None };
+        Some((u128::from(high) << 64) | u128::from(low))
     }
 }
 
-impl Ord for Wide {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.iter().rev().cmp(other.0.iter().rev())
-    }
-}
-
-/// |a - b| as an integer scaled by ten to the 28th.
-pub(super) fn distance(a: Decimal, b: Decimal) -> Wide {
-    let scaled = |value: Decimal| Wide::from(value.mantissa().unsigned_abs()).times_ten_to(28 - value.scale());
-    let (a_wide, b_wide) = (scaled(a), scaled(b));
-    if a.is_sign_negative() == b.is_sign_negative() { a_wide.distance(b_wide) } else { a_wide.plus(b_wide) }
+/// Factors of at most 64 bits whose product is 10^`exponent`.
+fn pow10_steps(exponent: u32) -> impl Iterator<Item = u64> {
+    let whole = exponent / POW10_STEP;
+    (0..whole).map(|_| POW10_STEP).chain([exponent % POW10_STEP]).map(|step| 10_u64.pow(step))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const MAX: Wide = Wide([u64::MAX; 4]);
+
     #[test]
-    fn arithmetic_agrees_with_u128_where_that_suffices() {
-        let pairs = [(0, 1), (1, 1), (u128::from(u64::MAX), 2), (1 << 96, 10), (u128::MAX / 11, 10), (99, 100)];
-        for (a, b) in pairs {
-            let factor = b as u64;
-            assert_eq!(Wide::from(a).plus(Wide::from(b)), Wide::from(a + b));
-            assert_eq!(Wide::from(a).times(factor), Wide::from(a * b));
-            assert_eq!(Wide::from(a).times_u128(b), Wide::from(a * b));
-            assert_eq!(Wide::from(a).divided_by(factor), (Wide::from(a / b), (a % b) as u64));
-            assert_eq!(Wide::from(a).distance(Wide::from(b)), Wide::from(a.abs_diff(b)));
-            assert_eq!(Wide::from(a).cmp(&Wide::from(b)), a.cmp(&b));
-            assert_eq!(Wide::from(a).decimal_digits(), a.checked_ilog10().map_or(0, |log| log + 1));
+    fn sums_and_products_beyond_256_bits_are_refused() {
+        assert_eq!(MAX.checked_add(Wide::from(1)), None);
+        assert_eq!(MAX.checked_mul(2), None);
+        assert_eq!(MAX.checked_add(Wide::ZERO), Some(MAX));
+        assert_eq!(Wide::from(1).checked_mul_pow10(78), None, "10^78 is above 2^256");
+        assert!(Wide::from(1).checked_mul_pow10(77).is_some());
+    }
+
+    #[test]
+    fn carries_and_borrows_cross_every_limb() {
+        let below = Wide([0, u64::MAX, u64::MAX, u64::MAX]);
+        let above = Wide([1, 0, 0, 0]);
+        assert_eq!(below.checked_add(Wide::from(1)), Some(above));
+        assert_eq!(above.abs_diff(Wide::from(1)), below);
+        assert_eq!(Wide::from(1).abs_diff(above), below);
+    }
+
+    #[test]
+    fn the_square_of_the_largest_128_bit_integer_fits() {
+        assert_eq!(Wide::product(u128::MAX, u128::MAX), Wide([u64::MAX, u64::MAX - 1, 0, 1]));
+        assert_eq!(Wide::product(3, 5).to_u128(), Some(15));
+    }
+
+    #[test]
+    fn multiplying_undoes_dividing() {
+        let (quotient, remainder) = MAX.div_rem(u64::MAX - 58);
+        let product =
+            quotient.checked_mul(u64::MAX - 58).and_then(|p| p.checked_add(Wide::from(u128::from(remainder))));
+        assert_eq!(product, Some(MAX));
+        for exponent in [0, 1, 19, 20, 38, 56] {
+            let power = Wide::from(7).checked_mul_pow10(exponent).expect("7e56 is below 2^256");
+            assert_eq!(power.div_pow10(exponent), Wide::from(7), "{exponent}");
         }
     }
 
     #[test]
-    fn carries_cross_every_limb() {
-        let large = Wide::from(u128::MAX).times_u128(u128::MAX);
-        assert_eq!(
-            large.plus(Wide::from(u128::MAX)).plus(Wide::from(u128::MAX)).plus(Wide::from(1)).0,
-            [0, 0, 0, 0, 1, 0]
-        );
-        assert_eq!(large.times_ten_to(28).divided_by(10_u64.pow(14)).0.divided_by(10_u64.pow(14)), (large, 0));
-        assert_eq!(large.to_u96(), None);
-    }
-
-    #[test]
-    fn the_widest_distance_of_decimals_fits() {
-        let tiny = Decimal::new(1, 28);
-        let widest = distance(Decimal::MAX, Decimal::MIN).times_ten_to(28);
-        assert!(widest > distance(Decimal::MAX, tiny));
+    fn the_order_is_numeric() {
+        assert!(Wide([1, 0, 0, 0]) > Wide([0, u64::MAX, u64::MAX, u64::MAX]));
+        assert!(Wide::from(2) > Wide::from(1));
+        assert_eq!(Wide([0, 1, 0, 0]).to_u128(), None);
     }
 }

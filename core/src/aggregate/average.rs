@@ -1,0 +1,136 @@
+//! The exact mean: the sum is formed without rounding, divided once and rounded at most once.
+
+use rust_decimal::Decimal;
+
+use super::scaled::{FINEST_SCALE, units};
+use super::wide::Wide;
+
+/// Significant digits of a mean that no decimal holds exactly.
+const SIGNIFICANT_DIGITS: u32 = 28;
+
+/// Mantissas are below 2^96, so that many of them sum up within an `i128`.
+const SUMMANDS_OF_AN_I128: usize = 1 << 30;
+
+/// A mean is no larger than its largest input.
+const IN_RANGE: &str = "the magnitude of a mean is at most that of an input, below 2^96";
+
+/// The mean, without trailing zeros; `None` of nothing.
+///
+/// Exact where a decimal holds it. Else rounded half-even to 28 significant digits, yet to no more than 28 decimals
+/// and never in the integer digits, and kept within the smallest and the largest number.
+pub(super) fn mean(numbers: &[Decimal]) -> Option<Decimal> {
+    let (min, max) = (*numbers.iter().min()?, *numbers.iter().max()?);
+    let (negative, sum) = sum(numbers);
+    let count = numbers.len() as u64;
+    let magnitude = exact_quotient(sum, count).unwrap_or_else(|| rounded_quotient(sum, count));
+    let mean = if negative { -magnitude } else { magnitude };
+    Some(mean.clamp(min, max).normalize())
+}
+
+/// Whether the sum is negative, and its magnitude in units of 10^-28, below 2^255.
+fn sum(numbers: &[Decimal]) -> (bool, Wide) {
+    let [mut positive, mut negative] = [Wide::ZERO; 2];
+    for chunk in numbers.chunks(SUMMANDS_OF_AN_I128) {
+        let mut totals = [0_i128; FINEST_SCALE as usize + 1];
+        for number in chunk {
+            totals[number.scale() as usize] += number.mantissa();
+        }
+        for (total, scale) in totals.into_iter().zip(0..) {
+            let side = if total < 0 { &mut negative } else { &mut positive };
+            *side =
+                side.checked_add(units(total.unsigned_abs(), scale)).expect("a slice holds fewer than 2^59 decimals");
+        }
+    }
+    (negative > positive, positive.abs_diff(negative))
+}
+
+/// The quotient of `sum` units of 10^-28 and `count`, if a decimal holds it exactly.
+fn exact_quotient(sum: Wide, count: u64) -> Option<Decimal> {
+    let (mut quotient, 0) = sum.div_rem(count) else { return None };
+    let mut scale = FINEST_SCALE;
+    while scale > 0
+        && let (tenth, 0) = quotient.div_rem(10)
+    {
+        quotient = tenth;
+        scale -= 1;
+    }
+    decimal(quotient, scale)
+}
+
+/// The quotient of `sum` units of 10^-28 and `count`, rounded half-even to 28 significant digits.
+fn rounded_quotient(sum: Wide, count: u64) -> Decimal {
+    let dropped_digits = surplus_digits(sum.div_rem(count).0);
+    let floor = sum.div_pow10(dropped_digits).div_rem(count).0.to_u128().expect(IN_RANGE);
+    let divisor = Wide::from(u128::from(count)).checked_mul_pow10(dropped_digits).expect("64 + 94 bits are below 256");
+    let times_divisor = |quotient: u128| {
+        let product = Wide::product(quotient, u128::from(count)).checked_mul_pow10(dropped_digits);
+        product.expect("a quotient times its divisor is about the sum")
+    };
+    let remainder = sum.abs_diff(times_divisor(floor));
+    let rest = divisor.abs_diff(remainder);
+    let up = remainder > rest || (remainder == rest && floor % 2 == 1);
+    decimal(Wide::from(floor + u128::from(up)), FINEST_SCALE - dropped_digits).expect(IN_RANGE)
+}
+
+/// How many of the last digits of a number of units of 10^-28 are beyond 28 significant ones, without touching an
+/// integer digit: 0 to 28.
+fn surplus_digits(quotient: Wide) -> u32 {
+    let too_long = |dropped: &u32| {
+        Wide::from(1).checked_mul_pow10(SIGNIFICANT_DIGITS + dropped).is_some_and(|limit| quotient >= limit)
+    };
+    (0..FINEST_SCALE).take_while(too_long).count() as u32
+}
+
+/// `mantissa` · 10^-`scale`, if the mantissa is below 2^96.
+fn decimal(mantissa: Wide, scale: u32) -> Option<Decimal> {
+    let mantissa = i128::try_from(mantissa.to_u128()?).ok()?;
+    Decimal::try_from_i128_with_scale(mantissa, scale).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{decimals, number};
+    use super::*;
+
+    #[test]
+    fn the_mean_is_exact_or_rounded_half_even_once() {
+        for (numbers, expected) in [
+            ("0.1 0.2", "0.15"),
+            ("1 1 2", "1.333333333333333333333333333"),
+            ("-1 -1 -2", "-1.333333333333333333333333333"),
+            ("0 0 1", "0.3333333333333333333333333333"),
+            ("0 0 2", "0.6666666666666666666666666667"),
+            ("0 0 20", "6.666666666666666666666666667"),
+            ("10.50 10.5", "10.5"),
+            ("-5 5", "0"),
+            // Exact with 29 digits, where 28 would lose one.
+            ("1.2345678901234567890123456789", "1.2345678901234567890123456789"),
+            // Halves of the last digit go to the even neighbour.
+            ("0 0.0000000000000000000000000001", "0"),
+            ("0.0000000000000000000000000001 0.0000000000000000000000000002", "0.0000000000000000000000000002"),
+            ("0 -0.0000000000000000000000000003", "-0.0000000000000000000000000002"),
+            ("0 0.0000000000000000000000000005", "0.0000000000000000000000000002"),
+            // Beyond 28 integer digits nothing of the integer part is dropped.
+            ("79228162514264337593543950335 79228162514264337593543950335", "79228162514264337593543950335"),
+            ("79228162514264337593543950335 79228162514264337593543950334", "79228162514264337593543950334"),
+            ("79228162514264337593543950333 79228162514264337593543950334", "79228162514264337593543950334"),
+            ("79228162514264337593543950335 -79228162514264337593543950335", "0"),
+            ("-79228162514264337593543950335 -79228162514264337593543950335", "-79228162514264337593543950335"),
+            // Rounding carries into a new digit.
+            ("9.999999999999999999999999999 10 10", "10"),
+        ] {
+            assert_eq!(mean(&decimals(numbers)), Some(number(expected)), "{numbers}");
+        }
+    }
+
+    #[test]
+    fn a_mean_stays_within_its_inputs_though_they_have_more_digits_than_it_keeps() {
+        let numbers = decimals("1.2345678901234567890123456786 1.2345678901234567890123456787");
+        assert_eq!(mean(&numbers), Some(number("1.2345678901234567890123456787")));
+    }
+
+    #[test]
+    fn nothing_has_no_mean() {
+        assert_eq!(mean(&[]), None);
+    }
+}
