@@ -6,5 +6,6 @@ pub mod bus;
 pub mod clock;
 pub mod driver;
 pub mod http;
+pub mod node;
 pub mod source;
 pub mod wire;

@@ -84,6 +84,17 @@ pub enum Exclusion {
     Cordoned,
 }
 
+impl Exclusion {
+    /// The reason's name in answers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotANumber => "not_a_number",
+            Self::Outlier => "outlier",
+            Self::Cordoned => "cordoned",
+        }
+    }
+}
+
 /// Smallest and largest of the used values, without trailing zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spread {

@@ -29,6 +29,8 @@ use super::{Api, Peer};
 
 /// The longest body of a request, in bytes.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
+/// How deep a body may be nested: the depth at which serde_json gives up.
+const MAX_DEPTH: usize = 128;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 

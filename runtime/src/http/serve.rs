@@ -29,13 +29,13 @@ pub struct ServeLimits {
     pub max_connections: usize,
     /// How long the head of a request may take to arrive, also the first byte of a next request.
     pub head_timeout: Duration,
-    /// How long the requests at hand may take once the server stops.
+    /// How long the answers at hand may take to be written once the server stops.
     pub stop_timeout: Duration,
 }
 
 impl Default for ServeLimits {
     fn default() -> Self {
-        Self { max_connections: 16_384, head_timeout: Duration::from_secs(30), stop_timeout: Duration::from_secs(65) }
+        Self { max_connections: 16_384, head_timeout: Duration::from_secs(30), stop_timeout: Duration::from_secs(10) }
     }
 }
 

@@ -1,0 +1,67 @@
+//! A whole coordinator: its driver and its HTTP API, started and stopped together.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+
+use axum::serve::Listener;
+use quorate_core::coordinator::Config;
+use tokio::sync::oneshot;
+
+use crate::bus::{Bus, BusError};
+use crate::clock::Clock;
+use crate::driver::CoordinatorDriver;
+use crate::http::{ApiSettings, ServeLimits, router, serve};
+
+/// How a coordinator is set up.
+#[derive(Clone, Debug)]
+pub struct CoordinatorSettings {
+    /// The machine's bounds, waits and default policy.
+    pub machine: Config,
+    /// The API's.
+    pub api: ApiSettings,
+    /// What bounds the connections.
+    pub limits: ServeLimits,
+    /// The name of this process: one token of a NATS subject that no other process uses.
+    pub instance: String,
+    /// Decides the ids the coordinator draws.
+    pub seed: u64,
+}
+
+/// Runs a coordinator on `bus` and `listener` until `stop` completes. Then it is not ready and refuses further
+/// requests, finishes those in flight, flushes the bus, and returns: at the latest when the longest deadline in flight
+/// has passed, and a few seconds for answers to be written.
+///
+/// # Errors
+/// [`BusError`] if the bus cannot subscribe, or is closed before `stop` completes.
+pub async fn run_coordinator<B: Bus, L: Listener<Addr = SocketAddr>>(
+    bus: B,
+    clock: Clock,
+    listener: L,
+    settings: CoordinatorSettings,
+    stop: impl Future<Output = ()>,
+) -> Result<(), BusError> {
+    let CoordinatorSettings { machine, api, limits, instance, seed } = settings;
+    let (driver, coordinator) = CoordinatorDriver::new(bus, clock, machine, &instance, seed).await?;
+    let router = router(coordinator.clone(), clock, api);
+    let (drained, is_drained) = oneshot::channel::<()>();
+    let serving = async {
+        // The sender is dropped or used: both mean that there is nothing more to answer.
+        serve(listener, router, limits, async { drop(is_drained.await) }).await;
+    };
+    let driving = async {
+        let mut running = pin!(tokio::spawn(driver.run()));
+        let stopped_by_itself = tokio::select! {
+            () = stop => false,
+            _ = &mut running => true,
+        };
+        if !stopped_by_itself {
+            coordinator.drain().await;
+            // A driver that panicked has nothing in flight any more.
+            let _ = running.await;
+        }
+        drop(drained);
+        if stopped_by_itself { Err(BusError::Closed) } else { Ok(()) }
+    };
+    let ((), result) = tokio::join!(serving, driving);
+    result
+}

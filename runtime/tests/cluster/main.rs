@@ -1,0 +1,8 @@
+//! A coordinator and workers as they run in production: drivers, HTTP and sources, on a bus within the process and on
+//! a real NATS server.
+
+mod answers;
+mod hostile;
+mod lifecycle;
+mod nats;
+mod support;

@@ -1,0 +1,242 @@
+//! Starts coordinators and workers for a test, and asks them over HTTP.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use quorate_core::coordinator::Config;
+use quorate_core::id::WorkerId;
+use quorate_core::value::Value;
+use quorate_core::worker;
+use quorate_runtime::bus::Bus;
+use quorate_runtime::clock::Clock;
+use quorate_runtime::driver::{WorkerDriver, WorkerIdentity, WorkerSettings};
+use quorate_runtime::http::{ApiSettings, RateLimit, ServeLimits};
+use quorate_runtime::node::{CoordinatorSettings, run_coordinator};
+use quorate_runtime::source::{Source, SourceError};
+use serde_json::{Value as Json, json};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// How long a test waits for what must happen.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+fn unique(prefix: &str) -> String {
+    format!("{prefix}{}x{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A source made of a function, and the time it takes.
+pub struct Scripted<F> {
+    pub delay: Duration,
+    pub answer: F,
+}
+
+impl<F: Fn(&str) -> Result<Value, SourceError> + Send + Sync + 'static> Source for Scripted<F> {
+    async fn observe(&self, query: &str, _time_left: Duration) -> Result<Value, SourceError> {
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
+        (self.answer)(query)
+    }
+}
+
+/// A source that always has this number.
+pub fn number(text: &'static str) -> impl Source {
+    delayed(text, Duration::ZERO)
+}
+
+/// A source that has this number after a while.
+pub fn delayed(text: &'static str, delay: Duration) -> impl Source {
+    Scripted { delay, answer: move |_: &str| Ok(Value::number(text).expect("a number")) }
+}
+
+/// A source that always fails.
+pub fn failing(why: &'static str) -> impl Source {
+    Scripted { delay: Duration::ZERO, answer: move |_: &str| Err(SourceError::Failed(why.to_owned())) }
+}
+
+/// A running worker.
+pub struct TestWorker {
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl TestWorker {
+    /// Stops as a process that is killed does: without a word.
+    pub fn kill(self) {
+        self.task.abort();
+    }
+
+    /// Stops as a process that is told to does, and waits for it.
+    pub async fn stop(mut self) {
+        self.stop.take();
+        tokio::time::timeout(PATIENCE, &mut self.task).await.expect("a worker stops in time").expect("and cleanly");
+    }
+}
+
+/// Starts a worker that announces itself often.
+pub async fn worker(bus: impl Bus, id: &str, source: impl Source) -> TestWorker {
+    let machine = worker::Config { announce_every: Duration::from_millis(100), ..worker::Config::default() };
+    worker_with(bus, id, false, machine, source).await
+}
+
+pub async fn worker_with(
+    bus: impl Bus,
+    id: &str,
+    replicated: bool,
+    machine: worker::Config,
+    source: impl Source,
+) -> TestWorker {
+    let identity = WorkerIdentity {
+        id: WorkerId::new(id).expect("an id"),
+        instance: unique("w"),
+        replicated,
+        started: SystemTime::now(),
+    };
+    let settings = WorkerSettings { identity, machine };
+    let driver = WorkerDriver::new(bus, Clock::new(), settings, source).await.expect("the bus subscribes");
+    let (stop, stopped) = oneshot::channel::<()>();
+    let task = tokio::spawn(driver.run(async {
+        let _ = stopped.await;
+    }));
+    TestWorker { stop: Some(stop), task }
+}
+
+/// A running coordinator with its HTTP API.
+pub struct TestCoordinator {
+    pub address: SocketAddr,
+    client: reqwest::Client,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+/// How a test sets a coordinator up.
+pub struct Setup {
+    pub machine: Config,
+    pub rate_limit: Option<(u32, u32)>,
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    pub limits: ServeLimits,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            machine: Config { presence: Duration::from_millis(500), ..Config::default() },
+            rate_limit: None,
+            trusted_proxies: Vec::new(),
+            limits: ServeLimits::default(),
+        }
+    }
+}
+
+impl TestCoordinator {
+    pub async fn start(bus: impl Bus) -> Self {
+        Self::start_with(bus, Setup::default()).await
+    }
+
+    pub async fn start_with(bus: impl Bus, setup: Setup) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("a bound listener has an address");
+        let nonzero = |n: u32| NonZeroU32::new(n).expect("a rate is not zero");
+        let rate_limit =
+            setup.rate_limit.map(|(rate, burst)| RateLimit { per_second: nonzero(rate), burst: nonzero(burst) });
+        let settings = CoordinatorSettings {
+            machine: setup.machine,
+            api: ApiSettings { port: address.port(), rate_limit, trusted_proxies: setup.trusted_proxies },
+            limits: setup.limits,
+            instance: unique("c"),
+            seed: 1,
+        };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(async move {
+            let stop = async {
+                let _ = stopped.await;
+            };
+            run_coordinator(bus, Clock::new(), listener, settings, stop).await.expect("the coordinator runs");
+        });
+        Self { address, client: client(), stop: Some(stop), task }
+    }
+
+    /// Starts on `bus` and waits until `workers` workers are live.
+    pub async fn with_workers(bus: impl Bus, workers: usize) -> Self {
+        let coordinator = Self::start(bus).await;
+        coordinator.wait_for_live(workers).await;
+        coordinator
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Asks `body`, and gives the status and the JSON of the answer.
+    pub async fn ask(&self, body: Json) -> (u16, Json) {
+        let request = self.client.post(self.url("/request")).header("content-type", "application/json");
+        answer_of(request.body(body.to_string()).send().await.expect("an answer")).await
+    }
+
+    /// Asks a query that must be answered.
+    pub async fn answer(&self, query: &str) -> Json {
+        let (status, body) = self.ask(json!({ "query": query })).await;
+        assert_eq!(status, 200, "{body}");
+        body
+    }
+
+    pub async fn get(&self, path: &str) -> (u16, Json) {
+        answer_of(self.client.get(self.url(path)).send().await.expect("an answer")).await
+    }
+
+    pub async fn counter(&self, name: &str) -> u64 {
+        self.get("/workers").await.1["counters"][name].as_u64().unwrap_or_else(|| panic!("no counter {name}"))
+    }
+
+    /// Waits until as many workers are live as `expected`.
+    pub async fn wait_for_live(&self, expected: usize) {
+        until(&format!("{expected} live workers"), async || {
+            let (_, body) = self.get("/workers").await;
+            body["workers"]
+                .as_array()
+                .is_some_and(|workers| workers.iter().filter(|worker| worker["state"] == "live").count() == expected)
+        })
+        .await;
+    }
+
+    /// Begins a graceful stop.
+    pub fn begin_stop(&mut self) {
+        self.stop.take();
+    }
+
+    /// Waits for the end of a graceful stop.
+    pub async fn stopped(self) {
+        tokio::time::timeout(PATIENCE, self.task).await.expect("it stops in time").expect("and cleanly");
+    }
+}
+
+async fn answer_of(response: reqwest::Response) -> (u16, Json) {
+    let status = response.status().as_u16();
+    let text = response.text().await.expect("a body");
+    (status, serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text:?}")))
+}
+
+/// A client that keeps to itself what the environment says about proxies.
+pub fn client() -> reqwest::Client {
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring has the default versions")
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    reqwest::Client::builder().no_proxy().tls_backend_preconfigured(tls).build().expect("a client")
+}
+
+/// Waits until something is so, asking again and again; fails after [`PATIENCE`].
+pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !is_so().await {
+        assert!(tokio::time::Instant::now() < deadline, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
