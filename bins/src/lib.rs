@@ -1,1 +1,12 @@
-//! x
+//! The programs of Quorate: their command lines, the client of the HTTP API, and what they show.
+
+pub mod api;
+pub mod args;
+pub mod client;
+pub mod commands;
+pub mod demo;
+pub mod exit;
+pub mod load;
+pub mod render;
+pub mod serve;
+pub mod telemetry;

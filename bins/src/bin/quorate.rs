@@ -1,1 +1,38 @@
-fn main() {}
+//! The operator's tool: everything in one process, and questions to coordinators that run elsewhere.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use quorate_cli::args::{Command, QuorateArgs};
+use quorate_cli::{commands, demo, exit, serve, telemetry};
+use tokio::runtime::{Builder, Runtime};
+
+fn main() -> ExitCode {
+    exit::report(run(QuorateArgs::parse().command))
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Demo(args) => match args.url {
+            Some(url) => client_runtime()?.block_on(demo::run(&url)),
+            None => server_runtime()?.block_on(serve::embedded_demo()),
+        },
+        Command::Dev(args) => {
+            telemetry::init(&args.log)?;
+            server_runtime()?.block_on(serve::dev(*args))
+        }
+        Command::Ask(args) => client_runtime()?.block_on(commands::ask(args)),
+        Command::Workers(args) => client_runtime()?.block_on(commands::workers(args)),
+        Command::Load(args) => client_runtime()?.block_on(commands::load(args)),
+    }
+}
+
+/// One thread: a client leaves the cores to the server it asks.
+fn client_runtime() -> anyhow::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build().context("cannot start the runtime")
+}
+
+fn server_runtime() -> anyhow::Result<Runtime> {
+    Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
+}

@@ -1,0 +1,228 @@
+//! The flags of the coordinator.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use clap::{Args, Parser, ValueEnum};
+use ipnet::IpNet;
+use quorate_core::aggregate::{Rule, Strategy};
+use quorate_core::coordinator::{Config, Score};
+use quorate_core::id::WorkerId;
+use quorate_core::policy::{Limits, Policy};
+use rust_decimal::Decimal;
+
+use super::values::{fraction, network, share};
+use super::{LogArgs, NatsArgs, SERVER_EXIT_CODES, SeedArgs};
+
+/// Asks many workers over NATS, and answers over HTTP with one value and its evidence
+#[derive(Parser, Clone, Debug)]
+#[command(name = "coordinator", version, after_help = SERVER_EXIT_CODES)]
+pub struct CoordinatorArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub nats: NatsArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub serve: ServeArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub seed: SeedArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub log: LogArgs,
+}
+
+/// What a coordinator does, whatever bus it is on.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Coordinator")]
+pub struct ServeArgs {
+    /// Address and port of the HTTP API
+    #[arg(long, env = "QUORATE_LISTEN", value_name = "ADDR", default_value = "0.0.0.0:8080")]
+    pub listen: SocketAddr,
+
+    /// Requests per second that one client address may make; 0 turns the limit off
+    #[arg(long, env = "QUORATE_RATE_LIMIT", value_name = "N", default_value_t = 10)]
+    pub rate_limit: u32,
+
+    /// Requests that one client address may make at once before the rate limit holds
+    #[arg(long, env = "QUORATE_RATE_BURST", value_name = "N", default_value = "20")]
+    pub rate_burst: NonZeroU32,
+
+    /// Network of a proxy whose X-Forwarded-For header names the client; several separated by commas
+    #[arg(
+        long = "trusted-proxy",
+        env = "QUORATE_TRUSTED_PROXY",
+        value_name = "CIDR",
+        value_delimiter = ',',
+        value_parser = network
+    )]
+    pub trusted_proxies: Vec<IpNet>,
+
+    /// Requests that may wait for workers at once; further ones are refused with 503
+    #[arg(long, env = "QUORATE_MAX_IN_FLIGHT", value_name = "N", default_value_t = 10_000, value_parser = positive)]
+    pub max_in_flight: u32,
+
+    /// Milliseconds without a further answer that end a request while no worker is known beforehand
+    #[arg(long, env = "QUORATE_STALL_MS", value_name = "MS", default_value_t = 300, value_parser = millis())]
+    pub stall_ms: u64,
+
+    /// Milliseconds a worker counts as live after it was last heard
+    #[arg(long, env = "QUORATE_PRESENCE_MS", value_name = "MS", default_value_t = 10_000, value_parser = millis())]
+    pub presence_ms: u64,
+
+    /// Share of the timeout after which silent workers are asked once more, 0 to 1; 0 never asks again
+    #[arg(
+        long,
+        env = "QUORATE_REDISPATCH_SHARE",
+        value_name = "SHARE",
+        default_value = "0.5",
+        value_parser = share
+    )]
+    pub redispatch_share: Decimal,
+
+    /// Worker whose answers count; several separated by commas [default: every worker]
+    #[arg(
+        long = "allow-worker",
+        env = "QUORATE_ALLOW_WORKER",
+        value_name = "ID",
+        value_delimiter = ',',
+        value_parser = worker_id
+    )]
+    pub allowed_workers: Vec<WorkerId>,
+
+    /// Reliability score, 0 to 1, below which a worker is asked but not counted [default: every worker counts]
+    #[arg(long, env = "QUORATE_CORDON_BELOW", value_name = "SCORE", value_parser = share)]
+    pub cordon_below: Option<Decimal>,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub policy: PolicyArgs,
+}
+
+/// How a request that sets nothing itself is asked and answered.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Policy of requests that do not set their own")]
+pub struct PolicyArgs {
+    /// Milliseconds until a request is answered with what has come
+    #[arg(long, env = "QUORATE_TIMEOUT_MS", value_name = "MS", default_value_t = 5_000, value_parser = millis())]
+    pub timeout_ms: u64,
+
+    /// The longest timeout, in milliseconds, that a request may set for itself
+    #[arg(long, env = "QUORATE_MAX_TIMEOUT_MS", value_name = "MS", default_value_t = 60_000, value_parser = millis())]
+    pub max_timeout_ms: u64,
+
+    /// Usable answers below which a request fails
+    #[arg(long, env = "QUORATE_MIN_RESPONSES", value_name = "N", default_value_t = 1, value_parser = positive)]
+    pub min_responses: u32,
+
+    /// Answer as soon as this many workers have succeeded [default: wait for all]
+    #[arg(long, env = "QUORATE_QUORUM", value_name = "N", value_parser = positive)]
+    pub quorum: Option<u32>,
+
+    /// How the values become one
+    #[arg(long, env = "QUORATE_STRATEGY", value_name = "NAME", default_value = "average")]
+    pub strategy: StrategyName,
+
+    /// Decimals that `majority` keeps when it compares numbers, 0 to 28
+    #[arg(
+        long,
+        env = "QUORATE_PRECISION",
+        value_name = "N",
+        default_value_t = 2,
+        value_parser = precision()
+    )]
+    pub precision: u32,
+
+    /// Leave out values farther from the median than this fraction of it, such as 0.05 [default: leave out none]
+    #[arg(long, env = "QUORATE_MAX_DEVIATION", value_name = "FRACTION", value_parser = fraction)]
+    pub max_deviation: Option<Decimal>,
+}
+
+/// The names of the strategies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StrategyName {
+    /// Exact mean of the values
+    Average,
+    /// Middle value
+    Median,
+    /// Most frequent value
+    Majority,
+}
+
+impl StrategyName {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Average => "average",
+            Self::Median => "median",
+            Self::Majority => "majority",
+        }
+    }
+}
+
+impl From<StrategyName> for Strategy {
+    fn from(name: StrategyName) -> Self {
+        match name {
+            StrategyName::Average => Self::Average,
+            StrategyName::Median => Self::Median,
+            StrategyName::Majority => Self::Majority,
+        }
+    }
+}
+
+impl ServeArgs {
+    /// The settings of the state machine. Whether the policy fits the limits is for the machine to check.
+    pub fn machine(&self) -> Config {
+        let defaults = Config::default();
+        Config {
+            policy: self.policy.policy(),
+            limits: Limits { max_timeout: Duration::from_millis(self.policy.max_timeout_ms), ..defaults.limits },
+            max_in_flight: self.max_in_flight as usize,
+            presence: Duration::from_millis(self.presence_ms),
+            stall: Duration::from_millis(self.stall_ms),
+            redispatch_permille: parts(self.redispatch_share, 1_000),
+            admitted: (!self.allowed_workers.is_empty()).then(|| self.allowed_workers.iter().cloned().collect()),
+            cordon_below: self.cordon_below.map(|score| Score::from_millionths(parts(score, 1_000_000))),
+            ..defaults
+        }
+    }
+}
+
+impl PolicyArgs {
+    /// The policy of a request that sets nothing itself.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            rule: Rule { strategy: self.strategy.into(), precision: self.precision, max_deviation: self.max_deviation },
+            min_responses: self.min_responses,
+            quorum: self.quorum,
+            timeout: Duration::from_millis(self.timeout_ms),
+        }
+    }
+}
+
+/// How many of `whole` equal parts a share of 0 to 1 is, rounded to the nearest.
+fn parts(share: Decimal, whole: u32) -> u32 {
+    let parts = (share * Decimal::from(whole)).round();
+    u32::try_from(parts).expect("a share of 0 to 1 is at most the whole")
+}
+
+/// The name of a worker.
+pub(super) fn worker_id(text: &str) -> Result<WorkerId, String> {
+    WorkerId::new(text).map_err(|error| error.to_string())
+}
+
+/// Milliseconds: at least 1, at most 30 days.
+pub(super) fn millis() -> clap::builder::RangedU64ValueParser<u64> {
+    clap::value_parser!(u64).range(1..=30 * 24 * 3_600_000)
+}
+
+/// Decimals of a number.
+pub(super) fn precision() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(0..=i64::from(quorate_core::policy::MAX_PRECISION))
+}
+
+/// A count of at least 1.
+pub(super) fn positive(text: &str) -> Result<u32, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a whole number of at least 1".to_owned())
+}

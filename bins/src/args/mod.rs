@@ -1,0 +1,75 @@
+//! The command lines of the three programs: every flag, its environment variable, its unit and its default.
+
+mod coordinator;
+mod quorate;
+mod values;
+mod worker;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+pub use coordinator::{CoordinatorArgs, PolicyArgs, ServeArgs, StrategyName};
+pub use quorate::{AskArgs, Command, DemoArgs, DevArgs, LoadArgs, QuorateArgs, UrlArgs, WorkersArgs};
+pub use values::{duration, network, server_url, share};
+pub use worker::{SimulatedArgs, SourceName, WorkArgs, WorkerArgs};
+
+/// What the programs that serve say at the end of their help.
+const SERVER_EXIT_CODES: &str = "Exit codes: 0 stopped in good order, 1 error, 2 wrong usage.";
+
+/// Where the NATS servers are. Addresses may hold passwords: they are shown neither by `Debug` nor by the help.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "NATS")]
+pub struct NatsArgs {
+    /// NATS server to connect to; several, separated by commas or given one by one, are tried in turn
+    #[arg(
+        long = "nats",
+        env = "NATS_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        value_delimiter = ',',
+        default_value = "nats://localhost:4222"
+    )]
+    pub urls: Vec<String>,
+
+    /// Credentials file, as `nsc` writes it
+    #[arg(long = "nats-creds", env = "NATS_CREDS", value_name = "FILE")]
+    pub credentials: Option<PathBuf>,
+}
+
+impl fmt::Debug for NatsArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NatsArgs").field("credentials", &self.credentials).finish_non_exhaustive()
+    }
+}
+
+/// What is logged, and how. Logs go to standard error.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Logs")]
+pub struct LogArgs {
+    /// How log lines are written to standard error
+    #[arg(long = "log-format", env = "QUORATE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    pub format: LogFormat,
+
+    /// What to log: a level (error, warn, info, debug, trace), or levels by module
+    #[arg(long = "log", env = "QUORATE_LOG", value_name = "FILTER", default_value = "info,async_nats=warn")]
+    pub filter: String,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// What is drawn at random.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct SeedArgs {
+    /// Seed of all that is drawn at random, so that it can be repeated [default: drawn from the operating system]
+    #[arg(long, env = "QUORATE_SEED", value_name = "N")]
+    pub seed: Option<u64>,
+}

@@ -1,0 +1,135 @@
+//! How the texts of flags become values, each error saying what is accepted.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use reqwest::Url;
+use rust_decimal::Decimal;
+
+/// The units of a [`duration`] and their lengths in nanoseconds; the longer suffix first.
+const UNITS: [(&str, u64); 5] =
+    [("ms", 1_000_000), ("us", 1_000), ("s", 1_000_000_000), ("m", 60_000_000_000), ("h", 3_600_000_000_000)];
+
+/// The longest duration that is accepted.
+const MAX_DURATION: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// A time with its unit: `500ms`, `10s`, `1.5m`, `2h`; at most 30 days.
+///
+/// # Errors
+/// A text that is none, in words for people.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "expected a time with its unit, such as 500ms, 10s or 1.5m".to_owned();
+    let (number, nanos) =
+        UNITS.iter().find_map(|(unit, nanos)| Some((text.strip_suffix(unit)?, *nanos))).ok_or_else(wrong)?;
+    if !number.starts_with(|first: char| first.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    let number = Decimal::from_str_exact(number.trim_end()).map_err(|_| wrong())?;
+    let nanos = number.checked_mul(Decimal::from(nanos)).and_then(|nanos| u64::try_from(nanos.trunc()).ok());
+    nanos
+        .map(Duration::from_nanos)
+        .filter(|duration| *duration <= MAX_DURATION)
+        .ok_or_else(|| "the longest time is 30 days (720h)".to_owned())
+}
+
+/// A decimal fraction from 0 to 1.
+///
+/// # Errors
+/// A text that is none, in words for people.
+pub fn share(text: &str) -> Result<Decimal, String> {
+    let number = Decimal::from_str_exact(text).ok();
+    number
+        .filter(|share| (Decimal::ZERO..=Decimal::ONE).contains(share))
+        .ok_or_else(|| "expected a decimal fraction from 0 to 1, such as 0.25".to_owned())
+}
+
+/// A decimal fraction of at least 0.
+pub(super) fn fraction(text: &str) -> Result<Decimal, String> {
+    let number = Decimal::from_str_exact(text).ok();
+    number
+        .filter(|fraction| *fraction >= Decimal::ZERO)
+        .ok_or_else(|| "expected a decimal fraction of at least 0, such as 0.05".to_owned())
+}
+
+/// A network such as `10.0.0.0/8`, or a single address.
+///
+/// # Errors
+/// A text that is neither, in words for people.
+pub fn network(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse().or_else(|_| address()).map_err(|_| "expected a network such as 10.0.0.0/8, or an address".to_owned())
+}
+
+/// The base address of a coordinator.
+///
+/// # Errors
+/// A text that is none, in words for people.
+pub fn server_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .ok_or_else(|| "expected an address such as http://localhost:8080".to_owned())?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("an address with a user name or password is not supported".to_owned());
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_a_number_and_its_unit() {
+        let cases = [
+            ("10s", Some(Duration::from_secs(10))),
+            ("500ms", Some(Duration::from_millis(500))),
+            ("250us", Some(Duration::from_micros(250))),
+            ("1.5m", Some(Duration::from_secs(90))),
+            ("0.1s", Some(Duration::from_millis(100))),
+            ("2h", Some(Duration::from_secs(7200))),
+            ("0s", Some(Duration::ZERO)),
+            ("10 s", Some(Duration::from_secs(10))),
+            ("720h", Some(MAX_DURATION)),
+            ("721h", None),
+            ("99999999999999999999999999999h", None),
+            ("10", None),
+            ("s", None),
+            ("", None),
+            ("-1s", None),
+            ("+1s", None),
+            ("1e3s", None),
+            ("1d", None),
+            ("NaNs", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(duration(text).ok(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn fractions_are_exact_and_bounded() {
+        assert_eq!(share("0.05"), Ok(Decimal::new(5, 2)));
+        assert_eq!(share("1"), Ok(Decimal::ONE));
+        assert!(share("1.01").is_err() && share("-0.1").is_err() && share("half").is_err());
+        assert_eq!(fraction("1.5"), Ok(Decimal::new(15, 1)));
+        assert!(fraction("-0.1").is_err());
+    }
+
+    #[test]
+    fn a_proxy_is_a_network_or_one_address() {
+        assert_eq!(network("10.0.0.0/8").map(|net| net.to_string()), Ok("10.0.0.0/8".to_owned()));
+        assert_eq!(network("127.0.0.1").map(|net| net.to_string()), Ok("127.0.0.1/32".to_owned()));
+        assert_eq!(network("::1").map(|net| net.to_string()), Ok("::1/128".to_owned()));
+        assert!(network("localhost").is_err() && network("10.0.0.0/33").is_err());
+    }
+
+    #[test]
+    fn an_address_names_a_scheme_and_a_host() {
+        assert!(server_url("http://localhost:8080").is_ok() && server_url("https://[::1]/base/").is_ok());
+        for text in ["localhost:8080", "ftp://host", "http://", "", "http://user:secret@host"] {
+            assert!(server_url(text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The flags of the worker.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, ValueEnum};
+use quorate_core::id::WorkerId;
+use quorate_core::worker::Config;
+use quorate_runtime::source::SimulatedConfig;
+use rust_decimal::Decimal;
+
+use super::coordinator::{millis, positive, worker_id};
+use super::values::share;
+use super::{LogArgs, NatsArgs, SERVER_EXIT_CODES, SeedArgs};
+
+/// Answers the coordinator's questions over NATS from a source: simulated, an HTTP server, or a program
+#[derive(Parser, Clone, Debug)]
+#[command(name = "worker", version, after_help = SERVER_EXIT_CODES)]
+pub struct WorkerArgs {
+    /// Name of this worker, its own among all workers [default: worker-PORT]
+    #[arg(long, env = "QUORATE_ID", value_name = "ID", value_parser = worker_id)]
+    pub id: Option<WorkerId>,
+
+    /// Number that names the worker where --id does not; nothing listens on it
+    #[arg(long, env = "QUORATE_PORT", value_name = "PORT", default_value_t = 8081)]
+    pub port: u16,
+
+    /// Share this worker's name with other processes: each task goes to one of them, which answers for all
+    #[arg(long, env = "QUORATE_REPLICAS")]
+    pub replicas: bool,
+
+    /// Where values come from; http and command need --config
+    #[arg(long, env = "QUORATE_SOURCE", value_name = "KIND", default_value = "simulated")]
+    pub source: SourceName,
+
+    /// TOML file that says what to ask for which query
+    #[arg(
+        long,
+        env = "QUORATE_CONFIG",
+        value_name = "FILE",
+        required_if_eq_any = [("source", "http"), ("source", "command")]
+    )]
+    pub config: Option<PathBuf>,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub nats: NatsArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub work: WorkArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub simulated: SimulatedArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub seed: SeedArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub log: LogArgs,
+}
+
+/// How much a worker takes on, and how often it shows itself.
+#[derive(Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "Work")]
+pub struct WorkArgs {
+    /// Tasks that are worked on at once
+    #[arg(long, env = "QUORATE_MAX_CONCURRENT", value_name = "N", default_value_t = 64, value_parser = positive)]
+    pub max_concurrent: u32,
+
+    /// Tasks that may wait for their turn; further ones are answered with a failure at once
+    #[arg(long, env = "QUORATE_MAX_QUEUE", value_name = "N", default_value_t = 1024)]
+    pub max_queue: u32,
+
+    /// Milliseconds between announcements; at most a third of the coordinator's --presence-ms
+    #[arg(long, env = "QUORATE_ANNOUNCE_MS", value_name = "MS", default_value_t = 2_000, value_parser = millis())]
+    pub announce_ms: u64,
+}
+
+/// How a simulated source behaves.
+#[derive(Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "Simulated source")]
+pub struct SimulatedArgs {
+    /// Shortest delay before an answer, in milliseconds
+    #[arg(long, env = "QUORATE_DELAY_MIN_MS", value_name = "MS", default_value_t = 100)]
+    pub delay_min_ms: u64,
+
+    /// Longest delay before an answer, in milliseconds
+    #[arg(long, env = "QUORATE_DELAY_MAX_MS", value_name = "MS", default_value_t = 2_000)]
+    pub delay_max_ms: u64,
+
+    /// Share of the queries that fail, 0 to 1
+    #[arg(long, env = "QUORATE_FAILURE_RATE", value_name = "SHARE", default_value = "0.1", value_parser = share)]
+    pub failure_rate: Decimal,
+
+    /// How far a value may be from its base, as a share of the base, 0 to 1
+    #[arg(long, env = "QUORATE_VARIANCE", value_name = "SHARE", default_value = "0.05", value_parser = share)]
+    pub variance: Decimal,
+}
+
+/// The kinds of sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SourceName {
+    /// Drawn at random around a base value for each query
+    Simulated,
+    /// An HTTP server
+    Http,
+    /// A program on this machine
+    Command,
+}
+
+impl WorkerArgs {
+    /// The worker's name.
+    pub fn id(&self) -> WorkerId {
+        self.id.clone().unwrap_or_else(|| {
+            WorkerId::new(&format!("worker-{}", self.port)).expect("a name made of a port is short and printable")
+        })
+    }
+}
+
+impl WorkArgs {
+    /// The settings of the worker's state machine.
+    pub fn machine(&self) -> Config {
+        Config {
+            max_concurrent: self.max_concurrent as usize,
+            max_queued: self.max_queue as usize,
+            announce_every: Duration::from_millis(self.announce_ms),
+            ..Config::default()
+        }
+    }
+}
+
+impl SimulatedArgs {
+    /// The source's configuration; whether it is within range is for the source to check.
+    pub fn config(&self) -> SimulatedConfig {
+        SimulatedConfig {
+            delay_min: Duration::from_millis(self.delay_min_ms),
+            delay_max: Duration::from_millis(self.delay_max_ms),
+            failure_rate: self.failure_rate,
+            variance: self.variance,
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! A client of a coordinator's HTTP API.
+
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{Method, StatusCode, Url, redirect};
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt;
+
+use crate::api::{Ask, Body, ErrorBody, Outcome, Workers};
+
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an answer may take that does not wait for workers; and by how much one that does may exceed its deadline.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest timeout a coordinator has unless it was set otherwise; assumed where a request sets none.
+const ASSUMED_TIMEOUT: Duration = Duration::from_secs(60);
+/// The longest answer that is read, in bytes.
+const MAX_BODY: usize = 16 << 20;
+
+/// Talks to one coordinator.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    url: Url,
+}
+
+/// What a coordinator answered: understood, and as it came.
+#[derive(Clone, Debug)]
+pub struct Received<T> {
+    /// The answer.
+    pub body: T,
+    /// Its JSON text, which may hold fields this client does not know.
+    pub json: String,
+}
+
+/// Why there is no answer. The texts may quote the network: show them through [`crate::render::clean`].
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nothing listens there: start a coordinator, or name another.
+    #[error("cannot reach {url}: {reason}; is the coordinator running? start one with: quorate dev")]
+    Unreachable {
+        /// Where.
+        url: Url,
+        /// The operating system's reason.
+        reason: String,
+    },
+    /// It took too long: look at the coordinator.
+    #[error("{url} did not answer within {} s; see whether the coordinator is overloaded or stuck", .after.as_secs())]
+    Timeout {
+        /// Where.
+        url: Url,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The connection broke before the whole answer came: ask again.
+    #[error("the connection to {url} broke: {reason}; try again")]
+    Broken {
+        /// Where.
+        url: Url,
+        /// How.
+        reason: String,
+    },
+    /// Something else than a coordinator answered: name another.
+    #[error("{url} answered {status}, but not as a coordinator does ({reason}); check the address given with --url")]
+    Foreign {
+        /// Where.
+        url: Url,
+        /// The HTTP status.
+        status: StatusCode,
+        /// What was not understood.
+        reason: String,
+    },
+    /// The coordinator answered with an error.
+    #[error("{0}")]
+    Refused(Box<Refusal>),
+    /// This machine lacks something that is needed.
+    #[error("cannot prepare the HTTP client: {0}; install your system's CA certificates, or use an http:// address")]
+    Setup(String),
+}
+
+/// An error that the coordinator answered with.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}; {}", self.headline(), self.advice())]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// Seconds after which to ask again, if it says so.
+    pub retry_after: Option<u64>,
+    /// What it said.
+    pub answer: Received<ErrorBody>,
+}
+
+impl Refusal {
+    /// What the coordinator said.
+    pub fn headline(&self) -> String {
+        let body = &self.answer.body;
+        let said = body.details.as_deref().filter(|details| !details.is_empty()).unwrap_or(&body.error);
+        format!("the coordinator answered {}: {said}", self.status)
+    }
+
+    /// What to do about it.
+    pub fn advice(&self) -> String {
+        let advice = match self.status.as_u16() {
+            409 => "give another --id, or none",
+            422 => "ask again, lower --min-responses, or look at the workers with: quorate workers",
+            429 => return format!("ask again in {} s", self.retry_after.unwrap_or(1)),
+            503 => "see that NATS and the workers run, or look at the workers with: quorate workers",
+            504 => "ask again, or give the workers longer with --timeout-ms",
+            500.. => "look at the coordinator's log",
+            _ => "correct the request",
+        };
+        advice.to_owned()
+    }
+}
+
+impl Client {
+    /// A client of the coordinator at `url`. Certificates are those the operating system trusts.
+    ///
+    /// # Errors
+    /// [`ClientError::Setup`].
+    pub fn new(url: Url) -> Result<Self, ClientError> {
+        let setup = |error: &dyn Error| ClientError::Setup(error.to_string());
+        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| setup(&error))?;
+        let tls = if url.scheme() == "https" {
+            tls.with_platform_verifier().map_err(|error| setup(&error))?
+        } else {
+            tls.with_root_certificates(RootCertStore::empty())
+        };
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls.with_no_client_auth())
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .user_agent(concat!("quorate/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| setup(&error))?;
+        Ok(Self { http, url })
+    }
+
+    /// Where the coordinator is.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Asks one question.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn ask(&self, ask: &Ask) -> Result<Received<Outcome>, ClientError> {
+        let deadline = ask.timeout_ms.map_or(ASSUMED_TIMEOUT, Duration::from_millis);
+        let body = serde_json::to_vec(ask).expect("strings and numbers are always JSON");
+        self.call(Method::POST, "request", Some(body), deadline + ANSWER_TIMEOUT).await
+    }
+
+    /// Lists the workers.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn workers(&self) -> Result<Received<Workers>, ClientError> {
+        self.call(Method::GET, "workers", None, ANSWER_TIMEOUT).await
+    }
+
+    /// Whether the coordinator can serve.
+    ///
+    /// # Errors
+    /// [`ClientError`]; a [`ClientError::Refused`] says why it cannot.
+    pub async fn ready(&self) -> Result<(), ClientError> {
+        self.call::<Ignored>(Method::GET, "ready", None, ANSWER_TIMEOUT).await.map(drop)
+    }
+
+    async fn call<T: Body>(
+        &self,
+        method: Method,
+        route: &str,
+        body: Option<Vec<u8>>,
+        limit: Duration,
+    ) -> Result<Received<T>, ClientError> {
+        let url = route_url(&self.url, route);
+        let mut request = self.http.request(method, url).timeout(limit).header(ACCEPT, "application/json");
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body);
+        }
+        let mut response = request.send().await.map_err(|error| self.lost(&error, limit))?;
+        let status = response.status();
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
+        let mut json = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.lost(&error, limit))? {
+            if json.len() + chunk.len() > MAX_BODY {
+                return Err(self.foreign(status, "the answer is too long"));
+            }
+            json.extend_from_slice(&chunk);
+        }
+        let json = String::from_utf8(json).map_err(|error| self.foreign(status, error))?;
+        if status.is_success() {
+            let body = T::read(&json).map_err(|error| self.foreign(status, error))?;
+            return Ok(Received { body, json });
+        }
+        let body = ErrorBody::read(&json).map_err(|error| self.foreign(status, error))?;
+        Err(ClientError::Refused(Box::new(Refusal { status, retry_after, answer: Received { body, json } })))
+    }
+
+    fn foreign(&self, status: StatusCode, reason: impl ToString) -> ClientError {
+        ClientError::Foreign { url: self.url.clone(), status, reason: reason.to_string() }
+    }
+
+    /// The innermost cause of a failed request; the outer ones repeat the address.
+    fn lost(&self, error: &reqwest::Error, after: Duration) -> ClientError {
+        let url = self.url.clone();
+        let mut cause: &dyn Error = error;
+        while let Some(inner) = cause.source() {
+            cause = inner;
+        }
+        let reason = match cause.downcast_ref::<io::Error>() {
+            Some(error) => plain_reason(error),
+            None => cause.to_string(),
+        };
+        if error.is_connect() {
+            ClientError::Unreachable { url, reason }
+        } else if error.is_timeout() {
+            ClientError::Timeout { url, after }
+        } else {
+            ClientError::Broken { url, reason }
+        }
+    }
+}
+
+/// The body of an answer whose status says all.
+struct Ignored;
+
+impl Body for Ignored {
+    fn read(_json: &str) -> serde_json::Result<Self> {
+        Ok(Self)
+    }
+}
+
+/// The address of a route, under the base address's own path.
+pub fn route_url(base: &Url, route: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}/{route}", base.path().trim_end_matches('/')));
+    url.set_query(None);
+    url.set_fragment(None);
+    url
+}
+
+/// What people call the usual errors; the operating system's own words for the rest.
+pub fn plain_reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        io::ErrorKind::ConnectionReset => "connection reset".to_owned(),
+        io::ErrorKind::TimedOut => "timed out".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_lie_under_the_path_of_the_base_address() {
+        for (base, expected) in [
+            ("http://localhost:8080", "http://localhost:8080/request"),
+            ("http://localhost:8080/", "http://localhost:8080/request"),
+            ("http://gateway/quorate/", "http://gateway/quorate/request"),
+            ("http://gateway/quorate?x=1#y", "http://gateway/quorate/request"),
+        ] {
+            let base = Url::parse(base).expect("a URL");
+            assert_eq!(route_url(&base, "request").as_str(), expected);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The demo: five questions one after the other, each answer with its workers, and a table of all at the end.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use reqwest::Url;
+use tokio::time::{Instant, sleep};
+
+use crate::api::{Ask, Outcome};
+use crate::client::{Client, ClientError, Refusal};
+use crate::render::{Paint, answer, clean, refusal, summary};
+
+/// What is asked. The first question comes twice: its answers differ, as those of a market do.
+const QUERIES: [&str; 5] = ["BTC/USD", "ETH/USD", "SOL/USD", "MATIC/USD", "BTC/USD"];
+/// How long a coordinator may take to become ready.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+/// The pause between two looks whether it is.
+const READY_POLL: Duration = Duration::from_millis(100);
+/// How often the spinner turns.
+const SPIN: Duration = Duration::from_millis(100);
+
+/// Shows the demo with the coordinator at `url`, on standard output.
+///
+/// # Errors
+/// A coordinator that does not become ready or cannot be asked, and a question that twice has no answer.
+pub async fn run(url: &Url) -> anyhow::Result<()> {
+    let client = Client::new(url.clone())?;
+    let spins = io::stdout().is_terminal() && io::stderr().is_terminal();
+    Demo { client, paint: Paint::for_stdout(), spins, out: io::stdout() }.show(READY_WITHIN).await
+}
+
+/// One showing.
+struct Demo<W> {
+    client: Client,
+    paint: Paint,
+    spins: bool,
+    out: W,
+}
+
+impl<W: Write> Demo<W> {
+    async fn show(&mut self, ready_within: Duration) -> anyhow::Result<()> {
+        self.wait_until_ready(ready_within).await?;
+        let mut asked = Vec::new();
+        for query in QUERIES {
+            let result = self.ask(query).await?;
+            let failed = result.is_err();
+            asked.push((query, result));
+            if failed {
+                break;
+            }
+        }
+        writeln!(self.out, "{}", summary(&asked, self.paint).trim_end())?;
+        match asked.pop() {
+            Some((query, Err(refusal))) => {
+                Err(ClientError::Refused(Box::new(refusal))).with_context(|| format!("no answer for {query}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn wait_until_ready(&mut self, within: Duration) -> anyhow::Result<()> {
+        let url = clean(self.client.url().as_str());
+        let spinner = self.spinner(&format!("waiting until {url} is ready"));
+        let deadline = Instant::now() + within;
+        let mut announced = false;
+        loop {
+            let Err(error) = self.client.ready().await else { break };
+            if Instant::now() >= deadline {
+                let waited = within.as_secs();
+                return Err(error).with_context(|| format!("the coordinator was not ready within {waited} s"));
+            }
+            if !announced && !self.spins {
+                writeln!(self.out, "Waiting until {url} is ready, at most {} s ...", within.as_secs())?;
+                announced = true;
+            }
+            sleep(READY_POLL).await;
+        }
+        spinner.finish_and_clear();
+        Ok(())
+    }
+
+    /// Asks, and asks once more if the workers failed, as simulated ones do now and then.
+    async fn ask(&mut self, query: &'static str) -> anyhow::Result<Result<Outcome, Refusal>> {
+        let ask = Ask { query: query.to_owned(), ..Ask::default() };
+        let mut retried = false;
+        loop {
+            let spinner = self.spinner(&format!("asking the workers for {query}"));
+            let result = self.client.ask(&ask).await;
+            spinner.finish_and_clear();
+            match result {
+                Ok(received) => {
+                    writeln!(self.out, "{}", answer(&received.body, self.paint))?;
+                    return Ok(Ok(received.body));
+                }
+                Err(ClientError::Refused(refused)) if matches!(refused.status.as_u16(), 422 | 504) => {
+                    writeln!(self.out, "{}", refusal(query, &refused, self.paint))?;
+                    if retried {
+                        return Ok(Err(*refused));
+                    }
+                    retried = true;
+                    writeln!(self.out, "Asking once more ...")?;
+                }
+                Err(error) => bail!(error),
+            }
+        }
+    }
+
+    fn spinner(&self, message: &str) -> ProgressBar {
+        if !self.spins {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}").expect("the template is valid");
+        let spinner = ProgressBar::new_spinner().with_style(style).with_message(message.to_owned());
+        spinner.enable_steady_tick(SPIN);
+        spinner
+    }
+}
+
+#[cfg(test)]
+mod tests;

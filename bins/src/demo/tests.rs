@@ -1,0 +1,104 @@
+//! The demo against coordinators that answer as told.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+
+use super::*;
+
+/// A coordinator that is ready from the third look on, and answers its n-th question, from 0, with `answer(n)`.
+async fn coordinator(answer: fn(usize) -> (StatusCode, String)) -> (Url, Arc<AtomicUsize>) {
+    let (looks, asked) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let counted = asked.clone();
+    let ready = move || async move {
+        match looks.fetch_add(1, Ordering::Relaxed) {
+            0 | 1 => (StatusCode::SERVICE_UNAVAILABLE, r#"{"error":"not ready","code":503}"#),
+            _ => (StatusCode::OK, r#"{"status":"ready"}"#),
+        }
+    };
+    let ask = move || async move { answer(counted.fetch_add(1, Ordering::Relaxed)) };
+    let router = Router::new().route("/ready", get(ready)).route("/request", post(ask));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (Url::parse(&format!("http://{address}")).expect("a URL"), asked)
+}
+
+fn value(n: usize) -> (StatusCode, String) {
+    let json = format!(
+        r#"{{"request_id":"r{n}","query":"Q{n}","final_value":{n}.50,"strategy":"average","status":"complete",
+        "reliability_note":"All workers responded successfully","expected":1,"succeeded":1,"elapsed":2000000,
+        "worker_responses":[{{"worker_id":"w1","value":{n}.50,"response_time":1000000}}]}}"#
+    );
+    (StatusCode::OK, json)
+}
+
+fn shortfall(_: usize) -> (StatusCode, String) {
+    let json = r#"{"error":"not enough responses","code":422,"expected":1,
+        "worker_responses":[{"worker_id":"w1","value":null,"err":"simulated failure","response_time":1000000}]}"#;
+    (StatusCode::UNPROCESSABLE_ENTITY, json.to_owned())
+}
+
+async fn show(url: Url) -> (anyhow::Result<()>, String) {
+    let client = Client::new(url).expect("a client");
+    let mut demo = Demo { client, paint: Paint::Off, spins: false, out: Vec::new() };
+    let result = demo.show(Duration::from_secs(5)).await;
+    (result, String::from_utf8(demo.out).expect("text"))
+}
+
+#[tokio::test]
+async fn it_waits_until_ready_and_shows_five_answers_and_a_table() {
+    let (url, asked) = coordinator(value).await;
+    let (result, shown) = show(url.clone()).await;
+    result.expect("the demo succeeds");
+    assert_eq!(asked.load(Ordering::Relaxed), 5);
+    assert!(
+        shown.starts_with(&format!("Waiting until {url} is ready, at most 5 s ...\nQ0 = 0.50  (average, 2.0 ms)\n"))
+    );
+    let table = "\
+\x20 query      answer  workers    time  note
+  BTC/USD      0.50      1/1  2.0 ms  All workers responded successfully
+  ETH/USD      1.50      1/1  2.0 ms  All workers responded successfully
+  SOL/USD      2.50      1/1  2.0 ms  All workers responded successfully
+  MATIC/USD    3.50      1/1  2.0 ms  All workers responded successfully
+  BTC/USD      4.50      1/1  2.0 ms  All workers responded successfully
+";
+    assert!(shown.ends_with(table), "{shown}");
+}
+
+#[tokio::test]
+async fn a_question_that_fails_once_is_asked_again() {
+    let (url, asked) = coordinator(|n| if n == 1 { shortfall(n) } else { value(n) }).await;
+    let (result, shown) = show(url).await;
+    result.expect("the demo succeeds");
+    assert_eq!(asked.load(Ordering::Relaxed), 6);
+    assert!(shown.contains("failed: simulated failure") && shown.contains("Asking once more ..."), "{shown}");
+}
+
+#[tokio::test]
+async fn a_question_that_fails_twice_fails_the_demo() {
+    let (url, asked) = coordinator(shortfall).await;
+    let (result, shown) = show(url).await;
+    let error = result.expect_err("the demo fails");
+    assert!(matches!(error.downcast_ref(), Some(ClientError::Refused(_))), "{error:#}");
+    assert!(format!("{error:#}").starts_with("no answer for BTC/USD: the coordinator answered 422"), "{error:#}");
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+    assert!(shown.lines().last().expect("a table").starts_with("  BTC/USD       -"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_coordinator_that_never_becomes_ready_fails_the_demo() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = Url::parse(&format!("http://{}", listener.local_addr().expect("an address"))).expect("a URL");
+    drop(listener);
+    let client = Client::new(url).expect("a client");
+    let mut demo = Demo { client, paint: Paint::Off, spins: false, out: Vec::new() };
+    let error = demo.show(Duration::ZERO).await.expect_err("nothing listens");
+    let error = format!("{error:#}");
+    assert!(error.starts_with("the coordinator was not ready within 0 s: cannot reach http://127.0.0.1:"), "{error}");
+    assert!(error.ends_with("connection refused; is the coordinator running? start one with: quorate dev"), "{error}");
+}

@@ -1,0 +1,159 @@
+//! A closed-loop load generator: connections that each ask again as soon as they are answered.
+
+mod connection;
+mod report;
+mod tally;
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
+use http::{Method, Request};
+use http_body_util::Full;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use reqwest::Url;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+use crate::api::Ask;
+use crate::client::{ClientError, plain_reason, route_url};
+use connection::Connection;
+use tally::Tally;
+
+pub use report::{Latency, Report};
+
+/// How often the progress is drawn.
+const TICK: Duration = Duration::from_millis(200);
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The coordinator.
+    pub url: Url,
+    /// What to ask; request ids are left to the coordinator.
+    pub query: String,
+    /// How many connections ask at once.
+    pub connections: u32,
+    /// When to end.
+    pub end: End,
+    /// How long to ask before measuring begins.
+    pub warmup: Duration,
+    /// How long to wait for a connection or an answer.
+    pub timeout: Duration,
+}
+
+/// When a measurement ends. Requests under way are waited for, and count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// After a time.
+    After(Duration),
+    /// After a number of requests.
+    Requests(u64),
+}
+
+/// Where and what to ask, made once for all connections.
+#[derive(Debug)]
+struct Target {
+    addresses: Vec<SocketAddr>,
+    request: Request<Full<Bytes>>,
+    timeout: Duration,
+}
+
+/// Measures. Ctrl-C ends it early, with a report of what was measured.
+///
+/// # Errors
+/// A server that cannot be found or reached at the beginning; one that goes away later is measured.
+pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
+    let target = Arc::new(target(plan).await?);
+    reach(&plan.url, &target).await?;
+    let tally = Arc::new(Tally::new(plan.end, plan.warmup));
+    let mut connections = JoinSet::new();
+    for _ in 0..plan.connections {
+        connections.spawn(Connection::new(target.clone(), tally.clone()).run());
+    }
+    let progress = progress(plan.end);
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut interrupt = pin!(tokio::signal::ctrl_c());
+    let mut interrupted = false;
+    loop {
+        tokio::select! {
+            joined = connections.join_next() => match joined {
+                Some(joined) => joined.context("a connection of the load generator failed")?,
+                None => break,
+            },
+            _ = tick.tick() => show(&progress, &tally, plan.end),
+            _ = &mut interrupt, if !interrupted => {
+                interrupted = true;
+                tally.stop();
+            }
+        }
+    }
+    progress.finish_and_clear();
+    Ok(tally.report())
+}
+
+async fn target(plan: &Plan) -> anyhow::Result<Target> {
+    if plan.url.scheme() != "http" {
+        bail!("load speaks http only; measure the coordinator itself, behind whatever speaks https");
+    }
+    let url = route_url(&plan.url, "request");
+    let host = url.host_str().context("the address has no host")?;
+    let port = url.port_or_known_default().context("the address has no port")?;
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let addresses: Vec<_> = lookup_host((bare, port))
+        .await
+        .with_context(|| format!("cannot find the host {host}; check the address given with --url"))?
+        .collect();
+    let ask = Ask { query: plan.query.clone(), ..Ask::default() };
+    let body = serde_json::to_vec(&ask)?;
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(url.path())
+        .header(HOST, HeaderValue::from_str(&format!("{host}:{port}"))?)
+        .header(ACCEPT, "application/json")
+        .header(CONTENT_TYPE, "application/json")
+        .header(USER_AGENT, concat!("quorate-load/", env!("CARGO_PKG_VERSION")))
+        .body(Full::new(Bytes::from(body)))?;
+    Ok(Target { addresses, request, timeout: plan.timeout })
+}
+
+/// Fails at once where nothing listens, rather than with a table of errors.
+async fn reach(url: &Url, target: &Target) -> Result<(), ClientError> {
+    let unreachable = |error: &io::Error| ClientError::Unreachable { url: url.clone(), reason: plain_reason(error) };
+    match timeout(target.timeout, TcpStream::connect(&target.addresses[..])).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(unreachable(&error)),
+        Err(_) => Err(unreachable(&io::ErrorKind::TimedOut.into())),
+    }
+}
+
+/// A bar on standard error, if that is a terminal.
+fn progress(end: End) -> ProgressBar {
+    let length = match end {
+        End::After(duration) => u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+        End::Requests(requests) => requests,
+    };
+    let style = ProgressStyle::with_template("{bar:40} {percent}% {msg}").expect("the template is valid");
+    ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr()).with_style(style)
+}
+
+fn show(progress: &ProgressBar, tally: &Tally, end: End) {
+    if progress.is_hidden() {
+        return;
+    }
+    let (requests, errors) = tally.counts();
+    let measured = Instant::now().saturating_duration_since(tally.begins());
+    progress.set_position(match end {
+        End::After(_) => u64::try_from(measured.as_millis()).unwrap_or(u64::MAX),
+        End::Requests(_) => requests,
+    });
+    let warming = if measured.is_zero() { "warming up" } else { "" };
+    progress.set_message(format!("{requests} requests, {errors} errors {warming}"));
+}

@@ -1,0 +1,202 @@
+//! An answer, or the error in its place, with what each worker said.
+
+use super::{Align, Cell, Paint, Table, Tone, clean, time};
+use crate::api::{Evidence, Outcome, Status};
+use crate::client::Refusal;
+
+/// An answer with its worker breakdown.
+pub fn answer(outcome: &Outcome, paint: Paint) -> String {
+    let Outcome { query, strategy, final_value, elapsed, evidence, .. } = outcome;
+    let value = clean(&format!("{query} = {final_value}"));
+    let how = format!("({}, {})", clean(strategy), time(*elapsed));
+    let mut sentence = evidence.reliability_note.clone();
+    if let Some(spread) = &outcome.spread {
+        sentence += &format!("; values from {} to {}", spread.min, spread.max);
+    }
+    if outcome.tie {
+        sentence += "; several values were equally frequent";
+    }
+    if outcome.status == Status::Disputed {
+        sentence += "; the workers do not agree";
+    }
+    format!(
+        "{}  {}\n{}  {}\n",
+        paint.tint(Tone::Strong, &value),
+        paint.tint(Tone::Faint, &how),
+        breakdown(evidence, paint),
+        paint.tint(tone(outcome.status), &clean(&sentence)),
+    )
+}
+
+/// The coordinator's error in place of an answer, with what the workers said, if they were asked.
+pub fn refusal(query: &str, refusal: &Refusal, paint: Paint) -> String {
+    let evidence = &refusal.answer.body.evidence;
+    let headline = paint.tint(Tone::Bad, &clean(&format!("{query}: {}", refusal.headline())));
+    let asked = !evidence.worker_responses.is_empty() || !evidence.missing.is_empty();
+    let breakdown = if asked { breakdown(evidence, paint) } else { String::new() };
+    format!("{headline}\n{breakdown}  {}\n", clean(&format!("What to do: {}", refusal.advice())))
+}
+
+/// All answers of a session, a line each: what was asked, and what came of it.
+pub fn summary(asked: &[(&str, Result<Outcome, Refusal>)], paint: Paint) -> String {
+    let head = [
+        ("query", Align::Left),
+        ("answer", Align::Right),
+        ("workers", Align::Right),
+        ("time", Align::Right),
+        ("note", Align::Left),
+    ];
+    let mut table = Table::new(head);
+    for (query, result) in asked {
+        table.row(match result {
+            Ok(outcome) => [
+                query.into(),
+                Cell::new(&outcome.final_value.to_string(), Tone::Strong),
+                share(&outcome.evidence).into(),
+                time(outcome.elapsed).into(),
+                Cell::new(&outcome.evidence.reliability_note, tone(outcome.status)),
+            ],
+            Err(refusal) => [
+                query.into(),
+                "-".into(),
+                share(&refusal.answer.body.evidence).into(),
+                "-".into(),
+                Cell::new(&refusal.headline(), Tone::Bad),
+            ],
+        });
+    }
+    table.draw(paint)
+}
+
+fn breakdown(evidence: &Evidence, paint: Paint) -> String {
+    let head = [("worker", Align::Left), ("value", Align::Right), ("time", Align::Right), ("note", Align::Left)];
+    let mut table = Table::new(head);
+    for response in &evidence.worker_responses {
+        let name = &response.worker_id;
+        let took = time(response.response_time);
+        let excluded = evidence.excluded.iter().find(|excluded| excluded.worker_id == *name);
+        let value = response.value.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+        table.row(match (response.err.as_deref().filter(|err| !err.is_empty()), excluded) {
+            (Some(err), _) => [name.into(), "-".into(), took.into(), Cell::new(&format!("failed: {err}"), Tone::Bad)],
+            (None, Some(excluded)) => {
+                let note = Cell::new(&format!("not used: {}", excluded.reason), Tone::Doubtful);
+                [name.into(), value.into(), took.into(), note]
+            }
+            (None, None) => [name.into(), value.into(), took.into(), "".into()],
+        });
+    }
+    for name in &evidence.missing {
+        table.row([name.into(), "-".into(), "-".into(), Cell::new("no answer", Tone::Bad)]);
+    }
+    table.draw(paint)
+}
+
+fn share(evidence: &Evidence) -> String {
+    format!("{}/{}", evidence.succeeded, evidence.expected)
+}
+
+fn tone(status: Status) -> Tone {
+    match status {
+        Status::Complete => Tone::Good,
+        Status::Partial => Tone::Doubtful,
+        Status::LowReliability | Status::Disputed => Tone::Bad,
+        Status::Unknown => Tone::Plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::StatusCode;
+
+    use super::*;
+    use crate::api::{Body, ErrorBody};
+    use crate::client::Received;
+
+    fn outcome(json: &str) -> Outcome {
+        Outcome::read(json).expect("an outcome")
+    }
+
+    fn refused(status: u16, json: &str) -> Refusal {
+        let answer = Received { body: ErrorBody::read(json).expect("an error"), json: json.to_owned() };
+        Refusal { status: StatusCode::from_u16(status).expect("a status"), retry_after: Some(3), answer }
+    }
+
+    const PARTIAL: &str = r#"{
+        "request_id": "r-1", "query": "BTC/USD", "final_value": 42000.100000000000000000000001,
+        "strategy": "median", "status": "partial", "reliability_note": "Partial response: 2/4 workers succeeded",
+        "expected": 4, "succeeded": 2, "failed": 1, "missing": ["w4"], "tie": false, "future": [1],
+        "excluded": [{"worker_id": "w2", "reason": "outlier"}],
+        "spread": {"min": 42000.10, "max": 42000.10}, "elapsed": 412345678,
+        "worker_responses": [
+            {"worker_id": "w1", "request_id": "r-1", "value": 42000.10, "response_time": 100200300},
+            {"worker_id": "w2", "request_id": "r-1", "value": 9, "response_time": 5100000},
+            {"worker_id": "w3\u001b[2J", "request_id": "r-1", "value": null, "err": "line\nbreak", "response_time": 1}
+        ]}"#;
+
+    #[test]
+    fn an_answer_shows_every_digit_and_every_worker() {
+        let expected = "\
+BTC/USD = 42000.100000000000000000000001  (median, 412 ms)
+  worker            value    time  note
+  w1             42000.10  100 ms
+  w2                    9  5.1 ms  not used: outlier
+  w3\\u{1b}[2J         -    0 µs  failed: line\\u{a}break
+  w4                    -       -  no answer
+  Partial response: 2/4 workers succeeded; values from 42000.10 to 42000.10
+";
+        assert_eq!(answer(&outcome(PARTIAL), Paint::Off), expected);
+    }
+
+    #[test]
+    fn an_answer_in_text_shows_ties_and_disputes() {
+        let text = r#"{"request_id": "r", "query": "q", "final_value": "o\u0007k", "strategy": "majority", "tie": true,
+            "status": "disputed", "reliability_note": "All workers responded successfully", "elapsed": 1000000,
+            "worker_responses": [{"worker_id": "w1", "value": "ok", "response_time": 1000}]}"#;
+        let expected = "\
+q = o\\u{7}k  (majority, 1.0 ms)
+  worker  value  time  note
+  w1         ok  1 µs
+  All workers responded successfully; several values were equally frequent; the workers do not agree
+";
+        assert_eq!(answer(&outcome(text), Paint::Off), expected);
+    }
+
+    #[test]
+    fn a_status_of_a_later_version_is_shown_without_a_colour() {
+        let later = PARTIAL.replace("\"partial\"", "\"serene\"");
+        assert_eq!(outcome(&later).status, Status::Unknown);
+        assert!(answer(&outcome(&later), Paint::On).contains("  Partial response"));
+    }
+
+    #[test]
+    fn an_error_shows_what_the_workers_said_and_what_to_do() {
+        let json = r#"{"error": "not enough responses", "code": 422, "details": "0 of 1 are usable", "missing": ["w2"],
+            "worker_responses": [{"worker_id": "w1", "value": null, "err": "down", "response_time": 2000000}]}"#;
+        let expected = "\
+q: the coordinator answered 422 Unprocessable Entity: 0 of 1 are usable
+  worker  value    time  note
+  w1          -  2.0 ms  failed: down
+  w2          -       -  no answer
+  What to do: ask again, lower --min-responses, or look at the workers with: quorate workers
+";
+        assert_eq!(refusal("q", &refused(422, json), Paint::Off), expected);
+        let json = r#"{"error": "too many requests", "code": 429}"#;
+        let expected = "\
+q: the coordinator answered 429 Too Many Requests: too many requests
+  What to do: ask again in 3 s
+";
+        assert_eq!(refusal("q", &refused(429, json), Paint::Off), expected);
+    }
+
+    #[test]
+    fn a_session_ends_with_a_line_for_each_question() {
+        let error = r#"{"error": "deadline exceeded", "code": 504, "expected": 3, "succeeded": 0}"#;
+        let asked = [("BTC/USD", Ok(outcome(PARTIAL))), ("ETH/USD", Err(refused(504, error)))];
+        let expected = "\
+\x20 query                            answer  workers    time  note
+  BTC/USD  42000.100000000000000000000001      2/4  412 ms  Partial response: 2/4 workers succeeded
+  ETH/USD                               -      0/3       -  the coordinator answered 504 Gateway Timeout: deadline exceeded
+";
+        assert_eq!(summary(&asked, Paint::Off), expected);
+    }
+}

@@ -1,0 +1,24 @@
+//! Logs: lines for people or JSON, to standard error.
+
+use std::io;
+
+use anyhow::Context;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{LogArgs, LogFormat};
+use crate::render::Paint;
+
+/// Installs the process's logger; once per process.
+///
+/// # Errors
+/// A filter that is not understood, or a logger already installed.
+pub fn init(args: &LogArgs) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&args.filter)
+        .with_context(|| format!("cannot understand the log filter {:?}; give a level such as info", args.filter))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let installed = match args.format {
+        LogFormat::Text => builder.with_ansi(Paint::for_stderr().is_on()).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    installed.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
+}
