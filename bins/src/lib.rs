@@ -9,4 +9,5 @@ pub mod exit;
 pub mod load;
 pub mod render;
 pub mod serve;
+mod signals;
 pub mod telemetry;

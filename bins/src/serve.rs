@@ -1,29 +1,233 @@
 //! The programs that serve: the coordinator, the worker, and both in one process.
 
-use anyhow::bail;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::time::SystemTime;
 
-use crate::args::{CoordinatorArgs, DevArgs, WorkerArgs};
+use anyhow::{Context, anyhow};
+use axum::serve::{Listener, ListenerExt};
+use quorate_core::policy::Overrides;
+use quorate_runtime::bus::BusError;
+use quorate_runtime::bus::local::LocalBus;
+use quorate_runtime::bus::nats::{NatsBus, NatsConfig};
+use quorate_runtime::clock::Clock;
+use quorate_runtime::driver::{WorkerDriver, WorkerIdentity, WorkerSettings};
+use quorate_runtime::http::{ApiSettings, RateLimit, ServeLimits};
+use quorate_runtime::node::{CoordinatorSettings, run_coordinator};
+use quorate_runtime::source::{AnySource, SimulatedConfig, SourceKind};
+use reqwest::Url;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::args::{CoordinatorArgs, DevArgs, NatsArgs, SeedArgs, ServeArgs, SourceName, WorkerArgs};
+use crate::{demo, signals};
+
+/// The workers of the embedded demo.
+const DEMO_WORKERS: u32 = 3;
 
 /// Runs a coordinator over NATS until it is told to stop.
-#[expect(clippy::unused_async, reason = "the signature of what is joined here")]
-pub async fn coordinator(_args: CoordinatorArgs) -> anyhow::Result<()> {
-    bail!("not joined yet")
+///
+/// # Errors
+/// Settings that cannot be used, an address that cannot be listened on, a NATS address that cannot be used.
+pub async fn coordinator(args: CoordinatorArgs) -> anyhow::Result<()> {
+    let (listener, address) = listen(args.serve.listen).await?;
+    let settings = coordinator_settings(&args.serve, address.port(), &args.seed)?;
+    let bus = nats(args.nats, "quorate-coordinator")?;
+    info!(%address, "the coordinator listens");
+    let ran = run_coordinator(bus.clone(), Clock::new(), listener, settings, signals::stop()).await;
+    bus.close().await;
+    Ok(ran?)
 }
 
 /// Runs a worker over NATS until it is told to stop.
-#[expect(clippy::unused_async, reason = "the signature of what is joined here")]
-pub async fn worker(_args: WorkerArgs) -> anyhow::Result<()> {
-    bail!("not joined yet")
+///
+/// # Errors
+/// A source or a NATS address that cannot be used.
+pub async fn worker(args: WorkerArgs) -> anyhow::Result<()> {
+    let id = args.id();
+    let source = match args.source {
+        SourceName::Simulated => AnySource::simulated(&args.simulated.config(), seed(&args.seed)?),
+        SourceName::Http => configured(&args, SourceKind::Http),
+        SourceName::Command => configured(&args, SourceKind::Command),
+    }?;
+    let identity =
+        WorkerIdentity { id: id.clone(), instance: instance()?, replicated: args.replicas, started: SystemTime::now() };
+    let settings = WorkerSettings { identity, machine: args.work.machine() };
+    let bus = nats(args.nats, &format!("quorate-worker {id}"))?;
+    info!(worker = %id, "the worker starts");
+    let driver = WorkerDriver::new(bus.clone(), Clock::new(), settings, source).await?;
+    driver.run(signals::stop()).await;
+    bus.close().await;
+    Ok(())
 }
 
-/// Runs a coordinator and simulated workers in this process until it is told to stop.
-#[expect(clippy::unused_async, reason = "the signature of what is joined here")]
-pub async fn dev(_args: DevArgs) -> anyhow::Result<()> {
-    bail!("not joined yet")
+fn configured(args: &WorkerArgs, kind: SourceKind) -> Result<AnySource, quorate_runtime::source::ConfigError> {
+    let file = args.config.as_deref().expect("the command line demands --config for this source");
+    AnySource::from_config(file, args.id().as_str(), kind)
+}
+
+/// Runs a coordinator and simulated workers in this process until it is told to stop, and shows the demo with them.
+///
+/// # Errors
+/// Settings that cannot be used, or an address that cannot be listened on.
+pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
+    let (listener, address) = listen(args.serve.listen).await?;
+    let settings = coordinator_settings(&args.serve, address.port(), &args.seed)?;
+    let stop = CancellationToken::new();
+    let simulated = args.simulated.config();
+    let cluster = embedded(listener, settings, args.workers, &simulated, seed(&args.seed)?, stop.clone()).await?;
+    let url = url_of(address)?;
+    info!("ask on {url} ; stop with Ctrl-C");
+    let show = async {
+        if args.workers > 0
+            && let Err(error) = demo::run(&url).await
+        {
+            info!("the demo ended early: {error:#}");
+        }
+        println!("Serving on {} until Ctrl-C.", localhost(address));
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = signals::stop() => {}
+        () = show => {}
+    }
+    stop.cancel();
+    cluster.ended().await
 }
 
 /// Runs the demo against a coordinator and three simulated workers in this process.
-#[expect(clippy::unused_async, reason = "the signature of what is joined here")]
+///
+/// # Errors
+/// Those of the demo.
 pub async fn embedded_demo() -> anyhow::Result<()> {
-    bail!("not joined yet")
+    let (listener, address) = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+    let settings = CoordinatorSettings {
+        machine: quorate_core::coordinator::Config::default(),
+        api: ApiSettings { port: address.port(), rate_limit: None, trusted_proxies: Vec::new() },
+        limits: ServeLimits::default(),
+        instance: instance()?,
+        seed: random()?,
+    };
+    let stop = CancellationToken::new();
+    let simulated = SimulatedConfig::default();
+    let cluster = embedded(listener, settings, DEMO_WORKERS, &simulated, random()?, stop.clone()).await?;
+    let shown = demo::run(&url_of(address)?).await;
+    stop.cancel();
+    cluster.ended().await?;
+    shown
+}
+
+/// A coordinator and workers that share this process.
+struct Cluster {
+    coordinator: tokio::task::JoinHandle<Result<(), BusError>>,
+    workers: JoinSet<()>,
+}
+
+impl Cluster {
+    /// Waits until all of them have stopped.
+    async fn ended(self) -> anyhow::Result<()> {
+        self.coordinator.await.context("the coordinator panicked")??;
+        self.workers.join_all().await;
+        Ok(())
+    }
+}
+
+/// Starts a coordinator and simulated workers on a bus within the process. They stop with `stop`: the workers answer
+/// what they have, so that the coordinator can.
+async fn embedded<L: Listener<Addr = SocketAddr>>(
+    listener: L,
+    settings: CoordinatorSettings,
+    workers: u32,
+    simulated: &SimulatedConfig,
+    seed: u64,
+    stop: CancellationToken,
+) -> anyhow::Result<Cluster> {
+    let broker = LocalBus::new();
+    let clock = Clock::new();
+    let mut running = JoinSet::new();
+    for n in 1..=workers {
+        let identity = WorkerIdentity {
+            id: quorate_core::id::WorkerId::new(&format!("worker-{n}")).expect("a short printable name"),
+            instance: instance()?,
+            replicated: false,
+            started: SystemTime::now(),
+        };
+        let settings = WorkerSettings { identity, machine: quorate_core::worker::Config::default() };
+        let source = AnySource::simulated(simulated, seed.wrapping_add(u64::from(n)))?;
+        let driver = WorkerDriver::new(broker.connection(), clock, settings, source).await?;
+        let stop = stop.clone();
+        running.spawn(driver.run(async move { stop.cancelled().await }));
+    }
+    let bus = broker.connection();
+    let coordinator =
+        tokio::spawn(async move { run_coordinator(bus, clock, listener, settings, stop.cancelled()).await });
+    Ok(Cluster { coordinator, workers: running })
+}
+
+fn coordinator_settings(args: &ServeArgs, port: u16, seeds: &SeedArgs) -> anyhow::Result<CoordinatorSettings> {
+    let machine = args.machine();
+    machine
+        .policy
+        .with(&Overrides::default(), &machine.limits)
+        .context("the policy that the flags set for every request is not valid")?;
+    let rate_limit =
+        NonZeroU32::new(args.rate_limit).map(|per_second| RateLimit { per_second, burst: args.rate_burst });
+    Ok(CoordinatorSettings {
+        machine,
+        api: ApiSettings { port, rate_limit, trusted_proxies: args.trusted_proxies.clone() },
+        limits: ServeLimits::default(),
+        instance: instance()?,
+        seed: seed(seeds)?,
+    })
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<(impl Listener<Addr = SocketAddr>, SocketAddr)> {
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; choose another address with --listen"))?;
+    let address = listener.local_addr().context("cannot tell the address that is listened on")?;
+    // An answer is one small write: waiting to fill a packet would only delay it.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    Ok((listener, address))
+}
+
+fn nats(args: NatsArgs, name: &str) -> anyhow::Result<NatsBus> {
+    let config = NatsConfig {
+        urls: args.urls,
+        credentials_file: args.credentials,
+        name: name.to_owned(),
+        ..NatsConfig::default()
+    };
+    NatsBus::connect(config)
+        .map_err(|error| anyhow!("cannot use the NATS settings: {error}; see --nats and --nats-creds"))
+}
+
+/// The address as a program on this machine reaches it.
+fn url_of(address: SocketAddr) -> anyhow::Result<Url> {
+    let ip = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
+    Url::parse(&format!("http://{}", SocketAddr::new(ip, address.port()))).context("cannot name the address as a URL")
+}
+
+/// The address as people write it.
+fn localhost(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() || address.ip().is_loopback() {
+        format!("http://localhost:{}", address.port())
+    } else {
+        format!("http://{address}")
+    }
+}
+
+fn seed(args: &SeedArgs) -> anyhow::Result<u64> {
+    args.seed.map_or_else(random, Ok)
+}
+
+fn random() -> anyhow::Result<u64> {
+    getrandom::u64().map_err(|error| anyhow!("the operating system gives no random number: {error}"))
+}
+
+/// A name for this process that no other has, fit for a NATS subject.
+fn instance() -> anyhow::Result<String> {
+    Ok(format!("{:016x}{:016x}", random()?, random()?))
 }

@@ -135,9 +135,13 @@ fn parse(body: &[u8]) -> Result<Question, ApiError> {
     if body.is_empty() {
         return Err(ApiError::invalid(r#"the body is empty; send JSON such as {"query": "BTC/USD"}"#));
     }
-    let body: RequestBody = serde_json::from_slice(body)
-        .map_err(|error| ApiError::invalid(format!("the body is not a request: {error}")))?;
-    body.question()
+    let not_a_request = |error: serde_json::Error| ApiError::invalid(format!("the body is not a request: {error}"));
+    let request: RequestBody = serde_json::from_slice(body).map_err(not_a_request)?;
+    // Fields that are ignored are skipped at any depth; reading them as values holds them to a depth, too.
+    if body.iter().filter(|byte| matches!(byte, b'[' | b'{')).count() > MAX_DEPTH {
+        serde_json::from_slice::<serde_json::Value>(body).map_err(not_a_request)?;
+    }
+    request.question()
 }
 
 async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {

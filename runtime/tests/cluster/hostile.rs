@@ -96,7 +96,8 @@ async fn bad_requests_get_the_right_error_as_json() {
 #[tokio::test]
 async fn garbage_that_is_no_http_is_refused() {
     let coordinator = TestCoordinator::start(LocalBus::new()).await;
-    for garbage in [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc"[..], b"GET\r\n\r\n", &[b'A'; 100_000], b"\0\0\0\0\r\n\r\n"]
+    for garbage in
+        [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc"[..], b"GET\r\n\r\n", &vec![b'A'; 100_000], b"\0\0\0\0\r\n\r\n"]
     {
         let answer = raw(&coordinator, garbage).await;
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer:.80}");

@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// How long a test waits for what must happen.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -30,9 +30,9 @@ fn unique(prefix: &str) -> String {
 }
 
 /// A source made of a function, and the time it takes.
-pub struct Scripted<F> {
-    pub delay: Duration,
-    pub answer: F,
+pub(crate) struct Scripted<F> {
+    pub(crate) delay: Duration,
+    pub(crate) answer: F,
 }
 
 impl<F: Fn(&str) -> Result<Value, SourceError> + Send + Sync + 'static> Source for Scripted<F> {
@@ -45,46 +45,46 @@ impl<F: Fn(&str) -> Result<Value, SourceError> + Send + Sync + 'static> Source f
 }
 
 /// A source that always has this number.
-pub fn number(text: &'static str) -> impl Source {
+pub(crate) fn number(text: &'static str) -> impl Source {
     delayed(text, Duration::ZERO)
 }
 
 /// A source that has this number after a while.
-pub fn delayed(text: &'static str, delay: Duration) -> impl Source {
+pub(crate) fn delayed(text: &'static str, delay: Duration) -> impl Source {
     Scripted { delay, answer: move |_: &str| Ok(Value::number(text).expect("a number")) }
 }
 
 /// A source that always fails.
-pub fn failing(why: &'static str) -> impl Source {
+pub(crate) fn failing(why: &'static str) -> impl Source {
     Scripted { delay: Duration::ZERO, answer: move |_: &str| Err(SourceError::Failed(why.to_owned())) }
 }
 
 /// A running worker.
-pub struct TestWorker {
+pub(crate) struct TestWorker {
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
 
 impl TestWorker {
     /// Stops as a process that is killed does: without a word.
-    pub fn kill(self) {
+    pub(crate) fn kill(self) {
         self.task.abort();
     }
 
     /// Stops as a process that is told to does, and waits for it.
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.stop.take();
         tokio::time::timeout(PATIENCE, &mut self.task).await.expect("a worker stops in time").expect("and cleanly");
     }
 }
 
 /// Starts a worker that announces itself often.
-pub async fn worker(bus: impl Bus, id: &str, source: impl Source) -> TestWorker {
+pub(crate) async fn worker(bus: impl Bus, id: &str, source: impl Source) -> TestWorker {
     let machine = worker::Config { announce_every: Duration::from_millis(100), ..worker::Config::default() };
     worker_with(bus, id, false, machine, source).await
 }
 
-pub async fn worker_with(
+pub(crate) async fn worker_with(
     bus: impl Bus,
     id: &str,
     replicated: bool,
@@ -107,19 +107,19 @@ pub async fn worker_with(
 }
 
 /// A running coordinator with its HTTP API.
-pub struct TestCoordinator {
-    pub address: SocketAddr,
+pub(crate) struct TestCoordinator {
+    pub(crate) address: SocketAddr,
     client: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
 
 /// How a test sets a coordinator up.
-pub struct Setup {
-    pub machine: Config,
-    pub rate_limit: Option<(u32, u32)>,
-    pub trusted_proxies: Vec<ipnet::IpNet>,
-    pub limits: ServeLimits,
+pub(crate) struct Setup {
+    pub(crate) machine: Config,
+    pub(crate) rate_limit: Option<(u32, u32)>,
+    pub(crate) trusted_proxies: Vec<ipnet::IpNet>,
+    pub(crate) limits: ServeLimits,
 }
 
 impl Default for Setup {
@@ -134,11 +134,11 @@ impl Default for Setup {
 }
 
 impl TestCoordinator {
-    pub async fn start(bus: impl Bus) -> Self {
+    pub(crate) async fn start(bus: impl Bus) -> Self {
         Self::start_with(bus, Setup::default()).await
     }
 
-    pub async fn start_with(bus: impl Bus, setup: Setup) -> Self {
+    pub(crate) async fn start_with(bus: impl Bus, setup: Setup) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
         let nonzero = |n: u32| NonZeroU32::new(n).expect("a rate is not zero");
@@ -162,39 +162,39 @@ impl TestCoordinator {
     }
 
     /// Starts on `bus` and waits until `workers` workers are live.
-    pub async fn with_workers(bus: impl Bus, workers: usize) -> Self {
+    pub(crate) async fn with_workers(bus: impl Bus, workers: usize) -> Self {
         let coordinator = Self::start(bus).await;
         coordinator.wait_for_live(workers).await;
         coordinator
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// Asks `body`, and gives the status and the JSON of the answer.
-    pub async fn ask(&self, body: Json) -> (u16, Json) {
+    pub(crate) async fn ask(&self, body: Json) -> (u16, Json) {
         let request = self.client.post(self.url("/request")).header("content-type", "application/json");
         answer_of(request.body(body.to_string()).send().await.expect("an answer")).await
     }
 
     /// Asks a query that must be answered.
-    pub async fn answer(&self, query: &str) -> Json {
+    pub(crate) async fn answer(&self, query: &str) -> Json {
         let (status, body) = self.ask(json!({ "query": query })).await;
         assert_eq!(status, 200, "{body}");
         body
     }
 
-    pub async fn get(&self, path: &str) -> (u16, Json) {
+    pub(crate) async fn get(&self, path: &str) -> (u16, Json) {
         answer_of(self.client.get(self.url(path)).send().await.expect("an answer")).await
     }
 
-    pub async fn counter(&self, name: &str) -> u64 {
+    pub(crate) async fn counter(&self, name: &str) -> u64 {
         self.get("/workers").await.1["counters"][name].as_u64().unwrap_or_else(|| panic!("no counter {name}"))
     }
 
     /// Waits until as many workers are live as `expected`.
-    pub async fn wait_for_live(&self, expected: usize) {
+    pub(crate) async fn wait_for_live(&self, expected: usize) {
         until(&format!("{expected} live workers"), async || {
             let (_, body) = self.get("/workers").await;
             body["workers"]
@@ -205,12 +205,12 @@ impl TestCoordinator {
     }
 
     /// Begins a graceful stop.
-    pub fn begin_stop(&mut self) {
+    pub(crate) fn begin_stop(&mut self) {
         self.stop.take();
     }
 
     /// Waits for the end of a graceful stop.
-    pub async fn stopped(self) {
+    pub(crate) async fn stopped(self) {
         tokio::time::timeout(PATIENCE, self.task).await.expect("it stops in time").expect("and cleanly");
     }
 }
@@ -222,7 +222,7 @@ async fn answer_of(response: reqwest::Response) -> (u16, Json) {
 }
 
 /// A client that keeps to itself what the environment says about proxies.
-pub fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -233,7 +233,7 @@ pub fn client() -> reqwest::Client {
 }
 
 /// Waits until something is so, asking again and again; fails after [`PATIENCE`].
-pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while !is_so().await {
         assert!(tokio::time::Instant::now() < deadline, "waited in vain for {what}");
