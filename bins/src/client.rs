@@ -18,7 +18,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an answer may take that does not wait for workers; and by how much one that does may exceed its deadline.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest timeout a coordinator has unless it was set otherwise; assumed where a request sets none.
-const ASSUMED_TIMEOUT: Duration = Duration::from_secs(60);
+const ASSUMED_TIMEOUT: Duration = Duration::from_mins(1);
 /// The longest answer that is read, in bytes.
 const MAX_BODY: usize = 16 << 20;
 
@@ -193,20 +193,20 @@ impl Client {
         let mut json = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.lost(&error, limit))? {
             if json.len() + chunk.len() > MAX_BODY {
-                return Err(self.foreign(status, "the answer is too long"));
+                return Err(self.foreign(status, &"the answer is too long"));
             }
             json.extend_from_slice(&chunk);
         }
-        let json = String::from_utf8(json).map_err(|error| self.foreign(status, error))?;
+        let json = String::from_utf8(json).map_err(|error| self.foreign(status, &error))?;
         if status.is_success() {
-            let body = T::read(&json).map_err(|error| self.foreign(status, error))?;
+            let body = T::read(&json).map_err(|error| self.foreign(status, &error))?;
             return Ok(Received { body, json });
         }
-        let body = ErrorBody::read(&json).map_err(|error| self.foreign(status, error))?;
+        let body = ErrorBody::read(&json).map_err(|error| self.foreign(status, &error))?;
         Err(ClientError::Refused(Box::new(Refusal { status, retry_after, answer: Received { body, json } })))
     }
 
-    fn foreign(&self, status: StatusCode, reason: impl ToString) -> ClientError {
+    fn foreign(&self, status: StatusCode, reason: &impl ToString) -> ClientError {
         ClientError::Foreign { url: self.url.clone(), status, reason: reason.to_string() }
     }
 

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use reqwest::Url;
 use tokio::time::{Instant, sleep};
 
@@ -67,6 +67,9 @@ impl<W: Write> Demo<W> {
         let mut announced = false;
         loop {
             let Err(error) = self.client.ready().await else { break };
+            if is_no_coordinator(&error) {
+                bail!(error);
+            }
             if Instant::now() >= deadline {
                 let waited = within.as_secs();
                 return Err(error).with_context(|| format!("the coordinator was not ready within {waited} s"));
@@ -113,9 +116,15 @@ impl<W: Write> Demo<W> {
         }
         let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}").expect("the template is valid");
         let spinner = ProgressBar::new_spinner().with_style(style).with_message(message.to_owned());
+        let spinner = spinner.with_finish(ProgressFinish::AndClear);
         spinner.enable_steady_tick(SPIN);
         spinner
     }
+}
+
+/// Whether waiting is of no use. A proxy in front of a coordinator that has not started answers with a server error.
+fn is_no_coordinator(error: &ClientError) -> bool {
+    matches!(error, ClientError::Foreign { status, .. } if !status.is_server_error())
 }
 
 #[cfg(test)]

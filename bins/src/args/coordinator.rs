@@ -20,16 +20,12 @@ use super::{LogArgs, NatsArgs, SERVER_EXIT_CODES, SeedArgs};
 #[command(name = "coordinator", version, after_help = SERVER_EXIT_CODES)]
 pub struct CoordinatorArgs {
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub nats: NatsArgs,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub serve: ServeArgs,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub seed: SeedArgs,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub log: LogArgs,
 }
 
@@ -96,7 +92,6 @@ pub struct ServeArgs {
     pub cordon_below: Option<Decimal>,
 
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub policy: PolicyArgs,
 }
 
@@ -153,11 +148,7 @@ pub enum StrategyName {
 impl StrategyName {
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Average => "average",
-            Self::Median => "median",
-            Self::Majority => "majority",
-        }
+        Strategy::from(self).name()
     }
 }
 

@@ -68,6 +68,7 @@ pub enum LogFormat {
 
 /// What is drawn at random.
 #[derive(Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "Chance")]
 pub struct SeedArgs {
     /// Seed of all that is drawn at random, so that it can be repeated [default: drawn from the operating system]
     #[arg(long, env = "QUORATE_SEED", value_name = "N")]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 use quorate_core::id::RequestId;
 use reqwest::Url;
@@ -20,7 +21,6 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 error, 2 wrong usage, 3 the coor
 #[command(name = "quorate", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 pub struct QuorateArgs {
     #[command(subcommand)]
-    #[allow(missing_docs)]
     pub command: Command,
 }
 
@@ -64,16 +64,12 @@ pub struct DevArgs {
     pub workers: u32,
 
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub serve: ServeArgs,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub simulated: SimulatedArgs,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub seed: SeedArgs,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub log: LogArgs,
 }
 
@@ -91,7 +87,7 @@ pub struct UrlArgs {
     pub url: Url,
 
     /// Print JSON
-    #[arg(long, env = "QUORATE_JSON")]
+    #[arg(long, env = "QUORATE_JSON", value_parser = FalseyValueParser::new())]
     pub json: bool,
 }
 
@@ -103,7 +99,6 @@ pub struct AskArgs {
     pub query: String,
 
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub server: UrlArgs,
 
     /// Name of the request: asked again under the same name, it has the same answer [default: one is drawn]
@@ -139,7 +134,6 @@ pub struct AskArgs {
 #[derive(Args, Clone, Debug)]
 pub struct WorkersArgs {
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub server: UrlArgs,
 }
 
@@ -147,7 +141,6 @@ pub struct WorkersArgs {
 #[derive(Args, Clone, Debug)]
 pub struct LoadArgs {
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub server: UrlArgs,
 
     /// What to ask

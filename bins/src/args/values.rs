@@ -12,7 +12,7 @@ const UNITS: [(&str, u64); 5] =
     [("ms", 1_000_000), ("us", 1_000), ("s", 1_000_000_000), ("m", 60_000_000_000), ("h", 3_600_000_000_000)];
 
 /// The longest duration that is accepted.
-const MAX_DURATION: Duration = Duration::from_secs(30 * 24 * 3600);
+const MAX_DURATION: Duration = Duration::from_hours(720);
 
 /// A time with its unit: `500ms`, `10s`, `1.5m`, `2h`; at most 30 days.
 ///
@@ -88,7 +88,7 @@ mod tests {
             ("250us", Some(Duration::from_micros(250))),
             ("1.5m", Some(Duration::from_secs(90))),
             ("0.1s", Some(Duration::from_millis(100))),
-            ("2h", Some(Duration::from_secs(7200))),
+            ("2h", Some(Duration::from_hours(2))),
             ("0s", Some(Duration::ZERO)),
             ("10 s", Some(Duration::from_secs(10))),
             ("720h", Some(MAX_DURATION)),

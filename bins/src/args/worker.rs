@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, ValueEnum};
 use quorate_core::id::WorkerId;
 use quorate_core::worker::Config;
@@ -26,7 +27,7 @@ pub struct WorkerArgs {
     pub port: u16,
 
     /// Share this worker's name with other processes: each task goes to one of them, which answers for all
-    #[arg(long, env = "QUORATE_REPLICAS")]
+    #[arg(long, env = "QUORATE_REPLICAS", value_parser = FalseyValueParser::new())]
     pub replicas: bool,
 
     /// Where values come from; http and command need --config
@@ -43,19 +44,14 @@ pub struct WorkerArgs {
     pub config: Option<PathBuf>,
 
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub nats: NatsArgs,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub work: WorkArgs,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub simulated: SimulatedArgs,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub seed: SeedArgs,
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub log: LogArgs,
 }
 

@@ -102,3 +102,12 @@ async fn a_coordinator_that_never_becomes_ready_fails_the_demo() {
     assert!(error.starts_with("the coordinator was not ready within 0 s: cannot reach http://127.0.0.1:"), "{error}");
     assert!(error.ends_with("connection refused; is the coordinator running? start one with: quorate dev"), "{error}");
 }
+
+#[tokio::test]
+async fn another_server_is_not_waited_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = Url::parse(&format!("http://{}", listener.local_addr().expect("an address"))).expect("a URL");
+    tokio::spawn(async move { axum::serve(listener, Router::new()).await });
+    let error = show(url).await.0.expect_err("not a coordinator");
+    assert!(matches!(error.downcast_ref(), Some(ClientError::Foreign { .. })), "{error:#}");
+}

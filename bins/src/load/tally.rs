@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn requests_of_the_warm_up_are_made_but_not_counted() {
-        let tally = Tally::new(End::Requests(1), Duration::from_secs(3600));
+        let tally = Tally::new(End::Requests(1), Duration::from_hours(1));
         for _ in 0..3 {
             let permit = tally.permit().expect("a warm-up has no count");
             tally.record(permit, Ending::Io);

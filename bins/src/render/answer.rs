@@ -1,5 +1,7 @@
 //! An answer, or the error in its place, with what each worker said.
 
+use std::fmt::Write as _;
+
 use super::{Align, Cell, Paint, Table, Tone, clean, time};
 use crate::api::{Evidence, Outcome, Status};
 use crate::client::Refusal;
@@ -11,7 +13,7 @@ pub fn answer(outcome: &Outcome, paint: Paint) -> String {
     let how = format!("({}, {})", clean(strategy), time(*elapsed));
     let mut sentence = evidence.reliability_note.clone();
     if let Some(spread) = &outcome.spread {
-        sentence += &format!("; values from {} to {}", spread.min, spread.max);
+        let _ = write!(sentence, "; values from {} to {}", spread.min, spread.max);
     }
     if outcome.tie {
         sentence += "; several values were equally frequent";
@@ -137,11 +139,11 @@ mod tests {
     fn an_answer_shows_every_digit_and_every_worker() {
         let expected = "\
 BTC/USD = 42000.100000000000000000000001  (median, 412 ms)
-  worker            value    time  note
-  w1             42000.10  100 ms
-  w2                    9  5.1 ms  not used: outlier
+  worker          value    time  note
+  w1           42000.10  100 ms
+  w2                  9  5.1 ms  not used: outlier
   w3\\u{1b}[2J         -    0 µs  failed: line\\u{a}break
-  w4                    -       -  no answer
+  w4                  -       -  no answer
   Partial response: 2/4 workers succeeded; values from 42000.10 to 42000.10
 ";
         assert_eq!(answer(&outcome(PARTIAL), Paint::Off), expected);

@@ -1,0 +1,231 @@
+//! The command lines: names, defaults and environment variables that people and scripts rely on.
+
+use std::time::Duration;
+
+use clap::{Args as _, CommandFactory, Parser};
+use quorate_cli::args::{Command, CoordinatorArgs, LoadArgs, QuorateArgs, SourceName, WorkerArgs};
+use quorate_core::coordinator;
+use quorate_runtime::source::SimulatedConfig;
+
+/// Flag, environment variable, default; in the order of the flags.
+type Flag = (&'static str, &'static str, &'static str);
+
+const NATS: [Flag; 2] = [("nats", "NATS_URL", "nats://localhost:4222"), ("nats-creds", "NATS_CREDS", "")];
+
+const SERVE: [Flag; 16] = [
+    ("allow-worker", "QUORATE_ALLOW_WORKER", ""),
+    ("cordon-below", "QUORATE_CORDON_BELOW", ""),
+    ("listen", "QUORATE_LISTEN", "0.0.0.0:8080"),
+    ("max-deviation", "QUORATE_MAX_DEVIATION", ""),
+    ("max-in-flight", "QUORATE_MAX_IN_FLIGHT", "10000"),
+    ("max-timeout-ms", "QUORATE_MAX_TIMEOUT_MS", "60000"),
+    ("min-responses", "QUORATE_MIN_RESPONSES", "1"),
+    ("precision", "QUORATE_PRECISION", "2"),
+    ("presence-ms", "QUORATE_PRESENCE_MS", "10000"),
+    ("quorum", "QUORATE_QUORUM", ""),
+    ("rate-burst", "QUORATE_RATE_BURST", "20"),
+    ("rate-limit", "QUORATE_RATE_LIMIT", "10"),
+    ("redispatch-share", "QUORATE_REDISPATCH_SHARE", "0.5"),
+    ("stall-ms", "QUORATE_STALL_MS", "300"),
+    ("strategy", "QUORATE_STRATEGY", "average"),
+    ("timeout-ms", "QUORATE_TIMEOUT_MS", "5000"),
+];
+
+const TRUSTED: [Flag; 1] = [("trusted-proxy", "QUORATE_TRUSTED_PROXY", "")];
+
+const COMMON: [Flag; 3] = [
+    ("log", "QUORATE_LOG", "info,async_nats=warn"),
+    ("log-format", "QUORATE_LOG_FORMAT", "text"),
+    ("seed", "QUORATE_SEED", ""),
+];
+
+const SIMULATED: [Flag; 4] = [
+    ("delay-max-ms", "QUORATE_DELAY_MAX_MS", "2000"),
+    ("delay-min-ms", "QUORATE_DELAY_MIN_MS", "100"),
+    ("failure-rate", "QUORATE_FAILURE_RATE", "0.1"),
+    ("variance", "QUORATE_VARIANCE", "0.05"),
+];
+
+const WORKER: [Flag; 8] = [
+    ("announce-ms", "QUORATE_ANNOUNCE_MS", "2000"),
+    ("config", "QUORATE_CONFIG", ""),
+    ("id", "QUORATE_ID", ""),
+    ("max-concurrent", "QUORATE_MAX_CONCURRENT", "64"),
+    ("max-queue", "QUORATE_MAX_QUEUE", "1024"),
+    ("port", "QUORATE_PORT", "8081"),
+    ("replicas", "QUORATE_REPLICAS", ""),
+    ("source", "QUORATE_SOURCE", "simulated"),
+];
+
+const SERVER: [Flag; 2] = [("json", "QUORATE_JSON", ""), ("url", "QUORATE_URL", "http://localhost:8080")];
+
+const ASK: [Flag; 8] = [
+    ("QUERY", "QUORATE_QUERY", ""),
+    ("id", "QUORATE_ASK_ID", ""),
+    ("max-deviation", "QUORATE_ASK_MAX_DEVIATION", ""),
+    ("min-responses", "QUORATE_ASK_MIN_RESPONSES", ""),
+    ("precision", "QUORATE_ASK_PRECISION", ""),
+    ("quorum", "QUORATE_ASK_QUORUM", ""),
+    ("strategy", "QUORATE_ASK_STRATEGY", ""),
+    ("timeout-ms", "QUORATE_ASK_TIMEOUT_MS", ""),
+];
+
+const LOAD: [Flag; 6] = [
+    ("connections", "QUORATE_LOAD_CONNECTIONS", "64"),
+    ("duration", "QUORATE_LOAD_DURATION", "10s"),
+    ("query", "QUORATE_LOAD_QUERY", "BTC/USD"),
+    ("requests", "QUORATE_LOAD_REQUESTS", ""),
+    ("timeout-ms", "QUORATE_LOAD_TIMEOUT_MS", "10000"),
+    ("warmup", "QUORATE_LOAD_WARMUP", "0s"),
+];
+
+/// Every flag of a command but help and version, sorted.
+fn flags(command: &clap::Command) -> Vec<(String, String, String)> {
+    let mut flags: Vec<_> = command
+        .get_arguments()
+        .filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version"))
+        .map(|arg| {
+            let name = arg.get_long().map_or_else(|| arg.get_id().as_str().to_uppercase(), str::to_owned);
+            let env = arg.get_env().expect("every flag has an environment variable").to_str().expect("ASCII");
+            let takes_value = arg.get_action().takes_values();
+            let default = arg.get_default_values().first().filter(|_| takes_value);
+            (name, env.to_owned(), default.map_or("", |value| value.to_str().expect("ASCII")).to_owned())
+        })
+        .collect();
+    flags.sort();
+    flags
+}
+
+fn expected(groups: &[&[Flag]]) -> Vec<(String, String, String)> {
+    let owned = |flag: &Flag| (flag.0.to_owned(), flag.1.to_owned(), flag.2.to_owned());
+    let mut flags: Vec<_> = groups.iter().flat_map(|group| group.iter().map(owned)).collect();
+    flags.sort();
+    flags
+}
+
+fn subcommand(name: &str) -> clap::Command {
+    QuorateArgs::command().find_subcommand(name).expect("a subcommand").clone()
+}
+
+#[test]
+fn the_command_lines_are_consistent() {
+    CoordinatorArgs::command().debug_assert();
+    WorkerArgs::command().debug_assert();
+    QuorateArgs::command().debug_assert();
+}
+
+#[test]
+fn every_flag_has_its_fixed_name_variable_and_default() {
+    let dev: [Flag; 1] = [("workers", "QUORATE_WORKERS", "3")];
+    let demo: [Flag; 1] = [("url", "QUORATE_URL", "")];
+    assert_eq!(flags(&CoordinatorArgs::command()), expected(&[&NATS, &SERVE, &TRUSTED, &COMMON]));
+    assert_eq!(flags(&WorkerArgs::command()), expected(&[&NATS, &WORKER, &SIMULATED, &COMMON]));
+    assert_eq!(flags(&subcommand("dev")), expected(&[&dev, &SERVE, &TRUSTED, &SIMULATED, &COMMON]));
+    assert_eq!(flags(&subcommand("demo")), expected(&[&demo]));
+    assert_eq!(flags(&subcommand("ask")), expected(&[&ASK, &SERVER]));
+    assert_eq!(flags(&subcommand("workers")), expected(&[&SERVER]));
+    assert_eq!(flags(&subcommand("load")), expected(&[&LOAD, &SERVER]));
+}
+
+#[test]
+fn every_flag_is_explained() {
+    let quorate = QuorateArgs::command();
+    let commands = [CoordinatorArgs::command(), WorkerArgs::command()];
+    for command in commands.iter().chain(quorate.get_subcommands()) {
+        for arg in command.get_arguments() {
+            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            assert!(!help.is_empty(), "{} {}", command.get_name(), arg.get_id());
+            let in_milliseconds = arg.get_id().as_str().ends_with("_ms");
+            assert!(!in_milliseconds || help.to_lowercase().contains("millisecond"), "{}: {help}", arg.get_id());
+        }
+    }
+}
+
+#[test]
+fn the_defaults_are_those_of_the_machines_and_sources() {
+    let coordinator = CoordinatorArgs::try_parse_from(["coordinator"]).expect("no flag is required");
+    assert_eq!(coordinator.serve.machine(), coordinator::Config::default());
+    let worker = WorkerArgs::try_parse_from(["worker"]).expect("no flag is required");
+    assert_eq!(worker.work.machine(), quorate_core::worker::Config::default());
+    assert_eq!(worker.simulated.config(), SimulatedConfig::default());
+    assert_eq!(worker.id().as_str(), "worker-8081");
+    let worker = WorkerArgs::try_parse_from(["worker", "--port", "9000"]).expect("valid");
+    assert_eq!(worker.id().as_str(), "worker-9000");
+}
+
+#[test]
+fn lists_are_separated_by_commas_or_repeated() {
+    let args = CoordinatorArgs::try_parse_from([
+        "coordinator",
+        "--nats",
+        "nats://a,nats://b",
+        "--nats",
+        "nats://c",
+        "--trusted-proxy",
+        "10.0.0.0/8,127.0.0.1",
+        "--allow-worker=w1",
+        "--allow-worker=w2",
+        "--cordon-below=0.25",
+        "--redispatch-share=0",
+        "--max-deviation=0.05",
+        "--strategy=median",
+    ])
+    .expect("valid");
+    assert_eq!(args.nats.urls, ["nats://a", "nats://b", "nats://c"]);
+    assert!(!format!("{args:?}").contains("nats://"), "an address may hold a password");
+    assert_eq!(args.serve.trusted_proxies.len(), 2);
+    let machine = args.serve.machine();
+    let admitted: Vec<_> = machine.admitted.iter().flatten().map(ToString::to_string).collect();
+    assert_eq!(admitted, ["w1", "w2"]);
+    assert_eq!(machine.cordon_below.map(coordinator::Score::millionths), Some(250_000));
+    assert_eq!(machine.redispatch_permille, 0);
+    assert_eq!(machine.policy.rule.max_deviation.map(|fraction| fraction.to_string()).as_deref(), Some("0.05"));
+    assert_eq!(args.serve.policy.strategy.as_str(), "median");
+}
+
+#[test]
+fn values_out_of_range_are_refused() {
+    for flags in [
+        ["coordinator", "--redispatch-share=1.1"],
+        ["coordinator", "--cordon-below=-0.1"],
+        ["coordinator", "--max-deviation=-1"],
+        ["coordinator", "--timeout-ms=0"],
+        ["coordinator", "--timeout-ms=-5"],
+        ["coordinator", "--max-in-flight=0"],
+        ["coordinator", "--rate-burst=0"],
+        ["coordinator", "--precision=29"],
+        ["coordinator", "--strategy=mean"],
+        ["coordinator", "--trusted-proxy=proxy"],
+        ["coordinator", "--allow-worker="],
+        ["coordinator", "--listen=8080"],
+    ] {
+        assert!(CoordinatorArgs::try_parse_from(flags).is_err(), "{flags:?}");
+    }
+    for flags in [["worker", "--failure-rate=2"], ["worker", "--id="], ["worker", "--source=http"]] {
+        assert!(WorkerArgs::try_parse_from(flags).is_err(), "{flags:?}");
+    }
+    let http = WorkerArgs::try_parse_from(["worker", "--source=http", "--config=sources.toml"]).expect("valid");
+    assert_eq!(http.source, SourceName::Http);
+}
+
+#[test]
+fn a_measurement_ends_after_a_time_or_a_count() {
+    let load = |flags: &[&str]| {
+        let args = QuorateArgs::try_parse_from(["quorate", "load"].iter().chain(flags))?;
+        let Command::Load(LoadArgs { duration, requests, .. }) = args.command else {
+            panic!("load is a subcommand");
+        };
+        Ok::<_, clap::Error>((duration, requests))
+    };
+    assert_eq!(load(&[]).expect("valid"), (Duration::from_secs(10), None));
+    assert_eq!(load(&["--duration", "500ms"]).expect("valid"), (Duration::from_millis(500), None));
+    assert_eq!(load(&["--requests", "7"]).expect("valid").1, Some(7));
+    assert!(load(&["--requests", "7", "--duration", "1s"]).is_err());
+    assert!(load(&["--duration", "10"]).is_err());
+}
+
+#[test]
+fn a_group_of_flags_stands_alone() {
+    let command = quorate_cli::args::ServeArgs::augment_args(clap::Command::new("serve"));
+    assert_eq!(flags(&command), expected(&[&SERVE, &TRUSTED]));
+}

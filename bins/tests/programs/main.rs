@@ -1,0 +1,7 @@
+//! The programs as their users meet them: command lines, and what they do with the answers of a server.
+
+mod args;
+mod binary;
+mod client;
+mod load;
+mod server;
