@@ -10,7 +10,7 @@ use tracing::{info, warn};
 const IMPATIENT: i32 = 1;
 
 /// Waits for SIGINT or SIGTERM. A second one ends the process at once, without finishing what is in flight.
-pub async fn stop() {
+pub(crate) async fn stop() {
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt()), listen(SignalKind::terminate()));
     let name = either(&mut interrupt, &mut terminate).await;
     info!(signal = name, "stopping; a second signal stops at once");
@@ -34,7 +34,7 @@ async fn next(signal: &mut Option<Signal>) {
     {
         return;
     }
-    pending().await
+    pending::<()>().await;
 }
 
 /// `None` if the system does not let the signal be caught: it then ends the process, as it does by default.
