@@ -37,6 +37,9 @@ pub(super) struct Tally {
     counts: Mutex<Counts>,
 }
 
+/// The longest latency told apart, in microseconds: an hour; longer ones count as that long.
+const MAX_LATENCY_US: u64 = 3_600_000_000;
+
 #[derive(Debug)]
 struct Counts {
     /// Measured requests that were begun.
@@ -58,7 +61,7 @@ impl Tally {
             ended: 0,
             ok: 0,
             errors: BTreeMap::new(),
-            latency_us: Histogram::new(3).expect("three digits are supported"),
+            latency_us: Histogram::new_with_bounds(1, MAX_LATENCY_US, 3).expect("the bounds are in order"),
             last: begins,
             stopped: false,
         };
@@ -171,6 +174,15 @@ mod tests {
             tally.record(permit, Ending::Io);
         }
         assert_eq!(tally.report(), Report::default());
+    }
+
+    #[test]
+    fn a_latency_is_reported_as_long_as_it_was() {
+        let tally = Tally::new(End::Requests(1), Duration::ZERO);
+        let began = Instant::now().checked_sub(Duration::from_millis(250)).expect("the machine runs for longer");
+        tally.record(Permit { began, measured: true }, Ending::Status(200));
+        let p50 = tally.report().latency_us.p50;
+        assert!((250_000..1_000_000).contains(&p50), "{p50} µs");
     }
 
     #[test]
