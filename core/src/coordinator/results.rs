@@ -45,7 +45,9 @@ impl Coordinator {
             let agrees = match (&first.observed, &result.observed) {
                 (Ok(first), Ok(second)) => first == second,
                 (Err(_), Err(_)) => true,
-                _ => false,
+                // A worker that had no place for the first asking may have one for the second.
+                (Err(_), Ok(_)) => request.attempts > 1,
+                (Ok(_), Err(_)) => false,
             };
             if agrees || !worker.must_repeat_itself(request.attempts) {
                 self.counters.results_duplicate += 1;
