@@ -4,6 +4,7 @@ use rust_decimal::Decimal;
 
 use super::median::median;
 use super::wide::distance;
+use super::with_unsigned_zero;
 use crate::value::Value;
 
 /// The most frequent of `numbers`, rounded half-even to `precision` decimals, and `texts`, and whether others were
@@ -12,7 +13,8 @@ use crate::value::Value;
 /// Among equally frequent values the number nearest the median of all numbers is taken, the smaller of two equally
 /// near; where no number is among them, the first text in the order of code points.
 pub(super) fn majority(numbers: &[Decimal], texts: &[&Value], precision: u32) -> Option<(Value, bool)> {
-    let mut rounded: Vec<Decimal> = numbers.iter().map(|number| number.round_dp(precision)).collect();
+    let mut rounded: Vec<Decimal> =
+        numbers.iter().map(|number| with_unsigned_zero(number.round_dp(precision))).collect();
     // Of equal decimals the one written with the most decimals stands first and speaks for all of them.
     rounded.sort_unstable_by(|a, b| a.cmp(b).then(b.scale().cmp(&a.scale())));
     let mut labels: Vec<&str> = texts.iter().filter_map(|value| text_of(value)).collect();

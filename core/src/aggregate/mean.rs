@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::wide::Wide;
+use super::with_unsigned_zero;
 
 /// The significant digits a rounded mean keeps.
 const SIGNIFICANT_DIGITS: u32 = 28;
@@ -28,7 +29,7 @@ pub(super) fn mean(values: &[Decimal]) -> Decimal {
     mantissa.to_u96().map_or(if negative { smallest } else { largest }, |mantissa| {
         let magnitude = Decimal::from_i128_with_scale(mantissa.cast_signed(), scale);
         let signed = if negative { -magnitude } else { magnitude };
-        signed.clamp(smallest, largest)
+        with_unsigned_zero(signed.clamp(smallest, largest))
     })
 }
 

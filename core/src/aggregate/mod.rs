@@ -142,7 +142,7 @@ pub fn aggregate(rule: &Rule, values: &[&Value]) -> Result<Aggregate, AggregateE
     let mut texts = Vec::new();
     for (index, value) in values.iter().enumerate() {
         match (rule.strategy, value) {
-            (_, Value::Number(number)) => numbers.push((index, *number)),
+            (_, Value::Number(number)) => numbers.push((index, with_unsigned_zero(*number))),
             (Strategy::Majority, Value::Text(_)) => texts.push(*value),
             (Strategy::Average | Strategy::Median, Value::Text(_)) => match value.as_number() {
                 Some(number) => numbers.push((index, number)),
@@ -168,6 +168,11 @@ pub fn aggregate(rule: &Rule, values: &[&Value]) -> Result<Aggregate, AggregateE
     };
     excluded.sort_unstable_by_key(|(index, _)| *index);
     Ok(Aggregate { value, used: count, tie, excluded, spread, disputed })
+}
+
+/// The number itself, but zero for minus zero: the two are equal, so a sign on it would show the order of the values.
+fn with_unsigned_zero(number: Decimal) -> Decimal {
+    if number.is_zero() { number.abs() } else { number }
 }
 
 /// Moves the numbers that are too far from their median to `excluded`, and returns true. If those were half of the
