@@ -155,7 +155,7 @@ mod naive {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1500) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1000) })]
 
     #[test]
     fn the_order_of_the_values_cannot_be_seen(rule in any_rule(), (one, other) in shuffled()) {
