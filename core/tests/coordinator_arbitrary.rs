@@ -53,11 +53,11 @@ enum Clock {
 }
 
 fn overrides() -> impl Strategy<Value = Overrides> {
-    let deviation = prop::option::weighted(0.3, (0_i64..20).prop_map(|tenths| Decimal::new(tenths, 1)));
+    let deviation = prop::option::weighted(0.6, (0_i64..6).prop_map(|tenths| Decimal::new(tenths, 1)));
     let strategy = prop::option::of(prop::sample::select(Aggregation::ALL.to_vec()));
-    let quorum = prop::option::weighted(0.3, 0_u32..4);
-    let timeout = prop::option::of((0_u64..1500).prop_map(Duration::from_millis));
-    (strategy, deviation, prop::option::weighted(0.3, 0_u32..4), quorum, timeout).prop_map(
+    let quorum = prop::option::weighted(0.2, 1_u32..4);
+    let timeout = prop::option::of((0_u64..30).prop_map(|it| Duration::from_millis(it * 50)));
+    (strategy, deviation, prop::option::weighted(0.2, 0_u32..4), quorum, timeout).prop_map(
         |(strategy, max_deviation, min_responses, quorum, timeout)| Overrides {
             strategy,
             precision: None,
@@ -89,49 +89,51 @@ fn step() -> impl Strategy<Value = Step> {
         20 => (0_u8..6, any::<u8>(), subject, observed())
             .prop_map(|(worker, task, subject, observed)| Step::Result { worker, task, subject, observed }),
         1 => (0_u8..6).prop_map(|worker| Step::Unknown { worker }),
-        1 => (any::<u8>(), prop::sample::select(vec![NoResponders, Disconnected, QueueFull]))
+        2 => (any::<u8>(), prop::sample::select(vec![NoResponders, Disconnected, QueueFull]))
             .prop_map(|(task, cause)| Step::Undelivered { task, cause }),
         6 => (0_u8..6, prop::sample::select(vec![Live, Live, Live, Draining, Left]), any::<bool>())
             .prop_map(|(worker, state, replicated)| Step::Presence { worker, state, replicated }),
-        2 => Just(Step::BusUp),
+        4 => Just(Step::BusUp),
         1 => Just(Step::BusDown),
-        1 => prop_oneof![9 => Just(Step::Idle), 1 => Just(Step::Drain)],
+        1 => prop_oneof![19 => Just(Step::Idle), 1 => Just(Step::Drain)],
         3 => Just(Step::Idle),
     ]
 }
 
 fn clock() -> impl Strategy<Value = Clock> {
     prop_oneof![
-        6 => Just(Clock::Wait(Duration::ZERO)),
+        16 => Just(Clock::Wait(Duration::ZERO)),
         6 => (0_u64..200).prop_map(|millis| Clock::Wait(Duration::from_millis(millis))),
         2 => (0_u64..20).prop_map(|hundreds| Clock::Wait(Duration::from_millis(hundreds * 100))),
-        1 => (0_u64..20_000).prop_map(|millis| Clock::Wait(Duration::from_millis(millis))),
+        1 => (0_u64..10_000).prop_map(|millis| Clock::Wait(Duration::from_millis(millis))),
         1 => any::<u32>().prop_map(|nanos| Clock::Back(Duration::from_nanos(nanos.into()))),
         1 => Just(Clock::Zero),
     ]
 }
 
 fn config() -> impl Strategy<Value = Config> {
-    let small = (1_usize..6, 1_usize..4, 0_usize..6, 1_u32..8);
+    let small = (1_usize..6, 1_usize..4, 0_usize..6, 2_u32..8);
     let waits = (0_u64..3000, 0_u64..500, 0_u32..1200, 0_u64..5000);
-    let admitted = prop::option::weighted(0.2, prop::collection::btree_set(0_u8..6, 0..6));
-    (small, waits, admitted, prop::option::of(0_u32..=1_000_000)).prop_map(|(small, waits, admitted, cordon)| {
-        let mut config = Config {
-            max_in_flight: small.0,
-            max_waiting: small.1,
-            max_remembered: small.2,
-            presence: Duration::from_millis(waits.0),
-            stall: Duration::from_millis(waits.1),
-            redispatch_permille: waits.2,
-            remember: Duration::from_millis(waits.3),
-            admitted: admitted.map(|names| names.into_iter().map(worker).collect()),
-            cordon_below: cordon.map(Score::from_millionths),
-            ..Config::default()
-        };
-        config.limits.max_workers = small.3;
-        config.policy.timeout = Duration::from_millis(1000);
-        config
-    })
+    let admitted = prop::option::weighted(0.2, prop::collection::btree_set(0_u8..6, 2..6));
+    (small, waits, admitted, prop::option::weighted(0.3, 0_u32..=1_000_000)).prop_map(
+        |(small, waits, admitted, cordon)| {
+            let mut config = Config {
+                max_in_flight: small.0,
+                max_waiting: small.1,
+                max_remembered: small.2,
+                presence: Duration::from_millis(waits.0),
+                stall: Duration::from_millis(waits.1),
+                redispatch_permille: waits.2,
+                remember: Duration::from_millis(waits.3),
+                admitted: admitted.map(|names| names.into_iter().map(worker).collect()),
+                cordon_below: cordon.map(Score::from_millionths),
+                ..Config::default()
+            };
+            config.limits.max_workers = small.3;
+            config.policy.timeout = Duration::from_secs(1);
+            config
+        },
+    )
 }
 
 fn worker(index: u8) -> WorkerId {
@@ -196,11 +198,11 @@ impl Run {
         self.wake(until);
     }
 
-    fn feed(&mut self, at: Timestamp, input: Input) {
+    fn feed(&mut self, at: Timestamp, input: &Input) {
         self.inputs.push((at, Some(input.clone())));
         self.coordinator.handle_input(at, input.clone());
         self.now = self.now.max(at);
-        self.drain_outputs(Some(&input));
+        self.drain_outputs(Some(input));
         assert!(self.coordinator.in_flight() <= self.config.max_in_flight);
         assert!(self.coordinator.remembered() <= self.config.max_remembered);
         assert!(self.coordinator.workers().count() <= self.config.limits.max_workers as usize);
@@ -280,7 +282,11 @@ impl Run {
             Clock::Back(back) => Timestamp::from_nanos(self.now.as_nanos().saturating_sub(back.as_nanos() as u64)),
             Clock::Zero => Timestamp::ZERO,
         };
-        let pick = |index: u8| (!self.tasks.is_empty()).then(|| self.tasks[index as usize % self.tasks.len()].clone());
+        // Mostly what is in flight, sometimes what has ended.
+        let pick = |index: u8| {
+            let recent = if index < 24 { self.tasks.len() } else { self.tasks.len().min(4) };
+            self.tasks.iter().rev().take(recent).nth(index as usize % recent.max(1)).cloned()
+        };
         let input = match step {
             Step::Idle => return,
             Step::Submit { id, query, overrides } => {
@@ -345,7 +351,7 @@ impl Run {
             Step::BusDown => Input::BusDown,
             Step::Drain => Input::Drain,
         };
-        self.feed(at, input);
+        self.feed(at, &input);
     }
 
     /// Everything ends by itself.
@@ -382,7 +388,7 @@ fn whatever_happens_the_promises_hold() {
     let steps = prop::collection::vec((clock(), step()), 0..120);
     let checked = runner.run(&(config(), any::<u64>(), steps), |(config, seed, steps)| {
         let mut run = Run::new(config.clone(), seed);
-        run.feed(Timestamp::ZERO, Input::BusUp);
+        run.feed(Timestamp::ZERO, &Input::BusUp);
         for (clock, step) in steps {
             run.take(clock, step);
         }

@@ -11,10 +11,6 @@ use rust_decimal::Decimal;
 
 use crate::support::{Harness, missing, observers, request, result, worker};
 
-fn tolerance(fraction: &str) -> Option<Decimal> {
-    Some(Decimal::from_str_exact(fraction).expect("a decimal"))
-}
-
 #[test]
 fn a_request_completes_when_the_last_expected_worker_answers() {
     let mut harness = Harness::new();
@@ -99,8 +95,12 @@ fn a_quorum_answers_early_and_failures_do_not_count_for_it() {
 fn a_quorum_that_the_outlier_rule_leaves_short_waits_for_more() {
     let mut harness = Harness::new();
     harness.live(&["a", "b", "c", "d"]);
-    let overrides =
-        Overrides { quorum: Some(3), min_responses: Some(3), max_deviation: tolerance("0.1"), ..Overrides::default() };
+    let overrides = Overrides {
+        quorum: Some(3),
+        min_responses: Some(3),
+        max_deviation: Some(Decimal::new(1, 1)),
+        ..Overrides::default()
+    };
     let (ticket, task) = harness.ask_with(overrides);
     for (name, value) in [("a", "100"), ("b", "100"), ("c", "999")] {
         harness.says(&task, name, value);
@@ -293,7 +293,8 @@ fn a_request_takes_no_more_workers_than_are_ever_known() {
 fn outliers_are_shown_excluded_and_held_against_their_worker() {
     let mut harness = Harness::new();
     harness.live(&["a", "b", "c"]);
-    let (ticket, task) = harness.ask_with(Overrides { max_deviation: tolerance("0.1"), ..Overrides::default() });
+    let (ticket, task) =
+        harness.ask_with(Overrides { max_deviation: Some(Decimal::new(1, 1)), ..Overrides::default() });
     for (name, value) in [("a", "100"), ("b", "102"), ("c", "500")] {
         harness.says(&task, name, value);
     }
@@ -313,7 +314,8 @@ fn outliers_are_shown_excluded_and_held_against_their_worker() {
 fn workers_that_do_not_agree_are_a_dispute() {
     let mut harness = Harness::new();
     harness.live(&["a", "b"]);
-    let (ticket, task) = harness.ask_with(Overrides { max_deviation: tolerance("0.1"), ..Overrides::default() });
+    let (ticket, task) =
+        harness.ask_with(Overrides { max_deviation: Some(Decimal::new(1, 1)), ..Overrides::default() });
     harness.says(&task, "a", "1");
     harness.says(&task, "b", "100");
     let outcome = harness.outcome(ticket);
