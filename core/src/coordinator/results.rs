@@ -55,6 +55,7 @@ impl Coordinator {
                 self.counters.results_equivocal += 1;
                 worker.reliability.equivocation();
             }
+            self.arm_presence();
             return;
         }
         let response_time = self.now.since(request.submitted);

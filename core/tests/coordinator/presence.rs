@@ -56,6 +56,20 @@ fn a_late_result_is_a_sign_of_life_too() {
 }
 
 #[test]
+fn a_worker_that_repeats_itself_after_it_expired_expires_again() {
+    let mut harness = Harness::with(|config| config.presence = Duration::from_millis(300));
+    harness.live(&["a", "silent"]);
+    let (_, task) = harness.ask();
+    harness.says(&task, "a", "1");
+    harness.at_ms(500);
+    assert_eq!(harness.coordinator.live_workers(), 0);
+    harness.says(&task, "a", "1");
+    assert_eq!(harness.worker("a").state, WorkerState::Live);
+    harness.at_ms(800);
+    assert_eq!(harness.worker("a").state, WorkerState::Expired);
+}
+
+#[test]
 fn a_worker_that_leaves_is_no_longer_waited_for() {
     let mut harness = Harness::new();
     harness.live(&["a", "b"]);
