@@ -314,10 +314,12 @@ impl Coordinator {
         let tickets = request.tickets.clone();
         let outcome = Arc::new(request.conclude(self.now, cause, judgement));
         for observation in &outcome.observations {
-            if observation.excluded == Some(Exclusion::Outlier)
-                && let Some(record) = self.registry.record(&observation.worker)
-            {
-                record.outlier();
+            if let Some(record) = self.registry.record(&observation.worker) {
+                let is_outlier = observation.excluded == Some(Exclusion::Outlier);
+                if is_outlier {
+                    record.outlier();
+                }
+                record.judged(observation.observed.is_ok() && !is_outlier);
             }
         }
         self.count(&outcome);

@@ -100,16 +100,16 @@ impl Default for Reliability {
 }
 
 impl Reliability {
-    pub(super) fn success(&mut self, response_time: Duration) {
-        self.successes += 1;
+    /// An answer came in time. What it does to the score is decided when its request ends, and its value has been held
+    /// against the others.
+    pub(super) fn answer(&mut self, is_value: bool, response_time: Duration) {
+        *(if is_value { &mut self.successes } else { &mut self.failures }) += 1;
         self.response_time(response_time);
-        self.score = self.score.after(true);
     }
 
-    pub(super) fn failure(&mut self, response_time: Duration) {
-        self.failures += 1;
-        self.response_time(response_time);
-        self.score = self.score.after(false);
+    /// The request of an answer ended, which was a value that could be believed, or was not.
+    pub(super) fn judged(&mut self, good: bool) {
+        self.score = self.score.after(good);
     }
 
     pub(super) fn timeout(&mut self) {
@@ -119,7 +119,6 @@ impl Reliability {
 
     pub(super) fn outlier(&mut self) {
         self.outliers += 1;
-        self.score = self.score.after(false);
     }
 
     pub(super) fn equivocation(&mut self) {
@@ -173,10 +172,10 @@ mod tests {
         let mut record = Reliability::default();
         assert_eq!(record.response_times(), None);
         for _ in 0..RESPONSE_TIMES {
-            record.success(Duration::from_secs(9));
+            record.answer(true, Duration::from_secs(9));
         }
         for millis in 1..=RESPONSE_TIMES as u64 {
-            record.success(Duration::from_millis(millis));
+            record.answer(true, Duration::from_millis(millis));
         }
         let times = record.response_times().expect("there were answers");
         assert_eq!(times.p50, Duration::from_millis(64));

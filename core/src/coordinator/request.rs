@@ -185,7 +185,7 @@ impl Request {
                     reliability(self.succeeded(), count(self.participants.len()))
                 },
             }),
-            _ if bus_was_down => Err(Failure::BusDown),
+            _ if bus_was_down && cause == Cause::DeadlinePassed => Err(Failure::BusDown),
             _ if usable == 0 && cause == Cause::DeadlinePassed => Err(Failure::DeadlineExceeded),
             _ => Err(Failure::InsufficientResponses { usable, required }),
         };

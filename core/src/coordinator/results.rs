@@ -45,7 +45,9 @@ impl Coordinator {
             let agrees = match (&first.observed, &result.observed) {
                 (Ok(first), Ok(second)) => first == second,
                 (Err(_), Err(_)) => true,
-                _ => false,
+                // A worker that had no place for the first asking may have one for the second.
+                (Err(_), Ok(_)) => request.attempts > 1,
+                (Ok(_), Err(_)) => false,
             };
             if agrees || !worker.must_repeat_itself(request.attempts) {
                 self.counters.results_duplicate += 1;
@@ -53,13 +55,11 @@ impl Coordinator {
                 self.counters.results_equivocal += 1;
                 worker.reliability.equivocation();
             }
+            self.arm_presence();
             return;
         }
         let response_time = self.now.since(request.submitted);
-        match &result.observed {
-            Ok(_) => worker.reliability.success(response_time),
-            Err(_) => worker.reliability.failure(response_time),
-        }
+        worker.reliability.answer(result.observed.is_ok(), response_time);
         self.counters.results_accepted += 1;
         if request.attempts > 1 {
             self.counters.redispatch_rescued += 1;

@@ -74,10 +74,17 @@ impl Worker {
     /// harm.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
+        let mut expired = false;
         while let Some((deadline, id)) = self.deadlines.first().copied()
             && deadline <= self.now
         {
             self.expire(id);
+            expired = true;
+        }
+        if expired {
+            // Only now: what waits may have expired too.
+            self.start_waiting();
+            self.report_drained();
         }
         self.jobs.forget(self.now, self.config.max_remembered);
         if self.announce_at.is_some_and(|at| at <= self.now) {
@@ -198,8 +205,6 @@ impl Worker {
             self.queue.retain(|queued| *queued != id);
         }
         self.jobs.remove(id);
-        self.start_waiting();
-        self.report_drained();
     }
 
     fn answer(

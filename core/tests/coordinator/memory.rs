@@ -1,0 +1,109 @@
+//! Ended requests are remembered, bounded in count and time.
+
+use std::time::Duration;
+
+use quorate_core::coordinator::{Input, Task, UndeliveredCause};
+
+use crate::support::{Harness, request, result};
+
+fn answered(harness: &mut Harness, id: &str) -> Task {
+    harness.submit(id, "BTC/USD");
+    let task = harness.task();
+    harness.says(&task, "a", "1");
+    task
+}
+
+#[test]
+fn an_outcome_is_forgotten_when_its_time_is_over() {
+    let mut harness = Harness::with(|config| config.remember = Duration::from_secs(60));
+    harness.live(&["a"]);
+    let task = answered(&mut harness, "r1");
+    harness.at_ms(59_999);
+    assert_eq!(harness.coordinator.remembered(), 1);
+    harness.says(&task, "a", "1");
+    assert_eq!((harness.counters().results_late, harness.counters().results_unknown), (1, 0));
+    harness.at_ms(60_000);
+    assert_eq!(harness.coordinator.remembered(), 0);
+    harness.says(&task, "a", "1");
+    assert_eq!((harness.counters().results_late, harness.counters().results_unknown), (1, 1));
+    let anew = harness.submit("r1", "ETH/USD");
+    assert!(harness.waits(anew), "a forgotten id stands for no query");
+}
+
+#[test]
+fn the_oldest_is_forgotten_first_when_there_are_too_many() {
+    let mut harness = Harness::with(|config| config.max_remembered = 3);
+    harness.live(&["a"]);
+    for id in ["r1", "r2", "r3", "r4", "r5"] {
+        answered(&mut harness, id);
+        assert!(harness.coordinator.remembered() <= 3);
+    }
+    for (id, replayed) in [("r3", true), ("r4", true), ("r5", true), ("r1", false), ("r2", false)] {
+        let ticket = harness.submit(id, "BTC/USD");
+        assert_eq!(!harness.waits(ticket), replayed, "{id}");
+    }
+}
+
+#[test]
+fn nothing_is_remembered_where_nothing_may_be() {
+    for (count, time) in [(0, Duration::from_secs(60)), (10, Duration::ZERO)] {
+        let mut harness = Harness::with(|config| (config.max_remembered, config.remember) = (count, time));
+        harness.live(&["a"]);
+        answered(&mut harness, "r1");
+        assert_eq!(harness.coordinator.remembered(), 0);
+        let anew = harness.submit("r1", "BTC/USD");
+        assert!(harness.waits(anew));
+    }
+}
+
+#[test]
+fn failures_for_want_of_a_bus_or_of_workers_are_asked_anew() {
+    for cause in [UndeliveredCause::NoResponders, UndeliveredCause::Disconnected, UndeliveredCause::QueueFull] {
+        let mut harness = Harness::new();
+        let first = harness.submit("r1", "BTC/USD");
+        let task = harness.task();
+        harness.undelivered(&task, cause);
+        assert!(harness.outcome(first).verdict.as_ref().is_err_and(|failure| failure.is_retryable()));
+        let retry = harness.submit("r1", "BTC/USD");
+        let task = harness.task();
+        harness.says(&task, "a", "1");
+        harness.at_ms(300);
+        assert_eq!(harness.value(retry), "1");
+    }
+}
+
+#[test]
+fn forgetting_an_earlier_asking_does_not_forget_a_later_one_of_the_same_id() {
+    let mut harness = Harness::with(|config| config.remember = Duration::from_secs(60));
+    harness.live(&["a"]);
+    let cancelled = harness.submit("r1", "BTC/USD");
+    harness.task();
+    harness.input(Input::Cancel(cancelled));
+    harness.at_ms(59_500);
+    harness.live(&["a"]);
+    let second = harness.submit("r1", "BTC/USD");
+    let task = harness.task();
+    harness.at_ms(60_400);
+    let join = harness.submit("r1", "BTC/USD");
+    harness.says(&task, "a", "2");
+    assert_eq!((harness.value(second), harness.value(join)), ("2".to_owned(), "2".to_owned()));
+    harness.at_ms(120_399);
+    let replay = harness.submit("r1", "BTC/USD");
+    assert_eq!(harness.value(replay), "2");
+    harness.at_ms(120_400);
+    assert_eq!(harness.coordinator.remembered(), 0);
+}
+
+#[test]
+fn results_cannot_make_the_machine_remember_anything() {
+    let mut harness = Harness::new();
+    harness.live(&["a"]);
+    let (_, task) = harness.ask();
+    let mut unknown = result(&task, "a", Ok("1"));
+    for index in 0..1000 {
+        unknown.request = request(&format!("never-asked-{index}"));
+        harness.input(Input::Result(unknown.clone()));
+    }
+    assert_eq!(harness.counters().results_unknown, 1000);
+    assert_eq!((harness.coordinator.remembered(), harness.coordinator.in_flight()), (0, 1));
+}

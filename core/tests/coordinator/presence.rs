@@ -1,0 +1,186 @@
+//! Workers come, go, and fall silent.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use quorate_core::coordinator::{PresenceState, WorkerState};
+use quorate_core::outcome::{Cause, Failure};
+
+use crate::support::{Harness, missing, observers, worker};
+
+#[test]
+fn a_worker_is_expected_until_it_has_not_been_heard_for_the_presence_time() {
+    let mut harness = Harness::with(|config| config.presence = Duration::from_secs(10));
+    harness.live(&["a", "b"]);
+    harness.at_ms(4000);
+    harness.live(&["b"]);
+    harness.at_ms(9999);
+    assert_eq!(harness.coordinator.live_workers(), 2);
+    harness.at_ms(10_000);
+    assert_eq!(harness.coordinator.live_workers(), 1);
+    assert_eq!(harness.worker("a").state, WorkerState::Expired);
+    harness.at_ms(14_000);
+    assert_eq!(harness.coordinator.live_workers(), 0);
+    harness.live(&["a"]);
+    assert_eq!(harness.coordinator.live_workers(), 1, "it is back");
+}
+
+#[test]
+fn a_worker_heard_only_through_a_result_is_expected_next_time_and_expires() {
+    let mut harness = Harness::with(|config| config.presence = Duration::from_secs(10));
+    let (_, task) = harness.ask();
+    harness.at_ms(100);
+    harness.says(&task, "quiet", "1");
+    assert!(!harness.worker("quiet").announced);
+    harness.at_ms(2000);
+    let (ticket, task) = harness.ask();
+    harness.says(&task, "quiet", "2");
+    assert_eq!(harness.outcome(ticket).cause, Cause::AllAnswered);
+    harness.at_ms(11_999);
+    assert_eq!(harness.coordinator.live_workers(), 1);
+    harness.at_ms(12_000);
+    assert_eq!(harness.worker("quiet").state, WorkerState::Expired);
+}
+
+#[test]
+fn a_late_result_is_a_sign_of_life_too() {
+    let mut harness = Harness::with(|config| config.presence = Duration::from_millis(400));
+    harness.live(&["a"]);
+    let (_, task) = harness.ask();
+    harness.at_ms(1000);
+    assert_eq!(harness.worker("a").state, WorkerState::Expired);
+    harness.says(&task, "a", "1");
+    assert_eq!((harness.worker("a").state, harness.worker("a").reliability.late), (WorkerState::Live, 1));
+    harness.at_ms(1400);
+    assert_eq!(harness.worker("a").state, WorkerState::Expired);
+}
+
+#[test]
+fn a_worker_that_repeats_itself_after_it_expired_expires_again() {
+    let mut harness = Harness::with(|config| config.presence = Duration::from_millis(300));
+    harness.live(&["a", "silent"]);
+    let (_, task) = harness.ask();
+    harness.says(&task, "a", "1");
+    harness.at_ms(500);
+    assert_eq!(harness.coordinator.live_workers(), 0);
+    harness.says(&task, "a", "1");
+    assert_eq!(harness.worker("a").state, WorkerState::Live);
+    harness.at_ms(800);
+    assert_eq!(harness.worker("a").state, WorkerState::Expired);
+}
+
+#[test]
+fn a_worker_that_leaves_is_no_longer_waited_for() {
+    let mut harness = Harness::new();
+    harness.live(&["a", "b"]);
+    let (ticket, task) = harness.ask();
+    harness.says(&task, "a", "1");
+    harness.presence("b", PresenceState::Left);
+    let outcome = harness.outcome(ticket);
+    assert_eq!((observers(&outcome).as_str(), missing(&outcome).as_str()), ("a", "b"));
+    assert_eq!(outcome.cause, Cause::AllAnswered);
+    assert_eq!(outcome.reliability_note(), "Partial response: 1/2 workers succeeded");
+    assert_eq!(harness.worker("b").reliability.timeouts, 0);
+    let (ticket, task) = harness.ask();
+    harness.says(&task, "a", "1");
+    assert_eq!(missing(&harness.outcome(ticket)), "", "it is not expected again");
+}
+
+#[test]
+fn a_leave_ends_every_request_that_waited_for_nobody_else() {
+    let mut harness = Harness::new();
+    harness.live(&["a", "b"]);
+    let (first, first_task) = harness.ask();
+    let (second, _) = harness.ask();
+    let (third, third_task) = harness.ask();
+    harness.says(&first_task, "a", "1");
+    harness.says(&third_task, "a", "1");
+    harness.presence("b", PresenceState::Left);
+    assert!(!harness.waits(first) && harness.waits(second) && !harness.waits(third));
+    harness.presence("a", PresenceState::Left);
+    assert_eq!(harness.outcome(second).verdict, Err(Failure::InsufficientResponses { usable: 0, required: 1 }));
+    assert_eq!(harness.coordinator.in_flight(), 0);
+}
+
+#[test]
+fn an_answer_that_arrives_after_its_workers_farewell_is_used() {
+    let mut harness = Harness::new();
+    harness.live(&["a", "b"]);
+    let (ticket, task) = harness.ask();
+    harness.presence("b", PresenceState::Left);
+    harness.says(&task, "b", "3");
+    assert_eq!(harness.worker("b").state, WorkerState::Left, "a last result does not bring it back");
+    harness.says(&task, "a", "1");
+    let outcome = harness.outcome(ticket);
+    assert_eq!((harness.value(ticket).as_str(), missing(&outcome).as_str()), ("2", ""));
+}
+
+#[test]
+fn a_draining_worker_is_awaited_for_what_it_has_and_not_asked_for_more() {
+    let mut harness = Harness::new();
+    harness.live(&["a", "b"]);
+    let (before, before_task) = harness.ask();
+    harness.presence("b", PresenceState::Draining);
+    let (after, after_task) = harness.ask();
+    harness.says(&before_task, "a", "1");
+    harness.says(&after_task, "a", "1");
+    assert!(harness.waits(before) && !harness.waits(after));
+    harness.says(&before_task, "b", "3");
+    assert_eq!(harness.value(before), "2");
+    assert_eq!(harness.worker("b").state, WorkerState::Draining, "a result does not make it live");
+}
+
+#[test]
+fn an_expired_worker_is_still_awaited_by_the_requests_that_expected_it() {
+    let mut harness = Harness::with(|config| config.presence = Duration::from_millis(100));
+    harness.live(&["a"]);
+    let (ticket, task) = harness.ask();
+    harness.at_ms(600);
+    assert_eq!(harness.coordinator.live_workers(), 0);
+    harness.says(&task, "a", "1");
+    assert_eq!(harness.value(ticket), "1");
+}
+
+#[test]
+fn the_farewell_of_a_stranger_is_nothing_to_remember() {
+    let mut harness = Harness::new();
+    harness.presence("stranger", PresenceState::Left);
+    assert!(!harness.knows("stranger"));
+    assert_eq!(harness.counters().workers_not_admitted, 0);
+    assert_eq!(harness.coordinator.poll_timeout(), None);
+}
+
+#[test]
+fn only_admitted_workers_are_known() {
+    let mut harness = Harness::with(|config| config.admitted = Some(BTreeSet::from([worker("a")])));
+    harness.live(&["a", "mallory"]);
+    assert!(harness.knows("a") && !harness.knows("mallory"));
+    assert_eq!(harness.counters().workers_not_admitted, 1);
+}
+
+#[test]
+fn a_full_registry_forgets_the_longest_gone_and_otherwise_takes_nobody() {
+    let mut harness = Harness::with(|config| config.limits.max_workers = 3);
+    harness.live(&["a", "b", "c"]);
+    harness.live(&["d"]);
+    assert!(!harness.knows("d"));
+    assert_eq!(harness.counters().workers_not_admitted, 1);
+    let (_, task) = harness.ask();
+    harness.says(&task, "d", "1");
+    assert_eq!(harness.counters().workers_not_admitted, 2, "nor through a result");
+
+    harness.presence("b", PresenceState::Left);
+    harness.at_ms(1);
+    harness.presence("a", PresenceState::Left);
+    harness.live(&["d"]);
+    assert!(harness.knows("d") && harness.knows("a") && !harness.knows("b"));
+    assert_eq!(harness.coordinator.workers().count(), 3);
+}
+
+#[test]
+fn workers_are_listed_in_order() {
+    let mut harness = Harness::new();
+    harness.live(&["b", "c", "a"]);
+    let names: Vec<_> = harness.coordinator.workers().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+}

@@ -1,0 +1,390 @@
+//! A worker answers: what is used, what is dropped and counted, and what it says about the worker.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use quorate_core::aggregate::Exclusion;
+use quorate_core::coordinator::{Input, Presence, PresenceState, Score, Task};
+use quorate_core::outcome::{Cause, Failure, Status};
+use quorate_core::policy::Overrides;
+use rust_decimal::Decimal;
+
+use crate::support::{Harness, missing, observers, request, result, worker};
+
+#[test]
+fn a_request_completes_when_the_last_expected_worker_answers() {
+    let mut harness = Harness::new();
+    harness.live(&["a", "b", "c"]);
+    let (ticket, task) = harness.ask();
+    harness.at_ms(5);
+    harness.says(&task, "c", "1");
+    harness.says(&task, "a", "2");
+    assert!(harness.waits(ticket));
+    harness.at_ms(9);
+    harness.says(&task, "b", "6");
+    let outcome = harness.outcome(ticket);
+    assert_eq!((harness.value(ticket).as_str(), outcome.cause), ("3", Cause::AllAnswered));
+    assert_eq!(outcome.elapsed, Duration::from_millis(9));
+    assert_eq!((observers(&outcome).as_str(), missing(&outcome).as_str()), ("a b c", ""));
+    assert_eq!((outcome.expected(), outcome.succeeded, outcome.failed()), (3, 3, 0));
+}
+
+#[test]
+fn a_failure_counts_as_an_answer() {
+    let mut harness = Harness::new();
+    harness.live(&["a", "b"]);
+    let (ticket, task) = harness.ask();
+    harness.fails(&task, "a");
+    harness.says(&task, "b", "7");
+    let outcome = harness.outcome(ticket);
+    assert_eq!((harness.value(ticket).as_str(), outcome.cause, outcome.failed()), ("7", Cause::AllAnswered, 1));
+    assert_eq!(outcome.observations[0].observed, Err("no price".into()));
+    assert_eq!(harness.worker("a").reliability.failures, 1);
+}
+
+#[test]
+fn the_note_and_the_status_are_counted_over_the_expected_workers() {
+    let cases = [
+        (["1", "1", "1"], "All workers responded successfully", Status::Complete),
+        (["1", "1", ""], "Partial response: 2/3 workers succeeded", Status::Partial),
+        (["1", "1", "fail"], "Partial response: 2/3 workers succeeded", Status::Partial),
+        (["1", "", ""], "Low reliability: only 1/3 workers succeeded", Status::LowReliability),
+        (["1", "fail", "fail"], "Low reliability: only 1/3 workers succeeded", Status::LowReliability),
+    ];
+    for (words, note, status) in cases {
+        let mut harness = Harness::new();
+        harness.live(&["a", "b", "c"]);
+        let (ticket, task) = harness.ask();
+        for (name, word) in ["a", "b", "c"].into_iter().zip(words) {
+            match word {
+                "" => {}
+                "fail" => harness.fails(&task, name),
+                value => harness.says(&task, name, value),
+            }
+        }
+        harness.at_ms(1000);
+        let outcome = harness.outcome(ticket);
+        assert_eq!(outcome.reliability_note(), note);
+        assert_eq!(outcome.verdict.as_ref().map(|answer| answer.status), Ok(status), "{words:?}");
+        let counters = harness.counters();
+        let counted = (counters.answered_complete, counters.answered_partial, counters.answered_low_reliability);
+        let is = |expected| u64::from(status == expected);
+        assert_eq!(counted, (is(Status::Complete), is(Status::Partial), is(Status::LowReliability)), "{words:?}");
+    }
+}
+
+#[test]
+fn a_quorum_answers_early_and_failures_do_not_count_for_it() {
+    let mut harness = Harness::new();
+    harness.live(&["a", "b", "c", "d"]);
+    let (ticket, task) = harness.ask_with(Overrides { quorum: Some(2), ..Overrides::default() });
+    harness.says(&task, "a", "1");
+    harness.fails(&task, "b");
+    assert!(harness.waits(ticket));
+    harness.says(&task, "c", "3");
+    let outcome = harness.outcome(ticket);
+    assert_eq!((harness.value(ticket).as_str(), outcome.cause), ("2", Cause::QuorumMet));
+    assert_eq!(missing(&outcome), "d");
+    assert_eq!(harness.counters().quorum_early, 1);
+    assert_eq!(harness.worker("d").reliability.timeouts, 0, "it still had time");
+    harness.says(&task, "d", "9");
+    assert_eq!(harness.counters().results_late, 1);
+}
+
+#[test]
+fn a_quorum_that_the_outlier_rule_leaves_short_waits_for_more() {
+    let mut harness = Harness::new();
+    harness.live(&["a", "b", "c", "d"]);
+    let overrides = Overrides {
+        quorum: Some(3),
+        min_responses: Some(3),
+        max_deviation: Some(Decimal::new(1, 1)),
+        ..Overrides::default()
+    };
+    let (ticket, task) = harness.ask_with(overrides);
+    for (name, value) in [("a", "100"), ("b", "100"), ("c", "999")] {
+        harness.says(&task, name, value);
+    }
+    assert!(harness.waits(ticket));
+    harness.says(&task, "d", "100");
+    assert_eq!(harness.value(ticket), "100");
+}
+
+#[test]
+fn too_few_usable_values_fail_with_the_shortfall_and_the_evidence() {
+    let mut harness = Harness::new();
+    harness.live(&["a", "b", "c"]);
+    let (ticket, task) = harness.ask_with(Overrides { min_responses: Some(3), ..Overrides::default() });
+    harness.says(&task, "a", "1");
+    harness.says(&task, "b", "red");
+    harness.fails(&task, "c");
+    let outcome = harness.outcome(ticket);
+    assert_eq!(outcome.verdict, Err(Failure::InsufficientResponses { usable: 1, required: 3 }));
+    assert_eq!(observers(&outcome), "a b c");
+    assert_eq!(outcome.observations[1].excluded, Some(Exclusion::NotANumber));
+    assert_eq!(harness.counters().failed_insufficient_responses, 1);
+}
+
+#[test]
+fn values_of_the_wrong_kind_only_are_a_shortfall_too() {
+    let mut harness = Harness::new();
+    harness.live(&["a", "b"]);
+    let (ticket, task) = harness.ask();
+    harness.says(&task, "a", "red");
+    harness.says(&task, "b", "blue");
+    let outcome = harness.outcome(ticket);
+    assert_eq!(outcome.verdict, Err(Failure::InsufficientResponses { usable: 0, required: 1 }));
+    assert!(outcome.observations.iter().all(|observation| observation.excluded == Some(Exclusion::NotANumber)));
+}
+
+#[test]
+fn whatever_cannot_be_used_is_dropped_and_counted() {
+    type Feed = fn(&mut Harness, &Task, &Task);
+    let cases: [(&str, Feed); 6] = [
+        ("results_unknown", |harness, open, _| {
+            let mut unknown = result(open, "a", Ok("666"));
+            unknown.request = request("never-asked");
+            harness.input(Input::Result(unknown));
+        }),
+        ("results_late", |harness, _, ended| harness.says(ended, "b", "666")),
+        ("results_duplicate", |harness, open, _| harness.says(open, "a", "1")),
+        ("results_equivocal", |harness, open, _| harness.says(open, "a", "666")),
+        ("results_misdirected", |harness, open, ended| {
+            let mut misdirected = result(open, "b", Ok("666"));
+            misdirected.task = Some(ended.id);
+            harness.input(Input::Result(misdirected));
+        }),
+        ("workers_not_admitted", |harness, open, _| harness.says(open, "mallory", "666")),
+    ];
+    for (counter, feed) in cases {
+        let admitted = BTreeSet::from([worker("a"), worker("b")]);
+        let mut harness = Harness::with(|config| config.admitted = Some(admitted));
+        harness.live(&["a", "b"]);
+        let (_, ended) = harness.ask();
+        harness.says(&ended, "a", "5");
+        harness.fails(&ended, "b");
+        let (ticket, open) = harness.ask();
+        harness.says(&open, "a", "1");
+        let before = harness.counters();
+        feed(&mut harness, &open, &ended);
+        for ((name, after), (_, before)) in harness.counters().iter().zip(before.iter()) {
+            assert_eq!(after - before, u64::from(name == counter), "{name} in the case of {counter}");
+        }
+        assert!(harness.waits(ticket), "{counter}");
+        harness.says(&open, "b", "3");
+        assert_eq!(harness.value(ticket), "2", "{counter}");
+        assert_eq!(observers(&harness.outcome(ticket)), "a b", "{counter}");
+    }
+}
+
+#[test]
+fn the_first_answer_counts_and_a_different_second_is_an_equivocation() {
+    let cases = [
+        (Ok("1"), Ok("1"), false),
+        (Ok("1"), Ok("1.00"), false),
+        (Ok("1"), Ok("2"), true),
+        (Ok("1"), Ok("one"), true),
+        (Ok("1"), Err("broken"), true),
+        (Err("broken"), Err("still broken"), false),
+        (Err("broken"), Ok("1"), true),
+    ];
+    for (first, second, equivocal) in cases {
+        let mut harness = Harness::new();
+        harness.live(&["a", "b"]);
+        let (ticket, task) = harness.ask();
+        harness.result(&task, "a", first);
+        let score = harness.worker("a").reliability.score;
+        harness.result(&task, "a", second);
+        let blamed = harness.worker("a").reliability.score < score;
+        harness.says(&task, "b", "1");
+        let outcome = harness.outcome(ticket);
+        assert_eq!(outcome.observations[0].observed.is_ok(), first.is_ok(), "the first counts");
+        assert_eq!(harness.counters().results_equivocal, u64::from(equivocal), "{first:?} then {second:?}");
+        assert_eq!(harness.counters().results_duplicate, u64::from(!equivocal), "{first:?} then {second:?}");
+        let record = &harness.worker("a").reliability;
+        assert_eq!(record.equivocations, u64::from(equivocal));
+        assert_eq!(blamed, equivocal);
+    }
+}
+
+#[test]
+fn who_cannot_know_its_first_answer_does_not_contradict_itself_when_asked_twice() {
+    // Announced, replicated, asked twice: is a different second answer held against the worker?
+    let cases = [
+        (true, false, false, true),
+        (true, false, true, true),
+        (true, true, false, true),
+        (true, true, true, false),
+        (false, false, false, true),
+        (false, false, true, false),
+    ];
+    for (announced, replicated, asked_twice, equivocal) in cases {
+        let mut harness = Harness::new();
+        harness.live(&["silent"]);
+        if announced {
+            let state = PresenceState::Live;
+            harness.input(Input::Presence(Presence { worker: worker("a"), state, replicated }));
+        }
+        let (_, task) = harness.ask();
+        harness.says(&task, "a", "1");
+        if asked_twice {
+            harness.at_ms(500);
+            assert_eq!(harness.task().attempt, 2);
+        }
+        harness.says(&task, "a", "2");
+        let case = (announced, replicated, asked_twice);
+        assert_eq!(harness.counters().results_equivocal, u64::from(equivocal), "{case:?}");
+        assert_eq!(harness.counters().results_duplicate, u64::from(!equivocal), "{case:?}");
+        assert_eq!(harness.worker("a").reliability.equivocations, u64::from(equivocal), "{case:?}");
+    }
+}
+
+#[test]
+fn a_worker_that_was_too_busy_for_the_first_asking_may_answer_the_second() {
+    let mut harness = Harness::new();
+    harness.live(&["a", "silent"]);
+    let (_, task) = harness.ask();
+    harness.result(&task, "a", Err("worker is overloaded"));
+    harness.at_ms(500);
+    harness.task();
+    harness.says(&task, "a", "1");
+    assert_eq!((harness.counters().results_duplicate, harness.counters().results_equivocal), (1, 0));
+}
+
+#[test]
+fn a_worker_that_was_not_expected_is_used_but_not_waited_for() {
+    let mut harness = Harness::new();
+    harness.live(&["a"]);
+    let (ticket, task) = harness.ask();
+    harness.live(&["joiner"]);
+    harness.says(&task, "stranger", "3");
+    assert!(harness.waits(ticket));
+    harness.says(&task, "a", "1");
+    let outcome = harness.outcome(ticket);
+    assert_eq!((observers(&outcome).as_str(), harness.value(ticket).as_str()), ("a stranger", "2"));
+    assert_eq!((outcome.expected(), missing(&outcome).as_str()), (2, ""));
+}
+
+#[test]
+fn a_result_on_the_subject_of_all_coordinators_is_taken() {
+    let mut harness = Harness::new();
+    harness.live(&["a"]);
+    let (ticket, task) = harness.ask();
+    let mut shared = result(&task, "a", Ok("1"));
+    shared.task = None;
+    harness.input(Input::Result(shared));
+    assert_eq!(harness.value(ticket), "1");
+}
+
+#[test]
+fn a_request_takes_no_more_workers_than_are_ever_known() {
+    let mut harness = Harness::with(|config| config.limits.max_workers = 3);
+    harness.live(&["a", "z"]);
+    let (ticket, task) = harness.ask();
+    for name in ["s1", "s2", "s3", "s4"] {
+        harness.says(&task, name, "1");
+    }
+    assert_eq!(harness.counters().workers_not_admitted, 3);
+    harness.says(&task, "a", "1");
+    harness.says(&task, "z", "1");
+    assert_eq!(observers(&harness.outcome(ticket)), "a s1 z");
+}
+
+#[test]
+fn outliers_are_shown_excluded_and_held_against_their_worker() {
+    let mut harness = Harness::new();
+    harness.live(&["a", "b", "c"]);
+    let (ticket, task) =
+        harness.ask_with(Overrides { max_deviation: Some(Decimal::new(1, 1)), ..Overrides::default() });
+    for (name, value) in [("a", "100"), ("b", "102"), ("c", "500")] {
+        harness.says(&task, name, value);
+    }
+    let outcome = harness.outcome(ticket);
+    assert_eq!(harness.value(ticket), "101");
+    assert_eq!(
+        outcome.observations.iter().map(|it| it.excluded).collect::<Vec<_>>(),
+        [None, None, Some(Exclusion::Outlier)]
+    );
+    let answer = outcome.verdict.as_ref().expect("an answer");
+    assert_eq!((answer.used, answer.status), (2, Status::Complete));
+    assert_eq!(harness.worker("c").reliability.outliers, 1);
+    assert_eq!(harness.worker("a").reliability.outliers, 0);
+}
+
+#[test]
+fn workers_that_do_not_agree_are_a_dispute() {
+    let mut harness = Harness::new();
+    harness.live(&["a", "b"]);
+    let (ticket, task) =
+        harness.ask_with(Overrides { max_deviation: Some(Decimal::new(1, 1)), ..Overrides::default() });
+    harness.says(&task, "a", "1");
+    harness.says(&task, "b", "100");
+    let outcome = harness.outcome(ticket);
+    assert_eq!(outcome.verdict.as_ref().map(|answer| (answer.status, answer.used)), Ok((Status::Disputed, 2)));
+    assert_eq!(harness.counters().answered_disputed, 1);
+    assert_eq!(harness.worker("b").reliability.outliers, 0);
+}
+
+#[test]
+fn a_cordoned_worker_is_asked_and_shown_and_returns_once_it_behaves() {
+    let mut harness = Harness::with(|config| config.cordon_below = Some(Score::from_millionths(500_000)));
+    harness.live(&["a", "b"]);
+    let mut failures = 0;
+    while !harness.coordinator.is_cordoned(&worker("b")) {
+        let (_, task) = harness.ask();
+        harness.fails(&task, "b");
+        harness.says(&task, "a", "1");
+        failures += 1;
+        assert!(failures < 20, "never cordoned");
+    }
+    assert!(failures > 5, "one bad answer does not cordon");
+
+    let (ticket, task) = harness.ask();
+    harness.says(&task, "a", "1");
+    assert!(harness.waits(ticket), "it is still expected");
+    harness.says(&task, "b", "3");
+    let outcome = harness.outcome(ticket);
+    assert_eq!(harness.value(ticket), "1");
+    assert_eq!(outcome.observations[1].excluded, Some(Exclusion::Cordoned));
+
+    let mut good = 1;
+    while harness.coordinator.is_cordoned(&worker("b")) {
+        let (_, task) = harness.ask();
+        harness.says(&task, "a", "1");
+        harness.says(&task, "b", "3");
+        good += 1;
+        assert!(good < 20, "never trusted again");
+    }
+    let (ticket, task) = harness.ask();
+    harness.says(&task, "a", "1");
+    harness.says(&task, "b", "3");
+    assert_eq!(harness.value(ticket), "2");
+}
+
+#[test]
+fn cordoned_values_do_not_make_a_quorum() {
+    let mut harness = Harness::with(|config| config.cordon_below = Some(Score::ONE));
+    harness.live(&["a", "b"]);
+    let (_, task) = harness.ask();
+    harness.fails(&task, "b");
+    harness.says(&task, "a", "1");
+    let (ticket, task) = harness.ask_with(Overrides { quorum: Some(1), ..Overrides::default() });
+    harness.says(&task, "b", "9");
+    assert!(harness.waits(ticket));
+    harness.says(&task, "a", "1");
+    assert_eq!(harness.value(ticket), "1");
+}
+
+#[test]
+fn response_times_are_from_dispatch_to_arrival_whatever_the_worker_claims() {
+    let mut harness = Harness::new();
+    harness.live(&["a"]);
+    let (ticket, task) = harness.ask();
+    harness.at_ms(40);
+    let mut boast = result(&task, "a", Ok("1"));
+    boast.response_time = Duration::MAX;
+    harness.input(Input::Result(boast));
+    assert_eq!(harness.outcome(ticket).observations[0].response_time, Duration::MAX);
+    let times = harness.worker("a").reliability.response_times().expect("an answer");
+    assert_eq!(times.p50, Duration::from_millis(40));
+}

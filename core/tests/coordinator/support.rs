@@ -1,0 +1,232 @@
+//! A coordinator, a clock that only the test moves, and everything the coordinator has put out so far.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_core::Coordinator;
+use quorate_core::coordinator::{
+    Config, Counters, Input, Output, Presence, PresenceState, Refusal, Submit, Task, Undelivered, UndeliveredCause,
+    Worker, WorkerResult,
+};
+use quorate_core::id::{RequestId, Ticket, WorkerId};
+use quorate_core::outcome::Outcome;
+use quorate_core::policy::Overrides;
+use quorate_core::query::Query;
+use quorate_core::time::Timestamp;
+use quorate_core::value::Value;
+
+pub(crate) type Reply = Result<Arc<Outcome>, Refusal>;
+
+/// Requests without a timeout of their own take this long at most.
+pub(crate) const TIMEOUT_MS: u64 = 1000;
+
+pub(crate) struct Harness {
+    pub(crate) coordinator: Coordinator,
+    now: Timestamp,
+    tickets: u64,
+    tasks: VecDeque<Task>,
+    answers: BTreeMap<Ticket, (Timestamp, Reply)>,
+    drained: usize,
+}
+
+impl Harness {
+    /// A coordinator on a connected bus, at time zero.
+    pub(crate) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut harness = Self::disconnected(change);
+        harness.input(Input::BusUp);
+        harness
+    }
+
+    /// A coordinator that has not seen its bus yet.
+    pub(crate) fn disconnected(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::default();
+        config.policy.timeout = Duration::from_millis(TIMEOUT_MS);
+        change(&mut config);
+        Self {
+            coordinator: Coordinator::new(config, 7),
+            now: Timestamp::ZERO,
+            tickets: 0,
+            tasks: VecDeque::new(),
+            answers: BTreeMap::new(),
+            drained: 0,
+        }
+    }
+
+    /// Moves the clock to `at`, waking the coordinator whenever it wants to be woken on the way.
+    pub(crate) fn at(&mut self, at: Timestamp) {
+        while let Some(wake) = self.coordinator.poll_timeout().filter(|wake| *wake <= at) {
+            assert!(wake >= self.now, "a timeout in the past: {wake:?} at {:?}", self.now);
+            self.now = wake;
+            self.coordinator.handle_timeout(wake);
+            self.drain_outputs();
+        }
+        self.now = at;
+        self.coordinator.handle_timeout(at);
+        self.drain_outputs();
+    }
+
+    pub(crate) fn at_ms(&mut self, millis: u64) {
+        self.at(Timestamp::from_millis(millis));
+    }
+
+    /// Feeds an input at the present time.
+    pub(crate) fn input(&mut self, input: Input) {
+        self.coordinator.handle_input(self.now, input);
+        self.drain_outputs();
+    }
+
+    fn drain_outputs(&mut self) {
+        while let Some(output) = self.coordinator.poll_output() {
+            match output {
+                Output::Publish(task) => self.tasks.push_back(task),
+                Output::Answer { ticket, reply } => {
+                    let before = self.answers.insert(ticket, (self.now, reply));
+                    assert!(before.is_none(), "{ticket:?} is answered a second time");
+                }
+                Output::Drained => self.drained += 1,
+            }
+        }
+    }
+
+    pub(crate) fn presence(&mut self, name: &str, state: PresenceState) {
+        self.input(Input::Presence(Presence { worker: worker(name), state, replicated: false }));
+    }
+
+    /// Announces workers as live.
+    pub(crate) fn live(&mut self, names: &[&str]) {
+        for name in names {
+            self.presence(name, PresenceState::Live);
+        }
+    }
+
+    pub(crate) fn submit_with(&mut self, id: Option<&str>, query: &str, overrides: Overrides) -> Ticket {
+        let ticket = Ticket(self.tickets);
+        self.tickets += 1;
+        let query = Query::new(query).expect("a query");
+        self.input(Input::Submit(Submit { ticket, id: id.map(request), query, overrides }));
+        ticket
+    }
+
+    pub(crate) fn submit(&mut self, id: &str, query: &str) -> Ticket {
+        self.submit_with(Some(id), query, Overrides::default())
+    }
+
+    /// Submits under a drawn id, and returns the task that is published.
+    pub(crate) fn ask_with(&mut self, overrides: Overrides) -> (Ticket, Task) {
+        let ticket = self.submit_with(None, "BTC/USD", overrides);
+        (ticket, self.task())
+    }
+
+    pub(crate) fn ask(&mut self) -> (Ticket, Task) {
+        self.ask_with(Overrides::default())
+    }
+
+    /// The one task published since the last look.
+    pub(crate) fn task(&mut self) -> Task {
+        let task = self.tasks.pop_front().expect("a task is published");
+        self.no_task();
+        task
+    }
+
+    /// Nothing was published since the last look.
+    pub(crate) fn no_task(&self) {
+        assert!(self.tasks.is_empty(), "published: {:?}", self.tasks);
+    }
+
+    pub(crate) fn result(&mut self, task: &Task, name: &str, observed: Result<&str, &str>) {
+        self.input(Input::Result(result(task, name, observed)));
+    }
+
+    /// A worker's value arrives.
+    pub(crate) fn says(&mut self, task: &Task, name: &str, value: &str) {
+        self.result(task, name, Ok(value));
+    }
+
+    /// A worker's failure arrives.
+    pub(crate) fn fails(&mut self, task: &Task, name: &str) {
+        self.result(task, name, Err("no price"));
+    }
+
+    pub(crate) fn undelivered(&mut self, task: &Task, cause: UndeliveredCause) {
+        self.input(Input::Undelivered(Undelivered { task: task.id, cause }));
+    }
+
+    pub(crate) fn reply(&self, ticket: Ticket) -> Option<&Reply> {
+        self.answers.get(&ticket).map(|(_, reply)| reply)
+    }
+
+    pub(crate) fn waits(&self, ticket: Ticket) -> bool {
+        self.reply(ticket).is_none()
+    }
+
+    pub(crate) fn answered_at(&self, ticket: Ticket) -> Timestamp {
+        self.answers.get(&ticket).expect("an answer").0
+    }
+
+    pub(crate) fn outcome(&self, ticket: Ticket) -> Arc<Outcome> {
+        Arc::clone(self.reply(ticket).expect("an answer").as_ref().expect("an outcome and no refusal"))
+    }
+
+    /// The answer's value as text.
+    pub(crate) fn value(&self, ticket: Ticket) -> String {
+        self.outcome(ticket).verdict.as_ref().expect("an answer and no failure").value.to_string()
+    }
+
+    pub(crate) fn refusal(&self, ticket: Ticket) -> Refusal {
+        *self.reply(ticket).expect("an answer").as_ref().expect_err("a refusal and no outcome")
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        *self.coordinator.counters()
+    }
+
+    pub(crate) fn worker(&self, name: &str) -> &Worker {
+        let known = self.coordinator.workers().find(|(id, _)| id.as_str() == name);
+        known.unwrap_or_else(|| panic!("{name} is not known")).1
+    }
+
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.coordinator.workers().any(|(id, _)| id.as_str() == name)
+    }
+
+    pub(crate) fn drained(&self) -> usize {
+        self.drained
+    }
+}
+
+pub(crate) fn worker(name: &str) -> WorkerId {
+    WorkerId::new(name).expect("a worker id")
+}
+
+pub(crate) fn request(id: &str) -> RequestId {
+    RequestId::new(id).expect("a request id")
+}
+
+/// A result on the reply subject of `task`. What is no number is a text.
+pub(crate) fn result(task: &Task, name: &str, observed: Result<&str, &str>) -> WorkerResult {
+    WorkerResult {
+        worker: worker(name),
+        request: task.request.clone(),
+        task: Some(task.id),
+        observed: match observed {
+            Ok(value) => Ok(Value::number(value).unwrap_or_else(|_| Value::text(value).expect("a value"))),
+            Err(words) => Err(words.into()),
+        },
+        response_time: Duration::from_millis(1),
+    }
+}
+
+/// The workers of an outcome's observations, as one text.
+pub(crate) fn observers(outcome: &Outcome) -> String {
+    outcome.observations.iter().map(|observation| observation.worker.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+/// The workers that did not answer, as one text.
+pub(crate) fn missing(outcome: &Outcome) -> String {
+    outcome.missing.iter().map(WorkerId::as_str).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,134 @@
+//! What 100,000 requests in flight cost: memory per request, nothing left when they have ended, and no more time per
+//! result than a few requests cost.
+
+use std::alloc::System;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use quorate_core::Coordinator;
+use quorate_core::coordinator::{Config, Input, Output, Presence, PresenceState, Submit, Task, WorkerResult};
+use quorate_core::id::{Ticket, WorkerId};
+use quorate_core::policy::Overrides;
+use quorate_core::query::Query;
+use quorate_core::time::Timestamp;
+use quorate_core::value::Value;
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// The allocator counts for the whole process: one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+const REQUESTS: usize = 100_000;
+const NOW: Timestamp = Timestamp::ZERO;
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn bytes_in_use() -> usize {
+    let stats = ALLOCATOR.stats();
+    stats.bytes_allocated - stats.bytes_deallocated
+}
+
+fn worker(index: usize) -> WorkerId {
+    WorkerId::new(&format!("worker-{index}")).expect("a worker id")
+}
+
+/// A connected coordinator with three live workers and room for `REQUESTS`.
+fn coordinator() -> Coordinator {
+    let config = Config {
+        max_in_flight: REQUESTS,
+        max_remembered: REQUESTS,
+        presence: Duration::from_hours(1),
+        ..Config::default()
+    };
+    let mut coordinator = Coordinator::new(config, 7);
+    coordinator.handle_input(NOW, Input::BusUp);
+    for worker in (0..3).map(worker) {
+        let presence = Presence { worker, state: PresenceState::Live, replicated: false };
+        coordinator.handle_input(NOW, Input::Presence(presence));
+    }
+    coordinator
+}
+
+fn submit(coordinator: &mut Coordinator, ticket: usize) -> Task {
+    // Each request owns its query, as it does when it was read from a socket.
+    let query = Query::new("BTC/USD").expect("a query");
+    let submit = Submit { ticket: Ticket(ticket as u64), id: None, query, overrides: Overrides::default() };
+    coordinator.handle_input(NOW, Input::Submit(submit));
+    match coordinator.poll_output() {
+        Some(Output::Publish(task)) => task,
+        other => panic!("no task but {other:?}"),
+    }
+}
+
+fn result(task: &Task, worker: usize) -> Input {
+    Input::Result(WorkerResult {
+        worker: self::worker(worker),
+        request: task.request.clone(),
+        task: Some(task.id),
+        observed: Ok(Value::number("42000.12").expect("a number")),
+        response_time: Duration::from_millis(1),
+    })
+}
+
+#[test]
+fn a_request_in_flight_takes_less_than_a_kibibyte_and_leaves_nothing() {
+    let _alone = alone();
+    let mut coordinator = coordinator();
+    let idle = bytes_in_use();
+    for ticket in 0..REQUESTS {
+        let task = submit(&mut coordinator, ticket);
+        coordinator.handle_input(NOW, result(&task, 0));
+        coordinator.handle_input(NOW, result(&task, 2));
+    }
+    assert_eq!(coordinator.in_flight(), REQUESTS);
+    assert_eq!(coordinator.counters().results_accepted, 2 * REQUESTS as u64);
+    let per_request = (bytes_in_use() - idle) / REQUESTS;
+    println!("{per_request} bytes per request in flight");
+    assert!(per_request < 1024, "{per_request} bytes per request in flight");
+
+    let mut answers = 0;
+    while let Some(wake) = coordinator.poll_timeout().filter(|wake| *wake < Timestamp::from_millis(3_600_000)) {
+        coordinator.handle_timeout(wake);
+        while let Some(output) = coordinator.poll_output() {
+            answers += usize::from(matches!(output, Output::Answer { .. }));
+        }
+    }
+    assert_eq!((answers, coordinator.in_flight(), coordinator.remembered()), (REQUESTS, 0, 0));
+    // What stays is capacity for the next such burst, never anything per ended request.
+    drop(coordinator);
+    assert!(bytes_in_use() <= idle, "{} bytes are lost", bytes_in_use().saturating_sub(idle));
+}
+
+#[test]
+fn a_result_costs_about_the_same_however_many_requests_are_in_flight() {
+    const ROUNDS: usize = 8;
+    const RESULTS: usize = 100;
+    let _alone = alone();
+    let cost = |in_flight: usize| {
+        let mut coordinator = coordinator();
+        let tasks: Vec<Task> = (0..in_flight).map(|ticket| submit(&mut coordinator, ticket)).collect();
+        let rounds = (0..ROUNDS).map(|round| {
+            // Each round gives other requests their first result, spread over all of them if there are enough.
+            let step = (in_flight / RESULTS).max(1);
+            let worker = if in_flight > RESULTS { 0 } else { 100 + round };
+            let offset = if in_flight > RESULTS { round } else { 0 };
+            let inputs: Vec<Input> = (0..RESULTS).map(|index| result(&tasks[index * step + offset], worker)).collect();
+            let begin = Instant::now();
+            for input in inputs {
+                coordinator.handle_input(NOW, input);
+            }
+            begin.elapsed()
+        });
+        let best = rounds.min().expect("a round");
+        assert_eq!(coordinator.counters().results_accepted, (ROUNDS * RESULTS) as u64);
+        best
+    };
+    let (few, many) = (cost(RESULTS), cost(REQUESTS));
+    println!("{RESULTS} results: {few:?} with {RESULTS} in flight, {many:?} with {REQUESTS}");
+    // Larger tables miss more caches; a cost that grew with their size would be a thousandfold.
+    assert!(many < few * 20 + Duration::from_micros(200), "{few:?} with {RESULTS} in flight, {many:?} with {REQUESTS}");
+}

@@ -1,0 +1,440 @@
+//! The worker's machine: each task is worked on once, within bounds, and answered to whoever asked.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use quorate_core::coordinator::PresenceState;
+use quorate_core::id::RequestId;
+use quorate_core::query::Query;
+use quorate_core::time::Timestamp;
+use quorate_core::value::Value;
+use quorate_core::worker::{Config, Input, JobId, Output, Task, WorkResult, Worker};
+
+struct Harness {
+    worker: Worker,
+    now: Timestamp,
+    outputs: VecDeque<Output>,
+}
+
+impl Harness {
+    fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::default();
+        change(&mut config);
+        Self { worker: Worker::new(config), now: Timestamp::ZERO, outputs: VecDeque::new() }
+    }
+
+    fn input(&mut self, input: Input) {
+        self.worker.handle_input(self.now, input);
+        self.drain_outputs();
+    }
+
+    /// Moves the clock, waking the worker whenever it wants to be woken on the way.
+    fn at_ms(&mut self, millis: u64) {
+        let at = Timestamp::from_millis(millis);
+        while let Some(wake) = self.worker.poll_timeout().filter(|wake| *wake < at) {
+            self.worker.handle_timeout(wake);
+            self.drain_outputs();
+        }
+        self.jump_ms(millis);
+    }
+
+    /// Moves the clock at one go.
+    fn jump_ms(&mut self, millis: u64) {
+        self.now = Timestamp::from_millis(millis);
+        self.worker.handle_timeout(self.now);
+        self.drain_outputs();
+    }
+
+    fn drain_outputs(&mut self) {
+        while let Some(output) = self.worker.poll_output() {
+            self.outputs.push_back(output);
+        }
+    }
+
+    fn task_to(&mut self, request: &str, query: &str, ttl: Option<Duration>, reply: Option<&str>) {
+        self.input(Input::Task(Task {
+            request: RequestId::new(request).expect("a request id"),
+            query: Query::new(query).expect("a query"),
+            ttl,
+            reply: reply.map(Into::into),
+        }));
+    }
+
+    fn task(&mut self, request: &str) {
+        self.task_to(request, "BTC/USD", Some(Duration::from_secs(1)), Some("inbox"));
+    }
+
+    fn done(&mut self, job: JobId, value: &str) {
+        self.input(Input::Done { job, observed: Ok(Value::number(value).expect("a number")) });
+    }
+
+    fn next(&mut self) -> Output {
+        self.outputs.pop_front().expect("an output")
+    }
+
+    fn started(&mut self) -> JobId {
+        match self.next() {
+            Output::Start { job, .. } => job,
+            other => panic!("no start but {other:?}"),
+        }
+    }
+
+    fn answer(&mut self) -> WorkResult {
+        match self.next() {
+            Output::Answer(result) => result,
+            other => panic!("no answer but {other:?}"),
+        }
+    }
+
+    fn nothing(&self) {
+        assert!(self.outputs.is_empty(), "{:?}", self.outputs);
+    }
+}
+
+fn text(result: &WorkResult) -> String {
+    match &result.observed {
+        Ok(value) => value.to_string(),
+        Err(words) => words.to_string(),
+    }
+}
+
+#[test]
+fn a_task_is_started_and_its_answer_goes_where_it_asks() {
+    for reply in [Some("inbox"), None] {
+        let mut harness = Harness::new();
+        harness.task_to("r1", "ETH/USD", Some(Duration::from_secs(1)), reply);
+        let Output::Start { job, query, time_left } = harness.next() else { panic!("no start") };
+        assert_eq!((query.as_str(), time_left), ("ETH/USD", Duration::from_secs(1)));
+        harness.at_ms(7);
+        harness.done(job, "42.50");
+        let answer = harness.answer();
+        assert_eq!((answer.request.as_str(), answer.reply.as_deref()), ("r1", reply));
+        assert_eq!((text(&answer).as_str(), answer.response_time), ("42.50", Duration::from_millis(7)));
+        harness.nothing();
+    }
+}
+
+#[test]
+fn a_task_that_is_asked_again_while_it_runs_or_waits_is_worked_on_once() {
+    let mut harness = Harness::with(|config| config.max_concurrent = 1);
+    harness.task("running");
+    harness.task("waiting");
+    let running = harness.started();
+    for request in ["running", "waiting"] {
+        harness.task(request);
+        harness.task_to(request, "BTC/USD", None, Some("other inbox"));
+    }
+    harness.nothing();
+    assert_eq!(harness.worker.load(), (1, 1));
+    assert_eq!(harness.worker.counters().tasks_repeated, 4);
+    harness.done(running, "1");
+    let places = [harness.answer(), harness.answer()].map(|answer| answer.reply);
+    assert_eq!(places, [Some("inbox".into()), Some("other inbox".into())], "each place once");
+    let waiting = harness.started();
+    harness.done(waiting, "2");
+    assert_eq!([harness.answer(), harness.answer()].map(|answer| text(&answer)), ["2", "2"]);
+    harness.nothing();
+}
+
+#[test]
+fn an_answered_task_that_is_asked_again_gets_the_same_answer() {
+    for observed in [Ok(Value::number("1").expect("a number")), Err("no price".into())] {
+        let mut harness = Harness::new();
+        harness.task("r1");
+        let job = harness.started();
+        harness.at_ms(5);
+        harness.input(Input::Done { job, observed });
+        let first = harness.answer();
+        harness.at_ms(600);
+        harness.task("r1");
+        assert_eq!(harness.answer(), first);
+        harness.nothing();
+    }
+}
+
+#[test]
+fn the_same_id_with_another_query_is_another_task() {
+    let mut harness = Harness::new();
+    harness.task_to("r1", "BTC/USD", None, Some("inbox"));
+    harness.task_to("r1", "ETH/USD", None, Some("inbox"));
+    let (first, second) = (harness.started(), harness.started());
+    harness.done(second, "2");
+    assert_eq!(text(&harness.answer()), "2");
+    harness.done(first, "1");
+    assert_eq!(text(&harness.answer()), "1");
+    assert_eq!(harness.worker.counters().tasks_repeated, 0);
+}
+
+#[test]
+fn only_so_many_places_get_one_answer() {
+    let mut harness = Harness::new();
+    harness.task("r1");
+    let job = harness.started();
+    for place in 0..100 {
+        harness.task_to("r1", "BTC/USD", None, Some(&format!("inbox {place}")));
+    }
+    harness.done(job, "1");
+    assert_eq!(harness.outputs.len(), 8);
+}
+
+#[test]
+fn what_runs_and_what_waits_is_bounded_and_the_rest_is_refused_at_once() {
+    let mut harness = Harness::with(|config| (config.max_concurrent, config.max_queued) = (2, 1));
+    for request in ["r1", "r2", "r3", "r4"] {
+        harness.task(request);
+    }
+    let (first, _) = (harness.started(), harness.started());
+    let refused = harness.answer();
+    assert_eq!((refused.request.as_str(), text(&refused).as_str()), ("r4", "worker is overloaded"));
+    assert_eq!((refused.observed.is_err(), refused.reply.as_deref()), (true, Some("inbox")));
+    assert_eq!((harness.worker.load(), harness.worker.counters().tasks_refused), ((2, 1), 1));
+    harness.done(first, "1");
+    harness.answer();
+    harness.started();
+    harness.task("r4");
+    assert_eq!(harness.worker.load(), (2, 1), "a refusal is not remembered");
+    harness.nothing();
+}
+
+#[test]
+fn waiting_tasks_start_in_the_order_they_came() {
+    let mut harness = Harness::with(|config| config.max_concurrent = 1);
+    for request in ["r1", "r2", "r3"] {
+        harness.task(request);
+    }
+    let mut order = Vec::new();
+    for _ in 0..3 {
+        let job = harness.started();
+        harness.done(job, "1");
+        order.push(harness.answer().request.to_string());
+    }
+    assert_eq!(order, ["r1", "r2", "r3"]);
+}
+
+#[test]
+fn the_time_to_live_is_believed_within_bounds() {
+    let cases = [
+        (Some(Duration::ZERO), None),
+        (Some(Duration::from_nanos(1)), Some(Duration::from_nanos(1))),
+        (None, Some(Duration::from_secs(30))),
+        (Some(Duration::MAX), Some(Duration::from_mins(10))),
+    ];
+    for (ttl, expected) in cases {
+        let mut harness = Harness::new();
+        harness.task_to("r1", "BTC/USD", ttl, None);
+        match expected {
+            None => harness.nothing(),
+            Some(expected) => {
+                assert!(matches!(harness.next(), Output::Start { time_left, .. } if time_left == expected), "{ttl:?}");
+            }
+        }
+        assert_eq!(harness.worker.counters().tasks_expired, u64::from(expected.is_none()));
+    }
+}
+
+#[test]
+fn a_running_job_is_aborted_at_its_deadline_and_its_late_word_ignored() {
+    let mut harness = Harness::new();
+    harness.task("r1");
+    let job = harness.started();
+    harness.at_ms(999);
+    harness.nothing();
+    harness.at_ms(1000);
+    assert_eq!(harness.next(), Output::Abort(job));
+    harness.done(job, "1");
+    harness.nothing();
+    let counters = harness.worker.counters();
+    assert_eq!((counters.tasks_expired, counters.succeeded), (1, 0));
+    assert_eq!((harness.worker.load(), harness.worker.remembered()), ((0, 0), 0));
+    assert_eq!(harness.worker.poll_timeout(), None);
+}
+
+#[test]
+fn an_answer_at_the_deadline_is_too_late() {
+    let mut harness = Harness::new();
+    harness.task("r1");
+    let job = harness.started();
+    harness.now = Timestamp::from_millis(1000);
+    harness.done(job, "1");
+    assert_eq!(harness.next(), Output::Abort(job));
+    harness.nothing();
+}
+
+#[test]
+fn a_task_that_expires_while_it_waits_is_never_started() {
+    // Woken at each timeout, or late and at one go.
+    for step in [true, false] {
+        let mut harness = Harness::with(|config| config.max_concurrent = 1);
+        harness.task_to("running", "BTC/USD", Some(Duration::from_millis(500)), None);
+        let running = harness.started();
+        harness.task_to("dead", "BTC/USD", Some(Duration::from_millis(500)), None);
+        harness.task_to("live", "ETH/USD", Some(Duration::from_millis(900)), None);
+        if step {
+            harness.at_ms(500);
+        } else {
+            harness.jump_ms(500);
+        }
+        assert_eq!(harness.next(), Output::Abort(running));
+        let Output::Start { query, time_left, .. } = harness.next() else { panic!("no start") };
+        assert_eq!((query.as_str(), time_left), ("ETH/USD", Duration::from_millis(400)));
+        harness.nothing();
+        assert_eq!(harness.worker.counters().tasks_expired, 2);
+    }
+}
+
+#[test]
+fn words_on_jobs_that_do_not_run_are_ignored() {
+    let mut harness = Harness::with(|config| config.max_concurrent = 1);
+    harness.task("r1");
+    harness.task("r2");
+    let job = harness.started();
+    harness.done(JobId(999), "1");
+    harness.done(JobId(job.0 + 1), "1");
+    harness.nothing();
+    harness.done(job, "1");
+    harness.answer();
+    harness.started();
+    harness.done(job, "2");
+    harness.nothing();
+    assert_eq!(harness.worker.counters().succeeded, 1);
+}
+
+#[test]
+fn answers_are_remembered_within_bounds_of_count_and_time() {
+    let mut harness = Harness::with(|config| config.max_remembered = 2);
+    for request in ["r1", "r2", "r3"] {
+        harness.task(request);
+        let job = harness.started();
+        harness.done(job, "1");
+        harness.answer();
+    }
+    assert_eq!(harness.worker.remembered(), 2);
+    harness.task("r3");
+    harness.answer();
+    harness.task("r1");
+    let again = harness.started();
+    harness.done(again, "1");
+    harness.answer();
+    harness.at_ms(59_999);
+    assert_eq!(harness.worker.remembered(), 2);
+    harness.at_ms(60_000);
+    assert_eq!((harness.worker.remembered(), harness.worker.poll_timeout()), (0, None));
+}
+
+#[test]
+fn a_worker_announces_itself_when_the_bus_is_up_and_every_so_often_since() {
+    let live = Output::Announce(PresenceState::Live);
+    let mut harness = Harness::new();
+    assert_eq!(harness.worker.poll_timeout(), None, "nothing to say without a bus");
+    harness.input(Input::BusUp);
+    assert_eq!(harness.next(), live);
+    harness.at_ms(1999);
+    harness.nothing();
+    harness.at_ms(6000);
+    assert_eq!([harness.next(), harness.next(), harness.next()], [live.clone(), live.clone(), live.clone()]);
+    harness.input(Input::BusDown);
+    harness.at_ms(60_000);
+    harness.nothing();
+    assert_eq!(harness.worker.poll_timeout(), None);
+    harness.input(Input::BusUp);
+    assert_eq!(harness.next(), live);
+    harness.nothing();
+}
+
+#[test]
+fn a_draining_worker_says_so_finishes_and_says_farewell_once() {
+    let mut harness = Harness::with(|config| config.max_concurrent = 1);
+    harness.input(Input::BusUp);
+    harness.next();
+    harness.task("r1");
+    let first = harness.started();
+    harness.task("r2");
+    harness.input(Input::Drain);
+    assert_eq!(harness.next(), Output::Announce(PresenceState::Draining));
+    harness.input(Input::Drain);
+    harness.task("r3");
+    let refused = harness.answer();
+    assert_eq!((refused.request.as_str(), text(&refused).as_str()), ("r3", "worker is draining"));
+    assert_eq!(harness.worker.counters().tasks_refused, 1);
+    harness.done(first, "1");
+    harness.answer();
+    let second = harness.started();
+    harness.task("r1");
+    assert_eq!(text(&harness.answer()), "1", "who asks again is still answered");
+    harness.done(second, "2");
+    harness.answer();
+    assert_eq!(harness.next(), Output::Announce(PresenceState::Left));
+    assert_eq!(harness.next(), Output::Drained);
+    harness.input(Input::Drain);
+    harness.at_ms(600_000);
+    harness.nothing();
+    assert_eq!(harness.worker.poll_timeout(), None);
+}
+
+#[test]
+fn an_idle_worker_is_drained_at_once() {
+    let mut harness = Harness::new();
+    harness.input(Input::BusUp);
+    harness.next();
+    harness.input(Input::Drain);
+    assert_eq!([harness.next(), harness.next()], [Output::Announce(PresenceState::Left), Output::Drained]);
+    harness.nothing();
+}
+
+#[test]
+fn draining_ends_when_the_last_job_expires() {
+    let mut harness = Harness::with(|config| config.max_concurrent = 1);
+    harness.task("r1");
+    harness.task("r2");
+    let job = harness.started();
+    harness.input(Input::Drain);
+    harness.jump_ms(1000);
+    assert_eq!([harness.next(), harness.next()], [Output::Abort(job), Output::Drained]);
+    harness.nothing();
+}
+
+#[test]
+fn everything_is_counted() {
+    let mut harness = Harness::with(|config| (config.max_concurrent, config.max_queued) = (1, 1));
+    harness.task("good");
+    let good = harness.started();
+    harness.task("bad");
+    harness.task("good");
+    harness.task("refused");
+    harness.task_to("dead", "BTC/USD", Some(Duration::ZERO), None);
+    harness.at_ms(10);
+    harness.done(good, "1");
+    let Some(Output::Start { job, .. }) = harness.outputs.pop_back() else { panic!("no start") };
+    harness.at_ms(30);
+    harness.input(Input::Done { job, observed: Err("no price".into()) });
+    let counters = harness.worker.counters();
+    assert_eq!((counters.tasks_received, counters.tasks_repeated, counters.tasks_refused), (5, 1, 1));
+    assert_eq!((counters.tasks_expired, counters.succeeded, counters.failed), (1, 1, 1));
+    assert_eq!(counters.processing_time, Duration::from_millis(40));
+}
+
+#[test]
+fn absurd_times_break_nothing() {
+    let mut harness = Harness::new();
+    harness.jump_ms(5000);
+    harness.task("r1");
+    let job = harness.started();
+    harness.now = Timestamp::ZERO;
+    harness.done(job, "1");
+    assert_eq!(harness.answer().response_time, Duration::ZERO, "a clock that goes backwards stands still");
+    harness.task("r2");
+    let job = harness.started();
+    harness.now = Timestamp::MAX;
+    harness.worker.handle_timeout(harness.now);
+    harness.drain_outputs();
+    assert_eq!(harness.next(), Output::Abort(job));
+    harness.task("r3");
+    let job = harness.started();
+    harness.done(job, "1");
+    assert_eq!(harness.next(), Output::Abort(job), "at the end of time every deadline has passed");
+    assert_eq!((harness.worker.load(), harness.worker.remembered()), ((0, 0), 0));
+}
