@@ -15,7 +15,7 @@ fn answered(harness: &mut Harness, id: &str) -> Task {
 
 #[test]
 fn an_outcome_is_forgotten_when_its_time_is_over() {
-    let mut harness = Harness::with(|config| config.remember = Duration::from_secs(60));
+    let mut harness = Harness::with(|config| config.remember = Duration::from_mins(1));
     harness.live(&["a"]);
     let task = answered(&mut harness, "r1");
     harness.at_ms(59_999);
@@ -46,7 +46,7 @@ fn the_oldest_is_forgotten_first_when_there_are_too_many() {
 
 #[test]
 fn nothing_is_remembered_where_nothing_may_be() {
-    for (count, time) in [(0, Duration::from_secs(60)), (10, Duration::ZERO)] {
+    for (count, time) in [(0, Duration::from_mins(1)), (10, Duration::ZERO)] {
         let mut harness = Harness::with(|config| (config.max_remembered, config.remember) = (count, time));
         harness.live(&["a"]);
         answered(&mut harness, "r1");
@@ -74,7 +74,7 @@ fn failures_for_want_of_a_bus_or_of_workers_are_asked_anew() {
 
 #[test]
 fn forgetting_an_earlier_asking_does_not_forget_a_later_one_of_the_same_id() {
-    let mut harness = Harness::with(|config| config.remember = Duration::from_secs(60));
+    let mut harness = Harness::with(|config| config.remember = Duration::from_mins(1));
     harness.live(&["a"]);
     let cancelled = harness.submit("r1", "BTC/USD");
     harness.task();

@@ -147,7 +147,7 @@ fn a_duplicate_does_not_prolong_the_pause() {
 
 #[test]
 fn a_pause_never_outlasts_the_deadline() {
-    let mut harness = Harness::with(|config| config.stall = Duration::from_secs(300));
+    let mut harness = Harness::with(|config| config.stall = Duration::from_mins(5));
     let (silent, _) = harness.ask();
     let (answered, task) = harness.ask();
     harness.says(&task, "a", "1");
