@@ -67,6 +67,20 @@ struct EndpointStats<'a> {
     last_error: &'a str,
     processing_time: u64,
     average_processing_time: u64,
+    data: Drops,
+}
+
+/// What a worker could not take or give, counted: nothing is lost without a trace.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(super) struct Drops {
+    /// Tasks that were not understood.
+    pub(super) tasks_malformed: u64,
+    /// Tasks whose time was over before there was an answer.
+    pub(super) tasks_expired: u64,
+    /// Tasks that the bus dropped because they came faster than they were taken.
+    pub(super) tasks_dropped: u64,
+    /// Results that could not be sent: the bus was disconnected, its queue full, or the reply subject not valid.
+    pub(super) results_unsent: u64,
 }
 
 /// The service side of a worker.
@@ -119,16 +133,16 @@ impl<B: Bus> Service<B> {
         self.last_error.push_str(&error[..error.floor_char_boundary(MAX_LAST_ERROR_BYTES)]);
     }
 
-    pub(super) fn answer(&self, request: &Message, counters: &Counters, state: PresenceState) {
+    pub(super) fn answer(&self, request: &Message, counters: &Counters, drops: Drops, state: PresenceState) {
         let Some(reply) = &request.reply else { return };
         let verb = request.subject.split('.').nth(1).unwrap_or_default();
-        let Some(body) = self.body(verb, counters, state) else { return };
+        let Some(body) = self.body(verb, counters, drops, state) else { return };
         if let Err(error) = self.bus.publish(reply, None, body) {
             debug!(%error, verb, "a service request is not answered");
         }
     }
 
-    fn body(&self, verb: &str, counters: &Counters, state: PresenceState) -> Option<Bytes> {
+    fn body(&self, verb: &str, counters: &Counters, drops: Drops, state: PresenceState) -> Option<Bytes> {
         let standard = |kind: &str| Standard {
             kind: format!("io.nats.micro.v1.{kind}_response"),
             name: wire::SERVICE,
@@ -167,6 +181,7 @@ impl<B: Bus> Service<B> {
                         last_error: &self.last_error,
                         processing_time: saturating_nanos(counters.processing_time),
                         average_processing_time: u64::try_from(average).unwrap_or(u64::MAX),
+                        data: drops,
                     }],
                 })
             }

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tracing::{debug, info, warn};
 
-use super::service::Service;
+use super::service::{Drops, Service};
 use super::{BusChange, bus_changes, sleep_if, take_ready};
 use crate::bus::{Bus, BusError, BusStatus, Message, Subscription};
 use crate::clock::Clock;
@@ -65,6 +65,8 @@ pub struct WorkerDriver<B: Bus, S> {
     jobs: JoinSet<JobEnd>,
     running: HashMap<JobId, AbortHandle>,
     state: PresenceState,
+    tasks_malformed: u64,
+    results_unsent: u64,
     drained: bool,
 }
 
@@ -91,6 +93,8 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
             jobs: JoinSet::new(),
             running: HashMap::new(),
             state: PresenceState::Live,
+            tasks_malformed: 0,
+            results_unsent: 0,
             drained: false,
         })
     }
@@ -108,24 +112,26 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
                 sleep.as_mut().reset(self.clock.instant(at));
             }
             tokio::select! {
-                biased;
-                changed = self.status.changed() => {
-                    if changed.is_err() {
-                        warn!("the bus is closed: the worker stops");
-                        return;
-                    }
-                }
-                () = &mut stop, if !stopping => {
-                    stopping = true;
-                    info!("draining");
-                    self.tasks = None;
-                    self.input(Input::Drain);
-                }
-                Some(done) = self.jobs.join_next_with_id() => self.job_ended(done),
-                Some(message) = recv_if(&mut self.tasks) => self.task(&message),
-                Some(message) = self.service.recv() => self.service.answer(&message, self.machine.counters(), self.state),
-                () = sleep_if(wake_at.is_some(), sleep.as_mut()) => {}
-            }
+                            biased;
+                            changed = self.status.changed() => {
+                                if changed.is_err() {
+                                    warn!("the bus is closed: the worker stops");
+                                    return;
+                                }
+                            }
+                            () = &mut stop, if !stopping => {
+                                stopping = true;
+                                info!("draining");
+                                self.tasks = None;
+                                self.input(Input::Drain);
+                            }
+                            Some(done) = self.jobs.join_next_with_id() => self.job_ended(done),
+                            Some(message) = recv_if(&mut self.tasks) => self.task(&message),
+                            Some(message) = self.service.recv() => {
+                                self.service.answer(&message, self.machine.counters(), self.drops(), self.state);
+                            }
+            () = sleep_if(wake_at.is_some(), sleep.as_mut()) => {}
+                        }
             self.take_all_ready();
             self.machine.handle_timeout(self.clock.now());
             self.execute();
@@ -170,7 +176,10 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
     fn task(&mut self, message: &Message) {
         match wire::decode_task(&message.payload, message.reply.as_deref()) {
             Ok(task) => self.input(Input::Task(task)),
-            Err(error) => debug!(%error, "a task is dropped"),
+            Err(error) => {
+                self.tasks_malformed += 1;
+                debug!(%error, "a task is dropped");
+            }
         }
     }
 
@@ -218,12 +227,22 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
                     let subject = result.reply.as_deref().unwrap_or(wire::RESULTS);
                     let body = wire::encode_result(&self.identity.id, &result);
                     if let Err(error) = self.bus.publish(subject, None, body) {
+                        self.results_unsent += 1;
                         debug!(%error, request = %result.request, "a result is not sent");
                     }
                 }
                 Output::Announce(state) => self.announce(state),
                 Output::Drained => self.drained = true,
             }
+        }
+    }
+
+    fn drops(&self) -> Drops {
+        Drops {
+            tasks_malformed: self.tasks_malformed,
+            tasks_expired: self.machine.counters().tasks_expired,
+            tasks_dropped: self.tasks.as_ref().map_or(0, Subscription::dropped),
+            results_unsent: self.results_unsent,
         }
     }
 

@@ -106,6 +106,7 @@ async fn workers_are_a_nats_service() {
             (&json!(1), &json!(0))
         );
         assert!(stats["endpoints"][0]["average_processing_time"].is_u64(), "{stats}");
+        assert_eq!(stats["endpoints"][0]["data"]["results_unsent"], 0, "{stats}");
     }
 }
 
