@@ -1,5 +1,6 @@
 //! The programs that serve: the coordinator, the worker, and both in one process.
 
+use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::SystemTime;
@@ -7,13 +8,12 @@ use std::time::SystemTime;
 use anyhow::{Context, anyhow};
 use axum::serve::{Listener, ListenerExt};
 use quorate_core::policy::Overrides;
-use quorate_runtime::bus::BusError;
 use quorate_runtime::bus::local::LocalBus;
 use quorate_runtime::bus::nats::{NatsBus, NatsConfig};
 use quorate_runtime::clock::Clock;
 use quorate_runtime::driver::{WorkerDriver, WorkerIdentity, WorkerSettings};
 use quorate_runtime::http::{ApiSettings, RateLimit, ServeLimits};
-use quorate_runtime::node::{CoordinatorSettings, run_coordinator};
+use quorate_runtime::node::{CoordinatorSettings, NodeError, run_coordinator};
 use quorate_runtime::source::{AnySource, SimulatedConfig, SourceKind};
 use reqwest::Url;
 use tokio::net::TcpListener;
@@ -86,7 +86,8 @@ pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
         {
             info!("the demo ended early: {error:#}");
         }
-        println!("Serving on {} until Ctrl-C.", localhost(address));
+        // Whoever reads this may have seen enough: the server goes on.
+        let _ = writeln!(std::io::stdout(), "Serving on {} until Ctrl-C.", localhost(address));
         std::future::pending::<()>().await;
     };
     tokio::select! {
@@ -121,7 +122,7 @@ pub async fn embedded_demo() -> anyhow::Result<()> {
 
 /// A coordinator and workers that share this process.
 struct Cluster {
-    coordinator: tokio::task::JoinHandle<Result<(), BusError>>,
+    coordinator: tokio::task::JoinHandle<Result<(), NodeError>>,
     workers: JoinSet<()>,
 }
 

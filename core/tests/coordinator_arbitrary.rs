@@ -345,7 +345,7 @@ impl Run {
             }
             Step::Presence { worker, state, replicated } => {
                 self.announcements += 1;
-                Input::Presence(Presence { worker: self::worker(worker), state, replicated })
+                Input::Presence(Presence { worker: self::worker(worker), instance: "".into(), state, replicated })
             }
             Step::BusUp => Input::BusUp,
             Step::BusDown => Input::BusDown,
@@ -437,7 +437,7 @@ proptest! {
                 }
                 Step::Presence { worker, state, replicated } => {
                     let worker = self::worker(worker);
-                    run.coordinator.handle_input(at, Input::Presence(Presence { worker, state, replicated }));
+                    run.coordinator.handle_input(at, Input::Presence(Presence { worker, instance: "".into(), state, replicated }));
                 }
                 Step::BusUp => run.coordinator.handle_input(at, Input::BusUp),
                 Step::BusDown => run.coordinator.handle_input(at, Input::BusDown),

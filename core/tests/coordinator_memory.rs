@@ -47,7 +47,7 @@ fn coordinator() -> Coordinator {
     let mut coordinator = Coordinator::new(config, 7);
     coordinator.handle_input(NOW, Input::BusUp);
     for worker in (0..3).map(worker) {
-        let presence = Presence { worker, state: PresenceState::Live, replicated: false };
+        let presence = Presence { worker, instance: "".into(), state: PresenceState::Live, replicated: false };
         coordinator.handle_input(NOW, Input::Presence(presence));
     }
     coordinator

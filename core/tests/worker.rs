@@ -358,6 +358,11 @@ fn a_draining_worker_says_so_finishes_and_says_farewell_once() {
     harness.input(Input::Drain);
     harness.task("r3");
     harness.nothing();
+    assert_eq!(harness.worker.counters().tasks_refused, 0, "who has not heard of it yet is served");
+    harness.at_ms(250);
+    assert_eq!(harness.next(), Output::CloseIntake);
+    harness.task("r4");
+    harness.nothing();
     assert_eq!(harness.worker.counters().tasks_refused, 1);
     harness.done(first, "1");
     harness.answer();
@@ -365,6 +370,9 @@ fn a_draining_worker_says_so_finishes_and_says_farewell_once() {
     harness.task("r1");
     assert_eq!(text(&harness.answer()), "1", "who asks again is still answered");
     harness.done(second, "2");
+    harness.answer();
+    let third = harness.started();
+    harness.done(third, "3");
     harness.answer();
     assert_eq!(harness.next(), Output::Announce(PresenceState::Left));
     assert_eq!(harness.next(), Output::Drained);
@@ -375,13 +383,48 @@ fn a_draining_worker_says_so_finishes_and_says_farewell_once() {
 }
 
 #[test]
-fn an_idle_worker_is_drained_at_once() {
+fn an_idle_worker_is_drained_after_its_grace() {
     let mut harness = Harness::new();
     harness.input(Input::BusUp);
     harness.next();
     harness.input(Input::Drain);
-    assert_eq!([harness.next(), harness.next()], [Output::Announce(PresenceState::Left), Output::Drained]);
+    assert_eq!(harness.next(), Output::Announce(PresenceState::Draining));
+    harness.at_ms(249);
     harness.nothing();
+    harness.at_ms(250);
+    let last = [harness.next(), harness.next(), harness.next()];
+    assert_eq!(last, [Output::CloseIntake, Output::Announce(PresenceState::Left), Output::Drained]);
+    harness.nothing();
+}
+
+#[test]
+fn a_job_that_is_asked_for_again_goes_on_for_as_long_as_it_is_wanted() {
+    let mut harness = Harness::new();
+    harness.task_to("r", "BTC/USD", Some(Duration::from_millis(100)), Some("first"));
+    let job = harness.started();
+    harness.at_ms(50);
+    harness.task_to("r", "BTC/USD", Some(Duration::from_secs(10)), Some("second"));
+    harness.nothing();
+    harness.jump_ms(100);
+    assert_eq!(harness.next(), Output::Abort(job), "the source was told to take no longer than this");
+    let Output::Start { job: again, time_left, .. } = harness.next() else { panic!("not started again") };
+    assert_eq!((again, time_left), (job, Duration::from_millis(9950)));
+    assert_eq!(harness.worker.counters().tasks_expired, 0);
+    harness.done(again, "1");
+    assert_eq!([harness.answer().reply.as_deref(), harness.answer().reply.as_deref()], [Some("first"), Some("second")]);
+}
+
+#[test]
+fn of_many_askers_under_one_id_the_latest_are_answered() {
+    let mut harness = Harness::new();
+    for n in 1..=10 {
+        harness.task_to("r", "BTC/USD", Some(Duration::from_secs(1)), Some(&format!("asker {n}")));
+    }
+    let job = harness.started();
+    harness.done(job, "1");
+    let answered: Vec<_> = (0..8).map(|_| harness.answer().reply.expect("a reply subject")).collect();
+    harness.nothing();
+    assert_eq!(answered.last().map(AsRef::as_ref), Some("asker 10"));
 }
 
 #[test]
@@ -391,6 +434,8 @@ fn draining_ends_when_the_last_job_expires() {
     harness.task("r2");
     let job = harness.started();
     harness.input(Input::Drain);
+    harness.at_ms(250);
+    assert_eq!(harness.next(), Output::CloseIntake);
     harness.jump_ms(1000);
     assert_eq!([harness.next(), harness.next()], [Output::Abort(job), Output::Drained]);
     harness.nothing();

@@ -27,19 +27,30 @@ pub struct CoordinatorSettings {
     pub seed: u64,
 }
 
+/// Why a coordinator ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The bus cannot be used, or no longer.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    /// The driver panicked: a fault of this program.
+    #[error("the coordinator's driver panicked: {0}")]
+    Panicked(tokio::task::JoinError),
+}
+
 /// Runs a coordinator on `bus` and `listener` until `stop` completes. Then it is not ready and refuses further
 /// requests, finishes those in flight, flushes the bus, and returns: at the latest when the longest deadline in flight
 /// has passed, and a few seconds for answers to be written.
 ///
 /// # Errors
-/// [`BusError`] if the bus cannot subscribe, or is closed before `stop` completes.
+/// [`NodeError`] if the bus cannot subscribe, or is closed before `stop` completes.
 pub async fn run_coordinator<B: Bus, L: Listener<Addr = SocketAddr>>(
     bus: B,
     clock: Clock,
     listener: L,
     settings: CoordinatorSettings,
     stop: impl Future<Output = ()>,
-) -> Result<(), BusError> {
+) -> Result<(), NodeError> {
     let CoordinatorSettings { machine, api, limits, instance, seed } = settings;
     let (driver, coordinator) = CoordinatorDriver::new(bus, clock, machine, &instance, seed).await?;
     let router = router(coordinator.clone(), clock, api);
@@ -50,17 +61,15 @@ pub async fn run_coordinator<B: Bus, L: Listener<Addr = SocketAddr>>(
     };
     let driving = async {
         let mut running = pin!(tokio::spawn(driver.run()));
-        let stopped_by_itself = tokio::select! {
-            () = stop => false,
-            _ = &mut running => true,
+        let result = tokio::select! {
+            () = stop => {
+                coordinator.drain().await;
+                running.await.map_err(NodeError::Panicked)
+            }
+            ended = &mut running => ended.map_err(NodeError::Panicked).and(Err(BusError::Closed.into())),
         };
-        if !stopped_by_itself {
-            coordinator.drain().await;
-            // A driver that panicked has nothing in flight any more.
-            let _ = running.await;
-        }
         drop(drained);
-        if stopped_by_itself { Err(BusError::Closed) } else { Ok(()) }
+        result
     };
     let ((), result) = tokio::join!(serving, driving);
     result

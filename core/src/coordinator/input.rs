@@ -83,6 +83,8 @@ pub enum UndeliveredCause {
 pub struct Presence {
     /// Who.
     pub worker: WorkerId,
+    /// Which of the processes behind that name says so; the empty text if it does not say.
+    pub instance: Arc<str>,
     /// What it says.
     pub state: PresenceState,
     /// Whether several replicas stand behind this name: a second answer may then come from another replica and differ.

@@ -1,6 +1,7 @@
 //! The workers a coordinator knows: who is live, and how far each can be trusted.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::Config;
@@ -8,6 +9,9 @@ use super::input::{Presence, PresenceState};
 use super::reliability::{Reliability, Score};
 use crate::id::WorkerId;
 use crate::time::Timestamp;
+
+/// The most processes behind one name that are told apart.
+const MAX_INSTANCES: usize = 64;
 
 /// What a coordinator knows of one worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +26,9 @@ pub struct Worker {
     pub last_heard: Timestamp,
     /// Its record.
     pub reliability: Reliability,
+    /// When each process behind its name last said that it is live; one that is leaving is not among them. When one of
+    /// several leaves, as in a rolling restart, the worker does not.
+    instances: BTreeMap<Arc<str>, Timestamp>,
 }
 
 /// Where a worker stands.
@@ -38,11 +45,11 @@ pub enum WorkerState {
 }
 
 impl Worker {
-    /// Whether a second, different answer of this worker to one request, asked `attempts` times, contradicts the
-    /// first. One that never announced itself may not know that it should repeat its answer when it is asked twice,
-    /// and replicas do not share their answers.
-    pub(super) fn must_repeat_itself(&self, attempts: u32) -> bool {
-        attempts == 1 || (self.announced && !self.replicated)
+    /// Whether a second, different answer of this worker to one request contradicts the first. Where the workers may
+    /// have been asked twice, one that never announced itself may not know that it should repeat its answer, and
+    /// replicas do not share theirs.
+    pub(super) fn must_repeat_itself(&self, asked_twice: bool) -> bool {
+        !asked_twice || (self.announced && !self.replicated)
     }
 }
 
@@ -94,33 +101,47 @@ impl Registry {
         if presence.state == PresenceState::Left && !self.workers.contains_key(&presence.worker) {
             return Some(false);
         }
+        let presence_time = self.presence;
         let worker = self.entry(now, &presence.worker)?;
         let before = worker.state;
-        worker.last_heard = now;
         worker.announced = true;
         worker.replicated = presence.replicated;
+        worker.last_heard = now;
         worker.state = match presence.state {
-            PresenceState::Live => WorkerState::Live,
-            PresenceState::Draining => WorkerState::Draining,
-            PresenceState::Left => WorkerState::Left,
+            PresenceState::Live => {
+                if worker.instances.len() < MAX_INSTANCES || worker.instances.contains_key(&presence.instance) {
+                    worker.instances.insert(Arc::clone(&presence.instance), now);
+                }
+                WorkerState::Live
+            }
+            leaving => {
+                worker.instances.remove(&presence.instance);
+                worker.instances.retain(|_, last_heard| last_heard.after(presence_time) > now);
+                match leaving {
+                    _ if !worker.instances.is_empty() => before,
+                    PresenceState::Left => WorkerState::Left,
+                    _ => WorkerState::Draining,
+                }
+            }
         };
         Some(worker.state == WorkerState::Left && before != WorkerState::Left)
     }
 
-    /// Marks the workers that have not been heard for the presence time as expired.
+    /// Marks the workers that have not been heard for the presence time as expired. One that left is, too: whoever is
+    /// heard under its name after that is another.
     pub(super) fn expire(&mut self, now: Timestamp) {
         for worker in self.workers.values_mut() {
-            let heard = matches!(worker.state, WorkerState::Live | WorkerState::Draining);
-            if heard && worker.last_heard.after(self.presence) <= now {
+            if worker.state != WorkerState::Expired && worker.last_heard.after(self.presence) <= now {
                 worker.state = WorkerState::Expired;
+                worker.instances.clear();
             }
         }
     }
 
     /// When the next worker expires, if it is not heard before.
     pub(super) fn next_expiry(&self) -> Option<Timestamp> {
-        let heard = |worker: &&Worker| matches!(worker.state, WorkerState::Live | WorkerState::Draining);
-        self.workers.values().filter(heard).map(|worker| worker.last_heard.after(self.presence)).min()
+        let present = |worker: &&Worker| worker.state != WorkerState::Expired;
+        self.workers.values().filter(present).map(|worker| worker.last_heard.after(self.presence)).min()
     }
 
     /// The entry of a worker, made if there is none. A full registry forgets the worker that has been gone longest; if
@@ -143,6 +164,7 @@ impl Registry {
                 replicated: false,
                 last_heard: now,
                 reliability: Reliability::default(),
+                instances: BTreeMap::new(),
             };
             self.workers.insert(id.clone(), worker);
         }

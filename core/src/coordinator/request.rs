@@ -56,6 +56,8 @@ pub(super) struct Request {
     /// When the request's timer is armed for.
     pub(super) armed_at: Timestamp,
     pub(super) attempts: u32,
+    /// Whether the same id was asked before, in a request that was given up, so that its answers may still come.
+    pub(super) asked_before: bool,
     /// Whether no worker was known when the request was made, so that nobody can say when all have answered.
     pub(super) open: bool,
     /// The expected workers and those that joined by answering, ordered by worker.
@@ -125,6 +127,11 @@ impl Request {
     /// Whether some worker, known or not, has been silent so far.
     pub(super) fn is_anyone_silent(&self) -> bool {
         self.awaited > 0 || self.participants.is_empty()
+    }
+
+    /// Whether a worker may have been asked this more than once.
+    pub(super) fn may_be_asked_twice(&self) -> bool {
+        self.attempts > 1 || self.asked_before
     }
 
     pub(super) fn has_answers(&self) -> bool {

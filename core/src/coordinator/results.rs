@@ -46,10 +46,10 @@ impl Coordinator {
                 (Ok(first), Ok(second)) => first == second,
                 (Err(_), Err(_)) => true,
                 // A worker that had no place for the first asking may have one for the second.
-                (Err(_), Ok(_)) => request.attempts > 1,
+                (Err(_), Ok(_)) => request.may_be_asked_twice(),
                 (Ok(_), Err(_)) => false,
             };
-            if agrees || !worker.must_repeat_itself(request.attempts) {
+            if agrees || !worker.must_repeat_itself(request.may_be_asked_twice()) {
                 self.counters.results_duplicate += 1;
             } else {
                 self.counters.results_equivocal += 1;

@@ -12,12 +12,13 @@ use super::table::{Known, Slot};
 use super::timers::Timer;
 use crate::id::{RequestId, Ticket};
 use crate::outcome::{Outcome, count};
+use crate::policy::Policy;
 use crate::time::Timestamp;
 
 /// What becomes of a submission.
 enum Admission {
-    /// It is asked, under an id that is not in use.
-    Ask(RequestId),
+    /// It is asked, under an id that is not in use now.
+    Ask { id: RequestId, policy: Policy, asked_before: bool },
     /// It waits for the request in flight under the same id.
     Join(Slot),
     /// It gets what an earlier request under the same id got.
@@ -28,7 +29,7 @@ impl Coordinator {
     pub(super) fn submit(&mut self, submit: Submit) {
         let ticket = submit.ticket;
         match self.admit(&submit) {
-            Ok(Admission::Ask(id)) => self.ask(id, submit),
+            Ok(Admission::Ask { id, policy, asked_before }) => self.ask(id, policy, asked_before, submit),
             Ok(Admission::Join(slot)) => {
                 self.counters.requests_joined += 1;
                 self.table.join(slot, ticket);
@@ -54,7 +55,8 @@ impl Coordinator {
     /// Decides on a submission: what is known of its id first, since a retry costs nothing, then whether there is
     /// room for another request.
     fn admit(&mut self, submit: &Submit) -> Result<Admission, Refusal> {
-        self.config.policy.with(&submit.overrides, &self.config.limits)?;
+        let policy = self.config.policy.with(&submit.overrides, &self.config.limits)?;
+        let mut asked_before = false;
         if let Some(id) = &submit.id {
             match self.table.known(id) {
                 Some(Known::InFlight(slot)) => {
@@ -75,6 +77,7 @@ impl Coordinator {
                     if let Some(outcome) = &ended.outcome {
                         return Ok(Admission::Replay(Arc::clone(outcome)));
                     }
+                    asked_before = true;
                 }
                 None => {}
             }
@@ -86,7 +89,8 @@ impl Coordinator {
         } else if self.table.len() >= self.config.max_in_flight {
             Err(Refusal::Overloaded)
         } else {
-            Ok(Admission::Ask(submit.id.clone().unwrap_or_else(|| self.draw_id())))
+            let id = submit.id.clone().unwrap_or_else(|| self.draw_id());
+            Ok(Admission::Ask { id, policy, asked_before })
         }
     }
 
@@ -101,12 +105,7 @@ impl Coordinator {
         }
     }
 
-    fn ask(&mut self, id: RequestId, submit: Submit) {
-        let policy = self
-            .config
-            .policy
-            .with(&submit.overrides, &self.config.limits)
-            .expect("the policy of an admitted request is valid");
+    fn ask(&mut self, id: RequestId, policy: Policy, asked_before: bool, submit: Submit) {
         let now = self.now;
         let participants: Vec<Participant> =
             self.registry.live().map(|worker| Participant { worker: worker.clone(), part: Part::Awaited }).collect();
@@ -123,6 +122,7 @@ impl Coordinator {
             stall_at: None,
             armed_at: Timestamp::ZERO,
             attempts: 1,
+            asked_before,
             open: participants.is_empty(),
             awaited: count(participants.len()),
             participants,

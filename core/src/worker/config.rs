@@ -17,6 +17,8 @@ pub struct Config {
     pub remember: Duration,
     /// How many answers are remembered; the oldest is forgotten first.
     pub max_remembered: usize,
+    /// How long a worker that drains still takes tasks: those of coordinators that have not heard yet that it does.
+    pub drain_grace: Duration,
     /// How often the worker announces itself; a third of the coordinator's presence time or less.
     pub announce_every: Duration,
 }
@@ -30,6 +32,7 @@ impl Default for Config {
             max_ttl: Duration::from_mins(10),
             remember: Duration::from_mins(1),
             max_remembered: 10_000,
+            drain_grace: Duration::from_millis(250),
             announce_every: Duration::from_secs(2),
         }
     }

@@ -57,7 +57,7 @@ pub enum Input {
     BusUp,
     /// The bus is disconnected.
     BusDown,
-    /// Take no further tasks; finish those at hand.
+    /// Say that no further tasks are wanted, take those that come all the same for a short while, and finish them.
     Drain,
 }
 
@@ -79,6 +79,8 @@ pub enum Output {
     Answer(WorkResult),
     /// Tell the coordinators where this worker stands.
     Announce(PresenceState),
+    /// Receive no further tasks: everybody has had the time to hear that the worker is draining.
+    CloseIntake,
     /// Draining is done: nothing runs and nothing waits.
     Drained,
 }
@@ -90,7 +92,7 @@ pub struct Counters {
     pub tasks_received: u64,
     /// Tasks that were already known.
     pub tasks_repeated: u64,
-    /// Tasks that were not taken: answered with a failure because there was no place, or dropped while draining.
+    /// Tasks that were not taken: answered with a failure because there was no place, or dropped at the end of draining.
     pub tasks_refused: u64,
     /// Tasks dropped because their time was over before there was an answer.
     pub tasks_expired: u64,

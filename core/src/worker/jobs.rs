@@ -10,7 +10,8 @@ use crate::query::Query;
 use crate::time::Timestamp;
 use crate::value::Value;
 
-/// The most places one answer is sent to; more than that many coordinators never ask under one id.
+/// The most places one answer is sent to. Callers that give up and ask again under the same id make another place each
+/// time; the latest are those where somebody waits.
 const MAX_REPLIES: usize = 8;
 
 /// What a job answers. The query is part of it: two coordinators may use the same id for different queries.
@@ -35,7 +36,10 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) received: Timestamp,
+    /// When its source is given up.
     pub(super) deadline: Timestamp,
+    /// Until when somebody wants the answer: later than the deadline if it was asked for again since.
+    pub(super) wanted_until: Timestamp,
     pub(super) stage: Stage,
     /// Where the answer goes; empty once it is sent.
     pub(super) replies: Vec<ReplyTo>,
@@ -43,12 +47,17 @@ pub(super) struct Job {
 
 impl Job {
     pub(super) fn new(received: Timestamp, deadline: Timestamp, reply: ReplyTo) -> Self {
-        Self { received, deadline, stage: Stage::Queued, replies: vec![reply] }
+        Self { received, deadline, wanted_until: deadline, stage: Stage::Queued, replies: vec![reply] }
     }
 
-    /// Sends the answer to one more place. A coordinator that asks a second time names the same place again.
-    pub(super) fn wait_for(&mut self, reply: ReplyTo) {
-        if !self.replies.contains(&reply) && self.replies.len() < MAX_REPLIES {
+    /// Sends the answer to one more place, and keeps at it for as long as it is wanted there. A coordinator that asks a
+    /// second time names the same place again.
+    pub(super) fn wait_for(&mut self, reply: ReplyTo, until: Timestamp) {
+        self.wanted_until = self.wanted_until.max(until);
+        if !self.replies.contains(&reply) {
+            if self.replies.len() >= MAX_REPLIES {
+                self.replies.remove(0);
+            }
             self.replies.push(reply);
         }
     }

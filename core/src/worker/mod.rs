@@ -18,6 +18,17 @@ use crate::time::Timestamp;
 use crate::value::Value;
 use jobs::{Job, Jobs, Key, Stage};
 
+/// Whether a worker takes tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Intake {
+    /// It does.
+    Open,
+    /// It has said that it does not, and still takes those that come until then.
+    Closing(Timestamp),
+    /// It does not.
+    Closed,
+}
+
 /// The state machine that answers tasks.
 #[derive(Debug)]
 pub struct Worker {
@@ -25,14 +36,14 @@ pub struct Worker {
     now: Timestamp,
     jobs: Jobs,
     /// Jobs that wait for a place, the oldest first.
-    queue: VecDeque<JobId>,
+    queue: BTreeSet<JobId>,
     running: usize,
     /// When each job that waits or runs is of no use any more.
     deadlines: BTreeSet<(Timestamp, JobId)>,
     /// When it is time to be heard again.
     announce_at: Option<Timestamp>,
     bus_up: bool,
-    draining: bool,
+    intake: Intake,
     counters: Counters,
     outputs: VecDeque<Output>,
 }
@@ -44,12 +55,12 @@ impl Worker {
             config,
             now: Timestamp::ZERO,
             jobs: Jobs::default(),
-            queue: VecDeque::new(),
+            queue: BTreeSet::new(),
             running: 0,
             deadlines: BTreeSet::new(),
             announce_at: None,
             bus_up: false,
-            draining: false,
+            intake: Intake::Open,
             counters: Counters::default(),
             outputs: VecDeque::new(),
         }
@@ -90,13 +101,22 @@ impl Worker {
         if self.announce_at.is_some_and(|at| at <= self.now) {
             self.announce();
         }
+        if matches!(self.intake, Intake::Closing(at) if at <= self.now) {
+            self.intake = Intake::Closed;
+            self.outputs.push_back(Output::CloseIntake);
+            self.report_drained();
+        }
     }
 
     /// When the worker next wants [`Worker::handle_timeout`] to be called; `None` if it waits for nothing.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let deadline = self.deadlines.first().map(|(at, _)| *at);
         let memory = self.jobs.oldest_answered().map(|(at, _)| at);
-        [deadline, memory, self.announce_at].into_iter().flatten().min()
+        let closing = match self.intake {
+            Intake::Closing(at) => Some(at),
+            Intake::Open | Intake::Closed => None,
+        };
+        [deadline, memory, self.announce_at, closing].into_iter().flatten().min()
     }
 
     /// The next thing to do, until there is none.
@@ -126,11 +146,12 @@ impl Worker {
             self.counters.tasks_expired += 1;
             return;
         }
+        let deadline = self.now.after(ttl);
         let key = Key { request: task.request.clone(), query: task.query.clone() };
         if let Some(job) = self.jobs.find(&key) {
             self.counters.tasks_repeated += 1;
             match &job.stage {
-                Stage::Queued | Stage::Running => job.wait_for(task.reply),
+                Stage::Queued | Stage::Running => job.wait_for(task.reply, deadline),
                 Stage::Answered { observed, response_time } => {
                     let (observed, response_time) = (observed.clone(), *response_time);
                     self.answer(&key, vec![task.reply], &observed, response_time);
@@ -138,8 +159,8 @@ impl Worker {
             }
             return;
         }
-        if self.draining {
-            // No answer: a coordinator that knows does not wait for one, and another will hear the farewell.
+        if self.intake == Intake::Closed {
+            // No answer: everybody has had the time to hear that none is to be expected.
             self.counters.tasks_refused += 1;
             return;
         }
@@ -148,17 +169,16 @@ impl Worker {
             self.answer(&key, vec![task.reply], &Err("worker is overloaded".into()), Duration::ZERO);
             return;
         }
-        let deadline = self.now.after(ttl);
         let id = self.jobs.insert(key, Job::new(self.now, deadline, task.reply));
         self.deadlines.insert((deadline, id));
-        self.queue.push_back(id);
+        self.queue.insert(id);
         self.start_waiting();
     }
 
     /// Starts what waits, as far as there are places.
     fn start_waiting(&mut self) {
         while self.running < self.config.max_concurrent
-            && let Some(id) = self.queue.pop_front()
+            && let Some(id) = self.queue.pop_first()
         {
             let (key, job) = self.jobs.get_mut(id).expect("a queued job is kept");
             job.stage = Stage::Running;
@@ -193,18 +213,28 @@ impl Worker {
         self.report_drained();
     }
 
-    /// Drops a job whose deadline has passed: nobody waits for its answer any more.
+    /// A job's deadline has passed: nobody waits for its answer any more, or somebody does who asked later. For them the
+    /// source is asked anew, since it was told not to take longer than this.
     fn expire(&mut self, id: JobId) {
+        let now = self.now;
         let (_, job) = self.jobs.get_mut(id).expect("a job with a deadline is kept");
         self.deadlines.remove(&(job.deadline, id));
-        self.counters.tasks_expired += 1;
-        if matches!(job.stage, Stage::Running) {
+        let was_running = matches!(job.stage, Stage::Running);
+        let wanted_until = job.wanted_until;
+        if wanted_until > now {
+            job.deadline = wanted_until;
+            job.stage = Stage::Queued;
+            self.deadlines.insert((wanted_until, id));
+            self.queue.insert(id);
+        } else {
+            self.counters.tasks_expired += 1;
+            self.queue.remove(&id);
+            self.jobs.remove(id);
+        }
+        if was_running {
             self.running -= 1;
             self.outputs.push_back(Output::Abort(id));
-        } else {
-            self.queue.retain(|queued| *queued != id);
         }
-        self.jobs.remove(id);
     }
 
     fn answer(
@@ -226,14 +256,14 @@ impl Worker {
 
     /// Says where the worker stands, and sets the time for the next such word.
     fn announce(&mut self) {
-        let gone = self.draining && self.is_idle();
-        self.announce_at = (self.bus_up && !gone).then(|| self.now.after(self.config.announce_every));
+        let state = match self.intake {
+            Intake::Open => PresenceState::Live,
+            Intake::Closed if self.is_idle() => PresenceState::Left,
+            Intake::Closing(_) | Intake::Closed => PresenceState::Draining,
+        };
+        let goes_on = self.bus_up && state != PresenceState::Left;
+        self.announce_at = goes_on.then(|| self.now.after(self.config.announce_every));
         if self.bus_up {
-            let state = match (self.draining, gone) {
-                (false, _) => PresenceState::Live,
-                (true, false) => PresenceState::Draining,
-                (true, true) => PresenceState::Left,
-            };
             self.outputs.push_back(Output::Announce(state));
         }
     }
@@ -243,18 +273,14 @@ impl Worker {
     }
 
     fn drain(&mut self) {
-        if self.draining {
-            return;
-        }
-        self.draining = true;
-        if !self.is_idle() {
+        if self.intake == Intake::Open {
+            self.intake = Intake::Closing(self.now.after(self.config.drain_grace));
             self.announce();
         }
-        self.report_drained();
     }
 
     fn report_drained(&mut self) {
-        if self.draining && self.is_idle() {
+        if self.intake == Intake::Closed && self.is_idle() {
             self.announce();
             self.outputs.push_back(Output::Drained);
         }

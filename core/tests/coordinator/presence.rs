@@ -184,3 +184,44 @@ fn workers_are_listed_in_order() {
     let names: Vec<_> = harness.coordinator.workers().map(|(id, _)| id.as_str()).collect();
     assert_eq!(names, ["a", "b", "c"]);
 }
+
+#[test]
+fn a_worker_stays_while_another_process_of_its_name_is_live() {
+    let mut harness = Harness::new();
+    harness.announces_as("a", "old", PresenceState::Live);
+    harness.announces_as("a", "new", PresenceState::Live);
+    harness.announces_as("a", "old", PresenceState::Draining);
+    assert_eq!(harness.worker("a").state, WorkerState::Live);
+    let (ticket, task) = harness.ask();
+    harness.announces_as("a", "old", PresenceState::Left);
+    assert_eq!(harness.worker("a").state, WorkerState::Live);
+    harness.says(&task, "a", "1");
+    assert!(harness.outcome(ticket).missing.is_empty(), "the request went on waiting for the new process");
+    harness.announces_as("a", "new", PresenceState::Left);
+    assert_eq!(harness.worker("a").state, WorkerState::Left);
+}
+
+#[test]
+fn a_process_that_died_silently_does_not_keep_its_name_alive() {
+    let mut harness = Harness::with(|config| config.presence = Duration::from_secs(10));
+    harness.announces_as("a", "died", PresenceState::Live);
+    harness.at_ms(6_000);
+    harness.announces_as("a", "new", PresenceState::Live);
+    harness.at_ms(11_000);
+    harness.announces_as("a", "new", PresenceState::Left);
+    assert_eq!(harness.worker("a").state, WorkerState::Left);
+}
+
+#[test]
+fn a_name_that_left_is_taken_up_by_a_program_that_does_not_announce_itself() {
+    let mut harness = Harness::with(|config| config.presence = Duration::from_secs(10));
+    harness.live(&["a", "b"]);
+    harness.presence("a", PresenceState::Left);
+    harness.at_ms(9_000);
+    harness.live(&["b"]);
+    harness.at_ms(11_000);
+    assert_eq!(harness.worker("a").state, WorkerState::Expired);
+    let (_, task) = harness.ask();
+    harness.says(&task, "a", "1");
+    assert_eq!(harness.worker("a").state, WorkerState::Live);
+}

@@ -223,7 +223,7 @@ fn who_cannot_know_its_first_answer_does_not_contradict_itself_when_asked_twice(
         harness.live(&["silent"]);
         if announced {
             let state = PresenceState::Live;
-            harness.input(Input::Presence(Presence { worker: worker("a"), state, replicated }));
+            harness.input(Input::Presence(Presence { worker: worker("a"), instance: "".into(), state, replicated }));
         }
         let (_, task) = harness.ask();
         harness.says(&task, "a", "1");

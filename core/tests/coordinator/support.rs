@@ -94,7 +94,17 @@ impl Harness {
     }
 
     pub(crate) fn presence(&mut self, name: &str, state: PresenceState) {
-        self.input(Input::Presence(Presence { worker: worker(name), state, replicated: false }));
+        self.announces_as(name, "", state);
+    }
+
+    /// One of the processes behind a worker's name announces itself.
+    pub(crate) fn announces_as(&mut self, name: &str, instance: &str, state: PresenceState) {
+        self.input(Input::Presence(Presence {
+            worker: worker(name),
+            instance: instance.into(),
+            state,
+            replicated: false,
+        }));
     }
 
     /// Announces workers as live.

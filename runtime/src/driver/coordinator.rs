@@ -7,14 +7,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use quorate_core::Coordinator;
-use quorate_core::coordinator::{Config, Input, Output, Refusal, Task, Undelivered, UndeliveredCause};
-use quorate_core::id::{TaskId, Ticket};
+use quorate_core::coordinator::{
+    Config, Input, Output, Presence, Refusal, Task, Undelivered, UndeliveredCause, Worker,
+};
+use quorate_core::id::{TaskId, Ticket, WorkerId};
 use quorate_core::outcome::Outcome;
 use quorate_core::time::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info, warn};
 
-use super::handle::{Command, CoordinatorHandle, Snapshot, WorkerView};
+use super::handle::{Command, CoordinatorHandle, Snapshot, Status, WorkerView};
 use super::{BATCH, BusChange, bus_changes, sleep_if, take_ready};
 use crate::bus::{Bus, BusError, BusStatus, Message, PublishError, Subscription};
 use crate::clock::Clock;
@@ -38,6 +40,8 @@ pub struct CoordinatorDriver<B: Bus> {
     /// `_INBOX.<instance>.`: the reply subject of a task is this and the task's number.
     inbox: String,
     waiting: HashMap<Ticket, oneshot::Sender<Result<Arc<Outcome>, Refusal>>>,
+    /// Announcements that wait until all results that came before them are taken; at most one between two passes.
+    announced: Vec<Message>,
     malformed: u64,
     drained: bool,
 }
@@ -72,6 +76,7 @@ impl<B: Bus> CoordinatorDriver<B> {
             presence,
             inbox,
             waiting: HashMap::new(),
+            announced: Vec::new(),
             malformed: 0,
             drained: false,
         };
@@ -101,7 +106,7 @@ impl<B: Bus> CoordinatorDriver<B> {
                 }
                 Some(message) = self.replies.recv() => self.reply(&message),
                 Some(message) = self.results.recv() => self.result(&message, None),
-                Some(message) = self.presence.recv() => self.presence(PresenceMessage::decode(&message.payload)),
+                Some(message) = self.presence.recv(), if self.announced.is_empty() => self.announced.push(message),
                 command = self.commands.recv() => match command {
                     Some(command) => self.command(command),
                     None => return,
@@ -120,17 +125,20 @@ impl<B: Bus> CoordinatorDriver<B> {
     fn take_all_ready(&mut self) {
         self.bus_changed();
         let mut messages = Vec::new();
-        take_ready(&mut self.replies, |message| messages.push(message));
+        let no_more_replies = take_ready(&mut self.replies, &mut messages);
         for message in messages.drain(..) {
             self.reply(&message);
         }
-        take_ready(&mut self.results, |message| messages.push(message));
+        let no_more_results = take_ready(&mut self.results, &mut messages);
         for message in messages.drain(..) {
             self.result(&message, None);
         }
-        take_ready(&mut self.presence, |message| messages.push(message));
-        for message in messages.drain(..) {
-            self.presence(PresenceMessage::decode(&message.payload));
+        if no_more_replies && no_more_results {
+            let mut announced = std::mem::take(&mut self.announced);
+            take_ready(&mut self.presence, &mut announced);
+            for message in announced {
+                self.presence(PresenceMessage::decode(&message.payload));
+            }
         }
         for _ in 0..BATCH {
             let Ok(command) = self.commands.try_recv() else { return };
@@ -196,7 +204,7 @@ impl<B: Bus> CoordinatorDriver<B> {
         }
     }
 
-    fn presence(&mut self, presence: Result<quorate_core::coordinator::Presence, wire::WireError>) {
+    fn presence(&mut self, presence: Result<Presence, wire::WireError>) {
         match presence {
             Ok(presence) => self.input(Input::Presence(presence)),
             Err(error) => {
@@ -217,6 +225,7 @@ impl<B: Bus> CoordinatorDriver<B> {
                 self.input(Input::Cancel(ticket));
             }
             // Nobody waits for the snapshot any more: it is not missed.
+            Command::Status(reply) => drop(reply.send(self.status())),
             Command::Look(reply) => drop(reply.send(self.look())),
             Command::Drain => {
                 info!(in_flight = self.machine.in_flight(), "draining");
@@ -225,30 +234,26 @@ impl<B: Bus> CoordinatorDriver<B> {
         }
     }
 
-    fn look(&self) -> Snapshot {
-        let now = self.clock.now();
-        let view = |(id, worker): (&quorate_core::id::WorkerId, &quorate_core::coordinator::Worker)| WorkerView {
-            id: id.clone(),
-            state: worker.state,
-            announced: worker.announced,
-            replicated: worker.replicated,
-            score: worker.reliability.score,
-            cordoned: self.machine.is_cordoned(id),
-            successes: worker.reliability.successes,
-            failures: worker.reliability.failures,
-            timeouts: worker.reliability.timeouts,
-            late: worker.reliability.late,
-            outliers: worker.reliability.outliers,
-            equivocations: worker.reliability.equivocations,
-            response_times: worker.reliability.response_times(),
-            last_heard: now.since(worker.last_heard),
-        };
-        Snapshot {
-            workers: self.machine.workers().map(view).collect(),
+    fn status(&self) -> Status {
+        Status {
             live_workers: self.machine.live_workers(),
             in_flight: self.machine.in_flight(),
             draining: self.machine.is_draining(),
             bus_connected: self.seen_status.connected,
+        }
+    }
+
+    fn look(&self) -> Snapshot {
+        let now = self.clock.now();
+        let view = |(id, worker): (&WorkerId, &Worker)| WorkerView {
+            id: id.clone(),
+            worker: worker.clone(),
+            cordoned: self.machine.is_cordoned(id),
+            last_heard: now.since(worker.last_heard),
+        };
+        Snapshot {
+            workers: self.machine.workers().map(view).collect(),
+            in_flight: self.machine.in_flight(),
             counters: *self.machine.counters(),
             messages_malformed: self.malformed,
             messages_dropped: self.replies.dropped() + self.results.dropped() + self.presence.dropped(),

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use quorate_core::coordinator::{Counters, Refusal, ResponseTimes, Score, Submit, WorkerState};
+use quorate_core::coordinator::{Counters, Refusal, Submit, Worker};
 use quorate_core::id::{RequestId, Ticket, WorkerId};
 use quorate_core::outcome::Outcome;
 use quorate_core::policy::Overrides;
@@ -15,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 pub(super) enum Command {
     Ask { submit: Submit, reply: oneshot::Sender<Result<Arc<Outcome>, Refusal>> },
     Cancel(Ticket),
+    Status(oneshot::Sender<Status>),
     Look(oneshot::Sender<Snapshot>),
     Drain,
 }
@@ -33,12 +35,10 @@ pub enum AskError {
     Stopped,
 }
 
-/// What a coordinator looks like at one moment.
-#[derive(Clone, Debug)]
-pub struct Snapshot {
-    /// The known workers, in order.
-    pub workers: Vec<WorkerView>,
-    /// How many of them would be expected to answer a request made now.
+/// Whether a coordinator can serve at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Status {
+    /// How many workers would be expected to answer a request made now.
     pub live_workers: usize,
     /// How many requests are in flight.
     pub in_flight: usize,
@@ -46,6 +46,15 @@ pub struct Snapshot {
     pub draining: bool,
     /// Whether the bus is connected.
     pub bus_connected: bool,
+}
+
+/// What a coordinator knows and has counted at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The known workers, in order.
+    pub workers: Vec<WorkerView>,
+    /// How many requests are in flight.
+    pub in_flight: usize,
     /// What the machine has counted.
     pub counters: Counters,
     /// Messages that were not understood.
@@ -59,32 +68,12 @@ pub struct Snapshot {
 pub struct WorkerView {
     /// Its name.
     pub id: WorkerId,
-    /// Where it stands.
-    pub state: WorkerState,
-    /// Whether it has announced itself, or was only heard through a result.
-    pub announced: bool,
-    /// Whether several replicas stand behind its name.
-    pub replicated: bool,
-    /// Its record in one number.
-    pub score: Score,
+    /// What the machine knows of it.
+    pub worker: Worker,
     /// Whether its values are shown and not used.
     pub cordoned: bool,
-    /// Values it sent in time.
-    pub successes: u64,
-    /// Failures it reported in time.
-    pub failures: u64,
-    /// Requests that ended while it was still waited for.
-    pub timeouts: u64,
-    /// Results it sent after their request had ended.
-    pub late: u64,
-    /// Values of its that the outlier rule excluded.
-    pub outliers: u64,
-    /// Times it contradicted itself within one request.
-    pub equivocations: u64,
-    /// Quantiles of its last response times, as the coordinator saw them.
-    pub response_times: Option<ResponseTimes>,
     /// How long ago it was last heard.
-    pub last_heard: std::time::Duration,
+    pub last_heard: Duration,
 }
 
 /// Asks one coordinator. Clones ask the same one.
@@ -123,7 +112,14 @@ impl CoordinatorHandle {
         reply.map_err(|_| AskError::Stopped)?.map_err(AskError::Refused)
     }
 
-    /// What the coordinator looks like now; `None` if it has stopped.
+    /// Whether the coordinator can serve now; `None` if it has stopped.
+    pub async fn status(&self) -> Option<Status> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::Status(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// What the coordinator knows now; `None` if it has stopped.
     pub async fn look(&self) -> Option<Snapshot> {
         let (reply, answer) = oneshot::channel();
         self.commands.send(Command::Look(reply)).await.ok()?;

@@ -9,25 +9,26 @@ mod service;
 mod worker;
 
 pub use coordinator::CoordinatorDriver;
-pub use handle::{AskError, CoordinatorHandle, Snapshot, WorkerView};
+pub use handle::{AskError, CoordinatorHandle, Snapshot, Status, WorkerView};
 pub use worker::{WorkerDriver, WorkerIdentity, WorkerSettings};
 
 use tokio::time::Sleep;
 
-use crate::bus::{BusStatus, Subscription};
+use crate::bus::{BusStatus, Message, Subscription};
 
 /// The most messages taken from one subscription, or commands from the callers, before the machine's outputs are
 /// carried out.
 const BATCH: usize = 256;
 
-/// Hands everything that waits in a subscription to `take`, up to [`BATCH`] messages.
-fn take_ready<S: Subscription>(subscription: &mut S, mut take: impl FnMut(crate::bus::Message)) {
+/// Moves what waits in a subscription to `messages`, up to [`BATCH`] messages. Returns whether that was all.
+fn take_ready<S: Subscription>(subscription: &mut S, messages: &mut Vec<Message>) -> bool {
     for _ in 0..BATCH {
         match subscription.try_recv() {
-            Some(message) => take(message),
-            None => return,
+            Some(message) => messages.push(message),
+            None => return true,
         }
     }
+    false
 }
 
 /// What a change of the bus's status means to a machine.

@@ -114,24 +114,23 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
             tokio::select! {
                             biased;
                             changed = self.status.changed() => {
-                                if changed.is_err() {
-                                    warn!("the bus is closed: the worker stops");
-                                    return;
-                                }
-                            }
-                            () = &mut stop, if !stopping => {
-                                stopping = true;
-                                info!("draining");
-                                self.tasks = None;
-                                self.input(Input::Drain);
-                            }
-                            Some(done) = self.jobs.join_next_with_id() => self.job_ended(done),
-                            Some(message) = recv_if(&mut self.tasks) => self.task(&message),
-                            Some(message) = self.service.recv() => {
-                                self.service.answer(&message, self.machine.counters(), self.drops(), self.state);
-                            }
-            () = sleep_if(wake_at.is_some(), sleep.as_mut()) => {}
-                        }
+                    if changed.is_err() {
+                        warn!("the bus is closed: the worker stops");
+                        return;
+                    }
+                }
+                () = &mut stop, if !stopping => {
+                    stopping = true;
+                    info!("draining");
+                    self.input(Input::Drain);
+                }
+                Some(done) = self.jobs.join_next_with_id() => self.job_ended(done),
+                Some(message) = recv_if(&mut self.tasks) => self.task(&message),
+                Some(message) = self.service.recv() => {
+                    self.service.answer(&message, self.machine.counters(), self.drops(), self.state);
+                }
+                () = sleep_if(wake_at.is_some(), sleep.as_mut()) => {}
+            }
             self.take_all_ready();
             self.machine.handle_timeout(self.clock.now());
             self.execute();
@@ -146,7 +145,7 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
         }
         let mut messages = Vec::new();
         if let Some(tasks) = &mut self.tasks {
-            take_ready(tasks, |message| messages.push(message));
+            take_ready(tasks, &mut messages);
         }
         for message in messages {
             self.task(&message);
@@ -232,6 +231,7 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
                     }
                 }
                 Output::Announce(state) => self.announce(state),
+                Output::CloseIntake => self.tasks = None,
                 Output::Drained => self.drained = true,
             }
         }
@@ -248,10 +248,6 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
 
     fn announce(&mut self, state: PresenceState) {
         self.state = state;
-        if self.identity.replicated && state != PresenceState::Live {
-            // The other replicas go on: the name neither drains nor leaves. If this was the last, its presence expires.
-            return;
-        }
         let message = PresenceMessage {
             worker_id: self.identity.id.as_str().into(),
             state: wire::state_name(state).into(),

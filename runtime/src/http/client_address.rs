@@ -1,6 +1,6 @@
 //! Who asks: the peer, or whom a trusted proxy says it asks for.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::HeaderMap;
 use ipnet::IpNet;
@@ -19,7 +19,7 @@ pub(super) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet
     for header in headers.get_all(FORWARDED_FOR).iter().rev() {
         for hop in header.to_str().unwrap_or_default().split(',').rev() {
             // Past something that is no address nothing can be believed.
-            let Ok(address) = hop.trim().parse::<IpAddr>() else { return client };
+            let Some(address) = parse(hop.trim()) else { return client };
             client = address.to_canonical();
             if !is_trusted(&client) {
                 return client;
@@ -27,6 +27,11 @@ pub(super) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet
         }
     }
     client
+}
+
+/// An address, to which some proxies add the port.
+fn parse(hop: &str) -> Option<IpAddr> {
+    hop.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
 #[cfg(test)]
@@ -42,6 +47,8 @@ mod tests {
             ("::ffff:10.0.0.1", &["198.51.100.9"], "198.51.100.9"),
             ("10.0.0.1", &["203.0.113.7, 198.51.100.9, 10.0.0.2"], "198.51.100.9"),
             ("10.0.0.1", &["203.0.113.7", "198.51.100.9, 10.0.0.2"], "198.51.100.9"),
+            ("10.0.0.1", &["198.51.100.9:4711"], "198.51.100.9"),
+            ("10.0.0.1", &["[2001:db8::1]:4711"], "2001:db8::1"),
             ("10.0.0.1", &["198.51.100.9, garbage"], "10.0.0.1"),
             ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
             ("10.0.0.1", &[], "10.0.0.1"),

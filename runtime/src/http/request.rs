@@ -101,15 +101,18 @@ pub(super) async fn ask(
     }
     let body = read_body(&headers, body).await?;
     let question = parse(&body)?;
-    let span = info_span!("request", id = field::Empty, query = %question.query);
-    if let Some(id) = &question.id {
-        span.record("id", field::display(id));
-    }
+    // An id that the coordinator draws is known with the answer.
+    let span = if let Some(id) = &question.id {
+        info_span!("request", %id, query = %question.query)
+    } else {
+        info_span!("request", id = field::Empty, query = %question.query)
+    };
     answer(&api, question).instrument(span).await
 }
 
 async fn answer(api: &Api, question: Question) -> Result<Response, ApiError> {
     let Question { id, query, overrides } = question;
+    let is_drawn = id.is_none();
     let outcome = match api.coordinator.ask(id, query, overrides).await {
         Ok(outcome) => outcome,
         Err(error) => {
@@ -117,7 +120,9 @@ async fn answer(api: &Api, question: Question) -> Result<Response, ApiError> {
             return Err(error.into());
         }
     };
-    tracing::Span::current().record("id", field::display(&outcome.request));
+    if is_drawn {
+        tracing::Span::current().record("id", field::display(&outcome.request));
+    }
     debug!(
         expected = outcome.expected(),
         succeeded = outcome.succeeded,

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::Api;
 use super::error::{ApiError, json};
-use crate::driver::{AskError, Snapshot, WorkerView};
+use crate::driver::{AskError, Snapshot, Status, WorkerView};
 use crate::wire::JsonValue;
 
 #[derive(Serialize)]
@@ -26,8 +26,8 @@ struct Health {
 
 /// Alive, and whether the bus is connected.
 pub(super) async fn health(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
-    let snapshot = look(&api).await?;
-    let health = Health { status: "healthy", port: api.settings.port, nats: snapshot.bus_connected };
+    let now = status(&api).await?;
+    let health = Health { status: "healthy", port: api.settings.port, nats: now.bus_connected };
     Ok(json(StatusCode::OK, &health))
 }
 
@@ -40,17 +40,17 @@ struct Readiness {
 
 /// Whether a request made now could be answered.
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
-    let snapshot = look(&api).await?;
-    if snapshot.draining {
+    let now = status(&api).await?;
+    if now.draining {
         return Err(ApiError::not_ready("draining", "the coordinator is stopping"));
     }
-    if !snapshot.bus_connected {
+    if !now.bus_connected {
         return Err(ApiError::not_ready("bus_down", "the bus is disconnected; it is being reconnected"));
     }
-    if snapshot.live_workers == 0 {
+    if now.live_workers == 0 {
         return Err(ApiError::not_ready("no_workers", "no worker is known yet"));
     }
-    let readiness = Readiness { ready: true, workers: snapshot.live_workers, in_flight: snapshot.in_flight };
+    let readiness = Readiness { ready: true, workers: now.live_workers, in_flight: now.in_flight };
     Ok(json(StatusCode::OK, &readiness))
 }
 
@@ -96,7 +96,8 @@ impl From<ResponseTimes> for Quantiles {
 /// The known workers with their records, and what was counted.
 pub(super) async fn workers(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
     let snapshot = look(&api).await?;
-    let score = |worker: &WorkerView| Value::Number(Decimal::new(i64::from(worker.score.millionths()), 6));
+    let score =
+        |worker: &WorkerView| Value::Number(Decimal::new(i64::from(worker.worker.reliability.score.millionths()), 6));
     let scores: Vec<Value> = snapshot.workers.iter().map(score).collect();
     let mut counters: BTreeMap<_, _> = snapshot.counters.iter().collect();
     counters.insert("messages_malformed", snapshot.messages_malformed);
@@ -105,9 +106,11 @@ pub(super) async fn workers(State(api): State<Arc<Api>>) -> Result<Response, Api
     Ok(json(StatusCode::OK, &Register { workers, in_flight: snapshot.in_flight, counters }))
 }
 
-fn body<'a>(worker: &'a WorkerView, score: &'a Value) -> WorkerBody<'a> {
+fn body<'a>(view: &'a WorkerView, score: &'a Value) -> WorkerBody<'a> {
+    let WorkerView { id, worker, cordoned, last_heard } = view;
+    let record = &worker.reliability;
     WorkerBody {
-        worker_id: worker.id.as_str(),
+        worker_id: id.as_str(),
         state: match worker.state {
             WorkerState::Live => "live",
             WorkerState::Draining => "draining",
@@ -117,16 +120,20 @@ fn body<'a>(worker: &'a WorkerView, score: &'a Value) -> WorkerBody<'a> {
         announced: worker.announced,
         replicated: worker.replicated,
         score: JsonValue(score),
-        cordoned: worker.cordoned,
-        successes: worker.successes,
-        failures: worker.failures,
-        timeouts: worker.timeouts,
-        late: worker.late,
-        outliers: worker.outliers,
-        equivocations: worker.equivocations,
-        response_time: worker.response_times.map(Quantiles::from),
-        last_heard_ms: u64::try_from(worker.last_heard.as_millis()).unwrap_or(u64::MAX),
+        cordoned: *cordoned,
+        successes: record.successes,
+        failures: record.failures,
+        timeouts: record.timeouts,
+        late: record.late,
+        outliers: record.outliers,
+        equivocations: record.equivocations,
+        response_time: record.response_times().map(Quantiles::from),
+        last_heard_ms: u64::try_from(last_heard.as_millis()).unwrap_or(u64::MAX),
     }
+}
+
+async fn status(api: &Api) -> Result<Status, ApiError> {
+    api.coordinator.status().await.ok_or_else(|| ApiError::from(AskError::Stopped))
 }
 
 async fn look(api: &Api) -> Result<Snapshot, ApiError> {

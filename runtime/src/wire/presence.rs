@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use quorate_core::coordinator::{Presence, PresenceState};
-use quorate_core::id::WorkerId;
+use quorate_core::id::{MAX_ID_BYTES, WorkerId};
 use serde::{Deserialize, Serialize};
 
 use super::{WireError, parse};
@@ -33,6 +34,8 @@ pub struct PresenceMessage<'a> {
 /// A worker's answer to `$SRV.PING`, of which only the metadata says what the coordinator wants to know.
 #[derive(Deserialize)]
 struct PingReply<'a> {
+    #[serde(borrow, default)]
+    id: Cow<'a, str>,
     #[serde(borrow)]
     metadata: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
 }
@@ -55,6 +58,11 @@ fn state(name: &str) -> PresenceState {
     }
 }
 
+/// The name of a process, as much of it as an identifier may have.
+fn instance(text: &str) -> Arc<str> {
+    text[..text.floor_char_boundary(MAX_ID_BYTES)].into()
+}
+
 fn worker_id(text: &str) -> Result<WorkerId, WireError> {
     WorkerId::new(text).map_err(|error| WireError::Id { field: "worker_id", error })
 }
@@ -73,6 +81,7 @@ impl PresenceMessage<'_> {
         let message: PresenceMessage = parse(payload)?;
         Ok(Presence {
             worker: worker_id(&message.worker_id)?,
+            instance: instance(&message.instance),
             state: state(&message.state),
             replicated: message.replicated,
         })
@@ -87,6 +96,7 @@ impl PresenceMessage<'_> {
         let metadata = |name: &str| ping.metadata.get(name).map_or("", Cow::as_ref);
         Ok(Presence {
             worker: worker_id(metadata("worker_id"))?,
+            instance: instance(&ping.id),
             state: state(metadata("state")),
             replicated: metadata("replicated") == "true",
         })

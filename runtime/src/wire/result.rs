@@ -67,7 +67,8 @@ pub fn decode_result(payload: &[u8], task: Option<TaskId>) -> Result<coordinator
         request: RequestId::new(&message.request_id).map_err(|error| WireError::Id { field: "request_id", error })?,
         task,
         observed: observed(&message),
-        response_time: response_time(message.response_time),
+        // Nothing is decided by it: what can't be read counts as zero.
+        response_time: message.response_time.and_then(value::whole_number).map_or(Duration::ZERO, Duration::from_nanos),
     })
 }
 
@@ -88,18 +89,6 @@ fn observed(message: &ResultIn) -> Result<Value, Arc<str>> {
 /// At most [`MAX_ERROR_BYTES`] of a text, cut between characters.
 fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_ERROR_BYTES)]
-}
-
-/// A response time in nanoseconds. Some workers write it as a fraction or not at all: it is shown, and nothing is
-/// decided by it, so that what can't be read counts as zero.
-fn response_time(json: Option<&RawValue>) -> Duration {
-    let text = json.map_or("0", RawValue::get);
-    let whole = text.split(['.', 'e', 'E']).next().unwrap_or_default();
-    if whole.len() == text.len() || text[whole.len()..].starts_with('.') && !text.contains(['e', 'E']) {
-        whole.parse().map_or(Duration::ZERO, Duration::from_nanos)
-    } else {
-        Duration::ZERO
-    }
 }
 
 #[cfg(test)]

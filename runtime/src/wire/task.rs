@@ -10,28 +10,36 @@ use quorate_core::id::RequestId;
 use quorate_core::query::Query;
 use quorate_core::worker;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use super::{WireError, parse};
+use super::{WireError, parse, value};
 
-#[derive(Serialize, Deserialize)]
-struct TaskMessage<'a> {
+#[derive(Serialize)]
+struct TaskOut<'a> {
+    id: &'a str,
+    query: &'a str,
+    ttl_ms: u64,
+    attempt: u32,
+}
+
+/// What a worker needs of a task. `attempt` is for people who watch the bus.
+#[derive(Deserialize)]
+struct TaskIn<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
     #[serde(borrow)]
     query: Cow<'a, str>,
-    #[serde(default)]
-    ttl_ms: Option<u64>,
-    #[serde(default)]
-    attempt: Option<u32>,
+    #[serde(borrow, default)]
+    ttl_ms: Option<&'a RawValue>,
 }
 
 /// The body of a task. The time-to-live is rounded up to whole milliseconds.
 pub fn encode_task(task: &coordinator::Task) -> Bytes {
-    let message = TaskMessage {
-        id: task.request.as_str().into(),
-        query: task.query.as_str().into(),
-        ttl_ms: Some(u64::try_from(task.ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)),
-        attempt: Some(task.attempt),
+    let message = TaskOut {
+        id: task.request.as_str(),
+        query: task.query.as_str(),
+        ttl_ms: u64::try_from(task.ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX),
+        attempt: task.attempt,
     };
     serde_json::to_vec(&message).expect("texts and integers are serializable").into()
 }
@@ -41,11 +49,11 @@ pub fn encode_task(task: &coordinator::Task) -> Bytes {
 /// # Errors
 /// [`WireError`] if it is no task.
 pub fn decode_task(payload: &[u8], reply: Option<&str>) -> Result<worker::Task, WireError> {
-    let message: TaskMessage = parse(payload)?;
+    let message: TaskIn = parse(payload)?;
     Ok(worker::Task {
         request: RequestId::new(&message.id).map_err(|error| WireError::Id { field: "id", error })?,
         query: Query::new(&message.query)?,
-        ttl: message.ttl_ms.map(Duration::from_millis),
+        ttl: message.ttl_ms.and_then(value::whole_number).map(Duration::from_millis),
         reply: reply.map(Arc::from),
     })
 }
@@ -76,6 +84,11 @@ mod tests {
     #[test]
     fn only_id_and_query_are_needed_and_the_rest_is_bounded() {
         assert_eq!(decode_task(br#"{"id":"1","query":"q","more":[1]}"#, None).expect("a task").ttl, None);
+        for (ttl, read) in [("1500.9", Some(1500)), ("-5", None), ("\"5\"", None), ("null", None)] {
+            let body = format!(r#"{{"id":"1","query":"q","ttl_ms":{ttl},"attempt":"x"}}"#);
+            let task = decode_task(body.as_bytes(), None).expect("a task");
+            assert_eq!(task.ttl, read.map(Duration::from_millis), "{ttl}");
+        }
         let long = format!(r#"{{"id":"1","query":"{}"}}"#, "q".repeat(257));
         let nested = format!(r#"{{"id":"1","query":{}1{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
         for body in

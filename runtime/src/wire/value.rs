@@ -36,6 +36,13 @@ pub(super) fn read(json: &RawValue) -> Result<Value, String> {
     }
 }
 
+/// The whole part of a JSON number that is not negative, is written without an exponent and fits 64 bits. Fields beside
+/// the point of a message are read this way: some programs write them as fractions.
+pub(super) fn whole_number(json: &RawValue) -> Option<u64> {
+    let (whole, fraction) = json.get().split_once('.').unwrap_or((json.get(), ""));
+    if fraction.contains(['e', 'E']) { None } else { whole.parse().ok() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
