@@ -181,7 +181,7 @@ mod tests {
         let tally = Tally::new(End::Requests(1), Duration::ZERO);
         let began = Instant::now().checked_sub(Duration::from_millis(250)).expect("the machine runs for longer");
         tally.record(Permit { began, measured: true }, Ending::Status(200));
-        let p50 = tally.report().latency_us.p50;
+        let p50 = tally.report().latency_us.expect("a success was recorded").p50;
         assert!((250_000..1_000_000).contains(&p50), "{p50} µs");
     }
 
