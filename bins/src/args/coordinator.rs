@@ -12,7 +12,7 @@ use quorate_core::id::WorkerId;
 use quorate_core::policy::{Limits, Policy};
 use rust_decimal::Decimal;
 
-use super::values::{fraction, network, share};
+use super::values::{fraction, listen_address, network, share};
 use super::{LogArgs, NatsArgs, SERVER_EXIT_CODES, SeedArgs};
 
 /// Asks many workers over NATS, and answers over HTTP with one value and its evidence
@@ -34,7 +34,7 @@ pub struct CoordinatorArgs {
 #[command(next_help_heading = "Coordinator")]
 pub struct ServeArgs {
     /// Address and port of the HTTP API
-    #[arg(long, env = "QUORATE_LISTEN", value_name = "ADDR", default_value = "0.0.0.0:8080")]
+    #[arg(long, env = "QUORATE_LISTEN", value_name = "ADDR", default_value = "0.0.0.0:8080", value_parser = listen_address)]
     pub listen: SocketAddr,
 
     /// Requests per second that one client address may make; 0 turns the limit off
