@@ -1,0 +1,54 @@
+//! The operator's tool against a coordinator and three workers.
+
+use serde_json::json;
+
+use crate::support::{Cluster, QUICK, QUORATE, done, parsed};
+
+/// What the demo asks.
+pub(crate) const DEMO: [&str; 5] = ["BTC/USD", "ETH/USD", "SOL/USD", "MATIC/USD", "BTC/USD"];
+
+/// That `shown` holds five answers in order, each with a line for each of the workers.
+pub(crate) fn check_demo(shown: &str, workers: [&str; 3]) {
+    let answers: Vec<_> = shown
+        .lines()
+        .enumerate()
+        .filter_map(|(at, line)| {
+            DEMO.iter().find(|query| line.starts_with(&format!("{query} = "))).map(|query| (at, *query))
+        })
+        .collect();
+    assert_eq!(answers.iter().map(|(_, query)| *query).collect::<Vec<_>>(), DEMO, "{shown}");
+    for (at, query) in answers {
+        for worker in workers {
+            let mut breakdown = shown.lines().skip(at + 1).take(5);
+            assert!(breakdown.any(|line| line.starts_with(&format!("  {worker} "))), "{worker} for {query}: {shown}");
+        }
+    }
+    assert!(!shown.contains('\u{1b}'), "an escape sequence for what is no terminal: {shown:?}");
+}
+
+#[tokio::test]
+async fn every_tool_works_against_three_workers() {
+    let cluster = Cluster::start(3, &[], &QUICK).await;
+    let url = ["--url", &cluster.api.url];
+
+    let answer = parsed(&done(QUORATE, &[&["ask", "BTC/USD", "--json"], &url[..]].concat()).await);
+    assert_eq!((&answer["status"], &answer["expected"]), (&json!("complete"), &json!(3)), "{answer}");
+    assert_eq!(answer["worker_responses"].as_array().map(Vec::len), Some(3), "{answer}");
+    let shown = done(QUORATE, &[&["ask", "BTC/USD"], &url[..]].concat()).await;
+    assert!(shown.starts_with("BTC/USD = ") && shown.contains("All workers responded successfully"), "{shown}");
+
+    let workers = parsed(&done(QUORATE, &[&["workers", "--json"], &url[..]].concat()).await);
+    let names: Vec<_> =
+        workers["workers"].as_array().expect("a list").iter().map(|worker| &worker["worker_id"]).collect();
+    assert_eq!(names, ["w1", "w2", "w3"]);
+    assert!(workers["workers"].as_array().expect("a list").iter().all(|worker| worker["state"] == "live"), "{workers}");
+    let shown = done(QUORATE, &[&["workers"], &url[..]].concat()).await;
+    assert!(shown.contains("  w3 ") && shown.contains("  2  requests accepted"), "{shown}");
+
+    let load = [&["load", "--requests", "200", "--json"], &url[..]].concat();
+    let report = parsed(&done(QUORATE, &load).await);
+    assert_eq!((&report["requests"], &report["ok"], &report["errors"]), (&json!(200), &json!(200), &json!({})));
+    assert!(report["latency_us"]["p50"].as_u64().is_some_and(|p50| p50 >= 1_000), "{report}");
+
+    check_demo(&done(QUORATE, &[&["demo"], &url[..]].concat()).await, ["w1", "w2", "w3"]);
+}
