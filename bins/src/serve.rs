@@ -85,7 +85,7 @@ pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
     let simulated = args.simulated.config();
     let cluster = embedded(listener, settings, args.workers, &simulated, seed(&args.seed)?, stop.clone()).await?;
     let url = url_of(address)?;
-    info!("ask on {url} ; stop with Ctrl-C");
+    info!(%address, "the coordinator listens; stop with Ctrl-C");
     let show = async {
         if args.workers > 0
             && let Err(error) = demo::run(&url).await
