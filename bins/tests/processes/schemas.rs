@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use quorate_testing::Schema;
+use rustix::process::Signal;
 use serde_json::{Value as Json, json};
 
-use crate::support::{Cluster, QUICK};
+use crate::support::{COORDINATOR, Cluster, Program, QUICK, api_of, until};
 
 fn check(kind: &str, body: &Json) {
     let schema = Schema::of(kind).expect("there is a schema");
@@ -14,7 +15,7 @@ fn check(kind: &str, body: &Json) {
 
 #[tokio::test]
 async fn every_answer_is_what_its_schema_describes() {
-    let Cluster { api, mut workers, coordinator, nats: _nats } = Cluster::start(3, &[], &QUICK).await;
+    let Cluster { api, mut workers, coordinator: _coordinator, mut nats } = Cluster::start(3, &[], &QUICK).await;
     for body in [
         json!({"query": "q"}),
         json!({"query": "q", "id": "mine", "strategy": "median", "max_deviation": "0.000001"}),
@@ -40,23 +41,22 @@ async fn every_answer_is_what_its_schema_describes() {
     refused(api.get("/nothing").await);
     let insufficient = refused(api.ask(json!({"query": "q", "min_responses": 4})).await);
     assert_eq!(insufficient["worker_responses"].as_array().map(Vec::len), Some(3), "{insufficient}");
-    // None of these workers says that it leaves.
+    // Stopped like this, a worker is silent and still subscribed.
     for worker in &workers {
-        worker.signal(rustix::process::Signal::STOP);
+        worker.signal(Signal::STOP);
     }
     let late = refused(api.ask(json!({"query": "q", "timeout_ms": 100})).await);
     assert_eq!(late["missing"], json!(["w1", "w2", "w3"]), "{late}");
     workers.clear();
-    let mut nobody = refused(api.ask(json!({"query": "q", "timeout_ms": 100})).await);
-    // The server takes a moment to notice that the connections of the dead are gone.
-    for _ in 0..50 {
-        if nobody["error"] == "no_workers" {
-            break;
-        }
-        nobody = refused(api.ask(json!({"query": "q", "timeout_ms": 100})).await);
-    }
-    drop(coordinator);
+    until("the server to notice that the connections of the dead are gone", async || {
+        refused(api.ask(json!({"query": "q", "timeout_ms": 100})).await)["error"] == "no_workers"
+    })
+    .await;
+    nats.kill();
+    until("the outage to be noticed", async || refused(api.ask(json!({"query": "q"})).await)["error"] == "bus_down")
+        .await;
     let expected = [
+        "bus_down",
         "conflict",
         "deadline_exceeded",
         "insufficient_responses",
@@ -72,14 +72,11 @@ async fn every_answer_is_what_its_schema_describes() {
 
 #[tokio::test]
 async fn a_rate_limited_caller_is_told_so_as_the_schema_describes() {
-    let limits = ["--rate-limit", "1", "--rate-burst", "1"];
-    let nats = quorate_testing::NatsServer::start();
-    let url = nats.url();
-    let coordinator = crate::support::Program::start(
-        crate::support::COORDINATOR,
-        &[&["--nats", &url, "--listen", "127.0.0.1:0"], &limits[..]].concat(),
-    );
-    let api = crate::support::api_of(&coordinator).await;
+    // Where no NATS server is.
+    let nats = ["--nats", "nats://127.0.0.1:1"];
+    let flags = [&nats[..], &["--listen", "127.0.0.1:0", "--rate-limit", "1", "--rate-burst", "1"]].concat();
+    let coordinator = Program::start(COORDINATOR, &flags);
+    let api = api_of(&coordinator).await;
     api.ask(json!({"query": "q", "timeout_ms": 1})).await;
     let (status, error) = api.ask(json!({"query": "q", "timeout_ms": 1})).await;
     check("error", &error);

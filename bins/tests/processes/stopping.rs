@@ -1,11 +1,12 @@
 //! SIGINT and SIGTERM.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::{Cluster, until};
+use crate::support::{Cluster, QUORATE, done, until};
 
 /// Workers that take a second and a half.
 const SLOW: [&str; 6] = ["--delay-min-ms", "1500", "--delay-max-ms", "1500", "--failure-rate", "0"];
@@ -58,22 +59,36 @@ async fn a_second_signal_ends_a_coordinator_at_once() {
 }
 
 #[tokio::test]
-async fn a_stopped_worker_finishes_its_tasks_and_is_shown_as_left() {
-    let mut cluster = Cluster::start(2, &[], &SLOW).await;
+async fn a_stopped_worker_finishes_its_task_and_is_shown_as_left() {
+    // The worker asks a program that says when it is asked, and answers when it may.
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let text = |name: &str| path(name).display().to_string();
+    let script = format!(
+        "touch {0}; while test -e {0} && ! test -e {1}; do sleep 0.01; done; echo 42",
+        text("asked"),
+        text("go")
+    );
+    let source = format!("[[source]]\nquery = \"*\"\nkind = \"command\"\nargv = [\"sh\", \"-c\", \"{script}\"]\n");
+    fs::write(path("sources.toml"), source).expect("it can be written");
+    let flags = ["--source", "command", "--config", &text("sources.toml")];
+    let mut cluster = Cluster::start(1, &[], &flags).await;
+
     let asking = cluster.api.clone();
     let answer = tokio::spawn(async move { asking.answer("q").await });
-    cluster.api.wait_for_in_flight(1).await;
-    let stopped = cluster.workers.remove(0);
-    // The task is with the worker once the coordinator's flush has passed through NATS, before the next answer here.
-    let (_, body) = cluster.api.get("/workers").await;
-    assert_eq!(body["in_flight"], 1, "{body}");
-    stopped.signal(Signal::TERM);
-    let ended = stopped.ended().await;
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-    cluster.api.wait_for(1, "left").await;
+    until("the program to be asked", async || path("asked").exists()).await;
+    let worker = cluster.workers.remove(0);
+    worker.signal(Signal::TERM);
+    cluster.api.wait_for(1, "draining").await;
+    fs::write(path("go"), "").expect("it can be written");
 
     let answer = answer.await.expect("an answer");
-    assert_eq!((&answer["expected"], &answer["missing"]), (&json!(2), &json!([])), "{answer}");
-    let next = cluster.api.answer("q").await;
-    assert_eq!((&next["status"], &next["expected"]), (&json!("complete"), &json!(1)), "{next}");
+    assert_eq!((&answer["status"], &answer["final_value"]), (&json!("complete"), &json!(42)), "{answer}");
+    let ended = worker.ended().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    cluster.api.wait_for(1, "left").await;
+    let shown = done(QUORATE, &["workers", "--url", &cluster.api.url]).await;
+    assert!(shown.contains("  w1      left "), "{shown}");
+    let (status, nobody) = cluster.api.ask(json!({"query": "q"})).await;
+    assert_eq!((status, &nobody["error"]), (503, &json!("no_workers")), "{nobody}");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Cluster, QUICK, QUORATE, done, parsed};
+use crate::support::{Cluster, QUICK, QUORATE, done, parsed, run, until};
 
 /// What the demo asks.
 pub(crate) const DEMO: [&str; 5] = ["BTC/USD", "ETH/USD", "SOL/USD", "MATIC/USD", "BTC/USD"];
@@ -51,4 +51,34 @@ async fn every_tool_works_against_three_workers() {
     assert!(report["latency_us"]["p50"].as_u64().is_some_and(|p50| p50 >= 1_000), "{report}");
 
     check_demo(&done(QUORATE, &[&["demo"], &url[..]].concat()).await, ["w1", "w2", "w3"]);
+}
+
+#[tokio::test]
+async fn without_workers_or_nats_every_tool_says_what_to_do() {
+    let mut cluster = Cluster::start(0, &[], &[]).await;
+    let api = cluster.api.clone();
+    let url = ["--url", &api.url];
+    until("a connection", async || api.get("/health").await.1["nats"] == true).await;
+    let ended = run(QUORATE, &[&["ask", "q"], &url[..]].concat()).await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(3), ""));
+    let expected = "\
+q: the coordinator answered 503 Service Unavailable: no worker is listening for tasks: start a worker, or check that it \
+reaches the same bus
+  What to do: start a worker, with the same --nats as the coordinator
+";
+    assert_eq!(ended.stderr, expected);
+    let shown = done(QUORATE, &[&["workers"], &url[..]].concat()).await;
+    assert!(shown.starts_with("No worker is known. Start one with: worker\n"), "{shown}");
+    let ended = run(QUORATE, &[&["load", "--requests", "5"], &url[..]].concat()).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stdout.contains("  errors: 503 ") && ended.stderr.starts_with("error: no request succeeded; "));
+
+    cluster.nats.kill();
+    until("the outage to be noticed", async || api.get("/health").await.1["nats"] == false).await;
+    let ended = run(QUORATE, &[&["ask", "q"], &url[..]].concat()).await;
+    let expected = "\
+q: the coordinator answered 503 Service Unavailable: the bus is disconnected: ask again
+  What to do: see that the NATS server runs where the coordinator's --nats says; the coordinator's log has the reason
+";
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(3), expected));
 }
