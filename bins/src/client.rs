@@ -18,7 +18,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an answer may take that does not wait for workers; and by how much one that does may exceed its deadline.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest timeout a coordinator has unless it was set otherwise; assumed where a request sets none.
-const ASSUMED_TIMEOUT: Duration = Duration::from_mins(1);
+const ASSUMED_TIMEOUT: Duration = Duration::from_mins(10);
 /// The longest answer that is read, in bytes.
 const MAX_BODY: usize = 16 << 20;
 
@@ -109,7 +109,15 @@ impl Refusal {
             409 => "give another --id, or none",
             422 => "ask again, lower --min-responses, or look at the workers with: quorate workers",
             429 => return format!("ask again in {} s", self.retry_after.unwrap_or(1)),
-            503 => "see that NATS and the workers run, or look at the workers with: quorate workers",
+            503 => match self.answer.body.error.as_str() {
+                "no_workers" => "start a worker, with the same --nats as the coordinator",
+                "bus_down" => {
+                    "see that the NATS server runs where the coordinator's --nats says; the coordinator's log has the reason"
+                }
+                "draining" => "ask another coordinator, or start this one again",
+                "overloaded" => "ask again later, or look for a silent worker with: quorate workers",
+                _ => "see that NATS and the workers run, or look at the workers with: quorate workers",
+            },
             504 => "ask again, or give the workers longer with --timeout-ms",
             500.. => "look at the coordinator's log",
             _ => "correct the request",

@@ -1,6 +1,6 @@
 //! The programs that serve: the coordinator, the worker, and both in one process.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::SystemTime;
@@ -48,10 +48,10 @@ pub async fn coordinator(args: CoordinatorArgs) -> anyhow::Result<()> {
 pub async fn worker(args: WorkerArgs) -> anyhow::Result<()> {
     let id = args.id();
     let source = match args.source {
-        SourceName::Simulated => AnySource::simulated(&args.simulated.config(), seed(&args.seed)?),
-        SourceName::Http => configured(&args, SourceKind::Http),
-        SourceName::Command => configured(&args, SourceKind::Command),
-    }?;
+        SourceName::Simulated => simulated(&args.simulated.config(), seed(&args.seed)?)?,
+        SourceName::Http => configured(&args, SourceKind::Http)?,
+        SourceName::Command => configured(&args, SourceKind::Command)?,
+    };
     let identity =
         WorkerIdentity { id: id.clone(), instance: instance()?, replicated: args.replicas, started: SystemTime::now() };
     let settings = WorkerSettings { identity, machine: args.work.machine() };
@@ -61,6 +61,11 @@ pub async fn worker(args: WorkerArgs) -> anyhow::Result<()> {
     driver.run(signals::stop()).await;
     bus.close().await;
     Ok(())
+}
+
+fn simulated(config: &SimulatedConfig, seed: u64) -> anyhow::Result<AnySource> {
+    AnySource::simulated(config, seed)
+        .context("the simulated source cannot be used; see --delay-min-ms and --delay-max-ms")
 }
 
 fn configured(args: &WorkerArgs, kind: SourceKind) -> Result<AnySource, quorate_runtime::source::ConfigError> {
@@ -79,7 +84,7 @@ pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
     let simulated = args.simulated.config();
     let cluster = embedded(listener, settings, args.workers, &simulated, seed(&args.seed)?, stop.clone()).await?;
     let url = url_of(address)?;
-    info!("ask on {url} ; stop with Ctrl-C");
+    info!(%address, "the coordinator listens; stop with Ctrl-C");
     let show = async {
         if args.workers > 0
             && let Err(error) = demo::run(&url).await
@@ -87,7 +92,7 @@ pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
             info!("the demo ended early: {error:#}");
         }
         // Whoever reads this may have seen enough: the server goes on.
-        let _ = writeln!(std::io::stdout(), "Serving on {} until Ctrl-C.", localhost(address));
+        let _ = writeln!(io::stdout(), "Serving on {} until Ctrl-C.", localhost(address));
         std::future::pending::<()>().await;
     };
     tokio::select! {
@@ -141,7 +146,7 @@ async fn embedded<L: Listener<Addr = SocketAddr>>(
     listener: L,
     settings: CoordinatorSettings,
     workers: u32,
-    simulated: &SimulatedConfig,
+    source: &SimulatedConfig,
     seed: u64,
     stop: CancellationToken,
 ) -> anyhow::Result<Cluster> {
@@ -156,7 +161,7 @@ async fn embedded<L: Listener<Addr = SocketAddr>>(
             started: SystemTime::now(),
         };
         let settings = WorkerSettings { identity, machine: quorate_core::worker::Config::default() };
-        let source = AnySource::simulated(simulated, seed.wrapping_add(u64::from(n)))?;
+        let source = simulated(source, seed.wrapping_add(u64::from(n)))?;
         let driver = WorkerDriver::new(broker.connection(), clock, settings, source).await?;
         let stop = stop.clone();
         running.spawn(driver.run(async move { stop.cancelled().await }));
@@ -185,9 +190,13 @@ fn coordinator_settings(args: &ServeArgs, port: u16, seeds: &SeedArgs) -> anyhow
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<(impl Listener<Addr = SocketAddr>, SocketAddr)> {
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}; choose another address with --listen"))?;
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        let advice = match error.kind() {
+            io::ErrorKind::AddrInUse => "stop what listens there, or choose another address with --listen",
+            _ => "choose another address with --listen",
+        };
+        anyhow!("cannot listen on {address}: {error}; {advice}")
+    })?;
     let address = listener.local_addr().context("cannot tell the address that is listened on")?;
     // An answer is one small write: waiting to fill a packet would only delay it.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
@@ -198,11 +207,16 @@ fn nats(args: NatsArgs, name: &str) -> anyhow::Result<NatsBus> {
     let config = NatsConfig {
         urls: args.urls,
         credentials_file: args.credentials,
+        root_certificates: args.root_certificates,
         name: name.to_owned(),
         ..NatsConfig::default()
     };
-    NatsBus::connect(config)
-        .map_err(|error| anyhow!("cannot use the NATS settings: {error}; see --nats and --nats-creds"))
+    NatsBus::connect(config).map_err(|error| {
+        anyhow!(
+            "cannot use the NATS settings: {error}; --nats takes addresses such as nats://localhost:4222, --nats-creds a \
+             credentials file"
+        )
+    })
 }
 
 /// The address as a program on this machine reaches it.

@@ -2,5 +2,14 @@
 #![warn(missing_docs)]
 
 mod nats_server;
+mod schema;
+
+use std::path::{Path, PathBuf};
 
 pub use nats_server::NatsServer;
+pub use schema::Schema;
+
+/// A path within the workspace.
+pub fn workspace(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this crate lies in the workspace").join(path)
+}

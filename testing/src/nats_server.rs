@@ -4,10 +4,12 @@ use std::env;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::workspace;
 
 /// How long a server may take to start.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
@@ -149,10 +151,9 @@ fn find_binary() -> PathBuf {
         return named.into();
     }
     let on_path = env::var_os("PATH").unwrap_or_default();
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this crate lies in the workspace");
     env::split_paths(&on_path)
         // Where Debian's package puts it, which the `PATH` of an ordinary user may lack.
-        .chain([PathBuf::from("/usr/sbin"), workspace.join("target/nats-server/bin")])
+        .chain([PathBuf::from("/usr/sbin"), workspace("target/nats-server/bin")])
         .map(|folder| folder.join("nats-server"))
         .find(|candidate| candidate.is_file())
         .unwrap_or_else(|| {

@@ -12,7 +12,7 @@ use quorate_core::id::WorkerId;
 use quorate_core::policy::{Limits, Policy};
 use rust_decimal::Decimal;
 
-use super::values::{fraction, network, share};
+use super::values::{fraction, listen_address, network, share};
 use super::{LogArgs, NatsArgs, SERVER_EXIT_CODES, SeedArgs};
 
 /// Asks many workers over NATS, and answers over HTTP with one value and its evidence
@@ -34,7 +34,7 @@ pub struct CoordinatorArgs {
 #[command(next_help_heading = "Coordinator")]
 pub struct ServeArgs {
     /// Address and port of the HTTP API
-    #[arg(long, env = "QUORATE_LISTEN", value_name = "ADDR", default_value = "0.0.0.0:8080")]
+    #[arg(long, env = "QUORATE_LISTEN", value_name = "ADDR", default_value = "0.0.0.0:8080", value_parser = listen_address)]
     pub listen: SocketAddr,
 
     /// Requests per second that one client address may make; 0 turns the limit off
@@ -66,6 +66,14 @@ pub struct ServeArgs {
     /// Milliseconds a worker counts as live after it was last heard
     #[arg(long, env = "QUORATE_PRESENCE_MS", value_name = "MS", default_value_t = 10_000, value_parser = millis())]
     pub presence_ms: u64,
+
+    /// Milliseconds an ended request is remembered by its id, so that a retry gets the same outcome
+    #[arg(long, env = "QUORATE_REMEMBER_MS", value_name = "MS", default_value_t = 60_000, value_parser = millis())]
+    pub remember_ms: u64,
+
+    /// Ended requests that are remembered; the oldest is forgotten first
+    #[arg(long, env = "QUORATE_MAX_REMEMBERED", value_name = "N", default_value_t = 10_000)]
+    pub max_remembered: u32,
 
     /// Share of the timeout after which silent workers are asked once more, 0 to 1; 0 never asks again
     #[arg(
@@ -170,6 +178,8 @@ impl ServeArgs {
             policy: self.policy.policy(),
             limits: Limits { max_timeout: Duration::from_millis(self.policy.max_timeout_ms), ..defaults.limits },
             max_in_flight: self.max_in_flight as usize,
+            remember: Duration::from_millis(self.remember_ms),
+            max_remembered: self.max_remembered as usize,
             presence: Duration::from_millis(self.presence_ms),
             stall: Duration::from_millis(self.stall_ms),
             redispatch_permille: parts(self.redispatch_share, 1_000),

@@ -36,6 +36,10 @@ pub struct NatsArgs {
     /// Credentials file, as `nsc` writes it
     #[arg(long = "nats-creds", env = "NATS_CREDS", value_name = "FILE")]
     pub credentials: Option<PathBuf>,
+
+    /// PEM certificates to trust instead of the system's where the connection is encrypted
+    #[arg(long = "nats-ca", env = "NATS_CA", value_name = "FILE")]
+    pub root_certificates: Option<PathBuf>,
 }
 
 impl fmt::Debug for NatsArgs {

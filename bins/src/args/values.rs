@@ -1,6 +1,6 @@
 //! How the texts of flags become values, each error saying what is accepted.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -59,6 +59,11 @@ pub(super) fn fraction(text: &str) -> Result<Decimal, String> {
 pub fn network(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<IpAddr>().map(IpNet::from);
     text.parse().or_else(|_| address()).map_err(|_| "expected a network such as 10.0.0.0/8, or an address".to_owned())
+}
+
+/// An address to listen on.
+pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "expected an IP address and a port, such as 0.0.0.0:8080".to_owned())
 }
 
 /// The base address of a coordinator.

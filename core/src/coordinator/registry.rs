@@ -45,11 +45,11 @@ pub enum WorkerState {
 }
 
 impl Worker {
-    /// Whether a second, different answer of this worker to one request contradicts the first. Where the workers may
-    /// have been asked twice, one that never announced itself may not know that it should repeat its answer, and
-    /// replicas do not share theirs.
+    /// Whether a second, different answer of this worker to one request contradicts the first. It may come from another
+    /// process of the same name. And where the workers may have been asked twice, one that never announced itself may
+    /// not know that it should repeat its answer, and replicas do not share theirs.
     pub(super) fn must_repeat_itself(&self, asked_twice: bool) -> bool {
-        !asked_twice || (self.announced && !self.replicated)
+        self.instances.len() <= 1 && (!asked_twice || (self.announced && !self.replicated))
     }
 }
 

@@ -225,3 +225,15 @@ fn a_name_that_left_is_taken_up_by_a_program_that_does_not_announce_itself() {
     harness.says(&task, "a", "1");
     assert_eq!(harness.worker("a").state, WorkerState::Live);
 }
+
+#[test]
+fn two_processes_of_one_name_do_not_contradict_each_other() {
+    let mut harness = Harness::new();
+    harness.live(&["b"]);
+    harness.announces_as("a", "old", PresenceState::Live);
+    harness.announces_as("a", "new", PresenceState::Live);
+    let (_, task) = harness.ask();
+    harness.says(&task, "a", "1");
+    harness.says(&task, "a", "2");
+    assert_eq!((harness.counters().results_equivocal, harness.counters().results_duplicate), (0, 1));
+}

@@ -1,5 +1,5 @@
-//! Serves connections: bounded in number, in how long a request's head may take, and stopped without cutting a
-//! request off.
+//! Serves connections: bounded in number, in how long a request's head and a client's reading may take, and stopped
+//! without cutting a request off.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt as _;
 use tracing::debug;
 
@@ -29,13 +30,20 @@ pub struct ServeLimits {
     pub max_connections: usize,
     /// How long the head of a request may take to arrive, also the first byte of a next request.
     pub head_timeout: Duration,
+    /// How long a client may not take a byte of what is written to it.
+    pub write_timeout: Duration,
     /// How long the answers at hand may take to be written once the server stops.
     pub stop_timeout: Duration,
 }
 
 impl Default for ServeLimits {
     fn default() -> Self {
-        Self { max_connections: 16_384, head_timeout: Duration::from_secs(30), stop_timeout: Duration::from_secs(10) }
+        Self {
+            max_connections: 16_384,
+            head_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            stop_timeout: Duration::from_secs(3),
+        }
     }
 }
 
@@ -71,7 +79,9 @@ where
                 Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {}))
             }
         });
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(io), service));
+        let mut io = TimeoutStream::new(io);
+        io.set_write_timeout(Some(limits.write_timeout));
+        let connection = graceful.watch(http.serve_connection(TokioIo::new(Box::pin(io)), service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 debug!(%error, %peer, "a connection ended early");

@@ -136,6 +136,24 @@ async fn a_head_that_never_ends_and_too_many_connections_do_not_hold_the_server_
 }
 
 #[tokio::test]
+async fn a_client_that_does_not_read_gives_its_place_back() {
+    let limits =
+        ServeLimits { max_connections: 1, write_timeout: Duration::from_millis(200), ..ServeLimits::default() };
+    let coordinator = TestCoordinator::start_with(LocalBus::new(), Setup { limits, ..Setup::default() }).await;
+    let mut deaf = TcpStream::connect(coordinator.address).await.expect("a connection");
+    let requests = "GET /workers HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1000);
+    // Answers are asked for until no more requests are taken: the server is stuck on what is not read.
+    while let Ok(written) = tokio::time::timeout(Duration::from_millis(500), deaf.write_all(requests.as_bytes())).await
+    {
+        if written.is_err() {
+            break;
+        }
+    }
+    let answered = tokio::time::timeout(PATIENCE, coordinator.get("/health")).await.expect("an answer");
+    assert_eq!(answered.0, 200);
+}
+
+#[tokio::test]
 async fn a_client_is_kept_to_its_rate_and_told_when_to_come_back() {
     let bus = LocalBus::new();
     let _worker = worker(bus.connection(), "a", number("1")).await;

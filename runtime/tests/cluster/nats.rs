@@ -65,6 +65,40 @@ async fn while_the_server_is_killed_under_load_everybody_gets_an_answer_or_a_503
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_caller_notices_that_a_worker_stops_or_is_replaced_under_load() {
+    let server = NatsServer::start();
+    let _stays = worker(connect(&server), "a", number("1")).await;
+    let mut replaced = worker(connect(&server), "b", number("1")).await;
+    let coordinator = Arc::new(TestCoordinator::with_workers(connect(&server), 2).await);
+    let stop = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..32)
+        .map(|_| {
+            let (coordinator, stop) = (Arc::clone(&coordinator), Arc::clone(&stop));
+            tokio::spawn(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    let body = coordinator.answer("q").await;
+                    assert_eq!(body["status"], "complete", "{body}");
+                }
+            })
+        })
+        .collect();
+    for _ in 0..3 {
+        let next = worker(connect(&server), "b", number("1")).await;
+        let answered = coordinator.counter("answered_complete").await;
+        until("answers", async || coordinator.counter("answered_complete").await > answered + 200).await;
+        std::mem::replace(&mut replaced, next).stop().await;
+        let (_, body) = coordinator.get("/workers").await;
+        assert_eq!(body["workers"][1]["state"], "live", "{body}");
+    }
+    replaced.stop().await;
+    coordinator.wait_for_live(1).await;
+    stop.store(true, Ordering::Relaxed);
+    for client in clients {
+        client.await.expect("every answer was complete");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn workers_are_a_nats_service() {
     let server = NatsServer::start();
     let _workers = [worker(connect(&server), "a", number("1")).await, worker(connect(&server), "b", number("2")).await];

@@ -1,0 +1,249 @@
+//! The documents against the code: examples are understood, flags exist with the variable and the default that is said of
+//! them, and links lead somewhere.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::CommandFactory as _;
+use quorate_cli::api::{Body as _, ErrorBody, Outcome};
+use quorate_cli::args::{CoordinatorArgs, QuorateArgs, WorkerArgs};
+use quorate_runtime::http::RequestBody;
+use quorate_runtime::wire::{PresenceMessage, decode_result, decode_task};
+use quorate_testing::{Schema, workspace};
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = path.as_ref();
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The README and everything in `docs`.
+fn documents() -> Vec<PathBuf> {
+    let mut documents = vec![workspace("README.md")];
+    for folder in ["docs", "docs/adr"] {
+        let entries = fs::read_dir(workspace(folder)).expect("the folder exists");
+        documents.extend(entries.map(|entry| entry.expect("it can be read").path()));
+    }
+    documents.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    assert!(documents.len() > 5, "{documents:?}");
+    documents
+}
+
+/// The fenced blocks of a document: what stands behind the fence, and the text.
+fn blocks(document: &str) -> Vec<(String, String)> {
+    let mut blocks = Vec::new();
+    let mut open: Option<(String, String)> = None;
+    for line in document.lines() {
+        match (line.trim_start().strip_prefix("```"), &mut open) {
+            (Some(_), Some(_)) => blocks.extend(open.take()),
+            (Some(kind), None) => open = Some((kind.to_owned(), String::new())),
+            (None, Some((_, text))) => text.extend([line, "\n"]),
+            (None, None) => {}
+        }
+    }
+    assert!(open.is_none(), "a block is not closed");
+    blocks
+}
+
+/// A document without its fenced blocks.
+fn prose(document: &str) -> String {
+    document.split("```").step_by(2).collect()
+}
+
+/// Reads a message with the code that reads it in production.
+fn decode(kind: &str, text: &str) -> Result<(), String> {
+    let bytes = text.as_bytes();
+    let error = |error: &dyn std::fmt::Display| error.to_string();
+    match kind {
+        "task" => decode_task(bytes, None).map(drop).map_err(|e| error(&e)),
+        "result" => decode_result(bytes, None).map(drop).map_err(|e| error(&e)),
+        "presence" => PresenceMessage::decode(bytes).map(drop).map_err(|e| error(&e)),
+        "request" => serde_json::from_str::<RequestBody>(text).map(drop).map_err(|e| error(&e)),
+        "outcome" => Outcome::read(text).map(drop).map_err(|e| error(&e)),
+        "error" => ErrorBody::read(text).map(drop).map_err(|e| error(&e)),
+        _ => Err("nothing reads such a message".to_owned()),
+    }
+}
+
+fn check(kind: &str, text: &str) {
+    let value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"));
+    let schema = Schema::of(kind).unwrap_or_else(|| panic!("docs/schemas has no {kind}"));
+    schema.check(&value).unwrap_or_else(|wrong| panic!("{wrong} in {text}"));
+    decode(kind, text).unwrap_or_else(|wrong| panic!("{wrong} in {text}"));
+}
+
+#[test]
+fn every_message_that_the_protocol_shows_is_understood_and_fits_its_schema() {
+    let mut seen = BTreeSet::new();
+    for (fence, text) in blocks(&read(workspace("docs/protocol.md"))) {
+        match fence.strip_prefix("json") {
+            Some("") => drop(serde_json::from_str::<serde_json::Value>(&text).expect(&text)),
+            Some(kind) => {
+                check(kind.trim(), &text);
+                seen.insert(kind.trim().to_owned());
+            }
+            None => {}
+        }
+    }
+    let schemas = fs::read_dir(workspace("docs/schemas")).expect("the folder exists");
+    let kinds = schemas.map(|entry| entry.expect("it can be read").file_name().into_string().expect("ASCII"));
+    let kinds: BTreeSet<_> = kinds.map(|name| name.trim_end_matches(".schema.json").to_owned()).collect();
+    assert_eq!(seen, kinds, "each schema has an example");
+}
+
+#[test]
+fn the_table_of_errors_is_that_of_the_schema() {
+    let protocol = read(workspace("docs/protocol.md"));
+    let (_, errors) = protocol.split_once("### Errors").expect("there is such a section");
+    let (errors, _) = errors.split_once("### Retries").expect("there is such a section");
+    let schema: serde_json::Value =
+        serde_json::from_str(&read(workspace("docs/schemas/error.schema.json"))).expect("JSON");
+    let words = schema["properties"]["error"]["enum"].as_array().expect("a list").iter();
+    let words: BTreeSet<_> = words.map(|word| word.as_str().expect("a word")).collect();
+    let rows = errors.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| code"));
+    let listed: BTreeSet<_> = rows.filter_map(|row| row.split('`').nth(1)).collect();
+    assert_eq!(listed, words);
+}
+
+#[test]
+fn the_readme_shows_the_two_commands_the_worker_and_answers_that_are_right() {
+    let readme = read(workspace("README.md"));
+    let blocks = blocks(&readme);
+    let of = |fence: &str| {
+        blocks.iter().filter(|(kind, _)| kind == fence).map(|(_, text)| text.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("sh")[..2], ["cargo run --release -- demo\n", "make test\n"]);
+    assert_eq!(of("python"), [read(workspace("examples/worker.py"))]);
+    let [outcome, error] = of("json")[..] else { panic!("the README shows an outcome and an error") };
+    check("outcome", outcome);
+    check("error", error);
+    let makefile = read(workspace("Makefile"));
+    let prose = prose(&readme);
+    let lines = of("sh").into_iter().flat_map(str::lines).chain(quoted(&prose));
+    for target in lines.filter_map(|line| line.strip_prefix("make ")) {
+        let rule = format!("{target}:");
+        assert!(makefile.lines().any(|line| line.starts_with(&rule)), "there is no make {target}");
+    }
+}
+
+/// A flag as a program has it: name, variable, defaults.
+fn flags(command: &clap::Command) -> Vec<(String, String, String)> {
+    let named = |arg: &clap::Arg| {
+        let takes_value = arg.get_action().takes_values();
+        let default = arg.get_default_values().first().filter(|_| takes_value).and_then(|value| value.to_str());
+        let variable = arg.get_env().and_then(|name| name.to_str()).unwrap_or_default();
+        Some((format!("--{}", arg.get_long()?), variable.to_owned(), default.unwrap_or_default().to_owned()))
+    };
+    let arguments = command.get_arguments().filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version"));
+    arguments.filter_map(named).collect()
+}
+
+/// The texts in backquotes.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// The flags that the tables under a heading name: name, variable, default.
+fn rows(document: &str, heading: &str) -> Vec<(String, String, String)> {
+    let (_, section) = document.split_once(&format!("\n### {heading}\n")).expect("there is such a section");
+    let section = section.split("\n## ").next().expect("a split has a first part");
+    let section = section.split("\n### ").next().expect("a split has a first part");
+    let mut flags = Vec::new();
+    for row in section.lines().filter(|line| line.starts_with("| `--")) {
+        let row = row.replace("\\|", "/");
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        let defaults: Vec<_> = cells[4].split(',').map(|default| default.trim().trim_matches('`')).collect();
+        for (at, name) in quoted(cells[1]).enumerate() {
+            // A row for two flags shows the first variable and the rule makes the second.
+            let variable = match quoted(cells[2]).nth(at) {
+                Some(variable) if variable.starts_with(|first: char| first.is_ascii_uppercase()) => variable.to_owned(),
+                _ => format!("QUORATE_{}", name[2..].replace('-', "_").to_uppercase()),
+            };
+            let default = if quoted(cells[1]).count() == 1 { cells[4].trim_matches('`') } else { defaults[at] };
+            flags.push((name.to_owned(), variable, default.to_owned()));
+        }
+    }
+    flags
+}
+
+/// Whether a table says of a default what the program has: a program without one has a word for that in the table.
+fn is_default(said: &str, default: &str) -> bool {
+    if default.is_empty() { !said.starts_with(|first: char| first.is_ascii_digit()) } else { said == default }
+}
+
+#[test]
+fn the_tables_of_flags_are_those_of_the_programs() {
+    let operations = read(workspace("docs/operations.md"));
+    let common = rows(&operations, "All programs that use NATS");
+    for (heading, command) in [("`coordinator`", CoordinatorArgs::command()), ("`worker`", WorkerArgs::command())] {
+        let told: Vec<_> = common.iter().cloned().chain(rows(&operations, heading)).collect();
+        let has = flags(&command);
+        for (name, variable, said) in &told {
+            let found = has.iter().find(|flag| flag.0 == *name);
+            let (_, real, default) = found.unwrap_or_else(|| panic!("{heading} has no {name}"));
+            assert_eq!(variable, real, "{name} of {heading}");
+            assert!(is_default(said, default), "{name} of {heading} has the default {default:?}, not {said:?}");
+        }
+        for (name, ..) in &has {
+            assert!(told.iter().any(|flag| flag.0 == *name), "{name} of {heading} is not in docs/operations.md");
+        }
+    }
+}
+
+#[test]
+fn every_flag_that_a_document_names_exists() {
+    let quorate = QuorateArgs::command();
+    let commands = [CoordinatorArgs::command(), WorkerArgs::command()];
+    let known: BTreeSet<_> =
+        commands.iter().chain(quorate.get_subcommands()).flat_map(flags).map(|flag| flag.0).collect();
+    for document in documents() {
+        let text = read(&document);
+        for span in quoted(&prose(&text)).filter(|span| span.starts_with("--")) {
+            let name = span.split([' ', '=']).next().unwrap_or_default();
+            assert!(name == "--help" || known.contains(name), "{}: {span}", document.display());
+        }
+        // The command lines of our programs in shell blocks, a flag being what follows the program on its line.
+        for (fence, block) in blocks(&text) {
+            for line in block.lines().filter(|_| fence == "sh") {
+                let mut words = line.split_whitespace();
+                let program = words.next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+                if ["coordinator", "worker", "quorate"].contains(&program) {
+                    for flag in words.filter(|word| word.starts_with("--")) {
+                        assert!(known.contains(flag), "{}: {line}", document.display());
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The anchor that GitHub gives a heading.
+fn anchor(heading: &str) -> String {
+    let kept = heading.chars().filter(|&c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut links = 0;
+    for document in documents() {
+        let text = prose(&read(&document));
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if target.contains("://") {
+                continue;
+            }
+            links += 1;
+            let (path, fragment) = target.split_once('#').unwrap_or((target, ""));
+            let folder = document.parent().expect("a document lies in a folder");
+            let file = if path.is_empty() { document.clone() } else { folder.join(path) };
+            assert!(file.exists(), "{} links to {target}", document.display());
+            if !fragment.is_empty() {
+                let linked = prose(&read(&file));
+                let headings = linked.lines().filter(|line| line.starts_with('#'));
+                let mut anchors = headings.map(|heading| anchor(heading.trim_start_matches('#').trim()));
+                assert!(anchors.any(|anchor| anchor == fragment), "{} links to {target}", document.display());
+            }
+        }
+    }
+    assert!(links > 20, "{links}");
+}

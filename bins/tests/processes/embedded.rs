@@ -1,0 +1,35 @@
+//! What needs no NATS: the demo and the development server.
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::support::{Api, Program, QUICK, QUORATE, run};
+use crate::tools::check_demo;
+
+const WORKERS: [&str; 3] = ["worker-1", "worker-2", "worker-3"];
+
+#[tokio::test]
+async fn the_demo_shows_five_answers_and_ends() {
+    let ended = run(QUORATE, &["demo"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    check_demo(&ended.stdout, WORKERS);
+    assert_eq!(ended.stderr, "");
+}
+
+#[tokio::test]
+async fn the_development_server_shows_the_demo_and_stays_up_until_it_is_stopped() {
+    let mut dev = Program::start(QUORATE, &[&["dev", "--listen", "127.0.0.1:0"], &QUICK[..]].concat());
+    let port = dev.prints("Serving on http://localhost:").await;
+    let port = port.strip_suffix(" until Ctrl-C.").expect("the sentence ends").to_owned();
+    check_demo(&dev.stdout(), WORKERS);
+
+    let api = Api::at(&format!("http://127.0.0.1:{port}"));
+    let answer = api.answer("BTC/USD").await;
+    assert_eq!((&answer["status"], &answer["expected"]), (&json!("complete"), &json!(3)), "{answer}");
+    assert_eq!(api.get("/ready").await.0, 200);
+    assert!(dev.runs());
+    dev.signal(Signal::TERM);
+    let ended = dev.ended().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(!ended.stderr.contains('\u{1b}'), "{}", ended.stderr);
+}

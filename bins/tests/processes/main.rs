@@ -1,0 +1,12 @@
+//! The programs as their operators run them: processes over a real NATS server, which are killed, stopped, set up wrongly
+//! and asked over HTTP.
+
+mod embedded;
+mod environment;
+mod outages;
+mod python;
+mod refusals;
+mod schemas;
+mod stopping;
+mod support;
+mod tools;

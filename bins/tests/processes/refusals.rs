@@ -1,0 +1,99 @@
+//! Settings that cannot be used: one sentence that says what to do, and an exit code.
+
+use std::fs;
+use std::net::TcpListener;
+
+use quorate_testing::workspace;
+
+use crate::support::{COORDINATOR, QUORATE, WORKER, run};
+
+/// Runs a program that must refuse to start, and gives what it says.
+async fn refusal(program: &str, flags: &[&str], code: i32) -> String {
+    let ended = run(program, flags).await;
+    assert_eq!(ended.code, Some(code), "{flags:?}: {ended:?}");
+    assert_eq!(ended.stdout, "", "{flags:?}");
+    assert!(ended.stderr.starts_with("error: "), "{flags:?}: {}", ended.stderr);
+    ended.stderr
+}
+
+/// Runs a program that must refuse to start, with nothing but this sentence.
+async fn refuses(program: &str, flags: &[&str], sentence: &str) {
+    assert_eq!(refusal(program, flags, 1).await, format!("error: {sentence}\n"), "{flags:?}");
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_refused() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    let sentence = format!(
+        "cannot listen on {address}: Address already in use (os error 98); stop what listens there, or choose another \
+         address with --listen"
+    );
+    refuses(COORDINATOR, &["--listen", &address], &sentence).await;
+    refuses(QUORATE, &["dev", "--listen", &address], &sentence).await;
+    let said = refusal(COORDINATOR, &["--listen", "localhost:8080"], 2).await;
+    assert!(said.contains("expected an IP address and a port, such as 0.0.0.0:8080"), "{said}");
+}
+
+#[tokio::test]
+async fn a_nats_address_that_is_none_is_refused() {
+    for (program, flags) in [(COORDINATOR, ["--listen", "127.0.0.1:0"]), (WORKER, ["--id", "w"])] {
+        for (url, why) in [
+            ("http://localhost:4222", "invalid scheme for NATS server URL: http"),
+            ("nats://", "it names no host"),
+            ("nats://localhost:99999", "NATS server URL is invalid: invalid port number"),
+        ] {
+            let sentence = format!(
+                "cannot use the NATS settings: \"{url}\" is no address of a NATS server: {why}; --nats takes addresses \
+                 such as nats://localhost:4222, --nats-creds a credentials file"
+            );
+            refuses(program, &[&flags[..], &["--nats", url]].concat(), &sentence).await;
+        }
+    }
+    let said = refusal(WORKER, &["--nats-creds", "/nonexistent"], 1).await;
+    assert!(said.contains("/nonexistent: No such file or directory"), "{said}");
+}
+
+#[tokio::test]
+async fn flags_that_contradict_each_other_are_refused() {
+    let listen = ["--listen", "127.0.0.1:0"];
+    let policy = "the policy that the flags set for every request is not valid";
+    refuses(
+        COORDINATOR,
+        &[&listen[..], &["--quorum", "1", "--min-responses", "2"]].concat(),
+        &format!("{policy}: quorum must be between min_responses (2) and 1000"),
+    )
+    .await;
+    refuses(
+        COORDINATOR,
+        &[&listen[..], &["--timeout-ms", "70000"]].concat(),
+        &format!("{policy}: timeout_ms must be between 1 and 60000"),
+    )
+    .await;
+    let delays = "the simulated source cannot be used; see --delay-min-ms and --delay-max-ms: \
+                  the shortest delay must not exceed the longest";
+    refuses(WORKER, &["--delay-min-ms", "3000"], delays).await;
+    refuses(QUORATE, &[&["dev"], &listen[..], &["--delay-min-ms", "3000"]].concat(), delays).await;
+}
+
+#[tokio::test]
+async fn a_source_file_that_cannot_be_used_is_refused_with_the_place_of_its_fault() {
+    let said = refusal(WORKER, &["--source", "http"], 2).await;
+    assert!(said.contains("--config <FILE>"), "{said}");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("sources.toml").display().to_string();
+    let with_file = ["--source", "http", "--config", &file, "--id", "a"];
+    refuses(WORKER, &with_file, &format!("cannot read the source file {file}: No such file or directory (os error 2)"))
+        .await;
+    fs::write(&file, "[[source]]\nworker = \"a\"\nquery = \"q\"\n  kid = \"http\"\n").expect("it can be written");
+    let said = refusal(WORKER, &with_file, 1).await;
+    assert!(said.starts_with(&format!("error: {file}:4:3: unknown field `kid`, expected one of `worker`")), "{said}");
+
+    let example = workspace("examples/sources.toml").display().to_string();
+    let sentence = format!(
+        "{example} has no entry with kind = \"http\" for worker \"a\"; it has entries for: bitstamp, coinbase, kraken. \
+         Start the worker with one of these as --id, or add a [[source]] with worker = \"a\""
+    );
+    refuses(WORKER, &["--source", "http", "--config", &example, "--id", "a"], &sentence).await;
+}

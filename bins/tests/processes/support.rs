@@ -1,0 +1,274 @@
+//! Processes of a test's own: started, read, signalled, and killed when the test is over.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use quorate_testing::NatsServer;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value as Json, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+pub(crate) const COORDINATOR: &str = env!("CARGO_BIN_EXE_coordinator");
+pub(crate) const WORKER: &str = env!("CARGO_BIN_EXE_worker");
+pub(crate) const QUORATE: &str = env!("CARGO_BIN_EXE_quorate");
+
+/// How long a test waits for what must happen.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A simulated source that is quick and always has a value.
+pub(crate) const QUICK: [&str; 6] = ["--delay-min-ms", "1", "--delay-max-ms", "5", "--failure-rate", "0"];
+
+/// A running process. Killed when dropped.
+pub(crate) struct Program {
+    name: String,
+    child: Child,
+    stdout: Stream,
+    stderr: Stream,
+}
+
+/// What a process has written so far, line by line.
+struct Stream {
+    text: Arc<Mutex<String>>,
+    reader: JoinHandle<()>,
+}
+
+/// How a process ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// Its exit code; `None` if a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) signal: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Program {
+    /// Starts a process that has nothing of this process's environment but the search path.
+    pub(crate) fn start(program: &str, arguments: &[&str]) -> Self {
+        Self::start_in(program, arguments, &[])
+    }
+
+    /// Like [`start`](Self::start), with variables in its environment.
+    pub(crate) fn start_in(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(program);
+        command.args(arguments).env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+        command.envs(variables.iter().copied());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{program} cannot be started: {error}"));
+        let stdout = Stream::read(child.stdout.take().expect("it is piped"));
+        let stderr = Stream::read(child.stderr.take().expect("it is piped"));
+        Self { name: format!("{program} {arguments:?}"), child, stdout, stderr }
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = self.child.id().expect("it has not ended").try_into().expect("an id is positive");
+        kill_process(Pid::from_raw(id).expect("an id is not zero"), signal).expect("it can be signalled");
+    }
+
+    /// Waits until it has written `text` on standard error, and gives the rest of that line.
+    pub(crate) async fn logs(&self, text: &str) -> String {
+        self.writes(&self.stderr, text).await
+    }
+
+    /// Waits until it has written `text` on standard output, and gives the rest of that line.
+    pub(crate) async fn prints(&self, text: &str) -> String {
+        self.writes(&self.stdout, text).await
+    }
+
+    /// What it has written on standard output.
+    pub(crate) fn stdout(&self) -> String {
+        self.stdout.so_far()
+    }
+
+    async fn writes(&self, stream: &Stream, text: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let written = stream.so_far();
+            if let Some(at) = written.find(text) {
+                return written[at + text.len()..].lines().next().unwrap_or_default().to_owned();
+            }
+            assert!(
+                Instant::now() < deadline && !stream.reader.is_finished(),
+                "{} did not write {text:?}, but: {}{}",
+                self.name,
+                self.stdout.so_far(),
+                self.stderr.so_far()
+            );
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Whether it has not ended.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.child.try_wait().expect("it can be looked at").is_none()
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) async fn ended(mut self) -> Ended {
+        let Ok(status) = timeout(PATIENCE, self.child.wait()).await else {
+            panic!("{} does not end; it wrote: {}{}", self.name, self.stdout.so_far(), self.stderr.so_far());
+        };
+        let status = status.expect("it can be waited for");
+        let (stdout, stderr) = (self.stdout.all().await, self.stderr.all().await);
+        Ended { code: status.code(), signal: status.signal(), stdout, stderr }
+    }
+}
+
+impl Stream {
+    fn read(stream: impl AsyncRead + Unpin + Send + 'static) -> Self {
+        let text = Arc::new(Mutex::new(String::new()));
+        let written = Arc::clone(&text);
+        let reader = tokio::spawn(async move {
+            let mut lines = BufReader::new(stream).lines();
+            while let Some(line) = lines.next_line().await.expect("programs write text") {
+                let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);
+                written.push_str(&line);
+                written.push('\n');
+            }
+        });
+        Self { text, reader }
+    }
+
+    fn so_far(&self) -> String {
+        self.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn all(self) -> String {
+        timeout(PATIENCE, self.reader).await.expect("the stream ends with its process").expect("it was read");
+        let text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        text.clone()
+    }
+}
+
+/// Runs a program to its end.
+pub(crate) async fn run(program: &str, arguments: &[&str]) -> Ended {
+    Program::start(program, arguments).ended().await
+}
+
+/// Runs a program that must succeed, and gives what it printed.
+pub(crate) async fn done(program: &str, arguments: &[&str]) -> String {
+    let ended = run(program, arguments).await;
+    assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
+    ended.stdout
+}
+
+/// Reads what a program printed as JSON.
+pub(crate) fn parsed(text: &str) -> Json {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text:?}"))
+}
+
+/// The HTTP API of a coordinator.
+#[derive(Clone)]
+pub(crate) struct Api {
+    pub(crate) url: String,
+    client: reqwest::Client,
+}
+
+impl Api {
+    pub(crate) fn at(url: &str) -> Self {
+        Self { url: url.trim_end_matches('/').to_owned(), client: client() }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> (u16, Json) {
+        answer(self.client.get(format!("{}{path}", self.url))).await
+    }
+
+    /// Asks `body`, and gives the status and the JSON of the answer.
+    pub(crate) async fn ask(&self, body: Json) -> (u16, Json) {
+        self.post("application/json", body.to_string()).await
+    }
+
+    /// Asks a query that must be answered.
+    pub(crate) async fn answer(&self, query: &str) -> Json {
+        let (status, body) = self.ask(json!({ "query": query })).await;
+        assert_eq!(status, 200, "{body}");
+        body
+    }
+
+    /// Asks whatever is given.
+    pub(crate) async fn post(&self, content_type: &str, body: impl Into<reqwest::Body>) -> (u16, Json) {
+        let request = self.client.post(format!("{}/request", self.url)).header("content-type", content_type);
+        answer(request.body(body)).await
+    }
+
+    pub(crate) async fn counter(&self, name: &str) -> u64 {
+        self.get("/workers").await.1["counters"][name].as_u64().unwrap_or_else(|| panic!("no counter {name}"))
+    }
+
+    /// Waits until as many workers are in `state` as `expected`.
+    pub(crate) async fn wait_for(&self, expected: usize, state: &str) {
+        until(&format!("{expected} {state} workers"), async || {
+            let (_, body) = self.get("/workers").await;
+            let workers = body["workers"].as_array().into_iter().flatten();
+            workers.filter(|worker| worker["state"] == state).count() == expected
+        })
+        .await;
+    }
+
+    /// Waits until as many requests are in flight.
+    pub(crate) async fn wait_for_in_flight(&self, expected: u64) {
+        until("requests in flight", async || self.get("/workers").await.1["in_flight"] == expected).await;
+    }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> (u16, Json) {
+    let response = request.timeout(PATIENCE).send().await.expect("an answer");
+    assert_eq!(response.headers()["content-type"], "application/json");
+    let status = response.status().as_u16();
+    (status, parsed(&response.text().await.expect("a body")))
+}
+
+/// A client that keeps to itself what the environment says about proxies.
+fn client() -> reqwest::Client {
+    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring has the default versions")
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    reqwest::Client::builder().no_proxy().tls_backend_preconfigured(tls).build().expect("a client")
+}
+
+/// A NATS server, a coordinator and simulated workers called `w1`, `w2` and so on.
+pub(crate) struct Cluster {
+    pub(crate) coordinator: Program,
+    pub(crate) api: Api,
+    pub(crate) workers: Vec<Program>,
+    pub(crate) nats: NatsServer,
+}
+
+impl Cluster {
+    /// Starts `count` workers and waits until all of them are live.
+    pub(crate) async fn start(count: usize, coordinator: &[&str], worker: &[&str]) -> Self {
+        let nats = NatsServer::start();
+        let url = nats.url();
+        let flags = [&["--nats", &url, "--listen", "127.0.0.1:0", "--rate-limit", "0"], coordinator].concat();
+        let coordinator = Program::start(COORDINATOR, &flags);
+        let api = api_of(&coordinator).await;
+        let workers: Vec<_> = (1..=count)
+            .map(|n| Program::start(WORKER, &[&["--nats", &url, "--id", &format!("w{n}")], worker].concat()))
+            .collect();
+        api.wait_for(count, "live").await;
+        Self { coordinator, api, workers, nats }
+    }
+}
+
+/// The API of a coordinator that was put on a port of the system's choice, once it listens.
+pub(crate) async fn api_of(coordinator: &Program) -> Api {
+    let address = coordinator.logs("the coordinator listens address=").await;
+    Api::at(&format!("http://{address}"))
+}
+
+/// Waits until something is so, asking again and again; fails after [`PATIENCE`].
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so().await {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,176 @@
+//! Checks JSON against a schema of `docs/schemas`.
+//!
+//! It knows the part of JSON Schema that these schemas use. A keyword or a pattern it does not know is an error, so that
+//! nothing passes because it was not looked at.
+
+use std::fs;
+
+use serde_json::{Map, Value};
+
+use crate::workspace;
+
+/// A schema of the wire.
+#[derive(Clone, Debug)]
+pub struct Schema(Value);
+
+impl Schema {
+    /// The schema of a kind of message, such as `outcome`; `None` if there is none.
+    ///
+    /// # Panics
+    /// If the schema is not JSON.
+    pub fn of(kind: &str) -> Option<Self> {
+        let text = fs::read_to_string(workspace(&format!("docs/schemas/{kind}.schema.json"))).ok()?;
+        Some(Self(serde_json::from_str(&text).unwrap_or_else(|error| panic!("the schema of {kind}: {error}"))))
+    }
+
+    /// Whether `value` is what the schema describes.
+    ///
+    /// # Errors
+    /// Where it is not, and why; or what of the schema is not understood.
+    pub fn check(&self, value: &Value) -> Result<(), String> {
+        check(&self.0, value).map_err(|(at, why)| format!("at {}: {why}", if at.is_empty() { "/" } else { &at }))
+    }
+}
+
+/// Where in the value, and why.
+type Wrong = (String, String);
+
+fn check(schema: &Value, value: &Value) -> Result<(), Wrong> {
+    let here = |why: String| (String::new(), why);
+    let keywords = schema.as_object().ok_or_else(|| here(format!("{schema} is no schema")))?;
+    for (keyword, rule) in keywords {
+        match keyword.as_str() {
+            "$schema" | "$id" | "title" | "description" | "default" => {}
+            // Unknown fields are ignored on every wire.
+            "additionalProperties" if rule == true => {}
+            "properties" => properties(rule, value)?,
+            "items" => {
+                for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+                    check(rule, item).map_err(|(at, why)| (format!("/{index}{at}"), why))?;
+                }
+            }
+            "anyOf" => {
+                let tried: Vec<_> = list(rule).iter().map(|schema| check(schema, value)).collect();
+                if !tried.iter().any(Result::is_ok) {
+                    return Err(here(format!("{value} is none of the alternatives: {tried:?}")));
+                }
+            }
+            _ if holds(keyword, rule, value).map_err(here)? => {}
+            _ => return Err(here(format!("{value} breaks {keyword}: {rule}"))),
+        }
+    }
+    Ok(())
+}
+
+fn properties(rule: &Value, value: &Value) -> Result<(), Wrong> {
+    let (Some(schemas), Some(fields)) = (rule.as_object(), value.as_object()) else { return Ok(()) };
+    for (name, schema) in schemas {
+        if let Some(field) = fields.get(name) {
+            check(schema, field).map_err(|(at, why)| (format!("/{name}{at}"), why))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a rule that looks at the value as a whole holds. A rule for another type always does.
+fn holds(keyword: &str, rule: &Value, value: &Value) -> Result<bool, String> {
+    let has_all = |fields: &Map<String, Value>, names: &Value| {
+        list(names).iter().all(|name| name.as_str().is_some_and(|name| fields.contains_key(name)))
+    };
+    let bound = || rule.as_f64().ok_or_else(|| format!("{keyword}: {rule} is no number"));
+    let length = |text: &str| text.chars().count() as f64;
+    Ok(match keyword {
+        "type" if rule.is_array() => list(rule).iter().any(|name| is_of(name, value)),
+        "type" => is_of(rule, value),
+        "enum" => list(rule).contains(value),
+        "required" => value.as_object().is_none_or(|fields| has_all(fields, rule)),
+        "dependentRequired" => value.as_object().is_none_or(|fields| {
+            let dependent = rule.as_object().into_iter().flatten();
+            dependent.filter(|(name, _)| fields.contains_key(*name)).all(|(_, names)| has_all(fields, names))
+        }),
+        "minimum" => value.as_f64().is_none_or(|number| bound().is_ok_and(|bound| number >= bound)),
+        "maximum" => value.as_f64().is_none_or(|number| bound().is_ok_and(|bound| number <= bound)),
+        "minLength" => value.as_str().is_none_or(|text| bound().is_ok_and(|bound| length(text) >= bound)),
+        "maxLength" => value.as_str().is_none_or(|text| bound().is_ok_and(|bound| length(text) <= bound)),
+        "pattern" => {
+            let matches = pattern(rule)?;
+            value.as_str().is_none_or(matches)
+        }
+        _ => return Err(format!("the keyword {keyword} is not known to this check; teach it")),
+    })
+}
+
+fn is_of(name: &Value, value: &Value) -> bool {
+    match name.as_str() {
+        Some("null") => value.is_null(),
+        Some("boolean") => value.is_boolean(),
+        Some("number") => value.is_number(),
+        Some("integer") => value.is_i64() || value.is_u64(),
+        Some("string") => value.is_string(),
+        Some("array") => value.is_array(),
+        Some("object") => value.is_object(),
+        _ => false,
+    }
+}
+
+/// What the patterns of the schemas mean.
+fn pattern(rule: &Value) -> Result<fn(&str) -> bool, String> {
+    match rule.as_str() {
+        Some(r"^[^\u0000-\u001f\u007f-\u009f]+$") => Ok(|text| !text.is_empty() && !text.contains(char::is_control)),
+        Some(r"^(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$") => Ok(|text| {
+            text.starts_with(|first: char| first.is_ascii_digit()) && text.parse::<serde_json::Number>().is_ok()
+        }),
+        _ => Err(format!("the pattern {rule} is not known to this check; teach it")),
+    }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn wrong(kind: &str, value: &Value) -> String {
+        Schema::of(kind).expect("there is one").check(value).expect_err("it is wrong")
+    }
+
+    #[test]
+    fn what_breaks_a_schema_is_named_with_its_place() {
+        let result = |field: &str, value: Value| {
+            let mut result = json!({"worker_id": "w", "request_id": "r", "value": 1, "response_time": 1});
+            result[field] = value;
+            result
+        };
+        let good = result("value", json!("a text"));
+        assert_eq!(Schema::of("result").expect("there is one").check(&good), Ok(()));
+        for (value, place) in [
+            (json!([]), "at /: [] breaks type"),
+            (json!({"worker_id": "w"}), "breaks required"),
+            (result("worker_id", json!("")), "at /worker_id: "),
+            (result("worker_id", json!("a\u{7}")), "at /worker_id: "),
+            (result("worker_id", json!("w".repeat(129))), "at /worker_id: "),
+            (result("value", json!(true)), "at /value: "),
+        ] {
+            let found = wrong("result", &value);
+            assert!(found.contains(place), "{value}: {found}");
+        }
+        let error = json!({"error": "conflict", "code": 409, "details": "", "request_id": "r"});
+        assert!(wrong("error", &error).contains("dependentRequired"));
+        assert!(wrong("error", &json!({"error": "conflict", "code": 99, "details": ""})).contains("at /code: "));
+        assert!(wrong("error", &json!({"error": "oops", "code": 409, "details": ""})).contains("at /error: "));
+        assert!(Schema::of("nothing").is_none());
+    }
+
+    #[test]
+    fn a_schema_that_is_not_understood_lets_nothing_pass() {
+        for schema in
+            [json!({"oneOf": []}), json!({"pattern": "^a$"}), json!({"additionalProperties": false}), json!(1)]
+        {
+            assert!(Schema(schema.clone()).check(&json!("a")).is_err(), "{schema}");
+        }
+    }
+}
