@@ -10,14 +10,16 @@ use quorate_runtime::source::SimulatedConfig;
 /// Flag, environment variable, default; in the order of the flags.
 type Flag = (&'static str, &'static str, &'static str);
 
-const NATS: [Flag; 2] = [("nats", "NATS_URL", "nats://localhost:4222"), ("nats-creds", "NATS_CREDS", "")];
+const NATS: [Flag; 3] =
+    [("nats", "NATS_URL", "nats://localhost:4222"), ("nats-ca", "NATS_CA", ""), ("nats-creds", "NATS_CREDS", "")];
 
-const SERVE: [Flag; 16] = [
+const SERVE: [Flag; 18] = [
     ("allow-worker", "QUORATE_ALLOW_WORKER", ""),
     ("cordon-below", "QUORATE_CORDON_BELOW", ""),
     ("listen", "QUORATE_LISTEN", "0.0.0.0:8080"),
     ("max-deviation", "QUORATE_MAX_DEVIATION", ""),
     ("max-in-flight", "QUORATE_MAX_IN_FLIGHT", "10000"),
+    ("max-remembered", "QUORATE_MAX_REMEMBERED", "10000"),
     ("max-timeout-ms", "QUORATE_MAX_TIMEOUT_MS", "60000"),
     ("min-responses", "QUORATE_MIN_RESPONSES", "1"),
     ("precision", "QUORATE_PRECISION", "2"),
@@ -26,6 +28,7 @@ const SERVE: [Flag; 16] = [
     ("rate-burst", "QUORATE_RATE_BURST", "20"),
     ("rate-limit", "QUORATE_RATE_LIMIT", "10"),
     ("redispatch-share", "QUORATE_REDISPATCH_SHARE", "0.5"),
+    ("remember-ms", "QUORATE_REMEMBER_MS", "60000"),
     ("stall-ms", "QUORATE_STALL_MS", "300"),
     ("strategy", "QUORATE_STRATEGY", "average"),
     ("timeout-ms", "QUORATE_TIMEOUT_MS", "5000"),
