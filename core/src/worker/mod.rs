@@ -126,7 +126,7 @@ impl Worker {
             self.counters.tasks_expired += 1;
             return;
         }
-        let key = Key { request: task.request.clone(), query: task.query.clone() };
+        let key = Key::new(task.request.clone(), task.query.clone());
         if let Some(job) = self.jobs.find(&key) {
             self.counters.tasks_repeated += 1;
             match &job.stage {
