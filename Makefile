@@ -1,5 +1,5 @@
 # `make demo` shows it, `make test` tests it, `make lint` checks its style.
-.PHONY: demo test lint nats-server
+.PHONY: demo test lint nats-server bench-floor
 
 demo:
 	cargo run --release -- demo
@@ -16,3 +16,8 @@ lint:
 
 nats-server:
 	@scripts/nats-server.sh
+
+# The coordinator against the leanest program that does the same; docs/performance.md has the table.
+bench-floor: nats-server
+	cargo build --release --workspace
+	scripts/bench-floor.py

@@ -20,12 +20,17 @@ pub enum IdError {
     ControlCharacter,
 }
 
+/// Whether some character is a control character. Most texts are ASCII and need not be decoded.
+pub(crate) fn has_control_character(text: &str) -> bool {
+    if text.is_ascii() { text.bytes().any(|byte| byte.is_ascii_control()) } else { text.chars().any(char::is_control) }
+}
+
 fn checked(text: &str) -> Result<Arc<str>, IdError> {
     if text.is_empty() {
         Err(IdError::Empty)
     } else if text.len() > MAX_ID_BYTES {
         Err(IdError::TooLong)
-    } else if text.chars().any(char::is_control) {
+    } else if has_control_character(text) {
         Err(IdError::ControlCharacter)
     } else {
         Ok(text.into())
@@ -104,6 +109,8 @@ mod tests {
             (too_long.as_str(), Some(IdError::TooLong)),
             ("a\nb", Some(IdError::ControlCharacter)),
             ("\u{7f}", Some(IdError::ControlCharacter)),
+            ("é", None),
+            ("é\u{85}", Some(IdError::ControlCharacter)),
         ];
         for (text, error) in cases {
             assert_eq!(RequestId::new(text).err(), error, "{text:?}");

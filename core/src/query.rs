@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::id::has_control_character;
+
 /// The longest query accepted, in characters (Unicode scalar values).
 pub const MAX_QUERY_CHARS: usize = 256;
 
@@ -37,7 +39,7 @@ impl Query {
         if text.len() > 4 * MAX_QUERY_CHARS || text.chars().count() > MAX_QUERY_CHARS {
             return Err(QueryError::TooLong);
         }
-        if text.chars().any(char::is_control) {
+        if has_control_character(text) {
             return Err(QueryError::ControlCharacter);
         }
         Ok(Self(text.into()))

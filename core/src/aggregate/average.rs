@@ -35,7 +35,7 @@ fn sum(numbers: &[Decimal]) -> (bool, Wide) {
         for number in chunk {
             totals[number.scale() as usize] += number.mantissa();
         }
-        for (total, scale) in totals.into_iter().zip(0..) {
+        for (total, scale) in totals.into_iter().zip(0..).filter(|(total, _)| *total != 0) {
             let side = if total < 0 { &mut negative } else { &mut positive };
             *side =
                 side.checked_add(units(total.unsigned_abs(), scale)).expect("a slice holds fewer than 2^59 decimals");
@@ -48,11 +48,14 @@ fn sum(numbers: &[Decimal]) -> (bool, Wide) {
 fn exact_quotient(sum: Wide, count: u64) -> Option<Decimal> {
     let (mut quotient, 0) = sum.div_rem(count) else { return None };
     let mut scale = FINEST_SCALE;
-    while scale > 0
-        && let (tenth, 0) = quotient.div_rem(10)
-    {
-        quotient = tenth;
-        scale -= 1;
+    // Trailing zeros go by powers of two: any number of them below 32, and there are at most 28.
+    for zeros in [16, 8, 4, 2, 1] {
+        if zeros <= scale
+            && let (shorter, 0) = quotient.div_rem(10_u64.pow(zeros))
+        {
+            quotient = shorter;
+            scale -= zeros;
+        }
     }
     decimal(quotient, scale)
 }

@@ -17,8 +17,20 @@ const MAX_REPLIES: usize = 8;
 /// What a job answers. The query is part of it: two coordinators may use the same id for different queries.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
+    /// The first bytes of the request's id, which decide most comparisons without a look at the text elsewhere.
+    prefix: u64,
     pub(super) request: RequestId,
     pub(super) query: Query,
+}
+
+impl Key {
+    pub(super) fn new(request: RequestId, query: Query) -> Self {
+        let mut first = [0; 8];
+        for (first, byte) in first.iter_mut().zip(request.as_str().bytes()) {
+            *first = byte;
+        }
+        Self { prefix: u64::from_be_bytes(first), request, query }
+    }
 }
 
 /// How far a job is.

@@ -147,7 +147,7 @@ impl Worker {
             return;
         }
         let deadline = self.now.after(ttl);
-        let key = Key { request: task.request.clone(), query: task.query.clone() };
+        let key = Key::new(task.request.clone(), task.query.clone());
         if let Some(job) = self.jobs.find(&key) {
             self.counters.tasks_repeated += 1;
             match &job.stage {

@@ -12,9 +12,13 @@ pub use coordinator::CoordinatorDriver;
 pub use handle::{AskError, CoordinatorHandle, Snapshot, Status, WorkerView};
 pub use worker::{WorkerDriver, WorkerIdentity, WorkerSettings};
 
+use std::pin::Pin;
+
+use quorate_core::time::Timestamp;
 use tokio::time::Sleep;
 
 use crate::bus::{BusStatus, Message, Subscription};
+use crate::clock::Clock;
 
 /// The most messages taken from one subscription, or commands from the callers, before the machine's outputs are
 /// carried out.
@@ -47,11 +51,60 @@ fn bus_changes(before: BusStatus, after: BusStatus) -> Vec<BusChange> {
     }
 }
 
-/// Waits for a timer that may not be armed.
-async fn sleep_if(armed: bool, sleep: std::pin::Pin<&mut Sleep>) {
-    if armed {
-        sleep.await;
-    } else {
-        std::future::pending::<()>().await;
+/// Wakes a driver when its machine next wants to be told the time, or earlier.
+///
+/// It is only ever moved to an earlier time. What a machine waits for moves on with every request that ends, and waking
+/// once too often costs less than moving a timer each time.
+#[derive(Debug)]
+struct Alarm {
+    sleep: Pin<Box<Sleep>>,
+    armed: Option<Timestamp>,
+}
+
+impl Alarm {
+    fn new(clock: &Clock) -> Self {
+        Self { sleep: Box::pin(tokio::time::sleep_until(clock.instant(Timestamp::MAX))), armed: None }
+    }
+
+    /// Sees to it that [`Alarm::wait`] ends by `at`.
+    fn set(&mut self, clock: &Clock, at: Option<Timestamp>) {
+        if let Some(at) = at
+            && self.armed.is_none_or(|armed| at < armed)
+        {
+            self.armed = Some(at);
+            self.sleep.as_mut().reset(clock.instant(at));
+        }
+    }
+
+    /// Waits for the time that is set; for ever if none is. Cancel safe.
+    async fn wait(&mut self) {
+        if self.armed.is_none() {
+            std::future::pending::<()>().await;
+        }
+        self.sleep.as_mut().await;
+        self.armed = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_alarm_is_never_late_and_waits_for_nothing_unless_set() {
+        let clock = Clock::new();
+        let at = |seconds| Some(Timestamp::ZERO.after(Duration::from_secs(seconds)));
+        let mut alarm = Alarm::new(&clock);
+        let unset = tokio::time::timeout(Duration::from_secs(1), alarm.wait());
+        assert!(unset.await.is_err());
+        for (set, rings) in [([5, 9], 5), ([9, 7], 7), ([9, 9], 9)] {
+            for seconds in set {
+                alarm.set(&clock, at(seconds));
+            }
+            alarm.wait().await;
+            assert_eq!(clock.now().since(Timestamp::ZERO).as_secs(), rings);
+        }
     }
 }

@@ -10,7 +10,6 @@ use quorate_core::Worker;
 use quorate_core::coordinator::PresenceState;
 use quorate_core::id::WorkerId;
 use quorate_core::query::Query;
-use quorate_core::time::Timestamp;
 use quorate_core::value::Value;
 use quorate_core::worker::{Config, Input, JobId, Output};
 use tokio::sync::watch;
@@ -18,7 +17,7 @@ use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tracing::{debug, info, warn};
 
 use super::service::{Drops, Service};
-use super::{BusChange, bus_changes, sleep_if, take_ready};
+use super::{Alarm, BusChange, bus_changes, take_ready};
 use crate::bus::{Bus, BusError, BusStatus, Message, Subscription};
 use crate::clock::Clock;
 use crate::source::Source;
@@ -105,15 +104,12 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
         self.execute();
         let mut stop = pin!(stop);
         let mut stopping = false;
-        let mut sleep = pin!(tokio::time::sleep_until(self.clock.instant(Timestamp::MAX)));
+        let mut alarm = Alarm::new(&self.clock);
         while !self.drained {
-            let wake_at = self.machine.poll_timeout();
-            if let Some(at) = wake_at {
-                sleep.as_mut().reset(self.clock.instant(at));
-            }
+            alarm.set(&self.clock, self.machine.poll_timeout());
             tokio::select! {
-                            biased;
-                            changed = self.status.changed() => {
+                biased;
+                changed = self.status.changed() => {
                     if changed.is_err() {
                         warn!("the bus is closed: the worker stops");
                         return;
@@ -129,7 +125,7 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
                 Some(message) = self.service.recv() => {
                     self.service.answer(&message, self.machine.counters(), self.drops(), self.state);
                 }
-                () = sleep_if(wake_at.is_some(), sleep.as_mut()) => {}
+                () = alarm.wait() => {}
             }
             self.take_all_ready();
             self.machine.handle_timeout(self.clock.now());

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use quorate_core::aggregate::Strategy;
@@ -92,9 +93,9 @@ fn fraction(json: &RawValue) -> Result<Decimal, ApiError> {
 pub(super) async fn ask(
     State(api): State<Arc<Api>>,
     Extension(Peer(peer)): Extension<Peer>,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, ApiError> {
+    let (Parts { headers, .. }, body) = request.into_parts();
     if let Some(limiter) = &api.limiter {
         let client = client_address(peer.ip(), &headers, &api.settings.trusted_proxies);
         limiter.check(client).map_err(ApiError::rate_limited)?;

@@ -1,9 +1,14 @@
 //! Values in JSON: numbers keep all their digits both ways.
 
+use std::io::Write as _;
+
 use quorate_core::value::Value;
 use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
+
+/// The longest decimal, in bytes: a sign, 29 digits and a point.
+const MAX_NUMBER_BYTES: usize = 31;
 
 /// A [`Value`] that serializes as a JSON number with all its digits, or as a string.
 #[derive(Debug)]
@@ -13,7 +18,12 @@ impl Serialize for JsonValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
             Value::Number(number) => {
-                RawValue::from_string(number.to_string()).map_err(S::Error::custom)?.serialize(serializer)
+                let mut text = [0; MAX_NUMBER_BYTES];
+                let mut rest = &mut text[..];
+                write!(rest, "{number}").map_err(S::Error::custom)?;
+                let length = MAX_NUMBER_BYTES - rest.len();
+                let json: &RawValue = serde_json::from_slice(&text[..length]).map_err(S::Error::custom)?;
+                json.serialize(serializer)
             }
             Value::Text(text) => serializer.serialize_str(text),
         }
@@ -49,7 +59,9 @@ mod tests {
 
     #[test]
     fn a_value_keeps_every_digit_through_the_wire() {
-        for json in ["1234567890.123456789012345678", "0.1", "-42000.50", "\"0.10\"", "\"na\\\"me\""] {
+        let longest = ["-7.9228162514264337593543950335", "-0.0000000000000000000000000001"];
+        let others = ["1234567890.123456789012345678", "0.1", "-42000.50", "\"0.10\"", "\"na\\\"me\""];
+        for json in longest.into_iter().chain(others) {
             let raw = RawValue::from_string(json.to_owned()).expect("JSON");
             let value = read(&raw).expect("a value");
             assert_eq!(serde_json::to_string(&JsonValue(&value)).expect("serializable"), json);
