@@ -11,13 +11,14 @@ use quorate_core::coordinator::{
 };
 use quorate_core::id::{TaskId, Ticket, WorkerId};
 use quorate_core::outcome::Outcome;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
+use super::bus_watch::{BusChange, BusWatch};
 use super::handle::{Command, CoordinatorHandle, Snapshot, Status, WorkerView};
-use super::{Alarm, BATCH, BusChange, bus_changes, take_ready};
-use crate::bus::{Bus, BusError, BusStatus, Message, PublishError, Subscription};
+use super::{Alarm, BATCH, take_ready};
+use crate::bus::{Bus, BusError, Message, PublishError, Subscription};
 use crate::clock::Clock;
 use crate::wire::{self, PresenceMessage};
 
@@ -34,8 +35,7 @@ pub struct CoordinatorDriver<B: Bus> {
     replies: B::Subscription,
     results: B::Subscription,
     presence: B::Subscription,
-    status: watch::Receiver<BusStatus>,
-    seen_status: BusStatus,
+    bus_watch: BusWatch,
     /// `_INBOX.<instance>.`: the reply subject of a task is this and the task's number.
     inbox: String,
     waiting: HashMap<Ticket, oneshot::Sender<Result<Arc<Outcome>, Refusal>>>,
@@ -64,8 +64,7 @@ impl<B: Bus> CoordinatorDriver<B> {
         let presence = bus.subscribe(wire::PRESENCE, None).await?;
         let (sender, commands) = mpsc::channel(config.max_in_flight.max(BATCH));
         let driver = Self {
-            status: bus.status(),
-            seen_status: BusStatus::default(),
+            bus_watch: BusWatch::new(bus.status()),
             machine: Coordinator::new(config, seed),
             bus,
             clock,
@@ -90,9 +89,8 @@ impl<B: Bus> CoordinatorDriver<B> {
             alarm.set(&self.clock, self.machine.poll_timeout());
             tokio::select! {
                 biased;
-                changed = self.status.changed() => {
-                    if changed.is_err() {
-                        warn!("the bus is closed: the coordinator stops");
+                open = self.bus_watch.changed() => {
+                    if !open {
                         return;
                     }
                 }
@@ -146,18 +144,13 @@ impl<B: Bus> CoordinatorDriver<B> {
     }
 
     fn bus_changed(&mut self) {
-        let status = *self.status.borrow_and_update();
-        for change in bus_changes(std::mem::replace(&mut self.seen_status, status), status) {
+        for change in self.bus_watch.changes() {
             match change {
                 BusChange::Up => {
-                    info!(connections = status.connections, "the bus is connected");
                     self.input(Input::BusUp);
                     self.call_workers();
                 }
-                BusChange::Down => {
-                    warn!("the bus is disconnected");
-                    self.input(Input::BusDown);
-                }
+                BusChange::Down => self.input(Input::BusDown),
             }
         }
     }
@@ -234,7 +227,7 @@ impl<B: Bus> CoordinatorDriver<B> {
             live_workers: self.machine.live_workers(),
             in_flight: self.machine.in_flight(),
             draining: self.machine.is_draining(),
-            bus_connected: self.seen_status.connected,
+            bus_connected: self.bus_watch.is_connected(),
         }
     }
 

@@ -3,21 +3,24 @@
 //! No lock is held around a machine. A driver wakes for the first thing that is ready, takes all that is ready with
 //! it, up to a bound, and then carries out what the machine wants done.
 
+mod bus_watch;
 mod coordinator;
 mod handle;
+mod identity;
 mod service;
 mod worker;
 
 pub use coordinator::CoordinatorDriver;
 pub use handle::{AskError, CoordinatorHandle, Snapshot, Status, WorkerView};
-pub use worker::{WorkerDriver, WorkerIdentity, WorkerSettings};
+pub use identity::WorkerIdentity;
+pub use worker::{WorkerDriver, WorkerSettings};
 
 use std::pin::Pin;
 
 use quorate_core::time::Timestamp;
 use tokio::time::Sleep;
 
-use crate::bus::{BusStatus, Message, Subscription};
+use crate::bus::{Message, Subscription};
 use crate::clock::Clock;
 
 /// The most messages taken from one subscription, or commands from the callers, before the machine's outputs are
@@ -33,22 +36,6 @@ fn take_ready<S: Subscription>(subscription: &mut S, messages: &mut Vec<Message>
         }
     }
     false
-}
-
-/// What a change of the bus's status means to a machine.
-enum BusChange {
-    Up,
-    Down,
-}
-
-/// The changes that lead from one status to another. An outage too short to be seen shows as another connection.
-fn bus_changes(before: BusStatus, after: BusStatus) -> Vec<BusChange> {
-    match (before.connected, after.connected) {
-        (false, true) => vec![BusChange::Up],
-        (true, false) => vec![BusChange::Down],
-        (true, true) if before.connections != after.connections => vec![BusChange::Down, BusChange::Up],
-        _ => Vec::new(),
-    }
 }
 
 /// Wakes a driver when its machine next wants to be told the time, or earlier.

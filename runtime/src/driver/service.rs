@@ -14,7 +14,7 @@ use quorate_core::worker::Counters;
 use serde::Serialize;
 use tracing::debug;
 
-use super::worker::WorkerIdentity;
+use super::identity::WorkerIdentity;
 use crate::bus::{Bus, BusError, Message, Subscription};
 use crate::wire;
 
@@ -98,7 +98,7 @@ pub(super) struct Service<B: Bus> {
 }
 
 impl<B: Bus> Service<B> {
-    pub(super) async fn new(bus: &B, identity: &WorkerIdentity, queue_group: Option<String>) -> Result<Self, BusError> {
+    pub(super) async fn new(bus: &B, identity: &WorkerIdentity) -> Result<Self, BusError> {
         let name = wire::SERVICE;
         let instance = &identity.instance;
         Ok(Self {
@@ -111,7 +111,7 @@ impl<B: Bus> Service<B> {
             worker: identity.id.as_str().to_owned(),
             instance: instance.clone(),
             replicated: identity.replicated,
-            queue_group: queue_group.unwrap_or_default(),
+            queue_group: identity.queue_group().unwrap_or_default(),
             started: rfc3339(identity.started),
             last_error: String::new(),
         })

@@ -1,40 +1,25 @@
 //! The driver of a worker.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use quorate_core::Worker;
 use quorate_core::coordinator::PresenceState;
-use quorate_core::id::WorkerId;
 use quorate_core::query::Query;
 use quorate_core::value::Value;
 use quorate_core::worker::{Config, Input, JobId, Output};
-use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tracing::{debug, info, warn};
 
+use super::bus_watch::{BusChange, BusWatch};
+use super::identity::WorkerIdentity;
 use super::service::{Drops, Service};
-use super::{Alarm, BusChange, bus_changes, take_ready};
-use crate::bus::{Bus, BusError, BusStatus, Message, Subscription};
+use super::{Alarm, take_ready};
+use crate::bus::{Bus, BusError, Message, Subscription};
 use crate::clock::Clock;
 use crate::source::Source;
 use crate::wire::{self, PresenceMessage};
-
-/// Who a worker is.
-#[derive(Clone, Debug)]
-pub struct WorkerIdentity {
-    /// The name its results carry; its replicas share it.
-    pub id: WorkerId,
-    /// The name of this process: one token of a NATS subject that no other process uses.
-    pub instance: String,
-    /// Whether replicas share the name, so that one of them answers each task.
-    pub replicated: bool,
-    /// When the process began.
-    pub started: SystemTime,
-}
 
 /// How a worker is set up.
 #[derive(Clone, Debug)]
@@ -59,8 +44,7 @@ pub struct WorkerDriver<B: Bus, S> {
     /// `None` once the worker takes no further tasks, so that the bus knows it, too.
     tasks: Option<B::Subscription>,
     service: Service<B>,
-    status: watch::Receiver<BusStatus>,
-    seen_status: BusStatus,
+    bus_watch: BusWatch,
     jobs: JoinSet<JobEnd>,
     running: HashMap<JobId, AbortHandle>,
     state: PresenceState,
@@ -76,13 +60,11 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
     /// [`BusError`] if the bus cannot subscribe.
     pub async fn new(bus: B, clock: Clock, settings: WorkerSettings, source: S) -> Result<Self, BusError> {
         let WorkerSettings { identity, machine } = settings;
-        let queue_group = identity.replicated.then(|| queue_group(&identity.id));
-        let tasks = bus.subscribe(wire::TASKS, queue_group.as_deref()).await?;
-        let service = Service::new(&bus, &identity, queue_group).await?;
+        let tasks = bus.subscribe(wire::TASKS, identity.queue_group().as_deref()).await?;
+        let service = Service::new(&bus, &identity).await?;
         Ok(Self {
             machine: Worker::new(machine),
-            status: bus.status(),
-            seen_status: BusStatus::default(),
+            bus_watch: BusWatch::new(bus.status()),
             identity,
             bus,
             clock,
@@ -109,9 +91,8 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
             alarm.set(&self.clock, self.machine.poll_timeout());
             tokio::select! {
                 biased;
-                changed = self.status.changed() => {
-                    if changed.is_err() {
-                        warn!("the bus is closed: the worker stops");
+                open = self.bus_watch.changed() => {
+                    if !open {
                         return;
                     }
                 }
@@ -153,18 +134,11 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
     }
 
     fn bus_changed(&mut self) {
-        let status = *self.status.borrow_and_update();
-        for change in bus_changes(std::mem::replace(&mut self.seen_status, status), status) {
-            match change {
-                BusChange::Up => {
-                    info!(connections = status.connections, "the bus is connected");
-                    self.input(Input::BusUp);
-                }
-                BusChange::Down => {
-                    warn!("the bus is disconnected");
-                    self.input(Input::BusDown);
-                }
-            }
+        for change in self.bus_watch.changes() {
+            self.input(match change {
+                BusChange::Up => Input::BusUp,
+                BusChange::Down => Input::BusDown,
+            });
         }
     }
 
@@ -263,13 +237,4 @@ async fn recv_if<S: Subscription>(subscription: &mut Option<S>) -> Option<Messag
         Some(subscription) => subscription.recv().await,
         None => std::future::pending().await,
     }
-}
-
-/// The queue group of a worker's replicas. Worker names may have characters that subjects may not.
-fn queue_group(id: &WorkerId) -> String {
-    let mut name = format!("{}-", wire::SERVICE);
-    for byte in id.as_str().bytes() {
-        write!(name, "{byte:02x}").expect("a string takes every text");
-    }
-    name
 }

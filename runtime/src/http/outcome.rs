@@ -6,7 +6,7 @@ use quorate_core::time::saturating_nanos;
 use quorate_core::value::Value;
 use serde::{Serialize, Serializer};
 
-use crate::wire::JsonValue;
+use crate::wire::{JsonValue, ResultBody};
 
 /// What the workers said: part of every outcome, with an answer or without.
 #[derive(Debug, Serialize)]
@@ -19,7 +19,7 @@ pub(super) struct Evidence<'a> {
     failed: u32,
     missing: Vec<&'a str>,
     excluded: Vec<ExcludedBody<'a>>,
-    worker_responses: Vec<ResponseBody<'a>>,
+    worker_responses: Vec<ResultBody<'a>>,
     reliability_note: String,
     elapsed: u64,
 }
@@ -28,16 +28,6 @@ pub(super) struct Evidence<'a> {
 struct ExcludedBody<'a> {
     worker_id: &'a str,
     reason: &'static str,
-}
-
-#[derive(Debug, Serialize)]
-struct ResponseBody<'a> {
-    worker_id: &'a str,
-    request_id: &'a str,
-    value: Option<JsonValue<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    err: Option<&'a str>,
-    response_time: u64,
 }
 
 /// The body of an answer.
@@ -83,12 +73,8 @@ impl<'a> Evidence<'a> {
         let excluded = |observation: &'a Observation| {
             observation.excluded.map(|why| ExcludedBody { worker_id: observation.worker.as_str(), reason: why.name() })
         };
-        let response = |observation: &'a Observation| ResponseBody {
-            worker_id: observation.worker.as_str(),
-            request_id: outcome.request.as_str(),
-            value: observation.observed.as_ref().ok().map(JsonValue),
-            err: observation.observed.as_ref().err().map(AsRef::as_ref),
-            response_time: saturating_nanos(observation.response_time),
+        let response = |observation: &'a Observation| {
+            ResultBody::new(&observation.worker, &outcome.request, &observation.observed, observation.response_time)
         };
         Self {
             request_id: outcome.request.as_str(),

@@ -9,6 +9,7 @@ mod value;
 
 pub use presence::PresenceMessage;
 pub(crate) use presence::state_name;
+pub(crate) use result::ResultBody;
 pub use result::{MAX_ERROR_BYTES, decode_result, encode_result};
 pub use task::{decode_task, encode_task};
 pub use value::JsonValue;

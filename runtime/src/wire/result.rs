@@ -18,14 +18,33 @@ use super::{JsonValue, WireError, parse, value};
 /// The longest text of a failure that is kept, in bytes; the rest is cut.
 pub const MAX_ERROR_BYTES: usize = 1024;
 
-#[derive(Serialize)]
-struct ResultOut<'a> {
+/// A result in JSON: on the bus, and within an answer.
+#[derive(Debug, Serialize)]
+pub(crate) struct ResultBody<'a> {
     worker_id: &'a str,
     request_id: &'a str,
     value: Option<JsonValue<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     err: Option<&'a str>,
     response_time: u64,
+}
+
+impl<'a> ResultBody<'a> {
+    pub(crate) fn new(
+        worker: &'a WorkerId,
+        request: &'a RequestId,
+        observed: &'a Result<Value, Arc<str>>,
+        response_time: Duration,
+    ) -> Self {
+        Self {
+            worker_id: worker.as_str(),
+            request_id: request.as_str(),
+            value: observed.as_ref().ok().map(JsonValue),
+            // An empty text would say that nothing failed.
+            err: observed.as_ref().err().map(|err| if err.is_empty() { "failed" } else { err }),
+            response_time: saturating_nanos(response_time),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -44,13 +63,7 @@ struct ResultIn<'a> {
 
 /// The body of a result of `worker`.
 pub fn encode_result(worker: &WorkerId, result: &worker::WorkResult) -> Bytes {
-    let message = ResultOut {
-        worker_id: worker.as_str(),
-        request_id: result.request.as_str(),
-        value: result.observed.as_ref().ok().map(JsonValue),
-        err: result.observed.as_ref().err().map(|err| if err.is_empty() { "failed" } else { err }),
-        response_time: saturating_nanos(result.response_time),
-    };
+    let message = ResultBody::new(worker, &result.request, &result.observed, result.response_time);
     serde_json::to_vec(&message).expect("texts and numbers are serializable").into()
 }
 

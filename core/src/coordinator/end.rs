@@ -1,0 +1,101 @@
+//! The end of a request: its callers are answered, its id is remembered, its workers' records are kept.
+
+use std::sync::Arc;
+
+use super::Coordinator;
+use super::output::Output;
+use super::request::{Judgement, Part};
+use super::table::Slot;
+use super::timers::Timer;
+use crate::aggregate::Exclusion;
+use crate::id::RequestId;
+use crate::outcome::{Cause, Failure, Outcome, Status};
+use crate::query::Query;
+
+impl Coordinator {
+    /// Ends a request by `cause`.
+    pub(super) fn finish(&mut self, slot: Slot, cause: Cause) {
+        let Some(request) = self.table.get(slot) else { return };
+        let judgement = request.judge(cause, self.bus_was_down(request.submitted));
+        self.finish_with(slot, cause, judgement);
+    }
+
+    /// Ends a request: its callers are answered, its id is remembered, and its workers' records are kept.
+    pub(super) fn finish_with(&mut self, slot: Slot, cause: Cause, judgement: Judgement) {
+        let Some(request) = self.table.remove(slot) else { return };
+        self.timers.disarm(request.armed_at, Timer::Request(slot));
+        if cause == Cause::DeadlinePassed && !self.bus_was_down(request.submitted) {
+            for participant in &request.participants {
+                if matches!(participant.part, Part::Awaited)
+                    && let Some(record) = self.registry.record(&participant.worker)
+                {
+                    record.timeout();
+                }
+            }
+        }
+        let tickets = request.tickets.clone();
+        let outcome = Arc::new(request.conclude(self.now, cause, judgement));
+        for observation in &outcome.observations {
+            if let Some(record) = self.registry.record(&observation.worker) {
+                let is_outlier = observation.excluded == Some(Exclusion::Outlier);
+                if is_outlier {
+                    record.outlier();
+                }
+                record.judged(observation.observed.is_ok() && !is_outlier);
+            }
+        }
+        self.count(&outcome);
+        for ticket in tickets {
+            self.outputs.push_back(Output::Answer { ticket, reply: Ok(Arc::clone(&outcome)) });
+        }
+        let retry_gets = outcome.verdict.as_ref().map_or_else(|failure| !failure.is_retryable(), |_| true);
+        let remembered = retry_gets.then(|| Arc::clone(&outcome));
+        self.remember(outcome.request.clone(), outcome.query.clone(), remembered);
+        self.report_drained();
+    }
+
+    fn count(&mut self, outcome: &Outcome) {
+        let counters = &mut self.counters;
+        let counter = match &outcome.verdict {
+            Ok(answer) => match answer.status {
+                Status::Complete => &mut counters.answered_complete,
+                Status::Partial => &mut counters.answered_partial,
+                Status::LowReliability => &mut counters.answered_low_reliability,
+                Status::Disputed => &mut counters.answered_disputed,
+            },
+            Err(failure) => match failure {
+                Failure::InsufficientResponses { .. } => &mut counters.failed_insufficient_responses,
+                Failure::DeadlineExceeded => &mut counters.failed_deadline_exceeded,
+                Failure::NoWorkers => &mut counters.failed_no_workers,
+                Failure::BusDown => &mut counters.failed_bus_down,
+                Failure::Overloaded => &mut counters.failed_overloaded,
+            },
+        };
+        *counter += 1;
+    }
+
+    pub(super) fn remember(&mut self, id: RequestId, query: Query, outcome: Option<Arc<Outcome>>) {
+        let seq = self.memory.push(self.now, id.clone(), query, outcome);
+        self.table.remember(id, seq);
+        self.forget();
+    }
+
+    /// Forgets what is too old or too much, and sees to it that the rest will be.
+    pub(super) fn forget(&mut self) {
+        while let Some((seq, ended)) = self.memory.pop(self.now) {
+            self.table.forget(&ended.request, seq);
+        }
+        if self.memory_at.is_none()
+            && let Some(at) = self.memory.next_expiry()
+        {
+            self.timers.arm(at, Timer::Memory);
+            self.memory_at = Some(at);
+        }
+    }
+
+    pub(super) fn report_drained(&mut self) {
+        if self.draining && self.table.len() == 0 {
+            self.outputs.push_back(Output::Drained);
+        }
+    }
+}
