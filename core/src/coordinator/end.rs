@@ -22,7 +22,7 @@ impl Coordinator {
 
     /// Ends a request: its callers are answered, its id is remembered, and its workers' records are kept.
     pub(super) fn finish_with(&mut self, slot: Slot, cause: Cause, judgement: Judgement) {
-        let Some(request) = self.table.remove(slot) else { return };
+        let Some(mut request) = self.table.remove(slot) else { return };
         self.timers.disarm(request.armed_at, Timer::Request(slot));
         if cause == Cause::DeadlinePassed && !self.bus_was_down(request.submitted) {
             for participant in &request.participants {
@@ -33,7 +33,7 @@ impl Coordinator {
                 }
             }
         }
-        let tickets = request.tickets.clone();
+        let tickets = std::mem::take(&mut request.tickets);
         let outcome = Arc::new(request.conclude(self.now, cause, judgement));
         for observation in &outcome.observations {
             if let Some(record) = self.registry.record(&observation.worker) {
