@@ -36,7 +36,7 @@ pub async fn coordinator(args: CoordinatorArgs) -> anyhow::Result<()> {
     let settings = coordinator_settings(&args.serve, address.port(), &args.seed)?;
     let bus = nats(args.nats, "quorate-coordinator")?;
     info!(%address, "the coordinator listens");
-    let ran = run_coordinator(bus.clone(), Clock::new(), listener, settings, signals::stop()).await;
+    let ran = run_coordinator(bus.clone(), Clock::new(), listener, settings, (), signals::stop()).await;
     bus.close().await;
     Ok(ran?)
 }
@@ -168,7 +168,7 @@ async fn embedded<L: Listener<Addr = SocketAddr>>(
     }
     let bus = broker.connection();
     let coordinator =
-        tokio::spawn(async move { run_coordinator(bus, clock, listener, settings, stop.cancelled()).await });
+        tokio::spawn(async move { run_coordinator(bus, clock, listener, settings, (), stop.cancelled()).await });
     Ok(Cluster { coordinator, workers: running })
 }
 

@@ -7,6 +7,7 @@
 pub mod aggregate;
 pub mod coordinator;
 pub mod id;
+pub mod machine;
 pub mod outcome;
 pub mod policy;
 pub mod query;
@@ -15,4 +16,5 @@ pub mod value;
 pub mod worker;
 
 pub use coordinator::Coordinator;
+pub use machine::Machine;
 pub use worker::Worker;

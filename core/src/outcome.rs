@@ -9,7 +9,7 @@ use crate::query::Query;
 use crate::value::Value;
 
 /// One worker's contribution to one request. There is at most one per worker and request: the first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Observation {
     /// Who observed.
     pub worker: WorkerId,
@@ -22,7 +22,7 @@ pub struct Observation {
 }
 
 /// How a request ended. Every accepted request that was not cancelled has exactly one outcome.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Outcome {
     /// The request's id.
     pub request: RequestId,
@@ -60,7 +60,7 @@ pub enum Cause {
 }
 
 /// The answer of a request that succeeded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Answer {
     /// The aggregated value.
     pub value: Value,

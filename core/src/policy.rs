@@ -36,7 +36,7 @@ impl Default for Policy {
 }
 
 /// The fields of a [`Policy`] that one request sets for itself; `None` keeps the default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Overrides {
     /// See [`Rule::strategy`].
     pub strategy: Option<Strategy>,
@@ -68,7 +68,7 @@ impl Default for Limits {
 }
 
 /// Why a policy is not valid; the text names the field and its range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum PolicyError {
     /// [`Policy::timeout`] is out of range.
     #[error("timeout_ms must be between {} and {}", MIN_TIMEOUT.as_millis(), .max.as_millis())]

@@ -13,7 +13,7 @@ const MAX_MANTISSA: i128 = (1 << 96) - 1;
 
 /// An observed value. There is no binary floating point between the wire and the answer: NaN and infinity cannot
 /// exist, and 0.1 + 0.2 is 0.3.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Value {
     /// An exact decimal number: a 96-bit integer scaled by a power of ten between 10^-28 and 1.
     Number(Decimal),

@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::pin::pin;
 
 use axum::serve::Listener;
+use quorate_core::Coordinator;
 use quorate_core::coordinator::Config;
 use tokio::sync::oneshot;
 
 use crate::bus::{Bus, BusError};
 use crate::clock::Clock;
-use crate::driver::CoordinatorDriver;
+use crate::driver::{CoordinatorDriver, Tap};
 use crate::http::{ApiSettings, ServeLimits, router, serve};
 
 /// How a coordinator is set up.
@@ -40,7 +41,8 @@ pub enum NodeError {
 
 /// Runs a coordinator on `bus` and `listener` until `stop` completes. Then it is not ready and refuses further
 /// requests, finishes those in flight, flushes the bus, and returns: at the latest when the longest deadline in flight
-/// has passed, and a few seconds for answers to be written.
+/// has passed, and a few seconds for answers to be written. `tap` sees all that goes into the machine and comes out
+/// of it; `()` looks away.
 ///
 /// # Errors
 /// [`NodeError`] if the bus cannot subscribe, or is closed before `stop` completes.
@@ -49,10 +51,12 @@ pub async fn run_coordinator<B: Bus, L: Listener<Addr = SocketAddr>>(
     clock: Clock,
     listener: L,
     settings: CoordinatorSettings,
+    tap: impl Tap<Coordinator>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), NodeError> {
     let CoordinatorSettings { machine, api, limits, instance, seed } = settings;
     let (driver, coordinator) = CoordinatorDriver::new(bus, clock, machine, &instance, seed).await?;
+    let driver = driver.with_tap(tap);
     let router = router(coordinator.clone(), clock, api);
     let (drained, is_drained) = oneshot::channel::<()>();
     let serving = async {

@@ -74,7 +74,7 @@ pub struct Rule {
 }
 
 /// Why a value was not used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Exclusion {
     /// A text that is no number, where the strategy needs numbers.
     NotANumber,
@@ -96,7 +96,7 @@ impl Exclusion {
 }
 
 /// Smallest and largest of the used values, without trailing zeros.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Spread {
     /// The smallest used value.
     pub min: Decimal,

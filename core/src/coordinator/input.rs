@@ -10,7 +10,7 @@ use crate::value::Value;
 
 /// One thing that happened. With its time, it is all a coordinator ever sees: a log of `(time, Input)` is a complete
 /// recording.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
     /// A caller asks.
     Submit(Submit),
@@ -31,7 +31,7 @@ pub enum Input {
 }
 
 /// A caller's request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Submit {
     /// The adapter's name for the waiting caller.
     pub ticket: Ticket,
@@ -44,7 +44,7 @@ pub struct Submit {
 }
 
 /// A worker's answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WorkerResult {
     /// Who answers.
     pub worker: WorkerId,
@@ -59,7 +59,7 @@ pub struct WorkerResult {
 }
 
 /// A task that reached nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Undelivered {
     /// The task.
     pub task: TaskId,
@@ -68,7 +68,7 @@ pub struct Undelivered {
 }
 
 /// Why a task reached nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum UndeliveredCause {
     /// Nobody is subscribed to tasks.
     NoResponders,
@@ -79,7 +79,7 @@ pub enum UndeliveredCause {
 }
 
 /// A worker's word on itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Presence {
     /// Who.
     pub worker: WorkerId,

@@ -9,7 +9,7 @@ use crate::policy::PolicyError;
 use crate::query::Query;
 
 /// One thing the adapter must do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Output {
     /// Publish a task to all workers.
     Publish(Task),
@@ -25,7 +25,7 @@ pub enum Output {
 }
 
 /// A question to all workers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Task {
     /// The coordinator's own name for this asking; belongs in the reply subject.
     pub id: TaskId,
@@ -40,7 +40,7 @@ pub struct Task {
 }
 
 /// Why a request was not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Refusal {
     /// The request's policy is not valid; correct it.
     #[error("{0}")]

@@ -16,7 +16,7 @@ pub struct JobId(pub u64);
 pub type ReplyTo = Option<Arc<str>>;
 
 /// A task as it came in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Task {
     /// The request it belongs to.
     pub request: RequestId,
@@ -29,7 +29,7 @@ pub struct Task {
 }
 
 /// An answer to be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WorkResult {
     /// The request it answers.
     pub request: RequestId,
@@ -42,7 +42,7 @@ pub struct WorkResult {
 }
 
 /// One thing that happened to a worker.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
     /// A task came in.
     Task(Task),
@@ -62,7 +62,7 @@ pub enum Input {
 }
 
 /// One thing the adapter must do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Output {
     /// Ask the source.
     Start {

@@ -17,6 +17,7 @@ use tracing::{debug, info};
 
 use super::bus_watch::{BusChange, BusWatch};
 use super::handle::{Command, CoordinatorHandle, Snapshot, Status, WorkerView};
+use super::tap::{Tap, Tapped};
 use super::{Alarm, BATCH, take_ready};
 use crate::bus::{Bus, BusError, Message, PublishError, Subscription};
 use crate::clock::Clock;
@@ -27,8 +28,8 @@ const PING_TOKEN: &str = "ping";
 
 /// Owns a [`Coordinator`] and runs it over a bus.
 #[derive(Debug)]
-pub struct CoordinatorDriver<B: Bus> {
-    machine: Coordinator,
+pub struct CoordinatorDriver<B: Bus, T = ()> {
+    machine: Tapped<Coordinator, T>,
     bus: B,
     clock: Clock,
     commands: mpsc::Receiver<Command>,
@@ -65,7 +66,7 @@ impl<B: Bus> CoordinatorDriver<B> {
         let (sender, commands) = mpsc::channel(config.max_in_flight.max(BATCH));
         let driver = Self {
             bus_watch: BusWatch::new(bus.status()),
-            machine: Coordinator::new(config, seed),
+            machine: Tapped::new(Coordinator::new(config, seed), ()),
             bus,
             clock,
             commands,
@@ -81,6 +82,27 @@ impl<B: Bus> CoordinatorDriver<B> {
         Ok((driver, CoordinatorHandle::new(sender)))
     }
 
+    /// The same driver, with somebody who sees all that goes into its machine and comes out of it.
+    pub fn with_tap<T: Tap<Coordinator>>(self, tap: T) -> CoordinatorDriver<B, T> {
+        CoordinatorDriver {
+            machine: self.machine.with_tap(tap),
+            bus: self.bus,
+            clock: self.clock,
+            commands: self.commands,
+            replies: self.replies,
+            results: self.results,
+            presence: self.presence,
+            bus_watch: self.bus_watch,
+            inbox: self.inbox,
+            waiting: self.waiting,
+            announced: self.announced,
+            malformed: self.malformed,
+            drained: self.drained,
+        }
+    }
+}
+
+impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
     /// Runs until the machine is drained, or nobody is left who could ask it.
     pub async fn run(mut self) {
         self.bus_changed();
@@ -107,7 +129,7 @@ impl<B: Bus> CoordinatorDriver<B> {
             // pass, one write to the bus and one waking of each worker serve them all.
             yield_now().await;
             self.take_all_ready();
-            self.machine.handle_timeout(self.clock.now());
+            self.machine.wake(self.clock.now());
             self.execute();
         }
         self.bus.flush().await;
@@ -140,7 +162,7 @@ impl<B: Bus> CoordinatorDriver<B> {
     }
 
     fn input(&mut self, input: Input) {
-        self.machine.handle_input(self.clock.now(), input);
+        self.machine.input(self.clock.now(), input);
     }
 
     fn bus_changed(&mut self) {
@@ -252,7 +274,7 @@ impl<B: Bus> CoordinatorDriver<B> {
     /// carried out in the same pass.
     fn execute(&mut self) {
         let mut reply = self.inbox.clone();
-        while let Some(output) = self.machine.poll_output() {
+        while let Some(output) = self.machine.poll_output(self.clock.now()) {
             match output {
                 Output::Publish(task) => self.publish(&task, &mut reply),
                 Output::Answer { ticket, reply } => {

@@ -8,11 +8,13 @@ mod coordinator;
 mod handle;
 mod identity;
 mod service;
+mod tap;
 mod worker;
 
 pub use coordinator::CoordinatorDriver;
 pub use handle::{AskError, CoordinatorHandle, Snapshot, Status, WorkerView};
 pub use identity::WorkerIdentity;
+pub use tap::Tap;
 pub use worker::{WorkerDriver, WorkerSettings};
 
 use std::pin::Pin;

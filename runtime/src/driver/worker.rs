@@ -15,6 +15,7 @@ use tracing::{debug, info, warn};
 use super::bus_watch::{BusChange, BusWatch};
 use super::identity::WorkerIdentity;
 use super::service::{Drops, Service};
+use super::tap::{Tap, Tapped};
 use super::{Alarm, take_ready};
 use crate::bus::{Bus, BusError, Message, Subscription};
 use crate::clock::Clock;
@@ -35,8 +36,8 @@ type JobEnd = (JobId, Result<Value, Arc<str>>);
 
 /// Owns a [`Worker`] and runs it over a bus, asking a [`Source`].
 #[derive(Debug)]
-pub struct WorkerDriver<B: Bus, S> {
-    machine: Worker,
+pub struct WorkerDriver<B: Bus, S, T = ()> {
+    machine: Tapped<Worker, T>,
     identity: WorkerIdentity,
     bus: B,
     clock: Clock,
@@ -63,7 +64,7 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
         let tasks = bus.subscribe(wire::TASKS, identity.queue_group().as_deref()).await?;
         let service = Service::new(&bus, &identity).await?;
         Ok(Self {
-            machine: Worker::new(machine),
+            machine: Tapped::new(Worker::new(machine), ()),
             bus_watch: BusWatch::new(bus.status()),
             identity,
             bus,
@@ -80,6 +81,28 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
         })
     }
 
+    /// The same driver, with somebody who sees all that goes into its machine and comes out of it.
+    pub fn with_tap<T: Tap<Worker>>(self, tap: T) -> WorkerDriver<B, S, T> {
+        WorkerDriver {
+            machine: self.machine.with_tap(tap),
+            identity: self.identity,
+            bus: self.bus,
+            clock: self.clock,
+            source: self.source,
+            tasks: self.tasks,
+            service: self.service,
+            bus_watch: self.bus_watch,
+            jobs: self.jobs,
+            running: self.running,
+            state: self.state,
+            tasks_malformed: self.tasks_malformed,
+            results_unsent: self.results_unsent,
+            drained: self.drained,
+        }
+    }
+}
+
+impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
     /// Runs until `stop` completes and the tasks at hand are answered.
     pub async fn run(mut self, stop: impl Future<Output = ()> + Send) {
         self.bus_changed();
@@ -109,7 +132,7 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
                 () = alarm.wait() => {}
             }
             self.take_all_ready();
-            self.machine.handle_timeout(self.clock.now());
+            self.machine.wake(self.clock.now());
             self.execute();
         }
         self.bus.flush().await;
@@ -130,7 +153,7 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
     }
 
     fn input(&mut self, input: Input) {
-        self.machine.handle_input(self.clock.now(), input);
+        self.machine.input(self.clock.now(), input);
     }
 
     fn bus_changed(&mut self) {
@@ -181,7 +204,7 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
     }
 
     fn execute(&mut self) {
-        while let Some(output) = self.machine.poll_output() {
+        while let Some(output) = self.machine.poll_output(self.clock.now()) {
             match output {
                 Output::Start { job, query, time_left } => self.start(job, query, time_left),
                 Output::Abort(job) => {

@@ -1,0 +1,75 @@
+//! A look at everything that goes into a machine and comes out of it.
+
+use std::ops::Deref;
+
+use quorate_core::Machine;
+use quorate_core::time::Timestamp;
+
+/// Sees all that a driver tells its machine and all that the machine wants done, in order. The log of it is a complete
+/// recording: the machines have no other input, so the same log gives the same outputs again.
+///
+/// A tap runs within the driver and must not block.
+pub trait Tap<M: Machine>: Send + 'static {
+    /// The machine is about to be told what happened.
+    fn input(&mut self, now: Timestamp, input: &M::Input);
+    /// The machine is about to be told what time it is.
+    fn woken(&mut self, now: Timestamp);
+    /// The machine wants this done.
+    fn output(&mut self, now: Timestamp, output: &M::Output);
+    /// All that the machine wanted done for now is done.
+    fn settled(&mut self, now: Timestamp, machine: &M);
+}
+
+/// Nobody looks.
+impl<M: Machine> Tap<M> for () {
+    fn input(&mut self, _now: Timestamp, _input: &M::Input) {}
+    fn woken(&mut self, _now: Timestamp) {}
+    fn output(&mut self, _now: Timestamp, _output: &M::Output) {}
+    fn settled(&mut self, _now: Timestamp, _machine: &M) {}
+}
+
+/// A machine that can only be used before the eyes of its tap.
+#[derive(Debug)]
+pub(super) struct Tapped<M, T> {
+    machine: M,
+    tap: T,
+}
+
+impl<M: Machine, T: Tap<M>> Tapped<M, T> {
+    pub(super) fn new(machine: M, tap: T) -> Self {
+        Self { machine, tap }
+    }
+
+    /// The same machine with another tap.
+    pub(super) fn with_tap<U: Tap<M>>(self, tap: U) -> Tapped<M, U> {
+        Tapped { machine: self.machine, tap }
+    }
+
+    pub(super) fn input(&mut self, now: Timestamp, input: M::Input) {
+        self.tap.input(now, &input);
+        self.machine.handle_input(now, input);
+    }
+
+    pub(super) fn wake(&mut self, now: Timestamp) {
+        self.tap.woken(now);
+        self.machine.handle_timeout(now);
+    }
+
+    /// The next thing to do, until there is none.
+    pub(super) fn poll_output(&mut self, now: Timestamp) -> Option<M::Output> {
+        let output = self.machine.poll_output();
+        match &output {
+            Some(output) => self.tap.output(now, output),
+            None => self.tap.settled(now, &self.machine),
+        }
+        output
+    }
+}
+
+impl<M, T> Deref for Tapped<M, T> {
+    type Target = M;
+
+    fn deref(&self) -> &M {
+        &self.machine
+    }
+}
