@@ -1,0 +1,170 @@
+//! What happens in a run, as the stages tell it and everybody else sees it.
+//!
+//! Around each machine the events are its inputs and outputs, in order and complete. Around the network they are what
+//! a host sent and received, understood apart from the code that is tested.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_core::coordinator::{self, Coordinator, Presence, Refusal};
+use quorate_core::id::{RequestId, WorkerId};
+use quorate_core::outcome::Outcome;
+use quorate_core::query::Query;
+use quorate_core::time::Timestamp;
+use quorate_core::value::Value;
+use quorate_core::worker::{self, Worker};
+use quorate_runtime::bus::PublishError;
+
+use crate::host::Host;
+use crate::scenario::{Fault, Request};
+
+/// One thing that happened on one host.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a> {
+    /// When, in nanoseconds of simulated time since the run began.
+    pub at: u64,
+    /// Where.
+    pub host: Host,
+    /// What.
+    pub what: What<'a>,
+}
+
+/// What happened. A machine's `now` is the time of its host's own clock.
+#[derive(Clone, Copy, Debug)]
+pub enum What<'a> {
+    /// A process began: the first on its host, or another after a crash or a stop. Machines start anew.
+    Started {
+        /// 1 for the first.
+        incarnation: u32,
+    },
+    /// The process was killed.
+    Crashed,
+    /// The process was told to stop.
+    Stopping,
+    /// The process has ended as it was told to.
+    Stopped,
+    /// A coordinator is about to be told something.
+    CoordinatorInput(Timestamp, &'a coordinator::Input),
+    /// A coordinator is about to be told the time.
+    CoordinatorWoken(Timestamp),
+    /// A coordinator wants something done.
+    CoordinatorOutput(Timestamp, &'a coordinator::Output),
+    /// All that a coordinator wanted done for now is done.
+    CoordinatorSettled(Timestamp, &'a Coordinator),
+    /// A worker is about to be told something.
+    WorkerInput(Timestamp, &'a worker::Input),
+    /// A worker is about to be told the time.
+    WorkerWoken(Timestamp),
+    /// A worker wants something done.
+    WorkerOutput(Timestamp, &'a worker::Output),
+    /// All that a worker wanted done for now is done.
+    WorkerSettled(Timestamp, &'a Worker),
+    /// The host's bus took a message for sending.
+    Sent(&'a Message),
+    /// The host's bus refused a message.
+    Unsent(&'a Message, PublishError),
+    /// The host's program received a message.
+    Received(&'a Message),
+    /// A client asks.
+    Asked(&'a Asked),
+    /// A client has its answer, or knows that it will get none.
+    Replied(u32, &'a Reply),
+    /// A client goes away without waiting for its answer.
+    Vanished(u32),
+    /// A fault of the schedule begins; the number is its place there.
+    FaultBegan(usize, &'a Fault),
+    /// A fault of the schedule ends.
+    FaultEnded(usize),
+    /// All faults have ended, and no further request of the workload comes: from now on everything must get well.
+    Healed,
+    /// The run is over; everything has had its time.
+    Ended,
+    /// A program panicked.
+    Panicked(&'a str),
+}
+
+/// A message on the bus.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Message {
+    /// The subject it was published on.
+    pub subject: Arc<str>,
+    /// Where an answer to it goes.
+    pub reply: Option<Arc<str>>,
+    /// What it says.
+    pub body: Body,
+}
+
+/// What a message on the bus says.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Body {
+    /// A task.
+    Task(Task),
+    /// A result.
+    Result(WorkerResult),
+    /// A worker's word on itself, of its own accord or in answer to a ping.
+    Presence(Presence),
+    /// A call to all workers to say that they are there.
+    Ping,
+    /// The broker's notice that nobody received the message with this reply subject.
+    NoResponders,
+    /// Bytes that say nothing; so many of them.
+    Garbage(usize),
+}
+
+/// A task as it is on the bus.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Task {
+    /// The request's id.
+    pub request: RequestId,
+    /// What is asked.
+    pub query: Query,
+    /// How long an answer is of use.
+    pub ttl: Duration,
+    /// 1, or 2 for a second asking.
+    pub attempt: u32,
+}
+
+/// A result as it is on the bus.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WorkerResult {
+    /// Who is said to answer.
+    pub worker: WorkerId,
+    /// The request that is answered.
+    pub request: RequestId,
+    /// The value, or why there is none.
+    pub observed: Result<Value, Arc<str>>,
+    /// How long it took, as the worker says.
+    pub response_time: Duration,
+}
+
+/// A client's question.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Unique in the run; a retry has a number of its own.
+    pub number: u32,
+    /// Which coordinator is asked.
+    pub coordinator: Host,
+    /// The place of the request in the scenario's workload; `None` for a request made after the faults have healed, to
+    /// see that everything is well again.
+    pub place: Option<usize>,
+    /// The question.
+    pub request: Request,
+}
+
+/// What became of a question.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// The coordinator's own reply, where no HTTP is between it and the client.
+    Ended(Result<Arc<Outcome>, Refusal>),
+    /// A response over HTTP.
+    Http {
+        /// The status code.
+        status: u16,
+        /// The header `Retry-After`, in seconds.
+        retry_after: Option<u64>,
+        /// The body.
+        body: serde_json::Value,
+    },
+    /// No response: the coordinator could not be reached, the connection broke, or nothing came for very long.
+    Lost,
+}

@@ -1,0 +1,44 @@
+//! Quorate on a simulated network: one seed makes a cluster, a workload and a schedule of faults, and every run of it is
+//! the same run, to the byte, on any machine.
+//!
+//! A [`Scenario`] is played on a *stage*: [`network`] runs the drivers, the HTTP API and the workers of production over
+//! turmoil's TCP; [`machines`] wires the state machines to a heap of timed events. Both tell what happens as
+//! [`Event`](event::Event)s, which the [`checkers`] judge, the [`coverage`] counts and the [`trace`] hashes.
+#![warn(missing_docs)]
+
+pub mod checkers;
+pub mod coverage;
+pub mod event;
+pub mod host;
+pub mod machines;
+pub mod network;
+pub mod random;
+pub mod scenario;
+pub mod trace;
+mod watch;
+
+use serde::{Deserialize, Serialize};
+
+pub use scenario::Scenario;
+pub use watch::{Listener, Report};
+
+use watch::Watch;
+
+/// How much of the real thing a run goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Depth {
+    /// Drivers, HTTP and TCP, on turmoil.
+    Network,
+    /// The state machines alone, some hundred times faster.
+    Machines,
+}
+
+/// Plays a scenario. `listener` sees every event.
+pub fn run(scenario: &Scenario, depth: Depth, listener: Option<Listener>) -> Report {
+    let watch = Watch::new(scenario, depth, listener);
+    match depth {
+        Depth::Network => network::play(scenario, watch),
+        Depth::Machines => machines::play(scenario, watch),
+    }
+}

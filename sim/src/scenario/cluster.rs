@@ -1,0 +1,206 @@
+//! The hosts of a scenario and how they are set up.
+
+use std::time::Duration;
+
+use quorate_core::aggregate::{Rule, Strategy};
+use quorate_core::coordinator::{Config, Score};
+use quorate_core::id::WorkerId;
+use quorate_core::policy::{self, Limits, Overrides};
+use quorate_core::worker;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+/// The hosts and what connects them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cluster {
+    /// The coordinators, one to three.
+    pub coordinators: Vec<Coordinator>,
+    /// What they are all set up with.
+    pub settings: Settings,
+    /// The worker processes, one to twenty.
+    pub workers: Vec<Worker>,
+    /// The numbers of the client hosts.
+    pub clients: Vec<u8>,
+    /// Whether there is somebody on the bus who means no good; the forgeries of the faults are its doing.
+    pub adversary: bool,
+    /// The network between the hosts.
+    pub network: Network,
+    /// The bus.
+    pub bus: Bus,
+}
+
+/// One coordinator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Coordinator {
+    /// Its number: the host's name.
+    pub number: u8,
+    /// What its clock shows when the run begins, in milliseconds.
+    pub clock_ms: u64,
+}
+
+/// What all coordinators are set up with: see [`Config`] for what each means.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Settings {
+    pub policy: Policy,
+    pub max_timeout_ms: u64,
+    pub max_workers: u32,
+    pub max_in_flight: usize,
+    pub max_waiting: usize,
+    pub presence_ms: u64,
+    pub stall_ms: u64,
+    pub redispatch_permille: u32,
+    pub remember_ms: u64,
+    pub max_remembered: usize,
+    /// The numbers of the worker names that count; `None` admits every worker.
+    pub admitted: Option<Vec<u8>>,
+    /// In millionths.
+    pub cordon_below: Option<u32>,
+    /// Requests per second and at once of one client; only where there is HTTP.
+    pub rate_limit: Option<(u32, u32)>,
+}
+
+/// A policy or a part of one: see [`Overrides`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Policy {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<u32>,
+    /// In thousandths.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_deviation_permille: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_responses: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quorum: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+}
+
+/// One worker process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Worker {
+    /// Its number: the host's name.
+    pub number: u8,
+    /// The number of the name its results carry. Processes with the same name are replicas.
+    pub name: u8,
+    /// Whether other processes have the same name.
+    pub replicated: bool,
+    /// How long observing takes, from and to, in milliseconds.
+    pub observe_ms: (u64, u64),
+    /// In how many of a thousand cases observing fails.
+    pub fail_permille: u32,
+    /// See [`worker::Config::max_concurrent`].
+    pub max_concurrent: usize,
+    /// See [`worker::Config::max_queued`].
+    pub max_queued: usize,
+    /// See [`worker::Config::max_remembered`].
+    pub max_remembered: usize,
+    /// See [`worker::Config::remember`], in milliseconds.
+    pub remember_ms: u64,
+    /// See [`worker::Config::announce_every`], in milliseconds.
+    pub announce_ms: u64,
+    /// What its clock shows when the run begins, in milliseconds.
+    pub clock_ms: u64,
+}
+
+/// The network between the hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// The latency of every message, from and to, in microseconds.
+    pub latency_us: (u64, u64),
+}
+
+/// The bus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bus {
+    /// After how long without a sign of life a connection is given up, in milliseconds.
+    pub keepalive_ms: u64,
+    /// The pause before another attempt to connect, at least and at most, in milliseconds.
+    pub reconnect_ms: (u64, u64),
+    /// How many messages wait for one connection at the broker before it is closed as too slow.
+    pub broker_queue: usize,
+    /// How many messages wait in one subscription, and in the outgoing queue, of a host.
+    pub host_queue: usize,
+}
+
+impl Policy {
+    /// As the core takes it. An unknown strategy is left to its default.
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            strategy: self.strategy.as_deref().and_then(|name| name.parse().ok()),
+            precision: self.precision,
+            max_deviation: self.max_deviation_permille.map(|permille| Decimal::new(permille, 3)),
+            min_responses: self.min_responses,
+            quorum: self.quorum,
+            timeout: self.timeout_ms.map(Duration::from_millis),
+        }
+    }
+
+    /// A whole policy, with the core's defaults for what is not set.
+    fn whole(&self) -> policy::Policy {
+        let (set, default) = (self.overrides(), policy::Policy::default());
+        policy::Policy {
+            rule: Rule {
+                strategy: set.strategy.unwrap_or(Strategy::Average),
+                precision: set.precision.unwrap_or(default.rule.precision),
+                max_deviation: set.max_deviation,
+            },
+            min_responses: set.min_responses.unwrap_or(default.min_responses),
+            quorum: set.quorum,
+            timeout: set.timeout.unwrap_or(default.timeout),
+        }
+    }
+}
+
+impl Settings {
+    /// As the core takes them.
+    pub fn config(&self) -> Config {
+        Config {
+            policy: self.policy.whole(),
+            limits: Limits { max_timeout: Duration::from_millis(self.max_timeout_ms), max_workers: self.max_workers },
+            max_in_flight: self.max_in_flight,
+            max_waiting: self.max_waiting,
+            presence: Duration::from_millis(self.presence_ms),
+            stall: Duration::from_millis(self.stall_ms),
+            redispatch_permille: self.redispatch_permille,
+            remember: Duration::from_millis(self.remember_ms),
+            max_remembered: self.max_remembered,
+            admitted: self.admitted.as_ref().map(|names| names.iter().map(|name| worker_name(*name)).collect()),
+            cordon_below: self.cordon_below.map(Score::from_millionths),
+        }
+    }
+}
+
+impl Worker {
+    /// The name its results carry.
+    pub fn id(&self) -> WorkerId {
+        worker_name(self.name)
+    }
+
+    /// As the core takes it.
+    pub fn config(&self) -> worker::Config {
+        worker::Config {
+            max_concurrent: self.max_concurrent,
+            max_queued: self.max_queued,
+            remember: Duration::from_millis(self.remember_ms),
+            max_remembered: self.max_remembered,
+            announce_every: Duration::from_millis(self.announce_ms),
+            ..worker::Config::default()
+        }
+    }
+}
+
+/// The name of the workers with this number.
+pub fn worker_name(number: u8) -> WorkerId {
+    WorkerId::new(&format!("w{number}")).expect("a letter and a number are an identifier")
+}

@@ -1,0 +1,100 @@
+//! What can go wrong, when, and for how long.
+
+use serde::{Deserialize, Serialize};
+
+use crate::host::Host;
+
+/// One fault: it begins, and it ends by itself, so that leaving it out of a schedule leaves nothing broken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// When it begins, in milliseconds.
+    pub at_ms: u64,
+    /// How long it lasts, in milliseconds.
+    pub for_ms: u64,
+    /// What it is.
+    pub kind: FaultKind,
+}
+
+/// What goes wrong. A fault on a host that does not exist is none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// Nothing gets from one host to the other, in both directions. What was on its way is lost.
+    Partition(Host, Host),
+    /// Nothing gets from the first host to the second.
+    PartitionOneWay(Host, Host),
+    /// What is sent between two hosts is held back and arrives when the fault ends.
+    Hold(Host, Host),
+    /// Messages between two hosts take this many milliseconds.
+    Slow(Host, Host, u64),
+    /// This many of a thousand messages between two hosts are lost, and with the first of them the connection.
+    Loss(Host, Host, u32),
+    /// A process is killed and starts again when the fault ends: the broker, a coordinator or a worker.
+    Crash(Host),
+    /// A coordinator or a worker is told to stop, and starts again when the fault ends, or when it has stopped if that
+    /// takes longer.
+    Stop(Host),
+    /// A worker process does nothing, and takes up where it was when the fault ends.
+    Freeze(Host),
+    /// The broker closes all connections, this many times during the fault.
+    ReconnectStorm(u32),
+    /// Observing takes a worker this many milliseconds more.
+    SlowSource(Host, u64),
+    /// This many of a thousand observations of a worker fail.
+    FailSource(Host, u32),
+    /// These worker processes observe the same wrong thing: so many thousandths above the truth.
+    Lie(Vec<Host>, i64),
+    /// A worker process does this with so many of a thousand of its results.
+    Mischief(Host, Mischief, u32),
+    /// What a worker says of itself is lost.
+    PresenceLost(Host),
+    /// The adversary does this, so many times during the fault.
+    Forge(Forgery, u32),
+}
+
+/// What a worker that means no good does with a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mischief {
+    /// It sends it twice.
+    Duplicate,
+    /// It sends another one for the same request after it.
+    Equivocate,
+    /// It sends it so many milliseconds later.
+    Delay(u64),
+    /// It sends it after the next one.
+    Reorder,
+    /// It sends it with some bytes changed, so that it says nothing.
+    Corrupt,
+    /// It sends it with a text of more bytes than a message may have values.
+    Oversize,
+    /// It sends it in the name of this worker, too.
+    Impersonate(u8),
+    /// It sends it for the request before.
+    Misattribute,
+    /// It sends it on the reply subject of the task before.
+    Misdirect,
+    /// It does not send it.
+    Drop,
+}
+
+/// What the adversary does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Forgery {
+    /// It answers a request that was never made.
+    UnknownRequest,
+    /// It answers the last task it has heard, in the name of a worker with this number.
+    Answer(u8),
+    /// It answers the last task it has heard on the subject that all coordinators share, in the name of this worker.
+    AnswerShared(u8),
+    /// It says that this worker is live.
+    Live(u8),
+    /// It says that this worker has left.
+    Left(u8),
+    /// It sends bytes that say nothing to wherever coordinators and workers listen.
+    Garbage,
+    /// It sends a task of its own to the workers.
+    Task,
+}

@@ -1,0 +1,119 @@
+//! The trace of a run: a hash that two equal runs share, and lines that show where two runs differ.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use crate::event::{Event, Reply, What};
+
+/// A hash over events, the same on every machine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TraceHash(u64);
+
+impl Default for TraceHash {
+    fn default() -> Self {
+        // The first 64 bits of the fraction of pi: no bit pattern of its own.
+        Self(0x243f_6a88_85a3_08d3)
+    }
+}
+
+impl TraceHash {
+    pub(crate) fn event(&mut self, event: &Event<'_>) {
+        event.at.hash(self);
+        event.host.hash(self);
+        match event.what {
+            What::Started { incarnation } => (0_u8, incarnation).hash(self),
+            What::Crashed => 1_u8.hash(self),
+            What::Stopping => 2_u8.hash(self),
+            What::Stopped => 3_u8.hash(self),
+            What::CoordinatorInput(now, input) => (4_u8, now, input).hash(self),
+            What::CoordinatorWoken(now) => (5_u8, now).hash(self),
+            What::CoordinatorOutput(now, output) => (6_u8, now, output).hash(self),
+            What::CoordinatorSettled(now, machine) => (7_u8, now, machine.poll_timeout()).hash(self),
+            What::WorkerInput(now, input) => (8_u8, now, input).hash(self),
+            What::WorkerWoken(now) => (9_u8, now).hash(self),
+            What::WorkerOutput(now, output) => (10_u8, now, output).hash(self),
+            What::WorkerSettled(now, machine) => (11_u8, now, machine.poll_timeout()).hash(self),
+            What::Sent(message) => (12_u8, message).hash(self),
+            What::Unsent(message, error) => (13_u8, message, error as u8).hash(self),
+            What::Received(message) => (14_u8, message).hash(self),
+            What::Asked(asked) => (15_u8, asked.number, asked.coordinator).hash(self),
+            What::Replied(number, reply) => {
+                (16_u8, number).hash(self);
+                match reply {
+                    Reply::Ended(reply) => reply.hash(self),
+                    Reply::Http { status, retry_after, body } => (status, retry_after, body).hash(self),
+                    Reply::Lost => {}
+                }
+            }
+            What::Vanished(number) => (17_u8, number).hash(self),
+            What::FaultBegan(place, _) => (18_u8, place).hash(self),
+            What::FaultEnded(place) => (19_u8, place).hash(self),
+            What::Healed => 20_u8.hash(self),
+            What::Ended => 21_u8.hash(self),
+            What::Panicked(text) => (22_u8, text).hash(self),
+        }
+    }
+
+    fn mix(&mut self, word: u64) {
+        // One round of a multiply-and-fold hash, as in wyhash: fast, and good enough to tell traces apart.
+        let wide = u128::from(self.0 ^ word) * u128::from(0x9e37_79b9_7f4a_7c15_u64);
+        self.0 = (wide as u64) ^ ((wide >> 64) as u64) ^ word.rotate_left(29);
+    }
+}
+
+impl Hasher for TraceHash {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let mut chunks = bytes.chunks_exact(8);
+        for chunk in &mut chunks {
+            self.mix(u64::from_le_bytes(chunk.try_into().expect("a chunk has eight bytes")));
+        }
+        let mut last = [0; 8];
+        for (last, byte) in last.iter_mut().zip(chunks.remainder()) {
+            *last = *byte;
+        }
+        self.mix(u64::from_le_bytes(last) ^ ((bytes.len() as u64) << 56));
+    }
+
+    fn write_u8(&mut self, number: u8) {
+        self.mix(number.into());
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.mix(number.into());
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.mix(number);
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.mix(number as u64);
+    }
+
+    fn write_isize(&mut self, number: isize) {
+        self.mix(number as u64);
+    }
+}
+
+/// One line of a trace: all of an event.
+pub struct Line<'a>(pub &'a Event<'a>);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Event { at, host, what } = self.0;
+        write!(f, "{}.{:09} {host} ", at / 1_000_000_000, at % 1_000_000_000)?;
+        match what {
+            What::CoordinatorSettled(now, machine) => {
+                write!(f, "CoordinatorSettled({now:?}, {:?}, {:?})", machine.poll_timeout(), machine.counters())
+            }
+            What::WorkerSettled(now, machine) => {
+                write!(f, "WorkerSettled({now:?}, {:?}, {:?})", machine.poll_timeout(), machine.counters())
+            }
+            what => write!(f, "{what:?}"),
+        }
+    }
+}
