@@ -6,14 +6,20 @@
 //! [`Event`](event::Event)s, which the [`checkers`] judge, the [`coverage`] counts and the [`trace`] hashes.
 #![warn(missing_docs)]
 
+mod adversary;
 pub mod checkers;
 pub mod coverage;
 pub mod event;
 pub mod host;
+mod instance;
 pub mod machines;
+mod mischief;
 pub mod network;
+mod observe;
 pub mod random;
+mod retry;
 pub mod scenario;
+mod timing;
 pub mod trace;
 mod watch;
 

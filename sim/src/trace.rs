@@ -100,6 +100,7 @@ impl Hasher for TraceHash {
 }
 
 /// One line of a trace: all of an event.
+#[derive(Debug)]
 pub struct Line<'a>(pub &'a Event<'a>);
 
 impl fmt::Display for Line<'_> {

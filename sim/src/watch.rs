@@ -19,7 +19,9 @@ pub struct Report {
     pub hash: u64,
     /// How many events there were.
     pub events: u64,
-    /// What the stage moved: messages that a network carried.
+    /// How many steps the stage made: timed events, or ticks of the network's clock.
+    pub steps: u64,
+    /// How many messages a network carried.
     pub messages: u64,
     /// What was reached.
     pub reached: Reached,
@@ -32,6 +34,7 @@ pub(crate) struct Watch {
     hash: TraceHash,
     events: u64,
     messages: u64,
+    steps: u64,
     checkers: Checkers,
     coverage: Coverage,
     listener: Option<Listener>,
@@ -45,6 +48,7 @@ impl Watch {
             hash: TraceHash::default(),
             events: 0,
             messages: 0,
+            steps: 0,
             checkers: Checkers::new(&context),
             coverage: Coverage::new(&context),
             listener,
@@ -71,6 +75,11 @@ impl Watch {
         self.messages += 1;
     }
 
+    /// Counts a step of the stage.
+    pub(crate) fn step(&mut self) {
+        self.steps += 1;
+    }
+
     /// Whether the run need not go on.
     pub(crate) fn is_over(&self) -> bool {
         self.violation.is_some()
@@ -80,6 +89,7 @@ impl Watch {
         Report {
             hash: self.hash.finish(),
             events: self.events,
+            steps: self.steps,
             messages: self.messages,
             reached: self.coverage.reached(),
             violation: self.violation,

@@ -1,9 +1,296 @@
 //! The stage without a network: the state machines of production on a heap of timed events, with a model of the broker.
 
-use crate::scenario::Scenario;
+mod broker;
+mod client;
+mod connection;
+mod coordinator;
+mod fault;
+pub mod heap;
+mod links;
+mod worker;
+
+use std::sync::Arc;
+
+use crate::adversary::Adversary;
+use crate::event::{Event, Message, What};
+use crate::host::Host;
+use crate::random::{Random, Stream};
+use crate::scenario::{Forgery, Scenario};
+use crate::timing::Timing;
 use crate::watch::{Report, Watch};
+use broker::Broker;
+use client::{Exchange, ExchangeId};
+use connection::Connection;
+use coordinator::CoordinatorNode;
+use heap::Heap;
+use links::{Links, Node};
+use worker::{JobEnd, WorkerNode};
+
+/// Where the broker is among the hosts.
+const BROKER: Node = 0;
 
 /// Plays a scenario.
-pub(crate) fn play(_scenario: &Scenario, watch: Watch) -> Report {
-    watch.report()
+pub(crate) fn play(scenario: &Scenario, watch: Watch) -> Report {
+    let mut stage = Stage::new(scenario, watch);
+    stage.begin();
+    while let Some((at, next)) = stage.heap.pop() {
+        stage.now = at;
+        stage.watch.step();
+        stage.happen(next);
+        if stage.ended || stage.watch.is_over() {
+            break;
+        }
+    }
+    stage.watch.report()
+}
+
+/// Something that is going to happen.
+#[derive(Debug)]
+enum Next {
+    /// A message reaches the broker over the connection of a host.
+    AtBroker { from: Node, session: u32, message: Arc<Message> },
+    /// A message reaches a host over its connection.
+    AtHost { to: Node, session: u32, message: Arc<Message> },
+    /// A host tries to connect to the broker.
+    Connect { node: Node, attempt: u32 },
+    /// An attempt to connect has had its time.
+    Connected { node: Node, attempt: u32 },
+    /// A host finds out that its connection is lost.
+    HostLoses { node: Node, session: u32 },
+    /// The broker finds out that the connection of a host is lost.
+    BrokerLoses { node: Node, session: u32 },
+    /// A sign of life is sent over a direction that was cut.
+    SignOfLife { node: Node, session: u32, to_broker: bool },
+    /// A machine may want to be woken.
+    Wake { node: Node, incarnation: u32 },
+    /// A job of a worker is done.
+    JobDone(JobEnd),
+    /// A result that a worker holds back is sent.
+    SendLate { node: Node, incarnation: u32, message: Arc<Message> },
+    /// A client makes a request: one of the workload, a probe, or one again.
+    Ask(Box<Exchange>),
+    /// A request reaches its coordinator.
+    Submit(ExchangeId),
+    /// A client stops waiting, and goes away.
+    GiveUp(ExchangeId),
+    /// A coordinator hears that a client is gone.
+    Cancel(ExchangeId),
+    /// A client gets its reply.
+    Reply(ExchangeId, Box<crate::event::Reply>),
+    /// A client has waited for very long.
+    ClientTimeout(ExchangeId),
+    /// A fault of the schedule begins.
+    FaultBegins(usize),
+    /// A fault of the schedule ends.
+    FaultEnds(usize),
+    /// The broker closes all connections.
+    Kick,
+    /// The adversary does something.
+    Forge(Forgery),
+    /// All faults have ended.
+    Healed,
+    /// Everything should be well: it is tried.
+    Probe,
+    /// The processes are told to stop.
+    Stop,
+    /// The run is over.
+    Ended,
+}
+
+/// What runs on a host.
+enum Program {
+    Broker,
+    Coordinator(Box<CoordinatorNode>),
+    Worker(Box<WorkerNode>),
+    Client,
+    Adversary(Box<Adversary>),
+}
+
+struct Stage<'s> {
+    scenario: &'s Scenario,
+    timing: Timing,
+    watch: Watch,
+    /// Nanoseconds since the run began.
+    now: u64,
+    heap: Heap<Next>,
+    /// The names of the hosts, by their places.
+    hosts: Vec<Host>,
+    programs: Vec<Program>,
+    /// How many faults have frozen each host, and what it has missed.
+    frozen: Vec<(u32, Vec<Next>)>,
+    links: Links,
+    broker: Broker,
+    connections: Vec<Connection>,
+    exchanges: Vec<Exchange>,
+    subjects: Subjects,
+    pauses: Random,
+    /// The faults that last, by their places in the schedule.
+    lasting: Vec<usize>,
+    healed: bool,
+    ended: bool,
+}
+
+/// The subjects that are always the same.
+struct Subjects {
+    tasks: Arc<str>,
+    results: Arc<str>,
+    presence: Arc<str>,
+    ping: Arc<str>,
+}
+
+impl<'s> Stage<'s> {
+    fn new(scenario: &'s Scenario, watch: Watch) -> Self {
+        let cluster = &scenario.cluster;
+        let mut hosts = vec![Host::Broker];
+        hosts.extend(scenario.hosts().filter(|host| *host != Host::Broker));
+        let programs: Vec<Program> = hosts
+            .iter()
+            .map(|host| match host {
+                Host::Broker => Program::Broker,
+                Host::Coordinator(number) => {
+                    let spec = cluster.coordinators.iter().find(|spec| spec.number == *number);
+                    let spec = spec.expect("a host of the scenario is described in it");
+                    Program::Coordinator(Box::new(CoordinatorNode::new(spec)))
+                }
+                Host::Worker(number) => {
+                    let spec = cluster.workers.iter().find(|spec| spec.number == *number);
+                    let spec = spec.expect("a host of the scenario is described in it");
+                    Program::Worker(Box::new(WorkerNode::new(scenario.seed, spec)))
+                }
+                Host::Client(_) => Program::Client,
+                Host::Adversary => Program::Adversary(Box::new(Adversary::new(scenario.seed))),
+            })
+            .collect();
+        let count = hosts.len();
+        Self {
+            timing: Timing::new(scenario),
+            watch,
+            now: 0,
+            heap: Heap::new(),
+            programs,
+            frozen: (0..count).map(|_| (0, Vec::new())).collect(),
+            links: Links::new(count, cluster.network, Random::new(scenario.seed, Stream::Network, 0)),
+            broker: Broker::default(),
+            connections: vec![Connection::default(); count],
+            exchanges: Vec::new(),
+            subjects: Subjects {
+                tasks: quorate_runtime::wire::TASKS.into(),
+                results: quorate_runtime::wire::RESULTS.into(),
+                presence: quorate_runtime::wire::PRESENCE.into(),
+                ping: format!("$SRV.PING.{}", quorate_runtime::wire::SERVICE).into(),
+            },
+            pauses: Random::new(scenario.seed, Stream::Reconnect, 0),
+            lasting: Vec::new(),
+            healed: false,
+            ended: false,
+            hosts,
+            scenario,
+        }
+    }
+
+    /// Starts every process and plans what the scenario says.
+    fn begin(&mut self) {
+        self.broker.running = true;
+        for node in 0..self.hosts.len() {
+            self.start(node);
+        }
+        for (place, request) in self.scenario.requests.iter().enumerate() {
+            let exchange = Exchange::first(place, request);
+            self.heap.plan(millis(request.at_ms), Next::Ask(Box::new(exchange)));
+        }
+        for (place, fault) in self.scenario.faults.iter().enumerate() {
+            self.heap.plan(millis(fault.at_ms), Next::FaultBegins(place));
+        }
+        self.heap.plan(self.timing.healed, Next::Healed);
+        self.heap.plan(self.timing.probes, Next::Probe);
+        self.heap.plan(self.timing.stop, Next::Stop);
+        self.heap.plan(self.timing.end, Next::Ended);
+    }
+
+    fn happen(&mut self, next: Next) {
+        if let Some(node) = next.needs_awake()
+            && self.frozen[node].0 > 0
+        {
+            self.frozen[node].1.push(next);
+            return;
+        }
+        match next {
+            Next::AtBroker { from, session, message } => self.at_broker(from, session, &message),
+            Next::AtHost { to, session, message } => self.at_host(to, session, &message),
+            Next::Connect { node, attempt } => self.connect(node, attempt),
+            Next::Connected { node, attempt } => self.connected(node, attempt),
+            Next::HostLoses { node, session } => self.host_loses(node, session),
+            Next::BrokerLoses { node, session } => self.broker_loses(node, session),
+            Next::SignOfLife { node, session, to_broker } => self.sign_of_life(node, session, to_broker),
+            Next::Wake { node, incarnation } => self.wake(node, incarnation),
+            Next::JobDone(job) => self.job_done(job),
+            Next::SendLate { node, incarnation, message } => self.send_late(node, incarnation, &message),
+            Next::Ask(exchange) => self.ask(*exchange),
+            Next::Submit(exchange) => self.submit(exchange),
+            Next::GiveUp(exchange) => self.give_up(exchange),
+            Next::Cancel(exchange) => self.cancel(exchange),
+            Next::Reply(exchange, reply) => self.reply(exchange, &reply),
+            Next::ClientTimeout(exchange) => self.client_timeout(exchange),
+            Next::FaultBegins(place) => self.fault_begins(place),
+            Next::FaultEnds(place) => self.fault_ends(place),
+            Next::Kick => self.kick_all(),
+            Next::Forge(forgery) => self.forge(forgery),
+            Next::Healed => self.heal(),
+            Next::Probe => self.probe(),
+            Next::Stop => self.stop_all(),
+            Next::Ended => {
+                self.tell(BROKER, What::Ended);
+                self.ended = true;
+            }
+        }
+    }
+
+    /// Starts what runs on a host: for the first time, or after a crash or a stop.
+    fn start(&mut self, node: Node) {
+        match &mut self.programs[node] {
+            Program::Broker | Program::Client => {}
+            Program::Coordinator(_) => self.start_coordinator(node),
+            Program::Worker(_) => self.start_worker(node),
+            Program::Adversary(_) => self.begin_connecting(node, 0),
+        }
+    }
+
+    fn wake(&mut self, node: Node, incarnation: u32) {
+        match &self.programs[node] {
+            Program::Coordinator(_) => self.wake_coordinator(node, incarnation),
+            Program::Worker(_) => self.wake_worker(node, incarnation),
+            Program::Broker | Program::Client | Program::Adversary(_) => {}
+        }
+    }
+
+    /// Tells everybody who watches what happens on a host.
+    fn tell(&mut self, node: Node, what: What<'_>) {
+        self.watch.event(&Event { at: self.now, host: self.hosts[node], what });
+    }
+
+    /// The place of a host, if there is such a host.
+    fn node(&self, host: Host) -> Option<Node> {
+        self.hosts.iter().position(|other| *other == host)
+    }
+}
+
+impl Next {
+    /// The host that must not be frozen for this to happen.
+    fn needs_awake(&self) -> Option<Node> {
+        match self {
+            Self::AtHost { to: node, .. }
+            | Self::Connect { node, .. }
+            | Self::Connected { node, .. }
+            | Self::HostLoses { node, .. }
+            | Self::Wake { node, .. }
+            | Self::JobDone(JobEnd { node, .. })
+            | Self::SendLate { node, .. } => Some(*node),
+            _ => None,
+        }
+    }
+}
+
+/// Milliseconds in nanoseconds.
+pub(crate) fn millis(millis: u64) -> u64 {
+    millis.saturating_mul(1_000_000)
 }

@@ -1,0 +1,296 @@
+//! The hosts that run a coordinator's machine, as its driver does in production.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use quorate_core::Coordinator;
+use quorate_core::coordinator::{Input, Output, Task, Undelivered, UndeliveredCause, WorkerResult};
+use quorate_core::id::{TaskId, Ticket};
+use quorate_core::time::Timestamp;
+use quorate_runtime::bus::PublishError;
+
+use super::client::ExchangeId;
+use super::links::Node;
+use super::{Next, Program, Stage, millis};
+use crate::event::{self, Body, Message, Reply, What};
+use crate::instance;
+use crate::random::{Random, Stream};
+use crate::scenario;
+
+/// The last token of the reply subject of a ping.
+const PING_TOKEN: &str = "ping";
+
+/// A host with a coordinator.
+pub(super) struct CoordinatorNode {
+    spec: scenario::Coordinator,
+    incarnation: u32,
+    /// `_INBOX.<instance>.`
+    inbox: String,
+    /// The process, while it runs.
+    process: Option<Process>,
+    /// Whether it starts again as soon as it has stopped.
+    restart: bool,
+}
+
+struct Process {
+    machine: Coordinator,
+    stopping: bool,
+    /// When the next wake is planned for.
+    wake_at: Option<u64>,
+    waiting: BTreeMap<Ticket, ExchangeId>,
+    next_ticket: u64,
+}
+
+impl CoordinatorNode {
+    pub(super) fn new(spec: &scenario::Coordinator) -> Self {
+        Self { spec: spec.clone(), incarnation: 0, inbox: String::new(), process: None, restart: false }
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// If the process is stopping, another one starts when it has stopped.
+    pub(super) fn restart_once_stopped(&mut self) {
+        self.restart = self.process.as_ref().is_some_and(|process| process.stopping);
+    }
+
+    /// Whether a subject is one of its own.
+    pub(super) fn is_own(&self, subject: &str) -> bool {
+        self.process.is_some() && subject.starts_with(&self.inbox)
+    }
+
+    pub(super) fn incarnation(&self) -> u32 {
+        self.incarnation
+    }
+
+    /// What the host's clock shows.
+    fn clock(&self, now: u64) -> Timestamp {
+        Timestamp::from_nanos(now + millis(self.spec.clock_ms))
+    }
+}
+
+impl Stage<'_> {
+    fn coordinator(&mut self, node: Node) -> Option<&mut CoordinatorNode> {
+        match &mut self.programs[node] {
+            Program::Coordinator(coordinator) => Some(coordinator),
+            _ => None,
+        }
+    }
+
+    pub(super) fn start_coordinator(&mut self, node: Node) {
+        let (seed, config) = (self.scenario.seed, self.scenario.cluster.settings.config());
+        let Some(coordinator) = self.coordinator(node) else { return };
+        coordinator.incarnation += 1;
+        coordinator.restart = false;
+        let incarnation = coordinator.incarnation;
+        coordinator.inbox = instance::coordinator_inbox(coordinator.spec.number, incarnation);
+        let seed =
+            Random::new(seed, Stream::Coordinator, instance::stream(coordinator.spec.number, incarnation)).number();
+        coordinator.process = Some(Process {
+            machine: Coordinator::new(config, seed),
+            stopping: false,
+            wake_at: None,
+            waiting: BTreeMap::new(),
+            next_ticket: 0,
+        });
+        self.tell(node, What::Started { incarnation });
+        self.begin_connecting(node, 0);
+    }
+
+    /// Tells the machine what happened, and does what it wants done.
+    pub(super) fn coordinator_input(&mut self, node: Node, input: Input) {
+        let now = self.now;
+        let Some(coordinator) = self.coordinator(node) else { return };
+        let clock = coordinator.clock(now);
+        if coordinator.process.is_none() {
+            return;
+        }
+        self.tell(node, What::CoordinatorInput(clock, &input));
+        if let Some(process) = self.coordinator(node).and_then(|coordinator| coordinator.process.as_mut()) {
+            process.machine.handle_input(clock, input);
+        }
+        self.coordinator_outputs(node, clock);
+    }
+
+    pub(super) fn wake_coordinator(&mut self, node: Node, incarnation: u32) {
+        let now = self.now;
+        let Some(coordinator) = self.coordinator(node) else { return };
+        if coordinator.incarnation != incarnation {
+            return;
+        }
+        let clock = coordinator.clock(now);
+        let Some(process) = &mut coordinator.process else { return };
+        process.wake_at = process.wake_at.filter(|at| *at > now);
+        if process.machine.poll_timeout().is_some_and(|at| at <= clock) {
+            self.tell(node, What::CoordinatorWoken(clock));
+            if let Some(process) = self.coordinator(node).and_then(|coordinator| coordinator.process.as_mut()) {
+                process.machine.handle_timeout(clock);
+            }
+            self.coordinator_outputs(node, clock);
+        } else {
+            self.plan_coordinator_wake(node);
+        }
+    }
+
+    fn coordinator_outputs(&mut self, node: Node, clock: Timestamp) {
+        let mut drained = false;
+        loop {
+            let Some(process) = self.coordinator(node).and_then(|coordinator| coordinator.process.as_mut()) else {
+                return;
+            };
+            let Some(output) = process.machine.poll_output() else { break };
+            self.tell(node, What::CoordinatorOutput(clock, &output));
+            match output {
+                Output::Publish(task) => self.publish_task(node, clock, &task),
+                Output::Answer { ticket, reply } => {
+                    let process = self.coordinator(node).and_then(|coordinator| coordinator.process.as_mut());
+                    if let Some(exchange) = process.and_then(|process| process.waiting.remove(&ticket)) {
+                        self.send_reply(node, exchange, Reply::Ended(reply));
+                    }
+                }
+                Output::Drained => drained = true,
+            }
+        }
+        // Taken out for the look of those who watch, and put back.
+        let Program::Coordinator(coordinator) = &mut self.programs[node] else { return };
+        let Some(process) = coordinator.process.take() else { return };
+        self.tell(node, What::CoordinatorSettled(clock, &process.machine));
+        if let Some(coordinator) = self.coordinator(node) {
+            coordinator.process = Some(process);
+        }
+        if drained {
+            self.coordinator_stopped(node);
+        } else {
+            self.plan_coordinator_wake(node);
+        }
+    }
+
+    fn plan_coordinator_wake(&mut self, node: Node) {
+        let now = self.now;
+        let Some(coordinator) = self.coordinator(node) else { return };
+        let (incarnation, offset) = (coordinator.incarnation, millis(coordinator.spec.clock_ms));
+        let Some(process) = &mut coordinator.process else { return };
+        let Some(wanted) = process.machine.poll_timeout() else { return };
+        let at = wanted.as_nanos().saturating_sub(offset).max(now);
+        if process.wake_at.is_none_or(|planned| at < planned) {
+            process.wake_at = Some(at);
+            self.heap.plan(at, Next::Wake { node, incarnation });
+        }
+    }
+
+    fn publish_task(&mut self, node: Node, clock: Timestamp, task: &Task) {
+        let tasks = Arc::clone(&self.subjects.tasks);
+        let Some(coordinator) = self.coordinator(node) else { return };
+        let reply = format!("{}{}", coordinator.inbox, task.id.0);
+        let body = Body::Task(event::Task {
+            request: task.request.clone(),
+            query: task.query.clone(),
+            ttl: task.ttl,
+            attempt: task.attempt,
+        });
+        let message = Arc::new(Message { subject: tasks, reply: Some(reply.into()), body });
+        if let Err(error) = self.publish(node, &message) {
+            let cause = match error {
+                PublishError::Disconnected => UndeliveredCause::Disconnected,
+                PublishError::Full | PublishError::Refused => UndeliveredCause::QueueFull,
+            };
+            let input = Input::Undelivered(Undelivered { task: task.id, cause });
+            self.tell(node, What::CoordinatorInput(clock, &input));
+            if let Some(process) = self.coordinator(node).and_then(|coordinator| coordinator.process.as_mut()) {
+                process.machine.handle_input(clock, input);
+            }
+        }
+    }
+
+    /// The bus is connected: the machine is told, and the workers are called.
+    pub(super) fn coordinator_bus_up(&mut self, node: Node) {
+        self.coordinator_input(node, Input::BusUp);
+        let ping = Arc::clone(&self.subjects.ping);
+        let Some(coordinator) = self.coordinator(node) else { return };
+        let reply = format!("{}{PING_TOKEN}", coordinator.inbox);
+        let message = Message { subject: ping, reply: Some(reply.into()), body: Body::Ping };
+        // If it cannot be sent, the workers' own announcements will do.
+        let _ = self.publish(node, &Arc::new(message));
+    }
+
+    pub(super) fn coordinator_receives(&mut self, node: Node, message: &Message) {
+        let Some(coordinator) = self.coordinator(node) else { return };
+        if coordinator.process.is_none() {
+            return;
+        }
+        let token = message.subject.strip_prefix(&coordinator.inbox).map(str::to_owned);
+        self.tell(node, What::Received(message));
+        let task = token.as_deref().and_then(|token| token.parse().ok()).map(TaskId);
+        let input = match &message.body {
+            Body::Result(result) if task.is_some() || token.is_none() => Input::Result(WorkerResult {
+                worker: result.worker.clone(),
+                request: result.request.clone(),
+                task,
+                observed: result.observed.clone(),
+                response_time: result.response_time,
+            }),
+            Body::NoResponders => match task {
+                Some(task) => Input::Undelivered(Undelivered { task, cause: UndeliveredCause::NoResponders }),
+                None => return,
+            },
+            Body::Presence(presence) => Input::Presence(presence.clone()),
+            Body::Task(_) | Body::Ping | Body::Garbage(_) | Body::Result(_) => return,
+        };
+        self.coordinator_input(node, input);
+    }
+
+    /// A request has arrived. Returns its ticket, unless the process is gone.
+    pub(super) fn take_request(&mut self, node: Node, exchange: ExchangeId) -> Option<Ticket> {
+        let process = self.coordinator(node)?.process.as_mut()?;
+        let ticket = Ticket(process.next_ticket);
+        process.next_ticket += 1;
+        process.waiting.insert(ticket, exchange);
+        Some(ticket)
+    }
+
+    /// Whether a ticket has had no answer.
+    pub(super) fn is_waiting(&mut self, node: Node, ticket: Ticket) -> bool {
+        let process = self.coordinator(node).and_then(|coordinator| coordinator.process.as_ref());
+        process.is_some_and(|process| process.waiting.contains_key(&ticket))
+    }
+
+    pub(super) fn forget_request(&mut self, node: Node, ticket: Ticket) {
+        if let Some(process) = self.coordinator(node).and_then(|coordinator| coordinator.process.as_mut()) {
+            process.waiting.remove(&ticket);
+        }
+        self.coordinator_input(node, Input::Cancel(ticket));
+    }
+
+    pub(super) fn crash_coordinator(&mut self, node: Node) {
+        let Some(process) = self.coordinator(node).and_then(|coordinator| coordinator.process.take()) else { return };
+        self.tell(node, What::Crashed);
+        self.host_closes(node);
+        for exchange in process.waiting.into_values() {
+            self.send_reply(node, exchange, Reply::Lost);
+        }
+    }
+
+    /// Tells the process to stop.
+    pub(super) fn stop_coordinator(&mut self, node: Node) {
+        let Some(process) = self.coordinator(node).and_then(|coordinator| coordinator.process.as_mut()) else { return };
+        if !std::mem::replace(&mut process.stopping, true) {
+            self.tell(node, What::Stopping);
+            self.coordinator_input(node, Input::Drain);
+        }
+    }
+
+    fn coordinator_stopped(&mut self, node: Node) {
+        self.host_closes(node);
+        let Some(coordinator) = self.coordinator(node) else { return };
+        let restart = coordinator.restart;
+        let process = coordinator.process.take();
+        self.tell(node, What::Stopped);
+        for exchange in process.into_iter().flat_map(|process| process.waiting.into_values()) {
+            self.send_reply(node, exchange, Reply::Lost);
+        }
+        if restart {
+            self.start(node);
+        }
+    }
+}

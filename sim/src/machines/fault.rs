@@ -1,0 +1,205 @@
+//! The faults of the schedule, as they begin and end.
+
+use super::links::{Node, count};
+use super::worker::understood;
+use super::{BROKER, Next, Program, Stage, millis};
+use crate::event::What;
+use crate::host::Host;
+use crate::scenario::{Fault, FaultKind, Forgery};
+use std::sync::Arc;
+
+impl Stage<'_> {
+    pub(super) fn fault_begins(&mut self, place: usize) {
+        let scenario = self.scenario;
+        let fault = &scenario.faults[place];
+        if self.healed || !self.concerns_anybody(&fault.kind) {
+            return;
+        }
+        self.tell(BROKER, What::FaultBegan(place, fault));
+        let end = (self.now + millis(fault.for_ms)).min(self.timing.healed);
+        self.heap.plan(end, Next::FaultEnds(place));
+        self.lasting.push(place);
+        self.lasting.sort_unstable();
+        self.apply(fault, true, end);
+    }
+
+    pub(super) fn fault_ends(&mut self, place: usize) {
+        let scenario = self.scenario;
+        self.tell(BROKER, What::FaultEnded(place));
+        self.lasting.retain(|lasting| *lasting != place);
+        self.apply(&scenario.faults[place], false, self.now);
+    }
+
+    /// All faults have ended by themselves; what is down starts again.
+    pub(super) fn heal(&mut self) {
+        self.healed = true;
+        self.tell_workers_their_faults();
+        self.tell(BROKER, What::Healed);
+    }
+
+    /// Tells every process to stop.
+    pub(super) fn stop_all(&mut self) {
+        for node in 0..self.hosts.len() {
+            self.stop(node);
+        }
+    }
+
+    fn concerns_anybody(&self, kind: &FaultKind) -> bool {
+        let there = |host: &Host| self.node(*host).is_some();
+        match kind {
+            FaultKind::Partition(a, b)
+            | FaultKind::PartitionOneWay(a, b)
+            | FaultKind::Hold(a, b)
+            | FaultKind::Slow(a, b, _)
+            | FaultKind::Loss(a, b, _) => a != b && there(a) && there(b),
+            FaultKind::Crash(host)
+            | FaultKind::Stop(host)
+            | FaultKind::Freeze(host)
+            | FaultKind::SlowSource(host, _)
+            | FaultKind::FailSource(host, _)
+            | FaultKind::Mischief(host, ..)
+            | FaultKind::PresenceLost(host) => there(host),
+            FaultKind::Lie(hosts, _) => hosts.iter().any(there),
+            FaultKind::ReconnectStorm(_) => true,
+            FaultKind::Forge(..) => there(&Host::Adversary),
+        }
+    }
+
+    /// Lets a fault begin, or end.
+    fn apply(&mut self, fault: &Fault, begins: bool, end: u64) {
+        match &fault.kind {
+            FaultKind::Partition(a, b) => {
+                self.block(*a, *b, begins);
+                self.block(*b, *a, begins);
+            }
+            FaultKind::PartitionOneWay(from, to) => self.block(*from, *to, begins),
+            FaultKind::Hold(a, b) => {
+                self.hold(*a, *b, begins);
+                self.hold(*b, *a, begins);
+            }
+            FaultKind::Slow(a, b, slow) => {
+                if let (Some(a), Some(b)) = (self.node(*a), self.node(*b)) {
+                    self.links.slow(a, b, *slow, begins);
+                    self.links.slow(b, a, *slow, begins);
+                }
+            }
+            FaultKind::Loss(a, b, permille) => {
+                if let (Some(a), Some(b)) = (self.node(*a), self.node(*b)) {
+                    self.links.lose(a, b, *permille, begins);
+                    self.links.lose(b, a, *permille, begins);
+                }
+            }
+            FaultKind::Crash(host) => {
+                let Some(node) = self.node(*host) else { return };
+                match (begins, &self.programs[node]) {
+                    (true, Program::Broker) => self.set_broker_running(false),
+                    (true, Program::Coordinator(_)) => self.crash_coordinator(node),
+                    (true, Program::Worker(_)) => self.crash_worker(node),
+                    (true, Program::Client | Program::Adversary(_)) => {}
+                    (false, Program::Broker) => self.set_broker_running(true),
+                    (false, _) => self.start_if_down(node),
+                }
+            }
+            FaultKind::Stop(host) => {
+                let Some(node) = self.node(*host) else { return };
+                if begins {
+                    self.stop(node);
+                } else {
+                    self.start_if_down(node);
+                }
+            }
+            FaultKind::Freeze(host) => self.freeze(*host, begins),
+            FaultKind::ReconnectStorm(times) => {
+                if begins {
+                    self.spread(*times, end, || Next::Kick);
+                }
+            }
+            FaultKind::SlowSource(..)
+            | FaultKind::FailSource(..)
+            | FaultKind::Lie(..)
+            | FaultKind::Mischief(..)
+            | FaultKind::PresenceLost(_) => self.tell_workers_their_faults(),
+            FaultKind::Forge(forgery, times) => {
+                if begins {
+                    self.spread(*times, end, || Next::Forge(*forgery));
+                }
+            }
+        }
+    }
+
+    /// Plans something several times between now and `end`.
+    fn spread(&mut self, times: u32, end: u64, next: impl Fn() -> Next) {
+        let pause = (end - self.now) / u64::from(times.max(1));
+        for n in 0..u64::from(times) {
+            self.heap.plan(self.now + n * pause, next());
+        }
+    }
+
+    fn tell_workers_their_faults(&mut self) {
+        let faults = &self.scenario.faults;
+        let lasting: Vec<_> = self.lasting.iter().map(|place| &faults[*place].kind).collect();
+        for program in &mut self.programs {
+            if let Program::Worker(worker) = program {
+                worker.set_faults(&lasting, self.healed);
+            }
+        }
+    }
+
+    fn block(&mut self, from: Host, to: Host, begins: bool) {
+        let (Some(from), Some(to)) = (self.node(from), self.node(to)) else { return };
+        self.links.block(from, to, begins);
+        if begins {
+            self.direction_cut(from, to);
+        }
+    }
+
+    fn hold(&mut self, from: Host, to: Host, begins: bool) {
+        let (Some(from), Some(to)) = (self.node(from), self.node(to)) else { return };
+        let is_free = self.links.hold(from, to, begins);
+        if begins {
+            self.direction_cut(from, to);
+        } else if is_free {
+            self.direction_released(from, to);
+        }
+    }
+
+    fn freeze(&mut self, host: Host, begins: bool) {
+        let Some(node) = self.node(host) else { return };
+        if !matches!(self.programs[node], Program::Worker(_)) {
+            return;
+        }
+        count(&mut self.frozen[node].0, begins);
+        if self.frozen[node].0 == 0 {
+            for missed in std::mem::take(&mut self.frozen[node].1) {
+                self.heap.plan(self.now, missed);
+            }
+        }
+    }
+
+    fn stop(&mut self, node: Node) {
+        match &self.programs[node] {
+            Program::Coordinator(_) => self.stop_coordinator(node),
+            Program::Worker(_) => self.stop_worker(node),
+            Program::Broker | Program::Client | Program::Adversary(_) => {}
+        }
+    }
+
+    /// Starts a process that was killed or has stopped; one that is still stopping starts again when it has.
+    fn start_if_down(&mut self, node: Node) {
+        match &mut self.programs[node] {
+            Program::Coordinator(coordinator) if coordinator.is_running() => coordinator.restart_once_stopped(),
+            Program::Worker(worker) if worker.is_running() => worker.restart_once_stopped(),
+            Program::Coordinator(_) | Program::Worker(_) => self.start(node),
+            Program::Broker | Program::Client | Program::Adversary(_) => {}
+        }
+    }
+
+    /// The adversary does something.
+    pub(super) fn forge(&mut self, forgery: Forgery) {
+        let Some(node) = self.node(Host::Adversary) else { return };
+        let Program::Adversary(adversary) = &mut self.programs[node] else { return };
+        for forged in adversary.forge(forgery) {
+            let _ = self.publish(node, &Arc::new(understood(forged)));
+        }
+    }
+}

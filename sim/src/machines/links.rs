@@ -1,0 +1,153 @@
+//! The network between the hosts: latency, and what the faults do to it.
+
+use crate::random::Random;
+use crate::scenario::Network;
+
+/// A host's place among the hosts of a run.
+pub(super) type Node = usize;
+
+/// One direction between two hosts.
+#[derive(Clone, Debug, Default)]
+struct Link {
+    /// How many faults let nothing through.
+    blocked: u32,
+    /// How many faults hold messages back.
+    held: u32,
+    /// Latencies that faults impose, in milliseconds; the longest counts.
+    slow_ms: Vec<u64>,
+    /// Messages lost of a thousand, over all faults.
+    loss_permille: u32,
+    /// When the last message arrives: order is kept.
+    last_arrival: u64,
+}
+
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It arrives at this time.
+    Arrives(u64),
+    /// It is held back.
+    Held,
+    /// It is lost.
+    Lost,
+}
+
+/// All links.
+#[derive(Debug)]
+pub(super) struct Links {
+    nodes: usize,
+    links: Vec<Link>,
+    latency_us: (u64, u64),
+    random: Random,
+}
+
+impl Links {
+    pub(super) fn new(nodes: usize, network: Network, random: Random) -> Self {
+        Self { nodes, links: vec![Link::default(); nodes * nodes], latency_us: network.latency_us, random }
+    }
+
+    fn link(&mut self, from: Node, to: Node) -> &mut Link {
+        &mut self.links[from * self.nodes + to]
+    }
+
+    /// Sends a message now.
+    pub(super) fn send(&mut self, now: u64, from: Node, to: Node) -> Fate {
+        let (low, high) = self.latency_us;
+        let mut latency = self.random.within(low..=high) * 1000;
+        let lost = self.random.below(1000) as u32;
+        let link = self.link(from, to);
+        if link.blocked > 0 || lost < link.loss_permille {
+            return Fate::Lost;
+        }
+        if link.held > 0 {
+            return Fate::Held;
+        }
+        if let Some(slow) = link.slow_ms.iter().max() {
+            latency = latency.max(slow * 1_000_000);
+        }
+        let at = (now + latency).max(link.last_arrival + 1);
+        link.last_arrival = at;
+        Fate::Arrives(at)
+    }
+
+    /// Whether a message would get through now.
+    pub(super) fn is_open(&self, from: Node, to: Node) -> bool {
+        let link = &self.links[from * self.nodes + to];
+        link.blocked == 0 && link.held == 0
+    }
+
+    pub(super) fn is_held(&self, from: Node, to: Node) -> bool {
+        self.links[from * self.nodes + to].held > 0
+    }
+
+    pub(super) fn is_blocked(&self, from: Node, to: Node) -> bool {
+        self.links[from * self.nodes + to].blocked > 0
+    }
+
+    pub(super) fn block(&mut self, from: Node, to: Node, begins: bool) {
+        count(&mut self.link(from, to).blocked, begins);
+    }
+
+    /// Returns whether messages held back are free now.
+    pub(super) fn hold(&mut self, from: Node, to: Node, begins: bool) -> bool {
+        let held = &mut self.link(from, to).held;
+        count(held, begins);
+        *held == 0
+    }
+
+    pub(super) fn slow(&mut self, from: Node, to: Node, millis: u64, begins: bool) {
+        let slow = &mut self.link(from, to).slow_ms;
+        if begins {
+            slow.push(millis);
+        } else if let Some(place) = slow.iter().position(|other| *other == millis) {
+            slow.swap_remove(place);
+        }
+    }
+
+    pub(super) fn lose(&mut self, from: Node, to: Node, permille: u32, begins: bool) {
+        let loss = &mut self.link(from, to).loss_permille;
+        *loss = if begins { *loss + permille } else { *loss - permille };
+    }
+}
+
+/// Counts a fault that begins or ends.
+pub(super) fn count(faults: &mut u32, begins: bool) {
+    *faults = if begins { *faults + 1 } else { *faults - 1 };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Stream;
+
+    fn links() -> Links {
+        Links::new(2, Network { latency_us: (100, 900) }, Random::new(1, Stream::Network, 0))
+    }
+
+    #[test]
+    fn messages_of_one_direction_arrive_in_order() {
+        let mut links = links();
+        let arrivals: Vec<Fate> = (0..100).map(|now| links.send(now, 0, 1)).collect();
+        assert!(arrivals.is_sorted_by_key(|fate| match fate {
+            Fate::Arrives(at) => *at,
+            Fate::Held | Fate::Lost => panic!("nothing is wrong with the link"),
+        }));
+    }
+
+    #[test]
+    fn overlapping_faults_end_when_the_last_of_them_does() {
+        let mut links = links();
+        links.block(0, 1, true);
+        links.block(0, 1, true);
+        links.block(0, 1, false);
+        assert_eq!(links.send(0, 0, 1), Fate::Lost);
+        assert!(matches!(links.send(0, 1, 0), Fate::Arrives(_)), "the other direction is open");
+        links.block(0, 1, false);
+        links.hold(0, 1, true);
+        assert_eq!(links.send(0, 0, 1), Fate::Held);
+        assert!(links.hold(0, 1, false));
+        assert!(links.is_open(0, 1));
+        links.lose(0, 1, 1000, true);
+        assert_eq!(links.send(0, 0, 1), Fate::Lost);
+    }
+}

@@ -1,0 +1,355 @@
+//! The hosts that run a worker's machine, as its driver does in production, with a simulated source.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_core::coordinator::{Presence, PresenceState};
+use quorate_core::id::WorkerId;
+use quorate_core::time::{Timestamp, saturating_nanos};
+use quorate_core::value::{MAX_TEXT_BYTES, Value, ValueError};
+use quorate_core::worker::{self, Input, JobId, Output, WorkResult, Worker};
+
+use super::links::Node;
+use super::{Next, Program, Stage, millis};
+use crate::event::{Body, Message, What, WorkerResult};
+use crate::host::Host;
+use crate::instance;
+use crate::mischief::{Mischiefs, Tampered};
+use crate::observe::{Observer, SourceFaults};
+use crate::scenario::{self, FaultKind, Mischief};
+
+/// A host with a worker.
+pub(super) struct WorkerNode {
+    pub(super) spec: scenario::Worker,
+    id: WorkerId,
+    seed: u64,
+    incarnation: u32,
+    process: Option<Process>,
+    /// Whether it starts again as soon as it has stopped.
+    restart: bool,
+    source: SourceFaults,
+    lasting: Vec<(Mischief, u32)>,
+    /// Whether what it says of itself is lost.
+    presence_lost: bool,
+}
+
+struct Process {
+    machine: Worker,
+    observer: Observer,
+    mischiefs: Mischiefs,
+    instance: Arc<str>,
+    stopping: bool,
+    wake_at: Option<u64>,
+    running: BTreeSet<JobId>,
+    takes_tasks: bool,
+    state: PresenceState,
+}
+
+/// A job that is done.
+#[derive(Debug)]
+pub(super) struct JobEnd {
+    pub(super) node: Node,
+    incarnation: u32,
+    job: JobId,
+    observed: Result<Value, Arc<str>>,
+}
+
+impl WorkerNode {
+    pub(super) fn new(seed: u64, spec: &scenario::Worker) -> Self {
+        Self {
+            id: spec.id(),
+            seed,
+            incarnation: 0,
+            process: None,
+            restart: false,
+            source: SourceFaults::default(),
+            lasting: Vec::new(),
+            presence_lost: false,
+            spec: spec.clone(),
+        }
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// If the process is stopping, another one starts when it has stopped.
+    pub(super) fn restart_once_stopped(&mut self) {
+        self.restart = self.process.as_ref().is_some_and(|process| process.stopping);
+    }
+
+    pub(super) fn takes_tasks(&self) -> bool {
+        self.process.as_ref().is_some_and(|process| process.takes_tasks)
+    }
+
+    /// What goes wrong with it from now on.
+    pub(super) fn set_faults(&mut self, lasting: &[&FaultKind], healed: bool) {
+        let host = Host::Worker(self.spec.number);
+        self.source = SourceFaults { healed, ..SourceFaults::of(host, lasting.iter().copied()) };
+        self.lasting = Mischiefs::of(host, lasting.iter().copied());
+        self.presence_lost = lasting.contains(&&FaultKind::PresenceLost(host));
+        if let Some(process) = &mut self.process {
+            process.mischiefs.set(self.lasting.clone());
+        }
+    }
+
+    fn clock(&self, now: u64) -> Timestamp {
+        Timestamp::from_nanos(now + millis(self.spec.clock_ms))
+    }
+}
+
+impl Stage<'_> {
+    pub(super) fn worker(&mut self, node: Node) -> Option<&mut WorkerNode> {
+        match &mut self.programs[node] {
+            Program::Worker(worker) => Some(worker),
+            _ => None,
+        }
+    }
+
+    fn worker_process(&mut self, node: Node) -> Option<&mut Process> {
+        self.worker(node)?.process.as_mut()
+    }
+
+    pub(super) fn start_worker(&mut self, node: Node) {
+        let Some(worker) = self.worker(node) else { return };
+        worker.incarnation += 1;
+        worker.restart = false;
+        let (incarnation, number) = (worker.incarnation, worker.spec.number);
+        let mut mischiefs = Mischiefs::new(worker.seed, number, incarnation);
+        mischiefs.set(worker.lasting.clone());
+        worker.process = Some(Process {
+            machine: Worker::new(worker.spec.config()),
+            observer: Observer::new(worker.seed, &worker.spec, incarnation),
+            mischiefs,
+            instance: instance::worker(number, incarnation).into(),
+            stopping: false,
+            wake_at: None,
+            running: BTreeSet::new(),
+            takes_tasks: true,
+            state: PresenceState::Live,
+        });
+        self.tell(node, What::Started { incarnation });
+        self.begin_connecting(node, 0);
+    }
+
+    /// Tells the machine what happened, and does what it wants done.
+    pub(super) fn worker_input(&mut self, node: Node, input: Input) {
+        let now = self.now;
+        let Some(worker) = self.worker(node) else { return };
+        if worker.process.is_none() {
+            return;
+        }
+        let clock = worker.clock(now);
+        self.tell(node, What::WorkerInput(clock, &input));
+        if let Some(process) = self.worker_process(node) {
+            process.machine.handle_input(clock, input);
+        }
+        self.worker_outputs(node, clock);
+    }
+
+    pub(super) fn wake_worker(&mut self, node: Node, incarnation: u32) {
+        let now = self.now;
+        let Some(worker) = self.worker(node) else { return };
+        if worker.incarnation != incarnation {
+            return;
+        }
+        let clock = worker.clock(now);
+        let Some(process) = &mut worker.process else { return };
+        process.wake_at = process.wake_at.filter(|at| *at > now);
+        if process.machine.poll_timeout().is_some_and(|at| at <= clock) {
+            self.tell(node, What::WorkerWoken(clock));
+            if let Some(process) = self.worker_process(node) {
+                process.machine.handle_timeout(clock);
+            }
+            self.worker_outputs(node, clock);
+        } else {
+            self.plan_worker_wake(node);
+        }
+    }
+
+    fn worker_outputs(&mut self, node: Node, clock: Timestamp) {
+        let mut drained = false;
+        loop {
+            let Some(process) = self.worker_process(node) else { return };
+            let Some(output) = process.machine.poll_output() else { break };
+            self.tell(node, What::WorkerOutput(clock, &output));
+            match output {
+                Output::Start { job, query, .. } => self.start_job(node, job, query.as_str()),
+                Output::Abort(job) => {
+                    if let Some(process) = self.worker_process(node) {
+                        process.running.remove(&job);
+                    }
+                }
+                Output::Answer(result) => self.send_result(node, result),
+                Output::Announce(state) => self.announce(node, state),
+                Output::CloseIntake => {
+                    if let Some(process) = self.worker_process(node) {
+                        process.takes_tasks = false;
+                    }
+                }
+                Output::Drained => drained = true,
+            }
+        }
+        // Taken out for the look of those who watch, and put back.
+        let Some(process) = self.worker(node).and_then(|worker| worker.process.take()) else { return };
+        self.tell(node, What::WorkerSettled(clock, &process.machine));
+        if let Some(worker) = self.worker(node) {
+            worker.process = Some(process);
+        }
+        if drained {
+            self.worker_stopped(node);
+        } else {
+            self.plan_worker_wake(node);
+        }
+    }
+
+    fn plan_worker_wake(&mut self, node: Node) {
+        let now = self.now;
+        let Some(worker) = self.worker(node) else { return };
+        let (incarnation, offset) = (worker.incarnation, millis(worker.spec.clock_ms));
+        let Some(process) = &mut worker.process else { return };
+        let Some(wanted) = process.machine.poll_timeout() else { return };
+        let at = wanted.as_nanos().saturating_sub(offset).max(now);
+        if process.wake_at.is_none_or(|planned| at < planned) {
+            process.wake_at = Some(at);
+            self.heap.plan(at, Next::Wake { node, incarnation });
+        }
+    }
+
+    fn start_job(&mut self, node: Node, job: JobId, query: &str) {
+        let now = self.now;
+        let Some(worker) = self.worker(node) else { return };
+        let incarnation = worker.incarnation;
+        let Some(process) = &mut worker.process else { return };
+        process.running.insert(job);
+        let (takes, observed) = process.observer.observe(query, &worker.source);
+        let end = JobEnd { node, incarnation, job, observed: observed.map_err(Into::into) };
+        self.heap.plan(now + saturating_nanos(takes), Next::JobDone(end));
+    }
+
+    pub(super) fn job_done(&mut self, end: JobEnd) {
+        let JobEnd { node, incarnation, job, observed } = end;
+        let is_current = self.worker(node).is_some_and(|worker| worker.incarnation == incarnation);
+        if is_current && self.worker_process(node).is_some_and(|process| process.running.remove(&job)) {
+            self.worker_input(node, Input::Done { job, observed });
+        }
+    }
+
+    fn send_result(&mut self, node: Node, result: WorkResult) {
+        let results = Arc::clone(&self.subjects.results);
+        let now = self.now;
+        let Some(worker) = self.worker(node) else { return };
+        let body = Body::Result(WorkerResult {
+            worker: worker.id.clone(),
+            request: result.request,
+            observed: result.observed,
+            response_time: result.response_time,
+        });
+        let message = Message { subject: result.reply.unwrap_or(results), reply: None, body };
+        let incarnation = worker.incarnation;
+        let Some(process) = &mut worker.process else { return };
+        for (delay, tampered) in process.mischiefs.tamper(message) {
+            let message = Arc::new(understood(tampered));
+            if delay == Duration::ZERO {
+                // A result that cannot be sent is lost, as everything on this bus may be.
+                let _ = self.publish(node, &message);
+            } else {
+                self.heap.plan(now + saturating_nanos(delay), Next::SendLate { node, incarnation, message });
+            }
+        }
+    }
+
+    pub(super) fn send_late(&mut self, node: Node, incarnation: u32, message: &Arc<Message>) {
+        let runs = |worker: &mut WorkerNode| worker.incarnation == incarnation && worker.process.is_some();
+        if self.worker(node).is_some_and(runs) {
+            let _ = self.publish(node, message);
+        }
+    }
+
+    fn presence(&mut self, node: Node, state: PresenceState) -> Option<Presence> {
+        let worker = self.worker(node)?;
+        let instance = Arc::clone(&worker.process.as_ref()?.instance);
+        Some(Presence { worker: worker.id.clone(), instance, state, replicated: worker.spec.replicated })
+    }
+
+    fn announce(&mut self, node: Node, state: PresenceState) {
+        if let Some(process) = self.worker_process(node) {
+            process.state = state;
+        }
+        if self.worker(node).is_some_and(|worker| worker.presence_lost) {
+            return;
+        }
+        let Some(presence) = self.presence(node, state) else { return };
+        let subject = Arc::clone(&self.subjects.presence);
+        let _ = self.publish(node, &Arc::new(Message { subject, reply: None, body: Body::Presence(presence) }));
+    }
+
+    pub(super) fn worker_receives(&mut self, node: Node, message: &Message) {
+        if self.worker_process(node).is_none() {
+            return;
+        }
+        self.tell(node, What::Received(message));
+        match &message.body {
+            Body::Task(task) => {
+                let task = worker::Task {
+                    request: task.request.clone(),
+                    query: task.query.clone(),
+                    ttl: Some(task.ttl),
+                    reply: message.reply.clone(),
+                };
+                self.worker_input(node, Input::Task(task));
+            }
+            Body::Ping => {
+                let Some(state) = self.worker_process(node).map(|process| process.state) else { return };
+                if let (Some(reply), Some(presence)) = (message.reply.clone(), self.presence(node, state)) {
+                    let message = Message { subject: reply, reply: None, body: Body::Presence(presence) };
+                    let _ = self.publish(node, &Arc::new(message));
+                }
+            }
+            Body::Result(_) | Body::Presence(_) | Body::NoResponders | Body::Garbage(_) => {}
+        }
+    }
+
+    pub(super) fn crash_worker(&mut self, node: Node) {
+        if self.worker(node).and_then(|worker| worker.process.take()).is_some() {
+            self.tell(node, What::Crashed);
+            self.host_closes(node);
+        }
+    }
+
+    /// Tells the process to stop.
+    pub(super) fn stop_worker(&mut self, node: Node) {
+        let Some(process) = self.worker_process(node) else { return };
+        if !std::mem::replace(&mut process.stopping, true) {
+            self.tell(node, What::Stopping);
+            self.worker_input(node, Input::Drain);
+        }
+    }
+
+    fn worker_stopped(&mut self, node: Node) {
+        self.host_closes(node);
+        let Some(worker) = self.worker(node) else { return };
+        worker.process = None;
+        let restart = worker.restart;
+        self.tell(node, What::Stopped);
+        if restart {
+            self.start(node);
+        }
+    }
+}
+
+/// A message as its receiver understands it.
+pub(super) fn understood(tampered: Tampered) -> Message {
+    match tampered {
+        Tampered::Garbage { subject, len } => Message { subject, reply: None, body: Body::Garbage(len) },
+        Tampered::Message(Message { subject, reply, body: Body::Result(result) }) => {
+            let observed = match result.observed {
+                Ok(Value::Text(text)) if text.len() > MAX_TEXT_BYTES => Err(ValueError::TextTooLong.to_string().into()),
+                observed => observed,
+            };
+            Message { subject, reply, body: Body::Result(WorkerResult { observed, ..result }) }
+        }
+        Tampered::Message(message) => message,
+    }
+}
