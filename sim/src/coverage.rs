@@ -1,7 +1,18 @@
 //! What a run should reach now and then: a simulation that reaches nothing finds nothing.
 
+use std::collections::BTreeMap;
+
+use quorate_core::aggregate::Exclusion;
+use quorate_core::coordinator::{self, Counters, Input, Output};
+use quorate_core::outcome::{Cause, Outcome};
+use quorate_core::worker;
+use quorate_runtime::bus::PublishError;
+
+use crate::Depth;
 use crate::checkers::Context;
-use crate::event::Event;
+use crate::event::{Body, Event, Reply, What};
+use crate::host::Host;
+use crate::scenario::{FaultKind, Forgery, Mischief};
 
 /// Lists the counters once: the enum, its names and its count.
 macro_rules! sometimes {
@@ -27,8 +38,169 @@ macro_rules! sometimes {
 }
 
 sometimes! {
-    /// a late result was dropped
+    /// a result came after its request had ended
     LateResult,
+    /// a second result said the same as the first
+    DuplicateResult,
+    /// a worker contradicted itself
+    EquivocalResult,
+    /// a result came for a request that is not known
+    UnknownResult,
+    /// a result came on the reply subject of another task
+    MisdirectedResult,
+    /// somebody who is not admitted was heard
+    NotAdmitted,
+    /// silent workers were asked a second time
+    Redispatched,
+    /// an answer came only after a second asking
+    RedispatchRescued,
+    /// a quorum ended a request early
+    QuorumEarly,
+    /// a request without known workers ended after a pause
+    Stalled,
+    /// every expected worker succeeded
+    AnsweredComplete,
+    /// at least half of the expected workers succeeded
+    AnsweredPartial,
+    /// fewer than half of the expected workers succeeded
+    AnsweredLowReliability,
+    /// the workers did not agree
+    AnsweredDisputed,
+    /// fewer values than required were usable
+    BelowMinimum,
+    /// a deadline passed without a usable value
+    DeadlineExceeded,
+    /// nobody listened for a task
+    NoResponders,
+    /// a request ended for want of a bus
+    FailedForBus,
+    /// a task did not fit the outgoing queue
+    FailedForQueue,
+    /// the last caller of a request went away
+    Cancelled,
+    /// a caller joined a request in flight
+    Joined,
+    /// a caller was given a remembered outcome
+    Replayed,
+    /// an id was refused for another query
+    RefusedConflict,
+    /// a policy was refused
+    RefusedPolicy,
+    /// a request was shed for overload
+    RefusedOverloaded,
+    /// a request was refused while draining
+    RefusedDraining,
+    /// a request was refused while the bus was down
+    RefusedBusDown,
+    /// a client was told to slow down
+    RateLimited,
+    /// an outlier was excluded
+    ExcludedOutlier,
+    /// a cordoned worker's value was not used
+    ExcludedCordoned,
+    /// a text was excluded where numbers are needed
+    ExcludedText,
+    /// several values were equally frequent
+    Tie,
+    /// a coordinator drained with requests in flight
+    DrainedInFlight,
+    /// a coordinator was connected again
+    Reconnected,
+    /// the bus went down with requests in flight
+    DisconnectedInFlight,
+    /// a coordinator was killed with requests in flight
+    CrashedInFlight,
+    /// a worker left with requests in flight
+    WorkerLeftInFlight,
+    /// a worker was asked again
+    WorkerRepeated,
+    /// a worker had no place for a task
+    WorkerRefused,
+    /// a task's time was over before there was an answer
+    WorkerExpired,
+    /// a source was given up
+    WorkerAborted,
+    /// a worker drained with jobs at hand
+    WorkerDrainedBusy,
+    /// a client went away
+    ClientVanished,
+    /// a client got no answer
+    ClientLost,
+    /// a message was not sent for want of a connection
+    UnsentDisconnected,
+    /// a message did not fit the outgoing queue
+    UnsentFull,
+    /// bytes that say nothing were received
+    GarbageReceived,
+    /// after the faults, a question was answered by every worker
+    Recovered,
+    /// fault: a partition
+    FaultPartition,
+    /// fault: a partition in one direction
+    FaultPartitionOneWay,
+    /// fault: messages held back
+    FaultHold,
+    /// fault: a slow link
+    FaultSlow,
+    /// fault: lost messages
+    FaultLoss,
+    /// fault: a crash
+    FaultCrash,
+    /// fault: a graceful stop
+    FaultStop,
+    /// fault: a frozen worker
+    FaultFreeze,
+    /// fault: a storm of reconnects
+    FaultReconnectStorm,
+    /// fault: a slow source
+    FaultSlowSource,
+    /// fault: a failing source
+    FaultFailSource,
+    /// fault: lies
+    FaultLie,
+    /// fault: lost announcements
+    FaultPresenceLost,
+    /// mischief: results sent twice
+    MischiefDuplicate,
+    /// mischief: contradictory results
+    MischiefEquivocate,
+    /// mischief: late results
+    MischiefDelay,
+    /// mischief: results out of order
+    MischiefReorder,
+    /// mischief: corrupted results
+    MischiefCorrupt,
+    /// mischief: oversized results
+    MischiefOversize,
+    /// mischief: results in another's name
+    MischiefImpersonate,
+    /// mischief: results for another request
+    MischiefMisattribute,
+    /// mischief: results on another subject
+    MischiefMisdirect,
+    /// mischief: dropped results
+    MischiefDrop,
+    /// forgery: an answer to a request never made
+    ForgedUnknownRequest,
+    /// forgery: a forged answer
+    ForgedAnswer,
+    /// forgery: a forged answer on the shared subject
+    ForgedAnswerShared,
+    /// forgery: a forged sign of life
+    ForgedLive,
+    /// forgery: a forged farewell
+    ForgedLeft,
+    /// forgery: forged garbage
+    ForgedGarbage,
+    /// forgery: a forged task
+    ForgedTask,
+}
+
+impl Sometimes {
+    /// Whether runs at this depth can reach it.
+    pub fn is_possible(self, depth: Depth) -> bool {
+        self != Self::RateLimited || depth == Depth::Network
+    }
 }
 
 /// What one run reached, as a set.
@@ -45,21 +217,213 @@ impl Reached {
     pub fn contains(self, what: Sometimes) -> bool {
         self.0 & (1 << what as u32) != 0
     }
+
+    fn insert_if(&mut self, what: Sometimes, reached: bool) {
+        self.0 |= u128::from(reached) << what as u32;
+    }
+}
+
+/// What is known of one process.
+#[derive(Debug, Default)]
+struct Process {
+    coordinator: Counters,
+    worker: worker::Counters,
+    in_flight: usize,
+    /// How many connections it has had.
+    connections: u32,
+    /// Whether it was told to stop with something at hand.
+    stopping_busy: bool,
 }
 
 /// Notes what a run reaches.
+#[derive(Debug, Default)]
 pub(crate) struct Coverage {
     reached: Reached,
+    processes: BTreeMap<Host, Process>,
+    probes: Vec<u32>,
 }
 
 impl Coverage {
     pub(crate) fn new(_context: &Context<'_>) -> Self {
-        Self { reached: Reached::default() }
+        Self::default()
     }
 
-    pub(crate) fn event(&mut self, _event: &Event<'_>) {}
+    pub(crate) fn event(&mut self, event: &Event<'_>) {
+        use Sometimes as S;
+        let reached = &mut self.reached;
+        match event.what {
+            What::CoordinatorSettled(_, machine) => {
+                let process = self.processes.entry(event.host).or_default();
+                process.coordinator = *machine.counters();
+                process.in_flight = machine.in_flight();
+            }
+            What::WorkerSettled(_, machine) => {
+                let process = self.processes.entry(event.host).or_default();
+                process.worker = *machine.counters();
+                process.in_flight = machine.load().0 + machine.load().1;
+            }
+            What::CoordinatorInput(_, input) => {
+                let process = self.processes.entry(event.host).or_default();
+                let busy = process.in_flight > 0;
+                match input {
+                    Input::BusUp => {
+                        process.connections += 1;
+                        reached.insert_if(S::Reconnected, process.connections > 1);
+                    }
+                    Input::BusDown => reached.insert_if(S::DisconnectedInFlight, busy),
+                    Input::Drain => process.stopping_busy = busy,
+                    Input::Presence(presence) => {
+                        reached.insert_if(
+                            S::WorkerLeftInFlight,
+                            busy && presence.state == coordinator::PresenceState::Left,
+                        );
+                    }
+                    _ => {}
+                }
+            }
+            What::CoordinatorOutput(_, Output::Answer { reply: Ok(outcome), .. }) => self.outcome(outcome),
+            What::CoordinatorOutput(_, Output::Drained) => {
+                let busy = self.processes.get(&event.host).is_some_and(|process| process.stopping_busy);
+                reached.insert_if(S::DrainedInFlight, busy);
+            }
+            What::WorkerInput(_, worker::Input::Drain) => {
+                let process = self.processes.entry(event.host).or_default();
+                reached.insert_if(S::WorkerDrainedBusy, process.in_flight > 0);
+            }
+            What::WorkerOutput(_, worker::Output::Abort(_)) => reached.insert(S::WorkerAborted),
+            What::Unsent(_, PublishError::Disconnected) => reached.insert(S::UnsentDisconnected),
+            What::Unsent(_, PublishError::Full) => reached.insert(S::UnsentFull),
+            What::Received(message) => {
+                reached.insert_if(S::GarbageReceived, matches!(message.body, Body::Garbage(_)));
+            }
+            What::Asked(asked) if asked.place.is_none() => self.probes.push(asked.number),
+            What::Replied(number, reply) => self.replied(number, reply),
+            What::Vanished(_) => reached.insert(S::ClientVanished),
+            What::FaultBegan(_, fault) => reached.insert(fault_reached(&fault.kind)),
+            What::Crashed => {
+                let busy = self.processes.get(&event.host).is_some_and(|process| process.in_flight > 0);
+                reached.insert_if(S::CrashedInFlight, busy && matches!(event.host, Host::Coordinator(_)));
+                self.ended(event.host);
+            }
+            What::Stopped => self.ended(event.host),
+            What::Ended => {
+                for host in self.processes.keys().copied().collect::<Vec<_>>() {
+                    self.ended(host);
+                }
+            }
+            _ => {}
+        }
+    }
 
     pub(crate) fn reached(&self) -> Reached {
         self.reached
+    }
+
+    fn replied(&mut self, number: u32, reply: &Reply) {
+        let complete = match reply {
+            Reply::Lost => {
+                self.reached.insert(Sometimes::ClientLost);
+                false
+            }
+            Reply::Ended(Ok(outcome)) => outcome.verdict.is_ok() && outcome.missing.is_empty(),
+            Reply::Ended(Err(_)) => false,
+            Reply::Http { status, body, .. } => {
+                self.reached.insert_if(Sometimes::RateLimited, *status == 429);
+                *status == 200 && body["missing"].as_array().is_some_and(Vec::is_empty)
+            }
+        };
+        self.reached.insert_if(Sometimes::Recovered, complete && self.probes.contains(&number));
+    }
+
+    fn outcome(&mut self, outcome: &Outcome) {
+        self.reached.insert_if(Sometimes::Stalled, outcome.cause == Cause::Stalled);
+        self.reached.insert_if(Sometimes::Tie, outcome.verdict.as_ref().is_ok_and(|answer| answer.tie));
+        for excluded in outcome.observations.iter().filter_map(|observation| observation.excluded) {
+            self.reached.insert(match excluded {
+                Exclusion::Outlier => Sometimes::ExcludedOutlier,
+                Exclusion::Cordoned => Sometimes::ExcludedCordoned,
+                Exclusion::NotANumber => Sometimes::ExcludedText,
+            });
+        }
+    }
+
+    /// A process has ended: what it has counted is what it has reached.
+    fn ended(&mut self, host: Host) {
+        use Sometimes as S;
+        let Some(process) = self.processes.remove(&host) else { return };
+        let (counted, worker) = (process.coordinator, process.worker);
+        for (what, count) in [
+            (S::LateResult, counted.results_late),
+            (S::DuplicateResult, counted.results_duplicate),
+            (S::EquivocalResult, counted.results_equivocal),
+            (S::UnknownResult, counted.results_unknown),
+            (S::MisdirectedResult, counted.results_misdirected),
+            (S::NotAdmitted, counted.workers_not_admitted),
+            (S::Redispatched, counted.redispatched),
+            (S::RedispatchRescued, counted.redispatch_rescued),
+            (S::QuorumEarly, counted.quorum_early),
+            (S::AnsweredComplete, counted.answered_complete),
+            (S::AnsweredPartial, counted.answered_partial),
+            (S::AnsweredLowReliability, counted.answered_low_reliability),
+            (S::AnsweredDisputed, counted.answered_disputed),
+            (S::BelowMinimum, counted.failed_insufficient_responses),
+            (S::DeadlineExceeded, counted.failed_deadline_exceeded),
+            (S::NoResponders, counted.failed_no_workers),
+            (S::FailedForBus, counted.failed_bus_down),
+            (S::FailedForQueue, counted.failed_overloaded),
+            (S::Cancelled, counted.cancelled),
+            (S::Joined, counted.requests_joined),
+            (S::Replayed, counted.requests_replayed),
+            (S::RefusedConflict, counted.refused_conflict),
+            (S::RefusedPolicy, counted.refused_policy),
+            (S::RefusedOverloaded, counted.refused_overloaded),
+            (S::RefusedDraining, counted.refused_draining),
+            (S::RefusedBusDown, counted.refused_bus_down),
+            (S::WorkerRepeated, worker.tasks_repeated),
+            (S::WorkerRefused, worker.tasks_refused),
+            (S::WorkerExpired, worker.tasks_expired),
+        ] {
+            self.reached.insert_if(what, count > 0);
+        }
+    }
+}
+
+fn fault_reached(kind: &FaultKind) -> Sometimes {
+    use Sometimes as S;
+    match kind {
+        FaultKind::Partition(..) => S::FaultPartition,
+        FaultKind::PartitionOneWay(..) => S::FaultPartitionOneWay,
+        FaultKind::Hold(..) => S::FaultHold,
+        FaultKind::Slow(..) => S::FaultSlow,
+        FaultKind::Loss(..) => S::FaultLoss,
+        FaultKind::Crash(..) => S::FaultCrash,
+        FaultKind::Stop(..) => S::FaultStop,
+        FaultKind::Freeze(..) => S::FaultFreeze,
+        FaultKind::ReconnectStorm(..) => S::FaultReconnectStorm,
+        FaultKind::SlowSource(..) => S::FaultSlowSource,
+        FaultKind::FailSource(..) => S::FaultFailSource,
+        FaultKind::Lie(..) => S::FaultLie,
+        FaultKind::PresenceLost(..) => S::FaultPresenceLost,
+        FaultKind::Mischief(_, mischief, _) => match mischief {
+            Mischief::Duplicate => S::MischiefDuplicate,
+            Mischief::Equivocate => S::MischiefEquivocate,
+            Mischief::Delay(_) => S::MischiefDelay,
+            Mischief::Reorder => S::MischiefReorder,
+            Mischief::Corrupt => S::MischiefCorrupt,
+            Mischief::Oversize => S::MischiefOversize,
+            Mischief::Impersonate(_) => S::MischiefImpersonate,
+            Mischief::Misattribute => S::MischiefMisattribute,
+            Mischief::Misdirect => S::MischiefMisdirect,
+            Mischief::Drop => S::MischiefDrop,
+        },
+        FaultKind::Forge(forgery, _) => match forgery {
+            Forgery::UnknownRequest => S::ForgedUnknownRequest,
+            Forgery::Answer(_) => S::ForgedAnswer,
+            Forgery::AnswerShared(_) => S::ForgedAnswerShared,
+            Forgery::Live(_) => S::ForgedLive,
+            Forgery::Left(_) => S::ForgedLeft,
+            Forgery::Garbage => S::ForgedGarbage,
+            Forgery::Task => S::ForgedTask,
+        },
     }
 }
