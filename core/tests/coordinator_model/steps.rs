@@ -85,10 +85,10 @@ fn aggregation() -> impl Strategy<Value = Aggregation> {
 }
 
 fn overrides() -> impl Strategy<Value = Overrides> {
-    let deviation = prop::option::weighted(0.5, (-1_i64..6).prop_map(|tenths| Decimal::new(tenths, 1)));
+    let deviation = prop::option::weighted(0.5, (-1_i64..12).prop_map(|tenths| Decimal::new(tenths, 1)));
     let precision = prop::option::weighted(0.1, prop::sample::select(&[0_u32, 1, 28, 29][..]));
-    let counts = (prop::option::weighted(0.2, 0_u32..4), prop::option::weighted(0.3, 0_u32..4));
-    let timeout = prop::option::weighted(0.5, (0_u64..30).prop_map(|it| Duration::from_millis(it * 50)));
+    let counts = (prop::option::weighted(0.1, 0_u32..4), prop::option::weighted(0.3, 1_u32..5));
+    let timeout = prop::option::weighted(0.5, (0_u64..40).prop_map(|it| Duration::from_millis(it * 50)));
     let any = (prop::option::of(aggregation()), deviation, precision, counts, timeout).prop_map(
         |(strategy, max_deviation, precision, (min_responses, quorum), timeout)| Overrides {
             strategy,
@@ -99,7 +99,7 @@ fn overrides() -> impl Strategy<Value = Overrides> {
             timeout,
         },
     );
-    prop_oneof![Just(Overrides::default()), any]
+    prop_oneof![2 => Just(Overrides::default()), 1 => any]
 }
 
 fn observed() -> impl Strategy<Value = Result<Value, ()>> {
@@ -169,9 +169,14 @@ fn policy() -> impl Strategy<Value = Policy> {
     )
 }
 
+/// A limit that is mostly out of the way.
+fn roomy(least: u32, most: u32) -> impl Strategy<Value = u32> {
+    prop_oneof![least..most, most / 2..most]
+}
+
 /// Small limits and short waits, none of them and zero included.
 pub(crate) fn config() -> impl Strategy<Value = Config> {
-    let small = (0_usize..6, 0_usize..4, 0_usize..6, 0_u32..8);
+    let small = (roomy(0, 8), roomy(0, 4), roomy(0, 16), roomy(0, 8));
     let presence = prop_oneof![millis(0..3000), Just(Duration::from_secs(60))];
     let redispatch = prop_oneof![Just(0_u32), 1_u32..1000, 1000_u32..3000];
     let waits = (presence, millis(0..500), redispatch, millis(0..5000));
@@ -180,9 +185,9 @@ pub(crate) fn config() -> impl Strategy<Value = Config> {
         |(small, waits, admitted, cordon, policy)| {
             let mut config = Config {
                 policy,
-                max_in_flight: small.0,
-                max_waiting: small.1,
-                max_remembered: small.2,
+                max_in_flight: small.0 as usize,
+                max_waiting: small.1 as usize,
+                max_remembered: small.2 as usize,
                 presence: waits.0,
                 stall: waits.1,
                 redispatch_permille: waits.2,

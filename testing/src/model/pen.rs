@@ -29,6 +29,11 @@ impl Digits {
         Self::trimmed([vec![0; zeros], self.0.clone()].concat())
     }
 
+    /// Whether the last so many digits are zeros.
+    pub fn ends_in_zeros(&self, zeros: usize) -> bool {
+        self.0.iter().take(zeros).all(|digit| *digit == 0)
+    }
+
     fn at(&self, position: usize) -> u8 {
         self.0.get(position).copied().unwrap_or(0)
     }
@@ -126,7 +131,7 @@ pub fn mean(numbers: &[Decimal]) -> Decimal {
     let (negative, sum) = sum(numbers.iter().map(|number| units(*number)));
     let (quotient, inexact) = sum.over(numbers.len());
     let exact = (0..=FINEST)
-        .filter(|dropped| !inexact && quotient.0.iter().take(*dropped).all(|digit| *digit == 0))
+        .filter(|dropped| !inexact && quotient.ends_in_zeros(*dropped))
         .find_map(|dropped| quotient.rounded(dropped, false).decimal(negative, FINEST - dropped));
     let rounded = || {
         let dropped = quotient.0.len().saturating_sub(28).min(FINEST);
