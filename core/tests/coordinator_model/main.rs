@@ -15,12 +15,12 @@ use proptest::test_runner::{TestCaseError, TestError, TestRunner};
 use run::Run;
 
 /// Enough for every counter to be reached many times over, in a few seconds.
-const CASES: u32 = 1500;
+const CASES: u32 = 4000;
 
 #[test]
 fn whatever_happens_the_coordinator_does_what_its_model_does() {
-    let from_environment = ProptestConfig::default().cases;
-    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { from_environment } else { CASES };
+    let chosen = std::env::var_os("PROPTEST_CASES").is_some();
+    let cases = if chosen { ProptestConfig::default().cases } else { CASES };
     let config = ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 50_000, ..Default::default() };
     let reached: RefCell<BTreeMap<&'static str, u64>> = RefCell::default();
     let began = Instant::now();
@@ -40,8 +40,8 @@ fn whatever_happens_the_coordinator_does_what_its_model_does() {
         Ok(()) => {}
         Err(TestError::Abort(why)) => panic!("{why}"),
         Err(TestError::Fail(why, (config, seed, steps))) => {
-            let steps: String = steps.iter().map(|step| format!("\n  {step:?}")).collect();
-            panic!("{why}\nat least with {config:?}\nseed {seed}, steps:{steps}");
+            let steps: Vec<String> = steps.iter().map(|step| format!("  {step:?}")).collect();
+            panic!("{why}\nat least with {config:?}\nseed {seed}, steps:\n{}", steps.join("\n"));
         }
     }
     println!("in {:?}: {:?}", began.elapsed(), reached.borrow());

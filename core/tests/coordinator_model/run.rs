@@ -21,7 +21,9 @@ pub(crate) struct Run {
     now: Timestamp,
     inputs: Vec<(Timestamp, Option<Input>)>,
     outputs: Vec<Output>,
+    /// Every first asking, and those of them that may still be in flight.
     tasks: Vec<Task>,
+    flying: Vec<Task>,
     deadlines: HashMap<TaskId, Timestamp>,
     last_result: Option<WorkerResult>,
     tickets: u64,
@@ -42,6 +44,7 @@ impl Run {
             inputs: Vec::new(),
             outputs: Vec::new(),
             tasks: Vec::new(),
+            flying: Vec::new(),
             deadlines: HashMap::new(),
             last_result: None,
             tickets: 0,
@@ -51,7 +54,7 @@ impl Run {
             drained: 0,
         };
         // Most of what can happen needs a bus.
-        if seed % 16 > 0 {
+        if !seed.is_multiple_of(16) {
             run.feed(Timestamp::ZERO, Input::BusUp).expect("nothing is to be done for a bus");
         }
         run
@@ -99,9 +102,13 @@ impl Run {
                     assert_eq!(deadline, first, "a second asking has the first one's deadline");
                     if task.attempt == 1 {
                         self.tasks.push(task.clone());
+                        self.flying.push(task.clone());
                     }
                 }
-                Output::Answer { ticket, .. } => {
+                Output::Answer { ticket, reply } => {
+                    if let Ok(outcome) = reply {
+                        self.flying.retain(|task| task.request != outcome.request);
+                    }
                     assert!(self.waiting.remove(ticket), "{ticket:?} does not wait for an answer");
                 }
                 Output::Drained => {
@@ -140,8 +147,8 @@ impl Run {
 
     /// Mostly what is in flight, sometimes what has ended.
     fn task(&self, index: u8) -> Option<&Task> {
-        let recent = if index < 24 { self.tasks.len() } else { self.tasks.len().min(4) };
-        self.tasks.iter().rev().take(recent).nth(index as usize % recent.max(1))
+        let among = if index < 192 && !self.flying.is_empty() { &self.flying } else { &self.tasks };
+        among.iter().rev().nth(usize::from(index) % among.len().clamp(1, 8))
     }
 
     /// What a step comes to, with what there is by now.

@@ -142,13 +142,13 @@ fn clock() -> impl Strategy<Value = Clock> {
         (0_u64..3000).prop_map(|millis| Clock::BeforeTheEnd(Duration::from_millis(millis))),
     ];
     prop_oneof![
-        320 => Just(Clock::Wait(Duration::ZERO)),
-        120 => millis(0..200).prop_map(Clock::Wait),
-        40 => (0_u64..20).prop_map(|hundreds| Clock::Wait(Duration::from_millis(hundreds * 100))),
-        20 => millis(0..10_000).prop_map(Clock::Wait),
-        20 => millis(0..2000).prop_map(Clock::Jump),
-        20 => any::<u32>().prop_map(|nanos| Clock::Back(Duration::from_nanos(nanos.into()))),
-        10 => Just(Clock::To(0)),
+        1280 => Just(Clock::Wait(Duration::ZERO)),
+        480 => millis(0..200).prop_map(Clock::Wait),
+        160 => (0_u64..20).prop_map(|hundreds| Clock::Wait(Duration::from_millis(hundreds * 100))),
+        80 => millis(0..10_000).prop_map(Clock::Wait),
+        80 => millis(0..2000).prop_map(Clock::Jump),
+        80 => any::<u32>().prop_map(|nanos| Clock::Back(Duration::from_nanos(nanos.into()))),
+        40 => Just(Clock::To(0)),
         1 => absurd,
     ]
 }
@@ -177,7 +177,7 @@ fn roomy(least: u32, most: u32) -> impl Strategy<Value = u32> {
 /// Small limits and short waits, none of them and zero included.
 pub(crate) fn config() -> impl Strategy<Value = Config> {
     let small = (roomy(0, 8), roomy(0, 4), roomy(0, 16), roomy(0, 8));
-    let presence = prop_oneof![millis(0..3000), Just(Duration::from_secs(60))];
+    let presence = prop_oneof![millis(0..3000), Just(Duration::from_mins(1))];
     let redispatch = prop_oneof![Just(0_u32), 1_u32..1000, 1000_u32..3000];
     let waits = (presence, millis(0..500), redispatch, millis(0..5000));
     let admitted = prop::option::weighted(0.2, prop::collection::btree_set(0_u8..6, 0..6));
