@@ -23,8 +23,22 @@ const CASES: u32 = 4000;
 /// One step. A job is counted back from the latest start there is by then.
 #[derive(Clone, Debug)]
 enum Step {
-    Task { request: u8, query: u8, ttl: Option<Duration>, place: Option<u8> },
-    Done { job: u8, observed: Result<u8, ()> },
+    Task {
+        request: u8,
+        query: u8,
+        ttl: Option<Duration>,
+        place: Option<u8>,
+    },
+    /// The same task for so many places.
+    Crowd {
+        request: u8,
+        query: u8,
+        places: u8,
+    },
+    Done {
+        job: u8,
+        observed: Result<u8, ()>,
+    },
     BusUp,
     BusDown,
     Drain,
@@ -56,6 +70,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         20 => (0_u8..12, 0_u8..2, ttl, prop::option::weighted(0.8, 0_u8..12))
             .prop_map(|(request, query, ttl, place)| Step::Task { request, query, ttl, place }),
+        1 => (0_u8..12, 0_u8..2, 7_u8..12)
+            .prop_map(|(request, query, places)| Step::Crowd { request, query, places }),
         12 => (any::<u8>(), observed).prop_map(|(job, observed)| Step::Done { job, observed }),
         2 => Just(Step::BusUp),
         1 => Just(Step::BusDown),
@@ -98,6 +114,17 @@ fn config() -> impl Strategy<Value = Config> {
     )
 }
 
+fn task(request: u8, query: u8, ttl: Option<Duration>, place: Option<u8>) -> Input {
+    let names = ["a", "b", "c", "d", "a request of many bytes", "a request of many bits"];
+    let places = ["p", "q", "r", "s", "t", "u", "v", "w", "x", "y", "z", ""];
+    Input::Task(Task {
+        request: RequestId::new(names[usize::from(request) / 2]).expect("a request id"),
+        query: Query::new(["BTC/USD", "ETH/USD"][usize::from(query)]).expect("a query"),
+        ttl,
+        reply: place.map(|place| Arc::from(places[usize::from(place)])),
+    })
+}
+
 /// The machine beside its model, and a record of what went in and came out.
 struct Run {
     worker: Worker,
@@ -108,6 +135,7 @@ struct Run {
     outputs: Vec<Output>,
     /// Every start, the latest last.
     started: Vec<JobId>,
+    expired: u64,
     reached: BTreeMap<&'static str, u64>,
 }
 
@@ -121,6 +149,7 @@ impl Run {
             inputs: Vec::new(),
             outputs: Vec::new(),
             started: Vec::new(),
+            expired: 0,
             reached: BTreeMap::new(),
         }
     }
@@ -155,15 +184,18 @@ impl Run {
 
     /// The machine did what the model did, and both kept the promises that need no model.
     fn check(&mut self) -> Result<(), Divergence> {
+        let mut aborted = 0;
         while let Some(output) = self.worker.poll_output() {
             self.model.output(&output)?;
             let name = match &output {
                 Output::Start { job, .. } => {
-                    let again = self.started.contains(job);
                     self.started.push(*job);
-                    if again { "restarted" } else { "started" }
+                    "started"
                 }
-                Output::Abort(_) => "aborted",
+                Output::Abort(_) => {
+                    aborted += 1;
+                    "aborted"
+                }
                 Output::Answer(result) if result.observed.is_ok() => "answered",
                 Output::Answer(_) => "answered_failure",
                 Output::Announce(PresenceState::Live) => "announced_live",
@@ -174,6 +206,10 @@ impl Run {
             };
             *self.reached.entry(name).or_default() += 1;
             self.outputs.push(output);
+        }
+        let expired = std::mem::replace(&mut self.expired, self.worker.counters().tasks_expired);
+        if aborted > self.expired - expired {
+            *self.reached.entry("aborted_and_still_wanted").or_default() += 1;
         }
         self.model.settled()?;
         self.model.compare(&self.worker)?;
@@ -198,18 +234,11 @@ impl Run {
         };
         let input = match step {
             Step::Idle => return self.wake(at),
-            Step::Task { request, query, ttl, place } => Input::Task(Task {
-                request: RequestId::new(
-                    ["a", "b", "c", "d", "a request of many bytes", "a request of many bits"]
-                        [usize::from(*request) / 2],
-                )
-                .expect("a request id"),
-                query: Query::new(["BTC/USD", "ETH/USD"][usize::from(*query)]).expect("a query"),
-                ttl: *ttl,
-                reply: place.map(|place| {
-                    Arc::from(["p", "q", "r", "s", "t", "u", "v", "w", "x", "y", "z", ""][usize::from(place)])
-                }),
-            }),
+            Step::Task { request, query, ttl, place } => task(*request, *query, *ttl, *place),
+            Step::Crowd { request, query, places } => {
+                return (0..*places)
+                    .try_for_each(|place| self.feed(at, task(*request, *query, Some(Duration::MAX), Some(place))));
+            }
             Step::Done { job, observed } => {
                 // Mostly what may still run, sometimes what has been, or never was.
                 let recent = self.started.iter().rev().nth(usize::from(*job) % 6);

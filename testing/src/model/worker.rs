@@ -18,21 +18,28 @@ const MAX_PLACES: usize = 8;
 
 /// What is worked on: an id may be used for several queries.
 type Key = (RequestId, Query);
-/// The arrival of a task, counted from the first.
+/// The place in the queue, counted from the first.
 type Arrival = u64;
 
 /// A job without an answer yet.
 #[derive(Debug)]
 struct Open {
     arrival: Arrival,
-    /// What the machine calls it; learned when it starts.
-    name: Option<JobId>,
-    running: bool,
+    run: Run,
     received: Timestamp,
     deadline: Timestamp,
     /// When the last one that asked gives up.
     wanted_until: Timestamp,
     places: Vec<ReplyTo>,
+}
+
+/// Whether a job runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Run {
+    Waits,
+    Starts,
+    /// Under the name the machine gave to this run.
+    Runs(JobId),
 }
 
 /// An answer that is kept.
@@ -47,7 +54,7 @@ struct Kept {
 enum Expected {
     Exactly(Output),
     /// The start of a job under a name of the machine's choice.
-    FirstStart {
+    Start {
         key: Key,
         time_left: Duration,
     },
@@ -144,11 +151,11 @@ impl WorkerModel {
     pub fn output(&mut self, output: &Output) -> Result<(), Divergence> {
         match (self.expected.pop_front(), output) {
             (Some(Expected::Exactly(expected)), output) if expected == *output => Ok(()),
-            (Some(Expected::FirstStart { key, time_left }), Output::Start { job, query, time_left: left })
+            (Some(Expected::Start { key, time_left }), Output::Start { job, query, time_left: left })
                 if key.1 == *query && time_left == *left && self.last_name < Some(*job) =>
             {
                 self.last_name = Some(*job);
-                self.open.entry(key).and_modify(|open| open.name = Some(*job));
+                self.open.entry(key).and_modify(|open| open.run = Run::Runs(*job));
                 Ok(())
             }
             (Some(expected), _) => Err(Divergence::new(&expected, output)),
@@ -176,7 +183,7 @@ impl WorkerModel {
 
     /// How many jobs run, and how many wait for a place.
     pub fn load(&self) -> (usize, usize) {
-        let running = self.open.values().filter(|job| job.running).count();
+        let running = self.open.values().filter(|job| job.run != Run::Waits).count();
         (running, self.open.len() - running)
     }
 
@@ -237,8 +244,7 @@ impl WorkerModel {
         } else {
             let job = Open {
                 arrival: self.arrivals,
-                name: None,
-                running: false,
+                run: Run::Waits,
                 received: self.now,
                 deadline: until,
                 wanted_until: until,
@@ -259,14 +265,11 @@ impl WorkerModel {
     fn start(&mut self) {
         let (mut running, mut waiting) = self.load();
         while running < self.config.max_concurrent && waiting > 0 {
-            let first = self.open.iter_mut().filter(|(_, job)| !job.running).min_by_key(|(_, job)| job.arrival);
-            let Some((key, job)) = first else { return };
-            job.running = true;
+            let waits = self.open.iter_mut().filter(|(_, job)| job.run == Run::Waits);
+            let Some((key, job)) = waits.min_by_key(|(_, job)| job.arrival) else { return };
+            job.run = Run::Starts;
             let time_left = job.deadline.since(self.now);
-            self.expected.push_back(match job.name {
-                Some(job) => Expected::Exactly(Output::Start { job, query: key.1.clone(), time_left }),
-                None => Expected::FirstStart { key: key.clone(), time_left },
-            });
+            self.expected.push_back(Expected::Start { key: key.clone(), time_left });
             running += 1;
             waiting -= 1;
         }
@@ -274,8 +277,8 @@ impl WorkerModel {
 
     /// A running job says that it is done.
     fn done(&mut self, name: JobId, observed: &Result<Value, Arc<str>>) {
-        let running = |job: &Open| job.running && job.name == Some(name);
-        let Some(key) = self.open.iter().find(|(_, job)| running(job)).map(|(key, _)| key.clone()) else { return };
+        let named = self.open.iter().find(|(_, job)| job.run == Run::Runs(name));
+        let Some(key) = named.map(|(key, _)| key.clone()) else { return };
         let Some(job) = self.open.remove(&key) else { return };
         let response_time = self.now.since(job.received);
         *(if observed.is_ok() { &mut self.counters.succeeded } else { &mut self.counters.failed }) += 1;
@@ -289,13 +292,15 @@ impl WorkerModel {
     }
 
     /// Jobs whose time is over are stopped. Those that are still wanted, by somebody who asked later, wait for another
-    /// start.
+    /// start: behind the others if they have had one.
     fn give_up(&mut self) {
-        let mut over: Vec<_> = self.open.iter_mut().filter(|(_, job)| job.deadline <= self.now).collect();
-        over.sort_unstable_by_key(|(_, job)| (job.deadline, job.arrival));
-        for (_, job) in over {
-            if std::mem::take(&mut job.running) {
-                self.expected.extend(job.name.map(|name| Expected::Exactly(Output::Abort(name))));
+        let mut over: Vec<_> = self.open.values_mut().filter(|job| job.deadline <= self.now).collect();
+        over.sort_unstable_by_key(|job| (job.deadline, job.arrival));
+        for job in over {
+            if let Run::Runs(name) = std::mem::replace(&mut job.run, Run::Waits) {
+                self.expected.push_back(Expected::Exactly(Output::Abort(name)));
+                job.arrival = self.arrivals;
+                self.arrivals += 1;
             }
             job.deadline = job.wanted_until;
         }
