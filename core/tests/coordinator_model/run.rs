@@ -4,7 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use quorate_core::Coordinator;
-use quorate_core::coordinator::{Config, Input, Output, Presence, Submit, Task, Undelivered, WorkerResult};
+use quorate_core::coordinator::{
+    Config, Input, Output, Presence, PresenceState, Submit, Task, Undelivered, WorkerResult,
+};
 use quorate_core::id::{RequestId, TaskId, Ticket};
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
@@ -137,6 +139,17 @@ impl Run {
             Clock::To(nanos) => Timestamp::from_nanos(nanos),
             Clock::BeforeTheEnd(rest) => Timestamp::from_nanos(u64::MAX - rest.as_nanos() as u64),
         };
+        if let Step::Crowd { worker: index, come, leave } = *step {
+            let all =
+                (0..come).map(|it| (it, PresenceState::Live)).chain((0..leave).map(|it| (it, PresenceState::Left)));
+            for (instance, state) in all {
+                self.announcements += 1;
+                let instance = instance.to_string().into();
+                let presence = Presence { worker: worker(index), instance, state, replicated: true };
+                self.feed(at, Input::Presence(presence))?;
+            }
+            return Ok(());
+        }
         let Some(input) = self.input(step) else { return self.wake(at) };
         let cancelled = if let Input::Cancel(ticket) = input { Some(ticket) } else { None };
         self.feed(at, input)?;
@@ -154,7 +167,7 @@ impl Run {
     /// What a step comes to, with what there is by now.
     fn input(&mut self, step: &Step) -> Option<Input> {
         Some(match step {
-            Step::Idle => return None,
+            Step::Idle | Step::Crowd { .. } => return None,
             Step::Submit { id, query, overrides } => {
                 let ticket = Ticket(self.tickets);
                 self.tickets += 1;

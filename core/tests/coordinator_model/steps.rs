@@ -43,6 +43,12 @@ pub(crate) enum Step {
         state: PresenceState,
         replicated: bool,
     },
+    /// So many processes of one name come, and so many of them leave.
+    Crowd {
+        worker: u8,
+        come: u8,
+        leave: u8,
+    },
     BusUp,
     BusDown,
     Drain,
@@ -131,7 +137,12 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(worker, instance, state, replicated)| Step::Presence { worker, instance, state, replicated }),
         4 => Just(Step::BusUp),
         1 => Just(Step::BusDown),
-        1 => prop_oneof![19 => Just(Step::Idle), 1 => Just(Step::Drain)],
+        1 => prop_oneof![
+            19 => Just(Step::Idle),
+            1 => Just(Step::Drain),
+            1 => (0_u8..6, 62_u8..67, 60_u8..67)
+                .prop_map(|(worker, come, leave)| Step::Crowd { worker, come, leave }),
+        ],
         3 => Just(Step::Idle),
     ]
 }
