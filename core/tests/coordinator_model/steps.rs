@@ -192,23 +192,22 @@ pub(crate) fn config() -> impl Strategy<Value = Config> {
     let redispatch = prop_oneof![Just(0_u32), 1_u32..1000, 1000_u32..3000];
     let waits = (presence, millis(0..500), redispatch, millis(0..5000));
     let admitted = prop::option::weighted(0.2, prop::collection::btree_set(0_u8..6, 0..6));
-    (small, waits, admitted, prop::option::weighted(0.3, 0_u32..=1_000_000), policy()).prop_map(
-        |(small, waits, admitted, cordon, policy)| {
-            let mut config = Config {
-                policy,
-                max_in_flight: small.0 as usize,
-                max_waiting: small.1 as usize,
-                max_remembered: small.2 as usize,
-                presence: waits.0,
-                stall: waits.1,
-                redispatch_permille: waits.2,
-                remember: waits.3,
-                admitted: admitted.map(|names| names.into_iter().map(worker).collect()),
-                cordon_below: cordon.map(Score::from_millionths),
-                ..Config::default()
-            };
-            config.limits.max_workers = small.3;
-            config
-        },
-    )
+    let cordon = prop::option::weighted(0.3, (0_u32..=1_000_000).prop_map(|below_one| 1_000_000 - below_one));
+    (small, waits, admitted, cordon, policy()).prop_map(|(small, waits, admitted, cordon, policy)| {
+        let mut config = Config {
+            policy,
+            max_in_flight: small.0 as usize,
+            max_waiting: small.1 as usize,
+            max_remembered: small.2 as usize,
+            presence: waits.0,
+            stall: waits.1,
+            redispatch_permille: waits.2,
+            remember: waits.3,
+            admitted: admitted.map(|names| names.into_iter().map(worker).collect()),
+            cordon_below: cordon.map(Score::from_millionths),
+            ..Config::default()
+        };
+        config.limits.max_workers = small.3;
+        config
+    })
 }
