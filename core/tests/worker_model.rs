@@ -240,9 +240,10 @@ impl Run {
                     .try_for_each(|place| self.feed(at, task(*request, *query, Some(Duration::MAX), Some(place))));
             }
             Step::Done { job, observed } => {
-                // Mostly what may still run, sometimes what has been, or never was.
+                // Mostly what may still run, sometimes what has been, or never was. No number is guessed that is given
+                // later: nobody knows of a job before it is started.
                 let recent = self.started.iter().rev().nth(usize::from(*job) % 6);
-                let job = recent.copied().unwrap_or(JobId(u64::from(*job)));
+                let job = recent.copied().unwrap_or(JobId(u64::MAX));
                 let observed = observed.map(|number| Value::Number(number.into())).map_err(|()| "no price".into());
                 Input::Done { job, observed }
             }
