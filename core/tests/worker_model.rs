@@ -100,7 +100,7 @@ fn clock() -> impl Strategy<Value = Clock> {
 fn config() -> impl Strategy<Value = Config> {
     let counts = (1_usize..5, 0_usize..5, 0_usize..8);
     let ttls = (millis(0..500), millis(0..500));
-    (counts, ttls, millis(0..1000), millis(0..300), millis(1..500)).prop_map(
+    (counts, ttls, millis(0..1000), millis(0..300), millis(20..500)).prop_map(
         |(counts, ttls, remember, drain_grace, announce_every)| Config {
             max_concurrent: counts.0,
             max_queued: counts.1,
