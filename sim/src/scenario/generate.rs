@@ -77,7 +77,7 @@ fn cluster(random: &mut Random) -> Cluster {
             keepalive_ms,
             reconnect_ms: (random.within(1..=10), random.within(10..=60)),
             broker_queue: if random.chance(150) { random.within(2..=20) as usize } else { 10_000 },
-            host_queue: if random.chance(150) { random.within(8..=32) as usize } else { 1024 },
+            host_queue: if random.chance(150) { random.within(1..=6) as usize } else { 1024 },
         },
     }
 }
