@@ -106,6 +106,13 @@ impl Jobs {
         id
     }
 
+    /// Gives a job that was aborted and is still wanted another number, so that a late word on the aborted run is not
+    /// taken for one on the next.
+    pub(super) fn renumber(&mut self, id: JobId) -> Option<JobId> {
+        let (key, job) = self.by_id.remove(&id)?;
+        Some(self.insert(key, job))
+    }
+
     /// Notes until when an answered job is kept.
     pub(super) fn remember(&mut self, id: JobId, forget_at: Timestamp) {
         self.answered.insert((forget_at, id));

@@ -214,7 +214,7 @@ impl Worker {
     }
 
     /// A job's deadline has passed: nobody waits for its answer any more, or somebody does who asked later. For them the
-    /// source is asked anew, since it was told not to take longer than this.
+    /// source is asked anew, by a job behind those that wait already, since it was told not to take longer than this.
     fn expire(&mut self, id: JobId) {
         let now = self.now;
         let (_, job) = self.jobs.get_mut(id).expect("a job with a deadline is kept");
@@ -224,8 +224,9 @@ impl Worker {
         if wanted_until > now {
             job.deadline = wanted_until;
             job.stage = Stage::Queued;
-            self.deadlines.insert((wanted_until, id));
-            self.queue.insert(id);
+            let again = if was_running { self.jobs.renumber(id).expect("it was just found") } else { id };
+            self.deadlines.insert((wanted_until, again));
+            self.queue.insert(again);
         } else {
             self.counters.tasks_expired += 1;
             self.queue.remove(&id);

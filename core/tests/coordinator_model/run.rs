@@ -1,0 +1,274 @@
+//! A coordinator and its model, taking the same steps.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use quorate_core::Coordinator;
+use quorate_core::coordinator::{
+    Config, Input, Output, Presence, PresenceState, Submit, Task, Undelivered, WorkerResult,
+};
+use quorate_core::id::{RequestId, TaskId, Ticket};
+use quorate_core::query::Query;
+use quorate_core::time::Timestamp;
+use quorate_testing::model::{CoordinatorModel, Divergence};
+
+use crate::steps::{Clock, Step, Subject, worker};
+
+/// The machine beside its model, and a record of what went in and came out.
+pub(crate) struct Run {
+    pub(crate) coordinator: Coordinator,
+    model: CoordinatorModel,
+    config: Config,
+    seed: u64,
+    now: Timestamp,
+    inputs: Vec<(Timestamp, Option<Input>)>,
+    outputs: Vec<Output>,
+    /// Every first asking, and those of them that may still be in flight.
+    tasks: Vec<Task>,
+    flying: Vec<Task>,
+    deadlines: HashMap<TaskId, Timestamp>,
+    last_result: Option<WorkerResult>,
+    tickets: u64,
+    waiting: BTreeSet<Ticket>,
+    results: u64,
+    announcements: u64,
+    drained: u64,
+}
+
+impl Run {
+    pub(crate) fn new(config: Config, seed: u64) -> Self {
+        let mut run = Self {
+            coordinator: Coordinator::new(config.clone(), seed),
+            model: CoordinatorModel::new(config.clone()),
+            config,
+            seed,
+            now: Timestamp::ZERO,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            tasks: Vec::new(),
+            flying: Vec::new(),
+            deadlines: HashMap::new(),
+            last_result: None,
+            tickets: 0,
+            waiting: BTreeSet::new(),
+            results: 0,
+            announcements: 0,
+            drained: 0,
+        };
+        // Most of what can happen needs a bus.
+        if !seed.is_multiple_of(16) {
+            run.feed(Timestamp::ZERO, Input::BusUp).expect("nothing is to be done for a bus");
+        }
+        run
+    }
+
+    /// How often the machine was handed something.
+    pub(crate) fn transitions(&self) -> u64 {
+        self.inputs.len() as u64
+    }
+
+    fn wake(&mut self, at: Timestamp) -> Result<(), Divergence> {
+        self.inputs.push((at, None));
+        self.now = self.now.max(at);
+        self.coordinator.handle_timeout(at);
+        self.model.wake(at);
+        self.check()?;
+        assert!(self.coordinator.poll_timeout().is_none_or(|next| next > self.now), "it wants to be woken in the past");
+        Ok(())
+    }
+
+    /// Lets time pass as an adapter does.
+    fn advance(&mut self, until: Timestamp) -> Result<(), Divergence> {
+        while let Some(wake) = self.coordinator.poll_timeout().filter(|wake| *wake <= until) {
+            self.wake(wake.max(self.now))?;
+        }
+        self.wake(until)
+    }
+
+    fn feed(&mut self, at: Timestamp, input: Input) -> Result<(), Divergence> {
+        self.now = self.now.max(at);
+        self.coordinator.handle_input(at, input.clone());
+        self.model.input(at, &input);
+        self.inputs.push((at, Some(input)));
+        self.check()
+    }
+
+    /// The machine did what the model did, and both kept the promises that need no model.
+    fn check(&mut self) -> Result<(), Divergence> {
+        while let Some(output) = self.coordinator.poll_output() {
+            self.model.output(&output)?;
+            match &output {
+                Output::Publish(task) => {
+                    let deadline = self.now.after(task.ttl);
+                    let first = *self.deadlines.entry(task.id).or_insert(deadline);
+                    assert_eq!(deadline, first, "a second asking has the first one's deadline");
+                    if task.attempt == 1 {
+                        self.tasks.push(task.clone());
+                        self.flying.push(task.clone());
+                    }
+                }
+                Output::Answer { ticket, reply } => {
+                    if let Ok(outcome) = reply {
+                        self.flying.retain(|task| task.request != outcome.request);
+                    }
+                    assert!(self.waiting.remove(ticket), "{ticket:?} does not wait for an answer");
+                }
+                Output::Drained => {
+                    assert_eq!(self.coordinator.in_flight(), 0);
+                    self.drained += 1;
+                }
+            }
+            self.outputs.push(output);
+        }
+        self.model.settled()?;
+        self.model.compare(&self.coordinator)?;
+        assert!(self.coordinator.in_flight() <= self.config.max_in_flight);
+        assert!(self.coordinator.remembered() <= self.config.max_remembered);
+        assert!(self.coordinator.workers().count() <= self.config.limits.max_workers as usize);
+        Ok(())
+    }
+
+    pub(crate) fn take(&mut self, clock: Clock, step: &Step) -> Result<(), Divergence> {
+        let at = match clock {
+            Clock::Wait(wait) => {
+                self.advance(self.now.after(wait))?;
+                self.now
+            }
+            Clock::Jump(jump) => self.now.after(jump),
+            Clock::Back(back) => Timestamp::from_nanos(self.now.as_nanos().saturating_sub(back.as_nanos() as u64)),
+            Clock::To(nanos) => Timestamp::from_nanos(nanos),
+            Clock::BeforeTheEnd(rest) => Timestamp::from_nanos(u64::MAX - rest.as_nanos() as u64),
+        };
+        if let Step::Crowd { worker: index, come, leave } = *step {
+            let all =
+                (0..come).map(|it| (it, PresenceState::Live)).chain((0..leave).map(|it| (it, PresenceState::Left)));
+            for (instance, state) in all {
+                self.announcements += 1;
+                let instance = instance.to_string().into();
+                let presence = Presence { worker: worker(index), instance, state, replicated: true };
+                self.feed(at, Input::Presence(presence))?;
+            }
+            return Ok(());
+        }
+        let Some(input) = self.input(step) else { return self.wake(at) };
+        let cancelled = if let Input::Cancel(ticket) = input { Some(ticket) } else { None };
+        self.feed(at, input)?;
+        // Only now: its request may have ended just before.
+        cancelled.map(|ticket| self.waiting.remove(&ticket));
+        Ok(())
+    }
+
+    /// Mostly what is in flight, sometimes what has ended.
+    fn task(&self, index: u8) -> Option<&Task> {
+        let among = if index < 192 && !self.flying.is_empty() { &self.flying } else { &self.tasks };
+        among.iter().rev().nth(usize::from(index) % among.len().clamp(1, 8))
+    }
+
+    /// What a step comes to, with what there is by now.
+    fn input(&mut self, step: &Step) -> Option<Input> {
+        Some(match step {
+            Step::Idle | Step::Crowd { .. } => return None,
+            Step::Submit { id, query, overrides } => {
+                let ticket = Ticket(self.tickets);
+                self.tickets += 1;
+                self.waiting.insert(ticket);
+                let id = id.map(|id| RequestId::new(["r0", "r1", "r2", "r3"][id as usize]).expect("a request id"));
+                let query = Query::new(["BTC/USD", "ETH/USD"][*query as usize]).expect("a query");
+                Input::Submit(Submit { ticket, id, query, overrides: *overrides })
+            }
+            Step::Cancel { ticket } => Input::Cancel(Ticket(self.tickets.saturating_sub(u64::from(*ticket) % 16))),
+            Step::Result { worker: index, task, subject, observed } => {
+                let task = self.task(*task)?;
+                let on = match subject {
+                    Subject::Own => Some(task.id),
+                    Subject::Shared => None,
+                    Subject::Other => Some(TaskId(task.id.0 ^ (1 << 40))),
+                };
+                let result = WorkerResult {
+                    worker: worker(*index),
+                    request: task.request.clone(),
+                    task: on,
+                    observed: observed.clone().map_err(|()| "no price".into()),
+                    response_time: Duration::from_nanos(self.results),
+                };
+                self.last_result = Some(result.clone());
+                self.results += 1;
+                Input::Result(result)
+            }
+            Step::Repeat => {
+                let last = self.last_result.clone()?;
+                self.results += 1;
+                Input::Result(last)
+            }
+            Step::Unknown { worker: index } => {
+                self.results += 1;
+                Input::Result(WorkerResult {
+                    worker: worker(*index),
+                    request: RequestId::new("never asked").expect("a request id"),
+                    task: None,
+                    observed: Err("x".into()),
+                    response_time: Duration::MAX,
+                })
+            }
+            Step::Undelivered { task, cause } => {
+                let task = self.task(*task).map_or(TaskId(u64::from(*task)), |task| task.id);
+                Input::Undelivered(Undelivered { task, cause: *cause })
+            }
+            Step::Presence { worker: index, instance, state, replicated } => {
+                self.announcements += 1;
+                Input::Presence(Presence {
+                    worker: worker(*index),
+                    instance: ["", "a", "b"][*instance as usize].into(),
+                    state: *state,
+                    replicated: *replicated,
+                })
+            }
+            Step::BusUp => Input::BusUp,
+            Step::BusDown => Input::BusDown,
+            Step::Drain => Input::Drain,
+        })
+    }
+
+    /// Everything ends by itself, and everything that came was counted once.
+    pub(crate) fn finish(&mut self) -> Result<(), Divergence> {
+        self.advance(self.now.after(Duration::from_hours(1)))?;
+        assert_eq!((self.coordinator.in_flight(), self.coordinator.remembered()), (0, 0));
+        assert!(self.waiting.is_empty(), "never answered: {:?}", self.waiting);
+        assert_eq!((self.coordinator.poll_timeout(), self.coordinator.live_workers()), (None, 0));
+
+        let counters = self.coordinator.counters();
+        let dropped = counters.results_late
+            + counters.results_duplicate
+            + counters.results_equivocal
+            + counters.results_unknown
+            + counters.results_misdirected;
+        let unadmitted = self.results - dropped - counters.results_accepted;
+        assert!((unadmitted..=unadmitted + self.announcements).contains(&counters.workers_not_admitted));
+        let ended = counters
+            .iter()
+            .filter(|(name, _)| name.starts_with("answered_") || name.starts_with("failed_") || *name == "cancelled");
+        assert_eq!(ended.map(|(_, count)| count).sum::<u64>(), counters.requests_accepted);
+        let came = counters.iter().filter(|(name, _)| name.starts_with("refused_") || name.starts_with("requests_"));
+        assert_eq!(came.map(|(_, count)| count).sum::<u64>(), self.tickets);
+        assert_eq!(self.drained, u64::from(self.coordinator.is_draining()), "drained once if at all");
+        Ok(())
+    }
+
+    /// Whether another machine puts out the same for the same inputs.
+    pub(crate) fn replays(self) -> bool {
+        let mut again = Coordinator::new(self.config, self.seed);
+        let mut outputs = self.outputs.into_iter();
+        for (at, input) in self.inputs {
+            match input {
+                Some(input) => again.handle_input(at, input),
+                None => again.handle_timeout(at),
+            }
+            while let Some(output) = again.poll_output() {
+                if outputs.next() != Some(output) {
+                    return false;
+                }
+            }
+        }
+        outputs.next().is_none()
+    }
+}

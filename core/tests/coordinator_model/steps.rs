@@ -1,0 +1,213 @@
+//! What can happen to a coordinator, and when: the likely, the unlikely and the absurd.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use quorate_core::aggregate::{Rule, Strategy as Aggregation};
+use quorate_core::coordinator::{Config, PresenceState, Score, UndeliveredCause};
+use quorate_core::id::WorkerId;
+use quorate_core::policy::{Overrides, Policy};
+use quorate_core::value::Value;
+use rust_decimal::Decimal;
+
+/// One step. What it refers to is counted back from the latest there is by then, so that steps keep their meaning when
+/// others are left out.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    Submit {
+        id: Option<u8>,
+        query: u8,
+        overrides: Overrides,
+    },
+    Cancel {
+        ticket: u8,
+    },
+    Result {
+        worker: u8,
+        task: u8,
+        subject: Subject,
+        observed: Result<Value, ()>,
+    },
+    /// The same result as the last one.
+    Repeat,
+    Unknown {
+        worker: u8,
+    },
+    Undelivered {
+        task: u8,
+        cause: UndeliveredCause,
+    },
+    Presence {
+        worker: u8,
+        instance: u8,
+        state: PresenceState,
+        replicated: bool,
+    },
+    /// So many processes of one name come, and so many of them leave.
+    Crowd {
+        worker: u8,
+        come: u8,
+        leave: u8,
+    },
+    BusUp,
+    BusDown,
+    Drain,
+    Idle,
+}
+
+/// What a result came on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Subject {
+    Own,
+    Shared,
+    Other,
+}
+
+/// How the clock moves before a step.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Clock {
+    /// By so much, and the machine is woken whenever it asks for it.
+    Wait(Duration),
+    /// By so much at one go.
+    Jump(Duration),
+    /// Back by so much, for this step only.
+    Back(Duration),
+    /// To any time, be it past.
+    To(u64),
+    /// To this long before the end of time.
+    BeforeTheEnd(Duration),
+}
+
+pub(crate) fn worker(index: u8) -> WorkerId {
+    WorkerId::new(["w0", "w1", "w2", "w3", "w4", "w5"][usize::from(index) % 6]).expect("a worker id")
+}
+
+fn millis(range: std::ops::Range<u64>) -> impl Strategy<Value = Duration> {
+    range.prop_map(Duration::from_millis)
+}
+
+fn aggregation() -> impl Strategy<Value = Aggregation> {
+    prop::sample::select(&Aggregation::ALL[..])
+}
+
+fn overrides() -> impl Strategy<Value = Overrides> {
+    let deviation = prop::option::weighted(0.5, (-1_i64..12).prop_map(|tenths| Decimal::new(tenths, 1)));
+    let precision = prop::option::weighted(0.1, prop::sample::select(&[0_u32, 1, 28, 29][..]));
+    let counts = (prop::option::weighted(0.1, 0_u32..4), prop::option::weighted(0.3, 1_u32..5));
+    let timeout = prop::option::weighted(0.5, (0_u64..40).prop_map(|it| Duration::from_millis(it * 50)));
+    let any = (prop::option::of(aggregation()), deviation, precision, counts, timeout).prop_map(
+        |(strategy, max_deviation, precision, (min_responses, quorum), timeout)| Overrides {
+            strategy,
+            precision,
+            max_deviation,
+            min_responses,
+            quorum,
+            timeout,
+        },
+    );
+    prop_oneof![2 => Just(Overrides::default()), 1 => any]
+}
+
+fn observed() -> impl Strategy<Value = Result<Value, ()>> {
+    let odd = ["79228162514264337593543950335", "-79228162514264337593543950335", "1e-28", "0.10", "-0", "2.675"];
+    let words = ["red", "blue", "1.0", "3"].map(|text| Ok(Value::text(text).expect("short")));
+    prop_oneof![
+        6 => (0_i64..5).prop_map(|number| Ok(Value::Number(number.into()))),
+        2 => prop::sample::select(odd.map(|text| Ok(Value::number(text).expect("a number"))).to_vec()),
+        1 => prop::sample::select(words.to_vec()),
+        2 => Just(Err(())),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    use PresenceState::{Draining, Left, Live};
+    use UndeliveredCause::{Disconnected, NoResponders, QueueFull};
+    let subject = prop_oneof![6 => Just(Subject::Own), 2 => Just(Subject::Shared), 1 => Just(Subject::Other)];
+    prop_oneof![
+        8 => (prop::option::of(0_u8..4), 0_u8..2, overrides())
+            .prop_map(|(id, query, overrides)| Step::Submit { id, query, overrides }),
+        2 => any::<u8>().prop_map(|ticket| Step::Cancel { ticket }),
+        20 => (0_u8..6, any::<u8>(), subject, observed())
+            .prop_map(|(worker, task, subject, observed)| Step::Result { worker, task, subject, observed }),
+        2 => Just(Step::Repeat),
+        1 => (0_u8..6).prop_map(|worker| Step::Unknown { worker }),
+        2 => (any::<u8>(), prop::sample::select(&[NoResponders, Disconnected, QueueFull][..]))
+            .prop_map(|(task, cause)| Step::Undelivered { task, cause }),
+        6 => (0_u8..6, 0_u8..3, prop::sample::select(&[Live, Live, Live, Draining, Left][..]), any::<bool>())
+            .prop_map(|(worker, instance, state, replicated)| Step::Presence { worker, instance, state, replicated }),
+        4 => Just(Step::BusUp),
+        1 => Just(Step::BusDown),
+        1 => prop_oneof![
+            19 => Just(Step::Idle),
+            1 => Just(Step::Drain),
+            1 => (0_u8..6, 62_u8..67, 60_u8..67)
+                .prop_map(|(worker, come, leave)| Step::Crowd { worker, come, leave }),
+        ],
+        3 => Just(Step::Idle),
+    ]
+}
+
+fn clock() -> impl Strategy<Value = Clock> {
+    let absurd = prop_oneof![
+        any::<u64>().prop_map(Clock::To),
+        (0_u64..3000).prop_map(|millis| Clock::BeforeTheEnd(Duration::from_millis(millis))),
+    ];
+    prop_oneof![
+        1280 => Just(Clock::Wait(Duration::ZERO)),
+        480 => millis(0..200).prop_map(Clock::Wait),
+        160 => (0_u64..20).prop_map(|hundreds| Clock::Wait(Duration::from_millis(hundreds * 100))),
+        80 => millis(0..10_000).prop_map(Clock::Wait),
+        80 => millis(0..2000).prop_map(Clock::Jump),
+        80 => any::<u32>().prop_map(|nanos| Clock::Back(Duration::from_nanos(nanos.into()))),
+        40 => Just(Clock::To(0)),
+        1 => absurd,
+    ]
+}
+
+pub(crate) fn timed_step() -> impl Strategy<Value = (Clock, Step)> {
+    (clock(), step())
+}
+
+fn policy() -> impl Strategy<Value = Policy> {
+    let deviation = prop::option::of((0_i64..6).prop_map(|tenths| Decimal::new(tenths, 1)));
+    (aggregation(), deviation, 1_u32..3, prop::option::weighted(0.2, 2_u32..4)).prop_map(
+        |(strategy, max_deviation, min_responses, quorum)| Policy {
+            rule: Rule { strategy, precision: 2, max_deviation },
+            min_responses,
+            quorum,
+            timeout: Duration::from_secs(1),
+        },
+    )
+}
+
+/// A limit that is mostly out of the way.
+fn roomy(least: u32, most: u32) -> impl Strategy<Value = u32> {
+    prop_oneof![least..most, most / 2..most]
+}
+
+/// Small limits and short waits, none of them and zero included.
+pub(crate) fn config() -> impl Strategy<Value = Config> {
+    let small = (roomy(0, 8), roomy(0, 4), roomy(0, 16), roomy(0, 8));
+    let presence = prop_oneof![millis(0..3000), Just(Duration::from_mins(1))];
+    let redispatch = prop_oneof![Just(0_u32), 1_u32..1000, 1000_u32..3000];
+    let waits = (presence, millis(0..500), redispatch, millis(0..5000));
+    let admitted = prop::option::weighted(0.2, prop::collection::btree_set(0_u8..6, 0..6));
+    let cordon = prop::option::weighted(0.3, (0_u32..=1_000_000).prop_map(|below_one| 1_000_000 - below_one));
+    (small, waits, admitted, cordon, policy()).prop_map(|(small, waits, admitted, cordon, policy)| {
+        let mut config = Config {
+            policy,
+            max_in_flight: small.0 as usize,
+            max_waiting: small.1 as usize,
+            max_remembered: small.2 as usize,
+            presence: waits.0,
+            stall: waits.1,
+            redispatch_permille: waits.2,
+            remember: waits.3,
+            admitted: admitted.map(|names| names.into_iter().map(worker).collect()),
+            cordon_below: cordon.map(Score::from_millionths),
+            ..Config::default()
+        };
+        config.limits.max_workers = small.3;
+        config
+    })
+}

@@ -1,0 +1,235 @@
+//! What each input must lead to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_core::coordinator::{Output, Presence, Refusal, Submit, Undelivered, UndeliveredCause, WorkerResult};
+use quorate_core::id::{RequestId, TaskId, Ticket, WorkerId};
+use quorate_core::outcome::{Cause, Failure, Outcome};
+use quorate_core::policy::Policy;
+
+use super::request::{Part, Request, Said, Verdict};
+use super::{AFTER_OUTAGE, CoordinatorModel, Expected};
+
+/// What becomes of a caller.
+enum Reception {
+    Asks { policy: Policy, asked_before: bool },
+    Joins(RequestId),
+    IsTold(Arc<Outcome>),
+}
+
+impl CoordinatorModel {
+    pub(super) fn submit(&mut self, submit: &Submit) {
+        let ticket = submit.ticket;
+        match self.receive(submit) {
+            Ok(Reception::Asks { policy, asked_before }) => self.ask(submit, policy, asked_before),
+            Ok(Reception::Joins(id)) => {
+                self.counters.requests_joined += 1;
+                self.flight.entry(id).and_modify(|request| request.tickets.push(ticket));
+            }
+            Ok(Reception::IsTold(outcome)) => {
+                self.counters.requests_replayed += 1;
+                self.expect(Output::Answer { ticket, reply: Ok(outcome) });
+            }
+            Err(refusal) => {
+                match refusal {
+                    Refusal::Policy(_) => self.counters.refused_policy += 1,
+                    Refusal::Conflict => self.counters.refused_conflict += 1,
+                    Refusal::Overloaded => self.counters.refused_overloaded += 1,
+                    Refusal::Draining => self.counters.refused_draining += 1,
+                    Refusal::BusDown => self.counters.refused_bus_down += 1,
+                }
+                self.expect(Output::Answer { ticket, reply: Err(refusal) });
+            }
+        }
+    }
+
+    /// An invalid policy is refused whatever the id; a known id costs nothing, so it comes before what has no room.
+    fn receive(&self, submit: &Submit) -> Result<Reception, Refusal> {
+        let policy = self.config.policy.with(&submit.overrides, &self.config.limits)?;
+        let flying = submit.id.as_ref().and_then(|id| self.flight.get_key_value(id));
+        let ended = submit.id.as_ref().and_then(|id| self.memory.get(id)).filter(|_| flying.is_none());
+        let known_query = flying.map(|(_, request)| &request.query).or(ended.map(|ended| &ended.query));
+        if known_query.is_some_and(|query| *query != submit.query) {
+            return Err(Refusal::Conflict);
+        }
+        if let Some((id, request)) = flying {
+            let full = request.tickets.len() >= self.config.max_waiting;
+            return if full { Err(Refusal::Overloaded) } else { Ok(Reception::Joins(id.clone())) };
+        }
+        if let Some(outcome) = ended.and_then(|ended| ended.outcome.as_ref()) {
+            return Ok(Reception::IsTold(Arc::clone(outcome)));
+        }
+        match () {
+            () if self.draining => Err(Refusal::Draining),
+            () if !self.bus_up => Err(Refusal::BusDown),
+            () if self.in_flight() >= self.config.max_in_flight => Err(Refusal::Overloaded),
+            () => Ok(Reception::Asks { policy, asked_before: ended.is_some() }),
+        }
+    }
+
+    fn ask(&mut self, submit: &Submit, policy: Policy, asked_before: bool) {
+        let parts: BTreeMap<WorkerId, Part> =
+            self.workers.live().map(|worker| (worker.clone(), Part::Awaited)).collect();
+        // A share of the timeout, in thousandths; none of it is never.
+        let permille = self.config.redispatch_permille;
+        let ask_again_at = (permille > 0).then(|| {
+            let wait = policy.timeout.as_nanos() * u128::from(permille) / 1000;
+            self.now.after(Duration::from_nanos(u64::try_from(wait).unwrap_or(u64::MAX)))
+        });
+        self.counters.requests_accepted += 1;
+        let request = Request {
+            task: TaskId(0),
+            query: submit.query.clone(),
+            policy,
+            tickets: vec![submit.ticket],
+            submitted: self.now,
+            deadline: self.now.after(policy.timeout),
+            ask_again_at,
+            stalls_at: None,
+            attempts: 1,
+            asked_before,
+            open: parts.is_empty(),
+            parts,
+        };
+        self.expected.push_back(Expected::FirstAsking(Box::new(request), submit.id.clone()));
+    }
+
+    /// A caller went away; with the last one its request goes, and only the query of its id is remembered.
+    pub(super) fn cancel(&mut self, ticket: Ticket) {
+        let Some((id, request)) = self.flight.iter_mut().find(|(_, request)| request.tickets.contains(&ticket)) else {
+            return;
+        };
+        request.tickets.retain(|waiting| *waiting != ticket);
+        if request.tickets.is_empty() {
+            let (id, query) = (id.clone(), request.query.clone());
+            self.flight.remove(&id);
+            self.counters.cancelled += 1;
+            self.memory.add(self.now, id, query, None);
+            self.report_if_drained();
+        }
+    }
+
+    fn admits(&self, worker: &WorkerId) -> bool {
+        self.config.admitted.as_ref().is_none_or(|admitted| admitted.contains(worker))
+    }
+
+    pub(super) fn result(&mut self, result: &WorkerResult) {
+        if !self.admits(&result.worker) {
+            self.counters.workers_not_admitted += 1;
+        } else if let Some(request) = self.flight.get(&result.request) {
+            if result.task.is_some_and(|task| task != request.task) {
+                self.counters.results_misdirected += 1;
+            } else {
+                self.result_in_time(result);
+            }
+        } else if self.memory.get(&result.request).is_some() {
+            self.counters.results_late += 1;
+            if let Some(known) = self.workers.heard(self.now, &result.worker) {
+                known.record.late += 1;
+            }
+        } else {
+            self.counters.results_unknown += 1;
+        }
+    }
+
+    fn result_in_time(&mut self, result: &WorkerResult) {
+        let worker = &result.worker;
+        let cordoned = self.workers.is_cordoned(worker);
+        let Some(request) = self.flight.get_mut(&result.request) else { return };
+        let no_place =
+            request.parts.len() >= self.config.limits.max_workers as usize && !request.parts.contains_key(worker);
+        let Some(known) = (if no_place { None } else { self.workers.heard(self.now, worker) }) else {
+            self.counters.workers_not_admitted += 1;
+            return;
+        };
+        if let Some(Part::Said(first)) = request.parts.get(worker) {
+            let twice = request.asked_twice();
+            let contradicts = match (&first.observed, &result.observed) {
+                (Ok(first), Ok(second)) => first != second,
+                (Ok(_), Err(_)) => true,
+                (Err(_), Ok(_)) => !twice,
+                (Err(_), Err(_)) => false,
+            };
+            if contradicts && known.has_one_word(twice) {
+                self.counters.results_equivocal += 1;
+                known.record.equivocations += 1;
+                known.record.judge(false);
+            } else {
+                self.counters.results_duplicate += 1;
+            }
+            return;
+        }
+        *(if result.observed.is_ok() { &mut known.record.successes } else { &mut known.record.failures }) += 1;
+        self.counters.results_accepted += 1;
+        self.counters.redispatch_rescued += u64::from(request.attempts == 2);
+        let said = Said { observed: result.observed.clone(), response_time: result.response_time, cordoned };
+        request.parts.insert(worker.clone(), Part::Said(said));
+        if request.open {
+            request.stalls_at = Some(self.now.after(self.config.stall));
+        }
+        if request.all_have_answered() {
+            self.end(&result.request, Cause::AllAnswered);
+        } else if request.has_quorum() {
+            let verdict = request.verdict(Cause::QuorumMet, false);
+            if verdict.verdict.is_ok() {
+                self.counters.quorum_early += 1;
+                self.end_with(&result.request, Cause::QuorumMet, verdict);
+            }
+        }
+    }
+
+    /// A first asking that reached nobody ends its request, unless somebody has answered all the same.
+    pub(super) fn undelivered(&mut self, undelivered: Undelivered) {
+        let Some((id, request)) = self.flight.iter().find(|(_, request)| request.task == undelivered.task) else {
+            return;
+        };
+        self.counters.tasks_undelivered += 1;
+        if request.attempts == 1 && !request.has_answers() {
+            let failure = match undelivered.cause {
+                UndeliveredCause::NoResponders => Failure::NoWorkers,
+                UndeliveredCause::Disconnected => Failure::BusDown,
+                UndeliveredCause::QueueFull => Failure::Overloaded,
+            };
+            let verdict = Verdict { verdict: Err(failure), excluded: BTreeMap::new() };
+            self.end_with(&id.clone(), Cause::Undelivered, verdict);
+        }
+    }
+
+    /// Nobody waits any more for a worker that leaves.
+    pub(super) fn presence(&mut self, presence: &Presence) {
+        let left = if self.admits(&presence.worker) { self.workers.announced(self.now, presence) } else { None };
+        let Some(left) = left else {
+            self.counters.workers_not_admitted += 1;
+            return;
+        };
+        if !left {
+            return;
+        }
+        let mut done = Vec::new();
+        for (id, request) in &mut self.flight {
+            if let Some(part @ Part::Awaited) = request.parts.get_mut(&presence.worker) {
+                *part = Part::Gone;
+                if request.all_have_answered() {
+                    done.push((request.place(), id.clone()));
+                }
+            }
+        }
+        done.sort_unstable();
+        for (_, id) in done {
+            self.end(&id, Cause::AllAnswered);
+        }
+    }
+
+    /// After an outage those who are to be asked again are asked soon.
+    pub(super) fn bus_up(&mut self) {
+        let back = !self.bus_up && self.bus_down_at.is_some();
+        self.bus_up = true;
+        if back {
+            for request in self.flight.values_mut() {
+                request.ask_again_at = request.ask_again_at.map(|at| at.min(self.now.after(AFTER_OUTAGE)));
+            }
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! What a coordinator must do.
+
+mod inputs;
+mod memory;
+mod request;
+mod workers;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_core::Coordinator;
+use quorate_core::aggregate::Exclusion;
+use quorate_core::coordinator::{Config, Counters, Input, Output, Task};
+use quorate_core::id::{RequestId, TaskId};
+use quorate_core::outcome::{Cause, Failure, Outcome, Status};
+use quorate_core::time::Timestamp;
+use quorate_core::value::Value;
+
+use super::Divergence;
+use memory::Memory;
+use request::{Part, Request, Verdict};
+use workers::Workers;
+
+/// How soon a request in flight is asked again once the bus is back.
+const AFTER_OUTAGE: Duration = Duration::from_millis(250);
+/// How long a second asking that finds the bus down waits.
+const BUS_RETRY: Duration = Duration::from_millis(100);
+
+/// What the machine must put out next.
+#[derive(Debug)]
+enum Expected {
+    Exactly(Output),
+    /// The first asking of a request, under a task of the machine's choice, and under an id of its choice if the caller
+    /// gave none.
+    FirstAsking(Box<Request>, Option<RequestId>),
+}
+
+/// The model of a [`Coordinator`].
+#[derive(Debug)]
+pub struct CoordinatorModel {
+    config: Config,
+    now: Timestamp,
+    bus_up: bool,
+    /// When the bus last went down, if ever.
+    bus_down_at: Option<Timestamp>,
+    draining: bool,
+    flight: BTreeMap<RequestId, Request>,
+    /// Every task there ever was.
+    tasks: BTreeSet<TaskId>,
+    memory: Memory,
+    workers: Workers,
+    counters: Counters,
+    expected: VecDeque<Expected>,
+}
+
+impl CoordinatorModel {
+    /// A coordinator that has seen nothing yet.
+    pub fn new(config: Config) -> Self {
+        Self {
+            now: Timestamp::ZERO,
+            bus_up: false,
+            bus_down_at: None,
+            draining: false,
+            flight: BTreeMap::new(),
+            tasks: BTreeSet::new(),
+            memory: Memory::new(config.max_remembered, config.remember),
+            workers: Workers::new(&config),
+            counters: Counters::default(),
+            expected: VecDeque::new(),
+            config,
+        }
+    }
+
+    /// The machine is handed an input.
+    pub fn input(&mut self, now: Timestamp, input: &Input) {
+        self.wake(now);
+        match input {
+            Input::Submit(submit) => self.submit(submit),
+            Input::Cancel(ticket) => self.cancel(*ticket),
+            Input::Result(result) => self.result(result),
+            Input::Undelivered(undelivered) => self.undelivered(*undelivered),
+            Input::Presence(presence) => self.presence(presence),
+            Input::BusUp => self.bus_up(),
+            Input::BusDown => {
+                self.bus_up = false;
+                self.bus_down_at = Some(self.now);
+            }
+            Input::Drain => {
+                if !std::mem::replace(&mut self.draining, true) {
+                    self.report_if_drained();
+                }
+            }
+        }
+    }
+
+    /// The machine is told the time.
+    pub fn wake(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        let mut due: Vec<_> = self.flight.iter().filter(|(_, request)| request.due_at() <= self.now).collect();
+        due.sort_unstable_by_key(|(_, request)| (request.due_at(), request.place()));
+        let due: Vec<RequestId> = due.into_iter().map(|(id, _)| id.clone()).collect();
+        for id in due {
+            self.due(&id);
+        }
+        self.workers.expire(self.now);
+        self.memory.expire(self.now);
+    }
+
+    /// The machine puts something out.
+    ///
+    /// # Errors
+    /// [`Divergence`] if it should be something else or nothing.
+    pub fn output(&mut self, output: &Output) -> Result<(), Divergence> {
+        match self.expected.pop_front() {
+            Some(Expected::Exactly(expected)) if expected == *output && has_no_zeros_to_spare(output) => Ok(()),
+            Some(Expected::FirstAsking(request, id)) => self.asked(*request, id, output),
+            Some(expected) => Err(Divergence::new(&expected, output)),
+            None => Err(Divergence::new(&"nothing", output)),
+        }
+    }
+
+    /// The machine has put everything out.
+    ///
+    /// # Errors
+    /// [`Divergence`] if it should put out more.
+    pub fn settled(&self) -> Result<(), Divergence> {
+        self.expected.front().map_or(Ok(()), |expected| Err(Divergence::new(expected, &"nothing")))
+    }
+
+    /// The earliest moment at which something that can be seen must happen by itself.
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        self.flight.values().map(Request::due_at).min()
+    }
+
+    /// How many requests are in flight.
+    pub fn in_flight(&self) -> usize {
+        let asking = self.expected.iter().filter(|expected| matches!(expected, Expected::FirstAsking(..)));
+        self.flight.len() + asking.count()
+    }
+
+    /// How many ended requests are remembered.
+    pub fn remembered(&self) -> usize {
+        self.memory.len()
+    }
+
+    /// What should have been counted.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Compares all that can be seen of the machine.
+    ///
+    /// # Errors
+    /// [`Divergence`] names the first thing that differs.
+    pub fn compare(&self, machine: &Coordinator) -> Result<(), Divergence> {
+        if self.counters != *machine.counters() {
+            for (expected, found) in self.counters.iter().zip(machine.counters().iter()) {
+                Divergence::unless_equal("the counter", &expected, &found)?;
+            }
+        }
+        Divergence::unless_equal("in flight", &self.in_flight(), &machine.in_flight())?;
+        Divergence::unless_equal("remembered", &self.remembered(), &machine.remembered())?;
+        Divergence::unless_equal("is draining", &self.draining, &machine.is_draining())?;
+        let (latest, asked) = (self.next_timeout(), machine.poll_timeout());
+        if latest.is_some_and(|latest| asked.is_none_or(|asked| asked > latest)) {
+            return Err(Divergence::new(&("to be woken by", latest), &asked));
+        }
+        self.workers.compare(machine)
+    }
+
+    /// The machine asks a request for the first time: what it chose itself must be new.
+    fn asked(&mut self, mut request: Request, id: Option<RequestId>, output: &Output) -> Result<(), Divergence> {
+        let fits = |task: &Task| {
+            let id_fits = match &id {
+                Some(id) => task.request == *id,
+                None => !self.flight.contains_key(&task.request) && self.memory.get(&task.request).is_none(),
+            };
+            id_fits
+                && !self.tasks.contains(&task.id)
+                && task.query == request.query
+                && task.ttl == request.deadline.since(self.now)
+                && task.attempt == 1
+        };
+        match output {
+            Output::Publish(task) if fits(task) => {
+                self.tasks.insert(task.id);
+                request.task = task.id;
+                self.flight.insert(task.request.clone(), request);
+                Ok(())
+            }
+            _ => Err(Divergence::new(&("the first asking of", request, id), output)),
+        }
+    }
+
+    fn expect(&mut self, output: Output) {
+        self.expected.push_back(Expected::Exactly(output));
+    }
+
+    /// The time has come for a request to end or to be asked again.
+    fn due(&mut self, id: &RequestId) {
+        let Some(request) = self.flight.get_mut(id) else { return };
+        let (now, has_come) = (self.now, |at: Option<Timestamp>| at.is_some_and(|at| at <= self.now));
+        if request.deadline <= now {
+            self.end(id, Cause::DeadlinePassed);
+        } else if has_come(request.stalls_at) {
+            self.end(id, Cause::Stalled);
+        } else if has_come(request.ask_again_at) {
+            if !request.is_anyone_silent() {
+                request.ask_again_at = None;
+            } else if !self.bus_up {
+                request.ask_again_at = Some(now.after(BUS_RETRY));
+            } else {
+                request.ask_again_at = None;
+                request.attempts += 1;
+                self.counters.redispatched += 1;
+                let task = Task {
+                    id: request.task,
+                    request: id.clone(),
+                    query: request.query.clone(),
+                    ttl: request.deadline.since(now),
+                    attempt: 2,
+                };
+                self.expect(Output::Publish(task));
+            }
+        }
+    }
+
+    /// Whether the bus is down, or was since `since`.
+    fn bus_failed(&self, since: Timestamp) -> bool {
+        !self.bus_up || self.bus_down_at.is_some_and(|at| at >= since)
+    }
+
+    fn end(&mut self, id: &RequestId, cause: Cause) {
+        if let Some(request) = self.flight.get(id) {
+            let verdict = request.verdict(cause, self.bus_failed(request.submitted));
+            self.end_with(id, cause, verdict);
+        }
+    }
+
+    /// A request ends: its workers' records say so, its callers are told, and its id is remembered.
+    fn end_with(&mut self, id: &RequestId, cause: Cause, verdict: Verdict) {
+        let Some(mut request) = self.flight.remove(id) else { return };
+        let blames_the_silent = cause == Cause::DeadlinePassed && !self.bus_failed(request.submitted);
+        for (worker, part) in &request.parts {
+            let Some(known) = self.workers.get_mut(worker) else { continue };
+            match part {
+                Part::Awaited if blames_the_silent => {
+                    known.record.timeouts += 1;
+                    known.record.judge(false);
+                }
+                Part::Said(said) => {
+                    let outlier = verdict.excluded.get(worker) == Some(&Exclusion::Outlier);
+                    known.record.outliers += u64::from(outlier);
+                    known.record.judge(said.observed.is_ok() && !outlier);
+                }
+                Part::Awaited | Part::Gone => {}
+            }
+        }
+        let tickets = std::mem::take(&mut request.tickets);
+        let outcome = Arc::new(request.outcome(id.clone(), self.now, cause, verdict));
+        *self.counter(&outcome) += 1;
+        for ticket in tickets {
+            self.expect(Output::Answer { ticket, reply: Ok(Arc::clone(&outcome)) });
+        }
+        // What failed for want of a bus or of workers may go better the next time.
+        let again = matches!(outcome.verdict, Err(Failure::NoWorkers | Failure::BusDown | Failure::Overloaded));
+        self.memory.add(self.now, id.clone(), outcome.query.clone(), (!again).then_some(outcome));
+        self.report_if_drained();
+    }
+
+    fn counter(&mut self, outcome: &Outcome) -> &mut u64 {
+        let counters = &mut self.counters;
+        match outcome.verdict.as_ref().map(|answer| answer.status) {
+            Ok(Status::Complete) => &mut counters.answered_complete,
+            Ok(Status::Partial) => &mut counters.answered_partial,
+            Ok(Status::LowReliability) => &mut counters.answered_low_reliability,
+            Ok(Status::Disputed) => &mut counters.answered_disputed,
+            Err(Failure::InsufficientResponses { .. }) => &mut counters.failed_insufficient_responses,
+            Err(Failure::DeadlineExceeded) => &mut counters.failed_deadline_exceeded,
+            Err(Failure::NoWorkers) => &mut counters.failed_no_workers,
+            Err(Failure::BusDown) => &mut counters.failed_bus_down,
+            Err(Failure::Overloaded) => &mut counters.failed_overloaded,
+        }
+    }
+
+    fn report_if_drained(&mut self) {
+        if self.draining && self.in_flight() == 0 {
+            self.expect(Output::Drained);
+        }
+    }
+}
+
+/// Whether the numbers of an answer are written without trailing zeros, which equality does not tell.
+fn has_no_zeros_to_spare(output: &Output) -> bool {
+    let Output::Answer { reply: Ok(outcome), .. } = output else { return true };
+    let Ok(answer) = &outcome.verdict else { return true };
+    let value = match &answer.value {
+        Value::Number(number) => Some(*number),
+        Value::Text(_) => None,
+    };
+    let bounds = answer.spread.map(|spread| [spread.min, spread.max]);
+    value.into_iter().chain(bounds.into_iter().flatten()).all(|number| number.scale() == number.normalize().scale())
+}

@@ -1,0 +1,184 @@
+//! One request as it should be: who is asked, who has said what, and what follows from that.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_core::aggregate::Exclusion;
+use quorate_core::id::{RequestId, TaskId, Ticket, WorkerId};
+use quorate_core::outcome::{Answer, Cause, Failure, Observation, Outcome, Status};
+use quorate_core::policy::Policy;
+use quorate_core::query::Query;
+use quorate_core::time::Timestamp;
+use quorate_core::value::Value;
+
+use crate::model::aggregate::aggregate;
+
+/// What a request knows of one worker.
+#[derive(Debug)]
+pub(super) enum Part {
+    /// It is waited for.
+    Awaited,
+    /// It is not waited for any more, since it left.
+    Gone,
+    /// Its first answer, the only one that counts.
+    Said(Said),
+}
+
+/// A first answer.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) observed: Result<Value, Arc<str>>,
+    pub(super) response_time: Duration,
+    /// The worker was not trusted then.
+    pub(super) cordoned: bool,
+}
+
+/// How a request ends, and whose values were not used.
+pub(super) struct Verdict {
+    pub(super) verdict: Result<Answer, Failure>,
+    pub(super) excluded: BTreeMap<WorkerId, Exclusion>,
+}
+
+/// A request that was accepted and has not ended.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// What the machine calls it; learned when it is published.
+    pub(super) task: TaskId,
+    pub(super) query: Query,
+    pub(super) policy: Policy,
+    /// Who waits, in the order they came.
+    pub(super) tickets: Vec<Ticket>,
+    pub(super) submitted: Timestamp,
+    pub(super) deadline: Timestamp,
+    /// When silent workers are asked again, if they are to be.
+    pub(super) ask_again_at: Option<Timestamp>,
+    /// When it is taken that nobody else will answer, if that can be taken at all.
+    pub(super) stalls_at: Option<Timestamp>,
+    pub(super) attempts: u32,
+    /// The id was asked under before, in vain.
+    pub(super) asked_before: bool,
+    /// Nobody was live when it was asked.
+    pub(super) open: bool,
+    pub(super) parts: BTreeMap<WorkerId, Part>,
+}
+
+impl Request {
+    /// When something must happen, if nothing else does before.
+    pub(super) fn due_at(&self) -> Timestamp {
+        [self.ask_again_at, self.stalls_at].into_iter().flatten().fold(self.deadline, Timestamp::min)
+    }
+
+    /// Requests for which something happens at one moment take turns by their place in the machine's table, which the
+    /// lower half of a task's number names.
+    pub(super) fn place(&self) -> u32 {
+        self.task.0 as u32
+    }
+
+    pub(super) fn awaits_somebody(&self) -> bool {
+        self.parts.values().any(|part| matches!(part, Part::Awaited))
+    }
+
+    pub(super) fn all_have_answered(&self) -> bool {
+        !self.open && !self.awaits_somebody()
+    }
+
+    pub(super) fn has_answers(&self) -> bool {
+        self.parts.values().any(|part| matches!(part, Part::Said(_)))
+    }
+
+    pub(super) fn is_anyone_silent(&self) -> bool {
+        self.parts.is_empty() || self.awaits_somebody()
+    }
+
+    pub(super) fn asked_twice(&self) -> bool {
+        self.asked_before || self.attempts == 2
+    }
+
+    /// The values that were sent, and whether each may be used.
+    fn values(&self) -> impl Iterator<Item = (&WorkerId, &Value, bool)> {
+        self.parts.iter().filter_map(|(worker, part)| match part {
+            Part::Said(Said { observed: Ok(value), cordoned, .. }) => Some((worker, value, !cordoned)),
+            _ => None,
+        })
+    }
+
+    pub(super) fn has_quorum(&self) -> bool {
+        let usable = || self.values().filter(|(_, _, usable)| *usable).count();
+        self.policy.quorum.is_some_and(|quorum| usable() >= quorum as usize)
+    }
+
+    /// What the values that came amount to if nothing else comes.
+    pub(super) fn verdict(&self, cause: Cause, bus_failed: bool) -> Verdict {
+        let mut excluded = BTreeMap::new();
+        let (mut workers, mut values) = (Vec::new(), Vec::new());
+        for (worker, value, usable) in self.values() {
+            if usable {
+                workers.push(worker);
+                values.push(value);
+            } else {
+                excluded.insert(worker.clone(), Exclusion::Cordoned);
+            }
+        }
+        let aggregated = aggregate(&self.policy.rule, &values).ok();
+        match &aggregated {
+            Some(aggregated) => {
+                excluded.extend(aggregated.excluded.iter().map(|(index, why)| (workers[*index].clone(), *why)));
+            }
+            None => excluded.extend(workers.into_iter().map(|worker| (worker.clone(), Exclusion::NotANumber))),
+        }
+        let usable = aggregated.as_ref().map_or(0, |aggregated| aggregated.used as u32);
+        let required = self.policy.min_responses;
+        let verdict = match aggregated {
+            Some(aggregated) if usable >= required => Ok(Answer {
+                value: aggregated.value,
+                used: usable,
+                tie: aggregated.tie,
+                spread: aggregated.spread,
+                status: if aggregated.disputed { Status::Disputed } else { self.status() },
+            }),
+            _ if cause == Cause::DeadlinePassed && bus_failed => Err(Failure::BusDown),
+            _ if cause == Cause::DeadlinePassed && usable == 0 => Err(Failure::DeadlineExceeded),
+            _ => Err(Failure::InsufficientResponses { usable, required }),
+        };
+        Verdict { verdict, excluded }
+    }
+
+    /// The share of those asked, or heard, that sent a value.
+    fn status(&self) -> Status {
+        let (succeeded, all) = (self.values().count(), self.parts.len());
+        if succeeded == all {
+            Status::Complete
+        } else if succeeded * 2 >= all {
+            Status::Partial
+        } else {
+            Status::LowReliability
+        }
+    }
+
+    /// What its callers are told.
+    pub(super) fn outcome(self, id: RequestId, now: Timestamp, cause: Cause, verdict: Verdict) -> Outcome {
+        let succeeded = self.values().count() as u32;
+        let (mut observations, mut missing) = (Vec::new(), Vec::new());
+        for (worker, part) in self.parts {
+            match part {
+                Part::Said(Said { observed, response_time, .. }) => {
+                    let excluded = verdict.excluded.get(&worker).copied();
+                    observations.push(Observation { worker, observed, response_time, excluded });
+                }
+                Part::Awaited | Part::Gone => missing.push(worker),
+            }
+        }
+        Outcome {
+            request: id,
+            query: self.query,
+            strategy: self.policy.rule.strategy,
+            observations,
+            missing,
+            succeeded,
+            elapsed: now.since(self.submitted),
+            cause,
+            verdict: verdict.verdict,
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The workers a coordinator should know, and the record it should keep of each.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_core::Coordinator;
+use quorate_core::coordinator::{Config, Presence, PresenceState, Score, WorkerState};
+use quorate_core::id::WorkerId;
+use quorate_core::time::Timestamp;
+
+use crate::model::Divergence;
+
+/// The most processes of one name that are told apart.
+const MAX_INSTANCES: usize = 64;
+
+/// What is to be known of one worker.
+#[derive(Debug)]
+pub(super) struct Known {
+    state: WorkerState,
+    announced: bool,
+    replicated: bool,
+    last_heard: Timestamp,
+    /// When each process of this name last said that it takes tasks.
+    instances: BTreeMap<Arc<str>, Timestamp>,
+    pub(super) record: Record,
+}
+
+/// What one worker has done.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) successes: u64,
+    pub(super) failures: u64,
+    pub(super) timeouts: u64,
+    pub(super) late: u64,
+    pub(super) outliers: u64,
+    pub(super) equivocations: u64,
+    /// From 0 to 1,000,000.
+    score: u32,
+}
+
+impl Record {
+    fn spotless() -> Self {
+        Self { successes: 0, failures: 0, timeouts: 0, late: 0, outliers: 0, equivocations: 0, score: 1_000_000 }
+    }
+
+    /// The score goes a sixteenth of the way to 1 or to 0, and never by less than a millionth.
+    pub(super) fn judge(&mut self, good: bool) {
+        let way = |rest: u32| rest / 16 + u32::from(!rest.is_multiple_of(16));
+        if good {
+            self.score += way(1_000_000 - self.score);
+        } else {
+            self.score -= way(self.score);
+        }
+    }
+}
+
+impl Known {
+    /// Whether a second, different answer to one request can only be a contradiction: it can't come from another process
+    /// or replica, and whoever was asked twice knows that the answer is to be repeated.
+    pub(super) fn has_one_word(&self, asked_twice: bool) -> bool {
+        let one_process = self.instances.len() < 2;
+        let keeps_to_protocol = self.announced && !self.replicated;
+        one_process && (keeps_to_protocol || !asked_twice)
+    }
+
+    fn is_gone(&self) -> bool {
+        matches!(self.state, WorkerState::Left | WorkerState::Expired)
+    }
+}
+
+/// All workers that should be known.
+#[derive(Debug)]
+pub(super) struct Workers {
+    known: BTreeMap<WorkerId, Known>,
+    most: usize,
+    presence: Duration,
+    cordon_below: Option<Score>,
+    /// No worker expires before this.
+    quiet_until: Timestamp,
+}
+
+impl Workers {
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            known: BTreeMap::new(),
+            most: config.limits.max_workers as usize,
+            presence: config.presence,
+            cordon_below: config.cordon_below,
+            quiet_until: Timestamp::ZERO,
+        }
+    }
+
+    pub(super) fn live(&self) -> impl Iterator<Item = &WorkerId> {
+        self.known.iter().filter(|(_, known)| known.state == WorkerState::Live).map(|(worker, _)| worker)
+    }
+
+    pub(super) fn get_mut(&mut self, worker: &WorkerId) -> Option<&mut Known> {
+        self.known.get_mut(worker)
+    }
+
+    pub(super) fn is_cordoned(&self, worker: &WorkerId) -> bool {
+        let score = self.known.get(worker).map(|known| known.record.score);
+        self.cordon_below.zip(score).is_some_and(|(below, score)| score < below.millionths())
+    }
+
+    /// Who has not been heard for the presence time is gone, and so are the processes behind the name.
+    pub(super) fn expire(&mut self, now: Timestamp) {
+        if now < self.quiet_until {
+            return;
+        }
+        self.quiet_until = Timestamp::MAX;
+        for known in self.known.values_mut().filter(|known| known.state != WorkerState::Expired) {
+            let expiry = known.last_heard.after(self.presence);
+            if expiry <= now {
+                known.state = WorkerState::Expired;
+                known.instances.clear();
+            } else {
+                self.quiet_until = self.quiet_until.min(expiry);
+            }
+        }
+    }
+
+    /// A result came: an unknown worker, or one that was thought gone without a farewell, is live by it.
+    pub(super) fn heard(&mut self, now: Timestamp, worker: &WorkerId) -> Option<&mut Known> {
+        self.make_room(worker)?;
+        self.quiet_until = self.quiet_until.min(now.after(self.presence));
+        let known = self.known.entry(worker.clone()).or_insert_with(|| Self::stranger(now));
+        known.last_heard = now;
+        if known.state == WorkerState::Expired {
+            known.state = WorkerState::Live;
+        }
+        Some(known)
+    }
+
+    /// A worker spoke of itself. Returns whether it left by that; `None` if there was no room for it.
+    pub(super) fn announced(&mut self, now: Timestamp, presence: &Presence) -> Option<bool> {
+        let is_known = self.known.contains_key(&presence.worker);
+        if !is_known && presence.state == PresenceState::Left {
+            return Some(false);
+        }
+        self.make_room(&presence.worker)?;
+        self.quiet_until = self.quiet_until.min(now.after(self.presence));
+        let known = self.known.entry(presence.worker.clone()).or_insert_with(|| Self::stranger(now));
+        known.announced = true;
+        known.replicated = presence.replicated;
+        known.last_heard = now;
+        if presence.state == PresenceState::Live {
+            known.state = WorkerState::Live;
+            if known.instances.contains_key(&presence.instance) || known.instances.len() < MAX_INSTANCES {
+                known.instances.insert(Arc::clone(&presence.instance), now);
+            }
+            return Some(false);
+        }
+        known.instances.remove(&presence.instance);
+        known.instances.retain(|_, last| now < last.after(self.presence));
+        if !known.instances.is_empty() {
+            return Some(false);
+        }
+        let left = presence.state == PresenceState::Left;
+        let leaves = left && known.state != WorkerState::Left;
+        known.state = if left { WorkerState::Left } else { WorkerState::Draining };
+        Some(leaves)
+    }
+
+    fn stranger(now: Timestamp) -> Known {
+        Known {
+            state: WorkerState::Live,
+            announced: false,
+            replicated: false,
+            last_heard: now,
+            instances: BTreeMap::new(),
+            record: Record::spotless(),
+        }
+    }
+
+    /// Forgets the worker that has been gone longest if a new one needs its place; `None` if nobody is gone.
+    fn make_room(&mut self, worker: &WorkerId) -> Option<()> {
+        if self.known.len() >= self.most && !self.known.contains_key(worker) {
+            let gone = self.known.iter().filter(|(_, known)| known.is_gone());
+            let (oldest, _) = gone.min_by_key(|(worker, known)| (known.last_heard, *worker))?;
+            let oldest = oldest.clone();
+            self.known.remove(&oldest);
+        }
+        Some(())
+    }
+
+    /// Compares what can be seen of the workers.
+    pub(super) fn compare(&self, machine: &Coordinator) -> Result<(), Divergence> {
+        let mut expected = self.known.iter();
+        for (worker, seen) in machine.workers() {
+            let Some((id, known)) = expected.next().filter(|(id, _)| *id == worker) else {
+                return Err(Divergence::new(&self.known.keys(), &("the worker", worker)));
+            };
+            let (record, shown) = (&known.record, &seen.reliability);
+            let same = known.state == seen.state
+                && known.announced == seen.announced
+                && known.replicated == seen.replicated
+                && known.last_heard == seen.last_heard
+                && record.score == shown.score.millionths()
+                && [record.successes, record.failures, record.timeouts]
+                    == [shown.successes, shown.failures, shown.timeouts]
+                && [record.late, record.outliers, record.equivocations]
+                    == [shown.late, shown.outliers, shown.equivocations]
+                && self.is_cordoned(id) == machine.is_cordoned(id);
+            if !same {
+                return Err(Divergence::new(&(id, known), &seen));
+            }
+        }
+        match expected.next() {
+            Some(missing) => Err(Divergence::new(&missing, &"no such worker")),
+            None => Divergence::unless_equal("live workers", &self.live().count(), &machine.live_workers()),
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! What a worker must do.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_core::coordinator::PresenceState;
+use quorate_core::id::RequestId;
+use quorate_core::query::Query;
+use quorate_core::time::Timestamp;
+use quorate_core::value::Value;
+use quorate_core::worker::{Config, Counters, Input, JobId, Output, ReplyTo, Task, WorkResult, Worker};
+
+use super::Divergence;
+
+/// The most places one answer goes to.
+const MAX_PLACES: usize = 8;
+
+/// What is worked on: an id may be used for several queries.
+type Key = (RequestId, Query);
+/// The place in the queue, counted from the first.
+type Arrival = u64;
+
+/// A job without an answer yet.
+#[derive(Debug)]
+struct Open {
+    arrival: Arrival,
+    run: Run,
+    received: Timestamp,
+    deadline: Timestamp,
+    /// When the last one that asked gives up.
+    wanted_until: Timestamp,
+    places: Vec<ReplyTo>,
+}
+
+/// Whether a job runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Run {
+    Waits,
+    Starts,
+    /// Under the name the machine gave to this run.
+    Runs(JobId),
+}
+
+/// An answer that is kept.
+#[derive(Debug)]
+struct Kept {
+    observed: Result<Value, Arc<str>>,
+    response_time: Duration,
+}
+
+/// What the machine must put out next.
+#[derive(Debug)]
+enum Expected {
+    Exactly(Output),
+    /// The start of a job under a name of the machine's choice.
+    Start {
+        key: Key,
+        time_left: Duration,
+    },
+}
+
+/// Whether tasks are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Intake {
+    Open,
+    ClosesAt(Timestamp),
+    Closed,
+}
+
+/// The model of a [`Worker`].
+#[derive(Debug)]
+pub struct WorkerModel {
+    config: Config,
+    now: Timestamp,
+    bus_up: bool,
+    intake: Intake,
+    announces_at: Option<Timestamp>,
+    open: BTreeMap<Key, Open>,
+    kept: BTreeMap<Key, Kept>,
+    /// The kept answers by when they are forgotten; of one moment the first to arrive goes first.
+    kept_until: BTreeMap<(Timestamp, Arrival), Key>,
+    arrivals: u64,
+    /// The highest name of a job so far.
+    last_name: Option<JobId>,
+    counters: Counters,
+    expected: VecDeque<Expected>,
+}
+
+impl WorkerModel {
+    /// A worker that has seen nothing yet.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            now: Timestamp::ZERO,
+            bus_up: false,
+            intake: Intake::Open,
+            announces_at: None,
+            open: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            kept_until: BTreeMap::new(),
+            arrivals: 0,
+            last_name: None,
+            counters: Counters::default(),
+            expected: VecDeque::new(),
+        }
+    }
+
+    /// The machine is handed an input.
+    pub fn input(&mut self, now: Timestamp, input: &Input) {
+        self.wake(now);
+        match input {
+            Input::Task(task) => self.task(task),
+            Input::Done { job, observed } => self.done(*job, observed),
+            Input::BusUp => {
+                self.bus_up = true;
+                self.announce();
+            }
+            Input::BusDown => self.bus_up = false,
+            Input::Drain if self.intake == Intake::Open => {
+                self.intake = Intake::ClosesAt(self.now.after(self.config.drain_grace));
+                self.announce();
+            }
+            Input::Drain => {}
+        }
+    }
+
+    /// The machine is told the time.
+    pub fn wake(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        if self.open.values().any(|job| job.deadline <= self.now) {
+            self.give_up();
+            self.start();
+            self.report_if_drained();
+        }
+        self.forget();
+        if self.announces_at.is_some_and(|at| at <= self.now) {
+            self.announce();
+        }
+        if matches!(self.intake, Intake::ClosesAt(at) if at <= self.now) {
+            self.intake = Intake::Closed;
+            self.expect(Output::CloseIntake);
+            self.report_if_drained();
+        }
+    }
+
+    /// The machine puts something out.
+    ///
+    /// # Errors
+    /// [`Divergence`] if it should be something else or nothing.
+    pub fn output(&mut self, output: &Output) -> Result<(), Divergence> {
+        match (self.expected.pop_front(), output) {
+            (Some(Expected::Exactly(expected)), output) if expected == *output => Ok(()),
+            (Some(Expected::Start { key, time_left }), Output::Start { job, query, time_left: left })
+                if key.1 == *query && time_left == *left && self.last_name < Some(*job) =>
+            {
+                self.last_name = Some(*job);
+                self.open.entry(key).and_modify(|open| open.run = Run::Runs(*job));
+                Ok(())
+            }
+            (Some(expected), _) => Err(Divergence::new(&expected, output)),
+            (None, _) => Err(Divergence::new(&"nothing", output)),
+        }
+    }
+
+    /// The machine has put everything out.
+    ///
+    /// # Errors
+    /// [`Divergence`] if it should put out more.
+    pub fn settled(&self) -> Result<(), Divergence> {
+        self.expected.front().map_or(Ok(()), |expected| Err(Divergence::new(expected, &"nothing")))
+    }
+
+    /// The earliest moment at which something that can be seen must happen by itself.
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        let announces_at = self.announces_at.filter(|_| self.bus_up);
+        let closes_at = match self.intake {
+            Intake::ClosesAt(at) => Some(at),
+            Intake::Open | Intake::Closed => None,
+        };
+        self.open.values().map(|job| job.deadline).chain(announces_at).chain(closes_at).min()
+    }
+
+    /// How many jobs run, and how many wait for a place.
+    pub fn load(&self) -> (usize, usize) {
+        let running = self.open.values().filter(|job| job.run != Run::Waits).count();
+        (running, self.open.len() - running)
+    }
+
+    /// How many answers are remembered.
+    pub fn remembered(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// What should have been counted.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Compares all that can be seen of the machine.
+    ///
+    /// # Errors
+    /// [`Divergence`] names the first thing that differs.
+    pub fn compare(&self, machine: &Worker) -> Result<(), Divergence> {
+        Divergence::unless_equal("counters", &self.counters, machine.counters())?;
+        Divergence::unless_equal("running and waiting", &self.load(), &machine.load())?;
+        Divergence::unless_equal("remembered", &self.remembered(), &machine.remembered())?;
+        let (latest, asked) = (self.next_timeout(), machine.poll_timeout());
+        if latest.is_some_and(|latest| asked.is_none_or(|asked| asked > latest)) {
+            return Err(Divergence::new(&("to be woken by", latest), &asked));
+        }
+        Ok(())
+    }
+
+    fn expect(&mut self, output: Output) {
+        self.expected.push_back(Expected::Exactly(output));
+    }
+
+    fn task(&mut self, task: &Task) {
+        self.counters.tasks_received += 1;
+        let ttl = self.config.max_ttl.min(task.ttl.unwrap_or(self.config.default_ttl));
+        let until = self.now.after(ttl);
+        let key = (task.request.clone(), task.query.clone());
+        if ttl.is_zero() {
+            self.counters.tasks_expired += 1;
+        } else if let Some(kept) = self.kept.get(&key) {
+            self.counters.tasks_repeated += 1;
+            let (observed, response_time) = (kept.observed.clone(), kept.response_time);
+            self.answer(&key, [task.reply.clone()], &observed, response_time);
+        } else if let Some(job) = self.open.get_mut(&key) {
+            self.counters.tasks_repeated += 1;
+            job.wanted_until = job.wanted_until.max(until);
+            if !job.places.contains(&task.reply) {
+                // Whoever asked last still waits.
+                let surplus = (job.places.len() + 1).saturating_sub(MAX_PLACES);
+                job.places.drain(..surplus);
+                job.places.push(task.reply.clone());
+            }
+        } else if self.intake == Intake::Closed {
+            self.counters.tasks_refused += 1;
+        } else if self.is_full() {
+            self.counters.tasks_refused += 1;
+            self.answer(&key, [task.reply.clone()], &Err("worker is overloaded".into()), Duration::ZERO);
+        } else {
+            let job = Open {
+                arrival: self.arrivals,
+                run: Run::Waits,
+                received: self.now,
+                deadline: until,
+                wanted_until: until,
+                places: vec![task.reply.clone()],
+            };
+            self.arrivals += 1;
+            self.open.insert(key, job);
+            self.start();
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        let (running, waiting) = self.load();
+        running >= self.config.max_concurrent && waiting >= self.config.max_queued
+    }
+
+    /// Jobs start in the order they arrived, as long as there are places.
+    fn start(&mut self) {
+        let (mut running, mut waiting) = self.load();
+        while running < self.config.max_concurrent && waiting > 0 {
+            let waits = self.open.iter_mut().filter(|(_, job)| job.run == Run::Waits);
+            let Some((key, job)) = waits.min_by_key(|(_, job)| job.arrival) else { return };
+            job.run = Run::Starts;
+            let time_left = job.deadline.since(self.now);
+            self.expected.push_back(Expected::Start { key: key.clone(), time_left });
+            running += 1;
+            waiting -= 1;
+        }
+    }
+
+    /// A running job says that it is done.
+    fn done(&mut self, name: JobId, observed: &Result<Value, Arc<str>>) {
+        let named = self.open.iter().find(|(_, job)| job.run == Run::Runs(name));
+        let Some(key) = named.map(|(key, _)| key.clone()) else { return };
+        let Some(job) = self.open.remove(&key) else { return };
+        let response_time = self.now.since(job.received);
+        *(if observed.is_ok() { &mut self.counters.succeeded } else { &mut self.counters.failed }) += 1;
+        self.counters.processing_time = self.counters.processing_time.saturating_add(response_time);
+        self.answer(&key, job.places, observed, response_time);
+        self.kept_until.insert((self.now.after(self.config.remember), job.arrival), key.clone());
+        self.kept.insert(key, Kept { observed: observed.clone(), response_time });
+        self.forget();
+        self.start();
+        self.report_if_drained();
+    }
+
+    /// Jobs whose time is over are stopped. Those that are still wanted, by somebody who asked later, wait for another
+    /// start: behind the others if they have had one.
+    fn give_up(&mut self) {
+        let mut over: Vec<_> = self.open.values_mut().filter(|job| job.deadline <= self.now).collect();
+        over.sort_unstable_by_key(|job| (job.deadline, job.arrival));
+        for job in over {
+            if let Run::Runs(name) = std::mem::replace(&mut job.run, Run::Waits) {
+                self.expected.push_back(Expected::Exactly(Output::Abort(name)));
+                job.arrival = self.arrivals;
+                self.arrivals += 1;
+            }
+            job.deadline = job.wanted_until;
+        }
+        let before = self.open.len();
+        self.open.retain(|_, job| job.deadline > self.now);
+        self.counters.tasks_expired += (before - self.open.len()) as u64;
+    }
+
+    /// Forgets answers that are too old, and the oldest of too many.
+    fn forget(&mut self) {
+        while let Some(((until, _), _)) = self.kept_until.first_key_value()
+            && (*until <= self.now || self.kept_until.len() > self.config.max_remembered)
+        {
+            let forgotten = self.kept_until.pop_first();
+            forgotten.and_then(|(_, key)| self.kept.remove(&key));
+        }
+    }
+
+    fn answer(
+        &mut self,
+        key: &Key,
+        places: impl IntoIterator<Item = ReplyTo>,
+        observed: &Result<Value, Arc<str>>,
+        response_time: Duration,
+    ) {
+        for reply in places {
+            let request = key.0.clone();
+            self.expect(Output::Answer(WorkResult { request, reply, observed: observed.clone(), response_time }));
+        }
+    }
+
+    /// Says where the worker stands, and when it will again; a farewell is the last word.
+    fn announce(&mut self) {
+        let state = match self.intake {
+            Intake::Open => PresenceState::Live,
+            Intake::Closed if self.open.is_empty() => PresenceState::Left,
+            Intake::ClosesAt(_) | Intake::Closed => PresenceState::Draining,
+        };
+        let again = self.bus_up && state != PresenceState::Left;
+        self.announces_at = again.then(|| self.now.after(self.config.announce_every));
+        if self.bus_up {
+            self.expect(Output::Announce(state));
+        }
+    }
+
+    fn report_if_drained(&mut self) {
+        if self.intake == Intake::Closed && self.open.is_empty() {
+            self.announce();
+            self.expect(Output::Drained);
+        }
+    }
+}
