@@ -62,6 +62,8 @@ macro_rules! checkers {
 }
 
 checkers! {
+    bounds,
+    counters,
     panics,
     punctual,
 }
