@@ -66,6 +66,7 @@ checkers! {
     counters,
     panics,
     punctual,
+    wire,
 }
 
 impl Checkers {
