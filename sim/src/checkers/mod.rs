@@ -3,6 +3,10 @@
 //! A checker sees every event of a run and says when its invariant is broken. Safety is judged while the run goes on;
 //! what must be true in the end, once the faults have healed, is judged at [`What::Ended`](crate::event::What::Ended).
 
+mod hosts;
+#[cfg(test)]
+mod rig;
+
 use crate::Depth;
 use crate::event::Event;
 use crate::scenario::Scenario;
@@ -57,7 +61,13 @@ macro_rules! checkers {
     };
 }
 
-checkers! {}
+checkers! {
+    bounds,
+    counters,
+    panics,
+    punctual,
+    wire,
+}
 
 impl Checkers {
     /// Shows an event to every checker; the first that objects is heard.

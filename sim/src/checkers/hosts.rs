@@ -1,0 +1,42 @@
+//! What checkers keep per process: found by the host's number, in constant time.
+
+use crate::host::Host;
+
+/// Something for every coordinator and every worker process.
+#[derive(Debug)]
+pub(super) struct PerHost<T> {
+    coordinators: Vec<T>,
+    workers: Vec<T>,
+}
+
+impl<T: Default> PerHost<T> {
+    pub(super) fn new() -> Self {
+        Self { coordinators: Vec::new(), workers: Vec::new() }
+    }
+
+    /// What is kept for a host; `None` if it is neither a coordinator nor a worker.
+    pub(super) fn get(&mut self, host: Host) -> Option<&mut T> {
+        match host {
+            Host::Coordinator(number) => Some(entry(&mut self.coordinators, number)),
+            Host::Worker(number) => Some(entry(&mut self.workers, number)),
+            Host::Broker | Host::Client(_) | Host::Adversary => None,
+        }
+    }
+
+    /// Everything that is kept, with its host.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (Host, &mut T)> {
+        let coordinators =
+            self.coordinators.iter_mut().zip(0..).map(|(kept, number)| (Host::Coordinator(number), kept));
+        let workers = self.workers.iter_mut().zip(0..).map(|(kept, number)| (Host::Worker(number), kept));
+        coordinators.chain(workers)
+    }
+}
+
+/// What is kept under a number.
+pub(super) fn entry<T: Default>(all: &mut Vec<T>, number: u8) -> &mut T {
+    let index = usize::from(number);
+    if all.len() <= index {
+        all.resize_with(index + 1, T::default);
+    }
+    &mut all[index]
+}

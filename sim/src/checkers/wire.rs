@@ -1,0 +1,624 @@
+//! What a machine wants said is said, and what a host receives its machine is told: all of it, once, in order, unchanged.
+//!
+//! What a machine wants sent is the next thing its host's bus is given. What is received waits here until the machine is
+//! told, which it must be before it settles next.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_core::coordinator::{self, Presence, PresenceState, Undelivered, UndeliveredCause, WorkerResult};
+use quorate_core::id::{TaskId, WorkerId};
+use quorate_core::value::Value;
+use quorate_core::worker::{self, WorkResult};
+use quorate_runtime::bus::PublishError;
+
+use super::hosts::{PerHost, entry};
+use super::{Checker, Context};
+use crate::Depth;
+use crate::event::{Body, Event, Message, What};
+use crate::host::Host;
+use crate::scenario::FaultKind;
+
+const TASKS: &str = "oracle.tasks";
+const RESULTS: &str = "oracle.results";
+const PRESENCE: &str = "oracle.workers";
+const PING: &str = "$SRV.PING";
+const INBOX: &str = "_INBOX.";
+const PING_TOKEN: &str = "ping";
+
+/// A driver that takes this many messages of one kind in a pass leaves an announcement for the next.
+const BATCH: u32 = 256;
+
+/// What a coordinator must be told.
+#[derive(Debug)]
+enum Told {
+    Result(WorkerResult),
+    Undelivered(TaskId),
+    Pong(Presence),
+}
+
+/// What the host's bus must be given next.
+#[derive(Debug)]
+enum Said {
+    Task(coordinator::Task),
+    Answer(WorkResult),
+    Announcement(PresenceState),
+}
+
+/// What is on its way within one host.
+#[derive(Debug, Default)]
+struct Edge {
+    said: Option<Said>,
+    /// A task that the bus refused, which the machine must be told next.
+    refused: Option<Undelivered>,
+    /// Received on the subjects for results, in order.
+    told: VecDeque<Told>,
+    /// Received on the subject for announcements, in order.
+    announced: VecDeque<Presence>,
+    /// Tasks received by a worker, in order.
+    tasks: VecDeque<worker::Task>,
+    /// Where a worker must say that it is there.
+    pings: VecDeque<Arc<str>>,
+    /// Messages received since the machine settled.
+    received: u32,
+    /// `_INBOX.<instance>.`, once it is known.
+    inbox: Option<Box<str>>,
+    /// Whether the workers must be called.
+    call: bool,
+}
+
+/// What is known of a worker process beforehand.
+#[derive(Clone, Debug, Default)]
+struct Worker {
+    id: Option<WorkerId>,
+    replicated: bool,
+    /// A fault makes it send something else than its machine wants.
+    mischievous: bool,
+    /// A fault keeps its word on itself back.
+    unheard: bool,
+}
+
+/// Watches the edge between hosts and the network.
+pub(super) struct Wire {
+    edges: PerHost<Edge>,
+    workers: Vec<Worker>,
+    depth: Depth,
+    /// Whether values may come that no worker of ours would send, which the stage and the driver may word differently.
+    strange_values: bool,
+}
+
+pub(super) fn new(context: &Context<'_>) -> Wire {
+    let mut workers: Vec<Worker> = Vec::new();
+    for worker in &context.scenario.cluster.workers {
+        let known = Worker { id: Some(worker.id()), replicated: worker.replicated, ..Worker::default() };
+        *entry(&mut workers, worker.number) = known;
+    }
+    let mut strange_values = false;
+    for fault in &context.scenario.faults {
+        match fault.kind {
+            FaultKind::Mischief(Host::Worker(number), ..) => {
+                entry(&mut workers, number).mischievous = true;
+                strange_values = true;
+            }
+            FaultKind::PresenceLost(Host::Worker(number)) => entry(&mut workers, number).unheard = true,
+            _ => {}
+        }
+    }
+    Wire { edges: PerHost::new(), workers, depth: context.depth, strange_values }
+}
+
+/// A time-to-live on the wire: whole milliseconds, rounded up.
+fn on_the_wire(ttl: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
+}
+
+/// Whether a failure is told in the same words; an empty text would not say that anything failed.
+fn same_words(meant: &str, said: &str) -> bool {
+    meant == said || (meant.is_empty() && said == "failed")
+}
+
+fn same_observation(meant: &Result<Value, Arc<str>>, said: &Result<Value, Arc<str>>) -> bool {
+    match (meant, said) {
+        (Ok(meant), Ok(said)) => meant == said,
+        (Err(meant), Err(said)) => same_words(meant, said),
+        _ => false,
+    }
+}
+
+/// The last token of a reply subject `_INBOX.<instance>.<token>`.
+fn inbox_token(subject: &str) -> Option<&str> {
+    let (_, token) = subject.strip_prefix(INBOX)?.split_once('.')?;
+    Some(token)
+}
+
+impl Edge {
+    /// Notes what a coordinator received.
+    fn coordinator_received(&mut self, message: &Message) {
+        self.received += 1;
+        match (&*message.subject, &message.body) {
+            (PRESENCE, Body::Presence(presence)) => self.announced.push_back(presence.clone()),
+            (PRESENCE, _) => {}
+            (RESULTS, Body::Result(result)) => self.told.push_back(Told::Result(told(result, None))),
+            (RESULTS, _) => {}
+            (subject, body) => match (inbox_token(subject), body) {
+                (Some(PING_TOKEN), Body::Presence(presence)) => self.told.push_back(Told::Pong(presence.clone())),
+                (Some(PING_TOKEN) | None, _) => {}
+                (Some(token), body) => match (token.parse().map(TaskId), body) {
+                    (Ok(task), Body::Result(result)) => self.told.push_back(Told::Result(told(result, Some(task)))),
+                    (Ok(task), Body::NoResponders) => self.told.push_back(Told::Undelivered(task)),
+                    _ => {}
+                },
+            },
+        }
+    }
+
+    /// Notes what a worker received.
+    fn worker_received(&mut self, message: &Message) {
+        match (&*message.subject, &message.body) {
+            (TASKS, Body::Task(task)) => self.tasks.push_back(worker::Task {
+                request: task.request.clone(),
+                query: task.query.clone(),
+                ttl: Some(task.ttl),
+                reply: message.reply.clone(),
+            }),
+            (subject, Body::Ping) if subject.starts_with(PING) => self.pings.extend(message.reply.clone()),
+            _ => {}
+        }
+    }
+
+    /// A machine is told something, or has settled: what it wanted said must have been.
+    fn must_be_said(&self, host: Host) -> Result<(), String> {
+        match &self.said {
+            Some(said) => Err(format!("{host} did not send what its machine wanted sent: {said:?}")),
+            None => Ok(()),
+        }
+    }
+
+    fn coordinator_told(&mut self, host: Host, input: &coordinator::Input, strange: bool) -> Result<(), String> {
+        use coordinator::Input;
+        self.must_be_said(host)?;
+        if let Some(refused) = self.refused.take() {
+            return match input {
+                Input::Undelivered(undelivered) if *undelivered == refused => Ok(()),
+                _ => Err(format!("{host} was told {input:?} instead of {refused:?}")),
+            };
+        }
+        let was_received = match input {
+            Input::Result(result) => match self.told.pop_front() {
+                Some(Told::Result(received)) => same_result(&received, result, strange),
+                _ => false,
+            },
+            Input::Undelivered(Undelivered { task, cause: UndeliveredCause::NoResponders }) => {
+                matches!(self.told.pop_front(), Some(Told::Undelivered(received)) if received == *task)
+            }
+            Input::Undelivered(_) => false,
+            Input::Presence(presence) => {
+                if matches!(self.told.front(), Some(Told::Pong(pong)) if pong == presence) {
+                    self.told.pop_front();
+                    true
+                } else {
+                    self.announced.pop_front().is_some_and(|announced| announced == *presence)
+                }
+            }
+            Input::BusUp => {
+                self.call = true;
+                true
+            }
+            Input::BusDown => {
+                self.call = false;
+                true
+            }
+            Input::Submit(_) | Input::Cancel(_) | Input::Drain => true,
+        };
+        if was_received {
+            Ok(())
+        } else {
+            Err(format!("{host} was told what it had not received next: {input:?}"))
+        }
+    }
+
+    fn worker_told(&mut self, host: Host, input: &worker::Input) -> Result<(), String> {
+        match input {
+            worker::Input::Task(task) => match self.tasks.pop_front() {
+                Some(received) if received == *task => Ok(()),
+                received => Err(format!("{host} received {received:?} and its machine was told {task:?}")),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// A coordinator's bus was given a message.
+    fn coordinator_says(&mut self, host: Host, message: &Message, error: Option<PublishError>) -> Result<(), String> {
+        match (self.said.take(), &message.body) {
+            (Some(Said::Task(meant)), Body::Task(said)) => {
+                let same = *message.subject == *TASKS
+                    && meant.request == said.request
+                    && meant.query == said.query
+                    && meant.attempt == said.attempt
+                    && on_the_wire(meant.ttl) == said.ttl;
+                if !same || !self.is_inbox(message.reply.as_deref(), meant.id) {
+                    return Err(format!("{host} sent {message:?} for {meant:?}"));
+                }
+                self.refused = error.map(|error| {
+                    let cause = match error {
+                        PublishError::Disconnected => UndeliveredCause::Disconnected,
+                        PublishError::Full | PublishError::Refused => UndeliveredCause::QueueFull,
+                    };
+                    Undelivered { task: meant.id, cause }
+                });
+                Ok(())
+            }
+            (None, Body::Ping) => {
+                self.call = false;
+                Ok(())
+            }
+            (said, _) => Err(format!("{host} sent {message:?}, and its machine wanted sent: {said:?}")),
+        }
+    }
+
+    /// Whether a reply subject is `_INBOX.<instance>.<task>`, with the same instance as ever.
+    fn is_inbox(&mut self, reply: Option<&str>, task: TaskId) -> bool {
+        let Some((prefix, token)) = reply.and_then(|reply| reply.rsplit_once('.')) else { return false };
+        if token.parse() != Ok(task.0) || !prefix.starts_with(INBOX) {
+            return false;
+        }
+        let inbox = self.inbox.get_or_insert_with(|| prefix.into());
+        **inbox == *prefix
+    }
+
+    /// A worker's bus was given a message.
+    fn worker_says(&mut self, host: Host, worker: &Worker, message: &Message) -> Result<(), String> {
+        if let Body::Presence(presence) = &message.body
+            && *message.subject != *PRESENCE
+        {
+            let asked = self.pings.pop_front();
+            let right = asked.as_ref() == Some(&message.subject) && is_of(presence, worker);
+            return if right || worker.unheard {
+                Ok(())
+            } else {
+                Err(format!("{host} sent {message:?} to whoever called the workers on {asked:?}"))
+            };
+        }
+        if worker.mischievous && matches!(message.body, Body::Result(_) | Body::Garbage(_)) {
+            return Ok(());
+        }
+        let right = match (&self.said, &message.body) {
+            (Some(Said::Answer(meant)), Body::Result(said)) => {
+                *message.subject == *meant.reply.as_deref().unwrap_or(RESULTS)
+                    && Some(&said.worker) == worker.id.as_ref()
+                    && said.request == meant.request
+                    && said.response_time == meant.response_time
+                    && same_observation(&meant.observed, &said.observed)
+            }
+            (Some(Said::Announcement(meant)), Body::Presence(said)) => said.state == *meant && is_of(said, worker),
+            _ => false,
+        };
+        if right {
+            self.said = None;
+            Ok(())
+        } else {
+            Err(format!("{host} sent {message:?}, and its machine wanted sent: {:?}", self.said))
+        }
+    }
+
+    fn coordinator_settled(&mut self, host: Host, depth: Depth) -> Result<(), String> {
+        self.must_be_said(host)?;
+        // One announcement may wait while results come faster than they are taken.
+        let may_wait = usize::from(depth == Depth::Network && self.received >= BATCH);
+        self.received = 0;
+        if let Some(refused) = &self.refused {
+            Err(format!("{host} was not told of {refused:?}"))
+        } else if let Some(told) = self.told.front() {
+            Err(format!("{host} received {told:?} and its machine was not told"))
+        } else if self.announced.len() > may_wait {
+            Err(format!("{host} received {:?} and its machine was not told", self.announced))
+        } else if self.call && depth == Depth::Network {
+            Err(format!("{host} did not call the workers when the bus came up"))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn worker_settled(&mut self, host: Host, worker: &Worker) -> Result<(), String> {
+        self.must_be_said(host)?;
+        if let Some(task) = self.tasks.front() {
+            Err(format!("{host} received {task:?} and its machine was not told"))
+        } else if !worker.unheard && !self.pings.is_empty() {
+            Err(format!("{host} was called on {:?} and did not answer", self.pings))
+        } else {
+            self.pings.clear();
+            Ok(())
+        }
+    }
+}
+
+fn told(result: &crate::event::WorkerResult, task: Option<TaskId>) -> WorkerResult {
+    WorkerResult {
+        worker: result.worker.clone(),
+        request: result.request.clone(),
+        task,
+        observed: result.observed.clone(),
+        response_time: result.response_time,
+    }
+}
+
+fn same_result(received: &WorkerResult, told: &WorkerResult, strange: bool) -> bool {
+    let same_observed = match (&received.observed, &told.observed) {
+        (Err(_), Err(_)) if strange => true,
+        (received, told) => received == told,
+    };
+    same_observed
+        && received.worker == told.worker
+        && received.request == told.request
+        && received.task == told.task
+        && received.response_time == told.response_time
+}
+
+fn is_of(presence: &Presence, worker: &Worker) -> bool {
+    Some(&presence.worker) == worker.id.as_ref() && presence.replicated == worker.replicated
+}
+
+impl Wire {
+    fn worker(&self, host: Host) -> Option<&Worker> {
+        match host {
+            Host::Worker(number) => self.workers.get(usize::from(number)),
+            _ => None,
+        }
+    }
+
+    fn worker_wants(&mut self, host: Host, said: Said) -> Result<(), String> {
+        let skipped = self.worker(host).is_some_and(|worker| match said {
+            Said::Answer(_) => worker.mischievous,
+            Said::Announcement(_) => worker.unheard,
+            Said::Task(_) => false,
+        });
+        if let Some(edge) = self.edges.get(host) {
+            edge.must_be_said(host)?;
+            edge.said = Some(said).filter(|_| !skipped);
+        }
+        Ok(())
+    }
+
+    fn says(&mut self, host: Host, message: &Message, error: Option<PublishError>) -> Result<(), String> {
+        match host {
+            Host::Coordinator(_) => match self.edges.get(host) {
+                Some(edge) => edge.coordinator_says(host, message, error),
+                None => Ok(()),
+            },
+            Host::Worker(number) => match (self.edges.get(host), self.workers.get(usize::from(number))) {
+                (Some(_), Some(worker))
+                    if worker.unheard && matches!(message.body, Body::Presence(_)) && *message.subject == *PRESENCE =>
+                {
+                    Ok(())
+                }
+                (Some(edge), Some(worker)) => edge.worker_says(host, worker, message),
+                _ => Ok(()),
+            },
+            Host::Broker | Host::Client(_) | Host::Adversary => Ok(()),
+        }
+    }
+}
+
+impl Checker for Wire {
+    fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
+        let host = event.host;
+        match event.what {
+            What::Sent(message) => return self.says(host, message, None),
+            What::Unsent(message, error) => return self.says(host, message, Some(error)),
+            What::WorkerOutput(_, worker::Output::Answer(answer)) => {
+                return self.worker_wants(host, Said::Answer(answer.clone()));
+            }
+            What::WorkerOutput(_, worker::Output::Announce(state)) => {
+                return self.worker_wants(host, Said::Announcement(*state));
+            }
+            _ => {}
+        }
+        let strange = self.strange_values;
+        let Some(edge) = self.edges.get(host) else { return Ok(()) };
+        match event.what {
+            What::Received(message) => match host {
+                Host::Coordinator(_) => edge.coordinator_received(message),
+                _ => edge.worker_received(message),
+            },
+            What::CoordinatorInput(_, input) => return edge.coordinator_told(host, input, strange),
+            What::WorkerInput(_, input) => {
+                edge.must_be_said(host)?;
+                return edge.worker_told(host, input);
+            }
+            What::CoordinatorOutput(_, output) => {
+                edge.must_be_said(host)?;
+                if let Some(refused) = &edge.refused {
+                    return Err(format!("{host} was not told of {refused:?}"));
+                }
+                if let coordinator::Output::Publish(task) = output {
+                    edge.said = Some(Said::Task(task.clone()));
+                }
+            }
+            What::WorkerOutput(..) | What::CoordinatorWoken(_) | What::WorkerWoken(_) => edge.must_be_said(host)?,
+            What::CoordinatorSettled(..) => return edge.coordinator_settled(host, self.depth),
+            What::WorkerSettled(..) => {
+                if let Host::Worker(number) = host
+                    && let Some(worker) = self.workers.get(usize::from(number))
+                {
+                    return edge.worker_settled(host, worker);
+                }
+            }
+            What::Started { .. } | What::Crashed | What::Stopped => *edge = Edge::default(),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use quorate_core::coordinator::{Input, Output, PresenceState, Undelivered, UndeliveredCause};
+    use quorate_core::id::TaskId;
+    use quorate_core::value::Value;
+    use quorate_core::worker;
+    use quorate_runtime::bus::PublishError;
+
+    use crate::checkers::rig::{
+        COORDINATOR, Rig, WORKER, id, live, presence, query, request, result, submit, task, task_message,
+    };
+    use crate::event::{Body, Message, Task, What, WorkerResult};
+    use crate::scenario::{FaultKind, Mischief};
+
+    fn message(subject: &str, body: Body) -> Message {
+        Message { subject: subject.into(), reply: None, body }
+    }
+
+    fn result_message(subject: &str, name: &str, value: i64) -> Message {
+        let observed = Ok(Value::Number(value.into()));
+        let response_time = Duration::from_millis(3);
+        message(subject, Body::Result(WorkerResult { worker: id(name), request: request(1), observed, response_time }))
+    }
+
+    /// A rig whose coordinator asks a request of number 1 on a bus that is up.
+    fn asking() -> Rig {
+        let mut rig = Rig::new(super::new);
+        rig.sends = true;
+        rig.coordinator(0, Input::BusUp);
+        rig.coordinator(1, submit(1));
+        rig
+    }
+
+    #[test]
+    fn what_is_received_is_told_and_what_is_wanted_is_said() {
+        let mut rig = asking();
+        rig.tell(COORDINATOR, What::Received(&message("oracle.workers", Body::Presence(live("w1")))));
+        rig.tell(COORDINATOR, What::Received(&result_message("_INBOX.c1.4294967296", "w1", 5)));
+        rig.tell(COORDINATOR, What::Received(&result_message("oracle.results", "w1", 6)));
+        rig.tell(COORDINATOR, What::Received(&message("oracle.results", Body::Garbage(7))));
+        rig.tell(COORDINATOR, What::Received(&message("_INBOX.c1.ping", Body::Presence(live("w2")))));
+        rig.begin_coordinator(result("w1", 1, Some(TaskId(1 << 32)), 5));
+        rig.begin_coordinator(result("w1", 1, None, 6));
+        rig.begin_coordinator(Input::Presence(live("w2")));
+        rig.begin_coordinator(Input::Presence(live("w1")));
+        rig.settle_coordinator();
+        let received = Message { reply: Some("_INBOX.c1.1".into()), ..message("oracle.tasks", Body::Garbage(1)) };
+        rig.tell(WORKER, What::Received(&received));
+        let asked = Task { request: request(1), query: query(), ttl: Duration::from_millis(500), attempt: 1 };
+        rig.tell(WORKER, What::Received(&Message { body: Body::Task(asked), ..received }));
+        rig.worker(2, task(1, 500));
+        rig.expect_fine();
+    }
+
+    #[test]
+    fn a_task_that_is_not_sent_or_not_as_it_is_meant_is_found() {
+        let mut rig = Rig::new(super::new);
+        rig.coordinator(0, Input::BusUp);
+        rig.coordinator(1, submit(1));
+        rig.expect_violation("did not send");
+        let mut rig = Rig::new(super::new);
+        let meant = quorate_core::coordinator::Task {
+            id: TaskId(1),
+            request: request(1),
+            query: query(),
+            ttl: Duration::from_micros(1_500),
+            attempt: 1,
+        };
+        rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Publish(meant.clone())));
+        rig.tell(COORDINATOR, What::Sent(&task_message(&meant)));
+        rig.expect_fine();
+        rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Publish(meant.clone())));
+        let other = quorate_core::coordinator::Task { ttl: Duration::from_millis(1), ..meant };
+        rig.tell(COORDINATOR, What::Sent(&task_message(&other)));
+        rig.expect_violation("sent");
+    }
+
+    #[test]
+    fn a_task_that_is_refused_by_the_bus_must_be_told() {
+        let refused = |cause| {
+            let mut rig = Rig::new(super::new);
+            rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), &Input::BusUp));
+            let meant = quorate_core::coordinator::Task {
+                id: TaskId(1),
+                request: request(1),
+                query: query(),
+                ttl: Duration::from_millis(1),
+                attempt: 1,
+            };
+            rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Publish(meant.clone())));
+            rig.tell(COORDINATOR, What::Unsent(&task_message(&meant), PublishError::Full));
+            let undelivered = Undelivered { task: TaskId(1), cause };
+            rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), &Input::Undelivered(undelivered)));
+            rig
+        };
+        refused(UndeliveredCause::QueueFull).expect_fine();
+        refused(UndeliveredCause::Disconnected).expect_violation("instead of");
+    }
+
+    #[test]
+    fn a_result_that_is_not_told_is_found() {
+        let mut rig = asking();
+        rig.tell(COORDINATOR, What::Received(&result_message("oracle.results", "w1", 5)));
+        rig.wake_coordinator(2);
+        rig.expect_violation("its machine was not told");
+    }
+
+    #[test]
+    fn a_result_that_was_not_received_is_found() {
+        let mut rig = asking();
+        rig.tell(COORDINATOR, What::Received(&result_message("oracle.results", "w1", 5)));
+        rig.coordinator(2, result("w1", 1, None, 5));
+        rig.expect_fine();
+        rig.coordinator(2, result("w1", 1, None, 5));
+        rig.expect_violation("not received next");
+    }
+
+    #[test]
+    fn a_result_that_is_told_of_another_task_is_found() {
+        let mut rig = asking();
+        rig.tell(COORDINATOR, What::Received(&result_message("_INBOX.c1.1", "w1", 5)));
+        rig.coordinator(2, result("w1", 1, Some(TaskId(2)), 5));
+        rig.expect_violation("not received next");
+    }
+
+    /// A worker's rig, and the answer and the announcement it wants sent.
+    fn worker_says(rig: &mut Rig, value: i64, state: PresenceState) {
+        let answer = worker::WorkResult {
+            request: request(1),
+            reply: None,
+            observed: Ok(Value::Number(5.into())),
+            response_time: Duration::from_millis(3),
+        };
+        rig.tell(WORKER, What::WorkerOutput(rig.now(), &worker::Output::Answer(answer)));
+        rig.tell(WORKER, What::Sent(&result_message("oracle.results", "w1", value)));
+        rig.tell(WORKER, What::WorkerOutput(rig.now(), &worker::Output::Announce(PresenceState::Live)));
+        let announcement = message("oracle.workers", Body::Presence(presence("w1", state)));
+        rig.tell(WORKER, What::Unsent(&announcement, PublishError::Disconnected));
+        rig.settled_worker();
+    }
+
+    #[test]
+    fn a_worker_sends_what_its_machine_wants_sent() {
+        let mut rig = Rig::new(super::new);
+        worker_says(&mut rig, 5, PresenceState::Live);
+        rig.expect_fine();
+        worker_says(&mut rig, 6, PresenceState::Live);
+        rig.expect_violation("wanted sent");
+        let mut rig = Rig::new(super::new);
+        worker_says(&mut rig, 5, PresenceState::Left);
+        rig.expect_violation("wanted sent");
+        let mut rig = Rig::with_faults(super::new, vec![FaultKind::Mischief(WORKER, Mischief::Corrupt, 1)]);
+        worker_says(&mut rig, 6, PresenceState::Live);
+        rig.expect_fine();
+    }
+
+    #[test]
+    fn a_call_is_answered() {
+        let call = Message { reply: Some("_INBOX.c1.ping".into()), ..message("$SRV.PING.quorate-worker", Body::Ping) };
+        let mut rig = Rig::new(super::new);
+        rig.tell(WORKER, What::Received(&call));
+        rig.tell(WORKER, What::Sent(&message("_INBOX.c1.ping", Body::Presence(live("w1")))));
+        rig.settled_worker();
+        rig.expect_fine();
+        rig.tell(WORKER, What::Received(&call));
+        rig.settled_worker();
+        rig.expect_violation("did not answer");
+    }
+}
