@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use quorate_core::Coordinator;
 use quorate_core::coordinator::{Input, Output, Task, Undelivered, UndeliveredCause, WorkerResult};
@@ -186,7 +187,8 @@ impl Stage<'_> {
         let body = Body::Task(event::Task {
             request: task.request.clone(),
             query: task.query.clone(),
-            ttl: task.ttl,
+            // On the wire it is in whole milliseconds.
+            ttl: Duration::from_millis(task.ttl.as_nanos().div_ceil(1_000_000) as u64),
             attempt: task.attempt,
         });
         let message = Arc::new(Message { subject: tasks, reply: Some(reply.into()), body });
