@@ -63,6 +63,7 @@ macro_rules! checkers {
 
 checkers! {
     bounds,
+    conformance,
     counters,
     panics,
     punctual,
