@@ -10,6 +10,7 @@ mod adversary;
 pub mod checkers;
 pub mod coverage;
 pub mod event;
+pub mod floor;
 pub mod host;
 mod instance;
 pub mod machines;

@@ -1,0 +1,7 @@
+//! The floors: how fast the same numbers of hosts, messages and events move when nothing is done with them.
+
+mod heap;
+mod turmoil;
+
+pub use heap::heap_floor;
+pub use turmoil::{TurmoilLoad, turmoil_floor};
