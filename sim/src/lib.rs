@@ -14,6 +14,7 @@ pub mod machines;
 pub mod network;
 pub mod random;
 pub mod scenario;
+pub mod shrink;
 pub mod trace;
 mod watch;
 

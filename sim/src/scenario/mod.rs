@@ -2,6 +2,7 @@
 
 mod cluster;
 mod fault;
+mod generate;
 
 use std::path::Path;
 
