@@ -9,6 +9,7 @@
 pub mod checkers;
 pub mod coverage;
 pub mod event;
+pub mod explain;
 pub mod host;
 pub mod machines;
 pub mod network;
