@@ -1,5 +1,6 @@
 //! What a run should reach now and then: a simulation that reaches nothing finds nothing.
 
+use crate::Depth;
 use crate::checkers::Context;
 use crate::event::Event;
 
@@ -29,6 +30,13 @@ macro_rules! sometimes {
 sometimes! {
     /// a late result was dropped
     LateResult,
+}
+
+impl Sometimes {
+    /// Whether it can be reached at this depth at all.
+    pub const fn is_possible(self, _depth: Depth) -> bool {
+        true
+    }
 }
 
 /// What one run reached, as a set.
