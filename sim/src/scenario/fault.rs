@@ -98,3 +98,26 @@ pub enum Forgery {
     /// It sends a task of its own to the workers.
     Task,
 }
+
+impl FaultKind {
+    /// The hosts it concerns.
+    pub fn hosts(&self) -> Vec<Host> {
+        match self {
+            Self::Partition(one, other)
+            | Self::PartitionOneWay(one, other)
+            | Self::Hold(one, other)
+            | Self::Slow(one, other, _)
+            | Self::Loss(one, other, _) => vec![*one, *other],
+            Self::Crash(host)
+            | Self::Stop(host)
+            | Self::Freeze(host)
+            | Self::SlowSource(host, _)
+            | Self::FailSource(host, _)
+            | Self::Mischief(host, ..)
+            | Self::PresenceLost(host) => vec![*host],
+            Self::ReconnectStorm(_) => vec![Host::Broker],
+            Self::Lie(hosts, _) => hosts.clone(),
+            Self::Forge(..) => vec![Host::Adversary],
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Plays a scenario apart from everything else in this process, and survives it.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::thread;
+
+use quorate_sim::checkers::Violation;
+use quorate_sim::coverage::Reached;
+use quorate_sim::event::Event;
+use quorate_sim::{Depth, Listener, Report, Scenario};
+
+/// The stack of a thread that plays: a debug build needs more than the default.
+const STACK_BYTES: usize = 16 << 20;
+/// The name that a panic of the simulation itself has among the checkers.
+const PANIC: &str = "panic";
+
+thread_local! {
+    /// What the last panic of this thread said, and where.
+    static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Plays a scenario. A panic is a violation like any other.
+pub(super) fn play(scenario: &Scenario, depth: Depth, listener: Option<Listener>) -> Report {
+    apart(depth, listener, |listener| quorate_sim::run(scenario, depth, listener))
+}
+
+/// Runs `run` where nothing of another run can be seen: the network's runs leave something in their thread, and have a
+/// fresh one each.
+fn apart(depth: Depth, listener: Option<Listener>, run: impl FnOnce(Option<Listener>) -> Report + Send) -> Report {
+    note_panics();
+    // Kept outside, so that a panic does not lose it.
+    let seen = Arc::new(Mutex::new(Seen::default()));
+    let watched = watched(listener, seen.clone());
+    let caught = || {
+        let result = panic::catch_unwind(AssertUnwindSafe(|| run(watched)));
+        result.map_err(|panic| LAST_PANIC.take().unwrap_or_else(|| words(&*panic)))
+    };
+    let result = match depth {
+        Depth::Machines => caught(),
+        Depth::Network => thread::scope(|scope| {
+            let thread = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, caught);
+            thread.expect("the system has a thread for it").join().expect("panics are caught")
+        }),
+    };
+    let seen = *seen.lock().unwrap_or_else(PoisonError::into_inner);
+    result.unwrap_or_else(|text| Report {
+        hash: 0,
+        events: seen.events,
+        messages: 0,
+        reached: Reached::default(),
+        violation: Some(Violation { checker: PANIC, at: seen.at, text }),
+    })
+}
+
+/// How far a run has got.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    events: u64,
+    at: u64,
+}
+
+/// A listener that also notes how far a run has got. Without one there is no listener: it would cost time.
+fn watched(listener: Option<Listener>, seen: Arc<Mutex<Seen>>) -> Option<Listener> {
+    let mut listener = listener?;
+    Some(Box::new(move |event: &Event<'_>| {
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen = Seen { events: seen.events + 1, at: event.at };
+        drop(seen);
+        listener(event);
+    }))
+}
+
+/// Keeps what panics say for the report, instead of having it printed among the progress.
+fn note_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let default = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let place =
+                info.location().map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
+            let text = format!("{}{place}", words(info.payload()));
+            if std::env::var_os("RUST_BACKTRACE").is_some() {
+                default(info);
+            }
+            LAST_PANIC.set(Some(text));
+        }));
+    });
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("a panic without words").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quorate_sim::event::What;
+    use quorate_sim::host::Host;
+
+    #[test]
+    fn a_panic_is_a_violation_with_its_place_and_time() {
+        for depth in [Depth::Network, Depth::Machines] {
+            let report = apart(depth, Some(Box::new(|_| {})), |listener| {
+                listener.expect("there is one")(&Event { at: 12, host: Host::Broker, what: What::Healed });
+                panic!("a host {}", "gave up")
+            });
+            let violation = report.violation.expect("it panicked");
+            assert_eq!((violation.checker, violation.at, report.events), (PANIC, 12, 1));
+            assert!(
+                violation.text.starts_with("a host gave up at ") && violation.text.contains("play.rs"),
+                "{violation:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_network_leaves_nothing_in_a_thread() {
+        thread_local!(static RUNS: RefCell<u32> = const { RefCell::new(0) });
+        let scenario = Scenario::generate(1);
+        let seen = || {
+            apart(Depth::Network, None, |listener| {
+                let events = u64::from(RUNS.with_borrow_mut(|runs| {
+                    *runs += 1;
+                    *runs
+                }));
+                Report { events, ..quorate_sim::run(&scenario, Depth::Machines, listener) }
+            })
+            .events
+        };
+        assert_eq!((seen(), seen()), (1, 1));
+    }
+}

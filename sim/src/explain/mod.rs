@@ -1,0 +1,26 @@
+//! Shows a run to people: as a timeline on a terminal, and as a page for a browser.
+
+mod html;
+mod text;
+mod timeline;
+pub mod words;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use html::page;
+pub use text::{Detail, lines};
+pub use timeline::{Arrow, Kind, Moment, Span, Timeline};
+
+use crate::Depth;
+use crate::scenario::Scenario;
+use crate::watch::{Listener, Report};
+use timeline::Recorder;
+
+/// Plays a scenario and keeps what happens. `play` plays it and shows every event to its listener.
+pub fn record(scenario: &Scenario, depth: Depth, play: impl FnOnce(Listener) -> Report) -> (Timeline, Report) {
+    let recorder = Arc::new(Mutex::new(Recorder::new(scenario, depth)));
+    let listener = recorder.clone();
+    let report = play(Box::new(move |event| listener.lock().unwrap_or_else(PoisonError::into_inner).event(event)));
+    let mut recorder = recorder.lock().unwrap_or_else(PoisonError::into_inner);
+    (recorder.finish(report.violation.as_ref()), report)
+}

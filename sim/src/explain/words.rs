@@ -1,0 +1,338 @@
+//! Events and faults in words: all texts about a run that are meant for people come from here.
+//!
+//! Ids, queries and the words of workers may come from somebody who means no good: every text is on one line, and
+//! nothing in it can steer a terminal.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use quorate_core::coordinator::{self, Presence, PresenceState, UndeliveredCause};
+use quorate_core::outcome::{Outcome, Status};
+use quorate_core::value::Value;
+use quorate_core::worker;
+
+use crate::event::{Asked, Body, Message, Reply, What};
+use crate::host::Host;
+use crate::scenario::{Fault, FaultKind, Forgery, Mischief, Scenario};
+
+/// The most characters of a text from a message or an answer that are shown.
+const MAX_SHOWN: usize = 120;
+
+/// An event in a few words, as it reads in the column of its host. A message and an answer are told without who is at
+/// the other end: see [`message`].
+pub fn event(what: &What<'_>) -> String {
+    clean(&match what {
+        What::Started { incarnation: 1 } => "started".to_owned(),
+        What::Started { incarnation } => format!("started again (process {incarnation})"),
+        What::Crashed => "crashed".to_owned(),
+        What::Stopping => "told to stop".to_owned(),
+        What::Stopped => "stopped".to_owned(),
+        What::CoordinatorInput(_, input) => coordinator_input(input),
+        What::CoordinatorOutput(_, output) => coordinator_output(output),
+        What::CoordinatorWoken(_) | What::WorkerWoken(_) => "woken".to_owned(),
+        What::CoordinatorSettled(..) | What::WorkerSettled(..) => "settled".to_owned(),
+        What::WorkerInput(_, input) => worker_input(input),
+        What::WorkerOutput(_, output) => worker_output(output),
+        What::Sent(message) => format!("→ {}", body(message)),
+        What::Unsent(message, error) => format!("⇥ {}: {error}", body(message)),
+        What::Received(message) => format!("← {}", body(message)),
+        What::Asked(question) => asked(question),
+        What::Replied(number, answer) => format!("answer to #{number}: {}", reply(answer)),
+        What::Vanished(number) => format!("gives up #{number}"),
+        What::FaultBegan(place, what) => format!("fault {place} begins: {}", fault(what)),
+        What::FaultEnded(place) => format!("fault {place} ends"),
+        What::Healed => "all faults have ended: everything must get well".to_owned(),
+        What::Ended => "the run is over".to_owned(),
+        What::Panicked(text) => format!("panicked: {text}"),
+    })
+}
+
+/// What a message says.
+pub fn message(message: &Message) -> String {
+    clean(&body(message))
+}
+
+/// A fault, without its times.
+pub fn fault(fault: &Fault) -> String {
+    let permille = |permille: u32| format!("{}.{} %", permille / 10, permille % 10);
+    match &fault.kind {
+        FaultKind::Partition(one, other) => format!("nothing gets from {one} to {other} or back"),
+        FaultKind::PartitionOneWay(from, to) => format!("nothing gets from {from} to {to}"),
+        FaultKind::Hold(one, other) => format!("what is sent between {one} and {other} is held back"),
+        FaultKind::Slow(one, other, millis) => format!("messages between {one} and {other} take {millis} ms"),
+        FaultKind::Loss(one, other, part) => format!("{} of what {one} and {other} send is lost", permille(*part)),
+        FaultKind::Crash(host) => format!("{host} is killed"),
+        FaultKind::Stop(host) => format!("{host} is told to stop"),
+        FaultKind::Freeze(host) => format!("{host} does nothing"),
+        FaultKind::ReconnectStorm(times) => format!("the broker closes all connections, {}", self::times(*times)),
+        FaultKind::SlowSource(host, millis) => format!("the source of {host} takes {millis} ms more"),
+        FaultKind::FailSource(host, part) => format!("the source of {host} fails in {} of cases", permille(*part)),
+        FaultKind::Lie(hosts, permille) => format!("{} observe {permille} ‰ too much", list(hosts)),
+        FaultKind::Mischief(host, what, part) => {
+            format!("{host} {} {} of its results", mischief(*what), permille(*part))
+        }
+        FaultKind::PresenceLost(host) => format!("what {host} says of itself is lost"),
+        FaultKind::Forge(forgery, times) => format!("the adversary {}, {}", forge(*forgery), self::times(*times)),
+    }
+}
+
+/// The fault schedule of a scenario, a line for each.
+pub fn schedule(scenario: &Scenario) -> Vec<String> {
+    let line = |fault: &Fault| {
+        let end = fault.at_ms.saturating_add(fault.for_ms);
+        format!("{} to {}: {}", millis(fault.at_ms), millis(end), self::fault(fault))
+    };
+    scenario.faults.iter().map(line).collect()
+}
+
+/// Simulated time, in seconds with microseconds.
+pub fn time(nanos: u64) -> String {
+    format!("{}.{:06} s", nanos / 1_000_000_000, nanos / 1_000 % 1_000_000)
+}
+
+/// Hosts, one after the other; those of a long list are counted.
+pub fn list(hosts: &[Host]) -> String {
+    match hosts {
+        [] => "nobody".to_owned(),
+        [one] => one.to_string(),
+        [one, other] => format!("{one} and {other}"),
+        [one, two, three] => format!("{one}, {two} and {three}"),
+        _ => format!("{} hosts", hosts.len()),
+    }
+}
+
+/// `text` on one line, its control characters, and those that reverse the direction of a text, written as escapes.
+pub fn clean(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        let steers = character.is_control()
+            || matches!(
+                character,
+                '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+            );
+        if steers {
+            let _ = write!(shown, "\\u{{{:x}}}", u32::from(character));
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+fn millis(millis: u64) -> String {
+    format!("{}.{:03} s", millis / 1000, millis % 1000)
+}
+
+fn times(times: u32) -> String {
+    if times == 1 { "once".to_owned() } else { format!("{times} times") }
+}
+
+fn short(text: &str) -> String {
+    match text.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
+        None => text.to_owned(),
+    }
+}
+
+fn value(value: &Value) -> String {
+    match value {
+        Value::Number(number) => number.to_string(),
+        Value::Text(text) => format!("{:?}", short(text)),
+    }
+}
+
+fn observed(observed: &Result<Value, std::sync::Arc<str>>) -> String {
+    match observed {
+        Ok(number) => value(number),
+        Err(text) => format!("failed: {}", short(text)),
+    }
+}
+
+fn left(time: Duration) -> String {
+    format!("{} ms left", time.as_millis())
+}
+
+fn body(message: &Message) -> String {
+    match &message.body {
+        Body::Task(task) => {
+            let again = if task.attempt > 1 { ", asked again" } else { "" };
+            format!("task {} ({}, {}{again})", task.request, task.query, left(task.ttl))
+        }
+        Body::Result(result) => {
+            format!("result {} as {}: {}", result.request, result.worker, observed(&result.observed))
+        }
+        Body::Presence(presence) => self::presence(presence),
+        Body::Ping => "ping".to_owned(),
+        Body::NoResponders => "nobody listens".to_owned(),
+        Body::Garbage(bytes) => format!("garbage, {bytes} bytes"),
+    }
+}
+
+fn presence(presence: &Presence) -> String {
+    let replicated = if presence.replicated { ", replicated" } else { "" };
+    format!("{} is {}{replicated}", presence.worker, state(presence.state))
+}
+
+fn state(state: PresenceState) -> &'static str {
+    match state {
+        PresenceState::Live => "live",
+        PresenceState::Draining => "draining",
+        PresenceState::Left => "gone",
+    }
+}
+
+fn asked(asked: &Asked) -> String {
+    let Asked { number, coordinator, place, request } = asked;
+    let id = request.id_text().unwrap_or_else(|| "any id".to_owned());
+    let probe = if place.is_none() { " (to see that all is well)" } else { "" };
+    format!("asks {coordinator} #{number} {id}: {}{probe}", request.query_text())
+}
+
+fn reply(reply: &Reply) -> String {
+    match reply {
+        Reply::Ended(Ok(outcome)) => self::outcome(outcome),
+        Reply::Ended(Err(refusal)) => format!("refused: {refusal}"),
+        Reply::Http { status, retry_after, body } => {
+            let retry = retry_after.map_or_else(String::new, |seconds| format!(", retry after {seconds} s"));
+            format!("HTTP {status}{retry} {}", short(&body.to_string()))
+        }
+        Reply::Lost => "none comes".to_owned(),
+    }
+}
+
+fn outcome(outcome: &Outcome) -> String {
+    let (succeeded, expected) = (outcome.succeeded, outcome.expected());
+    match &outcome.verdict {
+        Ok(answer) => {
+            let status = match answer.status {
+                Status::Complete => "complete",
+                Status::Partial => "partial",
+                Status::LowReliability => "low reliability",
+                Status::Disputed => "disputed",
+            };
+            format!("{} is {} ({status}, {succeeded} of {expected})", outcome.request, value(&answer.value))
+        }
+        Err(failure) => format!("{} failed: {failure} ({succeeded} of {expected})", outcome.request),
+    }
+}
+
+fn coordinator_input(input: &coordinator::Input) -> String {
+    use coordinator::Input;
+    match input {
+        Input::Submit(submit) => {
+            let id = submit.id.as_ref().map_or("any id", |id| id.as_str());
+            format!("takes {id} from ticket {}: {}", submit.ticket.0, submit.query)
+        }
+        Input::Cancel(ticket) => format!("ticket {} does not wait any more", ticket.0),
+        Input::Result(result) => {
+            let task = result.task.map_or_else(|| "shared subject".to_owned(), |task| format!("task {}", task.0));
+            format!("takes result {} of {} ({task}): {}", result.request, result.worker, observed(&result.observed))
+        }
+        Input::Undelivered(undelivered) => {
+            let cause = match undelivered.cause {
+                UndeliveredCause::NoResponders => "nobody listens",
+                UndeliveredCause::Disconnected => "no bus",
+                UndeliveredCause::QueueFull => "the queue is full",
+            };
+            format!("task {} was not delivered: {cause}", undelivered.task.0)
+        }
+        Input::Presence(said) => format!("hears that {}", presence(said)),
+        Input::BusUp => "bus up".to_owned(),
+        Input::BusDown => "bus down".to_owned(),
+        Input::Drain => "is to drain".to_owned(),
+    }
+}
+
+fn coordinator_output(output: &coordinator::Output) -> String {
+    use coordinator::Output;
+    match output {
+        Output::Publish(task) => {
+            let again = if task.attempt > 1 { "again " } else { "" };
+            format!("asks {again}{} as task {}, {}", task.request, task.id.0, left(task.ttl))
+        }
+        Output::Answer { ticket, reply: Ok(ended) } => format!("answers ticket {}: {}", ticket.0, outcome(ended)),
+        Output::Answer { ticket, reply: Err(refusal) } => format!("refuses ticket {}: {refusal}", ticket.0),
+        Output::Drained => "drained".to_owned(),
+    }
+}
+
+fn worker_input(input: &worker::Input) -> String {
+    use worker::Input;
+    match input {
+        Input::Task(task) => {
+            let left = task.ttl.map_or_else(|| "no time limit".to_owned(), left);
+            format!("takes task {} ({}, {left})", task.request, task.query)
+        }
+        Input::Done { job, observed } => format!("job {} is done: {}", job.0, self::observed(observed)),
+        Input::BusUp => "bus up".to_owned(),
+        Input::BusDown => "bus down".to_owned(),
+        Input::Drain => "is to drain".to_owned(),
+    }
+}
+
+fn worker_output(output: &worker::Output) -> String {
+    use worker::Output;
+    match output {
+        Output::Start { job, query, time_left } => format!("starts job {}: {query}, {}", job.0, left(*time_left)),
+        Output::Abort(job) => format!("aborts job {}", job.0),
+        Output::Answer(result) => format!("answers {}: {}", result.request, observed(&result.observed)),
+        Output::Announce(said) => format!("says that it is {}", state(*said)),
+        Output::CloseIntake => "takes no further tasks".to_owned(),
+        Output::Drained => "drained".to_owned(),
+    }
+}
+
+fn mischief(mischief: Mischief) -> String {
+    match mischief {
+        Mischief::Duplicate => "sends twice".to_owned(),
+        Mischief::Equivocate => "contradicts".to_owned(),
+        Mischief::Delay(millis) => format!("sends {millis} ms later"),
+        Mischief::Reorder => "sends after the next".to_owned(),
+        Mischief::Corrupt => "garbles".to_owned(),
+        Mischief::Oversize => "makes too long".to_owned(),
+        Mischief::Impersonate(number) => format!("sends as w{number}, too,"),
+        Mischief::Misattribute => "sends for the request before".to_owned(),
+        Mischief::Misdirect => "sends to where the task before came from".to_owned(),
+        Mischief::Drop => "does not send".to_owned(),
+    }
+}
+
+fn forge(forgery: Forgery) -> String {
+    match forgery {
+        Forgery::UnknownRequest => "answers a request that was never made".to_owned(),
+        Forgery::Answer(number) => format!("answers a task as w{number}"),
+        Forgery::AnswerShared(number) => format!("answers a task as w{number} on the shared subject"),
+        Forgery::Live(number) => format!("says that w{number} is live"),
+        Forgery::Left(number) => format!("says that w{number} has left"),
+        Forgery::Garbage => "sends garbage".to_owned(),
+        Forgery::Task => "sends a task of its own".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_a_message_steers_the_terminal() {
+        let message = Message { subject: "s".into(), reply: None, body: Body::Garbage(7) };
+        assert_eq!(event(&What::Sent(&message)), "→ garbage, 7 bytes");
+        assert_eq!(event(&What::Panicked("a\x1b[2J\n\u{202e}b")), r"panicked: a\u{1b}[2J\u{a}\u{202e}b");
+    }
+
+    #[test]
+    fn a_schedule_reads_as_sentences() {
+        let mut scenario = Scenario::generate(1);
+        scenario.faults = vec![
+            Fault { at_ms: 1500, for_ms: 20, kind: FaultKind::Loss(Host::Broker, Host::Worker(2), 125) },
+            Fault { at_ms: 2000, for_ms: 500, kind: FaultKind::Forge(Forgery::Live(3), 1) },
+        ];
+        assert_eq!(
+            schedule(&scenario),
+            [
+                "1.500 s to 1.520 s: 12.5 % of what broker and worker-2 send is lost",
+                "2.000 s to 2.500 s: the adversary says that w3 is live, once",
+            ]
+        );
+    }
+}

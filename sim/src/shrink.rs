@@ -1,0 +1,428 @@
+//! Makes a failing scenario as small as it gets while it fails in the same way: whoever reads it should find nothing in
+//! it that does not matter.
+//!
+//! Delta debugging leaves out faults, requests and hosts, in chunks and then one by one; then what is left is made
+//! plainer. This is repeated until nothing can be left out or made plainer any more.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::{Duration, Instant};
+
+use crate::checkers::Violation;
+use crate::host::Host;
+use crate::scenario::{FaultKind, Policy, Request, Scenario};
+
+/// How much may be tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// So many runs at most.
+    pub runs: u32,
+    /// For so long at most; the run that is under way then is finished.
+    pub time: Duration,
+}
+
+impl Budget {
+    /// As much as it takes.
+    pub const UNLIMITED: Self = Self { runs: u32::MAX, time: Duration::MAX };
+
+    /// As many runs as fit into a time.
+    pub fn time(time: Duration) -> Self {
+        Self { time, ..Self::UNLIMITED }
+    }
+}
+
+/// A scenario made small.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shrunk {
+    /// The scenario. It fails.
+    pub scenario: Scenario,
+    /// How it fails: by the same checker as the one it was made from.
+    pub violation: Violation,
+    /// How many scenarios were tried.
+    pub runs: u32,
+    /// Whether nothing more can be left out; else the budget ended it.
+    pub minimal: bool,
+}
+
+/// Makes a scenario small. `run` says how a scenario fails, if it does, and must say the same of the same scenario
+/// every time. `None` if the scenario does not fail.
+pub fn shrink(
+    scenario: &Scenario,
+    budget: Budget,
+    mut run: impl FnMut(&Scenario) -> Option<Violation>,
+) -> Option<Shrunk> {
+    let violation = run(scenario)?;
+    let mut search = Search {
+        best: scenario.clone(),
+        violation,
+        refused: HashSet::new(),
+        runs: 1,
+        runs_left: budget.runs.saturating_sub(1),
+        until: Instant::now().checked_add(budget.time),
+        exhausted: false,
+        run: &mut run,
+    };
+    // Each round begins with what takes most away, so that later runs are short.
+    while !search.exhausted {
+        let before = search.best.clone();
+        search.leave_out();
+        search.simplify();
+        if search.best == before {
+            break;
+        }
+    }
+    let Search { best, violation, runs, exhausted, .. } = search;
+    Some(Shrunk { scenario: best, violation, runs, minimal: !exhausted })
+}
+
+/// How large a scenario is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Faults.
+    pub faults: usize,
+    /// Requests.
+    pub requests: usize,
+    /// Hosts.
+    pub hosts: usize,
+    /// When the faults end, in milliseconds.
+    pub heal_ms: u64,
+}
+
+impl Size {
+    /// Of a scenario.
+    pub fn of(scenario: &Scenario) -> Self {
+        Self {
+            faults: scenario.faults.len(),
+            requests: scenario.requests.len(),
+            hosts: scenario.hosts().count(),
+            heal_ms: scenario.heal_ms,
+        }
+    }
+}
+
+/// The smallest failing scenario so far, and what is left to spend.
+struct Search<'a> {
+    best: Scenario,
+    violation: Violation,
+    /// Hashes of the scenarios that did not fail in the same way: none is run twice.
+    refused: HashSet<u64>,
+    runs: u32,
+    runs_left: u32,
+    /// `None` is never.
+    until: Option<Instant>,
+    exhausted: bool,
+    run: &'a mut dyn FnMut(&Scenario) -> Option<Violation>,
+}
+
+impl Search<'_> {
+    /// Takes a candidate if it fails in the same way.
+    fn take(&mut self, candidate: Scenario) -> bool {
+        if self.exhausted || candidate == self.best {
+            return false;
+        }
+        let hash = hash(&candidate);
+        if self.refused.contains(&hash) {
+            return false;
+        }
+        if self.runs_left == 0 || self.until.is_some_and(|until| Instant::now() >= until) {
+            self.exhausted = true;
+            return false;
+        }
+        self.runs_left -= 1;
+        self.runs += 1;
+        match (self.run)(&candidate) {
+            Some(violation) if violation.checker == self.violation.checker => {
+                self.violation = violation;
+                self.best = candidate;
+                true
+            }
+            _ => {
+                self.refused.insert(hash);
+                false
+            }
+        }
+    }
+
+    /// Takes the best with a change.
+    fn take_with(&mut self, change: impl FnOnce(&mut Scenario)) -> bool {
+        let mut candidate = self.best.clone();
+        change(&mut candidate);
+        self.take(candidate)
+    }
+
+    /// Delta debugging over a list: leaves out chunks of half its length, then of a quarter, and so on to single items,
+    /// which are tried until none can go.
+    fn thin<T>(&mut self, list: fn(&mut Scenario) -> &mut Vec<T>) {
+        let mut chunk = list(&mut self.best).len().div_ceil(2);
+        while chunk > 0 {
+            let mut thinned = false;
+            let mut at = 0;
+            while at < list(&mut self.best).len() && !self.exhausted {
+                let end = (at + chunk).min(list(&mut self.best).len());
+                if self.take_with(|scenario| drop(list(scenario).drain(at..end))) {
+                    // What came after it is here now.
+                    thinned = true;
+                } else {
+                    at = end;
+                }
+            }
+            if chunk > 1 {
+                chunk = chunk.div_ceil(2).min(chunk - 1);
+            } else if !thinned || self.exhausted {
+                break;
+            }
+        }
+    }
+
+    fn leave_out(&mut self) {
+        self.thin(|scenario| &mut scenario.faults);
+        self.thin(|scenario| &mut scenario.requests);
+        let hosts: Vec<_> = self.best.hosts().collect();
+        for host in hosts.into_iter().rev() {
+            if let Some(candidate) = without(&self.best, host) {
+                self.take(candidate);
+            }
+        }
+    }
+
+    fn simplify(&mut self) {
+        for place in 0..self.best.requests.len() {
+            self.simplify_request(place);
+        }
+        for place in 0..self.best.faults.len() {
+            self.simplify_fault(place);
+        }
+        for place in 0..self.best.cluster.workers.len() {
+            self.take_with(|scenario| scenario.cluster.workers[place].fail_permille = 0);
+            self.take_with(|scenario| scenario.cluster.workers[place].clock_ms = 0);
+        }
+        for place in 0..self.best.cluster.coordinators.len() {
+            self.take_with(|scenario| scenario.cluster.coordinators[place].clock_ms = 0);
+        }
+        self.take_with(|scenario| scenario.cluster.settings.policy = Policy::default());
+        self.take_with(|scenario| scenario.cluster.settings.admitted = None);
+        self.take_with(|scenario| scenario.cluster.settings.cordon_below = None);
+        self.take_with(|scenario| scenario.cluster.settings.rate_limit = None);
+        self.take_with(|scenario| {
+            let latency = &mut scenario.cluster.network.latency_us;
+            latency.1 = latency.0;
+        });
+        self.heal_sooner();
+    }
+
+    fn simplify_request(&mut self, place: usize) {
+        fn change(place: usize, change: impl FnOnce(&mut Request)) -> impl FnOnce(&mut Scenario) {
+            move |scenario| change(&mut scenario.requests[place])
+        }
+        self.take_with(change(place, |request| request.retries = 0));
+        self.take_with(change(place, |request| request.gives_up_ms = None));
+        if !self.take_with(change(place, |request| request.policy = Policy::default())) {
+            let parts: [fn(&mut Policy); 6] = [
+                |policy| policy.strategy = None,
+                |policy| policy.precision = None,
+                |policy| policy.max_deviation_permille = None,
+                |policy| policy.min_responses = None,
+                |policy| policy.quorum = None,
+                |policy| policy.timeout_ms = None,
+            ];
+            for part in parts {
+                self.take_with(change(place, |request| part(&mut request.policy)));
+            }
+        }
+        self.take_with(change(place, |request| request.id = None));
+    }
+
+    fn simplify_fault(&mut self, place: usize) {
+        // Half as long, as often as that will do.
+        while self.best.faults[place].for_ms > 1
+            && self.take_with(|scenario| scenario.faults[place].for_ms = scenario.faults[place].for_ms.div_ceil(2))
+        {
+        }
+        match &self.best.faults[place].kind {
+            FaultKind::ReconnectStorm(_) => {
+                self.take_with(|scenario| scenario.faults[place].kind = FaultKind::ReconnectStorm(1));
+            }
+            FaultKind::Forge(forgery, _) => {
+                let once = FaultKind::Forge(*forgery, 1);
+                self.take_with(|scenario| scenario.faults[place].kind = once);
+            }
+            FaultKind::Lie(hosts, permille) => {
+                let permille = *permille;
+                for liar in hosts.clone() {
+                    self.take_with(|scenario| {
+                        if let FaultKind::Lie(hosts, _) = &scenario.faults[place].kind
+                            && hosts.len() > 1
+                        {
+                            let fewer = hosts.iter().copied().filter(|host| *host != liar).collect();
+                            scenario.faults[place].kind = FaultKind::Lie(fewer, permille);
+                        }
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Ends the faults as soon as the last request has begun and the last fault has ended, or else halfway there.
+    fn heal_sooner(&mut self) {
+        let faults = self.best.faults.iter().map(|fault| fault.at_ms.saturating_add(fault.for_ms));
+        let requests = self.best.requests.iter().map(|request| request.at_ms.saturating_add(1));
+        let soonest = faults.chain(requests).max().unwrap_or(1).max(1);
+        if soonest >= self.best.heal_ms || self.take_with(|scenario| scenario.heal_ms = soonest) {
+            return;
+        }
+        while self.best.heal_ms > soonest
+            && self.take_with(|scenario| scenario.heal_ms = soonest.midpoint(scenario.heal_ms))
+        {}
+    }
+}
+
+/// A scenario without a host, what only concerned it, and its requests. `None` if it cannot be left out: there is a
+/// broker always, and one of every other kind but the adversary.
+fn without(scenario: &Scenario, host: Host) -> Option<Scenario> {
+    let mut smaller = scenario.clone();
+    let cluster = &mut smaller.cluster;
+    match host {
+        Host::Broker => return None,
+        Host::Adversary => cluster.adversary = false,
+        Host::Worker(number) => cluster.workers.retain(|worker| worker.number != number),
+        Host::Coordinator(number) => {
+            cluster.coordinators.retain(|coordinator| coordinator.number != number);
+            let other = cluster.coordinators.first()?.number;
+            // Its requests go to another one: those that are not needed can be left out one by one.
+            for request in smaller.requests.iter_mut().filter(|request| request.coordinator == number) {
+                request.coordinator = other;
+            }
+        }
+        Host::Client(number) => {
+            cluster.clients.retain(|client| *client != number);
+            let other = *cluster.clients.first()?;
+            for request in smaller.requests.iter_mut().filter(|request| request.client == number) {
+                request.client = other;
+            }
+        }
+    }
+    if smaller.cluster.workers.is_empty() {
+        return None;
+    }
+    let left: Vec<_> = smaller.hosts().collect();
+    smaller.faults.retain_mut(|fault| match &mut fault.kind {
+        FaultKind::Lie(liars, _) => {
+            liars.retain(|liar| left.contains(liar));
+            !liars.is_empty()
+        }
+        kind => kind.hosts().iter().all(|host| left.contains(host)),
+    });
+    Some(smaller)
+}
+
+fn hash(scenario: &Scenario) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    serde_json::to_vec(scenario).expect("a scenario has only texts, numbers and lists").hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Fault;
+
+    fn violation(checker: &'static str) -> Violation {
+        Violation { checker, at: 0, text: "broken".to_owned() }
+    }
+
+    /// Many faults and requests, of which those that matter are told by their times.
+    fn large() -> Scenario {
+        let mut scenario = Scenario::generate(1);
+        let host = |number: u64| Host::Worker((number % 3 + 1) as u8);
+        scenario.faults = (0..37)
+            .map(|number| Fault { at_ms: 10 * number, for_ms: 64, kind: FaultKind::Freeze(host(number)) })
+            .collect();
+        let request = scenario.requests[0].clone();
+        scenario.requests = (0..41).map(|number| Request { at_ms: 7 * number, ..request.clone() }).collect();
+        scenario.heal_ms = 100_000;
+        scenario
+    }
+
+    fn has(scenario: &Scenario, fault: u64, request: u64) -> bool {
+        scenario.faults.iter().any(|it| it.at_ms == fault) && scenario.requests.iter().any(|it| it.at_ms == request)
+    }
+
+    #[test]
+    fn only_what_matters_is_left() {
+        let shrunk = shrink(&large(), Budget::UNLIMITED, |scenario| has(scenario, 200, 70).then(|| violation("x")));
+        let Shrunk { scenario, minimal, .. } = shrunk.expect("it fails");
+        assert!(minimal);
+        assert_eq!((scenario.faults[0].at_ms, scenario.requests[0].at_ms), (200, 70));
+        assert_eq!(Size::of(&scenario), Size { faults: 1, requests: 1, hosts: 4, heal_ms: 201 });
+        assert_eq!((scenario.faults[0].for_ms, scenario.requests[0].retries, scenario.requests[0].id), (1, 0, None));
+    }
+
+    #[test]
+    fn nothing_that_is_left_can_be_left_out() {
+        // Any two of three faults, one of two requests, and an odd number of workers.
+        let fails = |scenario: &Scenario| {
+            let count = [30, 110, 360].iter().filter(|at| scenario.faults.iter().any(|it| it.at_ms == **at)).count();
+            let asked = scenario.requests.iter().any(|request| request.at_ms == 70 || request.at_ms == 140);
+            count >= 2 && asked && !scenario.cluster.workers.len().is_multiple_of(2)
+        };
+        let run = |scenario: &Scenario| fails(scenario).then(|| violation("x"));
+        let scenario = shrink(&large(), Budget::UNLIMITED, run).expect("it fails").scenario;
+        assert_eq!((scenario.faults.len(), scenario.requests.len()), (2, 1));
+        for place in 0..scenario.faults.len() {
+            let mut smaller = scenario.clone();
+            smaller.faults.remove(place);
+            assert!(!fails(&smaller), "fault {place}");
+        }
+        for place in 0..scenario.requests.len() {
+            let mut smaller = scenario.clone();
+            smaller.requests.remove(place);
+            assert!(!fails(&smaller), "request {place}");
+        }
+        for host in scenario.hosts() {
+            assert!(without(&scenario, host).is_none_or(|smaller| !fails(&smaller)), "{host}");
+        }
+    }
+
+    #[test]
+    fn another_violation_is_not_the_same_failure() {
+        let run = |scenario: &Scenario| match scenario.faults.len() {
+            0..5 => Some(violation("other")),
+            _ => Some(violation("same")),
+        };
+        let shrunk = shrink(&large(), Budget::UNLIMITED, run).expect("it fails");
+        assert_eq!((shrunk.violation.checker, shrunk.scenario.faults.len()), ("same", 5));
+    }
+
+    #[test]
+    fn a_budget_ends_it_with_what_was_found_and_no_scenario_is_run_twice() {
+        let mut seen = HashSet::new();
+        let mut run = |scenario: &Scenario| {
+            assert!(seen.insert(hash(scenario)), "run twice");
+            has(scenario, 200, 70).then(|| violation("x"))
+        };
+        let shrunk = shrink(&large(), Budget { runs: 12, ..Budget::UNLIMITED }, &mut run).expect("it fails");
+        assert!(!shrunk.minimal && shrunk.runs == 12, "{} runs", shrunk.runs);
+        assert!(has(&shrunk.scenario, 200, 70));
+        assert!(shrunk.scenario.faults.len() < 37);
+    }
+
+    #[test]
+    fn what_does_not_fail_is_not_shrunk() {
+        assert_eq!(shrink(&large(), Budget::UNLIMITED, |_| None), None);
+    }
+
+    #[test]
+    fn requests_of_a_host_that_is_left_out_go_to_another() {
+        let mut scenario = large();
+        scenario.cluster.clients.push(2);
+        scenario.requests[3].client = 2;
+        scenario.faults[0].kind = FaultKind::Lie(vec![Host::Worker(1), Host::Worker(2)], 100);
+        let smaller = without(&scenario, Host::Client(2)).expect("there is another");
+        assert_eq!(smaller.requests, large().requests);
+        let smaller = without(&scenario, Host::Worker(1)).expect("there is another");
+        assert_eq!(smaller.faults[0].kind, FaultKind::Lie(vec![Host::Worker(2)], 100));
+        assert!(smaller.faults.iter().all(|fault| !fault.kind.hosts().contains(&Host::Worker(1))));
+        assert_eq!(without(&scenario, Host::Coordinator(1)), None);
+    }
+}
