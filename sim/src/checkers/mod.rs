@@ -57,7 +57,12 @@ macro_rules! checkers {
     };
 }
 
-checkers! {}
+checkers! {
+    quiescence,
+}
+
+#[cfg(test)]
+mod support;
 
 impl Checkers {
     /// Shows an event to every checker; the first that objects is heard.
