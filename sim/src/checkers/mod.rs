@@ -58,11 +58,14 @@ macro_rules! checkers {
 }
 
 checkers! {
+    answered_once,
     quiescence,
 }
 
+mod ledger;
 #[cfg(test)]
 mod support;
+mod terms;
 
 impl Checkers {
     /// Shows an event to every checker; the first that objects is heard.
