@@ -58,10 +58,12 @@ macro_rules! checkers {
 }
 
 checkers! {
+    aggregation,
     answered_once,
     quiescence,
 }
 
+mod arithmetic;
 mod ledger;
 #[cfg(test)]
 mod support;
