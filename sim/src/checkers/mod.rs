@@ -62,13 +62,22 @@ macro_rules! checkers {
 }
 
 checkers! {
+    aggregation,
+    answered_once,
     bounds,
     conformance,
     counters,
     panics,
     punctual,
+    quiescence,
     wire,
 }
+
+mod arithmetic;
+mod ledger;
+#[cfg(test)]
+mod support;
+mod terms;
 
 impl Checkers {
     /// Shows an event to every checker; the first that objects is heard.
