@@ -48,6 +48,7 @@ fn apart(depth: Depth, listener: Option<Listener>, run: impl FnOnce(Option<Liste
     result.unwrap_or_else(|text| Report {
         hash: 0,
         events: seen.events,
+        steps: 0,
         messages: 0,
         reached: Reached::default(),
         violation: Some(Violation { checker: PANIC, at: seen.at, text }),
