@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""Plants bugs, one at a time, and sees how soon the simulation finds each.
+
+Works on a copy of the sources under target/, so that nothing here is ever changed. Writes a Markdown table.
+With arguments, plants only the bugs whose name contains one of them.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+COPY = ROOT / "target" / "planted"
+SEEDS = os.environ.get("SEEDS", "0..1000")
+BUILD = ["cargo", "build", "--release", "--quiet", "-p", "quorate-sim"]
+
+
+def sources() -> list[str]:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True)
+    return tracked.stdout.split("\n")[:-1]
+
+
+def copy_sources() -> None:
+    for name in sources():
+        source, target = ROOT / name, COPY / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Unchanged files keep their time, so that they are not built again.
+        if source.exists() and (not target.exists() or target.read_bytes() != source.read_bytes()):
+            shutil.copyfile(source, target)
+
+
+def build() -> None:
+    subprocess.run(BUILD, cwd=COPY, check=True)
+
+
+def sweep(depth: str) -> tuple[str, str]:
+    """How many seeds it took, and which checker objected."""
+    program = COPY / "target" / "release" / "quorate-sim"
+    command = [program, "sweep", "--seeds", SEEDS, "--depth", depth, "--jobs", "1"]
+    command += ["--max-failures", "1", "--shrink-seconds", "0"]
+    ran = subprocess.run(command, cwd=COPY, capture_output=True, text=True)
+    found = re.search(r"seed (\d+): ([a-z_]+)", ran.stdout)
+    if not found:
+        return "never", "none"
+    first = int(SEEDS.split("..")[0])
+    return str(int(found[1]) - first + 1), found[2]
+
+
+def main() -> int:
+    wanted = sys.argv[1:]
+    bugs = tomllib.loads((ROOT / "sim" / "planted" / "bugs.toml").read_text())["bug"]
+    bugs = [bug for bug in bugs if not wanted or any(word in bug["name"] for word in wanted)]
+    COPY.mkdir(parents=True, exist_ok=True)
+    copy_sources()
+    missed = 0
+    print("| bug | where | depth | seeds until caught | by |\n|---|---|---|---|---|")
+    for bug in bugs:
+        path = COPY / bug["file"]
+        sound = path.read_text()
+        if sound.count(bug["find"]) != 1:
+            raise SystemExit(f"{bug['name']}: the text to replace is not exactly once in {bug['file']}")
+        path.write_text(sound.replace(bug["find"], bug["replace"]))
+        try:
+            build()
+            seeds, checker = sweep(bug["depth"])
+        finally:
+            path.write_text(sound)
+        missed += checker == "none"
+        print(f"| {bug['name']} | `{bug['file']}` | {bug['depth']} | {seeds} | {checker} |", flush=True)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
