@@ -1,5 +1,5 @@
 # `make demo` shows it, `make test` tests it, `make lint` checks its style.
-.PHONY: demo test lint nats-server bench-floor
+.PHONY: demo test lint nats-server bench-floor sim
 
 demo:
 	cargo run --release -- demo
@@ -21,3 +21,14 @@ nats-server:
 bench-floor: nats-server
 	cargo build --release --workspace
 	scripts/bench-floor.py
+
+# Plays seeds on a simulated network, then on the state machines alone; both, unless DEPTH names one of them.
+# `make sim SEEDS=0..500 DEPTH=machines` plays other seeds; what fails is said with the command that plays it again.
+sim:
+	cargo build --release -p quorate-sim
+ifneq ($(DEPTH),machines)
+	target/release/quorate-sim sweep --depth network --seeds $(or $(SEEDS),0..1000)
+endif
+ifneq ($(DEPTH),network)
+	target/release/quorate-sim sweep --depth machines --seeds $(or $(SEEDS),0..100000)
+endif

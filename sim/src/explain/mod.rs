@@ -1,6 +1,8 @@
 //! Shows a run to people: as a timeline on a terminal, and as a page for a browser.
 
 mod html;
+#[cfg(test)]
+mod tests;
 mod text;
 mod timeline;
 pub mod words;

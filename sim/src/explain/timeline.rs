@@ -94,6 +94,8 @@ pub struct Arrow {
     pub sent: u64,
     /// To where and when it came there; `None` if nobody received it.
     pub to: Option<(usize, u64)>,
+    /// [`Kind::Message`], or [`Kind::Client`] for a question or an answer.
+    pub kind: Kind,
     /// What it is.
     pub text: String,
     /// The request it belongs to.
@@ -297,7 +299,15 @@ impl Recorder {
         let moment = &mut self.timeline.moments[place];
         moment.text = format!("← {} {text}", self.hosts[from]);
         let (request, chatter) = (moment.request.clone(), moment.chatter);
-        self.timeline.arrows.push(Arrow { from, sent, to: Some((lane, at)), text, request, chatter });
+        self.timeline.arrows.push(Arrow {
+            from,
+            sent,
+            to: Some((lane, at)),
+            kind: Kind::Message,
+            text,
+            request,
+            chatter,
+        });
     }
 
     /// Finds who sent a message that `lane` receives, and when: of several same ones the first that it has not received,
@@ -327,7 +337,10 @@ impl Recorder {
                 if receivers.is_empty() {
                     let (request, chatter) = (moment.request.clone(), moment.chatter);
                     let (from, sent) = (flight.from, flight.at);
-                    lost.push((flight.moment, Arrow { from, sent, to: None, text, request, chatter }));
+                    lost.push((
+                        flight.moment,
+                        Arrow { from, sent, to: None, kind: Kind::Message, text, request, chatter },
+                    ));
                 }
             }
         }
@@ -353,7 +366,15 @@ impl Recorder {
                 self.asked.push((Place::Arrow(self.timeline.arrows.len()), *number));
                 let text = format!("question #{number}: {}", question.query);
                 let (from, sent, to) = (question.client, question.at, Some((lane, at)));
-                self.timeline.arrows.push(Arrow { from, sent, to, text, request: None, chatter: false });
+                self.timeline.arrows.push(Arrow {
+                    from,
+                    sent,
+                    to,
+                    kind: Kind::Client,
+                    text,
+                    request: None,
+                    chatter: false,
+                });
             }
             coordinator::Input::Cancel(ticket) => {
                 if let Some(number) = self.tickets.get(&(lane, ticket.0)) {
@@ -400,7 +421,7 @@ impl Recorder {
         self.asked.push((Place::Arrow(self.timeline.arrows.len()), number));
         let (from, sent, to) = (*coordinator, *sent, Some((lane, at)));
         let text = format!("answer to #{number}");
-        self.timeline.arrows.push(Arrow { from, sent, to, text, request: None, chatter: false });
+        self.timeline.arrows.push(Arrow { from, sent, to, kind: Kind::Client, text, request: None, chatter: false });
     }
 }
 

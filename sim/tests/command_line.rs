@@ -1,0 +1,95 @@
+//! The program as it is run: what it prints, and how it ends.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Runs the program in a directory.
+fn quorate_sim(directory: &Path, line: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_quorate-sim"));
+    command.args(line.split(' ')).current_dir(directory).output().expect("the program starts")
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("a text")
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("a text")
+}
+
+fn directory() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a directory")
+}
+
+#[test]
+fn a_scenario_that_was_printed_plays_like_its_seed() {
+    let directory = directory();
+    let printed = quorate_sim(directory.path(), "scenario --seed 7");
+    std::fs::write(directory.path().join("a.json"), &printed.stdout).expect("written");
+    for depth in ["machines", "network"] {
+        let seed = quorate_sim(directory.path(), &format!("run --trace --seed 7 --depth {depth}"));
+        let file = quorate_sim(directory.path(), &format!("run --trace --scenario a.json --depth {depth}"));
+        assert!(out(&seed).contains("\nevents    "), "{}", out(&seed));
+        assert_eq!((out(&seed), seed.status.code()), (out(&file), file.status.code()), "{depth}");
+    }
+}
+
+#[test]
+fn a_sweep_says_the_same_on_any_number_of_threads() {
+    let directory = directory();
+    let counts = |jobs| {
+        let line = format!("sweep --seeds 0..8 --depth machines --shrink-seconds 0 --jobs {jobs}");
+        let text = out(&quorate_sim(directory.path(), &line));
+        let timeless = |line: &&str| !line.contains("/s");
+        text.lines().filter(timeless).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let one = counts(1);
+    assert!(one.contains(&"seeds          8".to_owned()), "{one:#?}");
+    assert_eq!(one, counts(3));
+}
+
+#[test]
+fn two_processes_play_the_same() {
+    let directory = directory();
+    let verified = quorate_sim(directory.path(), "verify --seeds 0..3 --depth machines");
+    assert_eq!(verified.status.code(), Some(0), "{}", out(&verified));
+    assert!(out(&verified).starts_with("3 seeds played twice: all "), "{}", out(&verified));
+}
+
+#[cfg(unix)]
+#[test]
+fn another_program_that_plays_differently_is_found_out() {
+    let directory = directory();
+    let verified = quorate_sim(directory.path(), "verify --seed 3 --depth machines --against echo");
+    assert_eq!(verified.status.code(), Some(1));
+    let text = out(&verified);
+    assert!(text.starts_with("seed 3 differs at line 1\n"), "{text}");
+    assert!(text.contains("2       run --trace --seed 3 --depth machines\n"), "{text}");
+}
+
+#[test]
+fn an_explained_run_is_a_page() {
+    let directory = directory();
+    let explained = quorate_sim(directory.path(), "explain --seed 7 --depth machines");
+    assert!(errors(&explained).contains("seed-7.machines.html"), "{}", errors(&explained));
+    let page = std::fs::read_to_string(directory.path().join("seed-7.machines.html")).expect("written");
+    assert!(page.starts_with("<!doctype html>") && page.contains(r#"{"seed":"7","depth":"machines","hosts":["#));
+}
+
+#[test]
+fn errors_say_what_is_wrong_and_where() {
+    let directory = directory();
+    std::fs::write(directory.path().join("b.json"), "{\"seed\": 1}").expect("written");
+    for (line, code, text) in [
+        ("run --scenario a.json", 1, "error: cannot read a.json: "),
+        ("run --scenario b.json", 1, "error: b.json holds no scenario: missing field `cluster`"),
+        ("explain --seed 1 --depth machines -o none/a.html", 1, "error: cannot write none/a.html: "),
+        ("verify --seed 1 --against ./none", 1, "error: cannot verify seed 1: cannot start ./none: "),
+        ("sweep --seeds 9", 2, "expected two seeds as A..B"),
+        ("sweep --seeds 9..3", 2, "9..3 holds no seed"),
+    ] {
+        let output = quorate_sim(directory.path(), line);
+        assert_eq!(output.status.code(), Some(code), "{line}");
+        assert!(errors(&output).contains(text), "{line}: {}", errors(&output));
+    }
+}
