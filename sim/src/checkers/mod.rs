@@ -67,6 +67,7 @@ checkers! {
     panics,
     punctual,
     wire,
+    worker,
 }
 
 impl Checkers {
