@@ -3,9 +3,15 @@
 //! A checker sees every event of a run and says when its invariant is broken. Safety is judged while the run goes on;
 //! what must be true in the end, once the faults have healed, is judged at [`What::Ended`](crate::event::What::Ended).
 
+
+mod arithmetic;
+mod flights;
 mod hosts;
-#[cfg(test)]
+mod ledger;
 mod rig;
+#[cfg(test)]
+mod support;
+mod terms;
 
 use crate::Depth;
 use crate::event::Event;
@@ -68,16 +74,15 @@ checkers! {
     conformance,
     counters,
     panics,
+    presence,
     punctual,
     quiescence,
+    redispatch,
+    reliability,
+    stale,
     wire,
+    worker,
 }
-
-mod arithmetic;
-mod ledger;
-#[cfg(test)]
-mod support;
-mod terms;
 
 impl Checkers {
     /// Shows an event to every checker; the first that objects is heard.
