@@ -60,7 +60,10 @@ macro_rules! checkers {
 checkers! {
     aggregation,
     answered_once,
+    honest_range,
+    provenance,
     quiescence,
+    refusals,
 }
 
 mod arithmetic;
