@@ -61,6 +61,7 @@ checkers! {
     aggregation,
     answered_once,
     honest_range,
+    http,
     provenance,
     quiescence,
     refusals,
