@@ -145,6 +145,10 @@ impl Http {
             Reply::Lost => false,
         };
         let policy = &open.asked.request.policy;
+        let is_unknown = policy.strategy.as_deref().is_some_and(|name| strategy_named(name).is_none());
+        if is_answered && is_unknown && matches!(reply, Reply::Http { .. }) {
+            return Err(format!("question {} is answered, and its strategy is unknown", open.asked.number));
+        }
         if is_answered && Terms::of_settings(&self.settings).with_request(policy).faults(&self.settings).any() {
             return Err(format!("question {} is answered, and its policy is not valid: {policy:?}", open.asked.number));
         }
@@ -502,6 +506,17 @@ mod tests {
         bad.output(&Output::Answer { ticket: quorate_core::id::Ticket(1), reply: Ok(outcome()) });
         bad.replied(1, &http(200, None, body()));
         bad.objects("policy is not valid");
+    }
+
+    #[test]
+    fn a_question_with_an_unknown_strategy_is_not_answered() {
+        let mut bad = Run::new(&scenario(), Depth::Network, new);
+        let mut asked = request();
+        asked.policy.strategy = Some("mode".to_owned());
+        bad.asked(1, None, asked);
+        bad.output(&Output::Answer { ticket: quorate_core::id::Ticket(1), reply: Ok(outcome()) });
+        bad.replied(1, &http(200, None, body()));
+        bad.objects("strategy is unknown");
     }
 
     #[test]

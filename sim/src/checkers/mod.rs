@@ -64,6 +64,7 @@ checkers! {
     http,
     provenance,
     quiescence,
+    recovery,
     refusals,
 }
 
