@@ -121,8 +121,8 @@ pub(super) enum Source {
 /// What an event tells about requests.
 #[derive(Debug)]
 pub(super) enum Fact<'a> {
-    /// A request was accepted.
-    Asked(&'a Asking),
+    /// A request was accepted, and is asked by this task.
+    Asked(&'a Task),
     /// A task was published for the first time that nobody asked for.
     AskedByNobody(&'a Task),
     /// A ticket was given that is in use.
@@ -188,7 +188,7 @@ impl Ledger {
 
     /// Enters an event.
     #[inline]
-    pub(super) fn event<'a>(&'a mut self, event: &Event<'a>) -> Option<Fact<'a>> {
+    pub(super) fn event<'a>(&mut self, event: &Event<'a>) -> Option<Fact<'a>> {
         match event.what {
             What::CoordinatorInput(now, input) => self.open(event.host).input(now, input),
             What::CoordinatorOutput(_, output) => self.open(event.host).output(output),
@@ -224,6 +224,10 @@ impl Book {
 
     pub(super) fn waiting(&self) -> Option<&Caller> {
         self.callers.values().min_by_key(|caller| caller.ticket)
+    }
+
+    pub(super) fn caller(&self, ticket: Ticket) -> Option<&Caller> {
+        self.callers.get(&ticket)
     }
 
     pub(super) fn in_flight(&self) -> usize {
@@ -338,7 +342,7 @@ impl Book {
         }
     }
 
-    fn output<'a>(&'a mut self, output: &'a Output) -> Option<Fact<'a>> {
+    fn output<'a>(&mut self, output: &'a Output) -> Option<Fact<'a>> {
         match output {
             Output::Publish(task) if task.attempt == 1 => Some(self.asked(task)),
             Output::Publish(_) | Output::Drained => None,
@@ -360,7 +364,7 @@ impl Book {
 
     /// A task is published for the first time: its request was accepted. It is that of the first who asked for it and
     /// did not join a request in flight.
-    fn asked<'a>(&'a mut self, task: &'a Task) -> Fact<'a> {
+    fn asked<'a>(&mut self, task: &'a Task) -> Fact<'a> {
         let asks =
             |caller: &Caller| caller.query == task.query && caller.id.as_ref().is_none_or(|id| *id == task.request);
         let is_free = |caller: &Caller| caller.waits_for.is_none();
@@ -393,7 +397,7 @@ impl Book {
         };
         self.lately.joined.push(task.request.clone());
         self.askings.insert(task.request.clone(), asking);
-        Fact::Asked(&self.askings[&task.request])
+        Fact::Asked(task)
     }
 
     fn recipient(&mut self, ticket: Ticket, outcome: Option<&Arc<Outcome>>) -> Recipient {

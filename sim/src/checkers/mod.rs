@@ -3,11 +3,11 @@
 //! A checker sees every event of a run and says when its invariant is broken. Safety is judged while the run goes on;
 //! what must be true in the end, once the faults have healed, is judged at [`What::Ended`](crate::event::What::Ended).
 
-
 mod arithmetic;
 mod flights;
 mod hosts;
 mod ledger;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod support;
@@ -73,11 +73,16 @@ checkers! {
     bounds,
     conformance,
     counters,
+    honest_range,
+    http,
     panics,
     presence,
+    provenance,
     punctual,
     quiescence,
+    recovery,
     redispatch,
+    refusals,
     reliability,
     stale,
     wire,

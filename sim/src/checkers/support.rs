@@ -81,9 +81,19 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn new<C: Checker + 'static>(scenario: &Scenario, depth: Depth, new: fn(&Context<'_>) -> C) -> Self {
+        Self::with_machine_of(scenario, scenario, depth, new)
+    }
+
+    /// The machine is set up by one scenario, and judged by another.
+    pub(super) fn with_machine_of<C: Checker + 'static>(
+        set_up: &Scenario,
+        judged: &Scenario,
+        depth: Depth,
+        new: fn(&Context<'_>) -> C,
+    ) -> Self {
         Self {
-            checker: Box::new(new(&Context { scenario, depth })),
-            machine: Coordinator::new(scenario.cluster.settings.config(), 1),
+            checker: Box::new(new(&Context { scenario: judged, depth })),
+            machine: Coordinator::new(set_up.cluster.settings.config(), 1),
             tamper: Box::new(|output| vec![output]),
             ms: 0,
             objection: None,

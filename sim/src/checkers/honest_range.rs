@@ -1,0 +1,185 @@
+//! Fewer than half liars cannot move the median out of the range of honest values, nor a majority away from the honest.
+//!
+//! An average has that only while nobody lies.
+
+use std::cmp::Ordering;
+
+use quorate_core::aggregate::Strategy;
+use quorate_core::outcome::Outcome;
+use quorate_core::value::Value;
+
+use super::arithmetic::Number;
+use super::ledger::{Fact, Ledger, Source};
+use super::terms::Terms;
+use super::{Checker, Context};
+use crate::event::Event;
+use crate::scenario::{QUERIES, Truth};
+
+#[derive(Debug)]
+pub(super) struct HonestRange {
+    ledger: Ledger,
+    terms: Terms,
+}
+
+pub(super) fn new(context: &Context<'_>) -> HonestRange {
+    HonestRange {
+        ledger: Ledger::new(context),
+        terms: Terms::of_settings(&context.scenario.cluster.settings),
+    }
+}
+
+/// What an honest worker may say.
+#[derive(Clone, Copy, Debug)]
+enum Honest {
+    Between(Number, Number),
+    Text(&'static str),
+}
+
+impl Honest {
+    fn of(truth: Truth) -> Self {
+        match truth {
+            Truth::Number { mantissa, scale, noise, .. } => {
+                let (middle, noise) = (i128::from(mantissa), i128::from(noise));
+                Self::Between(Number::new(middle - noise, scale), Number::new(middle + noise, scale))
+            }
+            Truth::Text(text) => Self::Text(text),
+        }
+    }
+
+    fn says(self, value: &Value) -> bool {
+        match self {
+            Self::Between(least, most) => Number::of_value(value).is_some_and(|number| {
+                let is_above = number.compare(least).is_some_and(Ordering::is_ge);
+                let is_below = number.compare(most).is_some_and(Ordering::is_le);
+                is_above && is_below
+            }),
+            Self::Text(honest) => matches!(value, Value::Text(text) if text.as_ref() == honest),
+        }
+    }
+}
+
+/// What a majority counts: a text as it is, a number after rounding.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Vote<'a> {
+    Number(Number),
+    Text(&'a str),
+}
+
+fn vote(value: &Value, precision: u32) -> Option<Vote<'_>> {
+    match value {
+        Value::Text(text) => Some(Vote::Text(text)),
+        Value::Number(number) => Number::of(*number).round(precision).map(Vote::Number),
+    }
+}
+
+/// Holds an answer to the honest.
+fn check(terms: &Terms, outcome: &Outcome) -> Result<(), String> {
+    let Ok(answer) = &outcome.verdict else { return Ok(()) };
+    let Some(question) = QUERIES.iter().find(|question| question.text == outcome.query.as_str()) else {
+        return Ok(());
+    };
+    let honest = Honest::of(question.truth);
+    let used: Vec<&Value> = outcome
+        .observations
+        .iter()
+        .filter(|observation| observation.excluded.is_none())
+        .filter_map(|observation| observation.observed.as_ref().ok())
+        .collect();
+    let liars = used.iter().filter(|value| !honest.says(value)).count();
+    let holds = match outcome.strategy {
+        Strategy::Median => 2 * liars >= used.len() || honest.says(&answer.value),
+        Strategy::Average => liars > 0 || honest.says(&answer.value),
+        Strategy::Majority => {
+            let honest_votes: Vec<Option<Vote<'_>>> =
+                used.iter().filter(|value| honest.says(value)).map(|value| vote(value, terms.precision)).collect();
+            let wins = |of: &&Option<Vote<'_>>| 2 * honest_votes.iter().filter(|vote| vote == of).count() > used.len();
+            // The answer has been rounded already.
+            honest_votes.iter().find(wins).is_none_or(|winner| *winner == vote(&answer.value, 28))
+        }
+    };
+    if holds {
+        return Ok(());
+    }
+    Err(format!(
+        "{}: {liars} of {} lie, and the answer {} is not honest: {honest:?}; {outcome:?}",
+        outcome.request,
+        used.len(),
+        answer.value
+    ))
+}
+
+impl Checker for HonestRange {
+    fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
+        match self.ledger.event(event) {
+            Some(Fact::Answered { source: Source::Ended { asking, is_first: true, .. }, outcome, .. }) => {
+                check(&self.terms.with(&asking.overrides), outcome)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_core::policy::Overrides;
+
+    use super::super::support::{Run, number, scenario, submit_with, text};
+    use super::*;
+    use crate::Depth;
+
+    /// The machine's answer to these values is fine; `lie`, in its place, is not.
+    fn cases(strategy: Strategy, query: &str, values: &[Value], lie: Option<Value>) {
+        for lie in [None, lie] {
+            let mut run = Run::new(&scenario(), Depth::Machines, new);
+            run.begin(&[1, 2, 3, 4]);
+            let is_fine = lie.is_none();
+            run.tamper_outcome(move |outcome| {
+                if let (Ok(answer), Some(lie)) = (&mut outcome.verdict, &lie) {
+                    answer.value = lie.clone();
+                }
+            });
+            let overrides = Overrides { strategy: Some(strategy), ..Overrides::default() };
+            run.drive(submit_with(1, "a", query, overrides));
+            for (number, value) in (1..).zip(values) {
+                run.result(number, "a", Ok(value.clone()));
+            }
+            run.pass(1000);
+            run.wake();
+            if is_fine { run.is_fine() } else { run.objects("is not honest") }
+        }
+    }
+
+    #[test]
+    fn a_minority_of_liars_does_not_move_the_median() {
+        let values = ["42000", "42210", "41790", "99999"].map(number);
+        cases(Strategy::Median, "BTC/USD", &values, Some(number("42210.01")));
+        cases(Strategy::Median, "BTC/USD", &values, Some(number("41789.99")));
+        cases(Strategy::Median, "BTC/USD", &values, Some(text("n/a")));
+        let as_text = ["2500", "2509", "1"].map(text);
+        cases(Strategy::Median, "ETH/USD as text", &as_text, Some(number("2509.01")));
+    }
+
+    #[test]
+    fn half_liars_may() {
+        let values = ["42000", "42000", "99999", "99999"].map(number);
+        cases(Strategy::Median, "BTC/USD", &values, None);
+        cases(Strategy::Average, "BTC/USD", &values[..3], None);
+    }
+
+    #[test]
+    fn without_liars_the_average_is_honest() {
+        cases(Strategy::Average, "temperature/north pole", &["-31.9", "-31.1"].map(number), Some(number("-31.0")));
+    }
+
+    #[test]
+    fn more_than_half_who_agree_honestly_are_the_majority() {
+        let values = ["42000.001", "42000.002", "42000", "7"].map(number);
+        cases(Strategy::Majority, "BTC/USD", &values, Some(number("42000.01")));
+        cases(Strategy::Majority, "label/cat.jpg", &["cat", "cat", "dog"].map(text), Some(text("dog")));
+    }
+
+    #[test]
+    fn a_question_that_nobody_knows_has_no_honest_answer() {
+        cases(Strategy::Median, "who/knows", &[number("1")], None);
+    }
+}

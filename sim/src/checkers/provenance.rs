@@ -1,0 +1,520 @@
+//! Every observation in an outcome was sent by somebody in that worker's name for that request, and received in time.
+//!
+//! The first result of a worker counts, from when its request was asked to when it was answered; who was expected and
+//! is not among them is missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_core::Coordinator;
+use quorate_core::coordinator::{Input, Output, Task, WorkerResult, WorkerState};
+use quorate_core::id::{RequestId, TaskId, WorkerId};
+use quorate_core::outcome::{Observation, Outcome};
+use quorate_core::time::Timestamp;
+use quorate_core::value::Value;
+
+use super::ledger::Map;
+use super::{Checker, Context};
+use crate::event::{self, Body, Event, What};
+use crate::host::Host;
+use crate::scenario::worker_name;
+
+/// The longest text that a value may be, in bytes: a longer one is a failure of its worker.
+const MAX_TEXT_BYTES: usize = 4096;
+
+type Observed = Result<Value, Arc<str>>;
+
+#[derive(Debug)]
+pub(super) struct Provenance {
+    admitted: Option<BTreeSet<WorkerId>>,
+    max_workers: usize,
+    /// What was sent, whoever sent it.
+    sent: Map<RequestId, Vec<(WorkerId, Observed)>>,
+    coordinators: BTreeMap<Host, Desk>,
+}
+
+/// What came in at one coordinator.
+#[derive(Debug, Default)]
+struct Desk {
+    collecting: Map<RequestId, Collected>,
+    /// Everybody who was heard, as far as there is room.
+    heard: BTreeSet<WorkerId>,
+    /// Whether more were heard than there is room for.
+    is_crowded: bool,
+    /// What happened since the coordinator last settled.
+    lately: Lately,
+}
+
+#[derive(Debug, Default)]
+struct Lately {
+    /// When somebody asked, if anybody did.
+    submitted: Option<Timestamp>,
+    /// What came in after that.
+    results: Vec<WorkerResult>,
+    /// What was asked of the workers.
+    asked: Vec<RequestId>,
+    /// What answers came in for.
+    answered: Vec<RequestId>,
+    /// Whether anything was heard of workers, so that it can't be told who was live before.
+    heard: bool,
+}
+
+/// What came in for one request.
+#[derive(Debug)]
+struct Collected {
+    task: TaskId,
+    received: Vec<Received>,
+    /// The live workers when it was asked, if that can be told.
+    expected: Option<Vec<WorkerId>>,
+}
+
+#[derive(Debug)]
+struct Received {
+    worker: WorkerId,
+    observed: Observed,
+    response_time: Duration,
+    when: When,
+}
+
+/// When something came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    /// Since the coordinator last settled, before it was told that the request was asked.
+    Early,
+    /// Since the coordinator last settled: perhaps after the end of the request.
+    Lately,
+    /// Before that.
+    InTime,
+}
+
+pub(super) fn new(context: &Context<'_>) -> Provenance {
+    let settings = &context.scenario.cluster.settings;
+    Provenance {
+        admitted: settings.admitted.as_ref().map(|names| names.iter().map(|name| worker_name(*name)).collect()),
+        max_workers: settings.max_workers as usize,
+        sent: Map::default(),
+        coordinators: BTreeMap::new(),
+    }
+}
+
+impl Received {
+    fn new(result: &WorkerResult, when: When) -> Self {
+        Self {
+            worker: result.worker.clone(),
+            observed: result.observed.clone(),
+            response_time: result.response_time,
+            when,
+        }
+    }
+
+    fn is(&self, observation: &Observation) -> bool {
+        self.worker == observation.worker
+            && self.response_time == observation.response_time
+            && self.observed == observation.observed
+    }
+}
+
+impl Collected {
+    fn take(&mut self, result: &WorkerResult) -> bool {
+        let is_for_this = result.task.is_none_or(|task| task == self.task);
+        let is_first =
+            !self.received.iter().any(|received| received.worker == result.worker && received.when != When::Early);
+        if is_for_this && is_first {
+            self.received.push(Received::new(result, When::Lately));
+        }
+        is_for_this && is_first
+    }
+
+    /// Holds what an outcome lists against what came in. `is_crowded`: there may have been no room for somebody.
+    fn check(&self, outcome: &Outcome, is_crowded: bool) -> Result<(), String> {
+        for observation in &outcome.observations {
+            if !self.received.iter().any(|received| received.is(observation)) {
+                return Err(format!("{observation:?} is not what came in first of that worker, if anything did"));
+            }
+        }
+        if is_crowded {
+            return Ok(());
+        }
+        let is_listed = |worker: &WorkerId| outcome.observations.iter().any(|listed| listed.worker == *worker);
+        let mut is_over = false;
+        for received in self.received.iter().filter(|received| received.when != When::Early) {
+            match (is_listed(&received.worker), received.when) {
+                (true, _) if is_over => {
+                    return Err(format!("what {} said is listed, and what came before is not", received.worker));
+                }
+                (true, _) => {}
+                (false, When::InTime) => return Err(format!("what {} said is not listed", received.worker)),
+                (false, _) => is_over = true,
+            }
+        }
+        if let Some(expected) = &self.expected {
+            let missing: Vec<&WorkerId> = expected.iter().filter(|worker| !is_listed(worker)).collect();
+            if !missing.iter().copied().eq(&outcome.missing) {
+                return Err(format!("{missing:?} are missing, not {:?}", outcome.missing));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Desk {
+    fn result(&mut self, result: &WorkerResult, is_admitted: bool) {
+        self.lately.heard = true;
+        if !is_admitted {
+            return;
+        }
+        if self.lately.submitted.is_some() {
+            self.lately.results.push(result.clone());
+        }
+        if let Some(collected) = self.collecting.get_mut(&result.request)
+            && collected.take(result)
+        {
+            self.lately.answered.push(result.request.clone());
+        }
+    }
+
+    fn asked(&mut self, task: &Task) {
+        let early = self.lately.results.iter().filter(|result| {
+            result.request == task.request && result.task.is_none_or(|of| of == task.id)
+        });
+        let received = early.map(|result| Received::new(result, When::Early)).collect();
+        self.collecting.insert(task.request.clone(), Collected { task: task.id, received, expected: None });
+        self.lately.asked.push(task.request.clone());
+    }
+
+    fn settled(&mut self, now: Timestamp, machine: &Coordinator) {
+        let lately = &mut self.lately;
+        // Nothing that was heard came between the asking and now: whoever is live now was live then.
+        if !lately.asked.is_empty() && !lately.heard && lately.submitted == Some(now) {
+            let is_live = |state| state == WorkerState::Live;
+            let live = machine.workers().filter(|(_, worker)| is_live(worker.state)).map(|(id, _)| id.clone());
+            let live: Vec<WorkerId> = live.collect();
+            for request in &lately.asked {
+                if let Some(collected) = self.collecting.get_mut(request) {
+                    collected.expected = Some(live.clone());
+                }
+            }
+        }
+        for request in lately.answered.drain(..).chain(lately.asked.drain(..)) {
+            if let Some(collected) = self.collecting.get_mut(&request) {
+                for received in collected.received.iter_mut().filter(|received| received.when == When::Lately) {
+                    received.when = When::InTime;
+                }
+            }
+        }
+        lately.results.clear();
+        (lately.submitted, lately.heard) = (None, false);
+        // What was cancelled ends without a word.
+        if machine.in_flight() == 0 && !self.collecting.is_empty() {
+            self.collecting.clear();
+        }
+    }
+}
+
+impl Provenance {
+    fn input(&mut self, host: Host, now: Timestamp, input: &Input) {
+        let desk = self.coordinators.entry(host).or_default();
+        let is_admitted = |worker: &WorkerId| self.admitted.as_ref().is_none_or(|names| names.contains(worker));
+        let worker = match input {
+            Input::Submit(_) => {
+                // Several at once are told apart by nothing but their times.
+                let same = desk.lately.submitted.is_none_or(|submitted| submitted == now);
+                desk.lately.submitted = Some(if same { now } else { Timestamp::MAX });
+                return;
+            }
+            Input::Result(result) => {
+                desk.result(result, is_admitted(&result.worker));
+                &result.worker
+            }
+            Input::Presence(presence) => {
+                desk.lately.heard = true;
+                &presence.worker
+            }
+            _ => return,
+        };
+        if !desk.is_crowded && !desk.heard.contains(worker) && is_admitted(worker) {
+            desk.is_crowded = desk.heard.len() >= self.max_workers;
+            desk.heard.insert(worker.clone());
+        }
+    }
+
+    fn sent(&mut self, result: &event::WorkerResult) {
+        let sent = self.sent.entry(result.request.clone()).or_default();
+        if !sent.iter().any(|(worker, observed)| *worker == result.worker && *observed == result.observed) {
+            sent.push((result.worker.clone(), result.observed.clone()));
+        }
+    }
+
+    fn answered(&mut self, host: Host, outcome: &Outcome) -> Result<(), String> {
+        let Some(desk) = self.coordinators.get_mut(&host) else { return Ok(()) };
+        // Others who waited for it, and those who ask again, are told the same.
+        let Some(collected) = desk.collecting.remove(&outcome.request) else { return Ok(()) };
+        let is_crowded = desk.is_crowded;
+        let check = || {
+            check_order(outcome)?;
+            collected.check(outcome, is_crowded)?;
+            for observation in &outcome.observations {
+                let sent = self.sent.get(&outcome.request).map_or(&[][..], Vec::as_slice);
+                if !sent.iter().any(|(worker, sent)| *worker == observation.worker && says(sent, &observation.observed)) {
+                    return Err(format!("nobody sent {observation:?}; sent was {sent:?}"));
+                }
+            }
+            let of = |worker: &&WorkerId| !desk.heard.contains(worker);
+            match outcome.missing.iter().find(of) {
+                Some(unheard) if !is_crowded => Err(format!("{unheard} is missing, and was never heard")),
+                _ => Ok(()),
+            }
+        };
+        check().map_err(|why| format!("{}: {why}; {outcome:?}", outcome.request))
+    }
+}
+
+/// Each worker is listed once, in order.
+fn check_order(outcome: &Outcome) -> Result<(), String> {
+    let observed = outcome.observations.iter().map(|observation| &observation.worker);
+    if !observed.clone().is_sorted_by(|a, b| a < b) || !outcome.missing.is_sorted_by(|a, b| a < b) {
+        return Err("the workers are not listed in order and once".to_owned());
+    }
+    match observed.clone().find(|worker| outcome.missing.contains(worker)) {
+        Some(both) => Err(format!("{both} answered and is missing")),
+        None => Ok(()),
+    }
+}
+
+/// Whether what was sent is what was observed. What is wrong with a value becomes its worker's failure, and the words of
+/// a failure may be cut.
+fn says(sent: &Observed, observed: &Observed) -> bool {
+    match (sent, observed) {
+        (Ok(sent), Ok(observed)) => sent == observed,
+        (Ok(Value::Text(sent)), Err(_)) => sent.len() > MAX_TEXT_BYTES,
+        (Ok(_), Err(_)) | (Err(_), Ok(_)) => false,
+        (Err(sent), Err(observed)) => {
+            let of_the_value = observed.starts_with("value ") || observed.as_ref() == "no value";
+            sent.starts_with(observed.as_ref()) && !observed.is_empty()
+                || of_the_value
+                || (sent.is_empty() && observed.as_ref() == "failed")
+        }
+    }
+}
+
+impl Checker for Provenance {
+    fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
+        match event.what {
+            What::Sent(message) => {
+                if let Body::Result(result) = &message.body {
+                    self.sent(result);
+                }
+            }
+            What::CoordinatorInput(now, input) => self.input(event.host, now, input),
+            What::CoordinatorOutput(_, Output::Publish(task)) if task.attempt == 1 => {
+                self.coordinators.entry(event.host).or_default().asked(task);
+            }
+            What::CoordinatorOutput(_, Output::Answer { reply: Ok(outcome), .. }) => {
+                return self.answered(event.host, outcome);
+            }
+            What::CoordinatorSettled(now, machine) => {
+                if let Some(desk) = self.coordinators.get_mut(&event.host) {
+                    desk.settled(now, machine);
+                }
+            }
+            What::Started { .. } | What::Crashed => drop(self.coordinators.remove(&event.host)),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_core::coordinator::PresenceState;
+    use quorate_core::id::Ticket;
+
+    use super::super::support::{Run, id, number, presence, result, scenario, submit, worker};
+    use super::*;
+    use crate::Depth;
+
+    fn run() -> Run {
+        let mut run = Run::new(&scenario(), Depth::Machines, new);
+        run.begin(&[1, 2, 3]);
+        run
+    }
+
+    /// Workers 1 and 2 answer, worker 3 does not.
+    fn ask(tamper: impl Fn(&mut Outcome) + 'static) -> Run {
+        let mut run = run();
+        run.tamper_outcome(tamper);
+        run.drive(submit(1, "b"));
+        run.result(1, "b", Ok(number("5")));
+        run.drive(submit(2, "a"));
+        run.result(2, "a", Ok(number("2")));
+        run.result(1, "a", Err("no".into()));
+        run.result(2, "a", Ok(number("22")));
+        run.pass(1000);
+        run.wake();
+        run
+    }
+
+    #[test]
+    fn what_was_received_is_fine() {
+        ask(|_| {}).is_fine();
+    }
+
+    #[test]
+    fn whatever_was_not_received_is_not() {
+        let first = |outcome: &Outcome| outcome.observations.len() == 2;
+        let tampered: [(fn(&mut Observation), &str); 5] = [
+            (|observation| observation.observed = Ok(number("9")), "not what came in first"),
+            (|observation| observation.observed = Err("oh".into()), "not what came in first"),
+            // Of another request, and a second word.
+            (|observation| observation.observed = Ok(number("5")), "not what came in first"),
+            (|observation| observation.observed = Ok(number("22")), "not what came in first"),
+            (|observation| observation.response_time = Duration::ZERO, "not what came in first"),
+        ];
+        for (tamper, words) in tampered {
+            ask(move |outcome| {
+                if first(outcome) {
+                    tamper(&mut outcome.observations[1]);
+                }
+            })
+            .objects(words);
+        }
+    }
+
+    #[test]
+    fn nobody_is_listed_under_the_name_of_another() {
+        ask(|outcome| {
+            if outcome.observations.len() == 2 {
+                outcome.observations[1].worker = worker(3);
+                outcome.missing = vec![worker(2)];
+            }
+        })
+        .objects("not what came in first");
+    }
+
+    #[test]
+    fn whoever_answered_is_listed_and_whoever_did_not_is_missing() {
+        ask(|outcome| drop(outcome.observations.pop())).objects("is not listed");
+        ask(|outcome| drop(outcome.missing.pop())).objects("are missing, not");
+        ask(|outcome| outcome.missing.push(worker(7))).objects("are missing, not");
+        ask(|outcome| outcome.missing.insert(0, worker(1))).objects("answered and is missing");
+        ask(|outcome| outcome.missing.reverse()).objects("in order");
+        ask(|outcome| outcome.observations.reverse()).objects("in order");
+    }
+
+    #[test]
+    fn somebody_must_have_sent_it() {
+        let mut run = run();
+        run.drive(submit(1, "a"));
+        for number_of in 1..=3 {
+            run.drive(Input::Result(result(number_of, "a", Ok(number("1")))));
+        }
+        run.objects("nobody sent");
+    }
+
+    #[test]
+    fn what_is_sent_for_another_request_is_not_sent_for_this() {
+        let mut run = run();
+        run.drive(submit(1, "a"));
+        for number_of in 1..=3 {
+            run.sent(&result(number_of, "b", Ok(number("1"))));
+            run.drive(Input::Result(result(number_of, "a", Ok(number("1")))));
+        }
+        run.objects("nobody sent");
+    }
+
+    #[test]
+    fn words_may_be_cut_and_what_is_no_value_is_a_failure() {
+        let long: Observed = Ok(Value::Text("x".repeat(5000).into()));
+        let err = |text: &str| Err(text.into());
+        assert!(says(&long, &err("value is longer than 4096 bytes")));
+        assert!(says(&err("a long story"), &err("a long")));
+        assert!(!says(&err("a long story"), &err("another")));
+        assert!(!says(&Ok(number("1")), &err("no")));
+        assert!(!says(&err("no"), &Ok(number("1"))));
+    }
+
+    /// Results that are told at once with others may have come before or after the end.
+    fn at_once(tamper: impl Fn(&mut Outcome) + 'static) -> Run {
+        let mut run = run();
+        run.drive(presence(3, PresenceState::Left));
+        for number_of in 1..=3 {
+            run.sent(&result(number_of, "a", Ok(number("1"))));
+        }
+        run.tamper_outcome(tamper);
+        run.put(submit(1, "a"));
+        run.put(Input::Result(result(1, "a", Ok(number("1")))));
+        run.settle();
+        run.put(Input::Result(result(2, "a", Ok(number("1")))));
+        run.put(Input::Result(result(3, "a", Ok(number("1")))));
+        run.settle();
+        run
+    }
+
+    #[test]
+    fn what_came_together_with_the_end_need_not_be_listed() {
+        at_once(|_| {}).is_fine();
+    }
+
+    #[test]
+    fn of_what_came_together_the_first_is_listed() {
+        at_once(|outcome| outcome.observations[1].worker = worker(3)).objects("what came before is not");
+    }
+
+    #[test]
+    fn a_result_on_the_subject_of_another_task_is_not_used() {
+        let mut run = run();
+        run.drive(submit(1, "a"));
+        let mut misdirected = result(1, "a", Ok(number("1")));
+        misdirected.task = Some(TaskId(99));
+        run.sent(&misdirected);
+        run.drive(Input::Result(misdirected));
+        run.tamper_outcome(|outcome| {
+            outcome.missing.remove(0);
+            outcome.observations.push(Observation {
+                worker: worker(1),
+                observed: Ok(number("1")),
+                response_time: Duration::from_millis(1),
+                excluded: None,
+            });
+        });
+        run.pass(1000);
+        run.wake();
+        run.objects("not what came in first");
+    }
+
+    #[test]
+    fn a_worker_that_is_not_admitted_is_not_used() {
+        let mut scenario = scenario();
+        scenario.cluster.settings.admitted = Some(vec![1]);
+        for tampers in [false, true] {
+            let mut run = Run::new(&scenario, Depth::Machines, new);
+            run.begin(&[1]);
+            run.drive(submit(1, "a"));
+            run.result(2, "a", Ok(number("1")));
+            run.tamper_outcome(move |outcome| {
+                if tampers {
+                    let mut copy = outcome.observations[0].clone();
+                    copy.worker = worker(2);
+                    outcome.observations.push(copy);
+                }
+            });
+            run.result(1, "a", Ok(number("1")));
+            if tampers { run.objects("not what came in first") } else { run.is_fine() }
+        }
+    }
+
+    #[test]
+    fn an_id_that_is_asked_again_begins_anew() {
+        let mut run = run();
+        run.drive(submit(1, "a"));
+        run.result(1, "a", Ok(number("1")));
+        run.drive(Input::Cancel(Ticket(1)));
+        run.drive(submit(2, "a"));
+        run.tamper_outcome(|outcome| assert_eq!(outcome.request, id("a")));
+        for number_of in 1..=3 {
+            run.result(number_of, "a", Ok(number("2")));
+        }
+        run.is_fine();
+    }
+}
