@@ -13,6 +13,7 @@ lint:
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
 	scripts/check-core-purity.sh
+	scripts/check-biased-select.sh
 
 nats-server:
 	@scripts/nats-server.sh

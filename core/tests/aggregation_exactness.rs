@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use proptest::prelude::*;
 use quorate_core::aggregate::{Rule, Strategy as Aggregation, aggregate};
 use quorate_core::value::{Value, ValueError};
-use quorate_testing::model;
-use quorate_testing::model::pen::{self, Digits, FINEST, sum, units};
+use quorate_model;
+use quorate_model::pen::{self, Digits, FINEST, sum, units};
 use rust_decimal::Decimal;
 
 /// Any decimal, with many near the ends of the range and many that share all but their last digits.

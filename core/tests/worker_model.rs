@@ -15,7 +15,7 @@ use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
 use quorate_core::value::Value;
 use quorate_core::worker::{Config, Input, JobId, Output, Task, Worker};
-use quorate_testing::model::{Divergence, WorkerModel};
+use quorate_model::{Divergence, WorkerModel};
 
 /// Enough for everything to be reached many times over, in a few seconds.
 const CASES: u32 = 4000;

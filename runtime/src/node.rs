@@ -66,6 +66,7 @@ pub async fn run_coordinator<B: Bus, L: Listener<Addr = SocketAddr>>(
     let driving = async {
         let mut running = pin!(tokio::spawn(driver.run()));
         let result = tokio::select! {
+            biased;
             () = stop => {
                 coordinator.drain().await;
                 running.await.map_err(NodeError::Panicked)

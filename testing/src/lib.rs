@@ -1,7 +1,7 @@
 //! What the tests of several crates share. Nothing here is part of a program.
 #![warn(missing_docs)]
 
-pub mod model;
+pub mod bus_contract;
 mod nats_server;
 mod schema;
 

@@ -10,7 +10,7 @@ use quorate_core::coordinator::{
 use quorate_core::id::{RequestId, TaskId, Ticket};
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
-use quorate_testing::model::{CoordinatorModel, Divergence};
+use quorate_model::{CoordinatorModel, Divergence};
 
 use crate::steps::{Clock, Step, Subject, worker};
 

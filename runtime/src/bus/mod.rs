@@ -114,7 +114,10 @@ pub trait Subscription: Send + 'static {
 }
 
 /// What every bus demands of a subscription.
-fn check_subscription(subject: &str, queue_group: Option<&str>) -> Result<(), BusError> {
+///
+/// # Errors
+/// [`BusError::Configuration`] if it does not meet that.
+pub fn check_subscription(subject: &str, queue_group: Option<&str>) -> Result<(), BusError> {
     if !subject::is_subscribable(subject) {
         return Err(BusError::Configuration(format!("{subject:?} is no subject to subscribe to")));
     }

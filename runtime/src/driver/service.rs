@@ -121,6 +121,7 @@ impl<B: Bus> Service<B> {
     pub(super) async fn recv(&mut self) -> Option<Message> {
         let [all, named, own] = &mut self.requests;
         tokio::select! {
+            biased;
             Some(message) = all.recv() => Some(message),
             Some(message) = named.recv() => Some(message),
             Some(message) = own.recv() => Some(message),

@@ -1,65 +1,29 @@
-//! What a bus must offer to be held to the contract, and helpers to wait for things.
+//! The bus within one process and the one over NATS, to be held to the contract.
 
 use std::sync::Mutex;
-use std::time::Duration;
 
-use bytes::Bytes;
 use quorate_runtime::bus::local::LocalBus;
 use quorate_runtime::bus::nats::{NatsBus, NatsConfig};
-use quorate_runtime::bus::{Bus, Message, PublishError, Subscription};
 use quorate_testing::NatsServer;
-
-/// How long a thing may take that has no reason to take long.
-const SOON: Duration = Duration::from_secs(20);
-
-/// One broker that can break, and connections to it.
-pub(crate) trait Harness: Sized {
-    type Bus: Bus;
-
-    /// Whether every loss is counted, or possibly fewer.
-    const COUNTS_EVERY_LOSS: bool;
-
-    /// A broker whose connections hold `capacity` messages per subscription.
-    fn with_capacity(capacity: usize) -> Self;
-
-    fn start() -> Self {
-        Self::with_capacity(32_768)
-    }
-
-    /// A new connection, which may still be on its way.
-    fn open(&self) -> Self::Bus;
-
-    /// Cuts all connections.
-    fn outage(&mut self);
-
-    /// Lets all connections come back.
-    fn heal(&mut self);
-
-    /// A new connection that is connected.
-    async fn connection(&self) -> Self::Bus {
-        let bus = self.open();
-        connected(&bus, true).await;
-        bus
-    }
-
-    /// The harness, to be kept, and a connection that is connected.
-    async fn into_connection(self) -> (Self, Self::Bus) {
-        let bus = self.connection().await;
-        (self, bus)
-    }
-}
+use quorate_testing::bus_contract::{DEFAULT_CAPACITY, Harness};
 
 pub(crate) struct LocalHarness {
     broker: LocalBus,
     connections: Mutex<Vec<LocalBus>>,
 }
 
+impl LocalHarness {
+    pub(crate) fn start() -> Self {
+        Self { broker: LocalBus::with_capacity(DEFAULT_CAPACITY), connections: Mutex::default() }
+    }
+}
+
 impl Harness for LocalHarness {
     type Bus = LocalBus;
     const COUNTS_EVERY_LOSS: bool = true;
 
-    fn with_capacity(capacity: usize) -> Self {
-        Self { broker: LocalBus::with_capacity(capacity), connections: Mutex::default() }
+    fn with_capacity(self, capacity: usize) -> Self {
+        Self { broker: LocalBus::with_capacity(capacity), ..self }
     }
 
     fn open(&self) -> LocalBus {
@@ -86,12 +50,18 @@ pub(crate) struct NatsHarness {
     capacity: usize,
 }
 
+impl NatsHarness {
+    pub(crate) fn start() -> Self {
+        Self { server: NatsServer::start(), capacity: DEFAULT_CAPACITY }
+    }
+}
+
 impl Harness for NatsHarness {
     type Bus = NatsBus;
     const COUNTS_EVERY_LOSS: bool = false;
 
-    fn with_capacity(capacity: usize) -> Self {
-        Self { server: NatsServer::start(), capacity }
+    fn with_capacity(self, capacity: usize) -> Self {
+        Self { capacity, ..self }
     }
 
     fn open(&self) -> NatsBus {
@@ -106,75 +76,4 @@ impl Harness for NatsHarness {
     fn heal(&mut self) {
         self.server.restart();
     }
-}
-
-/// Waits for something that is about to happen.
-pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(SOON, future).await.unwrap_or_else(|_| panic!("{what} did not happen in time"))
-}
-
-/// Waits until `condition` holds.
-pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    soon(what, async {
-        while !condition() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    })
-    .await;
-}
-
-/// Waits until `bus` is connected, or disconnected.
-pub(crate) async fn connected(bus: &impl Bus, connected: bool) {
-    let mut status = bus.status();
-    let changed = status.wait_for(|status| status.connected == connected);
-    soon("the change of the connection", changed).await.expect("the bus is open");
-}
-
-/// Subscribes, and waits until the broker knows.
-pub(crate) async fn subscribe<B: Bus>(bus: &B, subject: &str) -> B::Subscription {
-    let subscription = bus.subscribe(subject, None).await.expect("the subscription is valid");
-    bus.flush().await;
-    subscription
-}
-
-/// The next message.
-pub(crate) async fn receive(subscription: &mut impl Subscription) -> Message {
-    soon("a message", subscription.recv()).await.expect("the bus is open")
-}
-
-/// The next message that is not one a bus sends for itself, as a subscription to everything receives them.
-pub(crate) async fn receive_own(subscription: &mut impl Subscription) -> Message {
-    loop {
-        let message = receive(subscription).await;
-        if !message.subject.starts_with("_INBOX.") {
-            return message;
-        }
-    }
-}
-
-/// Asserts that `subscription` has received nothing. What was published through `bus` has reached the subscriptions of
-/// `bus` when a message to itself has made its round.
-pub(crate) async fn receives_nothing(bus: &impl Bus, subscription: &mut impl Subscription) {
-    let mut probe = subscribe(bus, "probe.of.the.harness").await;
-    publish(bus, "probe.of.the.harness", "");
-    receive(&mut probe).await;
-    assert_eq!(subscription.try_recv(), None);
-}
-
-/// Publishes without a reply subject.
-pub(crate) fn publish(bus: &impl Bus, subject: &str, payload: &str) {
-    bus.publish(subject, None, Bytes::copy_from_slice(payload.as_bytes())).expect("the bus is connected");
-}
-
-/// Publishes as soon as the outgoing queue has room.
-pub(crate) async fn publish_patiently(bus: &impl Bus, subject: &str, payload: Bytes) {
-    while let Err(error) = bus.publish(subject, None, payload.clone()) {
-        assert_eq!(error, PublishError::Full);
-        bus.flush().await;
-    }
-}
-
-/// The payload as text.
-pub(crate) fn text(message: &Message) -> &str {
-    std::str::from_utf8(&message.payload).expect("tests publish text")
 }

@@ -1,13 +1,11 @@
-//! The contract of the bus, held against every implementation: each check runs once per bus, by the same code.
+//! The contract of the bus, held against the implementations of this crate: each check runs once per bus, by the same
+//! code.
 //!
 //! `cargo test -p quorate-runtime --test bus_contract nats::` runs those against a real server; it needs a
 //! `nats-server`, which `make nats-server` gets.
 
-mod delivery;
 mod harness;
-mod limits;
 mod nats_only;
-mod outage;
 
 use std::time::Duration;
 
@@ -27,27 +25,9 @@ macro_rules! contract {
     (@test $harness:ty, $file:ident::$check:ident) => {
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $check() {
-            crate::bounded(crate::$file::$check::<$harness>()).await;
+            crate::bounded(quorate_testing::bus_contract::$file::$check(<$harness>::start())).await;
         }
     };
 }
 
-contract! {
-    delivery::messages_of_a_publisher_arrive_at_most_once_and_in_order
-    delivery::a_message_arrives_as_it_was_published
-    delivery::wildcards_match_tokens
-    delivery::one_member_of_a_queue_group_receives_a_message
-    delivery::every_plain_subscriber_receives_a_message
-    delivery::a_publisher_hears_that_nobody_is_subscribed
-    delivery::a_dropped_subscription_is_unsubscribed
-    delivery::a_cancelled_receive_loses_no_message
-    outage::a_publish_while_disconnected_is_refused
-    outage::nothing_published_before_or_during_an_outage_is_delivered_after_it
-    outage::subscriptions_survive_outages
-    outage::a_subscription_made_in_an_outage_starts_with_the_next_connection
-    outage::the_status_counts_connections
-    limits::a_slow_subscriber_loses_the_newest_and_recovers
-    limits::a_burst_a_slow_subscriber_loses_is_counted
-    limits::an_oversized_message_is_refused
-    limits::an_invalid_subject_is_refused
-}
+quorate_testing::bus_contract!(contract);

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use quorate_runtime::bus::nats::{NatsBus, NatsConfig};
 use quorate_runtime::bus::{Bus, BusError, PublishError, Subscription};
 use quorate_testing::NatsServer;
+use quorate_testing::bus_contract::{Harness, connected, eventually, publish, receive, soon, subscribe, text};
 
 use crate::bounded;
-use crate::harness::{Harness, NatsHarness, connected, eventually, publish, receive, soon, subscribe, text};
+use crate::harness::NatsHarness;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_leaves_no_task_behind() {

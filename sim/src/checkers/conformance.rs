@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use quorate_core::coordinator::{self, Coordinator};
 use quorate_core::time::Timestamp;
 use quorate_core::worker::{self, Worker};
-use quorate_testing::model::{CoordinatorModel, Divergence, WorkerModel};
+use quorate_model::{CoordinatorModel, Divergence, WorkerModel};
 
 use super::hosts::entry;
 use super::{Checker, Context};

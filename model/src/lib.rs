@@ -7,6 +7,7 @@
 //! For every step: hand the model what the machine is handed (`input` or `wake`), then every output of the machine
 //! (`output`), then ask whether that was all (`settled`) and whether the two look the same (`compare`). A machine must be
 //! polled dry after each step, since what it names itself is learned from what it puts out.
+#![warn(missing_docs)]
 
 pub mod aggregate;
 mod coordinator;

@@ -1,16 +1,15 @@
 //! What an outage loses, and what it must not bring back.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use quorate_runtime::bus::{Bus, Message, PublishError, Subscription};
 
-use crate::harness::{Harness, connected, publish, receive, receives_nothing, subscribe, text};
+use super::harness::Stop;
+use super::{Harness, Next, connected, publish, receive, receives_nothing, subscribe, text};
 
-pub(crate) async fn a_publish_while_disconnected_is_refused<H: Harness>() {
-    let (mut harness, bus) = H::start().into_connection().await;
+pub async fn a_publish_while_disconnected_is_refused<H: Harness>(harness: H) {
+    let (mut harness, bus) = harness.into_connection().await;
     let mut subscription = subscribe(&bus, "a").await;
     harness.outage();
     connected(&bus, false).await;
@@ -23,23 +22,23 @@ pub(crate) async fn a_publish_while_disconnected_is_refused<H: Harness>() {
     assert_eq!(text(&receive(&mut subscription).await), "after");
 }
 
-/// Threads publish without pause while the connection breaks several times. Each notes after every accepted publish
+/// Publishers publish without pause while the connection breaks several times. Each notes after every accepted publish
 /// which session it is in: not later than that session the message was accepted.
 ///
 /// The subscriber is emptied while it is known to be disconnected, so what it receives from then on came over a new
 /// connection, and must have been accepted by one.
-pub(crate) async fn nothing_published_before_or_during_an_outage_is_delivered_after_it<H: Harness>() {
-    const THREADS: usize = 2;
+pub async fn nothing_published_before_or_during_an_outage_is_delivered_after_it<H: Harness>(mut harness: H) {
+    const PUBLISHERS: usize = 2;
     const ROUNDS: u64 = 6;
     const MESSAGES_PER_ROUND: usize = 2_000;
-    let mut harness = H::start();
     let (publisher, subscriber) = (harness.connection().await, harness.connection().await);
     let mut subscription = subscribe(&subscriber, "burst").await;
-    let stop = Arc::new(AtomicBool::new(false));
-    let threads: Vec<_> = (0..THREADS)
-        .map(|thread| {
-            let (bus, stop) = (publisher.clone(), Arc::clone(&stop));
-            thread::spawn(move || publish_until(&stop, &bus, thread))
+    let stop = Stop::default();
+    let publishers: Vec<_> = (0..PUBLISHERS)
+        .map(|number| {
+            let accepted_in = Arc::default();
+            let burst = burst::<H>(stop.clone(), publisher.clone(), number, Arc::clone(&accepted_in));
+            (H::beside(burst), accepted_in)
         })
         .collect();
 
@@ -56,39 +55,52 @@ pub(crate) async fn nothing_published_before_or_during_an_outage_is_delivered_af
         connected(&publisher, true).await;
         connected(&subscriber, true).await;
     }
-    stop.store(true, Ordering::Relaxed);
-    let logs: Vec<Vec<u64>> = threads.into_iter().map(|thread| thread.join().expect("it does not panic")).collect();
+    drop(stop);
+    let mut logs = Vec::new();
+    for (publisher, accepted_in) in publishers {
+        publisher.await.expect("the publisher does not panic");
+        logs.push(std::mem::take(&mut *accepted_in.lock().expect("the publisher does not panic")));
+    }
 
     let stale: Vec<_> = received
         .iter()
         .filter_map(|(received_in, message)| {
-            let (thread, number) = text(message).split_once(' ').expect("a thread and a number");
+            let (publisher, number) = text(message).split_once(' ').expect("a publisher and a number");
             let accepted_in =
-                logs[thread.parse::<usize>().expect("a thread")][number.parse::<usize>().expect("a number")];
+                logs[publisher.parse::<usize>().expect("a publisher")][number.parse::<usize>().expect("a number")];
             (accepted_in < *received_in).then_some((accepted_in, received_in, number))
         })
         .collect();
     assert!(stale.is_empty(), "{} stale messages, such as {:?}", stale.len(), &stale[..stale.len().min(5)]);
 }
 
-/// Publishes the number of the thread and of the message, and returns in which session, at the latest, each message was
-/// accepted.
-fn publish_until(stop: &AtomicBool, bus: &impl Bus, thread: usize) -> Vec<u64> {
+/// Publishes the number of the publisher and of the message each time it is called, and notes in which session, at the
+/// latest, each message was accepted.
+fn burst<H: Harness>(
+    stop: Stop,
+    bus: H::Bus,
+    publisher: usize,
+    accepted_in: Arc<Mutex<Vec<u64>>>,
+) -> impl FnMut() -> Next + Send + 'static {
     let status = bus.status();
-    let mut accepted_in = Vec::new();
-    while !stop.load(Ordering::Relaxed) {
-        let payload = Bytes::from(format!("{thread} {}", accepted_in.len()));
+    move || {
+        if stop.is_wanted() {
+            return Next::Stop;
+        }
+        let mut accepted_in = accepted_in.lock().expect("nobody else has it yet");
+        let payload = Bytes::from(format!("{publisher} {}", accepted_in.len()));
         match bus.publish("burst", None, payload) {
-            Ok(()) => accepted_in.push(status.borrow().connections),
-            Err(PublishError::Full | PublishError::Disconnected) => thread::yield_now(),
+            Ok(()) => {
+                accepted_in.push(status.borrow().connections);
+                Next::Again
+            }
+            Err(PublishError::Full | PublishError::Disconnected) => Next::Pause,
             Err(PublishError::Refused) => panic!("the message is valid"),
         }
     }
-    accepted_in
 }
 
-pub(crate) async fn subscriptions_survive_outages<H: Harness>() {
-    let mut harness = H::start();
+pub async fn subscriptions_survive_outages<H: Harness>(mut harness: H) {
     let (bus, other) = (harness.connection().await, harness.connection().await);
     let mut plain = subscribe(&bus, "plain").await;
     let mut wild = subscribe(&bus, "*").await;
@@ -111,8 +123,8 @@ pub(crate) async fn subscriptions_survive_outages<H: Harness>() {
     }
 }
 
-pub(crate) async fn a_subscription_made_in_an_outage_starts_with_the_next_connection<H: Harness>() {
-    let (mut harness, bus) = H::start().into_connection().await;
+pub async fn a_subscription_made_in_an_outage_starts_with_the_next_connection<H: Harness>(harness: H) {
+    let (mut harness, bus) = harness.into_connection().await;
     harness.outage();
     connected(&bus, false).await;
     let mut kept = subscribe(&bus, "kept").await;
@@ -126,8 +138,8 @@ pub(crate) async fn a_subscription_made_in_an_outage_starts_with_the_next_connec
     assert!(receive(&mut kept).await.no_responders);
 }
 
-pub(crate) async fn the_status_counts_connections<H: Harness>() {
-    let (mut harness, bus) = H::start().into_connection().await;
+pub async fn the_status_counts_connections<H: Harness>(harness: H) {
+    let (mut harness, bus) = harness.into_connection().await;
     let status = bus.status();
     for connections in 1..=3 {
         let now = *status.borrow();

@@ -3,14 +3,12 @@
 use bytes::Bytes;
 use quorate_runtime::bus::{Bus, BusError, PublishError, Subscription};
 
-use crate::harness::{
-    Harness, eventually, publish, publish_patiently, receive, receive_own, receives_nothing, subscribe, text,
-};
+use super::{Harness, eventually, publish, publish_patiently, receive, receive_own, receives_nothing, subscribe, text};
 
-pub(crate) async fn a_slow_subscriber_loses_the_newest_and_recovers<H: Harness>() {
+pub async fn a_slow_subscriber_loses_the_newest_and_recovers<H: Harness>(harness: H) {
     const CAPACITY: usize = 64;
     const EXCESS: usize = 32;
-    let harness = H::with_capacity(CAPACITY);
+    let harness = harness.with_capacity(CAPACITY);
     let (bus, publisher) = (harness.connection().await, harness.connection().await);
     let mut slow = subscribe(&bus, "numbers").await;
     let mut fast = subscribe(&bus, "numbers").await;
@@ -28,10 +26,10 @@ pub(crate) async fn a_slow_subscriber_loses_the_newest_and_recovers<H: Harness>(
     assert_eq!((slow.dropped(), fast.dropped()), (EXCESS as u64, 0));
 }
 
-pub(crate) async fn a_burst_a_slow_subscriber_loses_is_counted<H: Harness>() {
+pub async fn a_burst_a_slow_subscriber_loses_is_counted<H: Harness>(harness: H) {
     const CAPACITY: usize = 64;
     const BURST: usize = 20_000;
-    let harness = H::with_capacity(CAPACITY);
+    let harness = harness.with_capacity(CAPACITY);
     let (bus, publisher) = (harness.connection().await, harness.connection().await);
     let mut slow = subscribe(&bus, "numbers").await;
     for number in 0..BURST {
@@ -51,9 +49,9 @@ pub(crate) async fn a_burst_a_slow_subscriber_loses_is_counted<H: Harness>() {
     }
 }
 
-pub(crate) async fn an_oversized_message_is_refused<H: Harness>() {
+pub async fn an_oversized_message_is_refused<H: Harness>(harness: H) {
     const MEBIBYTE: usize = 1024 * 1024;
-    let (_harness, bus) = H::start().into_connection().await;
+    let (_harness, bus) = harness.into_connection().await;
     let mut subscription = subscribe(&bus, "large").await;
     assert_eq!(bus.publish("large", None, vec![b'x'; MEBIBYTE + 1].into()), Err(PublishError::Refused));
     assert_eq!(bus.publish("large", Some("reply"), vec![b'x'; MEBIBYTE + 1].into()), Err(PublishError::Refused));
@@ -62,8 +60,8 @@ pub(crate) async fn an_oversized_message_is_refused<H: Harness>() {
     assert_eq!(bus.status().borrow().connections, 1, "a refusal does not cost the connection");
 }
 
-pub(crate) async fn an_invalid_subject_is_refused<H: Harness>() {
-    let (_harness, bus) = H::start().into_connection().await;
+pub async fn an_invalid_subject_is_refused<H: Harness>(harness: H) {
+    let (_harness, bus) = harness.into_connection().await;
     let mut all = subscribe(&bus, ">").await;
     for invalid in ["", ".", "a.", ".a", "a..b", "a b", "a\r\nPUB x 0\r\n\r\n", "a\t", "*", "a.>"] {
         assert_eq!(bus.publish(invalid, None, Bytes::new()), Err(PublishError::Refused), "{invalid:?}");

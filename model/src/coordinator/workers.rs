@@ -9,7 +9,7 @@ use quorate_core::coordinator::{Config, Presence, PresenceState, Score, WorkerSt
 use quorate_core::id::WorkerId;
 use quorate_core::time::Timestamp;
 
-use crate::model::Divergence;
+use crate::Divergence;
 
 /// The most processes of one name that are told apart.
 const MAX_INSTANCES: usize = 64;

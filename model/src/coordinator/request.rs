@@ -12,7 +12,7 @@ use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
 use quorate_core::value::Value;
 
-use crate::model::aggregate::aggregate;
+use crate::aggregate::aggregate;
 
 /// What a request knows of one worker.
 #[derive(Debug)]

@@ -1,0 +1,250 @@
+//! What the broker and its clients say to each other: frames of a length, a kind and a body.
+//!
+//! A frame from the network is never trusted: one that is too long, cut short, or says what it must not say is an
+//! error, and ends the connection.
+
+use std::sync::Arc;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use quorate_runtime::bus::Message;
+use quorate_runtime::bus::local::MAX_PAYLOAD_BYTES;
+
+/// The longest that a subject, a reply subject and a queue group may be together, in bytes: what NATS allows unless
+/// told otherwise.
+pub(crate) const MAX_SUBJECT_BYTES: usize = 4096;
+
+/// The longest body of a frame, in bytes: the largest payload, and room for the rest.
+const MAX_BODY_BYTES: usize = MAX_PAYLOAD_BYTES + MAX_SUBJECT_BYTES + 64;
+
+/// Before the body: its length and the kind of the frame.
+const HEAD_BYTES: usize = 5;
+
+/// One thing said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Frame {
+    /// The broker takes the connection; its first word.
+    Info,
+    /// A client publishes.
+    Publish { subject: String, reply: Option<String>, payload: Bytes },
+    /// A client subscribes under a number of its choice.
+    Subscribe { id: u64, pattern: String, group: Option<String> },
+    /// A client ends a subscription.
+    Unsubscribe { id: u64 },
+    /// The broker delivers to one subscription. The message is shared by all frames that deliver it.
+    Deliver { id: u64, message: Arc<Message> },
+    /// Asks for a [`Pong`](Self::Pong) with the same number, behind everything said before it.
+    Ping(u64),
+    /// Answers a [`Ping`](Self::Ping).
+    Pong(u64),
+}
+
+/// Why bytes are no frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a frame of this protocol")]
+pub(crate) struct Malformed;
+
+impl Frame {
+    /// Whether it carries a message: of these a queue has a limit.
+    pub(crate) fn is_message(&self) -> bool {
+        matches!(self, Self::Publish { .. } | Self::Deliver { .. })
+    }
+
+    /// Appends the frame.
+    pub(crate) fn encode(&self, to: &mut BytesMut) {
+        let start = to.len();
+        to.put_bytes(0, HEAD_BYTES);
+        let kind = match self {
+            Self::Info => 0,
+            Self::Publish { subject, reply, payload } => {
+                put_text(to, subject);
+                put_text(to, reply.as_deref().unwrap_or_default());
+                to.put_slice(payload);
+                1
+            }
+            Self::Subscribe { id, pattern, group } => {
+                to.put_u64(*id);
+                put_text(to, pattern);
+                put_text(to, group.as_deref().unwrap_or_default());
+                2
+            }
+            Self::Unsubscribe { id } => {
+                to.put_u64(*id);
+                3
+            }
+            Self::Deliver { id, message } => {
+                to.put_u64(*id);
+                to.put_u8(message.no_responders.into());
+                put_text(to, &message.subject);
+                put_text(to, message.reply.as_deref().unwrap_or_default());
+                to.put_slice(&message.payload);
+                4
+            }
+            Self::Ping(number) => {
+                to.put_u64(*number);
+                5
+            }
+            Self::Pong(number) => {
+                to.put_u64(*number);
+                6
+            }
+        };
+        let length = to.len() - start - HEAD_BYTES;
+        assert!(length <= MAX_BODY_BYTES, "what is sent was checked to be short enough: {length}");
+        let mut head = &mut to[start..];
+        head.put_u32(length as u32);
+        head.put_u8(kind);
+    }
+
+    /// Takes the first frame, if all of it is there.
+    ///
+    /// # Errors
+    /// If it is none; nothing after it can be understood then.
+    pub(crate) fn decode(from: &mut BytesMut) -> Result<Option<Self>, Malformed> {
+        let Some(mut head) = from.get(..HEAD_BYTES) else { return Ok(None) };
+        let (length, kind) = (head.get_u32() as usize, head.get_u8());
+        if length > MAX_BODY_BYTES {
+            return Err(Malformed);
+        }
+        if from.len() < HEAD_BYTES + length {
+            return Ok(None);
+        }
+        from.advance(HEAD_BYTES);
+        let mut body = from.split_to(length).freeze();
+        let frame = match kind {
+            0 => Self::Info,
+            1 => {
+                let (subject, reply) = (take_text(&mut body)?, take_optional(&mut body)?);
+                Self::Publish { subject, reply, payload: take_payload(&mut body)? }
+            }
+            2 => Self::Subscribe {
+                id: take_number(&mut body)?,
+                pattern: take_text(&mut body)?,
+                group: take_optional(&mut body)?,
+            },
+            3 => Self::Unsubscribe { id: take_number(&mut body)? },
+            4 => {
+                let id = take_number(&mut body)?;
+                let no_responders = match body.try_get_u8() {
+                    Ok(0) => false,
+                    Ok(1) => true,
+                    _ => return Err(Malformed),
+                };
+                let (subject, reply) = (take_text(&mut body)?, take_optional(&mut body)?);
+                let message = Message { subject, reply, payload: take_payload(&mut body)?, no_responders };
+                Self::Deliver { id, message: Arc::new(message) }
+            }
+            5 => Self::Ping(take_number(&mut body)?),
+            6 => Self::Pong(take_number(&mut body)?),
+            _ => return Err(Malformed),
+        };
+        if body.is_empty() { Ok(Some(frame)) } else { Err(Malformed) }
+    }
+}
+
+fn put_text(to: &mut BytesMut, text: &str) {
+    to.put_u16(u16::try_from(text.len()).expect("what is sent was checked to be short enough"));
+    to.put_slice(text.as_bytes());
+}
+
+fn take_number(from: &mut Bytes) -> Result<u64, Malformed> {
+    from.try_get_u64().map_err(|_| Malformed)
+}
+
+fn take_text(from: &mut Bytes) -> Result<String, Malformed> {
+    let length = usize::from(from.try_get_u16().map_err(|_| Malformed)?);
+    if length > from.len() || length > MAX_SUBJECT_BYTES {
+        return Err(Malformed);
+    }
+    std::str::from_utf8(&from.split_to(length)).map(str::to_owned).map_err(|_| Malformed)
+}
+
+/// No text is empty where there is one.
+fn take_optional(from: &mut Bytes) -> Result<Option<String>, Malformed> {
+    take_text(from).map(|text| (!text.is_empty()).then_some(text))
+}
+
+/// The rest.
+fn take_payload(from: &mut Bytes) -> Result<Bytes, Malformed> {
+    if from.len() > MAX_PAYLOAD_BYTES {
+        return Err(Malformed);
+    }
+    Ok(std::mem::take(from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frames() -> Vec<Frame> {
+        let text = |text: &str| text.to_owned();
+        let message = |reply: Option<&str>, payload: &'static [u8], no_responders| {
+            let reply = reply.map(str::to_owned);
+            Arc::new(Message { subject: text("a.b"), reply, payload: Bytes::from_static(payload), no_responders })
+        };
+        vec![
+            Frame::Info,
+            Frame::Publish { subject: text("a.b"), reply: None, payload: Bytes::new() },
+            Frame::Publish { subject: text("ü"), reply: Some(text("r")), payload: Bytes::from_static(b"\0\xff") },
+            Frame::Subscribe { id: 7, pattern: text("a.>"), group: None },
+            Frame::Subscribe { id: u64::MAX, pattern: text("a"), group: Some(text("group")) },
+            Frame::Unsubscribe { id: 1 },
+            Frame::Deliver { id: 2, message: message(Some("r"), b"payload", false) },
+            Frame::Deliver { id: 3, message: message(None, b"", true) },
+            Frame::Ping(4),
+            Frame::Pong(5),
+        ]
+    }
+
+    #[test]
+    fn frames_read_back_however_they_are_cut() {
+        let mut bytes = BytesMut::new();
+        for frame in frames() {
+            frame.encode(&mut bytes);
+        }
+        for step in [1, 2, 7, bytes.len()] {
+            let (mut buffer, mut read) = (BytesMut::new(), Vec::new());
+            for chunk in bytes.chunks(step) {
+                buffer.put_slice(chunk);
+                while let Some(frame) = Frame::decode(&mut buffer).expect("it is well formed") {
+                    read.push(frame);
+                }
+            }
+            assert_eq!(read, frames());
+            assert!(buffer.is_empty());
+        }
+    }
+
+    #[test]
+    fn no_bytes_are_too_strange() {
+        for frame in frames() {
+            let mut bytes = BytesMut::new();
+            frame.encode(&mut bytes);
+            for place in 0..bytes.len() {
+                for value in 0..=u8::MAX {
+                    let mut strange = bytes.clone();
+                    strange[place] = value;
+                    // Another frame, more to come, or an error: all of it is fine, as long as it is an answer.
+                    let _answer = Frame::decode(&mut strange);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lies_are_found_out() {
+        for lie in [
+            // Longer than any frame.
+            &[0xff, 0xff, 0xff, 0xff, 1][..],
+            // A kind there is not.
+            &[0, 0, 0, 0, 7],
+            // A number cut short.
+            &[0, 0, 0, 1, 5, 0],
+            // A text longer than the body.
+            &[0, 0, 0, 3, 1, 0, 2, b'a'],
+            // Something after the end.
+            &[0, 0, 0, 9, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        ] {
+            assert_eq!(Frame::decode(&mut BytesMut::from(lie)), Err(Malformed), "{lie:?}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! A broker on the simulated network: what NATS core gives to its clients, and no more.
+//!
+//! At most once; order per publisher and subject; queue groups; reply subjects and the notice that nobody was there to
+//! answer; a client that does not take its messages fast enough is cut off. Nothing in it depends on the order of a
+//! hash table or on a random number from outside the simulation.
+
+mod control;
+pub(crate) mod frame;
+pub(crate) mod link;
+mod router;
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use turmoil::net::{TcpListener, TcpStream};
+
+use control::Admission;
+use frame::Frame;
+use link::{Ended, Outgoing};
+use router::Router;
+
+pub use control::BrokerControl;
+
+/// The port it listens on.
+pub const PORT: u16 = 4222;
+
+/// The name of the host it runs on.
+pub const HOST: &str = "broker";
+
+/// What turmoil's `tcp_capacity` has to be at least.
+///
+/// turmoil panics when more connections than that wait to be accepted. Each client has one attempt at a time, but the
+/// attempts that it made and gave up while the link was held all arrive when the link is released.
+pub const TCP_CAPACITY: usize = 4096;
+
+/// How many frames that are no messages may wait for one connection beyond its queue: answers to its own pings.
+const ANSWERS: usize = 1024;
+
+/// What a broker bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BrokerSettings {
+    /// How many messages wait for one connection before it is closed as too slow.
+    pub queue: usize,
+    /// How long a connection may be silent before it is given up. Either end says something three times as often.
+    pub keepalive: Duration,
+}
+
+/// Runs a broker on the current host, which must be the one of the name [`HOST`].
+///
+/// # Errors
+/// If the port is taken.
+pub async fn run(settings: BrokerSettings, control: BrokerControl) -> turmoil::Result {
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).await?;
+    let router = Arc::default();
+    // Never waits for anything else, so that those who come in one moment are all taken in.
+    loop {
+        let (stream, _) = listener.accept().await?;
+        if let Some(admission) = control.admit() {
+            tokio::spawn(serve(stream, settings, admission, Arc::clone(&router)));
+        }
+    }
+}
+
+/// Serves one client until its connection is over.
+async fn serve(stream: TcpStream, settings: BrokerSettings, admission: Admission, router: Arc<Mutex<Router>>) {
+    let lock = || router.lock().unwrap_or_else(PoisonError::into_inner);
+    let outgoing = Arc::new(Outgoing::new(settings.queue));
+    outgoing.push(Frame::Info);
+    let link = lock().attach(Arc::clone(&outgoing), admission.closed.clone());
+    let heard = |frame| {
+        if outgoing.len() > settings.queue + ANSWERS {
+            return Err(Ended::Misbehaved);
+        }
+        lock().handle(&link, frame)
+    };
+    let ended = tokio::select! {
+        biased;
+        () = admission.closed.cancelled() => Ended::Dropped,
+        ended = link::carry(stream, settings.keepalive, &outgoing, heard) => ended,
+    };
+    lock().detach(link.id());
+    tracing::debug!(connection = link.id(), %ended, "a connection is over");
+}

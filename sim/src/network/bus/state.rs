@@ -1,0 +1,152 @@
+//! What the clones of a bus and its task share: the subscriptions, and the session there is, if there is one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use quorate_runtime::bus::{BusError, BusStatus, PublishError};
+use tokio::sync::{oneshot, watch};
+
+use super::subscription::Registration;
+use crate::network::broker::frame::Frame;
+use crate::network::broker::link::{Ended, Outgoing};
+
+/// Changes only as a whole, so that the status always agrees with the session.
+#[derive(Debug)]
+pub(super) struct State {
+    status: watch::Sender<BusStatus>,
+    session: Option<Session>,
+    /// The number of the last subscription or ping; none has another's in the life of the bus.
+    last: u64,
+    registrations: BTreeMap<u64, Registration>,
+    closed: bool,
+}
+
+/// One connection. What it has not sent dies with it.
+#[derive(Debug)]
+struct Session {
+    outgoing: Arc<Outgoing>,
+    /// The ping behind the subscriptions it began with; `None` once it is answered. Until then the bus is not connected,
+    /// and takes no messages.
+    unconfirmed: Option<u64>,
+    /// Who waits for which pong.
+    flushes: BTreeMap<u64, oneshot::Sender<()>>,
+}
+
+impl State {
+    pub(super) fn new() -> Self {
+        Self { status: watch::Sender::default(), session: None, last: 0, registrations: BTreeMap::new(), closed: false }
+    }
+
+    pub(super) fn status(&self) -> watch::Receiver<BusStatus> {
+        self.status.subscribe()
+    }
+
+    /// Begins a session: all subscriptions are made again. It is one to publish in when the broker has confirmed them.
+    pub(super) fn begin_session(&mut self, outgoing: Arc<Outgoing>) {
+        for (id, registration) in &self.registrations {
+            outgoing.push(registration.frame(*id));
+        }
+        let ping = self.next();
+        outgoing.push(Frame::Ping(ping));
+        self.session = Some(Session { outgoing, unconfirmed: Some(ping), flushes: BTreeMap::new() });
+    }
+
+    /// From here on publishes are refused, and nobody waits for a flush any more.
+    pub(super) fn end_session(&mut self) {
+        self.session = None;
+        self.status.send_if_modified(|status| std::mem::replace(&mut status.connected, false));
+    }
+
+    /// Takes what the broker says.
+    pub(super) fn heard(&mut self, frame: Frame) -> Result<(), Ended> {
+        match frame {
+            Frame::Deliver { id, message } => {
+                // It may have been dropped meanwhile.
+                if let Some(registration) = self.registrations.get(&id) {
+                    registration.deliver(Arc::unwrap_or_clone(message));
+                }
+                Ok(())
+            }
+            Frame::Pong(number) => {
+                self.answered(number);
+                Ok(())
+            }
+            _ => Err(Ended::Misbehaved),
+        }
+    }
+
+    fn answered(&mut self, ping: u64) {
+        let Some(session) = &mut self.session else { return };
+        if let Some(flush) = session.flushes.remove(&ping) {
+            // The error means that it has waited for long enough.
+            let _ = flush.send(());
+        }
+        if session.unconfirmed == Some(ping) {
+            session.unconfirmed = None;
+            self.status
+                .send_modify(|status| *status = BusStatus { connected: true, connections: status.connections + 1 });
+        }
+    }
+
+    /// Queues a message of the program.
+    pub(super) fn publish(&self, frame: Frame) -> Result<(), PublishError> {
+        match &self.session {
+            Some(Session { outgoing, unconfirmed: None, .. }) if outgoing.offer(frame) => Ok(()),
+            Some(Session { unconfirmed: None, .. }) => Err(PublishError::Full),
+            _ => Err(PublishError::Disconnected),
+        }
+    }
+
+    /// Adds a subscription and returns its number.
+    pub(super) fn subscribe(&mut self, registration: Registration) -> Result<u64, BusError> {
+        if self.closed {
+            return Err(BusError::Closed);
+        }
+        let id = self.next();
+        // One made while a session is being confirmed is not waited for: who must know asks with a flush.
+        if let Some(session) = &self.session {
+            session.outgoing.push(registration.frame(id));
+        }
+        self.registrations.insert(id, registration);
+        Ok(id)
+    }
+
+    /// Removes a subscription.
+    pub(super) fn unsubscribe(&mut self, id: u64) {
+        if self.registrations.remove(&id).is_some()
+            && let Some(session) = &self.session
+        {
+            session.outgoing.push(Frame::Unsubscribe { id });
+        }
+    }
+
+    /// Sends a ping whose answer means that everything before it has reached the broker. The receiver errs when the
+    /// session ends before that; `None` if there is none.
+    pub(super) fn flush(&mut self) -> Option<oneshot::Receiver<()>> {
+        let ping = self.next();
+        let session = self.session.as_mut()?;
+        let (sender, answered) = oneshot::channel();
+        session.flushes.retain(|_, flush| !flush.is_closed());
+        session.flushes.insert(ping, sender);
+        session.outgoing.push(Frame::Ping(ping));
+        Some(answered)
+    }
+
+    /// Closes the bus for good: subscriptions end once they are emptied.
+    pub(super) fn close(&mut self) {
+        self.end_session();
+        self.closed = true;
+        self.registrations.clear();
+    }
+
+    fn next(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+}
+
+impl Registration {
+    fn frame(&self, id: u64) -> Frame {
+        Frame::Subscribe { id, pattern: self.pattern.clone(), group: self.group.clone() }
+    }
+}

@@ -1,0 +1,87 @@
+//! Subscriptions that outlive sessions.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use quorate_runtime::bus::{Message, Subscription};
+use tokio::sync::mpsc;
+
+use super::{BusTap, Shared};
+
+/// A subscription as the sessions see it.
+#[derive(Debug)]
+pub(super) struct Registration {
+    pub(super) pattern: String,
+    pub(super) group: Option<String>,
+    messages: mpsc::Sender<Message>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Registration {
+    /// A registration, and where the messages and the count of those that were dropped come out.
+    pub(super) fn new(
+        pattern: &str,
+        group: Option<&str>,
+        capacity: usize,
+    ) -> (Self, mpsc::Receiver<Message>, Arc<AtomicU64>) {
+        let (sender, messages) = mpsc::channel(capacity);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let registration = Self {
+            pattern: pattern.to_owned(),
+            group: group.map(str::to_owned),
+            messages: sender,
+            dropped: Arc::clone(&dropped),
+        };
+        (registration, messages, dropped)
+    }
+
+    /// Queues a message, or counts it as dropped.
+    pub(super) fn deliver(&self, message: Message) {
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.messages.try_send(message) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The receiving end of one subscription to a [`SimBus`](super::SimBus).
+#[derive(Debug)]
+pub struct SimSubscription {
+    pub(super) id: u64,
+    pub(super) shared: Weak<Shared>,
+    pub(super) messages: mpsc::Receiver<Message>,
+    pub(super) dropped: Arc<AtomicU64>,
+    pub(super) tap: Option<Arc<dyn BusTap>>,
+}
+
+impl SimSubscription {
+    fn taken(&self, message: Message) -> Message {
+        if let Some(tap) = &self.tap {
+            tap.received(&message);
+        }
+        message
+    }
+}
+
+impl Subscription for SimSubscription {
+    async fn recv(&mut self) -> Option<Message> {
+        let message = self.messages.recv().await?;
+        Some(self.taken(message))
+    }
+
+    fn try_recv(&mut self) -> Option<Message> {
+        let message = self.messages.try_recv().ok()?;
+        Some(self.taken(message))
+    }
+
+    fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for SimSubscription {
+    fn drop(&mut self) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.lock().unsubscribe(self.id);
+        }
+    }
+}
