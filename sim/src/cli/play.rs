@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread;
 
@@ -16,9 +17,23 @@ const STACK_BYTES: usize = 16 << 20;
 /// The name that a panic of the simulation itself has among the checkers.
 const PANIC: &str = "panic";
 
+/// Whether a panic is also printed where it happens, with its backtrace if there is to be one.
+static SHOW_PANICS: AtomicBool = AtomicBool::new(false);
+
 thread_local! {
     /// What the last panic of this thread said, and where.
     static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Has panics printed where they happen, too: of use for one run, and noise for many.
+pub(super) fn show_panics() {
+    SHOW_PANICS.store(true, Ordering::Relaxed);
+}
+
+/// Whether two violations are one failure: broken by the same checker, and if the simulation panicked, at the same place.
+pub(super) fn is_same(one: &Violation, other: &Violation) -> bool {
+    let place = |violation: &Violation| violation.text.rsplit_once(" at ").map(|(_, place)| place.to_owned());
+    one.checker == other.checker && (one.checker != PANIC || place(one) == place(other))
 }
 
 /// Plays a scenario. A panic is a violation like any other.
@@ -82,7 +97,7 @@ fn note_panics() {
             let place =
                 info.location().map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
             let text = format!("{}{place}", words(info.payload()));
-            if std::env::var_os("RUST_BACKTRACE").is_some() {
+            if SHOW_PANICS.load(Ordering::Relaxed) {
                 default(info);
             }
             LAST_PANIC.set(Some(text));
@@ -115,6 +130,16 @@ mod tests {
                 "{violation:?}"
             );
         }
+    }
+
+    #[test]
+    fn panics_at_two_places_are_two_failures() {
+        let violation = |checker, text: &str| Violation { checker, at: 0, text: text.to_owned() };
+        let panic = violation(PANIC, "index 3 at a.rs:7");
+        assert!(is_same(&panic, &violation(PANIC, "index 4 at a.rs:7")));
+        assert!(!is_same(&panic, &violation(PANIC, "index 3 at a.rs:8")));
+        assert!(is_same(&violation("answers", "two at 7"), &violation("answers", "two at 8")));
+        assert!(!is_same(&violation("answers", "two"), &violation("deadlines", "two")));
     }
 
     #[test]

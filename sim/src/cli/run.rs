@@ -10,7 +10,7 @@ use quorate_sim::explain::words;
 use quorate_sim::trace::Line;
 use quorate_sim::{Listener, Report};
 
-use super::play::play;
+use super::play::{play, show_panics};
 use super::{DepthArgs, Source, Verdict};
 
 /// The flags of `run`.
@@ -28,6 +28,7 @@ pub(super) struct RunArgs {
 
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<Verdict> {
     let scenario = args.source.load()?;
+    show_panics();
     let began = Instant::now();
     let (report, traced) = if args.trace {
         let trace = Arc::new(Mutex::new(Trace { to: BufWriter::new(io::stdout()), failed: None }));

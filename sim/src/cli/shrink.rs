@@ -10,7 +10,7 @@ use quorate_sim::explain::words;
 use quorate_sim::shrink::{self, Budget, Shrunk, Size};
 use quorate_sim::{Depth, Scenario};
 
-use super::play::play;
+use super::play::{is_same, play};
 use super::{DepthArgs, Source, Verdict, command, depth_name};
 
 /// The flags of `shrink`.
@@ -51,7 +51,11 @@ pub(super) fn shrink(args: &ShrinkArgs) -> anyhow::Result<Verdict> {
 
 /// Makes a scenario small.
 pub(super) fn shrunk(scenario: &Scenario, depth: Depth, budget: Budget) -> Option<Shrunk> {
-    shrink::shrink(scenario, budget, |scenario| play(scenario, depth, None).violation)
+    let mut first = None;
+    shrink::shrink(scenario, budget, |scenario| {
+        let violation = play(scenario, depth, None).violation?;
+        is_same(first.get_or_insert_with(|| violation.clone()), &violation).then_some(violation)
+    })
 }
 
 /// Says what became of a scenario.

@@ -1,6 +1,7 @@
 //! Shows a run to people: as a timeline on a terminal, and as a page for a browser.
 
 mod html;
+mod recorder;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -16,7 +17,7 @@ pub use timeline::{Arrow, Kind, Moment, Span, Timeline};
 use crate::Depth;
 use crate::scenario::Scenario;
 use crate::watch::{Listener, Report};
-use timeline::Recorder;
+use recorder::Recorder;
 
 /// Plays a scenario and keeps what happens. `play` plays it and shows every event to its listener.
 pub fn record(scenario: &Scenario, depth: Depth, play: impl FnOnce(Listener) -> Report) -> (Timeline, Report) {

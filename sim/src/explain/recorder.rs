@@ -1,0 +1,386 @@
+//! Puts the events of a run together as a timeline: finds who received a message, what became of a question, and which
+//! request each of them belongs to.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::mem;
+use std::sync::Arc;
+
+use quorate_core::id::RequestId;
+use quorate_core::{coordinator, worker};
+
+use super::words;
+use super::{Arrow, Kind, Moment, Span, Timeline};
+use crate::Depth;
+use crate::checkers::Violation;
+use crate::event::{Body, Event, Message, What};
+use crate::host::Host;
+use crate::scenario::Scenario;
+use crate::trace::Line;
+
+/// A message is taken for the oldest of several same ones that was sent no longer ago than this; in nanoseconds.
+const RECENT: u64 = 1_000_000_000;
+/// The most characters of a moment's detail.
+const MAX_DETAIL: usize = 800;
+
+/// Takes the events of a run.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    timeline: Timeline,
+    hosts: Vec<Host>,
+    /// By subject and body, in the order of sending.
+    flights: HashMap<(Arc<str>, Body), Vec<Flight>>,
+    /// By their numbers.
+    questions: BTreeMap<u32, Question>,
+    tickets: HashMap<(usize, u64), u32>,
+    tasks: HashMap<(usize, u64), String>,
+    /// The place of each span, by the number of its fault.
+    faults: HashMap<usize, usize>,
+    /// The question that each of these moments and arrows belongs to.
+    asked: Vec<(Place, u32)>,
+    last: Option<(u64, usize)>,
+}
+
+/// A place in the timeline.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Moment(usize),
+    Arrow(usize),
+}
+
+/// A message that was sent.
+#[derive(Debug)]
+struct Flight {
+    at: u64,
+    from: usize,
+    reply: Option<Arc<str>>,
+    moment: usize,
+    received_by: Vec<usize>,
+}
+
+/// A client's question.
+#[derive(Debug)]
+struct Question {
+    at: u64,
+    client: usize,
+    coordinator: usize,
+    id: Option<String>,
+    query: &'static str,
+    /// Whether the coordinator has it.
+    taken: bool,
+    answered: Option<u64>,
+    request: Option<String>,
+}
+
+impl Recorder {
+    pub(super) fn new(scenario: &Scenario, depth: Depth) -> Self {
+        let hosts: Vec<_> = scenario.hosts().collect();
+        let timeline = Timeline {
+            // As a text: a number in JavaScript has 53 bits.
+            seed: scenario.seed.to_string(),
+            depth: format!("{depth:?}").to_lowercase(),
+            hosts: hosts.iter().map(Host::to_string).collect(),
+            ..Timeline::default()
+        };
+        Self {
+            timeline,
+            hosts,
+            flights: HashMap::new(),
+            questions: BTreeMap::new(),
+            tickets: HashMap::new(),
+            tasks: HashMap::new(),
+            faults: HashMap::new(),
+            asked: Vec::new(),
+            last: None,
+        }
+    }
+
+    pub(super) fn event(&mut self, event: &Event<'_>) {
+        let Event { at, what, .. } = *event;
+        let lane = self.lane(event.host);
+        self.last = Some((at, lane));
+        let Some(kind) = kind(&what) else { return };
+        let place = self.timeline.moments.len();
+        let moment = Moment {
+            at,
+            lane,
+            kind,
+            text: words::event(&what),
+            detail: detail(event),
+            request: request(&what).map(words::clean),
+            chatter: is_chatter(&what),
+        };
+        self.timeline.moments.push(moment);
+        match what {
+            What::Sent(message) => self.sent(at, lane, place, message),
+            What::Received(message) => self.received(at, lane, place, message),
+            What::Asked(asked) => {
+                let question = Question {
+                    at,
+                    client: lane,
+                    coordinator: self.lane(asked.coordinator),
+                    id: asked.request.id_text(),
+                    query: asked.request.query_text(),
+                    taken: false,
+                    answered: None,
+                    request: asked.request.id_text(),
+                };
+                self.questions.insert(asked.number, question);
+                self.asked.push((Place::Moment(place), asked.number));
+            }
+            What::Replied(number, _) => {
+                self.asked.push((Place::Moment(place), number));
+                self.replied(at, lane, number);
+            }
+            What::Vanished(number) => self.asked.push((Place::Moment(place), number)),
+            What::CoordinatorInput(_, input) => self.coordinator_input(at, lane, place, input),
+            What::CoordinatorOutput(_, output) => self.coordinator_output(at, lane, place, output),
+            What::FaultBegan(number, fault) => {
+                self.faults.insert(number, self.timeline.spans.len());
+                let lanes = fault.kind.hosts().into_iter().map(|host| self.lane(host)).collect();
+                let text = words::fault(fault);
+                self.timeline.spans.push(Span { began: at, ended: None, lanes, text });
+            }
+            What::FaultEnded(number) => {
+                if let Some(span) = self.faults.get(&number) {
+                    let span = &mut self.timeline.spans[*span];
+                    span.ended = Some(at);
+                    self.timeline.moments[place].text = format!("fault {number} ends: {}", span.text);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What was recorded.
+    pub(super) fn finish(&mut self, violation: Option<&Violation>) -> Timeline {
+        self.name_receivers();
+        for (place, number) in mem::take(&mut self.asked) {
+            let Some(request) = self.questions.get(&number).and_then(|question| question.request.clone()) else {
+                continue;
+            };
+            match place {
+                Place::Moment(place) => self.timeline.moments[place].request = Some(request),
+                Place::Arrow(place) => self.timeline.arrows[place].request = Some(request),
+            }
+        }
+        if let Some(Violation { checker, at, text }) = violation {
+            // It is the last event that broke it.
+            let (_, lane) = self.last.unwrap_or_default();
+            let text = format!("{checker}: {}", words::clean(text));
+            self.timeline.violation = Some(format!("{} {text}", words::time(*at)));
+            let text = format!("VIOLATION of {text}");
+            let (kind, detail) = (Kind::Violation, String::new());
+            self.timeline.moments.push(Moment { at: *at, lane, kind, text, detail, request: None, chatter: false });
+        }
+        let mut timeline = mem::take(&mut self.timeline);
+        let mut seen = HashSet::new();
+        let named = timeline.moments.iter().filter_map(|moment| moment.request.as_ref());
+        timeline.requests = named.filter(|request| seen.insert(*request)).cloned().collect();
+        timeline
+    }
+
+    fn lane(&mut self, host: Host) -> usize {
+        self.hosts.iter().position(|known| *known == host).unwrap_or_else(|| {
+            self.hosts.push(host);
+            self.timeline.hosts.push(host.to_string());
+            self.hosts.len() - 1
+        })
+    }
+
+    fn sent(&mut self, at: u64, from: usize, moment: usize, message: &Message) {
+        let flight = Flight { at, from, reply: message.reply.clone(), moment, received_by: Vec::new() };
+        self.flights.entry((message.subject.clone(), message.body.clone())).or_default().push(flight);
+    }
+
+    fn received(&mut self, at: u64, lane: usize, place: usize, message: &Message) {
+        let text = words::message(message);
+        let from = self.land(at, lane, message).or_else(|| {
+            // What nobody sent is the broker's own.
+            self.hosts.iter().position(|host| *host == Host::Broker).map(|broker| (broker, at))
+        });
+        let Some((from, sent)) = from else { return };
+        let moment = &mut self.timeline.moments[place];
+        moment.text = format!("← {} {text}", self.hosts[from]);
+        let (request, chatter) = (moment.request.clone(), moment.chatter);
+        self.timeline.arrows.push(Arrow {
+            from,
+            sent,
+            to: Some((lane, at)),
+            kind: Kind::Message,
+            text,
+            request,
+            chatter,
+        });
+    }
+
+    /// Finds who sent a message that `lane` receives, and when: of several same ones the first that it has not received,
+    /// if that is recent; what is older was lost.
+    fn land(&mut self, at: u64, lane: usize, message: &Message) -> Option<(usize, u64)> {
+        let flights = self.flights.get_mut(&(message.subject.clone(), message.body.clone()))?;
+        let is_open = |flight: &Flight| !flight.received_by.contains(&lane);
+        let exact = flights.iter().any(|flight| is_open(flight) && flight.reply == message.reply);
+        let fits = |flight: &Flight| is_open(flight) && (!exact || flight.reply == message.reply);
+        let recent = flights.iter().position(|flight| fits(flight) && at.saturating_sub(flight.at) <= RECENT);
+        let place = recent.or_else(|| flights.iter().rposition(fits))?;
+        let flight = &mut flights[place];
+        flight.received_by.push(lane);
+        Some((flight.from, flight.at))
+    }
+
+    /// Adds to each sent message who received it.
+    fn name_receivers(&mut self) {
+        let mut lost = Vec::new();
+        for ((_, body), flights) in &self.flights {
+            let message = Message { subject: "".into(), reply: None, body: body.clone() };
+            for flight in flights {
+                let receivers: Vec<_> = flight.received_by.iter().map(|lane| self.hosts[*lane]).collect();
+                let text = words::message(&message);
+                let moment = &mut self.timeline.moments[flight.moment];
+                moment.text = format!("→ {} {text}", words::list(&receivers));
+                if receivers.is_empty() {
+                    let (request, chatter) = (moment.request.clone(), moment.chatter);
+                    let (from, sent) = (flight.from, flight.at);
+                    lost.push((
+                        flight.moment,
+                        Arrow { from, sent, to: None, kind: Kind::Message, text, request, chatter },
+                    ));
+                }
+            }
+        }
+        // The map has no order of its own.
+        lost.sort_by_key(|(moment, _)| *moment);
+        self.timeline.arrows.extend(lost.into_iter().map(|(_, arrow)| arrow));
+    }
+
+    fn coordinator_input(&mut self, at: u64, lane: usize, place: usize, input: &coordinator::Input) {
+        match input {
+            coordinator::Input::Submit(submit) => {
+                let id = submit.id.as_ref().map(RequestId::as_str);
+                let question = self.questions.iter_mut().find(|(_, question)| {
+                    !question.taken
+                        && question.coordinator == lane
+                        && question.id.as_deref() == id
+                        && question.query == submit.query.as_str()
+                });
+                let Some((number, question)) = question else { return };
+                question.taken = true;
+                self.tickets.insert((lane, submit.ticket.0), *number);
+                self.asked.push((Place::Moment(place), *number));
+                self.asked.push((Place::Arrow(self.timeline.arrows.len()), *number));
+                let text = format!("question #{number}: {}", question.query);
+                let (from, sent, to) = (question.client, question.at, Some((lane, at)));
+                self.timeline.arrows.push(Arrow {
+                    from,
+                    sent,
+                    to,
+                    kind: Kind::Client,
+                    text,
+                    request: None,
+                    chatter: false,
+                });
+            }
+            coordinator::Input::Cancel(ticket) => {
+                if let Some(number) = self.tickets.get(&(lane, ticket.0)) {
+                    self.asked.push((Place::Moment(place), *number));
+                }
+            }
+            coordinator::Input::Undelivered(undelivered) => {
+                self.timeline.moments[place].request = self.tasks.get(&(lane, undelivered.task.0)).cloned();
+            }
+            _ => {}
+        }
+    }
+
+    fn coordinator_output(&mut self, at: u64, lane: usize, place: usize, output: &coordinator::Output) {
+        match output {
+            coordinator::Output::Publish(task) => {
+                let id = words::clean(task.request.as_str());
+                self.tasks.insert((lane, task.id.0), id.clone());
+                // A question that left its id to the coordinator is named now.
+                let is_new = !self.questions.values().any(|question| question.request.as_ref() == Some(&id));
+                let unnamed = self.questions.values_mut().find(|question| {
+                    let same = question.coordinator == lane && question.query == task.query.as_str();
+                    question.taken && question.request.is_none() && same
+                });
+                if let Some(question) = unnamed.filter(|_| is_new) {
+                    question.request = Some(id);
+                }
+            }
+            coordinator::Output::Answer { ticket, reply } => {
+                let Some(number) = self.tickets.get(&(lane, ticket.0)) else { return };
+                self.asked.push((Place::Moment(place), *number));
+                let question = self.questions.get_mut(number).expect("a ticket is a question's");
+                question.answered = Some(at);
+                if let Ok(outcome) = reply {
+                    question.request = Some(words::clean(outcome.request.as_str()));
+                }
+            }
+            coordinator::Output::Drained => {}
+        }
+    }
+
+    fn replied(&mut self, at: u64, lane: usize, number: u32) {
+        let Some(Question { coordinator, answered: Some(sent), .. }) = self.questions.get(&number) else { return };
+        self.asked.push((Place::Arrow(self.timeline.arrows.len()), number));
+        let (from, sent, to) = (*coordinator, *sent, Some((lane, at)));
+        let text = format!("answer to #{number}");
+        self.timeline.arrows.push(Arrow { from, sent, to, kind: Kind::Client, text, request: None, chatter: false });
+    }
+}
+
+/// What an event is about; `None` if it shows nothing that another event does not show.
+fn kind(what: &What<'_>) -> Option<Kind> {
+    Some(match what {
+        What::CoordinatorSettled(..) | What::WorkerSettled(..) | What::CoordinatorWoken(_) | What::WorkerWoken(_) => {
+            return None;
+        }
+        What::Started { .. } | What::Crashed | What::Stopping | What::Stopped => Kind::Process,
+        What::CoordinatorInput(..) | What::CoordinatorOutput(..) | What::WorkerInput(..) | What::WorkerOutput(..) => {
+            Kind::Machine
+        }
+        What::Sent(_) | What::Received(_) => Kind::Message,
+        What::Unsent(..) => Kind::Unsent,
+        What::Asked(_) | What::Replied(..) | What::Vanished(_) => Kind::Client,
+        What::FaultBegan(..) | What::FaultEnded(_) => Kind::Fault,
+        What::Healed | What::Ended => Kind::Phase,
+        What::Panicked(_) => Kind::Violation,
+    })
+}
+
+/// The request that an event names.
+fn request<'a>(what: &'a What<'_>) -> Option<&'a str> {
+    let id = match what {
+        What::Sent(message) | What::Unsent(message, _) | What::Received(message) => match &message.body {
+            Body::Task(task) => &task.request,
+            Body::Result(result) => &result.request,
+            _ => return None,
+        },
+        What::CoordinatorInput(_, coordinator::Input::Result(result)) => &result.request,
+        What::CoordinatorInput(_, coordinator::Input::Submit(submit)) => submit.id.as_ref()?,
+        What::CoordinatorOutput(_, coordinator::Output::Publish(task)) => &task.request,
+        What::CoordinatorOutput(_, coordinator::Output::Answer { reply: Ok(outcome), .. }) => &outcome.request,
+        What::WorkerInput(_, worker::Input::Task(task)) => &task.request,
+        What::WorkerOutput(_, worker::Output::Answer(result)) => &result.request,
+        _ => return None,
+    };
+    Some(id.as_str())
+}
+
+fn is_chatter(what: &What<'_>) -> bool {
+    match what {
+        What::Sent(message) | What::Unsent(message, _) | What::Received(message) => {
+            matches!(message.body, Body::Presence(_) | Body::Ping)
+        }
+        What::CoordinatorInput(_, input) => matches!(input, coordinator::Input::Presence(_)),
+        What::WorkerOutput(_, output) => matches!(output, worker::Output::Announce(_)),
+        _ => false,
+    }
+}
+
+fn detail(event: &Event<'_>) -> String {
+    let line = words::clean(&Line(event).to_string());
+    match line.char_indices().nth(MAX_DETAIL) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
