@@ -3,6 +3,7 @@
 //! A checker sees every event of a run and says when its invariant is broken. Safety is judged while the run goes on;
 //! what must be true in the end, once the faults have healed, is judged at [`What::Ended`](crate::event::What::Ended).
 
+mod flights;
 mod hosts;
 #[cfg(test)]
 mod rig;
@@ -66,6 +67,8 @@ checkers! {
     counters,
     panics,
     punctual,
+    redispatch,
+    reliability,
     wire,
     worker,
 }

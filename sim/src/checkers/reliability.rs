@@ -1,0 +1,465 @@
+//! Scores move the right way: each is what the outcomes and contradictions since then make of the one before, and
+//! decides alone whose values are cordoned.
+
+use std::collections::HashMap;
+
+use quorate_core::aggregate::Exclusion;
+use quorate_core::coordinator::{Config, Coordinator, Input, Output, Reliability as Record};
+use quorate_core::id::WorkerId;
+use quorate_core::outcome::{Cause, Outcome};
+use quorate_core::time::Timestamp;
+
+use super::flights::{Flight, Flights};
+use super::hosts::PerHost;
+use super::{Checker, Context};
+use crate::event::{Event, What};
+
+/// Full trust, in millionths.
+const FULL: u32 = 1_000_000;
+/// Every so many passes all workers are looked at.
+const ALL_EVERY: u64 = 64;
+
+/// A score after one more event of weight 1/16, rounded away from where it was.
+fn after(score: u32, good: bool) -> u32 {
+    let goal = if good { FULL } else { 0 };
+    let way = score.abs_diff(goal);
+    let step = way / 16 + u32::from(!way.is_multiple_of(16));
+    if good { score + step } else { score - step }
+}
+
+/// What a worker's record was when it was last seen.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    score: u32,
+    counts: Counts,
+    /// The lowest and the highest score it may have had in this pass.
+    low: u32,
+    high: u32,
+    /// The pass in which it last changed.
+    changed_in: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    successes: u64,
+    failures: u64,
+    timeouts: u64,
+    late: u64,
+    outliers: u64,
+    equivocations: u64,
+}
+
+impl From<&Record> for Counts {
+    fn from(record: &Record) -> Self {
+        let Record { successes, failures, timeouts, late, outliers, equivocations, .. } = *record;
+        Self { successes, failures, timeouts, late, outliers, equivocations }
+    }
+}
+
+/// What happened to a worker in one pass.
+#[derive(Debug, Default)]
+struct Touched {
+    values: u64,
+    failures: u64,
+    /// How its part in each request that ended was judged, in order; `None` if it may have been blamed or not.
+    judged: Vec<Option<bool>>,
+    outliers: u64,
+    timeouts: u64,
+    perhaps_timeouts: u64,
+}
+
+/// A worker's first answer to a request: the scores it may have had then.
+#[derive(Debug)]
+struct Answered {
+    worker: WorkerId,
+    low: u32,
+    high: u32,
+    pass: u64,
+}
+
+/// One coordinator.
+#[derive(Debug, Default)]
+struct Process {
+    now: Timestamp,
+    pass: u64,
+    in_pass: bool,
+    bus_up: bool,
+    last_down: Option<Timestamp>,
+    /// Whether the bus went or came in this pass, so that an outcome may have been before or after it.
+    bus_changed: bool,
+    /// When each worker last said that it leaves.
+    farewells: HashMap<WorkerId, Timestamp>,
+    known: HashMap<WorkerId, Known>,
+    touched: HashMap<WorkerId, Touched>,
+    flights: Flights<Vec<Answered>>,
+    was_full: bool,
+}
+
+/// Watches the records of all workers.
+pub(super) struct Reliability {
+    config: Config,
+    processes: PerHost<Process>,
+}
+
+pub(super) fn new(context: &Context<'_>) -> Reliability {
+    Reliability { config: context.scenario.cluster.settings.config(), processes: PerHost::new() }
+}
+
+impl Process {
+    fn time(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        if !self.in_pass {
+            self.in_pass = true;
+            self.pass += 1;
+        }
+    }
+
+    fn input(&mut self, input: &Input) {
+        match input {
+            Input::Submit(submit) => self.flights.submitted(self.now, submit, Vec::new()),
+            Input::Result(result) => {
+                let touched = touch(&mut self.touched, &result.worker);
+                *(if result.observed.is_ok() { &mut touched.values } else { &mut touched.failures }) += 1;
+                let Some(flight) = self.flights.get(&result.request) else { return };
+                if result.task.is_some_and(|task| task != flight.task)
+                    || flight.kept.iter().any(|answered| answered.worker == result.worker)
+                {
+                    return;
+                }
+                let (low, high) = match self.known.get(&result.worker) {
+                    Some(known) if known.changed_in == self.pass => (known.low, known.high),
+                    Some(known) => (known.score, known.score),
+                    None => (FULL, FULL),
+                };
+                flight.kept.push(Answered { worker: result.worker.clone(), low, high, pass: self.pass });
+            }
+            Input::Presence(presence) if presence.state != quorate_core::coordinator::PresenceState::Live => {
+                self.farewells.insert(presence.worker.clone(), self.now);
+            }
+            Input::BusUp => {
+                self.bus_up = true;
+                self.bus_changed = true;
+            }
+            Input::BusDown => {
+                self.bus_up = false;
+                self.bus_changed = true;
+                self.last_down = Some(self.now);
+            }
+            Input::Cancel(_) | Input::Undelivered(_) | Input::Presence(_) | Input::Drain => {}
+        }
+    }
+
+    fn output(&mut self, config: &Config, output: &Output) -> Result<(), String> {
+        match output {
+            Output::Publish(task) if task.attempt == 1 => {
+                self.flights.asked(task);
+                Ok(())
+            }
+            Output::Answer { .. } => match self.flights.answered(output) {
+                Some((flight, outcome)) => self.ended(config, &flight, outcome),
+                None => Ok(()),
+            },
+            Output::Publish(_) | Output::Drained => Ok(()),
+        }
+    }
+
+    fn ended(&mut self, config: &Config, flight: &Flight<Vec<Answered>>, outcome: &Outcome) -> Result<(), String> {
+        if outcome.cause == Cause::DeadlinePassed {
+            let bus_failed = !self.bus_up || self.last_down.is_some_and(|at| at >= flight.submitted);
+            for worker in &outcome.missing {
+                let left = self.farewells.get(worker).is_some_and(|at| *at >= flight.submitted);
+                let touched = touch(&mut self.touched, worker);
+                if left || self.bus_changed {
+                    touched.perhaps_timeouts += 1;
+                    touched.judged.push(None);
+                } else if !bus_failed {
+                    touched.timeouts += 1;
+                    touched.judged.push(Some(false));
+                }
+            }
+        }
+        let below = config.cordon_below.map(quorate_core::coordinator::Score::millionths);
+        for observation in &outcome.observations {
+            let outlier = observation.excluded == Some(Exclusion::Outlier);
+            let good = observation.observed.is_ok() && !outlier;
+            if observation.observed.is_ok()
+                && let Some(answered) = flight.kept.iter().find(|answered| answered.worker == observation.worker)
+            {
+                let (mut low, mut high) = (answered.low, answered.high);
+                if let Some(known) = self.known.get(&observation.worker)
+                    && known.changed_in >= answered.pass
+                {
+                    // What changed since in the same pass may have come before the answer.
+                    if known.changed_in == answered.pass {
+                        (low, high) = (low.min(known.low), high.max(known.high));
+                    } else if answered.pass == self.pass {
+                        (low, high) = (0, FULL);
+                    }
+                }
+                let cordoned = observation.excluded == Some(Exclusion::Cordoned);
+                let may_be = below.is_some_and(|below| low < below);
+                let must_be = below.is_some_and(|below| high < below);
+                if (cordoned && !may_be) || (!cordoned && must_be) {
+                    let was = if cordoned { "is cordoned" } else { "is not cordoned" };
+                    return Err(format!(
+                        "{} {was} in {} with a score of {low} to {high}",
+                        observation.worker, outcome.request
+                    ));
+                }
+            }
+            let touched = touch(&mut self.touched, &observation.worker);
+            touched.outliers += u64::from(outlier);
+            touched.judged.push(Some(good));
+            if let Some(known) = self.known.get_mut(&observation.worker) {
+                if known.changed_in != self.pass {
+                    (known.low, known.high, known.changed_in) = (known.score, known.score, self.pass);
+                }
+                (known.low, known.high) = (after(known.low, false), after(known.high, true));
+            }
+        }
+        Ok(())
+    }
+
+    fn settled(&mut self, config: &Config, machine: &Coordinator) -> Result<(), String> {
+        self.flights.settled();
+        self.bus_changed = false;
+        self.in_pass = false;
+        let all = self.pass.is_multiple_of(ALL_EVERY);
+        if self.touched.is_empty() && !all {
+            return Ok(());
+        }
+        self.was_full |= machine.workers().size_hint().0 >= config.limits.max_workers as usize;
+        for (worker, found) in machine.workers() {
+            let touched = self.touched.remove(worker);
+            if touched.is_none() && !all {
+                continue;
+            }
+            let touched = touched.unwrap_or_default();
+            let record = &found.reliability;
+            let counts = Counts::from(record);
+            let before = self.known.get(worker).copied();
+            let (score, old) = before.map_or((FULL, Counts::default()), |known| (known.score, known.counts));
+            let fine = matches(score, old, &touched, record.score.millionths(), counts);
+            // A worker that had to make room and came back begins anew.
+            if !fine && !self.was_full {
+                return Err(format!(
+                    "the record of {worker} was {score} with {old:?} and is {} with {counts:?}, after {touched:?}",
+                    record.score.millionths()
+                ));
+            }
+            let score = record.score.millionths();
+            let changed_in = if before.is_none_or(|known| known.score != score) {
+                self.pass
+            } else {
+                before.map_or(0, |known| known.changed_in)
+            };
+            let (low, high) = match before {
+                Some(known) if known.changed_in == self.pass => (known.low.min(score), known.high.max(score)),
+                Some(known) => (known.score.min(score), known.score.max(score)),
+                None => (score.min(FULL), FULL),
+            };
+            self.known.insert(worker.clone(), Known { score, counts, low, high, changed_in });
+        }
+        // Who is left is not known to the machine.
+        for (worker, _) in self.touched.drain() {
+            self.known.remove(&worker);
+        }
+        let counters = machine.counters();
+        if all && !self.was_full {
+            let sums = machine.workers().fold((0, 0, 0), |(answers, late, equivocal), (_, worker)| {
+                let record = &worker.reliability;
+                (answers + record.successes + record.failures, late + record.late, equivocal + record.equivocations)
+            });
+            let counted = (counters.results_accepted, counters.results_late, counters.results_equivocal);
+            if sums != counted {
+                return Err(format!("the records add up to {sums:?} answers, late and equivocal, of {counted:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a record may have become another by what happened.
+fn matches(score: u32, old: Counts, touched: &Touched, new_score: u32, new: Counts) -> bool {
+    let answers = touched.values + touched.failures;
+    let grown = |new: u64, old: u64| new.checked_sub(old);
+    let (Some(successes), Some(failures), Some(late), Some(timeouts), Some(equivocations)) = (
+        grown(new.successes, old.successes),
+        grown(new.failures, old.failures),
+        grown(new.late, old.late),
+        grown(new.timeouts, old.timeouts),
+        grown(new.equivocations, old.equivocations),
+    ) else {
+        return false;
+    };
+    let counted = successes <= touched.values
+        && failures <= touched.failures
+        && successes + failures + late + equivocations <= answers
+        && (touched.timeouts..=touched.timeouts + touched.perhaps_timeouts).contains(&timeouts)
+        && new.outliers == old.outliers + touched.outliers;
+    let blamed = timeouts.saturating_sub(touched.timeouts);
+    counted && reaches(score, &touched.judged, blamed, equivocations, new_score)
+}
+
+/// Whether a score becomes another by judgements in their order, so many of the uncertain ones being blame, with so
+/// many contradictions anywhere among them.
+fn reaches(score: u32, judged: &[Option<bool>], blamed: u64, contradictions: u64, goal: u32) -> bool {
+    if contradictions > 0 && reaches(after(score, false), judged, blamed, contradictions - 1, goal) {
+        return true;
+    }
+    match judged.split_first() {
+        None => contradictions == 0 && blamed == 0 && score == goal,
+        Some((Some(good), rest)) => reaches(after(score, *good), rest, blamed, contradictions, goal),
+        Some((None, rest)) => {
+            (blamed > 0 && reaches(after(score, false), rest, blamed - 1, contradictions, goal))
+                || reaches(score, rest, blamed, contradictions, goal)
+        }
+    }
+}
+
+fn touch<'a>(touched: &'a mut HashMap<WorkerId, Touched>, worker: &WorkerId) -> &'a mut Touched {
+    if !touched.contains_key(worker) {
+        touched.insert(worker.clone(), Touched::default());
+    }
+    touched.get_mut(worker).expect("it was just put there")
+}
+
+impl Checker for Reliability {
+    fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
+        match event.what {
+            What::CoordinatorInput(..)
+            | What::CoordinatorWoken(_)
+            | What::CoordinatorOutput(..)
+            | What::CoordinatorSettled(..)
+            | What::Started { .. } => {}
+            _ => return Ok(()),
+        }
+        let Some(process) = self.processes.get(event.host) else { return Ok(()) };
+        let verdict = match event.what {
+            What::CoordinatorInput(now, input) => {
+                process.time(now);
+                process.input(input);
+                Ok(())
+            }
+            What::CoordinatorWoken(now) => {
+                process.time(now);
+                Ok(())
+            }
+            What::CoordinatorOutput(_, output) => process.output(&self.config, output),
+            What::CoordinatorSettled(_, machine) => process.settled(&self.config, machine),
+            _ => {
+                *process = Process::default();
+                Ok(())
+            }
+        };
+        verdict.map_err(|text| format!("at {}: {text}", event.host))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use quorate_core::aggregate::Exclusion;
+    use quorate_core::coordinator::{Coordinator, Input, Output, PresenceState};
+    use quorate_core::id::Ticket;
+    use quorate_core::outcome::Outcome;
+
+    use super::after;
+    use crate::checkers::rig::{COORDINATOR, Rig, live, presence, result, scenario, submit};
+    use crate::event::What;
+
+    #[test]
+    fn a_score_moves_a_sixteenth_of_the_way_rounded_up() {
+        let moves = [(1_000_000, true, 1_000_000), (1_000_000, false, 937_500), (1, false, 0), (0, true, 62_500)];
+        for (score, good, expected) in moves {
+            assert_eq!(after(score, good), expected);
+        }
+        assert_eq!(after(937_500, false), 937_500 - 58_594);
+    }
+
+    /// Five requests that one worker answers, one does not, and one answers twice, with other values.
+    fn life(rig: &mut Rig) {
+        rig.coordinator(0, Input::BusUp);
+        for name in ["w1", "w2", "w3"] {
+            rig.coordinator(0, Input::Presence(live(name)));
+        }
+        for number in 1..6 {
+            let at = number * 1_000;
+            for name in ["w1", "w2", "w3"] {
+                rig.coordinator(at, Input::Presence(live(name)));
+            }
+            rig.coordinator(at, submit(number));
+            rig.coordinator(at + 1, result("w1", number, None, 5));
+            rig.coordinator(at + 2, result("w3", number, None, 5));
+            rig.coordinator(at + 2, result("w3", number, None, 6));
+            if number == 4 {
+                rig.coordinator(at + 3, Input::Presence(presence("w2", PresenceState::Left)));
+            }
+            rig.wake_coordinator(at + 500);
+            rig.wake_coordinator(at + 999);
+        }
+        rig.coordinator(6_000, result("w2", 2, None, 6));
+    }
+
+    #[test]
+    fn the_records_of_a_coordinator_are_what_happened() {
+        let mut rig = Rig::new(super::new);
+        life(&mut rig);
+        rig.expect_fine();
+    }
+
+    #[test]
+    fn a_batch_of_inputs_is_judged_as_one() {
+        let mut rig = Rig::new(super::new);
+        rig.coordinator(0, Input::BusUp);
+        rig.coordinator(0, Input::Presence(live("w1")));
+        rig.coordinator(0, Input::Presence(live("w2")));
+        for number in 1..5 {
+            rig.coordinator(1, submit(number));
+        }
+        for number in 1..5 {
+            rig.begin_coordinator(result("w1", number, None, 5));
+            rig.begin_coordinator(result("w1", number, None, 6));
+            rig.begin_coordinator(result("w2", number, None, 5));
+        }
+        rig.settle_coordinator();
+        rig.expect_fine();
+    }
+
+    #[test]
+    fn a_score_that_moves_without_a_reason_or_does_not_move_is_found() {
+        let mut rig = Rig::new(super::new);
+        life(&mut rig);
+        // Another machine, whose workers have done nothing wrong.
+        let mut other = Coordinator::new(scenario().cluster.settings.config(), 1);
+        other.handle_input(rig.now(), Input::BusUp);
+        other.handle_input(rig.now(), Input::Presence(live("w3")));
+        rig.coordinator = other;
+        rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), &result("w3", 9, None, 5)));
+        rig.settled_coordinator();
+        rig.expect_violation("the record of w3");
+    }
+
+    #[test]
+    fn values_are_cordoned_by_the_score_alone() {
+        let mut rig = Rig::new(super::new);
+        rig.coordinator(0, Input::BusUp);
+        rig.coordinator(0, Input::Presence(live("w1")));
+        rig.coordinator(1, submit(1));
+        rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), &result("w1", 1, None, 5)));
+        rig.coordinator.handle_input(rig.now(), result("w1", 1, None, 5));
+        let Some(Output::Answer { reply: Ok(outcome), .. }) = rig.coordinator.poll_output() else {
+            panic!("the request has ended")
+        };
+        let answer = Output::Answer { ticket: Ticket(1), reply: Ok(Arc::new(cordoned(&outcome))) };
+        rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &answer));
+        rig.expect_violation("is cordoned in");
+    }
+
+    fn cordoned(outcome: &Outcome) -> Outcome {
+        let mut outcome = outcome.clone();
+        outcome.observations[0].excluded = Some(Exclusion::Cordoned);
+        outcome
+    }
+}
