@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use quorate_core::aggregate::Exclusion;
 use quorate_core::coordinator::{Config, Coordinator, Input, Output, Reliability as Record};
-use quorate_core::id::WorkerId;
+use quorate_core::id::{RequestId, WorkerId};
 use quorate_core::outcome::{Cause, Outcome};
 use quorate_core::time::Timestamp;
 
@@ -18,6 +18,9 @@ use crate::event::{Event, What};
 const FULL: u32 = 1_000_000;
 /// Every so many passes all workers are looked at.
 const ALL_EVERY: u64 = 64;
+
+/// The most orders of events within one pass that are tried.
+const MAX_ORDERS: u64 = 10_000;
 
 /// A score after one more event of weight 1/16, rounded away from where it was.
 fn after(score: u32, good: bool) -> u32 {
@@ -92,6 +95,8 @@ struct Process {
     known: HashMap<WorkerId, Known>,
     touched: HashMap<WorkerId, Touched>,
     flights: Flights<Vec<Answered>>,
+    /// The first answers of this pass.
+    answered: Vec<(RequestId, WorkerId)>,
     was_full: bool,
 }
 
@@ -132,6 +137,7 @@ impl Process {
                     None => (FULL, FULL),
                 };
                 flight.kept.push(Answered { worker: result.worker.clone(), low, high, pass: self.pass });
+                self.answered.push((result.request.clone(), result.worker.clone()));
             }
             Input::Presence(presence) if presence.state != quorate_core::coordinator::PresenceState::Live => {
                 self.farewells.insert(presence.worker.clone(), self.now);
@@ -186,14 +192,14 @@ impl Process {
                 && let Some(answered) = flight.kept.iter().find(|answered| answered.worker == observation.worker)
             {
                 let (mut low, mut high) = (answered.low, answered.high);
-                if let Some(known) = self.known.get(&observation.worker)
-                    && known.changed_in >= answered.pass
-                {
-                    // What changed since in the same pass may have come before the answer.
-                    if known.changed_in == answered.pass {
+                if answered.pass == self.pass {
+                    if let Some(known) = self.known.get(&observation.worker).filter(|known| known.changed_in == self.pass) {
                         (low, high) = (low.min(known.low), high.max(known.high));
-                    } else if answered.pass == self.pass {
-                        (low, high) = (0, FULL);
+                    }
+                    // What else it said in this pass may have contradicted itself.
+                    let said = touch(&mut self.touched, &observation.worker);
+                    if said.values + said.failures > 1 {
+                        low = 0;
                     }
                 }
                 let cordoned = observation.excluded == Some(Exclusion::Cordoned);
@@ -253,12 +259,24 @@ impl Process {
             } else {
                 before.map_or(0, |known| known.changed_in)
             };
+            let contradicted = counts.equivocations != old.equivocations;
             let (low, high) = match before {
+                _ if contradicted => (0, FULL),
                 Some(known) if known.changed_in == self.pass => (known.low.min(score), known.high.max(score)),
                 Some(known) => (known.score.min(score), known.score.max(score)),
                 None => (score.min(FULL), FULL),
             };
             self.known.insert(worker.clone(), Known { score, counts, low, high, changed_in });
+        }
+        // An answer may have come before or after whatever else changed its worker's score in the same pass.
+        for (request, worker) in self.answered.drain(..) {
+            if let Some(known) = self.known.get(&worker).filter(|known| known.changed_in == self.pass)
+                && let Some(flight) = self.flights.get(&request)
+            {
+                for answered in flight.kept.iter_mut().filter(|answered| answered.worker == worker) {
+                    (answered.low, answered.high) = (answered.low.min(known.low), answered.high.max(known.high));
+                }
+            }
         }
         // Who is left is not known to the machine.
         for (worker, _) in self.touched.drain() {
@@ -298,7 +316,9 @@ fn matches(score: u32, old: Counts, touched: &Touched, new_score: u32, new: Coun
         && (touched.timeouts..=touched.timeouts + touched.perhaps_timeouts).contains(&timeouts)
         && new.outliers == old.outliers + touched.outliers;
     let blamed = timeouts.saturating_sub(touched.timeouts);
-    counted && reaches(score, &touched.judged, blamed, equivocations, new_score)
+    // There are too many orders to try them all: a burst within one pass is left to the next look.
+    let orders = (touched.judged.len() as u64 + 1).saturating_pow(u32::try_from(equivocations + blamed).unwrap_or(u32::MAX));
+    counted && (orders > MAX_ORDERS || reaches(score, &touched.judged, blamed, equivocations, new_score))
 }
 
 /// Whether a score becomes another by judgements in their order, so many of the uncertain ones being blame, with so
