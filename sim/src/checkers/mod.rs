@@ -66,9 +66,11 @@ checkers! {
     bounds,
     counters,
     panics,
+    presence,
     punctual,
     redispatch,
     reliability,
+    stale,
     wire,
     worker,
 }

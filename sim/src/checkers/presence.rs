@@ -1,0 +1,472 @@
+//! Who has left, or has not been heard for the presence time, is not expected; who was heard and did not leave is.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_core::coordinator::{Config, Coordinator, Input, Output, Presence as Announcement, PresenceState};
+use quorate_core::coordinator::{Worker as Found, WorkerState};
+use quorate_core::id::WorkerId;
+use quorate_core::outcome::Outcome;
+use quorate_core::time::Timestamp;
+
+use super::flights::{Flight, Flights};
+use super::hosts::PerHost;
+use super::{Checker, Context};
+use crate::event::{Event, What};
+
+/// The most processes behind one name that are told apart.
+const MAX_INSTANCES: usize = 64;
+/// Every so many passes all workers are looked at.
+const ALL_EVERY: u64 = 32;
+
+/// What a coordinator should know of a worker.
+#[derive(Debug)]
+struct Known {
+    state: WorkerState,
+    announced: bool,
+    replicated: bool,
+    last_heard: Timestamp,
+    /// The processes that are live, and when each said so last.
+    instances: Vec<(Arc<str>, Timestamp)>,
+    /// Whether it announced anything in this pass.
+    announced_now: bool,
+    /// Whether it may have processes that are not among the instances.
+    vague: bool,
+}
+
+/// The workers that a request expects.
+#[derive(Clone, Debug)]
+struct Expected {
+    live: Arc<Vec<WorkerId>>,
+    /// Those of whom it was not certain then.
+    unsure: Arc<Vec<WorkerId>>,
+}
+
+/// One coordinator.
+#[derive(Debug, Default)]
+struct Process {
+    now: Timestamp,
+    pass: u64,
+    known: HashMap<WorkerId, Known>,
+    /// Nobody's presence ends before this.
+    next_expiry: Option<Timestamp>,
+    /// Who must be looked at when the machine settles.
+    touched: Vec<WorkerId>,
+    /// Whose results came in this pass, and when.
+    results: Vec<(WorkerId, Timestamp)>,
+    /// The results so far by which the machine says that it heard somebody.
+    heard: u64,
+    unsure: Arc<Vec<WorkerId>>,
+    /// Who is live, as long as it holds.
+    live: Option<Arc<Vec<WorkerId>>>,
+    flights: Flights<Expected>,
+}
+
+/// Watches who is expected.
+pub(super) struct Presence {
+    config: Config,
+    processes: PerHost<Process>,
+}
+
+pub(super) fn new(context: &Context<'_>) -> Presence {
+    Presence { config: context.scenario.cluster.settings.config(), processes: PerHost::new() }
+}
+
+impl Process {
+    fn time(&mut self, config: &Config, now: Timestamp) {
+        self.now = self.now.max(now);
+        if self.next_expiry.is_some_and(|at| at <= self.now) {
+            for (id, worker) in &mut self.known {
+                if worker.state != WorkerState::Expired && worker.last_heard.after(config.presence) <= self.now {
+                    worker.state = WorkerState::Expired;
+                    worker.instances.clear();
+                    worker.vague = false;
+                    self.touched.push(id.clone());
+                }
+            }
+            self.live = None;
+            self.expiry(config.presence);
+        }
+    }
+
+    fn expiry(&mut self, presence: Duration) {
+        let present = self.known.values().filter(|worker| worker.state != WorkerState::Expired);
+        self.next_expiry = present.map(|worker| worker.last_heard.after(presence)).min();
+    }
+
+    fn input(&mut self, config: &Config, input: &Input) {
+        let admits = |worker: &WorkerId| config.admitted.as_ref().is_none_or(|admitted| admitted.contains(worker));
+        match input {
+            Input::Submit(submit) => {
+                let expected = Expected { live: self.live(), unsure: Arc::clone(&self.unsure) };
+                self.flights.submitted(self.now, submit, expected);
+            }
+            Input::Result(result) if admits(&result.worker) => {
+                self.results.push((result.worker.clone(), self.now));
+                let known = self.known.get(&result.worker);
+                if known.is_none_or(|worker| worker.state == WorkerState::Expired) {
+                    self.doubt(&result.worker);
+                }
+            }
+            Input::Presence(presence) if admits(&presence.worker) => self.announced(config, presence),
+            _ => {}
+        }
+    }
+
+    /// It can't be told whether a worker is live until the machine settles.
+    fn doubt(&mut self, worker: &WorkerId) {
+        if !self.unsure.contains(worker) {
+            Arc::make_mut(&mut self.unsure).push(worker.clone());
+        }
+    }
+
+    fn announced(&mut self, config: &Config, presence: &Announcement) {
+        let full = self.known.len() >= config.limits.max_workers as usize;
+        if !self.known.contains_key(&presence.worker) {
+            if presence.state == PresenceState::Left {
+                // A result in the same pass may have made it known.
+                if self.results.iter().any(|(worker, _)| *worker == presence.worker) {
+                    self.doubt(&presence.worker);
+                }
+                return;
+            }
+            if full {
+                self.doubt(&presence.worker);
+                return;
+            }
+        }
+        let now = self.now;
+        self.touched.push(presence.worker.clone());
+        self.live = None;
+        self.next_expiry = Some(self.next_expiry.map_or(now.after(config.presence), |at| at.min(now.after(config.presence))));
+        let worker = self.known.entry(presence.worker.clone()).or_insert(Known {
+            state: WorkerState::Live,
+            announced: true,
+            replicated: presence.replicated,
+            last_heard: now,
+            instances: Vec::new(),
+            announced_now: true,
+            vague: false,
+        });
+        worker.announced = true;
+        worker.announced_now = true;
+        worker.replicated = presence.replicated;
+        worker.last_heard = now;
+        let place = worker.instances.iter().position(|(instance, _)| *instance == presence.instance);
+        if presence.state == PresenceState::Live {
+            match place {
+                Some(place) => worker.instances[place].1 = now,
+                None if worker.instances.len() < MAX_INSTANCES => {
+                    worker.instances.push((Arc::clone(&presence.instance), now));
+                }
+                None => {}
+            }
+            worker.state = WorkerState::Live;
+            return;
+        }
+        if let Some(place) = place {
+            worker.instances.swap_remove(place);
+        }
+        worker.instances.retain(|(_, heard)| heard.after(config.presence) > now);
+        if worker.vague {
+            self.doubt(&presence.worker);
+            return;
+        }
+        // While another process of the name is live, the farewell of one changes nothing.
+        if worker.instances.is_empty() {
+            worker.state =
+                if presence.state == PresenceState::Left { WorkerState::Left } else { WorkerState::Draining };
+        }
+    }
+
+    fn live(&mut self) -> Arc<Vec<WorkerId>> {
+        let known = &self.known;
+        let live = self.live.get_or_insert_with(|| {
+            let live = known.iter().filter(|(_, worker)| worker.state == WorkerState::Live);
+            Arc::new(live.map(|(id, _)| id.clone()).collect())
+        });
+        Arc::clone(live)
+    }
+
+    fn output(&mut self, output: &Output) -> Result<(), String> {
+        match output {
+            Output::Publish(task) if task.attempt == 1 => {
+                self.flights.asked(task);
+                Ok(())
+            }
+            Output::Answer { .. } => match self.flights.answered(output) {
+                Some((flight, outcome)) => ended(&flight, outcome),
+                None => Ok(()),
+            },
+            Output::Publish(_) | Output::Drained => Ok(()),
+        }
+    }
+
+    fn settled(&mut self, config: &Config, machine: &Coordinator) -> Result<(), String> {
+        self.pass += 1;
+        self.flights.settled();
+        let counters = machine.counters();
+        let heard = counters.results_accepted
+            + counters.results_late
+            + counters.results_duplicate
+            + counters.results_equivocal;
+        let newly = heard.saturating_sub(self.heard);
+        self.heard = heard;
+        let all = self.pass.is_multiple_of(ALL_EVERY);
+        if self.touched.is_empty() && self.results.is_empty() && self.unsure.is_empty() && !all {
+            return Ok(());
+        }
+        let results = std::mem::take(&mut self.results);
+        let (every, none) = (newly == results.len() as u64, newly == 0);
+        for (id, found) in machine.workers() {
+            let last = results.iter().rev().find(|(worker, _)| worker == id).map(|(_, at)| *at);
+            let doubtful = self.unsure.contains(id);
+            let Some(known) = self.known.get_mut(id) else {
+                if last.is_none_or(|_| none) && !doubtful {
+                    return Err(format!("{id} is known, and has not been heard"));
+                }
+                self.learn(id, found);
+                continue;
+            };
+            match last {
+                None if doubtful => {}
+                None => same(id, known, found)?,
+                Some(at) => {
+                    // A result is a sign of life, and no more than that.
+                    let changed = found.last_heard != known.last_heard;
+                    let may_change = !none && found.last_heard <= at;
+                    let must_change = every && at > known.last_heard;
+                    if (changed && !may_change && !doubtful) || (!changed && must_change) {
+                        return Err(format!(
+                            "{id} was last heard at {:?} and sent a result at {at:?}, and counts as heard at {:?}",
+                            known.last_heard, found.last_heard
+                        ));
+                    }
+                    let returns = known.state == WorkerState::Expired && (changed || every) && !none;
+                    let state = if returns { WorkerState::Live } else { known.state };
+                    if found.state != state && !(known.announced_now && doubtful) {
+                        return Err(format!("{id} should be {state:?} and is {:?}", found.state));
+                    }
+                }
+            }
+            if last.is_some() || doubtful {
+                self.learn(id, found);
+            } else {
+                known.announced_now = false;
+            }
+        }
+        let count = machine.workers().size_hint().0;
+        if count < self.known.len() {
+            // Somebody had to make room.
+            let kept: Vec<&WorkerId> = machine.workers().map(|(id, _)| id).collect();
+            let full = count >= config.limits.max_workers as usize;
+            let gone = |known: &Known| matches!(known.state, WorkerState::Left | WorkerState::Expired);
+            for (id, known) in &self.known {
+                if kept.binary_search(&id).is_err() && !(full && gone(known)) {
+                    return Err(format!("{id} is {:?}, and not known", known.state));
+                }
+            }
+            self.known.retain(|id, _| kept.binary_search(&id).is_ok());
+        }
+        self.touched.clear();
+        if !self.unsure.is_empty() {
+            self.unsure = Arc::default();
+        }
+        let live = self.live().len();
+        if machine.live_workers() == live {
+            Ok(())
+        } else {
+            Err(format!("{} workers are expected, and {live} are live: {:?}", machine.live_workers(), self.live()))
+        }
+    }
+
+    /// Takes what a result may have changed from the machine.
+    fn learn(&mut self, id: &WorkerId, found: &Found) {
+        let known = self.known.entry(id.clone()).or_insert(Known {
+            state: found.state,
+            announced: found.announced,
+            replicated: found.replicated,
+            last_heard: found.last_heard,
+            instances: Vec::new(),
+            announced_now: false,
+            vague: true,
+        });
+        if known.state != found.state {
+            known.state = found.state;
+        }
+        known.announced = found.announced;
+        known.replicated = found.replicated;
+        known.last_heard = found.last_heard;
+        known.announced_now = false;
+        self.live = None;
+        // Too early is no harm.
+        self.next_expiry = Some(self.next_expiry.map_or(found.last_heard, |at| at.min(found.last_heard)));
+    }
+}
+
+fn same(id: &WorkerId, known: &Known, found: &Found) -> Result<(), String> {
+    let should = (known.state, known.announced, known.replicated, known.last_heard);
+    let is = (found.state, found.announced, found.replicated, found.last_heard);
+    if should == is { Ok(()) } else { Err(format!("{id} should be {should:?} and is {is:?}")) }
+}
+
+/// Holds who was expected against who was named.
+fn ended(flight: &Flight<Expected>, outcome: &Outcome) -> Result<(), String> {
+    let Expected { live, unsure } = &flight.kept;
+    for missing in &outcome.missing {
+        if !live.contains(missing) && !unsure.contains(missing) {
+            return Err(format!("{} expects {missing}, which was not live at {:?}", outcome.request, flight.submitted));
+        }
+    }
+    for worker in live.iter() {
+        let answered = outcome.observations.binary_search_by(|observation| observation.worker.cmp(worker)).is_ok();
+        if !answered && outcome.missing.binary_search(worker).is_err() && !unsure.contains(worker) {
+            return Err(format!("{} does not expect {worker}, live at {:?}", outcome.request, flight.submitted));
+        }
+    }
+    Ok(())
+}
+
+impl Checker for Presence {
+    fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
+        match event.what {
+            What::CoordinatorInput(..)
+            | What::CoordinatorWoken(_)
+            | What::CoordinatorOutput(..)
+            | What::CoordinatorSettled(..)
+            | What::Started { .. } => {}
+            _ => return Ok(()),
+        }
+        let Some(process) = self.processes.get(event.host) else { return Ok(()) };
+        let verdict = match event.what {
+            What::CoordinatorInput(now, input) => {
+                process.time(&self.config, now);
+                process.input(&self.config, input);
+                Ok(())
+            }
+            What::CoordinatorWoken(now) => {
+                process.time(&self.config, now);
+                Ok(())
+            }
+            What::CoordinatorOutput(_, output) => process.output(output),
+            What::CoordinatorSettled(_, machine) => process.settled(&self.config, machine),
+            _ => {
+                *process = Process::default();
+                Ok(())
+            }
+        };
+        verdict.map_err(|text| format!("at {}: {text}", event.host))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use quorate_core::coordinator::{Config, Coordinator, Input, PresenceState};
+
+    use crate::checkers::rig::{COORDINATOR, Rig, live, presence, result, scenario, submit};
+    use crate::event::What;
+
+    #[test]
+    fn who_comes_goes_and_falls_silent_is_expected_or_not() {
+        let mut rig = Rig::new(super::new);
+        rig.coordinator(0, Input::BusUp);
+        rig.coordinator(0, Input::Presence(live("w1")));
+        rig.coordinator(100, Input::Presence(live("w2")));
+        rig.coordinator(200, submit(1));
+        rig.coordinator(201, result("w1", 1, None, 5));
+        rig.coordinator(202, result("w3", 1, None, 5));
+        rig.coordinator(203, Input::Presence(presence("w2", PresenceState::Draining)));
+        rig.coordinator(300, submit(2));
+        rig.coordinator(301, result("w2", 2, None, 5));
+        rig.coordinator(302, result("w2", 77, None, 5));
+        rig.coordinator(303, Input::Presence(presence("w2", PresenceState::Left)));
+        rig.coordinator(304, Input::Presence(presence("w9", PresenceState::Left)));
+        rig.wake_coordinator(1_300);
+        rig.begin_coordinator(result("w1", 1, None, 5));
+        rig.begin_coordinator(result("w4", 99, None, 5));
+        rig.begin_coordinator(Input::Presence(live("w5")));
+        rig.begin_coordinator(submit(3));
+        rig.settle_coordinator();
+        for at in [3_202, 3_303, 4_300, 4_301] {
+            rig.wake_coordinator(at);
+        }
+        for number in 10..20 {
+            rig.coordinator(5_000, Input::Presence(live(&format!("w{number}"))));
+        }
+        rig.coordinator(5_000, submit(4));
+        rig.wake_coordinator(6_000);
+        rig.expect_fine();
+    }
+
+    #[test]
+    fn the_farewell_of_one_process_of_several_changes_nothing() {
+        let mut rig = Rig::new(super::new);
+        rig.coordinator(0, Input::BusUp);
+        rig.coordinator(0, Input::Presence(live("w1")));
+        let mut other = live("w1");
+        other.instance = "another".into();
+        rig.coordinator(0, Input::Presence(other));
+        rig.coordinator(1, Input::Presence(presence("w1", PresenceState::Left)));
+        rig.expect_fine();
+        assert_eq!(rig.coordinator.live_workers(), 1);
+    }
+
+    #[test]
+    fn expecting_somebody_for_too_long_is_found() {
+        let mut rig = Rig::new(super::new);
+        let config = scenario().cluster.settings.config();
+        rig.coordinator = Coordinator::new(Config { presence: Duration::from_secs(4), ..config }, 1);
+        rig.coordinator(0, Input::Presence(live("w1")));
+        rig.wake_coordinator(2_999);
+        rig.expect_fine();
+        rig.wake_coordinator(3_000);
+        rig.expect_violation("w1 should be (Expired");
+    }
+
+    #[test]
+    fn an_announcement_that_is_not_taken_is_found() {
+        let mut rig = Rig::new(super::new);
+        rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), &Input::Presence(live("w1"))));
+        rig.settled_coordinator();
+        rig.expect_violation("w1 is Live, and not known");
+    }
+
+    #[test]
+    fn a_result_that_is_no_sign_of_life_is_found() {
+        let mut rig = Rig::new(super::new);
+        rig.coordinator(0, Input::BusUp);
+        rig.coordinator(0, Input::Presence(live("w1")));
+        rig.coordinator(1, submit(1));
+        // The machine hears it, and the events say that it does so later.
+        rig.at_ms(5);
+        rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), &result("w1", 1, None, 5)));
+        rig.at_ms(2);
+        rig.coordinator.handle_input(rig.now(), result("w1", 1, None, 5));
+        rig.settle_coordinator();
+        rig.expect_fine();
+        rig.at_ms(9);
+        rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), &result("w1", 1, None, 5)));
+        rig.coordinator.handle_input(rig.now(), result("w1", 1, None, 5));
+        let mut other = Coordinator::new(scenario().cluster.settings.config(), 1);
+        std::mem::swap(&mut rig.coordinator, &mut other);
+        rig.settle_coordinator();
+        rig.expect_violation("w1 is Live, and not known");
+    }
+
+    #[test]
+    fn who_is_named_must_have_been_live() {
+        let mut rig = Rig::new(super::new);
+        rig.coordinator(0, Input::BusUp);
+        rig.coordinator.handle_input(rig.now(), Input::Presence(live("w1")));
+        rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), &submit(1)));
+        rig.coordinator.handle_input(rig.now(), submit(1));
+        rig.at_ms(1_000);
+        rig.tell(COORDINATOR, What::CoordinatorWoken(rig.now()));
+        rig.coordinator.handle_timeout(rig.now());
+        rig.settle_coordinator();
+        rig.expect_violation("expects w1, which was not live");
+    }
+}
