@@ -64,6 +64,7 @@ macro_rules! checkers {
 
 checkers! {
     bounds,
+    conformance,
     counters,
     panics,
     presence,

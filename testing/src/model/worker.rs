@@ -163,6 +163,11 @@ impl WorkerModel {
         }
     }
 
+    /// Whether the machine should put out more.
+    pub fn expects_more(&self) -> bool {
+        !self.expected.is_empty()
+    }
+
     /// The machine has put everything out.
     ///
     /// # Errors

@@ -120,6 +120,11 @@ impl CoordinatorModel {
         }
     }
 
+    /// Whether the machine should put out more.
+    pub fn expects_more(&self) -> bool {
+        !self.expected.is_empty()
+    }
+
     /// The machine has put everything out.
     ///
     /// # Errors
