@@ -7,6 +7,8 @@ mod flights;
 mod hosts;
 #[cfg(test)]
 mod rig;
+#[cfg(test)]
+mod together;
 
 use crate::Depth;
 use crate::event::Event;
