@@ -105,14 +105,23 @@ impl Process {
             }
             Input::Result(result) if admits(&result.worker) => {
                 self.results.push((result.worker.clone(), self.now));
-                let known = self.known.get(&result.worker);
-                if known.is_none_or(|worker| worker.state == WorkerState::Expired) {
+                // Whoever is gone may have had to make room, and begins anew.
+                let crowded = self.is_crowded(config);
+                let begins = |worker: &Known| {
+                    worker.state == WorkerState::Expired || (crowded && worker.state == WorkerState::Left)
+                };
+                if self.known.get(&result.worker).is_none_or(begins) {
                     self.doubt(&result.worker);
                 }
             }
             Input::Presence(presence) if admits(&presence.worker) => self.announced(config, presence),
             _ => {}
         }
+    }
+
+    /// Whether there may be no room for a further worker.
+    fn is_crowded(&self, config: &Config) -> bool {
+        self.known.len() + self.unsure.len() >= config.limits.max_workers as usize
     }
 
     /// It can't be told whether a worker is live until the machine settles.
@@ -123,7 +132,7 @@ impl Process {
     }
 
     fn announced(&mut self, config: &Config, presence: &Announcement) {
-        let crowded = self.known.len() + self.unsure.len() >= config.limits.max_workers as usize;
+        let crowded = self.is_crowded(config);
         match self.known.get_mut(&presence.worker) {
             None if presence.state == PresenceState::Left => {
                 // A result in the same pass may have made it known.
@@ -232,6 +241,7 @@ impl Process {
         }
         let results = std::mem::take(&mut self.results);
         let (every, none) = (newly == results.len() as u64, newly == 0);
+        let crowded = self.is_crowded(config);
         for (id, found) in machine.workers() {
             let last = results.iter().rev().find(|(worker, _)| worker == id).map(|(_, at)| *at);
             let doubtful = self.unsure.contains(id);
@@ -258,7 +268,7 @@ impl Process {
                     }
                     let returns = known.state == WorkerState::Expired && (changed || every) && !none;
                     let state = if returns { WorkerState::Live } else { known.state };
-                    if found.state != state && !(known.announced_in == self.pass && doubtful) {
+                    if found.state != state && !(doubtful && (crowded || known.announced_in == self.pass)) {
                         return Err(format!("{id} should be {state:?} and is {:?}", found.state));
                     }
                 }
