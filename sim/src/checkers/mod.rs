@@ -12,6 +12,8 @@ mod rig;
 #[cfg(test)]
 mod support;
 mod terms;
+#[cfg(test)]
+mod together;
 
 use crate::Depth;
 use crate::event::Event;

@@ -29,8 +29,8 @@ struct Known {
     last_heard: Timestamp,
     /// The processes that are live, and when each said so last.
     instances: Vec<(Arc<str>, Timestamp)>,
-    /// Whether it announced anything in this pass.
-    announced_now: bool,
+    /// The pass in which it last announced anything.
+    announced_in: u64,
     /// Whether it may have processes that are not among the instances.
     vague: bool,
 }
@@ -47,6 +47,7 @@ struct Expected {
 #[derive(Debug, Default)]
 struct Process {
     now: Timestamp,
+    /// The number of this pass.
     pass: u64,
     known: HashMap<WorkerId, Known>,
     /// Nobody's presence ends before this.
@@ -104,14 +105,23 @@ impl Process {
             }
             Input::Result(result) if admits(&result.worker) => {
                 self.results.push((result.worker.clone(), self.now));
-                let known = self.known.get(&result.worker);
-                if known.is_none_or(|worker| worker.state == WorkerState::Expired) {
+                // Whoever is gone may have had to make room, and begins anew.
+                let crowded = self.is_crowded(config);
+                let begins = |worker: &Known| {
+                    worker.state == WorkerState::Expired || (crowded && worker.state == WorkerState::Left)
+                };
+                if self.known.get(&result.worker).is_none_or(begins) {
                     self.doubt(&result.worker);
                 }
             }
             Input::Presence(presence) if admits(&presence.worker) => self.announced(config, presence),
             _ => {}
         }
+    }
+
+    /// Whether there may be no room for a further worker.
+    fn is_crowded(&self, config: &Config) -> bool {
+        self.known.len() + self.unsure.len() >= config.limits.max_workers as usize
     }
 
     /// It can't be told whether a worker is live until the machine settles.
@@ -122,19 +132,26 @@ impl Process {
     }
 
     fn announced(&mut self, config: &Config, presence: &Announcement) {
-        let full = self.known.len() >= config.limits.max_workers as usize;
-        if !self.known.contains_key(&presence.worker) {
-            if presence.state == PresenceState::Left {
+        let crowded = self.is_crowded(config);
+        match self.known.get_mut(&presence.worker) {
+            None if presence.state == PresenceState::Left => {
                 // A result in the same pass may have made it known.
                 if self.results.iter().any(|(worker, _)| *worker == presence.worker) {
                     self.doubt(&presence.worker);
                 }
                 return;
             }
-            if full {
+            // There may be no room for it.
+            None if crowded => {
                 self.doubt(&presence.worker);
                 return;
             }
+            // It may have had to make room for somebody.
+            Some(worker) if crowded && is_gone(worker.state) => {
+                worker.vague = true;
+                self.doubt(&presence.worker);
+            }
+            _ => {}
         }
         let now = self.now;
         self.touched.push(presence.worker.clone());
@@ -146,11 +163,11 @@ impl Process {
             replicated: presence.replicated,
             last_heard: now,
             instances: Vec::new(),
-            announced_now: true,
+            announced_in: self.pass,
             vague: false,
         });
         worker.announced = true;
-        worker.announced_now = true;
+        worker.announced_in = self.pass;
         worker.replicated = presence.replicated;
         worker.last_heard = now;
         let place = worker.instances.iter().position(|(instance, _)| *instance == presence.instance);
@@ -204,7 +221,12 @@ impl Process {
     }
 
     fn settled(&mut self, config: &Config, machine: &Coordinator) -> Result<(), String> {
+        let verdict = self.look(config, machine);
         self.pass += 1;
+        verdict
+    }
+
+    fn look(&mut self, config: &Config, machine: &Coordinator) -> Result<(), String> {
         self.flights.settled();
         let counters = machine.counters();
         let heard = counters.results_accepted
@@ -219,6 +241,7 @@ impl Process {
         }
         let results = std::mem::take(&mut self.results);
         let (every, none) = (newly == results.len() as u64, newly == 0);
+        let crowded = self.is_crowded(config);
         for (id, found) in machine.workers() {
             let last = results.iter().rev().find(|(worker, _)| worker == id).map(|(_, at)| *at);
             let doubtful = self.unsure.contains(id);
@@ -245,15 +268,13 @@ impl Process {
                     }
                     let returns = known.state == WorkerState::Expired && (changed || every) && !none;
                     let state = if returns { WorkerState::Live } else { known.state };
-                    if found.state != state && !(known.announced_now && doubtful) {
+                    if found.state != state && !(doubtful && (crowded || known.announced_in == self.pass)) {
                         return Err(format!("{id} should be {state:?} and is {:?}", found.state));
                     }
                 }
             }
             if last.is_some() || doubtful {
                 self.learn(id, found);
-            } else {
-                known.announced_now = false;
             }
         }
         let count = machine.workers().size_hint().0;
@@ -261,9 +282,9 @@ impl Process {
             // Somebody had to make room.
             let kept: Vec<&WorkerId> = machine.workers().map(|(id, _)| id).collect();
             let full = count >= config.limits.max_workers as usize;
-            let gone = |known: &Known| matches!(known.state, WorkerState::Left | WorkerState::Expired);
             for (id, known) in &self.known {
-                if kept.binary_search(&id).is_err() && !(full && gone(known)) {
+                let may_go = self.unsure.contains(id) || (full && is_gone(known.state));
+                if kept.binary_search(&id).is_err() && !may_go {
                     return Err(format!("{id} is {:?}, and not known", known.state));
                 }
             }
@@ -289,7 +310,7 @@ impl Process {
             replicated: found.replicated,
             last_heard: found.last_heard,
             instances: Vec::new(),
-            announced_now: false,
+            announced_in: u64::MAX,
             vague: true,
         });
         if known.state != found.state {
@@ -298,11 +319,15 @@ impl Process {
         known.announced = found.announced;
         known.replicated = found.replicated;
         known.last_heard = found.last_heard;
-        known.announced_now = false;
         self.live = None;
         // Too early is no harm.
         self.next_expiry = Some(self.next_expiry.map_or(found.last_heard, |at| at.min(found.last_heard)));
     }
+}
+
+/// Whether a worker makes room for others.
+fn is_gone(state: WorkerState) -> bool {
+    matches!(state, WorkerState::Left | WorkerState::Expired)
 }
 
 fn same(id: &WorkerId, known: &Known, found: &Found) -> Result<(), String> {

@@ -1,6 +1,6 @@
 //! The same task is asked again at most once, at its time, if somebody is silent, and with the time that is left.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use quorate_core::coordinator::{Config, Input, Output, PresenceState, Task};
@@ -15,6 +15,9 @@ use crate::event::{Event, What};
 
 /// How long after an outage requests are asked again: the workers need a moment to return, too.
 const AFTER_OUTAGE: Duration = Duration::from_millis(250);
+
+/// The outages that are remembered.
+const MAX_RETURNS: usize = 256;
 
 /// What is known of a request.
 #[derive(Clone, Copy, Debug)]
@@ -36,9 +39,10 @@ struct Process {
     ended_at: Timestamp,
     began_at: Option<Timestamp>,
     bus_up: bool,
-    /// When the bus was last told to be down, and up after that.
+    /// When the bus was last told to be down.
     last_down: Option<Timestamp>,
-    last_return: Option<Timestamp>,
+    /// When it came back after outages; of very many, the last.
+    returns: VecDeque<Timestamp>,
     farewells: HashMap<WorkerId, Timestamp>,
     flights: Flights<Asking>,
 }
@@ -80,7 +84,10 @@ impl Process {
             }
             Input::BusUp => {
                 if !self.bus_up && self.last_down.is_some() {
-                    self.last_return = Some(self.now);
+                    self.returns.push_back(self.now);
+                    if self.returns.len() > MAX_RETURNS {
+                        self.returns.pop_front();
+                    }
                 }
                 self.bus_up = true;
             }
@@ -111,7 +118,7 @@ impl Process {
     }
 
     fn again(&mut self, config: &Config, task: &Task) -> Result<(), String> {
-        let (pass, began_at, now, last_return) = (self.pass, self.began_at.unwrap_or(self.now), self.now, self.last_return);
+        let (pass, began_at, now) = (self.pass, self.began_at.unwrap_or(self.now), self.now);
         let Some(flight) = self.flights.get(&task.request) else {
             return Err(format!("asks again what is not in flight: {task:?}"));
         };
@@ -127,7 +134,8 @@ impl Process {
         }
         let asked_at = Duration::from_nanos(flight.deadline.as_nanos()).saturating_sub(task.ttl);
         let asked_at = Timestamp::from_nanos(u64::try_from(asked_at.as_nanos()).unwrap_or(u64::MAX));
-        let after_outage = last_return.filter(|at| *at >= flight.submitted).map(|at| at.after(AFTER_OUTAGE));
+        let first_return = self.returns.iter().find(|at| **at >= flight.submitted);
+        let after_outage = first_return.map(|at| at.after(AFTER_OUTAGE));
         let earliest = due(config, flight).map(|due| after_outage.map_or(due, |after| after.min(due)));
         if earliest.is_none_or(|earliest| asked_at < earliest) {
             return Err(format!("asks again at {asked_at:?}, before {earliest:?}: {task:?}"));
@@ -147,9 +155,9 @@ impl Process {
         }
         let Some(due) = due(config, flight) else { return Ok(()) };
         let failed = !self.bus_up || self.last_down.is_some_and(|at| at >= flight.submitted);
-        let due = match self.last_return.filter(|_| failed) {
+        let due = match self.returns.back().copied().filter(|_| failed) {
             None => due,
-            Some(back) if due >= back => due.min(back.after(AFTER_OUTAGE)),
+            Some(back) if due > back => due.min(back.after(AFTER_OUTAGE)),
             Some(back) => back.after(AFTER_OUTAGE),
         };
         // While the bus is down it waits, and who is silent at the very end need not have been asked again.

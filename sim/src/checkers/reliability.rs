@@ -1,7 +1,7 @@
 //! Scores move the right way: each is what the outcomes and contradictions since then make of the one before, and
 //! decides alone whose values are cordoned.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use quorate_core::aggregate::Exclusion;
 use quorate_core::coordinator::{Config, Coordinator, Input, Output, Reliability as Record};
@@ -97,7 +97,8 @@ struct Process {
     flights: Flights<Vec<Answered>>,
     /// The first answers of this pass.
     answered: Vec<(RequestId, WorkerId)>,
-    was_full: bool,
+    /// Who was ever heard of. Beyond the number that is kept, some may have had to make room and begun anew.
+    names: HashSet<WorkerId>,
 }
 
 /// Watches the records of all workers.
@@ -119,7 +120,22 @@ impl Process {
         }
     }
 
+    fn hear(&mut self, worker: &WorkerId) {
+        if !self.names.contains(worker) {
+            self.names.insert(worker.clone());
+        }
+    }
+
+    fn is_crowded(&self, config: &Config) -> bool {
+        self.names.len() > config.limits.max_workers as usize
+    }
+
     fn input(&mut self, input: &Input) {
+        match input {
+            Input::Result(result) => self.hear(&result.worker),
+            Input::Presence(presence) => self.hear(&presence.worker),
+            _ => {}
+        }
         match input {
             Input::Submit(submit) => self.flights.submitted(self.now, submit, Vec::new()),
             Input::Result(result) => {
@@ -184,11 +200,13 @@ impl Process {
                 }
             }
         }
+        let crowded = self.is_crowded(config);
         let below = config.cordon_below.map(quorate_core::coordinator::Score::millionths);
         for observation in &outcome.observations {
             let outlier = observation.excluded == Some(Exclusion::Outlier);
             let good = observation.observed.is_ok() && !outlier;
             if observation.observed.is_ok()
+                && !crowded
                 && let Some(answered) = flight.kept.iter().find(|answered| answered.worker == observation.worker)
             {
                 let (mut low, mut high) = (answered.low, answered.high);
@@ -234,7 +252,7 @@ impl Process {
         if self.touched.is_empty() && !all {
             return Ok(());
         }
-        self.was_full |= machine.workers().size_hint().0 >= config.limits.max_workers as usize;
+        let crowded = self.is_crowded(config);
         for (worker, found) in machine.workers() {
             let touched = self.touched.remove(worker);
             if touched.is_none() && !all {
@@ -247,7 +265,7 @@ impl Process {
             let (score, old) = before.map_or((FULL, Counts::default()), |known| (known.score, known.counts));
             let fine = matches(score, old, &touched, record.score.millionths(), counts);
             // A worker that had to make room and came back begins anew.
-            if !fine && !self.was_full {
+            if !fine && !crowded {
                 return Err(format!(
                     "the record of {worker} was {score} with {old:?} and is {} with {counts:?}, after {touched:?}",
                     record.score.millionths()
@@ -283,7 +301,7 @@ impl Process {
             self.known.remove(&worker);
         }
         let counters = machine.counters();
-        if all && !self.was_full {
+        if all && !crowded {
             let sums = machine.workers().fold((0, 0, 0), |(answers, late, equivocal), (_, worker)| {
                 let record = &worker.reliability;
                 (answers + record.successes + record.failures, late + record.late, equivocal + record.equivocations)

@@ -138,9 +138,8 @@ impl Edge {
         self.received += 1;
         match (&*message.subject, &message.body) {
             (PRESENCE, Body::Presence(presence)) => self.announced.push_back(presence.clone()),
-            (PRESENCE, _) => {}
             (RESULTS, Body::Result(result)) => self.told.push_back(Told::Result(told(result, None))),
-            (RESULTS, _) => {}
+            (PRESENCE | RESULTS, _) => {}
             (subject, body) => match (inbox_token(subject), body) {
                 (Some(PING_TOKEN), Body::Presence(presence)) => self.told.push_back(Told::Pong(presence.clone())),
                 (Some(PING_TOKEN) | None, _) => {}

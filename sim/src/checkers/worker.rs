@@ -157,8 +157,7 @@ impl Process {
     /// Whatever is due by now happens first.
     fn time(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
-        if self.earliest <= self.now {
-            self.give_up();
+        if self.earliest <= self.now && self.give_up() {
             self.drained_if_idle();
         }
         self.forget();
@@ -172,7 +171,8 @@ impl Process {
         }
     }
 
-    fn give_up(&mut self) {
+    /// Gives up the jobs whose time is over. Returns whether there were any.
+    fn give_up(&mut self) -> bool {
         let mut over: Vec<(Timestamp, u64, Key)> = Vec::new();
         for (key, open) in &self.open {
             if open.deadline <= self.now {
@@ -180,6 +180,7 @@ impl Process {
             }
         }
         over.sort_unstable_by_key(|(deadline, turn, _)| (*deadline, *turn));
+        let any = !over.is_empty();
         for (_, _, key) in over {
             let Some(open) = self.open.get_mut(&key) else { continue };
             let ran = open.job.take();
@@ -201,6 +202,7 @@ impl Process {
             }
         }
         self.earliest = self.open.values().map(|open| open.deadline).min().unwrap_or(Timestamp::MAX);
+        any
     }
 
     fn forget(&mut self) {
