@@ -289,9 +289,11 @@ mod tests {
         }
     }
 
+    type Tampered<'a> = (fn(&mut Outcome), &'a str);
+
     #[test]
     fn every_part_of_an_answer_is_held_against_the_reference() {
-        let tampered: [(fn(&mut Outcome), &str); 10] = [
+        let tampered: [Tampered<'_>; 10] = [
             (|outcome| answer(outcome).value = number("9.2041"), "answer was to be"),
             (|outcome| answer(outcome).value = text("1.102"), "answer was to be"),
             (|outcome| answer(outcome).used = 5, "4 were to be used"),

@@ -100,10 +100,8 @@ impl Http {
             candidates.take_while(|(said_at, _)| *said_at >= open.at).map(|(_, said)| said).filter(|said| open.may_get(said));
         match reply {
             Reply::Lost => Ok(()),
-            Reply::Ended(reply) => match candidates.any(|said| said == reply) {
-                true => Ok(()),
-                false => Err(format!("no answer of the coordinator is {reply:?}")),
-            },
+            Reply::Ended(reply) if candidates.any(|said| said == reply) => Ok(()),
+            Reply::Ended(reply) => Err(format!("no answer of the coordinator is {reply:?}")),
             Reply::Http { status, retry_after, body } => {
                 let response = Response { status: *status, retry_after: *retry_after, body };
                 check_form(response)?;
@@ -352,9 +350,9 @@ mod tests {
         }
         machine.handle_timeout(now(1000));
         loop {
-            match machine.poll_output().expect("an answer") {
-                Output::Answer { reply: Ok(outcome), .. } => return outcome,
-                _ => {}
+            let output = machine.poll_output().expect("an answer");
+            if let Output::Answer { reply: Ok(outcome), .. } = output {
+                return outcome;
             }
         }
     }

@@ -71,6 +71,8 @@ checkers! {
 mod arithmetic;
 mod ledger;
 #[cfg(test)]
+mod soak;
+#[cfg(test)]
 mod support;
 mod terms;
 

@@ -116,14 +116,16 @@ impl Received {
 }
 
 impl Collected {
-    fn take(&mut self, result: &WorkerResult) -> bool {
+    /// Takes a result. Where there may have been no room for the first of a worker, any counts.
+    fn take(&mut self, result: &WorkerResult, is_crowded: bool) -> bool {
         let is_for_this = result.task.is_none_or(|task| task == self.task);
         let is_first =
             !self.received.iter().any(|received| received.worker == result.worker && received.when != When::Early);
-        if is_for_this && is_first {
+        let counts = is_for_this && (is_first || is_crowded);
+        if counts {
             self.received.push(Received::new(result, When::Lately));
         }
-        is_for_this && is_first
+        counts
     }
 
     /// Holds what an outcome lists against what came in. `is_crowded`: there may have been no room for somebody.
@@ -159,16 +161,12 @@ impl Collected {
 }
 
 impl Desk {
-    fn result(&mut self, result: &WorkerResult, is_admitted: bool) {
-        self.lately.heard = true;
-        if !is_admitted {
-            return;
-        }
+    fn result(&mut self, result: &WorkerResult) {
         if self.lately.submitted.is_some() {
             self.lately.results.push(result.clone());
         }
         if let Some(collected) = self.collecting.get_mut(&result.request)
-            && collected.take(result)
+            && collected.take(result, self.is_crowded)
         {
             self.lately.answered.push(result.request.clone());
         }
@@ -223,19 +221,20 @@ impl Provenance {
                 desk.lately.submitted = Some(if same { now } else { Timestamp::MAX });
                 return;
             }
-            Input::Result(result) => {
-                desk.result(result, is_admitted(&result.worker));
-                &result.worker
-            }
-            Input::Presence(presence) => {
-                desk.lately.heard = true;
-                &presence.worker
-            }
+            Input::Result(result) => &result.worker,
+            Input::Presence(presence) => &presence.worker,
             _ => return,
         };
-        if !desk.is_crowded && !desk.heard.contains(worker) && is_admitted(worker) {
+        desk.lately.heard = true;
+        if !is_admitted(worker) {
+            return;
+        }
+        if !desk.is_crowded && !desk.heard.contains(worker) {
             desk.is_crowded = desk.heard.len() >= self.max_workers;
             desk.heard.insert(worker.clone());
+        }
+        if let Input::Result(result) = input {
+            desk.result(result);
         }
     }
 
@@ -360,10 +359,12 @@ mod tests {
         ask(|_| {}).is_fine();
     }
 
+    type Tampered<'a> = (fn(&mut Observation), &'a str);
+
     #[test]
     fn whatever_was_not_received_is_not() {
         let first = |outcome: &Outcome| outcome.observations.len() == 2;
-        let tampered: [(fn(&mut Observation), &str); 5] = [
+        let tampered: [Tampered<'_>; 5] = [
             (|observation| observation.observed = Ok(number("9")), "not what came in first"),
             (|observation| observation.observed = Err("oh".into()), "not what came in first"),
             // Of another request, and a second word.

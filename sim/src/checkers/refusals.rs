@@ -56,10 +56,12 @@ impl Case<'_> {
         if self.book.asking(id).is_some_and(|asking| asking.query != caller.query) {
             return Certainty::Yes;
         }
-        match self.book.remembered(id, caller.submitted) {
+        let remembered = match self.book.remembered(id, caller.submitted) {
             Some((remembered, certainty)) if remembered.query != caller.query => certainty,
             _ => Certainty::No,
-        }
+        };
+        let was_another = self.book.cancelled_lately(id).any(|query| *query != caller.query);
+        if was_another { remembered.max(Certainty::Perhaps) } else { remembered }
     }
 
     fn check_refused(&self, caller: &Caller, refusal: &Refusal) -> Result<(), String> {
@@ -70,7 +72,9 @@ impl Case<'_> {
             Refusal::Overloaded => {
                 let in_flight = self.book.in_flight() + self.book.cancelled_since(caller);
                 let asking = caller.id.as_ref().and_then(|id| self.book.asking(id));
-                let waiting = asking.map_or(0, |asking| asking.callers.len() + self.book.gone_lately());
+                let waiting = asking.map_or(0, |asking| {
+                    asking.callers.len() + self.book.gone_lately() + self.book.alike_lately(caller)
+                });
                 in_flight >= self.settings.max_in_flight
                     || (asking.is_some() || self.book.cancelled_since(caller) > 0)
                         && waiting.max(self.book.gone_lately()) >= self.settings.max_waiting
@@ -95,8 +99,10 @@ impl Case<'_> {
         if faults.any() {
             return Err(format!("{request} is asked with a bad policy: {faults:?}"));
         }
-        if self.book.in_flight() > self.settings.max_in_flight {
-            return Err(format!("{request} is asked, with which {} are in flight", self.book.in_flight()));
+        let deserted = self.book.joined_lately().filter(|asking| asking.callers.is_empty()).count();
+        let in_flight = self.book.in_flight().saturating_sub(deserted);
+        if in_flight > self.settings.max_in_flight {
+            return Err(format!("{request} is asked, with which {in_flight} are in flight"));
         }
         let Some(caller) = caller else { return Ok(()) };
         if caller.draining {
@@ -249,11 +255,11 @@ impl Refusals {
     /// Not more wait for a request than may.
     fn check_waiting(&self, host: Host) -> Result<(), String> {
         let most = self.settings.max_waiting.max(1);
-        let joined = self.ledger.book(host).into_iter().flat_map(Book::joined_lately);
-        for asking in joined.filter(|asking| asking.callers.len() > most) {
-            return Err(format!("{} wait for {}, and {most} may", asking.callers.len(), asking.request));
+        let mut joined = self.ledger.book(host).into_iter().flat_map(Book::joined_lately);
+        match joined.find(|asking| asking.callers.len() > most) {
+            Some(asking) => Err(format!("{} wait for {}, and {most} may", asking.callers.len(), asking.request)),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

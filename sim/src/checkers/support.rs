@@ -76,6 +76,7 @@ pub(super) struct Run {
     machine: Coordinator,
     tamper: Tamper,
     ms: u64,
+    woken_ms: u64,
     objection: Option<String>,
 }
 
@@ -96,6 +97,7 @@ impl Run {
             machine: Coordinator::new(set_up.cluster.settings.config(), 1),
             tamper: Box::new(|output| vec![output]),
             ms: 0,
+            woken_ms: 0,
             objection: None,
         }
     }
@@ -128,6 +130,9 @@ impl Run {
     pub(super) fn at(&mut self, host: Host, what: What<'_>) {
         let event = Event { at: self.ms * 1_000_000, host, what };
         if self.objection.is_none() {
+            if std::env::var("DUMP").is_ok() && !matches!(what, What::Sent(_)) {
+                eprintln!("{}", &format!("{}", crate::trace::Line(&event)).chars().take(330).collect::<String>());
+            }
             self.objection = self.checker.event(&event).err();
         }
     }
@@ -172,6 +177,17 @@ impl Run {
         self.at(COORDINATOR, What::CoordinatorWoken(self.now()));
         self.machine.handle_timeout(self.now());
         self.settle();
+    }
+
+    /// Wakes the machine at each of the times until now when it wanted to be.
+    pub(super) fn wake_when_due(&mut self) {
+        let until = self.ms;
+        while let Some(due) = self.machine.poll_timeout().filter(|due| *due <= Timestamp::from_millis(until + 7_000)) {
+            self.ms = (due.as_nanos().div_ceil(1_000_000) - 7_000).max(self.woken_ms);
+            self.woken_ms = self.ms;
+            self.wake();
+        }
+        self.ms = until;
     }
 
     /// Starts the coordinator, connects it, and lets it know these workers.
@@ -222,6 +238,12 @@ impl Run {
     #[track_caller]
     pub(super) fn is_fine(self) {
         assert_eq!(self.objection, None);
+    }
+
+    /// The run of this seed was as it should be.
+    #[track_caller]
+    pub(super) fn is_fine_at(self, seed: u64) {
+        assert_eq!(self.objection, None, "seed {seed}");
     }
 
     /// The checker objected, with this in its words.
