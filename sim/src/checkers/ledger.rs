@@ -371,7 +371,7 @@ impl Book {
                 Some(Fact::Refused { to, refusal })
             }
             Output::Answer { ticket, reply: Ok(outcome) } => {
-                let source = self.source(outcome);
+                let source = self.source(*ticket, outcome);
                 let to = self.recipient(*ticket, Some(outcome));
                 Some(Fact::Answered { to, source, outcome })
             }
@@ -428,14 +428,15 @@ impl Book {
         Recipient::Gone { may_have_ended: may_have_ended || by_time }
     }
 
-    fn source(&mut self, outcome: &Arc<Outcome>) -> Source {
+    fn source(&mut self, ticket: Ticket, outcome: &Arc<Outcome>) -> Source {
         let is_kept = !matches!(outcome.verdict, Err(Failure::NoWorkers | Failure::BusDown | Failure::Overloaded));
         let kept = is_kept.then(|| Arc::clone(outcome));
         // It may have ended before its last caller went away, which was told first.
         let is_this = |asking: &Asking| {
             asking.request == outcome.request && asking.query == outcome.query && self.lately.may_have_ended
         };
-        let cancelled = self.lately.cancelled.iter().position(is_this);
+        let waits = self.callers.contains_key(&ticket) && self.askings.contains_key(&outcome.request);
+        let cancelled = self.lately.cancelled.iter().position(is_this).filter(|_| !waits);
         let asking = if let Some(cancelled) = cancelled {
             let asking = self.lately.cancelled.swap_remove(cancelled);
             if let Some(remembered) = self.by_id.get_mut(&outcome.request) {

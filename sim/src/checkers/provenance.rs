@@ -355,8 +355,8 @@ mod tests {
     }
 
     #[test]
-    fn what_was_received_is_fine() {
-        ask(|_| {}).is_fine();
+    fn what_was_received_finds_nothing() {
+        ask(|_| {}).finds_nothing();
     }
 
     type Tampered<'a> = (fn(&mut Observation), &'a str);
@@ -454,7 +454,7 @@ mod tests {
 
     #[test]
     fn what_came_together_with_the_end_need_not_be_listed() {
-        at_once(|_| {}).is_fine();
+        at_once(|_| {}).finds_nothing();
     }
 
     #[test]
@@ -501,7 +501,7 @@ mod tests {
                 }
             });
             run.result(1, "a", Ok(number("1")));
-            if tampers { run.objects("not what came in first") } else { run.is_fine() }
+            if tampers { run.objects("not what came in first") } else { run.finds_nothing() }
         }
     }
 
@@ -516,6 +516,6 @@ mod tests {
         for number_of in 1..=3 {
             run.result(number_of, "a", Ok(number("2")));
         }
-        run.is_fine();
+        run.finds_nothing();
     }
 }

@@ -236,13 +236,13 @@ impl Run {
 
     /// The run was as it should be.
     #[track_caller]
-    pub(super) fn is_fine(self) {
+    pub(super) fn finds_nothing(self) {
         assert_eq!(self.objection, None);
     }
 
     /// The run of this seed was as it should be.
     #[track_caller]
-    pub(super) fn is_fine_at(self, seed: u64) {
+    pub(super) fn finds_nothing_at(self, seed: u64) {
         assert_eq!(self.objection, None, "seed {seed}");
     }
 
