@@ -468,6 +468,7 @@ impl Book {
     fn settled(&mut self) -> Option<Fact<'static>> {
         let mut overlooked = None;
         if !self.lately.new.is_empty() {
+            let is_alone = self.lately.new.len() == 1 && self.lately.gone.is_empty() && !self.lately.may_have_ended;
             for ticket in std::mem::take(&mut self.lately.new) {
                 let Some(caller) = self.callers.get_mut(&ticket) else { continue };
                 caller.is_new = false;
@@ -480,6 +481,8 @@ impl Book {
                         }
                         caller.waits_for = waits_for;
                     }
+                    // Among others it is not told for sure whom it joined: if nobody answers it, that is told in the end.
+                    None if !is_alone => {}
                     None => overlooked = Some(ticket),
                 }
             }
