@@ -386,7 +386,8 @@ impl Book {
         let is_free = |caller: &Caller| caller.waits_for.is_none();
         let had_ended = |caller: &Caller| {
             let asking = self.askings.get(&task.request);
-            caller.is_new && asking.is_none_or(|asking| !asking.callers.contains(&caller.ticket))
+            self.callers.contains_key(&caller.ticket)
+                && asking.is_none_or(|asking| !asking.callers.contains(&caller.ticket))
         };
         let new = || self.lately.new.iter().filter_map(|ticket| self.callers.get(ticket));
         let gone = || self.lately.gone.iter().map(|(caller, _)| caller).filter(|caller| caller.is_new);
@@ -394,7 +395,9 @@ impl Book {
             let candidates = new().chain(gone()).filter(|caller| asks(caller) && fits(caller));
             candidates.min_by_key(|caller| self.lately.new.iter().position(|ticket| *ticket == caller.ticket)).cloned()
         };
-        let Some(caller) = first(&is_free).or_else(|| first(&had_ended)) else { return Fact::AskedByNobody(task) };
+        let Some(caller) = first(&|caller| is_free(caller) || had_ended(caller)) else {
+            return Fact::AskedByNobody(task);
+        };
         let waits = self.callers.get_mut(&caller.ticket);
         let is_waiting = waits.is_some();
         if let Some(waits) = waits {

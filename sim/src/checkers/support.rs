@@ -130,9 +130,6 @@ impl Run {
     pub(super) fn at(&mut self, host: Host, what: What<'_>) {
         let event = Event { at: self.ms * 1_000_000, host, what };
         if self.objection.is_none() {
-            if std::env::var("DUMP").is_ok() && !matches!(what, What::Sent(_)) {
-                eprintln!("{}", &format!("{}", crate::trace::Line(&event)).chars().take(330).collect::<String>());
-            }
             self.objection = self.checker.event(&event).err();
         }
     }
