@@ -385,7 +385,7 @@ impl Book {
             |caller: &Caller| caller.query == task.query && caller.id.as_ref().is_none_or(|id| *id == task.request);
         let is_free = |caller: &Caller| caller.waits_for.is_none();
         let had_ended = |caller: &Caller| {
-            let asking = self.askings.get(&task.request);
+            let asking = caller.waits_for.as_ref().and_then(|request| self.askings.get(request));
             self.callers.contains_key(&caller.ticket)
                 && asking.is_none_or(|asking| !asking.callers.contains(&caller.ticket))
         };
