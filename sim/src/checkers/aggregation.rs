@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_machine_answers_is_fine() {
+    fn what_the_machine_answers_finds_nothing() {
         for strategy in Strategy::ALL {
             for max_deviation in [None, Some(Decimal::new(1, 1)), Some(Decimal::ZERO), Some(Decimal::from(1000))] {
                 for min_responses in 1..=6 {
@@ -281,7 +281,7 @@ mod tests {
                                 quorum: quorum.filter(|quorum| *quorum >= min_responses),
                                 ..by(strategy)
                             };
-                            ask(overrides, &five()[..length], |_| {}).is_fine();
+                            ask(overrides, &five()[..length], |_| {}).finds_nothing();
                         }
                     }
                 }
@@ -289,9 +289,11 @@ mod tests {
         }
     }
 
+    type Tampered<'a> = (fn(&mut Outcome), &'a str);
+
     #[test]
     fn every_part_of_an_answer_is_held_against_the_reference() {
-        let tampered: [(fn(&mut Outcome), &str); 10] = [
+        let tampered: [Tampered<'_>; 10] = [
             (|outcome| answer(outcome).value = number("9.2041"), "answer was to be"),
             (|outcome| answer(outcome).value = text("1.102"), "answer was to be"),
             (|outcome| answer(outcome).used = 5, "4 were to be used"),
@@ -387,7 +389,7 @@ mod tests {
             run.pass(1000);
             run.wake();
             match words {
-                None => run.is_fine(),
+                None => run.finds_nothing(),
                 Some(words) => run.objects(words),
             }
         }
@@ -410,7 +412,7 @@ mod tests {
             run.drive(submit_with(1, "a", "BTC/USD", Overrides::default()));
             run.drive(undelivered.clone());
             match words {
-                None => run.is_fine(),
+                None => run.finds_nothing(),
                 Some(words) => run.objects(words),
             }
         }
@@ -431,6 +433,6 @@ mod tests {
     fn outputs_other_than_answers_are_not_judged() {
         let mut run = Run::new(&scenario(), Depth::Machines, new);
         run.output(&Output::Drained);
-        run.is_fine();
+        run.finds_nothing();
     }
 }

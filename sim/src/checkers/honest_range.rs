@@ -145,7 +145,7 @@ mod tests {
             }
             run.pass(1000);
             run.wake();
-            if is_fine { run.is_fine() } else { run.objects("is not honest") }
+            if is_fine { run.finds_nothing() } else { run.objects("is not honest") }
         }
     }
 

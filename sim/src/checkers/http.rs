@@ -100,10 +100,8 @@ impl Http {
             candidates.take_while(|(said_at, _)| *said_at >= open.at).map(|(_, said)| said).filter(|said| open.may_get(said));
         match reply {
             Reply::Lost => Ok(()),
-            Reply::Ended(reply) => match candidates.any(|said| said == reply) {
-                true => Ok(()),
-                false => Err(format!("no answer of the coordinator is {reply:?}")),
-            },
+            Reply::Ended(reply) if candidates.any(|said| said == reply) => Ok(()),
+            Reply::Ended(reply) => Err(format!("no answer of the coordinator is {reply:?}")),
             Reply::Http { status, retry_after, body } => {
                 let response = Response { status: *status, retry_after: *retry_after, body };
                 check_form(response)?;
@@ -352,9 +350,9 @@ mod tests {
         }
         machine.handle_timeout(now(1000));
         loop {
-            match machine.poll_output().expect("an answer") {
-                Output::Answer { reply: Ok(outcome), .. } => return outcome,
-                _ => {}
+            let output = machine.poll_output().expect("an answer");
+            if let Output::Answer { reply: Ok(outcome), .. } = output {
+                return outcome;
             }
         }
     }
@@ -397,7 +395,7 @@ mod tests {
 
     #[test]
     fn an_answer_says_what_the_machine_said() {
-        run(Some(Ok(outcome())), &http(200, None, body())).is_fine();
+        run(Some(Ok(outcome())), &http(200, None, body())).finds_nothing();
     }
 
     #[test]
@@ -452,7 +450,7 @@ mod tests {
                 failed.verdict = Err(failure);
                 Some(Ok(Arc::new(failed)))
             };
-            run(said(), &http(status, wait, error(status, word, true))).is_fine();
+            run(said(), &http(status, wait, error(status, word, true))).finds_nothing();
             let other_wait = wait.map_or(Some(1), |_| None);
             run(said(), &http(status, other_wait, error(status, word, true))).objects("Retry-After");
             run(said(), &http(status, wait, error(500, word, true))).objects("says of itself");
@@ -475,7 +473,7 @@ mod tests {
             (Refusal::BusDown, 503, "bus_down", Some(1)),
         ] {
             let said = Some(Err(refusal));
-            run(said, &http(status, wait, error(status, word, false))).is_fine();
+            run(said, &http(status, wait, error(status, word, false))).finds_nothing();
         }
         run(Some(Err(Refusal::Draining)), &http(409, None, error(409, "conflict", false))).objects("503");
         run(Some(Err(Refusal::Conflict)), &http(409, None, error(409, "conflict", true))).objects("no evidence");
@@ -487,14 +485,14 @@ mod tests {
         run(None, &http(408, None, error(408, "request_timeout", false))).objects("there was none");
         run(None, &http(429, Some(1), error(429, "rate_limited", false))).objects("there was none");
         run(None, &http(404, None, error(404, "not_found", false))).objects("no response to a question");
-        run(None, &http(503, Some(1), error(503, "overloaded", false))).is_fine();
+        run(None, &http(503, Some(1), error(503, "overloaded", false))).finds_nothing();
 
         let mut bad = Run::new(&scenario(), Depth::Network, new);
         let mut asked = request();
         asked.policy.strategy = Some("mode".to_owned());
         bad.asked(1, None, asked);
         bad.replied(1, &http(400, None, error(400, "invalid_request", false)));
-        bad.is_fine();
+        bad.finds_nothing();
     }
 
     #[test]
@@ -521,8 +519,8 @@ mod tests {
 
     #[test]
     fn without_http_the_answer_is_the_machines_own() {
-        run(Some(Ok(outcome())), &Reply::Ended(Ok(outcome()))).is_fine();
-        run(Some(Err(Refusal::Conflict)), &Reply::Ended(Err(Refusal::Conflict))).is_fine();
+        run(Some(Ok(outcome())), &Reply::Ended(Ok(outcome()))).finds_nothing();
+        run(Some(Err(Refusal::Conflict)), &Reply::Ended(Err(Refusal::Conflict))).finds_nothing();
         run(Some(Err(Refusal::Conflict)), &Reply::Ended(Err(Refusal::Draining))).objects("no answer of the coordinator");
         let mut other = (*outcome()).clone();
         other.succeeded += 1;
@@ -531,7 +529,7 @@ mod tests {
 
     #[test]
     fn one_who_gets_nothing_is_told_nothing_wrong() {
-        run(None, &Reply::Lost).is_fine();
+        run(None, &Reply::Lost).finds_nothing();
     }
 
     #[test]

@@ -80,6 +80,8 @@ pub(super) struct Remembered {
     pub(super) outcome: Option<Arc<Outcome>>,
     ended: Timestamp,
     number: u64,
+    /// How far its number may be amiss.
+    unsure: usize,
 }
 
 /// How sure it is that an id is remembered.
@@ -158,10 +160,12 @@ struct Lately {
     gone: Vec<(Caller, bool)>,
     /// What ended.
     ended: Vec<(Arc<Asking>, Arc<Outcome>)>,
+    /// What came to be remembered.
+    remembered: Vec<RequestId>,
     /// Which requests callers joined.
     joined: Vec<RequestId>,
-    /// How many requests ended because nobody waited for them any more.
-    cancelled: usize,
+    /// What ended because nobody waited for it any more, unless it had ended before.
+    cancelled: Vec<Asking>,
     /// Whether something happened by which a request may have ended.
     may_have_ended: bool,
 }
@@ -240,7 +244,18 @@ impl Book {
 
     /// How many requests were cancelled between a caller's asking and now.
     pub(super) fn cancelled_since(&self, caller: &Caller) -> usize {
-        self.lately.cancelled.saturating_sub(caller.cancelled_before)
+        self.lately.cancelled.len().saturating_sub(caller.cancelled_before)
+    }
+
+    /// The queries that an id stood for until they were cancelled, since the coordinator last settled.
+    pub(super) fn cancelled_lately(&self, id: &RequestId) -> impl Iterator<Item = &Query> {
+        self.lately.cancelled.iter().filter(move |asking| asking.request == *id).map(|asking| &asking.query)
+    }
+
+    /// How many have asked the same since the coordinator last settled, and may have joined a request.
+    pub(super) fn alike_lately(&self, caller: &Caller) -> usize {
+        let new = self.lately.new.iter().filter_map(|ticket| self.callers.get(ticket));
+        new.filter(|new| new.waits_for.is_none() && new.id == caller.id && new.query == caller.query).count()
     }
 
     /// How many callers have gone since the coordinator last settled.
@@ -258,7 +273,7 @@ impl Book {
         let remembered = self.by_id.get(id)?;
         let age = now.since(remembered.ended);
         let later = (self.next - remembered.number - 1) as usize;
-        let unsure = self.lately.ended.len() + self.lately.cancelled;
+        let unsure = remembered.unsure + self.lately.remembered.len();
         let certainty = if later >= self.terms.most.saturating_add(unsure) || age >= self.terms.keep + self.terms.slack
         {
             Certainty::No
@@ -299,7 +314,7 @@ impl Book {
             submitted: now,
             bus_up: self.bus_up,
             draining: self.draining,
-            cancelled_before: self.lately.cancelled,
+            cancelled_before: self.lately.cancelled.len(),
             is_new: true,
             waits_for,
         };
@@ -322,8 +337,8 @@ impl Book {
         if asking.callers.is_empty()
             && let Some(asking) = self.askings.remove(request)
         {
-            self.lately.cancelled += 1;
-            self.remember(asking.request, asking.query, None, now);
+            self.remember(asking.request.clone(), asking.query.clone(), None, now);
+            self.lately.cancelled.push(asking);
         }
     }
 
@@ -331,7 +346,8 @@ impl Book {
         let number = self.next;
         self.next += 1;
         self.remembered.push_back((request.clone(), number));
-        self.by_id.insert(request, Remembered { query, outcome, ended, number });
+        self.lately.remembered.push(request.clone());
+        self.by_id.insert(request, Remembered { query, outcome, ended, number, unsure: 0 });
         // What ended lately is not in order: a few more are kept, of which it is not sure that they are remembered.
         while self.remembered.len() > self.terms.most.saturating_add(64)
             && let Some((oldest, number)) = self.remembered.pop_front()
@@ -355,7 +371,7 @@ impl Book {
                 Some(Fact::Refused { to, refusal })
             }
             Output::Answer { ticket, reply: Ok(outcome) } => {
-                let source = self.source(outcome);
+                let source = self.source(*ticket, outcome);
                 let to = self.recipient(*ticket, Some(outcome));
                 Some(Fact::Answered { to, source, outcome })
             }
@@ -369,8 +385,9 @@ impl Book {
             |caller: &Caller| caller.query == task.query && caller.id.as_ref().is_none_or(|id| *id == task.request);
         let is_free = |caller: &Caller| caller.waits_for.is_none();
         let had_ended = |caller: &Caller| {
-            let asking = self.askings.get(&task.request);
-            caller.is_new && asking.is_none_or(|asking| !asking.callers.contains(&caller.ticket))
+            let asking = caller.waits_for.as_ref().and_then(|request| self.askings.get(request));
+            self.callers.contains_key(&caller.ticket)
+                && asking.is_none_or(|asking| !asking.callers.contains(&caller.ticket))
         };
         let new = || self.lately.new.iter().filter_map(|ticket| self.callers.get(ticket));
         let gone = || self.lately.gone.iter().map(|(caller, _)| caller).filter(|caller| caller.is_new);
@@ -378,14 +395,16 @@ impl Book {
             let candidates = new().chain(gone()).filter(|caller| asks(caller) && fits(caller));
             candidates.min_by_key(|caller| self.lately.new.iter().position(|ticket| *ticket == caller.ticket)).cloned()
         };
-        let Some(caller) = first(&is_free).or_else(|| first(&had_ended)) else { return Fact::AskedByNobody(task) };
+        let Some(caller) = first(&|caller| is_free(caller) || had_ended(caller)) else {
+            return Fact::AskedByNobody(task);
+        };
         let waits = self.callers.get_mut(&caller.ticket);
         let is_waiting = waits.is_some();
         if let Some(waits) = waits {
             waits.waits_for = Some(task.request.clone());
-        } else {
-            // It went away: another may have joined its request before.
-            self.lately.gone.retain(|(gone, _)| gone.ticket != caller.ticket);
+        } else if let Some((gone, _)) = self.lately.gone.iter_mut().find(|(gone, _)| gone.ticket == caller.ticket) {
+            // Another may have joined its request before it went away.
+            gone.is_new = false;
         }
         let asking = Asking {
             request: task.request.clone(),
@@ -412,18 +431,35 @@ impl Book {
         Recipient::Gone { may_have_ended: may_have_ended || by_time }
     }
 
-    fn source(&mut self, outcome: &Arc<Outcome>) -> Source {
-        if let Some(asking) = self.askings.remove(&outcome.request) {
-            let asking = Arc::new(asking);
-            let is_kept = !matches!(outcome.verdict, Err(Failure::NoWorkers | Failure::BusDown | Failure::Overloaded));
+    fn source(&mut self, ticket: Ticket, outcome: &Arc<Outcome>) -> Source {
+        let is_kept = !matches!(outcome.verdict, Err(Failure::NoWorkers | Failure::BusDown | Failure::Overloaded));
+        let kept = is_kept.then(|| Arc::clone(outcome));
+        // It may have ended before its last caller went away, which was told first.
+        let is_this = |asking: &Asking| {
+            asking.request == outcome.request && asking.query == outcome.query && self.lately.may_have_ended
+        };
+        let waits = self.callers.contains_key(&ticket) && self.askings.contains_key(&outcome.request);
+        let cancelled = self.lately.cancelled.iter().position(is_this).filter(|_| !waits);
+        let asking = if let Some(cancelled) = cancelled {
+            let asking = self.lately.cancelled.swap_remove(cancelled);
+            if let Some(remembered) = self.by_id.get_mut(&outcome.request) {
+                (remembered.outcome, remembered.ended) = (kept, asking.submitted.after(outcome.elapsed));
+            }
+            Some(asking)
+        } else if let Some(asking) = self.askings.remove(&outcome.request) {
             let ended = asking.submitted.after(outcome.elapsed);
-            self.remember(asking.request.clone(), asking.query.clone(), is_kept.then(|| Arc::clone(outcome)), ended);
+            self.remember(asking.request.clone(), asking.query.clone(), kept, ended);
+            Some(asking)
+        } else {
+            None
+        };
+        if let Some(asking) = asking {
+            let asking = Arc::new(asking);
             self.lately.ended.push((Arc::clone(&asking), Arc::clone(outcome)));
             return Source::Ended { asking, is_first: true, told: Arc::clone(outcome) };
         }
-        if let Some((asking, told)) =
-            self.lately.ended.iter().rev().find(|(asking, _)| asking.request == outcome.request)
-        {
+        let is_this = |(asking, _): &&(Arc<Asking>, Arc<Outcome>)| asking.request == outcome.request;
+        if let Some((asking, told)) = self.lately.ended.iter().rev().find(is_this) {
             return Source::Ended { asking: Arc::clone(asking), is_first: false, told: Arc::clone(told) };
         }
         match self.by_id.get(&outcome.request) {
@@ -435,6 +471,7 @@ impl Book {
     fn settled(&mut self) -> Option<Fact<'static>> {
         let mut overlooked = None;
         if !self.lately.new.is_empty() {
+            let is_alone = self.lately.new.len() == 1 && self.lately.gone.is_empty() && !self.lately.may_have_ended;
             for ticket in std::mem::take(&mut self.lately.new) {
                 let Some(caller) = self.callers.get_mut(&ticket) else { continue };
                 caller.is_new = false;
@@ -447,6 +484,8 @@ impl Book {
                         }
                         caller.waits_for = waits_for;
                     }
+                    // Among others it is not told for sure whom it joined: if nobody answers it, that is told in the end.
+                    None if !is_alone => {}
                     None => overlooked = Some(ticket),
                 }
             }
@@ -459,9 +498,16 @@ impl Book {
                 self.remember(asking.request, asking.query, None, asking.submitted);
             }
         }
+        // What is cancelled is entered at once, and what ends otherwise when it is told: their order is not known.
+        let unsure = if self.lately.gone.is_empty() { 0 } else { self.lately.remembered.len() };
+        for request in std::mem::take(&mut self.lately.remembered) {
+            if let Some(remembered) = self.by_id.get_mut(&request).filter(|_| unsure > 1) {
+                remembered.unsure = unsure;
+            }
+        }
         self.lately.gone.clear();
         self.lately.ended.clear();
-        self.lately.cancelled = 0;
+        self.lately.cancelled.clear();
         self.lately.may_have_ended = false;
         overlooked.map(Fact::Overlooked)
     }

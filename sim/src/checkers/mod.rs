@@ -10,6 +10,8 @@ mod ledger;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]
+mod soak;
+#[cfg(test)]
 mod support;
 mod terms;
 #[cfg(test)]

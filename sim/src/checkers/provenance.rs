@@ -116,14 +116,16 @@ impl Received {
 }
 
 impl Collected {
-    fn take(&mut self, result: &WorkerResult) -> bool {
+    /// Takes a result. Where there may have been no room for the first of a worker, any counts.
+    fn take(&mut self, result: &WorkerResult, is_crowded: bool) -> bool {
         let is_for_this = result.task.is_none_or(|task| task == self.task);
         let is_first =
             !self.received.iter().any(|received| received.worker == result.worker && received.when != When::Early);
-        if is_for_this && is_first {
+        let counts = is_for_this && (is_first || is_crowded);
+        if counts {
             self.received.push(Received::new(result, When::Lately));
         }
-        is_for_this && is_first
+        counts
     }
 
     /// Holds what an outcome lists against what came in. `is_crowded`: there may have been no room for somebody.
@@ -159,16 +161,12 @@ impl Collected {
 }
 
 impl Desk {
-    fn result(&mut self, result: &WorkerResult, is_admitted: bool) {
-        self.lately.heard = true;
-        if !is_admitted {
-            return;
-        }
+    fn result(&mut self, result: &WorkerResult) {
         if self.lately.submitted.is_some() {
             self.lately.results.push(result.clone());
         }
         if let Some(collected) = self.collecting.get_mut(&result.request)
-            && collected.take(result)
+            && collected.take(result, self.is_crowded)
         {
             self.lately.answered.push(result.request.clone());
         }
@@ -223,19 +221,20 @@ impl Provenance {
                 desk.lately.submitted = Some(if same { now } else { Timestamp::MAX });
                 return;
             }
-            Input::Result(result) => {
-                desk.result(result, is_admitted(&result.worker));
-                &result.worker
-            }
-            Input::Presence(presence) => {
-                desk.lately.heard = true;
-                &presence.worker
-            }
+            Input::Result(result) => &result.worker,
+            Input::Presence(presence) => &presence.worker,
             _ => return,
         };
-        if !desk.is_crowded && !desk.heard.contains(worker) && is_admitted(worker) {
+        desk.lately.heard = true;
+        if !is_admitted(worker) {
+            return;
+        }
+        if !desk.is_crowded && !desk.heard.contains(worker) {
             desk.is_crowded = desk.heard.len() >= self.max_workers;
             desk.heard.insert(worker.clone());
+        }
+        if let Input::Result(result) = input {
+            desk.result(result);
         }
     }
 
@@ -356,14 +355,16 @@ mod tests {
     }
 
     #[test]
-    fn what_was_received_is_fine() {
-        ask(|_| {}).is_fine();
+    fn what_was_received_finds_nothing() {
+        ask(|_| {}).finds_nothing();
     }
+
+    type Tampered<'a> = (fn(&mut Observation), &'a str);
 
     #[test]
     fn whatever_was_not_received_is_not() {
         let first = |outcome: &Outcome| outcome.observations.len() == 2;
-        let tampered: [(fn(&mut Observation), &str); 5] = [
+        let tampered: [Tampered<'_>; 5] = [
             (|observation| observation.observed = Ok(number("9")), "not what came in first"),
             (|observation| observation.observed = Err("oh".into()), "not what came in first"),
             // Of another request, and a second word.
@@ -453,7 +454,7 @@ mod tests {
 
     #[test]
     fn what_came_together_with_the_end_need_not_be_listed() {
-        at_once(|_| {}).is_fine();
+        at_once(|_| {}).finds_nothing();
     }
 
     #[test]
@@ -500,7 +501,7 @@ mod tests {
                 }
             });
             run.result(1, "a", Ok(number("1")));
-            if tampers { run.objects("not what came in first") } else { run.is_fine() }
+            if tampers { run.objects("not what came in first") } else { run.finds_nothing() }
         }
     }
 
@@ -515,6 +516,6 @@ mod tests {
         for number_of in 1..=3 {
             run.result(number_of, "a", Ok(number("2")));
         }
-        run.is_fine();
+        run.finds_nothing();
     }
 }

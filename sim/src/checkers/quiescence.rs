@@ -151,7 +151,7 @@ mod tests {
         run.drive(submit(1, "a"));
         run.result(1, "a", Ok(number("1")));
         run.end();
-        run.is_fine();
+        run.finds_nothing();
     }
 
     #[test]
@@ -168,7 +168,7 @@ mod tests {
         run.drive(submit(1, "a"));
         run.at(COORDINATOR, What::Crashed);
         run.end();
-        run.is_fine();
+        run.finds_nothing();
     }
 
     #[test]
@@ -180,7 +180,7 @@ mod tests {
         run.result(1, "a", Ok(number("1")));
         run.at(COORDINATOR, What::Stopped);
         run.end();
-        run.is_fine();
+        run.finds_nothing();
     }
 
     #[test]
@@ -260,7 +260,7 @@ mod tests {
         fine.at(WORKER, What::WorkerSettled(Timestamp::ZERO, &idle));
         fine.at(WORKER, What::Stopped);
         fine.end();
-        fine.is_fine();
+        fine.finds_nothing();
 
         let mut silent = run();
         silent.at(WORKER, What::WorkerOutput(Timestamp::ZERO, &worker::Output::CloseIntake));

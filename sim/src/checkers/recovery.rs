@@ -357,8 +357,8 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_with_all_workers_is_fine() {
-        ends(&scenario(), outcome(&ALL, &[])).is_fine();
+    fn an_answer_with_all_workers_finds_nothing() {
+        ends(&scenario(), outcome(&ALL, &[])).finds_nothing();
     }
 
     #[test]
@@ -379,10 +379,10 @@ mod tests {
         stopped.at(Host::Worker(3), What::Crashed);
         stopped.asked(1, None, request());
         stopped.replied(1, &Reply::Ended(Ok(Arc::new(outcome(&ALL[..2], &[])))));
-        stopped.is_fine();
+        stopped.finds_nothing();
         let mut two = scenario();
         two.cluster.settings.admitted = Some(vec![1, 2]);
-        ends(&two, outcome(&ALL[..2], &[])).is_fine();
+        ends(&two, outcome(&ALL[..2], &[])).finds_nothing();
     }
 
     #[test]
@@ -396,11 +396,11 @@ mod tests {
         for spoil in spoiled {
             let mut scenario = scenario();
             spoil(&mut scenario);
-            ends(&scenario, outcome(&ALL[..2], &[3])).is_fine();
+            ends(&scenario, outcome(&ALL[..2], &[3])).finds_nothing();
         }
         let mut failing = scenario();
         failing.cluster.workers[2].fail_permille = 1;
-        ends(&failing, outcome(&[ALL[0], ALL[1], (3, Err("no"))], &[])).is_fine();
+        ends(&failing, outcome(&[ALL[0], ALL[1], (3, Err("no"))], &[])).finds_nothing();
         ends(&failing, outcome(&ALL[..2], &[3])).objects("is not heard");
     }
 
@@ -412,7 +412,7 @@ mod tests {
             run.pass(ms);
             run.asked(1, None, request());
             run.replied(1, &Reply::Ended(Ok(Arc::new(outcome(&ALL, &[9])))));
-            if is_fine { run.is_fine() } else { run.objects("no such worker") }
+            if is_fine { run.finds_nothing() } else { run.objects("no such worker") }
         }
     }
 
@@ -454,7 +454,7 @@ mod tests {
         let policy = Policy { min_responses: Some(4), ..Policy::default() };
         run.asked(1, None, crate::scenario::Request { policy, ..request() });
         run.replied(1, &Reply::Ended(Ok(Arc::new(failed))));
-        run.is_fine();
+        run.finds_nothing();
     }
 
     #[test]
@@ -465,7 +465,7 @@ mod tests {
             run.pass(ms);
             run.replied(1, &Reply::Ended(Ok(Arc::new(outcome(&ALL, &[])))));
             match words {
-                None => run.is_fine(),
+                None => run.finds_nothing(),
                 Some(words) => run.objects(words),
             }
         }
@@ -481,7 +481,7 @@ mod tests {
         run.asked(1, Some(0), request());
         run.replied(1, &Reply::Lost);
         run.end();
-        run.is_fine();
+        run.finds_nothing();
     }
 
     #[test]
@@ -509,7 +509,7 @@ mod tests {
             run.asked(1, None, request());
             run.replied(1, &reply);
             match words {
-                None => run.is_fine(),
+                None => run.finds_nothing(),
                 Some(words) => run.objects(words),
             }
         }

@@ -56,10 +56,12 @@ impl Case<'_> {
         if self.book.asking(id).is_some_and(|asking| asking.query != caller.query) {
             return Certainty::Yes;
         }
-        match self.book.remembered(id, caller.submitted) {
+        let remembered = match self.book.remembered(id, caller.submitted) {
             Some((remembered, certainty)) if remembered.query != caller.query => certainty,
             _ => Certainty::No,
-        }
+        };
+        let was_another = self.book.cancelled_lately(id).any(|query| *query != caller.query);
+        if was_another { remembered.max(Certainty::Perhaps) } else { remembered }
     }
 
     fn check_refused(&self, caller: &Caller, refusal: &Refusal) -> Result<(), String> {
@@ -70,7 +72,9 @@ impl Case<'_> {
             Refusal::Overloaded => {
                 let in_flight = self.book.in_flight() + self.book.cancelled_since(caller);
                 let asking = caller.id.as_ref().and_then(|id| self.book.asking(id));
-                let waiting = asking.map_or(0, |asking| asking.callers.len() + self.book.gone_lately());
+                let waiting = asking.map_or(0, |asking| {
+                    asking.callers.len() + self.book.gone_lately() + self.book.alike_lately(caller)
+                });
                 in_flight >= self.settings.max_in_flight
                     || (asking.is_some() || self.book.cancelled_since(caller) > 0)
                         && waiting.max(self.book.gone_lately()) >= self.settings.max_waiting
@@ -95,8 +99,10 @@ impl Case<'_> {
         if faults.any() {
             return Err(format!("{request} is asked with a bad policy: {faults:?}"));
         }
-        if self.book.in_flight() > self.settings.max_in_flight {
-            return Err(format!("{request} is asked, with which {} are in flight", self.book.in_flight()));
+        let deserted = self.book.joined_lately().filter(|asking| asking.callers.is_empty()).count();
+        let in_flight = self.book.in_flight().saturating_sub(deserted);
+        if in_flight > self.settings.max_in_flight {
+            return Err(format!("{request} is asked, with which {in_flight} are in flight"));
         }
         let Some(caller) = caller else { return Ok(()) };
         if caller.draining {
@@ -105,7 +111,10 @@ impl Case<'_> {
         if !caller.bus_up {
             return Err(format!("{request} is asked while the bus is down"));
         }
-        if let Some((remembered, Certainty::Yes)) = self.book.remembered(request, asking.submitted) {
+        // What was cancelled lately may have been remembered before or after.
+        if self.book.gone_lately() == 0
+            && let Some((remembered, Certainty::Yes)) = self.book.remembered(request, asking.submitted)
+        {
             if remembered.query != asking.query {
                 return Err(format!("{request} is asked, but its id stands for {:?}", remembered.query));
             }
@@ -249,11 +258,11 @@ impl Refusals {
     /// Not more wait for a request than may.
     fn check_waiting(&self, host: Host) -> Result<(), String> {
         let most = self.settings.max_waiting.max(1);
-        let joined = self.ledger.book(host).into_iter().flat_map(Book::joined_lately);
-        for asking in joined.filter(|asking| asking.callers.len() > most) {
-            return Err(format!("{} wait for {}, and {most} may", asking.callers.len(), asking.request));
+        let mut joined = self.ledger.book(host).into_iter().flat_map(Book::joined_lately);
+        match joined.find(|asking| asking.callers.len() > most) {
+            Some(asking) => Err(format!("{} wait for {}, and {most} may", asking.callers.len(), asking.request)),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -319,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_machine_refuses_is_fine() {
+    fn what_the_machine_refuses_finds_nothing() {
         let mut run = run_of(&small());
         run.drive(submit(1, "a"));
         run.drive(submit(2, "a"));
@@ -342,7 +351,7 @@ mod tests {
         run.drive(submit(22, "g"));
         run.drive(Input::Drain);
         run.drive(submit(23, "h"));
-        run.is_fine();
+        run.finds_nothing();
     }
 
     #[test]
@@ -378,7 +387,7 @@ mod tests {
         for overrides in bad {
             let mut fine = run_of(&scenario());
             fine.drive(submit_with(1, "a", "BTC/USD", overrides));
-            fine.is_fine();
+            fine.finds_nothing();
 
             let mut wrong = run_of(&scenario());
             wrong.tamper(|_| vec![Output::Answer { ticket: Ticket(1), reply: Err(Refusal::Draining) }]);
@@ -469,9 +478,9 @@ mod tests {
 
     #[test]
     fn a_client_gets_its_rate_and_no_more() {
-        rated(1, [200, 200, 200, 429, 429], false).is_fine();
-        rated(100, [200; 5], false).is_fine();
-        rated(1, [200; 5], true).is_fine();
+        rated(1, [200, 200, 200, 429, 429], false).finds_nothing();
+        rated(100, [200; 5], false).finds_nothing();
+        rated(1, [200; 5], true).finds_nothing();
         rated(1, [200; 5], false).objects("got 5 requests");
         rated(1, [503; 5], false).objects("got 5 requests");
     }
@@ -498,7 +507,7 @@ mod tests {
             }
             run.asked(4, None, request());
             run.replied(4, &http(429));
-            run.is_fine();
+            run.finds_nothing();
         }
     }
 }

@@ -76,6 +76,7 @@ pub(super) struct Run {
     machine: Coordinator,
     tamper: Tamper,
     ms: u64,
+    woken_ms: u64,
     objection: Option<String>,
 }
 
@@ -96,6 +97,7 @@ impl Run {
             machine: Coordinator::new(set_up.cluster.settings.config(), 1),
             tamper: Box::new(|output| vec![output]),
             ms: 0,
+            woken_ms: 0,
             objection: None,
         }
     }
@@ -174,6 +176,17 @@ impl Run {
         self.settle();
     }
 
+    /// Wakes the machine at each of the times until now when it wanted to be.
+    pub(super) fn wake_when_due(&mut self) {
+        let until = self.ms;
+        while let Some(due) = self.machine.poll_timeout().filter(|due| *due <= Timestamp::from_millis(until + 7_000)) {
+            self.ms = (due.as_nanos().div_ceil(1_000_000) - 7_000).max(self.woken_ms);
+            self.woken_ms = self.ms;
+            self.wake();
+        }
+        self.ms = until;
+    }
+
     /// Starts the coordinator, connects it, and lets it know these workers.
     pub(super) fn begin(&mut self, workers: &[u8]) {
         self.at(COORDINATOR, What::Started { incarnation: 1 });
@@ -220,8 +233,14 @@ impl Run {
 
     /// The run was as it should be.
     #[track_caller]
-    pub(super) fn is_fine(self) {
+    pub(super) fn finds_nothing(self) {
         assert_eq!(self.objection, None);
+    }
+
+    /// The run of this seed was as it should be.
+    #[track_caller]
+    pub(super) fn finds_nothing_at(self, seed: u64) {
+        assert_eq!(self.objection, None, "seed {seed}");
     }
 
     /// The checker objected, with this in its words.
