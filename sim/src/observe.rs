@@ -1,0 +1,184 @@
+//! What a worker's source says, and after how long.
+
+use std::time::Duration;
+
+use quorate_core::value::Value;
+use quorate_runtime::source::SourceError;
+use rust_decimal::Decimal;
+
+use crate::host::Host;
+use crate::random::{Random, Stream};
+use crate::scenario::{FaultKind, QUERIES, Truth, Worker};
+
+/// What a liar says where the truth is a text.
+const LIE: &str = "dog";
+
+/// What is wrong with the source of one worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SourceFaults {
+    /// How much longer observing takes.
+    pub(crate) slow: Duration,
+    /// In how many of a thousand cases it fails, at least.
+    pub(crate) fail_permille: u32,
+    /// By how many thousandths it is above the truth.
+    pub(crate) lie_permille: Option<i64>,
+    /// All faults have ended: it is as quick as it can be, does not fail and does not lie.
+    pub(crate) healed: bool,
+}
+
+impl SourceFaults {
+    /// What the faults that last do to the source of a worker. Of two lies the later in the schedule is told.
+    pub(crate) fn of<'a>(worker: Host, lasting: impl IntoIterator<Item = &'a FaultKind>) -> Self {
+        let mut faults = Self::default();
+        for kind in lasting {
+            match kind {
+                FaultKind::SlowSource(host, millis) if *host == worker => faults.slow += Duration::from_millis(*millis),
+                FaultKind::FailSource(host, permille) if *host == worker => {
+                    faults.fail_permille = faults.fail_permille.max(*permille);
+                }
+                FaultKind::Lie(hosts, permille) if hosts.contains(&worker) => faults.lie_permille = Some(*permille),
+                _ => {}
+            }
+        }
+        faults
+    }
+}
+
+/// The source of one run of one worker process.
+#[derive(Debug)]
+pub(crate) struct Observer {
+    random: Random,
+    /// In milliseconds, from and to.
+    takes: (u64, u64),
+    fail_permille: u32,
+}
+
+impl Observer {
+    /// The source of the worker process that begins for the `incarnation`th time.
+    pub(crate) fn new(seed: u64, worker: &Worker, incarnation: u32) -> Self {
+        let host = (u32::from(worker.number) << 8) | (incarnation & 0xff);
+        Self {
+            random: Random::new(seed, Stream::Worker, host),
+            takes: worker.observe_ms,
+            fail_permille: worker.fail_permille,
+        }
+    }
+
+    /// How long observing takes, and what comes of it. Draws as many random numbers whatever the faults are, so that
+    /// a fault changes only what it is about.
+    pub(crate) fn observe(&mut self, query: &str, faults: &SourceFaults) -> (Duration, Result<Value, String>) {
+        let takes = Duration::from_millis(self.random.within(self.takes.0..=self.takes.1));
+        let luck = self.random.below(1000);
+        let question = QUERIES.iter().find(|question| question.text == query);
+        let noise = match question.map(|question| question.truth) {
+            Some(Truth::Number { noise, .. }) => noise,
+            Some(Truth::Text(_)) | None => 0,
+        };
+        let offset = i128::from(self.random.below(2 * noise + 1)) - i128::from(noise);
+        let Some(question) = question else {
+            return (Duration::ZERO, Err(SourceError::UnknownQuery(query.to_owned()).to_string()));
+        };
+        if faults.healed {
+            return (Duration::from_millis(self.takes.0), Ok(honest(question.truth, offset)));
+        }
+        let takes = takes + faults.slow;
+        if luck < u64::from(self.fail_permille.max(faults.fail_permille)) {
+            return (takes, Err("the source does not answer".to_owned()));
+        }
+        let value = match faults.lie_permille {
+            Some(permille) => lie(question.truth, permille),
+            None => honest(question.truth, offset),
+        };
+        (takes, Ok(value))
+    }
+}
+
+/// The truth, so many units of its mantissa off.
+fn honest(truth: Truth, offset: i128) -> Value {
+    match truth {
+        Truth::Number { mantissa, scale, as_text, .. } => number(i128::from(mantissa) + offset, scale, as_text),
+        Truth::Text(text) => Value::Text(text.into()),
+    }
+}
+
+/// The same lie, whoever tells it.
+fn lie(truth: Truth, permille: i64) -> Value {
+    match truth {
+        Truth::Number { mantissa, scale, as_text, .. } => {
+            number(i128::from(mantissa) * (1000 + i128::from(permille)), scale + 3, as_text)
+        }
+        Truth::Text(_) => Value::Text(LIE.into()),
+    }
+}
+
+fn number(mantissa: i128, scale: u32, as_text: bool) -> Value {
+    let number = Decimal::from_i128_with_scale(mantissa, scale);
+    if as_text { Value::Text(number.to_string().into()) } else { Value::Number(number) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn worker() -> Worker {
+        Worker {
+            number: 1,
+            name: 1,
+            replicated: false,
+            observe_ms: (5, 20),
+            fail_permille: 0,
+            max_concurrent: 1,
+            max_queued: 1,
+            max_remembered: 1,
+            remember_ms: 1,
+            announce_ms: 1,
+            clock_ms: 0,
+        }
+    }
+
+    #[test]
+    fn an_honest_observation_is_near_the_truth_and_in_time() {
+        let mut observer = Observer::new(1, &worker(), 1);
+        let (mut low, mut high) = (Decimal::MAX, Decimal::MIN);
+        for _ in 0..1000 {
+            let (takes, value) = observer.observe("BTC/USD", &SourceFaults::default());
+            assert!((5..=20).contains(&takes.as_millis()));
+            let number = value.expect("a value").as_number().expect("a number");
+            low = low.min(number);
+            high = high.max(number);
+        }
+        assert!(low >= Decimal::new(4_179_000, 2) && high <= Decimal::new(4_221_000, 2), "{low} {high}");
+        assert!(high - low > Decimal::from(300), "{low} {high}");
+        assert_eq!(observer.observe("ETH/USD as text", &SourceFaults::default()).1.map(|v| v.to_string().len()), Ok(7));
+    }
+
+    #[test]
+    fn liars_agree_and_a_healed_source_is_honest() {
+        let host = Host::Worker(1);
+        let faults = [
+            FaultKind::Lie(vec![host], 50),
+            FaultKind::SlowSource(host, 100),
+            FaultKind::FailSource(Host::Worker(2), 1000),
+        ];
+        let lying = SourceFaults::of(host, &faults);
+        for incarnation in 1..3 {
+            let mut observer = Observer::new(1, &worker(), incarnation);
+            let (takes, value) = observer.observe("BTC/USD", &lying);
+            assert!(takes.as_millis() >= 105);
+            assert_eq!(value, Ok(Value::number("44100.00000").expect("a number")));
+            assert_eq!(observer.observe("label/cat.jpg", &lying).1, Ok(Value::Text("dog".into())));
+            let healed = SourceFaults { healed: true, ..lying };
+            assert_eq!(
+                observer.observe("label/cat.jpg", &healed),
+                (Duration::from_millis(5), Ok(Value::Text("cat".into())))
+            );
+        }
+        assert_eq!(SourceFaults::of(Host::Worker(2), &faults).fail_permille, 1000);
+    }
+
+    #[test]
+    fn a_question_that_nobody_knows_fails_at_once() {
+        let (takes, observed) = Observer::new(1, &worker(), 1).observe("x", &SourceFaults::default());
+        assert_eq!((takes, observed), (Duration::ZERO, Err(r#"no source for query "x""#.to_owned())));
+    }
+}
