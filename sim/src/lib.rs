@@ -6,12 +6,15 @@
 //! [`Event`](event::Event)s, which the [`checkers`] judge, the [`coverage`] counts and the [`trace`] hashes.
 #![warn(missing_docs)]
 
+mod adversary;
 pub mod checkers;
 pub mod coverage;
 pub mod event;
 pub mod host;
 pub mod machines;
+mod mischief;
 pub mod network;
+mod observe;
 pub mod random;
 pub mod scenario;
 pub mod trace;
