@@ -83,7 +83,7 @@ impl Adversary {
     }
 
     fn answer(&mut self, subject: Arc<str>, worker: WorkerId, request: RequestId) -> Tampered {
-        let value = Decimal::new(self.random.below(1_000_000) as i64, 2);
+        let value = Decimal::from(self.random.below(10_000));
         let result = WorkerResult {
             worker,
             request,

@@ -69,12 +69,17 @@ impl Observer {
     pub(crate) fn observe(&mut self, query: &str, faults: &SourceFaults) -> (Duration, Result<Value, String>) {
         let takes = Duration::from_millis(self.random.within(self.takes.0..=self.takes.1));
         let luck = self.random.below(1000);
-        let noise = self.random.number();
-        let Some(question) = QUERIES.iter().find(|question| question.text == query) else {
+        let question = QUERIES.iter().find(|question| question.text == query);
+        let noise = match question.map(|question| question.truth) {
+            Some(Truth::Number { noise, .. }) => noise,
+            Some(Truth::Text(_)) | None => 0,
+        };
+        let offset = i128::from(self.random.below(2 * noise + 1)) - i128::from(noise);
+        let Some(question) = question else {
             return (Duration::ZERO, Err(SourceError::UnknownQuery(query.to_owned()).to_string()));
         };
         if faults.healed {
-            return (Duration::from_millis(self.takes.0), Ok(honest(question.truth, noise)));
+            return (Duration::from_millis(self.takes.0), Ok(honest(question.truth, offset)));
         }
         let takes = takes + faults.slow;
         if luck < u64::from(self.fail_permille.max(faults.fail_permille)) {
@@ -82,21 +87,16 @@ impl Observer {
         }
         let value = match faults.lie_permille {
             Some(permille) => lie(question.truth, permille),
-            None => honest(question.truth, noise),
+            None => honest(question.truth, offset),
         };
         (takes, Ok(value))
     }
 }
 
-/// The truth, with as much noise as it may have.
-fn honest(truth: Truth, drawn: u64) -> Value {
+/// The truth, so many units of its mantissa off.
+fn honest(truth: Truth, offset: i128) -> Value {
     match truth {
-        Truth::Number { mantissa, scale, noise, as_text } => {
-            // Scaled as `Random::below` does it.
-            let choices = u128::from(2 * noise + 1);
-            let offset = ((u128::from(drawn) * choices) >> 64) as i128 - i128::from(noise);
-            number(i128::from(mantissa) + offset, scale, as_text)
-        }
+        Truth::Number { mantissa, scale, as_text, .. } => number(i128::from(mantissa) + offset, scale, as_text),
         Truth::Text(text) => Value::Text(text.into()),
     }
 }
@@ -141,9 +141,9 @@ mod tests {
         let mut observer = Observer::new(1, &worker(), 1);
         let (mut low, mut high) = (Decimal::MAX, Decimal::MIN);
         for _ in 0..1000 {
-            let (takes, observed) = observer.observe("BTC/USD", &SourceFaults::default());
+            let (takes, value) = observer.observe("BTC/USD", &SourceFaults::default());
             assert!((5..=20).contains(&takes.as_millis()));
-            let number = observed.expect("a value").as_number().expect("a number");
+            let number = value.expect("a value").as_number().expect("a number");
             low = low.min(number);
             high = high.max(number);
         }
@@ -163,9 +163,9 @@ mod tests {
         let lying = SourceFaults::of(host, &faults);
         for incarnation in 1..3 {
             let mut observer = Observer::new(1, &worker(), incarnation);
-            let (takes, observed) = observer.observe("BTC/USD", &lying);
+            let (takes, value) = observer.observe("BTC/USD", &lying);
             assert!(takes.as_millis() >= 105);
-            assert_eq!(observed, Ok(Value::number("44100.00000").expect("a number")));
+            assert_eq!(value, Ok(Value::number("44100.00000").expect("a number")));
             assert_eq!(observer.observe("label/cat.jpg", &lying).1, Ok(Value::Text("dog".into())));
             let healed = SourceFaults { healed: true, ..lying };
             assert_eq!(

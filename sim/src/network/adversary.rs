@@ -1,0 +1,43 @@
+//! The host of the adversary: it listens for tasks and forges what the schedule says.
+
+use quorate_runtime::bus::{Bus, Subscription};
+use quorate_runtime::wire;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::bus::SimBus;
+use super::stage::Surroundings;
+use super::{decode, encode};
+use crate::adversary::Adversary;
+use crate::host::Host;
+use crate::mischief::Tampered;
+use crate::scenario::Forgery;
+
+/// Runs the host until nobody wants anything forged any more.
+pub(super) async fn run(surroundings: &Surroundings, mut forgeries: UnboundedReceiver<Forgery>) -> turmoil::Result {
+    surroundings.begins(Host::Adversary, 1);
+    let bus = surroundings.connect(Host::Adversary, 1);
+    let mut tasks = bus.subscribe(wire::TASKS, None).await?;
+    let mut adversary = Adversary::new(surroundings.seed);
+    loop {
+        tokio::select! {
+            biased;
+            Some(task) = tasks.recv() => {
+                adversary.hear(&decode::message(&task.subject, task.reply.as_deref(), &task.payload));
+            }
+            forgery = forgeries.recv() => match forgery {
+                Some(forgery) => adversary.forge(forgery).into_iter().for_each(|forged| publish(&bus, forged)),
+                None => return Ok(()),
+            },
+        }
+    }
+}
+
+/// What can't be sent is not worth a second attempt.
+fn publish(bus: &SimBus, forged: Tampered) {
+    let _ = match forged {
+        Tampered::Message(message) => {
+            bus.publish(&message.subject, message.reply.as_deref(), encode::payload(&message))
+        }
+        Tampered::Garbage { subject, len } => bus.publish(&subject, None, encode::garbage(len)),
+    };
+}

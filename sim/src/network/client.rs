@@ -1,0 +1,197 @@
+//! The host of a client: it asks over HTTP what the workload says, when it says it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+
+use super::http::{Connection, request_body};
+use super::stage::Surroundings;
+use crate::event::{Asked, Reply, What};
+use crate::host::Host;
+use crate::scenario::Request;
+
+/// The pause before the same is asked again, unless the reply names one.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// How long it may take until all that is lost at once is known to be.
+const MOMENT: Duration = Duration::from_millis(1);
+/// The most connections to one coordinator that are kept for later.
+const MAX_KEPT: usize = 4;
+
+/// A request and its place in the workload.
+pub(super) type Errand = (Option<usize>, Request);
+
+/// What the clients share.
+pub(super) struct Clients {
+    surroundings: Surroundings,
+    /// The numbers of all coordinators, in turn.
+    coordinators: Vec<u8>,
+    /// After how long without a response a client gives up.
+    patience: Duration,
+    asked: AtomicU32,
+    unfinished: AtomicUsize,
+}
+
+impl Clients {
+    pub(super) fn new(surroundings: Surroundings, coordinators: Vec<u8>, patience: Duration) -> Self {
+        Self { surroundings, coordinators, patience, asked: AtomicU32::new(0), unfinished: AtomicUsize::new(0) }
+    }
+
+    /// Notes that so many errands more are to be done.
+    pub(super) fn expect(&self, errands: usize) {
+        self.unfinished.fetch_add(errands, Ordering::Relaxed);
+    }
+
+    /// Whether all errands are done.
+    pub(super) fn are_done(&self) -> bool {
+        self.unfinished.load(Ordering::Relaxed) == 0
+    }
+
+    fn next_coordinator(&self, coordinator: u8) -> u8 {
+        let place = self.coordinators.iter().position(|number| *number == coordinator).map_or(0, |place| place + 1);
+        self.coordinators[place % self.coordinators.len()]
+    }
+}
+
+/// One client host.
+struct Client {
+    host: Host,
+    clients: Arc<Clients>,
+    /// Connections that are open and not in use, by coordinator.
+    kept: Mutex<BTreeMap<u8, Vec<Connection>>>,
+    /// Questions that were lost just now.
+    lost: Mutex<BTreeMap<u32, oneshot::Sender<()>>>,
+}
+
+/// Runs a client host: `errands` at their times, and then those that come later at once.
+pub(super) async fn run(
+    number: u8,
+    clients: Arc<Clients>,
+    errands: Vec<Errand>,
+    mut later: UnboundedReceiver<Errand>,
+) -> turmoil::Result {
+    let begin = Instant::now();
+    let client =
+        Arc::new(Client { host: Host::Client(number), clients, kept: Mutex::default(), lost: Mutex::default() });
+    client.clients.surroundings.begins(client.host, 1);
+    for errand in errands {
+        let client = Arc::clone(&client);
+        tokio::spawn(async move {
+            sleep_until(begin + Duration::from_millis(errand.1.at_ms)).await;
+            client.run(errand).await;
+        });
+    }
+    while let Some(errand) = later.recv().await {
+        let client = Arc::clone(&client);
+        tokio::spawn(async move { client.run(errand).await });
+    }
+    std::future::pending().await
+}
+
+impl Client {
+    async fn run(self: Arc<Self>, errand: Errand) {
+        self.ask(errand).await;
+        self.clients.unfinished.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Asks until there is an answer that is worth keeping, or no retry is left, or the patience is at its end.
+    async fn ask(self: &Arc<Self>, (place, request): Errand) {
+        let gives_up = request.gives_up_ms.map(|millis| Instant::now() + Duration::from_millis(millis));
+        let body = request_body(&request);
+        let mut coordinator = request.coordinator;
+        let mut retries = if request.id.is_some() { request.retries } else { 0 };
+        let teller = &self.clients.surroundings.teller;
+        loop {
+            let number = self.clients.asked.fetch_add(1, Ordering::Relaxed);
+            let asked = Asked { number, coordinator: Host::Coordinator(coordinator), place, request: request.clone() };
+            teller.tell(self.host, What::Asked(&asked));
+            teller.message();
+            let exchange = timeout(self.clients.patience, self.exchange(number, coordinator, body.clone()));
+            let reply = match gives_up {
+                None => exchange.await,
+                Some(at) => match timeout_at(at, exchange).await {
+                    Ok(reply) => reply,
+                    Err(_) => return teller.tell(self.host, What::Vanished(number)),
+                },
+            };
+            let reply = if let Some(reply) = reply.ok().flatten() {
+                teller.message();
+                reply
+            } else {
+                // Told, whatever comes of it.
+                let _ = self.lost(number).await;
+                Reply::Lost
+            };
+            teller.tell(self.host, What::Replied(number, &reply));
+            let Some(pause) = pause_before_retry(&reply) else { return };
+            if retries == 0 || gives_up.is_some_and(|at| Instant::now() + pause >= at) {
+                return;
+            }
+            retries -= 1;
+            sleep(pause).await;
+            coordinator = self.clients.next_coordinator(coordinator);
+        }
+    }
+
+    /// One request and its response; `None` if there is none. Every other request prefers a connection that is open
+    /// already, and leaves its own open.
+    async fn exchange(&self, number: u32, coordinator: u8, body: String) -> Option<Reply> {
+        let keeps = number % 2 == 1;
+        let kept = if keeps { self.kept().get_mut(&coordinator).and_then(Vec::pop) } else { None };
+        let mut connection = match kept {
+            Some(connection) if connection.is_open() => connection,
+            _ => Connection::open(coordinator).await.ok()?,
+        };
+        let reply = connection.ask(body, keeps).await.ok()?;
+        if keeps && connection.is_open() {
+            let mut kept = self.kept();
+            let idle = kept.entry(coordinator).or_default();
+            if idle.len() < MAX_KEPT {
+                idle.push(connection);
+            }
+        }
+        Some(reply)
+    }
+
+    /// Completes after a moment, so that of the questions that are lost with one host the first is told first: in which order
+    /// a host that crashes closes its connections depends on more than the simulation.
+    fn lost(self: &Arc<Self>, number: u32) -> oneshot::Receiver<()> {
+        let (told, waiting) = oneshot::channel();
+        let mut lost = lock(&self.lost);
+        if lost.is_empty() {
+            let client = Arc::clone(self);
+            tokio::spawn(async move {
+                sleep(MOMENT).await;
+                for told in std::mem::take(&mut *lock(&client.lost)).into_values() {
+                    // Whoever waits for it does so until it comes.
+                    let _ = told.send(());
+                }
+            });
+        }
+        lost.insert(number, told);
+        waiting
+    }
+
+    fn kept(&self) -> MutexGuard<'_, BTreeMap<u8, Vec<Connection>>> {
+        lock(&self.kept)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How long to wait before asking again; `None` if that is of no use.
+fn pause_before_retry(reply: &Reply) -> Option<Duration> {
+    match reply {
+        Reply::Lost => Some(RETRY_PAUSE),
+        Reply::Http { status: 429 | 503 | 504, retry_after, .. } => {
+            Some(retry_after.map_or(RETRY_PAUSE, Duration::from_secs))
+        }
+        Reply::Http { .. } | Reply::Ended(_) => None,
+    }
+}

@@ -1,0 +1,199 @@
+//! Reads the messages on the bus, as the protocol describes them and apart from the code that is tested.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_core::coordinator::{Presence, PresenceState};
+use quorate_core::id::{RequestId, WorkerId};
+use quorate_core::query::Query;
+use quorate_core::value::Value;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::event::{Body, Message, Task, WorkerResult};
+
+/// The longest message that anybody looks at.
+const MAX_BYTES: usize = 64 * 1024;
+/// How long a task is of use that does not say so.
+const DEFAULT_TTL_MS: u64 = 30_000;
+
+#[derive(Deserialize)]
+struct TaskBody {
+    id: String,
+    query: String,
+    #[serde(default)]
+    ttl_ms: Option<u64>,
+    #[serde(default)]
+    attempt: Option<u32>,
+}
+
+#[derive(Deserialize)]
+struct ResultBody {
+    worker_id: String,
+    request_id: String,
+    #[serde(default)]
+    value: Option<Box<RawValue>>,
+    #[serde(default)]
+    err: Option<String>,
+    #[serde(default)]
+    response_time: u64,
+}
+
+#[derive(Deserialize)]
+struct PresenceBody {
+    worker_id: String,
+    state: String,
+    #[serde(default)]
+    instance: String,
+    #[serde(default)]
+    replicated: bool,
+}
+
+#[derive(Deserialize)]
+struct PingBody {
+    id: String,
+    metadata: BTreeMap<String, String>,
+}
+
+/// A message with this subject, reply subject and payload.
+pub(super) fn message(subject: &str, reply: Option<&str>, payload: &[u8]) -> Message {
+    let body = body(subject, payload).unwrap_or(Body::Garbage(payload.len()));
+    Message { subject: subject.into(), reply: reply.map(Arc::from), body }
+}
+
+/// The broker's notice on this subject.
+pub(super) fn no_responders(subject: &str) -> Message {
+    Message { subject: subject.into(), reply: None, body: Body::NoResponders }
+}
+
+fn body(subject: &str, payload: &[u8]) -> Option<Body> {
+    if payload.len() > MAX_BYTES {
+        return None;
+    }
+    let mut tokens = subject.split('.');
+    match (tokens.next()?, tokens.next()?) {
+        ("oracle", "tasks") => task(payload).map(Body::Task),
+        ("oracle", "workers") => presence(payload).map(Body::Presence),
+        ("$SRV", "PING") => Some(Body::Ping),
+        ("_INBOX", _) if tokens.next() == Some("ping") => ping(payload).map(Body::Presence),
+        ("_INBOX", _) | ("oracle", "results") => result(payload).map(Body::Result),
+        _ => None,
+    }
+}
+
+fn task(payload: &[u8]) -> Option<Task> {
+    let body: TaskBody = serde_json::from_slice(payload).ok()?;
+    Some(Task {
+        request: RequestId::new(&body.id).ok()?,
+        query: Query::new(&body.query).ok()?,
+        ttl: Duration::from_millis(body.ttl_ms.unwrap_or(DEFAULT_TTL_MS)),
+        attempt: body.attempt.unwrap_or(1),
+    })
+}
+
+fn result(payload: &[u8]) -> Option<WorkerResult> {
+    let body: ResultBody = serde_json::from_slice(payload).ok()?;
+    let failure = body.err.filter(|err| !err.is_empty());
+    Some(WorkerResult {
+        worker: WorkerId::new(&body.worker_id).ok()?,
+        request: RequestId::new(&body.request_id).ok()?,
+        observed: match failure {
+            Some(err) => Err(err.into()),
+            None => value(body.value.as_deref()).map_err(Arc::from),
+        },
+        response_time: Duration::from_nanos(body.response_time),
+    })
+}
+
+/// A value, or what is wrong with it: then it is a failure of the worker, in the words of this very project.
+fn value(json: Option<&RawValue>) -> Result<Value, String> {
+    let text = json.map_or("null", RawValue::get);
+    match text.as_bytes() {
+        b"null" => Err("no value".to_owned()),
+        [b'"', ..] => {
+            let text: String = serde_json::from_str(text).map_err(|error| error.to_string())?;
+            Value::text(&text).map_err(|error| format!("value {error}"))
+        }
+        [b'-' | b'0'..=b'9', ..] => Value::number(text).map_err(|error| format!("value {error}")),
+        _ => Err("value must be a number or a string".to_owned()),
+    }
+}
+
+fn presence(payload: &[u8]) -> Option<Presence> {
+    let body: PresenceBody = serde_json::from_slice(payload).ok()?;
+    Some(Presence {
+        worker: WorkerId::new(&body.worker_id).ok()?,
+        instance: body.instance.into(),
+        state: state(&body.state)?,
+        replicated: body.replicated,
+    })
+}
+
+fn ping(payload: &[u8]) -> Option<Presence> {
+    let body: PingBody = serde_json::from_slice(payload).ok()?;
+    let metadata = |name: &str| body.metadata.get(name).map(String::as_str);
+    Some(Presence {
+        worker: WorkerId::new(metadata("worker_id")?).ok()?,
+        instance: body.id.as_str().into(),
+        state: state(metadata("state").unwrap_or("live"))?,
+        replicated: metadata("replicated") == Some("true"),
+    })
+}
+
+fn state(name: &str) -> Option<PresenceState> {
+    match name {
+        "live" => Some(PresenceState::Live),
+        "draining" => Some(PresenceState::Draining),
+        "left" => Some(PresenceState::Left),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The examples of the protocol, by the kind that is named at each.
+    fn examples(kind: &str) -> Vec<String> {
+        let protocol = std::fs::read_to_string(quorate_testing::workspace("docs/protocol.md")).expect("the protocol");
+        let fence = format!("```json {kind}\n");
+        let bodies = protocol.split(&fence).skip(1);
+        bodies.map(|rest| rest.split("```").next().expect("an end").to_owned()).collect()
+    }
+
+    #[test]
+    fn the_examples_of_the_protocol_are_understood() {
+        for (subject, kind) in [("oracle.tasks", "task"), ("oracle.results", "result"), ("oracle.workers", "presence")]
+        {
+            let examples = examples(kind);
+            assert!(!examples.is_empty(), "{kind}");
+            for example in examples {
+                let read = message(subject, None, example.as_bytes());
+                assert!(!matches!(read.body, Body::Garbage(_)), "{example}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_programs_write_reads_the_same_as_they_read_it() {
+        for example in examples("result") {
+            let theirs = quorate_runtime::wire::decode_result(example.as_bytes(), None).expect("a result");
+            match message("_INBOX.c1i1.7", None, example.as_bytes()).body {
+                Body::Result(ours) => {
+                    assert_eq!((ours.worker, ours.request), (theirs.worker, theirs.request));
+                    assert_eq!((ours.observed, ours.response_time), (theirs.observed, theirs.response_time));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_says_nothing_is_garbage() {
+        for subject in ["oracle.tasks", "oracle.results", "oracle.workers", "_INBOX.c1i1.1", "_INBOX.c1i1.ping", "x"] {
+            assert_eq!(message(subject, None, b"\xff\xff").body, Body::Garbage(2), "{subject}");
+        }
+        assert_eq!(message("$SRV.PING.quorate-worker", Some("_INBOX.c1i1.ping"), b"").body, Body::Ping);
+    }
+}

@@ -1,0 +1,124 @@
+//! Writes messages for the bus that no program of this project would write: those of a worker or an adversary that
+//! means no good.
+
+use bytes::Bytes;
+use quorate_core::coordinator::PresenceState;
+use quorate_core::time::saturating_nanos;
+use quorate_core::value::Value;
+use serde::Serialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use crate::event::{Body, Message};
+
+/// A byte that is in no JSON.
+const GARBAGE: u8 = 0xff;
+
+#[derive(Serialize)]
+struct ResultBody<'a> {
+    worker_id: &'a str,
+    request_id: &'a str,
+    value: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    err: Option<&'a str>,
+    response_time: u64,
+}
+
+/// The payload of a message.
+pub(super) fn payload(message: &Message) -> Bytes {
+    let json = match &message.body {
+        Body::Result(result) => serde_json::to_vec(&ResultBody {
+            worker_id: result.worker.as_str(),
+            request_id: result.request.as_str(),
+            value: result.observed.as_ref().ok().map(value),
+            err: result.observed.as_ref().err().map(AsRef::as_ref),
+            response_time: saturating_nanos(result.response_time),
+        }),
+        Body::Task(task) => serde_json::to_vec(&json!({
+            "id": task.request.as_str(),
+            "query": task.query.as_str(),
+            "ttl_ms": task.ttl.as_millis() as u64,
+            "attempt": task.attempt,
+        })),
+        Body::Presence(presence) => serde_json::to_vec(&json!({
+            "worker_id": presence.worker.as_str(),
+            "state": match presence.state {
+                PresenceState::Live => "live",
+                PresenceState::Draining => "draining",
+                PresenceState::Left => "left",
+            },
+            "instance": &*presence.instance,
+            "replicated": presence.replicated,
+        })),
+        Body::Ping | Body::NoResponders => Ok(Vec::new()),
+        Body::Garbage(len) => return garbage(*len),
+    };
+    json.expect("texts and numbers are serializable").into()
+}
+
+/// So many bytes that say nothing.
+pub(super) fn garbage(len: usize) -> Bytes {
+    vec![GARBAGE; len].into()
+}
+
+fn value(value: &Value) -> Box<RawValue> {
+    let json = match value {
+        Value::Number(number) => number.to_string(),
+        Value::Text(text) => serde_json::to_string(&**text).expect("a text is serializable"),
+    };
+    RawValue::from_string(json).expect("a decimal and a text are JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use quorate_core::coordinator::Presence;
+    use quorate_core::id::RequestId;
+    use quorate_core::query::Query;
+
+    use super::*;
+    use crate::event::{Task, WorkerResult};
+    use crate::network::decode;
+    use crate::scenario::worker_name;
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let result = |observed| {
+            Body::Result(WorkerResult {
+                worker: worker_name(1),
+                request: RequestId::new("r").expect("an id"),
+                observed,
+                response_time: Duration::from_millis(2),
+            })
+        };
+        for (subject, body) in [
+            ("oracle.results", result(Ok(Value::number("-42000.50").expect("a number")))),
+            ("_INBOX.c1i1.9", result(Ok(Value::Text("a \"cat\"".into())))),
+            ("_INBOX.c1i1.9", result(Err("no route".into()))),
+            (
+                "oracle.tasks",
+                Body::Task(Task {
+                    request: RequestId::new("r").expect("an id"),
+                    query: Query::new("BTC/USD").expect("a query"),
+                    ttl: Duration::from_millis(1500),
+                    attempt: 2,
+                }),
+            ),
+            (
+                "oracle.workers",
+                Body::Presence(Presence {
+                    worker: worker_name(2),
+                    instance: "w2i1".into(),
+                    state: PresenceState::Draining,
+                    replicated: true,
+                }),
+            ),
+            ("oracle.tasks", Body::Garbage(7)),
+        ] {
+            let message = Message { subject: subject.into(), reply: Some(Arc::from("_INBOX.x.1")), body };
+            assert_eq!(decode::message(subject, message.reply.as_deref(), &payload(&message)), message);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The bus of a worker that may mean no good, and whose word on itself may be lost.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use quorate_runtime::bus::{Bus, BusError, BusStatus, PublishError};
+use quorate_runtime::wire;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::bus::{SimBus, SimSubscription};
+use super::worker::Condition;
+use super::{decode, encode};
+use crate::event::Message;
+use crate::mischief::{Mischiefs, Tampered};
+
+/// A bus that tampers with the results that are published on it.
+#[derive(Clone)]
+pub(super) struct MischievousBus {
+    bus: SimBus,
+    mischiefs: Arc<Mutex<Mischiefs>>,
+    condition: Arc<Condition>,
+}
+
+impl MischievousBus {
+    pub(super) fn new(bus: SimBus, mischiefs: Mischiefs, condition: Arc<Condition>) -> Self {
+        Self { bus, mischiefs: Arc::new(Mutex::new(mischiefs)), condition }
+    }
+
+    /// Sends what became of the message `meant`, whose bytes are `payload`.
+    fn send(&self, sent: Tampered, meant: &Message, payload: &Bytes) -> Result<(), PublishError> {
+        match sent {
+            Tampered::Message(message) => {
+                let payload = if message.body == meant.body { payload.clone() } else { encode::payload(&message) };
+                self.bus.publish(&message.subject, message.reply.as_deref(), payload)
+            }
+            Tampered::Garbage { subject, len } => self.bus.publish(&subject, None, encode::garbage(len)),
+        }
+    }
+}
+
+impl Bus for MischievousBus {
+    type Subscription = SimSubscription;
+
+    /// A message that is swallowed, held back or delayed counts as taken: the program must not know.
+    fn publish(&self, subject: &str, reply: Option<&str>, payload: Bytes) -> Result<(), PublishError> {
+        let mischief = {
+            let wrong = self.condition.lock();
+            if wrong.presence_lost && subject == wire::PRESENCE {
+                return Ok(());
+            }
+            wrong.mischief.clone()
+        };
+        let meant = decode::message(subject, reply, &payload);
+        let tampered = {
+            let mut mischiefs = self.mischiefs.lock().unwrap_or_else(PoisonError::into_inner);
+            mischiefs.set(mischief);
+            mischiefs.tamper(meant.clone())
+        };
+        let mut taken = Ok(());
+        for (after, sent) in tampered {
+            if after.is_zero() {
+                taken = taken.and(self.send(sent, &meant, &payload));
+                continue;
+            }
+            let (bus, meant, payload) = (self.clone(), meant.clone(), payload.clone());
+            tokio::spawn(async move {
+                sleep(after).await;
+                // A result that can't be sent later is lost, as one that was sent on a broken connection.
+                let _ = bus.send(sent, &meant, &payload);
+            });
+        }
+        taken
+    }
+
+    async fn subscribe(&self, subject: &str, queue_group: Option<&str>) -> Result<SimSubscription, BusError> {
+        self.bus.subscribe(subject, queue_group).await
+    }
+
+    async fn flush(&self) {
+        self.bus.flush().await;
+    }
+
+    fn status(&self) -> watch::Receiver<BusStatus> {
+        self.bus.status()
+    }
+}

@@ -1,0 +1,103 @@
+//! Panics of any task on any host, which tokio would keep to the task.
+
+use std::cell::RefCell;
+use std::panic::{self, PanicHookInfo};
+use std::sync::Once;
+
+use tokio::runtime::{Handle, Id};
+
+use crate::host::Host;
+
+thread_local! {
+    /// What panicked on this thread while a run is on; `None` while there is none.
+    static CAUGHT: RefCell<Option<Caught>> = const { RefCell::new(None) };
+}
+
+#[derive(Default)]
+struct Caught {
+    /// Which host each runtime is.
+    hosts: Vec<(Id, Host)>,
+    panics: Vec<(Host, String)>,
+}
+
+/// As long as this lives, panics on this thread are noted instead of printed.
+pub(super) struct Catch(());
+
+impl Catch {
+    /// Begins to note panics.
+    pub(super) fn begin() -> Self {
+        static HOOK: Once = Once::new();
+        HOOK.call_once(|| {
+            let before = panic::take_hook();
+            panic::set_hook(Box::new(move |info| {
+                if !note(info) {
+                    before(info);
+                }
+            }));
+        });
+        CAUGHT.set(Some(Caught::default()));
+        Self(())
+    }
+
+    /// The panics since the last call.
+    #[expect(clippy::unused_self, reason = "panics are noted only as long as it lives")]
+    pub(super) fn take(&self) -> Vec<(Host, String)> {
+        CAUGHT
+            .with_borrow_mut(|caught| caught.as_mut().map(|caught| std::mem::take(&mut caught.panics)))
+            .unwrap_or_default()
+    }
+}
+
+impl Drop for Catch {
+    fn drop(&mut self) {
+        CAUGHT.set(None);
+    }
+}
+
+/// From now on the current runtime's panics are those of `host`.
+pub(super) fn blame(host: Host) {
+    CAUGHT.with_borrow_mut(|caught| {
+        if let Some(caught) = caught {
+            caught.hosts.retain(|(_, known)| *known != host);
+            caught.hosts.push((Handle::current().id(), host));
+        }
+    });
+}
+
+/// Notes a panic if a run is on. A panic of no host's is the broker's, the network itself.
+fn note(info: &PanicHookInfo<'_>) -> bool {
+    let place = info.location().map(|place| format!(" at {}:{}", place.file(), place.line())).unwrap_or_default();
+    let text = format!("{}{place}", info.payload_as_str().unwrap_or("a panic without words"));
+    let runtime = Handle::try_current().ok().map(|handle| handle.id());
+    let noted = CAUGHT.try_with(|caught| {
+        let mut caught = caught.try_borrow_mut().ok()?;
+        let caught = caught.as_mut()?;
+        let host = caught.hosts.iter().find(|(id, _)| Some(*id) == runtime).map_or(Host::Broker, |(_, host)| *host);
+        caught.panics.push((host, text));
+        Some(())
+    });
+    matches!(noted, Ok(Some(())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_a_task_is_one_of_its_host() {
+        let catch = Catch::begin();
+        let runtimes = [Host::Coordinator(1), Host::Worker(2)].map(|host| {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            runtime.block_on(async { blame(host) });
+            runtime
+        });
+        for (runtime, text) in runtimes.iter().zip(["one", "two"]) {
+            assert!(runtime.block_on(async { tokio::spawn(async move { panic!("{text}") }).await }).is_err());
+        }
+        let panics = catch.take();
+        let hosts: Vec<Host> = panics.iter().map(|(host, _)| *host).collect();
+        assert_eq!(hosts, [Host::Coordinator(1), Host::Worker(2)]);
+        assert!(panics[1].1.starts_with("two at ") && panics[1].1.contains("panics.rs"), "{}", panics[1].1);
+        assert_eq!(catch.take(), []);
+    }
+}

@@ -1,0 +1,399 @@
+//! One run: the simulation, step by step, and what the schedule does to it in between.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::pending;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use quorate_runtime::http::ServeLimits;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use turmoil::{Builder, Sim};
+
+use super::broker::{self, BrokerControl, BrokerSettings};
+use super::client::{self, Clients, Errand};
+use super::life::{Life, Phase};
+use super::links::Links;
+use super::panics::Catch;
+use super::schedule::{Moment, Schedule};
+use super::stage::Surroundings;
+use super::teller::Teller;
+use super::worker::{Condition, Wrong};
+use super::{adversary, coordinator, worker};
+use crate::event::What;
+use crate::host::Host;
+use crate::mischief::Mischiefs;
+use crate::observe::SourceFaults;
+use crate::scenario::{FaultKind, Forgery, Policy, Request, Scenario};
+
+/// How far simulated time goes in one step; the grain of the network's latency, and of tokio's timers.
+const TICK: Duration = Duration::from_millis(1);
+/// What a process may take to end beyond the requests it has at hand: its bus is flushed, the worker's grace is over.
+const STOP_SLACK: Duration = Duration::from_secs(4);
+/// What a response may take beyond four timeouts.
+const PATIENCE_SLACK: Duration = Duration::from_secs(1);
+/// What everything may take to get well beyond what the settings say.
+const SETTLE_SLACK: Duration = Duration::from_secs(1);
+
+/// A run.
+pub(super) struct Play<'a> {
+    scenario: &'a Scenario,
+    sim: Sim<'a>,
+    teller: Teller,
+    catch: Catch,
+    /// The processes that faults can end.
+    lives: BTreeMap<Host, Arc<Life>>,
+    conditions: BTreeMap<Host, Arc<Condition>>,
+    /// There are links once all hosts are there.
+    links: Option<Links>,
+    schedule: Schedule,
+    /// The faults that last, by their places in the schedule.
+    lasting: BTreeSet<usize>,
+    healed: bool,
+    /// Everybody is told to stop, and nobody begins again.
+    ending: bool,
+    broker: BrokerControl,
+    clients: Arc<Clients>,
+    errands: BTreeMap<u8, UnboundedSender<Errand>>,
+    forgeries: Option<UnboundedSender<Forgery>>,
+}
+
+impl<'a> Play<'a> {
+    pub(super) fn new(scenario: &'a Scenario, teller: Teller) -> Self {
+        let surroundings = Surroundings::new(scenario, teller.clone());
+        let patience = 4 * Duration::from_millis(scenario.cluster.settings.max_timeout_ms) + PATIENCE_SLACK;
+        let coordinators = scenario.cluster.coordinators.iter().map(|coordinator| coordinator.number).collect();
+        let mut play = Self {
+            scenario,
+            sim: simulation(scenario),
+            teller,
+            catch: Catch::begin(),
+            lives: BTreeMap::new(),
+            conditions: BTreeMap::new(),
+            links: None,
+            schedule: Schedule::new(scenario),
+            lasting: BTreeSet::new(),
+            healed: false,
+            ending: false,
+            broker: BrokerControl::new(),
+            clients: Arc::new(Clients::new(surroundings.clone(), coordinators, patience)),
+            errands: BTreeMap::new(),
+            forgeries: None,
+        };
+        // The broker first, so that it listens before anybody connects.
+        play.add_broker(&surroundings);
+        play.add_coordinators(&surroundings);
+        play.add_workers(&surroundings);
+        play.add_adversary(&surroundings);
+        play.add_clients();
+        let hosts: Vec<Host> = scenario.hosts().collect();
+        play.links = Some(Links::new(scenario.seed, scenario.cluster.network, &hosts, &play.sim));
+        play
+    }
+
+    /// Plays all of it, or as much as there is before an invariant is broken.
+    pub(super) fn run(mut self) {
+        let heal = Duration::from_millis(self.scenario.heal_ms);
+        self.run_until(heal, |_| false);
+        self.heal();
+        let cluster = &self.scenario.cluster;
+        let millis = Duration::from_millis;
+        let max_timeout = millis(cluster.settings.max_timeout_ms);
+        let stopping = max_timeout + ServeLimits::default().stop_timeout + STOP_SLACK;
+        // Whoever was told to stop shortly before has ended and begun again.
+        self.run_for(stopping, Self::all_run);
+        let announced = cluster.workers.iter().map(|worker| worker.announce_ms).max().unwrap_or(0);
+        let bus = 2 * millis(cluster.bus.keepalive_ms) + millis(cluster.bus.reconnect_ms.1);
+        self.run_for(bus + millis(announced + cluster.settings.presence_ms) + SETTLE_SLACK, |_| false);
+        // Requests that are still under way could take the places of those that see whether everything is well.
+        let retries = self.scenario.requests.iter().map(|request| u32::from(request.retries)).max().unwrap_or(0);
+        let exchange = 4 * max_timeout + 2 * PATIENCE_SLACK;
+        self.run_for(exchange * (retries + 1), |play| play.clients.are_done());
+        self.probe();
+        self.run_for(exchange, |play| play.clients.are_done());
+        // Workers that were late still answer.
+        self.run_for(max_timeout.min(SETTLE_SLACK), |_| false);
+        self.stop_all();
+        self.run_for(stopping, Self::all_have_stopped);
+        if !self.teller.is_over() {
+            self.teller.tell(Host::Broker, What::Ended);
+        }
+    }
+
+    fn run_for(&mut self, time: Duration, done: impl Fn(&Self) -> bool) {
+        self.run_until(self.sim.elapsed() + time, done);
+    }
+
+    /// Steps until it is `done`, or that time has come.
+    fn run_until(&mut self, until: Duration, done: impl Fn(&Self) -> bool) {
+        while self.sim.elapsed() < until && !done(self) && !self.teller.is_over() {
+            self.keep_to_schedule();
+            self.step();
+        }
+    }
+
+    fn step(&mut self) {
+        self.teller.set_now(self.sim.elapsed());
+        if let Some(links) = &mut self.links {
+            links.weather(&mut self.sim);
+        }
+        let stepped = catch_unwind(AssertUnwindSafe(|| self.sim.step()));
+        let mut panics = self.catch.take();
+        if let (Ok(Err(error)), true) = (&stepped, panics.is_empty()) {
+            panics.push((Host::Broker, format!("a host ended: {error}")));
+        }
+        // What a cluster does of which a part has panicked need not be the same each time.
+        if !panics.is_empty() {
+            for (host, text) in &panics {
+                self.teller.tell(*host, What::Panicked(text));
+            }
+            self.teller.end();
+        }
+        self.teller.set_now(self.sim.elapsed());
+        self.bury_the_stopped();
+    }
+
+    fn keep_to_schedule(&mut self) {
+        while let Some(moment) = self.schedule.next(self.sim.elapsed()) {
+            match moment {
+                Moment::Begin(place) => {
+                    let fault = &self.scenario.faults[place];
+                    self.teller.tell(Host::Broker, What::FaultBegan(place, fault));
+                    self.lasting.insert(place);
+                    self.apply_faults();
+                    match &fault.kind {
+                        FaultKind::Crash(host) => self.crash(*host),
+                        FaultKind::Stop(host) => self.stop(*host),
+                        _ => {}
+                    }
+                }
+                Moment::End(place) => {
+                    self.lasting.remove(&place);
+                    self.apply_faults();
+                    self.teller.tell(Host::Broker, What::FaultEnded(place));
+                    self.revive_the_dead();
+                }
+                Moment::Again(place) => match self.scenario.faults[place].kind {
+                    FaultKind::ReconnectStorm(_) => self.broker.kick_all(),
+                    FaultKind::Forge(forgery, _) => {
+                        if let Some(forgeries) = &self.forgeries {
+                            // The adversary never ends.
+                            let _ = forgeries.send(forgery);
+                        }
+                    }
+                    _ => {}
+                },
+            }
+        }
+    }
+
+    /// Makes links and workers what the faults that last make of them.
+    fn apply_faults(&mut self) {
+        let scenario = self.scenario;
+        let kinds = || self.lasting.iter().map(|place| &scenario.faults[*place].kind);
+        if let Some(links) = &mut self.links {
+            links.apply(&mut self.sim, kinds());
+        }
+        for (host, condition) in &self.conditions {
+            condition.set(Wrong {
+                source: SourceFaults { healed: self.healed, ..SourceFaults::of(*host, kinds()) },
+                paused: kinds().any(|kind| matches!(kind, FaultKind::Freeze(frozen) if frozen == host)),
+                mischief: Mischiefs::of(*host, kinds()),
+                presence_lost: kinds().any(|kind| matches!(kind, FaultKind::PresenceLost(lost) if lost == host)),
+            });
+        }
+    }
+
+    /// Ends whatever lasts and brings everybody back.
+    fn heal(&mut self) {
+        self.keep_to_schedule();
+        self.healed = true;
+        self.apply_faults();
+        self.revive_the_dead();
+        self.teller.tell(Host::Broker, What::Healed);
+    }
+
+    fn crash(&mut self, host: Host) {
+        if matches!(self.lives[&host].phase(), Phase::Running | Phase::Stopping) {
+            self.teller.tell(host, What::Crashed);
+            self.bury(host);
+        }
+    }
+
+    fn stop(&mut self, host: Host) {
+        if self.lives[&host].phase() == Phase::Running {
+            self.teller.tell(host, What::Stopping);
+            self.lives[&host].ask_to_stop();
+        }
+    }
+
+    /// Removes what is left of a process: whoever was connected to it notices.
+    fn bury(&mut self, host: Host) {
+        self.lives[&host].end();
+        self.restart_host(host);
+    }
+
+    fn bury_the_stopped(&mut self) {
+        let stopped: Vec<Host> = self.hosts_that(|phase| phase == Phase::Stopped).collect();
+        for host in &stopped {
+            self.bury(*host);
+        }
+        if !stopped.is_empty() {
+            self.revive_the_dead();
+        }
+    }
+
+    /// Begins a process anew wherever there is none and no fault keeps it from being there.
+    fn revive_the_dead(&mut self) {
+        let dead: Vec<Host> = self.hosts_that(|phase| phase == Phase::Dead).collect();
+        for host in dead {
+            let kept_down = |place: &usize| {
+                let kind = &self.scenario.faults[*place].kind;
+                matches!(kind, FaultKind::Crash(down) | FaultKind::Stop(down) if *down == host)
+            };
+            if !self.lasting.iter().any(kept_down) && !self.ending {
+                self.lives[&host].begin_again();
+                self.restart_host(host);
+            }
+        }
+    }
+
+    fn restart_host(&mut self, host: Host) {
+        let name = host.to_string();
+        self.sim.crash(name.as_str());
+        self.sim.bounce(name.as_str());
+    }
+
+    fn hosts_that(&self, are: impl Fn(Phase) -> bool) -> impl Iterator<Item = Host> {
+        self.lives.iter().filter(move |(_, life)| are(life.phase())).map(|(host, _)| *host)
+    }
+
+    fn all_run(&self) -> bool {
+        self.hosts_that(|phase| phase != Phase::Running).next().is_none()
+    }
+
+    fn all_have_stopped(&self) -> bool {
+        self.hosts_that(|phase| phase == Phase::Stopping).next().is_none()
+    }
+
+    /// The first client asks each coordinator the first question, which everybody must be able to answer now.
+    fn probe(&mut self) {
+        let Some((client, errands)) = self.errands.first_key_value() else { return };
+        let max_timeout_ms = self.scenario.cluster.settings.max_timeout_ms;
+        for coordinator in &self.scenario.cluster.coordinators {
+            let policy = Policy { timeout_ms: Some(max_timeout_ms), min_responses: Some(1), ..Policy::default() };
+            let request = Request {
+                at_ms: self.sim.elapsed().as_millis() as u64,
+                client: *client,
+                coordinator: coordinator.number,
+                query: 0,
+                id: None,
+                policy,
+                gives_up_ms: None,
+                retries: 0,
+            };
+            self.clients.expect(1);
+            // The client never ends.
+            let _ = errands.send((None, request));
+        }
+    }
+
+    fn stop_all(&mut self) {
+        self.ending = true;
+        let hosts: Vec<Host> = self.lives.keys().filter(|host| **host != Host::Broker).copied().collect();
+        for host in hosts {
+            self.stop(host);
+        }
+    }
+
+    fn add_broker(&mut self, surroundings: &Surroundings) {
+        let bus = self.scenario.cluster.bus;
+        let settings = BrokerSettings { queue: bus.broker_queue, keepalive: Duration::from_millis(bus.keepalive_ms) };
+        let (control, surroundings) = (self.broker.clone(), surroundings.clone());
+        let life = self.add_life(Host::Broker);
+        self.sim.host(Host::Broker.to_string(), move || {
+            let (control, surroundings, life) = (control.clone(), surroundings.clone(), Arc::clone(&life));
+            async move {
+                let Some(incarnation) = life.incarnation() else { return pending().await };
+                surroundings.begins(Host::Broker, incarnation.number);
+                broker::run(settings, control).await
+            }
+        });
+    }
+
+    fn add_coordinators(&mut self, surroundings: &Surroundings) {
+        let settings = Rc::new(self.scenario.cluster.settings.clone());
+        for coordinator in self.scenario.cluster.coordinators.clone() {
+            let host = Host::Coordinator(coordinator.number);
+            let (surroundings, settings, life) = (surroundings.clone(), Rc::clone(&settings), self.add_life(host));
+            self.sim.host(host.to_string(), move || {
+                let (surroundings, settings, life) = (surroundings.clone(), Rc::clone(&settings), Arc::clone(&life));
+                let coordinator = coordinator.clone();
+                async move { coordinator::run(&surroundings, coordinator, &settings, &life).await }
+            });
+        }
+    }
+
+    fn add_workers(&mut self, surroundings: &Surroundings) {
+        for worker in self.scenario.cluster.workers.clone() {
+            let host = Host::Worker(worker.number);
+            let condition = Arc::new(Condition::default());
+            self.conditions.insert(host, Arc::clone(&condition));
+            let (surroundings, life) = (surroundings.clone(), self.add_life(host));
+            self.sim.host(host.to_string(), move || {
+                let (surroundings, worker) = (surroundings.clone(), worker.clone());
+                let (condition, life) = (Arc::clone(&condition), Arc::clone(&life));
+                async move { worker::run(&surroundings, &worker, &condition, &life).await }
+            });
+        }
+    }
+
+    fn add_adversary(&mut self, surroundings: &Surroundings) {
+        if !self.scenario.cluster.adversary {
+            return;
+        }
+        let (sender, forgeries) = unbounded_channel();
+        self.forgeries = Some(sender);
+        let surroundings = surroundings.clone();
+        self.sim.client(Host::Adversary.to_string(), async move { adversary::run(&surroundings, forgeries).await });
+    }
+
+    fn add_clients(&mut self) {
+        let is_there = |request: &Request| {
+            let mut coordinators = self.scenario.cluster.coordinators.iter();
+            coordinators.any(|coordinator| coordinator.number == request.coordinator)
+        };
+        for number in &self.scenario.cluster.clients {
+            let requests = self.scenario.requests.iter().enumerate();
+            let errands: Vec<Errand> = requests
+                .filter(|(_, request)| request.client == *number && is_there(request))
+                .map(|(place, request)| (Some(place), request.clone()))
+                .collect();
+            self.clients.expect(errands.len());
+            let (sender, later) = unbounded_channel();
+            self.errands.insert(*number, sender);
+            let client = client::run(*number, Arc::clone(&self.clients), errands, later);
+            self.sim.client(Host::Client(*number).to_string(), client);
+        }
+    }
+
+    fn add_life(&mut self, host: Host) -> Arc<Life> {
+        Arc::clone(self.lives.entry(host).or_insert_with(|| Arc::new(Life::new())))
+    }
+}
+
+/// A network with no hosts.
+fn simulation<'a>(scenario: &Scenario) -> Sim<'a> {
+    // The links have latencies of their own; without a range, turmoil's is none of chance.
+    let latency = Duration::from_micros(scenario.cluster.network.latency_us.0);
+    Builder::new()
+        .rng_seed(scenario.seed)
+        .epoch(SystemTime::UNIX_EPOCH)
+        .tick_duration(TICK)
+        .simulation_duration(Duration::MAX)
+        .min_message_latency(latency)
+        .max_message_latency(latency)
+        .tcp_capacity(broker::TCP_CAPACITY)
+        .build()
+}

@@ -1,0 +1,139 @@
+//! The schedule of faults, as moments at which the stage has something to do.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::host::Host;
+use crate::scenario::{Fault, FaultKind, Scenario};
+
+/// What is to be done at a moment, in the order in which it is done there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Moment {
+    /// The fault with this place in the schedule ends.
+    End(usize),
+    /// The fault with this place in the schedule begins.
+    Begin(usize),
+    /// The fault with this place in the schedule does once more what it does several times.
+    Again(usize),
+}
+
+/// All moments of a scenario that are still to come.
+#[derive(Debug)]
+pub(super) struct Schedule(VecDeque<(Duration, Moment)>);
+
+impl Schedule {
+    /// The moments until the faults heal. A fault on a host that does not exist is none; one that lasts beyond the
+    /// healing ends with it.
+    pub(super) fn new(scenario: &Scenario) -> Self {
+        let heal = Duration::from_millis(scenario.heal_ms);
+        let hosts: Vec<Host> = scenario.hosts().collect();
+        let mut moments = Vec::new();
+        for (place, fault) in scenario.faults.iter().enumerate() {
+            let begin = Duration::from_millis(fault.at_ms);
+            if begin >= heal || !is_possible(&fault.kind, &hosts) {
+                continue;
+            }
+            let lasts = Duration::from_millis(fault.for_ms.max(1));
+            moments.push((begin, Moment::Begin(place)));
+            moments.push((heal.min(begin + lasts), Moment::End(place)));
+            let times = times(fault);
+            let again = (0..times).map(|time| (begin + lasts * time / times, Moment::Again(place)));
+            moments.extend(again.filter(|(at, _)| *at < heal));
+        }
+        moments.sort_unstable();
+        Self(moments.into())
+    }
+
+    /// The next moment that has come.
+    pub(super) fn next(&mut self, now: Duration) -> Option<Moment> {
+        let (at, _) = self.0.front()?;
+        if *at <= now { self.0.pop_front().map(|(_, moment)| moment) } else { None }
+    }
+}
+
+/// How often a fault does what it does.
+fn times(fault: &Fault) -> u32 {
+    match fault.kind {
+        FaultKind::ReconnectStorm(times) | FaultKind::Forge(_, times) => times,
+        _ => 0,
+    }
+}
+
+/// Whether all that a fault is about is there, and is of the kind that it can be about.
+fn is_possible(kind: &FaultKind, hosts: &[Host]) -> bool {
+    let is_there = |host: &Host| hosts.contains(host);
+    match kind {
+        FaultKind::Partition(a, b)
+        | FaultKind::PartitionOneWay(a, b)
+        | FaultKind::Hold(a, b)
+        | FaultKind::Slow(a, b, _)
+        | FaultKind::Loss(a, b, _) => a != b && is_there(a) && is_there(b),
+        FaultKind::Crash(host) => {
+            is_there(host) && matches!(host, Host::Broker | Host::Coordinator(_) | Host::Worker(_))
+        }
+        FaultKind::Stop(host) => is_there(host) && matches!(host, Host::Coordinator(_) | Host::Worker(_)),
+        FaultKind::Freeze(host)
+        | FaultKind::SlowSource(host, _)
+        | FaultKind::FailSource(host, _)
+        | FaultKind::Mischief(host, ..)
+        | FaultKind::PresenceLost(host) => is_there(host) && matches!(host, Host::Worker(_)),
+        FaultKind::Lie(liars, _) => liars.iter().any(is_there),
+        FaultKind::Forge(..) => is_there(&Host::Adversary),
+        FaultKind::ReconnectStorm(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Bus, Cluster, Network, Policy, Settings};
+
+    fn scenario(faults: Vec<Fault>) -> Scenario {
+        let settings = Settings {
+            policy: Policy::default(),
+            max_timeout_ms: 1,
+            max_workers: 1,
+            max_in_flight: 1,
+            max_waiting: 1,
+            presence_ms: 1,
+            stall_ms: 1,
+            redispatch_permille: 1,
+            remember_ms: 1,
+            max_remembered: 1,
+            admitted: None,
+            cordon_below: None,
+            rate_limit: None,
+        };
+        let cluster = Cluster {
+            coordinators: Vec::new(),
+            settings,
+            workers: Vec::new(),
+            clients: vec![1, 2],
+            adversary: false,
+            network: Network { latency_us: (1, 1) },
+            bus: Bus { keepalive_ms: 1, reconnect_ms: (1, 1), broker_queue: 1, host_queue: 1 },
+        };
+        Scenario { seed: 1, cluster, requests: Vec::new(), faults, heal_ms: 100 }
+    }
+
+    #[test]
+    fn faults_end_at_the_latest_when_all_heal_and_those_of_nobody_never_begin() {
+        let fault = |at_ms, for_ms, kind| Fault { at_ms, for_ms, kind };
+        let (one, two) = (Host::Client(1), Host::Client(2));
+        let mut schedule = Schedule::new(&scenario(vec![
+            fault(10, 20, FaultKind::Hold(one, two)),
+            fault(20, 500, FaultKind::ReconnectStorm(4)),
+            fault(30, 10, FaultKind::Crash(Host::Worker(1))),
+            fault(30, 10, FaultKind::Partition(one, one)),
+            fault(30, 10, FaultKind::Forge(crate::scenario::Forgery::Task, 3)),
+            fault(100, 10, FaultKind::Hold(one, two)),
+        ]));
+        assert_eq!(schedule.next(Duration::from_millis(9)), None);
+        let mut moments = Vec::new();
+        while let Some(moment) = schedule.next(Duration::from_millis(100)) {
+            moments.push(moment);
+        }
+        let (begin, end, again) = (Moment::Begin, Moment::End, Moment::Again);
+        assert_eq!(moments, [begin(0), begin(1), again(1), end(0), end(1)]);
+    }
+}

@@ -1,0 +1,88 @@
+//! What all hosts of the stage have in common.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use quorate_core::time::Timestamp;
+use quorate_runtime::bus::{Message, PublishError};
+use quorate_runtime::clock::Clock;
+
+use super::bus::{BusTap, SimBus, SimBusSettings};
+use super::decode;
+use super::links::lane;
+use super::panics;
+use super::teller::Teller;
+use crate::event::What;
+use crate::host::Host;
+use crate::random::{Random, Stream};
+use crate::scenario::{Bus, Scenario};
+
+/// The port of the coordinators' API.
+pub(super) const HTTP_PORT: u16 = 8080;
+
+/// What a host needs to know of the run.
+#[derive(Clone)]
+pub(super) struct Surroundings {
+    pub(super) teller: Teller,
+    pub(super) seed: u64,
+    bus: Bus,
+}
+
+impl Surroundings {
+    pub(super) fn new(scenario: &Scenario, teller: Teller) -> Self {
+        Self { teller, seed: scenario.seed, bus: scenario.cluster.bus }
+    }
+
+    /// Tells that a process begins on the current host.
+    pub(super) fn begins(&self, host: Host, incarnation: u32) {
+        panics::blame(host);
+        self.teller.tell(host, What::Started { incarnation });
+    }
+
+    /// Connects the current host to the bus.
+    pub(super) fn connect(&self, host: Host, incarnation: u32) -> SimBus {
+        let Bus { keepalive_ms, reconnect_ms, host_queue, .. } = self.bus;
+        SimBus::connect(SimBusSettings {
+            keepalive: Duration::from_millis(keepalive_ms),
+            reconnect: (Duration::from_millis(reconnect_ms.0), Duration::from_millis(reconnect_ms.1)),
+            random: Random::new(self.seed, Stream::Reconnect, (lane(host) << 16) | (incarnation & 0xffff)),
+            publish_capacity: host_queue,
+            subscription_capacity: host_queue,
+            tap: Some(Arc::new(HostTap { host, teller: self.teller.clone() })),
+        })
+    }
+}
+
+/// The clock of the current host, which showed `clock_ms` when the run began.
+pub(super) fn clock(clock_ms: u64) -> Clock {
+    let elapsed = turmoil::sim_elapsed().expect("a host asks");
+    Clock::starting_at(Timestamp::from_millis(clock_ms).after(elapsed))
+}
+
+/// Tells what goes over the bus of one host.
+struct HostTap {
+    host: Host,
+    teller: Teller,
+}
+
+impl BusTap for HostTap {
+    fn sent(&self, subject: &str, reply: Option<&str>, payload: &Bytes) {
+        self.teller.message();
+        self.teller.tell(self.host, What::Sent(&decode::message(subject, reply, payload)));
+    }
+
+    fn unsent(&self, subject: &str, reply: Option<&str>, payload: &Bytes, error: PublishError) {
+        self.teller.tell(self.host, What::Unsent(&decode::message(subject, reply, payload), error));
+    }
+
+    fn received(&self, message: &Message) {
+        self.teller.message();
+        let received = if message.no_responders {
+            decode::no_responders(&message.subject)
+        } else {
+            decode::message(&message.subject, message.reply.as_deref(), &message.payload)
+        };
+        self.teller.tell(self.host, What::Received(&received));
+    }
+}

@@ -1,0 +1,113 @@
+//! Tells everybody who watches what happens, and when.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use quorate_core::coordinator::{self, Coordinator};
+use quorate_core::time::{Timestamp, saturating_nanos};
+use quorate_core::worker::{self, Worker};
+use quorate_runtime::driver::Tap;
+
+use crate::event::{Event, What};
+use crate::host::Host;
+use crate::watch::{Report, Watch};
+
+/// A handle to those who watch; clones share them.
+#[derive(Clone)]
+pub(super) struct Teller(Arc<Shared>);
+
+struct Shared {
+    watch: Mutex<Option<Watch>>,
+    ended: AtomicBool,
+    /// In nanoseconds of simulated time.
+    now: AtomicU64,
+}
+
+impl Teller {
+    pub(super) fn new(watch: Watch) -> Self {
+        let watch = Mutex::new(Some(watch));
+        Self(Arc::new(Shared { watch, ended: AtomicBool::new(false), now: AtomicU64::new(0) }))
+    }
+
+    /// Sets the time of what is told from now on.
+    pub(super) fn set_now(&self, now: Duration) {
+        self.0.now.store(saturating_nanos(now), Ordering::Relaxed);
+    }
+
+    pub(super) fn tell(&self, host: Host, what: What<'_>) {
+        let at = self.0.now.load(Ordering::Relaxed);
+        if let Some(watch) = &mut *self.watch() {
+            watch.event(&Event { at, host, what });
+        }
+    }
+
+    /// Counts a message that the network carried.
+    pub(super) fn message(&self) {
+        if let Some(watch) = &mut *self.watch() {
+            watch.message();
+        }
+    }
+
+    /// Whether the run need not go on.
+    pub(super) fn is_over(&self) -> bool {
+        self.0.ended.load(Ordering::Relaxed) || self.watch().as_ref().is_none_or(Watch::is_over)
+    }
+
+    /// The run can't go on.
+    pub(super) fn end(&self) {
+        self.0.ended.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends the watch: nothing is told any more.
+    pub(super) fn report(&self) -> Report {
+        self.watch().take().expect("a run is reported on once").report()
+    }
+
+    /// A checker that panicked is a fault of its own, which must not hide what it watched.
+    fn watch(&self) -> MutexGuard<'_, Option<Watch>> {
+        self.0.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells what goes into a machine and comes out of it.
+pub(super) struct MachineTap {
+    pub(super) host: Host,
+    pub(super) teller: Teller,
+}
+
+impl Tap<Coordinator> for MachineTap {
+    fn input(&mut self, now: Timestamp, input: &coordinator::Input) {
+        self.teller.tell(self.host, What::CoordinatorInput(now, input));
+    }
+
+    fn woken(&mut self, now: Timestamp) {
+        self.teller.tell(self.host, What::CoordinatorWoken(now));
+    }
+
+    fn output(&mut self, now: Timestamp, output: &coordinator::Output) {
+        self.teller.tell(self.host, What::CoordinatorOutput(now, output));
+    }
+
+    fn settled(&mut self, now: Timestamp, machine: &Coordinator) {
+        self.teller.tell(self.host, What::CoordinatorSettled(now, machine));
+    }
+}
+
+impl Tap<Worker> for MachineTap {
+    fn input(&mut self, now: Timestamp, input: &worker::Input) {
+        self.teller.tell(self.host, What::WorkerInput(now, input));
+    }
+
+    fn woken(&mut self, now: Timestamp) {
+        self.teller.tell(self.host, What::WorkerWoken(now));
+    }
+
+    fn output(&mut self, now: Timestamp, output: &worker::Output) {
+        self.teller.tell(self.host, What::WorkerOutput(now, output));
+    }
+
+    fn settled(&mut self, now: Timestamp, machine: &Worker) {
+        self.teller.tell(self.host, What::WorkerSettled(now, machine));
+    }
+}

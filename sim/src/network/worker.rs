@@ -1,0 +1,105 @@
+//! The host of a worker process: its driver, as `quorate worker` runs it, with a source that observes what the
+//! scenario says.
+
+use std::future::pending;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use quorate_core::value::Value;
+use quorate_runtime::driver::{WorkerDriver, WorkerIdentity, WorkerSettings};
+use quorate_runtime::source::{Source, SourceError};
+use tokio::time::sleep;
+
+use super::life::Life;
+use super::mischief::MischievousBus;
+use super::stage::{Surroundings, clock};
+use super::teller::MachineTap;
+use crate::event::What;
+use crate::host::Host;
+use crate::mischief::Mischiefs;
+use crate::observe::{Observer, SourceFaults};
+use crate::scenario::{Mischief, Worker};
+
+/// How often a source that is paused looks whether it still is.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// What is wrong with one worker process now. The stage changes it, the host looks.
+#[derive(Debug, Default)]
+pub(super) struct Condition(Mutex<Wrong>);
+
+/// See [`Condition`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wrong {
+    /// With its source.
+    pub(super) source: SourceFaults,
+    /// Its source gives nothing back until this ends.
+    pub(super) paused: bool,
+    /// What it does with so many of a thousand of its results.
+    pub(super) mischief: Vec<(Mischief, u32)>,
+    /// What it says of itself is lost.
+    pub(super) presence_lost: bool,
+}
+
+impl Condition {
+    pub(super) fn set(&self, wrong: Wrong) {
+        *self.lock() = wrong;
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Wrong> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs the host for as long as its process lives, and then does nothing.
+pub(super) async fn run(
+    surroundings: &Surroundings,
+    worker: &Worker,
+    condition: &Arc<Condition>,
+    life: &Life,
+) -> turmoil::Result {
+    let Some(incarnation) = life.incarnation() else { return pending().await };
+    let (host, number) = (Host::Worker(worker.number), incarnation.number);
+    surroundings.begins(host, number);
+    let bus = MischievousBus::new(
+        surroundings.connect(host, number),
+        Mischiefs::new(surroundings.seed, worker.number, number),
+        Arc::clone(condition),
+    );
+    let source = SimulatedSource {
+        observer: Mutex::new(Observer::new(surroundings.seed, worker, number)),
+        condition: Arc::clone(condition),
+    };
+    let settings = WorkerSettings {
+        identity: WorkerIdentity {
+            id: worker.id(),
+            instance: format!("w{}i{number}", worker.number),
+            replicated: worker.replicated,
+            started: SystemTime::UNIX_EPOCH,
+        },
+        machine: worker.config(),
+    };
+    let tap = MachineTap { host, teller: surroundings.teller.clone() };
+    let driver = WorkerDriver::new(bus, clock(worker.clock_ms), settings, source).await?.with_tap(tap);
+    driver.run(incarnation.stop()).await;
+    life.has_stopped();
+    surroundings.teller.tell(host, What::Stopped);
+    pending().await
+}
+
+/// Observes what the scenario says, as well as the faults let it.
+struct SimulatedSource {
+    observer: Mutex<Observer>,
+    condition: Arc<Condition>,
+}
+
+impl Source for SimulatedSource {
+    async fn observe(&self, query: &str, _time_left: Duration) -> Result<Value, SourceError> {
+        let faults = self.condition.lock().source;
+        let (takes, observed) = self.observer.lock().unwrap_or_else(PoisonError::into_inner).observe(query, &faults);
+        sleep(takes).await;
+        while self.condition.lock().paused {
+            sleep(PAUSE).await;
+        }
+        observed.map_err(SourceError::Failed)
+    }
+}
