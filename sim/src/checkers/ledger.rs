@@ -395,7 +395,7 @@ impl Book {
             let candidates = new().chain(gone()).filter(|caller| asks(caller) && fits(caller));
             candidates.min_by_key(|caller| self.lately.new.iter().position(|ticket| *ticket == caller.ticket)).cloned()
         };
-        let Some(caller) = first(&|caller| is_free(caller) || had_ended(caller)) else {
+        let Some(caller) = first(&|caller| is_free(caller) || had_ended(caller)).or_else(|| first(&|_| true)) else {
             return Fact::AskedByNobody(task);
         };
         let waits = self.callers.get_mut(&caller.ticket);
