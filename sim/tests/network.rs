@@ -48,7 +48,13 @@ fn cluster(coordinators: u8, workers: u8) -> Cluster {
         clients: vec![1, 2],
         adversary: false,
         network: Network { latency_us: (500, 4_000) },
-        bus: Bus { keepalive_ms: 600, reconnect_ms: (50, 300), broker_queue: 512, host_queue: 512 },
+        bus: Bus {
+            keepalive_ms: 600,
+            reconnect_ms: (50, 300),
+            broker_queue: 512,
+            publish_queue: 512,
+            subscription_queue: 512,
+        },
     }
 }
 

@@ -111,7 +111,13 @@ mod tests {
             clients: vec![1, 2],
             adversary: false,
             network: Network { latency_us: (1, 1) },
-            bus: Bus { keepalive_ms: 1, reconnect_ms: (1, 1), broker_queue: 1, host_queue: 1 },
+            bus: Bus {
+                keepalive_ms: 1,
+                reconnect_ms: (1, 1),
+                broker_queue: 1,
+                publish_queue: 1,
+                subscription_queue: 1,
+            },
         };
         Scenario { seed: 1, cluster, requests: Vec::new(), faults, heal_ms: 100 }
     }

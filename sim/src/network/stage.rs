@@ -42,13 +42,13 @@ impl Surroundings {
 
     /// Connects the current host to the bus.
     pub(super) fn connect(&self, host: Host, incarnation: u32) -> SimBus {
-        let Bus { keepalive_ms, reconnect_ms, host_queue, .. } = self.bus;
+        let Bus { keepalive_ms, reconnect_ms, publish_queue, subscription_queue, .. } = self.bus;
         SimBus::connect(SimBusSettings {
             keepalive: Duration::from_millis(keepalive_ms),
             reconnect: (Duration::from_millis(reconnect_ms.0), Duration::from_millis(reconnect_ms.1)),
             random: Random::new(self.seed, Stream::Reconnect, (lane(host) << 16) | (incarnation & 0xffff)),
-            publish_capacity: host_queue,
-            subscription_capacity: host_queue,
+            publish_capacity: publish_queue,
+            subscription_capacity: subscription_queue,
             tap: Some(Arc::new(HostTap { host, teller: self.teller.clone() })),
         })
     }
