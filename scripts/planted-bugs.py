@@ -61,9 +61,12 @@ def main() -> int:
     for bug in bugs:
         path = COPY / bug["file"]
         sound = path.read_text()
-        if sound.count(bug["find"]) != 1:
-            raise SystemExit(f"{bug['name']}: the text to replace is not exactly once in {bug['file']}")
-        path.write_text(sound.replace(bug["find"], bug["replace"]))
+        planted = sound
+        for find, replace in [(bug["find"], bug["replace"]), *bug.get("more", [])]:
+            if planted.count(find) != 1:
+                raise SystemExit(f"{bug['name']}: not exactly once in {bug['file']}: {find}")
+            planted = planted.replace(find, replace)
+        path.write_text(planted)
         try:
             build()
             seeds, checker = sweep(bug["depth"])

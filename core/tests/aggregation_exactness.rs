@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use proptest::prelude::*;
 use quorate_core::aggregate::{Rule, Strategy as Aggregation, aggregate};
 use quorate_core::value::{Value, ValueError};
-use quorate_model;
+use quorate_model as model;
 use quorate_model::pen::{self, Digits, FINEST, sum, units};
 use rust_decimal::Decimal;
 

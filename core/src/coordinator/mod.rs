@@ -39,10 +39,9 @@ use registry::Registry;
 use table::{Slot, Table};
 use timers::{Timer, Timers};
 
-/// How long after a reconnect the requests that may have lost their task are asked again: the workers reconnect too.
+/// How long after a reconnect the requests that may have lost their task are asked again, unless half of the time they
+/// have left is less: the workers reconnect too.
 const RECONNECT_GRACE: Duration = Duration::from_millis(250);
-/// How long a second asking is put off while the bus is down.
-const REDISPATCH_RETRY: Duration = Duration::from_millis(100);
 
 /// The state machine that serves requests.
 #[derive(Debug)]
@@ -192,7 +191,7 @@ impl Coordinator {
 
     /// Asks a second time, if somebody is silent; while the bus is down that waits.
     fn redispatch(&mut self, slot: Slot) {
-        let (now, bus_up) = (self.now, self.bus_up);
+        let bus_up = self.bus_up;
         let Some(request) = self.table.get_mut(slot) else { return };
         request.redispatch_at = None;
         if !request.is_anyone_silent() {
@@ -203,7 +202,8 @@ impl Coordinator {
             self.counters.redispatched += 1;
             self.publish(slot);
         } else {
-            request.redispatch_at = Some(now.after(REDISPATCH_RETRY));
+            // Not before the bus is back, which brings it forward.
+            request.redispatch_at = Some(request.deadline);
         }
     }
 
@@ -249,17 +249,18 @@ impl Coordinator {
     }
 
     /// The bus is back: what was published shortly before it went may be lost, so the requests in flight are asked
-    /// again soon instead of late.
+    /// again soon instead of late, and not before the workers are back.
     fn bus_up(&mut self) {
         let outage = self.last_bus_down.is_some() && !self.bus_up;
         self.bus_up = true;
         if !outage {
             return;
         }
-        let soon = self.now.after(RECONNECT_GRACE);
+        let now = self.now;
         for slot in self.table.slots() {
             let request = self.table.get_mut(slot).expect("an occupied slot");
-            request.redispatch_at = request.redispatch_at.map(|at| at.min(soon));
+            let soon = now.after(RECONNECT_GRACE.min(request.deadline.since(now) / 2));
+            request.redispatch_at = request.redispatch_at.map(|_| soon);
             self.rearm(slot);
         }
     }

@@ -222,13 +222,14 @@ impl CoordinatorModel {
         }
     }
 
-    /// After an outage those who are to be asked again are asked soon.
+    /// After an outage those who are to be asked again are asked soon, but not at once.
     pub(super) fn bus_up(&mut self) {
         let back = !self.bus_up && self.bus_down_at.is_some();
         self.bus_up = true;
         if back {
             for request in self.flight.values_mut() {
-                request.ask_again_at = request.ask_again_at.map(|at| at.min(self.now.after(AFTER_OUTAGE)));
+                let wait = AFTER_OUTAGE.min(request.deadline.since(self.now) / 2);
+                request.ask_again_at = request.ask_again_at.map(|_| self.now.after(wait));
             }
         }
     }

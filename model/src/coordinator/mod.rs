@@ -22,10 +22,8 @@ use memory::Memory;
 use request::{Part, Request, Verdict};
 use workers::Workers;
 
-/// How soon a request in flight is asked again once the bus is back.
+/// How soon a request in flight is asked again once the bus is back, if that is less than half of what it has left.
 const AFTER_OUTAGE: Duration = Duration::from_millis(250);
-/// How long a second asking that finds the bus down waits.
-const BUS_RETRY: Duration = Duration::from_millis(100);
 
 /// What the machine must put out next.
 #[derive(Debug)]
@@ -214,7 +212,8 @@ impl CoordinatorModel {
             if !request.is_anyone_silent() {
                 request.ask_again_at = None;
             } else if !self.bus_up {
-                request.ask_again_at = Some(now.after(BUS_RETRY));
+                // The next thing that happens to it is the return of the bus, or its end.
+                request.ask_again_at = Some(Timestamp::MAX);
             } else {
                 request.ask_again_at = None;
                 request.attempts += 1;

@@ -13,7 +13,8 @@ use super::hosts::PerHost;
 use super::{Checker, Context};
 use crate::event::{Event, What};
 
-/// How long after an outage requests are asked again: the workers need a moment to return, too.
+/// How long after an outage requests are asked again, unless half of what they have left is less: the workers need a
+/// moment to return, too.
 const AFTER_OUTAGE: Duration = Duration::from_millis(250);
 
 /// The outages that are remembered.
@@ -134,9 +135,8 @@ impl Process {
         }
         let asked_at = Duration::from_nanos(flight.deadline.as_nanos()).saturating_sub(task.ttl);
         let asked_at = Timestamp::from_nanos(u64::try_from(asked_at.as_nanos()).unwrap_or(u64::MAX));
-        let first_return = self.returns.iter().find(|at| **at >= flight.submitted);
-        let after_outage = first_return.map(|at| at.after(AFTER_OUTAGE));
-        let earliest = due(config, flight).map(|due| after_outage.map_or(due, |after| after.min(due)));
+        let last_return = self.returns.iter().rfind(|at| (flight.submitted..asked_at).contains(at));
+        let earliest = due(config, flight).map(|due| last_return.map_or(due, |back| after_outage(*back, flight)));
         if earliest.is_none_or(|earliest| asked_at < earliest) {
             return Err(format!("asks again at {asked_at:?}, before {earliest:?}: {task:?}"));
         }
@@ -157,8 +157,7 @@ impl Process {
         let failed = !self.bus_up || self.last_down.is_some_and(|at| at >= flight.submitted);
         let due = match self.returns.back().copied().filter(|_| failed) {
             None => due,
-            Some(back) if due > back => due.min(back.after(AFTER_OUTAGE)),
-            Some(back) => back.after(AFTER_OUTAGE),
+            Some(back) => after_outage(back, flight),
         };
         // While the bus is down it waits, and who is silent at the very end need not have been asked again.
         if !self.bus_up || self.ended_at < due || self.ended_at < flight.submitted || due >= flight.deadline {
@@ -171,6 +170,11 @@ impl Process {
         }
         Ok(())
     }
+}
+
+/// When a request is asked again if the bus came back at `back`.
+fn after_outage(back: Timestamp, flight: &Flight<Asking>) -> Timestamp {
+    back.after(AFTER_OUTAGE.min(flight.deadline.since(back) / 2))
 }
 
 /// When a request is asked again if there is no outage; `None` if never.
@@ -257,7 +261,7 @@ mod tests {
         rig.coordinator(1_900, Input::BusDown);
         rig.wake_coordinator(2_000);
         rig.coordinator(2_050, Input::BusUp);
-        rig.wake_coordinator(2_100);
+        rig.wake_coordinator(2_275);
         rig.wake_coordinator(2_500);
         rig.expect_fine();
     }
