@@ -73,11 +73,11 @@ struct Link {
 }
 
 impl Links {
-    /// The whole links between hosts, all of which `sim` must know.
+    /// The links between those hosts that talk with each other, all whole; `sim` must know the hosts.
     pub(super) fn new(seed: u64, network: Network, hosts: &[Host], sim: &Sim<'_>) -> Self {
         let mut links = BTreeMap::new();
         for a in hosts {
-            for b in hosts.iter().filter(|b| a < b) {
+            for b in hosts.iter().filter(|b| a < *b && talk(*a, **b)) {
                 let random = Random::new(seed, Stream::Network, (lane(*a) << 16) | lane(*b));
                 let ends = (sim.lookup(a.to_string()), sim.lookup(b.to_string()));
                 let latency = Duration::from_micros(network.latency_us.0);
@@ -164,6 +164,11 @@ impl Link {
             sim.repair(a, b);
         }
     }
+}
+
+/// Whether the smaller host ever talks with the greater.
+fn talk(a: Host, b: Host) -> bool {
+    a == Host::Broker && !matches!(b, Host::Client(_)) || matches!((a, b), (Host::Coordinator(_), Host::Client(_)))
 }
 
 /// A number for each host, below 2^16, to tell their random numbers apart.
