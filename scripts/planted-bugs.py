@@ -25,7 +25,12 @@ def sources() -> list[str]:
 
 
 def copy_sources() -> None:
-    for name in sources():
+    names = sources()
+    for path in COPY.rglob("*.rs"):
+        name = path.relative_to(COPY)
+        if name.parts[0] != "target" and str(name) not in names:
+            path.unlink()
+    for name in names:
         source, target = ROOT / name, COPY / name
         target.parent.mkdir(parents=True, exist_ok=True)
         # Unchanged files keep their time, so that they are not built again.
