@@ -23,6 +23,8 @@ pub struct Report {
     pub steps: u64,
     /// How many messages a network carried.
     pub messages: u64,
+    /// How many bytes these had: bodies and, on the bus, subjects. None where messages are never bytes.
+    pub bytes: u64,
     /// What was reached.
     pub reached: Reached,
     /// The first broken invariant; the run ended there.
@@ -34,6 +36,7 @@ pub(crate) struct Watch {
     hash: TraceHash,
     events: u64,
     messages: u64,
+    bytes: u64,
     steps: u64,
     checkers: Checkers,
     coverage: Coverage,
@@ -48,6 +51,7 @@ impl Watch {
             hash: TraceHash::default(),
             events: 0,
             messages: 0,
+            bytes: 0,
             steps: 0,
             checkers: Checkers::new(&context),
             coverage: Coverage::new(&context),
@@ -70,9 +74,10 @@ impl Watch {
         self.violation = self.checkers.event(event).err();
     }
 
-    /// Counts a message that a network carried.
-    pub(crate) fn message(&mut self) {
+    /// Counts a message of so many bytes that a network carried.
+    pub(crate) fn message(&mut self, bytes: usize) {
         self.messages += 1;
+        self.bytes += bytes as u64;
     }
 
     /// Counts a step of the stage.
@@ -91,6 +96,7 @@ impl Watch {
             events: self.events,
             steps: self.steps,
             messages: self.messages,
+            bytes: self.bytes,
             reached: self.coverage.reached(),
             violation: self.violation,
         }

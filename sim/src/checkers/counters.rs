@@ -1,7 +1,5 @@
 //! Counters add up: what a machine has counted is what went into it and came out of it.
 
-use std::collections::HashMap;
-
 use quorate_core::coordinator::{self, Coordinator, Input, Output, Refusal};
 use quorate_core::id::{RequestId, WorkerId};
 use quorate_core::outcome::{Cause, Failure, Outcome, Status};
@@ -9,6 +7,7 @@ use quorate_core::time::Timestamp;
 use quorate_core::worker::{self, Worker};
 
 use super::hosts::PerHost;
+use super::ledger::Map;
 use super::{Checker, Context};
 use crate::event::{Event, What};
 
@@ -41,7 +40,7 @@ struct Seen {
     quorum_early: u64,
     ended_undelivered: u64,
     /// Requests that were asked and not answered yet, with their deadlines; of those given up, some are still here.
-    asked: HashMap<RequestId, Timestamp>,
+    asked: Map<RequestId, Timestamp>,
     /// When to look for requests that were given up: at this many.
     sweep_at: usize,
     /// Whether there was no room for a further worker at some time, so that some may not have been admitted.

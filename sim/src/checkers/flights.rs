@@ -1,6 +1,5 @@
 //! The requests that a coordinator has asked, as its inputs and outputs show them, with what a checker keeps of each.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use quorate_core::coordinator::{Output, Refusal, Submit, Task};
@@ -8,6 +7,8 @@ use quorate_core::id::{RequestId, TaskId, Ticket};
 use quorate_core::outcome::Outcome;
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
+
+use super::ledger::Map;
 
 /// A request that was asked.
 #[derive(Debug)]
@@ -33,13 +34,13 @@ struct Pending<T> {
 #[derive(Debug)]
 pub(super) struct Flights<T> {
     pending: Vec<Pending<T>>,
-    asked: HashMap<RequestId, Flight<T>>,
+    asked: Map<RequestId, Flight<T>>,
     sweep_at: usize,
 }
 
 impl<T> Default for Flights<T> {
     fn default() -> Self {
-        Self { pending: Vec::new(), asked: HashMap::new(), sweep_at: 64 }
+        Self { pending: Vec::new(), asked: Map::default(), sweep_at: 64 }
     }
 }
 

@@ -63,10 +63,6 @@ macro_rules! checkers {
                 let _ = context;
                 Self(vec![$((stringify!($module), Box::new($module::new(context)))),*])
             }
-
-            /// The names of all checkers.
-            #[cfg(test)]
-            pub(crate) const NAMES: &[&str] = &[$(stringify!($module)),*];
         }
     };
 }

@@ -1,6 +1,6 @@
 //! Who has left, or has not been heard for the presence time, is not expected; who was heard and did not leave is.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ struct Process {
     now: Timestamp,
     /// The number of this pass.
     pass: u64,
-    known: HashMap<WorkerId, Known>,
+    known: BTreeMap<WorkerId, Known>,
     /// Nobody's presence ends before this.
     next_expiry: Option<Timestamp>,
     /// Who must be looked at when the machine settles.
@@ -242,14 +242,22 @@ impl Process {
         let results = std::mem::take(&mut self.results);
         let (every, none) = (newly == results.len() as u64, newly == 0);
         let crowded = self.is_crowded(config);
+        let mut learned = Vec::new();
+        // Both are in the order of the ids.
+        let mut others = self.known.iter().peekable();
         for (id, found) in machine.workers() {
             let last = results.iter().rev().find(|(worker, _)| worker == id).map(|(_, at)| *at);
             let doubtful = self.unsure.contains(id);
-            let Some(known) = self.known.get_mut(id) else {
+            // Mostly the very same text, which is found out without a look at it.
+            let next = others.next_if(|(other, _)| *other == id).or_else(|| {
+                while others.next_if(|(other, _)| *other < id).is_some() {}
+                others.next_if(|(other, _)| *other == id)
+            });
+            let Some((_, known)) = next else {
                 if last.is_none_or(|_| none) && !doubtful {
                     return Err(format!("{id} is known, and has not been heard"));
                 }
-                self.learn(id, found);
+                learned.push((id, found));
                 continue;
             };
             match last {
@@ -274,8 +282,11 @@ impl Process {
                 }
             }
             if last.is_some() || doubtful {
-                self.learn(id, found);
+                learned.push((id, found));
             }
+        }
+        for (id, found) in learned {
+            self.learn(id, found);
         }
         let count = machine.workers().size_hint().0;
         if count < self.known.len() {
@@ -294,7 +305,7 @@ impl Process {
         if !self.unsure.is_empty() {
             self.unsure = Arc::default();
         }
-        let live = self.live().len();
+        let live = self.known.values().filter(|worker| worker.state == WorkerState::Live).count();
         if machine.live_workers() == live {
             Ok(())
         } else {

@@ -1,6 +1,6 @@
 //! The same task is asked again at most once, at its time, if somebody is silent, and with the time that is left.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use quorate_core::coordinator::{Config, Input, Output, PresenceState, Task};
@@ -10,6 +10,7 @@ use quorate_core::time::Timestamp;
 
 use super::flights::{Flight, Flights};
 use super::hosts::PerHost;
+use super::ledger::Map;
 use super::{Checker, Context};
 use crate::event::{Event, What};
 
@@ -44,7 +45,7 @@ struct Process {
     last_down: Option<Timestamp>,
     /// When it came back after outages; of very many, the last.
     returns: VecDeque<Timestamp>,
-    farewells: HashMap<WorkerId, Timestamp>,
+    farewells: Map<WorkerId, Timestamp>,
     flights: Flights<Asking>,
 }
 

@@ -1,7 +1,8 @@
 //! Scores move the right way: each is what the outcomes and contradictions since then make of the one before, and
 //! decides alone whose values are cordoned.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::hash::BuildHasherDefault;
 
 use quorate_core::aggregate::Exclusion;
 use quorate_core::coordinator::{Config, Coordinator, Input, Output, Reliability as Record};
@@ -11,8 +12,10 @@ use quorate_core::time::Timestamp;
 
 use super::flights::{Flight, Flights};
 use super::hosts::PerHost;
+use super::ledger::Map;
 use super::{Checker, Context};
 use crate::event::{Event, What};
+use crate::trace::TraceHash;
 
 /// Full trust, in millionths.
 const FULL: u32 = 1_000_000;
@@ -91,14 +94,14 @@ struct Process {
     /// Whether the bus went or came in this pass, so that an outcome may have been before or after it.
     bus_changed: bool,
     /// When each worker last said that it leaves.
-    farewells: HashMap<WorkerId, Timestamp>,
-    known: HashMap<WorkerId, Known>,
-    touched: HashMap<WorkerId, Touched>,
+    farewells: Map<WorkerId, Timestamp>,
+    known: Map<WorkerId, Known>,
+    touched: Map<WorkerId, Touched>,
     flights: Flights<Vec<Answered>>,
     /// The first answers of this pass.
     answered: Vec<(RequestId, WorkerId)>,
     /// Who was ever heard of. Beyond the number that is kept, some may have had to make room and begun anew.
-    names: HashSet<WorkerId>,
+    names: HashSet<WorkerId, BuildHasherDefault<TraceHash>>,
 }
 
 /// Watches the records of all workers.
@@ -355,7 +358,7 @@ fn reaches(score: u32, judged: &[Option<bool>], blamed: u64, contradictions: u64
     }
 }
 
-fn touch<'a>(touched: &'a mut HashMap<WorkerId, Touched>, worker: &WorkerId) -> &'a mut Touched {
+fn touch<'a>(touched: &'a mut Map<WorkerId, Touched>, worker: &WorkerId) -> &'a mut Touched {
     if !touched.contains_key(worker) {
         touched.insert(worker.clone(), Touched::default());
     }

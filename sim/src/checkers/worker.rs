@@ -1,7 +1,7 @@
 //! A worker starts each task once, in turn and within its bounds, answers everybody who asked in time with the one
 //! answer it has, stops what is of no use, says where it stands when it must, and drains once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use quorate_core::value::Value;
 use quorate_core::worker::{Config, Input, JobId, Output, ReplyTo, Task, WorkResult, Worker as Machine};
 
 use super::hosts::entry;
+use super::ledger::Map;
 use super::{Checker, Context};
 use crate::event::{Event, What};
 use crate::host::Host;
@@ -79,14 +80,14 @@ struct Process {
     bus_up: bool,
     intake: Intake,
     announce_at: Option<Timestamp>,
-    open: HashMap<Key, Open>,
+    open: Map<Key, Open>,
     /// The tasks that wait for a place, by their turn.
     waiting: BTreeMap<u64, Key>,
-    running: HashMap<JobId, Key>,
-    answered: HashMap<Key, Answered>,
+    running: Map<JobId, Key>,
+    answered: Map<Key, Answered>,
     /// Until when answers are kept.
     kept_until: BTreeSet<(Timestamp, JobId)>,
-    kept: HashMap<JobId, Key>,
+    kept: Map<JobId, Key>,
     turns: u64,
     /// The highest name of a job so far.
     last_job: Option<JobId>,
@@ -120,12 +121,12 @@ impl Process {
             bus_up: false,
             intake: Intake::Open,
             announce_at: None,
-            open: HashMap::new(),
+            open: Map::default(),
             waiting: BTreeMap::new(),
-            running: HashMap::new(),
-            answered: HashMap::new(),
+            running: Map::default(),
+            answered: Map::default(),
             kept_until: BTreeSet::new(),
-            kept: HashMap::new(),
+            kept: Map::default(),
             turns: 0,
             last_job: None,
             earliest: Timestamp::MAX,

@@ -6,6 +6,7 @@ mod range;
 mod run;
 mod scenario;
 mod shrink;
+mod speed;
 mod sweep;
 mod tally;
 mod verify;
@@ -42,6 +43,8 @@ enum Command {
     Shrink(shrink::ShrinkArgs),
     /// Show what happens in a run, as a timeline here and as a page for a browser
     Explain(explain::ExplainArgs),
+    /// Measure how fast each depth plays, beside a floor that does as much and nothing with it
+    Speed(speed::SpeedArgs),
     /// Print the scenario of a seed
     Scenario(scenario::ScenarioArgs),
 }
@@ -61,6 +64,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Verify(args) => verify::verify(&args),
         Command::Shrink(args) => shrink::shrink(&args),
         Command::Explain(args) => explain::explain(&args),
+        Command::Speed(args) => speed::speed(&args),
         Command::Scenario(args) => scenario::scenario(&args),
     };
     match done {
@@ -173,6 +177,9 @@ mod tests {
             ("verify --seeds 0..3 --random 5", false),
             ("verify --seeds 0..3 --seed 1", false),
             ("verify", false),
+            ("speed", true),
+            ("speed --seeds 0..2 --rounds 3", true),
+            ("speed --rounds 0", false),
         ] {
             let parsed = Cli::try_parse_from(["quorate-sim"].into_iter().chain(line.split(' ')));
             assert_eq!(parsed.is_ok(), valid, "{line}");

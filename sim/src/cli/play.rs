@@ -65,6 +65,7 @@ fn apart(depth: Depth, listener: Option<Listener>, run: impl FnOnce(Option<Liste
         events: seen.events,
         steps: 0,
         messages: 0,
+        bytes: 0,
         reached: Reached::default(),
         violation: Some(Violation { checker: PANIC, at: seen.at, text }),
     })

@@ -4,4 +4,4 @@ mod heap;
 mod turmoil;
 
 pub use heap::heap_floor;
-pub use turmoil::{TurmoilLoad, turmoil_floor};
+pub use turmoil::{TurmoilDone, TurmoilLoad, turmoil_floor};

@@ -17,22 +17,34 @@ pub struct TurmoilLoad {
     pub messages: u64,
     /// The bytes of one message.
     pub bytes: usize,
-    /// How long the hosts take for it, in simulated milliseconds.
+    /// How long the simulation goes on, in simulated milliseconds: its steps.
     pub millis: u64,
     /// The latency of every message, from and to, in microseconds.
     pub latency_us: (u64, u64),
 }
 
-const PORT: u16 = 4222;
+/// What the bare simulation has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TurmoilDone {
+    /// Messages that arrived, at the hub and at the hosts.
+    pub messages: u64,
+    /// Steps of a simulated millisecond each.
+    pub steps: u64,
+}
 
-/// Runs it. Each host sends its share of the messages, evenly over the time; the hub sends each back. Returns how many
-/// messages were received.
-pub fn turmoil_floor(seed: u64, load: TurmoilLoad) -> u64 {
+const PORT: u16 = 4222;
+/// As on the stage with a network.
+const TICK: Duration = Duration::from_millis(1);
+
+/// Runs it. Each host sends its share of the messages, evenly over the time; the hub sends each back. A share is a whole
+/// number of messages, and one at least.
+pub fn turmoil_floor(seed: u64, load: TurmoilLoad) -> TurmoilDone {
     let TurmoilLoad { hosts, messages, bytes, millis, latency_us } = load;
     let mut sim = turmoil::Builder::new()
         .rng_seed(seed)
         .epoch(SystemTime::UNIX_EPOCH)
-        .simulation_duration(Duration::from_millis(millis) + Duration::from_mins(1))
+        .tick_duration(TICK)
+        .simulation_duration(Duration::MAX)
         .min_message_latency(Duration::from_micros(latency_us.0))
         .max_message_latency(Duration::from_micros(latency_us.1.max(latency_us.0)))
         .tcp_capacity(1 << 14)
@@ -51,25 +63,25 @@ pub fn turmoil_floor(seed: u64, load: TurmoilLoad) -> u64 {
             });
         }
     });
-    let received = Arc::new(AtomicU64::new(0));
+    let back = Arc::new(AtomicU64::new(0));
     for host in 0..hosts {
         // There and back.
-        let share = (messages / 2 / hosts.max(1)).max(1);
-        let received = Arc::clone(&received);
+        let share = (messages / 2 / hosts).max(1);
+        let back = Arc::clone(&back);
         sim.client(format!("host-{host}"), async move {
+            let began = tokio::time::Instant::now();
             let (mut reader, mut writer) = TcpStream::connect(("hub", PORT)).await?.into_split();
             let sending = tokio::spawn(async move {
                 let message = vec![b'x'; bytes];
                 for number in 0..share {
+                    // At its time, not so long after the one before: what a timer is late would add up.
+                    tokio::time::sleep_until(began + Duration::from_millis(millis * number / share)).await;
                     if writer.write_all(&message).await.is_err() {
                         return;
                     }
-                    if number % (share / millis.max(1) + 1) == 0 {
-                        tokio::time::sleep(Duration::from_millis((millis / share).max(1))).await;
-                    }
                 }
                 // Kept open until everything has come back.
-                tokio::time::sleep(Duration::from_mins(1)).await;
+                std::future::pending::<()>().await;
             });
             let mut buffer = vec![0; 1 << 16];
             let mut left = share * bytes as u64;
@@ -80,16 +92,20 @@ pub fn turmoil_floor(seed: u64, load: TurmoilLoad) -> u64 {
                 }
                 left = left.saturating_sub(length);
             }
-            received.fetch_add(share - left.div_ceil(bytes as u64), Ordering::Relaxed);
+            back.fetch_add(share - left.div_ceil(bytes.max(1) as u64), Ordering::Relaxed);
             sending.abort();
-            // As long as the simulation it stands beside.
-            let elapsed = turmoil::elapsed();
-            tokio::time::sleep(Duration::from_millis(millis).saturating_sub(elapsed)).await;
             Ok(())
         });
     }
-    sim.run().expect("a bare simulation has nothing that fails");
-    received.load(Ordering::Relaxed)
+    let mut steps = 0;
+    loop {
+        steps += 1;
+        let idle = sim.step().expect("a bare simulation has nothing that fails");
+        if idle && steps >= millis {
+            break;
+        }
+    }
+    TurmoilDone { messages: 2 * back.load(Ordering::Relaxed), steps }
 }
 
 #[cfg(test)]
@@ -97,8 +113,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_message_comes_back() {
-        let load = TurmoilLoad { hosts: 4, messages: 800, bytes: 100, millis: 50, latency_us: (100, 900) };
-        assert_eq!(turmoil_floor(1, load), 400);
+    fn every_message_comes_back_in_about_the_time() {
+        for messages in [80, 800, 80_000] {
+            let load = TurmoilLoad { hosts: 4, messages, bytes: 100, millis: 500, latency_us: (100, 900) };
+            let done = turmoil_floor(1, load);
+            assert_eq!(done.messages, messages);
+            assert!((500..=520).contains(&done.steps), "{done:?}");
+        }
     }
 }

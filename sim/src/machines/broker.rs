@@ -47,7 +47,7 @@ impl Stage<'_> {
         let refused = match self.send_to_broker(node, message) {
             Handed::Taken => {
                 self.tell(node, What::Sent(message));
-                self.watch.message();
+                self.watch.message(0);
                 return Ok(());
             }
             Handed::Full => PublishError::Full,
@@ -65,7 +65,7 @@ impl Stage<'_> {
         }
         let receivers = self.receivers(message);
         for node in &receivers {
-            self.watch.message();
+            self.watch.message(0);
             self.send_to_host(*node, message);
         }
         if receivers.is_empty()
@@ -87,15 +87,10 @@ impl Stage<'_> {
         let mut replicas: Vec<(u8, Vec<Node>)> = Vec::new();
         for node in &self.broker.connected {
             match &self.programs[*node] {
-                Program::Coordinator(coordinator) => {
-                    if is_shared || (!is_task && coordinator.is_own(subject)) {
-                        receivers.push(*node);
-                    }
-                }
-                Program::Worker(worker) if is_ping => {
-                    let _ = worker;
+                Program::Coordinator(coordinator) if is_shared || (!is_task && coordinator.is_own(subject)) => {
                     receivers.push(*node);
                 }
+                Program::Worker(_) if is_ping => receivers.push(*node),
                 Program::Worker(worker) if is_task && worker.takes_tasks() => {
                     if !worker.spec.replicated {
                         receivers.push(*node);

@@ -10,6 +10,7 @@ use super::{BROKER, Next, Program, Stage, millis};
 use crate::event::Message;
 
 /// A host's connection, the last of several.
+#[expect(clippy::struct_excessive_bools, reason = "two facts for each of the two sides, in any combination")]
 #[derive(Clone, Debug, Default)]
 pub(super) struct Connection {
     /// How many there have been.

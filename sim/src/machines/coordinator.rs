@@ -13,7 +13,7 @@ use quorate_runtime::bus::PublishError;
 use super::client::ExchangeId;
 use super::links::Node;
 use super::{Next, Program, Stage, millis};
-use crate::event::{self, Body, Message, Reply, What};
+use crate::event::{self, Body, Event, Message, Reply, What};
 use crate::instance;
 use crate::random::{Random, Stream};
 use crate::scenario;
@@ -153,13 +153,10 @@ impl Stage<'_> {
                 Output::Drained => drained = true,
             }
         }
-        // Taken out for the look of those who watch, and put back.
-        let Program::Coordinator(coordinator) = &mut self.programs[node] else { return };
-        let Some(process) = coordinator.process.take() else { return };
-        self.tell(node, What::CoordinatorSettled(clock, &process.machine));
-        if let Some(coordinator) = self.coordinator(node) {
-            coordinator.process = Some(process);
-        }
+        let Program::Coordinator(coordinator) = &self.programs[node] else { return };
+        let Some(process) = &coordinator.process else { return };
+        let what = What::CoordinatorSettled(clock, &process.machine);
+        self.watch.event(&Event { at: self.now, host: self.hosts[node], what });
         if drained {
             self.coordinator_stopped(node);
         } else {
@@ -221,9 +218,9 @@ impl Stage<'_> {
         if coordinator.process.is_none() {
             return;
         }
-        let token = message.subject.strip_prefix(&coordinator.inbox).map(str::to_owned);
+        let token = message.subject.strip_prefix(&coordinator.inbox);
         self.tell(node, What::Received(message));
-        let task = token.as_deref().and_then(|token| token.parse().ok()).map(TaskId);
+        let task = token.and_then(|token| token.parse().ok()).map(TaskId);
         let input = match &message.body {
             Body::Result(result) if task.is_some() || token.is_none() => Input::Result(WorkerResult {
                 worker: result.worker.clone(),

@@ -36,18 +36,18 @@ pub(super) enum Fate {
 #[derive(Debug)]
 pub(super) struct Links {
     nodes: usize,
-    links: Vec<Link>,
+    all: Vec<Link>,
     latency_us: (u64, u64),
     random: Random,
 }
 
 impl Links {
     pub(super) fn new(nodes: usize, network: Network, random: Random) -> Self {
-        Self { nodes, links: vec![Link::default(); nodes * nodes], latency_us: network.latency_us, random }
+        Self { nodes, all: vec![Link::default(); nodes * nodes], latency_us: network.latency_us, random }
     }
 
     fn link(&mut self, from: Node, to: Node) -> &mut Link {
-        &mut self.links[from * self.nodes + to]
+        &mut self.all[from * self.nodes + to]
     }
 
     /// Sends a message now.
@@ -72,16 +72,16 @@ impl Links {
 
     /// Whether a message would get through now.
     pub(super) fn is_open(&self, from: Node, to: Node) -> bool {
-        let link = &self.links[from * self.nodes + to];
+        let link = &self.all[from * self.nodes + to];
         link.blocked == 0 && link.held == 0
     }
 
     pub(super) fn is_held(&self, from: Node, to: Node) -> bool {
-        self.links[from * self.nodes + to].held > 0
+        self.all[from * self.nodes + to].held > 0
     }
 
     pub(super) fn is_blocked(&self, from: Node, to: Node) -> bool {
-        self.links[from * self.nodes + to].blocked > 0
+        self.all[from * self.nodes + to].blocked > 0
     }
 
     pub(super) fn block(&mut self, from: Node, to: Node, begins: bool) {

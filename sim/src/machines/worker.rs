@@ -12,7 +12,7 @@ use quorate_core::worker::{self, Input, JobId, Output, WorkResult, Worker};
 
 use super::links::Node;
 use super::{Next, Program, Stage, millis};
-use crate::event::{Body, Message, What, WorkerResult};
+use crate::event::{Body, Event, Message, What, WorkerResult};
 use crate::host::Host;
 use crate::instance;
 use crate::mischief::{Mischiefs, Tampered};
@@ -191,12 +191,10 @@ impl Stage<'_> {
                 Output::Drained => drained = true,
             }
         }
-        // Taken out for the look of those who watch, and put back.
-        let Some(process) = self.worker(node).and_then(|worker| worker.process.take()) else { return };
-        self.tell(node, What::WorkerSettled(clock, &process.machine));
-        if let Some(worker) = self.worker(node) {
-            worker.process = Some(process);
-        }
+        let Program::Worker(worker) = &self.programs[node] else { return };
+        let Some(process) = &worker.process else { return };
+        let what = What::WorkerSettled(clock, &process.machine);
+        self.watch.event(&Event { at: self.now, host: self.hosts[node], what });
         if drained {
             self.worker_stopped(node);
         } else {

@@ -109,7 +109,7 @@ impl Client {
             let number = self.clients.asked.fetch_add(1, Ordering::Relaxed);
             let asked = Asked { number, coordinator: Host::Coordinator(coordinator), place, request: request.clone() };
             teller.tell(self.host, What::Asked(&asked));
-            teller.message();
+            teller.message(body.len());
             let exchange = timeout(self.clients.patience, self.exchange(number, coordinator, body.clone()));
             let reply = match gives_up {
                 None => exchange.await,
@@ -118,8 +118,8 @@ impl Client {
                     Err(_) => return teller.tell(self.host, What::Vanished(number)),
                 },
             };
-            let reply = if let Some(reply) = reply.ok().flatten() {
-                teller.message();
+            let reply = if let Some((reply, length)) = reply.ok().flatten() {
+                teller.message(length);
                 reply
             } else {
                 // Told, whatever comes of it.
@@ -137,9 +137,9 @@ impl Client {
         }
     }
 
-    /// One request and its response; `None` if there is none. Every other request prefers a connection that is open
+    /// One request and its response, with its length; `None` if there is none. Every other request prefers a connection that is open
     /// already, and leaves its own open.
-    async fn exchange(&self, number: u32, coordinator: u8, body: String) -> Option<Reply> {
+    async fn exchange(&self, number: u32, coordinator: u8, body: String) -> Option<(Reply, usize)> {
         let keeps = number % 2 == 1;
         let kept = if keeps { self.kept().get_mut(&coordinator).and_then(Vec::pop) } else { None };
         let mut connection = match kept {

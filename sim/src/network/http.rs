@@ -47,8 +47,8 @@ impl Connection {
         !self.sender.is_closed()
     }
 
-    /// Asks, and reads the whole response.
-    pub(super) async fn ask(&mut self, body: String, keep_alive: bool) -> anyhow::Result<Reply> {
+    /// Asks, and reads the whole response. Returns it with the length of its body.
+    pub(super) async fn ask(&mut self, body: String, keep_alive: bool) -> anyhow::Result<(Reply, usize)> {
         self.sender.ready().await?;
         let request = http::Request::post("/request")
             .header(HOST, &self.authority)
@@ -59,9 +59,10 @@ impl Connection {
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|seconds| seconds.to_str().ok()?.parse().ok());
         let status = response.status().as_u16();
         let body = response.into_body().collect().await?.to_bytes();
+        let length = body.len();
         let body = serde_json::from_slice(&body)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
-        Ok(Reply::Http { status, retry_after, body })
+        Ok((Reply::Http { status, retry_after, body }, length))
     }
 }
 

@@ -68,7 +68,7 @@ struct HostTap {
 
 impl BusTap for HostTap {
     fn sent(&self, subject: &str, reply: Option<&str>, payload: &Bytes) {
-        self.teller.message();
+        self.teller.message(subject.len() + payload.len());
         self.teller.tell(self.host, What::Sent(&decode::message(subject, reply, payload)));
     }
 
@@ -77,7 +77,7 @@ impl BusTap for HostTap {
     }
 
     fn received(&self, message: &Message) {
-        self.teller.message();
+        self.teller.message(message.subject.len() + message.payload.len());
         let received = if message.no_responders {
             decode::no_responders(&message.subject)
         } else {

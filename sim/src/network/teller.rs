@@ -42,10 +42,17 @@ impl Teller {
         }
     }
 
-    /// Counts a message that the network carried.
-    pub(super) fn message(&self) {
+    /// Counts a message of so many bytes that the network carried.
+    pub(super) fn message(&self, bytes: usize) {
         if let Some(watch) = &mut *self.watch() {
-            watch.message();
+            watch.message(bytes);
+        }
+    }
+
+    /// Counts a tick of the network's clock.
+    pub(super) fn step(&self) {
+        if let Some(watch) = &mut *self.watch() {
+            watch.step();
         }
     }
 

@@ -128,6 +128,7 @@ impl<'a> Play<'a> {
     }
 
     fn step(&mut self) {
+        self.teller.step();
         self.teller.set_now(self.sim.elapsed());
         if let Some(links) = &mut self.links {
             links.weather(&mut self.sim);

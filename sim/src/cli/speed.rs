@@ -1,0 +1,240 @@
+//! `speed`: how fast each depth plays, beside a floor that does as much and nothing with it.
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::io::{self, Write as _};
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use clap::Args;
+use quorate_sim::floor::{TurmoilLoad, heap_floor, turmoil_floor};
+use quorate_sim::host::Host;
+use quorate_sim::{Depth, Report, Scenario};
+
+use super::play::play;
+use super::range::Seeds;
+use super::{Verdict, command};
+
+/// For each seed on the network, so many are played with machines: they take about as long.
+const MACHINES_PER_NETWORK: u64 = 50;
+
+/// What the program says at the end of the command's help.
+const EXPLANATION: &str = "\
+Everything is played in this process and on one core: nothing happens at the same time. In each round both sides of a \
+comparison do the same work, and in the next one in the other order, so that what else the machine does falls on both. \
+The first pass over the seeds is not timed.
+
+  machines  against a heap of timed events that do nothing, with as many events as the stage makes steps
+  network   against hosts that send messages through a hub on turmoil and do nothing with them: for each seed with \
+as many hosts and messages, of the mean size, in as many simulated milliseconds and with the same latency";
+
+/// The flags of `speed`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXPLANATION)]
+pub(super) struct SpeedArgs {
+    /// Seeds to play on the network, from A up to but without B; with machines, fifty times as many from A on
+    #[arg(long, value_name = "A..B", default_value = "0..10")]
+    seeds: Seeds,
+
+    /// How often to measure; the table shows medians
+    #[arg(long, value_name = "N", default_value = "5")]
+    rounds: NonZeroUsize,
+}
+
+pub(super) fn speed(args: &SpeedArgs) -> anyhow::Result<Verdict> {
+    let network = args.seeds.0.clone();
+    let count = network.end - network.start;
+    let end = network.start.saturating_add(count.saturating_mul(MACHINES_PER_NETWORK));
+    let rounds = args.rounds.get();
+    let mut out = io::stdout().lock();
+    writeln!(out, "one process, one core; medians of {rounds} rounds, with the lowest and the highest\n")?;
+    write!(out, "{}", machines(network.start..end, rounds)?)?;
+    writeln!(out)?;
+    out.flush()?;
+    write!(out, "{}", on_network(network, rounds)?)?;
+    Ok(Verdict::Well)
+}
+
+/// A run is worth timing only if it goes on to its end.
+fn whole(seed: u64, depth: Depth) -> anyhow::Result<Report> {
+    let report = play(&Scenario::generate(seed), depth, None);
+    ensure!(
+        report.violation.is_none(),
+        "seed {seed} breaks an invariant, and a run ends there; see {}",
+        command(&["--seed".to_owned(), seed.to_string()], depth)
+    );
+    Ok(report)
+}
+
+fn machines(seeds: Range<u64>, rounds: usize) -> anyhow::Result<String> {
+    let (mut events, mut steps) = (0, Vec::new());
+    for seed in seeds.clone() {
+        let report = whole(seed, Depth::Machines)?;
+        events += report.events;
+        steps.push((seed, report.steps));
+    }
+    let all: u64 = steps.iter().map(|(_, steps)| steps).sum();
+    let stage = || {
+        for seed in seeds.clone() {
+            black_box(play(&Scenario::generate(seed), Depth::Machines, None));
+        }
+    };
+    let floor = || {
+        for (seed, steps) in &steps {
+            black_box(heap_floor(*seed, *steps));
+        }
+    };
+    let times = alternately(rounds, stage, floor);
+    let mut text = format!("machines: {} seeds, {events} events in {all} steps\n", steps.len());
+    table(
+        &mut text,
+        "heap",
+        &times,
+        &[("events/s", Some(events as f64), None), ("steps/s", Some(all as f64), Some(all as f64))],
+    );
+    Ok(text)
+}
+
+fn on_network(seeds: Range<u64>, rounds: usize) -> anyhow::Result<String> {
+    let mut loads = Vec::new();
+    let (mut messages, mut bytes, mut steps) = (0, 0, 0);
+    for seed in seeds.clone() {
+        let report = whole(seed, Depth::Network)?;
+        let scenario = Scenario::generate(seed);
+        loads.push((seed, load(&scenario, &report)));
+        messages += report.messages;
+        bytes += report.bytes;
+        steps += report.steps;
+    }
+    // What the floor carries is rounded to whole shares of its hosts.
+    let done: Vec<_> = loads.iter().map(|(seed, load)| apart(*seed, *load)).collect();
+    let floor_messages: u64 = done.iter().map(|done| done.messages).sum();
+    let floor_steps: u64 = done.iter().map(|done| done.steps).sum();
+    let stage = || {
+        for seed in seeds.clone() {
+            black_box(play(&Scenario::generate(seed), Depth::Network, None));
+        }
+    };
+    let floor = || {
+        for (seed, load) in &loads {
+            black_box(apart(*seed, *load));
+        }
+    };
+    let times = alternately(rounds, stage, floor);
+    let mut text = format!(
+        "network: {} seeds, {messages} messages of {} bytes in the mean, {} simulated seconds; the floor carries \
+         {floor_messages} in {}\n",
+        loads.len(),
+        bytes / messages.max(1),
+        steps / 1000,
+        floor_steps / 1000,
+    );
+    table(
+        &mut text,
+        "turmoil",
+        &times,
+        &[
+            ("messages/s", Some(messages as f64), Some(floor_messages as f64)),
+            ("simulated s/s", Some(steps as f64 / 1000.0), Some(floor_steps as f64 / 1000.0)),
+        ],
+    );
+    Ok(text)
+}
+
+/// What turmoil has to do for a run, at the least.
+fn load(scenario: &Scenario, report: &Report) -> TurmoilLoad {
+    TurmoilLoad {
+        hosts: scenario.hosts().filter(|host| *host != Host::Broker).count() as u64,
+        messages: report.messages,
+        bytes: (report.bytes / report.messages.max(1)).max(1) as usize,
+        // A step on the network is a millisecond.
+        millis: report.steps,
+        latency_us: scenario.cluster.network.latency_us,
+    }
+}
+
+/// The floor in a thread of its own, as the network's runs are.
+fn apart(seed: u64, load: TurmoilLoad) -> quorate_sim::floor::TurmoilDone {
+    thread::scope(|scope| scope.spawn(|| turmoil_floor(seed, load)).join().expect("nothing fails there"))
+}
+
+/// How long the stage and the floor took in each round.
+fn alternately(rounds: usize, stage: impl Fn(), floor: impl Fn()) -> Vec<(Duration, Duration)> {
+    let timed = |work: &dyn Fn()| {
+        let began = Instant::now();
+        work();
+        began.elapsed()
+    };
+    let round = |round: usize| {
+        if round.is_multiple_of(2) {
+            let stage = timed(&stage);
+            (stage, timed(&floor))
+        } else {
+            let floor = timed(&floor);
+            (timed(&stage), floor)
+        }
+    };
+    (0..rounds).map(round).collect()
+}
+
+/// A line for each unit: how much of it the stage did in a second, how much the floor did, and the share of the one in the
+/// other, where both have it.
+fn table(text: &mut String, floor: &str, times: &[(Duration, Duration)], units: &[(&str, Option<f64>, Option<f64>)]) {
+    let _ = writeln!(text, "{:<14} {:>12} {:>14}  stage / floor", "", "stage", format!("{floor} floor"));
+    for (unit, stage, floor) in units {
+        let rate = |count: Option<f64>, time: Duration| count.map(|count| count / time.as_secs_f64().max(1e-9));
+        let stages: Vec<f64> = times.iter().filter_map(|(time, _)| rate(*stage, *time)).collect();
+        let floors: Vec<f64> = times.iter().filter_map(|(_, time)| rate(*floor, *time)).collect();
+        let ratios: Vec<f64> = stages.iter().zip(&floors).map(|(stage, floor)| stage / floor).collect();
+        let shown =
+            |rates: &[f64]| spread(rates).map_or_else(|| "-".to_owned(), |(_, median, _)| format!("{median:.0}"));
+        let ratio = spread(&ratios)
+            .map_or_else(|| "-".to_owned(), |(low, median, high)| format!("{median:.4} ({low:.4} to {high:.4})"));
+        let _ = writeln!(text, "{unit:<14} {:>12} {:>14}  {ratio}", shown(&stages), shown(&floors));
+    }
+}
+
+/// The lowest, the median and the highest; `None` of nothing.
+fn spread(numbers: &[f64]) -> Option<(f64, f64, f64)> {
+    let mut sorted = numbers.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    let (low, high) = (*sorted.first()?, *sorted.last()?);
+    let median =
+        if sorted.len().is_multiple_of(2) { f64::midpoint(sorted[middle - 1], sorted[middle]) } else { sorted[middle] };
+    Some((low, median, high))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(spread(&[]), None);
+        assert_eq!(spread(&[3.0]), Some((3.0, 3.0, 3.0)));
+        assert_eq!(spread(&[9.0, 1.0, 2.0]), Some((1.0, 2.0, 9.0)));
+        assert_eq!(spread(&[9.0, 1.0, 2.0, 4.0]), Some((1.0, 3.0, 9.0)));
+    }
+
+    #[test]
+    fn a_ratio_is_of_one_round() {
+        let seconds = |stage, floor| (Duration::from_secs(stage), Duration::from_secs(floor));
+        let mut text = String::new();
+        let times = [seconds(10, 1), seconds(20, 4), seconds(10, 2)];
+        table(&mut text, "heap", &times, &[("events/s", Some(100.0), None), ("steps/s", Some(40.0), Some(40.0))]);
+        let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines[1], ["events/s", "10", "-", "-"]);
+        assert_eq!(lines[2], ["steps/s", "4", "20", "0.2000", "(0.1000", "to", "0.2000)"]);
+    }
+
+    #[test]
+    fn rounds_change_their_order() {
+        let order = std::cell::RefCell::new(String::new());
+        alternately(3, || order.borrow_mut().push('s'), || order.borrow_mut().push('f'));
+        assert_eq!(order.into_inner(), "sffssf");
+    }
+}
