@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     fn report(violation: Option<Violation>) -> Report {
-        Report { hash: 0, events: 1, messages: 0, reached: Reached::default(), violation }
+        Report { hash: 0, events: 1, steps: 0, messages: 0, reached: Reached::default(), violation }
     }
 
     fn plan(seeds: Range<u64>, jobs: usize, max_failures: usize) -> Plan {

@@ -111,7 +111,7 @@ mod tests {
         }
         let violation =
             violation.map(|text| Violation { checker: "answers", at: 1_500_000_000, text: text.to_owned() });
-        Report { hash: 0, events: 10, messages: 3, reached: set, violation }
+        Report { hash: 0, events: 10, steps: 0, messages: 3, reached: set, violation }
     }
 
     #[test]

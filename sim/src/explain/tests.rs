@@ -75,7 +75,7 @@ fn timeline(events: &[(u64, Host, What<'_>)], violation: Option<Violation>) -> T
         for (millis, host, what) in events {
             listener(&Event { at: millis * MS, host: *host, what: *what });
         }
-        Report { hash: 0, events: 0, messages: 0, reached: Reached::default(), violation }
+        Report { hash: 0, events: 0, steps: 0, messages: 0, reached: Reached::default(), violation }
     };
     record(&scenario, Depth::Machines, play).0
 }
