@@ -248,7 +248,7 @@ mod tests {
         run.drive(Input::Cancel(Ticket(1)));
         run.result(1, "a", Ok(number("1")));
         run.result(2, "a", Ok(number("1")));
-        run.objects("never asked or was answered before");
+        run.objects("went away before");
     }
 
     #[test]

@@ -427,7 +427,7 @@ mod tests {
     }
 
     fn http(status: u16) -> Reply {
-        Reply::Http { status, retry_after: None, body: serde_json::Value::Null }
+        Reply::Http { status, retry_after: None, body: String::new() }
     }
 
     /// A client that asks every `pause_ms`, five times, at a rate of ten per second and three at once.
