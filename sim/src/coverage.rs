@@ -329,6 +329,7 @@ impl Coverage {
             Reply::Ended(Err(_)) => false,
             Reply::Http { status, body, .. } => {
                 self.reached.insert_if(Sometimes::RateLimited, *status == 429);
+                let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
                 *status == 200 && body["missing"].as_array().is_some_and(Vec::is_empty)
             }
         };

@@ -162,8 +162,8 @@ pub enum Reply {
         status: u16,
         /// The header `Retry-After`, in seconds.
         retry_after: Option<u64>,
-        /// The body.
-        body: serde_json::Value,
+        /// The body, as it came.
+        body: String,
     },
     /// No response: the coordinator could not be reached, the connection broke, or nothing came for very long.
     Lost,

@@ -200,6 +200,7 @@ fn a_cluster_without_faults_answers_everything() {
     assert_eq!(replies.len(), scenario.requests.len() + 2);
     for (number, reply) in &replies {
         let Reply::Http { status: 200, body, .. } = reply else { panic!("{number}: {reply:?}") };
+        let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
         assert_eq!((&body["expected"], &body["succeeded"]), (&3.into(), &3.into()), "{number}: {body}");
         assert_eq!(body["status"], "complete");
         assert_eq!(body["worker_responses"].as_array().map(Vec::len), Some(3));

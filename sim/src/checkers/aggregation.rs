@@ -3,47 +3,28 @@
 //! That holds for the value, the counts, the status, the spread, the tie and who was excluded; with fewer usable values
 //! than required there is no answer, and a failure is the one that its reasons make.
 
-use std::collections::BTreeMap;
-
 use quorate_core::aggregate::Exclusion;
-use quorate_core::coordinator::{Input, Undelivered, UndeliveredCause};
+use quorate_core::coordinator::{Undelivered, UndeliveredCause};
 use quorate_core::outcome::{Answer, Cause, Failure, Observation, Outcome, Status};
-use quorate_core::time::Timestamp;
 use quorate_core::value::Value;
 
 use super::arithmetic::{Reference, aggregate};
-use super::ledger::{Asking, Fact, Ledger, Source};
+use super::ledger::{Asking, Fact, Source, Told};
 use super::terms::{Terms, strategy_name};
 use super::{Checker, Context};
-use crate::event::{Event, What};
-use crate::host::Host;
+use crate::event::Event;
 
 #[derive(Debug)]
 pub(super) struct Aggregation {
-    ledger: Ledger,
     terms: Terms,
     may_cordon: bool,
-    buses: BTreeMap<Host, Bus>,
-}
-
-/// What a coordinator knows of its bus.
-#[derive(Debug, Default)]
-struct Bus {
-    is_up: bool,
-    last_down: Option<Timestamp>,
-    /// Whether it went or came since the coordinator last settled.
-    changed: bool,
-    /// What could not be delivered since the coordinator last settled.
-    undelivered: Vec<Undelivered>,
 }
 
 pub(super) fn new(context: &Context<'_>) -> Aggregation {
     let settings = &context.scenario.cluster.settings;
     Aggregation {
-        ledger: Ledger::new(context),
         terms: Terms::of_settings(settings),
         may_cordon: settings.cordon_below.is_some(),
-        buses: BTreeMap::new(),
     }
 }
 
@@ -53,7 +34,10 @@ struct Case<'a> {
     may_cordon: bool,
     asking: &'a Asking,
     outcome: &'a Outcome,
-    bus: Option<&'a Bus>,
+    /// Whether the bus was down at some time while it was in flight.
+    bus_was_down: bool,
+    /// What the bus said of its task, if it ended by that.
+    undelivered: Option<Undelivered>,
 }
 
 impl Case<'_> {
@@ -120,7 +104,7 @@ impl Case<'_> {
             return Err("a task that reached nobody was answered".to_owned());
         }
         let told = Undelivered { task: self.asking.task, cause };
-        if self.bus.is_none_or(|bus| !bus.undelivered.contains(&told)) {
+        if self.undelivered != Some(told) {
             return Err(format!("nobody said that its task was undelivered for {cause:?}"));
         }
         Ok(())
@@ -162,15 +146,8 @@ impl Case<'_> {
         } else {
             Failure::InsufficientResponses { usable, required }
         };
-        let with_outage = if at_deadline { Failure::BusDown } else { without_outage };
-        let submitted = self.asking.submitted;
-        let (was_down, changed) = match self.bus {
-            Some(bus) => (!bus.is_up || bus.last_down.is_some_and(|down| down >= submitted), bus.changed),
-            None => (true, true),
-        };
-        let expected = if was_down { with_outage } else { without_outage };
-        // What happened to the bus just now may have happened before or after the end.
-        if failure == expected || (changed && (failure == with_outage || failure == without_outage)) {
+        let expected = if at_deadline && self.bus_was_down { Failure::BusDown } else { without_outage };
+        if failure == expected {
             return Ok(());
         }
         Err(format!("it was to fail with {expected:?}"))
@@ -197,41 +174,25 @@ fn status(outcome: &Outcome) -> Status {
 }
 
 impl Checker for Aggregation {
-    fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
-        match event.what {
-            What::Started { .. } => drop(self.buses.insert(event.host, Bus::default())),
-            What::CoordinatorInput(now, input) => {
-                let bus = self.buses.entry(event.host).or_default();
-                match input {
-                    Input::BusUp => (bus.is_up, bus.changed) = (true, true),
-                    Input::BusDown => (bus.is_up, bus.changed, bus.last_down) = (false, true, Some(now)),
-                    Input::Undelivered(undelivered) => bus.undelivered.push(*undelivered),
-                    _ => {}
-                }
-            }
-            _ => {}
-        }
-        if let Some(Fact::Answered { source: Source::Ended { asking, is_first: true, .. }, outcome, .. }) =
-            self.ledger.event(event)
-        {
-            let terms = self.terms.with(&asking.overrides);
-            let bus = self.buses.get(&event.host);
-            Case { terms, may_cordon: self.may_cordon, asking: &asking, outcome, bus }.check()?;
-        }
-        if let What::CoordinatorSettled(..) = event.what
-            && let Some(bus) = self.buses.get_mut(&event.host)
-        {
-            bus.changed = false;
-            bus.undelivered.clear();
-        }
+    fn event(&mut self, _: &Event<'_>) -> Result<(), String> {
         Ok(())
+    }
+
+    fn fact(&mut self, fact: &Fact<'_>) -> Result<(), String> {
+        let Told::Answered { source: Source::Ended { asking, is_first: true, undelivered, .. }, outcome, .. } = fact.what
+        else {
+            return Ok(());
+        };
+        let terms = self.terms.with(&asking.overrides);
+        let bus_was_down = fact.book.bus_was_down(asking.submitted);
+        Case { terms, may_cordon: self.may_cordon, asking, outcome, bus_was_down, undelivered: *undelivered }.check()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use quorate_core::aggregate::{Spread, Strategy};
-    use quorate_core::coordinator::Output;
+    use quorate_core::coordinator::{Input, Output};
     use quorate_core::id::TaskId;
     use quorate_core::policy::Overrides;
     use rust_decimal::Decimal;

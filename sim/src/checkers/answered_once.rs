@@ -9,21 +9,19 @@ use std::time::Duration;
 use quorate_core::outcome::{Cause, Outcome};
 use quorate_core::time::Timestamp;
 
-use super::ledger::{Asking, Caller, Fact, Ledger, Recipient, Source};
+use super::ledger::{Asking, Caller, Fact, Source, Told};
 use super::terms::{Terms, slack};
 use super::{Checker, Context};
-use crate::event::{Event, What};
+use crate::event::Event;
 
 #[derive(Debug)]
 pub(super) struct AnsweredOnce {
-    ledger: Ledger,
     terms: Terms,
     slack: Duration,
 }
 
 pub(super) fn new(context: &Context<'_>) -> AnsweredOnce {
     AnsweredOnce {
-        ledger: Ledger::new(context),
         terms: Terms::of_settings(&context.scenario.cluster.settings),
         slack: slack(context.depth),
     }
@@ -38,34 +36,25 @@ struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    fn check(&self, to: &Recipient, source: &Source) -> Result<(), String> {
+    fn check(&self, to: Option<&Caller>, source: &Source) -> Result<(), String> {
         let Outcome { request, .. } = self.outcome.as_ref();
-        let caller = match to {
-            Recipient::Waiting(caller) => Some(caller),
-            Recipient::Gone { may_have_ended: true } => None,
-            Recipient::Gone { may_have_ended: false } => {
-                return Err(format!("one who took the question for {request} back is answered"));
-            }
-            Recipient::Nobody => {
-                return Err(format!("{request} is answered to one who never asked or was answered before"));
-            }
+        let Some(caller) = to else {
+            return Err(format!("{request} is answered to one who never asked, was answered before or went away before"));
         };
         match source {
             Source::Nowhere => return Err(format!("{request} ends, but it is neither in flight nor remembered")),
             Source::Replayed(told) => {
                 self.is_same(told)?;
-                if let Some(caller) = caller {
-                    self.is_at_once(caller)?;
-                }
+                self.is_at_once(caller)?;
             }
-            Source::Ended { asking, is_first, told } => {
+            Source::Ended { asking, is_first, told, .. } => {
                 self.is_in_time(asking)?;
                 if !is_first {
                     self.is_same(told)?;
                 }
             }
         }
-        caller.map_or(Ok(()), |caller| self.is_what_was_asked(caller))
+        self.is_what_was_asked(caller)
     }
 
     fn is_same(&self, told: &Arc<Outcome>) -> Result<(), String> {
@@ -76,7 +65,7 @@ impl Answer<'_> {
     }
 
     fn is_at_once(&self, caller: &Caller) -> Result<(), String> {
-        if caller.is_new && self.now.since(caller.submitted) <= self.slack {
+        if self.now.since(caller.submitted) <= self.slack {
             return Ok(());
         }
         Err(format!("what is remembered of {} was told late", self.outcome.request))
@@ -107,59 +96,39 @@ impl Answer<'_> {
     }
 }
 
-fn check_refused(to: &Recipient, now: Timestamp, slack: Duration) -> Result<(), String> {
-    match to {
-        Recipient::Waiting(caller) if caller.is_new && now.since(caller.submitted) <= slack => Ok(()),
-        Recipient::Gone { may_have_ended: true } => Ok(()),
-        Recipient::Waiting(caller) => Err(format!("{:?} is refused late", caller.query)),
-        Recipient::Gone { .. } | Recipient::Nobody => {
-            Err("one is refused who never asked, or was answered, or went away before".to_owned())
-        }
-    }
-}
-
 impl Checker for AnsweredOnce {
-    fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
-        match event.what {
-            What::Stopped => {
-                if let Some(caller) = self.ledger.book(event.host).and_then(|book| book.waiting()) {
-                    return Err(format!("{} stopped, and did not answer {:?}", event.host, caller.query));
-                }
-            }
-            What::Ended => {
-                return match self.ledger.anyone_waiting() {
-                    Some((host, caller)) => Err(format!(
-                        "{host} was asked {:?} ({:?}) at {:?} of its clock and never answered",
-                        caller.query, caller.id, caller.submitted
-                    )),
-                    None => Ok(()),
-                };
-            }
-            _ => {}
-        }
-        let (terms, slack) = (self.terms, self.slack);
-        match self.ledger.event(event) {
-            None | Some(Fact::Asked(_)) => Ok(()),
-            Some(Fact::AskedByNobody(task)) => {
+    fn event(&mut self, _: &Event<'_>) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn fact(&mut self, fact: &Fact<'_>) -> Result<(), String> {
+        let Fact { now, .. } = *fact;
+        match fact.what {
+            Told::Asked { .. } | Told::Joined(_) => Ok(()),
+            Told::AskedByNobody(task) => {
                 Err(format!("{} is asked of the workers, but nobody asked for it", task.request))
             }
-            Some(Fact::TicketReused(ticket)) => Err(format!("{ticket:?} is given to two at once")),
-            Some(Fact::Overlooked(ticket)) => {
+            Told::TicketReused(ticket) => Err(format!("{ticket:?} is given to two at once")),
+            Told::Overlooked(ticket) => {
                 Err(format!("{ticket:?} was neither refused nor answered, and waits for no request"))
             }
-            Some(Fact::Refused { to, .. }) => check_refused(&to, now(event), slack),
-            Some(Fact::Answered { to, source, outcome }) => {
-                Answer { now: now(event), terms, slack, outcome }.check(&to, &source)
+            Told::Refused { to: Some(caller), at_once, .. } => {
+                if at_once && now.since(caller.submitted) <= self.slack {
+                    return Ok(());
+                }
+                Err(format!("{:?} is refused late", caller.query))
             }
+            Told::Refused { to: None, .. } => {
+                Err("one is refused who never asked, or was answered, or went away before".to_owned())
+            }
+            Told::Answered { to, source, outcome } => {
+                Answer { now, terms: self.terms, slack: self.slack, outcome }.check(to, source)
+            }
+            Told::Unanswered { by, caller } => Err(format!(
+                "{by} was asked {:?} ({:?}) at {:?} of its clock and never answered",
+                caller.query, caller.id, caller.submitted
+            )),
         }
-    }
-}
-
-/// The time on the clock of the host that gives an output.
-fn now(event: &Event<'_>) -> Timestamp {
-    match event.what {
-        What::CoordinatorOutput(now, _) => now,
-        _ => Timestamp::MAX,
     }
 }
 
@@ -172,6 +141,7 @@ mod tests {
     use super::super::support::{COORDINATOR, Run, number, result, scenario, submit, submit_with};
     use super::*;
     use crate::Depth;
+    use crate::event::What;
 
     fn run() -> Run {
         let mut run = Run::new(&scenario(), Depth::Machines, new);
@@ -245,7 +215,7 @@ mod tests {
         let mut stopped = run();
         stopped.drive(submit(1, "a"));
         stopped.at(COORDINATOR, What::Stopped);
-        stopped.objects("did not answer");
+        stopped.objects("never answered");
     }
 
     #[test]
@@ -278,7 +248,7 @@ mod tests {
         run.drive(Input::Cancel(Ticket(1)));
         run.result(1, "a", Ok(number("1")));
         run.result(2, "a", Ok(number("1")));
-        run.objects("never asked or was answered before");
+        run.objects("went away before");
     }
 
     #[test]
@@ -293,7 +263,7 @@ mod tests {
         });
         run.put(Input::Result(result(1, "a", Ok(number("1")))));
         run.drive(Input::Result(result(2, "a", Ok(number("1")))));
-        run.objects("back is answered");
+        run.objects("went away before");
     }
 
     #[test]

@@ -10,6 +10,9 @@ use quorate_core::aggregate::Exclusion;
 use quorate_core::coordinator::{Output, Refusal};
 use quorate_core::outcome::{Answer, Failure, Observation, Outcome, Status};
 use quorate_core::value::Value;
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json, json};
 
 use super::terms::{Terms, strategy_name, strategy_named};
@@ -52,6 +55,8 @@ struct Response<'a> {
     status: u16,
     retry_after: Option<u64>,
     body: &'a Json,
+    /// The body as it came: its numbers have all their digits.
+    text: &'a str,
 }
 
 impl Open {
@@ -103,7 +108,8 @@ impl Http {
             Reply::Ended(reply) if candidates.any(|said| said == reply) => Ok(()),
             Reply::Ended(reply) => Err(format!("no answer of the coordinator is {reply:?}")),
             Reply::Http { status, retry_after, body } => {
-                let response = Response { status: *status, retry_after: *retry_after, body };
+                let json: Json = serde_json::from_str(body).unwrap_or_default();
+                let response = Response { status: *status, retry_after: *retry_after, body: &json, text: body };
                 check_form(response)?;
                 if self.is_of_http_itself(at, open, response) {
                     return Ok(());
@@ -156,7 +162,7 @@ impl Http {
 
 /// What every response has: an error says its own code, and when to ask again if that helps.
 fn check_form(response: Response<'_>) -> Result<(), String> {
-    let Response { status, retry_after, body } = response;
+    let Response { status, retry_after, body, .. } = response;
     let error = body["error"].as_str();
     let waits = match (status, error) {
         (200, None) => return if retry_after.is_none() { Ok(()) } else { Err("an answer with Retry-After".to_owned()) },
@@ -181,7 +187,7 @@ fn check_form(response: Response<'_>) -> Result<(), String> {
 
 /// Whether a response says what the machine said.
 fn check_said(response: Response<'_>, said: &Said) -> Result<(), String> {
-    let Response { status, body, .. } = response;
+    let Response { status, body, text, .. } = response;
     let (expected_status, word, outcome) = match said {
         Err(refusal) => {
             let (status, word) = match refusal {
@@ -216,10 +222,59 @@ fn check_said(response: Response<'_>, said: &Said) -> Result<(), String> {
             return Err(format!("{field} was to be {expected}"));
         }
     }
-    let Ok(answer) = &outcome.verdict else { return Ok(()) };
+    let Ok(answer) = &outcome.verdict else { return check_digits(text, outcome, None) };
     for (field, expected) in &answered(answer) {
         if body.get(field) != Some(expected) {
             return Err(format!("{field} was to be {expected}"));
+        }
+    }
+    check_digits(text, outcome, Some(answer))
+}
+
+/// The numbers of a body, as they were written.
+#[derive(Deserialize)]
+struct Numbers<'a> {
+    #[serde(borrow)]
+    final_value: Option<&'a RawValue>,
+    #[serde(borrow)]
+    spread: Option<Extremes<'a>>,
+    #[serde(borrow)]
+    worker_responses: Vec<SaidValue<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Extremes<'a> {
+    #[serde(borrow)]
+    min: &'a RawValue,
+    #[serde(borrow)]
+    max: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct SaidValue<'a> {
+    #[serde(borrow)]
+    value: Option<&'a RawValue>,
+}
+
+/// Every digit of every number is that of the machine, of which a JSON value keeps as many as a float has.
+fn check_digits(text: &str, outcome: &Outcome, answer: Option<&Answer>) -> Result<(), String> {
+    let numbers: Numbers<'_> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let is = |raw: Option<&RawValue>, number: Decimal| {
+        let written = raw.and_then(|raw| Decimal::from_str_exact(raw.get()).ok());
+        if written == Some(number) { Ok(()) } else { Err(format!("{raw:?} was to be {number} to the last digit")) }
+    };
+    if let Some(answer) = answer {
+        if let Value::Number(number) = answer.value {
+            is(numbers.final_value, number)?;
+        }
+        if let (Some(said), Some(spread)) = (&numbers.spread, &answer.spread) {
+            is(Some(said.min), spread.min)?;
+            is(Some(said.max), spread.max)?;
+        }
+    }
+    for (said, observation) in numbers.worker_responses.iter().zip(&outcome.observations) {
+        if let Ok(Value::Number(number)) = observation.observed {
+            is(said.value, number)?;
         }
     }
     Ok(())
@@ -383,8 +438,8 @@ mod tests {
         run
     }
 
-    fn http(status: u16, retry_after: Option<u64>, body: Json) -> Reply {
-        Reply::Http { status, retry_after, body }
+    fn http(status: u16, retry_after: Option<u64>, body: impl ToString) -> Reply {
+        Reply::Http { status, retry_after, body: body.to_string() }
     }
 
     fn error(status: u16, word: &str, evidence: bool) -> Json {
@@ -396,6 +451,14 @@ mod tests {
     #[test]
     fn an_answer_says_what_the_machine_said() {
         run(Some(Ok(outcome())), &http(200, None, body())).finds_nothing();
+    }
+
+    #[test]
+    fn every_digit_counts() {
+        let text = body().to_string();
+        let other = text.replace("\"final_value\":42000.5", "\"final_value\":42000.5000000000000000001");
+        assert_ne!(text, other);
+        run(Some(Ok(outcome())), &http(200, None, other)).objects("to the last digit");
     }
 
     #[test]

@@ -1,23 +1,24 @@
 //! Who asked what of the coordinators, and what became of it, as their inputs and outputs tell.
 //!
 //! A coordinator may be told several things before its outputs are looked at. Its outputs are in the order of what
-//! caused them, so what an output tells is true of the moment when its cause was handled: whatever was caused before
-//! has been told before. Only cancelling and joining leave no output; they are entered when they are told.
+//! caused them, and whatever is due comes before an input of the same time. So once a coordinator has settled, what it
+//! was told is gone through once more: up to what caused its first output, then up to what caused the next. Each
+//! [`Fact`] is told as of then.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_core::coordinator::{Input, Output, Refusal, Submit, Task};
-use quorate_core::id::{RequestId, TaskId, Ticket};
+use quorate_core::coordinator::{Input, Output, PresenceState, Refusal, Submit, Task, Undelivered};
+use quorate_core::id::{RequestId, TaskId, Ticket, WorkerId};
 use quorate_core::outcome::{Cause, Failure, Outcome};
 use quorate_core::policy::Overrides;
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
 
 use super::Context;
-use super::terms::slack;
+use super::hosts::entry;
 use crate::event::{Event, What};
 use crate::host::Host;
 use crate::trace::TraceHash;
@@ -25,10 +26,10 @@ use crate::trace::TraceHash;
 /// A map with a hash that is the same in every run.
 pub(super) type Map<K, V> = HashMap<K, V, BuildHasherDefault<TraceHash>>;
 
-/// The books on all coordinators.
+/// The books on all coordinators, by number.
 #[derive(Debug)]
 pub(super) struct Ledger {
-    books: BTreeMap<Host, Book>,
+    books: Vec<Option<Book>>,
     memory: Terms,
 }
 
@@ -37,75 +38,46 @@ pub(super) struct Ledger {
 struct Terms {
     keep: Duration,
     most: usize,
-    /// How far the time of an end may be known amiss.
-    slack: Duration,
 }
 
 /// One who asked.
 #[derive(Clone, Debug)]
-pub(super) struct Caller {
+pub(crate) struct Caller {
     pub(super) ticket: Ticket,
     pub(super) id: Option<RequestId>,
     pub(super) query: Query,
     pub(super) overrides: Overrides,
     pub(super) submitted: Timestamp,
-    /// Whether the bus was up when it asked.
-    pub(super) bus_up: bool,
-    /// Whether the coordinator was draining when it asked.
-    pub(super) draining: bool,
-    /// How many requests had been cancelled by then since the coordinator last settled.
-    cancelled_before: usize,
-    /// Whether it asked since the coordinator last settled.
-    pub(super) is_new: bool,
-    /// The request that it waits for, as far as is known.
+    /// The request that it waits for.
     waits_for: Option<RequestId>,
 }
 
 /// A request in flight.
 #[derive(Clone, Debug)]
-pub(super) struct Asking {
+pub(crate) struct Asking {
     pub(super) request: RequestId,
     pub(super) query: Query,
     pub(super) overrides: Overrides,
     pub(super) submitted: Timestamp,
     pub(super) task: TaskId,
     pub(super) callers: Vec<Ticket>,
+    /// Who has answered it, as far as the coordinator was told before.
+    answered: Vec<WorkerId>,
 }
 
 /// What an id stands for.
 #[derive(Clone, Debug)]
-pub(super) struct Remembered {
+pub(crate) struct Remembered {
     pub(super) query: Query,
     /// What a retry gets; `None` if it is asked anew.
     pub(super) outcome: Option<Arc<Outcome>>,
     ended: Timestamp,
     number: u64,
-    /// How far its number may be amiss.
-    unsure: usize,
-}
-
-/// How sure it is that an id is remembered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Certainty {
-    No,
-    Perhaps,
-    Yes,
-}
-
-/// Who gets an answer.
-#[derive(Debug)]
-pub(super) enum Recipient {
-    /// One who waits.
-    Waiting(Caller),
-    /// One who went away since the coordinator last settled; whether the request may have ended before that.
-    Gone { may_have_ended: bool },
-    /// Nobody who asked and was not answered.
-    Nobody,
 }
 
 /// Where an outcome comes from.
 #[derive(Debug)]
-pub(super) enum Source {
+pub(crate) enum Source {
     /// A request that was in flight has ended.
     Ended {
         asking: Arc<Asking>,
@@ -113,101 +85,146 @@ pub(super) enum Source {
         is_first: bool,
         /// What was told first.
         told: Arc<Outcome>,
+        /// What the bus said of its task, if it ended by that.
+        undelivered: Option<Undelivered>,
     },
-    /// It is remembered.
+    /// It was told before, and is told at once to one who asks again.
     Replayed(Arc<Outcome>),
     /// Neither.
     Nowhere,
 }
 
-/// What an event tells about requests.
+/// Something that is known of a coordinator's requests, and all that was known before it.
 #[derive(Debug)]
-pub(super) enum Fact<'a> {
+pub(crate) struct Fact<'a> {
+    /// When the coordinator's output told it, on its own clock.
+    pub(super) now: Timestamp,
+    pub(super) book: &'a Book,
+    pub(super) what: Told<'a>,
+}
+
+/// What is known of a request.
+#[derive(Debug)]
+pub(crate) enum Told<'a> {
     /// A request was accepted, and is asked by this task.
-    Asked(&'a Task),
+    Asked { by: &'a Caller, task: &'a Task },
     /// A task was published for the first time that nobody asked for.
     AskedByNobody(&'a Task),
+    /// One more waits for a request in flight.
+    Joined(&'a Asking),
     /// A ticket was given that is in use.
     TicketReused(Ticket),
-    /// A request was refused.
-    Refused { to: Recipient, refusal: &'a Refusal },
-    /// A request ended with an outcome.
-    Answered { to: Recipient, source: Source, outcome: &'a Arc<Outcome> },
-    /// The coordinator has settled, and this one who asked was neither refused, nor asked for, nor joined a request.
+    /// A request was refused: `to` whom, if it was waiting, and whether it had asked just then.
+    Refused { to: Option<&'a Caller>, at_once: bool, refusal: &'a Refusal },
+    /// A request ended with an outcome; `to` is whoever waited.
+    Answered { to: Option<&'a Caller>, source: &'a Source, outcome: &'a Arc<Outcome> },
+    /// One who asked was neither refused, nor asked for, nor joined a request.
     Overlooked(Ticket),
+    /// The coordinator has stopped or the run has ended, and this one still waits.
+    Unanswered { by: Host, caller: &'a Caller },
+}
+
+/// What a coordinator was told.
+#[derive(Debug)]
+enum Step {
+    Submit(Submit),
+    Cancel(Ticket),
+    Result { request: RequestId, worker: WorkerId, task: Option<TaskId> },
+    Undelivered(Undelivered),
+    Presence { worker: WorkerId, is_farewell: bool },
+    BusUp,
+    BusDown,
+    Drain,
 }
 
 /// What is known of one coordinator.
 #[derive(Debug)]
-pub(super) struct Book {
+pub(crate) struct Book {
     terms: Terms,
     bus_up: bool,
+    last_bus_down: Option<Timestamp>,
     draining: bool,
+    /// When each worker said last that it goes away.
+    farewells: Map<WorkerId, Timestamp>,
     callers: Map<Ticket, Caller>,
     askings: Map<RequestId, Asking>,
     remembered: VecDeque<(RequestId, u64)>,
     by_id: Map<RequestId, Remembered>,
     next: u64,
-    /// What happened since the coordinator last settled.
-    lately: Lately,
-}
-
-#[derive(Debug, Default)]
-struct Lately {
-    /// Who asked.
-    new: Vec<Ticket>,
-    /// Who went away, and whether its request may have ended before that.
-    gone: Vec<(Caller, bool)>,
-    /// What ended.
-    ended: Vec<(Arc<Asking>, Arc<Outcome>)>,
-    /// What came to be remembered.
-    remembered: Vec<RequestId>,
-    /// Which requests callers joined.
-    joined: Vec<RequestId>,
-    /// What ended because nobody waited for it any more, unless it had ended before.
-    cancelled: Vec<Asking>,
-    /// Whether something happened by which a request may have ended.
-    may_have_ended: bool,
+    /// What it was told and did since it last settled, as far as that has not been gone through.
+    steps: VecDeque<(Timestamp, Step)>,
+    outputs: VecDeque<(Timestamp, Output)>,
+    /// What ended last since then.
+    ending: Option<(Arc<Asking>, Arc<Outcome>)>,
 }
 
 impl Ledger {
     pub(super) fn new(context: &Context<'_>) -> Self {
         let settings = &context.scenario.cluster.settings;
-        let memory = Terms {
-            keep: Duration::from_millis(settings.remember_ms),
-            most: settings.max_remembered,
-            slack: slack(context.depth),
-        };
-        Self { books: BTreeMap::new(), memory }
+        let memory = Terms { keep: Duration::from_millis(settings.remember_ms), most: settings.max_remembered };
+        Self { books: Vec::new(), memory }
     }
 
-    pub(super) fn book(&self, host: Host) -> Option<&Book> {
-        self.books.get(&host)
-    }
-
-    /// Some caller who waits, and whom.
-    pub(super) fn anyone_waiting(&self) -> Option<(Host, &Caller)> {
-        self.books.iter().find_map(|(host, book)| Some((*host, book.waiting()?)))
-    }
-
-    /// Enters an event.
+    /// Enters an event, and tells what is known by it.
     #[inline]
-    pub(super) fn event<'a>(&mut self, event: &Event<'a>) -> Option<Fact<'a>> {
-        match event.what {
-            What::CoordinatorInput(now, input) => self.open(event.host).input(now, input),
-            What::CoordinatorOutput(_, output) => self.open(event.host).output(output),
-            What::CoordinatorSettled(..) => self.books.get_mut(&event.host)?.settled(),
-            What::Started { .. } | What::Crashed | What::Stopped => {
-                self.books.remove(&event.host);
-                None
+    pub(super) fn event<E>(
+        &mut self,
+        event: &Event<'_>,
+        tell: &mut impl FnMut(&Fact<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match (event.what, event.host) {
+            (What::CoordinatorInput(now, input), Host::Coordinator(number)) => {
+                self.open(number).steps.push_back((now, Step::of(input)));
             }
-            _ => None,
+            (What::CoordinatorOutput(now, output), Host::Coordinator(number)) => {
+                self.open(number).outputs.push_back((now, output.clone()));
+            }
+            (What::CoordinatorSettled(now, _), Host::Coordinator(number)) => {
+                return self.open(number).settle(now, tell);
+            }
+            (What::Started { .. } | What::Crashed, Host::Coordinator(number)) => *entry(&mut self.books, number) = None,
+            (What::Stopped, Host::Coordinator(number)) => {
+                if let Some(book) = entry(&mut self.books, number).take() {
+                    return book.unanswered(event.host, tell);
+                }
+            }
+            (What::Ended, _) => {
+                for (number, book) in (0..).zip(&self.books) {
+                    book.as_ref().map_or(Ok(()), |book| book.unanswered(Host::Coordinator(number), tell))?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, number: u8) -> &mut Book {
+        let terms = self.memory;
+        entry(&mut self.books, number).get_or_insert_with(|| Book::new(terms))
+    }
+}
+
+impl Step {
+    fn of(input: &Input) -> Self {
+        match input {
+            Input::Submit(submit) => Self::Submit(submit.clone()),
+            Input::Cancel(ticket) => Self::Cancel(*ticket),
+            Input::Result(result) => {
+                Self::Result { request: result.request.clone(), worker: result.worker.clone(), task: result.task }
+            }
+            Input::Undelivered(undelivered) => Self::Undelivered(*undelivered),
+            Input::Presence(presence) => {
+                let is_farewell = presence.state != PresenceState::Live;
+                Self::Presence { worker: presence.worker.clone(), is_farewell }
+            }
+            Input::BusUp => Self::BusUp,
+            Input::BusDown => Self::BusDown,
+            Input::Drain => Self::Drain,
         }
     }
 
-    fn open(&mut self, host: Host) -> &mut Book {
-        let terms = self.memory;
-        self.books.entry(host).or_insert_with(|| Book::new(terms))
+    fn is_submit_of(&self, ticket: Ticket) -> bool {
+        matches!(self, Self::Submit(submit) if submit.ticket == ticket)
     }
 }
 
@@ -216,22 +233,31 @@ impl Book {
         Self {
             terms,
             bus_up: false,
+            last_bus_down: None,
             draining: false,
+            farewells: Map::default(),
             callers: Map::default(),
             askings: Map::default(),
             remembered: VecDeque::new(),
             by_id: Map::default(),
             next: 0,
-            lately: Lately::default(),
+            steps: VecDeque::new(),
+            outputs: VecDeque::new(),
+            ending: None,
         }
     }
 
-    pub(super) fn waiting(&self) -> Option<&Caller> {
-        self.callers.values().min_by_key(|caller| caller.ticket)
+    pub(super) fn is_bus_up(&self) -> bool {
+        self.bus_up
     }
 
-    pub(super) fn caller(&self, ticket: Ticket) -> Option<&Caller> {
-        self.callers.get(&ticket)
+    /// Whether the bus has been down at some time since `since`.
+    pub(super) fn bus_was_down(&self, since: Timestamp) -> bool {
+        !self.bus_up || self.last_bus_down.is_some_and(|down| down >= since)
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining
     }
 
     pub(super) fn in_flight(&self) -> usize {
@@ -242,103 +268,112 @@ impl Book {
         self.askings.get(id)
     }
 
-    /// How many requests were cancelled between a caller's asking and now.
-    pub(super) fn cancelled_since(&self, caller: &Caller) -> usize {
-        self.lately.cancelled.len().saturating_sub(caller.cancelled_before)
+    /// What is remembered under this id at `now`.
+    pub(super) fn remembered(&self, id: &RequestId, now: Timestamp) -> Option<&Remembered> {
+        self.by_id.get(id).filter(|remembered| {
+            let later = (self.next - remembered.number - 1) as usize;
+            later < self.terms.most && now.since(remembered.ended) < self.terms.keep
+        })
     }
 
-    /// The queries that an id stood for until they were cancelled, since the coordinator last settled.
-    pub(super) fn cancelled_lately(&self, id: &RequestId) -> impl Iterator<Item = &Query> {
-        self.lately.cancelled.iter().filter(move |asking| asking.request == *id).map(|asking| &asking.query)
-    }
-
-    /// How many have asked the same since the coordinator last settled, and may have joined a request.
-    pub(super) fn alike_lately(&self, caller: &Caller) -> usize {
-        let new = self.lately.new.iter().filter_map(|ticket| self.callers.get(ticket));
-        new.filter(|new| new.waits_for.is_none() && new.id == caller.id && new.query == caller.query).count()
-    }
-
-    /// How many callers have gone since the coordinator last settled.
-    pub(super) fn gone_lately(&self) -> usize {
-        self.lately.gone.len()
-    }
-
-    /// The requests that were joined since the coordinator last settled.
-    pub(super) fn joined_lately(&self) -> impl Iterator<Item = &Asking> {
-        self.lately.joined.iter().filter_map(|id| self.askings.get(id))
-    }
-
-    /// Whether an ended request was or is remembered under this id at `now`.
-    pub(super) fn remembered(&self, id: &RequestId, now: Timestamp) -> Option<(&Remembered, Certainty)> {
-        let remembered = self.by_id.get(id)?;
-        let age = now.since(remembered.ended);
-        let later = (self.next - remembered.number - 1) as usize;
-        let unsure = remembered.unsure + self.lately.remembered.len();
-        let certainty = if later >= self.terms.most.saturating_add(unsure) || age >= self.terms.keep + self.terms.slack
-        {
-            Certainty::No
-        } else if later + unsure < self.terms.most && age + self.terms.slack < self.terms.keep {
-            Certainty::Yes
-        } else {
-            Certainty::Perhaps
-        };
-        Some((remembered, certainty))
-    }
-
-    fn input<'a>(&mut self, now: Timestamp, input: &'a Input) -> Option<Fact<'a>> {
-        match input {
-            Input::Submit(submit) => return self.submit(now, submit),
-            Input::Cancel(ticket) => self.cancel(now, *ticket),
-            Input::Result(_) | Input::Undelivered(_) | Input::Presence(_) => self.lately.may_have_ended = true,
-            Input::BusUp => self.bus_up = true,
-            Input::BusDown => self.bus_up = false,
-            Input::Drain => self.draining = true,
+    fn unanswered<E>(&self, by: Host, tell: &mut impl FnMut(&Fact<'_>) -> Result<(), E>) -> Result<(), E> {
+        match self.callers.values().min_by_key(|caller| caller.ticket) {
+            Some(caller) => self.tell(Timestamp::MAX, Told::Unanswered { by, caller }, tell),
+            None => Ok(()),
         }
-        None
     }
 
-    fn submit(&mut self, now: Timestamp, submit: &Submit) -> Option<Fact<'static>> {
-        let asking = submit.id.as_ref().and_then(|id| self.askings.get_mut(id));
-        let joined = asking.filter(|asking| asking.query == submit.query);
-        let waits_for = joined.map(|asking| {
-            asking.callers.push(submit.ticket);
-            asking.request.clone()
-        });
-        self.lately.joined.extend(waits_for.clone());
-        self.lately.new.push(submit.ticket);
-        let caller = Caller {
-            ticket: submit.ticket,
-            id: submit.id.clone(),
-            query: submit.query.clone(),
-            overrides: submit.overrides,
-            submitted: now,
-            bus_up: self.bus_up,
-            draining: self.draining,
-            cancelled_before: self.lately.cancelled.len(),
-            is_new: true,
-            waits_for,
-        };
-        self.callers.insert(submit.ticket, caller).map(|before| Fact::TicketReused(before.ticket))
+    #[inline]
+    fn tell<E>(
+        &self,
+        now: Timestamp,
+        what: Told<'_>,
+        tell: &mut impl FnMut(&Fact<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        tell(&Fact { now, book: self, what })
     }
 
-    fn cancel(&mut self, now: Timestamp, ticket: Ticket) {
-        let Some(caller) = self.callers.remove(&ticket) else { return };
-        if let Some(request) = &caller.waits_for {
-            self.leave(now, &request.clone(), ticket);
+    fn settle<E>(&mut self, now: Timestamp, tell: &mut impl FnMut(&Fact<'_>) -> Result<(), E>) -> Result<(), E> {
+        while let Some((now, output)) = self.outputs.pop_front() {
+            match output {
+                Output::Publish(task) if task.attempt == 1 => self.asked(now, &task, tell)?,
+                Output::Publish(_) | Output::Drained => {}
+                Output::Answer { ticket, reply: Ok(outcome) } => self.answered(now, ticket, &outcome, tell)?,
+                Output::Answer { ticket, reply: Err(refusal) } => self.refused(now, ticket, &refusal, tell)?,
+            }
         }
-        let may_have_ended = self.lately.may_have_ended || caller.is_new;
-        self.lately.gone.push((caller, may_have_ended));
+        while !self.steps.is_empty() {
+            self.pass(now, tell)?;
+        }
+        self.ending = None;
+        Ok(())
+    }
+
+    /// Goes past the next thing that the coordinator was told, of which no output came.
+    fn pass<E>(&mut self, now: Timestamp, tell: &mut impl FnMut(&Fact<'_>) -> Result<(), E>) -> Result<(), E> {
+        let Some((at, step)) = self.steps.pop_front() else { return Ok(()) };
+        match step {
+            Step::Submit(submit) => {
+                let mut caller = self.caller(at, submit, now, tell)?;
+                let ticket = caller.ticket;
+                let joined = caller.id.as_ref().filter(|id| self.is_asking(id, &caller.query)).cloned();
+                caller.waits_for.clone_from(&joined);
+                self.callers.insert(ticket, caller);
+                if let Some(asking) = joined.as_ref().and_then(|id| self.askings.get_mut(id)) {
+                    asking.callers.push(ticket);
+                }
+                return match joined.as_ref().and_then(|id| self.askings.get(id)) {
+                    Some(asking) => self.tell(now, Told::Joined(asking), tell),
+                    None => self.tell(now, Told::Overlooked(ticket), tell),
+                };
+            }
+            Step::Cancel(ticket) => {
+                if let Some(caller) = self.callers.remove(&ticket) {
+                    self.leave(at, &caller);
+                }
+            }
+            Step::Result { request, worker, task } => {
+                if let Some(asking) = self.askings.get_mut(&request)
+                    && task.is_none_or(|task| task == asking.task)
+                {
+                    asking.answered.push(worker);
+                }
+            }
+            Step::Presence { worker, is_farewell: true } => drop(self.farewells.insert(worker, at)),
+            Step::Undelivered(_) | Step::Presence { .. } => {}
+            Step::BusUp => self.bus_up = true,
+            Step::BusDown => (self.bus_up, self.last_bus_down) = (false, Some(at)),
+            Step::Drain => self.draining = true,
+        }
+        Ok(())
+    }
+
+    fn is_asking(&self, id: &RequestId, query: &Query) -> bool {
+        self.askings.get(id).is_some_and(|asking| asking.query == *query)
+    }
+
+    fn caller<E>(
+        &self,
+        submitted: Timestamp,
+        submit: Submit,
+        now: Timestamp,
+        tell: &mut impl FnMut(&Fact<'_>) -> Result<(), E>,
+    ) -> Result<Caller, E> {
+        let Submit { ticket, id, query, overrides } = submit;
+        if self.callers.contains_key(&ticket) {
+            self.tell(now, Told::TicketReused(ticket), tell)?;
+        }
+        Ok(Caller { ticket, id, query, overrides, submitted, waits_for: None })
     }
 
     /// Takes a caller from its request, which ends with its last one.
-    fn leave(&mut self, now: Timestamp, request: &RequestId, ticket: Ticket) {
-        let Some(asking) = self.askings.get_mut(request) else { return };
-        asking.callers.retain(|waiting| *waiting != ticket);
+    fn leave(&mut self, now: Timestamp, caller: &Caller) {
+        let Some(asking) = caller.waits_for.as_ref().and_then(|request| self.askings.get_mut(request)) else { return };
+        asking.callers.retain(|waiting| *waiting != caller.ticket);
         if asking.callers.is_empty()
-            && let Some(asking) = self.askings.remove(request)
+            && let Some(asking) = caller.waits_for.as_ref().and_then(|request| self.askings.remove(request))
         {
-            self.remember(asking.request.clone(), asking.query.clone(), None, now);
-            self.lately.cancelled.push(asking);
+            self.remember(asking.request, asking.query, None, now);
         }
     }
 
@@ -346,9 +381,8 @@ impl Book {
         let number = self.next;
         self.next += 1;
         self.remembered.push_back((request.clone(), number));
-        self.lately.remembered.push(request.clone());
-        self.by_id.insert(request, Remembered { query, outcome, ended, number, unsure: 0 });
-        // What ended lately is not in order: a few more are kept, of which it is not sure that they are remembered.
+        self.by_id.insert(request, Remembered { query, outcome, ended, number });
+        // A few more are kept, to tell what was to be forgotten from what never was.
         while self.remembered.len() > self.terms.most.saturating_add(64)
             && let Some((oldest, number)) = self.remembered.pop_front()
         {
@@ -358,157 +392,243 @@ impl Book {
         }
     }
 
-    fn output<'a>(&mut self, output: &'a Output) -> Option<Fact<'a>> {
-        match output {
-            Output::Publish(task) if task.attempt == 1 => Some(self.asked(task)),
-            Output::Publish(_) | Output::Drained => None,
-            Output::Answer { ticket, reply: Err(refusal) } => {
-                let to = self.recipient(*ticket, None);
-                if let Recipient::Waiting(Caller { waits_for: Some(request), submitted, .. }) = &to {
-                    let (request, submitted) = (request.clone(), *submitted);
-                    self.leave(submitted, &request, *ticket);
-                }
-                Some(Fact::Refused { to, refusal })
-            }
-            Output::Answer { ticket, reply: Ok(outcome) } => {
-                let source = self.source(*ticket, outcome);
-                let to = self.recipient(*ticket, Some(outcome));
-                Some(Fact::Answered { to, source, outcome })
+    /// Goes up to a question, and takes it.
+    fn up_to<E>(
+        &mut self,
+        now: Timestamp,
+        is_it: impl Fn(&Self, &Step) -> bool,
+        tell: &mut impl FnMut(&Fact<'_>) -> Result<(), E>,
+    ) -> Result<Option<Caller>, E> {
+        while let Some((_, step)) = self.steps.front() {
+            if !is_it(self, step) {
+                self.pass(now, tell)?;
+            } else if let Some((at, Step::Submit(submit))) = self.steps.pop_front() {
+                return self.caller(at, submit, now, tell).map(Some);
             }
         }
+        Ok(None)
+    }
+
+    /// Goes up to the question with this ticket, if that is still ahead.
+    fn up_to_ticket<E>(
+        &mut self,
+        now: Timestamp,
+        ticket: Ticket,
+        tell: &mut impl FnMut(&Fact<'_>) -> Result<(), E>,
+    ) -> Result<Option<Caller>, E> {
+        if !self.steps.iter().any(|(_, step)| step.is_submit_of(ticket)) {
+            return Ok(None);
+        }
+        self.up_to(now, |_, step| step.is_submit_of(ticket), tell)
     }
 
     /// A task is published for the first time: its request was accepted. It is that of the first who asked for it and
     /// did not join a request in flight.
-    fn asked<'a>(&mut self, task: &'a Task) -> Fact<'a> {
-        let asks =
-            |caller: &Caller| caller.query == task.query && caller.id.as_ref().is_none_or(|id| *id == task.request);
-        let is_free = |caller: &Caller| caller.waits_for.is_none();
-        let had_ended = |caller: &Caller| {
-            let asking = caller.waits_for.as_ref().and_then(|request| self.askings.get(request));
-            self.callers.contains_key(&caller.ticket)
-                && asking.is_none_or(|asking| !asking.callers.contains(&caller.ticket))
+    fn asked<E>(
+        &mut self,
+        now: Timestamp,
+        task: &Task,
+        tell: &mut impl FnMut(&Fact<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let asks = |step: &Step| match step {
+            Step::Submit(Submit { id, query, .. }) => {
+                *query == task.query && id.as_ref().is_none_or(|id| *id == task.request)
+            }
+            _ => false,
         };
-        let new = || self.lately.new.iter().filter_map(|ticket| self.callers.get(ticket));
-        let gone = || self.lately.gone.iter().map(|(caller, _)| caller).filter(|caller| caller.is_new);
-        let first = |fits: &dyn Fn(&Caller) -> bool| {
-            let candidates = new().chain(gone()).filter(|caller| asks(caller) && fits(caller));
-            candidates.min_by_key(|caller| self.lately.new.iter().position(|ticket| *ticket == caller.ticket)).cloned()
+        let joins = |book: &Self, step: &Step| match step {
+            Step::Submit(Submit { id: Some(id), query, .. }) => book.is_asking(id, query),
+            _ => false,
         };
-        let Some(caller) = first(&|caller| is_free(caller) || had_ended(caller)).or_else(|| first(&|_| true)) else {
-            return Fact::AskedByNobody(task);
-        };
-        let waits = self.callers.get_mut(&caller.ticket);
-        let is_waiting = waits.is_some();
-        if let Some(waits) = waits {
-            waits.waits_for = Some(task.request.clone());
-        } else if let Some((gone, _)) = self.lately.gone.iter_mut().find(|(gone, _)| gone.ticket == caller.ticket) {
-            // Another may have joined its request before it went away.
-            gone.is_new = false;
+        if !self.steps.iter().any(|(_, step)| asks(step)) {
+            return self.tell(now, Told::AskedByNobody(task), tell);
         }
+        let Some(mut caller) = self.up_to(now, |book, step| asks(step) && !joins(book, step), tell)? else {
+            return self.tell(now, Told::AskedByNobody(task), tell);
+        };
+        self.tell(now, Told::Asked { by: &caller, task }, tell)?;
         let asking = Asking {
             request: task.request.clone(),
             query: task.query.clone(),
             overrides: caller.overrides,
             submitted: caller.submitted,
             task: task.id,
-            callers: if is_waiting { vec![caller.ticket] } else { Vec::new() },
+            callers: vec![caller.ticket],
+            answered: Vec::new(),
         };
-        self.lately.joined.push(task.request.clone());
+        caller.waits_for = Some(task.request.clone());
+        self.callers.insert(caller.ticket, caller);
         self.askings.insert(task.request.clone(), asking);
-        Fact::Asked(task)
+        Ok(())
     }
 
-    fn recipient(&mut self, ticket: Ticket, outcome: Option<&Arc<Outcome>>) -> Recipient {
-        if let Some(caller) = self.callers.remove(&ticket) {
-            return Recipient::Waiting(caller);
+    fn refused<E>(
+        &mut self,
+        now: Timestamp,
+        ticket: Ticket,
+        refusal: &Refusal,
+        tell: &mut impl FnMut(&Fact<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let asks = self.up_to_ticket(now, ticket, tell)?;
+        let at_once = asks.is_some();
+        let to = asks.or_else(|| self.callers.remove(&ticket));
+        self.tell(now, Told::Refused { to: to.as_ref(), at_once, refusal }, tell)?;
+        if let Some(caller) = to {
+            self.leave(now, &caller);
         }
-        let Some(position) = self.lately.gone.iter().position(|(caller, _)| caller.ticket == ticket) else {
-            return Recipient::Nobody;
-        };
-        let (_, may_have_ended) = self.lately.gone.swap_remove(position);
-        let by_time = outcome.is_some_and(|outcome| matches!(outcome.cause, Cause::DeadlinePassed | Cause::Stalled));
-        Recipient::Gone { may_have_ended: may_have_ended || by_time }
+        Ok(())
     }
 
-    fn source(&mut self, ticket: Ticket, outcome: &Arc<Outcome>) -> Source {
+    fn answered<E>(
+        &mut self,
+        now: Timestamp,
+        ticket: Ticket,
+        outcome: &Arc<Outcome>,
+        tell: &mut impl FnMut(&Fact<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let request = &outcome.request;
+        let ending = self.ending.as_ref().filter(|(asking, _)| asking.request == *request);
+        let mut to = None;
+        let source = if let Some((asking, told)) = ending.filter(|(asking, _)| asking.callers.contains(&ticket)) {
+            Source::Ended { asking: Arc::clone(asking), is_first: false, told: Arc::clone(told), undelivered: None }
+        } else if self.askings.contains_key(request) {
+            self.end(now, ticket, outcome, tell)?
+        } else {
+            to = self.up_to_ticket(now, ticket, tell)?;
+            match self.by_id.get(request) {
+                Some(Remembered { outcome: Some(told), .. }) if to.is_some() => Source::Replayed(Arc::clone(told)),
+                _ => Source::Nowhere,
+            }
+        };
+        let to = to.or_else(|| self.callers.remove(&ticket));
+        self.tell(now, Told::Answered { to: to.as_ref(), source: &source, outcome }, tell)
+    }
+
+    /// A request in flight has ended.
+    fn end<E>(
+        &mut self,
+        now: Timestamp,
+        first: Ticket,
+        outcome: &Arc<Outcome>,
+        tell: &mut impl FnMut(&Fact<'_>) -> Result<(), E>,
+    ) -> Result<Source, E> {
+        let place = self.askings.get(&outcome.request).map_or(0, |asking| self.place_of_end(asking, first, outcome));
+        for _ in 0..place {
+            self.pass(now, tell)?;
+        }
+        let Some(asking) = self.askings.remove(&outcome.request) else { return Ok(Source::Nowhere) };
+        let undelivered = match self.steps.front() {
+            Some((_, Step::Undelivered(undelivered))) if undelivered.task == asking.task => Some(*undelivered),
+            _ => None,
+        };
         let is_kept = !matches!(outcome.verdict, Err(Failure::NoWorkers | Failure::BusDown | Failure::Overloaded));
         let kept = is_kept.then(|| Arc::clone(outcome));
-        // It may have ended before its last caller went away, which was told first.
-        let is_this = |asking: &Asking| {
-            asking.request == outcome.request && asking.query == outcome.query && self.lately.may_have_ended
+        let ended = asking.submitted.after(outcome.elapsed);
+        self.remember(asking.request.clone(), asking.query.clone(), kept, ended);
+        let (asking, told) = (Arc::new(asking), Arc::clone(outcome));
+        self.ending = Some((Arc::clone(&asking), Arc::clone(outcome)));
+        Ok(Source::Ended { asking, is_first: true, told, undelivered })
+    }
+
+    /// How many of the things that the coordinator was told come before the end of a request of which `first` is told
+    /// first.
+    fn place_of_end(&self, asking: &Asking, first: Ticket, outcome: &Outcome) -> usize {
+        let all = self.steps.len();
+        let ended = asking.submitted.after(outcome.elapsed);
+        let mut steps = self.steps.iter();
+        let place = match outcome.cause {
+            Cause::Stalled | Cause::DeadlinePassed => steps.position(|(now, _)| *now >= ended),
+            Cause::Undelivered => steps.position(
+                |(_, step)| matches!(step, Step::Undelivered(undelivered) if undelivered.task == asking.task),
+            ),
+            Cause::AllAnswered | Cause::QuorumMet => Some(self.place_of_last_answer(asking, first, outcome)),
         };
-        let waits = self.callers.contains_key(&ticket) && self.askings.contains_key(&outcome.request);
-        let cancelled = self.lately.cancelled.iter().position(is_this).filter(|_| !waits);
-        let asking = if let Some(cancelled) = cancelled {
-            let asking = self.lately.cancelled.swap_remove(cancelled);
-            if let Some(remembered) = self.by_id.get_mut(&outcome.request) {
-                (remembered.outcome, remembered.ended) = (kept, asking.submitted.after(outcome.elapsed));
+        place.unwrap_or(all)
+    }
+
+    /// A request ended by an answer or a farewell: by the last of them that made a difference, before anyone who is told
+    /// went away and after all those who waited and are not told.
+    fn place_of_last_answer(&self, asking: &Asking, first: Ticket, outcome: &Outcome) -> usize {
+        let request = &asking.request;
+        let asks_again = self.outputs.iter().any(
+            |(_, output)| matches!(output, Output::Publish(task) if task.attempt == 1 && task.request == *request),
+        );
+        let next = self.outputs.iter().find_map(|(_, output)| self.place_of_question(output));
+        let mut most = next.unwrap_or(self.steps.len());
+        let mut least = 0;
+        for (place, (_, step)) in self.steps.iter().enumerate() {
+            let Step::Cancel(ticket) = step else { continue };
+            let mut answers = self.outputs.iter().filter_map(|(_, output)| match output {
+                Output::Answer { ticket: to, reply } if to == ticket => Some(reply),
+                _ => None,
+            });
+            if *ticket == first || answers.any(|reply| reply.as_ref().is_ok_and(|told| told.request == *request)) {
+                most = most.min(place);
+            } else if asking.callers.contains(ticket) || !asks_again && self.joins_silently(asking, *ticket) {
+                least = place + 1;
             }
-            Some(asking)
-        } else if let Some(asking) = self.askings.remove(&outcome.request) {
-            let ended = asking.submitted.after(outcome.elapsed);
-            self.remember(asking.request.clone(), asking.query.clone(), kept, ended);
-            Some(asking)
-        } else {
-            None
+        }
+        let is_answer_of = |by: &WorkerId, step: &Step| match step {
+            Step::Result { request: of, worker, task } => {
+                of == request && worker == by && task.is_none_or(|task| task == asking.task)
+            }
+            _ => false,
         };
-        if let Some(asking) = asking {
-            let asking = Arc::new(asking);
-            self.lately.ended.push((Arc::clone(&asking), Arc::clone(outcome)));
-            return Source::Ended { asking, is_first: true, told: Arc::clone(outcome) };
-        }
-        let is_this = |(asking, _): &&(Arc<Asking>, Arc<Outcome>)| asking.request == outcome.request;
-        if let Some((asking, told)) = self.lately.ended.iter().rev().find(is_this) {
-            return Source::Ended { asking: Arc::clone(asking), is_first: false, told: Arc::clone(told) };
-        }
-        match self.by_id.get(&outcome.request) {
-            Some(Remembered { outcome: Some(told), .. }) => Source::Replayed(Arc::clone(told)),
-            _ => Source::Nowhere,
+        let is_farewell_of =
+            |by: &WorkerId, step: &Step| matches!(step, Step::Presence { worker, is_farewell: true } if worker == by);
+        let first = |is_it: &dyn Fn(&Step) -> bool| self.steps.iter().position(|(_, step)| is_it(step));
+        let observed = outcome.observations.iter().map(|observation| &observation.worker);
+        let answers = observed
+            .filter(|worker| !asking.answered.contains(worker))
+            .filter_map(|worker| first(&|step| is_answer_of(worker, step)));
+        let had_gone = |worker: &WorkerId| self.farewells.get(worker).is_some_and(|at| *at >= asking.submitted);
+        let farewells = outcome
+            .missing
+            .iter()
+            .filter(|worker| outcome.cause == Cause::AllAnswered && !had_gone(worker))
+            .filter_map(|worker| first(&|step| is_farewell_of(worker, step)));
+        let causes: Vec<usize> = answers.chain(farewells).collect();
+        let last = causes.iter().copied().filter(|place| (least..most).contains(place)).max();
+        // A worker that began anew has gone, too.
+        let is_of_missing = |place: &usize| match &self.steps[*place].1 {
+            Step::Presence { worker, .. } => outcome.missing.contains(worker),
+            _ => false,
+        };
+        let last = last.or_else(|| (least..most).find(is_of_missing));
+        // An end that fits nobody who is told comes when its cause does, and is told to the wrong ones.
+        last.or_else(|| causes.iter().copied().max()).unwrap_or(most.max(least))
+    }
+
+    /// Which of the questions ahead caused an output, if one alone can have.
+    fn place_of_question(&self, output: &Output) -> Option<usize> {
+        let mut steps = self.steps.iter().map(|(_, step)| step);
+        match output {
+            Output::Answer { ticket, reply: Err(_) } => steps.position(|step| step.is_submit_of(*ticket)),
+            Output::Publish(task) if task.attempt == 1 => {
+                let is_it = |step: &Step| match step {
+                    Step::Submit(Submit { id, query, .. }) => {
+                        id.as_ref() == Some(&task.request) && *query == task.query
+                    }
+                    _ => false,
+                };
+                let is_nameless =
+                    |step: &Step| matches!(step, Step::Submit(Submit { id: None, query, .. }) if *query == task.query);
+                // Others may have joined the request of the same name before it ended.
+                steps.clone().rposition(is_it).or_else(|| steps.position(is_nameless))
+            }
+            _ => None,
         }
     }
 
-    fn settled(&mut self) -> Option<Fact<'static>> {
-        let mut overlooked = None;
-        if !self.lately.new.is_empty() {
-            let is_alone = self.lately.new.len() == 1 && self.lately.gone.is_empty() && !self.lately.may_have_ended;
-            for ticket in std::mem::take(&mut self.lately.new) {
-                let Some(caller) = self.callers.get_mut(&ticket) else { continue };
-                caller.is_new = false;
-                let waits_for = caller.waits_for.clone().or_else(|| caller.id.clone());
-                let asking = waits_for.as_ref().and_then(|request| self.askings.get_mut(request));
-                match asking.filter(|asking| asking.query == caller.query) {
-                    Some(asking) => {
-                        if !asking.callers.contains(&ticket) {
-                            asking.callers.push(ticket);
-                        }
-                        caller.waits_for = waits_for;
-                    }
-                    // Among others it is not told for sure whom it joined: if nobody answers it, that is told in the end.
-                    None if !is_alone => {}
-                    None => overlooked = Some(ticket),
-                }
+    /// Whether one who is still to ask joins a request in flight and hears nothing more.
+    fn joins_silently(&self, asking: &Asking, ticket: Ticket) -> bool {
+        let joins = |(_, step): &(Timestamp, Step)| match step {
+            Step::Submit(submit) => {
+                submit.ticket == ticket && submit.id.as_ref() == Some(&asking.request) && submit.query == asking.query
             }
-        }
-        for request in std::mem::take(&mut self.lately.joined) {
-            // Whoever asked for it went away before it was asked.
-            if self.askings.get(&request).is_some_and(|asking| asking.callers.is_empty())
-                && let Some(asking) = self.askings.remove(&request)
-            {
-                self.remember(asking.request, asking.query, None, asking.submitted);
-            }
-        }
-        // What is cancelled is entered at once, and what ends otherwise when it is told: their order is not known.
-        let unsure = if self.lately.gone.is_empty() { 0 } else { self.lately.remembered.len() };
-        for request in std::mem::take(&mut self.lately.remembered) {
-            if let Some(remembered) = self.by_id.get_mut(&request).filter(|_| unsure > 1) {
-                remembered.unsure = unsure;
-            }
-        }
-        self.lately.gone.clear();
-        self.lately.ended.clear();
-        self.lately.cancelled.clear();
-        self.lately.may_have_ended = false;
-        overlooked.map(Fact::Overlooked)
+            _ => false,
+        };
+        let is_refused = |(_, output): &(Timestamp, Output)| matches!(output, Output::Answer { ticket: to, reply: Err(_) } if *to == ticket);
+        self.steps.iter().any(joins) && !self.outputs.iter().any(is_refused)
     }
 }

@@ -20,6 +20,7 @@ mod together;
 use crate::Depth;
 use crate::event::Event;
 use crate::scenario::Scenario;
+use ledger::{Fact, Ledger};
 
 /// What a checker needs to know before a run.
 #[derive(Clone, Copy, Debug)]
@@ -31,12 +32,21 @@ pub struct Context<'a> {
 }
 
 /// Watches over one invariant.
-pub trait Checker {
+pub(crate) trait Checker {
     /// Judges one event, given all that came before it.
     ///
     /// # Errors
     /// How the invariant is broken.
     fn event(&mut self, event: &Event<'_>) -> Result<(), String>;
+
+    /// Judges what is known of a coordinator's requests once it has settled.
+    ///
+    /// # Errors
+    /// How the invariant is broken.
+    fn fact(&mut self, fact: &Fact<'_>) -> Result<(), String> {
+        let _ = fact;
+        Ok(())
+    }
 }
 
 /// A broken invariant.
@@ -50,8 +60,11 @@ pub struct Violation {
     pub text: String,
 }
 
-/// All checkers, with their names.
-pub(crate) struct Checkers(Vec<(&'static str, Box<dyn Checker + Send>)>);
+/// All checkers, with their names, and the ledger that they share.
+pub(crate) struct Checkers {
+    ledger: Ledger,
+    judges: Vec<(&'static str, Box<dyn Checker + Send>)>,
+}
 
 /// Lists the checkers once: each is a module with a `new(&Context) -> impl Checker`.
 macro_rules! checkers {
@@ -60,8 +73,10 @@ macro_rules! checkers {
 
         impl Checkers {
             pub(crate) fn new(context: &Context<'_>) -> Self {
-                let _ = context;
-                Self(vec![$((stringify!($module), Box::new($module::new(context)))),*])
+                Self {
+                    ledger: Ledger::new(context),
+                    judges: vec![$((stringify!($module), Box::new($module::new(context)))),*],
+                }
             }
         }
     };
@@ -71,7 +86,6 @@ checkers! {
     aggregation,
     answered_once,
     bounds,
-    conformance,
     counters,
     honest_range,
     http,
@@ -87,14 +101,24 @@ checkers! {
     stale,
     wire,
     worker,
+    // The last: where a named invariant is broken, its checker is to be heard.
+    conformance,
 }
 
 impl Checkers {
-    /// Shows an event to every checker; the first that objects is heard.
+    /// Shows an event to every checker, and then what is known by it; the first that objects is heard.
     pub(crate) fn event(&mut self, event: &Event<'_>) -> Result<(), Violation> {
-        for (checker, judge) in &mut self.0 {
+        let Self { ledger, judges } = self;
+        let Some(((model, conformance), named)) = judges.split_last_mut() else { return Ok(()) };
+        for (checker, judge) in named.iter_mut() {
             judge.event(event).map_err(|text| Violation { checker, at: event.at, text })?;
         }
-        Ok(())
+        ledger.event(event, &mut |fact| {
+            for (checker, judge) in named.iter_mut() {
+                judge.fact(fact).map_err(|text| Violation { checker, at: event.at, text })?;
+            }
+            Ok(())
+        })?;
+        conformance.event(event).map_err(|text| Violation { checker: model, at: event.at, text })
     }
 }

@@ -116,7 +116,8 @@ impl Learned {
         }
     }
 
-    fn of_body(status: u16, body: &serde_json::Value) -> Self {
+    fn of_body(status: u16, body: &str) -> Self {
+        let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
         let list = |field: &str| body[field].as_array().cloned().unwrap_or_default();
         let name = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
         Self {
@@ -492,7 +493,7 @@ mod tests {
             Reply::Http {
                 status: 200,
                 retry_after: None,
-                body: json!({"worker_responses": said, "missing": missing, "status": status}),
+                body: json!({"worker_responses": said, "missing": missing, "status": status}).to_string(),
             }
         };
         for (reply, words) in [
@@ -500,10 +501,10 @@ mod tests {
             (body(&["w1", "w2"], &["w3"], "partial"), Some("w3 runs and is not heard")),
             (body(&["w1", "w2", "w3"], &[], "partial"), Some("not complete")),
             (
-                Reply::Http { status: 503, retry_after: Some(1), body: json!({"error": "bus_down"}) },
+                Reply::Http { status: 503, retry_after: Some(1), body: json!({"error": "bus_down"}).to_string() },
                 Some("not answered"),
             ),
-            (Reply::Http { status: 429, retry_after: Some(1), body: json!({}) }, Some("not answered")),
+            (Reply::Http { status: 429, retry_after: Some(1), body: "{}".to_owned() }, Some("not answered")),
         ] {
             let mut run = run_of(&scenario());
             run.asked(1, None, request());

@@ -7,9 +7,11 @@
 use std::collections::BTreeMap;
 
 use quorate_core::coordinator::Refusal;
+use quorate_core::id::RequestId;
 use quorate_core::policy::PolicyError;
+use quorate_core::query::Query;
 
-use super::ledger::{Asking, Book, Caller, Certainty, Fact, Ledger, Recipient, Source};
+use super::ledger::{Asking, Book, Caller, Fact, Source, Told};
 use super::terms::{Faults, Terms};
 use super::{Checker, Context};
 use crate::Depth;
@@ -21,7 +23,6 @@ const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
 #[derive(Debug)]
 pub(super) struct Refusals {
-    ledger: Ledger,
     terms: Terms,
     settings: Settings,
     rates: Option<Rates>,
@@ -31,7 +32,6 @@ pub(super) fn new(context: &Context<'_>) -> Refusals {
     let settings = &context.scenario.cluster.settings;
     let limit = settings.rate_limit.filter(|_| context.depth == Depth::Network);
     Refusals {
-        ledger: Ledger::new(context),
         terms: Terms::of_settings(settings),
         settings: settings.clone(),
         rates: limit.map(Rates::new),
@@ -50,37 +50,27 @@ impl Case<'_> {
         self.terms.with(&caller.overrides).faults(self.settings)
     }
 
-    /// Whether the id of a caller stands for another query.
-    fn conflict(&self, caller: &Caller) -> Certainty {
-        let Some(id) = &caller.id else { return Certainty::No };
-        if self.book.asking(id).is_some_and(|asking| asking.query != caller.query) {
-            return Certainty::Yes;
-        }
-        let remembered = match self.book.remembered(id, caller.submitted) {
-            Some((remembered, certainty)) if remembered.query != caller.query => certainty,
-            _ => Certainty::No,
+    /// The query for which the id of a caller stands already, if it is another.
+    fn conflict(&self, caller: &Caller) -> Option<&Query> {
+        let id = caller.id.as_ref()?;
+        let query = match self.book.asking(id) {
+            Some(asking) => &asking.query,
+            None => &self.book.remembered(id, caller.submitted)?.query,
         };
-        let was_another = self.book.cancelled_lately(id).any(|query| *query != caller.query);
-        if was_another { remembered.max(Certainty::Perhaps) } else { remembered }
+        Some(query).filter(|query| **query != caller.query)
     }
 
     fn check_refused(&self, caller: &Caller, refusal: &Refusal) -> Result<(), String> {
         let faults = self.faults(caller);
         let is_true = match refusal {
             Refusal::Policy(error) => is_fault(error, faults, self.terms.with(&caller.overrides), self.settings),
-            Refusal::Conflict => self.conflict(caller) > Certainty::No,
-            Refusal::Overloaded => {
-                let in_flight = self.book.in_flight() + self.book.cancelled_since(caller);
-                let asking = caller.id.as_ref().and_then(|id| self.book.asking(id));
-                let waiting = asking.map_or(0, |asking| {
-                    asking.callers.len() + self.book.gone_lately() + self.book.alike_lately(caller)
-                });
-                in_flight >= self.settings.max_in_flight
-                    || (asking.is_some() || self.book.cancelled_since(caller) > 0)
-                        && waiting.max(self.book.gone_lately()) >= self.settings.max_waiting
-            }
-            Refusal::Draining => caller.draining,
-            Refusal::BusDown => !caller.bus_up,
+            Refusal::Conflict => self.conflict(caller).is_some(),
+            Refusal::Overloaded => match caller.id.as_ref().and_then(|id| self.book.asking(id)) {
+                Some(asking) => asking.callers.len() >= self.settings.max_waiting,
+                None => self.book.in_flight() >= self.settings.max_in_flight,
+            },
+            Refusal::Draining => self.book.is_draining(),
+            Refusal::BusDown => !self.book.is_bus_up(),
         };
         if !is_true {
             return Err(format!("{:?} ({:?}) is refused without a reason: {refusal}", caller.query, caller.id));
@@ -89,50 +79,53 @@ impl Case<'_> {
         if faults.any() && !matches!(refusal, Refusal::Policy(_)) {
             return Err(format!("{:?} has a bad policy and is refused for something else: {refusal}", caller.query));
         }
+        if matches!(refusal, Refusal::Overloaded | Refusal::Draining | Refusal::BusDown)
+            && let Some(query) = self.conflict(caller)
+        {
+            return Err(format!("{:?} stands for {query:?}, and that is not the reason: {refusal}", caller.id));
+        }
         Ok(())
     }
 
-    /// A request was accepted that nobody had made before.
-    fn check_asked(&self, asking: &Asking, caller: Option<&Caller>) -> Result<(), String> {
-        let Asking { request, .. } = asking;
-        let faults = self.terms.with(&asking.overrides).faults(self.settings);
+    /// A request is accepted.
+    fn check_asked(&self, caller: &Caller, request: &RequestId) -> Result<(), String> {
+        let faults = self.faults(caller);
         if faults.any() {
             return Err(format!("{request} is asked with a bad policy: {faults:?}"));
         }
-        let deserted = self.book.joined_lately().filter(|asking| asking.callers.is_empty()).count();
-        let in_flight = self.book.in_flight().saturating_sub(deserted);
+        let in_flight = self.book.in_flight() + 1;
         if in_flight > self.settings.max_in_flight {
             return Err(format!("{request} is asked, with which {in_flight} are in flight"));
         }
-        let Some(caller) = caller else { return Ok(()) };
-        if caller.draining {
+        if self.book.is_draining() {
             return Err(format!("{request} is asked while draining"));
         }
-        if !caller.bus_up {
+        if !self.book.is_bus_up() {
             return Err(format!("{request} is asked while the bus is down"));
         }
-        // What was cancelled lately may have been remembered before or after.
-        if self.book.gone_lately() == 0
-            && let Some((remembered, Certainty::Yes)) = self.book.remembered(request, asking.submitted)
-        {
-            if remembered.query != asking.query {
-                return Err(format!("{request} is asked, but its id stands for {:?}", remembered.query));
-            }
-            if remembered.outcome.is_some() {
-                return Err(format!("{request} is asked again, but how it ended is remembered"));
-            }
+        if let Some(query) = self.conflict(caller) {
+            return Err(format!("{request} is asked, but its id stands for {query:?}"));
+        }
+        if self.book.remembered(request, caller.submitted).is_some_and(|remembered| remembered.outcome.is_some()) {
+            return Err(format!("{request} is asked again, but how it ended is remembered"));
         }
         Ok(())
     }
 
-    fn check_told(&self, caller: &Caller, request: &str, source: &Source) -> Result<(), String> {
+    /// Not more wait for a request than may.
+    fn check_joined(&self, asking: &Asking) -> Result<(), String> {
+        let (waiting, most) = (asking.callers.len(), self.settings.max_waiting.max(1));
+        if waiting > most {
+            return Err(format!("{waiting} wait for {}, and {most} may", asking.request));
+        }
+        Ok(())
+    }
+
+    fn check_told(&self, caller: &Caller, request: &RequestId, source: &Source) -> Result<(), String> {
         if self.faults(caller).any() {
             return Err(format!("{request} is answered to one with a bad policy"));
         }
-        if matches!(source, Source::Replayed(_))
-            && let Some(id) = &caller.id
-            && matches!(self.book.remembered(id, caller.submitted), Some((_, Certainty::No)) | None)
-        {
+        if matches!(source, Source::Replayed(_)) && self.book.remembered(request, caller.submitted).is_none() {
             return Err(format!("{request} is told from memory, but was to be forgotten"));
         }
         Ok(())
@@ -254,42 +247,20 @@ impl Refusals {
         }
         Ok(())
     }
-
-    /// Not more wait for a request than may.
-    fn check_waiting(&self, host: Host) -> Result<(), String> {
-        let most = self.settings.max_waiting.max(1);
-        let mut joined = self.ledger.book(host).into_iter().flat_map(Book::joined_lately);
-        match joined.find(|asking| asking.callers.len() > most) {
-            Some(asking) => Err(format!("{} wait for {}, and {most} may", asking.callers.len(), asking.request)),
-            None => Ok(()),
-        }
-    }
 }
 
 impl Checker for Refusals {
     fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
-        match event.what {
-            What::CoordinatorInput(..) | What::CoordinatorOutput(..) => {}
-            What::CoordinatorSettled(..) => self.check_waiting(event.host)?,
-            _ => self.check_rate(event)?,
-        }
-        let Some(fact) = self.ledger.event(event) else { return Ok(()) };
-        let (terms, settings) = (self.terms, &self.settings);
-        match fact {
-            Fact::Refused { to: Recipient::Waiting(caller), refusal } => {
-                let Some(book) = self.ledger.book(event.host) else { return Ok(()) };
-                Case { terms, settings, book }.check_refused(&caller, refusal)
-            }
-            Fact::Answered { to: Recipient::Waiting(caller), source, outcome } => {
-                let Some(book) = self.ledger.book(event.host) else { return Ok(()) };
-                Case { terms, settings, book }.check_told(&caller, outcome.request.as_str(), &source)
-            }
-            Fact::Asked(task) => {
-                let Some(book) = self.ledger.book(event.host) else { return Ok(()) };
-                let Some(asking) = book.asking(&task.request) else { return Ok(()) };
-                let caller = asking.callers.first().and_then(|ticket| book.caller(*ticket));
-                Case { terms, settings, book }.check_asked(asking, caller)
-            }
+        self.check_rate(event)
+    }
+
+    fn fact(&mut self, fact: &Fact<'_>) -> Result<(), String> {
+        let case = Case { terms: self.terms, settings: &self.settings, book: fact.book };
+        match fact.what {
+            Told::Refused { to: Some(caller), at_once: true, refusal } => case.check_refused(caller, refusal),
+            Told::Answered { to: Some(caller), source, outcome } => case.check_told(caller, &outcome.request, source),
+            Told::Asked { by, task } => case.check_asked(by, &task.request),
+            Told::Joined(asking) => case.check_joined(asking),
             _ => Ok(()),
         }
     }
@@ -456,7 +427,7 @@ mod tests {
     }
 
     fn http(status: u16) -> Reply {
-        Reply::Http { status, retry_after: None, body: serde_json::Value::Null }
+        Reply::Http { status, retry_after: None, body: String::new() }
     }
 
     /// A client that asks every `pause_ms`, five times, at a rate of ten per second and three at once.

@@ -12,6 +12,7 @@ use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
 use quorate_core::value::Value;
 
+use super::ledger::Ledger;
 use super::{Checker, Context};
 use crate::Depth;
 use crate::event::{self, Asked, Body, Event, Message, Reply, What};
@@ -79,6 +80,7 @@ type Tamper = Box<dyn FnMut(Output) -> Vec<Output>>;
 /// A run before one checker.
 pub(super) struct Run {
     checker: Box<dyn Checker>,
+    ledger: Ledger,
     machine: Coordinator,
     tamper: Tamper,
     ms: u64,
@@ -98,8 +100,10 @@ impl Run {
         depth: Depth,
         new: fn(&Context<'_>) -> C,
     ) -> Self {
+        let context = Context { scenario: judged, depth };
         Self {
-            checker: Box::new(new(&Context { scenario: judged, depth })),
+            checker: Box::new(new(&context)),
+            ledger: Ledger::new(&context),
             machine: Coordinator::new(set_up.cluster.settings.config(), 1),
             tamper: Box::new(|output| vec![output]),
             ms: 0,
@@ -136,7 +140,9 @@ impl Run {
     pub(super) fn at(&mut self, host: Host, what: What<'_>) {
         let event = Event { at: self.ms * 1_000_000, host, what };
         if self.objection.is_none() {
-            self.objection = self.checker.event(&event).err();
+            let Self { checker, ledger, .. } = self;
+            let verdict = checker.event(&event);
+            self.objection = verdict.and_then(|()| ledger.event(&event, &mut |fact| checker.fact(fact))).err();
         }
     }
 
@@ -239,7 +245,8 @@ impl Run {
 
     /// The run was as it should be.
     #[track_caller]
-    pub(super) fn finds_nothing(self) {
+    pub(super) fn finds_nothing(mut self) {
+        self.settle();
         assert_eq!(self.objection, None);
     }
 
@@ -251,7 +258,8 @@ impl Run {
 
     /// The checker objected, with this in its words.
     #[track_caller]
-    pub(super) fn objects(self, words: &str) {
+    pub(super) fn objects(mut self, words: &str) {
+        self.settle();
         let objection = self.objection.expect("the checker objects");
         assert!(objection.contains(words), "{objection}");
     }

@@ -147,7 +147,9 @@ impl Play {
                 let worker = id(&format!("w{}", self.random.below(6)));
                 let result = event::WorkerResult { worker, request, observed, response_time };
                 let subject = task.map_or("oracle.results".to_owned(), |task| format!("_INBOX.c1.{}", task.0));
-                self.receive(COORDINATOR, &subject, None, Body::Result(result.clone()));
+                let message = Message { subject: subject.into(), reply: None, body: Body::Result(result.clone()) };
+                self.tell(Host::Adversary, What::Sent(&message));
+                self.tell(COORDINATOR, What::Received(&message));
                 let event::WorkerResult { worker, request, observed, response_time } = result;
                 Input::Result(WorkerResult { worker, request, task, observed, response_time })
             }

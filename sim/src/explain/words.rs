@@ -194,7 +194,7 @@ fn reply(reply: &Reply) -> String {
         Reply::Ended(Err(refusal)) => format!("refused: {refusal}"),
         Reply::Http { status, retry_after, body } => {
             let retry = retry_after.map_or_else(String::new, |seconds| format!(", retry after {seconds} s"));
-            format!("HTTP {status}{retry} {}", short(&body.to_string()))
+            format!("HTTP {status}{retry} {}", short(body))
         }
         Reply::Lost => "none comes".to_owned(),
     }

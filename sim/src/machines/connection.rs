@@ -42,7 +42,7 @@ pub(super) enum Handed {
 impl Stage<'_> {
     /// Sends a message from a host to the broker.
     pub(super) fn send_to_broker(&mut self, node: Node, message: &Arc<Message>) -> Handed {
-        let capacity = self.scenario.cluster.bus.publish_queue;
+        let capacity = self.scenario.cluster.bus.outgoing(self.hosts[node]);
         let connection = &self.connections[node];
         if !connection.host_up {
             return Handed::Disconnected;

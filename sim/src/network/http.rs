@@ -7,7 +7,6 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use rust_decimal::Decimal;
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::task::JoinHandle;
 use turmoil::net::TcpStream;
@@ -60,9 +59,7 @@ impl Connection {
         let status = response.status().as_u16();
         let body = response.into_body().collect().await?.to_bytes();
         let length = body.len();
-        let body = serde_json::from_slice(&body)
-            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
-        Ok((Reply::Http { status, retry_after, body }, length))
+        Ok((Reply::Http { status, retry_after, body: String::from_utf8_lossy(&body).into_owned() }, length))
     }
 }
 

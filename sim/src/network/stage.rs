@@ -42,12 +42,12 @@ impl Surroundings {
 
     /// Connects the current host to the bus.
     pub(super) fn connect(&self, host: Host, incarnation: u32) -> SimBus {
-        let Bus { keepalive_ms, reconnect_ms, publish_queue, subscription_queue, .. } = self.bus;
+        let Bus { keepalive_ms, reconnect_ms, subscription_queue, .. } = self.bus;
         SimBus::connect(SimBusSettings {
             keepalive: Duration::from_millis(keepalive_ms),
             reconnect: (Duration::from_millis(reconnect_ms.0), Duration::from_millis(reconnect_ms.1)),
             random: Random::new(self.seed, Stream::Reconnect, (lane(host) << 16) | (incarnation & 0xffff)),
-            publish_capacity: publish_queue,
+            publish_capacity: self.bus.outgoing(host),
             subscription_capacity: subscription_queue,
             tap: Some(Arc::new(HostTap { host, teller: self.teller.clone() })),
         })

@@ -10,6 +10,8 @@ use quorate_core::worker;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use crate::host::Host;
+
 /// The hosts and what connects them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -129,10 +131,18 @@ pub struct Bus {
     pub reconnect_ms: (u64, u64),
     /// How many messages wait for one connection at the broker before it is closed as too slow.
     pub broker_queue: usize,
-    /// How many messages wait in the outgoing queue of a host.
+    /// How many messages wait in the outgoing queue of a coordinator; see [`Bus::outgoing`].
     pub publish_queue: usize,
     /// How many messages wait in one subscription of a host; only where there is a network.
     pub subscription_queue: usize,
+}
+
+impl Bus {
+    /// How many messages wait in the outgoing queue of a host. A worker's is never short: it answers several coordinators
+    /// at once, and what it cannot send is lost without a word.
+    pub(crate) fn outgoing(&self, host: Host) -> usize {
+        if matches!(host, Host::Coordinator(_)) { self.publish_queue } else { 1024 }
+    }
 }
 
 impl Policy {

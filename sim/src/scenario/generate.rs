@@ -77,8 +77,7 @@ fn cluster(random: &mut Random) -> Cluster {
             keepalive_ms,
             reconnect_ms: (random.within(1..=10), random.within(10..=60)),
             broker_queue: if random.chance(150) { random.within(2..=20) as usize } else { 10_000 },
-            // A worker answers up to three coordinators at once.
-            publish_queue: if random.chance(200) { random.within(4..=6) as usize } else { 1024 },
+            publish_queue: if random.chance(250) { random.within(1..=3) as usize } else { 1024 },
             subscription_queue: if random.chance(100) { random.within(32..=64) as usize } else { 4096 },
         },
     }
