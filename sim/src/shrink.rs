@@ -334,11 +334,13 @@ mod tests {
     /// Many faults and requests, of which those that matter are told by their times.
     fn large() -> Scenario {
         let mut scenario = Scenario::generate(1);
+        scenario.cluster.clients = vec![1];
+        scenario.cluster.coordinators.truncate(1);
         let host = |number: u64| Host::Worker((number % 3 + 1) as u8);
         scenario.faults = (0..37)
             .map(|number| Fault { at_ms: 10 * number, for_ms: 64, kind: FaultKind::Freeze(host(number)) })
             .collect();
-        let request = scenario.requests[0].clone();
+        let request = Request { client: 1, coordinator: 1, ..scenario.requests[0].clone() };
         scenario.requests = (0..41).map(|number| Request { at_ms: 7 * number, ..request.clone() }).collect();
         scenario.heal_ms = 100_000;
         scenario

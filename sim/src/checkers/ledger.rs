@@ -588,15 +588,15 @@ impl Book {
             .filter(|worker| outcome.cause == Cause::AllAnswered && !had_gone(worker))
             .filter_map(|worker| first(&|step| is_farewell_of(worker, step)));
         let causes: Vec<usize> = answers.chain(farewells).collect();
-        let last = causes.iter().copied().filter(|place| (least..most).contains(place)).max();
+        let latest = causes.iter().copied().filter(|place| (least..most).contains(place)).max();
         // A worker that began anew has gone, too.
         let is_of_missing = |place: &usize| match &self.steps[*place].1 {
             Step::Presence { worker, .. } => outcome.missing.contains(worker),
             _ => false,
         };
-        let last = last.or_else(|| (least..most).find(is_of_missing));
+        let latest = latest.or_else(|| (least..most).find(is_of_missing));
         // An end that fits nobody who is told comes when its cause does, and is told to the wrong ones.
-        last.or_else(|| causes.iter().copied().max()).unwrap_or(most.max(least))
+        latest.or_else(|| causes.iter().copied().max()).unwrap_or(most.max(least))
     }
 
     /// Which of the questions ahead caused an output, if one alone can have.

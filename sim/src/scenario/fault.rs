@@ -8,7 +8,7 @@ use crate::host::Host;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// When it begins, in milliseconds.
+    /// When it begins, in milliseconds; not before the first, so that every process has begun.
     pub at_ms: u64,
     /// How long it lasts, in milliseconds.
     pub for_ms: u64,

@@ -209,7 +209,7 @@ impl Draw<'_> {
             return;
         }
         for _ in 0..random.within(1..=self.intensity) {
-            let at_ms = random.below(self.heal_ms);
+            let at_ms = random.within(1..=self.heal_ms - 1);
             let for_ms = random.within(1..=longest_ms).min(self.heal_ms - at_ms);
             self.faults.push(Fault { at_ms, for_ms, kind: kind(random) });
         }
