@@ -9,7 +9,7 @@ pub(crate) struct Timing {
     pub(crate) healed: u64,
     /// Everything must be well again: each coordinator is asked.
     pub(crate) probes: u64,
-    /// Everything is answered: the processes are told to stop.
+    /// Everything is answered: the processes are told to stop, if they have not been told before.
     pub(crate) stop: u64,
     /// Everything has stopped.
     pub(crate) end: u64,

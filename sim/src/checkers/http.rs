@@ -438,6 +438,7 @@ mod tests {
         run
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "the bodies are made where they are used")]
     fn http(status: u16, retry_after: Option<u64>, body: impl ToString) -> Reply {
         Reply::Http { status, retry_after, body: body.to_string() }
     }

@@ -97,8 +97,12 @@ impl Stage<'_> {
         if std::mem::replace(&mut exchange.over, true) {
             return;
         }
-        let client = exchange.client;
+        let (client, is_probe) = (exchange.client, exchange.place.is_none());
         self.tell(client, What::Replied(id as u32, reply));
+        let is_open = |exchange: &Exchange| exchange.place.is_none() && !exchange.over;
+        if is_probe && !self.exchanges.iter().any(is_open) {
+            self.heap.plan(self.now, Next::Stop);
+        }
         let is_retryable = match reply {
             Reply::Lost => true,
             Reply::Ended(Err(refusal)) => {
