@@ -1,5 +1,5 @@
 # `make demo` shows it, `make test` tests it, `make lint` checks its style.
-.PHONY: demo test lint nats-server bench-floor sim
+.PHONY: demo test lint nats-server bench-floor sim sim-short sim-speed planted-bugs
 
 demo:
 	cargo run --release -- demo
@@ -33,3 +33,15 @@ endif
 ifneq ($(DEPTH),network)
 	target/release/quorate-sim sweep --depth machines --seeds $(or $(SEEDS),0..100000)
 endif
+
+# The part of `make sim` that every change goes through after the tests, with the binary that they built.
+sim-short:
+	cargo run --quiet -p quorate-sim -- sweep --depth machines --seeds 0..100000 --require-coverage
+
+# Both depths beside a bare simulation of the same size; docs/performance.md has the table.
+sim-speed:
+	cargo run --release -p quorate-sim -- speed
+
+# Plants bugs in a copy of the sources, one at a time, and says how soon the simulation finds each.
+planted-bugs:
+	scripts/planted-bugs.py

@@ -18,12 +18,12 @@ fn well(line: &str) -> String {
 
 #[test]
 fn clusters_over_the_network_keep_every_invariant_and_reach_everything() {
-    well("sweep --depth network --seeds 0..250 --require-coverage --shrink-seconds 0");
+    well("sweep --depth network --seeds 0..300 --require-coverage --shrink-seconds 0");
 }
 
 #[test]
 fn machines_keep_every_invariant_and_reach_everything() {
-    well("sweep --depth machines --seeds 0..5000 --require-coverage --shrink-seconds 0");
+    well("sweep --depth machines --seeds 0..10000 --require-coverage --shrink-seconds 0");
 }
 
 #[test]
