@@ -18,7 +18,7 @@ mod terms;
 mod together;
 
 use crate::Depth;
-use crate::event::Event;
+use crate::event::{Event, What};
 use crate::scenario::Scenario;
 use ledger::{Fact, Ledger};
 
@@ -64,6 +64,8 @@ pub struct Violation {
 pub(crate) struct Checkers {
     ledger: Ledger,
     judges: Vec<(&'static str, Box<dyn Checker + Send>)>,
+    /// What `conformance` objects to, until the others have had their say.
+    diverged: Option<Violation>,
 }
 
 /// Lists the checkers once: each is a module with a `new(&Context) -> impl Checker`.
@@ -76,6 +78,7 @@ macro_rules! checkers {
                 Self {
                     ledger: Ledger::new(context),
                     judges: vec![$((stringify!($module), Box::new($module::new(context)))),*],
+                    diverged: None,
                 }
             }
         }
@@ -101,14 +104,14 @@ checkers! {
     stale,
     wire,
     worker,
-    // The last: where a named invariant is broken, its checker is to be heard.
+    // The last: where another invariant is broken, too, that one is to be named.
     conformance,
 }
 
 impl Checkers {
     /// Shows an event to every checker, and then what is known by it; the first that objects is heard.
     pub(crate) fn event(&mut self, event: &Event<'_>) -> Result<(), Violation> {
-        let Self { ledger, judges } = self;
+        let Self { ledger, judges, diverged } = self;
         let Some(((model, conformance), named)) = judges.split_last_mut() else { return Ok(()) };
         for (checker, judge) in named.iter_mut() {
             judge.event(event).map_err(|text| Violation { checker, at: event.at, text })?;
@@ -119,6 +122,15 @@ impl Checkers {
             }
             Ok(())
         })?;
-        conformance.event(event).map_err(|text| Violation { checker: model, at: event.at, text })
+        if diverged.is_none() {
+            *diverged = conformance.event(event).err().map(|text| Violation { checker: model, at: event.at, text });
+        }
+        // Some judge a machine's outputs only when it has settled.
+        match event.what {
+            What::CoordinatorSettled(..) | What::WorkerSettled(..) | What::Ended | What::Panicked(_) => {
+                diverged.take().map_or(Ok(()), Err)
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -1,0 +1,231 @@
+//! Tests of `http`.
+
+use quorate_core::coordinator::Input;
+use quorate_core::policy::PolicyError;
+
+use super::super::support::{Run, number, request, scenario, submit};
+use super::*;
+use crate::Depth;
+
+/// Two workers of three answer.
+fn outcome() -> Arc<Outcome> {
+    let mut machine = quorate_core::Coordinator::new(scenario().cluster.settings.config(), 1);
+    let now = quorate_core::time::Timestamp::from_millis;
+    machine.handle_input(now(0), Input::BusUp);
+    for worker in 1..=3 {
+        let live = quorate_core::coordinator::PresenceState::Live;
+        machine.handle_input(now(0), super::super::support::presence(worker, live));
+    }
+    machine.handle_input(now(0), submit(1, "request-1"));
+    let observed = [Ok(number("42000.50")), Err("no".into())];
+    for (worker, observed) in (1..).zip(observed) {
+        machine.handle_input(now(7), Input::Result(super::super::support::result(worker, "request-1", observed)));
+    }
+    machine.handle_timeout(now(1000));
+    loop {
+        let output = machine.poll_output().expect("an answer");
+        if let Output::Answer { reply: Ok(outcome), .. } = output {
+            return outcome;
+        }
+    }
+}
+
+fn body() -> Json {
+    json!({
+        "request_id": "request-1", "query": "BTC/USD", "final_value": 42000.5, "strategy": "average",
+        "status": "low_reliability", "reliability_note": "Low reliability: only 1/3 workers succeeded",
+        "expected": 3, "succeeded": 1, "failed": 1, "missing": ["w3"], "excluded": [], "tie": false,
+        "spread": {"min": 42000.5, "max": 42000.5}, "elapsed": 1_000_000_000,
+        "worker_responses": [
+            {"worker_id": "w1", "request_id": "request-1", "value": 42000.50, "response_time": 1_000_000},
+            {"worker_id": "w2", "request_id": "request-1", "value": null, "err": "no", "response_time": 1_000_000},
+        ],
+    })
+}
+
+/// The machine says something, and the client gets something.
+fn run(said: Option<Said>, reply: &Reply) -> Run {
+    let mut run = Run::new(&scenario(), Depth::Network, new);
+    run.asked(1, None, request());
+    run.pass(5);
+    if let Some(reply) = said {
+        run.output(&Output::Answer { ticket: quorate_core::id::Ticket(1), reply });
+    }
+    run.pass(5);
+    run.replied(1, reply);
+    run
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the bodies are made where they are used")]
+fn http(status: u16, retry_after: Option<u64>, body: impl ToString) -> Reply {
+    Reply::Http { status, retry_after, body: body.to_string() }
+}
+
+fn error(status: u16, word: &str, evidence: bool) -> Json {
+    let mut error = if evidence { body() } else { json!({}) };
+    (error["error"], error["code"], error["details"]) = (json!(word), json!(status), json!("why"));
+    error
+}
+
+#[test]
+fn an_answer_says_what_the_machine_said() {
+    run(Some(Ok(outcome())), &http(200, None, body())).finds_nothing();
+}
+
+#[test]
+fn every_digit_counts() {
+    let text = body().to_string();
+    let other = text.replace("\"final_value\":42000.5", "\"final_value\":42000.5000000000000000001");
+    assert_ne!(text, other);
+    run(Some(Ok(outcome())), &http(200, None, other)).objects("to the last digit");
+}
+
+#[test]
+fn every_field_counts() {
+    let names: Vec<String> = body().as_object().expect("an object").keys().cloned().collect();
+    assert_eq!(names.len(), 15);
+    for name in names {
+        let mut wrong = body();
+        wrong[&name] = json!("wrong");
+        run(Some(Ok(outcome())), &http(200, None, wrong)).objects("no answer of the coordinator");
+        let mut without = body();
+        without.as_object_mut().expect("an object").remove(&name);
+        run(Some(Ok(outcome())), &http(200, None, without)).objects("no answer of the coordinator");
+    }
+}
+
+#[test]
+fn an_answer_must_have_been_given_while_it_was_waited_for() {
+    run(None, &http(200, None, body())).objects("there was none");
+    let mut early = Run::new(&scenario(), Depth::Network, new);
+    early.asked(1, None, request());
+    early.output(&Output::Answer { ticket: quorate_core::id::Ticket(1), reply: Ok(outcome()) });
+    early.pass(1);
+    early.asked(2, None, request());
+    early.replied(2, &http(200, None, body()));
+    early.objects("there was none");
+}
+
+#[test]
+fn an_answer_to_another_question_is_none() {
+    let mut other = (*outcome()).clone();
+    other.request = super::super::support::id("request-2");
+    let mut said = body();
+    said["request_id"] = json!("request-2");
+    for response in said["worker_responses"].as_array_mut().expect("a list") {
+        response["request_id"] = json!("request-2");
+    }
+    run(Some(Ok(Arc::new(other))), &http(200, None, said)).objects("there was none");
+}
+
+#[test]
+fn each_failure_has_its_word_and_says_when_to_ask_again() {
+    for (failure, status, word, wait) in [
+        (Failure::InsufficientResponses { usable: 1, required: 2 }, 422, "insufficient_responses", None),
+        (Failure::DeadlineExceeded, 504, "deadline_exceeded", None),
+        (Failure::NoWorkers, 503, "no_workers", Some(1)),
+        (Failure::BusDown, 503, "bus_down", Some(1)),
+        (Failure::Overloaded, 503, "overloaded", Some(1)),
+    ] {
+        let said = || {
+            let mut failed = (*outcome()).clone();
+            failed.verdict = Err(failure);
+            Some(Ok(Arc::new(failed)))
+        };
+        run(said(), &http(status, wait, error(status, word, true))).finds_nothing();
+        let other_wait = wait.map_or(Some(1), |_| None);
+        run(said(), &http(status, other_wait, error(status, word, true))).objects("Retry-After");
+        run(said(), &http(status, wait, error(500, word, true))).objects("says of itself");
+        run(said(), &http(500, wait, error(500, word, true))).objects("no response to a question");
+        let other = if status == 422 { (504, "deadline_exceeded") } else { (422, "insufficient_responses") };
+        run(said(), &http(other.0, None, error(other.0, other.1, true))).objects("was to be said of");
+        if failure != Failure::Overloaded {
+            run(said(), &http(status, wait, error(status, word, false))).objects("was to be");
+        }
+    }
+}
+
+#[test]
+fn each_refusal_has_its_word() {
+    for (refusal, status, word, wait) in [
+        (Refusal::Policy(PolicyError::Precision), 400, "invalid_request", None),
+        (Refusal::Conflict, 409, "conflict", None),
+        (Refusal::Overloaded, 503, "overloaded", Some(1)),
+        (Refusal::Draining, 503, "draining", None),
+        (Refusal::BusDown, 503, "bus_down", Some(1)),
+    ] {
+        let said = Some(Err(refusal));
+        run(said, &http(status, wait, error(status, word, false))).finds_nothing();
+    }
+    run(Some(Err(Refusal::Draining)), &http(409, None, error(409, "conflict", false))).objects("503");
+    run(Some(Err(Refusal::Conflict)), &http(409, None, error(409, "conflict", true))).objects("no evidence");
+}
+
+#[test]
+fn http_refuses_by_itself_only_what_it_must() {
+    run(None, &http(400, None, error(400, "invalid_request", false))).objects("there was none");
+    run(None, &http(408, None, error(408, "request_timeout", false))).objects("there was none");
+    run(None, &http(429, Some(1), error(429, "rate_limited", false))).objects("there was none");
+    run(None, &http(404, None, error(404, "not_found", false))).objects("no response to a question");
+    run(None, &http(503, Some(1), error(503, "overloaded", false))).finds_nothing();
+
+    let mut bad = Run::new(&scenario(), Depth::Network, new);
+    let mut asked = request();
+    asked.policy.strategy = Some("mode".to_owned());
+    bad.asked(1, None, asked);
+    bad.replied(1, &http(400, None, error(400, "invalid_request", false)));
+    bad.finds_nothing();
+}
+
+#[test]
+fn a_question_with_a_bad_policy_is_not_answered() {
+    let mut bad = Run::new(&scenario(), Depth::Network, new);
+    let mut asked = request();
+    asked.policy.precision = Some(29);
+    bad.asked(1, None, asked);
+    bad.output(&Output::Answer { ticket: quorate_core::id::Ticket(1), reply: Ok(outcome()) });
+    bad.replied(1, &http(200, None, body()));
+    bad.objects("policy is not valid");
+}
+
+#[test]
+fn a_question_with_an_unknown_strategy_is_not_answered() {
+    let mut bad = Run::new(&scenario(), Depth::Network, new);
+    let mut asked = request();
+    asked.policy.strategy = Some("mode".to_owned());
+    bad.asked(1, None, asked);
+    bad.output(&Output::Answer { ticket: quorate_core::id::Ticket(1), reply: Ok(outcome()) });
+    bad.replied(1, &http(200, None, body()));
+    bad.objects("strategy is unknown");
+}
+
+#[test]
+fn without_http_the_answer_is_the_machines_own() {
+    run(Some(Ok(outcome())), &Reply::Ended(Ok(outcome()))).finds_nothing();
+    run(Some(Err(Refusal::Conflict)), &Reply::Ended(Err(Refusal::Conflict))).finds_nothing();
+    run(Some(Err(Refusal::Conflict)), &Reply::Ended(Err(Refusal::Draining))).objects("no answer of the coordinator");
+    let mut other = (*outcome()).clone();
+    other.succeeded += 1;
+    run(Some(Ok(outcome())), &Reply::Ended(Ok(Arc::new(other)))).objects("no answer of the coordinator");
+}
+
+#[test]
+fn one_who_gets_nothing_is_told_nothing_wrong() {
+    run(None, &Reply::Lost).finds_nothing();
+}
+
+#[test]
+fn nobody_is_answered_twice() {
+    let mut twice = run(None, &Reply::Lost);
+    twice.replied(1, &Reply::Lost);
+    twice.objects("nobody waits");
+}
+
+#[test]
+fn one_who_has_gone_is_not_answered() {
+    let mut gone = Run::new(&scenario(), Depth::Network, new);
+    gone.asked(1, None, request());
+    gone.at(Host::Client(1), What::Vanished(1));
+    gone.replied(1, &Reply::Lost);
+    gone.objects("nobody waits");
+}

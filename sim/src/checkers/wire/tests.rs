@@ -1,0 +1,170 @@
+//! Tests of `wire`.
+
+use std::time::Duration;
+
+use quorate_core::coordinator::{Input, Output, PresenceState, Undelivered, UndeliveredCause};
+use quorate_core::id::TaskId;
+use quorate_core::value::Value;
+use quorate_core::worker;
+use quorate_runtime::bus::PublishError;
+
+use crate::checkers::rig::{
+    COORDINATOR, Rig, WORKER, id, live, presence, query, request, result, submit, task, task_message,
+};
+use crate::event::{Body, Message, Task, What, WorkerResult};
+use crate::scenario::{FaultKind, Mischief};
+
+fn message(subject: &str, body: Body) -> Message {
+    Message { subject: subject.into(), reply: None, body }
+}
+
+fn result_message(subject: &str, name: &str, value: i64) -> Message {
+    let observed = Ok(Value::Number(value.into()));
+    let response_time = Duration::from_millis(3);
+    message(subject, Body::Result(WorkerResult { worker: id(name), request: request(1), observed, response_time }))
+}
+
+/// A rig whose coordinator asks a request of number 1 on a bus that is up.
+fn asking() -> Rig {
+    let mut rig = Rig::new(super::new);
+    rig.sends = true;
+    rig.coordinator(0, Input::BusUp);
+    rig.coordinator(1, submit(1));
+    rig
+}
+
+#[test]
+fn what_is_received_is_told_and_what_is_wanted_is_said() {
+    let mut rig = asking();
+    rig.tell(COORDINATOR, What::Received(&message("oracle.workers", Body::Presence(live("w1")))));
+    rig.tell(COORDINATOR, What::Received(&result_message("_INBOX.c1.4294967296", "w1", 5)));
+    rig.tell(COORDINATOR, What::Received(&result_message("oracle.results", "w1", 6)));
+    rig.tell(COORDINATOR, What::Received(&message("oracle.results", Body::Garbage(7))));
+    rig.tell(COORDINATOR, What::Received(&message("_INBOX.c1.ping", Body::Presence(live("w2")))));
+    rig.begin_coordinator(result("w1", 1, Some(TaskId(1 << 32)), 5));
+    rig.begin_coordinator(result("w1", 1, None, 6));
+    rig.begin_coordinator(Input::Presence(live("w2")));
+    rig.begin_coordinator(Input::Presence(live("w1")));
+    rig.settle_coordinator();
+    let received = Message { reply: Some("_INBOX.c1.1".into()), ..message("oracle.tasks", Body::Garbage(1)) };
+    rig.tell(WORKER, What::Received(&received));
+    let asked = Task { request: request(1), query: query(), ttl: Duration::from_millis(500), attempt: 1 };
+    rig.tell(WORKER, What::Received(&Message { body: Body::Task(asked), ..received }));
+    rig.worker(2, task(1, 500));
+    rig.expect_fine();
+}
+
+#[test]
+fn a_task_that_is_not_sent_or_not_as_it_is_meant_is_found() {
+    let mut rig = Rig::new(super::new);
+    rig.coordinator(0, Input::BusUp);
+    rig.coordinator(1, submit(1));
+    rig.expect_violation("did not send");
+    let mut rig = Rig::new(super::new);
+    let meant = quorate_core::coordinator::Task {
+        id: TaskId(1),
+        request: request(1),
+        query: query(),
+        ttl: Duration::from_micros(1_500),
+        attempt: 1,
+    };
+    rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Publish(meant.clone())));
+    rig.tell(COORDINATOR, What::Sent(&task_message(&meant)));
+    rig.expect_fine();
+    rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Publish(meant.clone())));
+    let other = quorate_core::coordinator::Task { ttl: Duration::from_millis(1), ..meant };
+    rig.tell(COORDINATOR, What::Sent(&task_message(&other)));
+    rig.expect_violation("sent");
+}
+
+#[test]
+fn a_task_that_is_refused_by_the_bus_must_be_told() {
+    let refused = |cause| {
+        let mut rig = Rig::new(super::new);
+        rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), &Input::BusUp));
+        let meant = quorate_core::coordinator::Task {
+            id: TaskId(1),
+            request: request(1),
+            query: query(),
+            ttl: Duration::from_millis(1),
+            attempt: 1,
+        };
+        rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Publish(meant.clone())));
+        rig.tell(COORDINATOR, What::Unsent(&task_message(&meant), PublishError::Full));
+        let undelivered = Undelivered { task: TaskId(1), cause };
+        rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), &Input::Undelivered(undelivered)));
+        rig
+    };
+    refused(UndeliveredCause::QueueFull).expect_fine();
+    refused(UndeliveredCause::Disconnected).expect_violation("instead of");
+}
+
+#[test]
+fn a_result_that_is_not_told_is_found() {
+    let mut rig = asking();
+    rig.tell(COORDINATOR, What::Received(&result_message("oracle.results", "w1", 5)));
+    rig.wake_coordinator(2);
+    rig.expect_violation("its machine was not told");
+}
+
+#[test]
+fn a_result_that_was_not_received_is_found() {
+    let mut rig = asking();
+    rig.tell(COORDINATOR, What::Received(&result_message("oracle.results", "w1", 5)));
+    rig.coordinator(2, result("w1", 1, None, 5));
+    rig.expect_fine();
+    rig.coordinator(2, result("w1", 1, None, 5));
+    rig.expect_violation("not received next");
+}
+
+#[test]
+fn a_result_that_is_told_of_another_task_is_found() {
+    let mut rig = asking();
+    rig.tell(COORDINATOR, What::Received(&result_message("_INBOX.c1.1", "w1", 5)));
+    rig.coordinator(2, result("w1", 1, Some(TaskId(2)), 5));
+    rig.expect_violation("not received next");
+}
+
+/// A worker's rig, and the answer and the announcement it wants sent.
+fn worker_says(rig: &mut Rig, value: i64, state: PresenceState) {
+    let answer = worker::WorkResult {
+        request: request(1),
+        reply: None,
+        observed: Ok(Value::Number(5.into())),
+        response_time: Duration::from_millis(3),
+    };
+    rig.tell(WORKER, What::WorkerOutput(rig.now(), &worker::Output::Answer(answer)));
+    rig.tell(WORKER, What::Sent(&result_message("oracle.results", "w1", value)));
+    rig.tell(WORKER, What::WorkerOutput(rig.now(), &worker::Output::Announce(PresenceState::Live)));
+    let announcement = message("oracle.workers", Body::Presence(presence("w1", state)));
+    rig.tell(WORKER, What::Unsent(&announcement, PublishError::Disconnected));
+    rig.settled_worker();
+}
+
+#[test]
+fn a_worker_sends_what_its_machine_wants_sent() {
+    let mut rig = Rig::new(super::new);
+    worker_says(&mut rig, 5, PresenceState::Live);
+    rig.expect_fine();
+    worker_says(&mut rig, 6, PresenceState::Live);
+    rig.expect_violation("wanted sent");
+    let mut rig = Rig::new(super::new);
+    worker_says(&mut rig, 5, PresenceState::Left);
+    rig.expect_violation("wanted sent");
+    let mut rig = Rig::with_faults(super::new, vec![FaultKind::Mischief(WORKER, Mischief::Corrupt, 1)]);
+    worker_says(&mut rig, 6, PresenceState::Live);
+    rig.expect_fine();
+}
+
+#[test]
+fn a_call_is_answered() {
+    let call = Message { reply: Some("_INBOX.c1.ping".into()), ..message("$SRV.PING.quorate-worker", Body::Ping) };
+    let mut rig = Rig::new(super::new);
+    rig.tell(WORKER, What::Received(&call));
+    rig.tell(WORKER, What::Sent(&message("_INBOX.c1.ping", Body::Presence(live("w1")))));
+    rig.settled_worker();
+    rig.expect_fine();
+    rig.tell(WORKER, What::Received(&call));
+    rig.settled_worker();
+    rig.expect_violation("did not answer");
+}
