@@ -102,6 +102,7 @@ checkers! {
     refusals,
     reliability,
     stale,
+    vanish,
     wire,
     worker,
     // The last: where another invariant is broken, too, that one is to be named.
