@@ -52,7 +52,7 @@ def sweep(depth: str) -> tuple[str, str]:
         ran = subprocess.run(command, cwd=COPY, capture_output=True, text=True, timeout=1800)
     except subprocess.TimeoutExpired:
         return "never", "none"
-    found = re.search(r"seed (\d+): ([a-z_]+)", ran.stdout)
+    found = re.search(r"FAILED seed (\d+): ([a-z_]+)", ran.stdout)
     if not found:
         return "never", "none"
     first = int(SEEDS.split("..")[0])

@@ -10,6 +10,7 @@ mod speed;
 mod sweep;
 mod tally;
 mod verify;
+mod watchdog;
 
 use std::io;
 use std::path::PathBuf;

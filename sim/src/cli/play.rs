@@ -12,6 +12,8 @@ use quorate_sim::coverage::Reached;
 use quorate_sim::event::Event;
 use quorate_sim::{Depth, Listener, Report, Scenario};
 
+use super::watchdog;
+
 /// The stack of a thread that plays: a debug build needs more than the default.
 const STACK_BYTES: usize = 16 << 20;
 /// The name that a panic of the simulation itself has among the checkers.
@@ -38,6 +40,7 @@ pub(super) fn is_same(one: &Violation, other: &Violation) -> bool {
 
 /// Plays a scenario. A panic is a violation like any other.
 pub(super) fn play(scenario: &Scenario, depth: Depth, listener: Option<Listener>) -> Report {
+    let _watched = watchdog::watch(scenario.seed, depth);
     apart(depth, listener, |listener| quorate_sim::run(scenario, depth, listener))
 }
 
