@@ -1,7 +1,7 @@
 //! The invariants, one module each: what must hold whatever goes wrong.
 //!
 //! A checker sees every event of a run and says when its invariant is broken. Safety is judged while the run goes on;
-//! what must be true in the end, once the faults have healed, is judged at [`What::Ended`](crate::event::What::Ended).
+//! what must be true in the end, once the faults have healed, is judged at [`What::Ended`].
 
 mod arithmetic;
 mod flights;

@@ -131,7 +131,7 @@ pub struct Bus {
     pub reconnect_ms: (u64, u64),
     /// How many messages wait for one connection at the broker before it is closed as too slow.
     pub broker_queue: usize,
-    /// How many messages wait in the outgoing queue of a coordinator; see [`Bus::outgoing`].
+    /// How many messages wait in the outgoing queue of a coordinator; a worker's is never short.
     pub publish_queue: usize,
     /// How many messages wait in one subscription of a host; only where there is a network.
     pub subscription_queue: usize,
