@@ -39,6 +39,16 @@ def copy_sources() -> None:
             shutil.copyfile(source, target)
 
 
+def planted(bug: dict) -> str:
+    """The text of the bug's file with the bug in it."""
+    text = (ROOT / bug["file"]).read_text()
+    for find, replace in [(bug["find"], bug["replace"]), *bug.get("more", [])]:
+        if text.count(find) != 1:
+            raise SystemExit(f"{bug['name']}: not exactly once in {bug['file']}: {find}")
+        text = text.replace(find, replace)
+    return text
+
+
 def build() -> None:
     subprocess.run(BUILD, cwd=COPY, check=True)
 
@@ -63,19 +73,15 @@ def main() -> int:
     wanted = sys.argv[1:]
     bugs = tomllib.loads((ROOT / "sim" / "planted" / "bugs.toml").read_text())["bug"]
     bugs = [bug for bug in bugs if not wanted or any(word in bug["name"] for word in wanted)]
+    texts = [planted(bug) for bug in bugs]
     COPY.mkdir(parents=True, exist_ok=True)
     copy_sources()
     missed = 0
     print("| bug | where | depth | seeds until caught | by |\n|---|---|---|---|---|")
-    for bug in bugs:
+    for bug, text in zip(bugs, texts, strict=True):
         path = COPY / bug["file"]
         sound = path.read_text()
-        planted = sound
-        for find, replace in [(bug["find"], bug["replace"]), *bug.get("more", [])]:
-            if planted.count(find) != 1:
-                raise SystemExit(f"{bug['name']}: not exactly once in {bug['file']}: {find}")
-            planted = planted.replace(find, replace)
-        path.write_text(planted)
+        path.write_text(text)
         try:
             build()
             seeds, checker = sweep(bug["depth"])

@@ -93,3 +93,19 @@ fn errors_say_what_is_wrong_and_where() {
         assert!(errors(&output).contains(text), "{line}: {}", errors(&output));
     }
 }
+
+#[test]
+fn every_flag_that_its_document_names_exists() {
+    let directory = directory();
+    let helps: String = ["sweep", "run", "verify", "shrink", "explain", "speed"]
+        .map(|command| out(&quorate_sim(directory.path(), &format!("{command} --help"))))
+        .concat();
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/simulation.md");
+    let text = std::fs::read_to_string(document).expect("the document is there");
+    let flags: Vec<&str> =
+        text.split(['`', ' ', '\n']).filter(|word| word.starts_with("--") && word.len() > 2).collect();
+    assert!(flags.contains(&"--scenario"), "{flags:?}");
+    for flag in flags.into_iter().filter(|flag| *flag != "--release" && !flag.starts_with("-->")) {
+        assert!(helps.split_whitespace().any(|word| word == flag), "{flag}");
+    }
+}
