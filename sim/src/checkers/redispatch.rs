@@ -26,6 +26,8 @@ const MAX_RETURNS: usize = 256;
 struct Asking {
     /// From submission to the deadline; `None` if the policy is refused.
     timeout: Option<Duration>,
+    /// How many inputs came before it was submitted.
+    inputs_before: u64,
     /// In which pass it was asked again.
     again_in: Option<u64>,
     /// In which pass the last result for it came.
@@ -40,11 +42,13 @@ struct Process {
     pass: u64,
     ended_at: Timestamp,
     began_at: Option<Timestamp>,
+    /// The inputs so far. Several may come at one time, and their order matters.
+    inputs: u64,
     bus_up: bool,
-    /// When the bus was last told to be down.
-    last_down: Option<Timestamp>,
-    /// When it came back after outages; of very many, the last.
-    returns: VecDeque<Timestamp>,
+    /// Whether the bus was ever said to be down: what comes before that is no return.
+    was_down: bool,
+    /// Which inputs said that it came back after outages, and when; of very many, the last.
+    returns: VecDeque<(u64, Timestamp)>,
     farewells: Map<WorkerId, Timestamp>,
     flights: Flights<Asking>,
 }
@@ -69,10 +73,11 @@ impl Process {
     }
 
     fn input(&mut self, config: &Config, input: &Input) {
+        self.inputs += 1;
         match input {
             Input::Submit(submit) => {
                 let timeout = config.policy.with(&submit.overrides, &config.limits).ok().map(|policy| policy.timeout);
-                let asking = Asking { timeout, again_in: None, heard_in: 0 };
+                let asking = Asking { timeout, inputs_before: self.inputs, again_in: None, heard_in: 0 };
                 self.flights.submitted(self.now, submit, asking);
             }
             Input::Result(result) => {
@@ -85,8 +90,8 @@ impl Process {
                 self.farewells.insert(presence.worker.clone(), self.now);
             }
             Input::BusUp => {
-                if !self.bus_up && self.last_down.is_some() {
-                    self.returns.push_back(self.now);
+                if !self.bus_up && self.was_down {
+                    self.returns.push_back((self.inputs, self.now));
                     if self.returns.len() > MAX_RETURNS {
                         self.returns.pop_front();
                     }
@@ -95,7 +100,7 @@ impl Process {
             }
             Input::BusDown => {
                 self.bus_up = false;
-                self.last_down = Some(self.now);
+                self.was_down = true;
             }
             Input::Cancel(_) | Input::Undelivered(_) | Input::Presence(_) | Input::Drain => {}
         }
@@ -136,8 +141,9 @@ impl Process {
         }
         let asked_at = Duration::from_nanos(flight.deadline.as_nanos()).saturating_sub(task.ttl);
         let asked_at = Timestamp::from_nanos(u64::try_from(asked_at.as_nanos()).unwrap_or(u64::MAX));
-        let last_return = self.returns.iter().rfind(|at| (flight.submitted..asked_at).contains(at));
-        let earliest = due(config, flight).map(|due| last_return.map_or(due, |back| after_outage(*back, flight)));
+        let before = |(input, at): &&(u64, Timestamp)| *input > flight.kept.inputs_before && *at < asked_at;
+        let last_return = self.returns.iter().rfind(before);
+        let earliest = due(config, flight).map(|due| last_return.map_or(due, |(_, back)| after_outage(*back, flight)));
         if earliest.is_none_or(|earliest| asked_at < earliest) {
             return Err(format!("asks again at {asked_at:?}, before {earliest:?}: {task:?}"));
         }
@@ -155,10 +161,9 @@ impl Process {
             };
         }
         let Some(due) = due(config, flight) else { return Ok(()) };
-        let failed = !self.bus_up || self.last_down.is_some_and(|at| at >= flight.submitted);
-        let due = match self.returns.back().copied().filter(|_| failed) {
+        let due = match self.returns.back().filter(|(input, _)| *input > flight.kept.inputs_before) {
             None => due,
-            Some(back) => after_outage(back, flight),
+            Some((_, back)) => after_outage(*back, flight),
         };
         // While the bus is down it waits, and who is silent at the very end need not have been asked again.
         if !self.bus_up || self.ended_at < due || self.ended_at < flight.submitted || due >= flight.deadline {
@@ -244,6 +249,17 @@ mod tests {
         rig.tell(COORDINATOR, What::CoordinatorWoken(rig.now()));
         rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Publish(task)));
         rig
+    }
+
+    #[test]
+    fn what_is_asked_at_the_instant_of_a_return_is_asked_again_at_its_usual_time() {
+        let mut rig = asking();
+        rig.wake_coordinator(510);
+        rig.coordinator(600, Input::BusDown);
+        rig.coordinator(700, Input::BusUp);
+        rig.coordinator(700, submit(2));
+        rig.wake_coordinator(1_200);
+        rig.expect_fine();
     }
 
     #[test]

@@ -110,7 +110,9 @@ impl Client {
             let asked = Asked { number, coordinator: Host::Coordinator(coordinator), place, request: request.clone() };
             teller.tell(self.host, What::Asked(&asked));
             teller.message(body.len());
-            let exchange = timeout(self.clients.patience, self.exchange(number, coordinator, body.clone()));
+            // A connection from before the faults may have lost its end: what sees whether all is well opens its own.
+            let keeps = number % 2 == 1 && place.is_some();
+            let exchange = timeout(self.clients.patience, self.exchange(coordinator, body.clone(), keeps));
             let reply = match gives_up {
                 None => exchange.await,
                 Some(at) => match timeout_at(at, exchange).await {
@@ -137,10 +139,9 @@ impl Client {
         }
     }
 
-    /// One request and its response, with its length; `None` if there is none. Every other request prefers a connection that is open
-    /// already, and leaves its own open.
-    async fn exchange(&self, number: u32, coordinator: u8, body: String) -> Option<(Reply, usize)> {
-        let keeps = number % 2 == 1;
+    /// One request and its response, with its length; `None` if there is none. One that `keeps` connections prefers
+    /// one that is open already, and leaves its own open.
+    async fn exchange(&self, coordinator: u8, body: String, keeps: bool) -> Option<(Reply, usize)> {
         let kept = if keeps { self.kept().get_mut(&coordinator).and_then(Vec::pop) } else { None };
         let mut connection = match kept {
             Some(connection) if connection.is_open() => connection,

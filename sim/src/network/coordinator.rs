@@ -25,7 +25,7 @@ pub(super) async fn run(
     settings: &Settings,
     life: &Life,
 ) -> turmoil::Result {
-    let Some(incarnation) = life.incarnation() else { return pending().await };
+    let Some(incarnation) = life.begin() else { return pending().await };
     let host = Host::Coordinator(coordinator.number);
     surroundings.begins(host, incarnation.number);
     let bus = surroundings.connect(host, incarnation.number);

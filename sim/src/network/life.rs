@@ -21,6 +21,8 @@ struct State {
 /// Where a process stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// It runs as soon as its host does.
+    Beginning,
     /// It runs.
     Running,
     /// It was told to stop and has not ended yet.
@@ -49,18 +51,21 @@ impl Incarnation {
 impl Life {
     /// The life of a process that begins when its host first runs.
     pub(super) fn new() -> Self {
-        Self(Mutex::new(State { incarnation: 1, phase: Phase::Running, stop: Arc::default() }))
+        Self(Mutex::new(State { incarnation: 1, phase: Phase::Beginning, stop: Arc::default() }))
     }
 
     pub(super) fn phase(&self) -> Phase {
         self.state().phase
     }
 
-    /// What the host's program is to be now; `None` is nothing.
-    pub(super) fn incarnation(&self) -> Option<Incarnation> {
-        let state = self.state();
-        let alive = state.phase == Phase::Running;
-        alive.then(|| Incarnation { number: state.incarnation, stop: Arc::clone(&state.stop) })
+    /// Takes what the host's program is to be from now on; `None` is nothing.
+    pub(super) fn begin(&self) -> Option<Incarnation> {
+        let mut state = self.state();
+        if state.phase != Phase::Beginning {
+            return None;
+        }
+        state.phase = Phase::Running;
+        Some(Incarnation { number: state.incarnation, stop: Arc::clone(&state.stop) })
     }
 
     /// The program has ended as it was told to.
@@ -83,10 +88,26 @@ impl Life {
     /// Another process begins as soon as the host runs again.
     pub(super) fn begin_again(&self) {
         let mut state = self.state();
-        *state = State { incarnation: state.incarnation + 1, phase: Phase::Running, stop: Arc::default() };
+        *state = State { incarnation: state.incarnation + 1, phase: Phase::Beginning, stop: Arc::default() };
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_begins_once_and_not_when_it_ended_before_that() {
+        let life = Life::new();
+        assert_eq!(life.begin().map(|incarnation| incarnation.number), Some(1));
+        assert_eq!(life.phase(), Phase::Running);
+        assert!(life.begin().is_none());
+        life.begin_again();
+        life.end();
+        assert!(life.begin().is_none());
     }
 }

@@ -57,7 +57,7 @@ pub(super) async fn run(
     condition: &Arc<Condition>,
     life: &Life,
 ) -> turmoil::Result {
-    let Some(incarnation) = life.incarnation() else { return pending().await };
+    let Some(incarnation) = life.begin() else { return pending().await };
     let (host, number) = (Host::Worker(worker.number), incarnation.number);
     surroundings.begins(host, number);
     let bus = MischievousBus::new(

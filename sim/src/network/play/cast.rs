@@ -35,7 +35,7 @@ impl Play<'_> {
         self.sim.host(Host::Broker.to_string(), move || {
             let (control, surroundings, life) = (control.clone(), surroundings.clone(), Arc::clone(&life));
             async move {
-                let Some(incarnation) = life.incarnation() else { return pending().await };
+                let Some(incarnation) = life.begin() else { return pending().await };
                 surroundings.begins(Host::Broker, incarnation.number);
                 broker::run(settings, control).await
             }

@@ -210,16 +210,20 @@ impl<'a> Play<'a> {
     }
 
     fn crash(&mut self, host: Host) {
-        if matches!(self.lives[&host].phase(), Phase::Running | Phase::Stopping) {
+        if matches!(self.lives[&host].phase(), Phase::Beginning | Phase::Running | Phase::Stopping) {
             self.teller.tell(host, What::Crashed);
             self.bury(host);
         }
     }
 
     fn stop(&mut self, host: Host) {
-        if self.lives[&host].phase() == Phase::Running {
-            self.teller.tell(host, What::Stopping);
-            self.lives[&host].ask_to_stop();
+        match self.lives[&host].phase() {
+            Phase::Beginning => self.lives[&host].end(),
+            Phase::Running => {
+                self.teller.tell(host, What::Stopping);
+                self.lives[&host].ask_to_stop();
+            }
+            Phase::Stopping | Phase::Stopped | Phase::Dead => {}
         }
     }
 
