@@ -4,9 +4,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Arithmetic, a seeded generator, and what derives errors at compile time.
+# Arithmetic, Unicode's tables, a seeded generator, and what derives errors at compile time.
 allowed='arrayvec num-traits ppv-lite86 proc-macro2 quorate-core quote rand_chacha rand_core
-rust_decimal syn thiserror thiserror-impl unicode-ident zerocopy zerocopy-derive'
+rust_decimal syn thiserror thiserror-impl tinyvec tinyvec_macros unicode-ident unicode-normalization zerocopy zerocopy-derive'
 
 # --target all: what another platform would pull in counts as well.
 used=$(cargo tree --locked --package quorate-core --edges normal --target all --prefix none --format '{p}' |

@@ -9,6 +9,7 @@ pub mod coordinator;
 pub mod id;
 pub mod machine;
 pub mod outcome;
+pub mod pattern;
 pub mod policy;
 pub mod query;
 pub mod time;

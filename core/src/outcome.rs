@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::aggregate::{Exclusion, Spread, Strategy};
+use crate::aggregate::{Exclusion, Millionths, Spread, Strategy};
 use crate::id::{RequestId, WorkerId};
 use crate::query::Query;
 use crate::value::Value;
@@ -17,6 +17,10 @@ pub struct Observation {
     pub observed: Result<Value, Arc<str>>,
     /// How long the worker says it took.
     pub response_time: Duration,
+    /// How old the value was when it came, if the worker says so.
+    pub age: Option<Duration>,
+    /// What its value weighed, where the strategy uses weights.
+    pub weight: Option<Millionths>,
     /// Why a successful observation was not used.
     pub excluded: Option<Exclusion>,
 }
@@ -66,9 +70,11 @@ pub struct Answer {
     pub value: Value,
     /// How many values it rests on.
     pub used: u32,
+    /// How many of them agree with it, by the policy's tolerance.
+    pub agreeing: u32,
     /// Whether several values were equally frequent.
     pub tie: bool,
-    /// Smallest and largest used value, of numbers.
+    /// How far the used values lie apart, of numbers.
     pub spread: Option<Spread>,
     /// How far the answer can be relied on.
     pub status: Status,
@@ -83,7 +89,8 @@ pub enum Status {
     Partial,
     /// Fewer than half of the expected workers succeeded.
     LowReliability,
-    /// The outlier rule would have excluded half of the values or more: the workers do not agree.
+    /// The workers do not agree: the outlier rule would have excluded half of the values or more, or fewer than the
+    /// policy's `min_agreement` agree with the answer.
     Disputed,
 }
 
@@ -97,6 +104,14 @@ pub enum Failure {
         usable: u32,
         /// The policy's `min_responses`.
         required: u32,
+    },
+    /// The workers do not agree, and the policy rejects such an answer.
+    #[error("the workers do not agree: {agreeing} of {used} used responses agree with the result")]
+    Disputed {
+        /// How many of the used values agree with what would have been the answer.
+        agreeing: u32,
+        /// How many values were used.
+        used: u32,
     },
     /// The deadline passed without a single usable value.
     #[error("no usable response before the deadline")]

@@ -1,10 +1,11 @@
 //! What one request asks for: how to aggregate, how many answers, how long.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use rust_decimal::Decimal;
 
-use crate::aggregate::{Rule, Strategy};
+use crate::aggregate::{Millionths, OutlierRule, Rule, Strategy};
 
 /// The shortest timeout a request may ask for.
 pub const MIN_TIMEOUT: Duration = Duration::from_millis(1);
@@ -22,15 +23,54 @@ pub struct Policy {
     pub quorum: Option<u32>,
     /// From submission to answer, at the latest.
     pub timeout: Duration,
+    /// What becomes of a disputed answer.
+    pub on_dispute: OnDispute,
+}
+
+/// What becomes of an answer that is disputed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum OnDispute {
+    /// It is given, and says that it is disputed.
+    #[default]
+    Answer,
+    /// It is not given: the request fails, with the evidence.
+    Reject,
+}
+
+impl OnDispute {
+    /// Every choice.
+    pub const ALL: [Self; 2] = [Self::Answer, Self::Reject];
+
+    /// The choice's name in requests and configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Answer => "answer",
+            Self::Reject => "reject",
+        }
+    }
+}
+
+/// A text that names no [`OnDispute`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("on_dispute must be answer or reject")]
+pub struct UnknownOnDispute;
+
+impl FromStr for OnDispute {
+    type Err = UnknownOnDispute;
+
+    fn from_str(name: &str) -> Result<Self, UnknownOnDispute> {
+        Self::ALL.into_iter().find(|choice| choice.name() == name).ok_or(UnknownOnDispute)
+    }
 }
 
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            rule: Rule { strategy: Strategy::Average, precision: 2, max_deviation: None },
+            rule: Rule::default(),
             min_responses: 1,
             quorum: None,
             timeout: Duration::from_secs(5),
+            on_dispute: OnDispute::Answer,
         }
     }
 }
@@ -42,14 +82,24 @@ pub struct Overrides {
     pub strategy: Option<Strategy>,
     /// See [`Rule::precision`].
     pub precision: Option<u32>,
+    /// See [`Rule::trim_share`].
+    pub trim_share: Option<Millionths>,
     /// See [`Rule::max_deviation`].
-    pub max_deviation: Option<Decimal>,
+    pub max_deviation: Option<OutlierRule>,
+    /// See [`Rule::tolerance`].
+    pub tolerance: Option<Decimal>,
+    /// See [`Rule::min_agreement`].
+    pub min_agreement: Option<Millionths>,
+    /// See [`Rule::max_age`].
+    pub max_age: Option<Duration>,
     /// See [`Policy::min_responses`].
     pub min_responses: Option<u32>,
     /// See [`Policy::quorum`].
     pub quorum: Option<u32>,
     /// See [`Policy::timeout`].
     pub timeout: Option<Duration>,
+    /// See [`Policy::on_dispute`].
+    pub on_dispute: Option<OnDispute>,
 }
 
 /// How far a request may go.
@@ -93,9 +143,18 @@ pub enum PolicyError {
     /// [`Rule::precision`] is out of range.
     #[error("precision must be between 0 and {MAX_PRECISION}")]
     Precision,
+    /// [`Rule::trim_share`] is a half or more.
+    #[error("trim_share must be at least 0 and below 0.5, with at most 6 decimals")]
+    TrimShare,
     /// [`Rule::max_deviation`] is negative.
     #[error("max_deviation must not be negative")]
     MaxDeviation,
+    /// [`Rule::tolerance`] is negative.
+    #[error("tolerance must not be negative")]
+    Tolerance,
+    /// [`Rule::min_agreement`] is more than 1.
+    #[error("min_agreement must be between 0 and 1, with at most 6 decimals")]
+    MinAgreement,
 }
 
 impl Policy {
@@ -108,11 +167,16 @@ impl Policy {
             rule: Rule {
                 strategy: overrides.strategy.unwrap_or(self.rule.strategy),
                 precision: overrides.precision.unwrap_or(self.rule.precision),
+                trim_share: overrides.trim_share.unwrap_or(self.rule.trim_share),
                 max_deviation: overrides.max_deviation.or(self.rule.max_deviation),
+                tolerance: overrides.tolerance.or(self.rule.tolerance),
+                min_agreement: overrides.min_agreement.or(self.rule.min_agreement),
+                max_age: overrides.max_age.or(self.rule.max_age),
             },
             min_responses: overrides.min_responses.unwrap_or(self.min_responses),
             quorum: overrides.quorum.or(self.quorum),
             timeout: overrides.timeout.unwrap_or(self.timeout),
+            on_dispute: overrides.on_dispute.unwrap_or(self.on_dispute),
         };
         policy.check(limits)?;
         Ok(policy)
@@ -132,8 +196,17 @@ impl Policy {
         if self.rule.precision > MAX_PRECISION {
             return Err(PolicyError::Precision);
         }
-        if self.rule.max_deviation.is_some_and(|fraction| fraction < Decimal::ZERO) {
+        if self.rule.trim_share.get() * 2 >= Millionths::ONE.get() {
+            return Err(PolicyError::TrimShare);
+        }
+        if matches!(self.rule.max_deviation, Some(OutlierRule::Relative(fraction)) if fraction < Decimal::ZERO) {
             return Err(PolicyError::MaxDeviation);
+        }
+        if self.rule.tolerance.is_some_and(|tolerance| tolerance < Decimal::ZERO) {
+            return Err(PolicyError::Tolerance);
+        }
+        if self.rule.min_agreement.is_some_and(|share| share > Millionths::ONE) {
+            return Err(PolicyError::MinAgreement);
         }
         Ok(())
     }
@@ -164,8 +237,17 @@ mod tests {
             (Overrides { quorum: Some(0), ..Overrides::default() }, PolicyError::Quorum { min: 1, max: 1000 }),
             (Overrides { precision: Some(29), ..Overrides::default() }, PolicyError::Precision),
             (
-                Overrides { max_deviation: Some(Decimal::NEGATIVE_ONE), ..Overrides::default() },
+                Overrides {
+                    max_deviation: Some(OutlierRule::Relative(Decimal::NEGATIVE_ONE)),
+                    ..Overrides::default()
+                },
                 PolicyError::MaxDeviation,
+            ),
+            (Overrides { trim_share: Some(Millionths::new(500_000)), ..Overrides::default() }, PolicyError::TrimShare),
+            (Overrides { tolerance: Some(Decimal::NEGATIVE_ONE), ..Overrides::default() }, PolicyError::Tolerance),
+            (
+                Overrides { min_agreement: Some(Millionths::new(1_000_001)), ..Overrides::default() },
+                PolicyError::MinAgreement,
             ),
         ];
         for (overrides, error) in refused {

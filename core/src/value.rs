@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
+use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
 
 /// The longest text value accepted, in bytes.
 pub const MAX_TEXT_BYTES: usize = 4096;
@@ -17,7 +18,7 @@ const MAX_MANTISSA: i128 = (1 << 96) - 1;
 pub enum Value {
     /// An exact decimal number: a 96-bit integer scaled by a power of ten between 10^-28 and 1.
     Number(Decimal),
-    /// A text of at most [`MAX_TEXT_BYTES`], such as a label or a block hash.
+    /// A text such as a label or a block hash, as [`Value::text`] takes it.
     Text(Arc<str>),
 }
 
@@ -48,12 +49,20 @@ impl Value {
         literal.decimal().map(Self::Number).ok_or(ValueError::OutOfRange)
     }
 
-    /// Takes a text.
+    /// Takes a text, without white space around it and in Unicode's normal form C: texts that look the same are equal.
     ///
     /// # Errors
-    /// [`ValueError::TextTooLong`].
+    /// [`ValueError::TextTooLong`] if it has more than [`MAX_TEXT_BYTES`], as it came or in its normal form.
     pub fn text(text: &str) -> Result<Self, ValueError> {
-        if text.len() > MAX_TEXT_BYTES { Err(ValueError::TextTooLong) } else { Ok(Self::Text(text.into())) }
+        if text.len() > MAX_TEXT_BYTES {
+            return Err(ValueError::TextTooLong);
+        }
+        let trimmed = text.trim();
+        let normal: Arc<str> = match is_nfc_quick(trimmed.chars()) {
+            IsNormalized::Yes => trimmed.into(),
+            IsNormalized::No | IsNormalized::Maybe => trimmed.nfc().collect::<String>().into(),
+        };
+        if normal.len() > MAX_TEXT_BYTES { Err(ValueError::TextTooLong) } else { Ok(Self::Text(normal)) }
     }
 
     /// The value as a number: a number itself, or a text that is one in JSON's grammar, as many price feeds send it.
@@ -279,6 +288,28 @@ mod tests {
         assert_eq!(number("42000.10"), Some(Decimal::new(4_200_010, 2)));
         assert_eq!(number("42,000"), None);
         assert_eq!(number("1e99"), None);
+    }
+
+    #[test]
+    fn texts_that_look_the_same_are_equal() {
+        let text = |text: &str| Value::text(text).expect("short");
+        for (one, other) in
+            [("red", " red\r\n"), ("é", "e\u{301}"), ("Å", "\u{212b}"), ("", "\u{3000}"), ("a b", "\ta b\u{a0}")]
+        {
+            assert_eq!(text(one), text(other), "{one:?} {other:?}");
+        }
+        assert_ne!(text("red"), text("Red"));
+        assert_ne!(text("a b"), text("a  b"));
+        assert_ne!(text("ﬁ"), text("fi"), "compatible characters are not the same");
+        assert_eq!(text(" 1.5 ").as_number(), Some(Decimal::new(15, 1)));
+    }
+
+    #[test]
+    fn a_text_that_grows_too_long_in_its_normal_form_is_refused() {
+        // Three bytes that become nine.
+        let growing = "\u{1d160}";
+        assert!(Value::text(&growing.repeat(MAX_TEXT_BYTES / 12)).is_ok());
+        assert_eq!(Value::text(&growing.repeat(MAX_TEXT_BYTES / 4)), Err(ValueError::TextTooLong));
     }
 
     #[test]

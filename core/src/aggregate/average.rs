@@ -2,8 +2,11 @@
 
 use rust_decimal::Decimal;
 
+use super::Rule;
 use super::scaled::{FINEST_SCALE, units};
+use super::strategy::{Combine, Votes};
 use super::wide::Wide;
+use crate::value::Value;
 
 /// Significant digits of a mean that no decimal holds exactly.
 const SIGNIFICANT_DIGITS: u32 = 28;
@@ -14,15 +17,28 @@ const SUMMANDS_OF_AN_I128: usize = 1 << 30;
 /// A mean is no larger than its largest input.
 const IN_RANGE: &str = "the magnitude of a mean is at most that of an input, below 2^96";
 
+/// The exact mean.
+pub(super) struct Average;
+
+impl Combine for Average {
+    fn name(&self) -> &'static str {
+        "average"
+    }
+
+    fn combine(&self, votes: Votes<'_>, _rule: &Rule) -> Option<(Value, bool)> {
+        mean(votes.numbers).map(|mean| (Value::Number(mean), false))
+    }
+}
+
 /// The mean, without trailing zeros; `None` of nothing.
 ///
 /// Exact where a decimal holds it. Else rounded half-even to 28 significant digits, yet to no more than 28 decimals
 /// and never in the integer digits, and kept within the smallest and the largest number.
-pub(super) fn mean(numbers: &[Decimal]) -> Option<Decimal> {
+pub fn mean(numbers: &[Decimal]) -> Option<Decimal> {
     let (min, max) = (*numbers.iter().min()?, *numbers.iter().max()?);
     let (negative, sum) = sum(numbers);
     let count = numbers.len() as u64;
-    let magnitude = exact_quotient(sum, count).unwrap_or_else(|| rounded_quotient(sum, count));
+    let magnitude = quotient(sum, count).expect(IN_RANGE);
     let mean = if negative { -magnitude } else { magnitude };
     Some(mean.clamp(min, max).normalize())
 }
@@ -44,6 +60,12 @@ fn sum(numbers: &[Decimal]) -> (bool, Wide) {
     (negative > positive, positive.abs_diff(negative))
 }
 
+/// The quotient of `sum` units of 10^-28 and `count`, not 0: exact where a decimal holds it, else rounded half-even to 28
+/// significant digits, yet never in the integer digits; `None` beyond the range of decimals.
+pub(super) fn quotient(sum: Wide, count: u64) -> Option<Decimal> {
+    exact_quotient(sum, count).or_else(|| rounded_quotient(sum, count))
+}
+
 /// The quotient of `sum` units of 10^-28 and `count`, if a decimal holds it exactly.
 fn exact_quotient(sum: Wide, count: u64) -> Option<Decimal> {
     let (mut quotient, 0) = sum.div_rem(count) else { return None };
@@ -61,9 +83,9 @@ fn exact_quotient(sum: Wide, count: u64) -> Option<Decimal> {
 }
 
 /// The quotient of `sum` units of 10^-28 and `count`, rounded half-even to 28 significant digits.
-fn rounded_quotient(sum: Wide, count: u64) -> Decimal {
+fn rounded_quotient(sum: Wide, count: u64) -> Option<Decimal> {
     let dropped_digits = surplus_digits(sum.div_rem(count).0);
-    let floor = sum.div_pow10(dropped_digits).div_rem(count).0.to_u128().expect(IN_RANGE);
+    let floor = sum.div_pow10(dropped_digits).div_rem(count).0.to_u128()?;
     let divisor = Wide::from(u128::from(count)).checked_mul_pow10(dropped_digits).expect("64 + 94 bits are below 256");
     let times_divisor = |quotient: u128| {
         let product = Wide::product(quotient, u128::from(count)).checked_mul_pow10(dropped_digits);
@@ -72,7 +94,7 @@ fn rounded_quotient(sum: Wide, count: u64) -> Decimal {
     let remainder = sum.abs_diff(times_divisor(floor));
     let rest = divisor.abs_diff(remainder);
     let up = remainder > rest || (remainder == rest && floor % 2 == 1);
-    decimal(Wide::from(floor + u128::from(up)), FINEST_SCALE - dropped_digits).expect(IN_RANGE)
+    decimal(Wide::from(floor.checked_add(u128::from(up))?), FINEST_SCALE - dropped_digits)
 }
 
 /// How many of the last digits of a number of units of 10^-28 are beyond 28 significant ones, without touching an

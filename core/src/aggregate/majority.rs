@@ -1,13 +1,39 @@
 //! The most frequent value, and which one to take when several are.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use rust_decimal::{Decimal, RoundingStrategy};
 
+use super::Rule;
 use super::median::median;
 use super::scaled::distance;
+use super::strategy::{Combine, Votes};
 use crate::value::Value;
+
+/// The most frequent value.
+pub(super) struct Majority;
+
+impl Combine for Majority {
+    fn name(&self) -> &'static str {
+        "majority"
+    }
+
+    fn combine(&self, votes: Votes<'_>, rule: &Rule) -> Option<(Value, bool)> {
+        majority(votes.numbers, votes.texts, rule.precision)
+    }
+
+    fn takes_texts(&self) -> bool {
+        true
+    }
+
+    fn compared(&self, number: Decimal, rule: &Rule) -> Decimal {
+        round(number, rule.precision)
+    }
+
+    fn default_tolerance(&self) -> Decimal {
+        Decimal::ZERO
+    }
+}
 
 /// The most frequent value and whether others were as frequent; `None` of nothing.
 ///
@@ -16,21 +42,25 @@ use crate::value::Value;
 ///
 /// Of equally frequent values a number goes before a text; of numbers the one nearest the median of `numbers`, the
 /// smaller of two equally near; of texts the lexicographically smallest.
-pub(super) fn majority(numbers: &[Decimal], texts: &[&Arc<str>], precision: u32) -> Option<(Value, bool)> {
-    let rounded = numbers.iter().map(|number| round(*number, precision)).collect();
-    let (number_votes, tied_numbers) = most_frequent(rounded);
-    let (text_votes, tied_texts) = most_frequent(texts.to_vec());
+///
+/// Rounds and sorts `numbers`, and sorts `texts`.
+fn majority(numbers: &mut [Decimal], texts: &mut [Arc<str>], precision: u32) -> Option<(Value, bool)> {
+    // Before they are rounded: the median is that of the values as they came.
+    let median = median(numbers);
+    for number in &mut *numbers {
+        *number = round(*number, precision);
+    }
+    numbers.sort_unstable();
+    texts.sort_unstable();
+    let (number_votes, text_votes) = (most_votes(numbers), most_votes(texts));
 
-    let ties = match number_votes.cmp(&text_votes) {
-        Ordering::Less => tied_texts.len(),
-        Ordering::Equal => tied_numbers.len() + tied_texts.len(),
-        Ordering::Greater => tied_numbers.len(),
-    };
+    let votes = number_votes.max(text_votes);
+    let ties = most_frequent(numbers, votes).count() + most_frequent(texts, votes).count();
     let winner = if number_votes < text_votes {
-        Value::Text(Arc::clone(tied_texts.first()?))
+        Value::Text(Arc::clone(most_frequent(texts, votes).next()?))
     } else {
-        let median = median(&mut numbers.to_vec())?;
-        Value::Number(tied_numbers.into_iter().min_by_key(|number| distance(*number, median))?)
+        let median = median?;
+        Value::Number(*most_frequent(numbers, votes).min_by_key(|number| distance(**number, median))?)
     };
     Some((winner, ties > 1))
 }
@@ -40,12 +70,14 @@ fn round(number: Decimal, precision: u32) -> Decimal {
     number.round_dp_with_strategy(precision, RoundingStrategy::MidpointNearestEven).normalize()
 }
 
-/// The highest count of equal items, and the items that have it, ascending.
-fn most_frequent<T: Ord + Copy>(mut items: Vec<T>) -> (usize, Vec<T>) {
-    items.sort_unstable();
-    let groups = || items.chunk_by(|a, b| a == b);
-    let votes = groups().map(<[T]>::len).max().unwrap_or(0);
-    (votes, groups().filter(|group| group.len() == votes).map(|group| group[0]).collect())
+/// How often the most frequent of sorted items is among them.
+fn most_votes<T: PartialEq>(sorted: &[T]) -> usize {
+    sorted.chunk_by(PartialEq::eq).map(<[T]>::len).max().unwrap_or(0)
+}
+
+/// Of sorted items those that are there exactly `votes` times, ascending.
+fn most_frequent<T: PartialEq>(sorted: &[T], votes: usize) -> impl Iterator<Item = &T> {
+    sorted.chunk_by(PartialEq::eq).filter(move |group| group.len() == votes).map(|group| &group[0])
 }
 
 #[cfg(test)]
@@ -54,8 +86,8 @@ mod tests {
     use super::*;
 
     fn winner(numbers: &str, texts: &[&str], precision: u32) -> Option<(Value, bool)> {
-        let texts: Vec<Arc<str>> = texts.iter().map(|text| (*text).into()).collect();
-        majority(&decimals(numbers), &texts.iter().collect::<Vec<_>>(), precision)
+        let mut texts: Vec<Arc<str>> = texts.iter().map(|text| (*text).into()).collect();
+        majority(&mut decimals(numbers), &mut texts, precision)
     }
 
     #[test]
@@ -102,11 +134,11 @@ mod tests {
     fn rounding_survives_the_extremes() {
         for precision in [0, 1, 27, 28, 29, u32::MAX] {
             for extreme in [Decimal::MAX, Decimal::MIN, Decimal::new(1, 28), -Decimal::new(1, 28)] {
-                assert!(majority(&[extreme], &[], precision).is_some(), "{extreme} at {precision}");
+                assert!(majority(&mut [extreme], &mut [], precision).is_some(), "{extreme} at {precision}");
             }
         }
         let almost_eight = Decimal::from_i128_with_scale((1 << 96) - 1, 28);
-        assert_eq!(majority(&[almost_eight], &[], 0), Some((Value::Number(number("8")), false)));
+        assert_eq!(majority(&mut [almost_eight], &mut [], 0), Some((Value::Number(number("8")), false)));
     }
 
     #[test]

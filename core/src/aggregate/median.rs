@@ -2,12 +2,28 @@
 
 use rust_decimal::Decimal;
 
+use super::Rule;
 use super::average::mean;
+use super::strategy::{Combine, Votes};
+use crate::value::Value;
+
+/// The middle value.
+pub(super) struct Median;
+
+impl Combine for Median {
+    fn name(&self) -> &'static str {
+        "median"
+    }
+
+    fn combine(&self, votes: Votes<'_>, _rule: &Rule) -> Option<(Value, bool)> {
+        median(votes.numbers).map(|median| (Value::Number(median), false))
+    }
+}
 
 /// The middle number, or the exact mean of the two middle ones, without trailing zeros; `None` of nothing.
 ///
 /// Reorders `numbers`. Takes time proportional to their count.
-pub(super) fn median(numbers: &mut [Decimal]) -> Option<Decimal> {
+pub fn median(numbers: &mut [Decimal]) -> Option<Decimal> {
     if numbers.is_empty() {
         return None;
     }

@@ -1,65 +1,34 @@
-//! From many values to one: the outlier rule, the strategies, and what to say about the spread.
+//! From many values to one: which are excluded, how the rest become one, and what to say about how they agree.
 
 mod average;
 mod majority;
+mod max;
 mod median;
+mod millionths;
+mod min;
 mod outlier;
 mod scaled;
+mod spread;
+mod strategy;
+mod trimmed_mean;
+mod weighted_median;
 mod wide;
 
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rust_decimal::Decimal;
 
-use self::outlier::Verdict;
+pub use self::average::mean;
+pub use self::median::median;
+pub use self::millionths::Millionths;
+use self::outlier::Fence;
+pub use self::outlier::{InvalidOutlierRule, OutlierRule};
+pub use self::spread::Spread;
+use self::strategy::Votes;
+pub use self::strategy::{Strategy, UnknownStrategy};
+use self::wide::Wide;
 use crate::value::Value;
-
-/// How the values that count become one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Strategy {
-    /// Exact sum over count; where no decimal holds that, rounded half-even to 28 significant digits.
-    #[default]
-    Average,
-    /// The middle value; of an even count, the exact mean of the two middle ones.
-    Median,
-    /// The most frequent value, numbers rounded to [`Rule::precision`] decimals, texts compared exactly.
-    Majority,
-}
-
-impl Strategy {
-    /// Every strategy.
-    pub const ALL: [Self; 3] = [Self::Average, Self::Median, Self::Majority];
-
-    /// The strategy's name in requests, configuration and answers.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Average => "average",
-            Self::Median => "median",
-            Self::Majority => "majority",
-        }
-    }
-}
-
-impl fmt::Display for Strategy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// A text that names no strategy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("strategy must be one of average, median, majority")]
-pub struct UnknownStrategy;
-
-impl FromStr for Strategy {
-    type Err = UnknownStrategy;
-
-    fn from_str(name: &str) -> Result<Self, UnknownStrategy> {
-        Self::ALL.into_iter().find(|strategy| strategy.name() == name).ok_or(UnknownStrategy)
-    }
-}
 
 /// How one request's values are aggregated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +37,51 @@ pub struct Rule {
     pub strategy: Strategy,
     /// Decimals kept by [`Strategy::Majority`] when it compares numbers: 0 to 28.
     pub precision: u32,
-    /// Numbers farther from the median than this fraction of the median's magnitude are excluded; `None` excludes
-    /// nothing. 0 or more: a negative fraction counts as 0.
-    pub max_deviation: Option<Decimal>,
+    /// The share of the numbers that [`Strategy::TrimmedMean`] leaves out at each end, rounded down to whole numbers:
+    /// below a half.
+    pub trim_share: Millionths,
+    /// Which numbers are excluded because they are too far from the others; `None` excludes nothing.
+    pub max_deviation: Option<OutlierRule>,
+    /// A number agrees with the result if it is no farther from it than this fraction of the result's magnitude; `None`
+    /// is a hundredth, or for [`Strategy::Majority`], which rounds the number first, zero. A negative one counts as 0.
+    /// A text agrees if it is the result.
+    pub tolerance: Option<Decimal>,
+    /// If fewer than this share of the used values agree with the result, it is disputed; `None` asks for nothing.
+    pub min_agreement: Option<Millionths>,
+    /// Values that are known to be older are excluded; `None` takes values of any age.
+    pub max_age: Option<Duration>,
+}
+
+impl Default for Rule {
+    fn default() -> Self {
+        Self {
+            strategy: Strategy::Average,
+            precision: 2,
+            trim_share: Millionths::new(250_000),
+            max_deviation: None,
+            tolerance: None,
+            min_agreement: None,
+            max_age: None,
+        }
+    }
+}
+
+/// One value that may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate<'a> {
+    /// The value.
+    pub value: &'a Value,
+    /// What it weighs, where the strategy uses weights.
+    pub weight: Millionths,
+    /// How old it is; `None` if nobody says, which counts as fresh.
+    pub age: Option<Duration>,
+}
+
+impl<'a> From<&'a Value> for Candidate<'a> {
+    /// A fresh value with the weight 1.
+    fn from(value: &'a Value) -> Self {
+        Self { value, weight: Millionths::ONE, age: None }
+    }
 }
 
 /// Why a value was not used.
@@ -78,8 +89,10 @@ pub struct Rule {
 pub enum Exclusion {
     /// A text that is no number, where the strategy needs numbers.
     NotANumber,
-    /// Farther from the median than [`Rule::max_deviation`] allows.
+    /// Too far from the others by [`Rule::max_deviation`].
     Outlier,
+    /// Older than [`Rule::max_age`].
+    Stale,
     /// The worker's reliability is below the cordon.
     Cordoned,
 }
@@ -90,18 +103,10 @@ impl Exclusion {
         match self {
             Self::NotANumber => "not_a_number",
             Self::Outlier => "outlier",
+            Self::Stale => "stale",
             Self::Cordoned => "cordoned",
         }
     }
-}
-
-/// Smallest and largest of the used values, without trailing zeros.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Spread {
-    /// The smallest used value.
-    pub min: Decimal,
-    /// The largest used value.
-    pub max: Decimal,
 }
 
 /// One value out of many, with what is to be said about it.
@@ -111,89 +116,162 @@ pub struct Aggregate {
     pub value: Value,
     /// How many values were not excluded.
     pub used: usize,
+    /// How many of the used values agree with the answer, by [`Rule::tolerance`].
+    pub agreeing: usize,
     /// Whether several values were equally frequent, so that a rule and not the workers chose among them.
     pub tie: bool,
     /// Indices of the values that were not used, in ascending order, and why.
     pub excluded: Vec<(usize, Exclusion)>,
-    /// Smallest and largest used value, where all used values are numbers.
+    /// How far the used values lie apart, where all of them are numbers.
     pub spread: Option<Spread>,
-    /// Whether the outlier rule would have excluded half or more of the numbers, and so excluded none.
+    /// Whether the values do not agree: the outlier rule would have excluded half or more of the numbers, and so
+    /// excluded none; or fewer than [`Rule::min_agreement`] agree with the answer.
     pub disputed: bool,
 }
 
 /// Why there is no aggregate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AggregateError {
     /// No value is left to aggregate.
     #[error("no value to aggregate")]
-    NoValues,
+    NoValues {
+        /// Indices of the values that were not used, all of them in ascending order, and why.
+        excluded: Vec<(usize, Exclusion)>,
+    },
 }
 
-/// The values that may be used, as the strategy sees them.
-#[derive(Default)]
-struct Candidates<'a> {
-    /// Numbers with their indices, in no particular order.
-    numbers: Vec<(usize, Decimal)>,
-    /// Texts that stay texts.
-    texts: Vec<&'a Arc<str>>,
-    excluded: Vec<(usize, Exclusion)>,
-}
-
-/// Aggregates `values` by `rule`. The result does not depend on the order of `values`, nor on how equal numbers are
-/// written.
+/// Aggregates `values`, all of them fresh and of the same weight, by `rule`. The result does not depend on the order of
+/// `values`, nor on how equal numbers are written.
 ///
 /// # Errors
 /// [`AggregateError::NoValues`] if nothing is left to aggregate.
 pub fn aggregate(rule: &Rule, values: &[&Value]) -> Result<Aggregate, AggregateError> {
-    let mut candidates = Candidates::of(values, rule.strategy);
-    let disputed = rule.max_deviation.is_some_and(|fraction| candidates.exclude_outliers(fraction));
-    let Candidates { numbers, texts, excluded } = candidates;
-    let mut numbers: Vec<Decimal> = numbers.into_iter().map(|(_, number)| number).collect();
-
-    let spread = if texts.is_empty() { spread(&numbers) } else { None };
-    let used = numbers.len() + texts.len();
-    let (value, tie) = match rule.strategy {
-        Strategy::Average => average::mean(&numbers).map(|mean| (Value::Number(mean), false)),
-        Strategy::Median => median::median(&mut numbers).map(|median| (Value::Number(median), false)),
-        Strategy::Majority => majority::majority(&numbers, &texts, rule.precision),
-    }
-    .ok_or(AggregateError::NoValues)?;
-    Ok(Aggregate { value, used, tie, excluded, spread, disputed })
+    Aggregator::default().aggregate(rule, values.iter().map(|value| Candidate::from(*value)))
 }
 
-impl<'a> Candidates<'a> {
-    /// Sorts values into numbers, texts and those the strategy has no use for.
-    fn of(values: &[&'a Value], strategy: Strategy) -> Self {
-        let mut candidates = Self::default();
-        for (index, &value) in values.iter().enumerate() {
-            match (strategy, value) {
-                (Strategy::Majority, Value::Text(text)) => candidates.texts.push(text),
-                _ => match value.as_number() {
-                    Some(number) => candidates.numbers.push((index, number)),
-                    None => candidates.excluded.push((index, Exclusion::NotANumber)),
-                },
+/// Aggregates, and keeps what it needs for the next time: it allocates nothing once it has seen as many values, but the
+/// list of those that are excluded.
+#[derive(Debug, Default)]
+pub struct Aggregator {
+    numbers: Vec<Number>,
+    texts: Vec<Arc<str>>,
+    decimals: Vec<Decimal>,
+    weighted: Vec<(Decimal, Millionths)>,
+    distances: Vec<Wide>,
+}
+
+/// A value that is used as a number.
+#[derive(Clone, Copy, Debug)]
+struct Number {
+    index: usize,
+    number: Decimal,
+    weight: Millionths,
+}
+
+impl Aggregator {
+    /// Aggregates `candidates` by `rule`. The result does not depend on their order, nor on how equal numbers are
+    /// written.
+    ///
+    /// # Errors
+    /// [`AggregateError::NoValues`] if nothing is left to aggregate.
+    pub fn aggregate<'a>(
+        &mut self,
+        rule: &Rule,
+        candidates: impl IntoIterator<Item = Candidate<'a>>,
+    ) -> Result<Aggregate, AggregateError> {
+        let mut excluded = Vec::new();
+        self.sort(rule, candidates, &mut excluded);
+        let outliers_disputed = rule.max_deviation.is_some_and(|outliers| self.exclude(outliers, &mut excluded));
+        excluded.sort_unstable_by_key(|(index, _)| *index);
+
+        let strategy = rule.strategy.implementation();
+        self.take_used();
+        let spread =
+            if self.texts.is_empty() { Spread::of(&mut self.decimals, &mut self.distances) } else { None };
+        if strategy.uses_weights() {
+            self.weighted.clear();
+            self.weighted.extend(self.numbers.iter().map(|used| (used.number, used.weight)));
+        }
+        let votes =
+            Votes { numbers: &mut self.decimals, weighted: &mut self.weighted, texts: &mut self.texts };
+        let Some((value, tie)) = strategy.combine(votes, rule) else {
+            return Err(AggregateError::NoValues { excluded });
+        };
+
+        let used = self.numbers.len() + self.texts.len();
+        let agreeing = self.agreeing(rule, &value);
+        self.texts.clear();
+        let agrees = rule.min_agreement.is_none_or(|least| is_share(agreeing, used, least));
+        Ok(Aggregate { value, used, agreeing, tie, excluded, spread, disputed: outliers_disputed || !agrees })
+    }
+
+    /// Sorts candidates into numbers, texts and those the rule has no use for.
+    fn sort<'a>(
+        &mut self,
+        rule: &Rule,
+        candidates: impl IntoIterator<Item = Candidate<'a>>,
+        excluded: &mut Vec<(usize, Exclusion)>,
+    ) {
+        self.numbers.clear();
+        self.texts.clear();
+        let takes_texts = rule.strategy.implementation().takes_texts();
+        for (index, Candidate { value, weight, age }) in candidates.into_iter().enumerate() {
+            if age.is_some_and(|age| rule.max_age.is_some_and(|most| age > most)) {
+                excluded.push((index, Exclusion::Stale));
+                continue;
+            }
+            match (value, value.as_number()) {
+                (Value::Text(text), _) if takes_texts => self.texts.push(Arc::clone(text)),
+                (_, Some(number)) => self.numbers.push(Number { index, number, weight }),
+                (_, None) => excluded.push((index, Exclusion::NotANumber)),
             }
         }
-        candidates
     }
 
     /// Excludes outlying numbers. Returns whether that is disputed, so that none was excluded.
-    fn exclude_outliers(&mut self, fraction: Decimal) -> bool {
-        let numbers: Vec<Decimal> = self.numbers.iter().map(|(_, number)| *number).collect();
-        let Verdict::Exclude(outliers) = outlier::judge(&numbers, fraction) else { return true };
-        // From the last on, so that what takes an outlier's place is none of the outliers to come.
-        for position in outliers.into_iter().rev() {
-            let (index, _) = self.numbers.swap_remove(position);
-            self.excluded.push((index, Exclusion::Outlier));
+    fn exclude(&mut self, rule: OutlierRule, excluded: &mut Vec<(usize, Exclusion)>) -> bool {
+        self.take_used();
+        let fence = Fence::of(rule, &mut self.decimals, &mut self.distances);
+        let outliers = self.numbers.iter().filter(|number| fence.excludes(number.number)).count();
+        if outliers == 0 || outliers * 2 >= self.numbers.len() {
+            return outliers > 0;
         }
-        self.excluded.sort_unstable_by_key(|(index, _)| *index);
+        self.numbers.retain(|number| {
+            let is_outlier = fence.excludes(number.number);
+            if is_outlier {
+                excluded.push((number.index, Exclusion::Outlier));
+            }
+            !is_outlier
+        });
         false
+    }
+
+    /// Copies the numbers that are used to where they can be reordered.
+    fn take_used(&mut self) {
+        self.decimals.clear();
+        self.decimals.extend(self.numbers.iter().map(|used| used.number));
+    }
+
+    /// How many of the used values agree with the answer.
+    fn agreeing(&self, rule: &Rule, answer: &Value) -> usize {
+        match answer {
+            Value::Text(answer) => self.texts.iter().filter(|text| *text == answer).count(),
+            Value::Number(answer) => {
+                let strategy = rule.strategy.implementation();
+                let tolerance = rule.tolerance.unwrap_or_else(|| strategy.default_tolerance());
+                let Some(limit) = outlier::fraction_of(*answer, tolerance) else { return self.numbers.len() };
+                let agrees = |used: &&Number| {
+                    scaled::distance(strategy.compared(used.number, rule), *answer) <= limit
+                };
+                self.numbers.iter().filter(agrees).count()
+            }
+        }
     }
 }
 
-/// Smallest and largest number; `None` of nothing.
-fn spread(numbers: &[Decimal]) -> Option<Spread> {
-    Some(Spread { min: numbers.iter().min()?.normalize(), max: numbers.iter().max()?.normalize() })
+/// Whether `part` of `whole` is at least the share `least`.
+fn is_share(part: usize, whole: usize, least: Millionths) -> bool {
+    part as u128 * u128::from(Millionths::ONE.get()) >= whole as u128 * u128::from(least.get())
 }
 
 #[cfg(test)]
@@ -214,8 +292,13 @@ mod tests {
         Value::text(text).expect("short")
     }
 
+    fn spread(min: &str, max: &str, interquartile: &str, mad: &str) -> Option<Spread> {
+        let [min, max, interquartile, mad] = [min, max, interquartile, mad].map(number);
+        Some(Spread { min, max, interquartile: Some(interquartile), mad })
+    }
+
     fn run(strategy: Strategy, max_deviation: Option<&str>, values: &[Value]) -> Result<Aggregate, AggregateError> {
-        let rule = Rule { strategy, precision: 2, max_deviation: max_deviation.map(number) };
+        let rule = Rule { strategy, max_deviation: max_deviation.map(|rule| rule.parse().expect("a rule")), ..Rule::default() };
         aggregate(&rule, &values.iter().collect::<Vec<_>>())
     }
 
@@ -227,7 +310,7 @@ mod tests {
             assert_eq!(aggregate.value, Value::Number(number("2")));
             assert_eq!(aggregate.used, 2);
             assert_eq!(aggregate.excluded, [1, 3, 4].map(|index| (index, Exclusion::NotANumber)));
-            assert_eq!(aggregate.spread, Some(Spread { min: number("1.5"), max: number("2.5") }));
+            assert_eq!(aggregate.spread, spread("1.5", "2.5", "0.5", "0.5"));
         }
     }
 
@@ -239,7 +322,7 @@ mod tests {
         let aggregate = run(Strategy::Average, Some("0.5"), &values).expect("numbers");
         let expected = [Exclusion::NotANumber, Exclusion::Outlier, Exclusion::Outlier, Exclusion::NotANumber];
         assert_eq!(aggregate.excluded, [0, 1, 4, 6].into_iter().zip(expected).collect::<Vec<_>>());
-        assert_eq!(aggregate.spread, Some(Spread { min: number("10"), max: number("10") }));
+        assert_eq!(aggregate.spread, spread("10", "10", "0", "0"));
     }
 
     #[test]
@@ -261,18 +344,74 @@ mod tests {
     }
 
     #[test]
-    fn strategies_have_names_that_read_back() {
-        for strategy in Strategy::ALL {
-            assert_eq!(strategy.name().parse(), Ok(strategy));
-        }
-        assert_eq!("mode".parse::<Strategy>(), Err(UnknownStrategy));
+    fn values_that_are_known_to_be_too_old_are_excluded() {
+        let rule = Rule { max_age: Some(Duration::from_secs(5)), ..Rule::default() };
+        let values: Vec<Value> = decimals("1 2 4 8").into_iter().map(Value::Number).collect();
+        let ages = [None, Some(5_000), Some(5_001), Some(0)].map(|age| age.map(Duration::from_millis));
+        let candidates = || values.iter().zip(ages).map(|(value, age)| Candidate { age, ..Candidate::from(value) });
+        let aggregate = Aggregator::default().aggregate(&rule, candidates()).expect("fresh values");
+        assert_eq!(aggregate.excluded, [(2, Exclusion::Stale)]);
+        assert_eq!(aggregate.used, 3);
+        let any_age = Aggregator::default().aggregate(&Rule::default(), candidates()).expect("values");
+        assert_eq!(any_age.excluded, []);
     }
 
     #[test]
-    fn nothing_usable_is_an_error() {
-        for strategy in [Strategy::Average, Strategy::Median, Strategy::Majority] {
-            assert_eq!(run(strategy, Some("0.1"), &[]), Err(AggregateError::NoValues));
+    fn agreement_is_the_share_of_the_used_values_near_the_answer() {
+        for (strategy, tolerance, values, expected) in [
+            (Strategy::Median, None, "100 101 101.01 99 98.9", 3),
+            (Strategy::Median, Some("0"), "100 101 101.01 99 98.9", 1),
+            (Strategy::Median, Some("-1"), "0 0.0 1", 2),
+            (Strategy::Median, Some("79228162514264337593543950335"), "1e28 1 -1e28 1e28", 4),
+            (Strategy::Average, Some("0.5"), "-1 -1 -4 -2", 3),
+            (Strategy::Majority, None, "10.001 10.004 10.02 10.02 10.021", 3),
+            (Strategy::Majority, Some("0.002"), "10.001 10.004 10.02 10.02 10.021", 5),
+            (Strategy::Max, None, "1 2 3", 1),
+        ] {
+            let values: Vec<Value> = decimals(values).into_iter().map(Value::Number).collect();
+            let rule = Rule { strategy, tolerance: tolerance.map(number), ..Rule::default() };
+            let aggregate = aggregate(&rule, &values.iter().collect::<Vec<_>>()).expect("numbers");
+            assert_eq!(aggregate.agreeing, expected, "{strategy} of {values:?} within {tolerance:?}");
         }
-        assert_eq!(run(Strategy::Average, None, &[text("a")]), Err(AggregateError::NoValues));
+        let texts = [text("a"), text("b"), text("a"), Value::Number(Decimal::ONE)];
+        assert_eq!(run(Strategy::Majority, None, &texts).expect("texts").agreeing, 2);
+    }
+
+    #[test]
+    fn too_little_agreement_is_a_dispute() {
+        let values: Vec<Value> = decimals("10 10 20").into_iter().map(Value::Number).collect();
+        for (least, disputed) in [(None, false), (Some(666_666), false), (Some(666_667), true), (Some(1_000_000), true)] {
+            let min_agreement = least.map(Millionths::new);
+            let rule = Rule { strategy: Strategy::Median, min_agreement, ..Rule::default() };
+            let aggregate = aggregate(&rule, &values.iter().collect::<Vec<_>>()).expect("numbers");
+            assert_eq!((aggregate.agreeing, aggregate.disputed), (2, disputed), "{least:?}");
+        }
+    }
+
+    #[test]
+    fn weights_move_the_weighted_median_and_nothing_else() {
+        let values: Vec<Value> = decimals("1 2 9").into_iter().map(Value::Number).collect();
+        let candidates = |weights: [u64; 3]| {
+            let weight = weights.map(|weight| Millionths::new(weight * 1_000_000));
+            values.iter().zip(weight).map(|(value, weight)| Candidate { weight, ..Candidate::from(value) })
+        };
+        for strategy in Strategy::ALL.iter().copied() {
+            let rule = Rule { strategy, ..Rule::default() };
+            let mut aggregator = Aggregator::default();
+            let [even, heavy] = [[1, 1, 1], [1, 1, 5]].map(|weights| {
+                aggregator.aggregate(&rule, candidates(weights)).expect("numbers").value
+            });
+            assert_eq!(even != heavy, strategy.uses_weights(), "{strategy}");
+        }
+    }
+
+    #[test]
+    fn nothing_usable_is_an_error_that_says_why() {
+        for strategy in Strategy::ALL.iter().copied() {
+            let nothing = Err(AggregateError::NoValues { excluded: vec![] });
+            assert_eq!(run(strategy, Some("0.1"), &[]), nothing);
+        }
+        let excluded = vec![(0, Exclusion::NotANumber)];
+        assert_eq!(run(Strategy::Average, None, &[text("a")]), Err(AggregateError::NoValues { excluded }));
     }
 }

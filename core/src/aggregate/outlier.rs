@@ -1,36 +1,132 @@
-//! The outlier rule: which numbers are too far from the median to be believed.
+//! The outlier rules: which numbers are too far from the others to be believed.
+
+use std::fmt;
+use std::str::FromStr;
 
 use rust_decimal::Decimal;
 
+use super::Millionths;
 use super::median::median;
 use super::scaled::{FINEST_SCALE, distance};
+use super::spread::{Quartiles, twice_the_mad};
 use super::wide::Wide;
+use crate::value::Value;
 
-/// What the outlier rule says about some numbers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// The numbers at these positions are outliers: ascending, and fewer than half of all.
-    Exclude(Vec<usize>),
-    /// Half or more of the numbers would be outliers, so that the median says nothing about them.
-    Disputed,
+/// 10^4 times what makes the median absolute deviation of normally distributed values their standard deviation: 1.4826,
+/// the inverse of the normal distribution's third quartile (Rousseeuw and Croux, 1993).
+const MAD_SCALE: u64 = 14_826;
+/// Millionths times ten-thousandths.
+const MAD_PARTS: u64 = 10_000 * Millionths::ONE.get();
+
+/// The products of bounded factors with distances, below 2^192, fit 256 bits.
+const IN_RANGE: &str = "40 + 14 + 192 bits are less than 256";
+
+/// Which numbers are outliers. Such are excluded as long as they are fewer than half of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OutlierRule {
+    /// Those farther from the median than this fraction of the median's magnitude; a negative fraction counts as 0.
+    Relative(Decimal),
+    /// Those farther from the median than this many times 1.4826 times the median absolute deviation. If that is zero,
+    /// as it is when more than half of the numbers are equal, those that differ from the median.
+    Mad(Millionths),
+    /// Those farther below the first or above the third quartile than this many times the distance of the two
+    /// (Tukey's fences).
+    Iqr(Millionths),
 }
 
-/// Finds the numbers v with |v - median| > `fraction` · |median|, compared exactly. A negative fraction counts as 0.
-pub(super) fn judge(numbers: &[Decimal], fraction: Decimal) -> Verdict {
-    let Some(median) = median(&mut numbers.to_vec()) else { return Verdict::Exclude(Vec::new()) };
-    let Some(limit) = limit(fraction, median) else { return Verdict::Exclude(Vec::new()) };
-    let is_outlier = |position: &usize| distance(numbers[*position], median) > limit;
-    let outliers: Vec<usize> = (0..numbers.len()).filter(is_outlier).collect();
-    if outliers.len() * 2 < numbers.len() { Verdict::Exclude(outliers) } else { Verdict::Disputed }
+/// A text that is no outlier rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be a fraction such as 0.05, mad:K or iqr:K, with K from 0 to 1000000 and at most 6 decimals")]
+pub struct InvalidOutlierRule;
+
+impl FromStr for OutlierRule {
+    type Err = InvalidOutlierRule;
+
+    fn from_str(text: &str) -> Result<Self, InvalidOutlierRule> {
+        let number = |text| match Value::number(text) {
+            Ok(Value::Number(number)) => Ok(number),
+            _ => Err(InvalidOutlierRule),
+        };
+        let factor = |text| Millionths::from_decimal(number(text)?).ok_or(InvalidOutlierRule);
+        match text.split_once(':') {
+            None => number(text).map(Self::Relative),
+            Some(("mad", times)) => factor(times).map(Self::Mad),
+            Some(("iqr", times)) => factor(times).map(Self::Iqr),
+            Some(_) => Err(InvalidOutlierRule),
+        }
+    }
 }
 
-/// The largest distance in units of 10^-28 that is no more than `fraction` · |`median`|; `None` if every distance is
-/// less.
-fn limit(fraction: Decimal, median: Decimal) -> Option<Wide> {
+impl fmt::Display for OutlierRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Relative(fraction) => fraction.fmt(f),
+            Self::Mad(times) => write!(f, "mad:{times}"),
+            Self::Iqr(times) => write!(f, "iqr:{times}"),
+        }
+    }
+}
+
+/// Where a rule draws the line through some numbers. All comparisons are exact.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fence {
+    /// Nowhere.
+    None,
+    /// Outliers are those farther from the center than `limit`, once the distance is taken `parts` times.
+    Around { center: Decimal, parts: u64, limit: Wide },
+    /// Outliers are those whose distance above the origin, taken `parts` times, is beyond these.
+    Between { origin: Decimal, parts: u64, low: Option<Wide>, high: Wide },
+}
+
+impl Fence {
+    /// The fence of `rule` around `numbers`, which it reorders. `distances` is overwritten.
+    pub(super) fn of(rule: OutlierRule, numbers: &mut [Decimal], distances: &mut Vec<Wide>) -> Self {
+        let Some(center) = median(numbers) else { return Self::None };
+        match rule {
+            OutlierRule::Relative(fraction) => match fraction_of(center, fraction) {
+                None => Self::None,
+                Some(limit) => Self::Around { center, parts: 1, limit },
+            },
+            OutlierRule::Mad(times) => {
+                let mad = twice_the_mad(numbers, center, distances);
+                let limit = mad.checked_mul(times.get()).and_then(|product| product.checked_mul(MAD_SCALE));
+                Self::Around { center, parts: 2 * MAD_PARTS, limit: limit.expect(IN_RANGE) }
+            }
+            OutlierRule::Iqr(times) => {
+                let Some(Quartiles { origin, first, third }) = Quartiles::of(numbers) else { return Self::None };
+                // Quartiles come four times, the factor a million times.
+                let parts = Millionths::ONE.get();
+                let times_parts = |offset: Wide| offset.checked_mul(parts).expect(IN_RANGE);
+                let reach = third.abs_diff(first).checked_mul(times.get()).expect(IN_RANGE);
+                let (first, third) = (times_parts(first), times_parts(third));
+                let low = (first >= reach).then(|| first.abs_diff(reach));
+                Self::Between { origin, parts: 4 * parts, low, high: third.checked_add(reach).expect(IN_RANGE) }
+            }
+        }
+    }
+
+    /// Whether a number is an outlier. For [`Fence::Between`] it is one of those the fence was drawn through.
+    pub(super) fn excludes(&self, number: Decimal) -> bool {
+        let times = |distance: Wide, parts: u64| distance.checked_mul(parts).expect(IN_RANGE);
+        match *self {
+            Self::None => false,
+            Self::Around { center, parts: 1, limit } => distance(number, center) > limit,
+            Self::Around { center, parts, limit } => times(distance(number, center), parts) > limit,
+            Self::Between { origin, parts, low, high } => {
+                let offset = times(distance(number, origin), parts);
+                offset > high || low.is_some_and(|low| offset < low)
+            }
+        }
+    }
+}
+
+/// The largest distance in units of 10^-28 that is no more than `fraction` · |`of`|; `None` if every distance is less.
+/// A negative fraction counts as 0.
+pub(super) fn fraction_of(of: Decimal, fraction: Decimal) -> Option<Wide> {
     let fraction = fraction.max(Decimal::ZERO);
-    let product = Wide::product(fraction.mantissa().unsigned_abs(), median.mantissa().unsigned_abs());
+    let product = Wide::product(fraction.mantissa().unsigned_abs(), of.mantissa().unsigned_abs());
     // Distances are whole, so what is rounded off here decides none.
-    match fraction.scale() + median.scale() {
+    match fraction.scale() + of.scale() {
         scale @ ..=FINEST_SCALE => product.checked_mul_pow10(FINEST_SCALE - scale),
         scale => Some(product.div_pow10(scale - FINEST_SCALE)),
     }
@@ -40,6 +136,14 @@ fn limit(fraction: Decimal, median: Decimal) -> Option<Wide> {
 mod tests {
     use super::super::tests::{decimals, number};
     use super::*;
+
+    /// The positions of the outliers.
+    fn outliers(numbers: &str, rule: &str) -> Vec<usize> {
+        let numbers = decimals(numbers);
+        let rule = rule.parse().expect("a rule");
+        let fence = Fence::of(rule, &mut numbers.clone(), &mut Vec::new());
+        (0..numbers.len()).filter(|position| fence.excludes(numbers[*position])).collect()
+    }
 
     #[test]
     fn numbers_farther_from_the_median_than_the_fraction_are_outliers() {
@@ -61,15 +165,65 @@ mod tests {
             (&format!("{max} {max} -{max}"), "2", vec![]),
             ("", "0.1", vec![]),
         ] {
-            let verdict = judge(&decimals(numbers), number(fraction));
-            assert_eq!(verdict, Verdict::Exclude(expected), "{numbers} by {fraction}");
+            assert_eq!(outliers(numbers, fraction), expected, "{numbers} by {fraction}");
         }
     }
 
     #[test]
-    fn half_or_more_outliers_are_a_dispute() {
-        for (numbers, fraction) in [("1 1 100 100", "0.1"), ("1 2", "0"), ("1 2 3 100", "0.4"), ("-1 0 1", "9")] {
-            assert_eq!(judge(&decimals(numbers), number(fraction)), Verdict::Disputed, "{numbers} by {fraction}");
+    fn numbers_beyond_many_median_absolute_deviations_are_outliers() {
+        let max = "79228162514264337593543950335";
+        for (numbers, times, expected) in [
+            ("10 10.1 9.9 10.05 55", "5", vec![4]),
+            // The median is 3, the deviations 2 1 0 1 2 and their median 1: the limit is 1.4826.
+            ("1 2 3 4 5", "1", vec![0, 4]),
+            ("1 2 3 4 5", "1.35", vec![]),
+            ("1 2 3 4 5", "1.348", vec![0, 4]),
+            ("1.5174 2 3 4 4.4826", "1", vec![]),
+            ("1.5173999999999999999999999999 2 3 4 4.4826000000000000000000000001", "1", vec![0, 4]),
+            // Of an even count the median and the deviation lie between two: 2.5, and 1 of 1.5 0.5 0.5 1.5.
+            ("1 2 3 4", "1", vec![0, 3]),
+            ("1 2 3 4", "1.02", vec![]),
+            // A deviation of zero excludes whatever differs, and nothing that does not.
+            ("10 10 10 10 11", "3", vec![4]),
+            ("10 10 10 10.0", "0", vec![]),
+            (&format!("{max} -{max} {max}"), "1000000", vec![1]),
+            (&format!("{max} -{max}"), "1", vec![]),
+            ("", "1", vec![]),
+        ] {
+            assert_eq!(outliers(numbers, &format!("mad:{times}")), expected, "{numbers} by {times}");
+        }
+    }
+
+    #[test]
+    fn numbers_beyond_the_fences_of_the_quartiles_are_outliers() {
+        let max = "79228162514264337593543950335";
+        for (numbers, times, expected) in [
+            // Quartiles 2 and 4: the fences are -1 and 7.
+            ("1 2 3 4 7", "1.5", vec![]),
+            ("1 2 3 4 7.0000000000000000000000000001", "1.5", vec![4]),
+            ("-1 2 3 4 5", "1.5", vec![]),
+            ("-1.0000000000000000000000000001 2 3 4 5", "1.5", vec![0]),
+            // Quartiles 1.75 and 3.25.
+            ("1 2 3 4", "0.5", vec![]),
+            ("1 2 3 4", "0.499999", vec![0, 3]),
+            ("9 1 1 1 1 1", "3", vec![0]),
+            ("5 5 5 5", "0", vec![]),
+            ("1 3", "0", vec![0, 1]),
+            (&format!("{max} {max} -{max} -{max}"), "1000000", vec![]),
+            (&format!("{max} {max} {max} {max} -{max}"), "1000000", vec![4]),
+            ("", "1", vec![]),
+        ] {
+            assert_eq!(outliers(numbers, &format!("iqr:{times}")), expected, "{numbers} by {times}");
+        }
+    }
+
+    #[test]
+    fn a_rule_reads_as_it_is_written() {
+        for text in ["0.05", "0", "mad:5", "mad:2.5", "iqr:1.5", "iqr:0.000001"] {
+            assert_eq!(text.parse::<OutlierRule>().map(|rule| rule.to_string()).as_deref(), Ok(text));
+        }
+        for text in ["", "mad", "mad:", "mad:-1", "mad:1e7", "mad:0.0000001", "sd:3", "iqr:x", "mad:1:2", "MAD:3", "5%"] {
+            assert_eq!(text.parse::<OutlierRule>(), Err(InvalidOutlierRule), "{text}");
         }
     }
 }

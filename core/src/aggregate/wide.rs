@@ -20,10 +20,14 @@ impl Wide {
 
     /// The product of two 128-bit integers, which always fits.
     pub(super) fn product(a: u128, b: u128) -> Self {
-        let wide = Self::from(a);
-        let low = wide.checked_mul(b as u64);
-        let high = wide.checked_mul((b >> 64) as u64).map(|Self([_, x, y, z])| Self([x, y, z, 0]));
-        low.zip(high).and_then(|(low, high)| low.checked_add(high)).expect("128 + 128 bits are 256")
+        let halves = |n: u128| (n >> 64, n & u128::from(u64::MAX));
+        let ((a_high, a_low), (b_high, b_low)) = (halves(a), halves(b));
+        // No sum here overflows: the product of two 64-bit integers leaves room for two more such integers.
+        let low = a_low * b_low;
+        let middle = a_high * b_low + (low >> 64);
+        let other_middle = a_low * b_high + (middle & u128::from(u64::MAX));
+        let high = a_high * b_high + (middle >> 64) + (other_middle >> 64);
+        Self([(high >> 64) as u64, high as u64, other_middle as u64, low as u64])
     }
 
     /// The sum, or `None` from 2^256 on.

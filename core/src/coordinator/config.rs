@@ -1,17 +1,22 @@
 //! The coordinator's settings; every one of them is a bound or a wait.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::reliability::Score;
+use crate::aggregate::Millionths;
 use crate::id::WorkerId;
+use crate::pattern::Pattern;
 use crate::policy::{Limits, Policy};
+use crate::query::Query;
 
 /// The settings of a [`Coordinator`](super::Coordinator).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The policy of a request that sets nothing itself.
+    /// The policy of a request that sets nothing itself, where none of `policies` covers its query.
     pub policy: Policy,
+    /// The policies of some queries; the first whose pattern covers a query is the query's.
+    pub policies: Vec<(Pattern, Policy)>,
     /// How far a request's own policy may go.
     pub limits: Limits,
     /// The most requests in flight; a further one is refused.
@@ -32,12 +37,16 @@ pub struct Config {
     pub admitted: Option<BTreeSet<WorkerId>>,
     /// A worker whose score is below this is asked but not counted; `None` counts every worker.
     pub cordon_below: Option<Score>,
+    /// What workers weigh, where a strategy uses weights, and 1 for those that are not listed; if nobody is listed, every
+    /// worker weighs its score.
+    pub weights: BTreeMap<WorkerId, Millionths>,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             policy: Policy::default(),
+            policies: Vec::new(),
             limits: Limits::default(),
             max_in_flight: 10_000,
             max_waiting: 64,
@@ -48,11 +57,26 @@ impl Default for Config {
             max_remembered: 10_000,
             admitted: None,
             cordon_below: None,
+            weights: BTreeMap::new(),
         }
     }
 }
 
 impl Config {
+    /// The policy of a request for `query` that sets nothing itself.
+    pub fn policy_of(&self, query: &Query) -> &Policy {
+        let covers = |(pattern, _): &&(Pattern, Policy)| pattern.matches(query.as_str());
+        self.policies.iter().find(covers).map_or(&self.policy, |(_, policy)| policy)
+    }
+
+    /// What a worker with this score weighs.
+    pub fn weight(&self, worker: &WorkerId, score: Score) -> Millionths {
+        if self.weights.is_empty() {
+            return Millionths::new(score.millionths().into());
+        }
+        self.weights.get(worker).copied().unwrap_or(Millionths::ONE)
+    }
+
     /// How long after its submission a request of this timeout is asked a second time; `None` if never.
     pub(super) fn redispatch_after(&self, timeout: Duration) -> Option<Duration> {
         let nanos = timeout.as_nanos() * u128::from(self.redispatch_permille) / 1000;

@@ -45,6 +45,8 @@ counters! {
     answered_disputed,
     /// Requests that ended with fewer usable values than required.
     failed_insufficient_responses,
+    /// Requests whose workers did not agree, where the policy rejects such an answer.
+    failed_disputed,
     /// Requests whose deadline passed without a usable value.
     failed_deadline_exceeded,
     /// Requests that nobody listened to.

@@ -16,7 +16,7 @@ impl Coordinator {
     /// Ends a request by `cause`.
     pub(super) fn finish(&mut self, slot: Slot, cause: Cause) {
         let Some(request) = self.table.get(slot) else { return };
-        let judgement = request.judge(cause, self.bus_was_down(request.submitted));
+        let judgement = request.judge(cause, self.bus_was_down(request.submitted), &mut self.aggregator);
         self.finish_with(slot, cause, judgement);
     }
 
@@ -65,6 +65,7 @@ impl Coordinator {
             },
             Err(failure) => match failure {
                 Failure::InsufficientResponses { .. } => &mut counters.failed_insufficient_responses,
+                Failure::Disputed { .. } => &mut counters.failed_disputed,
                 Failure::DeadlineExceeded => &mut counters.failed_deadline_exceeded,
                 Failure::NoWorkers => &mut counters.failed_no_workers,
                 Failure::BusDown => &mut counters.failed_bus_down,

@@ -56,6 +56,8 @@ pub struct WorkerResult {
     pub observed: Result<Value, Arc<str>>,
     /// How long the worker says it took.
     pub response_time: Duration,
+    /// How old the value was when it came; `None` if the worker does not say.
+    pub age: Option<Duration>,
 }
 
 /// A task that reached nobody.

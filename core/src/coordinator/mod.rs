@@ -31,6 +31,7 @@ pub use output::{Output, Refusal, Task};
 pub use registry::{Worker, WorkerState};
 pub use reliability::{Reliability, ResponseTimes, Score};
 
+use crate::aggregate::Aggregator;
 use crate::id::WorkerId;
 use crate::outcome::Cause;
 use crate::time::Timestamp;
@@ -61,6 +62,7 @@ pub struct Coordinator {
     /// When the bus was last found down, if ever.
     last_bus_down: Option<Timestamp>,
     draining: bool,
+    aggregator: Aggregator,
     counters: Counters,
     outputs: VecDeque<Output>,
 }
@@ -80,6 +82,7 @@ impl Coordinator {
             bus_up: false,
             last_bus_down: None,
             draining: false,
+            aggregator: Aggregator::default(),
             counters: Counters::default(),
             outputs: VecDeque::new(),
             config,

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::aggregate::{AggregateError, Exclusion, aggregate};
+use crate::aggregate::{AggregateError, Aggregator, Candidate, Exclusion, Millionths};
 use crate::id::{RequestId, TaskId, Ticket, WorkerId};
 use crate::outcome::{Answer, Cause, Failure, Observation, Outcome, Status, count, reliability};
-use crate::policy::Policy;
+use crate::policy::{OnDispute, Policy};
 use crate::query::Query;
 use crate::time::Timestamp;
 use crate::value::Value;
@@ -34,6 +34,10 @@ pub(super) enum Part {
 pub(super) struct Answered {
     pub(super) observed: Result<Value, Arc<str>>,
     pub(super) response_time: Duration,
+    /// How old the value was when it came.
+    pub(super) age: Option<Duration>,
+    /// What the worker weighed when it answered.
+    pub(super) weight: Millionths,
     /// Whether the worker was cordoned when it answered, so that its value is shown and not used.
     pub(super) cordoned: bool,
 }
@@ -144,12 +148,34 @@ impl Request {
         waits.into_iter().flatten().fold(self.deadline, Timestamp::min)
     }
 
-    /// The values that may be used, with the index of their participant.
-    fn candidates(&self) -> impl Iterator<Item = (usize, &Value)> {
-        self.participants.iter().enumerate().filter_map(|(index, participant)| match &participant.part {
-            Part::Answered(Answered { observed: Ok(value), cordoned: false, .. }) => Some((index, value)),
+    /// The values that may be used, in the order of the participants.
+    fn candidates(&self) -> impl Iterator<Item = Candidate<'_>> {
+        self.participants.iter().filter_map(|participant| match &participant.part {
+            Part::Answered(Answered { observed: Ok(value), cordoned: false, age, weight, .. }) => {
+                Some(Candidate { value, weight: *weight, age: *age })
+            }
             _ => None,
         })
+    }
+
+    /// Which participants' values are not used, by their indices among the participants, from those among the
+    /// candidates.
+    fn excluded(&self, candidates: &[(usize, Exclusion)]) -> Vec<(usize, Exclusion)> {
+        let mut excluded = Vec::new();
+        let mut candidates = candidates.iter().peekable();
+        let mut candidate = 0;
+        for (index, participant) in self.participants.iter().enumerate() {
+            let Part::Answered(Answered { observed: Ok(_), cordoned, .. }) = participant.part else { continue };
+            if cordoned {
+                excluded.push((index, Exclusion::Cordoned));
+                continue;
+            }
+            if let Some((_, why)) = candidates.next_if(|(of, _)| *of == candidate) {
+                excluded.push((index, *why));
+            }
+            candidate += 1;
+        }
+        excluded
     }
 
     fn succeeded(&self) -> u32 {
@@ -158,45 +184,33 @@ impl Request {
     }
 
     /// How the request would end if it ended now by `cause`. `bus_was_down` says whether the bus failed it meanwhile.
-    pub(super) fn judge(&self, cause: Cause, bus_was_down: bool) -> Judgement {
-        let (indices, values): (Vec<usize>, Vec<&Value>) = self.candidates().unzip();
-        let aggregated = aggregate(&self.policy.rule, &values);
-        let mut excluded = Vec::new();
-        for (index, participant) in self.participants.iter().enumerate() {
-            if matches!(&participant.part, Part::Answered(Answered { observed: Ok(_), cordoned: true, .. })) {
-                excluded.push((index, Exclusion::Cordoned));
-            }
-        }
-        let (usable, aggregated) = match aggregated {
-            Ok(aggregated) => {
-                excluded.extend(aggregated.excluded.iter().map(|(index, why)| (indices[*index], *why)));
-                (count(aggregated.used), Some(aggregated))
-            }
-            // Whatever there is, is of the wrong kind: the outlier rule always leaves more than half.
-            Err(AggregateError::NoValues) => {
-                excluded.extend(indices.iter().map(|index| (*index, Exclusion::NotANumber)));
-                (0, None)
-            }
-        };
-        excluded.sort_unstable_by_key(|(index, _)| *index);
+    pub(super) fn judge(&self, cause: Cause, bus_was_down: bool, aggregator: &mut Aggregator) -> Judgement {
         let required = self.policy.min_responses;
-        let verdict = match aggregated {
-            Some(aggregated) if usable >= required => Ok(Answer {
-                value: aggregated.value,
-                used: usable,
-                tie: aggregated.tie,
-                spread: aggregated.spread,
-                status: if aggregated.disputed {
-                    Status::Disputed
-                } else {
-                    reliability(self.succeeded(), count(self.participants.len()))
-                },
-            }),
-            _ if bus_was_down && cause == Cause::DeadlinePassed => Err(Failure::BusDown),
-            _ if usable == 0 && cause == Cause::DeadlinePassed => Err(Failure::DeadlineExceeded),
-            _ => Err(Failure::InsufficientResponses { usable, required }),
+        let insufficient = |usable: u32| match cause {
+            Cause::DeadlinePassed if bus_was_down => Failure::BusDown,
+            Cause::DeadlinePassed if usable == 0 => Failure::DeadlineExceeded,
+            _ => Failure::InsufficientResponses { usable, required },
         };
-        Judgement { verdict, excluded }
+        let aggregate = match aggregator.aggregate(&self.policy.rule, self.candidates()) {
+            Ok(aggregate) => aggregate,
+            Err(AggregateError::NoValues { excluded }) => {
+                return Judgement { verdict: Err(insufficient(0)), excluded: self.excluded(&excluded) };
+            }
+        };
+        let (used, agreeing) = (count(aggregate.used), count(aggregate.agreeing));
+        let status = if aggregate.disputed {
+            Status::Disputed
+        } else {
+            reliability(self.succeeded(), count(self.participants.len()))
+        };
+        let verdict = if used < required {
+            Err(insufficient(used))
+        } else if status == Status::Disputed && self.policy.on_dispute == OnDispute::Reject {
+            Err(Failure::Disputed { agreeing, used })
+        } else {
+            Ok(Answer { value: aggregate.value, used, agreeing, tie: aggregate.tie, spread: aggregate.spread, status })
+        };
+        Judgement { verdict, excluded: self.excluded(&aggregate.excluded) }
     }
 
     /// The end of a request that reached nobody.
@@ -210,11 +224,13 @@ impl Request {
         let mut observations = Vec::with_capacity(self.participants.len());
         let mut missing = Vec::new();
         let mut excluded = judgement.excluded.into_iter().peekable();
+        let uses_weights = self.policy.rule.strategy.uses_weights();
         for (index, Participant { worker, part }) in self.participants.into_iter().enumerate() {
             match part {
-                Part::Answered(Answered { observed, response_time, .. }) => {
+                Part::Answered(Answered { observed, response_time, age, weight, .. }) => {
                     let excluded = excluded.next_if(|(of, _)| *of == index).map(|(_, why)| why);
-                    observations.push(Observation { worker, observed, response_time, excluded });
+                    let weight = (uses_weights && observed.is_ok()).then_some(weight);
+                    observations.push(Observation { worker, observed, response_time, age, weight, excluded });
                 }
                 Part::Awaited | Part::Left => missing.push(worker),
             }

@@ -64,7 +64,9 @@ impl Coordinator {
         if request.attempts > 1 {
             self.counters.redispatch_rescued += 1;
         }
-        let answered = Answered { observed: result.observed, response_time: result.response_time, cordoned };
+        let WorkerResult { observed, response_time, age, .. } = result;
+        let weight = self.config.weight(&result.worker, worker.reliability.score);
+        let answered = Answered { observed, response_time, age, weight, cordoned };
         request.record(position, &result.worker, answered);
         if request.open {
             request.stall_at = Some(self.now.after(self.config.stall));
@@ -81,8 +83,9 @@ impl Coordinator {
             return;
         }
         if request.has_quorum() {
-            // The outlier rule may leave fewer values than are required: then it is better to wait for the rest.
-            let judgement = request.judge(Cause::QuorumMet, false);
+            // The rules may leave fewer values than are required, or a dispute that is rejected: then it is better to wait
+            // for the rest.
+            let judgement = request.judge(Cause::QuorumMet, false, &mut self.aggregator);
             if judgement.is_answer() {
                 self.counters.quorum_early += 1;
                 self.finish_with(slot, Cause::QuorumMet, judgement);

@@ -55,7 +55,7 @@ impl Coordinator {
     /// Decides on a submission: what is known of its id first, since a retry costs nothing, then whether there is
     /// room for another request.
     fn admit(&mut self, submit: &Submit) -> Result<Admission, Refusal> {
-        let policy = self.config.policy.with(&submit.overrides, &self.config.limits)?;
+        let policy = self.config.policy_of(&submit.query).with(&submit.overrides, &self.config.limits)?;
         let mut asked_before = false;
         if let Some(id) = &submit.id {
             match self.table.known(id) {

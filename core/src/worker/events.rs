@@ -39,6 +39,8 @@ pub struct WorkResult {
     pub observed: Result<Value, Arc<str>>,
     /// From the task's arrival to the answer.
     pub response_time: Duration,
+    /// How old the value is now; `None` if its source does not say.
+    pub age: Option<Duration>,
 }
 
 /// One thing that happened to a worker.
@@ -52,6 +54,8 @@ pub enum Input {
         job: JobId,
         /// The value, or why there is none.
         observed: Result<Value, Arc<str>>,
+        /// How old the value is; `None` if the source does not say.
+        age: Option<Duration>,
     },
     /// The bus is connected.
     BusUp,

@@ -41,7 +41,19 @@ pub(super) enum Stage {
     /// Its source is being asked.
     Running,
     /// It is done; the answer is kept for those who ask again.
-    Answered { observed: Result<Value, Arc<str>>, response_time: Duration },
+    Answered(Answered),
+}
+
+/// What became of a job.
+#[derive(Clone, Debug)]
+pub(super) struct Answered {
+    pub(super) observed: Result<Value, Arc<str>>,
+    /// From the task's arrival to the answer.
+    pub(super) response_time: Duration,
+    /// How old the value was when the job was done, if its source says so.
+    pub(super) age: Option<Duration>,
+    /// When the job was done.
+    pub(super) at: Timestamp,
 }
 
 /// One task's work.

@@ -16,7 +16,7 @@ pub use events::{Counters, Input, JobId, Output, ReplyTo, Task, WorkResult};
 use crate::coordinator::PresenceState;
 use crate::time::Timestamp;
 use crate::value::Value;
-use jobs::{Job, Jobs, Key, Stage};
+use jobs::{Answered, Job, Jobs, Key, Stage};
 
 /// Whether a worker takes tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Worker {
         self.handle_timeout(now);
         match input {
             Input::Task(task) => self.task(task),
-            Input::Done { job, observed } => self.done(job, observed),
+            Input::Done { job, observed, age } => self.done(job, observed, age),
             Input::BusUp => {
                 self.bus_up = true;
                 self.announce();
@@ -152,9 +152,9 @@ impl Worker {
             self.counters.tasks_repeated += 1;
             match &job.stage {
                 Stage::Queued | Stage::Running => job.wait_for(task.reply, deadline),
-                Stage::Answered { observed, response_time } => {
-                    let (observed, response_time) = (observed.clone(), *response_time);
-                    self.answer(&key, vec![task.reply], &observed, response_time);
+                Stage::Answered(answered) => {
+                    let answered = answered.clone();
+                    self.answer(&key, vec![task.reply], &answered);
                 }
             }
             return;
@@ -166,7 +166,9 @@ impl Worker {
         }
         if self.running >= self.config.max_concurrent && self.queue.len() >= self.config.max_queued {
             self.counters.tasks_refused += 1;
-            self.answer(&key, vec![task.reply], &Err("worker is overloaded".into()), Duration::ZERO);
+            let observed = Err("worker is overloaded".into());
+            let refusal = Answered { observed, response_time: Duration::ZERO, age: None, at: self.now };
+            self.answer(&key, vec![task.reply], &refusal);
             return;
         }
         let id = self.jobs.insert(key, Job::new(self.now, deadline, task.reply));
@@ -188,7 +190,7 @@ impl Worker {
         }
     }
 
-    fn done(&mut self, id: JobId, observed: Result<Value, Arc<str>>) {
+    fn done(&mut self, id: JobId, observed: Result<Value, Arc<str>>, age: Option<Duration>) {
         let Some((key, job)) = self.jobs.get_mut(id) else { return };
         if !matches!(job.stage, Stage::Running) {
             return;
@@ -203,9 +205,10 @@ impl Worker {
         self.counters.processing_time = self.counters.processing_time.saturating_add(response_time);
         self.running -= 1;
         self.deadlines.remove(&(deadline, id));
-        self.answer(&key, replies, &observed, response_time);
+        let answered = Answered { observed, response_time, age, at: self.now };
+        self.answer(&key, replies, &answered);
         if let Some((_, job)) = self.jobs.get_mut(id) {
-            job.stage = Stage::Answered { observed, response_time };
+            job.stage = Stage::Answered(answered);
         }
         self.jobs.remember(id, self.now.after(self.config.remember));
         self.jobs.forget(self.now, self.config.max_remembered);
@@ -238,19 +241,15 @@ impl Worker {
         }
     }
 
-    fn answer(
-        &mut self,
-        key: &Key,
-        replies: Vec<ReplyTo>,
-        observed: &Result<Value, Arc<str>>,
-        response_time: Duration,
-    ) {
+    fn answer(&mut self, key: &Key, replies: Vec<ReplyTo>, answered: &Answered) {
+        let since = self.now.since(answered.at);
         for reply in replies {
             self.outputs.push_back(Output::Answer(WorkResult {
                 request: key.request.clone(),
                 reply,
-                observed: observed.clone(),
-                response_time,
+                observed: answered.observed.clone(),
+                response_time: answered.response_time,
+                age: answered.age.map(|age| age.saturating_add(since)),
             }));
         }
     }

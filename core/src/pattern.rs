@@ -1,16 +1,17 @@
-//! Which queries an entry of a source file answers.
+//! Which queries something is meant for.
 
 /// A query, or a pattern in which `*` stands for any characters, also none and also `/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pattern(String);
+pub struct Pattern(String);
 
 impl Pattern {
-    pub(super) fn new(pattern: &str) -> Self {
+    /// Takes a pattern; every text is one.
+    pub fn new(pattern: &str) -> Self {
         Self(pattern.to_owned())
     }
 
     /// Whether it covers `query`. Takes time proportional to the product of both lengths at worst.
-    pub(super) fn matches(&self, query: &str) -> bool {
+    pub fn matches(&self, query: &str) -> bool {
         let Some((prefix, rest)) = self.0.split_once('*') else {
             return self.0 == query;
         };

@@ -1,0 +1,149 @@
+//! The strategies, as they are registered and chosen by name.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use rust_decimal::Decimal;
+
+use super::{Millionths, Rule};
+use crate::value::Value;
+
+/// One way to make one value of many.
+pub(super) trait Combine: Sync {
+    /// The strategy's name in requests, configuration and answers.
+    fn name(&self) -> &'static str;
+
+    /// The value, and whether others had as good a claim; `None` of nothing.
+    fn combine(&self, votes: Votes<'_>, rule: &Rule) -> Option<(Value, bool)>;
+
+    /// Whether texts count as they are, and not only those that spell a number.
+    fn takes_texts(&self) -> bool {
+        false
+    }
+
+    /// Whether [`Votes::weighted`] is wanted.
+    fn uses_weights(&self) -> bool {
+        false
+    }
+
+    /// A used number as it is compared with the result.
+    fn compared(&self, number: Decimal, _rule: &Rule) -> Decimal {
+        number
+    }
+
+    /// How far from the result, as a fraction of its magnitude, a number still agrees if the rule does not say.
+    fn default_tolerance(&self) -> Decimal {
+        Decimal::new(1, 2)
+    }
+}
+
+/// What may be used. All of it may be reordered.
+pub(super) struct Votes<'a> {
+    pub(super) numbers: &'a mut [Decimal],
+    /// The same numbers with their weights, where the strategy uses them.
+    pub(super) weighted: &'a mut [(Decimal, Millionths)],
+    /// What is not to be read as a number, where the strategy takes texts.
+    pub(super) texts: &'a mut [Arc<str>],
+}
+
+macro_rules! strategies {
+    ($($(#[$documentation:meta])* $variant:ident = $implementation:expr,)+) => {
+        /// How the values that count become one.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum Strategy {
+            $($(#[$documentation])* $variant,)+
+        }
+
+        impl Strategy {
+            /// Every strategy.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            pub(super) fn implementation(self) -> &'static dyn Combine {
+                match self {
+                    $(Self::$variant => &$implementation,)+
+                }
+            }
+        }
+    };
+}
+
+// One line each, and one in `mod.rs` for its file.
+strategies! {
+    /// Exact sum over count; where no decimal holds that, rounded half-even to 28 significant digits.
+    #[default]
+    Average = super::average::Average,
+    /// The middle value; of an even count, the exact mean of the two middle ones.
+    Median = super::median::Median,
+    /// The most frequent value, numbers rounded to [`Rule::precision`] decimals, texts compared exactly.
+    Majority = super::majority::Majority,
+    /// The value in the middle of the workers' weights; where the middle falls between two, their exact mean.
+    WeightedMedian = super::weighted_median::WeightedMedian,
+    /// The mean without the lowest and the highest [`Rule::trim_share`].
+    TrimmedMean = super::trimmed_mean::TrimmedMean,
+    /// The smallest value.
+    Min = super::min::Min,
+    /// The largest value.
+    Max = super::max::Max,
+}
+
+impl Strategy {
+    /// The strategy's name in requests, configuration and answers.
+    pub fn name(self) -> &'static str {
+        self.implementation().name()
+    }
+
+    /// Whether workers' weights make a difference.
+    pub fn uses_weights(self) -> bool {
+        self.implementation().uses_weights()
+    }
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A text that names no strategy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownStrategy;
+
+impl std::error::Error for UnknownStrategy {}
+
+impl fmt::Display for UnknownStrategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("strategy must be one of ")?;
+        for (place, strategy) in Strategy::ALL.iter().enumerate() {
+            let separator = if place == 0 { "" } else { ", " };
+            write!(f, "{separator}{strategy}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Strategy {
+    type Err = UnknownStrategy;
+
+    fn from_str(name: &str) -> Result<Self, UnknownStrategy> {
+        Self::ALL.iter().copied().find(|strategy| strategy.name() == name).ok_or(UnknownStrategy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strategies_have_names_that_read_back() {
+        for strategy in Strategy::ALL {
+            assert_eq!(strategy.name().parse(), Ok(*strategy));
+        }
+        assert_eq!("mode".parse::<Strategy>(), Err(UnknownStrategy));
+        assert_eq!(
+            UnknownStrategy.to_string(),
+            "strategy must be one of average, median, majority, weighted_median, trimmed_mean, min, max"
+        );
+    }
+}
