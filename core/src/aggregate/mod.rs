@@ -24,6 +24,7 @@ pub use self::median::median;
 pub use self::millionths::Millionths;
 use self::outlier::Fence;
 pub use self::outlier::{InvalidOutlierRule, OutlierRule};
+use self::scaled::Unit;
 pub use self::spread::Spread;
 use self::strategy::Votes;
 pub use self::strategy::{Strategy, UnknownStrategy};
@@ -259,9 +260,11 @@ impl Aggregator {
             Value::Number(answer) => {
                 let strategy = rule.strategy.implementation();
                 let tolerance = rule.tolerance.unwrap_or_else(|| strategy.default_tolerance());
-                let Some(limit) = outlier::fraction_of(*answer, tolerance) else { return self.numbers.len() };
+                let unit = Unit::of(&self.decimals).and(*answer);
+                let limit = outlier::fraction_of(*answer, tolerance, unit);
+                let Some(limit) = limit else { return self.numbers.len() };
                 let agrees = |used: &&Number| {
-                    scaled::distance(strategy.compared(used.number, rule), *answer) <= limit
+                    unit.distance(strategy.compared(used.number, rule), *answer) <= limit
                 };
                 self.numbers.iter().filter(agrees).count()
             }
