@@ -31,12 +31,13 @@ impl Spread {
         let max = *numbers.iter().max()?;
         let Quartiles { origin: min, first, third } = Quartiles::of(numbers)?;
         let median = median(numbers)?;
-        let mad = quotient(twice_the_mad(numbers, median, distances), 2);
+        let mad = quotient(twice_the_mad(numbers, median, distances), 2)
+            .expect("half of the numbers or more are within half of the range of their median");
         Some(Self {
             min: min.normalize(),
             max: max.normalize(),
-            interquartile: quotient(third.abs_diff(first), 4),
-            mad: mad.expect("half of the numbers or more are within half of the range of their median"),
+            interquartile: quotient(third.abs_diff(first), 4).map(|interquartile| interquartile.normalize()),
+            mad: mad.normalize(),
         })
     }
 }
@@ -103,6 +104,8 @@ mod tests {
             ("7.50", ("7.5", "7.5", Some("0"), "0")),
             ("-1 -2.0 -3", ("-3", "-1", Some("1"), "1")),
             ("0 0 0.0000000000000000000000000001", ("0", "0.0000000000000000000000000001", Some("0"), "0")),
+            ("0 0.0000000000000000000000000001", ("0", "0.0000000000000000000000000001", Some("0"), "0")),
+            ("0 0 0 0.0000000000000000000000000001", ("0", "0.0000000000000000000000000001", Some("0"), "0")),
             (&format!("{max} -{max}"), (&format!("-{max}"), max, Some(max), max)),
             (&format!("{max} {max} -{max} -{max}"), (&format!("-{max}"), max, None, max)),
         ] {
@@ -113,7 +116,9 @@ mod tests {
                 interquartile: interquartile.map(number),
                 mad: number(mad),
             };
-            assert_eq!(Spread::of(&mut decimals(numbers), &mut Vec::new()), Some(expected), "{numbers}");
+            let spread = Spread::of(&mut decimals(numbers), &mut Vec::new());
+            // Equality does not tell 0 from 0.00.
+            assert_eq!(format!("{spread:?}"), format!("{:?}", Some(expected)), "{numbers}");
         }
         assert_eq!(Spread::of(&mut [], &mut Vec::new()), None);
     }
