@@ -4,7 +4,9 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main, measurement::WallTime};
+use criterion::{
+    BatchSize, BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main, measurement::WallTime,
+};
 use medians::Medianf64 as _;
 use quorate_core::aggregate::{Aggregator, Candidate, Millionths, OutlierRule, Rule, Strategy, mean, median};
 use quorate_core::value::Value;

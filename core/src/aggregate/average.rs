@@ -76,8 +76,9 @@ fn sum(numbers: &[Decimal]) -> (bool, Wide) {
         }
         for (total, scale) in totals.into_iter().zip(0..).filter(|(total, _)| *total != 0) {
             let side = if total < 0 { &mut negative } else { &mut positive };
-            *side =
-                side.checked_add(Unit::FINEST.units(total.unsigned_abs(), scale)).expect("a slice holds fewer than 2^59 decimals");
+            *side = side
+                .checked_add(Unit::FINEST.units(total.unsigned_abs(), scale))
+                .expect("a slice holds fewer than 2^59 decimals");
         }
     }
     (negative > positive, positive.abs_diff(negative))

@@ -136,7 +136,7 @@ pub(super) fn fraction_of(of: Decimal, fraction: Decimal, unit: Unit) -> Option<
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{decimals, number};
+    use super::super::tests::decimals;
     use super::*;
 
     /// The positions of the outliers.
@@ -224,7 +224,8 @@ mod tests {
         for text in ["0.05", "0", "mad:5", "mad:2.5", "iqr:1.5", "iqr:0.000001"] {
             assert_eq!(text.parse::<OutlierRule>().map(|rule| rule.to_string()).as_deref(), Ok(text));
         }
-        for text in ["", "mad", "mad:", "mad:-1", "mad:1e7", "mad:0.0000001", "sd:3", "iqr:x", "mad:1:2", "MAD:3", "5%"] {
+        for text in ["", "mad", "mad:", "mad:-1", "mad:1e7", "mad:0.0000001", "sd:3", "iqr:x", "mad:1:2", "MAD:3", "5%"]
+        {
             assert_eq!(text.parse::<OutlierRule>(), Err(InvalidOutlierRule), "{text}");
         }
     }

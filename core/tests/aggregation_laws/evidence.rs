@@ -7,7 +7,7 @@ use quorate_core::aggregate::{Exclusion, Millionths, Rule, Strategy as Aggregati
 use quorate_core::value::Value;
 use rust_decimal::Decimal;
 
-use crate::support::{of_numbers_by, run, rule, sent};
+use crate::support::{of_numbers_by, rule, run, sent};
 
 /// Four times a quartile of sorted numbers, interpolated linearly.
 fn fourfold_quartile(sorted: &[i64], quarters: usize) -> i64 {
