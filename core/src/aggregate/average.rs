@@ -53,7 +53,7 @@ fn short_mean(numbers: &[Decimal]) -> Option<Decimal> {
     }
     // It needs no limits: the smallest and the largest number are among those a quotient is rounded to.
     let magnitude = short_quotient(sum.unsigned_abs(), numbers.len() as u64, scale)?;
-    Some(if sum < 0 { -magnitude } else { magnitude })
+    Some(if sum < 0 && !magnitude.is_zero() { -magnitude } else { magnitude })
 }
 
 /// The mean of any numbers.
@@ -100,26 +100,37 @@ pub(super) fn quotient(sum: Wide, count: u64, unit: Unit) -> Option<Decimal> {
 
 /// The quotient of `magnitude` · 10^-`scale` and `count`, as [`quotient`] gives it, if 128 bits are enough to find it.
 fn short_quotient(magnitude: u128, count: u64, scale: u32) -> Option<Decimal> {
-    let divisor = u128::from(count);
     let decimal = |mantissa: u128, scale| {
         let decimal = Decimal::try_from_i128_with_scale(i128::try_from(mantissa).ok()?, scale).ok()?;
         Some(decimal.normalize())
     };
+    let (whole, remainder) = div_rem(magnitude, count);
     // Digit by digit: a quotient that ends does so after as many decimals more as its divisor has bits, or fewer.
-    let (mut quotient, mut rest) = (magnitude / divisor, magnitude % divisor);
+    let (mut quotient, mut rest) = (whole, remainder);
     for more in 0..=count.ilog2() {
         if rest == 0 {
             return decimal(quotient, scale + more);
         }
-        quotient = quotient.checked_mul(10)?.checked_add(rest * 10 / divisor)?;
-        rest = rest * 10 % divisor;
+        let ten_times = rest.checked_mul(10)?;
+        quotient = quotient.checked_mul(10)?.checked_add((ten_times / count).into())?;
+        rest = ten_times % count;
     }
-    let limit = POW10[SIGNIFICANT_DIGITS as usize].checked_mul(divisor)?;
-    let more = ((limit - 1) / magnitude).checked_ilog10()?.min(FINEST_SCALE - scale);
-    let dividend = magnitude * POW10[more as usize];
-    let (floor, rest) = (dividend / divisor, dividend % divisor);
-    let up = rest * 2 > divisor || (rest * 2 == divisor && floor % 2 == 1);
+    // It does not end: as many digits as are kept.
+    let digits = whole.checked_ilog10().map_or(0, |log| log + 1);
+    let more = SIGNIFICANT_DIGITS.checked_sub(digits)?.min(FINEST_SCALE - scale);
+    let (floor, rest) = div_rem(magnitude.checked_mul(POW10[more as usize])?, count);
+    let up = rest > count - rest || (rest == count - rest && floor % 2 == 1);
     decimal(floor + u128::from(up), scale + more)
+}
+
+/// Quotient and remainder; most dividends are small.
+fn div_rem(dividend: u128, divisor: u64) -> (u128, u64) {
+    if let Ok(dividend) = u64::try_from(dividend) {
+        return ((dividend / divisor).into(), dividend % divisor);
+    }
+    let wide = u128::from(divisor);
+    let quotient = dividend / wide;
+    (quotient, (dividend - quotient * wide) as u64)
 }
 
 /// The quotient of `sum` units of 10^-28 and `count`, if a decimal holds it exactly.
@@ -219,6 +230,8 @@ mod tests {
             "9999999999999999999999999998 9999999999999999999999999999 9999999999999999999999999999",
             "0.0000000000000000000000000001 0.0000000000000000000000000001 0.0000000000000000000000000002",
             "3 3 3 3 3 3 3 4",
+            // Too little to be told from zero, which has no sign.
+            "-0.0000000000000000000000000001 -0.0000000000000000000000000001 0.0000000000000000000000000001",
             "0 0 0",
         ] {
             let numbers = decimals(numbers);

@@ -49,7 +49,9 @@ proptest! {
         rule in outlier_rule(),
     ) {
         let (outliers, disputed) = outliers(rule, &numbers);
-        prop_assume!(!disputed);
+        if disputed {
+            return Ok(());
+        }
         let median = middle(&numbers);
         let (low, high) = (median[0], median[median.len() - 1]);
         for outlier in outliers.iter().map(|outlier| numbers[*outlier]) {
