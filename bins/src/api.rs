@@ -54,9 +54,24 @@ pub struct Ask {
     /// Milliseconds until the answer, at the latest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
-    /// The outlier rule: a decimal fraction, with its digits.
+    /// The outlier rule, as it is written.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_deviation: Option<Scalar>,
+    pub max_deviation: Option<String>,
+    /// How far from the answer a value still agrees: a decimal fraction, with its digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<Scalar>,
+    /// The share that must agree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_agreement: Option<Scalar>,
+    /// What becomes of a disputed answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_dispute: Option<&'static str>,
+    /// The age in milliseconds beyond which values are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age_ms: Option<u64>,
+    /// The share that a trimmed mean leaves out at each end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trim_share: Option<Scalar>,
     /// Decimals that `majority` compares.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub precision: Option<u32>,

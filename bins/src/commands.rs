@@ -4,6 +4,8 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use anyhow::bail;
+use quorate_core::aggregate::Strategy;
+use quorate_core::policy::OnDispute;
 
 use crate::api::{Ask, Scalar};
 use crate::args::{AskArgs, LoadArgs, WorkersArgs};
@@ -21,11 +23,16 @@ pub async fn ask(args: AskArgs) -> anyhow::Result<()> {
     let ask = Ask {
         query: args.query,
         id: args.id.map(|id| id.as_str().to_owned()),
-        strategy: args.strategy.map(crate::args::StrategyName::as_str),
+        strategy: args.strategy.map(Strategy::name),
         min_responses: args.min_responses,
         quorum: args.quorum,
         timeout_ms: args.timeout_ms,
-        max_deviation: args.max_deviation.map(Scalar::number),
+        max_deviation: args.max_deviation.map(|rule| rule.to_string()),
+        tolerance: args.tolerance.map(Scalar::number),
+        min_agreement: args.min_agreement.map(|share| Scalar::number(share.to_decimal())),
+        on_dispute: args.on_dispute.map(OnDispute::name),
+        max_age_ms: args.max_age_ms,
+        trim_share: args.trim_share.map(|share| Scalar::number(share.to_decimal())),
         precision: args.precision,
     };
     match client.ask(&ask).await {

@@ -56,7 +56,7 @@ fn decode(kind: &str, text: &str) -> Result<(), String> {
     let error = |error: &dyn std::fmt::Display| error.to_string();
     match kind {
         "task" => decode_task(bytes, None).map(drop).map_err(|e| error(&e)),
-        "result" => decode_result(bytes, None).map(drop).map_err(|e| error(&e)),
+        "result" => decode_result(bytes, None, std::time::SystemTime::now()).map(drop).map_err(|e| error(&e)),
         "presence" => PresenceMessage::decode(bytes).map(drop).map_err(|e| error(&e)),
         "request" => serde_json::from_str::<RequestBody>(text).map(drop).map_err(|e| error(&e)),
         "outcome" => Outcome::read(text).map(drop).map_err(|e| error(&e)),

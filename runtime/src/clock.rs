@@ -1,32 +1,51 @@
 //! The adapter's clock: tokio's, so that a simulation which drives tokio's time drives everything.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use quorate_core::time::Timestamp;
 use tokio::time::Instant;
 
-/// A monotonic clock. Copies share one origin, so that their timestamps are comparable.
+/// A monotonic clock, and the time of day. Copies share one origin, so that their timestamps are comparable.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     origin: Instant,
     /// What the clock showed at its origin.
     shown: Timestamp,
+    wall: Wall,
+}
+
+/// Where a clock has the time of day from.
+#[derive(Clone, Copy, Debug)]
+enum Wall {
+    /// The operating system.
+    System,
+    /// What the clock itself shows, from the beginning of 1970.
+    Shown,
 }
 
 impl Clock {
-    /// A clock that begins now, at zero.
+    /// A clock that begins now, at zero. The time of day is the operating system's.
     pub fn new() -> Self {
-        Self::starting_at(Timestamp::ZERO)
+        Self { origin: Instant::now(), shown: Timestamp::ZERO, wall: Wall::System }
     }
 
-    /// A clock that shows `shown` now. Hosts that began at different times differ by as much.
+    /// A clock that shows `shown` now, and counts the time of day with it: hosts that began at different times differ
+    /// by as much in both.
     pub fn starting_at(shown: Timestamp) -> Self {
-        Self { origin: Instant::now(), shown }
+        Self { origin: Instant::now(), shown, wall: Wall::Shown }
     }
 
     /// What the clock shows: the time that has passed since it began, and what it began with.
     pub fn now(&self) -> Timestamp {
         self.shown.after(self.origin.elapsed())
+    }
+
+    /// The time of day, which may jump, and differs from host to host.
+    pub fn wall(&self) -> SystemTime {
+        match self.wall {
+            Wall::System => SystemTime::now(),
+            Wall::Shown => UNIX_EPOCH + self.now().since(Timestamp::ZERO),
+        }
     }
 
     /// The moment a timestamp of this clock stands for. One from before the clock began is its beginning; one that is
@@ -56,5 +75,15 @@ mod tests {
         tokio::time::advance(Duration::from_millis(250)).await;
         assert_eq!(clock.now(), Timestamp::from_millis(7_250));
         assert_eq!(later, Instant::now());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_of_day_is_the_shown_time_where_that_is_set_and_the_systems_where_not() {
+        let set = Clock::starting_at(Timestamp::from_millis(7_000));
+        tokio::time::advance(Duration::from_millis(250)).await;
+        assert_eq!(set.wall(), UNIX_EPOCH + Duration::from_millis(7_250));
+        let before = SystemTime::now();
+        let wall = Clock::new().wall();
+        assert!((before..=SystemTime::now()).contains(&wall));
     }
 }

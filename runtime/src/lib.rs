@@ -2,6 +2,7 @@
 //! nothing themselves.
 #![warn(missing_docs)]
 
+mod age;
 pub mod bus;
 pub mod clock;
 pub mod driver;

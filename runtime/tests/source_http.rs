@@ -47,7 +47,7 @@ fn source(url: &str, pointer: &str, read_as: ReadAs) -> HttpSource {
 async fn observe(body: impl Into<Bytes>, pointer: &str, read_as: ReadAs) -> Result<Value, SourceError> {
     let body = body.into();
     let url = serve_always(move || Response::new(Body::from(body.clone()))).await;
-    source(&url, pointer, read_as).observe("BTC/USD", LONG).await
+    source(&url, pointer, read_as).observe("BTC/USD", LONG).await.map(|reading| reading.value)
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn an_answer_longer_than_allowed_ends_at_the_limit() {
             let response = Response::builder().header("content-length", length);
             response.body(Body::from_stream(stream::pending::<Result<Bytes, Infallible>>())).expect("a response")
         });
-        async { source(&url.await, "", ReadAs::Number).observe("q", LONG).await }
+        async { source(&url.await, "", ReadAs::Number).observe("q", LONG).await.map(|reading| reading.value) }
     };
     let endless = serve_always(|| {
         Response::new(Body::from_stream(stream::repeat_with(|| Ok::<_, Infallible>(Bytes::from_static(b"1111")))))
@@ -133,7 +133,7 @@ async fn an_answer_longer_than_allowed_ends_at_the_limit() {
         observe(format!("1{}", " ".repeat(MAX_BYTES)), "", ReadAs::Number).await,
         announced(MAX_BYTES as u64 + 1).await,
         announced(1 << 40).await,
-        source(&endless.await, "", ReadAs::Number).observe("q", LONG).await,
+        source(&endless.await, "", ReadAs::Number).observe("q", LONG).await.map(|reading| reading.value),
     ] {
         let error = answer.expect_err("too long").to_string();
         assert!(error.contains("longer than 65536 bytes"), "{error}");
@@ -175,7 +175,7 @@ async fn a_request_carries_the_query_the_headers_and_who_asks() {
         serde_json::to_string(&format!("{} {} {}", request.uri(), header("x-key"), header("user-agent"))).expect("JSON")
     }
     let url = serve(Router::new().fallback(echo)).await + "/{base}?q={query}";
-    let seen = source(&url, "", ReadAs::Text).observe("BTC/USD", LONG).await.expect("an answer").to_string();
+    let seen = source(&url, "", ReadAs::Text).observe("BTC/USD", LONG).await.expect("an answer").value.to_string();
     assert_eq!(seen, format!("/BTC?q=BTC%2FUSD secret quorate/{}", env!("CARGO_PKG_VERSION")));
 }
 
@@ -218,7 +218,7 @@ async fn the_example_file_asks_three_exchanges_and_finds_their_prices() {
     for (worker, .., price) in EXCHANGES {
         let source = file.source_for(worker, SourceKind::Http).expect(worker);
         let observed = source.observe("BTC/USD", LONG).await;
-        assert_eq!(observed.map(|value| value.to_string()), Ok(price.to_owned()), "{worker}");
+        assert_eq!(observed.map(|reading| reading.value.to_string()), Ok(price.to_owned()), "{worker}");
         assert_eq!(source.observe("X", LONG).await, Err(SourceError::UnknownQuery("X".into())));
     }
     let error = file.source_for("worker-1", SourceKind::Http).expect_err("not in the file").to_string();

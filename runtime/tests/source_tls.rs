@@ -71,7 +71,7 @@ async fn ask(client: &HttpClient) -> Result<Value, SourceError> {
         timeout: Duration::from_secs(30),
         max_bytes: 100,
     };
-    HttpSource::new(client, config).observe("q", Duration::from_secs(30)).await
+    HttpSource::new(client, config).observe("q", Duration::from_secs(30)).await.map(|reading| reading.value)
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Whatever the network sends, decoding it ends in a value within its bounds or an error.
 
+use std::time::SystemTime;
+
 use proptest::prelude::*;
 use quorate_core::id::{MAX_ID_BYTES, TaskId};
 use quorate_core::value::{MAX_TEXT_BYTES, Value};
@@ -47,7 +49,7 @@ proptest! {
             prop_assert!(task.request.as_str().len() <= MAX_ID_BYTES);
             prop_assert!((1..=256).contains(&task.query.as_str().chars().count()));
         }
-        if let Ok(result) = decode_result(&message, Some(TaskId(1))) {
+        if let Ok(result) = decode_result(&message, Some(TaskId(1)), SystemTime::now()) {
             prop_assert!(result.worker.as_str().len() <= MAX_ID_BYTES);
             match result.observed {
                 Ok(Value::Text(text)) => prop_assert!(text.len() <= MAX_TEXT_BYTES),

@@ -4,15 +4,17 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, Parser};
 use ipnet::IpNet;
-use quorate_core::aggregate::{Rule, Strategy};
+use quorate_core::aggregate::{Millionths, OutlierRule, Rule, Strategy};
 use quorate_core::coordinator::{Config, Score};
 use quorate_core::id::WorkerId;
-use quorate_core::policy::{Limits, Policy};
+use quorate_core::policy::{Limits, OnDispute, Policy};
 use rust_decimal::Decimal;
 
-use super::values::{fraction, listen_address, network, share};
+use super::values::{
+    agreement, fraction, listen_address, network, on_disputes, outlier_rule, share, strategies, trim_share,
+};
 use super::{LogArgs, NatsArgs, SERVER_EXIT_CODES, SeedArgs};
 
 /// Asks many workers over NATS, and answers over HTTP with one value and its evidence
@@ -124,8 +126,8 @@ pub struct PolicyArgs {
     pub quorum: Option<u32>,
 
     /// How the values become one
-    #[arg(long, env = "QUORATE_STRATEGY", value_name = "NAME", default_value = "average")]
-    pub strategy: StrategyName,
+    #[arg(long, env = "QUORATE_STRATEGY", value_name = "NAME", default_value = "average", value_parser = strategies())]
+    pub strategy: Strategy,
 
     /// Decimals that `majority` keeps when it compares numbers, 0 to 28
     #[arg(
@@ -137,37 +139,31 @@ pub struct PolicyArgs {
     )]
     pub precision: u32,
 
-    /// Leave out values farther from the median than this fraction of it, such as 0.05 [default: leave out none]
-    #[arg(long, env = "QUORATE_MAX_DEVIATION", value_name = "FRACTION", value_parser = fraction)]
-    pub max_deviation: Option<Decimal>,
-}
+    /// Share of the values that `trimmed_mean` leaves out at each end, from 0 to below 0.5
+    #[arg(long, env = "QUORATE_TRIM_SHARE", value_name = "SHARE", default_value = "0.25", value_parser = trim_share)]
+    pub trim_share: Millionths,
 
-/// The names of the strategies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum StrategyName {
-    /// Exact mean of the values
-    Average,
-    /// Middle value
-    Median,
-    /// Most frequent value
-    Majority,
-}
+    /// Leave out values farther from the median than this fraction of it, such as 0.05, or by mad:K or iqr:K [default:
+    /// leave out none]
+    #[arg(long, env = "QUORATE_MAX_DEVIATION", value_name = "RULE", value_parser = outlier_rule)]
+    pub max_deviation: Option<OutlierRule>,
 
-impl StrategyName {
-    /// The name on the wire.
-    pub fn as_str(self) -> &'static str {
-        Strategy::from(self).name()
-    }
-}
+    /// How far from the answer a value still agrees with it, as a fraction of the answer [default: 0.01, or 0 for
+    /// majority]
+    #[arg(long, env = "QUORATE_TOLERANCE", value_name = "FRACTION", value_parser = fraction)]
+    pub tolerance: Option<Decimal>,
 
-impl From<StrategyName> for Strategy {
-    fn from(name: StrategyName) -> Self {
-        match name {
-            StrategyName::Average => Self::Average,
-            StrategyName::Median => Self::Median,
-            StrategyName::Majority => Self::Majority,
-        }
-    }
+    /// Share of the used values, 0 to 1, that must agree with the answer, or it is disputed [default: any]
+    #[arg(long, env = "QUORATE_MIN_AGREEMENT", value_name = "SHARE", value_parser = agreement)]
+    pub min_agreement: Option<Millionths>,
+
+    /// Whether a disputed answer is given, or refused with 409
+    #[arg(long, env = "QUORATE_ON_DISPUTE", value_name = "WHAT", default_value = "answer", value_parser = on_disputes())]
+    pub on_dispute: OnDispute,
+
+    /// Leave out values that are known to be older than so many milliseconds [default: use values of any age]
+    #[arg(long, env = "QUORATE_MAX_AGE_MS", value_name = "MS")]
+    pub max_age_ms: Option<u64>,
 }
 
 impl ServeArgs {
@@ -194,10 +190,19 @@ impl PolicyArgs {
     /// The policy of a request that sets nothing itself.
     pub fn policy(&self) -> Policy {
         Policy {
-            rule: Rule { strategy: self.strategy.into(), precision: self.precision, max_deviation: self.max_deviation },
+            rule: Rule {
+                strategy: self.strategy,
+                precision: self.precision,
+                trim_share: self.trim_share,
+                max_deviation: self.max_deviation,
+                tolerance: self.tolerance,
+                min_agreement: self.min_agreement,
+                max_age: self.max_age_ms.map(Duration::from_millis),
+            },
             min_responses: self.min_responses,
             quorum: self.quorum,
             timeout: Duration::from_millis(self.timeout_ms),
+            on_dispute: self.on_dispute,
         }
     }
 }

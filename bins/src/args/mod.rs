@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-pub use coordinator::{CoordinatorArgs, PolicyArgs, ServeArgs, StrategyName};
+pub use coordinator::{CoordinatorArgs, PolicyArgs, ServeArgs};
 pub use quorate::{AskArgs, Command, DemoArgs, DevArgs, LoadArgs, QuorateArgs, UrlArgs, WorkersArgs};
 pub use values::{duration, network, server_url, share};
 pub use worker::{SimulatedArgs, SourceName, WorkArgs, WorkerArgs};

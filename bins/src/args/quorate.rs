@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
+use quorate_core::aggregate::{Millionths, OutlierRule, Strategy};
 use quorate_core::id::RequestId;
+use quorate_core::policy::OnDispute;
 use reqwest::Url;
 use rust_decimal::Decimal;
 
 use super::coordinator::{millis, positive, precision};
-use super::values::{duration, fraction, server_url};
-use super::{LogArgs, SeedArgs, ServeArgs, SimulatedArgs, StrategyName};
+use super::values::{agreement, duration, fraction, on_disputes, outlier_rule, server_url, strategies, trim_share};
+use super::{LogArgs, SeedArgs, ServeArgs, SimulatedArgs};
 
 /// What `quorate` says at the end of its help.
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 error, 2 wrong usage, 3 the coordinator answered with an error.\n\n\
@@ -106,8 +108,8 @@ pub struct AskArgs {
     pub id: Option<RequestId>,
 
     /// How the values become one [default: the coordinator's]
-    #[arg(long, env = "QUORATE_ASK_STRATEGY", value_name = "NAME")]
-    pub strategy: Option<StrategyName>,
+    #[arg(long, env = "QUORATE_ASK_STRATEGY", value_name = "NAME", value_parser = strategies())]
+    pub strategy: Option<Strategy>,
 
     /// Usable answers below which the request fails [default: the coordinator's]
     #[arg(long, env = "QUORATE_ASK_MIN_RESPONSES", value_name = "N", value_parser = positive)]
@@ -121,9 +123,30 @@ pub struct AskArgs {
     #[arg(long, env = "QUORATE_ASK_TIMEOUT_MS", value_name = "MS", value_parser = millis())]
     pub timeout_ms: Option<u64>,
 
-    /// Leave out values farther from the median than this fraction of it, such as 0.05 [default: the coordinator's]
-    #[arg(long, env = "QUORATE_ASK_MAX_DEVIATION", value_name = "FRACTION", value_parser = fraction)]
-    pub max_deviation: Option<Decimal>,
+    /// Leave out values farther from the median than this fraction of it, such as 0.05, or by mad:K or iqr:K [default:
+    /// the coordinator's]
+    #[arg(long, env = "QUORATE_ASK_MAX_DEVIATION", value_name = "RULE", value_parser = outlier_rule)]
+    pub max_deviation: Option<OutlierRule>,
+
+    /// How far from the answer a value still agrees with it, as a fraction of the answer [default: the coordinator's]
+    #[arg(long, env = "QUORATE_ASK_TOLERANCE", value_name = "FRACTION", value_parser = fraction)]
+    pub tolerance: Option<Decimal>,
+
+    /// Share of the used values, 0 to 1, that must agree with the answer, or it is disputed [default: the coordinator's]
+    #[arg(long, env = "QUORATE_ASK_MIN_AGREEMENT", value_name = "SHARE", value_parser = agreement)]
+    pub min_agreement: Option<Millionths>,
+
+    /// Whether a disputed answer is given, or refused with 409 [default: the coordinator's]
+    #[arg(long, env = "QUORATE_ASK_ON_DISPUTE", value_name = "WHAT", value_parser = on_disputes())]
+    pub on_dispute: Option<OnDispute>,
+
+    /// Leave out values that are known to be older than so many milliseconds [default: the coordinator's]
+    #[arg(long, env = "QUORATE_ASK_MAX_AGE_MS", value_name = "MS")]
+    pub max_age_ms: Option<u64>,
+
+    /// Share of the values that `trimmed_mean` leaves out at each end, from 0 to below 0.5 [default: the coordinator's]
+    #[arg(long, env = "QUORATE_ASK_TRIM_SHARE", value_name = "SHARE", value_parser = trim_share)]
+    pub trim_share: Option<Millionths>,
 
     /// Decimals that `majority` keeps when it compares numbers, 0 to 28 [default: the coordinator's]
     #[arg(long, env = "QUORATE_ASK_PRECISION", value_name = "N", value_parser = precision())]

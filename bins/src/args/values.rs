@@ -3,7 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ipnet::IpNet;
+use quorate_core::aggregate::{Millionths, OutlierRule, Strategy};
+use quorate_core::policy::OnDispute;
+use quorate_core::value::Value;
 use reqwest::Url;
 use rust_decimal::Decimal;
 
@@ -50,6 +54,46 @@ pub(super) fn fraction(text: &str) -> Result<Decimal, String> {
     number
         .filter(|fraction| *fraction >= Decimal::ZERO)
         .ok_or_else(|| "expected a decimal fraction of at least 0, such as 0.05".to_owned())
+}
+
+/// A rule that says which values are outliers.
+pub(super) fn outlier_rule(text: &str) -> Result<OutlierRule, String> {
+    match text.parse() {
+        Ok(OutlierRule::Relative(fraction)) if fraction < Decimal::ZERO => Err("must not be negative".to_owned()),
+        rule => rule.map_err(|error| error.to_string()),
+    }
+}
+
+/// A share from 0 to 1 that must agree.
+pub(super) fn agreement(text: &str) -> Result<Millionths, String> {
+    let share = millionths(text).filter(|share| *share <= Millionths::ONE);
+    share.ok_or_else(|| "expected a decimal fraction from 0 to 1 with at most 6 decimals, such as 0.75".to_owned())
+}
+
+/// A share from 0 to below 0.5 that is left out at each end.
+pub(super) fn trim_share(text: &str) -> Result<Millionths, String> {
+    let share = millionths(text).filter(|share| share.get() * 2 < Millionths::ONE.get());
+    share.ok_or_else(|| {
+        "expected a decimal fraction from 0 to below 0.5 with at most 6 decimals, such as 0.1".to_owned()
+    })
+}
+
+fn millionths(text: &str) -> Option<Millionths> {
+    match Value::number(text) {
+        Ok(Value::Number(number)) => Millionths::from_decimal(number),
+        _ => None,
+    }
+}
+
+/// The name of a strategy.
+pub(super) fn strategies() -> impl TypedValueParser<Value = Strategy> {
+    let names = Strategy::ALL.iter().map(|strategy| strategy.name());
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Strategy>())
+}
+
+/// The name of what becomes of a disputed answer.
+pub(super) fn on_disputes() -> impl TypedValueParser<Value = OnDispute> {
+    PossibleValuesParser::new(OnDispute::ALL.map(OnDispute::name)).try_map(|name| name.parse::<OnDispute>())
 }
 
 /// A network such as `10.0.0.0/8`, or a single address.
@@ -120,6 +164,25 @@ mod tests {
         assert!(share("1.01").is_err() && share("-0.1").is_err() && share("half").is_err());
         assert_eq!(fraction("1.5"), Ok(Decimal::new(15, 1)));
         assert!(fraction("-0.1").is_err());
+    }
+
+    #[test]
+    fn shares_have_their_own_bounds_and_at_most_six_decimals() {
+        assert_eq!(agreement("0.75"), Ok(Millionths::new(750_000)));
+        assert_eq!(agreement("1"), Ok(Millionths::ONE));
+        assert_eq!(trim_share("0.499999"), Ok(Millionths::new(499_999)));
+        for text in ["1.000001", "-0.5", "0.1234567", "most", ""] {
+            assert!(agreement(text).is_err() && trim_share(text).is_err(), "{text:?}");
+        }
+        assert!(trim_share("0.5").is_err());
+    }
+
+    #[test]
+    fn an_outlier_rule_is_a_fraction_or_names_its_measure() {
+        assert_eq!(outlier_rule("0.05"), Ok(OutlierRule::Relative(Decimal::new(5, 2))));
+        assert_eq!(outlier_rule("mad:3.5"), Ok(OutlierRule::Mad(Millionths::new(3_500_000))));
+        assert_eq!(outlier_rule("iqr:1.5"), Ok(OutlierRule::Iqr(Millionths::new(1_500_000))));
+        assert!(outlier_rule("-0.05").is_err() && outlier_rule("mad:-1").is_err() && outlier_rule("sd:3").is_err());
     }
 
     #[test]

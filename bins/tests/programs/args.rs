@@ -13,15 +13,18 @@ type Flag = (&'static str, &'static str, &'static str);
 const NATS: [Flag; 3] =
     [("nats", "NATS_URL", "nats://localhost:4222"), ("nats-ca", "NATS_CA", ""), ("nats-creds", "NATS_CREDS", "")];
 
-const SERVE: [Flag; 18] = [
+const SERVE: [Flag; 23] = [
     ("allow-worker", "QUORATE_ALLOW_WORKER", ""),
     ("cordon-below", "QUORATE_CORDON_BELOW", ""),
     ("listen", "QUORATE_LISTEN", "0.0.0.0:8080"),
+    ("max-age-ms", "QUORATE_MAX_AGE_MS", ""),
     ("max-deviation", "QUORATE_MAX_DEVIATION", ""),
     ("max-in-flight", "QUORATE_MAX_IN_FLIGHT", "10000"),
     ("max-remembered", "QUORATE_MAX_REMEMBERED", "10000"),
     ("max-timeout-ms", "QUORATE_MAX_TIMEOUT_MS", "60000"),
+    ("min-agreement", "QUORATE_MIN_AGREEMENT", ""),
     ("min-responses", "QUORATE_MIN_RESPONSES", "1"),
+    ("on-dispute", "QUORATE_ON_DISPUTE", "answer"),
     ("precision", "QUORATE_PRECISION", "2"),
     ("presence-ms", "QUORATE_PRESENCE_MS", "10000"),
     ("quorum", "QUORATE_QUORUM", ""),
@@ -32,6 +35,8 @@ const SERVE: [Flag; 18] = [
     ("stall-ms", "QUORATE_STALL_MS", "300"),
     ("strategy", "QUORATE_STRATEGY", "average"),
     ("timeout-ms", "QUORATE_TIMEOUT_MS", "5000"),
+    ("tolerance", "QUORATE_TOLERANCE", ""),
+    ("trim-share", "QUORATE_TRIM_SHARE", "0.25"),
 ];
 
 const TRUSTED: [Flag; 1] = [("trusted-proxy", "QUORATE_TRUSTED_PROXY", "")];
@@ -62,15 +67,20 @@ const WORKER: [Flag; 8] = [
 
 const SERVER: [Flag; 2] = [("json", "QUORATE_JSON", ""), ("url", "QUORATE_URL", "http://localhost:8080")];
 
-const ASK: [Flag; 8] = [
+const ASK: [Flag; 13] = [
     ("QUERY", "QUORATE_QUERY", ""),
     ("id", "QUORATE_ASK_ID", ""),
+    ("max-age-ms", "QUORATE_ASK_MAX_AGE_MS", ""),
     ("max-deviation", "QUORATE_ASK_MAX_DEVIATION", ""),
+    ("min-agreement", "QUORATE_ASK_MIN_AGREEMENT", ""),
     ("min-responses", "QUORATE_ASK_MIN_RESPONSES", ""),
+    ("on-dispute", "QUORATE_ASK_ON_DISPUTE", ""),
     ("precision", "QUORATE_ASK_PRECISION", ""),
     ("quorum", "QUORATE_ASK_QUORUM", ""),
     ("strategy", "QUORATE_ASK_STRATEGY", ""),
     ("timeout-ms", "QUORATE_ASK_TIMEOUT_MS", ""),
+    ("tolerance", "QUORATE_ASK_TOLERANCE", ""),
+    ("trim-share", "QUORATE_ASK_TRIM_SHARE", ""),
 ];
 
 const LOAD: [Flag; 6] = [
@@ -183,7 +193,7 @@ fn lists_are_separated_by_commas_or_repeated() {
     assert_eq!(machine.cordon_below.map(coordinator::Score::millionths), Some(250_000));
     assert_eq!(machine.redispatch_permille, 0);
     assert_eq!(machine.policy.rule.max_deviation.map(|fraction| fraction.to_string()).as_deref(), Some("0.05"));
-    assert_eq!(args.serve.policy.strategy.as_str(), "median");
+    assert_eq!(args.serve.policy.strategy.name(), "median");
 }
 
 #[test]
@@ -192,6 +202,12 @@ fn values_out_of_range_are_refused() {
         ["coordinator", "--redispatch-share=1.1"],
         ["coordinator", "--cordon-below=-0.1"],
         ["coordinator", "--max-deviation=-1"],
+        ["coordinator", "--max-deviation=sd:3"],
+        ["coordinator", "--tolerance=-0.1"],
+        ["coordinator", "--min-agreement=1.5"],
+        ["coordinator", "--trim-share=0.5"],
+        ["coordinator", "--on-dispute=shrug"],
+        ["coordinator", "--max-age-ms=-1"],
         ["coordinator", "--timeout-ms=0"],
         ["coordinator", "--timeout-ms=-5"],
         ["coordinator", "--max-in-flight=0"],

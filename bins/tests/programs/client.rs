@@ -24,7 +24,7 @@ async fn a_question_is_sent_with_its_policy_and_the_answer_keeps_its_digits() {
     let value = "12345678901234567890.12345678900";
     let echo = |body: String| async move {
         let sent = serde_json::from_str::<serde_json::Value>(&body).expect("JSON").to_string();
-        assert!(body.contains(r#""max_deviation":0.050"#), "{body}");
+        assert!(body.contains(r#""tolerance":0.050"#), "{body}");
         server::outcome(&sent.replace('"', "'"), "12345678901234567890.12345678900")
     };
     let url = server::serve(Router::new().route("/request", post(echo))).await;
@@ -32,14 +32,15 @@ async fn a_question_is_sent_with_its_policy_and_the_answer_keeps_its_digits() {
     let ask = Ask {
         id: Some("r1".to_owned()),
         strategy: Some("median"),
-        max_deviation: Some(Scalar::number(fraction)),
+        max_deviation: Some("mad:3".to_owned()),
+        tolerance: Some(Scalar::number(fraction)),
         timeout_ms: Some(500),
         ..ask("BTC/USD")
     };
     let received = Client::new(url).expect("a client").ask(&ask).await.expect("an answer");
     assert_eq!(
         received.body.query,
-        "{'id':'r1','max_deviation':0.05,'query':'BTC/USD','strategy':'median','timeout_ms':500}"
+        "{'id':'r1','max_deviation':'mad:3','query':'BTC/USD','strategy':'median','timeout_ms':500,'tolerance':0.05}"
     );
     assert_eq!(received.body.final_value.to_string(), value);
     assert_eq!(received.body.evidence.worker_responses[0].value.as_ref().expect("a value").to_string(), value);

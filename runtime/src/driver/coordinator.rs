@@ -205,7 +205,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
     }
 
     fn result(&mut self, message: &Message, task: Option<TaskId>) {
-        match wire::decode_result(&message.payload, task) {
+        match wire::decode_result(&message.payload, task, self.clock.wall()) {
             Ok(result) => self.input(Input::Result(result)),
             Err(error) => {
                 self.malformed += 1;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use quorate_core::Worker;
 use quorate_core::coordinator::PresenceState;
 use quorate_core::query::Query;
-use quorate_core::value::Value;
 use quorate_core::worker::{Config, Input, JobId, Output};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tracing::{debug, info, warn};
@@ -19,7 +18,7 @@ use super::tap::{Tap, Tapped};
 use super::{Alarm, take_ready};
 use crate::bus::{Bus, BusError, Message, Subscription};
 use crate::clock::Clock;
-use crate::source::Source;
+use crate::source::{Reading, Source};
 use crate::wire::{self, PresenceMessage};
 
 /// How a worker is set up.
@@ -31,8 +30,8 @@ pub struct WorkerSettings {
     pub machine: Config,
 }
 
-/// What a job gives back: its number, and the value or the failure.
-type JobEnd = (JobId, Result<Value, Arc<str>>);
+/// What a job gives back: its number, and the reading or the failure.
+type JobEnd = (JobId, Result<Reading, Arc<str>>);
 
 /// Owns a [`Worker`] and runs it over a bus, asking a [`Source`].
 #[derive(Debug)]
@@ -177,9 +176,13 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
 
     fn job_ended(&mut self, ended: Result<(tokio::task::Id, JobEnd), JoinError>) {
         match ended {
-            Ok((_, (job, observed))) => {
+            Ok((_, (job, read))) => {
                 self.running.remove(&job);
-                self.input(Input::Done { job, observed });
+                let (observed, age) = match read {
+                    Ok(Reading { value, age }) => (Ok(value), age),
+                    Err(failure) => (Err(failure), None),
+                };
+                self.input(Input::Done { job, observed, age });
             }
             Err(error) if error.is_cancelled() => {}
             Err(error) => {
@@ -188,7 +191,7 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
                 warn!(%error, "the source panicked");
                 if let Some(job) = job {
                     self.running.remove(&job);
-                    self.input(Input::Done { job, observed: Err("the source panicked".into()) });
+                    self.input(Input::Done { job, observed: Err("the source panicked".into()), age: None });
                 }
             }
         }
@@ -197,8 +200,8 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
     fn start(&mut self, job: JobId, query: Query, time_left: std::time::Duration) {
         let source = Arc::clone(&self.source);
         let handle = self.jobs.spawn(async move {
-            let observed = source.observe(query.as_str(), time_left).await;
-            (job, observed.map_err(|error| error.to_string().into()))
+            let read = source.observe(query.as_str(), time_left).await;
+            (job, read.map_err(|error| error.to_string().into()))
         });
         self.running.insert(job, handle);
     }

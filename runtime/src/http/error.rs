@@ -99,12 +99,14 @@ impl ApiError {
             Failure::InsufficientResponses { .. } => format!("{failure}: {}", outcome.reliability_note()),
             Failure::DeadlineExceeded => format!("{failure}: ask again with a larger timeout_ms, or see GET /workers"),
             Failure::NoWorkers => format!("{failure}: start a worker, or check that it reaches the same bus"),
+            Failure::Disputed { .. } => format!("{failure}: see worker_responses, or ask with on_dispute = answer"),
             Failure::BusDown | Failure::Overloaded => format!("{failure}: ask again"),
         };
         let error = match failure {
             Failure::InsufficientResponses { .. } => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "insufficient_responses", details)
             }
+            Failure::Disputed { .. } => Self::new(StatusCode::CONFLICT, "disputed", details),
             Failure::DeadlineExceeded => Self::new(StatusCode::GATEWAY_TIMEOUT, "deadline_exceeded", details),
             Failure::NoWorkers => Self::unavailable("no_workers", details),
             Failure::BusDown => Self::unavailable("bus_down", details),

@@ -74,7 +74,8 @@ impl<'a> Evidence<'a> {
             observation.excluded.map(|why| ExcludedBody { worker_id: observation.worker.as_str(), reason: why.name() })
         };
         let response = |observation: &'a Observation| {
-            ResultBody::new(&observation.worker, &outcome.request, &observation.observed, observation.response_time)
+            let Observation { worker, observed, response_time, age, .. } = observation;
+            ResultBody::new(worker, &outcome.request, observed, *response_time, *age)
         };
         Self {
             request_id: outcome.request.as_str(),

@@ -1,6 +1,7 @@
 //! `POST /request`: a question and its answer.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +14,9 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use quorate_core::aggregate::Strategy;
+use quorate_core::aggregate::{Millionths, OutlierRule, Strategy};
 use quorate_core::id::RequestId;
-use quorate_core::policy::Overrides;
+use quorate_core::policy::{OnDispute, Overrides, PolicyError};
 use quorate_core::query::Query;
 use quorate_core::value::Value;
 use rust_decimal::Decimal;
@@ -47,7 +48,17 @@ pub struct RequestBody<'a> {
     #[serde(default)]
     precision: Option<u32>,
     #[serde(borrow, default)]
+    trim_share: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     max_deviation: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    tolerance: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    min_agreement: Option<&'a RawValue>,
+    #[serde(default)]
+    max_age_ms: Option<u64>,
+    #[serde(borrow, default)]
+    on_dispute: Option<Cow<'a, str>>,
     #[serde(default)]
     min_responses: Option<u32>,
     #[serde(default)]
@@ -65,15 +76,21 @@ struct Question {
 
 impl RequestBody<'_> {
     fn question(&self) -> Result<Question, ApiError> {
-        let strategy = self.strategy.as_deref().map(str::parse::<Strategy>).transpose();
+        let strategy = self.strategy.as_deref().map(str::parse::<Strategy>).transpose().map_err(invalid)?;
+        let on_dispute = self.on_dispute.as_deref().map(str::parse::<OnDispute>).transpose().map_err(invalid)?;
         let id = self.id.as_deref().map(RequestId::new).transpose();
         Ok(Question {
             id: id.map_err(|error| ApiError::invalid(format!("id {error}")))?,
-            query: Query::new(&self.query).map_err(|error| ApiError::invalid(error.to_string()))?,
+            query: Query::new(&self.query).map_err(invalid)?,
             overrides: Overrides {
-                strategy: strategy.map_err(|error| ApiError::invalid(error.to_string()))?,
+                strategy,
                 precision: self.precision,
-                max_deviation: self.max_deviation.map(fraction).transpose()?,
+                trim_share: self.trim_share.map(|json| share(json, PolicyError::TrimShare)).transpose()?,
+                max_deviation: self.max_deviation.map(outlier_rule).transpose()?,
+                tolerance: self.tolerance.map(tolerance).transpose()?,
+                min_agreement: self.min_agreement.map(|json| share(json, PolicyError::MinAgreement)).transpose()?,
+                max_age: self.max_age_ms.map(Duration::from_millis),
+                on_dispute,
                 min_responses: self.min_responses,
                 quorum: self.quorum,
                 timeout: self.timeout_ms.map(Duration::from_millis),
@@ -82,12 +99,34 @@ impl RequestBody<'_> {
     }
 }
 
-/// A fraction, as a JSON number or a string with one.
-fn fraction(json: &RawValue) -> Result<Decimal, ApiError> {
-    match Value::number(json.get().trim_matches('"')) {
-        Ok(Value::Number(number)) => Ok(number),
-        _ => Err(ApiError::invalid("max_deviation must be a decimal number such as 0.05")),
+fn invalid(error: impl Display) -> ApiError {
+    ApiError::invalid(error.to_string())
+}
+
+/// The content of a string, or the digits of a number; anything else as it is written.
+fn content(json: &RawValue) -> Cow<'_, str> {
+    serde_json::from_str::<String>(json.get()).map_or(Cow::Borrowed(json.get()), Cow::Owned)
+}
+
+/// A decimal, as a JSON number or a string with one.
+fn decimal(json: &RawValue) -> Option<Decimal> {
+    match Value::number(&content(json)) {
+        Ok(Value::Number(number)) => Some(number),
+        _ => None,
     }
+}
+
+fn outlier_rule(json: &RawValue) -> Result<OutlierRule, ApiError> {
+    content(json).parse().map_err(|error| ApiError::invalid(format!("max_deviation {error}")))
+}
+
+fn tolerance(json: &RawValue) -> Result<Decimal, ApiError> {
+    decimal(json).ok_or_else(|| ApiError::invalid("tolerance must be a decimal fraction such as 0.01"))
+}
+
+/// A share of which the rest of its range is for the policy to check.
+fn share(json: &RawValue, wrong: PolicyError) -> Result<Millionths, ApiError> {
+    decimal(json).and_then(Millionths::from_decimal).ok_or_else(|| invalid(wrong))
 }
 
 pub(super) async fn ask(

@@ -3,11 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use quorate_core::value::Value;
+use quorate_core::pattern::Pattern;
 
-use super::pattern::Pattern;
 use super::{
-    CommandSource, ConfigError, HttpSource, SimulatedConfig, SimulatedSource, Source, SourceError, SourceFile,
+    CommandSource, ConfigError, HttpSource, Reading, SimulatedConfig, SimulatedSource, Source, SourceError, SourceFile,
     SourceKind,
 };
 
@@ -39,7 +38,7 @@ impl AnySource {
 }
 
 impl Source for AnySource {
-    async fn observe(&self, query: &str, time_left: Duration) -> Result<Value, SourceError> {
+    async fn observe(&self, query: &str, time_left: Duration) -> Result<Reading, SourceError> {
         match self {
             Self::Simulated(source) => source.observe(query, time_left).await,
             Self::Configured(source) => source.observe(query, time_left).await,
@@ -68,7 +67,7 @@ pub(super) enum Asked {
 }
 
 impl Source for ConfiguredSource {
-    async fn observe(&self, query: &str, time_left: Duration) -> Result<Value, SourceError> {
+    async fn observe(&self, query: &str, time_left: Duration) -> Result<Reading, SourceError> {
         let Some(route) = self.routes.iter().find(|route| route.pattern.matches(query)) else {
             return Err(SourceError::unknown_query(query));
         };

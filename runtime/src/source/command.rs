@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
 use super::json::{parse, read_as_written};
-use super::{Source, SourceError};
+use super::{Reading, Source, SourceError};
 
 /// How much of a program's standard error is kept to find the first line in.
 const MAX_STDERR_BYTES: usize = 1024;
@@ -57,7 +57,7 @@ impl CommandSource {
         Self { config }
     }
 
-    async fn run(&self, task: &[u8]) -> Result<Value, SourceError> {
+    async fn run(&self, task: &[u8]) -> Result<Reading, SourceError> {
         let mut running = self.start()?;
         let (Some(mut stdin), Some(stdout), Some(stderr)) =
             (running.0.stdin.take(), running.0.stdout.take(), running.0.stderr.take())
@@ -80,7 +80,7 @@ impl CommandSource {
         let ((), answer, complaint) = tokio::try_join!(write, read, complain)?;
         let status = running.0.wait().await.map_err(|error| self.failed(&error.to_string()))?;
         if status.success() {
-            return self.read(&answer);
+            return self.read(&answer).map(Reading::from);
         }
         Err(self.failed(&ending(status, &complaint)))
     }
@@ -120,7 +120,7 @@ impl CommandSource {
 }
 
 impl Source for CommandSource {
-    async fn observe(&self, query: &str, time_left: Duration) -> Result<Value, SourceError> {
+    async fn observe(&self, query: &str, time_left: Duration) -> Result<Reading, SourceError> {
         let limit = self.config.timeout.min(time_left);
         let ttl_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
         let mut task = serde_json::to_vec(&Task { query, ttl_ms }).map_err(|error| self.failed(&error.to_string()))?;

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use quorate_core::pattern::Pattern;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::any::{Asked, ConfiguredSource, Route};
 use super::entry::{self, Ask, Checked, Entry, Problem};
-use super::pattern::Pattern;
 use super::{CommandSource, HttpClient, HttpSource};
 
 /// Why there is no source to start with.

@@ -13,7 +13,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 
 use super::json::{Pointer, ReadAs, parse};
-use super::{ConfigError, Source, SourceError, UrlTemplate};
+use super::{ConfigError, Reading, Source, SourceError, UrlTemplate};
 
 /// How workers name themselves to the servers they ask.
 const USER_AGENT: &str = concat!("quorate/", env!("CARGO_PKG_VERSION"));
@@ -119,7 +119,7 @@ impl HttpSource {
         Self { client: client.0.clone(), config }
     }
 
-    async fn ask(&self, url: reqwest::Url) -> Result<Value, SourceError> {
+    async fn ask(&self, url: reqwest::Url) -> Result<Reading, SourceError> {
         let request = self.client.get(url).headers(self.config.headers.clone());
         let mut response = request.send().await.map_err(|error| self.broken(&error))?;
         let status = response.status();
@@ -140,7 +140,7 @@ impl HttpSource {
             }
             body.extend_from_slice(&chunk);
         }
-        self.read(&body).map_err(|problem| self.failed(format_args!("{problem}")))
+        self.read(&body).map(Reading::from).map_err(|problem| self.failed(format_args!("{problem}")))
     }
 
     fn read(&self, body: &[u8]) -> Result<Value, String> {
@@ -170,7 +170,7 @@ impl HttpSource {
 }
 
 impl Source for HttpSource {
-    async fn observe(&self, query: &str, time_left: Duration) -> Result<Value, SourceError> {
+    async fn observe(&self, query: &str, time_left: Duration) -> Result<Reading, SourceError> {
         let url = self.config.url.fill_in(query).map_err(SourceError::failed)?;
         let limit = self.config.timeout.min(time_left);
         match tokio::time::timeout(limit, self.ask(url)).await {

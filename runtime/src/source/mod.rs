@@ -6,7 +6,6 @@ mod config;
 mod entry;
 mod http;
 mod json;
-mod pattern;
 mod simulated;
 mod template;
 
@@ -26,13 +25,29 @@ pub use template::UrlTemplate;
 /// The longest error text a source reports, in characters; longer ones are cut.
 const MAX_ERROR_CHARS: usize = 200;
 
+/// What a source read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Reading {
+    /// The value.
+    pub value: Value,
+    /// How old the value is; `None` if the source does not say.
+    pub age: Option<Duration>,
+}
+
+impl From<Value> for Reading {
+    /// A value of unknown age.
+    fn from(value: Value) -> Self {
+        Self { value, age: None }
+    }
+}
+
 /// One answer's origin. Called with several queries at once; each call is dropped when the task's deadline passes.
 pub trait Source: Send + Sync + 'static {
     /// Observes the value of `query` within `time_left`.
     ///
     /// # Errors
     /// [`SourceError`]; its text becomes the `err` of the worker's result.
-    fn observe(&self, query: &str, time_left: Duration) -> impl Future<Output = Result<Value, SourceError>> + Send;
+    fn observe(&self, query: &str, time_left: Duration) -> impl Future<Output = Result<Reading, SourceError>> + Send;
 }
 
 /// Why a source has no value.

@@ -9,7 +9,7 @@ use rand_core::{Rng, SeedableRng};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
-use super::{ConfigError, Source, SourceError};
+use super::{ConfigError, Reading, Source, SourceError};
 
 /// The longest delay that may be configured.
 const MAX_DELAY: Duration = Duration::from_hours(1);
@@ -115,13 +115,13 @@ impl SimulatedSource {
 }
 
 impl Source for SimulatedSource {
-    async fn observe(&self, query: &str, _time_left: Duration) -> Result<Value, SourceError> {
+    async fn observe(&self, query: &str, _time_left: Duration) -> Result<Reading, SourceError> {
         let (delay, answer) = self.draw(query);
         // A timer takes a millisecond even for no time at all.
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
-        answer
+        answer.map(Reading::from)
     }
 }
 

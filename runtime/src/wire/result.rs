@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use quorate_core::coordinator;
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{JsonValue, WireError, parse, value};
+use crate::age;
 
 /// The longest text of a failure that is kept, in bytes; the rest is cut.
 pub const MAX_ERROR_BYTES: usize = 1024;
@@ -27,6 +28,8 @@ pub(crate) struct ResultBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     err: Option<&'a str>,
     response_time: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age_ms: Option<u64>,
 }
 
 impl<'a> ResultBody<'a> {
@@ -35,6 +38,7 @@ impl<'a> ResultBody<'a> {
         request: &'a RequestId,
         observed: &'a Result<Value, Arc<str>>,
         response_time: Duration,
+        age: Option<Duration>,
     ) -> Self {
         Self {
             worker_id: worker.as_str(),
@@ -43,8 +47,14 @@ impl<'a> ResultBody<'a> {
             // An empty text would say that nothing failed.
             err: observed.as_ref().err().map(|err| if err.is_empty() { "failed" } else { err }),
             response_time: saturating_nanos(response_time),
+            age_ms: age.map(saturating_millis),
         }
     }
+}
+
+/// A time in whole milliseconds, rounded down.
+pub(crate) fn saturating_millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[derive(Deserialize)]
@@ -59,33 +69,49 @@ struct ResultIn<'a> {
     err: Option<&'a RawValue>,
     #[serde(borrow, default)]
     response_time: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    age_ms: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    observed_at: Option<&'a RawValue>,
 }
 
 /// The body of a result of `worker`.
 pub fn encode_result(worker: &WorkerId, result: &worker::WorkResult) -> Bytes {
-    let message = ResultBody::new(worker, &result.request, &result.observed, result.response_time);
+    let message = ResultBody::new(worker, &result.request, &result.observed, result.response_time, result.age);
     serde_json::to_vec(&message).expect("texts and numbers are serializable").into()
 }
 
-/// Reads a result that came on the reply subject of `task`, or on the one all coordinators share.
+/// Reads a result that came on the reply subject of `task`, or on the one all coordinators share. `now` is the time of
+/// day, by which a time of observation becomes an age.
 ///
-/// A result that says who answers what is always taken: what is wrong with its value is that worker's failure.
+/// A result that says who answers what is always taken: what is wrong with its value or its age is that worker's
+/// failure.
 ///
 /// # Errors
 /// [`WireError`] if it does not say who answers what.
-pub fn decode_result(payload: &[u8], task: Option<TaskId>) -> Result<coordinator::WorkerResult, WireError> {
+pub fn decode_result(
+    payload: &[u8],
+    task: Option<TaskId>,
+    now: SystemTime,
+) -> Result<coordinator::WorkerResult, WireError> {
     let message: ResultIn = parse(payload)?;
+    let (observed, age) = match observed(&message, now) {
+        Ok((value, age)) => (Ok(value), age),
+        Err(failure) => (Err(failure), None),
+    };
     Ok(coordinator::WorkerResult {
         worker: WorkerId::new(&message.worker_id).map_err(|error| WireError::Id { field: "worker_id", error })?,
         request: RequestId::new(&message.request_id).map_err(|error| WireError::Id { field: "request_id", error })?,
         task,
-        observed: observed(&message),
+        observed,
         // Nothing is decided by it: what can't be read counts as zero.
         response_time: message.response_time.and_then(value::whole_number).map_or(Duration::ZERO, Duration::from_nanos),
+        age,
     })
 }
 
-fn observed(message: &ResultIn) -> Result<Value, Arc<str>> {
+/// The value, and how old it is.
+fn observed(message: &ResultIn, now: SystemTime) -> Result<(Value, Option<Duration>), Arc<str>> {
     if let Some(err) = message.err {
         let text: Cow<str> = match serde_json::from_str::<String>(err.get()) {
             Ok(text) => text.into(),
@@ -95,8 +121,8 @@ fn observed(message: &ResultIn) -> Result<Value, Arc<str>> {
             return Err(cut(&text).into());
         }
     }
-    let value = message.value.ok_or("no value")?;
-    value::read(value).map_err(Into::into)
+    let value = value::read(message.value.ok_or("no value")?)?;
+    Ok((value, age::stated(message.age_ms, message.observed_at, now)?))
 }
 
 /// At most [`MAX_ERROR_BYTES`] of a text, cut between characters.
@@ -106,11 +132,13 @@ fn cut(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
 
     fn decoded(value: &str) -> Result<Value, String> {
         let body = format!(r#"{{"worker_id":"w","request_id":"r",{value},"response_time":5,"more":null}}"#);
-        decode_result(body.as_bytes(), None).expect("a result").observed.map_err(|err| err.to_string())
+        decode_result(body.as_bytes(), None, UNIX_EPOCH).expect("a result").observed.map_err(|err| err.to_string())
     }
 
     #[test]
@@ -122,14 +150,16 @@ mod tests {
             Err("no route".into()),
         ];
         for observed in observations {
+            let age = observed.is_ok().then_some(Duration::from_millis(1500));
             let result = worker::WorkResult {
                 request: RequestId::new("r").expect("an id"),
                 reply: None,
                 observed,
                 response_time: Duration::from_millis(3),
+                age,
             };
-            let read = decode_result(&encode_result(&worker, &result), Some(TaskId(9))).expect("a result");
-            assert_eq!(read.observed, result.observed);
+            let read = decode_result(&encode_result(&worker, &result), Some(TaskId(9)), UNIX_EPOCH).expect("a result");
+            assert_eq!((read.observed, read.age), (result.observed, age));
             assert_eq!(read.response_time, result.response_time);
             assert_eq!((read.worker, read.request, read.task), (worker.clone(), result.request, Some(TaskId(9))));
         }
@@ -158,12 +188,43 @@ mod tests {
     }
 
     #[test]
+    fn the_age_of_a_value_is_stated_or_reckoned_from_its_time() {
+        let decoded = |fields: &str| {
+            let body = format!(r#"{{"worker_id":"w","request_id":"r",{fields}}}"#);
+            let now = UNIX_EPOCH + Duration::from_secs(20);
+            let read = decode_result(body.as_bytes(), None, now).expect("a result");
+            (read.observed.map_err(|error| error.to_string()), read.age.map(|age| age.as_millis()))
+        };
+        let one = || Ok(Value::number("1").expect("a number"));
+        for (fields, age) in [
+            (r#""value":1"#, None),
+            (r#""value":1,"age_ms":null,"observed_at":null"#, None),
+            (r#""value":1,"age_ms":0"#, Some(0)),
+            (r#""value":1,"observed_at":"1970-01-01T00:00:15Z""#, Some(5_000)),
+            (r#""value":1,"observed_at":"1970-01-01T00:00:15Z","age_ms":1500"#, Some(1_500)),
+        ] {
+            assert_eq!(decoded(fields), (one(), age), "{fields}");
+        }
+        for (fields, says) in [
+            (r#""value":1,"age_ms":-1"#, "age_ms must be"),
+            (r#""value":1,"age_ms":"1""#, "age_ms must be"),
+            (r#""value":1,"observed_at":15"#, "observed_at must be"),
+            (r#""value":1,"observed_at":"noon","age_ms":5"#, "observed_at must be"),
+            (r#""err":"boom","age_ms":5"#, "boom"),
+        ] {
+            let (observed, age) = decoded(fields);
+            assert!(observed.as_ref().is_err_and(|error| error.starts_with(says)), "{fields}: {observed:?}");
+            assert_eq!(age, None, "{fields}");
+        }
+    }
+
+    #[test]
     fn a_response_time_that_cannot_be_read_is_zero() {
         let cases =
             [("7", 7), ("7.9", 7), ("-7", 0), ("7e9", 0), ("\"7\"", 0), ("[7]", 0), ("18446744073709551616", 0)];
         for (json, nanos) in cases {
             let body = format!(r#"{{"worker_id":"w","request_id":"r","value":1,"response_time":{json}}}"#);
-            let read = decode_result(body.as_bytes(), None).expect("a result");
+            let read = decode_result(body.as_bytes(), None, UNIX_EPOCH).expect("a result");
             assert_eq!(read.response_time, Duration::from_nanos(nanos), "{json}");
         }
     }
@@ -171,7 +232,7 @@ mod tests {
     #[test]
     fn a_result_that_does_not_say_who_answers_what_is_not_taken() {
         for body in ["", "null", "{}", r#"{"worker_id":"w"}"#, r#"{"worker_id":"","request_id":"r","value":1}"#] {
-            assert!(decode_result(body.as_bytes(), None).is_err(), "{body}");
+            assert!(decode_result(body.as_bytes(), None, UNIX_EPOCH).is_err(), "{body}");
         }
     }
 }

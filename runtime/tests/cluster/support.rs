@@ -14,7 +14,7 @@ use quorate_runtime::clock::Clock;
 use quorate_runtime::driver::{WorkerDriver, WorkerIdentity, WorkerSettings};
 use quorate_runtime::http::{ApiSettings, RateLimit, ServeLimits};
 use quorate_runtime::node::{CoordinatorSettings, run_coordinator};
-use quorate_runtime::source::{Source, SourceError};
+use quorate_runtime::source::{Reading, Source, SourceError};
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -35,12 +35,16 @@ pub(crate) struct Scripted<F> {
     pub(crate) answer: F,
 }
 
-impl<F: Fn(&str) -> Result<Value, SourceError> + Send + Sync + 'static> Source for Scripted<F> {
-    async fn observe(&self, query: &str, _time_left: Duration) -> Result<Value, SourceError> {
+impl<F, R> Source for Scripted<F>
+where
+    F: Fn(&str) -> Result<R, SourceError> + Send + Sync + 'static,
+    R: Into<Reading>,
+{
+    async fn observe(&self, query: &str, _time_left: Duration) -> Result<Reading, SourceError> {
         if !self.delay.is_zero() {
             tokio::time::sleep(self.delay).await;
         }
-        (self.answer)(query)
+        (self.answer)(query).map(Into::into)
     }
 }
 
