@@ -47,17 +47,18 @@ pub async fn coordinator(args: CoordinatorArgs) -> anyhow::Result<()> {
 /// A source or a NATS address that cannot be used.
 pub async fn worker(args: WorkerArgs) -> anyhow::Result<()> {
     let id = args.id();
+    let clock = Clock::new();
     let source = match args.source {
         SourceName::Simulated => simulated(&args.simulated.config(), seed(&args.seed)?)?,
-        SourceName::Http => configured(&args, SourceKind::Http)?,
-        SourceName::Command => configured(&args, SourceKind::Command)?,
+        SourceName::Http => configured(&args, SourceKind::Http, clock)?,
+        SourceName::Command => configured(&args, SourceKind::Command, clock)?,
     };
     let identity =
         WorkerIdentity { id: id.clone(), instance: instance()?, replicated: args.replicas, started: SystemTime::now() };
     let settings = WorkerSettings { identity, machine: args.work.machine() };
     let bus = nats(args.nats, &format!("quorate-worker {id}"))?;
     info!(worker = %id, "the worker starts");
-    let driver = WorkerDriver::new(bus.clone(), Clock::new(), settings, source).await?;
+    let driver = WorkerDriver::new(bus.clone(), clock, settings, source).await?;
     driver.run(signals::stop()).await;
     bus.close().await;
     Ok(())
@@ -68,9 +69,13 @@ fn simulated(config: &SimulatedConfig, seed: u64) -> anyhow::Result<AnySource> {
         .context("the simulated source cannot be used; see --delay-min-ms and --delay-max-ms")
 }
 
-fn configured(args: &WorkerArgs, kind: SourceKind) -> Result<AnySource, quorate_runtime::source::ConfigError> {
+fn configured(
+    args: &WorkerArgs,
+    kind: SourceKind,
+    clock: Clock,
+) -> Result<AnySource, quorate_runtime::source::ConfigError> {
     let file = args.config.as_deref().expect("the command line demands --config for this source");
-    AnySource::from_config(file, args.id().as_str(), kind)
+    AnySource::from_config(file, args.id().as_str(), kind, clock)
 }
 
 /// Runs a coordinator and simulated workers in this process until it is told to stop, and shows the demo with them.

@@ -5,6 +5,7 @@
 mod age;
 pub mod bus;
 pub mod clock;
+pub mod config_file;
 pub mod driver;
 pub mod http;
 pub mod node;

@@ -3,18 +3,21 @@
 
 use std::time::{Duration, Instant};
 
+use quorate_core::time::Timestamp;
 use quorate_core::value::Value;
-use quorate_runtime::source::{CommandConfig, CommandSource, Source, SourceError};
+use quorate_runtime::clock::Clock;
+use quorate_runtime::source::{CommandConfig, CommandSource, Reading, Source, SourceError};
 
 const LONG: Duration = Duration::from_secs(30);
 
 fn source(script: &str) -> CommandSource {
-    CommandSource::new(CommandConfig {
+    let config = CommandConfig {
         program: "sh".into(),
         args: vec!["-c".into(), script.into()],
         timeout: LONG,
         max_bytes: 64 * 1024,
-    })
+    };
+    CommandSource::new(config, Clock::starting_at(Timestamp::from_millis(20_000)))
 }
 
 async fn run(script: &str) -> Result<Value, SourceError> {
@@ -60,8 +63,27 @@ async fn a_program_that_fails_says_why() {
         assert!(error.chars().count() <= 201 && !error.contains(char::is_control), "{error:?}");
     }
     let missing = CommandConfig { program: "/nowhere/x".into(), args: Vec::new(), timeout: LONG, max_bytes: 1 };
-    let error = CommandSource::new(missing).observe("q", LONG).await.expect_err("no such program").to_string();
+    let error =
+        CommandSource::new(missing, Clock::new()).observe("q", LONG).await.expect_err("no such program").to_string();
     assert!(error.starts_with("/nowhere/x: cannot be run"), "{error}");
+}
+
+#[tokio::test]
+async fn a_program_may_say_how_old_its_value_is() {
+    let age = |fields: &str| {
+        let script = format!("echo '{{\"value\": 1{fields}}}'");
+        async move { source(&script).observe("BTC/USD", LONG).await.map(|Reading { age, .. }| age) }
+    };
+    assert_eq!(age("").await, Ok(None));
+    assert_eq!(age(r#", "age_ms": 1500"#).await, Ok(Some(Duration::from_millis(1500))));
+    let since = age(r#", "observed_at": "1970-01-01T00:00:15Z""#).await.expect("a value").expect("an age");
+    assert!((Duration::from_secs(5)..LONG).contains(&since), "{since:?}");
+    for (fields, says) in
+        [(r#", "age_ms": -1"#, "sh: age_ms must be"), (r#", "observed_at": 15"#, "observed_at must be")]
+    {
+        let error = age(fields).await.expect_err(fields).to_string();
+        assert!(error.contains(says), "{fields}: {error}");
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use quorate_core::value::Value;
-use quorate_runtime::source::{AnySource, ConfigError, SimulatedConfig, Source, SourceError, SourceFile, SourceKind};
+use quorate_runtime::clock::Clock;
+use quorate_runtime::config_file::FileError;
+use quorate_runtime::source::{
+    AnySource, ConfigError, Reading, SimulatedConfig, Source, SourceError, SourceFile, SourceKind,
+};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -33,9 +37,14 @@ fn a_wrong_file_is_refused_with_its_place_and_what_to_do() {
         (format!("{http}headers = {{ \"a b\" = \"c\" }}\n"), 6, 11, "\"a b\" is not a header name"),
         (format!("{http}headers = {{ a = \"c\\nd\" }}\n"), 6, 11, "the value of \"a\""),
         (format!("{http}argv = [\"x\"]\n"), 6, 8, "has no argv"),
+        (format!("{http}observed_at = \"t\"\n"), 6, 15, "observed_at: a JSON Pointer"),
+        (format!("{http}observed_at = \"/t\"\nage_from_headers = true\n"), 7, 20, "remove it, or age_from_headers"),
+        (format!("{http}age_from_headers = \"Age\"\n"), 6, 20, "invalid type"),
         (command.into(), 1, 1, "needs argv"),
         (format!("{command}argv = []\n"), 4, 8, "no program"),
         (format!("{command}argv = [\"x\"]\nurl = \"y\"\n"), 5, 7, "has no url"),
+        (format!("{command}argv = [\"x\"]\nobserved_at = \"/t\"\n"), 5, 15, "has no observed_at"),
+        (format!("{command}argv = [\"x\"]\nage_from_headers = true\n"), 5, 20, "has no age_from_headers"),
         (format!("{http}{http}"), 7, 9, "earlier entry"),
     ] {
         let error = SourceFile::parse("f.toml", &text).expect_err(says);
@@ -48,21 +57,25 @@ fn a_wrong_file_is_refused_with_its_place_and_what_to_do() {
 #[test]
 fn a_file_that_is_not_there_is_named() {
     let path = std::path::Path::new("/nowhere/sources.toml");
-    let error = AnySource::from_config(path, "w", SourceKind::Http).expect_err("there is none");
-    assert!(matches!(&error, ConfigError::Unreadable { file, .. } if file == "/nowhere/sources.toml"), "{error}");
+    let error = AnySource::from_config(path, "w", SourceKind::Http, Clock::new()).expect_err("there is none");
+    assert!(
+        matches!(&error, ConfigError::File(FileError::Unreadable { file, .. }) if file == "/nowhere/sources.toml"),
+        "{error}"
+    );
 }
 
 #[test]
 fn the_example_file_serves_its_workers_over_tls() {
     let path = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/sources.toml"));
     for worker in ["coinbase", "kraken", "bitstamp"] {
-        match AnySource::from_config(path, worker, SourceKind::Http) {
+        match AnySource::from_config(path, worker, SourceKind::Http, Clock::new()) {
             // A machine without certificates cannot ask them, but says so.
             Ok(AnySource::Configured(_)) | Err(ConfigError::Tls(_)) => {}
             other => panic!("{worker}: {other:?}"),
         }
     }
-    let error = AnySource::from_config(path, "coinbase", SourceKind::Command).expect_err("only http").to_string();
+    let error =
+        AnySource::from_config(path, "coinbase", SourceKind::Command, Clock::new()).expect_err("only http").to_string();
     assert!(error.contains("no entry with kind = \"command\"") && error.contains("no worker"), "{error}");
 }
 
@@ -86,9 +99,9 @@ async fn the_first_entry_that_fits_the_worker_and_the_query_answers() {
         ("a", "z", Some(5)),
         ("b", "z", None),
     ] {
-        let source = AnySource::from_config(&path, worker, SourceKind::Command).expect(worker);
+        let source = AnySource::from_config(&path, worker, SourceKind::Command, Clock::new()).expect(worker);
         let expected = answer
-            .map(|answer: u32| Value::Number(answer.into()))
+            .map(|answer: u32| Reading::from(Value::Number(answer.into())))
             .ok_or_else(|| SourceError::UnknownQuery(query.into()));
         assert_eq!(source.observe(query, LONG).await, expected, "{worker} {query}");
     }

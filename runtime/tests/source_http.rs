@@ -9,9 +9,12 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, Response};
 use futures_util::{StreamExt, stream};
+use quorate_core::time::Timestamp;
 use quorate_core::value::Value;
+use quorate_runtime::clock::Clock;
 use quorate_runtime::source::{
-    HttpClient, HttpConfig, HttpSource, Pointer, ReadAs, Source, SourceError, SourceFile, SourceKind, UrlTemplate,
+    AgeFrom, HttpClient, HttpConfig, HttpSource, Pointer, ReadAs, Source, SourceError, SourceFile, SourceKind,
+    UrlTemplate,
 };
 use tokio::net::TcpListener;
 
@@ -37,10 +40,11 @@ fn source(url: &str, pointer: &str, read_as: ReadAs) -> HttpSource {
         headers: HttpConfig::headers_from([("x-key", "secret")]).expect("good headers"),
         pointer: Pointer::parse(pointer).expect("a good pointer"),
         read_as,
+        age: AgeFrom::Nowhere,
         timeout: LONG,
         max_bytes: MAX_BYTES,
     };
-    HttpSource::new(&HttpClient::plain().expect("a client"), config)
+    HttpSource::new(&HttpClient::plain().expect("a client"), config, Clock::new())
 }
 
 /// What is observed where the server answers 200 with `body`.
@@ -179,14 +183,15 @@ async fn a_request_carries_the_query_the_headers_and_who_asks() {
     assert_eq!(seen, format!("/BTC?q=BTC%2FUSD secret quorate/{}", env!("CARGO_PKG_VERSION")));
 }
 
-/// The shapes in which the exchanges answer, shortened.
-const EXCHANGES: [(&str, &str, &str, &str, &str); 3] = [
+/// The shapes in which the exchanges answer, shortened; the price in them, and its age in milliseconds at 10:00:30.
+const EXCHANGES: [(&str, &str, &str, &str, &str, u64); 3] = [
     (
         "coinbase",
         "https://api.exchange.coinbase.com",
         "/products/BTC-USD/ticker",
         r#"{"ask":"42001.01","bid":"42000.99","volume":"9103.5","trade_id":604,"price":"42001.00","size":"0.002","time":"2024-01-05T10:00:00.123Z"}"#,
         "42001.00",
+        29_877,
     ),
     (
         "kraken",
@@ -194,6 +199,7 @@ const EXCHANGES: [(&str, &str, &str, &str, &str); 3] = [
         "/0/public/Ticker?pair=XBTUSD",
         r#"{"error":[],"result":{"XXBTZUSD":{"a":["42002.10000","1","1.000"],"b":["42002.00000","3","3.000"],"c":["42002.10000","0.00047"],"t":[100,200],"o":"41000.00000"}}}"#,
         "42002.10000",
+        0,
     ),
     (
         "bitstamp",
@@ -201,26 +207,32 @@ const EXCHANGES: [(&str, &str, &str, &str, &str); 3] = [
         "/api/v2/ticker/btcusd/",
         r#"{"timestamp":"1704448800","open":"41950","high":"42300","low":"41700","last":"41999","volume":"1250.1","vwap":"42010","bid":"41998","ask":"42000","side":"0"}"#,
         "41999",
+        30_000,
     ),
 ];
 
 #[tokio::test]
-async fn the_example_file_asks_three_exchanges_and_finds_their_prices() {
+async fn the_example_file_asks_three_exchanges_and_finds_their_prices_and_ages() {
     let payloads = Router::new().fallback(|request: Request| async move {
         let asked = request.uri().to_string();
-        EXCHANGES.iter().find(|(_, _, path, ..)| *path == asked).map_or("", |(.., payload, _)| payload)
+        EXCHANGES.iter().find(|(_, _, path, ..)| *path == asked).map_or("", |(.., payload, _, _)| payload)
     });
     let local = serve(payloads).await;
     let example = include_str!("../../examples/sources.toml");
     let redirected = EXCHANGES.iter().fold(example.to_owned(), |text, (_, host, ..)| text.replace(host, &local));
     assert!(!redirected.contains("https:"), "an exchange is not covered here");
     let file = SourceFile::parse("sources.toml", &redirected).expect("the example is right");
-    for (worker, .., price) in EXCHANGES {
-        let source = file.source_for(worker, SourceKind::Http).expect(worker);
-        let observed = source.observe("BTC/USD", LONG).await;
-        assert_eq!(observed.map(|reading| reading.value.to_string()), Ok(price.to_owned()), "{worker}");
+    for (worker, .., price, age_ms) in EXCHANGES {
+        // Fri, 05 Jan 2024 10:00:30 GMT. The local server's Date, which is later, makes a fresh value.
+        let clock = Clock::starting_at(Timestamp::from_millis(1_704_448_830_000));
+        let source = file.source_for(worker, SourceKind::Http, clock).expect(worker);
+        let reading = source.observe("BTC/USD", LONG).await.expect(worker);
+        assert_eq!(reading.value.to_string(), price, "{worker}");
+        let age = reading.age.unwrap_or_else(|| panic!("the age of {worker}'s value is known"));
+        let least = Duration::from_millis(age_ms);
+        assert!((least..least + LONG).contains(&age), "{worker}: {age:?}");
         assert_eq!(source.observe("X", LONG).await, Err(SourceError::UnknownQuery("X".into())));
     }
-    let error = file.source_for("worker-1", SourceKind::Http).expect_err("not in the file").to_string();
+    let error = file.source_for("worker-1", SourceKind::Http, Clock::new()).expect_err("not in the file").to_string();
     assert!(error.contains("bitstamp, coinbase, kraken"), "{error}");
 }

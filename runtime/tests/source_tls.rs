@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_core::value::Value;
-use quorate_runtime::source::{HttpClient, HttpConfig, HttpSource, Pointer, ReadAs, Source, SourceError, UrlTemplate};
+use quorate_runtime::clock::Clock;
+use quorate_runtime::source::{
+    AgeFrom, HttpClient, HttpConfig, HttpSource, Pointer, ReadAs, Source, SourceError, UrlTemplate,
+};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -68,10 +71,14 @@ async fn ask(client: &HttpClient) -> Result<Value, SourceError> {
         headers: HttpConfig::headers_from([]).expect("good headers"),
         pointer: Pointer::parse("").expect("a good pointer"),
         read_as: ReadAs::Number,
+        age: AgeFrom::Nowhere,
         timeout: Duration::from_secs(30),
         max_bytes: 100,
     };
-    HttpSource::new(client, config).observe("q", Duration::from_secs(30)).await.map(|reading| reading.value)
+    HttpSource::new(client, config, Clock::new())
+        .observe("q", Duration::from_secs(30))
+        .await
+        .map(|reading| reading.value)
 }
 
 #[tokio::test]

@@ -30,7 +30,8 @@ fn whatever_happens_the_coordinator_does_what_its_model_does() {
         let ran = steps.iter().try_for_each(|(clock, step)| run.take(*clock, step)).and_then(|()| run.finish());
         ran.map_err(|divergence| TestCaseError::fail(divergence.to_string()))?;
         let mut reached = reached.borrow_mut();
-        for (name, count) in run.coordinator.counters().iter().chain([("transitions", run.transitions())]) {
+        let others = run.evidence().chain([("transitions", run.transitions())]);
+        for (name, count) in run.coordinator.counters().iter().chain(others) {
             *reached.entry(name).or_default() += count;
         }
         prop_assert!(run.replays(), "a recording must replay to the same outputs");

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use quorate_core::Coordinator;
+use quorate_core::aggregate::Exclusion;
 use quorate_core::coordinator::{
     Config, Input, Output, Presence, PresenceState, Submit, Task, Undelivered, WorkerResult,
 };
@@ -65,6 +66,27 @@ impl Run {
     /// How often the machine was handed something.
     pub(crate) fn transitions(&self) -> u64 {
         self.inputs.len() as u64
+    }
+
+    /// How often an answer or a failure rested on what the counters do not tell.
+    pub(crate) fn evidence(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let outcomes = || {
+            self.outputs.iter().filter_map(|output| match output {
+                Output::Answer { reply: Ok(outcome), .. } => Some(outcome),
+                _ => None,
+            })
+        };
+        let excluded = |why| outcomes().flat_map(|it| &it.observations).filter(|it| it.excluded == Some(why)).count();
+        let answers = || outcomes().filter_map(|outcome| outcome.verdict.as_ref().ok());
+        let evidence = [
+            ("stale", excluded(Exclusion::Stale)),
+            ("outliers", excluded(Exclusion::Outlier)),
+            ("cordoned", excluded(Exclusion::Cordoned)),
+            ("no_numbers", excluded(Exclusion::NotANumber)),
+            ("weighed", outcomes().flat_map(|it| &it.observations).filter(|it| it.weight.is_some()).count()),
+            ("some_agree", answers().filter(|answer| answer.agreeing > 0 && answer.agreeing < answer.used).count()),
+        ];
+        evidence.into_iter().map(|(name, count)| (name, count as u64))
     }
 
     fn wake(&mut self, at: Timestamp) -> Result<(), Divergence> {
@@ -177,7 +199,7 @@ impl Run {
                 Input::Submit(Submit { ticket, id, query, overrides: *overrides })
             }
             Step::Cancel { ticket } => Input::Cancel(Ticket(self.tickets.saturating_sub(u64::from(*ticket) % 16))),
-            Step::Result { worker: index, task, subject, observed } => {
+            Step::Result { worker: index, task, subject, observed, age } => {
                 let task = self.task(*task)?;
                 let on = match subject {
                     Subject::Own => Some(task.id),
@@ -190,6 +212,7 @@ impl Run {
                     task: on,
                     observed: observed.clone().map_err(|()| "no price".into()),
                     response_time: Duration::from_nanos(self.results),
+                    age: *age,
                 };
                 self.last_result = Some(result.clone());
                 self.results += 1;
@@ -208,6 +231,7 @@ impl Run {
                     task: None,
                     observed: Err("x".into()),
                     response_time: Duration::MAX,
+                    age: Some(Duration::MAX),
                 })
             }
             Step::Undelivered { task, cause } => {

@@ -9,6 +9,7 @@ use super::{
     CommandSource, ConfigError, HttpSource, Reading, SimulatedConfig, SimulatedSource, Source, SourceError, SourceFile,
     SourceKind,
 };
+use crate::clock::Clock;
 
 /// Any of the sources.
 #[derive(Debug)]
@@ -28,12 +29,13 @@ impl AnySource {
         SimulatedSource::new(config, seed).map(|source| Self::Simulated(Box::new(source)))
     }
 
-    /// What the source file at `path` says for the worker `worker_id`: its entries of this kind.
+    /// What the source file at `path` says for the worker `worker_id`: its entries of this kind. By `clock` the times
+    /// of observation become ages.
     ///
     /// # Errors
     /// [`ConfigError`], which says where the file is wrong and what to do.
-    pub fn from_config(path: &Path, worker_id: &str, kind: SourceKind) -> Result<Self, ConfigError> {
-        SourceFile::read(path)?.source_for(worker_id, kind).map(Self::Configured)
+    pub fn from_config(path: &Path, worker_id: &str, kind: SourceKind, clock: Clock) -> Result<Self, ConfigError> {
+        SourceFile::read(path)?.source_for(worker_id, kind, clock).map(Self::Configured)
     }
 }
 

@@ -4,7 +4,6 @@ use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use quorate_core::value::Value;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -12,6 +11,8 @@ use tokio::process::{Child, Command};
 
 use super::json::{parse, read_as_written};
 use super::{Reading, Source, SourceError};
+use crate::age;
+use crate::clock::Clock;
 
 /// How much of a program's standard error is kept to find the first line in.
 const MAX_STDERR_BYTES: usize = 1024;
@@ -34,6 +35,7 @@ pub struct CommandConfig {
 #[derive(Debug)]
 pub struct CommandSource {
     config: CommandConfig,
+    clock: Clock,
 }
 
 /// What the program reads.
@@ -49,12 +51,16 @@ struct Answer<'a> {
     #[serde(borrow)]
     value: Option<&'a RawValue>,
     err: Option<String>,
+    #[serde(borrow, default)]
+    age_ms: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    observed_at: Option<&'a RawValue>,
 }
 
 impl CommandSource {
-    /// Builds a source.
-    pub fn new(config: CommandConfig) -> Self {
-        Self { config }
+    /// Builds a source. By `clock` the times that programs state become ages.
+    pub fn new(config: CommandConfig, clock: Clock) -> Self {
+        Self { config, clock }
     }
 
     async fn run(&self, task: &[u8]) -> Result<Reading, SourceError> {
@@ -80,7 +86,7 @@ impl CommandSource {
         let ((), answer, complaint) = tokio::try_join!(write, read, complain)?;
         let status = running.0.wait().await.map_err(|error| self.failed(&error.to_string()))?;
         if status.success() {
-            return self.read(&answer).map(Reading::from);
+            return self.read(&answer);
         }
         Err(self.failed(&ending(status, &complaint)))
     }
@@ -98,20 +104,22 @@ impl CommandSource {
         command.spawn().map(Running).map_err(|error| self.failed(&format!("cannot be run: {error}")))
     }
 
-    fn read(&self, answer: &[u8]) -> Result<Value, SourceError> {
+    fn read(&self, answer: &[u8]) -> Result<Reading, SourceError> {
         let json = parse(answer).map_err(|problem| self.failed(&problem))?;
-        let value = if json.get().starts_with('{') {
+        let (value, age) = if json.get().starts_with('{') {
             let answer: Answer<'_> = serde_json::from_str(json.get())
                 .map_err(|error| self.failed(&format!("the answer is not {{\"value\"}} or {{\"err\"}}: {error}")))?;
+            let age = age::stated(answer.age_ms, answer.observed_at, self.clock.wall());
             match (answer.err.filter(|err| !err.is_empty()), answer.value) {
                 (Some(err), _) => return Err(SourceError::failed(err)),
-                (None, Some(value)) => value,
+                (None, Some(value)) => (value, age.map_err(|problem| self.failed(problem))?),
                 (None, None) => return Err(self.failed("the answer has neither \"value\" nor \"err\"")),
             }
         } else {
-            json
+            (json, None)
         };
-        read_as_written(value).map_err(|problem| self.failed(&format!("the value {problem}")))
+        let value = read_as_written(value).map_err(|problem| self.failed(&format!("the value {problem}")))?;
+        Ok(Reading { value, age })
     }
 
     fn failed(&self, problem: &str) -> SourceError {

@@ -7,32 +7,17 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::any::{Asked, ConfiguredSource, Route};
-use super::entry::{self, Ask, Checked, Entry, Problem};
+use super::entry::{self, Ask, Checked, Entry};
 use super::{CommandSource, HttpClient, HttpSource};
+use crate::clock::Clock;
+use crate::config_file::{self, FileError, Text};
 
 /// Why there is no source to start with.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// The file cannot be read: give another path, or its rights.
-    #[error("cannot read the source file {file}: {reason}")]
-    Unreadable {
-        /// The file's path.
-        file: String,
-        /// The operating system's reason.
-        reason: String,
-    },
-    /// The file is wrong at one place: correct it there.
-    #[error("{file}:{line}:{column}: {problem}")]
-    Wrong {
-        /// The file's path.
-        file: String,
-        /// The line, from 1.
-        line: usize,
-        /// The character in the line, from 1.
-        column: usize,
-        /// What is wrong, and what would be right.
-        problem: String,
-    },
+    /// The source file cannot be read, or is wrong.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The file has nothing for this worker: give it another identifier, or the file an entry.
     #[error(
         "{file} has no entry with kind = \"{kind}\" for worker {worker:?}; it has entries for: {known}. Start the worker \
@@ -92,48 +77,40 @@ impl SourceFile {
     /// Reads and checks a file.
     ///
     /// # Errors
-    /// [`ConfigError::Unreadable`], [`ConfigError::Wrong`].
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let file = path.display().to_string();
-        match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(&file, &text),
-            Err(error) => Err(ConfigError::Unreadable { file, reason: error.to_string() }),
-        }
+    /// [`FileError`].
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        let (file, text) = config_file::read("source", path)?;
+        Self::parse(&file, &text)
     }
 
     /// Checks a text; `file` names it in errors.
     ///
     /// # Errors
-    /// [`ConfigError::Wrong`].
-    pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
-        let wrong = |(span, problem): Problem| {
-            let before = text.get(..span.start).unwrap_or(text);
-            let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-            let (line, column) = (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1);
-            ConfigError::Wrong { file: file.to_owned(), line, column, problem }
-        };
-        let document: Document = toml::from_str(text)
-            .map_err(|error| wrong((error.span().unwrap_or(0..0), error.message().replace('\n', ", "))))?;
+    /// [`FileError::Wrong`].
+    pub fn parse(file: &str, text: &str) -> Result<Self, FileError> {
+        let text = Text { file, text };
+        let document: Document = text.parse()?;
         let mut entries = Vec::<Checked>::new();
         for entry in document.source {
             let query = entry.get_ref().query.span();
-            let checked = entry::check(&entry).map_err(wrong)?;
+            let checked = entry::check(&entry).map_err(|problem| text.wrong(problem))?;
             if entries.iter().any(|earlier| {
                 (&earlier.worker, &earlier.query, earlier.ask.kind())
                     == (&checked.worker, &checked.query, checked.ask.kind())
             }) {
-                return Err(wrong((query, "an earlier entry answers the same query: remove one of them".into())));
+                return Err(text.wrong((query, "an earlier entry answers the same query: remove one of them".into())));
             }
             entries.push(checked);
         }
         Ok(Self { file: file.to_owned(), entries })
     }
 
-    /// The source of one worker: the entries of this kind that name it, and those that name no worker.
+    /// The source of one worker: the entries of this kind that name it, and those that name no worker. By `clock` the
+    /// times of observation become ages.
     ///
     /// # Errors
     /// [`ConfigError::NoEntry`], [`ConfigError::Tls`].
-    pub fn source_for(&self, worker_id: &str, kind: SourceKind) -> Result<ConfiguredSource, ConfigError> {
+    pub fn source_for(&self, worker_id: &str, kind: SourceKind, clock: Clock) -> Result<ConfiguredSource, ConfigError> {
         let of_kind = || self.entries.iter().filter(|entry| entry.ask.kind() == kind);
         let own = || of_kind().filter(|entry| entry.worker.as_deref().is_none_or(|worker| worker == worker_id));
         if own().next().is_none() {
@@ -147,8 +124,8 @@ impl SourceFile {
         let client = if https { HttpClient::new()? } else { HttpClient::plain()? };
         let routes = own().map(|entry| {
             let asked = match entry.ask.clone() {
-                Ask::Http(config) => Asked::Http(HttpSource::new(&client, config)),
-                Ask::Command(config) => Asked::Command(CommandSource::new(config)),
+                Ask::Http(config) => Asked::Http(HttpSource::new(&client, config, clock)),
+                Ask::Command(config) => Asked::Command(CommandSource::new(config, clock)),
             };
             Route { pattern: Pattern::new(&entry.query), asked }
         });

@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{CommandConfig, HttpConfig, Pointer, ReadAs, SourceKind, UrlTemplate};
+use super::{AgeFrom, CommandConfig, HttpConfig, Pointer, ReadAs, SourceKind, UrlTemplate};
+use crate::config_file::Problem;
 
 const DEFAULT_TIMEOUT_MS: u64 = 5_000;
 const MAX_TIMEOUT_MS: u64 = 3_600_000;
@@ -26,6 +27,8 @@ pub(super) struct Entry {
     #[serde(rename = "as")]
     read_as: Option<Spanned<ReadAs>>,
     headers: Option<Spanned<BTreeMap<String, String>>>,
+    observed_at: Option<Spanned<String>>,
+    age_from_headers: Option<Spanned<bool>>,
     argv: Option<Spanned<Vec<String>>>,
     timeout_ms: Option<Spanned<u64>>,
     max_bytes: Option<Spanned<u64>>,
@@ -55,9 +58,6 @@ impl Ask {
         }
     }
 }
-
-/// What is wrong, and at which bytes of the file.
-pub(super) type Problem = (Range<usize>, String);
 
 /// Checks an entry by its kind.
 pub(super) fn check(entry: &Spanned<Entry>) -> Result<Checked, Problem> {
@@ -94,9 +94,25 @@ fn http(entry: &Entry, whole: &Range<usize>, timeout: Duration, max_bytes: usize
         pointer: Pointer::parse(pointer.get_ref())
             .map_err(|problem| (pointer.span(), format!("pointer: {problem}")))?,
         read_as: entry.read_as.as_ref().map(|read_as| *read_as.get_ref()).unwrap_or_default(),
+        age: age(entry)?,
         timeout,
         max_bytes,
     })
+}
+
+/// Where the age of the values is to be found.
+fn age(entry: &Entry) -> Result<AgeFrom, Problem> {
+    let headers = entry.age_from_headers.as_ref().filter(|headers| *headers.get_ref());
+    match (&entry.observed_at, headers) {
+        (None, None) => Ok(AgeFrom::Nowhere),
+        (None, Some(_)) => Ok(AgeFrom::Headers),
+        (Some(pointer), None) => Pointer::parse(pointer.get_ref())
+            .map(AgeFrom::Body)
+            .map_err(|problem| (pointer.span(), format!("observed_at: {problem}"))),
+        (Some(_), Some(headers)) => {
+            Err((headers.span(), "observed_at says where the time is: remove it, or age_from_headers".into()))
+        }
+    }
 }
 
 fn command(entry: &Entry, whole: &Range<usize>, timeout: Duration, max_bytes: usize) -> Result<CommandConfig, Problem> {
@@ -104,6 +120,8 @@ fn command(entry: &Entry, whole: &Range<usize>, timeout: Duration, max_bytes: us
     foreign(entry.pointer.as_ref(), "pointer", SourceKind::Command)?;
     foreign(entry.read_as.as_ref(), "as", SourceKind::Command)?;
     foreign(entry.headers.as_ref(), "headers", SourceKind::Command)?;
+    foreign(entry.observed_at.as_ref(), "observed_at", SourceKind::Command)?;
+    foreign(entry.age_from_headers.as_ref(), "age_from_headers", SourceKind::Command)?;
     let argv = needed(entry.argv.as_ref(), whole, "argv = [\"program\", \"argument\"]", SourceKind::Command)?;
     match argv.get_ref().as_slice() {
         [program, arguments @ ..] if !program.is_empty() => {

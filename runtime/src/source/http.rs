@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_core::value::Value;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect;
 use rustls::crypto::ring;
@@ -13,7 +12,8 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 
 use super::json::{Pointer, ReadAs, parse};
-use super::{ConfigError, Reading, Source, SourceError, UrlTemplate};
+use super::{AgeFrom, ConfigError, Reading, Source, SourceError, UrlTemplate};
+use crate::clock::Clock;
 
 /// How workers name themselves to the servers they ask.
 const USER_AGENT: &str = concat!("quorate/", env!("CARGO_PKG_VERSION"));
@@ -81,6 +81,8 @@ pub struct HttpConfig {
     pub pointer: Pointer,
     /// What the value is.
     pub read_as: ReadAs,
+    /// Where the answer says how old the value is.
+    pub age: AgeFrom,
     /// The longest time for one answer, from connecting to its last byte.
     pub timeout: Duration,
     /// The longest answer, in bytes.
@@ -110,13 +112,14 @@ impl HttpConfig {
 pub struct HttpSource {
     client: reqwest::Client,
     config: HttpConfig,
+    clock: Clock,
 }
 
 impl HttpSource {
-    /// Builds a source.
-    pub fn new(client: &HttpClient, mut config: HttpConfig) -> Self {
+    /// Builds a source. By `clock` times of observation become ages.
+    pub fn new(client: &HttpClient, mut config: HttpConfig, clock: Clock) -> Self {
         config.headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
-        Self { client: client.0.clone(), config }
+        Self { client: client.0.clone(), config, clock }
     }
 
     async fn ask(&self, url: reqwest::Url) -> Result<Reading, SourceError> {
@@ -140,12 +143,14 @@ impl HttpSource {
             }
             body.extend_from_slice(&chunk);
         }
-        self.read(&body).map(Reading::from).map_err(|problem| self.failed(format_args!("{problem}")))
+        self.read(response.headers(), &body).map_err(|problem| self.failed(format_args!("{problem}")))
     }
 
-    fn read(&self, body: &[u8]) -> Result<Value, String> {
-        let found = self.config.pointer.find(parse(body)?)?;
-        self.config.read_as.read(found).map_err(|problem| format!("the value {problem}"))
+    fn read(&self, headers: &HeaderMap, body: &[u8]) -> Result<Reading, String> {
+        let json = parse(body)?;
+        let found = self.config.pointer.find(json)?;
+        let value = self.config.read_as.read(found).map_err(|problem| format!("the value {problem}"))?;
+        Ok(Reading { value, age: self.config.age.find(json, headers, self.clock.wall())? })
     }
 
     fn too_long(&self) -> SourceError {

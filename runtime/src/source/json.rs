@@ -6,6 +6,8 @@ use quorate_core::value::Value;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::age::UnixTime;
+
 /// How the JSON value a source answers with becomes a [`Value`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -41,6 +43,21 @@ pub(crate) fn read_as_written(json: &RawValue) -> Result<Value, String> {
         Content::Number(text) => number(text),
         Content::Text(text) => self::text(&text),
     }
+}
+
+/// Reads a time: a text as RFC 3339 has it, or a number, which may be in a string, of seconds or milliseconds since
+/// 1970.
+///
+/// # Errors
+/// A text that says what stands there instead.
+pub(crate) fn read_time(json: &RawValue) -> Result<UnixTime, String> {
+    let value = read_as_written(json)?;
+    let time = match (value.as_number(), &value) {
+        (Some(number), _) => UnixTime::from_number(number),
+        (None, Value::Text(text)) => UnixTime::rfc3339(text),
+        (None, Value::Number(_)) => None,
+    };
+    time.ok_or_else(|| format!("{:?} is neither an RFC 3339 time nor seconds or milliseconds since 1970", json.get()))
 }
 
 /// Checks that a text is one JSON value. Nesting costs no stack.

@@ -1,5 +1,6 @@
 //! What a worker asks: the sources behind one trait.
 
+mod age_from;
 mod any;
 mod command;
 mod config;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use quorate_core::value::Value;
 
+pub use age_from::AgeFrom;
 pub use any::{AnySource, ConfiguredSource};
 pub use command::{CommandConfig, CommandSource};
 pub use config::{ConfigError, SourceFile, SourceKind};

@@ -1,0 +1,76 @@
+//! Configuration files in TOML: checked as a whole when a program starts, and refused with the place where they are
+//! wrong.
+
+use std::ops::Range;
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+
+/// Why a configuration file cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FileError {
+    /// The file cannot be read: give another path, or its rights.
+    #[error("cannot read the {what} file {file}: {reason}")]
+    Unreadable {
+        /// What the file is for.
+        what: &'static str,
+        /// The file's path.
+        file: String,
+        /// The operating system's reason.
+        reason: String,
+    },
+    /// The file is wrong at one place: correct it there.
+    #[error("{file}:{line}:{column}: {problem}")]
+    Wrong {
+        /// The file's path.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// The character in the line, from 1.
+        column: usize,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
+}
+
+/// What is wrong, and at which bytes of the file.
+pub(crate) type Problem = (Range<usize>, String);
+
+/// A file and its text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Text<'a> {
+    /// What errors name.
+    pub(crate) file: &'a str,
+    pub(crate) text: &'a str,
+}
+
+impl Text<'_> {
+    /// Reads the text as TOML.
+    ///
+    /// # Errors
+    /// [`FileError::Wrong`] at the first place that is no TOML, or not this document.
+    pub(crate) fn parse<T: DeserializeOwned>(self) -> Result<T, FileError> {
+        toml::from_str(self.text)
+            .map_err(|error| self.wrong((error.span().unwrap_or(0..0), error.message().replace('\n', ", "))))
+    }
+
+    /// The error that a problem is, with its line and column.
+    pub(crate) fn wrong(self, (span, problem): Problem) -> FileError {
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let (line, column) = (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1);
+        FileError::Wrong { file: self.file.to_owned(), line, column, problem }
+    }
+}
+
+/// Reads the file at `path`, which is for `what`: its name for errors, and its text.
+///
+/// # Errors
+/// [`FileError::Unreadable`].
+pub(crate) fn read(what: &'static str, path: &Path) -> Result<(String, String), FileError> {
+    let file = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok((file, text)),
+        Err(error) => Err(FileError::Unreadable { what, file, reason: error.to_string() }),
+    }
+}
