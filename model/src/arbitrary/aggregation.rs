@@ -81,6 +81,13 @@ pub struct Sent {
     pub age: Option<Duration>,
 }
 
+impl Sent {
+    /// What is aggregated of it.
+    pub fn candidate(&self) -> Candidate<'_> {
+        Candidate { value: &self.value, weight: self.weight, age: self.age }
+    }
+}
+
 /// Any value that a worker may send.
 pub fn sent() -> impl Strategy<Value = Sent> {
     let age = prop::option::of((0_u64..6).prop_map(Duration::from_secs));
@@ -92,6 +99,5 @@ pub fn sent() -> impl Strategy<Value = Sent> {
 /// # Errors
 /// As the aggregation itself.
 pub fn run(rule: &Rule, sent: &[Sent]) -> Result<Aggregate, AggregateError> {
-    let candidates = sent.iter().map(|Sent { value, weight, age }| Candidate { value, weight: *weight, age: *age });
-    Aggregator::default().aggregate(rule, candidates)
+    Aggregator::default().aggregate(rule, sent.iter().map(Sent::candidate))
 }
