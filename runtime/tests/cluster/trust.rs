@@ -128,7 +128,7 @@ async fn a_dispute_is_answered_or_rejected_with_the_evidence<B: Bus>(connect: im
 }
 
 async fn stale_values_are_left_out<B: Bus>(connect: impl Fn() -> B) {
-    let hour = Duration::from_secs(3600);
+    let hour = Duration::from_hours(1);
     let _workers = [
         worker(connect(), "a", number("1")).await,
         worker(connect(), "b", aged("3", Duration::from_millis(1500))).await,
@@ -185,7 +185,7 @@ async fn an_age_that_cannot_be_read_is_a_failure_of_its_worker<B: Bus>(connect: 
 async fn who_is_not_waited_for_is_late_and_who_is_silent_is_missing<B: Bus>(connect: impl Fn() -> B) {
     let _workers = [
         worker(connect(), "a", number("1")).await,
-        worker(connect(), "b", delayed("2", Duration::from_secs(60))).await,
+        worker(connect(), "b", delayed("2", Duration::from_mins(1))).await,
         worker(connect(), "c", number("3")).await,
     ];
     let coordinator = TestCoordinator::with_workers(connect(), 3).await;
