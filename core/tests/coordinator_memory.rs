@@ -71,6 +71,7 @@ fn result(task: &Task, worker: usize) -> Input {
         task: Some(task.id),
         observed: Ok(Value::number("42000.12").expect("a number")),
         response_time: Duration::from_millis(1),
+        age: None,
     })
 }
 

@@ -69,7 +69,12 @@ impl Harness {
     }
 
     fn done(&mut self, job: JobId, value: &str) {
-        self.input(Input::Done { job, observed: Ok(Value::number(value).expect("a number")) });
+        self.done_aged(job, value, None);
+    }
+
+    /// A job is done, and its source says how old the value is.
+    fn done_aged(&mut self, job: JobId, value: &str, age: Option<Duration>) {
+        self.input(Input::Done { job, observed: Ok(Value::number(value).expect("a number")), age });
     }
 
     fn next(&mut self) -> Output {
@@ -147,13 +152,43 @@ fn an_answered_task_that_is_asked_again_gets_the_same_answer() {
         harness.task("r1");
         let job = harness.started();
         harness.at_ms(5);
-        harness.input(Input::Done { job, observed });
+        harness.input(Input::Done { job, observed, age: None });
         let first = harness.answer();
         harness.at_ms(600);
         harness.task("r1");
         assert_eq!(harness.answer(), first);
         harness.nothing();
     }
+}
+
+#[test]
+fn a_value_grows_older_while_its_answer_is_remembered() {
+    for (age, later) in [(Some(250), Some(845)), (Some(0), Some(595)), (None, None)] {
+        let [age, later] = [age, later].map(|age| age.map(Duration::from_millis));
+        let mut harness = Harness::new();
+        harness.task("r1");
+        let job = harness.started();
+        harness.task_to("r1", "BTC/USD", Some(Duration::from_secs(1)), Some("other"));
+        harness.at_ms(5);
+        harness.done_aged(job, "1", age);
+        let first = harness.answer();
+        assert_eq!((first.age, harness.answer().age), (age, age));
+        harness.at_ms(600);
+        harness.task("r1");
+        assert_eq!(harness.answer(), WorkResult { age: later, ..first });
+    }
+}
+
+#[test]
+fn the_age_of_a_value_never_overflows() {
+    let mut harness = Harness::new();
+    harness.task("r1");
+    let job = harness.started();
+    harness.done_aged(job, "1", Some(Duration::MAX));
+    harness.answer();
+    harness.at_ms(600);
+    harness.task("r1");
+    assert_eq!(harness.answer().age, Some(Duration::MAX));
 }
 
 #[test]
@@ -473,7 +508,7 @@ fn everything_is_counted() {
     harness.done(good, "1");
     let Some(Output::Start { job, .. }) = harness.outputs.pop_back() else { panic!("no start") };
     harness.at_ms(30);
-    harness.input(Input::Done { job, observed: Err("no price".into()) });
+    harness.input(Input::Done { job, observed: Err("no price".into()), age: None });
     let counters = harness.worker.counters();
     assert_eq!((counters.tasks_received, counters.tasks_repeated, counters.tasks_refused), (5, 1, 1));
     assert_eq!((counters.tasks_expired, counters.succeeded, counters.failed), (1, 1, 1));

@@ -38,6 +38,7 @@ enum Step {
     Done {
         job: u8,
         observed: Result<u8, ()>,
+        age: Option<Duration>,
     },
     BusUp,
     BusDown,
@@ -67,12 +68,13 @@ fn millis(range: std::ops::Range<u64>) -> impl Strategy<Value = Duration> {
 fn step() -> impl Strategy<Value = Step> {
     let ttl = prop::option::of(prop_oneof![20 => millis(0..500), 1 => Just(Duration::MAX)]);
     let observed = prop_oneof![3 => any::<u8>().prop_map(Ok), 1 => Just(Err(()))];
+    let age = prop::option::of(prop_oneof![20 => millis(0..5000), 1 => Just(Duration::MAX)]);
     prop_oneof![
         20 => (0_u8..12, 0_u8..2, ttl, prop::option::weighted(0.8, 0_u8..12))
             .prop_map(|(request, query, ttl, place)| Step::Task { request, query, ttl, place }),
         1 => (0_u8..12, 0_u8..2, 7_u8..12)
             .prop_map(|(request, query, places)| Step::Crowd { request, query, places }),
-        12 => (any::<u8>(), observed).prop_map(|(job, observed)| Step::Done { job, observed }),
+        12 => (any::<u8>(), observed, age).prop_map(|(job, observed, age)| Step::Done { job, observed, age }),
         2 => Just(Step::BusUp),
         1 => Just(Step::BusDown),
         2 => prop_oneof![19 => Just(Step::Idle), 1 => Just(Step::Drain)],
@@ -196,6 +198,7 @@ impl Run {
                     aborted += 1;
                     "aborted"
                 }
+                Output::Answer(result) if result.observed.is_ok() && result.age.is_some() => "answered_with_an_age",
                 Output::Answer(result) if result.observed.is_ok() => "answered",
                 Output::Answer(_) => "answered_failure",
                 Output::Announce(PresenceState::Live) => "announced_live",
@@ -239,13 +242,13 @@ impl Run {
                 return (0..*places)
                     .try_for_each(|place| self.feed(at, task(*request, *query, Some(Duration::MAX), Some(place))));
             }
-            Step::Done { job, observed } => {
+            Step::Done { job, observed, age } => {
                 // Mostly what may still run, sometimes what has been, or never was. No number is guessed that is given
                 // later: nobody knows of a job before it is started.
                 let recent = self.started.iter().rev().nth(usize::from(*job) % 6);
                 let job = recent.copied().unwrap_or(JobId(u64::MAX));
                 let observed = observed.map(|number| Value::Number(number.into())).map_err(|()| "no price".into());
-                Input::Done { job, observed }
+                Input::Done { job, observed, age: *age }
             }
             Step::BusUp => Input::BusUp,
             Step::BusDown => Input::BusDown,
@@ -300,7 +303,7 @@ impl Run {
 }
 
 /// All that [`Run::counted`] can count.
-const REACHABLE: usize = 17;
+const REACHABLE: usize = 18;
 
 #[test]
 fn whatever_happens_the_worker_does_what_its_model_does() {

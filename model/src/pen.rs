@@ -34,6 +34,11 @@ impl Digits {
         self.0.iter().take(zeros).all(|digit| *digit == 0)
     }
 
+    /// Whether there is no digit but zeros.
+    pub fn is_zero(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn at(&self, position: usize) -> u8 {
         self.0.get(position).copied().unwrap_or(0)
     }
@@ -129,18 +134,25 @@ pub fn sum(numbers: impl Iterator<Item = (bool, Digits)>) -> (bool, Digits) {
 /// If there are no numbers.
 pub fn mean(numbers: &[Decimal]) -> Decimal {
     let (negative, sum) = sum(numbers.iter().map(|number| units(*number)));
-    let (quotient, inexact) = sum.over(numbers.len());
+    let mean = quotient(negative, &sum, numbers.len()).expect("a mean is in range");
+    let (min, max) = (numbers.iter().min().expect("numbers"), numbers.iter().max().expect("numbers"));
+    mean.clamp(*min, *max)
+}
+
+/// So many units of 10^-28, divided: exact where a decimal holds it, else rounded half-even to 28 significant digits, yet
+/// never in the integer digits; `None` beyond the range of decimals.
+pub fn quotient(negative: bool, units: &Digits, divisor: usize) -> Option<Decimal> {
+    let (quotient, inexact) = units.over(divisor);
     let exact = (0..=FINEST)
         .filter(|dropped| !inexact && quotient.ends_in_zeros(*dropped))
         .find_map(|dropped| quotient.rounded(dropped, false).decimal(negative, FINEST - dropped));
     let rounded = || {
         let dropped = quotient.0.len().saturating_sub(28).min(FINEST);
         // One more digit tells a half from less than a half where no digit of the quotient is dropped.
-        let (finer, more) = sum.times_pow10(1).over(numbers.len());
-        finer.rounded(dropped + 1, more).decimal(negative, FINEST - dropped).expect("a mean is in range")
+        let (finer, more) = units.times_pow10(1).over(divisor);
+        finer.rounded(dropped + 1, more).decimal(negative, FINEST - dropped)
     };
-    let (min, max) = (numbers.iter().min().expect("numbers"), numbers.iter().max().expect("numbers"));
-    exact.unwrap_or_else(rounded).clamp(*min, *max)
+    exact.or_else(rounded)
 }
 
 /// Whether |v - median| > fraction · |median|, where a negative fraction counts as 0.
@@ -155,7 +167,7 @@ pub fn is_outlier(number: Decimal, median: Decimal, fraction: Decimal) -> bool {
 pub fn order(a: Decimal, b: Decimal) -> Ordering {
     let (b_negative, b_units) = units(b);
     match sum([units(a), (!b_negative, b_units)].into_iter()) {
-        (_, difference) if difference.0.is_empty() => Ordering::Equal,
+        (_, difference) if difference.is_zero() => Ordering::Equal,
         (true, _) => Ordering::Less,
         (false, _) => Ordering::Greater,
     }

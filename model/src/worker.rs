@@ -43,10 +43,13 @@ enum Run {
 }
 
 /// An answer that is kept.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Kept {
     observed: Result<Value, Arc<str>>,
     response_time: Duration,
+    /// How old the value was when it came, and when that was.
+    age: Option<Duration>,
+    came_at: Timestamp,
 }
 
 /// What the machine must put out next.
@@ -111,7 +114,7 @@ impl WorkerModel {
         self.wake(now);
         match input {
             Input::Task(task) => self.task(task),
-            Input::Done { job, observed } => self.done(*job, observed),
+            Input::Done { job, observed, age } => self.done(*job, observed, *age),
             Input::BusUp => {
                 self.bus_up = true;
                 self.announce();
@@ -230,8 +233,8 @@ impl WorkerModel {
             self.counters.tasks_expired += 1;
         } else if let Some(kept) = self.kept.get(&key) {
             self.counters.tasks_repeated += 1;
-            let (observed, response_time) = (kept.observed.clone(), kept.response_time);
-            self.answer(&key, [task.reply.clone()], &observed, response_time);
+            let kept = kept.clone();
+            self.answer(&key, [task.reply.clone()], &kept);
         } else if let Some(job) = self.open.get_mut(&key) {
             self.counters.tasks_repeated += 1;
             job.wanted_until = job.wanted_until.max(until);
@@ -245,7 +248,9 @@ impl WorkerModel {
             self.counters.tasks_refused += 1;
         } else if self.is_full() {
             self.counters.tasks_refused += 1;
-            self.answer(&key, [task.reply.clone()], &Err("worker is overloaded".into()), Duration::ZERO);
+            let observed = Err("worker is overloaded".into());
+            let refusal = Kept { observed, response_time: Duration::ZERO, age: None, came_at: self.now };
+            self.answer(&key, [task.reply.clone()], &refusal);
         } else {
             let job = Open {
                 arrival: self.arrivals,
@@ -281,16 +286,17 @@ impl WorkerModel {
     }
 
     /// A running job says that it is done.
-    fn done(&mut self, name: JobId, observed: &Result<Value, Arc<str>>) {
+    fn done(&mut self, name: JobId, observed: &Result<Value, Arc<str>>, age: Option<Duration>) {
         let named = self.open.iter().find(|(_, job)| job.run == Run::Runs(name));
         let Some(key) = named.map(|(key, _)| key.clone()) else { return };
         let Some(job) = self.open.remove(&key) else { return };
         let response_time = self.now.since(job.received);
         *(if observed.is_ok() { &mut self.counters.succeeded } else { &mut self.counters.failed }) += 1;
         self.counters.processing_time = self.counters.processing_time.saturating_add(response_time);
-        self.answer(&key, job.places, observed, response_time);
+        let kept = Kept { observed: observed.clone(), response_time, age, came_at: self.now };
+        self.answer(&key, job.places, &kept);
         self.kept_until.insert((self.now.after(self.config.remember), job.arrival), key.clone());
-        self.kept.insert(key, Kept { observed: observed.clone(), response_time });
+        self.kept.insert(key, kept);
         self.forget();
         self.start();
         self.report_if_drained();
@@ -324,16 +330,17 @@ impl WorkerModel {
         }
     }
 
-    fn answer(
-        &mut self,
-        key: &Key,
-        places: impl IntoIterator<Item = ReplyTo>,
-        observed: &Result<Value, Arc<str>>,
-        response_time: Duration,
-    ) {
+    /// Sends an answer, whose value has grown older since it came.
+    fn answer(&mut self, key: &Key, places: impl IntoIterator<Item = ReplyTo>, kept: &Kept) {
+        let age = kept.age.map(|age| age.saturating_add(self.now.since(kept.came_at)));
         for reply in places {
-            let request = key.0.clone();
-            self.expect(Output::Answer(WorkResult { request, reply, observed: observed.clone(), response_time }));
+            self.expect(Output::Answer(WorkResult {
+                request: key.0.clone(),
+                reply,
+                observed: kept.observed.clone(),
+                response_time: kept.response_time,
+                age,
+            }));
         }
     }
 

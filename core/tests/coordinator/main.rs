@@ -1,11 +1,14 @@
-//! The coordinator, one file per input, and two for what time does: deadlines and forgetting.
+//! The coordinator, one file per input; two for what time does, deadlines and forgetting; and two for what a request
+//! asks for and its answer rests on.
 
 mod bus;
 mod cancel;
 mod drain;
 mod memory;
+mod policy;
 mod presence;
 mod result;
 mod submit;
 mod support;
 mod timeout;
+mod trust;

@@ -228,6 +228,7 @@ pub(crate) fn result(task: &Task, name: &str, observed: Result<&str, &str>) -> W
             Err(words) => Err(words.into()),
         },
         response_time: Duration::from_millis(1),
+        age: None,
     }
 }
 

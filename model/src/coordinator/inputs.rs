@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use quorate_core::aggregate::Millionths;
 use quorate_core::coordinator::{Output, Presence, Refusal, Submit, Undelivered, UndeliveredCause, WorkerResult};
 use quorate_core::id::{RequestId, TaskId, Ticket, WorkerId};
 use quorate_core::outcome::{Cause, Failure, Outcome};
 use quorate_core::policy::Policy;
+use quorate_core::query::Query;
 
 use super::request::{Part, Request, Said, Verdict};
 use super::{AFTER_OUTAGE, CoordinatorModel, Expected};
@@ -47,7 +49,7 @@ impl CoordinatorModel {
 
     /// An invalid policy is refused whatever the id; a known id costs nothing, so it comes before what has no room.
     fn receive(&self, submit: &Submit) -> Result<Reception, Refusal> {
-        let policy = self.config.policy.with(&submit.overrides, &self.config.limits)?;
+        let policy = self.policy_of(&submit.query).with(&submit.overrides, &self.config.limits)?;
         let flying = submit.id.as_ref().and_then(|id| self.flight.get_key_value(id));
         let ended = submit.id.as_ref().and_then(|id| self.memory.get(id)).filter(|_| flying.is_none());
         let known_query = flying.map(|(_, request)| &request.query).or(ended.map(|ended| &ended.query));
@@ -67,6 +69,16 @@ impl CoordinatorModel {
             () if self.in_flight() >= self.config.max_in_flight => Err(Refusal::Overloaded),
             () => Ok(Reception::Asks { policy, asked_before: ended.is_some() }),
         }
+    }
+
+    /// The policy of the first pattern that covers the query, or the one for all others.
+    fn policy_of(&self, query: &Query) -> Policy {
+        for (pattern, policy) in &self.config.policies {
+            if pattern.matches(query.as_str()) {
+                return *policy;
+            }
+        }
+        self.config.policy
     }
 
     fn ask(&mut self, submit: &Submit, policy: Policy, asked_before: bool) {
@@ -164,7 +176,14 @@ impl CoordinatorModel {
         *(if result.observed.is_ok() { &mut known.record.successes } else { &mut known.record.failures }) += 1;
         self.counters.results_accepted += 1;
         self.counters.redispatch_rescued += u64::from(request.attempts == 2);
-        let said = Said { observed: result.observed.clone(), response_time: result.response_time, cordoned };
+        let set_weight = self.config.weights.get(worker).copied().unwrap_or(Millionths::ONE);
+        let said = Said {
+            observed: result.observed.clone(),
+            response_time: result.response_time,
+            age: result.age,
+            weight: if self.config.weights.is_empty() { known.trust() } else { set_weight },
+            cordoned,
+        };
         request.parts.insert(worker.clone(), Part::Said(said));
         if request.open {
             request.stalls_at = Some(self.now.after(self.config.stall));

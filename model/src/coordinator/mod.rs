@@ -281,6 +281,7 @@ impl CoordinatorModel {
             Ok(Status::LowReliability) => &mut counters.answered_low_reliability,
             Ok(Status::Disputed) => &mut counters.answered_disputed,
             Err(Failure::InsufficientResponses { .. }) => &mut counters.failed_insufficient_responses,
+            Err(Failure::Disputed { .. }) => &mut counters.failed_disputed,
             Err(Failure::DeadlineExceeded) => &mut counters.failed_deadline_exceeded,
             Err(Failure::NoWorkers) => &mut counters.failed_no_workers,
             Err(Failure::BusDown) => &mut counters.failed_bus_down,
@@ -303,6 +304,7 @@ fn has_no_zeros_to_spare(output: &Output) -> bool {
         Value::Number(number) => Some(*number),
         Value::Text(_) => None,
     };
-    let bounds = answer.spread.map(|spread| [spread.min, spread.max]);
-    value.into_iter().chain(bounds.into_iter().flatten()).all(|number| number.scale() == number.normalize().scale())
+    let bounds = answer.spread.into_iter().flat_map(|spread| [spread.min, spread.max, spread.mad]);
+    let interquartile = answer.spread.and_then(|spread| spread.interquartile);
+    value.into_iter().chain(bounds).chain(interquartile).all(|number| number.scale() == number.normalize().scale())
 }

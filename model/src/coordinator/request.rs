@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_core::aggregate::Exclusion;
+use quorate_core::aggregate::{AggregateError, Candidate, Exclusion, Millionths, Strategy};
 use quorate_core::id::{RequestId, TaskId, Ticket, WorkerId};
 use quorate_core::outcome::{Answer, Cause, Failure, Observation, Outcome, Status};
-use quorate_core::policy::Policy;
+use quorate_core::policy::{OnDispute, Policy};
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
 use quorate_core::value::Value;
 
-use crate::aggregate::aggregate;
+use crate::aggregate::aggregate_candidates;
 
 /// What a request knows of one worker.
 #[derive(Debug)]
@@ -30,6 +30,10 @@ pub(super) enum Part {
 pub(super) struct Said {
     pub(super) observed: Result<Value, Arc<str>>,
     pub(super) response_time: Duration,
+    /// How old the worker said its value was.
+    pub(super) age: Option<Duration>,
+    /// What the worker weighed then.
+    pub(super) weight: Millionths,
     /// The worker was not trusted then.
     pub(super) cordoned: bool,
 }
@@ -95,48 +99,57 @@ impl Request {
         self.asked_before || self.attempts == 2
     }
 
-    /// The values that were sent, and whether each may be used.
-    fn values(&self) -> impl Iterator<Item = (&WorkerId, &Value, bool)> {
+    /// The answers that are values.
+    fn values(&self) -> impl Iterator<Item = (&WorkerId, &Value, &Said)> {
         self.parts.iter().filter_map(|(worker, part)| match part {
-            Part::Said(Said { observed: Ok(value), cordoned, .. }) => Some((worker, value, !cordoned)),
-            _ => None,
+            Part::Said(said) => said.observed.as_ref().ok().map(|value| (worker, value, said)),
+            Part::Awaited | Part::Gone => None,
         })
     }
 
     pub(super) fn has_quorum(&self) -> bool {
-        let usable = || self.values().filter(|(_, _, usable)| *usable).count();
+        let usable = || self.values().filter(|(.., said)| !said.cordoned).count();
         self.policy.quorum.is_some_and(|quorum| usable() >= quorum as usize)
     }
 
     /// What the values that came amount to if nothing else comes.
     pub(super) fn verdict(&self, cause: Cause, bus_failed: bool) -> Verdict {
         let mut excluded = BTreeMap::new();
-        let (mut workers, mut values) = (Vec::new(), Vec::new());
-        for (worker, value, usable) in self.values() {
-            if usable {
-                workers.push(worker);
-                values.push(value);
-            } else {
+        let (mut workers, mut candidates) = (Vec::new(), Vec::new());
+        for (worker, value, said) in self.values() {
+            if said.cordoned {
                 excluded.insert(worker.clone(), Exclusion::Cordoned);
+            } else {
+                workers.push(worker);
+                candidates.push(Candidate { value, weight: said.weight, age: said.age });
             }
         }
-        let aggregated = aggregate(&self.policy.rule, &values).ok();
-        match &aggregated {
-            Some(aggregated) => {
-                excluded.extend(aggregated.excluded.iter().map(|(index, why)| (workers[*index].clone(), *why)));
+        let (aggregated, not_used) = match aggregate_candidates(&self.policy.rule, &candidates) {
+            Ok(aggregated) => {
+                let not_used = aggregated.excluded.clone();
+                (Some(aggregated), not_used)
             }
-            None => excluded.extend(workers.into_iter().map(|worker| (worker.clone(), Exclusion::NotANumber))),
-        }
+            Err(AggregateError::NoValues { excluded }) => (None, excluded),
+        };
+        excluded.extend(not_used.into_iter().map(|(index, why)| (workers[index].clone(), why)));
         let usable = aggregated.as_ref().map_or(0, |aggregated| aggregated.used as u32);
         let required = self.policy.min_responses;
         let verdict = match aggregated {
-            Some(aggregated) if usable >= required => Ok(Answer {
-                value: aggregated.value,
-                used: usable,
-                tie: aggregated.tie,
-                spread: aggregated.spread,
-                status: if aggregated.disputed { Status::Disputed } else { self.status() },
-            }),
+            Some(aggregated) if usable >= required => {
+                let agreeing = aggregated.agreeing as u32;
+                if aggregated.disputed && self.policy.on_dispute == OnDispute::Reject {
+                    Err(Failure::Disputed { agreeing, used: usable })
+                } else {
+                    Ok(Answer {
+                        value: aggregated.value,
+                        used: usable,
+                        agreeing,
+                        tie: aggregated.tie,
+                        spread: aggregated.spread,
+                        status: if aggregated.disputed { Status::Disputed } else { self.status() },
+                    })
+                }
+            }
             _ if cause == Cause::DeadlinePassed && bus_failed => Err(Failure::BusDown),
             _ if cause == Cause::DeadlinePassed && usable == 0 => Err(Failure::DeadlineExceeded),
             _ => Err(Failure::InsufficientResponses { usable, required }),
@@ -159,12 +172,14 @@ impl Request {
     /// What its callers are told.
     pub(super) fn outcome(self, id: RequestId, now: Timestamp, cause: Cause, verdict: Verdict) -> Outcome {
         let succeeded = self.values().count() as u32;
+        let by_weight = self.policy.rule.strategy == Strategy::WeightedMedian;
         let (mut observations, mut missing) = (Vec::new(), Vec::new());
         for (worker, part) in self.parts {
             match part {
-                Part::Said(Said { observed, response_time, .. }) => {
+                Part::Said(Said { observed, response_time, age, weight, .. }) => {
                     let excluded = verdict.excluded.get(&worker).copied();
-                    observations.push(Observation { worker, observed, response_time, excluded });
+                    let weight = if by_weight && observed.is_ok() { Some(weight) } else { None };
+                    observations.push(Observation { worker, observed, response_time, age, weight, excluded });
                 }
                 Part::Awaited | Part::Gone => missing.push(worker),
             }

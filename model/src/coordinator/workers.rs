@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_core::Coordinator;
+use quorate_core::aggregate::Millionths;
 use quorate_core::coordinator::{Config, Presence, PresenceState, Score, WorkerState};
 use quorate_core::id::WorkerId;
 use quorate_core::time::Timestamp;
@@ -62,6 +63,11 @@ impl Known {
         let one_process = self.instances.len() < 2;
         let keeps_to_protocol = self.announced && !self.replicated;
         one_process && (keeps_to_protocol || !asked_twice)
+    }
+
+    /// What it weighs if nobody's weight is set.
+    pub(super) fn trust(&self) -> Millionths {
+        Millionths::new(self.record.score.into())
     }
 
     fn is_gone(&self) -> bool {

@@ -1,19 +1,21 @@
 //! What can happen to a coordinator, and when: the likely, the unlikely and the absurd.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use quorate_core::aggregate::{Rule, Strategy as Aggregation};
+use quorate_core::aggregate::{Millionths, OutlierRule, Rule, Strategy as Aggregation};
 use quorate_core::coordinator::{Config, PresenceState, Score, UndeliveredCause};
 use quorate_core::id::WorkerId;
-use quorate_core::policy::{Overrides, Policy};
+use quorate_core::pattern::Pattern;
+use quorate_core::policy::{OnDispute, Overrides, Policy};
 use quorate_core::value::Value;
 use rust_decimal::Decimal;
 
 /// One step. What it refers to is counted back from the latest there is by then, so that steps keep their meaning when
 /// others are left out.
 #[derive(Clone, Debug)]
-pub(crate) enum Step {
+pub(super) enum Step {
     Submit {
         id: Option<u8>,
         query: u8,
@@ -27,6 +29,7 @@ pub(crate) enum Step {
         task: u8,
         subject: Subject,
         observed: Result<Value, ()>,
+        age: Option<Duration>,
     },
     /// The same result as the last one.
     Repeat,
@@ -57,7 +60,7 @@ pub(crate) enum Step {
 
 /// What a result came on.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Subject {
+pub(super) enum Subject {
     Own,
     Shared,
     Other,
@@ -65,7 +68,7 @@ pub(crate) enum Subject {
 
 /// How the clock moves before a step.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Clock {
+pub(super) enum Clock {
     /// By so much, and the machine is woken whenever it asks for it.
     Wait(Duration),
     /// By so much at one go.
@@ -78,7 +81,7 @@ pub(crate) enum Clock {
     BeforeTheEnd(Duration),
 }
 
-pub(crate) fn worker(index: u8) -> WorkerId {
+pub(super) fn worker(index: u8) -> WorkerId {
     WorkerId::new(["w0", "w1", "w2", "w3", "w4", "w5"][usize::from(index) % 6]).expect("a worker id")
 }
 
@@ -87,22 +90,77 @@ fn millis(range: std::ops::Range<u64>) -> impl Strategy<Value = Duration> {
 }
 
 fn aggregation() -> impl Strategy<Value = Aggregation> {
-    prop::sample::select(&Aggregation::ALL[..])
+    prop::sample::select(Aggregation::ALL)
+}
+
+/// Tenths, also such as no share can be.
+fn tenths(range: std::ops::Range<i64>) -> impl Strategy<Value = Decimal> {
+    range.prop_map(|tenths| Decimal::new(tenths, 1))
+}
+
+fn factor(range: std::ops::RangeInclusive<u64>) -> impl Strategy<Value = Millionths> {
+    prop_oneof![
+        9 => range.prop_map(|halves| Millionths::new(halves * 500_000)),
+        1 => prop::sample::select([1, 333_333, Millionths::MAX.get()].map(Millionths::new).to_vec()),
+    ]
+}
+
+fn outliers(fractions: std::ops::Range<i64>) -> impl Strategy<Value = OutlierRule> {
+    prop_oneof![
+        tenths(fractions).prop_map(OutlierRule::Relative),
+        factor(0..=8).prop_map(OutlierRule::Mad),
+        factor(0..=8).prop_map(OutlierRule::Iqr),
+    ]
+}
+
+fn on_dispute() -> impl Strategy<Value = OnDispute> {
+    prop::sample::select(&OnDispute::ALL[..])
+}
+
+/// Of an age and of a limit, so that they are often the same.
+fn age_limit() -> impl Strategy<Value = Duration> {
+    prop_oneof![9 => millis(0..4), 1 => Just(Duration::MAX)]
+}
+
+fn age() -> impl Strategy<Value = Option<Duration>> {
+    prop::option::of(age_limit())
+}
+
+prop_compose! {
+    /// How one request aggregates, as it says so itself: not always within the limits.
+    fn rule_overrides()(
+        strategy in prop::option::of(aggregation()),
+        precision in prop::option::weighted(0.1, prop::sample::select(&[0_u32, 1, 28, 29][..])),
+        trim_share in prop::option::weighted(0.2, (0_u64..=50).prop_map(|percent| Millionths::new(percent * 10_000))),
+        max_deviation in prop::option::of(outliers(-1..12)),
+        tolerance in prop::option::weighted(0.3, tenths(-1..12)),
+        min_agreement in prop::option::weighted(0.3, factor(0..=2)),
+        max_age in prop::option::weighted(0.3, age_limit()),
+    ) -> Overrides {
+        Overrides {
+            strategy,
+            precision,
+            trim_share,
+            max_deviation,
+            tolerance,
+            min_agreement,
+            max_age,
+            ..Overrides::default()
+        }
+    }
 }
 
 fn overrides() -> impl Strategy<Value = Overrides> {
-    let deviation = prop::option::weighted(0.5, (-1_i64..12).prop_map(|tenths| Decimal::new(tenths, 1)));
-    let precision = prop::option::weighted(0.1, prop::sample::select(&[0_u32, 1, 28, 29][..]));
     let counts = (prop::option::weighted(0.1, 0_u32..4), prop::option::weighted(0.3, 1_u32..5));
     let timeout = prop::option::weighted(0.5, (0_u64..40).prop_map(|it| Duration::from_millis(it * 50)));
-    let any = (prop::option::of(aggregation()), deviation, precision, counts, timeout).prop_map(
-        |(strategy, max_deviation, precision, (min_responses, quorum), timeout)| Overrides {
-            strategy,
-            precision,
-            max_deviation,
+    let on_dispute = prop::option::weighted(0.3, on_dispute());
+    let any = (rule_overrides(), counts, timeout, on_dispute).prop_map(
+        |(rule, (min_responses, quorum), timeout, on_dispute)| Overrides {
             min_responses,
             quorum,
             timeout,
+            on_dispute,
+            ..rule
         },
     );
     prop_oneof![2 => Just(Overrides::default()), 1 => any]
@@ -127,8 +185,9 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (prop::option::of(0_u8..4), 0_u8..2, overrides())
             .prop_map(|(id, query, overrides)| Step::Submit { id, query, overrides }),
         2 => any::<u8>().prop_map(|ticket| Step::Cancel { ticket }),
-        20 => (0_u8..6, any::<u8>(), subject, observed())
-            .prop_map(|(worker, task, subject, observed)| Step::Result { worker, task, subject, observed }),
+        20 => (0_u8..6, any::<u8>(), subject, observed(), age()).prop_map(|(worker, task, subject, observed, age)| {
+            Step::Result { worker, task, subject, observed, age }
+        }),
         2 => Just(Step::Repeat),
         1 => (0_u8..6).prop_map(|worker| Step::Unknown { worker }),
         2 => (any::<u8>(), prop::sample::select(&[NoResponders, Disconnected, QueueFull][..]))
@@ -164,20 +223,48 @@ fn clock() -> impl Strategy<Value = Clock> {
     ]
 }
 
-pub(crate) fn timed_step() -> impl Strategy<Value = (Clock, Step)> {
-    (clock(), step())
+/// A step and how the clock moves before it.
+#[derive(Clone, Debug)]
+pub struct TimedStep(pub(super) Clock, pub(super) Step);
+
+/// Any steps: up to 300 of them.
+pub fn steps() -> impl Strategy<Value = Vec<TimedStep>> {
+    prop::collection::vec((clock(), step()).prop_map(|(clock, step)| TimedStep(clock, step)), 0..300)
+}
+
+prop_compose! {
+    /// How a coordinator aggregates by itself, within the limits.
+    fn rule()(
+        strategy in aggregation(),
+        precision in prop::sample::select(&[0_u32, 2, 2, 28][..]),
+        trim_share in (0_u64..50).prop_map(|percent| Millionths::new(percent * 10_000)),
+        max_deviation in prop::option::of(outliers(0..6)),
+        tolerance in prop::option::of(tenths(0..6)),
+        min_agreement in prop::option::weighted(0.3, factor(0..=2).prop_map(|share| share.min(Millionths::ONE))),
+        max_age in prop::option::weighted(0.3, age_limit()),
+    ) -> Rule {
+        Rule { strategy, precision, trim_share, max_deviation, tolerance, min_agreement, max_age }
+    }
 }
 
 fn policy() -> impl Strategy<Value = Policy> {
-    let deviation = prop::option::of((0_i64..6).prop_map(|tenths| Decimal::new(tenths, 1)));
-    (aggregation(), deviation, 1_u32..3, prop::option::weighted(0.2, 2_u32..4)).prop_map(
-        |(strategy, max_deviation, min_responses, quorum)| Policy {
-            rule: Rule { strategy, precision: 2, max_deviation },
+    (rule(), 1_u32..3, prop::option::weighted(0.2, 2_u32..4), on_dispute()).prop_map(
+        |(rule, min_responses, quorum, on_dispute)| Policy {
+            rule,
             min_responses,
             quorum,
             timeout: Duration::from_secs(1),
+            on_dispute,
         },
     )
+}
+
+/// The policies of some queries, and what some workers weigh.
+fn particulars() -> impl Strategy<Value = (Vec<(Pattern, Policy)>, BTreeMap<WorkerId, Millionths>)> {
+    let pattern = prop::sample::select(&["*", "*/USD", "BTC/*", "ETH/USD", "ETH/EUR"][..]).prop_map(Pattern::new);
+    let policies = prop::collection::vec((pattern, policy()), 0..3);
+    let weights = prop::collection::btree_map((0_u8..6).prop_map(worker), factor(0..=6), 0..4);
+    (policies, prop_oneof![Just(BTreeMap::new()), weights])
 }
 
 /// A limit that is mostly out of the way.
@@ -186,16 +273,20 @@ fn roomy(least: u32, most: u32) -> impl Strategy<Value = u32> {
 }
 
 /// Small limits and short waits, none of them and zero included.
-pub(crate) fn config() -> impl Strategy<Value = Config> {
+pub fn config() -> impl Strategy<Value = Config> {
     let small = (roomy(0, 8), roomy(0, 4), roomy(0, 16), roomy(0, 8));
     let presence = prop_oneof![millis(0..3000), Just(Duration::from_mins(1))];
     let redispatch = prop_oneof![Just(0_u32), 1_u32..1000, 1000_u32..3000];
     let waits = (presence, millis(0..500), redispatch, millis(0..5000));
     let admitted = prop::option::weighted(0.2, prop::collection::btree_set(0_u8..6, 0..6));
     let cordon = prop::option::weighted(0.3, (0_u32..=1_000_000).prop_map(|below_one| 1_000_000 - below_one));
-    (small, waits, admitted, cordon, policy()).prop_map(|(small, waits, admitted, cordon, policy)| {
+    let policies = (policy(), particulars());
+    (small, waits, admitted, cordon, policies).prop_map(|(small, waits, admitted, cordon, policies)| {
+        let (policy, (policies, weights)) = policies;
         let mut config = Config {
             policy,
+            policies,
+            weights,
             max_in_flight: small.0 as usize,
             max_waiting: small.1 as usize,
             max_remembered: small.2 as usize,

@@ -3,20 +3,22 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
+use crate::{CoordinatorModel, Divergence};
 use quorate_core::Coordinator;
+use quorate_core::aggregate::Exclusion;
 use quorate_core::coordinator::{
     Config, Input, Output, Presence, PresenceState, Submit, Task, Undelivered, WorkerResult,
 };
 use quorate_core::id::{RequestId, TaskId, Ticket};
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
-use quorate_model::{CoordinatorModel, Divergence};
 
-use crate::steps::{Clock, Step, Subject, worker};
+use super::steps::{Clock, Step, Subject, TimedStep, worker};
 
 /// The machine beside its model, and a record of what went in and came out.
-pub(crate) struct Run {
-    pub(crate) coordinator: Coordinator,
+#[derive(Debug)]
+pub struct Run {
+    coordinator: Coordinator,
     model: CoordinatorModel,
     config: Config,
     seed: u64,
@@ -36,7 +38,23 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    pub(crate) fn new(config: Config, seed: u64) -> Self {
+    /// Takes all steps and lets everything end.
+    ///
+    /// # Errors
+    /// [`Divergence`] if the machine does something else than its model.
+    ///
+    /// # Panics
+    /// If the machine breaks a promise that needs no model.
+    pub fn play(config: Config, seed: u64, steps: &[TimedStep]) -> Result<Self, Divergence> {
+        let mut run = Self::new(config, seed);
+        for TimedStep(clock, step) in steps {
+            run.take(*clock, step)?;
+        }
+        run.finish()?;
+        Ok(run)
+    }
+
+    fn new(config: Config, seed: u64) -> Self {
         let mut run = Self {
             coordinator: Coordinator::new(config.clone(), seed),
             model: CoordinatorModel::new(config.clone()),
@@ -62,9 +80,31 @@ impl Run {
         run
     }
 
-    /// How often the machine was handed something.
-    pub(crate) fn transitions(&self) -> u64 {
-        self.inputs.len() as u64
+    /// What the machine counted, how often it was handed something, and how often an answer or a failure rested on what
+    /// the counters do not tell.
+    pub fn reached(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let transitions = ("transitions", self.inputs.len() as u64);
+        self.coordinator.counters().iter().chain(self.evidence()).chain([transitions])
+    }
+
+    fn evidence(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let outcomes = || {
+            self.outputs.iter().filter_map(|output| match output {
+                Output::Answer { reply: Ok(outcome), .. } => Some(outcome),
+                _ => None,
+            })
+        };
+        let excluded = |why| outcomes().flat_map(|it| &it.observations).filter(|it| it.excluded == Some(why)).count();
+        let answers = || outcomes().filter_map(|outcome| outcome.verdict.as_ref().ok());
+        let evidence = [
+            ("stale", excluded(Exclusion::Stale)),
+            ("outliers", excluded(Exclusion::Outlier)),
+            ("cordoned", excluded(Exclusion::Cordoned)),
+            ("no_numbers", excluded(Exclusion::NotANumber)),
+            ("weighed", outcomes().flat_map(|it| &it.observations).filter(|it| it.weight.is_some()).count()),
+            ("some_agree", answers().filter(|answer| answer.agreeing > 0 && answer.agreeing < answer.used).count()),
+        ];
+        evidence.into_iter().map(|(name, count)| (name, count as u64))
     }
 
     fn wake(&mut self, at: Timestamp) -> Result<(), Divergence> {
@@ -128,7 +168,7 @@ impl Run {
         Ok(())
     }
 
-    pub(crate) fn take(&mut self, clock: Clock, step: &Step) -> Result<(), Divergence> {
+    fn take(&mut self, clock: Clock, step: &Step) -> Result<(), Divergence> {
         let at = match clock {
             Clock::Wait(wait) => {
                 self.advance(self.now.after(wait))?;
@@ -177,7 +217,7 @@ impl Run {
                 Input::Submit(Submit { ticket, id, query, overrides: *overrides })
             }
             Step::Cancel { ticket } => Input::Cancel(Ticket(self.tickets.saturating_sub(u64::from(*ticket) % 16))),
-            Step::Result { worker: index, task, subject, observed } => {
+            Step::Result { worker: index, task, subject, observed, age } => {
                 let task = self.task(*task)?;
                 let on = match subject {
                     Subject::Own => Some(task.id),
@@ -190,6 +230,7 @@ impl Run {
                     task: on,
                     observed: observed.clone().map_err(|()| "no price".into()),
                     response_time: Duration::from_nanos(self.results),
+                    age: *age,
                 };
                 self.last_result = Some(result.clone());
                 self.results += 1;
@@ -208,6 +249,7 @@ impl Run {
                     task: None,
                     observed: Err("x".into()),
                     response_time: Duration::MAX,
+                    age: Some(Duration::MAX),
                 })
             }
             Step::Undelivered { task, cause } => {
@@ -230,7 +272,7 @@ impl Run {
     }
 
     /// Everything ends by itself, and everything that came was counted once.
-    pub(crate) fn finish(&mut self) -> Result<(), Divergence> {
+    fn finish(&mut self) -> Result<(), Divergence> {
         self.advance(self.now.after(Duration::from_hours(1)))?;
         assert_eq!((self.coordinator.in_flight(), self.coordinator.remembered()), (0, 0));
         assert!(self.waiting.is_empty(), "never answered: {:?}", self.waiting);
@@ -255,7 +297,7 @@ impl Run {
     }
 
     /// Whether another machine puts out the same for the same inputs.
-    pub(crate) fn replays(self) -> bool {
+    pub fn replays(self) -> bool {
         let mut again = Coordinator::new(self.config, self.seed);
         let mut outputs = self.outputs.into_iter();
         for (at, input) in self.inputs {

@@ -1,0 +1,113 @@
+//! What each strategy must make of ascending numbers.
+
+use std::collections::BTreeMap;
+
+use quorate_core::aggregate::{Millionths, Rule, Strategy};
+use quorate_core::value::Value;
+use rust_decimal::Decimal;
+
+use super::whole::{Whole, distance, finest, rounded};
+
+/// A used number and its weight in millionths.
+pub(super) type Weighted = (Decimal, u64);
+
+/// The answer, and whether others had as good a claim; `None` of nothing.
+///
+/// # Panics
+/// On a strategy that the model has not been taught.
+pub(super) fn combine(rule: &Rule, used: &[Weighted], texts: &[&str]) -> Option<(Value, bool)> {
+    let ascending: Vec<Decimal> = used.iter().map(|(number, _)| *number).collect();
+    let number = match rule.strategy {
+        Strategy::Majority => return most_frequent(&ascending, texts, rule.precision),
+        Strategy::Average => mean(&ascending),
+        Strategy::Median => median(&ascending),
+        Strategy::WeightedMedian => weighted_median(used),
+        Strategy::TrimmedMean => trimmed_mean(&ascending, rule.trim_share),
+        Strategy::Min => ascending.first().copied(),
+        Strategy::Max => ascending.last().copied(),
+        unknown => panic!("the model does not know the strategy {unknown}"),
+    };
+    number.map(|number| (Value::Number(number.normalize()), false))
+}
+
+/// The mean of ascending numbers.
+pub(super) fn mean(ascending: &[Decimal]) -> Option<Decimal> {
+    let (first, last) = (ascending.first()?, ascending.last()?);
+    let scale = finest(ascending);
+    let zero = Whole::from(0);
+    let sum = ascending.iter().fold(zero, |sum, number| sum.plus(&Whole::at(*number, scale)));
+    let mean = sum.over(ascending.len(), scale).expect("a mean is in range");
+    Some(mean.clamp(*first, *last).normalize())
+}
+
+/// The middle of ascending numbers, or the mean of the two middle ones.
+pub(super) fn median(ascending: &[Decimal]) -> Option<Decimal> {
+    let middle = ascending.len().checked_sub(1)? / 2..=ascending.len() / 2;
+    mean(&ascending[middle])
+}
+
+/// The mean of the first number up to which there is half of the weight, and the first up to which there is more.
+fn weighted_median(used: &[Weighted]) -> Option<Decimal> {
+    let weightless = used.iter().all(|(_, weight)| *weight == 0);
+    let up_to = |most: Decimal| -> u128 {
+        let those = used.iter().filter(|(number, _)| *number <= most);
+        those.map(|(_, weight)| if weightless { 1 } else { u128::from(*weight) }).sum()
+    };
+    let total = up_to(used.last()?.0);
+    let (lower, _) = used.iter().find(|(number, _)| up_to(*number) * 2 >= total)?;
+    let (upper, _) = used.iter().find(|(number, _)| up_to(*number) * 2 > total)?;
+    mean(&[*lower, *upper])
+}
+
+/// The mean without the lowest and the highest share, one of each at a time, as long as somebody is left.
+fn trimmed_mean(ascending: &[Decimal], share: Millionths) -> Option<Decimal> {
+    let mut left = ascending;
+    let mut trimmed = 0;
+    // One more at each end is within the share.
+    while (trimmed + 1) * 1_000_000 <= ascending.len() as u128 * u128::from(share.get())
+        && let [_, inner @ .., _] = left
+        && !inner.is_empty()
+    {
+        left = inner;
+        trimmed += 1;
+    }
+    mean(left)
+}
+
+/// The most frequent value, and whether others are as frequent. Numbers go before texts; of numbers the one nearest the
+/// median goes first and the smaller of two as near; of texts the first in the order of their bytes.
+fn most_frequent(ascending: &[Decimal], texts: &[&str], precision: u32) -> Option<(Value, bool)> {
+    let mut numbers: BTreeMap<Decimal, usize> = BTreeMap::new();
+    for number in ascending {
+        *numbers.entry(shortened(*number, precision)).or_default() += 1;
+    }
+    let mut words: BTreeMap<&str, usize> = BTreeMap::new();
+    for text in texts {
+        *words.entry(text).or_default() += 1;
+    }
+    let most = *numbers.values().chain(words.values()).max()?;
+    let ties = numbers.values().chain(words.values()).filter(|votes| **votes == most).count();
+    let median = median(ascending);
+    let first_numbers = numbers.iter().filter(|(_, votes)| **votes == most).map(|(number, _)| *number);
+    let number = median.and_then(|median| {
+        first_numbers.min_by(|a, b| {
+            let scale = finest(&[*a, *b, median]);
+            distance(*a, median, scale).compare(&distance(*b, median, scale))
+        })
+    });
+    let winner = match number {
+        Some(number) => Value::Number(number),
+        None => Value::Text((*words.iter().find(|(_, votes)| **votes == most)?.0).into()),
+    };
+    Some((winner, ties > 1))
+}
+
+/// The number with at most so many decimals, half-even, without trailing zeros.
+pub(super) fn shortened(number: Decimal, precision: u32) -> Decimal {
+    let Some(surplus) = number.scale().checked_sub(precision) else { return number.normalize() };
+    let (magnitude, unit) = (number.mantissa().unsigned_abs(), 10_u128.pow(surplus));
+    let rounded = rounded(magnitude / unit, magnitude % unit, unit);
+    let mantissa = i128::try_from(rounded).expect("no more than before");
+    let signed = if number.is_sign_negative() { -mantissa } else { mantissa };
+    Decimal::from_i128_with_scale(signed, precision).normalize()
+}
