@@ -19,6 +19,7 @@ impl Wide {
     pub(super) const ZERO: Self = Self([0; 4]);
 
     /// The product of two 128-bit integers, which always fits.
+    #[inline]
     pub(super) fn product(a: u128, b: u128) -> Self {
         let halves = |n: u128| (n >> 64, n & u128::from(u64::MAX));
         let ((a_high, a_low), (b_high, b_low)) = (halves(a), halves(b));
@@ -31,6 +32,7 @@ impl Wide {
     }
 
     /// The sum, or `None` from 2^256 on.
+    #[inline]
     pub(super) fn checked_add(self, other: Self) -> Option<Self> {
         let mut limbs = [0; 4];
         let mut carry = 0;
@@ -43,6 +45,7 @@ impl Wide {
     }
 
     /// The larger less the smaller.
+    #[inline]
     pub(super) fn abs_diff(self, other: Self) -> Self {
         let (larger, smaller) = if self < other { (other, self) } else { (self, other) };
         let mut limbs = [0; 4];
@@ -57,6 +60,7 @@ impl Wide {
     }
 
     /// The product, or `None` from 2^256 on.
+    #[inline]
     pub(super) fn checked_mul(self, factor: u64) -> Option<Self> {
         let mut limbs = [0; 4];
         let mut carry = 0;
