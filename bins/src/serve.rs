@@ -14,6 +14,7 @@ use quorate_runtime::clock::Clock;
 use quorate_runtime::driver::{WorkerDriver, WorkerIdentity, WorkerSettings};
 use quorate_runtime::http::{ApiSettings, RateLimit, ServeLimits};
 use quorate_runtime::node::{CoordinatorSettings, NodeError, run_coordinator};
+use quorate_runtime::policies::PolicyFile;
 use quorate_runtime::source::{AnySource, SimulatedConfig, SourceKind};
 use reqwest::Url;
 use tokio::net::TcpListener;
@@ -178,11 +179,16 @@ async fn embedded<L: Listener<Addr = SocketAddr>>(
 }
 
 fn coordinator_settings(args: &ServeArgs, port: u16, seeds: &SeedArgs) -> anyhow::Result<CoordinatorSettings> {
-    let machine = args.machine();
+    let mut machine = args.machine();
     machine
         .policy
         .with(&Overrides::default(), &machine.limits)
         .context("the policy that the flags set for every request is not valid")?;
+    if let Some(path) = &args.policies {
+        let PolicyFile { policies, weights } = PolicyFile::read(path, &machine.policy, &machine.limits)?;
+        machine.policies = policies;
+        machine.weights = weights;
+    }
     let rate_limit =
         NonZeroU32::new(args.rate_limit).map(|per_second| RateLimit { per_second, burst: args.rate_burst });
     Ok(CoordinatorSettings {

@@ -9,5 +9,6 @@ pub mod config_file;
 pub mod driver;
 pub mod http;
 pub mod node;
+pub mod policies;
 pub mod source;
 pub mod wire;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser};
@@ -101,6 +102,10 @@ pub struct ServeArgs {
     #[arg(long, env = "QUORATE_CORDON_BELOW", value_name = "SCORE", value_parser = share)]
     pub cordon_below: Option<Decimal>,
 
+    /// TOML file with the policies of some queries and the weights of workers [default: all queries are alike]
+    #[arg(long, env = "QUORATE_POLICIES", value_name = "FILE")]
+    pub policies: Option<PathBuf>,
+
     #[command(flatten)]
     pub policy: PolicyArgs,
 }
@@ -167,7 +172,8 @@ pub struct PolicyArgs {
 }
 
 impl ServeArgs {
-    /// The settings of the state machine. Whether the policy fits the limits is for the machine to check.
+    /// The settings of the state machine that the flags say, without those of the policy file. Whether the policy fits the
+    /// limits is for the machine to check.
     pub fn machine(&self) -> Config {
         let defaults = Config::default();
         Config {

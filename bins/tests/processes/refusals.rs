@@ -97,3 +97,29 @@ async fn a_source_file_that_cannot_be_used_is_refused_with_the_place_of_its_faul
     );
     refuses(WORKER, &["--source", "http", "--config", &example, "--id", "a"], &sentence).await;
 }
+
+#[tokio::test]
+async fn a_policy_file_that_cannot_be_used_is_refused_with_the_place_of_its_fault() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("policies.toml").display().to_string();
+    let coordinator = ["--listen", "127.0.0.1:0", "--policies", &file];
+    let dev = [&["dev"], &coordinator[..]].concat();
+    let unreadable = format!("cannot read the policy file {file}: No such file or directory (os error 2)");
+    refuses(COORDINATOR, &coordinator, &unreadable).await;
+    let policies = "[[policy]]\nquery = \"*/USD\"\n\n[[policy]]\nquery = \"*\"\n";
+    for (fault, line, column, says) in [
+        ("  stategy = \"median\"", 6, 3, "unknown field `stategy`, expected one of `query`"),
+        ("timeout_ms = 60001", 6, 14, "timeout_ms must be between 1 and 60000\n"),
+        ("[[policy]]\nquery = \"*/USD\"", 7, 9, "an earlier policy is for the same queries"),
+    ] {
+        fs::write(&file, format!("{policies}{fault}\n")).expect("it can be written");
+        for (program, flags) in [(COORDINATOR, &coordinator[..]), (QUORATE, &dev)] {
+            let said = refusal(program, flags, 1).await;
+            assert!(said.starts_with(&format!("error: {file}:{line}:{column}: {says}")), "{fault}: {said}");
+        }
+    }
+    // The limits are those of the flags.
+    let narrow = [&coordinator[..], &["--max-timeout-ms", "6000"]].concat();
+    fs::write(&file, "[[policy]]\nquery = \"*\"\ntimeout_ms = 6001\n").expect("it can be written");
+    refuses(COORDINATOR, &narrow, &format!("{file}:3:14: timeout_ms must be between 1 and 6000")).await;
+}

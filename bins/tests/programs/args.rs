@@ -13,7 +13,7 @@ type Flag = (&'static str, &'static str, &'static str);
 const NATS: [Flag; 3] =
     [("nats", "NATS_URL", "nats://localhost:4222"), ("nats-ca", "NATS_CA", ""), ("nats-creds", "NATS_CREDS", "")];
 
-const SERVE: [Flag; 23] = [
+const SERVE: [Flag; 24] = [
     ("allow-worker", "QUORATE_ALLOW_WORKER", ""),
     ("cordon-below", "QUORATE_CORDON_BELOW", ""),
     ("listen", "QUORATE_LISTEN", "0.0.0.0:8080"),
@@ -25,6 +25,7 @@ const SERVE: [Flag; 23] = [
     ("min-agreement", "QUORATE_MIN_AGREEMENT", ""),
     ("min-responses", "QUORATE_MIN_RESPONSES", "1"),
     ("on-dispute", "QUORATE_ON_DISPUTE", "answer"),
+    ("policies", "QUORATE_POLICIES", ""),
     ("precision", "QUORATE_PRECISION", "2"),
     ("presence-ms", "QUORATE_PRESENCE_MS", "10000"),
     ("quorum", "QUORATE_QUORUM", ""),

@@ -10,8 +10,9 @@ use quorate_core::coordinator::Refusal;
 use quorate_core::outcome::{Failure, Outcome};
 use serde::Serialize;
 
-use super::outcome::Evidence;
+use super::outcome::{Evidence, agreement};
 use crate::driver::AskError;
+use crate::wire::JsonNumber;
 
 /// Room for the answer of a few workers, so that writing it moves nothing.
 const TYPICAL_BODY_BYTES: usize = 1024;
@@ -37,6 +38,8 @@ struct ErrorBody<'a> {
     error: &'static str,
     code: u16,
     details: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agreement: Option<JsonNumber>,
     #[serde(flatten)]
     evidence: Option<Evidence<'a>>,
 }
@@ -146,6 +149,7 @@ impl IntoResponse for ApiError {
             error: self.error,
             code: self.status.as_u16(),
             details: &self.details,
+            agreement: self.evidence.as_deref().and_then(disputed_agreement),
             evidence: self.evidence.as_deref().map(Evidence::of),
         };
         let mut response = json(self.status, &body);
@@ -157,6 +161,14 @@ impl IntoResponse for ApiError {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+}
+
+/// How far the workers agreed, if that is why there is no answer.
+fn disputed_agreement(outcome: &Outcome) -> Option<JsonNumber> {
+    match outcome.verdict {
+        Err(Failure::Disputed { agreeing, used }) => Some(agreement(agreeing, used)),
+        _ => None,
     }
 }
 

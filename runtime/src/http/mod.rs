@@ -4,6 +4,7 @@
 
 mod client_address;
 mod error;
+mod fate;
 mod outcome;
 mod rate_limit;
 mod request;

@@ -3,10 +3,14 @@
 use quorate_core::aggregate::Spread;
 use quorate_core::outcome::{Answer, Observation, Outcome, Status};
 use quorate_core::time::saturating_nanos;
-use quorate_core::value::Value;
-use serde::{Serialize, Serializer};
+use rust_decimal::{Decimal, RoundingStrategy};
+use serde::Serialize;
 
-use crate::wire::{JsonValue, ResultBody};
+use super::fate::{self, WorkerFate};
+use crate::wire::{JsonNumber, JsonValue, ResultBody};
+
+/// Decimals of an agreement.
+const AGREEMENT_DECIMALS: u32 = 6;
 
 /// What the workers said: part of every outcome, with an answer or without.
 #[derive(Debug, Serialize)]
@@ -19,6 +23,7 @@ pub(super) struct Evidence<'a> {
     failed: u32,
     missing: Vec<&'a str>,
     excluded: Vec<ExcludedBody<'a>>,
+    workers: Vec<WorkerFate<'a>>,
     worker_responses: Vec<ResultBody<'a>>,
     reliability_note: String,
     elapsed: u64,
@@ -35,24 +40,36 @@ struct ExcludedBody<'a> {
 pub struct OutcomeBody<'a> {
     final_value: JsonValue<'a>,
     status: &'static str,
+    agreement: JsonNumber,
     tie: bool,
     spread: Option<SpreadBody>,
     #[serde(flatten)]
     evidence: Evidence<'a>,
 }
 
-#[derive(Debug)]
-struct SpreadBody(Spread);
+#[derive(Debug, Serialize)]
+struct SpreadBody {
+    min: JsonNumber,
+    max: JsonNumber,
+    interquartile: Option<JsonNumber>,
+    mad: JsonNumber,
+}
 
-impl Serialize for SpreadBody {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeStruct as _;
-        let (min, max) = (Value::Number(self.0.min), Value::Number(self.0.max));
-        let mut body = serializer.serialize_struct("Spread", 2)?;
-        body.serialize_field("min", &JsonValue(&min))?;
-        body.serialize_field("max", &JsonValue(&max))?;
-        body.end()
+impl From<Spread> for SpreadBody {
+    fn from(spread: Spread) -> Self {
+        Self {
+            min: JsonNumber(spread.min),
+            max: JsonNumber(spread.max),
+            interquartile: spread.interquartile.map(JsonNumber),
+            mad: JsonNumber(spread.mad),
+        }
     }
+}
+
+/// The share of the used values that agree, rounded half-even.
+pub(super) fn agreement(agreeing: u32, used: u32) -> JsonNumber {
+    let share = Decimal::from(agreeing).checked_div(used.into()).unwrap_or_default();
+    JsonNumber(share.round_dp_with_strategy(AGREEMENT_DECIMALS, RoundingStrategy::MidpointNearestEven).normalize())
 }
 
 impl<'a> OutcomeBody<'a> {
@@ -62,7 +79,8 @@ impl<'a> OutcomeBody<'a> {
             final_value: JsonValue(&answer.value),
             status: status_name(answer.status),
             tie: answer.tie,
-            spread: answer.spread.map(SpreadBody),
+            agreement: agreement(answer.agreeing, answer.used),
+            spread: answer.spread.map(SpreadBody::from),
             evidence: Evidence::of(outcome),
         }
     }
@@ -86,6 +104,7 @@ impl<'a> Evidence<'a> {
             failed: outcome.failed(),
             missing: outcome.missing.iter().map(quorate_core::id::WorkerId::as_str).collect(),
             excluded: outcome.observations.iter().filter_map(excluded).collect(),
+            workers: fate::workers(outcome),
             worker_responses: outcome.observations.iter().map(response).collect(),
             reliability_note: outcome.reliability_note(),
             elapsed: saturating_nanos(outcome.elapsed),
@@ -99,5 +118,28 @@ fn status_name(status: Status) -> &'static str {
         Status::Partial => "partial",
         Status::LowReliability => "low_reliability",
         Status::Disputed => "disputed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agreement_is_rounded_to_the_even_sixth_decimal() {
+        for (agreeing, used, expected) in [
+            (3, 3, "1"),
+            (0, 3, "0"),
+            (1, 2, "0.5"),
+            (1, 3, "0.333333"),
+            (2, 3, "0.666667"),
+            // 0.0078125 and 0.0234375 lie in the middle.
+            (1, 128, "0.007812"),
+            (3, 128, "0.023438"),
+            (0, 0, "0"),
+        ] {
+            let json = serde_json::to_string(&agreement(agreeing, used)).expect("a number");
+            assert_eq!(json, expected, "{agreeing}/{used}");
+        }
     }
 }

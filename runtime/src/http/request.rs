@@ -14,12 +14,10 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use quorate_core::aggregate::{Millionths, OutlierRule, Strategy};
+use quorate_core::aggregate::Strategy;
 use quorate_core::id::RequestId;
-use quorate_core::policy::{OnDispute, Overrides, PolicyError};
+use quorate_core::policy::{OnDispute, Overrides};
 use quorate_core::query::Query;
-use quorate_core::value::Value;
-use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tracing::{Instrument as _, debug, field, info_span};
@@ -28,6 +26,7 @@ use super::client_address::client_address;
 use super::error::{ApiError, json};
 use super::outcome::OutcomeBody;
 use super::{Api, Peer};
+use crate::policies::fields;
 
 /// The longest body of a request, in bytes.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -55,8 +54,8 @@ pub struct RequestBody<'a> {
     tolerance: Option<&'a RawValue>,
     #[serde(borrow, default)]
     min_agreement: Option<&'a RawValue>,
-    #[serde(default)]
-    max_age_ms: Option<u64>,
+    #[serde(borrow, default)]
+    max_age_ms: Option<&'a RawValue>,
     #[serde(borrow, default)]
     on_dispute: Option<Cow<'a, str>>,
     #[serde(default)]
@@ -85,11 +84,11 @@ impl RequestBody<'_> {
             overrides: Overrides {
                 strategy,
                 precision: self.precision,
-                trim_share: self.trim_share.map(|json| share(json, PolicyError::TrimShare)).transpose()?,
-                max_deviation: self.max_deviation.map(outlier_rule).transpose()?,
-                tolerance: self.tolerance.map(tolerance).transpose()?,
-                min_agreement: self.min_agreement.map(|json| share(json, PolicyError::MinAgreement)).transpose()?,
-                max_age: self.max_age_ms.map(Duration::from_millis),
+                trim_share: scalar(self.trim_share, fields::trim_share)?,
+                max_deviation: scalar(self.max_deviation, fields::max_deviation)?,
+                tolerance: scalar(self.tolerance, fields::tolerance)?,
+                min_agreement: scalar(self.min_agreement, fields::min_agreement)?,
+                max_age: self.max_age_ms.map(millis).transpose()?,
                 on_dispute,
                 min_responses: self.min_responses,
                 quorum: self.quorum,
@@ -108,25 +107,14 @@ fn content(json: &RawValue) -> Cow<'_, str> {
     serde_json::from_str::<String>(json.get()).map_or(Cow::Borrowed(json.get()), Cow::Owned)
 }
 
-/// A decimal, as a JSON number or a string with one.
-fn decimal(json: &RawValue) -> Option<Decimal> {
-    match Value::number(&content(json)) {
-        Ok(Value::Number(number)) => Some(number),
-        _ => None,
-    }
+/// Reads a field that is a number or a string.
+fn scalar<T>(field: Option<&RawValue>, read: fn(&str) -> Result<T, String>) -> Result<Option<T>, ApiError> {
+    field.map(|json| read(&content(json))).transpose().map_err(ApiError::invalid)
 }
 
-fn outlier_rule(json: &RawValue) -> Result<OutlierRule, ApiError> {
-    content(json).parse().map_err(|error| ApiError::invalid(format!("max_deviation {error}")))
-}
-
-fn tolerance(json: &RawValue) -> Result<Decimal, ApiError> {
-    decimal(json).ok_or_else(|| ApiError::invalid("tolerance must be a decimal fraction such as 0.01"))
-}
-
-/// A share of which the rest of its range is for the policy to check.
-fn share(json: &RawValue, wrong: PolicyError) -> Result<Millionths, ApiError> {
-    decimal(json).and_then(Millionths::from_decimal).ok_or_else(|| invalid(wrong))
+fn millis(json: &RawValue) -> Result<Duration, ApiError> {
+    let millis = json.get().parse().map(Duration::from_millis);
+    millis.map_err(|_| ApiError::invalid("max_age_ms must be a whole number of milliseconds, 0 or more"))
 }
 
 pub(super) async fn ask(

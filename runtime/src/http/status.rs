@@ -8,14 +8,13 @@ use axum::response::Response;
 use http::StatusCode;
 use quorate_core::coordinator::{ResponseTimes, WorkerState};
 use quorate_core::time::saturating_nanos;
-use quorate_core::value::Value;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
 use super::Api;
 use super::error::{ApiError, json};
 use crate::driver::{AskError, Snapshot, Status, WorkerView};
-use crate::wire::JsonValue;
+use crate::wire::JsonNumber;
 
 #[derive(Serialize)]
 struct Health {
@@ -67,7 +66,7 @@ struct WorkerBody<'a> {
     state: &'static str,
     announced: bool,
     replicated: bool,
-    score: JsonValue<'a>,
+    score: JsonNumber,
     cordoned: bool,
     successes: u64,
     failures: u64,
@@ -96,17 +95,14 @@ impl From<ResponseTimes> for Quantiles {
 /// The known workers with their records, and what was counted.
 pub(super) async fn workers(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
     let snapshot = look(&api).await?;
-    let score =
-        |worker: &WorkerView| Value::Number(Decimal::new(i64::from(worker.worker.reliability.score.millionths()), 6));
-    let scores: Vec<Value> = snapshot.workers.iter().map(score).collect();
     let mut counters: BTreeMap<_, _> = snapshot.counters.iter().collect();
     counters.insert("messages_malformed", snapshot.messages_malformed);
     counters.insert("messages_dropped", snapshot.messages_dropped);
-    let workers = snapshot.workers.iter().zip(&scores).map(|(view, score)| body(view, score)).collect();
+    let workers = snapshot.workers.iter().map(body).collect();
     Ok(json(StatusCode::OK, &Register { workers, in_flight: snapshot.in_flight, counters }))
 }
 
-fn body<'a>(view: &'a WorkerView, score: &'a Value) -> WorkerBody<'a> {
+fn body(view: &WorkerView) -> WorkerBody<'_> {
     let WorkerView { id, worker, cordoned, last_heard } = view;
     let record = &worker.reliability;
     WorkerBody {
@@ -119,7 +115,7 @@ fn body<'a>(view: &'a WorkerView, score: &'a Value) -> WorkerBody<'a> {
         },
         announced: worker.announced,
         replicated: worker.replicated,
-        score: JsonValue(score),
+        score: JsonNumber(Decimal::new(i64::from(record.score.millionths()), 6)),
         cordoned: *cordoned,
         successes: record.successes,
         failures: record.failures,

@@ -9,10 +9,10 @@ mod value;
 
 pub use presence::PresenceMessage;
 pub(crate) use presence::state_name;
-pub(crate) use result::ResultBody;
 pub use result::{MAX_ERROR_BYTES, decode_result, encode_result};
+pub(crate) use result::{ResultBody, saturating_millis};
 pub use task::{decode_task, encode_task};
-pub use value::JsonValue;
+pub use value::{JsonNumber, JsonValue};
 
 /// Where tasks are published, for all workers.
 pub const TASKS: &str = "oracle.tasks";

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use quorate_core::value::Value;
+use rust_decimal::Decimal;
 use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -17,16 +18,24 @@ pub struct JsonValue<'a>(pub &'a Value);
 impl Serialize for JsonValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            Value::Number(number) => {
-                let mut text = [0; MAX_NUMBER_BYTES];
-                let mut rest = &mut text[..];
-                write!(rest, "{number}").map_err(S::Error::custom)?;
-                let length = MAX_NUMBER_BYTES - rest.len();
-                let json: &RawValue = serde_json::from_slice(&text[..length]).map_err(S::Error::custom)?;
-                json.serialize(serializer)
-            }
+            Value::Number(number) => JsonNumber(*number).serialize(serializer),
             Value::Text(text) => serializer.serialize_str(text),
         }
+    }
+}
+
+/// A decimal that serializes as a JSON number with all its digits.
+#[derive(Clone, Copy, Debug)]
+pub struct JsonNumber(pub Decimal);
+
+impl Serialize for JsonNumber {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut text = [0; MAX_NUMBER_BYTES];
+        let mut rest = &mut text[..];
+        write!(rest, "{}", self.0).map_err(S::Error::custom)?;
+        let length = MAX_NUMBER_BYTES - rest.len();
+        let json: &RawValue = serde_json::from_slice(&text[..length]).map_err(S::Error::custom)?;
+        json.serialize(serializer)
     }
 }
 

@@ -1,0 +1,146 @@
+//! What became of each worker's part in a request.
+
+use quorate_core::id::WorkerId;
+use quorate_core::outcome::{Cause, Observation, Outcome};
+use serde::Serialize;
+
+use crate::wire::{JsonNumber, saturating_millis};
+
+/// One worker that was expected, or answered unexpected.
+#[derive(Debug, Serialize)]
+pub(super) struct WorkerFate<'a> {
+    worker_id: &'a str,
+    fate: Fate,
+    /// Why its value was not used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    /// What its value weighed, where the strategy uses weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weight: Option<JsonNumber>,
+    /// How old its value was when it came, if it said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age_ms: Option<u64>,
+}
+
+/// What became of one worker's part.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Fate {
+    /// Its value counted.
+    Used,
+    /// Its value did not count.
+    Excluded,
+    /// It answered that it failed.
+    Failed,
+    /// It had not answered when the request ended, before the deadline.
+    Late,
+    /// It was silent until the deadline, or it left.
+    Missing,
+}
+
+/// All workers of an outcome, in order.
+pub(super) fn workers(outcome: &Outcome) -> Vec<WorkerFate<'_>> {
+    let silent = match outcome.cause {
+        Cause::QuorumMet | Cause::Stalled => Fate::Late,
+        Cause::AllAnswered | Cause::DeadlinePassed | Cause::Undelivered => Fate::Missing,
+    };
+    let silent = outcome.missing.iter().map(|worker| silent_fate(worker, silent));
+    let mut workers: Vec<_> = outcome.observations.iter().map(answered).chain(silent).collect();
+    workers.sort_unstable_by_key(|worker| worker.worker_id);
+    workers
+}
+
+fn answered(observation: &Observation) -> WorkerFate<'_> {
+    let fate = match (&observation.observed, observation.excluded) {
+        (Err(_), _) => Fate::Failed,
+        (Ok(_), Some(_)) => Fate::Excluded,
+        (Ok(_), None) => Fate::Used,
+    };
+    WorkerFate {
+        worker_id: observation.worker.as_str(),
+        fate,
+        reason: observation.excluded.map(quorate_core::aggregate::Exclusion::name),
+        weight: observation.weight.map(|weight| JsonNumber(weight.to_decimal())),
+        age_ms: observation.age.map(saturating_millis),
+    }
+}
+
+fn silent_fate(worker: &WorkerId, fate: Fate) -> WorkerFate<'_> {
+    WorkerFate { worker_id: worker.as_str(), fate, reason: None, weight: None, age_ms: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use quorate_core::aggregate::{Exclusion, Millionths, Strategy};
+    use quorate_core::id::RequestId;
+    use quorate_core::outcome::Failure;
+    use quorate_core::query::Query;
+    use quorate_core::value::Value;
+    use serde_json::json;
+
+    use super::*;
+
+    fn id(text: &str) -> WorkerId {
+        WorkerId::new(text).expect("an id")
+    }
+
+    fn outcome(cause: Cause) -> Outcome {
+        let observation = |worker, value: Result<&str, &str>| Observation {
+            worker: id(worker),
+            observed: value.map(|number| Value::number(number).expect("a number")).map_err(Into::into),
+            response_time: Duration::ZERO,
+            age: None,
+            weight: None,
+            excluded: None,
+        };
+        Outcome {
+            request: RequestId::new("r").expect("an id"),
+            query: Query::new("q").expect("a query"),
+            strategy: Strategy::WeightedMedian,
+            observations: vec![
+                Observation { weight: Some(Millionths::new(2_500_000)), ..observation("a", Ok("1")) },
+                Observation {
+                    age: Some(Duration::from_micros(1_500_900)),
+                    excluded: Some(Exclusion::Stale),
+                    ..observation("c", Ok("2"))
+                },
+                observation("d", Err("boom")),
+            ],
+            missing: vec![id("b"), id("e")],
+            succeeded: 2,
+            elapsed: Duration::ZERO,
+            cause,
+            verdict: Err(Failure::DeadlineExceeded),
+        }
+    }
+
+    #[test]
+    fn every_worker_has_one_fate_in_order() {
+        assert_eq!(
+            serde_json::to_value(workers(&outcome(Cause::DeadlinePassed))).expect("JSON"),
+            json!([
+                {"worker_id": "a", "fate": "used", "weight": 2.5},
+                {"worker_id": "b", "fate": "missing"},
+                {"worker_id": "c", "fate": "excluded", "reason": "stale", "age_ms": 1500},
+                {"worker_id": "d", "fate": "failed"},
+                {"worker_id": "e", "fate": "missing"},
+            ])
+        );
+    }
+
+    #[test]
+    fn who_is_silent_is_late_only_if_the_request_did_not_wait_for_it() {
+        for (cause, fate) in [
+            (Cause::QuorumMet, "late"),
+            (Cause::Stalled, "late"),
+            (Cause::AllAnswered, "missing"),
+            (Cause::DeadlinePassed, "missing"),
+            (Cause::Undelivered, "missing"),
+        ] {
+            let workers = serde_json::to_value(workers(&outcome(cause))).expect("JSON");
+            assert_eq!((&workers[1]["fate"], &workers[4]["fate"]), (&json!(fate), &json!(fate)), "{cause:?}");
+        }
+    }
+}
