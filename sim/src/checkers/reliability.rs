@@ -1,5 +1,5 @@
 //! Scores move the right way: each is what the outcomes and contradictions since then make of the one before, and
-//! decides alone whose values are cordoned.
+//! decides alone whose values are cordoned, and what they weigh where no weights are set.
 
 use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
@@ -204,6 +204,7 @@ impl Process {
             }
         }
         let crowded = self.is_crowded(config);
+        let by_score = config.weights.is_empty();
         let below = config.cordon_below.map(quorate_core::coordinator::Score::millionths);
         for observation in &outcome.observations {
             let outlier = observation.excluded == Some(Exclusion::Outlier);
@@ -222,6 +223,14 @@ impl Process {
                     if said.values + said.failures > 1 {
                         low = 0;
                     }
+                }
+                if let Some(weight) = observation.weight.filter(|_| by_score)
+                    && !(u64::from(low)..=u64::from(high)).contains(&weight.get())
+                {
+                    return Err(format!(
+                        "{} weighs {weight} in {} with a score of {low} to {high}",
+                        observation.worker, outcome.request
+                    ));
                 }
                 let cordoned = observation.excluded == Some(Exclusion::Cordoned);
                 let may_be = below.is_some_and(|below| low < below);
