@@ -1,5 +1,5 @@
 # `make demo` shows it, `make test` tests it, `make lint` checks its style.
-.PHONY: demo test lint nats-server bench-floor sim sim-short sim-speed planted-bugs
+.PHONY: demo test lint nats-server bench-floor sim sim-short sim-speed planted-bugs fuzz mutants bench
 
 demo:
 	cargo run --release -- demo
@@ -45,3 +45,16 @@ sim-speed:
 # Plants bugs in a copy of the sources, one at a time, and says how soon the simulation finds each.
 planted-bugs:
 	scripts/planted-bugs.py
+
+# Lets libFuzzer look for bytes that are taken wrongly, FUZZ_SECONDS on each target; with nightly and cargo-fuzz, which it
+# installs. What is committed of its corpus is played by the tests.
+fuzz:
+	scripts/fuzz.sh $(or $(FUZZ_SECONDS),60)
+
+# Changes the core in every small way, one at a time, and says which no test notices: hours on two cores.
+mutants:
+	scripts/mutants.sh
+
+# What the aggregation, the wire and the coordinator's machine cost; docs/performance.md has the tables.
+bench:
+	cargo bench -p quorate-benches

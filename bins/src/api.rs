@@ -122,6 +122,9 @@ pub struct Outcome {
     /// Whether several values were equally frequent.
     #[serde(default)]
     pub tie: bool,
+    /// The share of the used values that agree with the answer.
+    #[serde(default)]
+    pub agreement: Option<Scalar>,
     /// Smallest and largest used value.
     #[serde(default)]
     pub spread: Option<Spread>,
@@ -148,12 +151,27 @@ pub struct Evidence {
     /// Who did not answer.
     #[serde(default)]
     pub missing: Vec<String>,
+    /// What became of each worker.
+    #[serde(default)]
+    pub workers: Vec<WorkerFate>,
     /// Whose value was not used.
     #[serde(default)]
     pub excluded: Vec<Excluded>,
     /// What each worker said.
     #[serde(default)]
     pub worker_responses: Vec<WorkerResponse>,
+}
+
+/// What became of one worker's part.
+#[derive(Clone, Debug, Deserialize)]
+pub struct WorkerFate {
+    /// Which worker.
+    pub worker_id: String,
+    /// `used`, `excluded`, `failed`, `late` or `missing`.
+    pub fate: String,
+    /// How old its value was when it came, in milliseconds.
+    #[serde(default)]
+    pub age_ms: Option<u64>,
 }
 
 /// A value that was not used.

@@ -106,6 +106,9 @@ impl Refusal {
     /// What to do about it.
     pub fn advice(&self) -> String {
         let advice = match self.status.as_u16() {
+            409 if self.answer.body.error == "disputed" => {
+                "compare the values, or ask with --on-dispute answer to get the doubtful answer"
+            }
             409 => "give another --id, or none",
             422 => "ask again, lower --min-responses, or look at the workers with: quorate workers",
             429 => return format!("ask again in {} s", self.retry_after.unwrap_or(1)),

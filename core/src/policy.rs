@@ -237,10 +237,7 @@ mod tests {
             (Overrides { quorum: Some(0), ..Overrides::default() }, PolicyError::Quorum { min: 1, max: 1000 }),
             (Overrides { precision: Some(29), ..Overrides::default() }, PolicyError::Precision),
             (
-                Overrides {
-                    max_deviation: Some(OutlierRule::Relative(Decimal::NEGATIVE_ONE)),
-                    ..Overrides::default()
-                },
+                Overrides { max_deviation: Some(OutlierRule::Relative(Decimal::NEGATIVE_ONE)), ..Overrides::default() },
                 PolicyError::MaxDeviation,
             ),
             (Overrides { trim_share: Some(Millionths::new(500_000)), ..Overrides::default() }, PolicyError::TrimShare),

@@ -1,9 +1,12 @@
 //! The arithmetic of the aggregation against arithmetic with pen and paper, and the whole of it against its model.
 
 use std::cmp::Ordering;
+use std::time::Duration;
 
 use proptest::prelude::*;
-use quorate_core::aggregate::{Rule, Strategy as Aggregation, aggregate};
+use quorate_core::aggregate::{
+    Aggregator, Candidate, Millionths, OutlierRule, Rule, Strategy as Aggregation, aggregate,
+};
 use quorate_core::value::{Value, ValueError};
 use quorate_model as model;
 use quorate_model::pen::{self, Digits, FINEST, sum, units};
@@ -40,10 +43,43 @@ fn mixed() -> impl Strategy<Value = Vec<Value>> {
     prop::collection::vec(value, 0..12)
 }
 
+/// A factor from 0 to a million, often a small one.
+fn factor() -> impl Strategy<Value = Millionths> {
+    prop_oneof![0_u64..=4_000_000, (0_u64..4).prop_map(|whole| whole * 1_000_000), 0..=Millionths::MAX.get()]
+        .prop_map(Millionths::new)
+}
+
+/// Any rule, but for the age.
+fn rule() -> impl Strategy<Value = Rule> {
+    let fraction = || prop_oneof![(-5_i64..=40).prop_map(|percent| Decimal::new(percent, 2)), decimal()];
+    let outliers = prop_oneof![
+        fraction().prop_map(OutlierRule::Relative),
+        factor().prop_map(OutlierRule::Mad),
+        factor().prop_map(OutlierRule::Iqr),
+    ];
+    (
+        prop::sample::select(Aggregation::ALL),
+        0_u32..=28,
+        factor(),
+        prop::option::of(outliers),
+        prop::option::of(fraction()),
+        prop::option::of((0_u64..=1_000_000).prop_map(Millionths::new)),
+    )
+        .prop_map(|(strategy, precision, trim_share, max_deviation, tolerance, min_agreement)| Rule {
+            strategy,
+            precision,
+            trim_share,
+            max_deviation,
+            tolerance,
+            min_agreement,
+            max_age: None,
+        })
+}
+
 /// The value, the indices of outliers and whether they are disputed.
 fn run(strategy: Aggregation, numbers: &[Decimal], max_deviation: Option<Decimal>) -> (Decimal, Vec<usize>, bool) {
     let values: Vec<Value> = numbers.iter().copied().map(Value::Number).collect();
-    let rule = Rule { strategy, precision: 2, max_deviation };
+    let rule = Rule { strategy, max_deviation: max_deviation.map(OutlierRule::Relative), ..Rule::default() };
     let aggregate = aggregate(&rule, &values.iter().collect::<Vec<_>>()).expect("there are numbers");
     let excluded = aggregate.excluded.iter().map(|(index, _)| *index).collect();
     (aggregate.value.as_number().expect("numbers become a number"), excluded, aggregate.disputed)
@@ -68,7 +104,7 @@ proptest! {
     #[test]
     fn the_spread_is_from_the_smallest_to_the_largest(a in decimal(), b in decimal()) {
         let (smaller, larger) = if pen::order(a, b) == Ordering::Greater { (b, a) } else { (a, b) };
-        let rule = Rule { strategy: Aggregation::Average, precision: 2, max_deviation: None };
+        let rule = Rule::default();
         let aggregate = aggregate(&rule, &[&Value::Number(a), &Value::Number(b)]).expect("there are numbers");
         let spread = aggregate.spread.map(|spread| (spread.min.to_string(), spread.max.to_string()));
         prop_assert_eq!(spread, Some((smaller.normalize().to_string(), larger.normalize().to_string())));
@@ -83,7 +119,7 @@ proptest! {
         dropped in 0_u32..=2,
     ) {
         let precision = number.scale().saturating_sub(dropped);
-        let rule = Rule { strategy: Aggregation::Majority, precision, max_deviation: None };
+        let rule = Rule { strategy: Aggregation::Majority, precision, ..Rule::default() };
         let aggregate = aggregate(&rule, &[&Value::Number(number)]).expect("there is a number");
         let (negative, units) = units(number);
         let scale = precision as usize;
@@ -112,16 +148,17 @@ proptest! {
     #[test]
     fn an_aggregate_is_that_of_the_model(
         values in prop_oneof![mixed(), alike().prop_map(|numbers| numbers.into_iter().map(Value::Number).collect())],
-        strategy in prop::sample::select(&Aggregation::ALL[..]),
-        precision in 0_u32..=28,
-        max_deviation in prop::option::of(prop_oneof![
-            (-5_i64..=40).prop_map(|percent| Decimal::new(percent, 2)),
-            decimal(),
-        ]),
+        attributes in prop::collection::vec((factor(), prop::option::of(0_u64..6)), 12),
+        (rule, max_age) in (rule(), prop::option::of(0_u64..5)),
     ) {
-        let rule = Rule { strategy, precision, max_deviation };
-        let values: Vec<&Value> = values.iter().collect();
-        let (said, expected) = (aggregate(&rule, &values), model::aggregate::aggregate(&rule, &values));
+        let rule = Rule { max_age: max_age.map(Duration::from_secs), ..rule };
+        let candidates: Vec<Candidate> = values
+            .iter()
+            .zip(attributes)
+            .map(|(value, (weight, age))| Candidate { value, weight, age: age.map(Duration::from_secs) })
+            .collect();
+        let said = Aggregator::default().aggregate(&rule, candidates.iter().copied());
+        let expected = model::aggregate::aggregate_candidates(&rule, &candidates);
         // Equality does not tell 1.0 from 1.00, which must not be answered.
         prop_assert_eq!(format!("{:?}", said), format!("{:?}", expected));
     }

@@ -10,6 +10,8 @@
 #![warn(missing_docs)]
 
 pub mod aggregate;
+#[cfg(feature = "arbitrary")]
+pub mod arbitrary;
 mod coordinator;
 pub mod pen;
 mod worker;

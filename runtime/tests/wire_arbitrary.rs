@@ -29,6 +29,8 @@ fn messages() -> impl Strategy<Value = Vec<u8>> {
         Just("value"),
         Just("err"),
         Just("response_time"),
+        Just("age_ms"),
+        Just("observed_at"),
         Just("state"),
         Just("replicated"),
         Just("metadata"),

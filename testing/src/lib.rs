@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 pub mod bus_contract;
+pub mod fuzz;
 mod nats_server;
 mod schema;
 

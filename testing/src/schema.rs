@@ -117,11 +117,16 @@ fn is_of(name: &Value, value: &Value) -> bool {
 fn pattern(rule: &Value) -> Result<fn(&str) -> bool, String> {
     match rule.as_str() {
         Some(r"^[^\u0000-\u001f\u007f-\u009f]+$") => Ok(|text| !text.is_empty() && !text.contains(char::is_control)),
-        Some(r"^(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$") => Ok(|text| {
-            text.starts_with(|first: char| first.is_ascii_digit()) && text.parse::<serde_json::Number>().is_ok()
-        }),
+        Some(r"^(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$") => Ok(is_positive_number),
+        Some(r"^(mad|iqr):(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$") => {
+            Ok(|text| text.strip_prefix("mad:").or(text.strip_prefix("iqr:")).is_some_and(is_positive_number))
+        }
         _ => Err(format!("the pattern {rule} is not known to this check; teach it")),
     }
+}
+
+fn is_positive_number(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_digit()) && text.parse::<serde_json::Number>().is_ok()
 }
 
 fn list(value: &Value) -> &[Value] {
@@ -157,6 +162,13 @@ mod tests {
         ] {
             let found = wrong("result", &value);
             assert!(found.contains(place), "{value}: {found}");
+        }
+        let request = |rule: &str| json!({"query": "q", "max_deviation": rule});
+        for rule in ["0.05", "mad:5", "iqr:1.5"] {
+            assert_eq!(Schema::of("request").expect("there is one").check(&request(rule)), Ok(()));
+        }
+        for rule in ["-1", "sd:3", "mad:", "mad:-1", "iqr:x"] {
+            assert!(wrong("request", &request(rule)).contains("at /max_deviation: "), "{rule}");
         }
         let error = json!({"error": "conflict", "code": 409, "details": "", "request_id": "r"});
         assert!(wrong("error", &error).contains("dependentRequired"));

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Align, Cell, Paint, Table, Tone, clean, time};
-use crate::api::{Evidence, Outcome, Status};
+use crate::api::{Evidence, Outcome, Status, WorkerFate};
 use crate::client::Refusal;
 
 /// An answer with its worker breakdown.
@@ -14,6 +14,9 @@ pub fn answer(outcome: &Outcome, paint: Paint) -> String {
     let mut sentence = evidence.reliability_note.clone();
     if let Some(spread) = &outcome.spread {
         let _ = write!(sentence, "; values from {} to {}", spread.min, spread.max);
+    }
+    if let Some(agreement) = outcome.agreement.as_ref().map(ToString::to_string).filter(|agreement| agreement != "1") {
+        let _ = write!(sentence, "; agreement {agreement}");
     }
     if outcome.tie {
         sentence += "; several values were equally frequent";
@@ -77,20 +80,36 @@ fn breakdown(evidence: &Evidence, paint: Paint) -> String {
         let name = &response.worker_id;
         let took = time(response.response_time);
         let excluded = evidence.excluded.iter().find(|excluded| excluded.worker_id == *name);
+        let age = fate(evidence, name).and_then(|fate| fate.age_ms);
         let value = response.value.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
         table.row(match (response.err.as_deref().filter(|err| !err.is_empty()), excluded) {
             (Some(err), _) => [name.into(), "-".into(), took.into(), Cell::new(&format!("failed: {err}"), Tone::Bad)],
             (None, Some(excluded)) => {
-                let note = Cell::new(&format!("not used: {}", excluded.reason), Tone::Doubtful);
+                let age = age.map(|age| format!(", {} old", millis(age))).unwrap_or_default();
+                let note = Cell::new(&format!("not used: {}{age}", excluded.reason), Tone::Doubtful);
                 [name.into(), value.into(), took.into(), note]
             }
-            (None, None) => [name.into(), value.into(), took.into(), "".into()],
+            (None, None) => {
+                let note = age.map(|age| format!("{} old", millis(age))).unwrap_or_default();
+                [name.into(), value.into(), took.into(), note.as_str().into()]
+            }
         });
     }
     for name in &evidence.missing {
-        table.row([name.into(), "-".into(), "-".into(), Cell::new("no answer", Tone::Bad)]);
+        let is_late = fate(evidence, name).is_some_and(|fate| fate.fate == "late");
+        let note = if is_late { Cell::new("not waited for", Tone::Faint) } else { Cell::new("no answer", Tone::Bad) };
+        table.row([name.into(), "-".into(), "-".into(), note]);
     }
     table.draw(paint)
+}
+
+/// What became of a worker, if the coordinator says so.
+fn fate<'a>(evidence: &'a Evidence, worker: &str) -> Option<&'a WorkerFate> {
+    evidence.workers.iter().find(|fate| fate.worker_id == worker)
+}
+
+fn millis(millis: u64) -> String {
+    time(millis.saturating_mul(1_000_000))
 }
 
 fn share(evidence: &Evidence) -> String {
@@ -147,6 +166,30 @@ BTC/USD = 42000.100000000000000000000001  (median, 412 ms)
   Partial response: 2/4 workers succeeded; values from 42000.10 to 42000.10
 ";
         assert_eq!(answer(&outcome(PARTIAL), Paint::Off), expected);
+    }
+
+    #[test]
+    fn an_answer_shows_ages_and_agreement_and_who_was_not_waited_for() {
+        let json = r#"{"request_id": "r", "query": "q", "final_value": 1, "strategy": "median", "status": "partial",
+            "reliability_note": "Partial response: 3/4 workers succeeded", "elapsed": 1000000, "agreement": 0.5,
+            "spread": {"min": 1, "max": 2, "interquartile": 0.5, "mad": 0.5}, "missing": ["w4"],
+            "excluded": [{"worker_id": "w3", "reason": "stale"}],
+            "workers": [{"worker_id": "w1", "fate": "used", "age_ms": 1500}, {"worker_id": "w2", "fate": "used"},
+                {"worker_id": "w3", "fate": "excluded", "reason": "stale", "age_ms": 86400000},
+                {"worker_id": "w4", "fate": "late"}],
+            "worker_responses": [{"worker_id": "w1", "value": 1, "response_time": 1000},
+                {"worker_id": "w2", "value": 2, "response_time": 1000},
+                {"worker_id": "w3", "value": 3, "response_time": 1000}]}"#;
+        let expected = "\
+q = 1  (median, 1.0 ms)
+  worker  value  time  note
+  w1          1  1 µs  1500 ms old
+  w2          2  1 µs
+  w3          3  1 µs  not used: stale, 86400.0 s old
+  w4          -     -  not waited for
+  Partial response: 3/4 workers succeeded; values from 1 to 2; agreement 0.5
+";
+        assert_eq!(answer(&outcome(json), Paint::Off), expected);
     }
 
     #[test]

@@ -20,6 +20,7 @@ async fn every_answer_is_what_its_schema_describes() {
         json!({"query": "q"}),
         json!({"query": "q", "id": "mine", "strategy": "median", "max_deviation": "0.000001"}),
         json!({"query": "q", "strategy": "majority", "precision": 0, "quorum": 1, "min_responses": 1}),
+        json!({"query": "q", "strategy": "weighted_median", "max_deviation": "mad:3", "max_age_ms": 1000}),
     ] {
         let (status, outcome) = api.ask(body).await;
         assert_eq!(status, 200, "{outcome}");
@@ -41,6 +42,9 @@ async fn every_answer_is_what_its_schema_describes() {
     refused(api.get("/nothing").await);
     let insufficient = refused(api.ask(json!({"query": "q", "min_responses": 4})).await);
     assert_eq!(insufficient["worker_responses"].as_array().map(Vec::len), Some(3), "{insufficient}");
+    let dispute = json!({"query": "q", "tolerance": 0, "min_agreement": 1, "on_dispute": "reject"});
+    let disputed = refused(api.ask(dispute).await);
+    assert_eq!(disputed["worker_responses"].as_array().map(Vec::len), Some(3), "{disputed}");
     // Stopped like this, a worker is silent and still subscribed.
     for worker in &workers {
         worker.signal(Signal::STOP);
@@ -59,6 +63,7 @@ async fn every_answer_is_what_its_schema_describes() {
         "bus_down",
         "conflict",
         "deadline_exceeded",
+        "disputed",
         "insufficient_responses",
         "invalid_request",
         "method_not_allowed",

@@ -37,13 +37,20 @@ async fn every_tool_works_against_three_workers() {
     let shown = done(QUORATE, &[&["ask", "BTC/USD"], &url[..]].concat()).await;
     assert!(shown.starts_with("BTC/USD = ") && shown.contains("All workers responded successfully"), "{shown}");
 
+    let strict = ["ask", "BTC/USD", "--tolerance", "0", "--min-agreement", "0.9", "--on-dispute", "reject"];
+    let ended = run(QUORATE, &[&strict[..], &url[..]].concat()).await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(3), ""), "{ended:?}");
+    let said = "BTC/USD: the coordinator answered 409 Conflict: the workers do not agree: ";
+    assert!(ended.stderr.starts_with(said) && ended.stderr.contains("\n  w3 "), "{ended:?}");
+    assert!(ended.stderr.contains("--on-dispute answer"), "{ended:?}");
+
     let workers = parsed(&done(QUORATE, &[&["workers", "--json"], &url[..]].concat()).await);
     let names: Vec<_> =
         workers["workers"].as_array().expect("a list").iter().map(|worker| &worker["worker_id"]).collect();
     assert_eq!(names, ["w1", "w2", "w3"]);
     assert!(workers["workers"].as_array().expect("a list").iter().all(|worker| worker["state"] == "live"), "{workers}");
     let shown = done(QUORATE, &[&["workers"], &url[..]].concat()).await;
-    assert!(shown.contains("  w3 ") && shown.contains("  2  requests accepted"), "{shown}");
+    assert!(shown.contains("  w3 ") && shown.contains("  3  requests accepted"), "{shown}");
 
     let load = [&["load", "--requests", "200", "--json"], &url[..]].concat();
     let report = parsed(&done(QUORATE, &load).await);

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use clap::{Args as _, CommandFactory, Parser};
 use quorate_cli::args::{Command, CoordinatorArgs, LoadArgs, QuorateArgs, SourceName, WorkerArgs};
+use quorate_core::aggregate::{Millionths, OutlierRule, Rule, Strategy};
 use quorate_core::coordinator;
+use quorate_core::policy::{OnDispute, Policy};
 use quorate_runtime::source::SimulatedConfig;
+use rust_decimal::Decimal;
 
 /// Flag, environment variable, default; in the order of the flags.
 type Flag = (&'static str, &'static str, &'static str);
@@ -195,6 +198,40 @@ fn lists_are_separated_by_commas_or_repeated() {
     assert_eq!(machine.redispatch_permille, 0);
     assert_eq!(machine.policy.rule.max_deviation.map(|fraction| fraction.to_string()).as_deref(), Some("0.05"));
     assert_eq!(args.serve.policy.strategy.name(), "median");
+}
+
+#[test]
+fn every_flag_of_the_policy_reaches_the_machine() {
+    let args = CoordinatorArgs::try_parse_from([
+        "coordinator",
+        "--strategy=trimmed_mean",
+        "--precision=4",
+        "--trim-share=0.1",
+        "--max-deviation=mad:3.5",
+        "--tolerance=0.005",
+        "--min-agreement=0.75",
+        "--max-age-ms=10000",
+        "--min-responses=2",
+        "--quorum=3",
+        "--timeout-ms=700",
+        "--on-dispute=reject",
+    ]);
+    let expected = Policy {
+        rule: Rule {
+            strategy: Strategy::TrimmedMean,
+            precision: 4,
+            trim_share: Millionths::new(100_000),
+            max_deviation: Some(OutlierRule::Mad(Millionths::new(3_500_000))),
+            tolerance: Some(Decimal::new(5, 3)),
+            min_agreement: Some(Millionths::new(750_000)),
+            max_age: Some(Duration::from_secs(10)),
+        },
+        min_responses: 2,
+        quorum: Some(3),
+        timeout: Duration::from_millis(700),
+        on_dispute: OnDispute::Reject,
+    };
+    assert_eq!(args.expect("valid").serve.machine().policy, expected);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::Rule;
-use super::scaled::{FINEST_SCALE, units};
+use super::scaled::{FINEST_SCALE, POW10, Unit};
 use super::strategy::{Combine, Votes};
 use super::wide::Wide;
 use crate::value::Value;
@@ -35,10 +35,33 @@ impl Combine for Average {
 /// Exact where a decimal holds it. Else rounded half-even to 28 significant digits, yet to no more than 28 decimals
 /// and never in the integer digits, and kept within the smallest and the largest number.
 pub fn mean(numbers: &[Decimal]) -> Option<Decimal> {
+    short_mean(numbers).or_else(|| long_mean(numbers))
+}
+
+/// The mean, if 128 bits are enough to find it, as they are for most.
+fn short_mean(numbers: &[Decimal]) -> Option<Decimal> {
+    let scale = numbers.first()?.scale();
+    let mut sum = 0_i128;
+    for number in numbers.iter().take(SUMMANDS_OF_AN_I128) {
+        if number.scale() != scale {
+            return None;
+        }
+        sum += number.mantissa();
+    }
+    if numbers.len() > SUMMANDS_OF_AN_I128 {
+        return None;
+    }
+    // It needs no limits: the smallest and the largest number are among those a quotient is rounded to.
+    let magnitude = short_quotient(sum.unsigned_abs(), numbers.len() as u64, scale)?;
+    Some(if sum < 0 && !magnitude.is_zero() { -magnitude } else { magnitude })
+}
+
+/// The mean of any numbers.
+fn long_mean(numbers: &[Decimal]) -> Option<Decimal> {
     let (min, max) = (*numbers.iter().min()?, *numbers.iter().max()?);
     let (negative, sum) = sum(numbers);
     let count = numbers.len() as u64;
-    let magnitude = quotient(sum, count).expect(IN_RANGE);
+    let magnitude = quotient(sum, count, Unit::FINEST).expect(IN_RANGE);
     let mean = if negative { -magnitude } else { magnitude };
     Some(mean.clamp(min, max).normalize())
 }
@@ -53,17 +76,61 @@ fn sum(numbers: &[Decimal]) -> (bool, Wide) {
         }
         for (total, scale) in totals.into_iter().zip(0..).filter(|(total, _)| *total != 0) {
             let side = if total < 0 { &mut negative } else { &mut positive };
-            *side =
-                side.checked_add(units(total.unsigned_abs(), scale)).expect("a slice holds fewer than 2^59 decimals");
+            *side = side
+                .checked_add(Unit::FINEST.units(total.unsigned_abs(), scale))
+                .expect("a slice holds fewer than 2^59 decimals");
         }
     }
     (negative > positive, positive.abs_diff(negative))
 }
 
-/// The quotient of `sum` units of 10^-28 and `count`, not 0: exact where a decimal holds it, else rounded half-even to 28
-/// significant digits, yet never in the integer digits; `None` beyond the range of decimals.
-pub(super) fn quotient(sum: Wide, count: u64) -> Option<Decimal> {
-    exact_quotient(sum, count).or_else(|| rounded_quotient(sum, count))
+/// The quotient of `sum` units and `count`, not 0, without trailing zeros: exact where a decimal holds it, else rounded
+/// half-even to 28 significant digits, yet never in the integer digits; `None` beyond the range of decimals. The sum is
+/// below 2^195.
+pub(super) fn quotient(sum: Wide, count: u64, unit: Unit) -> Option<Decimal> {
+    if let Some(magnitude) = sum.to_u128()
+        && let Some(quotient) = short_quotient(magnitude, count, unit.scale)
+    {
+        return Some(quotient);
+    }
+    // In units of 10^-28.
+    let sum = sum.checked_mul_pow10(FINEST_SCALE - unit.scale)?;
+    exact_quotient(sum, count).or_else(|| rounded_quotient(sum, count)).map(|quotient| quotient.normalize())
+}
+
+/// The quotient of `magnitude` · 10^-`scale` and `count`, as [`quotient`] gives it, if 128 bits are enough to find it.
+fn short_quotient(magnitude: u128, count: u64, scale: u32) -> Option<Decimal> {
+    let decimal = |mantissa: u128, scale| {
+        let decimal = Decimal::try_from_i128_with_scale(i128::try_from(mantissa).ok()?, scale).ok()?;
+        Some(decimal.normalize())
+    };
+    let (whole, remainder) = div_rem(magnitude, count);
+    // Digit by digit: a quotient that ends does so after as many decimals more as its divisor has bits, or fewer.
+    let (mut quotient, mut rest) = (whole, remainder);
+    for more in 0..=count.ilog2() {
+        if rest == 0 {
+            return decimal(quotient, scale + more);
+        }
+        let ten_times = rest.checked_mul(10)?;
+        quotient = quotient.checked_mul(10)?.checked_add((ten_times / count).into())?;
+        rest = ten_times % count;
+    }
+    // It does not end: as many digits as are kept.
+    let digits = whole.checked_ilog10().map_or(0, |log| log + 1);
+    let more = SIGNIFICANT_DIGITS.checked_sub(digits)?.min(FINEST_SCALE - scale);
+    let (floor, rest) = div_rem(magnitude.checked_mul(POW10[more as usize])?, count);
+    let up = rest > count - rest || (rest == count - rest && floor % 2 == 1);
+    decimal(floor + u128::from(up), scale + more)
+}
+
+/// Quotient and remainder; most dividends are small.
+fn div_rem(dividend: u128, divisor: u64) -> (u128, u64) {
+    if let Ok(dividend) = u64::try_from(dividend) {
+        return ((dividend / divisor).into(), dividend % divisor);
+    }
+    let wide = u128::from(divisor);
+    let quotient = dividend / wide;
+    (quotient, (dividend - quotient * wide) as u64)
 }
 
 /// The quotient of `sum` units of 10^-28 and `count`, if a decimal holds it exactly.
@@ -152,6 +219,29 @@ mod tests {
     fn a_mean_stays_within_its_inputs_though_they_have_more_digits_than_it_keeps() {
         let numbers = decimals("1.2345678901234567890123456786 1.2345678901234567890123456787");
         assert_eq!(mean(&numbers), Some(number("1.2345678901234567890123456787")));
+    }
+
+    #[test]
+    fn the_short_way_leads_where_the_long_one_does() {
+        for numbers in [
+            "1.00 2.00 4.00",
+            "1 2 4 8 16 32 65",
+            "-7 -7 -8",
+            "9999999999999999999999999998 9999999999999999999999999999 9999999999999999999999999999",
+            "0.0000000000000000000000000001 0.0000000000000000000000000001 0.0000000000000000000000000002",
+            "3 3 3 3 3 3 3 4",
+            // Too little to be told from zero, which has no sign.
+            "-0.0000000000000000000000000001 -0.0000000000000000000000000001 0.0000000000000000000000000001",
+            "0 0 0",
+        ] {
+            let numbers = decimals(numbers);
+            let short = short_mean(&numbers);
+            assert!(short.is_some(), "{numbers:?}");
+            assert_eq!(short.map(|mean| mean.to_string()), long_mean(&numbers).map(|mean| mean.to_string()));
+        }
+        for too_long in ["1.0 2", "79228162514264337593543950334 79228162514264337593543950335"] {
+            assert_eq!(short_mean(&decimals(too_long)), None, "{too_long}");
+        }
     }
 
     #[test]

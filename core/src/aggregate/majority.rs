@@ -6,7 +6,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::Rule;
 use super::median::median;
-use super::scaled::distance;
+use super::scaled::Unit;
 use super::strategy::{Combine, Votes};
 use crate::value::Value;
 
@@ -60,7 +60,7 @@ fn majority(numbers: &mut [Decimal], texts: &mut [Arc<str>], precision: u32) -> 
         Value::Text(Arc::clone(most_frequent(texts, votes).next()?))
     } else {
         let median = median?;
-        Value::Number(*most_frequent(numbers, votes).min_by_key(|number| distance(**number, median))?)
+        Value::Number(*most_frequent(numbers, votes).min_by_key(|number| Unit::FINEST.distance(**number, median))?)
     };
     Some((winner, ties > 1))
 }

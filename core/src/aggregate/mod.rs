@@ -24,6 +24,7 @@ pub use self::median::median;
 pub use self::millionths::Millionths;
 use self::outlier::Fence;
 pub use self::outlier::{InvalidOutlierRule, OutlierRule};
+use self::scaled::Unit;
 pub use self::spread::Spread;
 use self::strategy::Votes;
 pub use self::strategy::{Strategy, UnknownStrategy};
@@ -186,14 +187,12 @@ impl Aggregator {
 
         let strategy = rule.strategy.implementation();
         self.take_used();
-        let spread =
-            if self.texts.is_empty() { Spread::of(&mut self.decimals, &mut self.distances) } else { None };
+        let spread = if self.texts.is_empty() { Spread::of(&mut self.decimals, &mut self.distances) } else { None };
         if strategy.uses_weights() {
             self.weighted.clear();
             self.weighted.extend(self.numbers.iter().map(|used| (used.number, used.weight)));
         }
-        let votes =
-            Votes { numbers: &mut self.decimals, weighted: &mut self.weighted, texts: &mut self.texts };
+        let votes = Votes { numbers: &mut self.decimals, weighted: &mut self.weighted, texts: &mut self.texts };
         let Some((value, tie)) = strategy.combine(votes, rule) else {
             return Err(AggregateError::NoValues { excluded });
         };
@@ -259,10 +258,10 @@ impl Aggregator {
             Value::Number(answer) => {
                 let strategy = rule.strategy.implementation();
                 let tolerance = rule.tolerance.unwrap_or_else(|| strategy.default_tolerance());
-                let Some(limit) = outlier::fraction_of(*answer, tolerance) else { return self.numbers.len() };
-                let agrees = |used: &&Number| {
-                    scaled::distance(strategy.compared(used.number, rule), *answer) <= limit
-                };
+                let unit = Unit::of(&self.decimals).and(*answer);
+                let limit = outlier::fraction_of(*answer, tolerance, unit);
+                let Some(limit) = limit else { return self.numbers.len() };
+                let agrees = |used: &&Number| unit.distance(strategy.compared(used.number, rule), *answer) <= limit;
                 self.numbers.iter().filter(agrees).count()
             }
         }
@@ -298,7 +297,11 @@ mod tests {
     }
 
     fn run(strategy: Strategy, max_deviation: Option<&str>, values: &[Value]) -> Result<Aggregate, AggregateError> {
-        let rule = Rule { strategy, max_deviation: max_deviation.map(|rule| rule.parse().expect("a rule")), ..Rule::default() };
+        let rule = Rule {
+            strategy,
+            max_deviation: max_deviation.map(|rule| rule.parse().expect("a rule")),
+            ..Rule::default()
+        };
         aggregate(&rule, &values.iter().collect::<Vec<_>>())
     }
 
@@ -380,7 +383,8 @@ mod tests {
     #[test]
     fn too_little_agreement_is_a_dispute() {
         let values: Vec<Value> = decimals("10 10 20").into_iter().map(Value::Number).collect();
-        for (least, disputed) in [(None, false), (Some(666_666), false), (Some(666_667), true), (Some(1_000_000), true)] {
+        for (least, disputed) in [(None, false), (Some(666_666), false), (Some(666_667), true), (Some(1_000_000), true)]
+        {
             let min_agreement = least.map(Millionths::new);
             let rule = Rule { strategy: Strategy::Median, min_agreement, ..Rule::default() };
             let aggregate = aggregate(&rule, &values.iter().collect::<Vec<_>>()).expect("numbers");
@@ -398,9 +402,8 @@ mod tests {
         for strategy in Strategy::ALL.iter().copied() {
             let rule = Rule { strategy, ..Rule::default() };
             let mut aggregator = Aggregator::default();
-            let [even, heavy] = [[1, 1, 1], [1, 1, 5]].map(|weights| {
-                aggregator.aggregate(&rule, candidates(weights)).expect("numbers").value
-            });
+            let [even, heavy] = [[1, 1, 1], [1, 1, 5]]
+                .map(|weights| aggregator.aggregate(&rule, candidates(weights)).expect("numbers").value);
             assert_eq!(even != heavy, strategy.uses_weights(), "{strategy}");
         }
     }

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::Millionths;
 use super::median::median;
-use super::scaled::{FINEST_SCALE, distance};
+use super::scaled::Unit;
 use super::spread::{Quartiles, twice_the_mad};
 use super::wide::Wide;
 use crate::value::Value;
@@ -72,35 +72,37 @@ impl fmt::Display for OutlierRule {
 pub(super) enum Fence {
     /// Nowhere.
     None,
-    /// Outliers are those farther from the center than `limit`, once the distance is taken `parts` times.
-    Around { center: Decimal, parts: u64, limit: Wide },
+    /// Outliers are those farther from the center than `limit` units, once the distance is taken `parts` times.
+    Around { center: Decimal, unit: Unit, parts: u64, limit: Wide },
     /// Outliers are those whose distance above the origin, taken `parts` times, is beyond these.
-    Between { origin: Decimal, parts: u64, low: Option<Wide>, high: Wide },
+    Between { origin: Decimal, unit: Unit, parts: u64, low: Option<Wide>, high: Wide },
 }
 
 impl Fence {
     /// The fence of `rule` around `numbers`, which it reorders. `distances` is overwritten.
     pub(super) fn of(rule: OutlierRule, numbers: &mut [Decimal], distances: &mut Vec<Wide>) -> Self {
         let Some(center) = median(numbers) else { return Self::None };
+        let unit = Unit::of(numbers).and(center);
         match rule {
-            OutlierRule::Relative(fraction) => match fraction_of(center, fraction) {
+            OutlierRule::Relative(fraction) => match fraction_of(center, fraction, unit) {
                 None => Self::None,
-                Some(limit) => Self::Around { center, parts: 1, limit },
+                Some(limit) => Self::Around { center, unit, parts: 1, limit },
             },
             OutlierRule::Mad(times) => {
-                let mad = twice_the_mad(numbers, center, distances);
+                let mad = twice_the_mad(numbers, center, unit, distances);
                 let limit = mad.checked_mul(times.get()).and_then(|product| product.checked_mul(MAD_SCALE));
-                Self::Around { center, parts: 2 * MAD_PARTS, limit: limit.expect(IN_RANGE) }
+                Self::Around { center, unit, parts: 2 * MAD_PARTS, limit: limit.expect(IN_RANGE) }
             }
             OutlierRule::Iqr(times) => {
-                let Some(Quartiles { origin, first, third }) = Quartiles::of(numbers) else { return Self::None };
+                let Some(Quartiles { origin, unit, first, third }) = Quartiles::of(numbers) else { return Self::None };
                 // Quartiles come four times, the factor a million times.
                 let parts = Millionths::ONE.get();
                 let times_parts = |offset: Wide| offset.checked_mul(parts).expect(IN_RANGE);
                 let reach = third.abs_diff(first).checked_mul(times.get()).expect(IN_RANGE);
                 let (first, third) = (times_parts(first), times_parts(third));
                 let low = (first >= reach).then(|| first.abs_diff(reach));
-                Self::Between { origin, parts: 4 * parts, low, high: third.checked_add(reach).expect(IN_RANGE) }
+                let high = third.checked_add(reach).expect(IN_RANGE);
+                Self::Between { origin, unit, parts: 4 * parts, low, high }
             }
         }
     }
@@ -110,31 +112,31 @@ impl Fence {
         let times = |distance: Wide, parts: u64| distance.checked_mul(parts).expect(IN_RANGE);
         match *self {
             Self::None => false,
-            Self::Around { center, parts: 1, limit } => distance(number, center) > limit,
-            Self::Around { center, parts, limit } => times(distance(number, center), parts) > limit,
-            Self::Between { origin, parts, low, high } => {
-                let offset = times(distance(number, origin), parts);
+            Self::Around { center, unit, parts: 1, limit } => unit.distance(number, center) > limit,
+            Self::Around { center, unit, parts, limit } => times(unit.distance(number, center), parts) > limit,
+            Self::Between { origin, unit, parts, low, high } => {
+                let offset = times(unit.distance(number, origin), parts);
                 offset > high || low.is_some_and(|low| offset < low)
             }
         }
     }
 }
 
-/// The largest distance in units of 10^-28 that is no more than `fraction` · |`of`|; `None` if every distance is less.
-/// A negative fraction counts as 0.
-pub(super) fn fraction_of(of: Decimal, fraction: Decimal) -> Option<Wide> {
+/// The largest distance in units that is no more than `fraction` · |`of`|; `None` if every distance is less. A negative
+/// fraction counts as 0.
+pub(super) fn fraction_of(of: Decimal, fraction: Decimal, unit: Unit) -> Option<Wide> {
     let fraction = fraction.max(Decimal::ZERO);
     let product = Wide::product(fraction.mantissa().unsigned_abs(), of.mantissa().unsigned_abs());
     // Distances are whole, so what is rounded off here decides none.
     match fraction.scale() + of.scale() {
-        scale @ ..=FINEST_SCALE => product.checked_mul_pow10(FINEST_SCALE - scale),
-        scale => Some(product.div_pow10(scale - FINEST_SCALE)),
+        scale if scale <= unit.scale => product.checked_mul_pow10(unit.scale - scale),
+        scale => Some(product.div_pow10(scale - unit.scale)),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{decimals, number};
+    use super::super::tests::decimals;
     use super::*;
 
     /// The positions of the outliers.
@@ -222,7 +224,8 @@ mod tests {
         for text in ["0.05", "0", "mad:5", "mad:2.5", "iqr:1.5", "iqr:0.000001"] {
             assert_eq!(text.parse::<OutlierRule>().map(|rule| rule.to_string()).as_deref(), Ok(text));
         }
-        for text in ["", "mad", "mad:", "mad:-1", "mad:1e7", "mad:0.0000001", "sd:3", "iqr:x", "mad:1:2", "MAD:3", "5%"] {
+        for text in ["", "mad", "mad:", "mad:-1", "mad:1e7", "mad:0.0000001", "sd:3", "iqr:x", "mad:1:2", "MAD:3", "5%"]
+        {
             assert_eq!(text.parse::<OutlierRule>(), Err(InvalidOutlierRule), "{text}");
         }
     }

@@ -1,4 +1,4 @@
-//! Decimals as whole multiples of 10^-28, where sums and distances are exact whatever the scales.
+//! Decimals as whole multiples of a power of ten, where sums and distances are exact whatever the scales.
 
 use rust_decimal::Decimal;
 
@@ -7,13 +7,8 @@ use super::wide::Wide;
 /// Decimals of the finest decimal, 28.
 pub(super) const FINEST_SCALE: u32 = Decimal::MAX_SCALE;
 
-/// `magnitude` · 10^-`scale` in units of 10^-28. The scale is at most 28, and 2^128 · 10^28 is below 2^222.
-pub(super) fn units(magnitude: u128, scale: u32) -> Wide {
-    Wide::product(magnitude, POW10[(FINEST_SCALE - scale) as usize])
-}
-
 /// The powers of ten up to 10^28.
-const POW10: [u128; FINEST_SCALE as usize + 1] = {
+pub(super) const POW10: [u128; FINEST_SCALE as usize + 1] = {
     let mut powers = [1; FINEST_SCALE as usize + 1];
     let mut exponent = 1;
     while exponent < powers.len() {
@@ -23,17 +18,48 @@ const POW10: [u128; FINEST_SCALE as usize + 1] = {
     powers
 };
 
-/// The exact distance of two decimals in units of 10^-28, below 2^191.
-pub(super) fn distance(a: Decimal, b: Decimal) -> Wide {
-    if a.scale() == b.scale() {
-        // As most do that come from one kind of source.
-        return units((a.mantissa() - b.mantissa()).unsigned_abs(), a.scale());
+/// A power of ten of which some decimals are whole multiples. The coarser it is, the smaller are the multiples and the
+/// faster is what is done with them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unit {
+    /// The unit is 10^-scale.
+    pub(super) scale: u32,
+}
+
+impl Unit {
+    /// The unit of every decimal.
+    pub(super) const FINEST: Self = Self { scale: FINEST_SCALE };
+
+    /// The unit of these decimals.
+    pub(super) fn of(numbers: &[Decimal]) -> Self {
+        Self { scale: numbers.iter().map(Decimal::scale).max().unwrap_or(0) }
     }
-    let [a_units, b_units] = [a, b].map(|number| units(number.mantissa().unsigned_abs(), number.scale()));
-    if a.is_sign_negative() == b.is_sign_negative() {
-        a_units.abs_diff(b_units)
-    } else {
-        a_units.checked_add(b_units).expect("190 + 1 bits are less than 256")
+
+    /// The unit of one decimal more.
+    pub(super) fn and(self, number: Decimal) -> Self {
+        Self { scale: self.scale.max(number.scale()) }
+    }
+
+    /// `magnitude` · 10^-`scale` in this unit. The scale is at most this unit's, and 2^128 · 10^28 is below 2^222.
+    pub(super) fn units(self, magnitude: u128, scale: u32) -> Wide {
+        if scale == self.scale {
+            return Wide::from(magnitude);
+        }
+        Wide::product(magnitude, POW10[(self.scale - scale) as usize])
+    }
+
+    /// The exact distance of two decimals in this unit, which is one of both: below 2^191.
+    pub(super) fn distance(self, a: Decimal, b: Decimal) -> Wide {
+        if a.scale() == b.scale() {
+            // As most do that come from one kind of source.
+            return self.units((a.mantissa() - b.mantissa()).unsigned_abs(), a.scale());
+        }
+        let [a_units, b_units] = [a, b].map(|number| self.units(number.mantissa().unsigned_abs(), number.scale()));
+        if a.is_sign_negative() == b.is_sign_negative() {
+            a_units.abs_diff(b_units)
+        } else {
+            a_units.checked_add(b_units).expect("190 + 1 bits are less than 256")
+        }
     }
 }
 
@@ -45,11 +71,22 @@ mod tests {
     fn a_distance_is_exact_across_signs_and_scales() {
         let one = Decimal::ONE;
         let least = Decimal::new(1, 28);
+        let distance = |a: Decimal, b: Decimal| Unit::FINEST.distance(a, b);
+        let most = Unit::FINEST.units((1 << 96) - 1, 0);
         assert_eq!(distance(least, Decimal::ZERO), Wide::from(1));
         assert_eq!(distance(-least, least), Wide::from(2));
         assert_eq!(distance(Decimal::new(-15, 1), Decimal::new(-150, 2)), Wide::ZERO);
-        assert_eq!(distance(one, -one), units(2, 0));
-        assert_eq!(distance(Decimal::MAX, Decimal::MIN), units(2 * ((1 << 96) - 1), 0));
-        assert_eq!(distance(Decimal::MAX, least).checked_add(Wide::from(1)), Some(units((1 << 96) - 1, 0)));
+        assert_eq!(distance(one, -one), Unit::FINEST.units(2, 0));
+        assert_eq!(Some(distance(Decimal::MAX, Decimal::MIN)), most.checked_add(most));
+        assert_eq!(distance(Decimal::MAX, least).checked_add(Wide::from(1)), Some(most));
+    }
+
+    #[test]
+    fn a_unit_is_as_coarse_as_its_decimals_allow() {
+        let (a, b) = (Decimal::new(15, 1), Decimal::new(-150, 3));
+        assert_eq!(Unit::of(&[a, b]), Unit { scale: 3 });
+        assert_eq!(Unit::of(&[]).and(a), Unit { scale: 1 });
+        assert_eq!(Unit::of(&[a, b]).distance(a, b), Wide::from(1650));
+        assert_eq!(Unit { scale: 5 }.distance(a, a + Decimal::ONE), Wide::from(100_000));
     }
 }

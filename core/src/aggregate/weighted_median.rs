@@ -68,7 +68,8 @@ mod tests {
             ("1 9", "0 0.000001", "9"),
             ("7.50", "3", "7.5"),
         ] {
-            let weights = decimals(weights).into_iter().map(|weight| Millionths::from_decimal(weight).expect("a factor"));
+            let weights =
+                decimals(weights).into_iter().map(|weight| Millionths::from_decimal(weight).expect("a factor"));
             let mut weighted: Vec<_> = decimals(numbers).into_iter().zip(weights).collect();
             assert_eq!(weighted_median(&mut weighted), Some(number(expected)), "{numbers} of {weighted:?}");
         }

@@ -14,7 +14,7 @@ mod status;
 pub use error::ApiError;
 pub use outcome::OutcomeBody;
 pub use rate_limit::{RateLimit, RateLimiter};
-pub use request::{MAX_BODY_BYTES, RequestBody};
+pub use request::{MAX_BODY_BYTES, Question, RequestBody};
 pub use serve::{Peer, ServeLimits, serve};
 
 use std::sync::Arc;

@@ -67,10 +67,33 @@ pub struct RequestBody<'a> {
 }
 
 /// A request as the coordinator takes it.
-struct Question {
-    id: Option<RequestId>,
-    query: Query,
-    overrides: Overrides,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The caller's name for the request.
+    pub id: Option<RequestId>,
+    /// What is asked.
+    pub query: Query,
+    /// The request's own policy, which the coordinator holds to its limits.
+    pub overrides: Overrides,
+}
+
+impl Question {
+    /// Reads the body of a request.
+    ///
+    /// # Errors
+    /// [`ApiError`], which says what is wrong with it.
+    pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        if body.is_empty() {
+            return Err(ApiError::invalid(r#"the body is empty; send JSON such as {"query": "BTC/USD"}"#));
+        }
+        let not_a_request = |error: serde_json::Error| ApiError::invalid(format!("the body is not a request: {error}"));
+        let request: RequestBody = serde_json::from_slice(body).map_err(not_a_request)?;
+        // Fields that are ignored are skipped at any depth; reading them as values holds them to a depth, too.
+        if body.iter().filter(|byte| matches!(byte, b'[' | b'{')).count() > MAX_DEPTH {
+            serde_json::from_slice::<serde_json::Value>(body).map_err(not_a_request)?;
+        }
+        request.question()
+    }
 }
 
 impl RequestBody<'_> {
@@ -128,7 +151,7 @@ pub(super) async fn ask(
         limiter.check(client).map_err(ApiError::rate_limited)?;
     }
     let body = read_body(&headers, body).await?;
-    let question = parse(&body)?;
+    let question = Question::parse(&body)?;
     // An id that the coordinator draws is known with the answer.
     let span = if let Some(id) = &question.id {
         info_span!("request", %id, query = %question.query)
@@ -162,19 +185,6 @@ async fn answer(api: &Api, question: Question) -> Result<Response, ApiError> {
         Ok(answer) => Ok(json(StatusCode::OK, &OutcomeBody::of(&outcome, answer))),
         Err(failure) => Err(ApiError::failed(*failure, Arc::clone(&outcome))),
     }
-}
-
-fn parse(body: &[u8]) -> Result<Question, ApiError> {
-    if body.is_empty() {
-        return Err(ApiError::invalid(r#"the body is empty; send JSON such as {"query": "BTC/USD"}"#));
-    }
-    let not_a_request = |error: serde_json::Error| ApiError::invalid(format!("the body is not a request: {error}"));
-    let request: RequestBody = serde_json::from_slice(body).map_err(not_a_request)?;
-    // Fields that are ignored are skipped at any depth; reading them as values holds them to a depth, too.
-    if body.iter().filter(|byte| matches!(byte, b'[' | b'{')).count() > MAX_DEPTH {
-        serde_json::from_slice::<serde_json::Value>(body).map_err(not_a_request)?;
-    }
-    request.question()
 }
 
 async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {

@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_file_has_a_bounded_number_of_policies() {
-        let policies = |n: usize| (0..n).map(|n| format!("[[policy]]\nquery = \"{n}\"\n")).collect::<String>();
+        let policies = |n: usize| (0..n).map(|n| format!("[[policy]]\nquery = \"{n}\"\n")).collect::<Vec<_>>().concat();
         assert_eq!(parse(&policies(MAX_POLICIES)).map(|file| file.policies.len()), Ok(MAX_POLICIES));
         let error = parse(&policies(MAX_POLICIES + 1)).expect_err("one too many").to_string();
         assert!(error.starts_with("p.toml:2001:1: a file has at most 1000 policies"), "{error}");

@@ -5,37 +5,12 @@ use std::time::{Duration, Instant};
 
 use quorate_core::coordinator::Config;
 use quorate_core::value::Value;
-use quorate_runtime::bus::local::LocalBus;
-use quorate_runtime::bus::nats::{NatsBus, NatsConfig};
 use quorate_runtime::bus::{Bus, Subscription as _};
-use quorate_testing::NatsServer;
 use serde_json::{Value as Json, json};
 
-use crate::support::{Scripted, Setup, TestCoordinator, delayed, failing, number, until, worker};
-
-/// Runs a check on the bus within the process and on a NATS server. `connect` makes one more connection.
-macro_rules! on_both_buses {
-    ($($check:ident,)*) => {
-        mod local {
-            use super::*;
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $check() {
-                let broker = LocalBus::new();
-                super::$check(move || broker.connection()).await;
-            })*
-        }
-        mod nats {
-            use super::*;
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $check() {
-                let server = NatsServer::start();
-                let url = server.url();
-                super::$check(move || NatsBus::connect(NatsConfig::new(&url)).expect("a good address")).await;
-                drop(server);
-            })*
-        }
-    };
-}
+use crate::support::{
+    Scripted, Setup, TestCoordinator, delayed, failing, number, on_both_buses, responses, until, worker,
+};
 
 on_both_buses! {
     every_worker_is_in_the_answer,
@@ -64,7 +39,9 @@ async fn every_worker_is_in_the_answer<B: Bus>(connect: impl Fn() -> B) {
     assert_eq!(body["status"], "complete");
     assert_eq!(body["reliability_note"], "All workers responded successfully");
     assert_eq!((&body["expected"], &body["succeeded"], &body["failed"]), (&json!(3), &json!(3), &json!(0)));
-    assert_eq!(body["spread"], json!({"min": 10, "max": 60.5}));
+    assert_eq!(body["spread"], json!({"min": 10, "max": 60.5, "interquartile": 25.25, "mad": 10}));
+    assert_eq!(body["agreement"], json!(0.333_333));
+    assert_eq!(body["workers"], json!(["a", "b", "c"].map(|id| json!({"worker_id": id, "fate": "used"}))));
     let names: Vec<&str> = responses(&body).iter().map(|response| response["worker_id"].as_str().unwrap()).collect();
     assert_eq!(names, ["a", "b", "c"]);
     for response in responses(&body) {
@@ -251,8 +228,4 @@ async fn a_retry_joins_replays_or_conflicts<B: Bus>(connect: impl Fn() -> B) {
     assert_eq!(coordinator.counter("requests_accepted").await, 1);
     assert_eq!(coordinator.counter("requests_joined").await, 1);
     assert_eq!(coordinator.counter("requests_replayed").await, 1);
-}
-
-fn responses(body: &Json) -> &Vec<Json> {
-    body["worker_responses"].as_array().unwrap_or_else(|| panic!("no responses in {body}"))
 }

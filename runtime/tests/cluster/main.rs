@@ -6,3 +6,4 @@ mod hostile;
 mod lifecycle;
 mod nats;
 mod support;
+mod trust;

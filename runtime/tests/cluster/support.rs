@@ -60,7 +60,7 @@ pub(crate) fn delayed(text: &'static str, delay: Duration) -> impl Source {
 
 /// A source that always fails.
 pub(crate) fn failing(why: &'static str) -> impl Source {
-    Scripted { delay: Duration::ZERO, answer: move |_: &str| Err(SourceError::Failed(why.to_owned())) }
+    Scripted { delay: Duration::ZERO, answer: move |_: &str| Err::<Value, _>(SourceError::Failed(why.to_owned())) }
 }
 
 /// A running worker.
@@ -244,3 +244,33 @@ pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
+
+/// The results in an answer.
+pub(crate) fn responses(body: &Json) -> &Vec<Json> {
+    body["worker_responses"].as_array().unwrap_or_else(|| panic!("no responses in {body}"))
+}
+
+/// Runs a check on the bus within the process and on a NATS server. `connect` makes one more connection.
+macro_rules! on_both_buses {
+    ($($check:ident,)*) => {
+        mod local {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $check() {
+                let broker = quorate_runtime::bus::local::LocalBus::new();
+                super::$check(move || broker.connection()).await;
+            })*
+        }
+        mod nats {
+            use quorate_runtime::bus::nats::{NatsBus, NatsConfig};
+
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $check() {
+                let server = quorate_testing::NatsServer::start();
+                let url = server.url();
+                super::$check(move || NatsBus::connect(NatsConfig::new(&url)).expect("a good address")).await;
+                drop(server);
+            })*
+        }
+    };
+}
+pub(crate) use on_both_buses;

@@ -15,7 +15,7 @@ use rust_decimal::Decimal;
 /// One step. What it refers to is counted back from the latest there is by then, so that steps keep their meaning when
 /// others are left out.
 #[derive(Clone, Debug)]
-pub(crate) enum Step {
+pub(super) enum Step {
     Submit {
         id: Option<u8>,
         query: u8,
@@ -60,7 +60,7 @@ pub(crate) enum Step {
 
 /// What a result came on.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Subject {
+pub(super) enum Subject {
     Own,
     Shared,
     Other,
@@ -68,7 +68,7 @@ pub(crate) enum Subject {
 
 /// How the clock moves before a step.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Clock {
+pub(super) enum Clock {
     /// By so much, and the machine is woken whenever it asks for it.
     Wait(Duration),
     /// By so much at one go.
@@ -81,7 +81,7 @@ pub(crate) enum Clock {
     BeforeTheEnd(Duration),
 }
 
-pub(crate) fn worker(index: u8) -> WorkerId {
+pub(super) fn worker(index: u8) -> WorkerId {
     WorkerId::new(["w0", "w1", "w2", "w3", "w4", "w5"][usize::from(index) % 6]).expect("a worker id")
 }
 
@@ -223,8 +223,13 @@ fn clock() -> impl Strategy<Value = Clock> {
     ]
 }
 
-pub(crate) fn timed_step() -> impl Strategy<Value = (Clock, Step)> {
-    (clock(), step())
+/// A step and how the clock moves before it.
+#[derive(Clone, Debug)]
+pub struct TimedStep(pub(super) Clock, pub(super) Step);
+
+/// Any steps: up to 300 of them.
+pub fn steps() -> impl Strategy<Value = Vec<TimedStep>> {
+    prop::collection::vec((clock(), step()).prop_map(|(clock, step)| TimedStep(clock, step)), 0..300)
 }
 
 prop_compose! {
@@ -268,7 +273,7 @@ fn roomy(least: u32, most: u32) -> impl Strategy<Value = u32> {
 }
 
 /// Small limits and short waits, none of them and zero included.
-pub(crate) fn config() -> impl Strategy<Value = Config> {
+pub fn config() -> impl Strategy<Value = Config> {
     let small = (roomy(0, 8), roomy(0, 4), roomy(0, 16), roomy(0, 8));
     let presence = prop_oneof![millis(0..3000), Just(Duration::from_mins(1))];
     let redispatch = prop_oneof![Just(0_u32), 1_u32..1000, 1000_u32..3000];

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
+use crate::{CoordinatorModel, Divergence};
 use quorate_core::Coordinator;
 use quorate_core::aggregate::Exclusion;
 use quorate_core::coordinator::{
@@ -11,13 +12,13 @@ use quorate_core::coordinator::{
 use quorate_core::id::{RequestId, TaskId, Ticket};
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
-use quorate_model::{CoordinatorModel, Divergence};
 
-use crate::steps::{Clock, Step, Subject, worker};
+use super::steps::{Clock, Step, Subject, TimedStep, worker};
 
 /// The machine beside its model, and a record of what went in and came out.
-pub(crate) struct Run {
-    pub(crate) coordinator: Coordinator,
+#[derive(Debug)]
+pub struct Run {
+    coordinator: Coordinator,
     model: CoordinatorModel,
     config: Config,
     seed: u64,
@@ -37,7 +38,23 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    pub(crate) fn new(config: Config, seed: u64) -> Self {
+    /// Takes all steps and lets everything end.
+    ///
+    /// # Errors
+    /// [`Divergence`] if the machine does something else than its model.
+    ///
+    /// # Panics
+    /// If the machine breaks a promise that needs no model.
+    pub fn play(config: Config, seed: u64, steps: &[TimedStep]) -> Result<Self, Divergence> {
+        let mut run = Self::new(config, seed);
+        for TimedStep(clock, step) in steps {
+            run.take(*clock, step)?;
+        }
+        run.finish()?;
+        Ok(run)
+    }
+
+    fn new(config: Config, seed: u64) -> Self {
         let mut run = Self {
             coordinator: Coordinator::new(config.clone(), seed),
             model: CoordinatorModel::new(config.clone()),
@@ -63,13 +80,14 @@ impl Run {
         run
     }
 
-    /// How often the machine was handed something.
-    pub(crate) fn transitions(&self) -> u64 {
-        self.inputs.len() as u64
+    /// What the machine counted, how often it was handed something, and how often an answer or a failure rested on what
+    /// the counters do not tell.
+    pub fn reached(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let transitions = ("transitions", self.inputs.len() as u64);
+        self.coordinator.counters().iter().chain(self.evidence()).chain([transitions])
     }
 
-    /// How often an answer or a failure rested on what the counters do not tell.
-    pub(crate) fn evidence(&self) -> impl Iterator<Item = (&'static str, u64)> {
+    fn evidence(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let outcomes = || {
             self.outputs.iter().filter_map(|output| match output {
                 Output::Answer { reply: Ok(outcome), .. } => Some(outcome),
@@ -150,7 +168,7 @@ impl Run {
         Ok(())
     }
 
-    pub(crate) fn take(&mut self, clock: Clock, step: &Step) -> Result<(), Divergence> {
+    fn take(&mut self, clock: Clock, step: &Step) -> Result<(), Divergence> {
         let at = match clock {
             Clock::Wait(wait) => {
                 self.advance(self.now.after(wait))?;
@@ -254,7 +272,7 @@ impl Run {
     }
 
     /// Everything ends by itself, and everything that came was counted once.
-    pub(crate) fn finish(&mut self) -> Result<(), Divergence> {
+    fn finish(&mut self) -> Result<(), Divergence> {
         self.advance(self.now.after(Duration::from_hours(1)))?;
         assert_eq!((self.coordinator.in_flight(), self.coordinator.remembered()), (0, 0));
         assert!(self.waiting.is_empty(), "never answered: {:?}", self.waiting);
@@ -279,7 +297,7 @@ impl Run {
     }
 
     /// Whether another machine puts out the same for the same inputs.
-    pub(crate) fn replays(self) -> bool {
+    pub fn replays(self) -> bool {
         let mut again = Coordinator::new(self.config, self.seed);
         let mut outputs = self.outputs.into_iter();
         for (at, input) in self.inputs {

@@ -2,9 +2,6 @@
 //!
 //! `PROPTEST_CASES` sets how many sequences of inputs are tried.
 
-mod run;
-mod steps;
-
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -12,7 +9,7 @@ use std::time::Instant;
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestError, TestRunner};
 
-use run::Run;
+use quorate_model::arbitrary::{self, Run};
 
 /// Enough for every counter to be reached many times over, in a few seconds.
 const CASES: u32 = 4000;
@@ -24,14 +21,11 @@ fn whatever_happens_the_coordinator_does_what_its_model_does() {
     let config = ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 50_000, ..Default::default() };
     let reached: RefCell<BTreeMap<&'static str, u64>> = RefCell::default();
     let began = Instant::now();
-    let case = (steps::config(), any::<u64>(), prop::collection::vec(steps::timed_step(), 0..300));
+    let case = (arbitrary::config(), any::<u64>(), arbitrary::steps());
     let checked = TestRunner::new(config).run(&case, |(config, seed, steps)| {
-        let mut run = Run::new(config, seed);
-        let ran = steps.iter().try_for_each(|(clock, step)| run.take(*clock, step)).and_then(|()| run.finish());
-        ran.map_err(|divergence| TestCaseError::fail(divergence.to_string()))?;
+        let run = Run::play(config, seed, &steps).map_err(|divergence| TestCaseError::fail(divergence.to_string()))?;
         let mut reached = reached.borrow_mut();
-        let others = run.evidence().chain([("transitions", run.transitions())]);
-        for (name, count) in run.coordinator.counters().iter().chain(others) {
+        for (name, count) in run.reached() {
             *reached.entry(name).or_default() += count;
         }
         prop_assert!(run.replays(), "a recording must replay to the same outputs");

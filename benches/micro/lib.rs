@@ -1,0 +1,1 @@
+//! The benchmarks are in `benches/`; there is nothing here that anybody could use.

@@ -1,0 +1,8 @@
+//! What can come from outside, for tests and fuzzers: the likely, the unlikely and the absurd.
+
+pub mod aggregation;
+mod run;
+mod steps;
+
+pub use run::Run;
+pub use steps::{TimedStep, config, steps};

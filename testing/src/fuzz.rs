@@ -1,0 +1,132 @@
+//! What fuzzers feed: each function takes any bytes, and panics if what takes them is wrong about them.
+//!
+//! `fuzz/` lets libFuzzer look for such bytes; a test here plays again what is kept in `fuzz/corpus/` and
+//! `fuzz/regressions/`.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use proptest::strategy::{Strategy, ValueTree as _};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use quorate_core::coordinator;
+use quorate_core::id::TaskId;
+use quorate_core::policy::{Limits, Policy};
+use quorate_core::worker::WorkResult;
+use quorate_model::aggregate::aggregate_candidates;
+use quorate_model::arbitrary;
+use quorate_runtime::http::Question;
+use quorate_runtime::policies::PolicyFile;
+use quorate_runtime::wire;
+
+/// One function, with the name its corpus has.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every function, in the order of their names.
+pub const TARGETS: [Target; 6] = [
+    ("aggregation", aggregation),
+    ("coordinator", coordinator),
+    ("policy_file", policy_file),
+    ("request_body", request_body),
+    ("wire_result", wire_result),
+    ("wire_task", wire_task),
+];
+
+/// A task that is taken is the same after it was written and read again.
+pub fn wire_task(data: &[u8]) {
+    let Ok(task) = wire::decode_task(data, Some("_INBOX.a.7")) else { return };
+    let sent = coordinator::Task {
+        id: TaskId(7),
+        request: task.request.clone(),
+        query: task.query.clone(),
+        ttl: task.ttl.unwrap_or(Duration::ZERO),
+        attempt: 1,
+    };
+    let again = wire::decode_task(&wire::encode_task(&sent), Some("_INBOX.a.7")).expect("what was taken is a task");
+    assert_eq!((&again.request, &again.query, &again.reply), (&task.request, &task.query, &task.reply));
+    assert_eq!(again.ttl, Some(task.ttl.unwrap_or(Duration::ZERO)));
+}
+
+/// A result that is taken is the same after it was written and read again.
+pub fn wire_result(data: &[u8]) {
+    let now = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    let Ok(result) = wire::decode_result(data, Some(TaskId(7)), now) else { return };
+    let sent = WorkResult {
+        request: result.request.clone(),
+        reply: None,
+        observed: result.observed.clone(),
+        response_time: result.response_time,
+        age: result.age,
+    };
+    let again = wire::decode_result(&wire::encode_result(&result.worker, &sent), Some(TaskId(7)), now);
+    let again = again.expect("what was taken is a result");
+    assert_eq!((&again.worker, &again.request), (&result.worker, &result.request));
+    assert_eq!(again.response_time, result.response_time);
+    match (&again.observed, &result.observed) {
+        (Ok(again), Ok(value)) => assert_eq!(again, value),
+        // An empty word on what went wrong is written as one that says at least that.
+        (Err(again), Err(error)) => assert!(again == error || error.is_empty()),
+        _ => panic!("{:?} became {:?}", result.observed, again.observed),
+    }
+    // An age is sent in whole milliseconds.
+    let millis = |age: Option<Duration>| age.map(|age| age.as_millis());
+    assert!(result.observed.is_err() || millis(again.age) == millis(result.age), "{:?} {:?}", result.age, again.age);
+}
+
+/// A body is taken, and then held to the limits, or refused.
+pub fn request_body(data: &[u8]) {
+    let Ok(question) = Question::parse(data) else { return };
+    if let Ok(policy) = Policy::default().with(&question.overrides, &Limits::default()) {
+        let again = policy.with(&question.overrides, &Limits::default());
+        assert_eq!(again, Ok(policy), "what a request sets for itself it sets once and for all");
+    }
+}
+
+/// A file is taken as a whole, with policies that are within the limits, or refused at a place within it.
+pub fn policy_file(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match PolicyFile::parse("fuzz.toml", text, &Policy::default(), &Limits::default()) {
+        Ok(file) => {
+            for (pattern, policy) in file.policies {
+                let again = policy.with(&quorate_core::policy::Overrides::default(), &Limits::default());
+                assert_eq!(again, Ok(policy), "{pattern:?}");
+            }
+        }
+        Err(error) => {
+            let error = error.to_string();
+            let place = error.strip_prefix("fuzz.toml:").expect("an error begins with its file");
+            let (line, rest) = place.split_once(':').expect("and says the line");
+            let (column, _) = rest.split_once(": ").expect("and the column, and then what is wrong");
+            let line: usize = line.parse().expect("a line is a number");
+            assert!(line >= 1 && line <= text.split('\n').count() + 1, "{error}");
+            assert!(column.parse::<usize>().is_ok_and(|column| column >= 1), "{error}");
+        }
+    }
+}
+
+/// Whatever is aggregated by whatever rule, the model says the same.
+pub fn aggregation(data: &[u8]) {
+    let values = proptest::collection::vec(arbitrary::aggregation::sent(), 0..20);
+    let Some((rule, sent)) = drawn(data, (arbitrary::aggregation::rule(), values)) else { return };
+    let candidates: Vec<_> = sent.iter().map(arbitrary::aggregation::Sent::candidate).collect();
+    let said = arbitrary::aggregation::run(&rule, &sent);
+    let expected = aggregate_candidates(&rule, &candidates);
+    // Equality does not tell 1.0 from 1.00, which must not be answered.
+    assert_eq!(format!("{said:?}"), format!("{expected:?}"), "{rule:?} {sent:?}");
+}
+
+/// Whatever happens to a coordinator and whenever, the model says the same, and it happens again from a recording.
+pub fn coordinator(data: &[u8]) {
+    let case = (arbitrary::config(), proptest::num::u64::ANY, arbitrary::steps());
+    let Some((config, seed, steps)) = drawn(data, case) else { return };
+    match arbitrary::Run::play(config, seed, &steps) {
+        Ok(run) => assert!(run.replays(), "a recording must replay to the same outputs"),
+        Err(divergence) => panic!("{divergence}"),
+    }
+}
+
+/// What a strategy makes of `data` in place of random numbers.
+fn drawn<S: Strategy>(data: &[u8], strategy: S) -> Option<S::Value> {
+    let random = TestRng::from_seed(RngAlgorithm::PassThrough, data);
+    let config = Config { failure_persistence: None, ..Config::default() };
+    let tree = strategy.new_tree(&mut TestRunner::new_with_rng(config, random)).ok()?;
+    Some(tree.current())
+}
