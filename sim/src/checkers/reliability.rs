@@ -45,6 +45,15 @@ struct Known {
     changed_in: u64,
 }
 
+impl Known {
+    /// It changes in this pass, from what it was before.
+    fn changes_in(&mut self, pass: u64) {
+        if self.changed_in != pass {
+            (self.low, self.high, self.changed_in) = (self.score, self.score, pass);
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Counts {
     successes: u64,
@@ -193,6 +202,14 @@ impl Process {
             let bus_failed = !self.bus_up || self.last_down.is_some_and(|at| at >= flight.submitted);
             for worker in &outcome.missing {
                 let left = self.farewells.get(worker).is_some_and(|at| *at >= flight.submitted);
+                if left || self.bus_changed || !bus_failed {
+                    // An answer of the same pass may have come before that or after it.
+                    let pass = self.pass;
+                    if let Some(known) = self.known.get_mut(worker) {
+                        known.changes_in(pass);
+                        known.low = after(known.low, false);
+                    }
+                }
                 let touched = touch(&mut self.touched, worker);
                 if left || self.bus_changed {
                     touched.perhaps_timeouts += 1;
@@ -247,9 +264,7 @@ impl Process {
             touched.outliers += u64::from(outlier);
             touched.judged.push(Some(good));
             if let Some(known) = self.known.get_mut(&observation.worker) {
-                if known.changed_in != self.pass {
-                    (known.low, known.high, known.changed_in) = (known.score, known.score, self.pass);
-                }
+                known.changes_in(self.pass);
                 (known.low, known.high) = (after(known.low, false), after(known.high, true));
             }
         }

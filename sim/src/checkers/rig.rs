@@ -271,7 +271,7 @@ pub(super) fn result(name: &str, number: u64, task: Option<TaskId>, value: i64) 
         task,
         observed: Ok(Value::Number(Decimal::from(value))),
         response_time: Duration::from_millis(3),
-        age: None,
+        age: Some(Duration::from_millis(1500)),
     })
 }
 

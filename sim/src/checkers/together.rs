@@ -277,7 +277,7 @@ impl Play {
                         request: answer.request,
                         observed: answer.observed,
                         response_time: answer.response_time,
-                        age: answer.age,
+                        age: answer.age.map(|age| Duration::from_millis(age.as_millis() as u64)),
                     }),
                 },
                 worker::Output::Announce(state) => {
