@@ -89,6 +89,7 @@ impl Adversary {
             request,
             observed: Ok(Value::Number(value)),
             response_time: Duration::from_nanos(1),
+            age: None,
         };
         Tampered::Message(Message { subject, reply: None, body: Body::Result(result) })
     }

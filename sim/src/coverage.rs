@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use quorate_core::aggregate::Exclusion;
-use quorate_core::coordinator::{self, Counters, Input, Output};
-use quorate_core::outcome::{Cause, Outcome};
+use quorate_core::aggregate::{Exclusion, Strategy, median};
+use quorate_core::coordinator::{self, Config, Counters, Input, Output};
+use quorate_core::id::Ticket;
+use quorate_core::outcome::{Cause, Failure, Outcome, Status};
 use quorate_core::worker;
 use quorate_runtime::bus::PublishError;
 
@@ -100,6 +101,16 @@ sometimes! {
     ExcludedCordoned,
     /// a text was excluded where numbers are needed
     ExcludedText,
+    /// a stale value was excluded
+    ExcludedStale,
+    /// fewer workers agreed than were to
+    TooFewAgreed,
+    /// a disputed answer was rejected
+    DisputeRejected,
+    /// the weights of workers decided
+    WeightsDecided,
+    /// the policy of a query was not that of all others
+    PolicyOfQuery,
     /// several values were equally frequent
     Tie,
     /// a coordinator drained with requests in flight
@@ -156,6 +167,8 @@ sometimes! {
     FaultSlowSource,
     /// fault: a failing source
     FaultFailSource,
+    /// fault: a source with old values
+    FaultStaleSource,
     /// fault: lies
     FaultLie,
     /// fault: lost announcements
@@ -229,6 +242,8 @@ struct Process {
     coordinator: Counters,
     worker: worker::Counters,
     in_flight: usize,
+    /// Who waits, and whether there is an outlier rule for it.
+    waiting: BTreeMap<Ticket, bool>,
     /// How many connections it has had.
     connections: u32,
     /// Whether it was told to stop with something at hand.
@@ -236,16 +251,22 @@ struct Process {
 }
 
 /// Notes what a run reaches.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Coverage {
+    config: Config,
     reached: Reached,
     processes: BTreeMap<Host, Process>,
     probes: Vec<u32>,
 }
 
 impl Coverage {
-    pub(crate) fn new(_context: &Context<'_>) -> Self {
-        Self::default()
+    pub(crate) fn new(context: &Context<'_>) -> Self {
+        Self {
+            config: context.scenario.cluster.settings.config(),
+            reached: Reached::default(),
+            processes: BTreeMap::new(),
+            probes: Vec::new(),
+        }
     }
 
     pub(crate) fn event(&mut self, event: &Event<'_>) {
@@ -266,6 +287,13 @@ impl Coverage {
                 let process = self.processes.entry(event.host).or_default();
                 let busy = process.in_flight > 0;
                 match input {
+                    Input::Submit(submit) => {
+                        let policy = self.config.policy_of(&submit.query);
+                        reached.insert_if(S::PolicyOfQuery, *policy != self.config.policy);
+                        let outliers = submit.overrides.max_deviation.or(policy.rule.max_deviation);
+                        process.waiting.insert(submit.ticket, outliers.is_some());
+                    }
+                    Input::Cancel(ticket) => drop(process.waiting.remove(ticket)),
                     Input::BusUp => {
                         process.connections += 1;
                         reached.insert_if(S::Reconnected, process.connections > 1);
@@ -281,7 +309,13 @@ impl Coverage {
                     _ => {}
                 }
             }
-            What::CoordinatorOutput(_, Output::Answer { reply: Ok(outcome), .. }) => self.outcome(outcome),
+            What::CoordinatorOutput(_, Output::Answer { ticket, reply }) => {
+                let process = self.processes.entry(event.host).or_default();
+                let outliers = process.waiting.remove(ticket).unwrap_or(true);
+                if let Ok(outcome) = reply {
+                    self.outcome(outcome, outliers);
+                }
+            }
             What::CoordinatorOutput(_, Output::Drained) => {
                 let busy = self.processes.get(&event.host).is_some_and(|process| process.stopping_busy);
                 reached.insert_if(S::DrainedInFlight, busy);
@@ -336,7 +370,14 @@ impl Coverage {
         self.reached.insert_if(Sometimes::Recovered, complete && self.probes.contains(&number));
     }
 
-    fn outcome(&mut self, outcome: &Outcome) {
+    /// A request ended; `outliers` says whether there was an outlier rule for it.
+    fn outcome(&mut self, outcome: &Outcome, outliers: bool) {
+        let disputed = match &outcome.verdict {
+            Ok(answer) => answer.status == Status::Disputed,
+            Err(failure) => matches!(failure, Failure::Disputed { .. }),
+        };
+        self.reached.insert_if(Sometimes::TooFewAgreed, disputed && !outliers);
+        self.reached.insert_if(Sometimes::WeightsDecided, weights_decided(outcome));
         self.reached.insert_if(Sometimes::Stalled, outcome.cause == Cause::Stalled);
         self.reached.insert_if(Sometimes::Tie, outcome.verdict.as_ref().is_ok_and(|answer| answer.tie));
         for excluded in outcome.observations.iter().filter_map(|observation| observation.excluded) {
@@ -344,6 +385,7 @@ impl Coverage {
                 Exclusion::Outlier => Sometimes::ExcludedOutlier,
                 Exclusion::Cordoned => Sometimes::ExcludedCordoned,
                 Exclusion::NotANumber => Sometimes::ExcludedText,
+                Exclusion::Stale => Sometimes::ExcludedStale,
             });
         }
     }
@@ -368,6 +410,7 @@ impl Coverage {
             (S::AnsweredLowReliability, counted.answered_low_reliability),
             (S::AnsweredDisputed, counted.answered_disputed),
             (S::BelowMinimum, counted.failed_insufficient_responses),
+            (S::DisputeRejected, counted.failed_disputed),
             (S::DeadlineExceeded, counted.failed_deadline_exceeded),
             (S::NoResponders, counted.failed_no_workers),
             (S::FailedForBus, counted.failed_bus_down),
@@ -389,6 +432,14 @@ impl Coverage {
     }
 }
 
+/// Whether the answer is another than if all had the same weight.
+fn weights_decided(outcome: &Outcome) -> bool {
+    let Ok(answer) = &outcome.verdict else { return false };
+    let used = outcome.observations.iter().filter(|observation| observation.excluded.is_none());
+    let mut numbers: Vec<_> = used.filter_map(|used| used.observed.as_ref().ok()?.as_number()).collect();
+    outcome.strategy == Strategy::WeightedMedian && answer.value.as_number() != median(&mut numbers)
+}
+
 fn fault_reached(kind: &FaultKind) -> Sometimes {
     use Sometimes as S;
     match kind {
@@ -403,6 +454,7 @@ fn fault_reached(kind: &FaultKind) -> Sometimes {
         FaultKind::ReconnectStorm(..) => S::FaultReconnectStorm,
         FaultKind::SlowSource(..) => S::FaultSlowSource,
         FaultKind::FailSource(..) => S::FaultFailSource,
+        FaultKind::StaleSource(..) => S::FaultStaleSource,
         FaultKind::Lie(..) => S::FaultLie,
         FaultKind::PresenceLost(..) => S::FaultPresenceLost,
         FaultKind::Mischief(_, mischief, _) => match mischief {

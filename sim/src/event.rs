@@ -135,6 +135,8 @@ pub struct WorkerResult {
     pub observed: Result<Value, Arc<str>>,
     /// How long it took, as the worker says.
     pub response_time: Duration,
+    /// How old the value is, as the worker says, in whole milliseconds; a failure has no age.
+    pub age: Option<Duration>,
 }
 
 /// A client's question.

@@ -149,6 +149,7 @@ mod tests {
                 request: RequestId::new(request).expect("an id"),
                 observed: Ok(Value::Text("cat".into())),
                 response_time: Duration::from_millis(1),
+                age: None,
             }),
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use quorate_core::value::Value;
-use quorate_runtime::source::SourceError;
+use quorate_runtime::source::{Reading, SourceError};
 use rust_decimal::Decimal;
 
 use crate::host::Host;
@@ -22,7 +22,9 @@ pub(crate) struct SourceFaults {
     pub(crate) fail_permille: u32,
     /// By how many thousandths it is above the truth.
     pub(crate) lie_permille: Option<i64>,
-    /// All faults have ended: it is as quick as it can be, does not fail and does not lie.
+    /// How much older its values are.
+    pub(crate) stale: Option<Duration>,
+    /// All faults have ended: it is as quick as it can be, does not fail and does not lie, and what it says is fresh.
     pub(crate) healed: bool,
 }
 
@@ -35,6 +37,9 @@ impl SourceFaults {
                 FaultKind::SlowSource(host, millis) if *host == worker => faults.slow += Duration::from_millis(*millis),
                 FaultKind::FailSource(host, permille) if *host == worker => {
                     faults.fail_permille = faults.fail_permille.max(*permille);
+                }
+                FaultKind::StaleSource(host, millis) if *host == worker => {
+                    faults.stale = Some(faults.stale.unwrap_or_default() + Duration::from_millis(*millis));
                 }
                 FaultKind::Lie(hosts, permille) if hosts.contains(&worker) => faults.lie_permille = Some(*permille),
                 _ => {}
@@ -51,6 +56,9 @@ pub(crate) struct Observer {
     /// In milliseconds, from and to.
     takes: (u64, u64),
     fail_permille: u32,
+    dated_permille: u32,
+    /// In milliseconds, from and to.
+    age: (u64, u64),
 }
 
 impl Observer {
@@ -61,12 +69,14 @@ impl Observer {
             random: Random::new(seed, Stream::Worker, host),
             takes: worker.observe_ms,
             fail_permille: worker.fail_permille,
+            dated_permille: worker.dated_permille,
+            age: worker.age_ms,
         }
     }
 
     /// How long observing takes, and what comes of it. Draws as many random numbers whatever the faults are, so that
     /// a fault changes only what it is about.
-    pub(crate) fn observe(&mut self, query: &str, faults: &SourceFaults) -> (Duration, Result<Value, String>) {
+    pub(crate) fn observe(&mut self, query: &str, faults: &SourceFaults) -> (Duration, Result<Reading, String>) {
         let takes = Duration::from_millis(self.random.within(self.takes.0..=self.takes.1));
         let luck = self.random.below(1000);
         let question = QUERIES.iter().find(|question| question.text == query);
@@ -75,11 +85,13 @@ impl Observer {
             Some(Truth::Text(_)) | None => 0,
         };
         let offset = i128::from(self.random.below(2 * noise + 1)) - i128::from(noise);
+        let dated = self.age();
         let Some(question) = question else {
             return (Duration::ZERO, Err(SourceError::UnknownQuery(query.to_owned()).to_string()));
         };
         if faults.healed {
-            return (Duration::from_millis(self.takes.0), Ok(honest(question.truth, offset)));
+            let value = honest(question.truth, offset);
+            return (Duration::from_millis(self.takes.0), Ok(Reading { value, age: dated.map(|_| Duration::ZERO) }));
         }
         let takes = takes + faults.slow;
         if luck < u64::from(self.fail_permille.max(faults.fail_permille)) {
@@ -89,7 +101,21 @@ impl Observer {
             Some(permille) => lie(question.truth, permille),
             None => honest(question.truth, offset),
         };
-        (takes, Ok(value))
+        let age = match faults.stale {
+            Some(stale) => Some(dated.unwrap_or_default() + stale),
+            None => dated,
+        };
+        (takes, Ok(Reading { value, age }))
+    }
+
+    /// How old the source says that its next value is. One that never says so draws nothing.
+    fn age(&mut self) -> Option<Duration> {
+        if self.dated_permille == 0 {
+            return None;
+        }
+        let is_dated = self.random.chance(self.dated_permille);
+        let age = self.random.within(self.age.0..=self.age.1);
+        is_dated.then(|| Duration::from_millis(age))
     }
 }
 
@@ -127,6 +153,8 @@ mod tests {
             replicated: false,
             observe_ms: (5, 20),
             fail_permille: 0,
+            dated_permille: 0,
+            age_ms: (0, 0),
             max_concurrent: 1,
             max_queued: 1,
             max_remembered: 1,
@@ -143,13 +171,16 @@ mod tests {
         for _ in 0..1000 {
             let (takes, value) = observer.observe("BTC/USD", &SourceFaults::default());
             assert!((5..=20).contains(&takes.as_millis()));
-            let number = value.expect("a value").as_number().expect("a number");
+            let number = value.expect("a value").value.as_number().expect("a number");
             low = low.min(number);
             high = high.max(number);
         }
         assert!(low >= Decimal::new(4_179_000, 2) && high <= Decimal::new(4_221_000, 2), "{low} {high}");
         assert!(high - low > Decimal::from(300), "{low} {high}");
-        assert_eq!(observer.observe("ETH/USD as text", &SourceFaults::default()).1.map(|v| v.to_string().len()), Ok(7));
+        assert_eq!(
+            observer.observe("ETH/USD as text", &SourceFaults::default()).1.map(|v| v.value.to_string().len()),
+            Ok(7)
+        );
     }
 
     #[test]
@@ -165,15 +196,32 @@ mod tests {
             let mut observer = Observer::new(1, &worker(), incarnation);
             let (takes, value) = observer.observe("BTC/USD", &lying);
             assert!(takes.as_millis() >= 105);
-            assert_eq!(value, Ok(Value::number("44100.00000").expect("a number")));
-            assert_eq!(observer.observe("label/cat.jpg", &lying).1, Ok(Value::Text("dog".into())));
+            assert_eq!(value, Ok(Value::number("44100.00000").expect("a number").into()));
+            assert_eq!(observer.observe("label/cat.jpg", &lying).1, Ok(Value::Text("dog".into()).into()));
             let healed = SourceFaults { healed: true, ..lying };
             assert_eq!(
                 observer.observe("label/cat.jpg", &healed),
-                (Duration::from_millis(5), Ok(Value::Text("cat".into())))
+                (Duration::from_millis(5), Ok(Value::Text("cat".into()).into()))
             );
         }
         assert_eq!(SourceFaults::of(Host::Worker(2), &faults).fail_permille, 1000);
+    }
+
+    #[test]
+    fn a_source_says_how_old_its_values_are_as_often_as_it_is_to() {
+        let dated = Worker { dated_permille: 500, age_ms: (100, 200), ..worker() };
+        let stale = FaultKind::StaleSource(Host::Worker(1), 1000);
+        let ages = |faults: SourceFaults| {
+            let mut observer = Observer::new(1, &dated, 1);
+            let ages = (0..1000).map(|_| observer.observe("BTC/USD", &faults).1.expect("a value").age);
+            ages.map(|age| age.map(|age| age.as_millis())).collect::<Vec<_>>()
+        };
+        let (of_itself, older) = (ages(SourceFaults::default()), ages(SourceFaults::of(Host::Worker(1), [&stale])));
+        assert!((400..600).contains(&of_itself.iter().flatten().count()));
+        assert!(of_itself.iter().flatten().all(|age| (100..=200).contains(age)));
+        assert!(of_itself.iter().zip(&older).all(|(age, older)| *older == Some(age.unwrap_or(0) + 1000)));
+        let healed = SourceFaults { healed: true, ..SourceFaults::of(Host::Worker(1), [&stale]) };
+        assert!(ages(healed).iter().flatten().all(|age| *age == 0));
     }
 
     #[test]

@@ -194,12 +194,18 @@ impl Search<'_> {
         }
         for place in 0..self.best.cluster.workers.len() {
             self.take_with(|scenario| scenario.cluster.workers[place].fail_permille = 0);
+            self.take_with(|scenario| {
+                let worker = &mut scenario.cluster.workers[place];
+                (worker.dated_permille, worker.age_ms) = (0, (0, 0));
+            });
             self.take_with(|scenario| scenario.cluster.workers[place].clock_ms = 0);
         }
         for place in 0..self.best.cluster.coordinators.len() {
             self.take_with(|scenario| scenario.cluster.coordinators[place].clock_ms = 0);
         }
         self.take_with(|scenario| scenario.cluster.settings.policy = Policy::default());
+        self.thin(|scenario| &mut scenario.cluster.settings.policies);
+        self.take_with(|scenario| scenario.cluster.settings.weights.clear());
         self.take_with(|scenario| scenario.cluster.settings.admitted = None);
         self.take_with(|scenario| scenario.cluster.settings.cordon_below = None);
         self.take_with(|scenario| scenario.cluster.settings.rate_limit = None);
@@ -217,10 +223,16 @@ impl Search<'_> {
         self.take_with(change(place, |request| request.retries = 0));
         self.take_with(change(place, |request| request.gives_up_ms = None));
         if !self.take_with(change(place, |request| request.policy = Policy::default())) {
-            let parts: [fn(&mut Policy); 6] = [
+            let parts: [fn(&mut Policy); 12] = [
                 |policy| policy.strategy = None,
                 |policy| policy.precision = None,
+                |policy| policy.trim_share_permille = None,
                 |policy| policy.max_deviation_permille = None,
+                |policy| policy.outliers = None,
+                |policy| policy.tolerance_permille = None,
+                |policy| policy.min_agreement_permille = None,
+                |policy| policy.max_age_ms = None,
+                |policy| policy.rejects_disputes = None,
                 |policy| policy.min_responses = None,
                 |policy| policy.quorum = None,
                 |policy| policy.timeout_ms = None,

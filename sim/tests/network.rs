@@ -1,5 +1,6 @@
 //! The stage with a network: the same scenario is the same run, and a cluster without faults answers everything.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use quorate_core::coordinator::Input;
@@ -20,6 +21,8 @@ fn cluster(coordinators: u8, workers: u8) -> Cluster {
         replicated: false,
         observe_ms: (5, 60),
         fail_permille: 0,
+        dated_permille: 0,
+        age_ms: (0, 0),
         max_concurrent: 8,
         max_queued: 64,
         max_remembered: 1000,
@@ -42,6 +45,8 @@ fn cluster(coordinators: u8, workers: u8) -> Cluster {
             max_remembered: 1000,
             admitted: None,
             cordon_below: None,
+            policies: Vec::new(),
+            weights: BTreeMap::new(),
             rate_limit: None,
         },
         workers: (1..=workers).map(worker).collect(),
@@ -263,6 +268,7 @@ fn a_result_is_told_as_the_coordinator_understands_it() {
                 request: result.request.clone(),
                 observed: result.observed.clone(),
                 response_time: result.response_time,
+                age: result.age,
             },
         )),
         _ => None,

@@ -1,29 +1,37 @@
-//! An answer is what an independent aggregation of its observations comes to, under the policy in force.
+//! An answer is what the model's aggregation of its observations comes to, under the policy in force.
 //!
-//! That holds for the value, the counts, the status, the spread, the tie and who was excluded; with fewer usable values
-//! than required there is no answer, and a failure is the one that its reasons make.
+//! That holds for the value, the counts, the agreement, the status, the spread, the tie, the weights that are set and who
+//! was excluded; with fewer usable values than required, or where workers do not agree and must, there is no answer, and
+//! a failure is the one that its reasons make.
 
-use quorate_core::aggregate::Exclusion;
+use std::collections::BTreeMap;
+
+use quorate_core::aggregate::{Aggregate, AggregateError, Candidate, Exclusion, Millionths, Spread, Strategy};
 use quorate_core::coordinator::{Undelivered, UndeliveredCause};
+use quorate_core::id::WorkerId;
 use quorate_core::outcome::{Answer, Cause, Failure, Observation, Outcome, Status};
 use quorate_core::value::Value;
+use quorate_model::aggregate::aggregate_candidates;
+use rust_decimal::Decimal;
 
-use super::arithmetic::{Reference, aggregate};
 use super::ledger::{Asking, Fact, Source, Told};
-use super::terms::{Terms, strategy_name};
+use super::terms::{Policies, Terms, strategy_name};
 use super::{Checker, Context};
 use crate::event::Event;
+use crate::scenario::worker_name;
 
 #[derive(Debug)]
 pub(super) struct Aggregation {
-    terms: Terms,
+    policies: Policies,
+    weights: BTreeMap<WorkerId, Millionths>,
     may_cordon: bool,
 }
 
 pub(super) fn new(context: &Context<'_>) -> Aggregation {
     let settings = &context.scenario.cluster.settings;
     Aggregation {
-        terms: Terms::of_settings(settings),
+        policies: Policies::of_settings(settings),
+        weights: settings.weights.iter().map(|(of, weight)| (worker_name(*of), Millionths::new(*weight))).collect(),
         may_cordon: settings.cordon_below.is_some(),
     }
 }
@@ -31,6 +39,8 @@ pub(super) fn new(context: &Context<'_>) -> Aggregation {
 /// One outcome to judge.
 struct Case<'a> {
     terms: Terms,
+    /// What is set of the workers' weights.
+    weights: &'a BTreeMap<WorkerId, Millionths>,
     may_cordon: bool,
     asking: &'a Asking,
     outcome: &'a Outcome,
@@ -47,8 +57,8 @@ impl Case<'_> {
 
     fn check_all(&self) -> Result<(), String> {
         let Outcome { observations, succeeded, strategy, .. } = self.outcome;
-        if *strategy != self.terms.strategy {
-            return Err(format!("the strategy was to be {}", strategy_name(self.terms.strategy)));
+        if *strategy != self.terms.rule.strategy {
+            return Err(format!("the strategy was to be {}", strategy_name(self.terms.rule.strategy)));
         }
         let values = observations.iter().filter(|observation| observation.observed.is_ok()).count();
         if values != *succeeded as usize {
@@ -62,24 +72,44 @@ impl Case<'_> {
                 }
                 _ => {}
             }
+            self.check_weight(observation)?;
         }
         if self.outcome.cause == Cause::Undelivered {
             return self.check_undelivered();
         }
-        let candidates: Vec<(&Observation, &Value)> = observations.iter().filter_map(candidate).collect();
-        let values: Vec<&Value> = candidates.iter().map(|(_, value)| *value).collect();
-        self.check_quorum(values.len())?;
-        // What does not fit the arithmetic of this checker is not judged.
-        let Some(reference) = aggregate(&self.terms, &values) else { return Ok(()) };
-        for ((observation, _), excluded) in candidates.iter().zip(&reference.excluded) {
-            if observation.excluded != *excluded {
+        let (judged, candidates): (Vec<&Observation>, Vec<Candidate<'_>>) =
+            observations.iter().filter_map(candidate).unzip();
+        self.check_quorum(candidates.len())?;
+        let (reference, excluded) = match aggregate_candidates(&self.terms.rule, &candidates) {
+            Ok(mut reference) => {
+                let excluded = std::mem::take(&mut reference.excluded);
+                (Some(reference), excluded)
+            }
+            Err(AggregateError::NoValues { excluded }) => (None, excluded),
+        };
+        let excluded: BTreeMap<usize, Exclusion> = excluded.into_iter().collect();
+        for (index, observation) in judged.into_iter().enumerate() {
+            let excluded = excluded.get(&index).copied();
+            if observation.excluded != excluded {
                 return Err(format!("{} was to be excluded for {excluded:?}", observation.worker));
             }
         }
         match &self.outcome.verdict {
-            Ok(answer) => self.check_answer(answer, &reference),
-            Err(failure) => self.check_failure(*failure, &reference),
+            Ok(answer) => self.check_answer(answer, reference.as_ref()),
+            Err(failure) => self.check_failure(*failure, reference.as_ref()),
         }
+    }
+
+    /// A value has a weight where weights are used: the one that is set, or the worker's score, which is judged elsewhere.
+    fn check_weight(&self, observation: &Observation) -> Result<(), String> {
+        let is_used = self.terms.rule.strategy == Strategy::WeightedMedian && observation.observed.is_ok();
+        let set = self.weights.get(&observation.worker).copied().unwrap_or(Millionths::ONE);
+        let right = match observation.weight {
+            None => !is_used,
+            Some(weight) if self.weights.is_empty() => is_used && weight <= Millionths::ONE,
+            Some(weight) => is_used && weight == set,
+        };
+        if right { Ok(()) } else { Err(format!("{} weighs {:?}", observation.worker, observation.weight)) }
     }
 
     fn check_quorum(&self, usable: usize) -> Result<(), String> {
@@ -110,23 +140,26 @@ impl Case<'_> {
         Ok(())
     }
 
-    fn check_answer(&self, answer: &Answer, reference: &Reference<'_>) -> Result<(), String> {
+    fn check_answer(&self, answer: &Answer, reference: Option<&Aggregate>) -> Result<(), String> {
+        let used = reference.map_or(0, |reference| reference.used);
         let required = self.terms.min_responses;
-        if reference.used < required {
-            return Err(format!("{} values are used, and {required} are required", reference.used));
-        }
-        if !reference.value.is_some_and(|value| value.is(&answer.value)) {
+        let Some(reference) = reference.filter(|_| used >= required as usize) else {
+            return Err(format!("{used} values are used, and {required} are required"));
+        };
+        if !is_written(&answer.value, &reference.value) {
             return Err(format!("the answer was to be {:?}", reference.value));
         }
-        if answer.used != reference.used || answer.tie != reference.tie {
-            return Err(format!("{} were to be used, with a tie: {}", reference.used, reference.tie));
+        if answer.used as usize != used || answer.tie != reference.tie {
+            return Err(format!("{used} were to be used, with a tie: {}", reference.tie));
         }
-        let is_spread = match (&answer.spread, &reference.spread) {
-            (Some(spread), Some((min, max))) => min.is(spread.min) && max.is(spread.max),
-            (spread, reference) => spread.is_none() && reference.is_none(),
-        };
-        if !is_spread {
+        if answer.agreeing as usize != reference.agreeing {
+            return Err(format!("{} were to agree", reference.agreeing));
+        }
+        if answer.spread.as_ref().map(written) != reference.spread.as_ref().map(written) {
             return Err(format!("the spread was to be {:?}", reference.spread));
+        }
+        if reference.disputed && self.terms.rejects_disputes {
+            return Err("it was to be rejected, since the workers do not agree".to_owned());
         }
         let status = if reference.disputed { Status::Disputed } else { status(self.outcome) };
         if answer.status != status {
@@ -135,10 +168,16 @@ impl Case<'_> {
         Ok(())
     }
 
-    fn check_failure(&self, failure: Failure, reference: &Reference<'_>) -> Result<(), String> {
-        let (usable, required) = (reference.used, self.terms.min_responses);
-        if usable >= required {
-            return Err(format!("{usable} values are enough for an answer"));
+    fn check_failure(&self, failure: Failure, reference: Option<&Aggregate>) -> Result<(), String> {
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let usable = reference.map_or(0, |reference| count(reference.used));
+        let required = self.terms.min_responses;
+        if let Some(reference) = reference.filter(|_| usable >= required) {
+            if !(reference.disputed && self.terms.rejects_disputes) {
+                return Err(format!("{usable} values are enough for an answer"));
+            }
+            let expected = Failure::Disputed { agreeing: count(reference.agreeing), used: usable };
+            return if failure == expected { Ok(()) } else { Err(format!("it was to fail with {expected:?}")) };
         }
         let at_deadline = self.outcome.cause == Cause::DeadlinePassed;
         let without_outage = if usable == 0 && at_deadline {
@@ -155,9 +194,30 @@ impl Case<'_> {
 }
 
 /// A value that may be used.
-fn candidate(observation: &Observation) -> Option<(&Observation, &Value)> {
+fn candidate(observation: &Observation) -> Option<(&Observation, Candidate<'_>)> {
     let value = observation.observed.as_ref().ok()?;
-    (observation.excluded != Some(Exclusion::Cordoned)).then_some((observation, value))
+    let weight = observation.weight.unwrap_or(Millionths::ONE);
+    let candidate = Candidate { value, weight, age: observation.age };
+    (observation.excluded != Some(Exclusion::Cordoned)).then_some((observation, candidate))
+}
+
+/// The digits of a decimal, zeros at the end included.
+fn digits(number: Decimal) -> (i128, u32) {
+    (number.mantissa(), number.scale())
+}
+
+/// Whether two values are written in the same way.
+fn is_written(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => digits(*a) == digits(*b),
+        (a, b) => a == b,
+    }
+}
+
+/// How a spread is written.
+fn written(spread: &Spread) -> ([(i128, u32); 3], Option<(i128, u32)>) {
+    let Spread { min, max, interquartile, mad } = *spread;
+    ([min, max, mad].map(digits), interquartile.map(digits))
 }
 
 /// The status that the share of workers that succeeded gives.
@@ -183,217 +243,18 @@ impl Checker for Aggregation {
         else {
             return Ok(());
         };
-        let terms = self.terms.with(&asking.overrides);
-        let bus_was_down = fact.book.bus_was_down(asking.submitted);
-        Case { terms, may_cordon: self.may_cordon, asking, outcome, bus_was_down, undelivered: *undelivered }.check()
+        let case = Case {
+            terms: self.policies.of(asking.query.as_str()).with(&asking.overrides),
+            weights: &self.weights,
+            may_cordon: self.may_cordon,
+            asking,
+            outcome,
+            bus_was_down: fact.book.bus_was_down(asking.submitted),
+            undelivered: *undelivered,
+        };
+        case.check()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use quorate_core::aggregate::{Spread, Strategy};
-    use quorate_core::coordinator::{Input, Output};
-    use quorate_core::id::TaskId;
-    use quorate_core::policy::Overrides;
-    use rust_decimal::Decimal;
-
-    use super::super::support::{Run, number, scenario, submit_with, text, worker};
-    use super::*;
-    use crate::Depth;
-
-    /// Asks five workers, which answer these values.
-    fn ask(overrides: Overrides, values: &[Value], tamper: impl Fn(&mut Outcome) + 'static) -> Run {
-        let mut scenario = scenario();
-        scenario.cluster.settings.cordon_below = Some(0);
-        let mut run = Run::new(&scenario, Depth::Machines, new);
-        run.begin(&[1, 2, 3, 4, 5]);
-        run.tamper_outcome(tamper);
-        run.drive(submit_with(1, "a", "BTC/USD", overrides));
-        for (number, value) in (1..).zip(values) {
-            run.result(number, "a", Ok(value.clone()));
-        }
-        run.pass(1000);
-        run.wake();
-        run
-    }
-
-    fn by(strategy: Strategy) -> Overrides {
-        Overrides { strategy: Some(strategy), ..Overrides::default() }
-    }
-
-    fn five() -> Vec<Value> {
-        vec![number("1.10"), text("1.1"), number("7"), text("n/a"), number("1.104")]
-    }
-
-    fn answer(outcome: &mut Outcome) -> &mut Answer {
-        outcome.verdict.as_mut().expect("an answer")
-    }
-
-    #[test]
-    fn what_the_machine_answers_finds_nothing() {
-        for strategy in Strategy::ALL {
-            for max_deviation in [None, Some(Decimal::new(1, 1)), Some(Decimal::ZERO), Some(Decimal::from(1000))] {
-                for min_responses in 1..=6 {
-                    for length in 0..=5 {
-                        for quorum in [None, Some(6), Some(min_responses)] {
-                            let overrides = Overrides {
-                                max_deviation,
-                                min_responses: Some(min_responses),
-                                quorum: quorum.filter(|quorum| *quorum >= min_responses),
-                                ..by(strategy)
-                            };
-                            ask(overrides, &five()[..length], |_| {}).finds_nothing();
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    type Tampered<'a> = (fn(&mut Outcome), &'a str);
-
-    #[test]
-    fn every_part_of_an_answer_is_held_against_the_reference() {
-        let tampered: [Tampered<'_>; 10] = [
-            (|outcome| answer(outcome).value = number("9.2041"), "answer was to be"),
-            (|outcome| answer(outcome).value = text("1.102"), "answer was to be"),
-            (|outcome| answer(outcome).used = 5, "4 were to be used"),
-            (|outcome| answer(outcome).tie = true, "with a tie: false"),
-            (|outcome| answer(outcome).spread = None, "spread was to be"),
-            (
-                |outcome| answer(outcome).spread = Some(Spread { min: Decimal::ONE, max: Decimal::from(7) }),
-                "spread was to be",
-            ),
-            (|outcome| answer(outcome).status = Status::Partial, "status was to be Complete"),
-            (|outcome| outcome.succeeded = 4, "5 succeeded, not 4"),
-            (|outcome| outcome.observations[3].excluded = None, "excluded for Some(NotANumber)"),
-            (|outcome| outcome.strategy = Strategy::Average, "strategy was to be median"),
-        ];
-        for (tamper, words) in tampered {
-            ask(by(Strategy::Median), &five(), tamper).objects(words);
-        }
-    }
-
-    #[test]
-    fn an_answer_has_no_trailing_zeros() {
-        let trailing = |outcome: &mut Outcome| answer(outcome).value = number("1.1020");
-        ask(by(Strategy::Median), &five(), trailing).objects("answer was to be");
-    }
-
-    #[test]
-    fn who_is_cordoned_does_not_count() {
-        let cordon = |outcome: &mut Outcome| outcome.observations[2].excluded = Some(Exclusion::Cordoned);
-        ask(by(Strategy::Median), &five(), cordon).objects("answer was to be");
-        let mut run = Run::new(&scenario(), Depth::Machines, new);
-        run.begin(&[1]);
-        run.tamper_outcome(|outcome| outcome.observations[0].excluded = Some(Exclusion::Cordoned));
-        run.drive(submit_with(1, "a", "BTC/USD", Overrides::default()));
-        run.result(1, "a", Ok(number("1")));
-        run.objects("nobody is to be");
-    }
-
-    #[test]
-    fn a_failure_is_not_excluded() {
-        let fail = |outcome: &mut Outcome| {
-            outcome.observations[3].observed = Err("no".into());
-            outcome.succeeded = 4;
-        };
-        ask(by(Strategy::Median), &five(), fail).objects("failed and is excluded");
-    }
-
-    #[test]
-    fn a_lost_worker_changes_the_status() {
-        let lose = |outcome: &mut Outcome| outcome.missing.push(worker(9));
-        ask(by(Strategy::Median), &five(), lose).objects("status was to be Partial");
-    }
-
-    #[test]
-    fn outliers_and_disputes_are_found() {
-        let overrides = Overrides { max_deviation: Some(Decimal::new(1, 1)), ..by(Strategy::Average) };
-        let miss = |outcome: &mut Outcome| outcome.observations[2].excluded = None;
-        ask(overrides, &five(), miss).objects("excluded for Some(Outlier)");
-        let apart = [number("1"), number("1"), number("9"), number("9")];
-        let keep_quiet = |outcome: &mut Outcome| answer(outcome).status = Status::Partial;
-        ask(overrides, &apart, keep_quiet).objects("status was to be Disputed");
-    }
-
-    #[test]
-    fn fewer_values_than_required_are_no_answer() {
-        let overrides = Overrides { min_responses: Some(5), ..by(Strategy::Median) };
-        let reason = Failure::InsufficientResponses { usable: 4, required: 5 };
-        let answer = Answer { value: number("1"), used: 4, tie: false, spread: None, status: Status::Complete };
-        ask(overrides, &five(), move |outcome| outcome.verdict = Ok(answer.clone())).objects("5 are required");
-        ask(overrides, &five(), move |outcome| {
-            assert_eq!(outcome.verdict, Err(reason));
-            outcome.verdict = Err(Failure::DeadlineExceeded);
-        })
-        .objects("it was to fail with InsufficientResponses");
-        ask(by(Strategy::Median), &five(), move |outcome| outcome.verdict = Err(reason)).objects("are enough");
-    }
-
-    #[test]
-    fn a_deadline_without_a_value_is_exceeded_unless_the_bus_was_down() {
-        for (down, failure, words) in [
-            (false, Failure::DeadlineExceeded, None),
-            (false, Failure::BusDown, Some("fail with DeadlineExceeded")),
-            (true, Failure::BusDown, None),
-            (true, Failure::DeadlineExceeded, Some("fail with BusDown")),
-        ] {
-            let mut run = Run::new(&scenario(), Depth::Machines, new);
-            run.begin(&[1]);
-            run.tamper_outcome(move |outcome| outcome.verdict = Err(failure));
-            run.drive(submit_with(1, "a", "BTC/USD", Overrides::default()));
-            if down {
-                run.drive(Input::BusDown);
-                run.drive(Input::BusUp);
-            }
-            run.pass(1000);
-            run.wake();
-            match words {
-                None => run.finds_nothing(),
-                Some(words) => run.objects(words),
-            }
-        }
-    }
-
-    #[test]
-    fn a_task_is_undelivered_only_if_the_bus_says_so() {
-        let undelivered = Input::Undelivered(Undelivered {
-            task: TaskId(1 << 32),
-            cause: UndeliveredCause::NoResponders,
-        });
-        for (failure, words) in [
-            (Failure::NoWorkers, None),
-            (Failure::BusDown, Some("undelivered for Disconnected")),
-            (Failure::DeadlineExceeded, Some("fails for that")),
-        ] {
-            let mut run = Run::new(&scenario(), Depth::Machines, new);
-            run.begin(&[]);
-            run.tamper_outcome(move |outcome| outcome.verdict = Err(failure));
-            run.drive(submit_with(1, "a", "BTC/USD", Overrides::default()));
-            run.drive(undelivered.clone());
-            match words {
-                None => run.finds_nothing(),
-                Some(words) => run.objects(words),
-            }
-        }
-    }
-
-    #[test]
-    fn a_quorum_is_one() {
-        let overrides = Overrides { quorum: Some(2), ..by(Strategy::Median) };
-        let lone = |outcome: &mut Outcome| {
-            outcome.observations.truncate(1);
-            outcome.succeeded = 1;
-        };
-        ask(overrides, &five(), lone).objects("no quorum");
-        ask(by(Strategy::Median), &five(), |outcome| outcome.cause = Cause::QuorumMet).objects("no quorum");
-    }
-
-    #[test]
-    fn outputs_other_than_answers_are_not_judged() {
-        let mut run = Run::new(&scenario(), Depth::Machines, new);
-        run.output(&Output::Drained);
-        run.finds_nothing();
-    }
-}
+mod tests;

@@ -10,19 +10,19 @@ use quorate_core::outcome::{Cause, Outcome};
 use quorate_core::time::Timestamp;
 
 use super::ledger::{Asking, Caller, Fact, Source, Told};
-use super::terms::{Terms, slack};
+use super::terms::{Policies, slack};
 use super::{Checker, Context};
 use crate::event::Event;
 
 #[derive(Debug)]
 pub(super) struct AnsweredOnce {
-    terms: Terms,
+    policies: Policies,
     slack: Duration,
 }
 
 pub(super) fn new(context: &Context<'_>) -> AnsweredOnce {
     AnsweredOnce {
-        terms: Terms::of_settings(&context.scenario.cluster.settings),
+        policies: Policies::of_settings(&context.scenario.cluster.settings),
         slack: slack(context.depth),
     }
 }
@@ -30,7 +30,7 @@ pub(super) fn new(context: &Context<'_>) -> AnsweredOnce {
 /// One answer, and when it was given.
 struct Answer<'a> {
     now: Timestamp,
-    terms: Terms,
+    policies: &'a Policies,
     slack: Duration,
     outcome: &'a Arc<Outcome>,
 }
@@ -73,7 +73,7 @@ impl Answer<'_> {
 
     fn is_in_time(&self, asking: &Asking) -> Result<(), String> {
         let Outcome { request, elapsed, cause, .. } = self.outcome.as_ref();
-        let timeout = self.terms.with(&asking.overrides).timeout;
+        let timeout = self.policies.of(asking.query.as_str()).with(&asking.overrides).timeout;
         let took = self.now.since(asking.submitted);
         if took > timeout + self.slack {
             return Err(format!("{request} is answered after {took:?}, and its timeout is {timeout:?}"));
@@ -122,7 +122,7 @@ impl Checker for AnsweredOnce {
                 Err("one is refused who never asked, or was answered, or went away before".to_owned())
             }
             Told::Answered { to, source, outcome } => {
-                Answer { now, terms: self.terms, slack: self.slack, outcome }.check(to, source)
+                Answer { now, policies: &self.policies, slack: self.slack, outcome }.check(to, source)
             }
             Told::Unanswered { by, caller } => Err(format!(
                 "{by} was asked {:?} ({:?}) at {:?} of its clock and never answered",

@@ -1,14 +1,11 @@
-//! Exact arithmetic on decimals as integers with a scale, and what a strategy makes of values: apart from the core.
+//! Exact decimals as integers with a scale: apart from the core.
 //!
 //! Whatever does not fit 127 bits is `None`: not judged. Nothing that is asked in a scenario comes near that.
 
 use std::cmp::Ordering;
 
-use quorate_core::aggregate::{Exclusion, Strategy};
 use quorate_core::value::Value;
 use rust_decimal::Decimal;
-
-use super::terms::Terms;
 
 /// The magnitude of the mantissa of a decimal is below this.
 const MANTISSA_LIMIT: i128 = 1 << 96;
@@ -40,11 +37,6 @@ impl Number {
             Value::Number(decimal) => Some(Self::of(*decimal)),
             Value::Text(text) => Self::parse(text),
         }
-    }
-
-    /// Whether a decimal is written in just this way.
-    pub(super) fn is(self, decimal: Decimal) -> bool {
-        decimal.mantissa() == self.mantissa && decimal.scale() == self.scale
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -95,11 +87,6 @@ impl Number {
         Some(self.units(scale)?.cmp(&other.units(scale)?))
     }
 
-    fn distance(self, other: Self) -> Option<Self> {
-        let scale = self.scale.max(other.scale);
-        Some(Self::new(self.units(scale)?.checked_sub(other.units(scale)?)?.checked_abs()?, scale))
-    }
-
     /// Rounded half-even to so many decimals.
     pub(super) fn round(self, decimals: u32) -> Option<Self> {
         if self.scale <= decimals {
@@ -135,190 +122,9 @@ fn divide_half_even(dividend: i128, divisor: i128) -> Option<i128> {
     Some(quotient + i128::from(up))
 }
 
-/// In ascending order.
-fn sorted(numbers: &[Number]) -> Option<Vec<Number>> {
-    let scale = numbers.iter().map(|number| number.scale).max().unwrap_or(0);
-    let mut keyed = numbers.iter().map(|number| Some((number.units(scale)?, *number))).collect::<Option<Vec<_>>>()?;
-    keyed.sort_by_key(|(units, _)| *units);
-    Some(keyed.into_iter().map(|(_, number)| number).collect())
-}
-
-/// Exact where a decimal holds it; else rounded half-even to 28 significant digits, at most 28 decimals and no integer
-/// digit, and not beyond the smallest and the largest.
-fn mean(numbers: &[Number]) -> Option<Number> {
-    let ordered = sorted(numbers)?;
-    let (least, most) = (*ordered.first()?, *ordered.last()?);
-    let count = i128::try_from(numbers.len()).ok()?;
-    let scale = most.scale.max(numbers.iter().map(|number| number.scale).max()?);
-    let sum = numbers.iter().try_fold(0_i128, |sum, number| sum.checked_add(number.units(scale)?))?;
-    // A count below 2^11 has at most ten factors of two or five.
-    for more in 0..=10.min(MAX_SCALE - scale) {
-        let dividend = sum.checked_mul(power_of_ten(more)?)?;
-        if dividend % count == 0 {
-            let exact = Number::new(dividend / count, scale + more);
-            if exact.mantissa.abs() < MANTISSA_LIMIT {
-                return Some(exact);
-            }
-        }
-    }
-    let magnitude = sum.checked_abs()?;
-    let whole = magnitude / count.checked_mul(power_of_ten(scale)?)?;
-    let whole_digits = if whole == 0 { 0 } else { whole.ilog10() + 1 };
-    let decimals = MAX_SCALE - whole_digits.min(MAX_SCALE);
-    let dividend = magnitude.checked_mul(power_of_ten(decimals.saturating_sub(scale))?)?;
-    let divisor = count.checked_mul(power_of_ten(scale.saturating_sub(decimals))?)?;
-    let rounded = Number::new(divide_half_even(dividend, divisor)? * sum.signum(), decimals);
-    if rounded.compare(least)? == Ordering::Less {
-        Some(least)
-    } else if rounded.compare(most)? == Ordering::Greater {
-        Some(most)
-    } else {
-        Some(rounded)
-    }
-}
-
-fn median(numbers: &[Number]) -> Option<Number> {
-    let ordered = sorted(numbers)?;
-    let middle = ordered.len() / 2;
-    if ordered.len().is_multiple_of(2) {
-        mean(&ordered[middle.checked_sub(1)?..=middle])
-    } else {
-        Some(ordered[middle])
-    }
-}
-
-/// What the values that count come to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Reference<'a> {
-    /// `None` if there is nothing to come to.
-    pub(super) value: Option<Winner<'a>>,
-    pub(super) used: u32,
-    pub(super) tie: bool,
-    pub(super) disputed: bool,
-    /// The smallest and the largest number, if all are numbers.
-    pub(super) spread: Option<(Number, Number)>,
-    /// Why each value was not used.
-    pub(super) excluded: Vec<Option<Exclusion>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Winner<'a> {
-    Number(Number),
-    Text(&'a str),
-}
-
-impl Winner<'_> {
-    pub(super) fn is(self, value: &Value) -> bool {
-        match (self, value) {
-            (Self::Number(number), Value::Number(decimal)) => number.is(*decimal),
-            (Self::Text(text), Value::Text(value)) => text == value.as_ref(),
-            _ => false,
-        }
-    }
-}
-
-/// Aggregates values that may be used. `None` if that does not fit the arithmetic.
-pub(super) fn aggregate<'a>(terms: &Terms, values: &[&'a Value]) -> Option<Reference<'a>> {
-    let mut excluded = vec![None; values.len()];
-    let mut numbers = Vec::with_capacity(values.len());
-    let mut texts: Vec<&str> = Vec::new();
-    for (index, value) in values.iter().enumerate() {
-        match value {
-            Value::Text(text) if terms.strategy == Strategy::Majority => texts.push(text),
-            value => match Number::of_value(value) {
-                Some(number) => numbers.push((index, number)),
-                None => excluded[index] = Some(Exclusion::NotANumber),
-            },
-        }
-    }
-    let outliers = match terms.max_deviation {
-        Some(fraction) if !numbers.is_empty() => outliers(&numbers, Number::of(fraction))?,
-        _ => Vec::new(),
-    };
-    let disputed = !outliers.is_empty() && outliers.len() * 2 >= numbers.len();
-    if !disputed {
-        for index in outliers {
-            excluded[index] = Some(Exclusion::Outlier);
-        }
-        numbers.retain(|(index, _)| excluded[*index].is_none());
-    }
-    let numbers: Vec<Number> = numbers.into_iter().map(|(_, number)| number).collect();
-    let used = u32::try_from(numbers.len() + texts.len()).ok()?;
-    let spread = if texts.is_empty() && !numbers.is_empty() {
-        let ordered = sorted(&numbers)?;
-        Some((*ordered.first()?, *ordered.last()?))
-    } else {
-        None
-    };
-    let (value, tie) = match terms.strategy {
-        _ if used == 0 => (None, false),
-        Strategy::Average => (Some(Winner::Number(mean(&numbers)?)), false),
-        Strategy::Median => (Some(Winner::Number(median(&numbers)?)), false),
-        Strategy::Majority => majority(&numbers, &texts, terms.precision).map(|(winner, tie)| (Some(winner), tie))?,
-    };
-    Some(Reference { value, used, tie, disputed, spread, excluded })
-}
-
-/// The indices of the numbers that are farther from the median than this fraction of its magnitude.
-fn outliers(numbers: &[(usize, Number)], fraction: Number) -> Option<Vec<usize>> {
-    let median = median(&numbers.iter().map(|(_, number)| *number).collect::<Vec<_>>())?;
-    let product = fraction.mantissa.max(0).checked_mul(median.mantissa.checked_abs()?)?;
-    let limit = Number::new(product, fraction.scale + median.scale);
-    let mut outliers = Vec::new();
-    for (index, number) in numbers {
-        if number.distance(median)?.compare(limit)? == Ordering::Greater {
-            outliers.push(*index);
-        }
-    }
-    Some(outliers)
-}
-
-/// The most frequent; a number before a text, of numbers the one nearest the median, then the smaller, of texts the
-/// first.
-fn majority<'a>(numbers: &[Number], texts: &[&'a str], precision: u32) -> Option<(Winner<'a>, bool)> {
-    let mut rounded: Vec<(Number, usize)> = Vec::new();
-    for number in numbers {
-        let number = number.round(precision)?;
-        match rounded.iter_mut().find(|(seen, _)| *seen == number) {
-            Some((_, votes)) => *votes += 1,
-            None => rounded.push((number, 1)),
-        }
-    }
-    let mut spelled: Vec<(&str, usize)> = Vec::new();
-    for text in texts {
-        match spelled.iter_mut().find(|(seen, _)| seen == text) {
-            Some((_, votes)) => *votes += 1,
-            None => spelled.push((text, 1)),
-        }
-    }
-    let most = rounded.iter().map(|(_, votes)| *votes).chain(spelled.iter().map(|(_, votes)| *votes)).max()?;
-    let numbers_first: Vec<Number> = rounded.into_iter().filter(|(_, votes)| *votes == most).map(|(n, _)| n).collect();
-    let texts_first: Vec<&'a str> = spelled.into_iter().filter(|(_, votes)| *votes == most).map(|(t, _)| t).collect();
-    let tie = numbers_first.len() + texts_first.len() > 1;
-    if numbers_first.is_empty() {
-        return Some((Winner::Text(texts_first.into_iter().min()?), tie));
-    }
-    if numbers_first.len() == 1 {
-        return Some((Winner::Number(numbers_first[0]), tie));
-    }
-    let median = median(numbers)?;
-    let mut nearest: Option<(Number, Number)> = None;
-    for number in sorted(&numbers_first)? {
-        let distance = number.distance(median)?;
-        if nearest.is_none_or(|(_, least)| distance.compare(least) == Some(Ordering::Less)) {
-            nearest = Some((number, distance));
-        }
-    }
-    nearest.map(|(number, _)| (Winner::Number(number), tie))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn numbers(text: &str) -> Vec<Number> {
-        text.split_whitespace().map(|word| Number::parse(word).expect("a number")).collect()
-    }
 
     #[test]
     fn only_what_json_calls_a_number_is_read() {
@@ -344,30 +150,6 @@ mod tests {
         ] {
             assert_eq!(Number::parse(text), expected.map(|(mantissa, scale)| Number { mantissa, scale }), "{text}");
         }
-    }
-
-    #[test]
-    fn a_mean_is_exact_or_rounded_half_even_once() {
-        for (of, expected) in [
-            ("0.1 0.2", "0.15"),
-            ("1 1 2", "1.333333333333333333333333333"),
-            ("-1 -1 -2", "-1.333333333333333333333333333"),
-            ("0 0 2", "0.6666666666666666666666666667"),
-            ("42000.01 42000.02 42000.02", "42000.01666666666666666666667"),
-            ("-5 5", "0"),
-            ("9.999999999999999999999999999 10 10", "10"),
-            ("1.2345678901234567890123456786 1.2345678901234567890123456787", "1.2345678901234567890123456787"),
-        ] {
-            assert_eq!(mean(&numbers(of)), Number::parse(expected), "{of}");
-        }
-    }
-
-    #[test]
-    fn a_median_is_the_middle() {
-        for (of, expected) in [("3 1 2", "2"), ("4 1 3 2", "2.5"), ("7.10", "7.1")] {
-            assert_eq!(median(&numbers(of)), Number::parse(expected), "{of}");
-        }
-        assert_eq!(median(&[]), None);
     }
 
     #[test]

@@ -76,6 +76,7 @@ fn ended(counters: &Counters) -> u64 {
         + counters.answered_low_reliability
         + counters.answered_disputed
         + counters.failed_insufficient_responses
+        + counters.failed_disputed
         + counters.failed_deadline_exceeded
         + counters.failed_no_workers
         + counters.failed_bus_down

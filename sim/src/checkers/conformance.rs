@@ -227,7 +227,7 @@ mod tests {
             rig.begin_worker(task(number, 500));
             rig.begin_worker(task(number, 900));
             rig.settle_worker();
-            rig.worker(number, worker::Input::Done { job: JobId(number), observed: Ok(Value::Number(5.into())) });
+            rig.worker(number, worker::Input::Done { job: JobId(number), observed: Ok(Value::Number(5.into())), age: None });
         }
         rig.expect_fine();
     }

@@ -33,6 +33,7 @@ struct Seen {
     answered_low_reliability: u64,
     answered_disputed: u64,
     failed_insufficient_responses: u64,
+    failed_disputed: u64,
     failed_deadline_exceeded: u64,
     failed_no_workers: u64,
     failed_bus_down: u64,
@@ -83,6 +84,7 @@ fn ending<'a>(seen: &'a mut Seen, outcome: &Outcome) -> &'a mut u64 {
         },
         Err(failure) => match failure {
             Failure::InsufficientResponses { .. } => &mut seen.failed_insufficient_responses,
+            Failure::Disputed { .. } => &mut seen.failed_disputed,
             Failure::DeadlineExceeded => &mut seen.failed_deadline_exceeded,
             Failure::NoWorkers => &mut seen.failed_no_workers,
             Failure::BusDown => &mut seen.failed_bus_down,
@@ -154,6 +156,7 @@ impl Seen {
             + counters.answered_low_reliability
             + counters.answered_disputed;
         let failed = counters.failed_insufficient_responses
+            + counters.failed_disputed
             + counters.failed_deadline_exceeded
             + counters.failed_no_workers
             + counters.failed_bus_down
@@ -175,6 +178,7 @@ impl Seen {
         equal("answered_disputed", counters.answered_disputed, self.answered_disputed)?;
         let insufficient = counters.failed_insufficient_responses;
         equal("failed_insufficient_responses", insufficient, self.failed_insufficient_responses)?;
+        equal("failed_disputed", counters.failed_disputed, self.failed_disputed)?;
         equal("failed_deadline_exceeded", counters.failed_deadline_exceeded, self.failed_deadline_exceeded)?;
         equal("failed_no_workers", counters.failed_no_workers, self.failed_no_workers)?;
         equal("failed_bus_down", counters.failed_bus_down, self.failed_bus_down)?;
@@ -302,7 +306,7 @@ mod tests {
         rig.worker(2, task(9, 0));
         for job in 0..2 {
             let observed = Ok(Value::text("x").expect("short"));
-            rig.worker(3, worker::Input::Done { job: worker::JobId(job), observed });
+            rig.worker(3, worker::Input::Done { job: worker::JobId(job), observed, age: None });
         }
         rig.wake_worker(501);
         rig.expect_fine();

@@ -1,27 +1,29 @@
-//! Fewer than half liars cannot move the median out of the range of honest values, nor a majority away from the honest.
+//! Fewer than half liars cannot move the median out of the range of honest values, nor a majority away from the honest;
+//! liars of less than half of the weight cannot move the weighted median, nor as many as are trimmed at each end the
+//! trimmed mean.
 //!
-//! An average has that only while nobody lies.
+//! An average, the smallest and the largest value have that only while nobody lies.
 
 use std::cmp::Ordering;
 
-use quorate_core::aggregate::Strategy;
+use quorate_core::aggregate::{Millionths, Strategy};
 use quorate_core::outcome::Outcome;
 use quorate_core::value::Value;
 
 use super::arithmetic::Number;
 use super::ledger::{Fact, Source, Told};
-use super::terms::Terms;
+use super::terms::{Policies, Terms};
 use super::{Checker, Context};
 use crate::event::Event;
 use crate::scenario::{QUERIES, Truth};
 
 #[derive(Debug)]
 pub(super) struct HonestRange {
-    terms: Terms,
+    policies: Policies,
 }
 
 pub(super) fn new(context: &Context<'_>) -> HonestRange {
-    HonestRange { terms: Terms::of_settings(&context.scenario.cluster.settings) }
+    HonestRange { policies: Policies::of_settings(&context.scenario.cluster.settings) }
 }
 
 /// What an honest worker may say.
@@ -75,23 +77,37 @@ fn check(terms: &Terms, outcome: &Outcome) -> Result<(), String> {
         return Ok(());
     };
     let honest = Honest::of(question.truth);
-    let used: Vec<&Value> = outcome
-        .observations
-        .iter()
-        .filter(|observation| observation.excluded.is_none())
-        .filter_map(|observation| observation.observed.as_ref().ok())
-        .collect();
+    let observations = outcome.observations.iter().filter(|observation| observation.excluded.is_none());
+    let values = observations.filter_map(|observation| Some((observation.observed.as_ref().ok()?, observation.weight)));
+    let (used, weights): (Vec<&Value>, Vec<Option<Millionths>>) = values.unzip();
     let liars = used.iter().filter(|value| !honest.says(value)).count();
     let holds = match outcome.strategy {
         Strategy::Median => 2 * liars >= used.len() || honest.says(&answer.value),
-        Strategy::Average => liars > 0 || honest.says(&answer.value),
+        Strategy::WeightedMedian => {
+            let weights: Vec<u64> = weights.iter().map(|weight| weight.map_or(0, Millionths::get)).collect();
+            let weightless = weights.iter().all(|weight| *weight == 0);
+            let (mut honesty, mut all) = (0, 0);
+            for (value, weight) in used.iter().zip(weights) {
+                let weight = if weightless { 1 } else { u128::from(weight) };
+                honesty += if honest.says(value) { weight } else { 0 };
+                all += weight;
+            }
+            2 * honesty <= all || honest.says(&answer.value)
+        }
+        Strategy::TrimmedMean => {
+            let share = u128::from(terms.rule.trim_share.get());
+            liars as u128 > used.len() as u128 * share / 1_000_000 || honest.says(&answer.value)
+        }
+        Strategy::Average | Strategy::Min | Strategy::Max => liars > 0 || honest.says(&answer.value),
         Strategy::Majority => {
             let honest_votes: Vec<Option<Vote<'_>>> =
-                used.iter().filter(|value| honest.says(value)).map(|value| vote(value, terms.precision)).collect();
+                used.iter().filter(|value| honest.says(value)).map(|value| vote(value, terms.rule.precision)).collect();
             let wins = |of: &&Option<Vote<'_>>| 2 * honest_votes.iter().filter(|vote| vote == of).count() > used.len();
             // The answer has been rounded already.
             honest_votes.iter().find(wins).is_none_or(|winner| *winner == vote(&answer.value, 28))
         }
+        // Nothing is promised of a strategy that is not known here.
+        _ => true,
     };
     if holds {
         return Ok(());
@@ -112,7 +128,7 @@ impl Checker for HonestRange {
     fn fact(&mut self, fact: &Fact<'_>) -> Result<(), String> {
         match fact.what {
             Told::Answered { source: Source::Ended { asking, is_first: true, .. }, outcome, .. } => {
-                check(&self.terms.with(&asking.overrides), outcome)
+                check(&self.policies.of(outcome.query.as_str()).with(&asking.overrides), outcome)
             }
             _ => Ok(()),
         }

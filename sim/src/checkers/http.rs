@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use quorate_core::aggregate::Exclusion;
 use quorate_core::coordinator::{Output, Refusal};
-use quorate_core::outcome::{Answer, Failure, Observation, Outcome, Status};
+use quorate_core::outcome::{Answer, Cause, Failure, Observation, Outcome, Status};
 use quorate_core::value::Value;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json, json};
 
-use super::terms::{Terms, strategy_name, strategy_named};
+use super::terms::{Policies, strategy_name, strategy_named};
 use super::{Checker, Context};
 use crate::event::{Asked, Event, Reply, What};
 use crate::host::Host;
@@ -29,6 +29,7 @@ type Said = Result<Arc<Outcome>, Refusal>;
 #[derive(Debug)]
 pub(super) struct Http {
     settings: Settings,
+    policies: Policies,
     open: BTreeMap<u32, Open>,
     /// What each coordinator answered, and when, since the first question that is open.
     said: BTreeMap<Host, VecDeque<(u64, Said)>>,
@@ -44,6 +45,7 @@ struct Open {
 pub(super) fn new(context: &Context<'_>) -> Http {
     Http {
         settings: context.scenario.cluster.settings.clone(),
+        policies: Policies::of_settings(&context.scenario.cluster.settings),
         open: BTreeMap::new(),
         said: BTreeMap::new(),
     }
@@ -145,6 +147,9 @@ impl Http {
     fn check_policy(&self, open: &Open, reply: &Reply) -> Result<(), String> {
         let is_answered = match reply {
             Reply::Ended(reply) => reply.is_ok(),
+            Reply::Http { status: 409, body, .. } => {
+                serde_json::from_str::<Json>(body).is_ok_and(|body| body["error"] == "disputed")
+            }
             Reply::Http { status, .. } => matches!(status, 200 | 422 | 504),
             Reply::Lost => false,
         };
@@ -153,7 +158,8 @@ impl Http {
         if is_answered && is_unknown && matches!(reply, Reply::Http { .. }) {
             return Err(format!("question {} is answered, and its strategy is unknown", open.asked.number));
         }
-        if is_answered && Terms::of_settings(&self.settings).with_request(policy).faults(&self.settings).any() {
+        let terms = self.policies.of(open.asked.request.query_text()).with_request(policy);
+        if is_answered && terms.faults(&self.settings).any() {
             return Err(format!("question {} is answered, and its policy is not valid: {policy:?}", open.asked.number));
         }
         Ok(())
@@ -171,7 +177,7 @@ fn check_form(response: Response<'_>) -> Result<(), String> {
         (503, Some("draining"))
         | (400, Some("invalid_request"))
         | (408, Some("request_timeout"))
-        | (409, Some("conflict"))
+        | (409, Some("conflict" | "disputed"))
         | (422, Some("insufficient_responses"))
         | (504, Some("deadline_exceeded")) => retry_after.is_none(),
         _ => return Err(format!("{status} {error:?} is no response to a question: {body}")),
@@ -203,6 +209,7 @@ fn check_said(response: Response<'_>, said: &Said) -> Result<(), String> {
             let (status, word) = match &outcome.verdict {
                 Ok(_) => (200, None),
                 Err(Failure::InsufficientResponses { .. }) => (422, Some("insufficient_responses")),
+                Err(Failure::Disputed { .. }) => (409, Some("disputed")),
                 Err(Failure::DeadlineExceeded) => (504, Some("deadline_exceeded")),
                 Err(Failure::NoWorkers) => (503, Some("no_workers")),
                 Err(Failure::BusDown) => (503, Some("bus_down")),
@@ -222,6 +229,13 @@ fn check_said(response: Response<'_>, said: &Said) -> Result<(), String> {
             return Err(format!("{field} was to be {expected}"));
         }
     }
+    let share = match outcome.verdict {
+        Ok(Answer { agreeing, used, .. }) | Err(Failure::Disputed { agreeing, used }) => Some(agreement(agreeing, used)),
+        Err(_) => None,
+    };
+    if body.get("agreement") != share.as_ref() {
+        return Err(format!("the agreement was to be {share:?}"));
+    }
     let Ok(answer) = &outcome.verdict else { return check_digits(text, outcome, None) };
     for (field, expected) in &answered(answer) {
         if body.get(field) != Some(expected) {
@@ -237,17 +251,21 @@ struct Numbers<'a> {
     #[serde(borrow)]
     final_value: Option<&'a RawValue>,
     #[serde(borrow)]
-    spread: Option<Extremes<'a>>,
+    spread: Option<SaidSpread<'a>>,
     #[serde(borrow)]
     worker_responses: Vec<SaidValue<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Extremes<'a> {
+struct SaidSpread<'a> {
     #[serde(borrow)]
     min: &'a RawValue,
     #[serde(borrow)]
     max: &'a RawValue,
+    #[serde(borrow)]
+    interquartile: Option<&'a RawValue>,
+    #[serde(borrow)]
+    mad: &'a RawValue,
 }
 
 #[derive(Deserialize)]
@@ -270,6 +288,12 @@ fn check_digits(text: &str, outcome: &Outcome, answer: Option<&Answer>) -> Resul
         if let (Some(said), Some(spread)) = (&numbers.spread, &answer.spread) {
             is(Some(said.min), spread.min)?;
             is(Some(said.max), spread.max)?;
+            is(Some(said.mad), spread.mad)?;
+            match spread.interquartile {
+                Some(interquartile) => is(said.interquartile, interquartile)?,
+                None if said.interquartile.is_none() => {}
+                None => return Err("the quartiles are farther apart than a decimal can say".to_owned()),
+            }
         }
     }
     for (said, observation) in numbers.worker_responses.iter().zip(&outcome.observations) {
@@ -280,9 +304,22 @@ fn check_digits(text: &str, outcome: &Outcome, answer: Option<&Answer>) -> Resul
     Ok(())
 }
 
+/// The share of the used values that agree, rounded half-even to millionths.
+fn agreement(agreeing: u32, used: u32) -> Json {
+    let (parts, used) = (u64::from(agreeing) * 1_000_000, u64::from(used.max(1)));
+    let (floor, rest) = (parts / used, parts % used);
+    let up = rest * 2 > used || (rest * 2 == used && floor % 2 == 1);
+    number(Decimal::from_i128_with_scale(i128::from(floor + u64::from(up)), 6).normalize())
+}
+
 fn answered(answer: &Answer) -> Map<String, Json> {
     let spread = answer.spread.as_ref().map_or(Json::Null, |spread| {
-        json!({"min": value(&Value::Number(spread.min)), "max": value(&Value::Number(spread.max))})
+        json!({
+            "min": number(spread.min),
+            "max": number(spread.max),
+            "interquartile": spread.interquartile.map_or(Json::Null, number),
+            "mad": number(spread.mad),
+        })
     });
     let status = match answer.status {
         Status::Complete => "complete",
@@ -311,11 +348,7 @@ fn evidence(outcome: &Outcome) -> Map<String, Json> {
         format!("Low reliability: only {succeeded}/{expected} workers succeeded")
     };
     let excluded = |observation: &Observation| {
-        let reason = match observation.excluded? {
-            Exclusion::NotANumber => "not_a_number",
-            Exclusion::Outlier => "outlier",
-            Exclusion::Cordoned => "cordoned",
-        };
+        let reason = reason(observation.excluded?);
         Some(json!({"worker_id": observation.worker.as_str(), "reason": reason}))
     };
     let response = |observation: &Observation| {
@@ -328,6 +361,9 @@ fn evidence(outcome: &Outcome) -> Map<String, Json> {
         if let Err(err) = &observation.observed {
             response["err"] = json!(if err.is_empty() { "failed" } else { err.as_ref() });
         }
+        if let Some(age) = observation.age {
+            response["age_ms"] = json!(age.as_millis() as u64);
+        }
         response
     };
     fields([
@@ -339,10 +375,51 @@ fn evidence(outcome: &Outcome) -> Map<String, Json> {
         ("failed", json!(observations.len() - succeeded)),
         ("missing", missing.iter().map(|worker| json!(worker.as_str())).collect()),
         ("excluded", observations.iter().filter_map(excluded).collect()),
+        ("workers", fates(outcome)),
         ("worker_responses", observations.iter().map(response).collect()),
         ("reliability_note", json!(note)),
         ("elapsed", json!(outcome.elapsed.as_nanos() as u64)),
     ])
+}
+
+/// Why a value was not used, as an answer says it.
+fn reason(excluded: Exclusion) -> &'static str {
+    match excluded {
+        Exclusion::NotANumber => "not_a_number",
+        Exclusion::Outlier => "outlier",
+        Exclusion::Stale => "stale",
+        Exclusion::Cordoned => "cordoned",
+    }
+}
+
+/// What became of each worker's part, ordered by worker.
+fn fates(outcome: &Outcome) -> Json {
+    let mut fates: BTreeMap<&str, Json> = BTreeMap::new();
+    for Observation { worker, observed, excluded, weight, age, .. } in &outcome.observations {
+        let fate = match (observed, excluded) {
+            (Err(_), _) => "failed",
+            (Ok(_), Some(_)) => "excluded",
+            (Ok(_), None) => "used",
+        };
+        let mut said = json!({"worker_id": worker.as_str(), "fate": fate});
+        if let Some(excluded) = excluded {
+            said["reason"] = json!(reason(*excluded));
+        }
+        if let Some(weight) = weight {
+            said["weight"] = number(Decimal::from_i128_with_scale(weight.get().into(), 6).normalize());
+        }
+        if let Some(age) = age {
+            said["age_ms"] = json!(age.as_millis() as u64);
+        }
+        fates.insert(worker.as_str(), said);
+    }
+    // Who was not waited for may still answer.
+    let was_early = matches!(outcome.cause, Cause::QuorumMet | Cause::Stalled);
+    for worker in &outcome.missing {
+        let fate = if was_early { "late" } else { "missing" };
+        fates.insert(worker.as_str(), json!({"worker_id": worker.as_str(), "fate": fate}));
+    }
+    fates.into_values().collect()
 }
 
 fn fields<const N: usize>(fields: [(&str, Json); N]) -> Map<String, Json> {
@@ -353,8 +430,12 @@ fn fields<const N: usize>(fields: [(&str, Json); N]) -> Map<String, Json> {
 fn value(value: &Value) -> Json {
     match value {
         Value::Text(text) => json!(text.as_ref()),
-        Value::Number(number) => serde_json::from_str(&number.to_string()).unwrap_or(Json::Null),
+        Value::Number(decimal) => number(*decimal),
     }
+}
+
+fn number(decimal: Decimal) -> Json {
+    serde_json::from_str(&decimal.to_string()).unwrap_or(Json::Null)
 }
 
 impl Checker for Http {

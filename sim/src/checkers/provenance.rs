@@ -25,12 +25,20 @@ const MAX_TEXT_BYTES: usize = 4096;
 
 type Observed = Result<Value, Arc<str>>;
 
+/// What somebody sent in a worker's name, and how old that was said to be.
+#[derive(Debug, PartialEq, Eq)]
+struct Sent {
+    worker: WorkerId,
+    observed: Observed,
+    age: Option<Duration>,
+}
+
 #[derive(Debug)]
 pub(super) struct Provenance {
     admitted: Option<BTreeSet<WorkerId>>,
     max_workers: usize,
     /// What was sent, whoever sent it.
-    sent: Map<RequestId, Vec<(WorkerId, Observed)>>,
+    sent: Map<RequestId, Vec<Sent>>,
     coordinators: BTreeMap<Host, Desk>,
 }
 
@@ -74,6 +82,7 @@ struct Received {
     worker: WorkerId,
     observed: Observed,
     response_time: Duration,
+    age: Option<Duration>,
     when: When,
 }
 
@@ -104,6 +113,7 @@ impl Received {
             worker: result.worker.clone(),
             observed: result.observed.clone(),
             response_time: result.response_time,
+            age: result.age,
             when,
         }
     }
@@ -111,6 +121,7 @@ impl Received {
     fn is(&self, observation: &Observation) -> bool {
         self.worker == observation.worker
             && self.response_time == observation.response_time
+            && self.age == observation.age
             && self.observed == observation.observed
     }
 }
@@ -239,9 +250,11 @@ impl Provenance {
     }
 
     fn sent(&mut self, result: &event::WorkerResult) {
-        let sent = self.sent.entry(result.request.clone()).or_default();
-        if !sent.iter().any(|(worker, observed)| *worker == result.worker && *observed == result.observed) {
-            sent.push((result.worker.clone(), result.observed.clone()));
+        let event::WorkerResult { worker, observed, age, .. } = result.clone();
+        let sent = Sent { worker, observed, age };
+        let all = self.sent.entry(result.request.clone()).or_default();
+        if !all.contains(&sent) {
+            all.push(sent);
         }
     }
 
@@ -255,7 +268,7 @@ impl Provenance {
             collected.check(outcome, is_crowded)?;
             for observation in &outcome.observations {
                 let sent = self.sent.get(&outcome.request).map_or(&[][..], Vec::as_slice);
-                if !sent.iter().any(|(worker, sent)| *worker == observation.worker && says(sent, &observation.observed)) {
+                if !sent.iter().any(|sent| says(sent, observation)) {
                     return Err(format!("nobody sent {observation:?}; sent was {sent:?}"));
                 }
             }
@@ -281,9 +294,14 @@ fn check_order(outcome: &Outcome) -> Result<(), String> {
     }
 }
 
-/// Whether what was sent is what was observed. What is wrong with a value becomes its worker's failure, and the words of
-/// a failure may be cut.
-fn says(sent: &Observed, observed: &Observed) -> bool {
+/// Whether what was sent is what was observed. What is wrong with a value becomes its worker's failure, which has no age,
+/// and the words of a failure may be cut.
+fn says(sent: &Sent, observation: &Observation) -> bool {
+    let same_age = observation.age == sent.age.filter(|_| observation.observed.is_ok());
+    sent.worker == observation.worker && same_age && is_observed(&sent.observed, &observation.observed)
+}
+
+fn is_observed(sent: &Observed, observed: &Observed) -> bool {
     match (sent, observed) {
         (Ok(sent), Ok(observed)) => sent == observed,
         (Ok(Value::Text(sent)), Err(_)) => sent.len() > MAX_TEXT_BYTES,

@@ -7,12 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use quorate_core::aggregate::Strategy;
+use quorate_core::aggregate::{Rule, Strategy};
 use quorate_core::coordinator::{Input, Refusal};
 use quorate_core::id::WorkerId;
 use quorate_core::outcome::{Failure, Outcome, Status};
 
-use super::terms::Terms;
+use super::terms::{Policies, Terms};
 use super::{Checker, Context};
 use crate::event::{Asked, Event, Reply, What};
 use crate::host::Host;
@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct Recovery {
     settings: Settings,
-    terms: Terms,
+    policies: Policies,
     workers: Vec<Worker>,
     latency: Duration,
     running: BTreeMap<Host, bool>,
@@ -64,6 +64,7 @@ struct Learned {
 enum Ending {
     Answer,
     Insufficient,
+    Disputed,
     Deadline,
     NoWorkers,
     Limited,
@@ -76,7 +77,7 @@ pub(super) fn new(context: &Context<'_>) -> Recovery {
     let cluster = &context.scenario.cluster;
     Recovery {
         settings: cluster.settings.clone(),
-        terms: Terms::of_settings(&cluster.settings),
+        policies: Policies::of_settings(&cluster.settings),
         workers: cluster.workers.clone(),
         latency: Duration::from_micros(cluster.network.latency_us.1),
         running: BTreeMap::new(),
@@ -104,6 +105,7 @@ impl Learned {
                 Ok(_) => Ending::Answer,
                 Err(Failure::InsufficientResponses { .. }) => Ending::Insufficient,
                 Err(Failure::DeadlineExceeded) => Ending::Deadline,
+                Err(Failure::Disputed { .. }) => Ending::Disputed,
                 Err(Failure::NoWorkers) => Ending::NoWorkers,
                 Err(Failure::BusDown | Failure::Overloaded) => Ending::Other,
             },
@@ -124,6 +126,7 @@ impl Learned {
             ending: match (status, body["error"].as_str()) {
                 (200, _) => Ending::Answer,
                 (422, _) => Ending::Insufficient,
+                (409, Some("disputed")) => Ending::Disputed,
                 (504, _) => Ending::Deadline,
                 (503, Some("no_workers")) => Ending::NoWorkers,
                 (429, _) => Ending::Limited,
@@ -160,16 +163,24 @@ impl Probe {
         names
     }
 
+    /// Whether workers that do not agree are no answer.
+    fn may_be_rejected(&self) -> bool {
+        let Rule { max_deviation, min_agreement, .. } = self.terms.rule;
+        self.terms.rejects_disputes && (max_deviation.is_some() || min_agreement.is_some())
+    }
+
     /// How many values are usable for certain.
     fn usable(&self, settings: &Settings, sure: usize) -> usize {
+        // A fresh value that is lost on its way is older when it is sent again.
+        let may_be_stale = self.terms.rule.max_age.is_some_and(|most| most < self.terms.timeout);
         let Some(question) = QUERIES.get(self.query) else { return 0 };
         let is_of_use = match question.truth {
             Truth::Number { .. } => true,
-            Truth::Text(_) => self.terms.strategy == Strategy::Majority,
+            Truth::Text(_) => self.terms.rule.strategy == Strategy::Majority,
         };
-        if !is_of_use || settings.cordon_below.is_some() {
+        if !is_of_use || may_be_stale || settings.cordon_below.is_some() {
             0
-        } else if self.terms.max_deviation.is_some() {
+        } else if self.terms.rule.max_deviation.is_some() {
             // Fewer than half are ever excluded.
             sure / 2 + sure % 2
         } else {
@@ -187,7 +198,7 @@ impl Recovery {
         for probe in self.open.values_mut() {
             probe.at_once = probe.at_once.max(at_once);
         }
-        let terms = self.terms.with_request(&asked.request.policy);
+        let terms = self.policies.of(asked.request.query_text()).with_request(&asked.request.policy);
         let runs = |worker: &&Worker| self.is_running(Host::Worker(worker.number));
         let probe = Probe {
             at,
@@ -230,7 +241,8 @@ impl Recovery {
             Ending::Limited | Ending::Invalid | Ending::Other => return Err("it is not answered".to_owned()),
             Ending::NoWorkers if probe.processes.is_empty() => return Ok(()),
             Ending::NoWorkers => return Err("there are workers".to_owned()),
-            Ending::Answer | Ending::Insufficient | Ending::Deadline => {}
+            Ending::Disputed if !probe.may_be_rejected() => return Err("nothing is to be disputed".to_owned()),
+            Ending::Answer | Ending::Insufficient | Ending::Disputed | Ending::Deadline => {}
         }
         let quick = probe.names(settings, |worker| probe.is_quick(worker, self.latency));
         let knows_it = probe.query < QUERIES.len();
@@ -264,7 +276,7 @@ impl Recovery {
             return Err(format!("{failed} runs and does not succeed"));
         }
         let certain = sure.values().filter(|is_sure| **is_sure).count();
-        if learned.ending != Ending::Answer {
+        if !matches!(learned.ending, Ending::Answer | Ending::Disputed) {
             let usable = probe.usable(settings, certain);
             if usable >= probe.terms.min_responses as usize {
                 return Err(format!("{usable} values or more are of use"));

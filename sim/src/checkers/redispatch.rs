@@ -76,7 +76,7 @@ impl Process {
         self.inputs += 1;
         match input {
             Input::Submit(submit) => {
-                let timeout = config.policy.with(&submit.overrides, &config.limits).ok().map(|policy| policy.timeout);
+                let timeout = config.policy_of(&submit.query).with(&submit.overrides, &config.limits).ok().map(|policy| policy.timeout);
                 let asking = Asking { timeout, inputs_before: self.inputs, again_in: None, heard_in: 0 };
                 self.flights.submitted(self.now, submit, asking);
             }

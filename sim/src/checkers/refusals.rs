@@ -12,7 +12,7 @@ use quorate_core::policy::PolicyError;
 use quorate_core::query::Query;
 
 use super::ledger::{Asking, Book, Caller, Fact, Source, Told};
-use super::terms::{Faults, Terms};
+use super::terms::{Faults, Policies, Terms};
 use super::{Checker, Context};
 use crate::Depth;
 use crate::event::{Asked, Event, Reply, What};
@@ -23,7 +23,7 @@ const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
 #[derive(Debug)]
 pub(super) struct Refusals {
-    terms: Terms,
+    policies: Policies,
     settings: Settings,
     rates: Option<Rates>,
 }
@@ -32,7 +32,7 @@ pub(super) fn new(context: &Context<'_>) -> Refusals {
     let settings = &context.scenario.cluster.settings;
     let limit = settings.rate_limit.filter(|_| context.depth == Depth::Network);
     Refusals {
-        terms: Terms::of_settings(settings),
+        policies: Policies::of_settings(settings),
         settings: settings.clone(),
         rates: limit.map(Rates::new),
     }
@@ -40,14 +40,18 @@ pub(super) fn new(context: &Context<'_>) -> Refusals {
 
 /// What a request is to be judged by.
 struct Case<'a> {
-    terms: Terms,
+    policies: &'a Policies,
     settings: &'a Settings,
     book: &'a Book,
 }
 
 impl Case<'_> {
+    fn terms(&self, caller: &Caller) -> Terms {
+        self.policies.of(caller.query.as_str()).with(&caller.overrides)
+    }
+
     fn faults(&self, caller: &Caller) -> Faults {
-        self.terms.with(&caller.overrides).faults(self.settings)
+        self.terms(caller).faults(self.settings)
     }
 
     /// The query for which the id of a caller stands already, if it is another.
@@ -63,7 +67,7 @@ impl Case<'_> {
     fn check_refused(&self, caller: &Caller, refusal: &Refusal) -> Result<(), String> {
         let faults = self.faults(caller);
         let is_true = match refusal {
-            Refusal::Policy(error) => is_fault(error, faults, self.terms.with(&caller.overrides), self.settings),
+            Refusal::Policy(error) => is_fault(error, faults, self.terms(caller), self.settings),
             Refusal::Conflict => self.conflict(caller).is_some(),
             Refusal::Overloaded => match caller.id.as_ref().and_then(|id| self.book.asking(id)) {
                 Some(asking) => asking.callers.len() >= self.settings.max_waiting,
@@ -141,7 +145,10 @@ fn is_fault(error: &PolicyError, faults: Faults, terms: Terms, settings: &Settin
             faults.quorum && min == terms.min_responses && max == settings.max_workers
         }
         PolicyError::Precision => faults.precision,
+        PolicyError::TrimShare => faults.trim_share,
         PolicyError::MaxDeviation => faults.max_deviation,
+        PolicyError::Tolerance => faults.tolerance,
+        PolicyError::MinAgreement => faults.min_agreement,
     }
 }
 
@@ -255,7 +262,7 @@ impl Checker for Refusals {
     }
 
     fn fact(&mut self, fact: &Fact<'_>) -> Result<(), String> {
-        let case = Case { terms: self.terms, settings: &self.settings, book: fact.book };
+        let case = Case { policies: &self.policies, settings: &self.settings, book: fact.book };
         match fact.what {
             Told::Refused { to: Some(caller), at_once: true, refusal } => case.check_refused(caller, refusal),
             Told::Answered { to: Some(caller), source, outcome } => case.check_told(caller, &outcome.request, source),

@@ -1,5 +1,5 @@
 //! Scores move the right way: each is what the outcomes and contradictions since then make of the one before, and
-//! decides alone whose values are cordoned.
+//! decides alone whose values are cordoned, and what they weigh where no weights are set.
 
 use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
@@ -43,6 +43,15 @@ struct Known {
     high: u32,
     /// The pass in which it last changed.
     changed_in: u64,
+}
+
+impl Known {
+    /// It changes in this pass, from what it was before.
+    fn changes_in(&mut self, pass: u64) {
+        if self.changed_in != pass {
+            (self.low, self.high, self.changed_in) = (self.score, self.score, pass);
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -193,6 +202,14 @@ impl Process {
             let bus_failed = !self.bus_up || self.last_down.is_some_and(|at| at >= flight.submitted);
             for worker in &outcome.missing {
                 let left = self.farewells.get(worker).is_some_and(|at| *at >= flight.submitted);
+                if left || self.bus_changed || !bus_failed {
+                    // An answer of the same pass may have come before that or after it.
+                    let pass = self.pass;
+                    if let Some(known) = self.known.get_mut(worker) {
+                        known.changes_in(pass);
+                        known.low = after(known.low, false);
+                    }
+                }
                 let touched = touch(&mut self.touched, worker);
                 if left || self.bus_changed {
                     touched.perhaps_timeouts += 1;
@@ -204,6 +221,7 @@ impl Process {
             }
         }
         let crowded = self.is_crowded(config);
+        let by_score = config.weights.is_empty();
         let below = config.cordon_below.map(quorate_core::coordinator::Score::millionths);
         for observation in &outcome.observations {
             let outlier = observation.excluded == Some(Exclusion::Outlier);
@@ -223,6 +241,14 @@ impl Process {
                         low = 0;
                     }
                 }
+                if let Some(weight) = observation.weight.filter(|_| by_score)
+                    && !(u64::from(low)..=u64::from(high)).contains(&weight.get())
+                {
+                    return Err(format!(
+                        "{} weighs {weight} in {} with a score of {low} to {high}",
+                        observation.worker, outcome.request
+                    ));
+                }
                 let cordoned = observation.excluded == Some(Exclusion::Cordoned);
                 let may_be = below.is_some_and(|below| low < below);
                 let must_be = below.is_some_and(|below| high < below);
@@ -238,9 +264,7 @@ impl Process {
             touched.outliers += u64::from(outlier);
             touched.judged.push(Some(good));
             if let Some(known) = self.known.get_mut(&observation.worker) {
-                if known.changed_in != self.pass {
-                    (known.low, known.high, known.changed_in) = (known.score, known.score, self.pass);
-                }
+                known.changes_in(self.pass);
                 (known.low, known.high) = (after(known.low, false), after(known.high, true));
             }
         }

@@ -1,5 +1,6 @@
 //! What tests of checkers have in common: one checker, and real machines whose doings it is shown.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use quorate_core::coordinator::{self, Coordinator, Presence, PresenceState, Submit, WorkerResult};
@@ -42,6 +43,8 @@ pub(super) fn scenario() -> Scenario {
         replicated: false,
         observe_ms: (1, 5),
         fail_permille: 0,
+        dated_permille: 0,
+        age_ms: (0, 0),
         max_concurrent: 2,
         max_queued: 1,
         max_remembered: 3,
@@ -66,6 +69,8 @@ pub(super) fn scenario() -> Scenario {
                 max_remembered: 4,
                 admitted: None,
                 cordon_below: Some(900_000),
+                policies: Vec::new(),
+                weights: BTreeMap::new(),
                 rate_limit: None,
             },
             workers: (1..=3).map(worker).collect(),
@@ -266,6 +271,7 @@ pub(super) fn result(name: &str, number: u64, task: Option<TaskId>, value: i64) 
         task,
         observed: Ok(Value::Number(Decimal::from(value))),
         response_time: Duration::from_millis(3),
+        age: Some(Duration::from_millis(1500)),
     })
 }
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use quorate_core::aggregate::{Millionths, OutlierRule, Strategy};
 use quorate_core::coordinator::{Input, Output, PresenceState, Submit, Undelivered, UndeliveredCause};
 use quorate_core::id::{TaskId, Ticket};
-use quorate_core::policy::Overrides;
+use quorate_core::policy::{OnDispute, Overrides};
 use quorate_core::query::Query;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng as _, SeedableRng as _};
@@ -15,7 +16,7 @@ use super::support::{Run, id, number, presence, result, scenario, text};
 use super::{Checker, Context, aggregation, answered_once, honest_range, provenance, quiescence, refusals};
 use crate::Depth;
 use crate::event::Event;
-use crate::scenario::QUERIES;
+use crate::scenario::{Policy, QUERIES, QueryPolicy};
 
 /// All that judge a coordinator by itself.
 struct All(Vec<(&'static str, Box<dyn Checker>)>);
@@ -60,9 +61,18 @@ impl Chance {
 
     fn overrides(&mut self) -> Overrides {
         Overrides {
-            strategy: self.maybe(2, |chance| quorate_core::aggregate::Strategy::ALL[chance.below(3) as usize]),
+            strategy: self.maybe(2, |chance| Strategy::ALL[chance.below(Strategy::ALL.len() as u64) as usize]),
             precision: self.maybe(4, |chance| chance.below(30) as u32),
-            max_deviation: self.maybe(4, |chance| Decimal::new(chance.below(200).cast_signed() - 5, 3)),
+            trim_share: self.maybe(4, |chance| Millionths::new(chance.below(51) * 10_000)),
+            max_deviation: self.maybe(3, |chance| match chance.below(3) {
+                0 => OutlierRule::Mad(Millionths::new(chance.below(6) * 500_000)),
+                1 => OutlierRule::Iqr(Millionths::new(chance.below(6) * 500_000)),
+                _ => OutlierRule::Relative(Decimal::new(chance.below(200).cast_signed() - 5, 3)),
+            }),
+            tolerance: self.maybe(4, |chance| Decimal::new(chance.below(200).cast_signed() - 5, 3)),
+            min_agreement: self.maybe(4, |chance| Millionths::new(chance.below(21) * 50_000 + 1)),
+            max_age: self.maybe(4, |chance| Duration::from_millis(chance.below(4))),
+            on_dispute: self.maybe(4, |chance| OnDispute::ALL[chance.below(2) as usize]),
             min_responses: self.maybe(4, |chance| chance.below(7) as u32),
             quorum: self.maybe(4, |chance| chance.below(9) as u32),
             timeout: self.maybe(2, |chance| Duration::from_millis(chance.below(400))),
@@ -92,6 +102,8 @@ impl Chance {
                     _ => Ok(number(&format!("{}.{}", 41_900 + self.below(3), self.below(100)))),
                 };
                 let mut result = result(1 + self.below(5) as u8, &name(self), observed);
+                result.age = self.maybe(2, |chance| Duration::from_millis(chance.below(5)));
+                result.age = result.age.filter(|_| result.observed.is_ok());
                 result.task = self.maybe(8, |chance| tasks.get(chance.below(8) as usize).copied()).flatten();
                 Input::Result(result)
             }
@@ -127,6 +139,13 @@ fn a_machine_as_it_is_is_never_objected_to() {
         settings.policy.timeout_ms = Some(1 + chance.below(300));
         settings.admitted = chance.maybe(3, |_| vec![1, 2, 3]);
         settings.cordon_below = chance.maybe(3, |_| 900_000);
+        if chance.below(3) == 0 {
+            settings.weights.extend([(1, 500_000), (2, 3_000_000)]);
+        }
+        if chance.below(3) == 0 {
+            let policy = Policy { strategy: Some("weighted_median".to_owned()), ..Policy::default() };
+            settings.policies.push(QueryPolicy { pattern: "BTC/*".to_owned(), policy });
+        }
         let depth = if seed % 2 == 0 { Depth::Machines } else { Depth::Network };
         let mut run = Run::new(&scenario, depth, all);
         run.begin(&[1, 2, 3]);

@@ -1,5 +1,6 @@
 //! Makes small runs for the tests of the checkers: by hand, or by a real machine whose outputs are tampered with.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub(super) fn scenario() -> Scenario {
         replicated: false,
         observe_ms: (1, 5),
         fail_permille: 0,
+        dated_permille: 0,
+        age_ms: (0, 0),
         max_concurrent: 4,
         max_queued: 4,
         max_remembered: 100,
@@ -54,6 +57,8 @@ pub(super) fn scenario() -> Scenario {
                 max_remembered: 100,
                 admitted: None,
                 cordon_below: None,
+                policies: Vec::new(),
+                weights: BTreeMap::new(),
                 rate_limit: None,
             },
             workers: [1, 2, 3].map(worker).to_vec(),
@@ -225,6 +230,7 @@ impl Run {
                 request: result.request.clone(),
                 observed: result.observed.clone(),
                 response_time: result.response_time,
+                age: result.age,
             }),
         };
         self.at(Host::Worker(1), What::Sent(&message));
@@ -294,6 +300,7 @@ pub(super) fn result(number: u8, request: &str, observed: Result<Value, Arc<str>
         task: None,
         observed,
         response_time: Duration::from_millis(1),
+        age: None,
     }
 }
 

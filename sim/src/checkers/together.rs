@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_core::aggregate::Strategy;
+use quorate_core::aggregate::{Millionths, Strategy};
 use quorate_core::coordinator::{
     self, Coordinator, Presence, PresenceState, Submit, Undelivered, UndeliveredCause, WorkerResult,
 };
 use quorate_core::id::{TaskId, Ticket};
-use quorate_core::policy::Overrides;
+use quorate_core::policy::{OnDispute, Overrides};
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
 use quorate_core::value::Value;
@@ -109,7 +109,15 @@ impl Play {
                 let overrides = Overrides {
                     timeout: self.random.pick(&[None, Some(Duration::from_millis(30)), Some(Duration::ZERO)]),
                     quorum: self.random.pick(&[None, None, Some(2)]),
-                    strategy: self.random.pick(&[None, Some(Strategy::Median), Some(Strategy::Majority)]),
+                    strategy: self.random.pick(&[
+                        None,
+                        Some(Strategy::Median),
+                        Some(Strategy::Majority),
+                        Some(Strategy::WeightedMedian),
+                    ]),
+                    max_age: self.random.pick(&[None, Some(Duration::from_millis(20))]),
+                    min_agreement: self.random.pick(&[None, Some(Millionths::new(600_000))]),
+                    on_dispute: self.random.pick(&[None, Some(OnDispute::Reject)]),
                     ..Overrides::default()
                 };
                 let number = self.random.below(12);
@@ -145,19 +153,25 @@ impl Play {
                 let task = self.random.chance(700).then_some(of);
                 let response_time = Duration::from_millis(1);
                 let worker = id(&format!("w{}", self.random.below(6)));
-                let result = event::WorkerResult { worker, request, observed, response_time };
+                let age = self.age().filter(|_| observed.is_ok());
+                let result = event::WorkerResult { worker, request, observed, response_time, age };
                 let subject = task.map_or("oracle.results".to_owned(), |task| format!("_INBOX.c1.{}", task.0));
                 let message = Message { subject: subject.into(), reply: None, body: Body::Result(result.clone()) };
                 self.tell(Host::Adversary, What::Sent(&message));
                 self.tell(COORDINATOR, What::Received(&message));
-                let event::WorkerResult { worker, request, observed, response_time } = result;
-                Input::Result(WorkerResult { worker, request, task, observed, response_time })
+                let event::WorkerResult { worker, request, observed, response_time, age } = result;
+                Input::Result(WorkerResult { worker, request, task, observed, response_time, age })
             }
         }
     }
 
     fn receive(&mut self, host: Host, subject: &str, reply: Option<Arc<str>>, body: Body) {
         self.tell(host, What::Received(&Message { subject: subject.into(), reply, body }));
+    }
+
+    /// In whole milliseconds, as on the wire.
+    fn age(&mut self) -> Option<Duration> {
+        self.random.pick(&[None, Some(Duration::ZERO), Some(Duration::from_millis(20)), Some(Duration::from_secs(1))])
     }
 
     fn worker_input(&mut self) -> worker::Input {
@@ -172,7 +186,11 @@ impl Play {
                 Input::BusDown
             }
             2..=6 => match self.jobs.pop_front() {
-                Some(job) => Input::Done { job, observed: self.value() },
+                Some(job) => {
+                    let observed = self.value();
+                    let age = self.age().filter(|_| observed.is_ok());
+                    Input::Done { job, observed, age }
+                }
                 None => Input::BusDown,
             },
             7 if self.random.chance(3) => Input::Drain,
@@ -259,6 +277,7 @@ impl Play {
                         request: answer.request,
                         observed: answer.observed,
                         response_time: answer.response_time,
+                        age: answer.age.map(|age| Duration::from_millis(age.as_millis() as u64)),
                     }),
                 },
                 worker::Output::Announce(state) => {

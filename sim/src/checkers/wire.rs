@@ -113,6 +113,11 @@ fn on_the_wire(ttl: Duration) -> Duration {
     Duration::from_millis(u64::try_from(ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
 }
 
+/// An age on the wire: whole milliseconds, rounded down.
+fn whole_millis(age: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
+}
+
 /// Whether a failure is told in the same words; an empty text would not say that anything failed.
 fn same_words(meant: &str, said: &str) -> bool {
     meant == said || (meant.is_empty() && said == "failed")
@@ -288,6 +293,7 @@ impl Edge {
                     && Some(&said.worker) == worker.id.as_ref()
                     && said.request == meant.request
                     && said.response_time == meant.response_time
+                    && said.age == meant.age.map(whole_millis)
                     && same_observation(&meant.observed, &said.observed)
             }
             (Some(Said::Announcement(meant)), Body::Presence(said)) => said.state == *meant && is_of(said, worker),
@@ -339,6 +345,7 @@ fn told(result: &crate::event::WorkerResult, task: Option<TaskId>) -> WorkerResu
         task,
         observed: result.observed.clone(),
         response_time: result.response_time,
+        age: result.age,
     }
 }
 
@@ -352,6 +359,7 @@ fn same_result(received: &WorkerResult, told: &WorkerResult, strange: bool) -> b
         && received.request == told.request
         && received.task == told.task
         && received.response_time == told.response_time
+        && received.age == told.age
 }
 
 fn is_of(presence: &Presence, worker: &Worker) -> bool {

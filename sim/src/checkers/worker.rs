@@ -40,10 +40,14 @@ struct Open {
 }
 
 /// A task that was answered.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Answered {
     observed: Result<Value, Arc<str>>,
     response_time: Duration,
+    /// How old the value was.
+    age: Option<Duration>,
+    /// When it came.
+    at: Timestamp,
 }
 
 /// An answer that somebody must get in this pass.
@@ -52,7 +56,7 @@ struct Owed {
     request: RequestId,
     reply: ReplyTo,
     /// `None`: that there is no place for the task, in whatever words.
-    answer: Option<(Result<Value, Arc<str>>, Duration)>,
+    answer: Option<Answered>,
 }
 
 /// What must be done in this pass besides answers and jobs, in order.
@@ -141,7 +145,7 @@ impl Process {
         self.time(now);
         match input {
             Input::Task(task) => self.task(task),
-            Input::Done { job, observed } => self.done(*job, observed),
+            Input::Done { job, observed, age } => self.done(*job, observed, *age),
             Input::BusUp => {
                 self.bus_up = true;
                 self.announce();
@@ -225,7 +229,7 @@ impl Process {
         let until = self.now.after(ttl);
         let key = (task.request.clone(), task.query.clone());
         if let Some(answered) = self.answered.get(&key) {
-            let answer = Some((answered.observed.clone(), answered.response_time));
+            let answer = Some(answered.clone());
             self.owed.push_back(Owed { request: key.0, reply: task.reply.clone(), answer });
         } else if let Some(open) = self.open.get_mut(&key) {
             open.wanted_until = open.wanted_until.max(until);
@@ -255,18 +259,18 @@ impl Process {
         }
     }
 
-    fn done(&mut self, job: JobId, observed: &Result<Value, Arc<str>>) {
+    fn done(&mut self, job: JobId, observed: &Result<Value, Arc<str>>, age: Option<Duration>) {
         // What was aborted may still come to an end.
         let Some(key) = self.running.remove(&job) else { return };
         let Some(open) = self.open.remove(&key) else { return };
         let response_time = self.now.since(open.received);
+        let answered = Answered { observed: observed.clone(), response_time, age, at: self.now };
         for reply in open.places {
-            let answer = Some((observed.clone(), response_time));
-            self.owed.push_back(Owed { request: key.0.clone(), reply, answer });
+            self.owed.push_back(Owed { request: key.0.clone(), reply, answer: Some(answered.clone()) });
         }
         self.kept_until.insert((self.now.after(self.config.remember), job));
         self.kept.insert(job, key.clone());
-        self.answered.insert(key, Answered { observed: observed.clone(), response_time });
+        self.answered.insert(key, answered);
         self.forget();
         self.drained_if_idle();
     }
@@ -342,10 +346,12 @@ impl Process {
             return Err(format!("answers what nobody asked, or nobody needs any more: {answer:?}"));
         };
         let same = match &owed.answer {
-            Some((observed, response_time)) => {
-                *observed == answer.observed && *response_time == answer.response_time
+            Some(Answered { observed, response_time, age, at }) => {
+                // A value grows older while it is kept.
+                let age = age.map(|age| age.saturating_add(self.now.since(*at)));
+                *observed == answer.observed && *response_time == answer.response_time && age == answer.age
             }
-            None => answer.observed.is_err(),
+            None => answer.observed.is_err() && answer.age.is_none(),
         };
         if same && owed.request == answer.request && owed.reply == answer.reply {
             Ok(())

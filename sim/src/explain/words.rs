@@ -67,6 +67,7 @@ pub fn fault(fault: &Fault) -> String {
         FaultKind::ReconnectStorm(times) => format!("the broker closes all connections, {}", self::times(*times)),
         FaultKind::SlowSource(host, millis) => format!("the source of {host} takes {millis} ms more"),
         FaultKind::FailSource(host, part) => format!("the source of {host} fails in {} of cases", permille(*part)),
+        FaultKind::StaleSource(host, millis) => format!("what the source of {host} says is {millis} ms older"),
         FaultKind::Lie(hosts, permille) => format!("{} observe {permille} ‰ too much", list(hosts)),
         FaultKind::Mischief(host, what, part) => {
             format!("{host} {} {} of its results", mischief(*what), permille(*part))
@@ -141,9 +142,12 @@ fn value(value: &Value) -> String {
     }
 }
 
-fn observed(observed: &Result<Value, std::sync::Arc<str>>) -> String {
+fn observed(observed: &Result<Value, std::sync::Arc<str>>, age: Option<Duration>) -> String {
     match observed {
-        Ok(number) => value(number),
+        Ok(number) => match age {
+            Some(age) => format!("{}, {} ms old", value(number), age.as_millis()),
+            None => value(number),
+        },
         Err(text) => format!("failed: {}", short(text)),
     }
 }
@@ -159,7 +163,7 @@ fn body(message: &Message) -> String {
             format!("task {} ({}, {}{again})", task.request, task.query, left(task.ttl))
         }
         Body::Result(result) => {
-            format!("result {} as {}: {}", result.request, result.worker, observed(&result.observed))
+            format!("result {} as {}: {}", result.request, result.worker, observed(&result.observed, result.age))
         }
         Body::Presence(presence) => self::presence(presence),
         Body::Ping => "ping".to_owned(),
@@ -226,7 +230,12 @@ fn coordinator_input(input: &coordinator::Input) -> String {
         Input::Cancel(ticket) => format!("ticket {} does not wait any more", ticket.0),
         Input::Result(result) => {
             let task = result.task.map_or_else(|| "shared subject".to_owned(), |task| format!("task {}", task.0));
-            format!("takes result {} of {} ({task}): {}", result.request, result.worker, observed(&result.observed))
+            format!(
+                "takes result {} of {} ({task}): {}",
+                result.request,
+                result.worker,
+                observed(&result.observed, result.age)
+            )
         }
         Input::Undelivered(undelivered) => {
             let cause = match undelivered.cause {
@@ -263,7 +272,7 @@ fn worker_input(input: &worker::Input) -> String {
             let left = task.ttl.map_or_else(|| "no time limit".to_owned(), left);
             format!("takes task {} ({}, {left})", task.request, task.query)
         }
-        Input::Done { job, observed } => format!("job {} is done: {}", job.0, self::observed(observed)),
+        Input::Done { job, observed, age } => format!("job {} is done: {}", job.0, self::observed(observed, *age)),
         Input::BusUp => "bus up".to_owned(),
         Input::BusDown => "bus down".to_owned(),
         Input::Drain => "is to drain".to_owned(),
@@ -275,7 +284,7 @@ fn worker_output(output: &worker::Output) -> String {
     match output {
         Output::Start { job, query, time_left } => format!("starts job {}: {query}, {}", job.0, left(*time_left)),
         Output::Abort(job) => format!("aborts job {}", job.0),
-        Output::Answer(result) => format!("answers {}: {}", result.request, observed(&result.observed)),
+        Output::Answer(result) => format!("answers {}: {}", result.request, observed(&result.observed, result.age)),
         Output::Announce(said) => format!("says that it is {}", state(*said)),
         Output::CloseIntake => "takes no further tasks".to_owned(),
         Output::Drained => "drained".to_owned(),

@@ -228,6 +228,7 @@ impl Stage<'_> {
                 task,
                 observed: result.observed.clone(),
                 response_time: result.response_time,
+                age: result.age,
             }),
             Body::NoResponders => match task {
                 Some(task) => Input::Undelivered(Undelivered { task, cause: UndeliveredCause::NoResponders }),

@@ -57,6 +57,7 @@ impl Stage<'_> {
             | FaultKind::Freeze(host)
             | FaultKind::SlowSource(host, _)
             | FaultKind::FailSource(host, _)
+            | FaultKind::StaleSource(host, _)
             | FaultKind::Mischief(host, ..)
             | FaultKind::PresenceLost(host) => there(host),
             FaultKind::Lie(hosts, _) => hosts.iter().any(there),
@@ -116,6 +117,7 @@ impl Stage<'_> {
             }
             FaultKind::SlowSource(..)
             | FaultKind::FailSource(..)
+            | FaultKind::StaleSource(..)
             | FaultKind::Lie(..)
             | FaultKind::Mischief(..)
             | FaultKind::PresenceLost(_) => self.tell_workers_their_faults(),

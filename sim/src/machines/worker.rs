@@ -9,6 +9,7 @@ use quorate_core::id::WorkerId;
 use quorate_core::time::{Timestamp, saturating_nanos};
 use quorate_core::value::{MAX_TEXT_BYTES, Value, ValueError};
 use quorate_core::worker::{self, Input, JobId, Output, WorkResult, Worker};
+use quorate_runtime::source::Reading;
 
 use super::links::Node;
 use super::{Next, Program, Stage, millis};
@@ -52,7 +53,7 @@ pub(super) struct JobEnd {
     pub(super) node: Node,
     incarnation: u32,
     job: JobId,
-    observed: Result<Value, Arc<str>>,
+    read: Result<Reading, Arc<str>>,
 }
 
 impl WorkerNode {
@@ -221,16 +222,18 @@ impl Stage<'_> {
         let incarnation = worker.incarnation;
         let Some(process) = &mut worker.process else { return };
         process.running.insert(job);
-        let (takes, observed) = process.observer.observe(query, &worker.source);
-        let end = JobEnd { node, incarnation, job, observed: observed.map_err(Into::into) };
+        let (takes, read) = process.observer.observe(query, &worker.source);
+        let end = JobEnd { node, incarnation, job, read: read.map_err(Into::into) };
         self.heap.plan(now + saturating_nanos(takes), Next::JobDone(end));
     }
 
     pub(super) fn job_done(&mut self, end: JobEnd) {
-        let JobEnd { node, incarnation, job, observed } = end;
+        let JobEnd { node, incarnation, job, read } = end;
         let is_current = self.worker(node).is_some_and(|worker| worker.incarnation == incarnation);
         if is_current && self.worker_process(node).is_some_and(|process| process.running.remove(&job)) {
-            self.worker_input(node, Input::Done { job, observed });
+            let age = read.as_ref().ok().and_then(|reading| reading.age);
+            let observed = read.map(|reading| reading.value);
+            self.worker_input(node, Input::Done { job, observed, age });
         }
     }
 
@@ -243,6 +246,8 @@ impl Stage<'_> {
             request: result.request,
             observed: result.observed,
             response_time: result.response_time,
+            // The wire has whole milliseconds.
+            age: result.age.map(|age| Duration::from_millis(u64::try_from(age.as_millis()).unwrap_or(u64::MAX))),
         });
         let message = Message { subject: result.reply.unwrap_or(results), reply: None, body };
         let incarnation = worker.incarnation;
@@ -346,7 +351,9 @@ pub(super) fn understood(tampered: Tampered) -> Message {
                 Ok(Value::Text(text)) if text.len() > MAX_TEXT_BYTES => Err(ValueError::TextTooLong.to_string().into()),
                 observed => observed,
             };
-            Message { subject, reply, body: Body::Result(WorkerResult { observed, ..result }) }
+            // What is wrong with a value makes it a failure, which has no age.
+            let age = result.age.filter(|_| observed.is_ok());
+            Message { subject, reply, body: Body::Result(WorkerResult { observed, age, ..result }) }
         }
         Tampered::Message(message) => message,
     }

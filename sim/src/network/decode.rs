@@ -38,6 +38,8 @@ struct ResultBody {
     err: Option<String>,
     #[serde(default)]
     response_time: u64,
+    #[serde(default)]
+    age_ms: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -95,14 +97,16 @@ fn task(payload: &[u8]) -> Option<Task> {
 fn result(payload: &[u8]) -> Option<WorkerResult> {
     let body: ResultBody = serde_json::from_slice(payload).ok()?;
     let failure = body.err.filter(|err| !err.is_empty());
+    let observed = match failure {
+        Some(err) => Err(err.into()),
+        None => value(body.value.as_deref()).map_err(Arc::from),
+    };
     Some(WorkerResult {
         worker: WorkerId::new(&body.worker_id).ok()?,
         request: RequestId::new(&body.request_id).ok()?,
-        observed: match failure {
-            Some(err) => Err(err.into()),
-            None => value(body.value.as_deref()).map_err(Arc::from),
-        },
         response_time: Duration::from_nanos(body.response_time),
+        age: body.age_ms.filter(|_| observed.is_ok()).map(Duration::from_millis),
+        observed,
     })
 }
 
@@ -152,6 +156,8 @@ fn state(name: &str) -> Option<PresenceState> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
 
     /// The examples of the protocol, by the kind that is named at each.
@@ -178,7 +184,8 @@ mod tests {
     #[test]
     fn what_the_programs_write_reads_the_same_as_they_read_it() {
         for example in examples("result") {
-            let theirs = quorate_runtime::wire::decode_result(example.as_bytes(), None).expect("a result");
+            let theirs = quorate_runtime::wire::decode_result(example.as_bytes(), None, SystemTime::UNIX_EPOCH)
+                .expect("a result");
             match message("_INBOX.c1i1.7", None, example.as_bytes()).body {
                 Body::Result(ours) => {
                     assert_eq!((ours.worker, ours.request), (theirs.worker, theirs.request));

@@ -22,6 +22,8 @@ struct ResultBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     err: Option<&'a str>,
     response_time: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age_ms: Option<u64>,
 }
 
 /// The payload of a message.
@@ -33,6 +35,7 @@ pub(super) fn payload(message: &Message) -> Bytes {
             value: result.observed.as_ref().ok().map(value),
             err: result.observed.as_ref().err().map(AsRef::as_ref),
             response_time: saturating_nanos(result.response_time),
+            age_ms: result.age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
         }),
         Body::Task(task) => serde_json::to_vec(&json!({
             "id": task.request.as_str(),
@@ -85,8 +88,9 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
-        let result = |observed| {
+        let result = |observed: Result<Value, Arc<str>>| {
             Body::Result(WorkerResult {
+                age: observed.is_ok().then_some(Duration::from_millis(1500)),
                 worker: worker_name(1),
                 request: RequestId::new("r").expect("an id"),
                 observed,

@@ -14,7 +14,7 @@ use turmoil::net::TcpStream;
 use super::stage::HTTP_PORT;
 use crate::event::Reply;
 use crate::host::Host;
-use crate::scenario::Request;
+use crate::scenario::{Outliers, Request};
 
 /// A connection to a coordinator. Dropping it closes it, whatever is under way.
 pub(super) struct Connection {
@@ -74,7 +74,17 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     precision: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    trim_share: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     max_deviation: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tolerance: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_agreement: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_age_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_dispute: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     min_responses: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,16 +96,26 @@ struct Body<'a> {
 /// The body of a request. A decimal has all its digits.
 pub(super) fn request_body(request: &Request) -> String {
     let policy = &request.policy;
-    let decimal = |permille| {
-        let text = Decimal::new(permille, 3).to_string();
-        RawValue::from_string(text).expect("a decimal is JSON")
+    let json = |text: String| RawValue::from_string(text).expect("a decimal or a quoted name is JSON");
+    let decimal = |permille: i64| json(Decimal::new(permille, 3).to_string());
+    let outliers = |outliers| {
+        let (name, permille) = match outliers {
+            Outliers::Mad(permille) => ("mad", permille),
+            Outliers::Iqr(permille) => ("iqr", permille),
+        };
+        json(format!("\"{name}:{}\"", Decimal::new(permille.into(), 3)))
     };
     let body = Body {
         query: request.query_text(),
         id: request.id_text(),
         strategy: policy.strategy.as_deref(),
         precision: policy.precision,
-        max_deviation: policy.max_deviation_permille.map(decimal),
+        trim_share: policy.trim_share_permille.map(i64::from).map(decimal),
+        max_deviation: policy.outliers.map(outliers).or(policy.max_deviation_permille.map(decimal)),
+        tolerance: policy.tolerance_permille.map(decimal),
+        min_agreement: policy.min_agreement_permille.map(i64::from).map(decimal),
+        max_age_ms: policy.max_age_ms,
+        on_dispute: policy.rejects_disputes.map(|rejects| if rejects { "reject" } else { "answer" }),
         min_responses: policy.min_responses,
         quorum: policy.quorum,
         timeout_ms: policy.timeout_ms,
@@ -123,6 +143,21 @@ mod tests {
         };
         let body = r#"{"query":"BTC/USD","id":"request-7","max_deviation":0.050,"quorum":3}"#;
         assert_eq!(request_body(&request), body);
+        let new = Policy {
+            trim_share_permille: Some(200),
+            outliers: Some(Outliers::Mad(3500)),
+            max_deviation_permille: Some(50),
+            tolerance_permille: Some(5),
+            min_agreement_permille: Some(600),
+            max_age_ms: Some(700),
+            rejects_disputes: Some(true),
+            ..Policy::default()
+        };
+        let fields = concat!(
+            r#"{"query":"BTC/USD","trim_share":0.200,"max_deviation":"mad:3.500","tolerance":0.005,"#,
+            r#""min_agreement":0.600,"max_age_ms":700,"on_dispute":"reject"}"#
+        );
+        assert_eq!(request_body(&Request { id: None, policy: new, ..request.clone() }), fields);
         let bare = Request { id: None, policy: Policy::default(), query: 9, ..request };
         assert_eq!(request_body(&bare), r#"{"query":"unknown/query"}"#);
     }

@@ -75,6 +75,7 @@ fn is_possible(kind: &FaultKind, hosts: &[Host]) -> bool {
         FaultKind::Freeze(host)
         | FaultKind::SlowSource(host, _)
         | FaultKind::FailSource(host, _)
+        | FaultKind::StaleSource(host, _)
         | FaultKind::Mischief(host, ..)
         | FaultKind::PresenceLost(host) => is_there(host) && matches!(host, Host::Worker(_)),
         FaultKind::Lie(liars, _) => liars.iter().any(is_there),
@@ -85,6 +86,8 @@ fn is_possible(kind: &FaultKind, hosts: &[Host]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::scenario::{Bus, Cluster, Network, Policy, Settings};
 
@@ -102,6 +105,8 @@ mod tests {
             max_remembered: 1,
             admitted: None,
             cordon_below: None,
+            policies: Vec::new(),
+            weights: BTreeMap::new(),
             rate_limit: None,
         };
         let cluster = Cluster {

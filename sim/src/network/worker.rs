@@ -5,9 +5,8 @@ use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use quorate_core::value::Value;
 use quorate_runtime::driver::{WorkerDriver, WorkerIdentity, WorkerSettings};
-use quorate_runtime::source::{Source, SourceError};
+use quorate_runtime::source::{Reading, Source, SourceError};
 use tokio::time::sleep;
 
 use super::life::Life;
@@ -93,13 +92,13 @@ struct SimulatedSource {
 }
 
 impl Source for SimulatedSource {
-    async fn observe(&self, query: &str, _time_left: Duration) -> Result<Value, SourceError> {
+    async fn observe(&self, query: &str, _time_left: Duration) -> Result<Reading, SourceError> {
         let faults = self.condition.lock().source;
-        let (takes, observed) = self.observer.lock().unwrap_or_else(PoisonError::into_inner).observe(query, &faults);
+        let (takes, read) = self.observer.lock().unwrap_or_else(PoisonError::into_inner).observe(query, &faults);
         sleep(takes).await;
         while self.condition.lock().paused {
             sleep(PAUSE).await;
         }
-        observed.map_err(SourceError::Failed)
+        read.map_err(SourceError::Failed)
     }
 }

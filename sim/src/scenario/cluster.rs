@@ -1,15 +1,16 @@
 //! The hosts of a scenario and how they are set up.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use quorate_core::aggregate::{Rule, Strategy};
+use quorate_core::aggregate::Millionths;
 use quorate_core::coordinator::{Config, Score};
 use quorate_core::id::WorkerId;
-use quorate_core::policy::{self, Limits, Overrides};
+use quorate_core::policy::{self, Limits};
 use quorate_core::worker;
-use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::policy::{Policy, QueryPolicy};
 use crate::host::Host;
 
 /// The hosts and what connects them.
@@ -61,28 +62,14 @@ pub struct Settings {
     pub admitted: Option<Vec<u8>>,
     /// In millionths.
     pub cordon_below: Option<u32>,
+    /// The first whose pattern covers a query is its policy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<QueryPolicy>,
+    /// What the worker names with these numbers weigh, in millionths.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub weights: BTreeMap<u8, u64>,
     /// Requests per second and at once of one client; only where there is HTTP.
     pub rate_limit: Option<(u32, u32)>,
-}
-
-/// A policy or a part of one: see [`Overrides`].
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
-pub struct Policy {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub strategy: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub precision: Option<u32>,
-    /// In thousandths.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_deviation_permille: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min_responses: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quorum: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timeout_ms: Option<u64>,
 }
 
 /// One worker process.
@@ -99,6 +86,12 @@ pub struct Worker {
     pub observe_ms: (u64, u64),
     /// In how many of a thousand cases observing fails.
     pub fail_permille: u32,
+    /// In how many of a thousand cases its source says how old a value is.
+    #[serde(default)]
+    pub dated_permille: u32,
+    /// How old its values are then, from and to, in milliseconds.
+    #[serde(default)]
+    pub age_ms: (u64, u64),
     /// See [`worker::Config::max_concurrent`].
     pub max_concurrent: usize,
     /// See [`worker::Config::max_queued`].
@@ -145,40 +138,13 @@ impl Bus {
     }
 }
 
-impl Policy {
-    /// As the core takes it. An unknown strategy is left to its default.
-    pub fn overrides(&self) -> Overrides {
-        Overrides {
-            strategy: self.strategy.as_deref().and_then(|name| name.parse().ok()),
-            precision: self.precision,
-            max_deviation: self.max_deviation_permille.map(|permille| Decimal::new(permille, 3)),
-            min_responses: self.min_responses,
-            quorum: self.quorum,
-            timeout: self.timeout_ms.map(Duration::from_millis),
-        }
-    }
-
-    /// A whole policy, with the core's defaults for what is not set.
-    fn whole(&self) -> policy::Policy {
-        let (set, default) = (self.overrides(), policy::Policy::default());
-        policy::Policy {
-            rule: Rule {
-                strategy: set.strategy.unwrap_or(Strategy::Average),
-                precision: set.precision.unwrap_or(default.rule.precision),
-                max_deviation: set.max_deviation,
-            },
-            min_responses: set.min_responses.unwrap_or(default.min_responses),
-            quorum: set.quorum,
-            timeout: set.timeout.unwrap_or(default.timeout),
-        }
-    }
-}
-
 impl Settings {
     /// As the core takes them.
     pub fn config(&self) -> Config {
+        let policy = self.policy.over(&policy::Policy::default());
         Config {
-            policy: self.policy.whole(),
+            policy,
+            policies: self.policies.iter().map(|of_some| of_some.over(&policy)).collect(),
             limits: Limits { max_timeout: Duration::from_millis(self.max_timeout_ms), max_workers: self.max_workers },
             max_in_flight: self.max_in_flight,
             max_waiting: self.max_waiting,
@@ -189,6 +155,7 @@ impl Settings {
             max_remembered: self.max_remembered,
             admitted: self.admitted.as_ref().map(|names| names.iter().map(|name| worker_name(*name)).collect()),
             cordon_below: self.cordon_below.map(Score::from_millionths),
+            weights: self.weights.iter().map(|(name, weight)| (worker_name(*name), Millionths::new(*weight))).collect(),
         }
     }
 }

@@ -3,6 +3,10 @@
 //! Each seed switches whole classes of faults and limits on or off before it draws their details, so that rare
 //! combinations happen: a run with every fault at once hides what two of them alone would show.
 
+mod trust;
+
+use std::collections::BTreeMap;
+
 use quorate_core::aggregate::Strategy;
 
 use super::{
@@ -20,9 +24,11 @@ impl Scenario {
         let cluster = cluster(&mut random);
         let mut requests = requests(&mut random, &cluster, heal_ms);
         requests.sort_by_key(|request| request.at_ms);
-        let mut faults = faults(&mut random, &cluster, heal_ms);
-        faults.sort_by_key(|fault| fault.at_ms);
-        Self { seed, cluster, requests, faults, heal_ms }
+        let faults = faults(&mut random, &cluster, heal_ms);
+        let mut scenario = Self { seed, cluster, requests, faults, heal_ms };
+        trust::add(&mut scenario);
+        scenario.faults.sort_by_key(|fault| fault.at_ms);
+        scenario
     }
 }
 
@@ -54,6 +60,8 @@ fn cluster(random: &mut Random) -> Cluster {
                 replicated: replicated > 0 && number > count - replicated,
                 observe_ms: (low, high),
                 fail_permille: if flaky && random.chance(500) { random.pick(&[50, 200, 500, 1000]) } else { 0 },
+                dated_permille: 0,
+                age_ms: (0, 0),
                 max_concurrent: if narrow { random.within(1..=3) as usize } else { 64 },
                 max_queued: if narrow { random.below(3) as usize } else { 1024 },
                 max_remembered: if random.chance(100) { random.within(1..=4) as usize } else { 10_000 },
@@ -87,7 +95,7 @@ fn settings(random: &mut Random, presence_ms: u64, names: u8) -> Settings {
     let max_timeout_ms = random.within(200..=600);
     let mut policy = Policy { timeout_ms: Some(random.within(40..=max_timeout_ms)), ..Policy::default() };
     if random.chance(700) {
-        policy.strategy = Some(random.pick(&Strategy::ALL).name().to_owned());
+        policy.strategy = Some(random.pick(Strategy::ALL).name().to_owned());
     }
     if random.chance(300) {
         policy.max_deviation_permille = Some(random.pick(&[0, 1, 10, 50, 200]));
@@ -112,6 +120,8 @@ fn settings(random: &mut Random, presence_ms: u64, names: u8) -> Settings {
         max_remembered: if random.chance(200) { random.within(1..=5) as usize } else { 10_000 },
         admitted: random.chance(100).then(|| (1..=names).filter(|_| random.chance(700)).collect()),
         cordon_below: random.chance(300).then(|| random.pick(&[300_000, 700_000, 900_000, 960_000])),
+        policies: Vec::new(),
+        weights: BTreeMap::new(),
         rate_limit: random.chance(150).then(|| (random.pick(&[5, 20, 100]), random.pick(&[1, 5, 20]))),
     }
 }
@@ -162,7 +172,7 @@ fn requests(random: &mut Random, cluster: &Cluster, heal_ms: u64) -> Vec<Request
 fn policy(random: &mut Random, cluster: &Cluster) -> Policy {
     let Settings { max_timeout_ms, .. } = cluster.settings;
     let workers = cluster.workers.len() as u64;
-    let strategy = random.chance(500).then(|| random.pick(&Strategy::ALL).name().to_owned());
+    let strategy = random.chance(500).then(|| random.pick(Strategy::ALL).name().to_owned());
     let min_responses = random.chance(200).then(|| random.within(1..=workers + 1) as u32);
     let quorum = random.chance(200).then(|| random.within(1..=workers + 1) as u32);
     Policy {
@@ -174,6 +184,7 @@ fn policy(random: &mut Random, cluster: &Cluster) -> Policy {
         timeout_ms: random
             .chance(300)
             .then(|| if random.chance(50) { max_timeout_ms + 1 } else { random.within(5..=max_timeout_ms) }),
+        ..Policy::default()
     }
 }
 

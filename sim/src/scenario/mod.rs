@@ -3,14 +3,16 @@
 mod cluster;
 mod fault;
 mod generate;
+mod policy;
 
 use std::path::Path;
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
-pub use cluster::{Bus, Cluster, Coordinator, Network, Policy, Settings, Worker, worker_name};
+pub use cluster::{Bus, Cluster, Coordinator, Network, Settings, Worker, worker_name};
 pub use fault::{Fault, FaultKind, Forgery, Mischief};
+pub use policy::{Outliers, Policy, QueryPolicy};
 
 use crate::host::Host;
 

@@ -19,7 +19,9 @@ fn outcome() -> Arc<Outcome> {
     machine.handle_input(now(0), submit(1, "request-1"));
     let observed = [Ok(number("42000.50")), Err("no".into())];
     for (worker, observed) in (1..).zip(observed) {
-        machine.handle_input(now(7), Input::Result(super::super::support::result(worker, "request-1", observed)));
+        let mut result = super::super::support::result(worker, "request-1", observed);
+        result.age = result.observed.is_ok().then_some(std::time::Duration::from_micros(1_500_900));
+        machine.handle_input(now(7), Input::Result(result));
     }
     machine.handle_timeout(now(1000));
     loop {
@@ -35,9 +37,16 @@ fn body() -> Json {
         "request_id": "request-1", "query": "BTC/USD", "final_value": 42000.5, "strategy": "average",
         "status": "low_reliability", "reliability_note": "Low reliability: only 1/3 workers succeeded",
         "expected": 3, "succeeded": 1, "failed": 1, "missing": ["w3"], "excluded": [], "tie": false,
-        "spread": {"min": 42000.5, "max": 42000.5}, "elapsed": 1_000_000_000,
+        "spread": {"min": 42000.5, "max": 42000.5, "interquartile": 0, "mad": 0}, "agreement": 1,
+        "elapsed": 1_000_000_000,
+        "workers": [
+            {"worker_id": "w1", "fate": "used", "age_ms": 1500},
+            {"worker_id": "w2", "fate": "failed"},
+            {"worker_id": "w3", "fate": "missing"},
+        ],
         "worker_responses": [
-            {"worker_id": "w1", "request_id": "request-1", "value": 42000.50, "response_time": 1_000_000},
+            {"worker_id": "w1", "request_id": "request-1", "value": 42000.50, "response_time": 1_000_000,
+                "age_ms": 1500},
             {"worker_id": "w2", "request_id": "request-1", "value": null, "err": "no", "response_time": 1_000_000},
         ],
     })
@@ -63,6 +72,9 @@ fn http(status: u16, retry_after: Option<u64>, body: impl ToString) -> Reply {
 
 fn error(status: u16, word: &str, evidence: bool) -> Json {
     let mut error = if evidence { body() } else { json!({}) };
+    if let Some(evidence) = error.as_object_mut() {
+        evidence.remove("agreement");
+    }
     (error["error"], error["code"], error["details"]) = (json!(word), json!(status), json!("why"));
     error
 }
@@ -83,7 +95,7 @@ fn every_digit_counts() {
 #[test]
 fn every_field_counts() {
     let names: Vec<String> = body().as_object().expect("an object").keys().cloned().collect();
-    assert_eq!(names.len(), 15);
+    assert_eq!(names.len(), 17);
     for name in names {
         let mut wrong = body();
         wrong[&name] = json!("wrong");
@@ -143,6 +155,25 @@ fn each_failure_has_its_word_and_says_when_to_ask_again() {
             run(said(), &http(status, wait, error(status, word, false))).objects("was to be");
         }
     }
+}
+
+#[test]
+fn a_rejected_dispute_says_how_few_agreed() {
+    let said = || {
+        let mut failed = (*outcome()).clone();
+        failed.verdict = Err(Failure::Disputed { agreeing: 2, used: 3 });
+        Some(Ok(Arc::new(failed)))
+    };
+    let disputed = |agreement: Json| {
+        let mut error = error(409, "disputed", true);
+        error["agreement"] = agreement;
+        http(409, None, error)
+    };
+    run(said(), &disputed(json!(0.666_667))).finds_nothing();
+    run(said(), &disputed(json!(0.666_666))).objects("agreement was to be");
+    run(said(), &http(409, None, error(409, "disputed", true))).objects("agreement was to be");
+    run(said(), &http(409, None, error(409, "conflict", true))).objects("was to be said of");
+    run(said(), &http(409, None, error(409, "disputed", false))).objects("was to be");
 }
 
 #[test]

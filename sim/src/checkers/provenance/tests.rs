@@ -102,11 +102,30 @@ fn what_is_sent_for_another_request_is_not_sent_for_this() {
 fn words_may_be_cut_and_what_is_no_value_is_a_failure() {
     let long: Observed = Ok(Value::Text("x".repeat(5000).into()));
     let err = |text: &str| Err(text.into());
-    assert!(says(&long, &err("value is longer than 4096 bytes")));
-    assert!(says(&err("a long story"), &err("a long")));
-    assert!(!says(&err("a long story"), &err("another")));
-    assert!(!says(&Ok(number("1")), &err("no")));
-    assert!(!says(&err("no"), &Ok(number("1"))));
+    assert!(is_observed(&long, &err("value is longer than 4096 bytes")));
+    assert!(is_observed(&err("a long story"), &err("a long")));
+    assert!(!is_observed(&err("a long story"), &err("another")));
+    assert!(!is_observed(&Ok(number("1")), &err("no")));
+    assert!(!is_observed(&err("no"), &Ok(number("1"))));
+}
+
+#[test]
+fn a_value_is_as_old_as_it_was_said_to_be() {
+    for (age, words) in [(Some(1500), None), (Some(1400), Some("not what came in first")), (None, Some("not what came"))] {
+        let mut run = run();
+        run.drive(submit(1, "a"));
+        let mut aged = result(1, "a", Ok(number("1")));
+        aged.age = Some(Duration::from_millis(1500));
+        run.sent(&aged);
+        run.drive(Input::Result(aged));
+        run.tamper_outcome(move |outcome| outcome.observations[0].age = age.map(Duration::from_millis));
+        run.pass(1000);
+        run.wake();
+        match words {
+            None => run.finds_nothing(),
+            Some(words) => run.objects(words),
+        }
+    }
 }
 
 /// Results that are told at once with others may have come before or after the end.
@@ -150,6 +169,8 @@ fn a_result_on_the_subject_of_another_task_is_not_used() {
             worker: worker(1),
             observed: Ok(number("1")),
             response_time: Duration::from_millis(1),
+            age: None,
+            weight: None,
             excluded: None,
         });
     });

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use quorate_core::aggregate::{Millionths, OutlierRule};
 use quorate_core::coordinator::{Input, Output};
 use quorate_core::id::Ticket;
 use quorate_core::policy::Overrides;
@@ -85,7 +86,10 @@ fn every_bad_policy_is_refused_for_its_fault() {
         Overrides { quorum: Some(1), min_responses: Some(2), ..set() },
         Overrides { quorum: Some(101), ..set() },
         Overrides { precision: Some(29), ..set() },
-        Overrides { max_deviation: Some(Decimal::NEGATIVE_ONE), ..set() },
+        Overrides { max_deviation: Some(OutlierRule::Relative(Decimal::NEGATIVE_ONE)), ..set() },
+        Overrides { trim_share: Some(Millionths::new(500_000)), ..set() },
+        Overrides { tolerance: Some(Decimal::NEGATIVE_ONE), ..set() },
+        Overrides { min_agreement: Some(Millionths::new(1_000_001)), ..set() },
     ];
     for overrides in bad {
         let mut fine = run_of(&scenario());

@@ -21,7 +21,8 @@ fn message(subject: &str, body: Body) -> Message {
 fn result_message(subject: &str, name: &str, value: i64) -> Message {
     let observed = Ok(Value::Number(value.into()));
     let response_time = Duration::from_millis(3);
-    message(subject, Body::Result(WorkerResult { worker: id(name), request: request(1), observed, response_time }))
+    let age = Some(Duration::from_millis(1500));
+    message(subject, Body::Result(WorkerResult { worker: id(name), request: request(1), observed, response_time, age }))
 }
 
 /// A rig whose coordinator asks a request of number 1 on a bus that is up.
@@ -132,6 +133,7 @@ fn worker_says(rig: &mut Rig, value: i64, state: PresenceState) {
         reply: None,
         observed: Ok(Value::Number(5.into())),
         response_time: Duration::from_millis(3),
+        age: Some(Duration::from_micros(1_500_900)),
     };
     rig.tell(WORKER, What::WorkerOutput(rig.now(), &worker::Output::Answer(answer)));
     rig.tell(WORKER, What::Sent(&result_message("oracle.results", "w1", value)));

@@ -10,7 +10,7 @@ use crate::checkers::rig::{Rig, WORKER, query, request, task};
 use crate::event::What;
 
 fn done(job: u64) -> Input {
-    Input::Done { job: JobId(job), observed: Ok(Value::Number(5.into())) }
+    Input::Done { job: JobId(job), observed: Ok(Value::Number(5.into())), age: Some(Duration::from_millis(70)) }
 }
 
 fn answer(number: u64) -> Output {
@@ -19,6 +19,7 @@ fn answer(number: u64) -> Output {
         reply: Some(format!("_INBOX.c1.{number}").into()),
         observed: Ok(Value::Number(5.into())),
         response_time: Duration::from_millis(2),
+        age: Some(Duration::from_millis(70)),
     })
 }
 
