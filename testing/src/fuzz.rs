@@ -5,8 +5,6 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use proptest::strategy::{Strategy, ValueTree as _};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use quorate_core::coordinator;
 use quorate_core::id::TaskId;
 use quorate_core::policy::{Limits, Policy};
@@ -104,8 +102,7 @@ pub fn policy_file(data: &[u8]) {
 
 /// Whatever is aggregated by whatever rule, the model says the same.
 pub fn aggregation(data: &[u8]) {
-    let values = proptest::collection::vec(arbitrary::aggregation::sent(), 0..20);
-    let Some((rule, sent)) = drawn(data, (arbitrary::aggregation::rule(), values)) else { return };
+    let Some((rule, sent)) = arbitrary::bytes::aggregation(data) else { return };
     let candidates: Vec<_> = sent.iter().map(arbitrary::aggregation::Sent::candidate).collect();
     let said = arbitrary::aggregation::run(&rule, &sent);
     let expected = aggregate_candidates(&rule, &candidates);
@@ -115,18 +112,9 @@ pub fn aggregation(data: &[u8]) {
 
 /// Whatever happens to a coordinator and whenever, the model says the same, and it happens again from a recording.
 pub fn coordinator(data: &[u8]) {
-    let case = (arbitrary::config(), proptest::num::u64::ANY, arbitrary::steps());
-    let Some((config, seed, steps)) = drawn(data, case) else { return };
+    let Some((config, seed, steps)) = arbitrary::bytes::coordinator(data) else { return };
     match arbitrary::Run::play(config, seed, &steps) {
         Ok(run) => assert!(run.replays(), "a recording must replay to the same outputs"),
         Err(divergence) => panic!("{divergence}"),
     }
-}
-
-/// What a strategy makes of `data` in place of random numbers.
-fn drawn<S: Strategy>(data: &[u8], strategy: S) -> Option<S::Value> {
-    let random = TestRng::from_seed(RngAlgorithm::PassThrough, data);
-    let config = Config { failure_persistence: None, ..Config::default() };
-    let tree = strategy.new_tree(&mut TestRunner::new_with_rng(config, random)).ok()?;
-    Some(tree.current())
 }

@@ -4,6 +4,7 @@ use rust_decimal::Decimal;
 
 use super::Rule;
 use super::average::mean;
+use super::scaled::order;
 use super::strategy::{Combine, Votes};
 use crate::value::Value;
 
@@ -28,11 +29,11 @@ pub fn median(numbers: &mut [Decimal]) -> Option<Decimal> {
         return None;
     }
     let even = numbers.len().is_multiple_of(2);
-    let (lower, &mut upper_middle, _) = numbers.select_nth_unstable(numbers.len() / 2);
-    match lower.iter().max() {
-        Some(&lower_middle) if even => mean(&[lower_middle, upper_middle]),
-        _ => Some(upper_middle.normalize()),
+    let (lower, &mut upper_middle, _) = numbers.select_nth_unstable_by(numbers.len() / 2, order);
+    if even && let Some(&lower_middle) = lower.iter().max_by(|a, b| order(a, b)) {
+        return mean(&[lower_middle, upper_middle]);
     }
+    Some(upper_middle.normalize())
 }
 
 #[cfg(test)]

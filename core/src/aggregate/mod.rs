@@ -154,7 +154,7 @@ pub fn aggregate(rule: &Rule, values: &[&Value]) -> Result<Aggregate, AggregateE
 /// list of those that are excluded.
 #[derive(Debug, Default)]
 pub struct Aggregator {
-    numbers: Vec<Number>,
+    numbers: Vec<UsedNumber>,
     texts: Vec<Arc<str>>,
     decimals: Vec<Decimal>,
     weighted: Vec<(Decimal, Millionths)>,
@@ -163,7 +163,7 @@ pub struct Aggregator {
 
 /// A value that is used as a number.
 #[derive(Clone, Copy, Debug)]
-struct Number {
+struct UsedNumber {
     index: usize,
     number: Decimal,
     weight: Millionths,
@@ -221,7 +221,7 @@ impl Aggregator {
             }
             match (value, value.as_number()) {
                 (Value::Text(text), _) if takes_texts => self.texts.push(Arc::clone(text)),
-                (_, Some(number)) => self.numbers.push(Number { index, number, weight }),
+                (_, Some(number)) => self.numbers.push(UsedNumber { index, number, weight }),
                 (_, None) => excluded.push((index, Exclusion::NotANumber)),
             }
         }
@@ -261,7 +261,7 @@ impl Aggregator {
                 let unit = Unit::of(&self.decimals).and(*answer);
                 let limit = outlier::fraction_of(*answer, tolerance, unit);
                 let Some(limit) = limit else { return self.numbers.len() };
-                let agrees = |used: &&Number| unit.distance(strategy.compared(used.number, rule), *answer) <= limit;
+                let agrees = |used: &&UsedNumber| unit.distance(strategy.compared(used.number, rule), *answer) <= limit;
                 self.numbers.iter().filter(agrees).count()
             }
         }
@@ -291,9 +291,9 @@ mod tests {
         Value::text(text).expect("short")
     }
 
-    fn spread(min: &str, max: &str, interquartile: &str, mad: &str) -> Option<Spread> {
+    fn spread(min: &str, max: &str, interquartile: &str, mad: &str) -> Spread {
         let [min, max, interquartile, mad] = [min, max, interquartile, mad].map(number);
-        Some(Spread { min, max, interquartile: Some(interquartile), mad })
+        Spread { min, max, interquartile: Some(interquartile), mad }
     }
 
     fn run(strategy: Strategy, max_deviation: Option<&str>, values: &[Value]) -> Result<Aggregate, AggregateError> {
@@ -313,7 +313,7 @@ mod tests {
             assert_eq!(aggregate.value, Value::Number(number("2")));
             assert_eq!(aggregate.used, 2);
             assert_eq!(aggregate.excluded, [1, 3, 4].map(|index| (index, Exclusion::NotANumber)));
-            assert_eq!(aggregate.spread, spread("1.5", "2.5", "0.5", "0.5"));
+            assert_eq!(aggregate.spread, Some(spread("1.5", "2.5", "0.5", "0.5")));
         }
     }
 
@@ -325,7 +325,7 @@ mod tests {
         let aggregate = run(Strategy::Average, Some("0.5"), &values).expect("numbers");
         let expected = [Exclusion::NotANumber, Exclusion::Outlier, Exclusion::Outlier, Exclusion::NotANumber];
         assert_eq!(aggregate.excluded, [0, 1, 4, 6].into_iter().zip(expected).collect::<Vec<_>>());
-        assert_eq!(aggregate.spread, spread("10", "10", "0", "0"));
+        assert_eq!(aggregate.spread, Some(spread("10", "10", "0", "0")));
     }
 
     #[test]

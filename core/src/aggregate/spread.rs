@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 
 use super::average::quotient;
 use super::median::median;
-use super::scaled::Unit;
+use super::scaled::{Unit, order};
 use super::wide::Wide;
 
 /// Offsets and distances are below 2^191.
@@ -28,7 +28,7 @@ pub struct Spread {
 impl Spread {
     /// The spread of `numbers`, which it reorders; `None` of nothing. `distances` is overwritten.
     pub(super) fn of(numbers: &mut [Decimal], distances: &mut Vec<Wide>) -> Option<Self> {
-        let max = *numbers.iter().max()?;
+        let max = *numbers.iter().max_by(|a, b| order(a, b))?;
         let Quartiles { origin: min, unit, first, third } = Quartiles::of(numbers)?;
         let median = median(numbers)?;
         let with_median = unit.and(median);
@@ -55,7 +55,7 @@ pub(super) struct Quartiles {
 impl Quartiles {
     /// The quartiles of `numbers`, which it reorders; `None` of nothing.
     pub(super) fn of(numbers: &mut [Decimal]) -> Option<Self> {
-        let origin = *numbers.iter().min()?;
+        let origin = *numbers.iter().min_by(|a, b| order(a, b))?;
         let unit = Unit::of(numbers);
         let [first, third] = [1, 3].map(|quarters| fourfold_offset(numbers, origin, unit, quarters));
         Some(Self { origin, unit, first, third })
@@ -65,15 +65,16 @@ impl Quartiles {
 /// Four times the distance of a quartile from `origin`, the smallest of the numbers, of which there is one or more.
 fn fourfold_offset(numbers: &mut [Decimal], origin: Decimal, unit: Unit, quarters: usize) -> Wide {
     let position = quarters * (numbers.len() - 1);
-    let (_, &mut below, others) = numbers.select_nth_unstable(position / 4);
+    let (_, &mut below, others) = numbers.select_nth_unstable_by(position / 4, order);
     let offset = unit.distance(below, origin).checked_mul(4).expect(IN_RANGE);
-    match (position % 4, others.iter().min()) {
-        (rest @ 1.., Some(&above)) => {
-            let part = unit.distance(above, below).checked_mul(rest as u64);
-            part.and_then(|part| part.checked_add(offset)).expect(IN_RANGE)
-        }
-        _ => offset,
+    let rest = position as u64 % 4;
+    if rest > 0
+        && let Some(&above) = others.iter().min_by(|a, b| order(a, b))
+    {
+        let part = unit.distance(above, below).checked_mul(rest);
+        return part.and_then(|part| part.checked_add(offset)).expect(IN_RANGE);
     }
+    offset
 }
 
 /// Twice the median of the distances from `center`, in units, below 2^192; 0 of nothing. `distances` is overwritten.
@@ -85,7 +86,7 @@ pub(super) fn twice_the_mad(numbers: &[Decimal], center: Decimal, unit: Unit, di
     }
     let even = distances.len().is_multiple_of(2);
     let (lower, &mut upper_middle, _) = distances.select_nth_unstable(numbers.len() / 2);
-    let lower_middle = lower.iter().max().filter(|_| even).copied().unwrap_or(upper_middle);
+    let lower_middle = if even { lower.iter().max().copied() } else { None }.unwrap_or(upper_middle);
     lower_middle.checked_add(upper_middle).expect(IN_RANGE)
 }
 

@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::average::mean;
+use super::scaled::order;
 use super::strategy::{Combine, Votes};
 use super::{Millionths, Rule};
 use crate::value::Value;
@@ -29,8 +30,8 @@ fn trimmed_mean(numbers: &mut [Decimal], share: Millionths) -> Option<Decimal> {
     let trimmed = usize::try_from(product).map_or(most, |trimmed| trimmed.min(most));
     let kept = numbers.len() - 2 * trimmed;
     if trimmed > 0 {
-        numbers.select_nth_unstable(trimmed);
-        numbers[trimmed..].select_nth_unstable(kept - 1);
+        numbers.select_nth_unstable_by(trimmed, order);
+        numbers[trimmed..].select_nth_unstable_by(kept - 1, order);
     }
     mean(&numbers[trimmed..trimmed + kept])
 }

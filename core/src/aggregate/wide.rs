@@ -1,71 +1,59 @@
 //! An unsigned integer of 256 bits: room for exact sums and products of decimals.
 
-/// An unsigned integer below 2^256, as 64-bit limbs with the most significant first, so that the derived order is the
-/// numeric one.
+/// An unsigned integer below 2^256, with the more significant half first, so that the derived order is the numeric one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Wide([u64; 4]);
+pub(super) struct Wide {
+    high: u128,
+    low: u128,
+}
 
 /// The largest power of ten below 2^64 is 10^19.
 const POW10_STEP: u32 = 19;
 
 impl From<u128> for Wide {
-    fn from(value: u128) -> Self {
-        Self([0, 0, (value >> 64) as u64, value as u64])
+    #[inline]
+    fn from(low: u128) -> Self {
+        Self { high: 0, low }
     }
 }
 
 impl Wide {
     /// Zero.
-    pub(super) const ZERO: Self = Self([0; 4]);
+    pub(super) const ZERO: Self = Self { high: 0, low: 0 };
 
     /// The product of two 128-bit integers, which always fits.
+    #[inline]
     pub(super) fn product(a: u128, b: u128) -> Self {
-        let halves = |n: u128| (n >> 64, n & u128::from(u64::MAX));
-        let ((a_high, a_low), (b_high, b_low)) = (halves(a), halves(b));
+        let ([a_high, a_low], [b_high, b_low]) = (halves(a), halves(b));
         // No sum here overflows: the product of two 64-bit integers leaves room for two more such integers.
-        let low = a_low * b_low;
-        let middle = a_high * b_low + (low >> 64);
-        let other_middle = a_low * b_high + (middle & u128::from(u64::MAX));
-        let high = a_high * b_high + (middle >> 64) + (other_middle >> 64);
-        Self([(high >> 64) as u64, high as u64, other_middle as u64, low as u64])
+        let [low_carry, low] = halves(a_low * b_low);
+        let [middle_carry, middle] = halves(a_high * b_low + low_carry);
+        let [other_carry, middle] = halves(a_low * b_high + middle);
+        Self { high: a_high * b_high + middle_carry + other_carry, low: (middle << 64) | low }
     }
 
     /// The sum, or `None` from 2^256 on.
+    #[inline]
     pub(super) fn checked_add(self, other: Self) -> Option<Self> {
-        let mut limbs = [0; 4];
-        let mut carry = 0;
-        for ((limb, a), b) in limbs.iter_mut().zip(self.0).zip(other.0).rev() {
-            let sum = u128::from(a) + u128::from(b) + carry;
-            *limb = sum as u64;
-            carry = sum >> 64;
-        }
-        (carry == 0).then_some(Self(limbs))
+        let (low, carry) = self.low.overflowing_add(other.low);
+        let high = self.high.checked_add(other.high)?.checked_add(carry.into())?;
+        Some(Self { high, low })
     }
 
     /// The larger less the smaller.
+    #[inline]
     pub(super) fn abs_diff(self, other: Self) -> Self {
         let (larger, smaller) = if self < other { (other, self) } else { (self, other) };
-        let mut limbs = [0; 4];
-        let mut borrow = false;
-        for ((limb, a), b) in limbs.iter_mut().zip(larger.0).zip(smaller.0).rev() {
-            let (difference, below) = a.overflowing_sub(b);
-            let (difference, below_borrow) = difference.overflowing_sub(u64::from(borrow));
-            *limb = difference;
-            borrow = below || below_borrow;
-        }
-        Self(limbs)
+        let (low, borrow) = larger.low.overflowing_sub(smaller.low);
+        Self { high: larger.high - smaller.high - u128::from(borrow), low }
     }
 
     /// The product, or `None` from 2^256 on.
+    #[inline]
     pub(super) fn checked_mul(self, factor: u64) -> Option<Self> {
-        let mut limbs = [0; 4];
-        let mut carry = 0;
-        for (limb, a) in limbs.iter_mut().zip(self.0).rev() {
-            let product = u128::from(a) * u128::from(factor) + carry;
-            *limb = product as u64;
-            carry = product >> 64;
-        }
-        (carry == 0).then_some(Self(limbs))
+        let low = Self::product(self.low, factor.into());
+        let high = self.high.checked_mul(factor.into())?.checked_add(low.high)?;
+        Some(Self { high, low: low.low })
     }
 
     /// Times 10^`exponent`, or `None` from 2^256 on.
@@ -75,14 +63,17 @@ impl Wide {
 
     /// Quotient, rounded down, and remainder. The divisor is not zero.
     pub(super) fn div_rem(self, divisor: u64) -> (Self, u64) {
-        let mut limbs = [0; 4];
-        let mut remainder = 0;
-        for (limb, a) in limbs.iter_mut().zip(self.0) {
-            let dividend = (remainder << 64) | u128::from(a);
-            *limb = (dividend / u128::from(divisor)) as u64;
-            remainder = dividend % u128::from(divisor);
-        }
-        (Self(limbs), remainder as u64)
+        let divisor = u128::from(divisor);
+        let mut rest = 0;
+        let [high, low] = [self.high, self.low].map(|half| {
+            let [first, second] = halves(half).map(|limb| {
+                let dividend = (rest << 64) | limb;
+                rest = dividend % divisor;
+                dividend / divisor
+            });
+            (first << 64) | second
+        });
+        (Self { high, low }, rest as u64)
     }
 
     /// Divided by 10^`exponent`, rounded down.
@@ -91,10 +82,15 @@ impl Wide {
     }
 
     /// The value, if it is below 2^128.
+    #[inline]
     pub(super) fn to_u128(self) -> Option<u128> {
-        let Self([0, 0, high, low]) = self else { return None };
-        Some((u128::from(high) << 64) | u128::from(low))
+        (self.high == 0).then_some(self.low)
     }
+}
+
+/// The upper and the lower 64 bits.
+fn halves(n: u128) -> [u128; 2] {
+    [n >> 64, n & u128::from(u64::MAX)]
 }
 
 /// Factors of at most 64 bits whose product is 10^`exponent`.
@@ -107,7 +103,13 @@ fn pow10_steps(exponent: u32) -> impl Iterator<Item = u64> {
 mod tests {
     use super::*;
 
-    const MAX: Wide = Wide([u64::MAX; 4]);
+    const MAX: Wide = Wide { high: u128::MAX, low: u128::MAX };
+
+    /// The integer of these 64-bit limbs, the most significant first.
+    fn wide(limbs: [u64; 4]) -> Wide {
+        let [a, b, c, d] = limbs.map(u128::from);
+        Wide { high: (a << 64) | b, low: (c << 64) | d }
+    }
 
     #[test]
     fn sums_and_products_beyond_256_bits_are_refused() {
@@ -120,8 +122,8 @@ mod tests {
 
     #[test]
     fn carries_and_borrows_cross_every_limb() {
-        let below = Wide([0, u64::MAX, u64::MAX, u64::MAX]);
-        let above = Wide([1, 0, 0, 0]);
+        let below = wide([0, u64::MAX, u64::MAX, u64::MAX]);
+        let above = wide([1, 0, 0, 0]);
         assert_eq!(below.checked_add(Wide::from(1)), Some(above));
         assert_eq!(above.abs_diff(Wide::from(1)), below);
         assert_eq!(Wide::from(1).abs_diff(above), below);
@@ -129,7 +131,7 @@ mod tests {
 
     #[test]
     fn the_square_of_the_largest_128_bit_integer_fits() {
-        assert_eq!(Wide::product(u128::MAX, u128::MAX), Wide([u64::MAX, u64::MAX - 1, 0, 1]));
+        assert_eq!(Wide::product(u128::MAX, u128::MAX), wide([u64::MAX, u64::MAX - 1, 0, 1]));
         assert_eq!(Wide::product(3, 5).to_u128(), Some(15));
     }
 
@@ -147,8 +149,8 @@ mod tests {
 
     #[test]
     fn the_order_is_numeric() {
-        assert!(Wide([1, 0, 0, 0]) > Wide([0, u64::MAX, u64::MAX, u64::MAX]));
+        assert!(wide([1, 0, 0, 0]) > wide([0, u64::MAX, u64::MAX, u64::MAX]));
         assert!(Wide::from(2) > Wide::from(1));
-        assert_eq!(Wide([0, 1, 0, 0]).to_u128(), None);
+        assert_eq!(wide([0, 1, 0, 0]).to_u128(), None);
     }
 }

@@ -12,7 +12,7 @@ use crate::support::{of_numbers_by, rule, run, sent};
 /// Four times a quartile of sorted numbers, interpolated linearly.
 fn fourfold_quartile(sorted: &[i64], quarters: usize) -> i64 {
     let position = quarters * (sorted.len() - 1);
-    let (below, rest) = (position / 4, position as i64 % 4);
+    let (below, rest) = (position / 4, [0, 1, 2, 3][position % 4]);
     let above = sorted.get(below + 1).unwrap_or(&sorted[below]);
     sorted[below] * (4 - rest) + above * rest
 }

@@ -9,7 +9,7 @@ use quorate_core::aggregate::{
 use quorate_core::value::Value;
 use rust_decimal::Decimal;
 
-const MAX_MANTISSA: i128 = (1 << 96) - 1;
+pub(super) const MAX_MANTISSA: i128 = (1 << 96) - 1;
 
 /// Any decimal: extreme, of any scale, or small enough that several are equal.
 pub fn decimal() -> impl Strategy<Value = Decimal> {
