@@ -215,9 +215,9 @@ fn is_written(a: &Value, b: &Value) -> bool {
 }
 
 /// How a spread is written.
-fn written(spread: &Spread) -> ([(i128, u32); 3], Option<(i128, u32)>) {
+fn written(spread: &Spread) -> [Option<(i128, u32)>; 4] {
     let Spread { min, max, interquartile, mad } = *spread;
-    ([min, max, mad].map(digits), interquartile.map(digits))
+    [Some(min), Some(max), interquartile, Some(mad)].map(|number| number.map(digits))
 }
 
 /// The status that the share of workers that succeeded gives.

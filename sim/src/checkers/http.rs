@@ -3,23 +3,25 @@
 //! Over HTTP the status, the word, the fields and `Retry-After` are those that `docs/protocol.md` names for that answer,
 //! and without HTTP it is that answer. What HTTP itself refuses was to be refused.
 
+mod body;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use quorate_core::aggregate::Exclusion;
 use quorate_core::coordinator::{Output, Refusal};
-use quorate_core::outcome::{Answer, Cause, Failure, Observation, Outcome, Status};
+use quorate_core::outcome::{Answer, Failure, Outcome};
 use quorate_core::value::Value;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
-use super::terms::{Policies, strategy_name, strategy_named};
+use super::terms::{Policies, strategy_named};
 use super::{Checker, Context};
 use crate::event::{Asked, Event, Reply, What};
 use crate::host::Host;
 use crate::scenario::Settings;
+use body::{agreement, answered, evidence};
 
 /// How long the body of a request may take to arrive, in nanoseconds.
 const BODY_TIMEOUT: u64 = 10_000_000_000;
@@ -302,140 +304,6 @@ fn check_digits(text: &str, outcome: &Outcome, answer: Option<&Answer>) -> Resul
         }
     }
     Ok(())
-}
-
-/// The share of the used values that agree, rounded half-even to millionths.
-fn agreement(agreeing: u32, used: u32) -> Json {
-    let (parts, used) = (u64::from(agreeing) * 1_000_000, u64::from(used.max(1)));
-    let (floor, rest) = (parts / used, parts % used);
-    let up = rest * 2 > used || (rest * 2 == used && floor % 2 == 1);
-    number(Decimal::from_i128_with_scale(i128::from(floor + u64::from(up)), 6).normalize())
-}
-
-fn answered(answer: &Answer) -> Map<String, Json> {
-    let spread = answer.spread.as_ref().map_or(Json::Null, |spread| {
-        json!({
-            "min": number(spread.min),
-            "max": number(spread.max),
-            "interquartile": spread.interquartile.map_or(Json::Null, number),
-            "mad": number(spread.mad),
-        })
-    });
-    let status = match answer.status {
-        Status::Complete => "complete",
-        Status::Partial => "partial",
-        Status::LowReliability => "low_reliability",
-        Status::Disputed => "disputed",
-    };
-    fields([
-        ("final_value", value(&answer.value)),
-        ("status", json!(status)),
-        ("tie", json!(answer.tie)),
-        ("spread", spread),
-    ])
-}
-
-/// What workers said, as it is in every outcome.
-fn evidence(outcome: &Outcome) -> Map<String, Json> {
-    let Outcome { request, query, strategy, observations, missing, .. } = outcome;
-    let succeeded = observations.iter().filter(|observation| observation.observed.is_ok()).count();
-    let expected = observations.len() + missing.len();
-    let note = if expected > 0 && succeeded == expected {
-        "All workers responded successfully".to_owned()
-    } else if succeeded > 0 && 2 * succeeded >= expected {
-        format!("Partial response: {succeeded}/{expected} workers succeeded")
-    } else {
-        format!("Low reliability: only {succeeded}/{expected} workers succeeded")
-    };
-    let excluded = |observation: &Observation| {
-        let reason = reason(observation.excluded?);
-        Some(json!({"worker_id": observation.worker.as_str(), "reason": reason}))
-    };
-    let response = |observation: &Observation| {
-        let mut response = json!({
-            "worker_id": observation.worker.as_str(),
-            "request_id": request.as_str(),
-            "value": observation.observed.as_ref().map_or(Json::Null, value),
-            "response_time": observation.response_time.as_nanos() as u64,
-        });
-        if let Err(err) = &observation.observed {
-            response["err"] = json!(if err.is_empty() { "failed" } else { err.as_ref() });
-        }
-        if let Some(age) = observation.age {
-            response["age_ms"] = json!(age.as_millis() as u64);
-        }
-        response
-    };
-    fields([
-        ("request_id", json!(request.as_str())),
-        ("query", json!(query.as_str())),
-        ("strategy", json!(strategy_name(*strategy))),
-        ("expected", json!(expected)),
-        ("succeeded", json!(succeeded)),
-        ("failed", json!(observations.len() - succeeded)),
-        ("missing", missing.iter().map(|worker| json!(worker.as_str())).collect()),
-        ("excluded", observations.iter().filter_map(excluded).collect()),
-        ("workers", fates(outcome)),
-        ("worker_responses", observations.iter().map(response).collect()),
-        ("reliability_note", json!(note)),
-        ("elapsed", json!(outcome.elapsed.as_nanos() as u64)),
-    ])
-}
-
-/// Why a value was not used, as an answer says it.
-fn reason(excluded: Exclusion) -> &'static str {
-    match excluded {
-        Exclusion::NotANumber => "not_a_number",
-        Exclusion::Outlier => "outlier",
-        Exclusion::Stale => "stale",
-        Exclusion::Cordoned => "cordoned",
-    }
-}
-
-/// What became of each worker's part, ordered by worker.
-fn fates(outcome: &Outcome) -> Json {
-    let mut fates: BTreeMap<&str, Json> = BTreeMap::new();
-    for Observation { worker, observed, excluded, weight, age, .. } in &outcome.observations {
-        let fate = match (observed, excluded) {
-            (Err(_), _) => "failed",
-            (Ok(_), Some(_)) => "excluded",
-            (Ok(_), None) => "used",
-        };
-        let mut said = json!({"worker_id": worker.as_str(), "fate": fate});
-        if let Some(excluded) = excluded {
-            said["reason"] = json!(reason(*excluded));
-        }
-        if let Some(weight) = weight {
-            said["weight"] = number(Decimal::from_i128_with_scale(weight.get().into(), 6).normalize());
-        }
-        if let Some(age) = age {
-            said["age_ms"] = json!(age.as_millis() as u64);
-        }
-        fates.insert(worker.as_str(), said);
-    }
-    // Who was not waited for may still answer.
-    let was_early = matches!(outcome.cause, Cause::QuorumMet | Cause::Stalled);
-    for worker in &outcome.missing {
-        let fate = if was_early { "late" } else { "missing" };
-        fates.insert(worker.as_str(), json!({"worker_id": worker.as_str(), "fate": fate}));
-    }
-    fates.into_values().collect()
-}
-
-fn fields<const N: usize>(fields: [(&str, Json); N]) -> Map<String, Json> {
-    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-/// A value as it is read back from its JSON: with as many digits as the body of a [`Reply`] keeps.
-fn value(value: &Value) -> Json {
-    match value {
-        Value::Text(text) => json!(text.as_ref()),
-        Value::Number(decimal) => number(*decimal),
-    }
-}
-
-fn number(decimal: Decimal) -> Json {
-    serde_json::from_str(&decimal.to_string()).unwrap_or(Json::Null)
 }
 
 impl Checker for Http {

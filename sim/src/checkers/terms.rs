@@ -119,10 +119,9 @@ impl Terms {
             min_responses: policy.min_responses,
             quorum: policy.quorum,
             timeout: policy.timeout_ms.map(Duration::from_millis),
-            on_dispute: policy.rejects_disputes.map(|rejects| match rejects {
-                true => OnDispute::Reject,
-                false => OnDispute::Answer,
-            }),
+            on_dispute: policy
+                .rejects_disputes
+                .map(|rejects| if rejects { OnDispute::Reject } else { OnDispute::Answer }),
         })
     }
 
