@@ -182,11 +182,11 @@ impl Aggregator {
     ) -> Result<Aggregate, AggregateError> {
         let mut excluded = Vec::new();
         self.sort(rule, candidates, &mut excluded);
+        self.take_used();
         let outliers_disputed = rule.max_deviation.is_some_and(|outliers| self.exclude(outliers, &mut excluded));
         excluded.sort_unstable_by_key(|(index, _)| *index);
 
         let strategy = rule.strategy.implementation();
-        self.take_used();
         let spread = if self.texts.is_empty() { Spread::of(&mut self.decimals, &mut self.distances) } else { None };
         if strategy.uses_weights() {
             self.weighted.clear();
@@ -229,7 +229,6 @@ impl Aggregator {
 
     /// Excludes outlying numbers. Returns whether that is disputed, so that none was excluded.
     fn exclude(&mut self, rule: OutlierRule, excluded: &mut Vec<(usize, Exclusion)>) -> bool {
-        self.take_used();
         let fence = Fence::of(rule, &mut self.decimals, &mut self.distances);
         let outliers = self.numbers.iter().filter(|number| fence.excludes(number.number)).count();
         if outliers == 0 || outliers * 2 >= self.numbers.len() {
@@ -242,6 +241,7 @@ impl Aggregator {
             }
             !is_outlier
         });
+        self.take_used();
         false
     }
 
