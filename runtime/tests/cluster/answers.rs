@@ -135,6 +135,8 @@ async fn failures_are_shown_and_counted_over_the_expected<B: Bus>(connect: impl 
 async fn a_program_that_knows_only_the_first_fields_is_a_worker<B: Bus>(connect: impl Fn() -> B) {
     let bus = connect();
     let mut tasks = bus.subscribe("oracle.tasks", None).await.expect("a subscription");
+    // Without a connection there is nothing to flush.
+    until("the program to be connected", async || bus.status().borrow().connected).await;
     bus.flush().await;
     let coordinator = TestCoordinator::start(connect()).await;
     until("the bus to be connected", async || coordinator.get("/health").await.1["nats"] == true).await;
