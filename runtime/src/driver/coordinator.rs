@@ -43,6 +43,7 @@ pub struct CoordinatorDriver<B: Bus, T = ()> {
     /// Announcements that wait until all results that came before them are taken; at most one between two passes.
     announced: Vec<Message>,
     malformed: u64,
+    outcomes_unpublished: u64,
     drained: bool,
 }
 
@@ -77,6 +78,7 @@ impl<B: Bus> CoordinatorDriver<B> {
             waiting: HashMap::new(),
             announced: Vec::new(),
             malformed: 0,
+            outcomes_unpublished: 0,
             drained: false,
         };
         Ok((driver, CoordinatorHandle::new(sender)))
@@ -97,6 +99,7 @@ impl<B: Bus> CoordinatorDriver<B> {
             waiting: self.waiting,
             announced: self.announced,
             malformed: self.malformed,
+            outcomes_unpublished: self.outcomes_unpublished,
             drained: self.drained,
         }
     }
@@ -266,6 +269,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
             in_flight: self.machine.in_flight(),
             counters: *self.machine.counters(),
             messages_malformed: self.malformed,
+            outcomes_unpublished: self.outcomes_unpublished,
             messages_dropped: self.replies.dropped() + self.results.dropped() + self.presence.dropped(),
         }
     }
@@ -277,6 +281,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         while let Some(output) = self.machine.poll_output(self.clock.now()) {
             match output {
                 Output::Publish(task) => self.publish(&task, &mut reply),
+                Output::Ended(outcome) => self.publish_outcome(&outcome),
                 Output::Answer { ticket, reply } => {
                     if let Some(waiting) = self.waiting.remove(&ticket) {
                         // A caller that went away meanwhile does not miss the answer.
@@ -285,6 +290,14 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
                 }
                 Output::Drained => self.drained = true,
             }
+        }
+    }
+
+    fn publish_outcome(&mut self, outcome: &Outcome) {
+        let subject = wire::outcome_subject(&outcome.query);
+        if let Err(error) = self.bus.publish(&subject, None, wire::encode_outcome(outcome)) {
+            self.outcomes_unpublished += 1;
+            debug!(%error, request = %outcome.request, "an outcome is not published");
         }
     }
 
