@@ -12,8 +12,8 @@ use super::{Checker, Context};
 use crate::event::{Event, What};
 use crate::host::Host;
 
-/// Each request is asked at most twice, and each caller answered once.
-const OUTPUTS_PER_SUBMIT: u64 = 3;
+/// Each request is asked at most twice, its followers are told once how it ended, and each caller is answered once.
+const OUTPUTS_PER_SUBMIT: u64 = 4;
 /// Each task is started, aborted and answered at most once.
 const OUTPUTS_PER_TASK: u64 = 3;
 /// A drain is announced when it begins and when it ends, closes the intake, and is reported.

@@ -30,6 +30,8 @@ const QUERIES: [&str; 2] = ["BTC/USD", "ETH/USD"];
 /// A coordinator and a worker that are told anything.
 struct Play {
     checkers: Checkers,
+    /// Whether there is a driver, which tells those who follow all requests.
+    follows: bool,
     random: Random,
     coordinator: Coordinator,
     worker: Worker,
@@ -62,6 +64,7 @@ impl Play {
         let scenario = Scenario { faults: vec![forge], ..scenario };
         let mut play = Self {
             checkers: Checkers::new(&Context { scenario: &scenario, depth }),
+            follows: depth == Depth::Network,
             coordinator: Coordinator::new(scenario.cluster.settings.config(), seed),
             worker: Worker::new(scenario.cluster.workers[0].config()),
             random,
@@ -234,13 +237,13 @@ impl Play {
             self.tell(COORDINATOR, What::CoordinatorOutput(now, &output));
             let task = match output {
                 coordinator::Output::Publish(task) => task,
-                coordinator::Output::Ended(outcome) => {
+                coordinator::Output::Ended(outcome) if self.follows => {
                     let message = outcome_message(&outcome);
                     let sent = What::Unsent(&message, PublishError::Disconnected);
                     self.tell(COORDINATOR, if self.bus_up { What::Sent(&message) } else { sent });
                     continue;
                 }
-                coordinator::Output::Answer { .. } | coordinator::Output::Drained => continue,
+                _ => continue,
             };
             let message = task_message(&task);
             if self.bus_up && self.random.chance(950) {
