@@ -217,6 +217,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_to_do_in_a_dispute_has_a_name_that_is_read_again() {
+        assert_eq!(OnDispute::ALL.map(OnDispute::name), ["answer", "reject"]);
+        assert_eq!(OnDispute::ALL.map(|choice| choice.name().parse()), OnDispute::ALL.map(Ok));
+        assert_eq!("Reject".parse::<OnDispute>(), Err(UnknownOnDispute));
+    }
+
+    #[test]
+    fn the_limits_themselves_are_allowed() {
+        let most =
+            Overrides { precision: Some(MAX_PRECISION), min_agreement: Some(Millionths::ONE), ..Overrides::default() };
+        assert!(Policy::default().with(&most, &Limits::default()).is_ok());
+    }
+
+    #[test]
     fn a_request_stays_within_the_limits_of_the_server() {
         let limits = Limits::default();
         let refused = [

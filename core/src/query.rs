@@ -68,6 +68,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_query_is_shown_as_it_was_asked() {
+        let query = Query::new("BTC/USD").expect("a query");
+        assert_eq!((query.to_string(), format!("{query:?}")), ("BTC/USD".to_owned(), "\"BTC/USD\"".to_owned()));
+    }
+
+    #[test]
     fn length_is_counted_in_characters_not_bytes() {
         assert!(Query::new(&"é".repeat(MAX_QUERY_CHARS)).is_ok());
         assert_eq!(Query::new(&"é".repeat(MAX_QUERY_CHARS + 1)), Err(QueryError::TooLong));

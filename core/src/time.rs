@@ -52,6 +52,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_millisecond_is_a_million_nanoseconds() {
+        assert_eq!(Timestamp::from_millis(3).as_nanos(), 3_000_000);
+    }
+
+    #[test]
     fn arithmetic_saturates_at_both_ends() {
         assert_eq!(Timestamp::MAX.after(Duration::from_secs(1)), Timestamp::MAX);
         assert_eq!(Timestamp::ZERO.after(Duration::MAX), Timestamp::MAX);

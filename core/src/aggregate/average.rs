@@ -115,12 +115,11 @@ fn short_quotient(magnitude: u128, count: u64, scale: u32) -> Option<Decimal> {
         quotient = quotient.checked_mul(10)?.checked_add((ten_times / count).into())?;
         rest = ten_times % count;
     }
-    // It does not end: as many digits as are kept.
+    // It does not end, so that no rounding meets the middle: as many digits as are kept.
     let digits = whole.checked_ilog10().map_or(0, |log| log + 1);
     let more = SIGNIFICANT_DIGITS.checked_sub(digits)?.min(FINEST_SCALE - scale);
     let (floor, rest) = div_rem(magnitude.checked_mul(POW10[more as usize])?, count);
-    let up = rest > count - rest || (rest == count - rest && floor % 2 == 1);
-    decimal(floor + u128::from(up), scale + more)
+    decimal(floor + u128::from(rest > count - rest), scale + more)
 }
 
 /// Quotient and remainder; most dividends are small.
@@ -212,6 +211,19 @@ mod tests {
             ("9.999999999999999999999999999 10 10", "10"),
         ] {
             assert_eq!(mean(&decimals(numbers)), Some(number(expected)), "{numbers}");
+        }
+    }
+
+    #[test]
+    fn a_short_mean_keeps_the_29th_digit_that_ends_it() {
+        let numbers = decimals("5000000000000000000000000000 5000000000000000000000000001");
+        assert_eq!(mean(&numbers), Some(number("5000000000000000000000000000.5")));
+    }
+
+    #[test]
+    fn a_long_mean_of_zero_has_no_sign() {
+        for numbers in ["1 -1.0", "-0.0000000000000000000000000001 0 0.0"] {
+            assert_eq!(mean(&decimals(numbers)).expect("a mean").to_string(), "0", "{numbers}");
         }
     }
 

@@ -277,6 +277,12 @@ fn is_share(part: usize, whole: usize, least: Millionths) -> bool {
 mod tests {
     use super::*;
 
+    #[test]
+    fn every_reason_has_its_name() {
+        let reasons = [Exclusion::NotANumber, Exclusion::Outlier, Exclusion::Stale, Exclusion::Cordoned];
+        assert_eq!(reasons.map(Exclusion::name), ["not_a_number", "outlier", "stale", "cordoned"]);
+    }
+
     /// The decimal that `text` spells.
     pub(super) fn number(text: &str) -> Decimal {
         Value::number(text).ok().and_then(|value| value.as_number()).expect("a decimal number")
