@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
 use http::{Method, Request};
 use http_body_util::Full;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget};
 use reqwest::Url;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
@@ -23,10 +23,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::api::Ask;
 use crate::client::{ClientError, plain_reason, route_url};
+use crate::render::{self, Charset, can_redraw_stderr};
 use connection::Connection;
 use tally::Tally;
 
-pub use report::{Latency, Report};
+pub use report::{Histogram, Latency, Report};
 
 /// How often the progress is drawn.
 const TICK: Duration = Duration::from_millis(200);
@@ -136,11 +137,14 @@ async fn reach(url: &Url, target: &Target) -> Result<(), ClientError> {
 
 /// A bar on standard error, if that is a terminal.
 fn progress(end: End) -> ProgressBar {
+    if !can_redraw_stderr() {
+        return ProgressBar::hidden();
+    }
     let length = match end {
         End::After(duration) => u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
         End::Requests(requests) => requests,
     };
-    let style = ProgressStyle::with_template("{bar:40} {percent}% {msg}").expect("the template is valid");
+    let style = render::progress(Charset::of_locale());
     ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr()).with_style(style)
 }
 
@@ -154,6 +158,11 @@ fn show(progress: &ProgressBar, tally: &Tally, end: End) {
         End::After(_) => u64::try_from(measured.as_millis()).unwrap_or(u64::MAX),
         End::Requests(_) => requests,
     });
-    let warming = if measured.is_zero() { "warming up" } else { "" };
-    progress.set_message(format!("{requests} requests, {errors} errors {warming}"));
+    progress.set_message(if measured.is_zero() {
+        "warming up".to_owned()
+    } else {
+        let rate = requests as f64 / measured.as_secs_f64();
+        format!("{requests} requests, {errors} errors, {rate:.0} a second")
+    });
+    progress.tick();
 }

@@ -126,6 +126,7 @@ fn the_report_in_json_has_its_fixed_fields() {
         seconds: 0.5,
         requests_per_second: 4.0,
         latency_us: Some(load::Latency { p50: 1, p90: 2, p99: 3, p99_9: 4, max: 5 }),
+        histogram: vec![(1, 2)],
     };
     let expected = r#"{"requests":3,"ok":2,"errors":{"429":1},"seconds":0.5,"requests_per_second":4.0,"latency_us":{"p50":1,"p90":2,"p99":3,"p99_9":4,"max":5}}"#;
     assert_eq!(serde_json::to_string(&report).expect("JSON"), expected);
