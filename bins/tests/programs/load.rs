@@ -105,7 +105,7 @@ async fn a_server_that_hangs_is_a_timeout() {
 #[tokio::test]
 async fn a_time_ends_the_measurement_after_its_warm_up() {
     let url = server::serve(Router::new().route("/request", post(|| async { "{}" }))).await;
-    let (warmup, end) = (Duration::from_millis(50), End::After(Duration::from_millis(100)));
+    let (warmup, end) = (Duration::from_millis(50), End::After(Duration::from_millis(500)));
     let report = load::run(&Plan { warmup, end, ..plan(url, 0) }).await.expect("a report");
     assert!(report.ok > 0 && report.ok == report.requests, "{report:?}");
     assert!(report.seconds > 0.0 && report.seconds < 10.0, "{report:?}");
