@@ -1,6 +1,7 @@
 //! `quorate ask --watch`: one question again and again, a line for each answer.
 
 use std::collections::VecDeque;
+use std::io::{self, Stdout};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget};
@@ -14,7 +15,7 @@ use crate::api::{Outcome, Status};
 use crate::args::WatchArgs;
 use crate::client::{ClientError, Received};
 use crate::exit::{Disputed, Shown};
-use crate::render::{AnswerLines, Change, Charset, Paint, can_redraw_stdout, clean, spinner, trend};
+use crate::render::{AnswerLines, Change, Charset, Paint, Quiet, can_redraw_stdout, clean, spinner, trend};
 
 /// How often the spinner turns.
 const SPIN: Duration = Duration::from_millis(100);
@@ -96,8 +97,7 @@ impl View {
             Self::Live(live) => {
                 let line = live.lines.answer(&now.clock(), &received.body, change);
                 live.answered += 1;
-                live.show(&line, value);
-                Ok(())
+                live.show(&line, value)
             }
         }
     }
@@ -110,8 +110,7 @@ impl View {
             Self::Live(live) => {
                 let line = live.lines.error(&now.clock(), error);
                 live.unanswered += 1;
-                live.show(&line, None);
-                Ok(())
+                live.show(&line, None)
             }
         }
     }
@@ -121,6 +120,8 @@ impl View {
 struct Live {
     lines: AnswerLines,
     bar: ProgressBar,
+    /// Held until the bar is cleared.
+    _quiet: Quiet<Stdout>,
     charset: Charset,
     /// What is asked, and how often.
     what: String,
@@ -134,15 +135,24 @@ impl Live {
         let charset = Charset::of_locale();
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout()).with_style(spinner(charset));
         bar.enable_steady_tick(SPIN);
+        let quiet = Quiet::on(io::stdout());
         let what = format!("{} every {interval:?}", clean(&question.ask.query));
-        let live =
-            Self { lines, bar, charset, what, recent: VecDeque::with_capacity(TREND), answered: 0, unanswered: 0 };
+        let live = Self {
+            lines,
+            bar,
+            _quiet: quiet,
+            charset,
+            what,
+            recent: VecDeque::with_capacity(TREND),
+            answered: 0,
+            unanswered: 0,
+        };
         live.sum_up();
         live
     }
 
     /// Shows a line above, and what all come to below.
-    fn show(&mut self, line: &str, value: Option<&Value>) {
+    fn show(&mut self, line: &str, value: Option<&Value>) -> anyhow::Result<()> {
         if let Some(Value::Number(number)) = value
             && let Some(number) = number.to_f64()
         {
@@ -151,8 +161,9 @@ impl Live {
             }
             self.recent.push_back(number);
         }
-        self.bar.println(line);
         self.sum_up();
+        // Not by the bar itself, which fills lines with spaces: whoever copies them would have one long line.
+        self.bar.suspend(|| print(line))
     }
 
     fn sum_up(&self) {

@@ -6,7 +6,6 @@ mod tally;
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +22,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::api::Ask;
 use crate::client::{ClientError, plain_reason, route_url};
-use crate::render::{self, Charset, can_redraw_stderr};
+use crate::render::{self, Charset, Quiet, can_redraw_stderr};
+use crate::signals::Stop;
 use connection::Connection;
 use tally::Tally;
 
@@ -66,7 +66,7 @@ struct Target {
     timeout: Duration,
 }
 
-/// Measures. Ctrl-C ends it early, with a report of what was measured.
+/// Measures. Ctrl-C or SIGTERM ends it early, with a report of what was measured.
 ///
 /// # Errors
 /// A server that cannot be found or reached at the beginning; one that goes away later is measured.
@@ -79,10 +79,11 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
         connections.spawn(Connection::new(target.clone(), tally.clone()).run());
     }
     let progress = progress(plan.end);
+    let quiet = (!progress.is_hidden()).then(|| Quiet::on(io::stderr()));
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut interrupt = pin!(tokio::signal::ctrl_c());
-    let mut interrupted = false;
+    let mut stop = Stop::listen();
+    let mut stopped = false;
     loop {
         tokio::select! {
             joined = connections.join_next() => match joined {
@@ -90,13 +91,14 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
                 None => break,
             },
             _ = tick.tick() => show(&progress, &tally, plan.end),
-            _ = &mut interrupt, if !interrupted => {
-                interrupted = true;
+            _ = stop.told(), if !stopped => {
+                stopped = true;
                 tally.stop();
             }
         }
     }
     progress.finish_and_clear();
+    drop(quiet);
     Ok(tally.report())
 }
 

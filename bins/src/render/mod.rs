@@ -19,7 +19,7 @@ pub use paint::{Paint, Tone};
 pub use progress::{progress, spinner};
 pub use screen::Screen;
 pub use table::{Align, Cell, Table};
-pub use terminal::{Charset, can_redraw_stderr, can_redraw_stdout, size};
+pub use terminal::{Charset, Quiet, can_redraw_stderr, can_redraw_stdout, size};
 pub use text::{clean, json, time};
 pub use watch::{AnswerLines, Change, trend};
 pub use workers::{workers, workers_summary};

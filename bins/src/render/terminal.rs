@@ -2,7 +2,10 @@
 
 use std::env;
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 
+use rustix::process::getpgrp;
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcgetpgrp, tcsetattr};
 use terminal_size::{Height, Width, terminal_size_of};
 
 /// The width that is assumed where there is no terminal.
@@ -26,6 +29,44 @@ pub fn size() -> (usize, usize) {
         Some((Width(columns @ 1..), Height(rows @ 1..))) => (columns.into(), rows.into()),
         _ => (ASSUMED_WIDTH, ASSUMED_HEIGHT),
     }
+}
+
+/// A terminal that does not show Ctrl-C as `^C` while this lives: the two characters would shift what is drawn anew in
+/// place, so that it could not be found again to be cleared.
+#[derive(Debug)]
+pub struct Quiet<F: AsFd> {
+    terminal: F,
+    shown_before: bool,
+}
+
+impl<F: AsFd> Quiet<F> {
+    /// From now on, if this process may change the terminal.
+    pub fn on(terminal: F) -> Self {
+        let shown_before = set_shown(&terminal, false).unwrap_or(false);
+        Self { terminal, shown_before }
+    }
+}
+
+impl<F: AsFd> Drop for Quiet<F> {
+    fn drop(&mut self) {
+        if self.shown_before {
+            // A terminal that cannot be changed any more is gone, or somebody else's.
+            let _ = set_shown(&self.terminal, true);
+        }
+    }
+}
+
+/// Has the terminal show control characters, or not, and gives whether it did before. A process in the background would
+/// be stopped for that, and leaves it.
+fn set_shown(terminal: &impl AsFd, shown: bool) -> rustix::io::Result<bool> {
+    if tcgetpgrp(terminal)? != getpgrp() {
+        return Ok(false);
+    }
+    let mut modes = tcgetattr(terminal)?;
+    let before = modes.local_modes.contains(LocalModes::ECHOCTL);
+    modes.local_modes.set(LocalModes::ECHOCTL, shown);
+    tcsetattr(terminal, OptionalActions::Now, &modes)?;
+    Ok(before)
 }
 
 /// The characters that can be drawn with.
