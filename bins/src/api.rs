@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use quorate_core::value::Value;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -86,6 +87,15 @@ impl Scalar {
     /// The JSON number that `number` is written as.
     pub fn number(number: rust_decimal::Decimal) -> Self {
         Self(RawValue::from_string(number.to_string()).expect("a decimal is written as a JSON number"))
+    }
+
+    /// As a value that can be compared and reckoned with; `None` if it is none, or too large for one.
+    pub fn value(&self) -> Option<Value> {
+        let json = self.0.get();
+        match serde_json::from_str::<String>(json) {
+            Ok(text) => Value::text(&text).ok(),
+            Err(_) => Value::number(json).ok(),
+        }
     }
 }
 
@@ -224,6 +234,19 @@ pub enum Status {
     #[default]
     #[serde(other)]
     Unknown,
+}
+
+impl Status {
+    /// As the coordinator writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Partial => "partial",
+            Self::LowReliability => "low_reliability",
+            Self::Disputed => "disputed",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// The body of an answer that is an error.

@@ -83,6 +83,31 @@ pub enum ClientError {
     Setup(String),
 }
 
+impl ClientError {
+    /// The error in one word, for programs.
+    pub fn word(&self) -> &str {
+        match self {
+            Self::Unreachable { .. } => "unreachable",
+            Self::Timeout { .. } => "timeout",
+            Self::Broken { .. } => "broken",
+            Self::Foreign { .. } => "foreign",
+            Self::Refused(refusal) => &refusal.answer.body.error,
+            Self::Setup(_) => "setup",
+        }
+    }
+
+    /// Whether asking the same again is of no use. A proxy in front of a coordinator that has not started answers with a
+    /// server error.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::Foreign { status, .. } => !status.is_server_error(),
+            Self::Refused(refusal) => matches!(refusal.status.as_u16(), 400 | 404 | 405 | 413 | 415),
+            Self::Setup(_) => true,
+            Self::Unreachable { .. } | Self::Timeout { .. } | Self::Broken { .. } => false,
+        }
+    }
+}
+
 /// An error that the coordinator answered with.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{}; {}", self.headline(), self.advice())]
@@ -96,6 +121,11 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Whether there would be an answer if disputed ones were wanted.
+    pub fn is_disputed(&self) -> bool {
+        self.status == StatusCode::CONFLICT && self.answer.body.error == "disputed"
+    }
+
     /// What the coordinator said.
     pub fn headline(&self) -> String {
         let body = &self.answer.body;
@@ -106,7 +136,7 @@ impl Refusal {
     /// What to do about it.
     pub fn advice(&self) -> String {
         let advice = match self.status.as_u16() {
-            409 if self.answer.body.error == "disputed" => {
+            409 if self.is_disputed() => {
                 "compare the values, or ask with --on-dispute answer to get the doubtful answer"
             }
             409 => "give another --id, or none",

@@ -1,16 +1,20 @@
-//! The demo: five questions one after the other, each answer with its workers, and a table of all at the end.
+//! The demo: five questions one after the other, each answer with its workers, and a table of all at the end; or each
+//! answer as a line of JSON.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish};
 use reqwest::Url;
 use tokio::time::{Instant, sleep};
 
 use crate::api::{Ask, Outcome};
 use crate::client::{Client, ClientError, Refusal};
-use crate::render::{Paint, answer, clean, refusal, summary};
+use crate::exit::Shown;
+use crate::render::{
+    Charset, Paint, answer, can_redraw_stderr, can_redraw_stdout, clean, json, refusal, spinner, summary,
+};
 
 /// What is asked. The first question comes twice: its answers differ, as those of a market do.
 const QUERIES: [&str; 5] = ["BTC/USD", "ETH/USD", "SOL/USD", "MATIC/USD", "BTC/USD"];
@@ -25,15 +29,16 @@ const SPIN: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// A coordinator that does not become ready or cannot be asked, and a question that twice has no answer.
-pub async fn run(url: &Url) -> anyhow::Result<()> {
+pub async fn run(url: &Url, json: bool) -> anyhow::Result<()> {
     let client = Client::new(url.clone())?;
-    let spins = io::stdout().is_terminal() && io::stderr().is_terminal();
-    Demo { client, paint: Paint::for_stdout(), spins, out: io::stdout() }.show(READY_WITHIN).await
+    let spins = !json && can_redraw_stdout() && can_redraw_stderr();
+    Demo { client, json, paint: Paint::for_stdout(), spins, out: io::stdout() }.show(READY_WITHIN).await
 }
 
 /// One showing.
 struct Demo<W> {
     client: Client,
+    json: bool,
     paint: Paint,
     spins: bool,
     out: W,
@@ -51,13 +56,13 @@ impl<W: Write> Demo<W> {
                 break;
             }
         }
-        writeln!(self.out, "{}", summary(&asked, self.paint).trim_end())?;
-        match asked.pop() {
-            Some((query, Err(refusal))) => {
-                Err(ClientError::Refused(Box::new(refusal))).with_context(|| format!("no answer for {query}"))
-            }
-            _ => Ok(()),
+        if !self.json {
+            writeln!(self.out, "{}", summary(&asked, self.paint).trim_end())?;
         }
+        let Some((query, Err(refusal))) = asked.pop() else { return Ok(()) };
+        let error = anyhow::Error::from(ClientError::Refused(Box::new(refusal)));
+        let error = error.context(format!("no answer for {query}"));
+        Err(if self.json { Shown(error).into() } else { error })
     }
 
     async fn wait_until_ready(&mut self, within: Duration) -> anyhow::Result<()> {
@@ -67,14 +72,14 @@ impl<W: Write> Demo<W> {
         let mut announced = false;
         loop {
             let Err(error) = self.client.ready().await else { break };
-            if is_no_coordinator(&error) {
+            if matches!(error, ClientError::Foreign { .. }) && error.is_lasting() {
                 bail!(error);
             }
             if Instant::now() >= deadline {
                 let waited = within.as_secs();
                 return Err(error).with_context(|| format!("the coordinator was not ready within {waited} s"));
             }
-            if !announced && !self.spins {
+            if !announced && !self.spins && !self.json {
                 writeln!(self.out, "Waiting until {url} is ready, at most {} s ...", within.as_secs())?;
                 announced = true;
             }
@@ -94,16 +99,26 @@ impl<W: Write> Demo<W> {
             spinner.finish_and_clear();
             match result {
                 Ok(received) => {
-                    writeln!(self.out, "{}", answer(&received.body, self.paint))?;
+                    if self.json {
+                        writeln!(self.out, "{}", json(&received.json).trim_end())?;
+                    } else {
+                        writeln!(self.out, "{}", answer(&received.body, self.paint))?;
+                    }
                     return Ok(Ok(received.body));
                 }
                 Err(ClientError::Refused(refused)) if matches!(refused.status.as_u16(), 422 | 504) => {
-                    writeln!(self.out, "{}", refusal(query, &refused, self.paint))?;
+                    if self.json {
+                        writeln!(self.out, "{}", json(&refused.answer.json).trim_end())?;
+                    } else {
+                        writeln!(self.out, "{}", refusal(query, &refused, self.paint))?;
+                    }
                     if retried {
                         return Ok(Err(*refused));
                     }
                     retried = true;
-                    writeln!(self.out, "Asking once more ...")?;
+                    if !self.json {
+                        writeln!(self.out, "Asking once more ...")?;
+                    }
                 }
                 Err(error) => bail!(error),
             }
@@ -114,17 +129,12 @@ impl<W: Write> Demo<W> {
         if !self.spins {
             return ProgressBar::hidden();
         }
-        let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}").expect("the template is valid");
+        let style = spinner(Charset::of_locale());
         let spinner = ProgressBar::new_spinner().with_style(style).with_message(message.to_owned());
         let spinner = spinner.with_finish(ProgressFinish::AndClear);
         spinner.enable_steady_tick(SPIN);
         spinner
     }
-}
-
-/// Whether waiting is of no use. A proxy in front of a coordinator that has not started answers with a server error.
-fn is_no_coordinator(error: &ClientError) -> bool {
-    matches!(error, ClientError::Foreign { status, .. } if !status.is_server_error())
 }
 
 #[cfg(test)]

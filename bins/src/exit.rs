@@ -1,40 +1,160 @@
 //! How a program ends: what it says of an error, and its exit code.
 
-use std::io;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use crate::client::ClientError;
-use crate::render::clean;
+use serde::Serialize;
 
-/// An error that is not the coordinator's own.
+use crate::client::ClientError;
+use crate::render::{clean, json};
+
+/// The exit codes of a program, each with what it means.
+#[derive(Clone, Copy, Debug)]
+pub struct Codes(&'static [(u8, &'static str)]);
+
+/// Those of `quorate`.
+pub const QUORATE: Codes = Codes(&[
+    (0, "done"),
+    (FAILED, "error"),
+    (WRONG_USAGE, "wrong usage"),
+    (REFUSED, "the coordinator answered with an error"),
+    (UNANSWERED, "no coordinator answered"),
+    (DISPUTED, "the workers do not agree, with --fail-on-dispute"),
+]);
+
+/// Those of the programs that serve.
+pub const SERVER: Codes = Codes(&[(0, "stopped in good order"), (FAILED, "error"), (WRONG_USAGE, "wrong usage")]);
+
+/// An error for which there is no other code.
 const FAILED: u8 = 1;
+/// The command line is not understood; also clap's own code.
+const WRONG_USAGE: u8 = 2;
 /// The coordinator answered with an error.
 const REFUSED: u8 = 3;
+/// Nothing listens, or it does not answer, or not as a coordinator does.
+const UNANSWERED: u8 = 4;
+/// There is an answer, and whoever asked wants none that is disputed.
+const DISPUTED: u8 = 5;
+
+impl Codes {
+    /// Each code with its meaning.
+    pub fn list(self) -> &'static [(u8, &'static str)] {
+        self.0
+    }
+
+    /// The sentence at the end of a program's help.
+    pub fn help(self) -> String {
+        let mut help = "Exit codes: ".to_owned();
+        for (at, (code, meaning)) in self.0.iter().enumerate() {
+            let _ = write!(help, "{}{code} {meaning}", if at == 0 { "" } else { ", " });
+        }
+        help + "."
+    }
+}
 
 /// An error whose details were shown already; only the exit code is left to say.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Shown(pub ClientError);
+#[error("{0:#}")]
+pub struct Shown(pub anyhow::Error);
 
-/// Says on standard error what went wrong, in one sentence, and gives the exit code.
-pub fn report(result: anyhow::Result<()>) -> ExitCode {
+/// A disputed answer, where whoever asked wants none.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the workers do not agree")]
+pub struct Disputed;
+
+/// An error as JSON, with the fields that the coordinator's errors have too.
+#[derive(Debug, Serialize)]
+pub struct ErrorLine<'a> {
+    /// What went wrong, in one word.
+    error: &'a str,
+    /// The HTTP status, where the coordinator answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u16>,
+    /// The sentence that people are shown.
+    details: String,
+}
+
+impl ErrorLine<'_> {
+    /// The line of an error in the command line.
+    pub fn usage(error: &clap::Error) -> Self {
+        let said = error.to_string();
+        let said = said.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+        let words: Vec<_> = said.split_whitespace().collect();
+        Self { error: "usage", code: None, details: words.join(" ") }
+    }
+}
+
+impl<'a> From<&'a ClientError> for ErrorLine<'a> {
+    fn from(error: &'a ClientError) -> Self {
+        let code = match error {
+            ClientError::Refused(refusal) => Some(refusal.status.as_u16()),
+            _ => None,
+        };
+        Self { error: error.word(), code, details: error.to_string() }
+    }
+}
+
+impl<'a> From<&'a anyhow::Error> for ErrorLine<'a> {
+    fn from(error: &'a anyhow::Error) -> Self {
+        let details = format!("{error:#}");
+        match cause::<ClientError>(error) {
+            Some(cause) => Self { details, ..Self::from(cause) },
+            None => Self { error: "failed", code: None, details },
+        }
+    }
+}
+
+/// Prints an error as a line of JSON on standard output.
+pub fn print_json(error: &ErrorLine<'_>) {
+    let line = serde_json::to_string(error).expect("texts and numbers are always JSON");
+    // Whoever does not read it has the exit code.
+    let _ = writeln!(io::stdout(), "{}", json(&line));
+}
+
+/// Says in one sentence what went wrong, on standard error or as JSON on standard output, and gives the exit code.
+pub fn report(result: anyhow::Result<()>, as_json: bool) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     if error.chain().any(is_closed_pipe) {
         // Whoever read the output has seen enough.
         return ExitCode::SUCCESS;
     }
     if !error.is::<Shown>() {
-        eprintln!("error: {}", clean(&format!("{error:#}")));
+        if as_json {
+            print_json(&ErrorLine::from(&error));
+        } else {
+            eprintln!("error: {}", clean(&format!("{error:#}")));
+        }
     }
     ExitCode::from(code(&error))
 }
 
+/// Says what is wrong with the command line, and ends the program with the code for that. Help and version are no error.
+pub fn usage(error: &clap::Error, as_json: bool) -> ! {
+    if as_json && error.use_stderr() {
+        print_json(&ErrorLine::usage(error));
+        std::process::exit(i32::from(WRONG_USAGE));
+    }
+    error.exit();
+}
+
 fn code(error: &anyhow::Error) -> u8 {
-    let refused = error.chain().any(|cause| {
-        let shown = cause.downcast_ref::<Shown>().map(|shown| &shown.0);
-        matches!(cause.downcast_ref::<ClientError>().or(shown), Some(ClientError::Refused(_)))
-    });
-    if refused { REFUSED } else { FAILED }
+    if let Some(Shown(shown)) = error.downcast_ref() {
+        return code(shown);
+    }
+    if error.is::<Disputed>() {
+        return DISPUTED;
+    }
+    match cause(error) {
+        None | Some(ClientError::Setup(_)) => FAILED,
+        Some(ClientError::Refused(_)) => REFUSED,
+        Some(_) => UNANSWERED,
+    }
+}
+
+/// The cause of an error that is of this type.
+fn cause<T: std::error::Error + 'static>(error: &anyhow::Error) -> Option<&T> {
+    error.chain().find_map(|cause| cause.downcast_ref())
 }
 
 fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {

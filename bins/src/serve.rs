@@ -93,12 +93,15 @@ pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
     info!(%address, "the coordinator listens; stop with Ctrl-C");
     let show = async {
         if args.workers > 0
-            && let Err(error) = demo::run(&url).await
+            && let Err(error) = demo::run(&url, args.output.json).await
         {
             info!("the demo ended early: {error:#}");
         }
         // Whoever reads this may have seen enough: the server goes on.
-        let _ = writeln!(io::stdout(), "Serving on {} until Ctrl-C.", localhost(address));
+        let at = localhost(address);
+        let json = || serde_json::json!({ "serving": at }).to_string();
+        let line = if args.output.json { json() } else { format!("Serving on {at} until Ctrl-C.") };
+        let _ = writeln!(io::stdout(), "{line}");
         std::future::pending::<()>().await;
     };
     tokio::select! {
@@ -113,7 +116,7 @@ pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// Those of the demo.
-pub async fn embedded_demo() -> anyhow::Result<()> {
+pub async fn embedded_demo(json: bool) -> anyhow::Result<()> {
     let (listener, address) = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
     let settings = CoordinatorSettings {
         machine: quorate_core::coordinator::Config::default(),
@@ -125,7 +128,7 @@ pub async fn embedded_demo() -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let simulated = SimulatedConfig::default();
     let cluster = embedded(listener, settings, DEMO_WORKERS, &simulated, random()?, stop.clone()).await?;
-    let shown = demo::run(&url_of(address)?).await;
+    let shown = demo::run(&url_of(address)?, json).await;
     stop.cancel();
     cluster.ended().await?;
     shown

@@ -16,11 +16,12 @@ use rust_decimal::Decimal;
 use super::values::{
     agreement, fraction, listen_address, network, on_disputes, outlier_rule, share, strategies, trim_share,
 };
-use super::{LogArgs, NatsArgs, SERVER_EXIT_CODES, SeedArgs};
+use super::{LogArgs, NatsArgs, SeedArgs};
+use crate::exit;
 
 /// Asks many workers over NATS, and answers over HTTP with one value and its evidence
 #[derive(Parser, Clone, Debug)]
-#[command(name = "coordinator", version, after_help = SERVER_EXIT_CODES)]
+#[command(name = "coordinator", version, after_help = exit::SERVER.help())]
 pub struct CoordinatorArgs {
     #[command(flatten)]
     pub nats: NatsArgs,

@@ -1,8 +1,11 @@
 //! The command lines of the three programs: every flag, its environment variable, its unit and its default.
 
+mod ask;
 mod coordinator;
+mod generate;
 mod quorate;
 mod values;
+mod watch;
 mod worker;
 
 use std::fmt;
@@ -10,13 +13,13 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+pub use ask::AskArgs;
 pub use coordinator::{CoordinatorArgs, PolicyArgs, ServeArgs};
-pub use quorate::{AskArgs, Command, DemoArgs, DevArgs, LoadArgs, QuorateArgs, UrlArgs, WorkersArgs};
+pub use generate::{CompletionsArgs, ManArgs, Program};
+pub use quorate::{Command, DemoArgs, DevArgs, JsonArgs, LoadArgs, QuorateArgs, UrlArgs, WorkersArgs};
 pub use values::{duration, network, server_url, share};
+pub use watch::WatchArgs;
 pub use worker::{SimulatedArgs, SourceName, WorkArgs, WorkerArgs};
-
-/// What the programs that serve say at the end of their help.
-const SERVER_EXIT_CODES: &str = "Exit codes: 0 stopped in good order, 1 error, 2 wrong usage.";
 
 /// Where the NATS servers are. Addresses may hold passwords: they are shown neither by `Debug` nor by the help.
 #[derive(Args, Clone)]

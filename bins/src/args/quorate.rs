@@ -3,45 +3,80 @@
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
-use clap::{Args, Parser, Subcommand};
-use quorate_core::aggregate::{Millionths, OutlierRule, Strategy};
-use quorate_core::id::RequestId;
-use quorate_core::policy::OnDispute;
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use reqwest::Url;
-use rust_decimal::Decimal;
 
-use super::coordinator::{millis, positive, precision};
-use super::values::{agreement, duration, fraction, on_disputes, outlier_rule, server_url, strategies, trim_share};
-use super::{LogArgs, SeedArgs, ServeArgs, SimulatedArgs};
-
-/// What `quorate` says at the end of its help.
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 error, 2 wrong usage, 3 the coordinator answered with an error.\n\n\
-    To see it work, run: quorate demo";
+use super::coordinator::{millis, positive};
+use super::values::{duration, server_url};
+use super::{AskArgs, CompletionsArgs, LogArgs, ManArgs, SeedArgs, ServeArgs, SimulatedArgs, WatchArgs};
+use crate::exit;
 
 /// Ask many workers, get one answer with the evidence behind it
 #[derive(Parser, Clone, Debug)]
-#[command(name = "quorate", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+#[command(name = "quorate", version, arg_required_else_help = true, after_help = exit::QUORATE.help() + "\n\nTo see it work, run: quorate demo")]
 pub struct QuorateArgs {
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl QuorateArgs {
+    /// Whether a command line that is not understood wants its error as JSON.
+    pub fn wants_json() -> bool {
+        let flag = std::env::args_os().take_while(|argument| argument != "--").any(|argument| argument == "--json");
+        let variable = std::env::var("QUORATE_JSON").ok();
+        let parser = FalseyValueParser::new();
+        let set = |value: &String| {
+            let value = clap::builder::TypedValueParser::parse_ref(&parser, &Self::command(), None, value.as_ref());
+            value.is_ok_and(|set| set)
+        };
+        flag || variable.as_ref().is_some_and(set)
+    }
 }
 
 /// What to do.
 #[derive(Subcommand, Clone, Debug)]
 pub enum Command {
     /// Show five questions being answered, by a coordinator and three workers started for it
+    #[command(after_help = exit::QUORATE.help())]
     Demo(DemoArgs),
     /// Run a coordinator and simulated workers in this process; needs no NATS
+    #[command(after_help = exit::QUORATE.help())]
     Dev(Box<DevArgs>),
     /// Ask a coordinator one question
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = exit::QUORATE.help())]
     Ask(AskArgs),
     /// List the workers a coordinator knows, with their reliability
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = exit::QUORATE.help())]
     Workers(WorkersArgs),
     /// Measure a coordinator: connections that ask as fast as they are answered
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = exit::QUORATE.help())]
     Load(LoadArgs),
+    /// Write a script that completes command lines in a shell
+    Completions(CompletionsArgs),
+    /// Write the manual pages of all programs
+    Man(ManArgs),
+}
+
+impl Command {
+    /// Whether answers and errors are printed as JSON.
+    pub fn json(&self) -> bool {
+        match self {
+            Self::Demo(args) => args.output.json,
+            Self::Dev(args) => args.output.json,
+            Self::Ask(args) => args.server.output.json,
+            Self::Workers(args) => args.server.output.json,
+            Self::Load(args) => args.server.output.json,
+            Self::Completions(_) | Self::Man(_) => false,
+        }
+    }
+}
+
+/// How answers and errors are printed.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct JsonArgs {
+    /// Print JSON, an object a line, errors too
+    #[arg(long, env = "QUORATE_JSON", value_parser = FalseyValueParser::new())]
+    pub json: bool,
 }
 
 /// The flags of `quorate demo`.
@@ -50,6 +85,9 @@ pub struct DemoArgs {
     /// Coordinator to ask [default: one started within this process, with three workers]
     #[arg(long, env = "QUORATE_URL", value_name = "URL", value_parser = server_url)]
     pub url: Option<Url>,
+
+    #[command(flatten)]
+    pub output: JsonArgs,
 }
 
 /// The flags of `quorate dev`.
@@ -65,6 +103,8 @@ pub struct DevArgs {
     )]
     pub workers: u32,
 
+    #[command(flatten)]
+    pub output: JsonArgs,
     #[command(flatten)]
     pub serve: ServeArgs,
     #[command(flatten)]
@@ -88,69 +128,8 @@ pub struct UrlArgs {
     )]
     pub url: Url,
 
-    /// Print JSON
-    #[arg(long, env = "QUORATE_JSON", value_parser = FalseyValueParser::new())]
-    pub json: bool,
-}
-
-/// The flags of `quorate ask`.
-#[derive(Args, Clone, Debug)]
-pub struct AskArgs {
-    /// What to ask, such as BTC/USD
-    #[arg(env = "QUORATE_QUERY")]
-    pub query: String,
-
     #[command(flatten)]
-    pub server: UrlArgs,
-
-    /// Name of the request: asked again under the same name, it has the same answer [default: one is drawn]
-    #[arg(long, env = "QUORATE_ASK_ID", value_name = "ID", value_parser = request_id)]
-    pub id: Option<RequestId>,
-
-    /// How the values become one [default: the coordinator's]
-    #[arg(long, env = "QUORATE_ASK_STRATEGY", value_name = "NAME", value_parser = strategies())]
-    pub strategy: Option<Strategy>,
-
-    /// Usable answers below which the request fails [default: the coordinator's]
-    #[arg(long, env = "QUORATE_ASK_MIN_RESPONSES", value_name = "N", value_parser = positive)]
-    pub min_responses: Option<u32>,
-
-    /// Answer as soon as this many workers have succeeded [default: the coordinator's]
-    #[arg(long, env = "QUORATE_ASK_QUORUM", value_name = "N", value_parser = positive)]
-    pub quorum: Option<u32>,
-
-    /// Milliseconds until the request is answered with what has come [default: the coordinator's]
-    #[arg(long, env = "QUORATE_ASK_TIMEOUT_MS", value_name = "MS", value_parser = millis())]
-    pub timeout_ms: Option<u64>,
-
-    /// Leave out values farther from the median than this fraction of it, such as 0.05, or by mad:K or iqr:K [default:
-    /// the coordinator's]
-    #[arg(long, env = "QUORATE_ASK_MAX_DEVIATION", value_name = "RULE", value_parser = outlier_rule)]
-    pub max_deviation: Option<OutlierRule>,
-
-    /// How far from the answer a value still agrees with it, as a fraction of the answer [default: the coordinator's]
-    #[arg(long, env = "QUORATE_ASK_TOLERANCE", value_name = "FRACTION", value_parser = fraction)]
-    pub tolerance: Option<Decimal>,
-
-    /// Share of the used values, 0 to 1, that must agree with the answer, or it is disputed [default: the coordinator's]
-    #[arg(long, env = "QUORATE_ASK_MIN_AGREEMENT", value_name = "SHARE", value_parser = agreement)]
-    pub min_agreement: Option<Millionths>,
-
-    /// Whether a disputed answer is given, or refused with 409 [default: the coordinator's]
-    #[arg(long, env = "QUORATE_ASK_ON_DISPUTE", value_name = "WHAT", value_parser = on_disputes())]
-    pub on_dispute: Option<OnDispute>,
-
-    /// Leave out values that are known to be older than so many milliseconds [default: the coordinator's]
-    #[arg(long, env = "QUORATE_ASK_MAX_AGE_MS", value_name = "MS")]
-    pub max_age_ms: Option<u64>,
-
-    /// Share of the values that `trimmed_mean` leaves out at each end, from 0 to below 0.5 [default: the coordinator's]
-    #[arg(long, env = "QUORATE_ASK_TRIM_SHARE", value_name = "SHARE", value_parser = trim_share)]
-    pub trim_share: Option<Millionths>,
-
-    /// Decimals that `majority` keeps when it compares numbers, 0 to 28 [default: the coordinator's]
-    #[arg(long, env = "QUORATE_ASK_PRECISION", value_name = "N", value_parser = precision())]
-    pub precision: Option<u32>,
+    pub output: JsonArgs,
 }
 
 /// The flags of `quorate workers`.
@@ -158,6 +137,8 @@ pub struct AskArgs {
 pub struct WorkersArgs {
     #[command(flatten)]
     pub server: UrlArgs,
+    #[command(flatten)]
+    pub watch: WatchArgs,
 }
 
 /// The flags of `quorate load`.
@@ -196,8 +177,4 @@ pub struct LoadArgs {
     /// Milliseconds to wait for one answer before it counts as a timeout
     #[arg(long, env = "QUORATE_LOAD_TIMEOUT_MS", value_name = "MS", default_value_t = 10_000, value_parser = millis())]
     pub timeout_ms: u64,
-}
-
-fn request_id(text: &str) -> Result<RequestId, String> {
-    RequestId::new(text).map_err(|error| error.to_string())
 }

@@ -18,6 +18,9 @@ const UNITS: [(&str, u64); 5] =
 /// The longest duration that is accepted.
 const MAX_DURATION: Duration = Duration::from_hours(720);
 
+/// The shortest time from one question to the next: nobody reads faster, and to measure there is `quorate load`.
+const MIN_INTERVAL: Duration = Duration::from_millis(10);
+
 /// A time with its unit: `500ms`, `10s`, `1.5m`, `2h`; at most 30 days.
 ///
 /// # Errors
@@ -35,6 +38,13 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         .map(Duration::from_nanos)
         .filter(|duration| *duration <= MAX_DURATION)
         .ok_or_else(|| "the longest time is 30 days (720h)".to_owned())
+}
+
+/// The time from one question to the next.
+pub(super) fn interval(text: &str) -> Result<Duration, String> {
+    let shortest = |interval: &Duration| *interval >= MIN_INTERVAL;
+    duration(text)
+        .and_then(|interval| Some(interval).filter(shortest).ok_or_else(|| "the shortest time is 10ms".to_owned()))
 }
 
 /// A decimal fraction from 0 to 1.

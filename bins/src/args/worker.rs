@@ -12,11 +12,12 @@ use rust_decimal::Decimal;
 
 use super::coordinator::{millis, positive, worker_id};
 use super::values::share;
-use super::{LogArgs, NatsArgs, SERVER_EXIT_CODES, SeedArgs};
+use super::{LogArgs, NatsArgs, SeedArgs};
+use crate::exit;
 
 /// Answers the coordinator's questions over NATS from a source: simulated, an HTTP server, or a program
 #[derive(Parser, Clone, Debug)]
-#[command(name = "worker", version, after_help = SERVER_EXIT_CODES)]
+#[command(name = "worker", version, after_help = exit::SERVER.help())]
 pub struct WorkerArgs {
     /// Name of this worker, its own among all workers [default: worker-PORT]
     #[arg(long, env = "QUORATE_ID", value_name = "ID", value_parser = worker_id)]

@@ -8,7 +8,7 @@ use quorate_cli::{exit, serve, telemetry};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    exit::report(run(CoordinatorArgs::parse()).await)
+    exit::report(run(CoordinatorArgs::parse()).await, false)
 }
 
 async fn run(args: CoordinatorArgs) -> anyhow::Result<()> {

@@ -9,14 +9,19 @@ use quorate_cli::{commands, demo, exit, serve, telemetry};
 use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
-    exit::report(run(QuorateArgs::parse().command))
+    let command = match QuorateArgs::try_parse() {
+        Ok(args) => args.command,
+        Err(error) => exit::usage(&error, QuorateArgs::wants_json()),
+    };
+    let json = command.json();
+    exit::report(run(command), json)
 }
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Demo(args) => match args.url {
-            Some(url) => client_runtime()?.block_on(demo::run(&url)),
-            None => server_runtime()?.block_on(serve::embedded_demo()),
+            Some(url) => client_runtime()?.block_on(demo::run(&url, args.output.json)),
+            None => server_runtime()?.block_on(serve::embedded_demo(args.output.json)),
         },
         Command::Dev(args) => {
             telemetry::init(&args.log)?;
@@ -25,6 +30,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Ask(args) => client_runtime()?.block_on(commands::ask(args)),
         Command::Workers(args) => client_runtime()?.block_on(commands::workers(args)),
         Command::Load(args) => client_runtime()?.block_on(commands::load(args)),
+        Command::Completions(args) => commands::completions(args),
+        Command::Man(args) => commands::man(&args),
     }
 }
 

@@ -8,7 +8,7 @@ use quorate_cli::{exit, serve, telemetry};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    exit::report(run(WorkerArgs::parse()).await)
+    exit::report(run(WorkerArgs::parse()).await, false)
 }
 
 async fn run(args: WorkerArgs) -> anyhow::Result<()> {

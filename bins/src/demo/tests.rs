@@ -44,8 +44,12 @@ fn shortfall(_: usize) -> (StatusCode, String) {
 }
 
 async fn show(url: Url) -> (anyhow::Result<()>, String) {
+    show_as(url, false).await
+}
+
+async fn show_as(url: Url, json: bool) -> (anyhow::Result<()>, String) {
     let client = Client::new(url).expect("a client");
-    let mut demo = Demo { client, paint: Paint::Off, spins: false, out: Vec::new() };
+    let mut demo = Demo { client, json, paint: Paint::Off, spins: false, out: Vec::new() };
     let result = demo.show(Duration::from_secs(5)).await;
     (result, String::from_utf8(demo.out).expect("text"))
 }
@@ -91,12 +95,32 @@ async fn a_question_that_fails_twice_fails_the_demo() {
 }
 
 #[tokio::test]
+async fn as_json_each_answer_and_each_error_is_a_line() {
+    let (url, _) = coordinator(|n| if n == 1 { shortfall(n) } else { value(n) }).await;
+    let (result, shown) = show_as(url, true).await;
+    result.expect("the demo succeeds");
+    let lines: Vec<serde_json::Value> = shown
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let values: Vec<_> = lines.iter().map(|line| line["final_value"].to_string()).collect();
+    assert_eq!(values, ["0.5", "null", "2.5", "3.5", "4.5", "5.5"]);
+    assert_eq!(lines[1]["error"], "not enough responses");
+
+    let (url, _) = coordinator(shortfall).await;
+    let (result, shown) = show_as(url, true).await;
+    let error = result.expect_err("the demo fails");
+    assert!(error.is::<Shown>() && error.to_string().starts_with("no answer for BTC/USD: "), "{error:#}");
+    assert_eq!(shown.lines().count(), 2, "{shown}");
+}
+
+#[tokio::test]
 async fn a_coordinator_that_never_becomes_ready_fails_the_demo() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = Url::parse(&format!("http://{}", listener.local_addr().expect("an address"))).expect("a URL");
     drop(listener);
     let client = Client::new(url).expect("a client");
-    let mut demo = Demo { client, paint: Paint::Off, spins: false, out: Vec::new() };
+    let mut demo = Demo { client, json: false, paint: Paint::Off, spins: false, out: Vec::new() };
     let error = demo.show(Duration::ZERO).await.expect_err("nothing listens");
     let error = format!("{error:#}");
     assert!(error.starts_with("the coordinator was not ready within 0 s: cannot reach http://127.0.0.1:"), "{error}");

@@ -6,7 +6,6 @@ mod tally;
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
 use http::{Method, Request};
 use http_body_util::Full;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget};
 use reqwest::Url;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
@@ -23,10 +22,12 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::api::Ask;
 use crate::client::{ClientError, plain_reason, route_url};
+use crate::render::{self, Charset, Quiet, can_redraw_stderr};
+use crate::signals::Stop;
 use connection::Connection;
 use tally::Tally;
 
-pub use report::{Latency, Report};
+pub use report::{Histogram, Latency, Report};
 
 /// How often the progress is drawn.
 const TICK: Duration = Duration::from_millis(200);
@@ -65,7 +66,7 @@ struct Target {
     timeout: Duration,
 }
 
-/// Measures. Ctrl-C ends it early, with a report of what was measured.
+/// Measures. Ctrl-C or SIGTERM ends it early, with a report of what was measured.
 ///
 /// # Errors
 /// A server that cannot be found or reached at the beginning; one that goes away later is measured.
@@ -78,10 +79,11 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
         connections.spawn(Connection::new(target.clone(), tally.clone()).run());
     }
     let progress = progress(plan.end);
+    let quiet = (!progress.is_hidden()).then(|| Quiet::on(io::stderr()));
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut interrupt = pin!(tokio::signal::ctrl_c());
-    let mut interrupted = false;
+    let mut stop = Stop::listen();
+    let mut stopped = false;
     loop {
         tokio::select! {
             joined = connections.join_next() => match joined {
@@ -89,13 +91,14 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
                 None => break,
             },
             _ = tick.tick() => show(&progress, &tally, plan.end),
-            _ = &mut interrupt, if !interrupted => {
-                interrupted = true;
+            _ = stop.told(), if !stopped => {
+                stopped = true;
                 tally.stop();
             }
         }
     }
     progress.finish_and_clear();
+    drop(quiet);
     Ok(tally.report())
 }
 
@@ -136,11 +139,14 @@ async fn reach(url: &Url, target: &Target) -> Result<(), ClientError> {
 
 /// A bar on standard error, if that is a terminal.
 fn progress(end: End) -> ProgressBar {
+    if !can_redraw_stderr() {
+        return ProgressBar::hidden();
+    }
     let length = match end {
         End::After(duration) => u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
         End::Requests(requests) => requests,
     };
-    let style = ProgressStyle::with_template("{bar:40} {percent}% {msg}").expect("the template is valid");
+    let style = render::progress(Charset::of_locale());
     ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr()).with_style(style)
 }
 
@@ -154,6 +160,11 @@ fn show(progress: &ProgressBar, tally: &Tally, end: End) {
         End::After(_) => u64::try_from(measured.as_millis()).unwrap_or(u64::MAX),
         End::Requests(_) => requests,
     });
-    let warming = if measured.is_zero() { "warming up" } else { "" };
-    progress.set_message(format!("{requests} requests, {errors} errors {warming}"));
+    progress.set_message(if measured.is_zero() {
+        "warming up".to_owned()
+    } else {
+        let rate = requests as f64 / measured.as_secs_f64();
+        format!("{requests} requests, {errors} errors, {rate:.0} a second")
+    });
+    progress.tick();
 }

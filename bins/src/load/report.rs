@@ -20,7 +20,13 @@ pub struct Report {
     /// Latency of the successful answers, from before the request is sent to the last byte of its answer; `None`
     /// without any.
     pub latency_us: Option<Latency>,
+    /// How many successful answers took how long.
+    #[serde(skip)]
+    pub histogram: Histogram,
 }
+
+/// Latencies in microseconds, three digits exact, ascending, each with how often it was.
+pub type Histogram = Vec<(u64, u64)>;
 
 /// Quantiles in microseconds, three digits exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use tokio::time::Instant;
 
-use super::{End, Latency, Report};
+use super::{End, Histogram, Latency, Report};
 
 /// How one request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +46,7 @@ struct Counts {
     ended: u64,
     ok: u64,
     errors: BTreeMap<Ending, u64>,
-    latency_us: Histogram<u64>,
+    latency_us: hdrhistogram::Histogram<u64>,
     last: Instant,
     stopped: bool,
 }
@@ -61,7 +60,8 @@ impl Tally {
             ended: 0,
             ok: 0,
             errors: BTreeMap::new(),
-            latency_us: Histogram::new_with_bounds(1, MAX_LATENCY_US, 3).expect("the bounds are in order"),
+            latency_us: hdrhistogram::Histogram::new_with_bounds(1, MAX_LATENCY_US, 3)
+                .expect("the bounds are in order"),
             last: begins,
             stopped: false,
         };
@@ -143,12 +143,17 @@ impl Tally {
                 p99_9: quantile(0.999),
                 max: counts.latency_us.max(),
             }),
+            histogram: recorded(&counts.latency_us),
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn recorded(latency_us: &hdrhistogram::Histogram<u64>) -> Histogram {
+    latency_us.iter_recorded().map(|at| (at.value_iterated_to(), at.count_at_value())).collect()
 }
 
 impl Ending {

@@ -116,7 +116,7 @@ fn share(evidence: &Evidence) -> String {
     format!("{}/{}", evidence.succeeded, evidence.expected)
 }
 
-fn tone(status: Status) -> Tone {
+pub(super) fn tone(status: Status) -> Tone {
     match status {
         Status::Complete => Tone::Good,
         Status::Partial => Tone::Doubtful,

@@ -1,15 +1,25 @@
-//! What people see: answers, workers and measurements as aligned plain text.
+//! What people see: answers, workers and measurements as aligned plain text, and the terminal it is drawn on.
 
 mod answer;
+mod histogram;
 mod load;
 mod paint;
+mod progress;
+mod screen;
 mod table;
+mod terminal;
 mod text;
+mod watch;
 mod workers;
 
 pub use answer::{answer, refusal, summary};
+pub use histogram::histogram;
 pub use load::load;
 pub use paint::{Paint, Tone};
+pub use progress::{progress, spinner};
+pub use screen::Screen;
 pub use table::{Align, Cell, Table};
+pub use terminal::{Charset, Quiet, can_redraw_stderr, can_redraw_stdout, size};
 pub use text::{clean, json, time};
-pub use workers::workers;
+pub use watch::{AnswerLines, Change, trend};
+pub use workers::{workers, workers_summary};

@@ -1,6 +1,5 @@
-//! Colours: only on a terminal, and never where `NO_COLOR` is set.
+//! Colours: only on a terminal or where `CLICOLOR_FORCE` demands them, and never where `NO_COLOR` is set.
 
-use std::env;
 use std::io::{self, IsTerminal};
 
 /// Whether and how texts are coloured.
@@ -60,10 +59,12 @@ impl Paint {
         format!("\x1b[{code}m{text}\x1b[0m")
     }
 
+    /// What clap does for the help: the conventions of no-color.org and bixense.com/clicolors.
     fn when(terminal: bool) -> Self {
-        let refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let incapable = env::var_os("TERM").is_some_and(|term| term == "dumb");
-        if terminal && !refused && !incapable { Self::On } else { Self::Off }
+        let refused = anstyle_query::no_color();
+        let forced = anstyle_query::clicolor_force();
+        let wanted = terminal && anstyle_query::term_supports_color() && anstyle_query::clicolor() != Some(false);
+        if !refused && (forced || wanted) { Self::On } else { Self::Off }
     }
 }
 

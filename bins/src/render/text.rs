@@ -16,14 +16,13 @@ pub fn clean(text: &str) -> String {
     shown
 }
 
-/// JSON `text` that means the same, with no control character but line feeds.
+/// JSON `text` that means the same, on one line and with no control character.
 pub fn json(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
-            '\n' => shown.push('\n'),
             // White space between tokens; within a string, JSON does not allow them.
-            '\t' | '\r' => shown.push(' '),
+            '\t' | '\r' | '\n' => shown.push(' '),
             _ if steers(character) => {
                 let _ = write!(shown, "\\u{:04x}", u32::from(character));
             }
@@ -61,7 +60,7 @@ mod tests {
     fn nothing_from_the_network_steers_the_terminal() {
         assert_eq!(clean("a\x1b[31mb\r\nc\u{9b}d\u{202e}é"), r"a\u{1b}[31mb\u{d}\u{a}c\u{9b}d\u{202e}é");
         let answer = "{\r\n\t\"err\": \"\u{9b}2J\u{7f}\"}";
-        assert_eq!(json(answer), "{ \n \"err\": \"\\u009b2J\\u007f\"}");
+        assert_eq!(json(answer), "{   \"err\": \"\\u009b2J\\u007f\"}");
         let meaning = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
         assert_eq!(meaning(&json(answer)), meaning(answer));
     }

@@ -22,6 +22,23 @@ pub fn workers(known: &Workers, paint: Paint) -> String {
     shown
 }
 
+/// How many workers there are, by state.
+pub fn workers_summary(known: &Workers) -> String {
+    let mut states: Vec<(&str, usize)> = Vec::new();
+    for worker in &known.workers {
+        match states.iter_mut().find(|(state, _)| *state == worker.state) {
+            Some((_, count)) => *count += 1,
+            None => states.push((&worker.state, 1)),
+        }
+    }
+    let states: Vec<_> = states.iter().map(|(state, count)| format!("{count} {}", clean(state))).collect();
+    match known.workers.len() {
+        0 => "no workers".to_owned(),
+        1 => format!("1 worker: {}", states.join(", ")),
+        count => format!("{count} workers: {}", states.join(", ")),
+    }
+}
+
 fn list(workers: &[Worker], paint: Paint) -> String {
     let right = Align::Right;
     let mut table = Table::new([
@@ -107,6 +124,16 @@ mod tests {
 ";
         let known = Workers::read(json).expect("workers");
         assert_eq!(workers(&known, Paint::Off), expected);
+    }
+
+    #[test]
+    fn workers_are_counted_by_state() {
+        let summary = |json: &str| workers_summary(&Workers::read(json).expect("workers"));
+        let worker = |state: &str| format!(r#"{{"worker_id": "w", "state": "{state}", "score": 1}}"#);
+        let (live, left) = (worker("live"), worker("left"));
+        assert_eq!(summary(&format!(r#"{{"workers": [{live}, {left}, {live}]}}"#)), "3 workers: 2 live, 1 left");
+        assert_eq!(summary(&format!(r#"{{"workers": [{live}]}}"#)), "1 worker: 1 live");
+        assert_eq!(summary(r#"{"workers": []}"#), "no workers");
     }
 
     #[test]

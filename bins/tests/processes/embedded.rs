@@ -3,8 +3,8 @@
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::{Api, Program, QUICK, QUORATE, run};
-use crate::tools::check_demo;
+use crate::support::{Api, Program, QUICK, QUORATE, parsed, run};
+use crate::tools::{DEMO, check_demo};
 
 const WORKERS: [&str; 3] = ["worker-1", "worker-2", "worker-3"];
 
@@ -14,6 +14,16 @@ async fn the_demo_shows_five_answers_and_ends() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     check_demo(&ended.stdout, WORKERS);
     assert_eq!(ended.stderr, "");
+}
+
+#[tokio::test]
+async fn as_json_the_demo_is_a_line_for_each_answer() {
+    let ended = run(QUORATE, &["demo", "--json"]).await;
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    let answers: Vec<_> = ended.stdout.lines().map(parsed).filter(|line| line["error"].is_null()).collect();
+    let queries: Vec<_> = answers.iter().map(|answer| answer["query"].as_str().expect("a text")).collect();
+    assert_eq!(queries, DEMO);
+    assert!(answers.iter().all(|answer| answer["workers"].as_array().map(Vec::len) == Some(3)), "{ended:?}");
 }
 
 #[tokio::test]

@@ -1,19 +1,29 @@
 //! The environment in place of flags.
 
+use std::net::TcpListener;
+
 use quorate_testing::NatsServer;
 use serde_json::json;
 
 use crate::support::{Api, COORDINATOR, Program, QUORATE, WORKER, parsed};
 
+/// A port on which nothing listens.
+fn unused_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it is bound").port()
+}
+
 #[tokio::test]
 async fn the_environment_sets_what_flags_do_not() {
     let nats = NatsServer::start();
     let url = nats.url();
+    // The first of them is not there.
+    let urls = format!("nats://127.0.0.1:{},{url}", unused_port());
     let coordinator = Program::start_in(
         COORDINATOR,
         &[],
         &[
-            ("NATS_URL", url.as_str()),
+            ("NATS_URL", urls.as_str()),
             ("QUORATE_LISTEN", "127.0.0.1:0"),
             ("QUORATE_LOG_FORMAT", "json"),
             ("QUORATE_STRATEGY", "median"),
@@ -27,7 +37,7 @@ async fn the_environment_sets_what_flags_do_not() {
     let worker = |flags: &[&str], variables: &[(&str, &str)]| {
         Program::start_in(WORKER, flags, &[&quick[..], variables].concat())
     };
-    let _named = worker(&[], &[("NATS_URL", &url), ("QUORATE_ID", "named"), ("QUORATE_REPLICAS", "true")]);
+    let _named = worker(&[], &[("NATS_URL", &urls), ("QUORATE_ID", "named"), ("QUORATE_REPLICAS", "true")]);
     // A flag wins over its variable.
     let _flagged =
         worker(&["--nats", &url, "--port", "9000"], &[("NATS_URL", "nonsense://"), ("QUORATE_PORT", "9001")]);
@@ -49,4 +59,21 @@ async fn the_environment_sets_what_flags_do_not() {
     );
     let ended = ask.ended().await;
     assert_eq!((ended.code, &parsed(&ended.stdout)["query"]), (Some(0), &json!("SOL/USD")));
+
+    let tool = |flags: &[&str]| {
+        let watch = [("QUORATE_WATCH", "1"), ("QUORATE_INTERVAL", "10ms"), ("QUORATE_COUNT", "3")];
+        let variables = [&[("QUORATE_URL", api.url.as_str()), ("QUORATE_JSON", "1")], &watch[..]].concat();
+        Program::start_in(QUORATE, flags, &variables)
+    };
+    for (flags, field, lines) in [
+        (&["workers"][..], "workers", 3),
+        (&["ask", "q"], "final_value", 3),
+        (&["load", "--requests", "3"], "latency_us", 1),
+        (&["demo"], "final_value", 5),
+    ] {
+        let ended = tool(flags).ended().await;
+        let objects: Vec<_> = ended.stdout.lines().map(parsed).collect();
+        assert_eq!((ended.code, objects.len()), (Some(0), lines), "{flags:?}: {ended:?}");
+        assert!(objects.iter().all(|object| !object[field].is_null()), "{flags:?}: {ended:?}");
+    }
 }

@@ -9,4 +9,6 @@ mod refusals;
 mod schemas;
 mod stopping;
 mod support;
+mod terminal;
+mod terminals;
 mod tools;

@@ -71,8 +71,14 @@ const WORKER: [Flag; 8] = [
 
 const SERVER: [Flag; 2] = [("json", "QUORATE_JSON", ""), ("url", "QUORATE_URL", "http://localhost:8080")];
 
-const ASK: [Flag; 13] = [
+const JSON: [Flag; 1] = [("json", "QUORATE_JSON", "")];
+
+const WATCH: [Flag; 3] =
+    [("count", "QUORATE_COUNT", ""), ("interval", "QUORATE_INTERVAL", "1s"), ("watch", "QUORATE_WATCH", "")];
+
+const ASK: [Flag; 14] = [
     ("QUERY", "QUORATE_QUERY", ""),
+    ("fail-on-dispute", "QUORATE_ASK_FAIL_ON_DISPUTE", ""),
     ("id", "QUORATE_ASK_ID", ""),
     ("max-age-ms", "QUORATE_ASK_MAX_AGE_MS", ""),
     ("max-deviation", "QUORATE_ASK_MAX_DEVIATION", ""),
@@ -96,11 +102,11 @@ const LOAD: [Flag; 6] = [
     ("warmup", "QUORATE_LOAD_WARMUP", "0s"),
 ];
 
-/// Every flag of a command but help and version, sorted.
+/// Every flag of a command, and the query, sorted; but help, version, and what is only ever typed.
 fn flags(command: &clap::Command) -> Vec<(String, String, String)> {
     let mut flags: Vec<_> = command
         .get_arguments()
-        .filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version"))
+        .filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version" | "shell" | "page"))
         .map(|arg| {
             let name = arg.get_long().map_or_else(|| arg.get_id().as_str().to_uppercase(), str::to_owned);
             let env = arg.get_env().expect("every flag has an environment variable").to_str().expect("ASCII");
@@ -137,11 +143,15 @@ fn every_flag_has_its_fixed_name_variable_and_default() {
     let demo: [Flag; 1] = [("url", "QUORATE_URL", "")];
     assert_eq!(flags(&CoordinatorArgs::command()), expected(&[&NATS, &SERVE, &TRUSTED, &COMMON]));
     assert_eq!(flags(&WorkerArgs::command()), expected(&[&NATS, &WORKER, &SIMULATED, &COMMON]));
-    assert_eq!(flags(&subcommand("dev")), expected(&[&dev, &SERVE, &TRUSTED, &SIMULATED, &COMMON]));
-    assert_eq!(flags(&subcommand("demo")), expected(&[&demo]));
-    assert_eq!(flags(&subcommand("ask")), expected(&[&ASK, &SERVER]));
-    assert_eq!(flags(&subcommand("workers")), expected(&[&SERVER]));
+    assert_eq!(flags(&subcommand("dev")), expected(&[&dev, &JSON, &SERVE, &TRUSTED, &SIMULATED, &COMMON]));
+    assert_eq!(flags(&subcommand("demo")), expected(&[&demo, &JSON]));
+    assert_eq!(flags(&subcommand("ask")), expected(&[&ASK, &SERVER, &WATCH]));
+    assert_eq!(flags(&subcommand("workers")), expected(&[&SERVER, &WATCH]));
     assert_eq!(flags(&subcommand("load")), expected(&[&LOAD, &SERVER]));
+    let program: [Flag; 1] = [("program", "QUORATE_COMPLETIONS_PROGRAM", "quorate")];
+    let dir: [Flag; 1] = [("dir", "QUORATE_MAN_DIR", "")];
+    assert_eq!(flags(&subcommand("completions")), expected(&[&program]));
+    assert_eq!(flags(&subcommand("man")), expected(&[&dir]));
 }
 
 #[test]
@@ -279,6 +289,24 @@ fn a_measurement_ends_after_a_time_or_a_count() {
     assert_eq!(load(&["--requests", "7"]).expect("valid").1, Some(7));
     assert!(load(&["--requests", "7", "--duration", "1s"]).is_err());
     assert!(load(&["--duration", "10"]).is_err());
+}
+
+#[test]
+fn a_watch_has_an_interval_and_asks_without_an_id_of_its_own() {
+    let watch = |flags: &[&str]| {
+        let args = QuorateArgs::try_parse_from(["quorate", "ask", "q"].iter().chain(flags))?;
+        let Command::Ask(args) = args.command else { panic!("ask is a subcommand") };
+        Ok::<_, clap::Error>((args.watch.watch, args.watch.interval, args.watch.count))
+    };
+    let second = Duration::from_secs(1);
+    assert_eq!(watch(&[]).expect("valid"), (false, second, None));
+    assert_eq!(watch(&["--watch"]).expect("valid"), (true, second, None));
+    let expected = (true, Duration::from_millis(10), Some(3));
+    assert_eq!(watch(&["--watch", "--interval", "10ms", "--count", "3"]).expect("valid"), expected);
+    for refused in [&["--count", "3"][..], &["--watch", "--count", "0"], &["--watch", "--interval", "9ms"]] {
+        assert!(watch(refused).is_err(), "{refused:?}");
+    }
+    assert!(watch(&["--watch", "--id", "r"]).is_err(), "one id has one answer");
 }
 
 #[test]

@@ -8,31 +8,43 @@ use axum::routing::post;
 
 use super::server;
 
-const QUORATE: &str = env!("CARGO_BIN_EXE_quorate");
+pub(crate) const QUORATE: &str = env!("CARGO_BIN_EXE_quorate");
+pub(crate) const COORDINATOR: &str = env!("CARGO_BIN_EXE_coordinator");
+pub(crate) const WORKER: &str = env!("CARGO_BIN_EXE_worker");
 
-/// Runs a program without any of this process's settings for it.
-async fn run(program: &'static str, flags: &[&str]) -> (i32, String, String) {
+/// A program without any of this process's settings for it.
+pub(crate) fn command(program: &str, flags: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(flags).env_clear();
+    command
+}
+
+/// Runs a program to its end.
+pub(crate) async fn run(program: &str, flags: &[&str]) -> (i32, String, String) {
+    let mut command = command(program, flags);
     let ran = tokio::task::spawn_blocking(move || command.output()).await.expect("it does not panic");
     let Output { status, stdout, stderr } = ran.expect("the program was built");
     let text = |bytes| String::from_utf8(bytes).expect("text");
     (status.code().expect("it exits by itself"), text(stdout), text(stderr))
 }
 
+/// A text without its line breaks, wherever they are.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 #[tokio::test]
 async fn help_names_the_subcommands_and_the_exit_codes() {
     let (code, help, _) = run(QUORATE, &["--help"]).await;
     assert_eq!(code, 0);
-    for text in
-        ["demo", "dev", "ask", "workers", "load", "Exit codes: 0 done, 1 error, 2 wrong usage, 3 the coordinator"]
-    {
-        assert!(help.contains(text), "{text:?} is not in: {help}");
+    for text in ["demo", "dev", "ask", "workers", "load", "completions", "man", &quorate_cli::exit::QUORATE.help()] {
+        let (text, help) = (words(text), words(&help));
+        assert!(help.contains(&text), "{text:?} is not in: {help}");
     }
     let (code, _, shown) = run(QUORATE, &[]).await;
     assert_eq!(code, 2);
     assert!(shown.contains("Usage: quorate <COMMAND>"), "{shown}");
-    for program in [env!("CARGO_BIN_EXE_coordinator"), env!("CARGO_BIN_EXE_worker")] {
+    for program in [COORDINATOR, WORKER] {
         let (code, help, _) = run(program, &["--help"]).await;
         assert_eq!(code, 0);
         assert!(help.contains("[env: NATS_URL]") && help.contains("Exit codes: 0"), "{help}");
@@ -53,7 +65,7 @@ async fn where_nothing_listens_it_is_one_sentence_and_what_to_do() {
         "error: cannot reach {url}: connection refused; is the coordinator running? start one with: quorate dev\n"
     );
     for flags in [["ask", "BTC/USD", "--url", url.as_str()].as_slice(), &["workers", "--url", url.as_str()]] {
-        assert_eq!(run(QUORATE, flags).await, (1, String::new(), expected.clone()));
+        assert_eq!(run(QUORATE, flags).await, (4, String::new(), expected.clone()));
     }
 }
 
@@ -70,7 +82,7 @@ BTC/USD = 42000.50  (average, 2.0 ms)
     let flags = ["ask", "BTC/USD", "--url", url.as_str()];
     assert_eq!(run(QUORATE, &flags).await, (0, expected.to_owned(), String::new()));
     let (code, json, _) = run(QUORATE, &["ask", "BTC/USD", "--json", "--url", url.as_str()]).await;
-    assert_eq!((code, json), (0, server::outcome("BTC/USD", "42000.50") + "\n"));
+    assert_eq!((code, json), (0, server::outcome("BTC/USD", "42000.50").replace('\n', " ") + "\n"));
 }
 
 #[tokio::test]
@@ -99,7 +111,7 @@ async fn a_measurement_without_a_success_fails_and_hints_at_the_rate_limit() {
 
 #[tokio::test]
 async fn a_log_filter_that_is_not_understood_is_refused() {
-    let (code, _, error) = run(env!("CARGO_BIN_EXE_worker"), &["--log", "loudest=?!"]).await;
+    let (code, _, error) = run(WORKER, &["--log", "loudest=?!"]).await;
     assert_eq!(code, 1);
     assert!(error.starts_with("error: cannot understand the log filter \"loudest=?!\""), "{error}");
 }

@@ -105,7 +105,7 @@ async fn a_server_that_hangs_is_a_timeout() {
 #[tokio::test]
 async fn a_time_ends_the_measurement_after_its_warm_up() {
     let url = server::serve(Router::new().route("/request", post(|| async { "{}" }))).await;
-    let (warmup, end) = (Duration::from_millis(50), End::After(Duration::from_millis(100)));
+    let (warmup, end) = (Duration::from_millis(50), End::After(Duration::from_millis(500)));
     let report = load::run(&Plan { warmup, end, ..plan(url, 0) }).await.expect("a report");
     assert!(report.ok > 0 && report.ok == report.requests, "{report:?}");
     assert!(report.seconds > 0.0 && report.seconds < 10.0, "{report:?}");
@@ -126,6 +126,7 @@ fn the_report_in_json_has_its_fixed_fields() {
         seconds: 0.5,
         requests_per_second: 4.0,
         latency_us: Some(load::Latency { p50: 1, p90: 2, p99: 3, p99_9: 4, max: 5 }),
+        histogram: vec![(1, 2)],
     };
     let expected = r#"{"requests":3,"ok":2,"errors":{"429":1},"seconds":0.5,"requests_per_second":4.0,"latency_us":{"p50":1,"p90":2,"p99":3,"p99_9":4,"max":5}}"#;
     assert_eq!(serde_json::to_string(&report).expect("JSON"), expected);

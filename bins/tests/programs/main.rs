@@ -3,5 +3,8 @@
 mod args;
 mod binary;
 mod client;
+mod exit_codes;
+mod generate;
 mod load;
 mod server;
+mod watch;

@@ -1,0 +1,40 @@
+//! The flags of what `quorate` writes about the programs: completions and manual pages.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use clap_complete::Shell;
+
+/// The flags of `quorate completions`.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct CompletionsArgs {
+    /// Shell to write the script for
+    pub shell: Shell,
+
+    /// Program to complete
+    #[arg(long, env = "QUORATE_COMPLETIONS_PROGRAM", value_name = "NAME", default_value = "quorate")]
+    pub program: Program,
+}
+
+/// The flags of `quorate man`.
+#[derive(Args, Clone, Debug)]
+pub struct ManArgs {
+    /// Page to print, such as quorate-ask or worker
+    #[arg(value_name = "PAGE", default_value = "quorate", conflicts_with = "dir")]
+    pub page: String,
+
+    /// Write all pages into this directory, which is made if it is not there
+    #[arg(long, env = "QUORATE_MAN_DIR", value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+/// The programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Program {
+    /// The operator's tool
+    Quorate,
+    /// The coordinator
+    Coordinator,
+    /// A worker
+    Worker,
+}

@@ -1,0 +1,37 @@
+//! The flags that make a question one that is asked again and again.
+
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::FalseyValueParser;
+
+use super::values::interval;
+
+/// Whether and how to go on asking.
+#[derive(Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "Watching")]
+pub struct WatchArgs {
+    /// Ask again and again, until Ctrl-C
+    #[arg(long, env = "QUORATE_WATCH", value_parser = FalseyValueParser::new())]
+    pub watch: bool,
+
+    /// From one question to the next, such as 500ms or 5s; at least 10ms
+    #[arg(
+        long,
+        env = "QUORATE_INTERVAL",
+        value_name = "TIME",
+        default_value = "1s",
+        value_parser = interval
+    )]
+    pub interval: Duration,
+
+    /// End after so many questions
+    #[arg(
+        long,
+        env = "QUORATE_COUNT",
+        value_name = "N",
+        value_parser = clap::value_parser!(u64).range(1..),
+        requires = "watch"
+    )]
+    pub count: Option<u64>,
+}

@@ -1,0 +1,132 @@
+//! What shells and manual readers need of the command lines: generated, so that it is never behind.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use clap::CommandFactory;
+use clap_mangen::Man;
+use roff::{Inline, Roff, bold, roman};
+
+use crate::args::{CompletionsArgs, CoordinatorArgs, ManArgs, Program, QuorateArgs, WorkerArgs};
+use crate::exit::{self, Codes};
+
+/// What a manual page says of the environment, beside the variables of the flags.
+const ENVIRONMENT: [(&str, &str); 5] = [
+    ("NO_COLOR", "if it is set and not empty, there are no colours"),
+    ("CLICOLOR_FORCE", "if it is set and not empty, there are colours even where there is no terminal"),
+    ("CLICOLOR", "if it is 0, there are no colours"),
+    ("TERM", "if it is dumb or not set, there are no colours, and nothing is drawn anew in place"),
+    ("LC_ALL, LC_CTYPE, LANG", "the first that is set says whether drawings may have characters beyond ASCII"),
+];
+
+/// A manual page.
+struct Page {
+    name: String,
+    command: clap::Command,
+    codes: Codes,
+}
+
+/// Prints the script that completes a program's command lines.
+///
+/// # Errors
+/// Those of writing.
+pub fn completions(args: CompletionsArgs) -> anyhow::Result<()> {
+    let mut command = match args.program {
+        Program::Quorate => QuorateArgs::command(),
+        Program::Coordinator => CoordinatorArgs::command(),
+        Program::Worker => WorkerArgs::command(),
+    };
+    let name = command.get_name().to_owned();
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut command, name, &mut script);
+    let mut out = io::stdout().lock();
+    out.write_all(&script)?;
+    Ok(out.flush()?)
+}
+
+/// Prints a manual page, or writes all of them.
+///
+/// # Errors
+/// No such page, and those of writing.
+pub fn man(args: &ManArgs) -> anyhow::Result<()> {
+    let pages = pages();
+    if let Some(dir) = &args.dir {
+        fs::create_dir_all(dir).with_context(|| format!("cannot make the directory {}", dir.display()))?;
+        return pages.iter().try_for_each(|page| page.write(dir));
+    }
+    let Some(page) = pages.iter().find(|page| page.name == args.page) else {
+        let names: Vec<_> = pages.iter().map(|page| page.name.as_str()).collect();
+        bail!("there is no page {}; there are: {}", args.page, names.join(", "));
+    };
+    let mut out = io::stdout().lock();
+    out.write_all(&page.render()?)?;
+    Ok(out.flush()?)
+}
+
+/// The pages of all programs and subcommands.
+fn pages() -> Vec<Page> {
+    let mut pages = Vec::new();
+    for (mut command, codes) in [
+        (QuorateArgs::command(), exit::QUORATE),
+        (CoordinatorArgs::command(), exit::SERVER),
+        (WorkerArgs::command(), exit::SERVER),
+    ] {
+        command = command.disable_help_subcommand(true);
+        command.build();
+        let program = command.get_name().to_owned();
+        let subcommands: Vec<_> = command.get_subcommands().cloned().collect();
+        pages.push(Page { name: program.clone(), command, codes });
+        for subcommand in subcommands {
+            let name = format!("{program}-{}", subcommand.get_name());
+            pages.push(Page { name, command: subcommand, codes });
+        }
+    }
+    pages
+}
+
+impl Page {
+    fn write(&self, dir: &Path) -> anyhow::Result<()> {
+        let file = dir.join(format!("{}.1", self.name));
+        fs::write(&file, self.render()?).with_context(|| format!("cannot write {}", file.display()))
+    }
+
+    fn render(&self) -> io::Result<Vec<u8>> {
+        let mut page = Vec::new();
+        let man = Man::new(self.command.clone()).title(&self.name).manual("Quorate").source(version());
+        man.render_title(&mut page)?;
+        man.render_name_section(&mut page)?;
+        man.render_synopsis_section(&mut page)?;
+        man.render_description_section(&mut page)?;
+        man.render_options_section(&mut page)?;
+        if self.command.has_subcommands() {
+            man.render_subcommands_section(&mut page)?;
+        }
+        let mut rest = Roff::new();
+        rest.control("SH", ["EXIT STATUS"]);
+        for (code, meaning) in self.codes.list() {
+            entry(&mut rest, &code.to_string(), meaning);
+        }
+        rest.control("SH", ["ENVIRONMENT"]);
+        rest.text([roman(
+            "Every flag can be set by the variable that is named with it; a flag wins over its variable.",
+        )]);
+        for (name, meaning) in ENVIRONMENT {
+            entry(&mut rest, name, meaning);
+        }
+        rest.to_writer(&mut page)?;
+        Ok(page)
+    }
+}
+
+/// A term and what it means.
+fn entry(page: &mut Roff, term: &str, meaning: &str) {
+    page.control("TP", []);
+    page.text([bold(term)]);
+    page.text([Inline::from(meaning)]);
+}
+
+fn version() -> String {
+    format!("quorate {}", env!("CARGO_PKG_VERSION"))
+}

@@ -1,0 +1,168 @@
+//! The subcommands that ask a running coordinator, `ask`, `workers` and `load`, and those that write about the programs.
+
+mod generate;
+mod watch;
+mod watch_ask;
+mod watch_workers;
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use anyhow::bail;
+use quorate_core::aggregate::Strategy;
+use quorate_core::policy::OnDispute;
+use serde::Serialize;
+
+use crate::api::{Ask, Scalar, Status};
+use crate::args::{AskArgs, LoadArgs, WorkersArgs};
+use crate::client::{Client, ClientError};
+use crate::exit::{Disputed, ErrorLine, Shown};
+use crate::load::{End, Plan, Report};
+use crate::render::{self, Charset, Paint};
+
+pub use generate::{completions, man};
+use watch::Stamp;
+
+/// Why a measurement without a success is an error.
+const NOTHING_SUCCEEDED: &str =
+    "no request succeeded; see the errors above, and whether one question is answered: quorate ask BTC/USD";
+
+/// What is asked of whom, and how the answer is shown.
+struct Question {
+    client: Client,
+    ask: Ask,
+    json: bool,
+    /// Whether a dispute has its own exit code.
+    fail_on_dispute: bool,
+}
+
+impl Question {
+    /// The error of a question that has no answer, with the exit code that is wanted.
+    fn failure(&self, error: ClientError) -> anyhow::Error {
+        match error {
+            ClientError::Refused(refusal) if self.fail_on_dispute && refusal.is_disputed() => Disputed.into(),
+            error => error.into(),
+        }
+    }
+}
+
+/// Asks one question and shows the answer with its evidence; or goes on asking.
+///
+/// # Errors
+/// No answer, or one that is disputed where none is wanted; [`Shown`] where that has been shown already.
+pub async fn ask(args: AskArgs) -> anyhow::Result<()> {
+    let ask = Ask {
+        query: args.query,
+        id: args.id.map(|id| id.as_str().to_owned()),
+        strategy: args.strategy.map(Strategy::name),
+        min_responses: args.min_responses,
+        quorum: args.quorum,
+        timeout_ms: args.timeout_ms,
+        max_deviation: args.max_deviation.map(|rule| rule.to_string()),
+        tolerance: args.tolerance.map(Scalar::number),
+        min_agreement: args.min_agreement.map(|share| Scalar::number(share.to_decimal())),
+        on_dispute: args.on_dispute.map(OnDispute::name),
+        max_age_ms: args.max_age_ms,
+        trim_share: args.trim_share.map(|share| Scalar::number(share.to_decimal())),
+        precision: args.precision,
+    };
+    let client = Client::new(args.server.url)?;
+    let json = args.server.output.json;
+    let question = Question { client, ask, json, fail_on_dispute: args.fail_on_dispute };
+    if args.watch.watch { watch_ask::ask(&question, &args.watch).await } else { ask_once(&question).await }
+}
+
+async fn ask_once(question: &Question) -> anyhow::Result<()> {
+    let error = match question.client.ask(&question.ask).await {
+        Ok(received) => {
+            if question.json {
+                print(&render::json(&received.json))?;
+            } else {
+                print(&render::answer(&received.body, Paint::for_stdout()))?;
+            }
+            let disputed = received.body.status == Status::Disputed;
+            return if question.fail_on_dispute && disputed { bail!(Shown(Disputed.into())) } else { Ok(()) };
+        }
+        Err(error) => error,
+    };
+    let ClientError::Refused(refusal) = &error else { return Err(error.into()) };
+    if question.json {
+        print(&render::json(&refusal.answer.json))?;
+    } else {
+        eprint!("{}", render::refusal(&question.ask.query, refusal, Paint::for_stderr()));
+    }
+    bail!(Shown(question.failure(error)))
+}
+
+/// Lists the workers, once or again and again.
+///
+/// # Errors
+/// No answer.
+pub async fn workers(args: WorkersArgs) -> anyhow::Result<()> {
+    let client = Client::new(args.server.url)?;
+    let json = args.server.output.json;
+    if args.watch.watch {
+        return watch_workers::workers(&client, json, &args.watch).await;
+    }
+    let received = client.workers().await?;
+    if json {
+        print(&render::json(&received.json))
+    } else {
+        print(&render::workers(&received.body, Paint::for_stdout()))
+    }
+}
+
+/// Measures and shows the report.
+///
+/// # Errors
+/// A measurement in which nothing succeeded.
+pub async fn load(args: LoadArgs) -> anyhow::Result<()> {
+    let plan = Plan {
+        url: args.server.url,
+        query: args.query,
+        connections: args.connections,
+        end: args.requests.map_or(End::After(args.duration), End::Requests),
+        warmup: args.warmup,
+        timeout: Duration::from_millis(args.timeout_ms),
+    };
+    let report = crate::load::run(&plan).await?;
+    let failed = report.ok == 0;
+    if !args.server.output.json {
+        let (width, _) = render::size();
+        print(&render::load(&report, width, Charset::of_locale(), Paint::for_stdout()))?;
+    } else if failed {
+        print(&serde_json::to_string(&Failed { error: "nothing_succeeded", details: NOTHING_SUCCEEDED, report })?)?;
+        bail!(Shown(anyhow::anyhow!(NOTHING_SUCCEEDED)));
+    } else {
+        print(&serde_json::to_string(&report)?)?;
+    }
+    if failed {
+        bail!(NOTHING_SUCCEEDED);
+    }
+    Ok(())
+}
+
+/// A report that is an error, too.
+#[derive(Serialize)]
+struct Failed {
+    error: &'static str,
+    details: &'static str,
+    #[serde(flatten)]
+    report: Report,
+}
+
+/// The line of an error while something is watched: the coordinator's own, or one like it.
+fn error_json(now: Stamp, error: &ClientError) -> anyhow::Result<String> {
+    let line = match error {
+        ClientError::Refused(refusal) => refusal.answer.json.clone(),
+        error => serde_json::to_string(&ErrorLine::from(error))?,
+    };
+    Ok(now.json("", &line))
+}
+
+/// Writes to standard output, and reports it where that is closed.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}", text.trim_end())?;
+    Ok(out.flush()?)
+}

@@ -1,0 +1,182 @@
+//! `quorate ask --watch`: one question again and again, a line for each answer.
+
+use std::collections::VecDeque;
+use std::io::{self, Stdout};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget};
+use quorate_core::value::Value;
+use quorate_runtime::wire::JsonNumber;
+use rust_decimal::prelude::ToPrimitive;
+
+use super::watch::{Due, Stamp, Watch};
+use super::{Question, error_json, print};
+use crate::api::{Outcome, Status};
+use crate::args::WatchArgs;
+use crate::client::{ClientError, Received};
+use crate::exit::{Disputed, Shown};
+use crate::render::{AnswerLines, Change, Charset, Paint, Quiet, can_redraw_stdout, clean, spinner, trend};
+
+/// How often the spinner turns.
+const SPIN: Duration = Duration::from_millis(100);
+/// The answers whose trend is drawn.
+const TREND: usize = 40;
+
+/// Asks until told to stop, or as often as was wanted.
+///
+/// # Errors
+/// An error that asking again cannot mend, at once; when the questions were counted, otherwise, the last of those that had
+/// no answer, or a disputed one where none is wanted. All of them were shown.
+pub(super) async fn ask(question: &Question, args: &WatchArgs) -> anyhow::Result<()> {
+    let mut watch = Watch::new(args);
+    let mut view = View::new(question, args);
+    let mut before = None;
+    let mut failure = None;
+    loop {
+        match watch.due().await {
+            Due::Now => {}
+            Due::Over => return failure.map_or(Ok(()), |error| Err(Shown(error).into())),
+            Due::Stopped => return Ok(()),
+        }
+        let Some(result) = watch.unless_stopped(question.client.ask(&question.ask)).await else { return Ok(()) };
+        match result {
+            Ok(received) => {
+                let value = received.body.final_value.value();
+                view.answer(&received, value.as_ref(), &Change::between(before.as_ref(), value.as_ref()))?;
+                before = value.or(before);
+                if question.fail_on_dispute && received.body.status == Status::Disputed {
+                    failure = Some(Disputed.into());
+                }
+            }
+            Err(error) => {
+                view.error(&error)?;
+                let is_lasting = error.is_lasting();
+                let error = question.failure(error);
+                if is_lasting {
+                    return Err(Shown(error).into());
+                }
+                failure = Some(error);
+            }
+        }
+    }
+}
+
+/// Where the lines go.
+enum View {
+    /// Objects, one a line.
+    Json,
+    /// Text, one line for each answer.
+    Lines(AnswerLines),
+    /// The same on a terminal, with what they come to below.
+    Live(Live),
+}
+
+impl View {
+    fn new(question: &Question, args: &WatchArgs) -> Self {
+        let lines = AnswerLines::new(Paint::for_stdout());
+        if question.json {
+            Self::Json
+        } else if can_redraw_stdout() {
+            Self::Live(Live::new(lines, question, args.interval))
+        } else {
+            Self::Lines(lines)
+        }
+    }
+
+    fn answer(&mut self, received: &Received<Outcome>, value: Option<&Value>, change: &Change) -> anyhow::Result<()> {
+        let now = Stamp::now();
+        match self {
+            Self::Json => {
+                let change = match change {
+                    Change::By { difference, .. } => serde_json::to_string(&JsonNumber(*difference))?,
+                    Change::Unknown | Change::Text { .. } => "null".to_owned(),
+                };
+                print(&now.json(&format!(",\"change\":{change}"), &received.json))
+            }
+            Self::Lines(lines) => print(&lines.answer(&now.second(), &received.body, change)),
+            Self::Live(live) => {
+                let line = live.lines.answer(&now.clock(), &received.body, change);
+                live.answered += 1;
+                live.show(&line, value)
+            }
+        }
+    }
+
+    fn error(&mut self, error: &ClientError) -> anyhow::Result<()> {
+        let now = Stamp::now();
+        match self {
+            Self::Json => print(&error_json(now, error)?),
+            Self::Lines(lines) => print(&lines.error(&now.second(), error)),
+            Self::Live(live) => {
+                let line = live.lines.error(&now.clock(), error);
+                live.unanswered += 1;
+                live.show(&line, None)
+            }
+        }
+    }
+}
+
+/// A terminal, with a line at the bottom that is drawn anew.
+struct Live {
+    lines: AnswerLines,
+    bar: ProgressBar,
+    /// Held until the bar is cleared.
+    _quiet: Quiet<Stdout>,
+    charset: Charset,
+    /// What is asked, and how often.
+    what: String,
+    recent: VecDeque<f64>,
+    answered: u64,
+    unanswered: u64,
+}
+
+impl Live {
+    fn new(lines: AnswerLines, question: &Question, interval: Duration) -> Self {
+        let charset = Charset::of_locale();
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout()).with_style(spinner(charset));
+        bar.enable_steady_tick(SPIN);
+        let quiet = Quiet::on(io::stdout());
+        let what = format!("{} every {interval:?}", clean(&question.ask.query));
+        let live = Self {
+            lines,
+            bar,
+            _quiet: quiet,
+            charset,
+            what,
+            recent: VecDeque::with_capacity(TREND),
+            answered: 0,
+            unanswered: 0,
+        };
+        live.sum_up();
+        live
+    }
+
+    /// Shows a line above, and what all come to below.
+    fn show(&mut self, line: &str, value: Option<&Value>) -> anyhow::Result<()> {
+        if let Some(Value::Number(number)) = value
+            && let Some(number) = number.to_f64()
+        {
+            if self.recent.len() == TREND {
+                self.recent.pop_front();
+            }
+            self.recent.push_back(number);
+        }
+        self.sum_up();
+        // Not by the bar itself, which fills lines with spaces: whoever copies them would have one long line.
+        self.bar.suspend(|| print(line))
+    }
+
+    fn sum_up(&self) {
+        let Self { what, answered, unanswered, .. } = self;
+        let trend = trend(self.recent.iter().copied(), self.charset);
+        let trend = if trend.is_empty() { trend } else { format!("{trend}  ") };
+        let without = if *unanswered == 0 { String::new() } else { format!(", {unanswered} without an answer") };
+        self.bar.set_message(format!("{what}  {trend}{answered} answered{without}  Ctrl-C ends"));
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

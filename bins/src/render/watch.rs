@@ -1,0 +1,236 @@
+//! A question that is asked again and again: a line for each answer, and what they come to.
+
+use quorate_core::value::Value;
+use rust_decimal::Decimal;
+use unicode_width::UnicodeWidthStr;
+
+use super::answer::tone;
+use super::{Charset, Paint, Tone, clean, time};
+use crate::api::{Evidence, Outcome};
+use crate::client::ClientError;
+
+/// The significant digits of a change; of the value itself all are shown.
+const CHANGE_DIGITS: u32 = 6;
+/// The decimals of a change in percent.
+const PERCENT_DECIMALS: u32 = 3;
+/// The widths that most lines need, so that columns seldom grow.
+const WIDTHS: [usize; 6] = [0, 18, 8, 13, 0, 7];
+/// The heights of a trend's columns.
+const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// How an answer differs from the one before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Change {
+    /// One of them is missing, or one is a number and the other is not.
+    #[default]
+    Unknown,
+    /// By this much; the share is that of the answer before, unless that is zero.
+    By {
+        /// The difference, exact.
+        difference: Decimal,
+        /// The difference as a share of the answer before.
+        share: Option<Decimal>,
+    },
+    /// Both are texts.
+    Text {
+        /// Whether they are the same.
+        same: bool,
+    },
+}
+
+impl Change {
+    /// From one answer's value to the next one's.
+    pub fn between(before: Option<&Value>, after: Option<&Value>) -> Self {
+        match (before, after) {
+            (Some(Value::Number(before)), Some(Value::Number(after))) => match after.checked_sub(*before) {
+                Some(difference) => Self::By { difference, share: difference.checked_div(before.abs()) },
+                None => Self::Unknown,
+            },
+            (Some(Value::Text(before)), Some(Value::Text(after))) => Self::Text { same: before == after },
+            _ => Self::Unknown,
+        }
+    }
+
+    /// For people, in few characters.
+    fn shown(&self) -> String {
+        match self {
+            Self::Unknown => "-".to_owned(),
+            Self::Text { same: true } => "same".to_owned(),
+            Self::Text { same: false } => "changed".to_owned(),
+            Self::By { difference, .. } if difference.is_zero() => "same".to_owned(),
+            Self::By { difference, share } => {
+                let rounded = difference.round_sf(CHANGE_DIGITS).filter(|rounded| rounded.scale() < difference.scale());
+                let rounded = rounded.unwrap_or(*difference);
+                let percent = share.and_then(|share| share.checked_mul(Decimal::ONE_HUNDRED));
+                let percent =
+                    percent.map(|percent| format!(" ({:+}%)", percent.round_dp(PERCENT_DECIMALS).normalize()));
+                format!("{rounded:+}{}", percent.unwrap_or_default())
+            }
+        }
+    }
+}
+
+/// Lines that are shown one after the other, in columns that grow with what comes.
+#[derive(Clone, Copy, Debug)]
+pub struct AnswerLines {
+    paint: Paint,
+    widths: [usize; 6],
+}
+
+impl AnswerLines {
+    /// Lines in `paint`.
+    pub fn new(paint: Paint) -> Self {
+        Self { paint, widths: WIDTHS }
+    }
+
+    /// The line of an answer that came at `time`.
+    pub fn answer(&mut self, at: &str, outcome: &Outcome, change: &Change) -> String {
+        let Outcome { final_value, status, elapsed, agreement, evidence, .. } = outcome;
+        let agreement = agreement.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+        let tone = tone(*status);
+        let cells = [
+            (final_value.to_string(), Tone::Strong),
+            (change.shown(), Tone::Plain),
+            (status.name().to_owned(), tone),
+            (format!("agreement {agreement}"), Tone::Plain),
+            (format!("{}/{} workers", evidence.succeeded, evidence.expected), Tone::Plain),
+            (time(*elapsed), Tone::Faint),
+        ];
+        let mut line = self.paint.tint(Tone::Faint, at);
+        for ((text, tone), width) in cells.iter().zip(&mut self.widths) {
+            let text = clean(text);
+            *width = text.width().max(*width);
+            line.push_str("  ");
+            line.push_str(&self.paint.tint(*tone, &text));
+            line.extend(std::iter::repeat_n(' ', *width - text.width()));
+        }
+        let missed = missed(evidence);
+        if missed.is_empty() {
+            return line.trim_end().to_owned();
+        }
+        line + "  " + &self.paint.tint(tone, &missed)
+    }
+
+    /// The line of a question that has no answer.
+    pub fn error(&self, at: &str, error: &ClientError) -> String {
+        let said = match error {
+            ClientError::Refused(refusal) => {
+                let missed = missed(&refusal.answer.body.evidence);
+                let missed = if missed.is_empty() { missed } else { format!("; {missed}") };
+                clean(&refusal.headline()) + &missed
+            }
+            error => clean(&error.to_string()),
+        };
+        format!("{}  {}", self.paint.tint(Tone::Faint, at), self.paint.tint(Tone::Bad, &said))
+    }
+}
+
+/// Whose value is not in the answer, and why.
+fn missed(evidence: &Evidence) -> String {
+    let mut missed = Vec::new();
+    for response in &evidence.worker_responses {
+        if let Some(err) = response.err.as_deref().filter(|err| !err.is_empty()) {
+            missed.push(format!("{} failed: {err}", response.worker_id));
+        }
+    }
+    missed.extend(
+        evidence.excluded.iter().map(|excluded| format!("{} not used: {}", excluded.worker_id, excluded.reason)),
+    );
+    for name in &evidence.missing {
+        let late = evidence.workers.iter().any(|worker| worker.worker_id == *name && worker.fate == "late");
+        missed.push(format!("{name} {}", if late { "not waited for" } else { "no answer" }));
+    }
+    clean(&missed.join("; "))
+}
+
+/// Numbers, oldest first, as columns between the smallest and the largest of them; nothing without two that differ, or
+/// where there are no characters to draw them with.
+pub fn trend(values: impl Iterator<Item = f64> + Clone, charset: Charset) -> String {
+    let (min, max) =
+        values.clone().fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), value| (value.min(min), value.max(max)));
+    if charset == Charset::Ascii || max <= min {
+        return String::new();
+    }
+    let highest = HEIGHTS.len() - 1;
+    // From 0 to 1, so that the product is an index.
+    let height = |value: f64| (((value - min) / (max - min)) * highest as f64).round().clamp(0.0, highest as f64);
+    #[expect(clippy::cast_sign_loss, reason = "it is clamped to what is not negative")]
+    values.map(|value| HEIGHTS[height(value) as usize]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::StatusCode;
+
+    use super::*;
+    use crate::api::{Body, ErrorBody};
+    use crate::client::{Received, Refusal};
+
+    fn number(text: &str) -> Value {
+        Value::number(text).expect("a number")
+    }
+
+    #[test]
+    fn a_change_is_the_exact_difference_and_is_shown_in_few_digits() {
+        let text = |text: &str| Value::text(text).expect("a text");
+        for (before, after, shown) in [
+            (number("42000.50"), number("42010.50"), "+10.00 (+0.024%)"),
+            (number("1"), number("0.333333333333333333"), "-0.666667 (-66.667%)"),
+            (number("-10"), number("-5"), "+5 (+50%)"),
+            (number("0"), number("5"), "+5"),
+            (number("1.50"), number("1.5"), "same"),
+            (number("7.9e28"), number("-7.9e28"), "-"),
+            (text("a"), text("a"), "same"),
+            (text("a"), text("b"), "changed"),
+            (number("1"), text("1"), "-"),
+        ] {
+            assert_eq!(Change::between(Some(&before), Some(&after)).shown(), shown, "{before} to {after}");
+        }
+        assert_eq!(Change::between(None, Some(&number("1"))), Change::Unknown);
+        let exact = Change::between(Some(&number("1")), Some(&number("0.333333333333333333")));
+        assert!(matches!(exact, Change::By { difference, .. } if difference.to_string() == "-0.666666666666666667"));
+    }
+
+    #[test]
+    fn a_line_says_who_failed_was_left_out_or_silent_and_columns_grow() {
+        let mut lines = AnswerLines::new(Paint::Off);
+        let json = |value: &str| {
+            format!(
+                r#"{{"request_id": "r", "query": "q", "final_value": {value}, "strategy": "median", "status": "partial",
+                "expected": 5, "succeeded": 2, "elapsed": 1000000, "agreement": 0.5, "missing": ["w4", "w5"],
+                "excluded": [{{"worker_id": "w3", "reason": "outlier"}}],
+                "workers": [{{"worker_id": "w5", "fate": "late"}}],
+                "worker_responses": [{{"worker_id": "w1", "value": 1}}, {{"worker_id": "w2", "err": "no\nroute"}},
+                    {{"worker_id": "w3", "value": 9}}]}}"#
+            )
+        };
+        let mut line =
+            |value: &str| lines.answer("now", &Outcome::read(&json(value)).expect("an outcome"), &Change::Unknown);
+        let missed = r"w2 failed: no\u{a}route; w3 not used: outlier; w4 no answer; w5 not waited for";
+        let rest =
+            format!("-                   partial   agreement 0.5  2/5 workers  1.0 ms   {missed}").replace(r"\\", r"\");
+        assert_eq!(line("1"), format!("now  1  {rest}"));
+        assert_eq!(line("1.25"), format!("now  1.25  {rest}"));
+        assert_eq!(line("7"), format!("now  7     {rest}"));
+    }
+
+    #[test]
+    fn a_line_of_an_error_says_what_the_coordinator_said_and_who_is_to_blame() {
+        let json = r#"{"error": "deadline_exceeded", "code": 504, "details": "no value", "missing": ["w1"]}"#;
+        let answer = Received { body: ErrorBody::read(json).expect("an error"), json: json.to_owned() };
+        let refusal = Refusal { status: StatusCode::GATEWAY_TIMEOUT, retry_after: None, answer };
+        let line = AnswerLines::new(Paint::Off).error("now", &ClientError::Refused(Box::new(refusal)));
+        assert_eq!(line, "now  the coordinator answered 504 Gateway Timeout: no value; w1 no answer");
+    }
+
+    #[test]
+    fn a_trend_has_a_column_for_each_number() {
+        let drawn = |values: &[f64], charset| trend(values.iter().copied(), charset);
+        assert_eq!(drawn(&[1.0, 2.0, 8.0, 4.5], Charset::Unicode), "▁▂█▅");
+        assert_eq!(drawn(&[-1e300, 1e300], Charset::Unicode), "▁█");
+        for flat in [&[] as &[f64], &[1.0], &[3.0, 3.0]] {
+            assert_eq!(drawn(flat, Charset::Unicode), "");
+        }
+        assert_eq!(drawn(&[1.0, 2.0], Charset::Ascii), "");
+    }
+}

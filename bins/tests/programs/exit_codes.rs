@@ -1,0 +1,100 @@
+//! Each exit code of the programs, provoked; and what is said with it, as text and as JSON.
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use reqwest::Url;
+use serde_json::Value as Json;
+
+use super::binary::{COORDINATOR, QUORATE, WORKER, run};
+use super::server;
+
+/// A server that answers every question in one way.
+async fn answering(status: u16, body: &str) -> Url {
+    let body = body.to_owned();
+    let answer = move || {
+        let body = body.clone();
+        async move { (StatusCode::from_u16(status).expect("a status"), body) }
+    };
+    server::serve(Router::new().route("/request", post(answer.clone())).route("/workers", get(answer))).await
+}
+
+#[tokio::test]
+async fn every_exit_code_is_what_it_is_said_to_be() {
+    let good = answering(200, &server::outcome("q", "1")).await;
+    let disputed = answering(200, &server::outcome("q", "1").replace("\"complete\"", "\"disputed\"")).await;
+    let rejected = answering(409, r#"{"error":"disputed","code":409,"details":"no"}"#).await;
+    let conflict = answering(409, r#"{"error":"conflict","code":409,"details":"no"}"#).await;
+    let down = answering(503, r#"{"error":"bus_down","code":503,"details":"no"}"#).await;
+    let foreign = answering(200, "<html>").await;
+    let broken = answering(502, "bad gateway").await;
+    let nowhere = server::nowhere().await;
+    let strict = ["ask", "q", "--fail-on-dispute"];
+    let ask = ["ask", "q"];
+    // The command, whom it asks, the code, the word of the error.
+    let cases: [(&[&str], &Url, i32, Option<&str>); 19] = [
+        (&ask, &good, 0, None),
+        (&strict, &good, 0, None),
+        (&ask, &disputed, 0, None),
+        (&strict, &disputed, 5, None),
+        (&strict, &rejected, 5, Some("disputed")),
+        (&ask, &rejected, 3, Some("disputed")),
+        (&strict, &conflict, 3, Some("conflict")),
+        (&ask, &down, 3, Some("bus_down")),
+        (&["workers"], &down, 3, Some("bus_down")),
+        (&["demo"], &foreign, 4, Some("foreign")),
+        (&ask, &foreign, 4, Some("foreign")),
+        (&ask, &broken, 4, Some("foreign")),
+        (&ask, &nowhere, 4, Some("unreachable")),
+        (&["workers"], &nowhere, 4, Some("unreachable")),
+        (&["load", "--requests", "2"], &nowhere, 4, Some("unreachable")),
+        (&["load", "--requests", "2"], &good, 0, None),
+        (&["load", "--requests", "2"], &down, 1, Some("nothing_succeeded")),
+        (&["ask", "q", "--quorum", "none"], &good, 2, Some("usage")),
+        (&["asq", "q"], &good, 2, Some("usage")),
+    ];
+    for (command, url, code, word) in cases {
+        let flags = [command, &["--url", url.as_str()]].concat();
+        let (ended, shown, error) = run(QUORATE, &flags).await;
+        assert_eq!(ended, code, "{flags:?}: {shown}{error}");
+        assert_eq!(error.is_empty(), word.is_none(), "{flags:?}: {error}");
+
+        let (ended, shown, error) = run(QUORATE, &[&flags[..], &["--json"]].concat()).await;
+        assert_eq!((ended, error.as_str()), (code, ""), "{flags:?} as JSON");
+        let [line] = shown.lines().collect::<Vec<_>>()[..] else { panic!("{flags:?} is one line, not: {shown}") };
+        let object: Json = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"));
+        assert_eq!(object["error"].as_str(), word, "{flags:?}: {line}");
+        assert_eq!(object["details"].is_string(), word.is_some(), "{flags:?}: {line}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_this_machine_is_1() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").expect("it can be written");
+    let file = file.to_str().expect("text");
+    for (program, flags) in [
+        (QUORATE, &["man", "--dir", file][..]),
+        (QUORATE, &["man", "no-such-page"]),
+        (QUORATE, &["dev", "--listen", "127.0.0.1:0", "--log", "=?!"]),
+        (COORDINATOR, &["--listen", "127.0.0.1:0", "--nats", "nonsense://"]),
+        (WORKER, &["--nats", "nonsense://"]),
+    ] {
+        let (code, shown, error) = run(program, flags).await;
+        assert_eq!((code, shown.as_str()), (1, ""), "{flags:?}: {error}");
+        assert!(error.starts_with("error: "), "{flags:?}: {error}");
+    }
+    let (code, line, error) = run(QUORATE, &["dev", "--listen", "127.0.0.1:0", "--log", "=?!", "--json"]).await;
+    let line: Json = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line}"));
+    assert_eq!((code, &line["error"], error.as_str()), (1, &Json::from("failed"), ""));
+}
+
+#[tokio::test]
+async fn wrong_usage_is_2_in_every_program() {
+    for program in [QUORATE, COORDINATOR, WORKER] {
+        let (code, shown, error) = run(program, &["--no-such-flag"]).await;
+        assert_eq!((code, shown.as_str()), (2, ""));
+        assert!(error.starts_with("error: unexpected argument '--no-such-flag'"), "{error}");
+    }
+}
