@@ -26,7 +26,7 @@ impl Combine for Average {
     }
 
     fn combine(&self, votes: Votes<'_>, _rule: &Rule) -> Option<(Value, bool)> {
-        mean(votes.numbers).map(|mean| (Value::Number(mean), false))
+        mean(votes.numbers.as_slice()).map(|mean| (Value::Number(mean), false))
     }
 }
 

@@ -19,7 +19,7 @@ impl Combine for Majority {
     }
 
     fn combine(&self, votes: Votes<'_>, rule: &Rule) -> Option<(Value, bool)> {
-        majority(votes.numbers, votes.texts, rule.precision)
+        majority(votes.numbers.into_slice(), votes.texts, rule.precision)
     }
 
     fn takes_texts(&self) -> bool {

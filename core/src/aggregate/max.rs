@@ -1,7 +1,6 @@
 //! The largest number.
 
 use super::Rule;
-use super::scaled::order;
 use super::strategy::{Combine, Votes};
 use crate::value::Value;
 
@@ -14,7 +13,7 @@ impl Combine for Max {
     }
 
     fn combine(&self, votes: Votes<'_>, _rule: &Rule) -> Option<(Value, bool)> {
-        let max = votes.numbers.iter().max_by(|a, b| order(a, b))?;
+        let max = votes.numbers.largest()?;
         Some((Value::Number(max.normalize()), false))
     }
 }

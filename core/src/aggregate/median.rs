@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 
 use super::Rule;
 use super::average::mean;
-use super::scaled::order;
+use super::ranked::Ranked;
 use super::strategy::{Combine, Votes};
 use crate::value::Value;
 
@@ -17,7 +17,7 @@ impl Combine for Median {
     }
 
     fn combine(&self, votes: Votes<'_>, _rule: &Rule) -> Option<(Value, bool)> {
-        median(votes.numbers).map(|median| (Value::Number(median), false))
+        middle(&mut { votes.numbers }).map(|median| (Value::Number(median), false))
     }
 }
 
@@ -25,15 +25,14 @@ impl Combine for Median {
 ///
 /// Reorders `numbers`. Takes time proportional to their count.
 pub fn median(numbers: &mut [Decimal]) -> Option<Decimal> {
-    if numbers.is_empty() {
-        return None;
-    }
-    let even = numbers.len().is_multiple_of(2);
-    let (lower, &mut upper_middle, _) = numbers.select_nth_unstable_by(numbers.len() / 2, order);
-    if even && let Some(&lower_middle) = lower.iter().max_by(|a, b| order(a, b)) {
-        return mean(&[lower_middle, upper_middle]);
-    }
-    Some(upper_middle.normalize())
+    middle(&mut Ranked::of(numbers))
+}
+
+/// The median of ranked numbers.
+pub(super) fn middle(numbers: &mut Ranked<'_>) -> Option<Decimal> {
+    let count = numbers.as_slice().len();
+    let middle = count.checked_sub(1)? / 2;
+    if count.is_multiple_of(2) { mean(&numbers.pair_at(middle)) } else { Some(numbers.at(middle).normalize()) }
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! The smallest number.
 
 use super::Rule;
-use super::scaled::order;
 use super::strategy::{Combine, Votes};
 use crate::value::Value;
 
@@ -14,7 +13,7 @@ impl Combine for Min {
     }
 
     fn combine(&self, votes: Votes<'_>, _rule: &Rule) -> Option<(Value, bool)> {
-        let min = votes.numbers.iter().min_by(|a, b| order(a, b))?;
+        let min = votes.numbers.smallest()?;
         Some((Value::Number(min.normalize()), false))
     }
 }

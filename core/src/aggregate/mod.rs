@@ -7,6 +7,7 @@ mod median;
 mod millionths;
 mod min;
 mod outlier;
+mod ranked;
 mod scaled;
 mod spread;
 mod strategy;
@@ -24,6 +25,7 @@ pub use self::median::median;
 pub use self::millionths::Millionths;
 use self::outlier::Fence;
 pub use self::outlier::{InvalidOutlierRule, OutlierRule};
+use self::ranked::Ranked;
 use self::scaled::Unit;
 pub use self::spread::Spread;
 use self::strategy::Votes;
@@ -187,12 +189,13 @@ impl Aggregator {
         excluded.sort_unstable_by_key(|(index, _)| *index);
 
         let strategy = rule.strategy.implementation();
-        let spread = if self.texts.is_empty() { Spread::of(&mut self.decimals, &mut self.distances) } else { None };
+        let mut numbers = Ranked::again(&mut self.decimals);
+        let spread = if self.texts.is_empty() { Spread::of(&mut numbers, &mut self.distances) } else { None };
         if strategy.uses_weights() {
             self.weighted.clear();
             self.weighted.extend(self.numbers.iter().map(|used| (used.number, used.weight)));
         }
-        let votes = Votes { numbers: &mut self.decimals, weighted: &mut self.weighted, texts: &mut self.texts };
+        let votes = Votes { numbers, weighted: &mut self.weighted, texts: &mut self.texts };
         let Some((value, tie)) = strategy.combine(votes, rule) else {
             return Err(AggregateError::NoValues { excluded });
         };
@@ -229,7 +232,7 @@ impl Aggregator {
 
     /// Excludes outlying numbers. Returns whether that is disputed, so that none was excluded.
     fn exclude(&mut self, rule: OutlierRule, excluded: &mut Vec<(usize, Exclusion)>) -> bool {
-        let fence = Fence::of(rule, &mut self.decimals, &mut self.distances);
+        let fence = Fence::of(rule, &mut Ranked::again(&mut self.decimals), &mut self.distances);
         let outliers = self.numbers.iter().filter(|number| fence.excludes(number.number)).count();
         if outliers == 0 || outliers * 2 >= self.numbers.len() {
             return outliers > 0;
@@ -245,10 +248,11 @@ impl Aggregator {
         false
     }
 
-    /// Copies the numbers that are used to where they can be reordered.
+    /// Copies the numbers that are used to where they are ranked.
     fn take_used(&mut self) {
         self.decimals.clear();
         self.decimals.extend(self.numbers.iter().map(|used| used.number));
+        Ranked::of(&mut self.decimals);
     }
 
     /// How many of the used values agree with the answer.

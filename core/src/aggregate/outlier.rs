@@ -6,7 +6,8 @@ use std::str::FromStr;
 use rust_decimal::Decimal;
 
 use super::Millionths;
-use super::median::median;
+use super::median::middle;
+use super::ranked::Ranked;
 use super::scaled::Unit;
 use super::spread::{Quartiles, twice_the_mad};
 use super::wide::Wide;
@@ -79,17 +80,17 @@ pub(super) enum Fence {
 }
 
 impl Fence {
-    /// The fence of `rule` around `numbers`, which it reorders. `distances` is overwritten.
-    pub(super) fn of(rule: OutlierRule, numbers: &mut [Decimal], distances: &mut Vec<Wide>) -> Self {
-        let Some(center) = median(numbers) else { return Self::None };
-        let unit = Unit::of(numbers).and(center);
+    /// The fence of `rule` around `numbers`. `distances` is overwritten.
+    pub(super) fn of(rule: OutlierRule, numbers: &mut Ranked<'_>, distances: &mut Vec<Wide>) -> Self {
+        let Some(center) = middle(numbers) else { return Self::None };
+        let unit = Unit::of(numbers.as_slice()).and(center);
         match rule {
             OutlierRule::Relative(fraction) => match fraction_of(center, fraction, unit) {
                 None => Self::None,
                 Some(limit) => Self::Around { center, unit, parts: 1, limit },
             },
             OutlierRule::Mad(times) => {
-                let mad = twice_the_mad(numbers, center, unit, distances);
+                let mad = twice_the_mad(numbers.as_slice(), center, unit, distances);
                 let limit = mad.checked_mul(times.get()).and_then(|product| product.checked_mul(MAD_SCALE));
                 Self::Around { center, unit, parts: 2 * MAD_PARTS, limit: limit.expect(IN_RANGE) }
             }
@@ -143,7 +144,7 @@ mod tests {
     fn outliers(numbers: &str, rule: &str) -> Vec<usize> {
         let numbers = decimals(numbers);
         let rule = rule.parse().expect("a rule");
-        let fence = Fence::of(rule, &mut numbers.clone(), &mut Vec::new());
+        let fence = Fence::of(rule, &mut Ranked::of(&mut numbers.clone()), &mut Vec::new());
         (0..numbers.len()).filter(|position| fence.excludes(numbers[*position])).collect()
     }
 

@@ -3,8 +3,9 @@
 use rust_decimal::Decimal;
 
 use super::average::quotient;
-use super::median::median;
-use super::scaled::{Unit, order};
+use super::median::middle;
+use super::ranked::Ranked;
+use super::scaled::Unit;
 use super::wide::Wide;
 
 /// Offsets and distances are below 2^191.
@@ -26,13 +27,13 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// The spread of `numbers`, which it reorders; `None` of nothing. `distances` is overwritten.
-    pub(super) fn of(numbers: &mut [Decimal], distances: &mut Vec<Wide>) -> Option<Self> {
-        let max = *numbers.iter().max_by(|a, b| order(a, b))?;
+    /// The spread of `numbers`; `None` of nothing. `distances` is overwritten.
+    pub(super) fn of(numbers: &mut Ranked<'_>, distances: &mut Vec<Wide>) -> Option<Self> {
+        let max = numbers.largest()?;
         let Quartiles { origin: min, unit, first, third } = Quartiles::of(numbers)?;
-        let median = median(numbers)?;
+        let median = middle(numbers)?;
         let with_median = unit.and(median);
-        let mad = quotient(twice_the_mad(numbers, median, with_median, distances), 2, with_median);
+        let mad = quotient(twice_the_mad(numbers.as_slice(), median, with_median, distances), 2, with_median);
         Some(Self {
             min: min.normalize(),
             max: max.normalize(),
@@ -53,28 +54,26 @@ pub(super) struct Quartiles {
 }
 
 impl Quartiles {
-    /// The quartiles of `numbers`, which it reorders; `None` of nothing.
-    pub(super) fn of(numbers: &mut [Decimal]) -> Option<Self> {
-        let origin = *numbers.iter().min_by(|a, b| order(a, b))?;
-        let unit = Unit::of(numbers);
+    /// The quartiles of `numbers`; `None` of nothing.
+    pub(super) fn of(numbers: &mut Ranked<'_>) -> Option<Self> {
+        let origin = numbers.smallest()?;
+        let unit = Unit::of(numbers.as_slice());
         let [first, third] = [1, 3].map(|quarters| fourfold_offset(numbers, origin, unit, quarters));
         Some(Self { origin, unit, first, third })
     }
 }
 
 /// Four times the distance of a quartile from `origin`, the smallest of the numbers, of which there is one or more.
-fn fourfold_offset(numbers: &mut [Decimal], origin: Decimal, unit: Unit, quarters: usize) -> Wide {
-    let position = quarters * (numbers.len() - 1);
-    let (_, &mut below, others) = numbers.select_nth_unstable_by(position / 4, order);
-    let offset = unit.distance(below, origin).checked_mul(4).expect(IN_RANGE);
+fn fourfold_offset(numbers: &mut Ranked<'_>, origin: Decimal, unit: Unit, quarters: usize) -> Wide {
+    let position = quarters * (numbers.as_slice().len() - 1);
+    let fourfold = |number| unit.distance(number, origin).checked_mul(4).expect(IN_RANGE);
     let rest = position as u64 % 4;
-    if rest > 0
-        && let Some(&above) = others.iter().min_by(|a, b| order(a, b))
-    {
-        let part = unit.distance(above, below).checked_mul(rest);
-        return part.and_then(|part| part.checked_add(offset)).expect(IN_RANGE);
+    if rest == 0 {
+        return fourfold(numbers.at(position / 4));
     }
-    offset
+    let [below, above] = numbers.pair_at(position / 4);
+    let part = unit.distance(above, below).checked_mul(rest);
+    part.and_then(|part| part.checked_add(fourfold(below))).expect(IN_RANGE)
 }
 
 /// Twice the median of the distances from `center`, in units, below 2^192; 0 of nothing. `distances` is overwritten.
@@ -116,8 +115,12 @@ mod tests {
                 interquartile: interquartile.map(number),
                 mad: number(mad),
             };
-            assert_eq!(Spread::of(&mut decimals(numbers), &mut Vec::new()), Some(expected), "{numbers}");
+            assert_eq!(
+                Spread::of(&mut Ranked::of(&mut decimals(numbers)), &mut Vec::new()),
+                Some(expected),
+                "{numbers}"
+            );
         }
-        assert_eq!(Spread::of(&mut [], &mut Vec::new()), None);
+        assert_eq!(Spread::of(&mut Ranked::of(&mut []), &mut Vec::new()), None);
     }
 }

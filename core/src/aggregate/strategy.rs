@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
+use super::ranked::Ranked;
 use super::{Millionths, Rule};
 use crate::value::Value;
 
@@ -40,7 +41,7 @@ pub(super) trait Combine: Sync {
 
 /// What may be used. All of it may be reordered.
 pub(super) struct Votes<'a> {
-    pub(super) numbers: &'a mut [Decimal],
+    pub(super) numbers: Ranked<'a>,
     /// The same numbers with their weights, where the strategy uses them.
     pub(super) weighted: &'a mut [(Decimal, Millionths)],
     /// What is not to be read as a number, where the strategy takes texts.

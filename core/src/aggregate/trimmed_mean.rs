@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::average::mean;
-use super::scaled::order;
+use super::ranked::Ranked;
 use super::strategy::{Combine, Votes};
 use super::{Millionths, Rule};
 use crate::value::Value;
@@ -23,17 +23,13 @@ impl Combine for TrimmedMean {
 
 /// The mean without the ⌊`share` · count⌋ lowest and as many highest numbers, as [`mean`] rounds it; `None` of nothing.
 ///
-/// Of a share of a half or more, the one or two middle numbers are left. Reorders `numbers`.
-fn trimmed_mean(numbers: &mut [Decimal], share: Millionths) -> Option<Decimal> {
-    let most = numbers.len().checked_sub(1)? / 2;
-    let product = numbers.len() as u128 * u128::from(share.get()) / u128::from(Millionths::ONE.get());
+/// Of a share of a half or more, the one or two middle numbers are left.
+fn trimmed_mean(mut numbers: Ranked<'_>, share: Millionths) -> Option<Decimal> {
+    let count = numbers.as_slice().len();
+    let most = count.checked_sub(1)? / 2;
+    let product = count as u128 * u128::from(share.get()) / u128::from(Millionths::ONE.get());
     let trimmed = usize::try_from(product).map_or(most, |trimmed| trimmed.min(most));
-    let kept = numbers.len() - 2 * trimmed;
-    if trimmed > 0 {
-        numbers.select_nth_unstable_by(trimmed, order);
-        numbers[trimmed..].select_nth_unstable_by(kept - 1, order);
-    }
-    mean(&numbers[trimmed..trimmed + kept])
+    mean(numbers.without_ends(trimmed))
 }
 
 #[cfg(test)]
@@ -55,8 +51,12 @@ mod tests {
             ("7.50", "0.4", "7.5"),
         ] {
             let share = Millionths::from_decimal(number(share)).expect("a factor");
-            assert_eq!(trimmed_mean(&mut decimals(numbers), share), Some(number(expected)), "{numbers} by {share}");
+            assert_eq!(
+                trimmed_mean(Ranked::of(&mut decimals(numbers)), share),
+                Some(number(expected)),
+                "{numbers} by {share}"
+            );
         }
-        assert_eq!(trimmed_mean(&mut [], Millionths::ZERO), None);
+        assert_eq!(trimmed_mean(Ranked::of(&mut []), Millionths::ZERO), None);
     }
 }
