@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::CommandFactory as _;
 use quorate_cli::api::{Body as _, ErrorBody, Outcome};
 use quorate_cli::args::{CoordinatorArgs, QuorateArgs, WorkerArgs};
+use quorate_cli::exit;
 use quorate_runtime::http::RequestBody;
 use quorate_runtime::wire::{PresenceMessage, decode_result, decode_task};
 use quorate_testing::{Schema, workspace};
@@ -188,6 +189,59 @@ fn the_tables_of_flags_are_those_of_the_programs() {
             assert!(told.iter().any(|flag| flag.0 == *name), "{name} of {heading} is not in docs/operations.md");
         }
     }
+}
+
+#[test]
+fn the_tables_of_the_operators_tool_are_those_of_its_subcommands() {
+    let operations = read(workspace("docs/operations.md"));
+    let of = |headings: &[&str]| headings.iter().flat_map(|heading| rows(&operations, heading)).collect::<Vec<_>>();
+    let client = "All subcommands that ask a coordinator";
+    let quorate = QuorateArgs::command();
+    let mut subcommands = 0;
+    for subcommand in quorate.get_subcommands() {
+        subcommands += 1;
+        let name = subcommand.get_name();
+        let own = format!("`quorate {name}`");
+        // What it has whole, and of which it has a part.
+        let (whole, part): (&[&str], &[&str]) = match name {
+            "ask" | "workers" => (&[client, "Watching", &own], &[]),
+            "load" | "demo" => (&[client, &own], &[]),
+            "dev" => (&[&own, "`coordinator`"], &["All programs that use NATS", "`worker`"]),
+            _ => (&[&own], &[]),
+        };
+        let (told, perhaps) = (of(whole), of(part));
+        let has = flags(subcommand);
+        for (flag, variable, said) in &told {
+            let found = has.iter().find(|has| has.0 == *flag);
+            let (_, real, default) = found.unwrap_or_else(|| panic!("{name} has no {flag}"));
+            assert_eq!(variable, real, "{flag} of {name}");
+            assert!(is_default(said, default), "{flag} of {name} has the default {default:?}, not {said:?}");
+        }
+        for (flag, ..) in &has {
+            let is_told = told.iter().chain(&perhaps).any(|told| told.0 == *flag);
+            assert!(is_told, "{flag} of {name} is not in docs/operations.md");
+        }
+    }
+    assert_eq!(subcommands, 7);
+}
+
+#[test]
+fn the_table_of_exit_codes_is_that_of_the_programs() {
+    let operations = read(workspace("docs/operations.md"));
+    let (_, section) = operations.split_once("\n## Exit codes\n").expect("there is such a section");
+    let section = section.split("\n## ").next().expect("a split has a first part");
+    let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
+    let cells = rows.map(|row| row.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>());
+    let (mut quorate, mut server) = (Vec::new(), Vec::new());
+    for row in cells {
+        let code: u8 = row[1].parse().expect("a code");
+        quorate.push((code, row[2].clone()));
+        server.extend(Some((code, row[3].clone())).filter(|(_, meaning)| !meaning.is_empty()));
+    }
+    let owned = |codes: exit::Codes| -> Vec<_> {
+        codes.list().iter().map(|(code, meaning)| (*code, (*meaning).to_owned())).collect()
+    };
+    assert_eq!((quorate, server), (owned(exit::QUORATE), owned(exit::SERVER)));
 }
 
 #[test]

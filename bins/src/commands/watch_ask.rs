@@ -95,9 +95,9 @@ impl View {
             }
             Self::Lines(lines) => print(&lines.answer(&now.second(), &received.body, change)),
             Self::Live(live) => {
-                let line = live.lines.answer(&now.clock(), &received.body, change);
                 live.answered += 1;
-                live.show(&line, value)
+                let text = live.lines.answer(&now.clock(), &received.body, change);
+                live.show(&text, value)
             }
         }
     }
@@ -108,9 +108,9 @@ impl View {
             Self::Json => print(&error_json(now, error)?),
             Self::Lines(lines) => print(&lines.error(&now.second(), error)),
             Self::Live(live) => {
-                let line = live.lines.error(&now.clock(), error);
                 live.unanswered += 1;
-                live.show(&line, None)
+                let text = live.lines.error(&now.clock(), error);
+                live.show(&text, None)
             }
         }
     }

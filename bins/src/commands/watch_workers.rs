@@ -35,7 +35,7 @@ pub(super) async fn workers(client: &Client, json: bool, args: &WatchArgs) -> an
                 failure = None;
                 break;
             }
-            Some(Ok(received)) => view.workers(received)?,
+            Some(Ok(received)) => view.workers(&received)?,
             Some(Err(error)) => {
                 view.error(&error)?;
                 let is_lasting = error.is_lasting();
@@ -111,7 +111,7 @@ impl View {
         }
     }
 
-    fn workers(&mut self, received: Received<Workers>) -> anyhow::Result<()> {
+    fn workers(&mut self, received: &Received<Workers>) -> anyhow::Result<()> {
         let now = Stamp::now();
         match self {
             Self::Json => print(&now.json("", &received.json)),

@@ -112,7 +112,7 @@ async fn target(plan: &Plan) -> anyhow::Result<Target> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let addresses: Vec<_> = lookup_host((bare, port))
         .await
-        .with_context(|| format!("cannot find the host {host}; check the address given with --url"))?
+        .map_err(|error| ClientError::Unreachable { url: plan.url.clone(), reason: plain_reason(&error) })?
         .collect();
     let ask = Ask { query: plan.query.clone(), ..Ask::default() };
     let body = serde_json::to_vec(&ask)?;

@@ -1,5 +1,6 @@
 //! A terminal that is drawn on anew again and again, in place, and left as it was.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 /// The second screen of the terminal, no cursor, and lines cut off at the edge instead of continued on the next.
@@ -46,7 +47,7 @@ impl<W: Write> Screen<W> {
         }
         if shown < lines {
             drawn.push_str(if shown == 0 { "" } else { NEXT_LINE });
-            drawn.push_str(&format!("... and {} more lines", lines - shown));
+            let _ = write!(drawn, "... and {} more lines", lines - shown);
         }
         drawn.push_str("\x1b[K");
         drawn.push_str(END);

@@ -10,6 +10,9 @@ const INTERRUPT: &str = "\u{3}";
 /// Ctrl-Z.
 const SUSPEND: &str = "\u{1a}";
 
+/// Names and values of variables.
+type Environment<'a> = &'a [(&'a str, &'a str)];
+
 /// A coordinator with three workers in one process, and its API.
 async fn dev() -> (Program, Api) {
     let flags = [&["dev", "--listen", "127.0.0.1:0", "--rate-limit", "0", "--json"], &QUICK[..]].concat();
@@ -152,7 +155,7 @@ async fn colours_are_for_terminals_unless_they_are_refused_or_forced() {
     let flags = ["ask", "BTC/USD", "--url", &api.url];
     let terminal = ("TERM", "xterm-256color");
     // The environment, whether there are colours on a terminal, and in a file.
-    let cases: [(&[(&str, &str)], bool, bool); 9] = [
+    let cases: [(Environment, bool, bool); 9] = [
         (&[terminal], true, false),
         (&[terminal, ("NO_COLOR", "1")], false, false),
         (&[terminal, ("NO_COLOR", "")], true, false),

@@ -32,7 +32,8 @@ async fn every_exit_code_is_what_it_is_said_to_be() {
     let strict = ["ask", "q", "--fail-on-dispute"];
     let ask = ["ask", "q"];
     // The command, whom it asks, the code, the word of the error.
-    let cases: [(&[&str], &Url, i32, Option<&str>); 19] = [
+    let unknown = Url::parse("http://no-such-host.invalid").expect("a URL");
+    let cases: [(&[&str], &Url, i32, Option<&str>); 21] = [
         (&ask, &good, 0, None),
         (&strict, &good, 0, None),
         (&ask, &disputed, 0, None),
@@ -48,6 +49,8 @@ async fn every_exit_code_is_what_it_is_said_to_be() {
         (&ask, &nowhere, 4, Some("unreachable")),
         (&["workers"], &nowhere, 4, Some("unreachable")),
         (&["load", "--requests", "2"], &nowhere, 4, Some("unreachable")),
+        (&ask, &unknown, 4, Some("unreachable")),
+        (&["load", "--requests", "2"], &unknown, 4, Some("unreachable")),
         (&["load", "--requests", "2"], &good, 0, None),
         (&["load", "--requests", "2"], &down, 1, Some("nothing_succeeded")),
         (&["ask", "q", "--quorum", "none"], &good, 2, Some("usage")),
