@@ -4,6 +4,7 @@
 mod answers;
 mod hostile;
 mod lifecycle;
+mod metrics;
 mod nats;
 mod support;
 mod trust;
