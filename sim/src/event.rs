@@ -105,10 +105,23 @@ pub enum Body {
     Presence(Presence),
     /// A call to all workers to say that they are there.
     Ping,
+    /// How a request ended, for those who follow all requests.
+    Outcome(Told),
     /// The broker's notice that nobody received the message with this reply subject.
     NoResponders,
     /// Bytes that say nothing; so many of them.
     Garbage(usize),
+}
+
+/// How a request ended, as it is on the bus.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Told {
+    /// The request's id.
+    pub request: RequestId,
+    /// What was asked.
+    pub query: Query,
+    /// The answer's value; `None` if there is no answer.
+    pub value: Option<Value>,
 }
 
 /// A task as it is on the bus.

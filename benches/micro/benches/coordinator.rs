@@ -69,6 +69,7 @@ impl Bench {
             };
             self.coordinator.handle_input(self.now, Input::Result(result));
         }
+        assert!(matches!(self.coordinator.poll_output(), Some(Output::Ended(_))), "it ends");
         let Some(Output::Answer { reply, .. }) = self.coordinator.poll_output() else { panic!("it is answered") };
         assert!(reply.is_ok_and(|outcome| outcome.verdict.is_ok()));
     }

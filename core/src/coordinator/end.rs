@@ -45,6 +45,7 @@ impl Coordinator {
             }
         }
         self.count(&outcome);
+        self.outputs.push_back(Output::Ended(Arc::clone(&outcome)));
         for ticket in tickets {
             self.outputs.push_back(Output::Answer { ticket, reply: Ok(Arc::clone(&outcome)) });
         }

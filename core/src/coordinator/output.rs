@@ -13,6 +13,9 @@ use crate::query::Query;
 pub enum Output {
     /// Publish a task to all workers.
     Publish(Task),
+    /// Tell those who follow all requests how one of them ended. Comes once per request that has an outcome, before the
+    /// answers to its callers; a cancelled request has none.
+    Ended(Arc<Outcome>),
     /// Answer a caller. Each ticket is answered exactly once, unless it is cancelled first.
     Answer {
         /// The caller.

@@ -221,3 +221,27 @@ fn task_ids_are_never_reused_though_slots_are() {
         assert!(seen.insert(task.id));
     }
 }
+
+#[test]
+fn those_who_follow_are_told_once_of_each_request_that_ends() {
+    let mut harness = Harness::new();
+    harness.live(&["a"]);
+    let first = harness.submit("r1", "BTC/USD");
+    let joined = harness.submit("r1", "BTC/USD");
+    let task = harness.task();
+    assert!(harness.ended().is_empty());
+    harness.says(&task, "a", "1");
+    let replayed = harness.submit("r1", "BTC/USD");
+    let [told] = harness.ended() else { panic!("one end, not {:?}", harness.ended()) };
+    for ticket in [first, joined, replayed] {
+        assert!(Arc::ptr_eq(told, &harness.outcome(ticket)), "{ticket:?}");
+    }
+
+    let given_up = harness.submit("r2", "BTC/USD");
+    harness.input(Input::Cancel(given_up));
+    assert_eq!(harness.ended().len(), 1, "a request that was given up has no outcome");
+
+    harness.submit("r3", "BTC/USD");
+    harness.at_ms(2 * TIMEOUT_MS);
+    assert!(harness.ended()[1].verdict.is_err(), "a failure is an outcome");
+}

@@ -27,6 +27,7 @@ pub(crate) struct Harness {
     tickets: u64,
     tasks: VecDeque<Task>,
     answers: BTreeMap<Ticket, (Timestamp, Reply)>,
+    ended: Vec<Arc<Outcome>>,
     drained: usize,
 }
 
@@ -53,6 +54,7 @@ impl Harness {
             tickets: 0,
             tasks: VecDeque::new(),
             answers: BTreeMap::new(),
+            ended: Vec::new(),
             drained: 0,
         }
     }
@@ -84,6 +86,7 @@ impl Harness {
         while let Some(output) = self.coordinator.poll_output() {
             match output {
                 Output::Publish(task) => self.tasks.push_back(task),
+                Output::Ended(outcome) => self.ended.push(outcome),
                 Output::Answer { ticket, reply } => {
                     let before = self.answers.insert(ticket, (self.now, reply));
                     assert!(before.is_none(), "{ticket:?} is answered a second time");
@@ -202,6 +205,11 @@ impl Harness {
 
     pub(crate) fn knows(&self, name: &str) -> bool {
         self.coordinator.workers().any(|(id, _)| id.as_str() == name)
+    }
+
+    /// What those were told who follow all requests.
+    pub(crate) fn ended(&self) -> &[Arc<Outcome>] {
+        &self.ended
     }
 
     pub(crate) fn drained(&self) -> usize {

@@ -90,7 +90,7 @@ impl Run {
     fn evidence(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let outcomes = || {
             self.outputs.iter().filter_map(|output| match output {
-                Output::Answer { reply: Ok(outcome), .. } => Some(outcome),
+                Output::Ended(outcome) => Some(outcome),
                 _ => None,
             })
         };
@@ -147,10 +147,8 @@ impl Run {
                         self.flying.push(task.clone());
                     }
                 }
-                Output::Answer { ticket, reply } => {
-                    if let Ok(outcome) = reply {
-                        self.flying.retain(|task| task.request != outcome.request);
-                    }
+                Output::Ended(outcome) => self.flying.retain(|task| task.request != outcome.request),
+                Output::Answer { ticket, .. } => {
                     assert!(self.waiting.remove(ticket), "{ticket:?} does not wait for an answer");
                 }
                 Output::Drained => {

@@ -264,6 +264,7 @@ impl CoordinatorModel {
         let tickets = std::mem::take(&mut request.tickets);
         let outcome = Arc::new(request.outcome(id.clone(), self.now, cause, verdict));
         *self.counter(&outcome) += 1;
+        self.expect(Output::Ended(Arc::clone(&outcome)));
         for ticket in tickets {
             self.expect(Output::Answer { ticket, reply: Ok(Arc::clone(&outcome)) });
         }

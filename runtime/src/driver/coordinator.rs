@@ -44,6 +44,7 @@ pub struct CoordinatorDriver<B: Bus, T = ()> {
     /// Announcements that wait until all results that came before them are taken; at most one between two passes.
     announced: Vec<Message>,
     malformed: u64,
+    outcomes_unpublished: u64,
     /// Counts the questions that found the queue of commands full.
     busy: Arc<AtomicU64>,
     drained: bool,
@@ -81,6 +82,7 @@ impl<B: Bus> CoordinatorDriver<B> {
             waiting: HashMap::new(),
             announced: Vec::new(),
             malformed: 0,
+            outcomes_unpublished: 0,
             busy: Arc::clone(&busy),
             drained: false,
         };
@@ -102,6 +104,7 @@ impl<B: Bus> CoordinatorDriver<B> {
             waiting: self.waiting,
             announced: self.announced,
             malformed: self.malformed,
+            outcomes_unpublished: self.outcomes_unpublished,
             busy: self.busy,
             drained: self.drained,
         }
@@ -275,6 +278,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
             refused_busy: self.busy.load(Ordering::Relaxed),
             counters: *self.machine.counters(),
             messages_malformed: self.malformed,
+            outcomes_unpublished: self.outcomes_unpublished,
             messages_dropped: self.replies.dropped() + self.results.dropped() + self.presence.dropped(),
         }
     }
@@ -286,6 +290,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         while let Some(output) = self.machine.poll_output(self.clock.now()) {
             match output {
                 Output::Publish(task) => self.publish(&task, &mut reply),
+                Output::Ended(outcome) => self.publish_outcome(&outcome),
                 Output::Answer { ticket, reply } => {
                     if let Some(waiting) = self.waiting.remove(&ticket) {
                         // A caller that went away meanwhile does not miss the answer.
@@ -294,6 +299,14 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
                 }
                 Output::Drained => self.drained = true,
             }
+        }
+    }
+
+    fn publish_outcome(&mut self, outcome: &Outcome) {
+        let subject = wire::outcome_subject(&outcome.query);
+        if let Err(error) = self.bus.publish(&subject, None, wire::encode_outcome(outcome)) {
+            self.outcomes_unpublished += 1;
+            debug!(%error, request = %outcome.request, "an outcome is not published");
         }
     }
 

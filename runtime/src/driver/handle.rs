@@ -67,6 +67,8 @@ pub struct Snapshot {
     pub counters: Counters,
     /// Messages that were not understood.
     pub messages_malformed: u64,
+    /// Outcomes that were not published to those who follow all outcomes, because the bus was down or its queue full.
+    pub outcomes_unpublished: u64,
     /// Messages that the bus dropped because they came faster than they were taken.
     pub messages_dropped: u64,
 }

@@ -28,6 +28,29 @@ impl<M: Machine> Tap<M> for () {
     fn settled(&mut self, _now: Timestamp, _machine: &M) {}
 }
 
+/// Two look, one after the other.
+impl<M: Machine, A: Tap<M>, B: Tap<M>> Tap<M> for (A, B) {
+    fn input(&mut self, now: Timestamp, input: &M::Input) {
+        self.0.input(now, input);
+        self.1.input(now, input);
+    }
+
+    fn woken(&mut self, now: Timestamp) {
+        self.0.woken(now);
+        self.1.woken(now);
+    }
+
+    fn output(&mut self, now: Timestamp, output: &M::Output) {
+        self.0.output(now, output);
+        self.1.output(now, output);
+    }
+
+    fn settled(&mut self, now: Timestamp, machine: &M) {
+        self.0.settled(now, machine);
+        self.1.settled(now, machine);
+    }
+}
+
 /// A machine that can only be used before the eyes of its tap.
 #[derive(Debug)]
 pub(super) struct Tapped<M, T> {

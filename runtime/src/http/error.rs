@@ -10,12 +10,9 @@ use quorate_core::coordinator::Refusal;
 use quorate_core::outcome::{Failure, Outcome};
 use serde::Serialize;
 
-use super::outcome::{Evidence, agreement};
 use crate::driver::AskError;
-use crate::wire::JsonNumber;
-
-/// Room for the answer of a few workers, so that writing it moves nothing.
-const TYPICAL_BODY_BYTES: usize = 1024;
+use crate::wire::encode;
+use crate::wire::failure::{self, Asked, ErrorBody};
 
 /// An error answer.
 #[derive(Debug)]
@@ -33,26 +30,18 @@ pub struct ApiError {
     close: bool,
 }
 
-#[derive(Serialize)]
-struct ErrorBody<'a> {
-    error: &'static str,
-    code: u16,
-    details: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    agreement: Option<JsonNumber>,
-    #[serde(flatten)]
-    evidence: Option<Evidence<'a>>,
-}
-
 impl ApiError {
     fn new(status: StatusCode, error: &'static str, details: impl Into<String>) -> Self {
         Self { status, error, details: details.into(), retry_after: None, evidence: None, close: false }
     }
 
     fn unavailable(error: &'static str, details: impl Into<String>) -> Self {
-        let mut unavailable = Self::new(StatusCode::SERVICE_UNAVAILABLE, error, details);
-        unavailable.retry_after = Some(Duration::from_secs(1));
-        unavailable
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, error, details).and_retry()
+    }
+
+    /// The same error, which asking again in a moment may help.
+    fn and_retry(self) -> Self {
+        Self { retry_after: Some(Duration::from_secs(1)), ..self }
     }
 
     pub(super) fn invalid(details: impl Into<String>) -> Self {
@@ -98,24 +87,11 @@ impl ApiError {
 
     /// The error that a request which was asked ended with.
     pub(super) fn failed(failure: Failure, outcome: Arc<Outcome>) -> Self {
-        let details = match failure {
-            Failure::InsufficientResponses { .. } => format!("{failure}: {}", outcome.reliability_note()),
-            Failure::DeadlineExceeded => format!("{failure}: ask again with a larger timeout_ms, or see GET /workers"),
-            Failure::NoWorkers => format!("{failure}: start a worker, or check that it reaches the same bus"),
-            Failure::Disputed { .. } => format!("{failure}: see worker_responses, or ask with on_dispute = answer"),
-            Failure::BusDown | Failure::Overloaded => format!("{failure}: ask again"),
-        };
-        let error = match failure {
-            Failure::InsufficientResponses { .. } => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "insufficient_responses", details)
-            }
-            Failure::Disputed { .. } => Self::new(StatusCode::CONFLICT, "disputed", details),
-            Failure::DeadlineExceeded => Self::new(StatusCode::GATEWAY_TIMEOUT, "deadline_exceeded", details),
-            Failure::NoWorkers => Self::unavailable("no_workers", details),
-            Failure::BusDown => Self::unavailable("bus_down", details),
-            Failure::Overloaded => Self::unavailable("overloaded", details),
-        };
-        Self { evidence: Some(outcome), ..error }
+        let (error, code) = failure::name_and_code(failure);
+        let status = StatusCode::from_u16(code).expect("the status of a failure is one of HTTP's");
+        let error = Self::new(status, error, failure::details(failure, &outcome));
+        let error = Self { evidence: Some(outcome), ..error };
+        if status == StatusCode::SERVICE_UNAVAILABLE { error.and_retry() } else { error }
     }
 }
 
@@ -149,8 +125,7 @@ impl IntoResponse for ApiError {
             error: self.error,
             code: self.status.as_u16(),
             details: &self.details,
-            agreement: self.evidence.as_deref().and_then(disputed_agreement),
-            evidence: self.evidence.as_deref().map(Evidence::of),
+            asked: self.evidence.as_deref().map(Asked::of),
         };
         let mut response = json(self.status, &body);
         if let Some(wait) = self.retry_after {
@@ -164,19 +139,9 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// How far the workers agreed, if that is why there is no answer.
-fn disputed_agreement(outcome: &Outcome) -> Option<JsonNumber> {
-    match outcome.verdict {
-        Err(Failure::Disputed { agreeing, used }) => Some(agreement(agreeing, used)),
-        _ => None,
-    }
-}
-
 /// A JSON answer.
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
-    let mut bytes = Vec::with_capacity(TYPICAL_BODY_BYTES);
-    serde_json::to_writer(&mut bytes, body).expect("answers are serializable");
-    (status, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], bytes).into_response()
+    (status, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], encode(body)).into_response()
 }
 
 pub(super) async fn not_found(uri: http::Uri) -> ApiError {

@@ -4,16 +4,13 @@
 
 mod client_address;
 mod error;
-mod fate;
 mod metrics;
-mod outcome;
 mod rate_limit;
 mod request;
 mod serve;
 mod status;
 
 pub use error::ApiError;
-pub use outcome::OutcomeBody;
 pub use rate_limit::{LimiterCounts, RateLimit, RateLimiter};
 pub use request::{MAX_BODY_BYTES, Question, RequestBody};
 pub use serve::{Peer, ServeLimits, serve};

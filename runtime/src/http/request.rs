@@ -24,9 +24,9 @@ use tracing::{Instrument as _, debug, field, info_span};
 
 use super::client_address::client_address;
 use super::error::{ApiError, json};
-use super::outcome::OutcomeBody;
 use super::{Api, Peer};
 use crate::policies::fields;
+use crate::wire::OutcomeBody;
 
 /// The longest body of a request, in bytes.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;

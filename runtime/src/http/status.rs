@@ -97,6 +97,7 @@ pub(super) async fn workers(State(api): State<Arc<Api>>) -> Result<Response, Api
     let snapshot = look(&api).await?;
     let mut counters: BTreeMap<_, _> = snapshot.counters.iter().collect();
     counters.insert("messages_malformed", snapshot.messages_malformed);
+    counters.insert("outcomes_unpublished", snapshot.outcomes_unpublished);
     counters.insert("messages_dropped", snapshot.messages_dropped);
     let workers = snapshot.workers.iter().map(body).collect();
     Ok(json(StatusCode::OK, &Register { workers, in_flight: snapshot.in_flight, counters }))

@@ -94,6 +94,11 @@ pub(super) fn requests(page: &mut Page, snapshot: &Snapshot) {
         "attempt",
         [("first", requests_accepted), ("second", redispatched)],
     );
+    page.counter(
+        "quorate_outcomes_unpublished_total",
+        "Outcomes that were not published to those who follow all outcomes.",
+        snapshot.outcomes_unpublished,
+    );
     page.counter("quorate_tasks_undelivered_total", "Tasks that reached nobody.", tasks_undelivered);
 }
 

@@ -1,12 +1,17 @@
-//! The wire: subjects, and the JSON bodies of tasks, results and presence. `docs/protocol.md` shows them.
+//! The wire: subjects, and the JSON bodies of tasks, results, presence and outcomes. `docs/protocol.md` shows them.
 //!
 //! Decoding takes whatever the network sends: it is bounded, ignores unknown fields and never panics.
 
+pub(crate) mod failure;
+mod fate;
+mod outcome;
 mod presence;
 mod result;
 mod task;
 mod value;
 
+pub(crate) use outcome::encode;
+pub use outcome::{OutcomeBody, encode_outcome, outcome_subject};
 pub use presence::PresenceMessage;
 pub(crate) use presence::state_name;
 pub use result::{MAX_ERROR_BYTES, decode_result, encode_result};
@@ -20,6 +25,8 @@ pub const TASKS: &str = "oracle.tasks";
 pub const RESULTS: &str = "oracle.results";
 /// Where workers announce themselves.
 pub const PRESENCE: &str = "oracle.workers";
+/// Where outcomes are published, with a token for the query.
+pub const OUTCOMES: &str = "oracle.outcomes";
 /// The name workers have as a NATS service.
 pub const SERVICE: &str = "quorate-worker";
 

@@ -140,7 +140,7 @@ impl Seen {
                 };
                 *counter += 1;
             }
-            Output::Drained => {}
+            Output::Ended(_) | Output::Drained => {}
         }
     }
 

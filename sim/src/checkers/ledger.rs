@@ -176,6 +176,8 @@ impl Ledger {
             (What::CoordinatorInput(now, input), Host::Coordinator(number)) => {
                 self.open(number).steps.push_back((now, Step::of(input)));
             }
+            // What those are told who follow all requests is `followed`'s affair.
+            (What::CoordinatorOutput(_, Output::Ended(_)), _) => {}
             (What::CoordinatorOutput(now, output), Host::Coordinator(number)) => {
                 self.open(number).outputs.push_back((now, output.clone()));
             }
@@ -297,7 +299,7 @@ impl Book {
         while let Some((now, output)) = self.outputs.pop_front() {
             match output {
                 Output::Publish(task) if task.attempt == 1 => self.asked(now, &task, tell)?,
-                Output::Publish(_) | Output::Drained => {}
+                Output::Publish(_) | Output::Ended(_) | Output::Drained => {}
                 Output::Answer { ticket, reply: Ok(outcome) } => self.answered(now, ticket, &outcome, tell)?,
                 Output::Answer { ticket, reply: Err(refusal) } => self.refused(now, ticket, &refusal, tell)?,
             }

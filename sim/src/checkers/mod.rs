@@ -90,6 +90,7 @@ checkers! {
     answered_once,
     bounds,
     counters,
+    followed,
     honest_range,
     http,
     panics,

@@ -120,7 +120,7 @@ impl Process {
                 Some((flight, outcome)) => self.ended(config, &flight, outcome),
                 None => Ok(()),
             },
-            Output::Drained => Ok(()),
+            Output::Ended(_) | Output::Drained => Ok(()),
         }
     }
 

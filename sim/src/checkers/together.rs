@@ -9,6 +9,7 @@ use quorate_core::coordinator::{
     self, Coordinator, Presence, PresenceState, Submit, Undelivered, UndeliveredCause, WorkerResult,
 };
 use quorate_core::id::{TaskId, Ticket};
+use quorate_core::outcome::Outcome;
 use quorate_core::policy::{OnDispute, Overrides};
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
@@ -39,6 +40,12 @@ struct Play {
     tickets: u64,
     jobs: VecDeque<JobId>,
     tasks: VecDeque<coordinator::Task>,
+}
+
+fn outcome_message(outcome: &Outcome) -> Message {
+    let value = outcome.verdict.as_ref().ok().map(|answer| answer.value.clone());
+    let told = event::Told { request: outcome.request.clone(), query: outcome.query.clone(), value };
+    Message { subject: "oracle.outcomes.q".into(), reply: None, body: Body::Outcome(told) }
 }
 
 impl Play {
@@ -225,7 +232,16 @@ impl Play {
         self.coordinator.handle_timeout(now);
         while let Some(output) = self.coordinator.poll_output() {
             self.tell(COORDINATOR, What::CoordinatorOutput(now, &output));
-            let coordinator::Output::Publish(task) = output else { continue };
+            let task = match output {
+                coordinator::Output::Publish(task) => task,
+                coordinator::Output::Ended(outcome) => {
+                    let message = outcome_message(&outcome);
+                    let sent = What::Unsent(&message, PublishError::Disconnected);
+                    self.tell(COORDINATOR, if self.bus_up { What::Sent(&message) } else { sent });
+                    continue;
+                }
+                coordinator::Output::Answer { .. } | coordinator::Output::Drained => continue,
+            };
             let message = task_message(&task);
             if self.bus_up && self.random.chance(950) {
                 self.tell(COORDINATOR, What::Sent(&message));

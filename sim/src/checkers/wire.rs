@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use quorate_core::coordinator::{self, Presence, PresenceState, Undelivered, UndeliveredCause, WorkerResult};
 use quorate_core::id::{TaskId, WorkerId};
+use quorate_core::outcome::Outcome;
 use quorate_core::value::Value;
 use quorate_core::worker::{self, WorkResult};
 use quorate_runtime::bus::PublishError;
@@ -23,6 +24,7 @@ use crate::scenario::FaultKind;
 const TASKS: &str = "oracle.tasks";
 const RESULTS: &str = "oracle.results";
 const PRESENCE: &str = "oracle.workers";
+const OUTCOMES: &str = "oracle.outcomes.";
 const PING: &str = "$SRV.PING";
 const INBOX: &str = "_INBOX.";
 const PING_TOKEN: &str = "ping";
@@ -42,6 +44,7 @@ enum Told {
 #[derive(Debug)]
 enum Said {
     Task(coordinator::Task),
+    Outcome(Arc<Outcome>),
     Answer(WorkResult),
     Announcement(PresenceState),
 }
@@ -253,6 +256,18 @@ impl Edge {
                 });
                 Ok(())
             }
+            // One that the bus does not take is counted and not sent again.
+            (Some(Said::Outcome(meant)), Body::Outcome(said)) => {
+                let value = meant.verdict.as_ref().ok().map(|answer| &answer.value);
+                let same = message.subject.starts_with(OUTCOMES)
+                    && meant.request == said.request
+                    && meant.query == said.query
+                    && value == said.value.as_ref();
+                if same && message.reply.is_none() {
+                    return Ok(());
+                }
+                Err(format!("{host} sent {message:?} for {meant:?}"))
+            }
             (None, Body::Ping) => {
                 self.call = false;
                 Ok(())
@@ -378,7 +393,7 @@ impl Wire {
         let skipped = self.worker(host).is_some_and(|worker| match said {
             Said::Answer(_) => worker.mischievous,
             Said::Announcement(_) => worker.unheard,
-            Said::Task(_) => false,
+            Said::Task(_) | Said::Outcome(_) => false,
         });
         if let Some(edge) = self.edges.get(host) {
             edge.must_be_said(host)?;
@@ -438,9 +453,14 @@ impl Checker for Wire {
                 if let Some(refused) = &edge.refused {
                     return Err(format!("{host} was not told of {refused:?}"));
                 }
-                if let coordinator::Output::Publish(task) = output {
-                    edge.said = Some(Said::Task(task.clone()));
-                }
+                edge.said = match output {
+                    coordinator::Output::Publish(task) => Some(Said::Task(task.clone())),
+                    // The other stage has no driver, and nobody who follows.
+                    coordinator::Output::Ended(outcome) if self.depth == Depth::Network => {
+                        Some(Said::Outcome(Arc::clone(outcome)))
+                    }
+                    _ => None,
+                };
             }
             What::WorkerOutput(..) | What::CoordinatorWoken(_) | What::WorkerWoken(_) => edge.must_be_said(host)?,
             What::CoordinatorSettled(..) => return edge.coordinator_settled(host, self.depth),

@@ -315,7 +315,7 @@ impl Recorder {
                     question.request = Some(words::clean(outcome.request.as_str()));
                 }
             }
-            coordinator::Output::Drained => {}
+            coordinator::Output::Ended(_) | coordinator::Output::Drained => {}
         }
     }
 
@@ -358,7 +358,10 @@ fn request<'a>(what: &'a What<'_>) -> Option<&'a str> {
         What::CoordinatorInput(_, coordinator::Input::Result(result)) => &result.request,
         What::CoordinatorInput(_, coordinator::Input::Submit(submit)) => submit.id.as_ref()?,
         What::CoordinatorOutput(_, coordinator::Output::Publish(task)) => &task.request,
-        What::CoordinatorOutput(_, coordinator::Output::Answer { reply: Ok(outcome), .. }) => &outcome.request,
+        What::CoordinatorOutput(
+            _,
+            coordinator::Output::Ended(outcome) | coordinator::Output::Answer { reply: Ok(outcome), .. },
+        ) => &outcome.request,
         What::WorkerInput(_, worker::Input::Task(task)) => &task.request,
         What::WorkerOutput(_, worker::Output::Answer(result)) => &result.request,
         _ => return None,

@@ -166,6 +166,7 @@ fn body(message: &Message) -> String {
             format!("result {} as {}: {}", result.request, result.worker, observed(&result.observed, result.age))
         }
         Body::Presence(presence) => self::presence(presence),
+        Body::Outcome(told) => format!("how {} ended", told.request),
         Body::Ping => "ping".to_owned(),
         Body::NoResponders => "nobody listens".to_owned(),
         Body::Garbage(bytes) => format!("garbage, {bytes} bytes"),
@@ -259,6 +260,7 @@ fn coordinator_output(output: &coordinator::Output) -> String {
             let again = if task.attempt > 1 { "again " } else { "" };
             format!("asks {again}{} as task {}, {}", task.request, task.id.0, left(task.ttl))
         }
+        Output::Ended(ended) => format!("{} has ended", ended.request),
         Output::Answer { ticket, reply: Ok(ended) } => format!("answers ticket {}: {}", ticket.0, outcome(ended)),
         Output::Answer { ticket, reply: Err(refusal) } => format!("refuses ticket {}: {refusal}", ticket.0),
         Output::Drained => "drained".to_owned(),

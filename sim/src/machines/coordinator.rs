@@ -150,6 +150,8 @@ impl Stage<'_> {
                         self.send_reply(node, exchange, Reply::Ended(reply));
                     }
                 }
+                // Nobody on this stage follows the requests of others.
+                Output::Ended(_) => {}
                 Output::Drained => drained = true,
             }
         }
@@ -235,7 +237,7 @@ impl Stage<'_> {
                 None => return,
             },
             Body::Presence(presence) => Input::Presence(presence.clone()),
-            Body::Task(_) | Body::Ping | Body::Garbage(_) | Body::Result(_) => return,
+            Body::Task(_) | Body::Outcome(_) | Body::Ping | Body::Garbage(_) | Body::Result(_) => return,
         };
         self.coordinator_input(node, input);
     }

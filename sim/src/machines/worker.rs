@@ -310,7 +310,7 @@ impl Stage<'_> {
                     let _ = self.publish(node, &Arc::new(message));
                 }
             }
-            Body::Result(_) | Body::Presence(_) | Body::NoResponders | Body::Garbage(_) => {}
+            Body::Result(_) | Body::Presence(_) | Body::Outcome(_) | Body::NoResponders | Body::Garbage(_) => {}
         }
     }
 

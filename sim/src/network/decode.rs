@@ -11,7 +11,7 @@ use quorate_core::value::Value;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::event::{Body, Message, Task, WorkerResult};
+use crate::event::{Body, Message, Task, Told, WorkerResult};
 
 /// The longest message that anybody looks at.
 const MAX_BYTES: usize = 64 * 1024;
@@ -40,6 +40,14 @@ struct ResultBody {
     response_time: u64,
     #[serde(default)]
     age_ms: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct OutcomeBody {
+    request_id: String,
+    query: String,
+    #[serde(default)]
+    final_value: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -77,6 +85,7 @@ fn body(subject: &str, payload: &[u8]) -> Option<Body> {
     match (tokens.next()?, tokens.next()?) {
         ("oracle", "tasks") => task(payload).map(Body::Task),
         ("oracle", "workers") => presence(payload).map(Body::Presence),
+        ("oracle", "outcomes") => told(payload).map(Body::Outcome),
         ("$SRV", "PING") => Some(Body::Ping),
         ("_INBOX", _) if tokens.next() == Some("ping") => ping(payload).map(Body::Presence),
         ("_INBOX", _) | ("oracle", "results") => result(payload).map(Body::Result),
@@ -92,6 +101,12 @@ fn task(payload: &[u8]) -> Option<Task> {
         ttl: Duration::from_millis(body.ttl_ms.unwrap_or(DEFAULT_TTL_MS)),
         attempt: body.attempt.unwrap_or(1),
     })
+}
+
+fn told(payload: &[u8]) -> Option<Told> {
+    let body: OutcomeBody = serde_json::from_slice(payload).ok()?;
+    let value = body.final_value.map(|json| value(Some(&json))).transpose().ok()?;
+    Some(Told { request: RequestId::new(&body.request_id).ok()?, query: Query::new(&body.query).ok()?, value })
 }
 
 fn result(payload: &[u8]) -> Option<WorkerResult> {

@@ -53,6 +53,11 @@ pub(super) fn payload(message: &Message) -> Bytes {
             "instance": &*presence.instance,
             "replicated": presence.replicated,
         })),
+        Body::Outcome(told) => serde_json::to_vec(&json!({
+            "request_id": told.request.as_str(),
+            "query": told.query.as_str(),
+            "final_value": told.value.as_ref().map(value),
+        })),
         Body::Ping | Body::NoResponders => Ok(Vec::new()),
         Body::Garbage(len) => return garbage(*len),
     };

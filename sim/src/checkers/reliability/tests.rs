@@ -91,9 +91,7 @@ fn values_are_cordoned_by_the_score_alone() {
     rig.coordinator(1, submit(1));
     rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), &result("w1", 1, None, 5)));
     rig.coordinator.handle_input(rig.now(), result("w1", 1, None, 5));
-    let Some(Output::Answer { reply: Ok(outcome), .. }) = rig.coordinator.poll_output() else {
-        panic!("the request has ended")
-    };
+    let Some(Output::Ended(outcome)) = rig.coordinator.poll_output() else { panic!("the request has ended") };
     let answer = Output::Answer { ticket: Ticket(1), reply: Ok(Arc::new(cordoned(&outcome))) };
     rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &answer));
     rig.expect_violation("is cordoned in");

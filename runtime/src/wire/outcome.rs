@@ -1,20 +1,67 @@
-//! An outcome as a client sees it.
+//! An outcome as its callers and those who follow all outcomes see it.
 
+use std::fmt::Write as _;
+
+use bytes::Bytes;
 use quorate_core::aggregate::Spread;
 use quorate_core::outcome::{Answer, Observation, Outcome, Status};
+use quorate_core::query::Query;
 use quorate_core::time::saturating_nanos;
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::Serialize;
 
+use super::failure::{Asked, ErrorBody, details, name_and_code};
 use super::fate::{self, WorkerFate};
-use crate::wire::{JsonNumber, JsonValue, ResultBody};
+use super::{JsonNumber, JsonValue, OUTCOMES, ResultBody};
+
+/// Room for the answer of a few workers, so that writing it moves nothing.
+const TYPICAL_BODY_BYTES: usize = 1024;
+
+/// The body of an outcome: that of its HTTP answer, with a value or with an error.
+pub fn encode_outcome(outcome: &Outcome) -> Bytes {
+    match &outcome.verdict {
+        Ok(answer) => encode(&OutcomeBody::of(outcome, answer)),
+        Err(failure) => {
+            let (error, code) = name_and_code(*failure);
+            let details = details(*failure, outcome);
+            encode(&ErrorBody { error, code, details: &details, asked: Some(Asked::of(outcome)) })
+        }
+    }
+}
+
+/// JSON of about the size of an outcome.
+pub(crate) fn encode(body: &impl Serialize) -> Bytes {
+    let mut bytes = Vec::with_capacity(TYPICAL_BODY_BYTES);
+    serde_json::to_writer(&mut bytes, body).expect("answers are serializable");
+    bytes.into()
+}
+
+/// Where the outcomes of a query are published: `oracle.outcomes.` and the query as one token of a subject. Bytes that a
+/// token cannot have, and `%`, are written as `%` and two hexadecimal digits, as in a URL.
+pub fn outcome_subject(query: &Query) -> String {
+    let mut subject = String::with_capacity(OUTCOMES.len() + 1 + query.as_str().len());
+    subject.push_str(OUTCOMES);
+    subject.push('.');
+    for byte in query.as_str().bytes() {
+        match byte {
+            b'.' | b'*' | b'>' | b'%' => {}
+            b'!'..=b'~' => {
+                subject.push(char::from(byte));
+                continue;
+            }
+            _ => {}
+        }
+        write!(subject, "%{byte:02X}").expect("a string takes every text");
+    }
+    subject
+}
 
 /// Decimals of an agreement.
 const AGREEMENT_DECIMALS: u32 = 6;
 
 /// What the workers said: part of every outcome, with an answer or without.
 #[derive(Debug, Serialize)]
-pub(super) struct Evidence<'a> {
+pub(crate) struct Evidence<'a> {
     request_id: &'a str,
     query: &'a str,
     strategy: &'static str,
@@ -67,7 +114,7 @@ impl From<Spread> for SpreadBody {
 }
 
 /// The share of the used values that agree, rounded half-even.
-pub(super) fn agreement(agreeing: u32, used: u32) -> JsonNumber {
+pub(crate) fn agreement(agreeing: u32, used: u32) -> JsonNumber {
     let share = Decimal::from(agreeing).checked_div(used.into()).unwrap_or_default();
     JsonNumber(share.round_dp_with_strategy(AGREEMENT_DECIMALS, RoundingStrategy::MidpointNearestEven).normalize())
 }
@@ -87,7 +134,7 @@ impl<'a> OutcomeBody<'a> {
 }
 
 impl<'a> Evidence<'a> {
-    pub(super) fn of(outcome: &'a Outcome) -> Self {
+    pub(crate) fn of(outcome: &'a Outcome) -> Self {
         let excluded = |observation: &'a Observation| {
             observation.excluded.map(|why| ExcludedBody { worker_id: observation.worker.as_str(), reason: why.name() })
         };
@@ -124,6 +171,20 @@ fn status_name(status: Status) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_query_becomes_one_token_of_a_subject_and_can_be_read_back() {
+        for (query, token) in [
+            ("BTC/USD", "BTC/USD"),
+            ("eth block", "eth%20block"),
+            ("a.b.*.>", "a%2Eb%2E%2A%2E%3E"),
+            ("100%", "100%25"),
+            ("größe", "gr%C3%B6%C3%9Fe"),
+        ] {
+            let subject = outcome_subject(&Query::new(query).expect("a query"));
+            assert_eq!(subject, format!("oracle.outcomes.{token}"));
+        }
+    }
 
     #[test]
     fn an_agreement_is_rounded_to_the_even_sixth_decimal() {

@@ -4,7 +4,7 @@ use quorate_core::id::WorkerId;
 use quorate_core::outcome::{Observation, Outcome};
 use serde::Serialize;
 
-use crate::wire::{JsonNumber, saturating_millis};
+use super::{JsonNumber, saturating_millis};
 
 /// One worker that was expected, or answered unexpected.
 #[derive(Debug, Serialize)]
