@@ -133,8 +133,8 @@ impl Family {
             if !bounds.is_sorted() || bounds.last() != Some(&f64::INFINITY) || bounds.len() != series.len() {
                 return Err(format!("the buckets of {count} do not ascend to infinity"));
             }
-            let values = series.iter().map(|bucket| bucket.value);
-            if !values.clone().is_sorted() || values.last() != Some(count.value) {
+            let values: Vec<_> = series.iter().map(|bucket| bucket.value).collect();
+            if !values.is_sorted() || values.last() != Some(&count.value) {
                 return Err(format!("the buckets of {count} do not add up to it"));
             }
             let sum = Sample { name: format!("{name}_sum"), ..count.clone() };

@@ -176,7 +176,7 @@ mod tests {
         for (cause, elapsed) in [
             (Cause::DeadlinePassed, Duration::from_millis(1)),
             (Cause::QuorumMet, Duration::from_micros(1_001)),
-            (Cause::Stalled, Duration::from_secs(60)),
+            (Cause::Stalled, Duration::from_mins(1)),
             (Cause::AllAnswered, Duration::from_secs(61)),
         ] {
             ended.record(&outcome(cause, elapsed));

@@ -258,7 +258,7 @@ async fn what_is_refused_is_shown_with_the_reason<B: Bus>(connect: impl Fn() -> 
     // Nobody is subscribed to tasks.
     assert_eq!(coordinator.ask(json!({"query": "q"})).await.0, 503);
     let mut puppets = Puppets::announce(connect(), &["p"], &coordinator).await;
-    let question = coordinator.post(json!({"query": "q", "timeout_ms": 60_000}));
+    let question = coordinator.post(&json!({"query": "q", "timeout_ms": 60_000}));
     let in_flight = tokio::spawn(question.send());
     let (reply, id) = puppets.task().await;
     assert_eq!(coordinator.ask(json!({"query": "r"})).await.1["error"], "overloaded");
@@ -318,7 +318,7 @@ async fn the_rate_limiter_shows_what_it_decided<B: Bus>(connect: impl Fn() -> B)
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_is_shown_while_it_lasts_and_counted_after() {
     let mut server = NatsServer::start();
-    let bus = NatsBus::connect(NatsConfig::new(&server.url())).expect("a good address");
+    let bus = NatsBus::connect(NatsConfig::new(server.url())).expect("a good address");
     let coordinator = start(bus, asked_once()).await;
     let is = async |sample: &str, value: f64| coordinator.metrics().await.value(sample) == Some(value);
     until("a connection", async || is("quorate_bus_connected", 1.0).await).await;

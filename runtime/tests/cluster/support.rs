@@ -179,11 +179,11 @@ impl TestCoordinator {
 
     /// Asks `body`, and gives the status and the JSON of the answer.
     pub(crate) async fn ask(&self, body: Json) -> (u16, Json) {
-        answer_of(self.post(body).send().await.expect("an answer")).await
+        answer_of(self.post(&body).send().await.expect("an answer")).await
     }
 
     /// Prepares to ask `body`.
-    pub(crate) fn post(&self, body: Json) -> reqwest::RequestBuilder {
+    pub(crate) fn post(&self, body: &Json) -> reqwest::RequestBuilder {
         let request = self.client.post(self.url("/request")).header("content-type", "application/json");
         request.body(body.to_string())
     }
