@@ -63,6 +63,14 @@ pub enum Cause {
     Undelivered,
 }
 
+impl Cause {
+    /// Whether the request ended before its deadline without waiting for those who were silent: they are late and not
+    /// missing.
+    pub fn is_early(self) -> bool {
+        matches!(self, Self::QuorumMet | Self::Stalled)
+    }
+}
+
 /// The answer of a request that succeeded.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Answer {

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config_file;
 pub mod driver;
 pub mod http;
+pub mod metrics;
 pub mod node;
 pub mod policies;
 pub mod source;

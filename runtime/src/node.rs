@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 
 use axum::serve::Listener;
 use quorate_core::Coordinator;
@@ -12,6 +13,7 @@ use crate::bus::{Bus, BusError};
 use crate::clock::Clock;
 use crate::driver::{CoordinatorDriver, Tap};
 use crate::http::{ApiSettings, ServeLimits, router, serve};
+use crate::metrics::Metrics;
 
 /// How a coordinator is set up.
 #[derive(Clone, Debug)]
@@ -56,8 +58,9 @@ pub async fn run_coordinator<B: Bus, L: Listener<Addr = SocketAddr>>(
 ) -> Result<(), NodeError> {
     let CoordinatorSettings { machine, api, limits, instance, seed } = settings;
     let (driver, coordinator) = CoordinatorDriver::new(bus, clock, machine, &instance, seed).await?;
-    let driver = driver.with_tap(tap);
-    let router = router(coordinator.clone(), clock, api);
+    let metrics = Arc::new(Metrics::new(&clock));
+    let driver = driver.with_tap((metrics.tap(), tap));
+    let router = router(coordinator.clone(), clock, api, metrics);
     let (drained, is_drained) = oneshot::channel::<()>();
     let serving = async {
         // The sender is dropped or used: both mean that there is nothing more to answer.

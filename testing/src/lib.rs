@@ -2,12 +2,14 @@
 #![warn(missing_docs)]
 
 pub mod bus_contract;
+mod exposition;
 pub mod fuzz;
 mod nats_server;
 mod schema;
 
 use std::path::{Path, PathBuf};
 
+pub use exposition::{Exposition, Family, Sample};
 pub use nats_server::NatsServer;
 pub use schema::Schema;
 

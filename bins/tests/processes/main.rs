@@ -3,6 +3,7 @@
 
 mod embedded;
 mod environment;
+mod monitoring;
 mod outages;
 mod python;
 mod refusals;

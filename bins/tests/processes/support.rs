@@ -197,6 +197,15 @@ impl Api {
         answer(request.body(body)).await
     }
 
+    /// What Prometheus scrapes.
+    pub(crate) async fn metrics(&self) -> String {
+        let response =
+            self.client.get(format!("{}/metrics", self.url)).timeout(PATIENCE).send().await.expect("an answer");
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+        response.text().await.expect("a body")
+    }
+
     pub(crate) async fn counter(&self, name: &str) -> u64 {
         self.get("/workers").await.1["counters"][name].as_u64().unwrap_or_else(|| panic!("no counter {name}"))
     }

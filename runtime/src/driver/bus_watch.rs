@@ -33,9 +33,9 @@ impl BusWatch {
         open
     }
 
-    /// Whether the bus was connected when [`BusWatch::changes`] last looked.
-    pub(super) fn is_connected(&self) -> bool {
-        self.seen.connected
+    /// The status when [`BusWatch::changes`] last looked.
+    pub(super) fn status(&self) -> BusStatus {
+        self.seen
     }
 
     /// What has changed since the last call.
@@ -76,6 +76,6 @@ mod tests {
         assert_eq!(watch.changes(), [BusChange::Down, BusChange::Up]);
         sender.send_replace(BusStatus { connected: false, connections: 2 });
         assert_eq!(watch.changes(), [BusChange::Down]);
-        assert!(!watch.is_connected());
+        assert!(!watch.status().connected);
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use quorate_core::Coordinator;
@@ -44,6 +45,8 @@ pub struct CoordinatorDriver<B: Bus, T = ()> {
     announced: Vec<Message>,
     malformed: u64,
     outcomes_unpublished: u64,
+    /// Counts the questions that found the queue of commands full.
+    busy: Arc<AtomicU64>,
     drained: bool,
 }
 
@@ -65,6 +68,7 @@ impl<B: Bus> CoordinatorDriver<B> {
         let results = bus.subscribe(wire::RESULTS, None).await?;
         let presence = bus.subscribe(wire::PRESENCE, None).await?;
         let (sender, commands) = mpsc::channel(config.max_in_flight.max(BATCH));
+        let busy = Arc::<AtomicU64>::default();
         let driver = Self {
             bus_watch: BusWatch::new(bus.status()),
             machine: Tapped::new(Coordinator::new(config, seed), ()),
@@ -79,9 +83,10 @@ impl<B: Bus> CoordinatorDriver<B> {
             announced: Vec::new(),
             malformed: 0,
             outcomes_unpublished: 0,
+            busy: Arc::clone(&busy),
             drained: false,
         };
-        Ok((driver, CoordinatorHandle::new(sender)))
+        Ok((driver, CoordinatorHandle::new(sender, busy)))
     }
 
     /// The same driver, with somebody who sees all that goes into its machine and comes out of it.
@@ -100,6 +105,7 @@ impl<B: Bus> CoordinatorDriver<B> {
             announced: self.announced,
             malformed: self.malformed,
             outcomes_unpublished: self.outcomes_unpublished,
+            busy: self.busy,
             drained: self.drained,
         }
     }
@@ -252,7 +258,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
             live_workers: self.machine.live_workers(),
             in_flight: self.machine.in_flight(),
             draining: self.machine.is_draining(),
-            bus_connected: self.bus_watch.is_connected(),
+            bus_connected: self.bus_watch.status().connected,
         }
     }
 
@@ -267,6 +273,9 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         Snapshot {
             workers: self.machine.workers().map(view).collect(),
             in_flight: self.machine.in_flight(),
+            draining: self.machine.is_draining(),
+            bus: self.bus_watch.status(),
+            refused_busy: self.busy.load(Ordering::Relaxed),
             counters: *self.machine.counters(),
             messages_malformed: self.malformed,
             outcomes_unpublished: self.outcomes_unpublished,

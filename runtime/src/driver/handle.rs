@@ -11,6 +11,8 @@ use quorate_core::policy::Overrides;
 use quorate_core::query::Query;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::bus::BusStatus;
+
 /// What callers tell the driver.
 #[derive(Debug)]
 pub(super) enum Command {
@@ -55,6 +57,12 @@ pub struct Snapshot {
     pub workers: Vec<WorkerView>,
     /// How many requests are in flight.
     pub in_flight: usize,
+    /// Whether further requests are refused because the coordinator is about to stop.
+    pub draining: bool,
+    /// The connection to the bus.
+    pub bus: BusStatus,
+    /// Questions that were refused because too many waited to be taken in; the machine has not seen them.
+    pub refused_busy: u64,
     /// What the machine has counted.
     pub counters: Counters,
     /// Messages that were not understood.
@@ -83,11 +91,13 @@ pub struct WorkerView {
 pub struct CoordinatorHandle {
     commands: mpsc::Sender<Command>,
     tickets: Arc<AtomicU64>,
+    /// Counts the questions that are refused because the queue of commands is full.
+    busy: Arc<AtomicU64>,
 }
 
 impl CoordinatorHandle {
-    pub(super) fn new(commands: mpsc::Sender<Command>) -> Self {
-        Self { commands, tickets: Arc::default() }
+    pub(super) fn new(commands: mpsc::Sender<Command>, busy: Arc<AtomicU64>) -> Self {
+        Self { commands, tickets: Arc::default(), busy }
     }
 
     /// Asks, and waits for the end of the request, at most until its deadline. Dropping the future takes the question
@@ -105,7 +115,10 @@ impl CoordinatorHandle {
         let (reply, answer) = oneshot::channel();
         let submit = Submit { ticket, id, query, overrides };
         self.commands.try_send(Command::Ask { submit, reply }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => AskError::Busy,
+            mpsc::error::TrySendError::Full(_) => {
+                self.busy.fetch_add(1, Ordering::Relaxed);
+                AskError::Busy
+            }
             mpsc::error::TrySendError::Closed(_) => AskError::Stopped,
         })?;
         let mut waiting = Waiting { commands: &self.commands, ticket: Some(ticket) };

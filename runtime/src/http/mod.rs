@@ -4,24 +4,27 @@
 
 mod client_address;
 mod error;
+mod metrics;
 mod rate_limit;
 mod request;
 mod serve;
 mod status;
 
 pub use error::ApiError;
-pub use rate_limit::{RateLimit, RateLimiter};
+pub use rate_limit::{LimiterCounts, RateLimit, RateLimiter};
 pub use request::{MAX_BODY_BYTES, Question, RequestBody};
 pub use serve::{Peer, ServeLimits, serve};
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use ipnet::IpNet;
 
 use crate::clock::Clock;
 use crate::driver::CoordinatorHandle;
+use crate::metrics::Metrics;
 
 /// How the API is set up.
 #[derive(Clone, Debug)]
@@ -40,17 +43,20 @@ struct Api {
     coordinator: CoordinatorHandle,
     settings: ApiSettings,
     limiter: Option<RateLimiter>,
+    metrics: Arc<Metrics>,
 }
 
 /// The routes, for [`serve`].
-pub fn router(coordinator: CoordinatorHandle, clock: Clock, settings: ApiSettings) -> Router {
+pub fn router(coordinator: CoordinatorHandle, clock: Clock, settings: ApiSettings, metrics: Arc<Metrics>) -> Router {
     let limiter = settings.rate_limit.map(|limit| RateLimiter::new(limit, clock));
     Router::new()
         .route("/request", post(request::ask))
         .route("/health", get(status::health))
         .route("/ready", get(status::ready))
         .route("/workers", get(status::workers))
+        .route("/metrics", get(metrics::metrics))
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
-        .with_state(Arc::new(Api { coordinator, settings, limiter }))
+        .layer(from_fn_with_state(Arc::clone(&metrics), metrics::count_response))
+        .with_state(Arc::new(Api { coordinator, settings, limiter, metrics }))
 }

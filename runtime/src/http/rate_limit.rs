@@ -65,7 +65,21 @@ impl governor::clock::Clock for LimiterClock {
 pub struct RateLimiter {
     limiter: governor::RateLimiter<Client, HashMapStateStore<Client>, LimiterClock, NoOpMiddleware<Nanos>>,
     clock: LimiterClock,
+    /// Every question, counted before it is decided on: says when to forget.
     asked: AtomicU64,
+    allowed: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// What a limiter has decided so far, and how much it holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LimiterCounts {
+    /// Questions within the allowance of their client.
+    pub allowed: u64,
+    /// Questions beyond it.
+    pub refused: u64,
+    /// The clients that are told apart now, some of which may have been idle for a while.
+    pub clients: usize,
 }
 
 impl RateLimiter {
@@ -74,7 +88,7 @@ impl RateLimiter {
         let quota = Quota::per_second(limit.per_second).allow_burst(limit.burst);
         let clock = LimiterClock(clock);
         let limiter = governor::RateLimiter::new(quota, HashMapStateStore::default(), clock.clone());
-        Self { limiter, clock, asked: AtomicU64::new(0) }
+        Self { limiter, clock, asked: AtomicU64::new(0), allowed: AtomicU64::new(0), refused: AtomicU64::new(0) }
     }
 
     /// Counts one question of a client against its allowance.
@@ -87,7 +101,19 @@ impl RateLimiter {
             self.limiter.retain_recent();
         }
         let client = if self.limiter.len() < MAX_CLIENTS { Client::from(address) } else { Client::Others };
-        self.limiter.check_key(&client).map_err(|not_until| not_until.wait_time_from(self.clock.now()))
+        let checked = self.limiter.check_key(&client);
+        let decided = if checked.is_ok() { &self.allowed } else { &self.refused };
+        decided.fetch_add(1, Ordering::Relaxed);
+        checked.map_err(|not_until| not_until.wait_time_from(self.clock.now()))
+    }
+
+    /// What was decided so far.
+    pub fn counts(&self) -> LimiterCounts {
+        LimiterCounts {
+            allowed: self.allowed.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+            clients: self.limiter.len(),
+        }
     }
 }
 
@@ -112,6 +138,7 @@ mod tests {
         assert!(limiter.check(modest).is_ok());
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!((0..20).filter(|_| limiter.check(greedy).is_ok()).count(), 10);
+        assert_eq!(limiter.counts(), LimiterCounts { allowed: 31, refused: 11, clients: 2 });
     }
 
     #[tokio::test(start_paused = true)]

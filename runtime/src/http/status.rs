@@ -133,6 +133,6 @@ async fn status(api: &Api) -> Result<Status, ApiError> {
     api.coordinator.status().await.ok_or_else(|| ApiError::from(AskError::Stopped))
 }
 
-async fn look(api: &Api) -> Result<Snapshot, ApiError> {
+pub(super) async fn look(api: &Api) -> Result<Snapshot, ApiError> {
     api.coordinator.look().await.ok_or_else(|| ApiError::from(AskError::Stopped))
 }

@@ -1,7 +1,7 @@
 //! What became of each worker's part in a request.
 
 use quorate_core::id::WorkerId;
-use quorate_core::outcome::{Cause, Observation, Outcome};
+use quorate_core::outcome::{Observation, Outcome};
 use serde::Serialize;
 
 use super::{JsonNumber, saturating_millis};
@@ -40,10 +40,7 @@ enum Fate {
 
 /// All workers of an outcome, in order.
 pub(super) fn workers(outcome: &Outcome) -> Vec<WorkerFate<'_>> {
-    let silent = match outcome.cause {
-        Cause::QuorumMet | Cause::Stalled => Fate::Late,
-        Cause::AllAnswered | Cause::DeadlinePassed | Cause::Undelivered => Fate::Missing,
-    };
+    let silent = if outcome.cause.is_early() { Fate::Late } else { Fate::Missing };
     let silent = outcome.missing.iter().map(|worker| silent_fate(worker, silent));
     let mut workers: Vec<_> = outcome.observations.iter().map(answered).chain(silent).collect();
     workers.sort_unstable_by_key(|worker| worker.worker_id);
@@ -75,7 +72,7 @@ mod tests {
 
     use quorate_core::aggregate::{Exclusion, Millionths, Strategy};
     use quorate_core::id::RequestId;
-    use quorate_core::outcome::Failure;
+    use quorate_core::outcome::{Cause, Failure};
     use quorate_core::query::Query;
     use quorate_core::value::Value;
     use serde_json::json;

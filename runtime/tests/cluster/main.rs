@@ -5,6 +5,7 @@ mod answers;
 mod followers;
 mod hostile;
 mod lifecycle;
+mod metrics;
 mod nats;
 mod support;
 mod trust;

@@ -15,6 +15,7 @@ use quorate_runtime::driver::{WorkerDriver, WorkerIdentity, WorkerSettings};
 use quorate_runtime::http::{ApiSettings, RateLimit, ServeLimits};
 use quorate_runtime::node::{CoordinatorSettings, run_coordinator};
 use quorate_runtime::source::{Reading, Source, SourceError};
+use quorate_testing::Exposition;
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -178,8 +179,13 @@ impl TestCoordinator {
 
     /// Asks `body`, and gives the status and the JSON of the answer.
     pub(crate) async fn ask(&self, body: Json) -> (u16, Json) {
+        answer_of(self.post(&body).send().await.expect("an answer")).await
+    }
+
+    /// Prepares to ask `body`.
+    pub(crate) fn post(&self, body: &Json) -> reqwest::RequestBuilder {
         let request = self.client.post(self.url("/request")).header("content-type", "application/json");
-        answer_of(request.body(body.to_string()).send().await.expect("an answer")).await
+        request.body(body.to_string())
     }
 
     /// Asks a query that must be answered.
@@ -191,6 +197,15 @@ impl TestCoordinator {
 
     pub(crate) async fn get(&self, path: &str) -> (u16, Json) {
         answer_of(self.client.get(self.url(path)).send().await.expect("an answer")).await
+    }
+
+    /// What `GET /metrics` shows.
+    pub(crate) async fn metrics(&self) -> Exposition {
+        let response = self.client.get(self.url("/metrics")).send().await.expect("an answer");
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+        let text = response.text().await.expect("a body");
+        Exposition::parse(&text).unwrap_or_else(|wrong| panic!("{wrong} in {text}"))
     }
 
     pub(crate) async fn counter(&self, name: &str) -> u64 {

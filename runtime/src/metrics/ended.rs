@@ -1,0 +1,207 @@
+//! How requests ended: how long each took, and what became of each worker's part in it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use prometheus::core::Collector as _;
+use prometheus::{Histogram, HistogramOpts};
+use quorate_core::Coordinator;
+use quorate_core::aggregate::Exclusion;
+use quorate_core::coordinator::{Input, Output};
+use quorate_core::outcome::Outcome;
+use quorate_core::time::Timestamp;
+
+use super::page::Page;
+use crate::driver::Tap;
+
+const DURATION: &str = "quorate_request_duration_seconds";
+const DURATION_HELP: &str = "From the submission of an accepted request to its end, by whether there was an answer.";
+
+/// Upper bounds in seconds. No request lasts longer than the longest timeout, which is 60 s by default.
+const BUCKETS: [f64; 15] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+/// What is recorded of ended requests. One task records, and nobody waits for anybody.
+#[derive(Debug)]
+pub(super) struct Ended {
+    answered: Histogram,
+    failed: Histogram,
+    parts: Parts,
+}
+
+/// How many workers' parts in a request had each fate.
+#[derive(Debug, Default)]
+struct Parts {
+    used: AtomicU64,
+    failed: AtomicU64,
+    not_a_number: AtomicU64,
+    outlier: AtomicU64,
+    stale: AtomicU64,
+    cordoned: AtomicU64,
+    late: AtomicU64,
+    missing: AtomicU64,
+}
+
+impl Default for Ended {
+    fn default() -> Self {
+        Self { answered: histogram("answered"), failed: histogram("failed"), parts: Parts::default() }
+    }
+}
+
+fn histogram(result: &str) -> Histogram {
+    let options = HistogramOpts::new(DURATION, DURATION_HELP).buckets(BUCKETS.to_vec());
+    Histogram::with_opts(options.const_label("result", result)).expect("good names, and buckets that ascend")
+}
+
+impl Ended {
+    fn record(&self, outcome: &Outcome) {
+        let durations = if outcome.verdict.is_ok() { &self.answered } else { &self.failed };
+        durations.observe(outcome.elapsed.as_secs_f64());
+        let parts = &self.parts;
+        for observation in &outcome.observations {
+            let part = match (&observation.observed, observation.excluded) {
+                (Err(_), _) => &parts.failed,
+                (Ok(_), None) => &parts.used,
+                (Ok(_), Some(Exclusion::NotANumber)) => &parts.not_a_number,
+                (Ok(_), Some(Exclusion::Outlier)) => &parts.outlier,
+                (Ok(_), Some(Exclusion::Stale)) => &parts.stale,
+                (Ok(_), Some(Exclusion::Cordoned)) => &parts.cordoned,
+            };
+            part.fetch_add(1, Ordering::Relaxed);
+        }
+        if !outcome.missing.is_empty() {
+            let silent = if outcome.cause.is_early() { &parts.late } else { &parts.missing };
+            silent.fetch_add(outcome.missing.len() as u64, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn show(&self, page: &mut Page) {
+        page.histogram([&self.answered, &self.failed].into_iter().flat_map(Histogram::collect));
+        let count = |part: &AtomicU64| part.load(Ordering::Relaxed);
+        let parts = &self.parts;
+        page.counters(
+            "quorate_observations_total",
+            "Results that were part of a request when it ended, by what became of each.",
+            "fate",
+            [
+                ("used", count(&parts.used)),
+                ("failed", count(&parts.failed)),
+                ("excluded_not_a_number", count(&parts.not_a_number)),
+                ("excluded_outlier", count(&parts.outlier)),
+                ("excluded_stale", count(&parts.stale)),
+                ("excluded_cordoned", count(&parts.cordoned)),
+            ],
+        );
+        page.counters(
+            "quorate_silent_workers_total",
+            "Expected workers that had not answered when a request ended: missing at its end, or late for its early end.",
+            "fate",
+            [("missing", count(&parts.missing)), ("late", count(&parts.late))],
+        );
+    }
+}
+
+/// Records the requests that a coordinator ends.
+#[derive(Debug)]
+pub struct EndedTap(Arc<Ended>);
+
+impl EndedTap {
+    pub(super) fn new(ended: Arc<Ended>) -> Self {
+        Self(ended)
+    }
+}
+
+impl Tap<Coordinator> for EndedTap {
+    fn input(&mut self, _now: Timestamp, _input: &Input) {}
+
+    fn woken(&mut self, _now: Timestamp) {}
+
+    fn output(&mut self, _now: Timestamp, output: &Output) {
+        if let Output::Ended(outcome) = output {
+            self.0.record(outcome);
+        }
+    }
+
+    fn settled(&mut self, _now: Timestamp, _machine: &Coordinator) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use quorate_core::aggregate::Strategy;
+    use quorate_core::id::{RequestId, WorkerId};
+    use quorate_core::outcome::{Cause, Failure, Observation};
+    use quorate_core::query::Query;
+    use quorate_core::value::Value;
+
+    use super::*;
+
+    fn outcome(cause: Cause, elapsed: Duration) -> Outcome {
+        let worker = |name: &str| WorkerId::new(name).expect("an id");
+        let observation = |excluded| Observation {
+            worker: worker("w"),
+            observed: Ok(Value::number("1").expect("a number")),
+            response_time: Duration::ZERO,
+            age: None,
+            weight: None,
+            excluded,
+        };
+        // Of the first kind one, of the second two, and so on.
+        let kinds = [
+            None,
+            Some(Exclusion::NotANumber),
+            Some(Exclusion::Outlier),
+            Some(Exclusion::Stale),
+            Some(Exclusion::Cordoned),
+        ];
+        let mut observations: Vec<_> =
+            kinds.iter().enumerate().flat_map(|(at, kind)| vec![observation(*kind); at + 1]).collect();
+        observations.extend(vec![Observation { observed: Err("boom".into()), ..observation(None) }; 6]);
+        Outcome {
+            request: RequestId::new("r").expect("an id"),
+            query: Query::new("q").expect("a query"),
+            strategy: Strategy::Average,
+            observations,
+            missing: vec![worker("x"); 7],
+            succeeded: 15,
+            elapsed,
+            cause,
+            verdict: Err(Failure::DeadlineExceeded),
+        }
+    }
+
+    #[test]
+    fn every_part_of_a_request_is_counted_by_its_fate_and_every_end_in_the_first_bucket_that_holds_it() {
+        let ended = Ended::default();
+        for (cause, elapsed) in [
+            (Cause::DeadlinePassed, Duration::from_millis(1)),
+            (Cause::QuorumMet, Duration::from_micros(1_001)),
+            (Cause::Stalled, Duration::from_mins(1)),
+            (Cause::AllAnswered, Duration::from_secs(61)),
+        ] {
+            ended.record(&outcome(cause, elapsed));
+        }
+        let mut page = Page::default();
+        ended.show(&mut page);
+        let text = page.text();
+        for (sample, value) in [
+            (r#"quorate_observations_total{fate="used"}"#, 4),
+            (r#"quorate_observations_total{fate="excluded_not_a_number"}"#, 8),
+            (r#"quorate_observations_total{fate="excluded_outlier"}"#, 12),
+            (r#"quorate_observations_total{fate="excluded_stale"}"#, 16),
+            (r#"quorate_observations_total{fate="excluded_cordoned"}"#, 20),
+            (r#"quorate_observations_total{fate="failed"}"#, 24),
+            (r#"quorate_silent_workers_total{fate="missing"}"#, 14),
+            (r#"quorate_silent_workers_total{fate="late"}"#, 14),
+            (r#"quorate_request_duration_seconds_bucket{result="failed",le="0.001"}"#, 1),
+            (r#"quorate_request_duration_seconds_bucket{result="failed",le="0.0025"}"#, 2),
+            (r#"quorate_request_duration_seconds_bucket{result="failed",le="30"}"#, 2),
+            (r#"quorate_request_duration_seconds_bucket{result="failed",le="60"}"#, 3),
+            (r#"quorate_request_duration_seconds_bucket{result="failed",le="+Inf"}"#, 4),
+            (r#"quorate_request_duration_seconds_count{result="failed"}"#, 4),
+            (r#"quorate_request_duration_seconds_count{result="answered"}"#, 0),
+        ] {
+            assert!(text.lines().any(|line| line == format!("{sample} {value}")), "{sample} {value}: {text}");
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! What the machine, the driver and the rate limiter have counted, as metrics. docs/operations.md has the table.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use quorate_core::coordinator::{Counters, WorkerState};
+
+use super::page::Page;
+use crate::driver::Snapshot;
+use crate::http::LimiterCounts;
+
+/// Requests, from submission to end.
+pub(super) fn requests(page: &mut Page, snapshot: &Snapshot) {
+    // Without `..`, so that a counter which is added to the machine is shown here or in `messages`, or does not compile.
+    let Counters {
+        requests_accepted,
+        requests_joined,
+        requests_replayed,
+        refused_conflict,
+        refused_policy,
+        refused_overloaded,
+        refused_draining,
+        refused_bus_down,
+        answered_complete,
+        answered_partial,
+        answered_low_reliability,
+        answered_disputed,
+        failed_insufficient_responses,
+        failed_disputed,
+        failed_deadline_exceeded,
+        failed_no_workers,
+        failed_bus_down,
+        failed_overloaded,
+        cancelled,
+        quorum_early,
+        redispatched,
+        tasks_undelivered,
+        redispatch_rescued: _,
+        results_accepted: _,
+        results_late: _,
+        results_duplicate: _,
+        results_equivocal: _,
+        results_unknown: _,
+        results_misdirected: _,
+        workers_not_admitted: _,
+    } = snapshot.counters;
+    page.counters(
+        "quorate_requests_submitted_total",
+        "Questions of callers, by what became of each when it came.",
+        "admission",
+        [
+            ("accepted", requests_accepted),
+            ("joined", requests_joined),
+            ("replayed", requests_replayed),
+            ("refused_bus_down", refused_bus_down),
+            ("refused_busy", snapshot.refused_busy),
+            ("refused_conflict", refused_conflict),
+            ("refused_draining", refused_draining),
+            ("refused_overloaded", refused_overloaded),
+            ("refused_policy", refused_policy),
+        ],
+    );
+    page.counters(
+        "quorate_requests_ended_total",
+        "Accepted requests that have ended, by how.",
+        "outcome",
+        [
+            ("complete", answered_complete),
+            ("partial", answered_partial),
+            ("low_reliability", answered_low_reliability),
+            ("disputed", answered_disputed),
+            ("failed_bus_down", failed_bus_down),
+            ("failed_deadline_exceeded", failed_deadline_exceeded),
+            ("failed_disputed", failed_disputed),
+            ("failed_insufficient_responses", failed_insufficient_responses),
+            ("failed_no_workers", failed_no_workers),
+            ("failed_overloaded", failed_overloaded),
+            ("cancelled", cancelled),
+        ],
+    );
+    page.gauge("quorate_requests_in_flight", "Accepted requests that have not ended.", snapshot.in_flight as f64);
+    page.gauge(
+        "quorate_draining",
+        "Whether the coordinator is about to stop and refuses further requests.",
+        flag(snapshot.draining),
+    );
+    page.counter(
+        "quorate_requests_quorum_early_total",
+        "Requests that a quorum ended before every worker had answered.",
+        quorum_early,
+    );
+    page.counters(
+        "quorate_dispatches_total",
+        "Tasks that were published to the workers, by whether for the first or the second time.",
+        "attempt",
+        [("first", requests_accepted), ("second", redispatched)],
+    );
+    page.counter(
+        "quorate_outcomes_unpublished_total",
+        "Outcomes that were not published to those who follow all outcomes.",
+        snapshot.outcomes_unpublished,
+    );
+    page.counter("quorate_tasks_undelivered_total", "Tasks that reached nobody.", tasks_undelivered);
+}
+
+/// Messages from workers.
+pub(super) fn messages(page: &mut Page, snapshot: &Snapshot) {
+    let counters = &snapshot.counters;
+    page.counters(
+        "quorate_results_total",
+        "Results of workers, by what became of each when it came.",
+        "fate",
+        [
+            ("accepted", counters.results_accepted),
+            ("late", counters.results_late),
+            ("duplicate", counters.results_duplicate),
+            ("equivocal", counters.results_equivocal),
+            ("misdirected", counters.results_misdirected),
+            ("unknown", counters.results_unknown),
+        ],
+    );
+    page.counter(
+        "quorate_results_rescued_total",
+        "Accepted results that came only after a second asking.",
+        counters.redispatch_rescued,
+    );
+    page.counter(
+        "quorate_messages_not_admitted_total",
+        "Results and announcements of workers that are not admitted, or beyond the number of workers kept.",
+        counters.workers_not_admitted,
+    );
+    page.counter(
+        "quorate_messages_malformed_total",
+        "Messages from the bus that were not understood.",
+        snapshot.messages_malformed,
+    );
+    page.counter(
+        "quorate_messages_dropped_total",
+        "Messages that the bus dropped because they came faster than they were taken.",
+        snapshot.messages_dropped,
+    );
+}
+
+/// The known workers.
+pub(super) fn workers(page: &mut Page, snapshot: &Snapshot) {
+    let count = |state| snapshot.workers.iter().filter(|view| view.worker.state == state).count() as f64;
+    page.gauges(
+        "quorate_workers",
+        "Known workers, by state.",
+        "state",
+        [
+            ("live", count(WorkerState::Live)),
+            ("draining", count(WorkerState::Draining)),
+            ("left", count(WorkerState::Left)),
+            ("expired", count(WorkerState::Expired)),
+        ],
+    );
+    let cordoned = snapshot.workers.iter().filter(|view| view.cordoned && view.worker.state == WorkerState::Live);
+    page.gauge(
+        "quorate_workers_cordoned",
+        "Live workers whose values are not used, for their score.",
+        cordoned.count() as f64,
+    );
+}
+
+/// The connection to the bus.
+pub(super) fn bus(page: &mut Page, snapshot: &Snapshot) {
+    page.gauge("quorate_bus_connected", "Whether the bus is connected.", flag(snapshot.bus.connected));
+    page.counter(
+        "quorate_bus_reconnects_total",
+        "Connections to the bus after the first one.",
+        snapshot.bus.connections.saturating_sub(1),
+    );
+}
+
+/// How the callers are held to their rate.
+pub(super) fn limiter(page: &mut Page, limiter: LimiterCounts) {
+    page.counters(
+        "quorate_rate_limiter_checks_total",
+        "Questions that the rate limiter decided on.",
+        "result",
+        [("allowed", limiter.allowed), ("refused", limiter.refused)],
+    );
+    page.gauge(
+        "quorate_rate_limiter_clients",
+        "Clients that the rate limiter tells apart now.",
+        limiter.clients as f64,
+    );
+}
+
+/// The process.
+pub(super) fn process(page: &mut Page, started: SystemTime) {
+    page.gauges("quorate_build_info", "The version that runs.", "version", [(env!("CARGO_PKG_VERSION"), 1.0)]);
+    let started = started.duration_since(UNIX_EPOCH).unwrap_or_default();
+    page.gauge("process_start_time_seconds", "When the process started, in seconds since 1970.", started.as_secs_f64());
+}
+
+fn flag(set: bool) -> f64 {
+    if set { 1.0 } else { 0.0 }
+}

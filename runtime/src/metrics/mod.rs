@@ -1,0 +1,62 @@
+//! What a coordinator shows of itself at `GET /metrics`.
+//!
+//! Most of it is counted by the machine and read from it when somebody looks. Only what the machine does not keep is
+//! recorded here, without a lock: how long requests took and what became of each worker's part, by a tap beside the
+//! driver, and the answers over HTTP. No label has a value that comes from outside.
+
+mod ended;
+mod families;
+mod page;
+mod responses;
+
+pub use ended::EndedTap;
+pub use page::CONTENT_TYPE;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::clock::Clock;
+use crate::driver::Snapshot;
+use crate::http::LimiterCounts;
+use ended::Ended;
+use page::Page;
+use responses::Responses;
+
+/// What is recorded for `GET /metrics` beside what the machine counts.
+#[derive(Debug)]
+pub struct Metrics {
+    started: SystemTime,
+    ended: Arc<Ended>,
+    responses: Responses,
+}
+
+impl Metrics {
+    /// Nothing has been recorded, and the process starts now.
+    pub fn new(clock: &Clock) -> Self {
+        Self { started: clock.wall(), ended: Arc::default(), responses: Responses::default() }
+    }
+
+    /// What records the ended requests of a coordinator.
+    pub fn tap(&self) -> EndedTap {
+        EndedTap::new(Arc::clone(&self.ended))
+    }
+
+    /// The answers over HTTP.
+    pub(crate) fn responses(&self) -> &Responses {
+        &self.responses
+    }
+
+    /// All metrics, in Prometheus' text format.
+    pub(crate) fn show(&self, snapshot: &Snapshot, limiter: LimiterCounts) -> String {
+        let mut page = Page::default();
+        families::requests(&mut page, snapshot);
+        self.ended.show(&mut page);
+        families::messages(&mut page, snapshot);
+        families::workers(&mut page, snapshot);
+        families::bus(&mut page, snapshot);
+        families::limiter(&mut page, limiter);
+        self.responses.show(&mut page);
+        families::process(&mut page, self.started);
+        page.text()
+    }
+}
