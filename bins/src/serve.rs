@@ -17,7 +17,7 @@ use quorate_runtime::node::{CoordinatorSettings, NodeError, run_coordinator};
 use quorate_runtime::policies::PolicyFile;
 use quorate_runtime::source::{AnySource, SimulatedConfig, SourceKind};
 use reqwest::Url;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -25,6 +25,10 @@ use tracing::info;
 use crate::args::{CoordinatorArgs, DevArgs, NatsArgs, SeedArgs, ServeArgs, SourceName, WorkerArgs};
 use crate::{demo, signals};
 
+/// What the system may keep of what a client has not taken yet, on each connection.
+const SEND_BUFFER_BYTES: u32 = 64 << 10;
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
 /// The workers of the embedded demo.
 const DEMO_WORKERS: u32 = 3;
 
@@ -33,7 +37,7 @@ const DEMO_WORKERS: u32 = 3;
 /// # Errors
 /// Settings that cannot be used, an address that cannot be listened on, a NATS address that cannot be used.
 pub async fn coordinator(args: CoordinatorArgs) -> anyhow::Result<()> {
-    let (listener, address) = listen(args.serve.listen).await?;
+    let (listener, address) = listen(args.serve.listen)?;
     let settings = coordinator_settings(&args.serve, address.port(), &args.seed)?;
     let bus = nats(args.nats, "quorate-coordinator")?;
     info!(%address, "the coordinator listens");
@@ -84,7 +88,7 @@ fn configured(
 /// # Errors
 /// Settings that cannot be used, or an address that cannot be listened on.
 pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
-    let (listener, address) = listen(args.serve.listen).await?;
+    let (listener, address) = listen(args.serve.listen)?;
     let settings = coordinator_settings(&args.serve, address.port(), &args.seed)?;
     let stop = CancellationToken::new();
     let simulated = args.simulated.config();
@@ -117,10 +121,10 @@ pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
 /// # Errors
 /// Those of the demo.
 pub async fn embedded_demo(json: bool) -> anyhow::Result<()> {
-    let (listener, address) = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+    let (listener, address) = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
     let settings = CoordinatorSettings {
         machine: quorate_core::coordinator::Config::default(),
-        api: ApiSettings { port: address.port(), rate_limit: None, trusted_proxies: Vec::new() },
+        api: ApiSettings::new(address.port()),
         limits: ServeLimits::default(),
         instance: instance()?,
         seed: random()?,
@@ -196,15 +200,20 @@ fn coordinator_settings(args: &ServeArgs, port: u16, seeds: &SeedArgs) -> anyhow
         NonZeroU32::new(args.rate_limit).map(|per_second| RateLimit { per_second, burst: args.rate_burst });
     Ok(CoordinatorSettings {
         machine,
-        api: ApiSettings { port, rate_limit, trusted_proxies: args.trusted_proxies.clone() },
+        api: ApiSettings {
+            port,
+            rate_limit,
+            trusted_proxies: args.trusted_proxies.clone(),
+            max_subscribers: args.max_subscribers as usize,
+        },
         limits: ServeLimits::default(),
         instance: instance()?,
         seed: seed(seeds)?,
     })
 }
 
-async fn listen(address: SocketAddr) -> anyhow::Result<(impl Listener<Addr = SocketAddr>, SocketAddr)> {
-    let listener = TcpListener::bind(address).await.map_err(|error| {
+fn listen(address: SocketAddr) -> anyhow::Result<(impl Listener<Addr = SocketAddr>, SocketAddr)> {
+    let listener = bind(address).map_err(|error| {
         let advice = match error.kind() {
             io::ErrorKind::AddrInUse => "stop what listens there, or choose another address with --listen",
             _ => "choose another address with --listen",
@@ -215,6 +224,18 @@ async fn listen(address: SocketAddr) -> anyhow::Result<(impl Listener<Addr = Soc
     // An answer is one small write: waiting to fill a packet would only delay it.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     Ok((listener, address))
+}
+
+/// Listens with a small send buffer. Else the system keeps megabytes for each reader of events that is slow, instead of
+/// letting it fall behind.
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // As a listener that is bound in one go does, so that a restart finds its address free.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn nats(args: NatsArgs, name: &str) -> anyhow::Result<NatsBus> {

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::bus::{Bus, BusError};
 use crate::clock::Clock;
 use crate::driver::{CoordinatorDriver, Tap};
-use crate::http::{ApiSettings, ServeLimits, router, serve};
+use crate::http::{ApiSettings, Events, ServeLimits, router, serve};
 use crate::metrics::Metrics;
 
 /// How a coordinator is set up.
@@ -57,10 +57,12 @@ pub async fn run_coordinator<B: Bus, L: Listener<Addr = SocketAddr>>(
     stop: impl Future<Output = ()>,
 ) -> Result<(), NodeError> {
     let CoordinatorSettings { machine, api, limits, instance, seed } = settings;
+    let events = Events::new(&instance, api.max_subscribers);
+    let events_tap = events.tap(machine.presence);
     let (driver, coordinator) = CoordinatorDriver::new(bus, clock, machine, &instance, seed).await?;
     let metrics = Arc::new(Metrics::new(&clock));
-    let driver = driver.with_tap((metrics.tap(), tap));
-    let router = router(coordinator.clone(), clock, api, metrics);
+    let driver = driver.with_tap((tap, (events_tap, metrics.tap())));
+    let router = router(coordinator.clone(), events, metrics, clock, api);
     let (drained, is_drained) = oneshot::channel::<()>();
     let serving = async {
         // The sender is dropped or used: both mean that there is nothing more to answer.

@@ -59,6 +59,10 @@ pub struct ServeArgs {
     )]
     pub trusted_proxies: Vec<IpNet>,
 
+    /// Clients that may read the events at once, which the dashboard does; further ones are refused with 503
+    #[arg(long, env = "QUORATE_MAX_SUBSCRIBERS", value_name = "N", default_value_t = 256)]
+    pub max_subscribers: u32,
+
     /// Requests that may wait for workers at once; further ones are refused with 503
     #[arg(long, env = "QUORATE_MAX_IN_FLIGHT", value_name = "N", default_value_t = 10_000, value_parser = positive)]
     pub max_in_flight: u32,

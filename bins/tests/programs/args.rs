@@ -16,7 +16,7 @@ type Flag = (&'static str, &'static str, &'static str);
 const NATS: [Flag; 3] =
     [("nats", "NATS_URL", "nats://localhost:4222"), ("nats-ca", "NATS_CA", ""), ("nats-creds", "NATS_CREDS", "")];
 
-const SERVE: [Flag; 24] = [
+const SERVE: [Flag; 25] = [
     ("allow-worker", "QUORATE_ALLOW_WORKER", ""),
     ("cordon-below", "QUORATE_CORDON_BELOW", ""),
     ("listen", "QUORATE_LISTEN", "0.0.0.0:8080"),
@@ -24,6 +24,7 @@ const SERVE: [Flag; 24] = [
     ("max-deviation", "QUORATE_MAX_DEVIATION", ""),
     ("max-in-flight", "QUORATE_MAX_IN_FLIGHT", "10000"),
     ("max-remembered", "QUORATE_MAX_REMEMBERED", "10000"),
+    ("max-subscribers", "QUORATE_MAX_SUBSCRIBERS", "256"),
     ("max-timeout-ms", "QUORATE_MAX_TIMEOUT_MS", "60000"),
     ("min-agreement", "QUORATE_MIN_AGREEMENT", ""),
     ("min-responses", "QUORATE_MIN_RESPONSES", "1"),

@@ -7,10 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use quorate_core::Coordinator;
-use quorate_core::coordinator::{
-    Config, Input, Output, Presence, Refusal, Task, Undelivered, UndeliveredCause, Worker,
-};
-use quorate_core::id::{TaskId, Ticket, WorkerId};
+use quorate_core::coordinator::{Config, Input, Output, Presence, Refusal, Task, Undelivered, UndeliveredCause};
+use quorate_core::id::{TaskId, Ticket};
 use quorate_core::outcome::Outcome;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
@@ -264,14 +262,12 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
 
     fn look(&self) -> Snapshot {
         let now = self.clock.now();
-        let view = |(id, worker): (&WorkerId, &Worker)| WorkerView {
-            id: id.clone(),
-            worker: worker.clone(),
-            cordoned: self.machine.is_cordoned(id),
-            last_heard: now.since(worker.last_heard),
-        };
         Snapshot {
-            workers: self.machine.workers().map(view).collect(),
+            workers: self
+                .machine
+                .workers()
+                .map(|(id, worker)| WorkerView::of(&self.machine, now, id, worker))
+                .collect(),
             in_flight: self.machine.in_flight(),
             draining: self.machine.is_draining(),
             bus: self.bus_watch.status(),

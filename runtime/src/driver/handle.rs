@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use quorate_core::Coordinator;
 use quorate_core::coordinator::{Counters, Refusal, Submit, Worker};
 use quorate_core::id::{RequestId, Ticket, WorkerId};
 use quorate_core::outcome::Outcome;
 use quorate_core::policy::Overrides;
 use quorate_core::query::Query;
+use quorate_core::time::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::bus::BusStatus;
@@ -84,6 +86,18 @@ pub struct WorkerView {
     pub cordoned: bool,
     /// How long ago it was last heard.
     pub last_heard: Duration,
+}
+
+impl WorkerView {
+    /// What `machine` knows of a worker.
+    pub(crate) fn of(machine: &Coordinator, now: Timestamp, id: &WorkerId, worker: &Worker) -> Self {
+        Self {
+            id: id.clone(),
+            worker: worker.clone(),
+            cordoned: machine.is_cordoned(id),
+            last_heard: now.since(worker.last_heard),
+        }
+    }
 }
 
 /// Asks one coordinator. Clones ask the same one.

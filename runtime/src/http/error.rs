@@ -81,6 +81,10 @@ impl ApiError {
         }
     }
 
+    pub(super) fn too_many_subscribers(max_subscribers: usize) -> Self {
+        Self::unavailable("overloaded", format!("{max_subscribers} clients read events already: ask again"))
+    }
+
     pub(super) fn not_ready(error: &'static str, details: &str) -> Self {
         Self::unavailable(error, details)
     }

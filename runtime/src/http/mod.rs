@@ -3,7 +3,9 @@
 //! Every error is JSON with a stable word for programs, the status code, and what to do about it for people.
 
 mod client_address;
+mod dashboard;
 mod error;
+mod events;
 mod metrics;
 mod rate_limit;
 mod request;
@@ -11,6 +13,7 @@ mod serve;
 mod status;
 
 pub use error::ApiError;
+pub use events::{Events, EventsTap};
 pub use rate_limit::{LimiterCounts, RateLimit, RateLimiter};
 pub use request::{MAX_BODY_BYTES, Question, RequestBody};
 pub use serve::{Peer, ServeLimits, serve};
@@ -35,6 +38,15 @@ pub struct ApiSettings {
     pub rate_limit: Option<RateLimit>,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// How many clients may read `GET /events` at a time.
+    pub max_subscribers: usize,
+}
+
+impl ApiSettings {
+    /// An API on `port` that limits no rate, believes no proxy, and has room for 256 readers of events.
+    pub fn new(port: u16) -> Self {
+        Self { port, rate_limit: None, trusted_proxies: Vec::new(), max_subscribers: 256 }
+    }
 }
 
 /// What the handlers share.
@@ -43,20 +55,30 @@ struct Api {
     coordinator: CoordinatorHandle,
     settings: ApiSettings,
     limiter: Option<RateLimiter>,
+    events: Events,
     metrics: Arc<Metrics>,
+    clock: Clock,
 }
 
-/// The routes, for [`serve`].
-pub fn router(coordinator: CoordinatorHandle, clock: Clock, settings: ApiSettings, metrics: Arc<Metrics>) -> Router {
+/// The routes, for [`serve`]. `events` and `metrics` are what the driver's taps tell of.
+pub fn router(
+    coordinator: CoordinatorHandle,
+    events: Events,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+    settings: ApiSettings,
+) -> Router {
     let limiter = settings.rate_limit.map(|limit| RateLimiter::new(limit, clock));
     Router::new()
         .route("/request", post(request::ask))
         .route("/health", get(status::health))
         .route("/ready", get(status::ready))
         .route("/workers", get(status::workers))
+        .route("/events", get(events::events))
         .route("/metrics", get(metrics::metrics))
+        .merge(dashboard::routes())
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(from_fn_with_state(Arc::clone(&metrics), metrics::count_response))
-        .with_state(Arc::new(Api { coordinator, settings, limiter, metrics }))
+        .with_state(Arc::new(Api { coordinator, settings, limiter, events, metrics, clock }))
 }

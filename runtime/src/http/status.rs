@@ -60,8 +60,9 @@ struct Register<'a> {
     counters: BTreeMap<&'static str, u64>,
 }
 
+/// One worker with its record.
 #[derive(Serialize)]
-struct WorkerBody<'a> {
+pub(super) struct WorkerBody<'a> {
     worker_id: &'a str,
     state: &'static str,
     announced: bool,
@@ -99,33 +100,35 @@ pub(super) async fn workers(State(api): State<Arc<Api>>) -> Result<Response, Api
     counters.insert("messages_malformed", snapshot.messages_malformed);
     counters.insert("outcomes_unpublished", snapshot.outcomes_unpublished);
     counters.insert("messages_dropped", snapshot.messages_dropped);
-    let workers = snapshot.workers.iter().map(body).collect();
+    let workers = snapshot.workers.iter().map(WorkerBody::of).collect();
     Ok(json(StatusCode::OK, &Register { workers, in_flight: snapshot.in_flight, counters }))
 }
 
-fn body(view: &WorkerView) -> WorkerBody<'_> {
-    let WorkerView { id, worker, cordoned, last_heard } = view;
-    let record = &worker.reliability;
-    WorkerBody {
-        worker_id: id.as_str(),
-        state: match worker.state {
-            WorkerState::Live => "live",
-            WorkerState::Draining => "draining",
-            WorkerState::Left => "left",
-            WorkerState::Expired => "expired",
-        },
-        announced: worker.announced,
-        replicated: worker.replicated,
-        score: JsonNumber(Decimal::new(i64::from(record.score.millionths()), 6)),
-        cordoned: *cordoned,
-        successes: record.successes,
-        failures: record.failures,
-        timeouts: record.timeouts,
-        late: record.late,
-        outliers: record.outliers,
-        equivocations: record.equivocations,
-        response_time: record.response_times().map(Quantiles::from),
-        last_heard_ms: u64::try_from(last_heard.as_millis()).unwrap_or(u64::MAX),
+impl<'a> WorkerBody<'a> {
+    pub(super) fn of(view: &'a WorkerView) -> Self {
+        let WorkerView { id, worker, cordoned, last_heard } = view;
+        let record = &worker.reliability;
+        Self {
+            worker_id: id.as_str(),
+            state: match worker.state {
+                WorkerState::Live => "live",
+                WorkerState::Draining => "draining",
+                WorkerState::Left => "left",
+                WorkerState::Expired => "expired",
+            },
+            announced: worker.announced,
+            replicated: worker.replicated,
+            score: JsonNumber(Decimal::new(i64::from(record.score.millionths()), 6)),
+            cordoned: *cordoned,
+            successes: record.successes,
+            failures: record.failures,
+            timeouts: record.timeouts,
+            late: record.late,
+            outliers: record.outliers,
+            equivocations: record.equivocations,
+            response_time: record.response_times().map(Quantiles::from),
+            last_heard_ms: u64::try_from(last_heard.as_millis()).unwrap_or(u64::MAX),
+        }
     }
 }
 

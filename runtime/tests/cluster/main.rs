@@ -2,6 +2,7 @@
 //! a real NATS server.
 
 mod answers;
+mod events;
 mod followers;
 mod hostile;
 mod lifecycle;

@@ -125,6 +125,7 @@ pub(crate) struct Setup {
     pub(crate) rate_limit: Option<(u32, u32)>,
     pub(crate) trusted_proxies: Vec<ipnet::IpNet>,
     pub(crate) limits: ServeLimits,
+    pub(crate) max_subscribers: usize,
 }
 
 impl Default for Setup {
@@ -134,6 +135,7 @@ impl Default for Setup {
             rate_limit: None,
             trusted_proxies: Vec::new(),
             limits: ServeLimits::default(),
+            max_subscribers: 256,
         }
     }
 }
@@ -151,7 +153,12 @@ impl TestCoordinator {
             setup.rate_limit.map(|(rate, burst)| RateLimit { per_second: nonzero(rate), burst: nonzero(burst) });
         let settings = CoordinatorSettings {
             machine: setup.machine,
-            api: ApiSettings { port: address.port(), rate_limit, trusted_proxies: setup.trusted_proxies },
+            api: ApiSettings {
+                port: address.port(),
+                rate_limit,
+                trusted_proxies: setup.trusted_proxies,
+                max_subscribers: setup.max_subscribers,
+            },
             limits: setup.limits,
             instance: unique("c"),
             seed: 1,

@@ -33,11 +33,7 @@ pub(super) async fn run(
     let lane = (u32::from(coordinator.number) << 8) | (incarnation.number & 0xff);
     let settings = CoordinatorSettings {
         machine: settings.config(),
-        api: ApiSettings {
-            port: HTTP_PORT,
-            rate_limit: settings.rate_limit.and_then(rate_limit),
-            trusted_proxies: Vec::new(),
-        },
+        api: ApiSettings { rate_limit: settings.rate_limit.and_then(rate_limit), ..ApiSettings::new(HTTP_PORT) },
         limits: ServeLimits::default(),
         instance: format!("c{}i{}", coordinator.number, incarnation.number),
         seed: Random::new(surroundings.seed, Stream::Coordinator, lane).number(),

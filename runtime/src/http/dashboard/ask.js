@@ -1,0 +1,72 @@
+// The form: asks the coordinator, and watches what the workers say meanwhile.
+
+import { Answer } from "./answer.js";
+import { byId, say } from "./dom.js";
+import { parse } from "./exact.js";
+
+const WHOLE_NUMBERS = ["timeout_ms", "quorum", "min_responses", "max_age_ms", "precision"];
+// Sent as they are written, so that no digit is lost.
+const TEXTS = ["strategy", "max_deviation", "tolerance", "min_agreement", "on_dispute", "trim_share"];
+
+/** Lets `form` ask. `liveWorkers` says who will be expected. */
+export function asking(form, stream, liveWorkers) {
+  const button = byId("submit");
+  let asked = null;
+  stream.addEventListener("observation", ({ detail }) => {
+    if (asked !== null && detail.body.request_id === asked.id) asked.answer.observed(detail.body);
+  });
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (asked !== null) {
+      asked.abort.abort();
+      return;
+    }
+    const body = question(new FormData(form));
+    asked = { id: body.id, answer: new Answer(body.query, liveWorkers()), abort: new AbortController() };
+    say(button, "Cancel");
+    try {
+      await stream.watch(body.id);
+      const outcome = await answerOf(body, asked.abort.signal);
+      const { answer } = asked;
+      // Nothing that is still on its way may change the rows of an answer that is there.
+      asked.id = null;
+      answer.ended(outcome);
+    } finally {
+      asked = null;
+      say(button, "Ask");
+    }
+  });
+}
+
+/** What the form asks, under an id of its own. */
+function question(form) {
+  const body = { id: drawnId(), query: String(form.get("query")) };
+  for (const name of TEXTS) {
+    const text = String(form.get(name)).trim();
+    if (text !== "") body[name] = text;
+  }
+  for (const name of WHOLE_NUMBERS) {
+    const text = String(form.get(name)).trim();
+    if (text !== "") body[name] = Number(text);
+  }
+  return body;
+}
+
+/** 128 random bits. `crypto.randomUUID` is not there on pages that come over plain HTTP. */
+function drawnId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The outcome or the error that the coordinator answers, or an error of the same form if it does not. */
+async function answerOf(body, signal) {
+  try {
+    const headers = { "content-type": "application/json" };
+    const response = await fetch("request", { method: "POST", headers, body: JSON.stringify(body), signal });
+    return parse(await response.text());
+  } catch (error) {
+    if (signal.aborted) return { error: "cancelled", details: "You took the question back." };
+    const why = error instanceof SyntaxError ? "It did not answer in JSON." : "It cannot be reached.";
+    return { error: "unreachable", details: `The coordinator gave no answer. ${why}` };
+  }
+}

@@ -1,0 +1,36 @@
+// Makes elements. Texts are only ever set as text, so that nothing a worker sends becomes markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** An element of the page. */
+export function element(name, attributes = {}, ...children) {
+  return filled(document.createElement(name), attributes, children);
+}
+
+/** An element of a drawing. */
+export function drawn(name, attributes = {}, ...children) {
+  return filled(document.createElementNS(SVG, name), attributes, children);
+}
+
+function filled(made, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== null && value !== undefined && value !== false) made.setAttribute(name, String(value));
+  }
+  made.append(...children.filter((child) => child !== null).map((child) => (child instanceof Node ? child : String(child))));
+  return made;
+}
+
+/** The element with an id. */
+export function byId(id) {
+  return document.getElementById(id);
+}
+
+/** A cell of a table whose rows become cards on narrow screens; its label is shown there. */
+export function cell(label, content, attributes = {}) {
+  return element("td", { role: "cell", "data-label": label, ...attributes }, content);
+}
+
+/** Sets a text only if it changes, so that screen readers are not told the same again. */
+export function say(target, text) {
+  if (target.textContent !== text) target.textContent = text;
+}

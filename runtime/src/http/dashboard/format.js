@@ -1,0 +1,32 @@
+// How times and scores are written.
+
+/** A time in nanoseconds. */
+export function nanoseconds(value) {
+  const ms = Number(value) / 1e6;
+  if (ms < 1) return `${Math.round(ms * 1000)} µs`;
+  return milliseconds(ms);
+}
+
+/** A time in milliseconds, to three digits. */
+export function milliseconds(ms) {
+  if (ms < 1000) return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+  const seconds = ms / 1000;
+  if (seconds < 120) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+  const minutes = seconds / 60;
+  return minutes < 120 ? `${Math.round(minutes)} min` : `${Math.round(minutes / 60)} h`;
+}
+
+/** How long ago something was. */
+export function ago(ms) {
+  return ms < 2000 ? "now" : `${milliseconds(Math.floor(ms / 1000) * 1000)} ago`;
+}
+
+/** The time of day. */
+export function clock(date) {
+  return date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+}
+
+/** A count and its noun. */
+export function counted(count, noun) {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}

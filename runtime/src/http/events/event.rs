@@ -1,0 +1,172 @@
+//! One thing that happened, and how it is written.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use quorate_core::coordinator::WorkerResult;
+use quorate_core::outcome::{Observation, Outcome};
+use quorate_core::value::Value;
+use serde::Serialize;
+
+use crate::driver::WorkerView;
+use crate::http::status::WorkerBody;
+use crate::wire::{self, ResultBody};
+
+/// One thing that happened.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A request ended.
+    Outcome(Arc<Outcome>),
+    /// A worker is new, or its state is.
+    Worker(Box<WorkerView>),
+}
+
+/// An event in its place, and its text once somebody needed it.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) number: u64,
+    event: Event,
+    text: OnceLock<Bytes>,
+}
+
+impl Event {
+    /// About how many bytes it keeps.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Self::Outcome(outcome) => {
+                let missing = outcome.missing.len() * size_of::<Arc<str>>();
+                size_of::<Outcome>() + missing + outcome.observations.iter().map(observation_weight).sum::<usize>()
+            }
+            Self::Worker(_) => size_of::<WorkerView>(),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Outcome(_) => "outcome",
+            Self::Worker(_) => "worker",
+        }
+    }
+
+    fn data(&self) -> Bytes {
+        match self {
+            Self::Outcome(outcome) => wire::encode_outcome(outcome),
+            Self::Worker(view) => json(&WorkerBody::of(view)),
+        }
+    }
+}
+
+impl Entry {
+    pub(super) fn new(number: u64, event: Event) -> Self {
+        Self { number, event, text: OnceLock::new() }
+    }
+
+    pub(super) fn weight(&self) -> usize {
+        self.event.weight()
+    }
+
+    /// The event as it goes over the wire, the same bytes for everybody.
+    pub(super) fn text(&self, process: &str) -> Bytes {
+        let text = || written(Some((process, self.number)), self.event.name(), &self.event.data());
+        self.text.get_or_init(text).clone()
+    }
+}
+
+fn observation_weight(observation: &Observation) -> usize {
+    size_of::<Observation>() + observed_weight(&observation.observed)
+}
+
+/// How long the text in what a worker said is.
+pub(super) fn observed_weight(observed: &Result<Value, Arc<str>>) -> usize {
+    match observed {
+        Ok(Value::Number(_)) => 0,
+        Ok(Value::Text(text)) | Err(text) => text.len(),
+    }
+}
+
+/// Tells a subscriber that it was too slow, or came too late, for `count` events; `None` if nobody can know how many. It
+/// stands in the place of the last of them.
+pub(super) fn missed(process: &str, count: Option<u64>, last: u64) -> Bytes {
+    #[derive(Serialize)]
+    struct Missed {
+        count: Option<u64>,
+    }
+    written(Some((process, last)), "missed", &json(&Missed { count }))
+}
+
+/// What a worker said to a request that is watched. It has no id, as it is not told again.
+pub(super) fn observation(result: &WorkerResult) -> Bytes {
+    let WorkerResult { worker, request, observed, response_time, age, task: _ } = result;
+    written(None, "observation", &json(&ResultBody::new(worker, request, observed, *response_time, *age)))
+}
+
+/// An event in the format of server-sent events. JSON as it is written here has no line breaks.
+fn written(id: Option<(&str, u64)>, name: &str, data: &[u8]) -> Bytes {
+    let id = id.map_or_else(String::new, |(process, number)| format!("id: {process}-{number}\n"));
+    let parts = [id.as_bytes(), b"event: ", name.as_bytes(), b"\ndata: ", data, b"\n\n"];
+    parts.concat().into()
+}
+
+fn json(body: &impl Serialize) -> Bytes {
+    serde_json::to_vec(body).expect("texts and numbers are serializable").into()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::time::Duration;
+
+    use quorate_core::aggregate::Strategy;
+    use quorate_core::id::{RequestId, WorkerId};
+    use quorate_core::outcome::{Cause, Failure};
+    use quorate_core::query::Query;
+
+    use super::*;
+
+    /// A request that nobody answered.
+    pub(in crate::http::events) fn outcome(query: &str) -> Event {
+        Event::Outcome(Arc::new(Outcome {
+            request: RequestId::new("r").expect("an id"),
+            query: Query::new(query).expect("a query"),
+            strategy: Strategy::Median,
+            observations: Vec::new(),
+            missing: Vec::new(),
+            succeeded: 0,
+            elapsed: Duration::ZERO,
+            cause: Cause::DeadlinePassed,
+            verdict: Err(Failure::DeadlineExceeded),
+        }))
+    }
+
+    /// A request that one worker answered with a long text.
+    pub(in crate::http::events) fn outcome_with_text(bytes: usize) -> Event {
+        let Event::Outcome(mut outcome) = outcome("q") else { unreachable!("it is an outcome") };
+        Arc::make_mut(&mut outcome).observations.push(Observation {
+            worker: WorkerId::new("a").expect("an id"),
+            observed: Err("x".repeat(bytes).into()),
+            response_time: Duration::ZERO,
+            age: None,
+            weight: None,
+            excluded: None,
+        });
+        Event::Outcome(outcome)
+    }
+
+    #[test]
+    fn an_event_is_written_once_with_its_id_and_without_line_breaks() {
+        let Event::Outcome(mut lines) = outcome_with_text(0) else { unreachable!("it is an outcome") };
+        Arc::make_mut(&mut lines).observations[0].observed = Err("one\r\ntwo\nid: forged\n\n".into());
+        let entry = Entry::new(7, Event::Outcome(lines));
+        let text = entry.text("c1");
+        assert_eq!(text.as_ptr(), entry.text("c1").as_ptr(), "the second reader gets the same bytes");
+        let text = std::str::from_utf8(&text).expect("a text");
+        assert!(text.starts_with("id: c1-7\nevent: outcome\ndata: {"), "{text}");
+        assert_eq!((text.matches('\n').count(), text.matches('\r').count()), (4, 0), "{text}");
+        assert!(text.ends_with("}\n\n") && text.contains(r"one\r\ntwo\nid: forged"), "{text}");
+    }
+
+    #[test]
+    fn what_is_missed_stands_in_the_place_of_the_last_of_it() {
+        assert_eq!(missed("c1", Some(12), 40), "id: c1-40\nevent: missed\ndata: {\"count\":12}\n\n");
+        assert_eq!(missed("c1", None, 0), "id: c1-0\nevent: missed\ndata: {\"count\":null}\n\n");
+    }
+}

@@ -1,0 +1,109 @@
+//! The last events, numbered without gaps.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::event::{Entry, Event};
+
+/// The most events that are kept.
+pub(super) const CAPACITY: usize = 1024;
+/// About the most bytes that are kept, not counting what is encoded. A thousand events of a few workers are a tenth of
+/// it; outcomes with many long texts are what it is for.
+const MAX_WEIGHT: usize = 16 << 20;
+
+/// The last events.
+#[derive(Debug)]
+pub(super) struct Ring {
+    entries: VecDeque<Arc<Entry>>,
+    /// What the next event will be called; the first one is 1.
+    next: u64,
+    weight: usize,
+}
+
+impl Default for Ring {
+    fn default() -> Self {
+        Self { entries: VecDeque::new(), next: 1, weight: 0 }
+    }
+}
+
+/// What is at some number.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// The event.
+    Here(Arc<Entry>),
+    /// Nothing any more.
+    Overwritten,
+    /// Nothing yet.
+    Ahead,
+}
+
+impl Ring {
+    /// Adds an event; the oldest ones make room.
+    pub(super) fn push(&mut self, event: Event) {
+        self.weight += event.weight();
+        self.entries.push_back(Arc::new(Entry::new(self.next, event)));
+        self.next += 1;
+        while self.entries.len() > CAPACITY || (self.weight > MAX_WEIGHT && self.entries.len() > 1) {
+            let oldest = self.entries.pop_front().expect("there are more than the bound");
+            self.weight -= oldest.weight();
+        }
+    }
+
+    /// The number of the oldest event there is, or else of the next one.
+    pub(super) fn oldest(&self) -> u64 {
+        self.next - self.entries.len() as u64
+    }
+
+    /// The number of the next event.
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
+    pub(super) fn at(&self, number: u64) -> Place {
+        let Some(index) = number.checked_sub(self.oldest()) else { return Place::Overwritten };
+        let entry = usize::try_from(index).ok().and_then(|index| self.entries.get(index));
+        entry.map_or(Place::Ahead, |entry| Place::Here(Arc::clone(entry)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::event::tests::{outcome, outcome_with_text};
+    use super::*;
+
+    fn numbers(ring: &Ring) -> Vec<u64> {
+        ring.entries.iter().map(|entry| entry.number).collect()
+    }
+
+    #[test]
+    fn events_are_numbered_from_one_and_the_oldest_are_overwritten() {
+        let mut ring = Ring::default();
+        assert!((ring.oldest(), ring.next()) == (1, 1) && matches!(ring.at(1), Place::Ahead));
+        for _ in 0..CAPACITY {
+            ring.push(outcome("q"));
+        }
+        assert_eq!((ring.oldest(), ring.next()), (1, 1025));
+        ring.push(outcome("q"));
+        assert_eq!((ring.oldest(), ring.next(), ring.entries.len()), (2, 1026, CAPACITY));
+        assert!(matches!(ring.at(0), Place::Overwritten) && matches!(ring.at(1), Place::Overwritten));
+        assert!(matches!(ring.at(2), Place::Here(entry) if entry.number == 2));
+        assert!(matches!(ring.at(1025), Place::Here(entry) if entry.number == 1025));
+        assert!(matches!(ring.at(1026), Place::Ahead) && matches!(ring.at(u64::MAX), Place::Ahead));
+    }
+
+    #[test]
+    fn long_texts_fill_the_ring_sooner() {
+        let mut ring = Ring::default();
+        for _ in 0..40 {
+            ring.push(outcome_with_text(1 << 20));
+        }
+        assert_eq!(numbers(&ring), (26..=40).collect::<Vec<_>>(), "fifteen texts of a megabyte fit into 16");
+        assert!(ring.weight <= MAX_WEIGHT);
+        ring.push(outcome_with_text(MAX_WEIGHT));
+        assert_eq!(numbers(&ring), [41], "the newest is always there");
+        for _ in 0..CAPACITY {
+            ring.push(outcome("q"));
+        }
+        assert_eq!(ring.entries.len(), CAPACITY, "what is overwritten weighs nothing");
+    }
+}

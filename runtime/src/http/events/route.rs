@@ -1,0 +1,116 @@
+//! The route: who may subscribe, and to what.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use quorate_core::id::RequestId;
+
+use super::SubscribeError;
+use super::resume::Resume;
+use crate::driver::AskError;
+use crate::http::{Api, ApiError};
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// Tells nginx to pass on what there is.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// What a client wants to be told.
+#[derive(Debug, PartialEq, Eq)]
+struct Subscription {
+    resume: Resume,
+    watched: Option<RequestId>,
+}
+
+impl Subscription {
+    /// Reads it from the query of the address, in which unknown parameters are ignored, and the head. An id in the head
+    /// is newer than one in the address: a browser adds it when it comes back.
+    fn parse(uri: &Uri, headers: &HeaderMap) -> Result<Self, ApiError> {
+        let mut subscription = Self { resume: Resume::Now, watched: None };
+        let (mut recent, mut after) = (None, None);
+        for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
+            match &*name {
+                "request_id" => {
+                    let id =
+                        RequestId::new(&value).map_err(|error| ApiError::invalid(format!("request_id {error}")))?;
+                    subscription.watched = Some(id);
+                }
+                "recent" => {
+                    let count = value.parse().map_err(|_| ApiError::invalid("recent must be a whole number"))?;
+                    recent = Some(Resume::Recent(count));
+                }
+                "last_event_id" => after = Some(Resume::After(value.into_owned())),
+                _ => {}
+            }
+        }
+        let header = headers.get(LAST_EVENT_ID);
+        let header = header.map(|id| Resume::After(String::from_utf8_lossy(id.as_bytes()).into_owned()));
+        if let Some(resume) = header.or(after).or(recent) {
+            subscription.resume = resume;
+        }
+        Ok(subscription)
+    }
+}
+
+/// A stream of what happens, until the client goes away or the coordinator stops.
+pub(in crate::http) async fn events(
+    State(api): State<Arc<Api>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let Subscription { resume, watched } = Subscription::parse(&uri, &headers)?;
+    let subscriber = api.events.subscribe(api.clock, &resume, watched).map_err(|error| match error {
+        SubscribeError::Full { max_subscribers } => ApiError::too_many_subscribers(max_subscribers),
+        SubscribeError::Closed => AskError::Stopped.into(),
+    })?;
+    let texts = stream::unfold(subscriber, |mut subscriber| async {
+        subscriber.next().await.map(|text| (Ok::<_, Infallible>(text), subscriber))
+    });
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (ACCEL_BUFFERING, HeaderValue::from_static("no")),
+    ];
+    Ok((headers, Body::from_stream(texts)).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(uri: &str, header: Option<&'static str>) -> Result<Subscription, ApiError> {
+        let mut headers = HeaderMap::new();
+        headers.extend(header.map(|id| (LAST_EVENT_ID, HeaderValue::from_static(id))));
+        Subscription::parse(&uri.parse().expect("an address"), &headers)
+    }
+
+    #[test]
+    fn a_subscription_is_read_from_address_and_head() {
+        let after = |id: &str| Resume::After(id.to_owned());
+        for (uri, header, resume, watched) in [
+            ("/events", None, Resume::Now, None),
+            ("/events?", None, Resume::Now, None),
+            ("/events?more=1", None, Resume::Now, None),
+            ("/events?recent=20", None, Resume::Recent(20), None),
+            ("/events?recent=20&last_event_id=c1-7", None, after("c1-7"), None),
+            ("/events?recent=20&last_event_id=c1-7", Some("c1-9"), after("c1-9"), None),
+            ("/events?last_event_id=", None, after(""), None),
+            ("/events?request_id=a%20b%26c", None, Resume::Now, Some("a b&c")),
+        ] {
+            let watched = watched.map(|id| RequestId::new(id).expect("an id"));
+            assert_eq!(parse(uri, header).expect("it is understood"), Subscription { resume, watched }, "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_no_id_and_no_number_is_refused() {
+        for uri in ["/events?request_id=", "/events?request_id=%00", "/events?recent=-1", "/events?recent="] {
+            assert!(parse(uri, None).is_err(), "{uri}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! What workers say to requests that somebody watches, as it comes.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use quorate_core::coordinator::WorkerResult;
+use quorate_core::id::RequestId;
+use tokio::sync::Notify;
+
+use super::event::observed_weight;
+
+/// The most results that are kept for one request.
+const MAX_RESULTS: usize = 128;
+/// The most bytes of text that they may have together.
+const MAX_BYTES: usize = 64 << 10;
+
+/// The requests that are watched. Clones of an `Arc` of it share them.
+#[derive(Debug, Default)]
+pub(super) struct Watches {
+    /// How many requests are watched, so that a driver need not ask while there are none.
+    count: AtomicUsize,
+    by_request: Mutex<BTreeMap<RequestId, Watch>>,
+}
+
+/// A request, and how many watch it.
+#[derive(Debug)]
+struct Watch {
+    watchers: usize,
+    said: Arc<Said>,
+}
+
+/// What was said to one request since it is watched: the first of each worker, as long as there is room.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    results: Mutex<Vec<Arc<WorkerResult>>>,
+    /// Something was said.
+    pub(super) arrived: Notify,
+}
+
+/// Somebody who watches one request, and how much of it was told.
+#[derive(Debug)]
+pub(super) struct Watching {
+    watches: Arc<Watches>,
+    request: RequestId,
+    said: Arc<Said>,
+    told: usize,
+}
+
+impl Watches {
+    /// Begins to watch a request, which need not be known yet.
+    pub(super) fn watch(watches: &Arc<Self>, request: RequestId) -> Watching {
+        let mut by_request = watches.by_request();
+        let watch = by_request.entry(request.clone()).or_insert_with(|| Watch { watchers: 0, said: Arc::default() });
+        watch.watchers += 1;
+        let said = Arc::clone(&watch.said);
+        watches.count.store(by_request.len(), Ordering::Relaxed);
+        drop(by_request);
+        Watching { watches: Arc::clone(watches), request, said, told: 0 }
+    }
+
+    /// Keeps a result for those who watch its request.
+    pub(super) fn note(&self, result: &WorkerResult) {
+        if self.count.load(Ordering::Relaxed) > 0
+            && let Some(watch) = self.by_request().get(&result.request)
+        {
+            watch.said.note(result);
+        }
+    }
+
+    /// Whoever panicked while it had the lock has not left anything half done.
+    fn by_request(&self) -> MutexGuard<'_, BTreeMap<RequestId, Watch>> {
+        self.by_request.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Said {
+    fn note(&self, result: &WorkerResult) {
+        let mut results = self.results();
+        let bytes: usize = results.iter().map(|result| observed_weight(&result.observed)).sum();
+        let has_room = results.len() < MAX_RESULTS && bytes + observed_weight(&result.observed) <= MAX_BYTES;
+        if has_room && results.iter().all(|earlier| earlier.worker != result.worker) {
+            results.push(Arc::new(result.clone()));
+            drop(results);
+            self.arrived.notify_waiters();
+        }
+    }
+
+    fn results(&self) -> MutexGuard<'_, Vec<Arc<WorkerResult>>> {
+        self.results.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watching {
+    /// What was said, for waiting for more.
+    pub(super) fn said(&self) -> Arc<Said> {
+        Arc::clone(&self.said)
+    }
+
+    /// The next result that was not told yet.
+    pub(super) fn next(&mut self) -> Option<Arc<WorkerResult>> {
+        let next = self.said.results().get(self.told).cloned();
+        self.told += usize::from(next.is_some());
+        next
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let mut by_request = self.watches.by_request();
+        if let Some(watch) = by_request.get_mut(&self.request) {
+            watch.watchers -= 1;
+            if watch.watchers == 0 {
+                by_request.remove(&self.request);
+            }
+        }
+        self.watches.count.store(by_request.len(), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use quorate_core::id::WorkerId;
+    use quorate_core::value::Value;
+
+    use super::*;
+
+    fn id(text: &str) -> RequestId {
+        RequestId::new(text).expect("an id")
+    }
+
+    fn result(worker: &str, request: &str, text: &str) -> WorkerResult {
+        WorkerResult {
+            worker: WorkerId::new(worker).expect("an id"),
+            request: id(request),
+            task: None,
+            observed: Ok(Value::text(text).expect("a text")),
+            response_time: Duration::ZERO,
+            age: None,
+        }
+    }
+
+    fn workers(watching: &mut Watching) -> Vec<String> {
+        std::iter::from_fn(|| watching.next()).map(|result| result.worker.to_string()).collect()
+    }
+
+    #[test]
+    fn every_watcher_is_told_the_first_word_of_each_worker_to_its_request() {
+        let watches = Arc::default();
+        let mut first = Watches::watch(&watches, id("r"));
+        let mut second = Watches::watch(&watches, id("r"));
+        let mut other = Watches::watch(&watches, id("s"));
+        for (worker, request) in [("a", "r"), ("b", "s"), ("a", "r"), ("c", "t")] {
+            watches.note(&result(worker, request, "x"));
+        }
+        assert_eq!(workers(&mut first), ["a"]);
+        watches.note(&result("b", "r", "x"));
+        assert_eq!(workers(&mut first), ["b"]);
+        assert_eq!(workers(&mut second), ["a", "b"]);
+        assert_eq!(workers(&mut other), ["b"]);
+    }
+
+    #[test]
+    fn nothing_is_kept_for_a_request_that_nobody_watches_any_more() {
+        let watches = Arc::default();
+        let first = Watches::watch(&watches, id("r"));
+        let second = Watches::watch(&watches, id("r"));
+        drop(first);
+        watches.note(&result("a", "r", "x"));
+        assert_eq!((watches.by_request().len(), watches.count.load(Ordering::Relaxed)), (1, 1));
+        drop(second);
+        assert_eq!((watches.by_request().len(), watches.count.load(Ordering::Relaxed)), (0, 0));
+        watches.note(&result("a", "r", "x"));
+        assert_eq!(workers(&mut Watches::watch(&watches, id("r"))), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_kept_for_a_request_is_bounded() {
+        let watches = Arc::default();
+        let mut watching = Watches::watch(&watches, id("r"));
+        for worker in 0..1000 {
+            watches.note(&result(&format!("w{worker}"), "r", "x"));
+        }
+        assert_eq!(workers(&mut watching).len(), MAX_RESULTS);
+        let mut long = Watches::watch(&watches, id("s"));
+        for worker in 0..1000 {
+            watches.note(&result(&format!("w{worker}"), "s", &"x".repeat(4096)));
+        }
+        assert_eq!(workers(&mut long).len(), MAX_BYTES / 4096);
+    }
+}
