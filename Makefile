@@ -1,11 +1,11 @@
 # `make demo` shows it, `make test` tests it, `make lint` checks its style.
-.PHONY: demo test lint nats-server bench-floor sim sim-short sim-speed planted-bugs fuzz mutants bench
+.PHONY: demo test lint nats-server chromium bench-floor sim sim-short sim-speed planted-bugs fuzz mutants bench
 
 demo:
 	cargo run --release -- demo
 
-# Some tests run against a real NATS server, which nats-server gets if there is none.
-test: nats-server
+# Some tests run against a real NATS server and in a real browser, which are got if there are none.
+test: nats-server chromium
 	cargo test --workspace
 
 lint:
@@ -17,6 +17,9 @@ lint:
 
 nats-server:
 	@scripts/nats-server.sh
+
+chromium:
+	@scripts/chromium.sh
 
 # The coordinator against the leanest program that does the same; docs/performance.md has the table.
 bench-floor: nats-server

@@ -1,8 +1,11 @@
 //! The programs as their operators run them: processes over a real NATS server, which are killed, stopped, set up wrongly
 //! and asked over HTTP.
 
+mod chromium;
+mod dashboard;
 mod embedded;
 mod environment;
+mod followers;
 mod monitoring;
 mod outages;
 mod python;

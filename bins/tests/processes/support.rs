@@ -67,8 +67,13 @@ impl Program {
 
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        let id = self.child.id().expect("it has not ended").try_into().expect("an id is positive");
+        let id = self.id().try_into().expect("an id is positive");
         kill_process(Pid::from_raw(id).expect("an id is not zero"), signal).expect("it can be signalled");
+    }
+
+    /// The id of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it has not ended")
     }
 
     /// Waits until it has written `text` on standard error, and gives the rest of that line.
@@ -234,7 +239,7 @@ async fn answer(request: reqwest::RequestBuilder) -> (u16, Json) {
 }
 
 /// A client that keeps to itself what the environment says about proxies.
-fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("ring has the default versions")

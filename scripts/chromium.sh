@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Makes sure that there are Chromium and its driver for the dashboard's test, and says which ones it uses.
+#
+# In this order: the driver CHROMEDRIVER names, the one on the PATH, Debian's packages chromium and chromium-driver. The
+# driver finds the browser by itself, or through CHROMIUM.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Says which driver is used, if it runs, and ends the script.
+use() {
+  local version browser
+  browser=${CHROMIUM:-$(command -v chromium || command -v google-chrome || true)}
+  if [ -n "$browser" ] && version=$("$1" --version 2>/dev/null); then
+    echo "chromium: $browser, driven by $1 ($2), ${version%% (*}"
+    exit 0
+  fi
+}
+
+with_apt() {
+  local sudo=()
+  if [ "$(id -u)" != 0 ]; then sudo=(sudo); fi
+  "${sudo[@]}" apt-get update &&
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+      chromium chromium-driver fonts-dejavu-core
+}
+
+if [ -n "${CHROMEDRIVER:-}" ]; then
+  use "$CHROMEDRIVER" "named by CHROMEDRIVER"
+  echo "chromium: CHROMEDRIVER is $CHROMEDRIVER, which does not run, or there is no chromium" >&2
+  exit 1
+fi
+if found=$(command -v chromedriver); then use "$found" "on the PATH"; fi
+if command -v apt-get >/dev/null && with_apt; then
+  use "$(command -v chromedriver || echo /usr/bin/chromedriver)" "from Debian"
+fi
+
+cat >&2 <<'END'
+chromium: there is no chromedriver with a Chromium, and apt could not get them.
+The dashboard is tested in a real browser. Install them (Debian: apt-get install chromium chromium-driver), or set
+CHROMEDRIVER to the driver, and CHROMIUM to the browser where the driver does not find it.
+END
+exit 1
