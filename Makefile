@@ -1,5 +1,5 @@
 # `make demo` shows it, `make test` tests it, `make lint` checks its style.
-.PHONY: demo test lint nats-server chromium bench-floor sim sim-short sim-speed planted-bugs fuzz mutants bench
+.PHONY: demo test lint nats-server chromium bench-floor sim sim-short sim-speed planted-bugs fuzz mutants bench soak
 
 demo:
 	cargo run --release -- demo
@@ -61,3 +61,7 @@ mutants:
 # What the aggregation, the wire and the coordinator's machine cost; docs/performance.md has the tables.
 bench:
 	cargo bench -p quorate-benches
+
+# Two hundred slow readers of events beside a thousand requests a second; docs/performance.md has the figures.
+soak: nats-server
+	cargo test --release -p quorate --test processes followers:: -- --include-ignored --nocapture --test-threads 1
