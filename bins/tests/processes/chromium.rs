@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use quorate_testing::workspace;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value as Json, json};
 use tokio::time::sleep;
 
@@ -20,9 +21,10 @@ pub(crate) const ARROW_LEFT: &str = "\u{e012}";
 /// How long one command may take.
 const COMMAND_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A browser with one page. It ends with its driver, which is killed when dropped.
+/// A browser with one page. It and its driver are killed when dropped.
 pub(crate) struct Browser {
     session: String,
+    process: Pid,
     client: reqwest::Client,
     _driver: Program,
     _profile: tempfile::TempDir,
@@ -53,7 +55,15 @@ impl Browser {
         let body = json!({"capabilities": {"alwaysMatch": capabilities}});
         let created = command(client.post(format!("{base}/session")), &body).await;
         let id = created["sessionId"].as_str().expect("a session has an id");
-        Self { session: format!("{base}/session/{id}"), client, _driver: driver, _profile: profile }
+        let process =
+            created["capabilities"]["goog:processID"].as_i64().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        Self {
+            session: format!("{base}/session/{id}"),
+            process: process.expect("the driver says which process it has started"),
+            client,
+            _driver: driver,
+            _profile: profile,
+        }
     }
 
     async fn post(&self, path: &str, body: Json) -> Json {
@@ -134,6 +144,14 @@ impl Browser {
 
     async fn devtools(&self, command: &str, parameters: Json) -> Json {
         self.post("goog/cdp/execute", json!({"cmd": command, "params": parameters})).await
+    }
+}
+
+impl Drop for Browser {
+    /// The driver is killed, and so has no time to end what it has started.
+    fn drop(&mut self) {
+        // It may have crashed.
+        let _ = kill_process(self.process, Signal::KILL);
     }
 }
 
