@@ -199,4 +199,12 @@ mod tests {
             assert_eq!(reliability(succeeded, expected), status, "{succeeded}/{expected}");
         }
     }
+
+    #[test]
+    fn a_request_ends_early_when_it_no_longer_waits_for_those_who_are_silent() {
+        let early = [Cause::QuorumMet, Cause::Stalled];
+        for cause in [Cause::AllAnswered, Cause::DeadlinePassed, Cause::Undelivered].into_iter().chain(early) {
+            assert_eq!(cause.is_early(), early.contains(&cause), "{cause:?}");
+        }
+    }
 }

@@ -85,6 +85,7 @@ impl File {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::path::Path;
 
     use super::*;
 
@@ -93,7 +94,8 @@ mod tests {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/http/dashboard");
         let entries = std::fs::read_dir(folder).expect("the folder exists");
         let names = entries.map(|entry| entry.expect("it can be read").file_name().into_string().expect("ASCII"));
-        let on_disk: BTreeSet<_> = names.filter(|name| !name.ends_with(".rs")).collect();
+        let is_served = |name: &String| Path::new(name).extension().is_none_or(|extension| extension != "rs");
+        let on_disk: BTreeSet<_> = names.filter(is_served).collect();
         let served: BTreeSet<_> = FILES.iter().map(|file| file.path.rsplit('/').next().expect("a part")).collect();
         let served = served.into_iter().map(|name| if name.is_empty() { "index.html" } else { name }.to_owned());
         assert_eq!(served.collect::<BTreeSet<_>>(), on_disk);

@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(told(&mut subscriber).await, [""; 0], "the batch was what there was");
         advance(BATCH_EVERY).await;
         assert_eq!(told(&mut subscriber).await, ids(7..=38));
-        advance(BATCH_EVERY - Duration::from_millis(1)).await;
+        advance(BATCH_EVERY.saturating_sub(Duration::from_millis(1))).await;
         assert_eq!(told(&mut subscriber).await, [""; 0]);
         advance(Duration::from_millis(1)).await;
         assert_eq!(told(&mut subscriber).await, ids(39..=46));
@@ -268,7 +268,7 @@ mod tests {
         let mut subscriber = subscribe(&events, &Resume::Now);
         told(&mut subscriber).await;
         for _ in 0..2 {
-            let early = timeout(HEARTBEAT - Duration::from_millis(1), subscriber.next()).await;
+            let early = timeout(HEARTBEAT.saturating_sub(Duration::from_millis(1)), subscriber.next()).await;
             assert!(early.is_err(), "{early:?}");
             assert_eq!(subscriber.next().await.expect("it goes on"), SIGN_OF_LIFE);
         }
