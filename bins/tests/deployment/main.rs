@@ -1,5 +1,6 @@
-//! What is under `deploy/` against the programs it runs: settings they take, addresses and routes they have,
-//! files that exist, the time a stop takes, and no more rights than are needed.
+//! What is under `deploy/` and `.github/` against the programs it runs: settings they take, addresses and routes they have,
+//! files that exist, the time a stop takes, and no more rights than are needed. `scripts/check-deploy.sh` holds the same
+//! files to the schemas and the tools of those who read them.
 
 mod compose;
 mod dockerfile;
@@ -8,3 +9,4 @@ mod kubernetes;
 mod program;
 mod routes;
 mod systemd;
+mod workflows;
