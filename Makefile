@@ -14,6 +14,7 @@ lint:
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
 	scripts/check-core-purity.sh
 	scripts/check-biased-select.sh
+	scripts/check-deploy.sh
 
 nats-server:
 	@scripts/nats-server.sh

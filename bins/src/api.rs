@@ -35,6 +35,18 @@ impl Body for Workers {
     }
 }
 
+impl Body for Health {
+    fn read(json: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(json)
+    }
+}
+
+impl Body for Readiness {
+    fn read(json: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(json)
+    }
+}
+
 /// What `POST /request` asks; `None` leaves a field to the coordinator.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Ask {
@@ -260,6 +272,29 @@ pub struct ErrorBody {
     /// What came back from the workers, if they were asked.
     #[serde(skip)]
     pub evidence: Evidence,
+}
+
+/// The answer of `GET /health`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Health {
+    /// `healthy`: there is an answer.
+    pub status: String,
+    /// Whether it is connected to NATS.
+    #[serde(default)]
+    pub nats: Option<bool>,
+}
+
+/// The answer of `GET /ready`, if it is.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Readiness {
+    /// True: one that is not ready answers with an error.
+    pub ready: bool,
+    /// Live workers.
+    #[serde(default)]
+    pub workers: u64,
+    /// Requests that wait for workers.
+    #[serde(default)]
+    pub in_flight: u64,
 }
 
 /// The answer of `GET /workers`.

@@ -11,12 +11,14 @@ use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 
-use crate::api::{Ask, Body, ErrorBody, Outcome, Workers};
+use crate::api::{Ask, Body, ErrorBody, Health, Outcome, Readiness, Workers};
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an answer may take that does not wait for workers; and by how much one that does may exceed its deadline.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a coordinator may take to say whether it is alive, or ready. Whoever runs it looks every few seconds.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The longest timeout a coordinator has unless it was set otherwise; assumed where a request sets none.
 const ASSUMED_TIMEOUT: Duration = Duration::from_mins(10);
 /// The longest answer that is read, in bytes.
@@ -208,12 +210,20 @@ impl Client {
         self.call(Method::GET, "workers", None, ANSWER_TIMEOUT).await
     }
 
+    /// Whether the coordinator is alive.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn health(&self) -> Result<Received<Health>, ClientError> {
+        self.call(Method::GET, "health", None, PROBE_TIMEOUT).await
+    }
+
     /// Whether the coordinator can serve.
     ///
     /// # Errors
     /// [`ClientError`]; a [`ClientError::Refused`] says why it cannot.
-    pub async fn ready(&self) -> Result<(), ClientError> {
-        self.call::<Ignored>(Method::GET, "ready", None, ANSWER_TIMEOUT).await.map(drop)
+    pub async fn ready(&self) -> Result<Received<Readiness>, ClientError> {
+        self.call(Method::GET, "ready", None, PROBE_TIMEOUT).await
     }
 
     async fn call<T: Body>(
@@ -269,15 +279,6 @@ impl Client {
         } else {
             ClientError::Broken { url, reason }
         }
-    }
-}
-
-/// The body of an answer whose status says all.
-struct Ignored;
-
-impl Body for Ignored {
-    fn read(_json: &str) -> serde_json::Result<Self> {
-        Ok(Self)
     }
 }
 

@@ -12,16 +12,19 @@ const IMPATIENT: i32 = 1;
 /// What Ctrl-Z sends.
 const SUSPEND: i32 = Number::TSTP.as_raw();
 
-/// Waits for SIGINT or SIGTERM. A second one ends the process at once, without finishing what is in flight.
-pub(crate) async fn stop() {
+/// Waits for SIGINT or SIGTERM, which are caught from the call on, whenever that begins to wait. A second one ends the
+/// process at once, without finishing what is in flight.
+pub(crate) fn stop() -> impl Future<Output = ()> {
     let mut stop = Stop::listen();
-    let name = stop.told().await;
-    info!(signal = name, "stopping; a second signal stops at once");
-    tokio::spawn(async move {
+    async move {
         let name = stop.told().await;
-        warn!(signal = name, "stopped without finishing what was in flight");
-        exit(IMPATIENT);
-    });
+        info!(signal = name, "stopping; a second signal stops at once");
+        tokio::spawn(async move {
+            let name = stop.told().await;
+            warn!(signal = name, "stopped without finishing what was in flight");
+            exit(IMPATIENT);
+        });
+    }
 }
 
 /// SIGINT and SIGTERM, which from then on end nothing by themselves.

@@ -15,7 +15,8 @@ use crate::render::Paint;
 pub fn init(args: &LogArgs) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&args.filter)
         .with_context(|| format!("cannot understand the log filter {:?}; give a level such as info", args.filter))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // A line that cannot be written is lost. To say so on the same stream would fail, too, and end the task that logs.
+    let builder = tracing_subscriber::fmt().log_internal_errors(false).with_env_filter(filter).with_writer(io::stderr);
     let installed = match args.format {
         LogFormat::Text => builder.with_ansi(Paint::for_stderr().is_on()).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

@@ -205,7 +205,7 @@ fn the_tables_of_the_operators_tool_are_those_of_its_subcommands() {
         // What it has whole, and of which it has a part.
         let (whole, part): (&[&str], &[&str]) = match name {
             "ask" | "workers" => (&[client, "Watching", &own], &[]),
-            "load" | "demo" => (&[client, &own], &[]),
+            "health" | "load" | "demo" => (&[client, &own], &[]),
             "dev" => (&[&own, "`coordinator`"], &["All programs that use NATS", "`worker`"]),
             _ => (&[&own], &[]),
         };
@@ -222,7 +222,7 @@ fn the_tables_of_the_operators_tool_are_those_of_its_subcommands() {
             assert!(is_told, "{flag} of {name} is not in docs/operations.md");
         }
     }
-    assert_eq!(subcommands, 7);
+    assert_eq!(subcommands, 8);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use clap::{Args, ValueEnum};
 pub use ask::AskArgs;
 pub use coordinator::{CoordinatorArgs, PolicyArgs, ServeArgs};
 pub use generate::{CompletionsArgs, ManArgs, Program};
-pub use quorate::{Command, DemoArgs, DevArgs, JsonArgs, LoadArgs, QuorateArgs, UrlArgs, WorkersArgs};
+pub use quorate::{Command, DemoArgs, DevArgs, HealthArgs, JsonArgs, LoadArgs, QuorateArgs, UrlArgs, WorkersArgs};
 pub use values::{duration, network, server_url, share};
 pub use watch::WatchArgs;
 pub use worker::{SimulatedArgs, SourceName, WorkArgs, WorkerArgs};

@@ -48,6 +48,9 @@ pub enum Command {
     /// List the workers a coordinator knows, with their reliability
     #[command(after_help = exit::QUORATE.help())]
     Workers(WorkersArgs),
+    /// Look whether a coordinator is alive, or ready; for health checks of what runs it
+    #[command(after_help = exit::QUORATE.help())]
+    Health(HealthArgs),
     /// Measure a coordinator: connections that ask as fast as they are answered
     #[command(after_help = exit::QUORATE.help())]
     Load(LoadArgs),
@@ -65,6 +68,7 @@ impl Command {
             Self::Dev(args) => args.output.json,
             Self::Ask(args) => args.server.output.json,
             Self::Workers(args) => args.server.output.json,
+            Self::Health(args) => args.server.output.json,
             Self::Load(args) => args.server.output.json,
             Self::Completions(_) | Self::Man(_) => false,
         }
@@ -139,6 +143,17 @@ pub struct WorkersArgs {
     pub server: UrlArgs,
     #[command(flatten)]
     pub watch: WatchArgs,
+}
+
+/// The flags of `quorate health`.
+#[derive(Args, Clone, Debug)]
+pub struct HealthArgs {
+    #[command(flatten)]
+    pub server: UrlArgs,
+
+    /// Look whether it could answer a question now, not only whether it is alive
+    #[arg(long, env = "QUORATE_READY", value_parser = FalseyValueParser::new())]
+    pub ready: bool,
 }
 
 /// The flags of `quorate load`.

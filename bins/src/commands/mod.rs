@@ -1,6 +1,8 @@
-//! The subcommands that ask a running coordinator, `ask`, `workers` and `load`, and those that write about the programs.
+//! The subcommands that ask a running coordinator, `ask`, `workers`, `health` and `load`, and those that write about the
+//! programs.
 
 mod generate;
+mod health;
 mod watch;
 mod watch_ask;
 mod watch_workers;
@@ -21,6 +23,7 @@ use crate::load::{End, Plan, Report};
 use crate::render::{self, Charset, Paint};
 
 pub use generate::{completions, man};
+pub use health::health;
 use watch::Stamp;
 
 /// Why a measurement without a success is an error.

@@ -17,7 +17,7 @@ async fn coordinator(answer: fn(usize) -> (StatusCode, String)) -> (Url, Arc<Ato
     let ready = move || async move {
         match looks.fetch_add(1, Ordering::Relaxed) {
             0 | 1 => (StatusCode::SERVICE_UNAVAILABLE, r#"{"error":"not ready","code":503}"#),
-            _ => (StatusCode::OK, r#"{"status":"ready"}"#),
+            _ => (StatusCode::OK, r#"{"ready":true}"#),
         }
     };
     let ask = move || async move { answer(counted.fetch_add(1, Ordering::Relaxed)) };

@@ -6,6 +6,7 @@ mod dashboard;
 mod embedded;
 mod environment;
 mod followers;
+mod logs;
 mod monitoring;
 mod outages;
 mod python;

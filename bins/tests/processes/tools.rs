@@ -1,8 +1,9 @@
 //! The operator's tool against a coordinator and three workers.
 
+use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::{Cluster, QUICK, QUORATE, done, parsed, run, until};
+use crate::support::{Cluster, Program, QUICK, QUORATE, WORKER, done, parsed, run, until};
 
 /// What the demo asks.
 pub(crate) const DEMO: [&str; 5] = ["BTC/USD", "ETH/USD", "SOL/USD", "MATIC/USD", "BTC/USD"];
@@ -88,4 +89,39 @@ q: the coordinator answered 503 Service Unavailable: the bus is disconnected: as
   What to do: see that the NATS server runs where the coordinator's --nats says; the coordinator's log has the reason
 ";
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(3), expected));
+}
+
+#[tokio::test]
+async fn health_tells_alive_ready_and_gone_apart() {
+    let mut cluster = Cluster::start(0, &[], &[]).await;
+    let api = cluster.api.clone();
+    let health = async |flags: &[&str]| {
+        let ended = run(QUORATE, &[&["health", "--url", &api.url], flags].concat()).await;
+        (ended.code.expect("it exits by itself"), ended.stdout, ended.stderr)
+    };
+    until("a connection", async || api.get("/health").await.1["nats"] == true).await;
+    assert_eq!(health(&[]).await, (0, "healthy; connected to NATS\n".to_owned(), String::new()));
+    let (code, shown, error) = health(&["--ready"]).await;
+    assert_eq!((code, shown.as_str()), (3, ""));
+    assert!(error.contains("503 Service Unavailable: no worker is known yet; start a worker"), "{error}");
+
+    let nats = cluster.nats.url();
+    cluster.workers.push(Program::start(WORKER, &["--nats", &nats, "--id", "w1"]));
+    api.wait_for(1, "live").await;
+    let ready = "ready; live workers: 1, requests in flight: 0\n".to_owned();
+    assert_eq!(health(&["--ready"]).await, (0, ready, String::new()));
+    let (_, shown, _) = health(&["--ready", "--json"]).await;
+    assert_eq!(parsed(&shown), json!({"ready": true, "workers": 1, "in_flight": 0}));
+
+    cluster.nats.kill();
+    until("the outage to be noticed", async || api.get("/health").await.1["nats"] == false).await;
+    assert_eq!(health(&[]).await, (0, "healthy; not connected to NATS\n".to_owned(), String::new()));
+    let (code, shown, _) = health(&["--ready", "--json"]).await;
+    assert_eq!((code, &parsed(&shown)["error"]), (3, &json!("bus_down")));
+
+    cluster.coordinator.signal(Signal::KILL);
+    assert_eq!(cluster.coordinator.ended().await.signal, Some(Signal::KILL.as_raw()));
+    let (code, shown, error) = health(&[]).await;
+    assert_eq!((code, shown.as_str()), (4, ""));
+    assert!(error.starts_with("error: cannot reach http://127.0.0.1:"), "{error}");
 }

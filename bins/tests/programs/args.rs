@@ -149,6 +149,8 @@ fn every_flag_has_its_fixed_name_variable_and_default() {
     assert_eq!(flags(&subcommand("ask")), expected(&[&ASK, &SERVER, &WATCH]));
     assert_eq!(flags(&subcommand("workers")), expected(&[&SERVER, &WATCH]));
     assert_eq!(flags(&subcommand("load")), expected(&[&LOAD, &SERVER]));
+    let ready: [Flag; 1] = [("ready", "QUORATE_READY", "")];
+    assert_eq!(flags(&subcommand("health")), expected(&[&ready, &SERVER]));
     let program: [Flag; 1] = [("program", "QUORATE_COMPLETIONS_PROGRAM", "quorate")];
     let dir: [Flag; 1] = [("dir", "QUORATE_MAN_DIR", "")];
     assert_eq!(flags(&subcommand("completions")), expected(&[&program]));

@@ -16,7 +16,12 @@ async fn answering(status: u16, body: &str) -> Url {
         let body = body.clone();
         async move { (StatusCode::from_u16(status).expect("a status"), body) }
     };
-    server::serve(Router::new().route("/request", post(answer.clone())).route("/workers", get(answer))).await
+    let router = Router::new()
+        .route("/request", post(answer.clone()))
+        .route("/workers", get(answer.clone()))
+        .route("/health", get(answer.clone()))
+        .route("/ready", get(answer));
+    server::serve(router).await
 }
 
 #[tokio::test]
@@ -33,7 +38,9 @@ async fn every_exit_code_is_what_it_is_said_to_be() {
     let ask = ["ask", "q"];
     // The command, whom it asks, the code, the word of the error.
     let unknown = Url::parse("http://no-such-host.invalid").expect("a URL");
-    let cases: [(&[&str], &Url, i32, Option<&str>); 21] = [
+    let healthy = answering(200, r#"{"status":"healthy","port":8080,"nats":false}"#).await;
+    let ready = answering(200, r#"{"ready":true,"workers":1,"in_flight":0}"#).await;
+    let cases: [(&[&str], &Url, i32, Option<&str>); 28] = [
         (&ask, &good, 0, None),
         (&strict, &good, 0, None),
         (&ask, &disputed, 0, None),
@@ -43,6 +50,13 @@ async fn every_exit_code_is_what_it_is_said_to_be() {
         (&strict, &conflict, 3, Some("conflict")),
         (&ask, &down, 3, Some("bus_down")),
         (&["workers"], &down, 3, Some("bus_down")),
+        (&["health"], &healthy, 0, None),
+        (&["health", "--ready"], &ready, 0, None),
+        (&["health", "--ready"], &healthy, 4, Some("foreign")),
+        (&["health", "--ready"], &down, 3, Some("bus_down")),
+        (&["health"], &foreign, 4, Some("foreign")),
+        (&["health"], &nowhere, 4, Some("unreachable")),
+        (&["health", "--ready"], &nowhere, 4, Some("unreachable")),
         (&["demo"], &foreign, 4, Some("foreign")),
         (&ask, &foreign, 4, Some("foreign")),
         (&ask, &broken, 4, Some("foreign")),

@@ -1,0 +1,29 @@
+//! `quorate health`: whether a coordinator is alive, or ready, as an exit code. What runs containers can ask with it where
+//! there is neither a shell nor curl.
+
+use super::print;
+use crate::args::HealthArgs;
+use crate::client::Client;
+use crate::render;
+
+/// Says whether the coordinator is alive, or with `--ready` whether it could answer a question now.
+///
+/// # Errors
+/// No answer, or one that says that it is not ready, and why.
+pub async fn health(args: HealthArgs) -> anyhow::Result<()> {
+    let client = Client::new(args.server.url)?;
+    let (said, json) = if args.ready {
+        let ready = client.ready().await?;
+        let (workers, in_flight) = (ready.body.workers, ready.body.in_flight);
+        (format!("ready; live workers: {workers}, requests in flight: {in_flight}"), ready.json)
+    } else {
+        let health = client.health().await?;
+        let nats = match health.body.nats {
+            Some(true) => "; connected to NATS",
+            Some(false) => "; not connected to NATS",
+            None => "",
+        };
+        (format!("{}{nats}", health.body.status), health.json)
+    };
+    print(&if args.server.output.json { render::json(&json) } else { render::clean(&said) })
+}

