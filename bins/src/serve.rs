@@ -60,7 +60,7 @@ pub async fn worker(args: WorkerArgs) -> anyhow::Result<()> {
     };
     let identity =
         WorkerIdentity { id: id.clone(), instance: instance()?, replicated: args.replicas, started: SystemTime::now() };
-    let settings = WorkerSettings { identity, machine: args.work.machine() };
+    let settings = WorkerSettings { identity, machine: args.work.machine(), tracer: None };
     let bus = nats(args.nats, &format!("quorate-worker {id}"))?;
     info!(worker = %id, "the worker starts");
     let driver = WorkerDriver::new(bus.clone(), clock, settings, source).await?;
@@ -173,7 +173,7 @@ async fn embedded<L: Listener<Addr = SocketAddr>>(
             replicated: false,
             started: SystemTime::now(),
         };
-        let settings = WorkerSettings { identity, machine: quorate_core::worker::Config::default() };
+        let settings = WorkerSettings { identity, machine: quorate_core::worker::Config::default(), tracer: None };
         let source = simulated(source, seed.wrapping_add(u64::from(n)))?;
         let driver = WorkerDriver::new(broker.connection(), clock, settings, source).await?;
         let stop = stop.clone();
@@ -205,6 +205,7 @@ fn coordinator_settings(args: &ServeArgs, port: u16, seeds: &SeedArgs) -> anyhow
             rate_limit,
             trusted_proxies: args.trusted_proxies.clone(),
             max_subscribers: args.max_subscribers as usize,
+            tracer: None,
         },
         limits: ServeLimits::default(),
         instance: instance()?,
