@@ -19,6 +19,7 @@ use crate::wire::TraceContext;
 
 /// What callers tell the driver.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are questions: a box would cost each of them an allocation")]
 pub(super) enum Command {
     Ask {
         submit: Submit,

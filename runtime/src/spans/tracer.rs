@@ -36,13 +36,11 @@ impl Tracer {
 
     /// Begins a span for a caller, who may be part of a trace; else a trace begins. `None` if it is not to be recorded.
     pub(crate) fn begin(&self, name: &'static str, kind: SpanKind, caller: Option<TraceContext>) -> Option<OpenSpan> {
-        match caller {
-            Some(caller) => self.begin_within(name, kind, caller),
-            None => {
-                let (trace, span) = self.draw_trace()?;
-                Some(self.open(name, kind, TraceContext::new(trace, span, true), None))
-            }
+        if let Some(caller) = caller {
+            return self.begin_within(name, kind, caller);
         }
+        let (trace, span) = self.draw_trace()?;
+        Some(self.open(name, kind, TraceContext::new(trace, span, true), None))
     }
 
     /// Begins a span that is part of `caller`. `None` if it is not to be recorded.
