@@ -227,10 +227,11 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
     fn result(&mut self, message: &Message, task: Option<TaskId>) {
         match wire::decode_result(&message.payload, task, self.clock.wall()) {
             Ok(result) => {
-                self.trails.result(self.clock.now(), &result);
+                let now = self.clock.now();
+                self.trails.result(now, &result);
                 let late = self.machine.counters().results_late;
                 let told = self.tracer.is_some().then(|| (result.request.clone(), result.worker.clone()));
-                self.input(Input::Result(result));
+                self.machine.input(now, Input::Result(result));
                 if let Some((request, worker)) = told
                     && self.machine.counters().results_late > late
                 {
@@ -350,7 +351,9 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
     fn publish(&mut self, task: &Task, reply: &mut String) {
         reply.truncate(self.inbox.len());
         write!(reply, "{}", task.id.0).expect("a string takes every text");
-        self.trails.asked(self.clock.now(), task);
+        if task.trace.is_some() {
+            self.trails.asked(self.clock.now(), task);
+        }
         let headers = wire::trace_headers(task.trace);
         if let Err(error) = self.bus.publish_with(wire::TASKS, Some(reply), &headers, wire::encode_task(task)) {
             debug!(%error, request = %task.request, "a task is not sent");
