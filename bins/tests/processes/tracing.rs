@@ -290,6 +290,25 @@ async fn what_fails_is_seen_to_fail() {
 }
 
 #[tokio::test]
+async fn work_that_is_given_up_is_seen_to_be() {
+    let collector = Collector::start().await;
+    let export = ["--otlp", collector.url.as_str()];
+    let stuck = ["--delay-min-ms", "50000", "--delay-max-ms", "50000", "--failure-rate", "0"];
+    let once = [&export[..], &["--redispatch-share", "0"]].concat();
+    let cluster = Cluster::start(1, &once, &[&stuck[..], &export].concat()).await;
+    let (status, _) = cluster.api.ask_within(&traceparent(), json!({"query": "q", "timeout_ms": 100})).await;
+    assert_eq!(status, 504);
+    let spans = collector.trace(TRACE, 2).await;
+    let (request, of_workers) = parts(&spans);
+    assert_eq!(of_workers[0].error.as_deref(), Some("the time of the task is over"));
+    assert!(request.error.is_some(), "nobody answered in time: {request:#?}");
+    assert_eq!(
+        (&*request.attributes["error.type"], &*request.attributes["quorate.missing"]),
+        ("deadline_exceeded", "w1")
+    );
+}
+
+#[tokio::test]
 async fn a_caller_who_joins_a_request_and_one_who_goes_away_have_spans_of_their_own() {
     let collector = Collector::start().await;
     let cluster = Cluster::start(0, &["--otlp", &collector.url, "--stall-ms", "60000"], &[]).await;
@@ -397,8 +416,9 @@ async fn a_collector_that_is_not_there_or_does_not_answer_delays_nobody() {
             assert!(line.contains("lost=") && line.contains(url.as_str()), "{line}");
         }
         let stopped = Instant::now();
-        for program in workers.into_iter().chain([coordinator]) {
-            program.signal(Signal::TERM);
+        let programs: Vec<_> = workers.into_iter().chain([coordinator]).collect();
+        programs.iter().for_each(|program| program.signal(Signal::TERM));
+        for program in programs {
             let ended = program.ended().await;
             assert_eq!(ended.code, Some(0), "{ended:?}");
         }
