@@ -167,23 +167,7 @@ impl Client {
     /// # Errors
     /// [`ClientError::Setup`].
     pub fn new(url: Url) -> Result<Self, ClientError> {
-        let setup = |error: &dyn Error| ClientError::Setup(error.to_string());
-        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| setup(&error))?;
-        let tls = if url.scheme() == "https" {
-            tls.with_platform_verifier().map_err(|error| setup(&error))?
-        } else {
-            tls.with_root_certificates(RootCertStore::empty())
-        };
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls.with_no_client_auth())
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .user_agent(concat!("quorate/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| setup(&error))?;
+        let http = builder(&url)?.build().map_err(|error| ClientError::Setup(error.to_string()))?;
         Ok(Self { http, url })
     }
 
@@ -280,6 +264,25 @@ impl Client {
             ClientError::Broken { url, reason }
         }
     }
+}
+
+/// What builds a client for `url`, which follows no redirects and takes no proxy from the environment.
+pub(crate) fn builder(url: &Url) -> Result<reqwest::ClientBuilder, ClientError> {
+    let setup = |error: &dyn Error| ClientError::Setup(error.to_string());
+    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| setup(&error))?;
+    let tls = if url.scheme() == "https" {
+        tls.with_platform_verifier().map_err(|error| setup(&error))?
+    } else {
+        tls.with_root_certificates(RootCertStore::empty())
+    };
+    Ok(reqwest::Client::builder()
+        .tls_backend_preconfigured(tls.with_no_client_auth())
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .user_agent(concat!("quorate/", env!("CARGO_PKG_VERSION"))))
 }
 
 /// The address of a route, under the base address's own path.

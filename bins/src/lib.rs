@@ -7,6 +7,7 @@ pub mod commands;
 pub mod demo;
 pub mod exit;
 pub mod load;
+pub mod otlp;
 pub mod render;
 pub mod serve;
 mod signals;

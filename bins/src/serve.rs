@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, anyhow};
 use axum::serve::{Listener, ListenerExt};
+use quorate_core::aggregate::Millionths;
 use quorate_core::policy::Overrides;
 use quorate_runtime::bus::local::LocalBus;
 use quorate_runtime::bus::nats::{NatsBus, NatsConfig};
@@ -16,19 +17,25 @@ use quorate_runtime::http::{ApiSettings, RateLimit, ServeLimits};
 use quorate_runtime::node::{CoordinatorSettings, NodeError, run_coordinator};
 use quorate_runtime::policies::PolicyFile;
 use quorate_runtime::source::{AnySource, SimulatedConfig, SourceKind};
+use quorate_runtime::spans::Tracer;
 use reqwest::Url;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::args::{CoordinatorArgs, DevArgs, NatsArgs, SeedArgs, ServeArgs, SourceName, WorkerArgs};
+use crate::args::{CoordinatorArgs, DevArgs, NatsArgs, OtlpArgs, SeedArgs, ServeArgs, SourceName, WorkerArgs};
+use crate::otlp::Export;
 use crate::{demo, signals};
 
 /// What the system may keep of what a client has not taken yet, on each connection.
 const SEND_BUFFER_BYTES: u32 = 64 << 10;
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
+/// The name of coordinators, for NATS and for a collector of traces.
+const COORDINATOR: &str = "quorate-coordinator";
+/// The name of workers.
+const WORKER: &str = "quorate-worker";
 /// The workers of the embedded demo.
 const DEMO_WORKERS: u32 = 3;
 
@@ -38,11 +45,15 @@ const DEMO_WORKERS: u32 = 3;
 /// Settings that cannot be used, an address that cannot be listened on, a NATS address that cannot be used.
 pub async fn coordinator(args: CoordinatorArgs) -> anyhow::Result<()> {
     let (listener, address) = listen(args.serve.listen)?;
-    let settings = coordinator_settings(&args.serve, address.port(), &args.seed)?;
-    let bus = nats(args.nats, "quorate-coordinator")?;
+    let mut settings = coordinator_settings(&args.serve, address.port(), &args.seed)?;
+    let clock = Clock::new();
+    let traces = Traces::start(&args.otlp, COORDINATOR, &settings.instance, clock, args.serve.otlp_sample)?;
+    settings.api.tracer = traces.tracer();
+    let bus = nats(args.nats, COORDINATOR)?;
     info!(%address, "the coordinator listens");
-    let ran = run_coordinator(bus.clone(), Clock::new(), listener, settings, (), signals::stop()).await;
+    let ran = run_coordinator(bus.clone(), clock, listener, settings, (), signals::stop()).await;
     bus.close().await;
+    traces.stop().await;
     Ok(ran?)
 }
 
@@ -60,13 +71,44 @@ pub async fn worker(args: WorkerArgs) -> anyhow::Result<()> {
     };
     let identity =
         WorkerIdentity { id: id.clone(), instance: instance()?, replicated: args.replicas, started: SystemTime::now() };
-    let settings = WorkerSettings { identity, machine: args.work.machine() };
-    let bus = nats(args.nats, &format!("quorate-worker {id}"))?;
+    let traces = Traces::start(&args.otlp, WORKER, id.as_str(), clock, Millionths::ZERO)?;
+    let settings = WorkerSettings { identity, machine: args.work.machine(), tracer: traces.tracer() };
+    let bus = nats(args.nats, &format!("{WORKER} {id}"))?;
     info!(worker = %id, "the worker starts");
     let driver = WorkerDriver::new(bus.clone(), clock, settings, source).await?;
     driver.run(signals::stop()).await;
     bus.close().await;
+    traces.stop().await;
     Ok(())
+}
+
+/// The traces of one service, if they are wanted.
+struct Traces(Option<(Export, Tracer)>);
+
+impl Traces {
+    fn start(
+        args: &OtlpArgs,
+        service: &'static str,
+        instance: &str,
+        clock: Clock,
+        sample: Millionths,
+    ) -> anyhow::Result<Self> {
+        let Some(url) = &args.otlp else { return Ok(Self(None)) };
+        let export = Export::start(url, service, instance.to_owned())?;
+        let tracer = export.tracer(clock, sample)?;
+        Ok(Self(Some((export, tracer))))
+    }
+
+    fn tracer(&self) -> Option<Tracer> {
+        self.0.as_ref().map(|(_, tracer)| tracer.clone())
+    }
+
+    /// Sends what is recorded, for a short while at most.
+    async fn stop(self) {
+        if let Some((export, _)) = self.0 {
+            export.stop().await;
+        }
+    }
 }
 
 fn simulated(config: &SimulatedConfig, seed: u64) -> anyhow::Result<AnySource> {
@@ -89,10 +131,19 @@ fn configured(
 /// Settings that cannot be used, or an address that cannot be listened on.
 pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
     let (listener, address) = listen(args.serve.listen)?;
-    let settings = coordinator_settings(&args.serve, address.port(), &args.seed)?;
+    let mut settings = coordinator_settings(&args.serve, address.port(), &args.seed)?;
+    let clock = Clock::new();
+    let traces = Traces::start(&args.otlp, COORDINATOR, &settings.instance, clock, args.serve.otlp_sample)?;
+    let worker_traces = Traces::start(&args.otlp, WORKER, &settings.instance, clock, Millionths::ZERO)?;
+    settings.api.tracer = traces.tracer();
+    let workers = Workers {
+        count: args.workers,
+        source: args.simulated.config(),
+        seed: seed(&args.seed)?,
+        tracer: worker_traces.tracer(),
+    };
     let stop = CancellationToken::new();
-    let simulated = args.simulated.config();
-    let cluster = embedded(listener, settings, args.workers, &simulated, seed(&args.seed)?, stop.clone()).await?;
+    let cluster = embedded(listener, settings, clock, workers, stop.clone()).await?;
     let url = url_of(address)?;
     info!(%address, "the coordinator listens; stop with Ctrl-C");
     let show = async {
@@ -113,7 +164,9 @@ pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
         () = show => {}
     }
     stop.cancel();
-    cluster.ended().await
+    let ended = cluster.ended().await;
+    tokio::join!(traces.stop(), worker_traces.stop());
+    ended
 }
 
 /// Runs the demo against a coordinator and three simulated workers in this process.
@@ -130,12 +183,21 @@ pub async fn embedded_demo(json: bool) -> anyhow::Result<()> {
         seed: random()?,
     };
     let stop = CancellationToken::new();
-    let simulated = SimulatedConfig::default();
-    let cluster = embedded(listener, settings, DEMO_WORKERS, &simulated, random()?, stop.clone()).await?;
+    let source = SimulatedConfig::default();
+    let workers = Workers { count: DEMO_WORKERS, source, seed: random()?, tracer: None };
+    let cluster = embedded(listener, settings, Clock::new(), workers, stop.clone()).await?;
     let shown = demo::run(&url_of(address)?, json).await;
     stop.cancel();
     cluster.ended().await?;
     shown
+}
+
+/// Simulated workers of this process.
+struct Workers {
+    count: u32,
+    source: SimulatedConfig,
+    seed: u64,
+    tracer: Option<Tracer>,
 }
 
 /// A coordinator and workers that share this process.
@@ -158,23 +220,25 @@ impl Cluster {
 async fn embedded<L: Listener<Addr = SocketAddr>>(
     listener: L,
     settings: CoordinatorSettings,
-    workers: u32,
-    source: &SimulatedConfig,
-    seed: u64,
+    clock: Clock,
+    workers: Workers,
     stop: CancellationToken,
 ) -> anyhow::Result<Cluster> {
     let broker = LocalBus::new();
-    let clock = Clock::new();
     let mut running = JoinSet::new();
-    for n in 1..=workers {
+    for n in 1..=workers.count {
         let identity = WorkerIdentity {
             id: quorate_core::id::WorkerId::new(&format!("worker-{n}")).expect("a short printable name"),
             instance: instance()?,
             replicated: false,
             started: SystemTime::now(),
         };
-        let settings = WorkerSettings { identity, machine: quorate_core::worker::Config::default() };
-        let source = simulated(source, seed.wrapping_add(u64::from(n)))?;
+        let settings = WorkerSettings {
+            identity,
+            machine: quorate_core::worker::Config::default(),
+            tracer: workers.tracer.clone(),
+        };
+        let source = simulated(&workers.source, workers.seed.wrapping_add(u64::from(n)))?;
         let driver = WorkerDriver::new(broker.connection(), clock, settings, source).await?;
         let stop = stop.clone();
         running.spawn(driver.run(async move { stop.cancelled().await }));
@@ -205,6 +269,7 @@ fn coordinator_settings(args: &ServeArgs, port: u16, seeds: &SeedArgs) -> anyhow
             rate_limit,
             trusted_proxies: args.trusted_proxies.clone(),
             max_subscribers: args.max_subscribers as usize,
+            tracer: None,
         },
         limits: ServeLimits::default(),
         instance: instance()?,

@@ -13,6 +13,7 @@ pub mod pattern;
 pub mod policy;
 pub mod query;
 pub mod time;
+pub mod trace;
 pub mod value;
 pub mod worker;
 

@@ -11,6 +11,7 @@ use quorate_core::id::{Ticket, WorkerId};
 use quorate_core::policy::Overrides;
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
+use quorate_core::trace::Trace;
 use quorate_core::value::Value;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
@@ -56,7 +57,8 @@ fn coordinator() -> Coordinator {
 fn submit(coordinator: &mut Coordinator, ticket: usize) -> Task {
     // Each request owns its query, as it does when it was read from a socket.
     let query = Query::new("BTC/USD").expect("a query");
-    let submit = Submit { ticket: Ticket(ticket as u64), id: None, query, overrides: Overrides::default() };
+    let (ticket, overrides, trace) = (Ticket(ticket as u64), Overrides::default(), Some(Trace([7; 25])));
+    let submit = Submit { ticket, id: None, query, overrides, trace };
     coordinator.handle_input(NOW, Input::Submit(submit));
     match coordinator.poll_output() {
         Some(Output::Publish(task)) => task,

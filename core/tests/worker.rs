@@ -7,6 +7,7 @@ use quorate_core::coordinator::PresenceState;
 use quorate_core::id::RequestId;
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
+use quorate_core::trace::Trace;
 use quorate_core::value::Value;
 use quorate_core::worker::{Config, Input, JobId, Output, Task, WorkResult, Worker};
 
@@ -56,12 +57,12 @@ impl Harness {
     }
 
     fn task_to(&mut self, request: &str, query: &str, ttl: Option<Duration>, reply: Option<&str>) {
-        self.input(Input::Task(Task {
-            request: RequestId::new(request).expect("a request id"),
-            query: Query::new(query).expect("a query"),
-            ttl,
-            reply: reply.map(Into::into),
-        }));
+        self.input(Input::Task(task(request, query, ttl, reply)));
+    }
+
+    fn task_marked(&mut self, request: &str, trace: Option<Trace>) {
+        let task = task(request, "BTC/USD", Some(Duration::from_secs(1)), Some("inbox"));
+        self.input(Input::Task(Task { trace, ..task }));
     }
 
     fn task(&mut self, request: &str) {
@@ -74,7 +75,7 @@ impl Harness {
 
     /// A job is done, and its source says how old the value is.
     fn done_aged(&mut self, job: JobId, value: &str, age: Option<Duration>) {
-        self.input(Input::Done { job, observed: Ok(Value::number(value).expect("a number")), age });
+        self.input(Input::Done { job, observed: Ok(Value::number(value).expect("a number")), age, trace: None });
     }
 
     fn next(&mut self) -> Output {
@@ -100,6 +101,16 @@ impl Harness {
     }
 }
 
+fn task(request: &str, query: &str, ttl: Option<Duration>, reply: Option<&str>) -> Task {
+    Task {
+        request: RequestId::new(request).expect("a request id"),
+        query: Query::new(query).expect("a query"),
+        ttl,
+        reply: reply.map(Into::into),
+        trace: None,
+    }
+}
+
 fn text(result: &WorkResult) -> String {
     match &result.observed {
         Ok(value) => value.to_string(),
@@ -112,7 +123,7 @@ fn a_task_is_started_and_its_answer_goes_where_it_asks() {
     for reply in [Some("inbox"), None] {
         let mut harness = Harness::new();
         harness.task_to("r1", "ETH/USD", Some(Duration::from_secs(1)), reply);
-        let Output::Start { job, query, time_left } = harness.next() else { panic!("no start") };
+        let Output::Start { job, query, time_left, .. } = harness.next() else { panic!("no start") };
         assert_eq!((query.as_str(), time_left), ("ETH/USD", Duration::from_secs(1)));
         harness.at_ms(7);
         harness.done(job, "42.50");
@@ -152,7 +163,7 @@ fn an_answered_task_that_is_asked_again_gets_the_same_answer() {
         harness.task("r1");
         let job = harness.started();
         harness.at_ms(5);
-        harness.input(Input::Done { job, observed, age: None });
+        harness.input(Input::Done { job, observed, age: None, trace: None });
         let first = harness.answer();
         harness.at_ms(600);
         harness.task("r1");
@@ -508,7 +519,7 @@ fn everything_is_counted() {
     harness.done(good, "1");
     let Some(Output::Start { job, .. }) = harness.outputs.pop_back() else { panic!("no start") };
     harness.at_ms(30);
-    harness.input(Input::Done { job, observed: Err("no price".into()), age: None });
+    harness.input(Input::Done { job, observed: Err("no price".into()), age: None, trace: None });
     let counters = harness.worker.counters();
     assert_eq!((counters.tasks_received, counters.tasks_repeated, counters.tasks_refused), (5, 1, 1));
     assert_eq!((counters.tasks_expired, counters.succeeded, counters.failed), (1, 1, 1));
@@ -535,4 +546,28 @@ fn absurd_times_break_nothing() {
     harness.done(job, "1");
     assert_eq!(harness.next(), Output::Abort(job), "at the end of time every deadline has passed");
     assert_eq!((harness.worker.load(), harness.worker.remembered()), ((0, 0), 0));
+}
+
+#[test]
+fn a_start_carries_the_mark_of_its_task_and_every_answer_that_of_the_work() {
+    let mark = |byte| Some(Trace([byte; 25]));
+    let mut harness = Harness::new();
+    harness.task_marked("r1", mark(1));
+    let Output::Start { job, trace, .. } = harness.next() else { panic!("no start") };
+    assert_eq!(trace, mark(1));
+    // Whoever asks for the same gets an answer from that same work.
+    harness.task_marked("r1", mark(2));
+    harness.input(Input::Done { job, observed: Err("no price".into()), age: None, trace: mark(9) });
+    assert_eq!(harness.answer().trace, mark(9));
+    harness.task_marked("r1", mark(3));
+    assert_eq!(harness.answer().trace, mark(9));
+}
+
+#[test]
+fn a_refusal_carries_the_mark_of_the_task_that_had_no_place() {
+    let mut harness = Harness::with(|config| (config.max_concurrent, config.max_queued) = (1, 0));
+    harness.task("r1");
+    harness.started();
+    harness.task_marked("r2", Some(Trace([2; 25])));
+    assert_eq!(harness.answer().trace, Some(Trace([2; 25])));
 }

@@ -13,6 +13,7 @@ use quorate_core::coordinator::PresenceState;
 use quorate_core::id::RequestId;
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
+use quorate_core::trace::Trace;
 use quorate_core::value::Value;
 use quorate_core::worker::{Config, Input, JobId, Output, Task, Worker};
 use quorate_model::{Divergence, WorkerModel};
@@ -116,7 +117,7 @@ fn config() -> impl Strategy<Value = Config> {
     )
 }
 
-fn task(request: u8, query: u8, ttl: Option<Duration>, place: Option<u8>) -> Input {
+fn task(request: u8, query: u8, ttl: Option<Duration>, place: Option<u8>, trace: Option<Trace>) -> Input {
     let names = ["a", "b", "c", "d", "a request of many bytes", "a request of many bits"];
     let places = ["p", "q", "r", "s", "t", "u", "v", "w", "x", "y", "z", ""];
     Input::Task(Task {
@@ -124,6 +125,7 @@ fn task(request: u8, query: u8, ttl: Option<Duration>, place: Option<u8>) -> Inp
         query: Query::new(["BTC/USD", "ETH/USD"][usize::from(query)]).expect("a query"),
         ttl,
         reply: place.map(|place| Arc::from(places[usize::from(place)])),
+        trace,
     })
 }
 
@@ -224,6 +226,12 @@ impl Run {
         Ok(())
     }
 
+    /// Another mark for each input, and sometimes none.
+    fn mark(&self) -> Option<Trace> {
+        let number = self.inputs.len();
+        (number % 4 != 3).then_some(Trace([number as u8; 25]))
+    }
+
     fn take(&mut self, clock: Clock, step: &Step) -> Result<(), Divergence> {
         let at = match clock {
             Clock::Wait(wait) => {
@@ -237,10 +245,12 @@ impl Run {
         };
         let input = match step {
             Step::Idle => return self.wake(at),
-            Step::Task { request, query, ttl, place } => task(*request, *query, *ttl, *place),
+            Step::Task { request, query, ttl, place } => task(*request, *query, *ttl, *place, self.mark()),
             Step::Crowd { request, query, places } => {
-                return (0..*places)
-                    .try_for_each(|place| self.feed(at, task(*request, *query, Some(Duration::MAX), Some(place))));
+                let mark = self.mark();
+                return (0..*places).try_for_each(|place| {
+                    self.feed(at, task(*request, *query, Some(Duration::MAX), Some(place), mark))
+                });
             }
             Step::Done { job, observed, age } => {
                 // Mostly what may still run, sometimes what has been, or never was. No number is guessed that is given
@@ -248,7 +258,7 @@ impl Run {
                 let recent = self.started.iter().rev().nth(usize::from(*job) % 6);
                 let job = recent.copied().unwrap_or(JobId(u64::MAX));
                 let observed = observed.map(|number| Value::Number(number.into())).map_err(|()| "no price".into());
-                Input::Done { job, observed, age: *age }
+                Input::Done { job, observed, age: *age, trace: self.mark() }
             }
             Step::BusUp => Input::BusUp,
             Step::BusDown => Input::BusDown,

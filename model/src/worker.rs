@@ -8,6 +8,7 @@ use quorate_core::coordinator::PresenceState;
 use quorate_core::id::RequestId;
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
+use quorate_core::trace::Trace;
 use quorate_core::value::Value;
 use quorate_core::worker::{Config, Counters, Input, JobId, Output, ReplyTo, Task, WorkResult, Worker};
 
@@ -31,6 +32,8 @@ struct Open {
     /// When the last one that asked gives up.
     wanted_until: Timestamp,
     places: Vec<ReplyTo>,
+    /// Whose asking began it.
+    trace: Option<Trace>,
 }
 
 /// Whether a job runs.
@@ -50,6 +53,8 @@ struct Kept {
     /// How old the value was when it came, and when that was.
     age: Option<Duration>,
     came_at: Timestamp,
+    /// Which work it comes from.
+    trace: Option<Trace>,
 }
 
 /// What the machine must put out next.
@@ -60,6 +65,7 @@ enum Expected {
     Start {
         key: Key,
         time_left: Duration,
+        trace: Option<Trace>,
     },
 }
 
@@ -114,7 +120,7 @@ impl WorkerModel {
         self.wake(now);
         match input {
             Input::Task(task) => self.task(task),
-            Input::Done { job, observed, age } => self.done(*job, observed, *age),
+            Input::Done { job, observed, age, trace } => self.done(*job, observed, *age, *trace),
             Input::BusUp => {
                 self.bus_up = true;
                 self.announce();
@@ -154,9 +160,10 @@ impl WorkerModel {
     pub fn output(&mut self, output: &Output) -> Result<(), Divergence> {
         match (self.expected.pop_front(), output) {
             (Some(Expected::Exactly(expected)), output) if expected == *output => Ok(()),
-            (Some(Expected::Start { key, time_left }), Output::Start { job, query, time_left: left })
-                if key.1 == *query && time_left == *left && self.last_name < Some(*job) =>
-            {
+            (
+                Some(Expected::Start { key, time_left, trace }),
+                Output::Start { job, query, time_left: left, trace: mark },
+            ) if key.1 == *query && time_left == *left && trace == *mark && self.last_name < Some(*job) => {
                 self.last_name = Some(*job);
                 self.open.entry(key).and_modify(|open| open.run = Run::Runs(*job));
                 Ok(())
@@ -249,7 +256,8 @@ impl WorkerModel {
         } else if self.is_full() {
             self.counters.tasks_refused += 1;
             let observed = Err("worker is overloaded".into());
-            let refusal = Kept { observed, response_time: Duration::ZERO, age: None, came_at: self.now };
+            let (response_time, trace) = (Duration::ZERO, task.trace);
+            let refusal = Kept { observed, response_time, age: None, came_at: self.now, trace };
             self.answer(&key, [task.reply.clone()], &refusal);
         } else {
             let job = Open {
@@ -259,6 +267,7 @@ impl WorkerModel {
                 deadline: until,
                 wanted_until: until,
                 places: vec![task.reply.clone()],
+                trace: task.trace,
             };
             self.arrivals += 1;
             self.open.insert(key, job);
@@ -279,21 +288,21 @@ impl WorkerModel {
             let Some((key, job)) = waits.min_by_key(|(_, job)| job.arrival) else { return };
             job.run = Run::Starts;
             let time_left = job.deadline.since(self.now);
-            self.expected.push_back(Expected::Start { key: key.clone(), time_left });
+            self.expected.push_back(Expected::Start { key: key.clone(), time_left, trace: job.trace });
             running += 1;
             waiting -= 1;
         }
     }
 
     /// A running job says that it is done.
-    fn done(&mut self, name: JobId, observed: &Result<Value, Arc<str>>, age: Option<Duration>) {
+    fn done(&mut self, name: JobId, observed: &Result<Value, Arc<str>>, age: Option<Duration>, trace: Option<Trace>) {
         let named = self.open.iter().find(|(_, job)| job.run == Run::Runs(name));
         let Some(key) = named.map(|(key, _)| key.clone()) else { return };
         let Some(job) = self.open.remove(&key) else { return };
         let response_time = self.now.since(job.received);
         *(if observed.is_ok() { &mut self.counters.succeeded } else { &mut self.counters.failed }) += 1;
         self.counters.processing_time = self.counters.processing_time.saturating_add(response_time);
-        let kept = Kept { observed: observed.clone(), response_time, age, came_at: self.now };
+        let kept = Kept { observed: observed.clone(), response_time, age, came_at: self.now, trace };
         self.answer(&key, job.places, &kept);
         self.kept_until.insert((self.now.after(self.config.remember), job.arrival), key.clone());
         self.kept.insert(key, kept);
@@ -340,6 +349,7 @@ impl WorkerModel {
                 observed: kept.observed.clone(),
                 response_time: kept.response_time,
                 age,
+                trace: kept.trace,
             }));
         }
     }

@@ -12,4 +12,5 @@ pub mod metrics;
 pub mod node;
 pub mod policies;
 pub mod source;
+pub mod spans;
 pub mod wire;

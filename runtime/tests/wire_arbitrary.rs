@@ -5,7 +5,8 @@ use std::time::SystemTime;
 use proptest::prelude::*;
 use quorate_core::id::{MAX_ID_BYTES, TaskId};
 use quorate_core::value::{MAX_TEXT_BYTES, Value};
-use quorate_runtime::wire::{MAX_ERROR_BYTES, PresenceMessage, decode_result, decode_task};
+use quorate_runtime::bus::{Headers, MAX_HEADER_BYTES, MAX_HEADERS};
+use quorate_runtime::wire::{MAX_ERROR_BYTES, PresenceMessage, TraceContext, decode_result, decode_task};
 
 /// Bytes, texts, and JSON that is nearly a message.
 fn messages() -> impl Strategy<Value = Vec<u8>> {
@@ -42,8 +43,37 @@ fn messages() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![prop::collection::vec(any::<u8>(), 0..300), ".{0,300}".prop_map(String::into_bytes), object]
 }
 
+/// What is nearly a header that names a trace, and sometimes one.
+fn traceparents() -> impl Strategy<Value = String> {
+    let hex =
+        |least: usize, most: usize| prop::collection::vec("[0-9a-f]", least..=most).prop_map(|digits| digits.concat());
+    let near = (hex(2, 2), hex(31, 33), hex(15, 17), hex(1, 3), "(-.{0,20})?")
+        .prop_map(|(version, trace, span, flags, rest)| format!("{version}-{trace}-{span}-{flags}{rest}"));
+    let exact = (hex(2, 2), hex(32, 32), hex(16, 16), hex(2, 2), prop_oneof![Just(""), Just("-more")])
+        .prop_map(|(version, trace, span, flags, rest)| format!("{version}-{trace}-{span}-{flags}{rest}"));
+    prop_oneof![".{0,80}", near, exact]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_trace_that_is_taken_is_passed_on_as_itself(text in traceparents()) {
+        if let Ok(context) = text.parse::<TraceContext>() {
+            let passed_on = context.to_string();
+            prop_assert_eq!(&passed_on[2..53], &text[2..53], "the same trace and span");
+            prop_assert_eq!(passed_on.parse::<TraceContext>(), Ok(context));
+            prop_assert_eq!(TraceContext::of_mark(context.mark()), Some(context));
+        }
+    }
+
+    #[test]
+    fn headers_keep_to_their_bounds(pairs in prop::collection::vec((".{0,12}", ".{0,200}"), 0..40)) {
+        let headers = Headers::new(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        prop_assert!(headers.iter().len() <= MAX_HEADERS && headers.wire_bytes() <= MAX_HEADER_BYTES);
+        prop_assert_eq!(Headers::new(headers.iter()), headers.clone(), "what are headers are headers again");
+        prop_assert!(headers.iter().all(|(name, value)| !name.contains([':', '\n']) && !value.contains(['\r', '\n'])));
+    }
 
     #[test]
     fn decoding_keeps_to_its_bounds(message in messages()) {

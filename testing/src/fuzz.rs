@@ -37,6 +37,7 @@ pub fn wire_task(data: &[u8]) {
         query: task.query.clone(),
         ttl: task.ttl.unwrap_or(Duration::ZERO),
         attempt: 1,
+        trace: None,
     };
     let again = wire::decode_task(&wire::encode_task(&sent), Some("_INBOX.a.7")).expect("what was taken is a task");
     assert_eq!((&again.request, &again.query, &again.reply), (&task.request, &task.query, &task.reply));
@@ -53,6 +54,7 @@ pub fn wire_result(data: &[u8]) {
         observed: result.observed.clone(),
         response_time: result.response_time,
         age: result.age,
+        trace: None,
     };
     let again = wire::decode_result(&wire::encode_result(&result.worker, &sent), Some(TaskId(7)), now);
     let again = again.expect("what was taken is a result");

@@ -48,7 +48,8 @@ impl Bench {
     fn submit(&mut self, timeout: Option<Duration>) -> Task {
         self.tickets += 1;
         let overrides = Overrides { timeout, ..Overrides::default() };
-        let submit = Submit { ticket: Ticket(self.tickets), id: None, query: self.query.clone(), overrides };
+        let submit =
+            Submit { ticket: Ticket(self.tickets), id: None, query: self.query.clone(), overrides, trace: None };
         self.coordinator.handle_input(self.now, Input::Submit(submit));
         let Some(Output::Publish(task)) = self.coordinator.poll_output() else { panic!("the request is asked") };
         task

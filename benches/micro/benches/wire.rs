@@ -21,6 +21,7 @@ fn wire(c: &mut Criterion) {
         query: Query::new("BTC/USD").expect("a query"),
         ttl: Duration::from_secs(5),
         attempt: 1,
+        trace: None,
     };
     let result = WorkResult {
         request,
@@ -28,6 +29,7 @@ fn wire(c: &mut Criterion) {
         observed: Value::number("42000.12").map_err(|error| error.to_string().into()),
         response_time: Duration::from_millis(12),
         age: Some(Duration::from_millis(250)),
+        trace: None,
     };
     let (task_bytes, result_bytes) = (encode_task(&task), encode_result(&worker, &result));
 

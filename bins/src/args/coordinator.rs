@@ -16,7 +16,7 @@ use rust_decimal::Decimal;
 use super::values::{
     agreement, fraction, listen_address, network, on_disputes, outlier_rule, share, strategies, trim_share,
 };
-use super::{LogArgs, NatsArgs, SeedArgs};
+use super::{LogArgs, NatsArgs, OtlpArgs, SeedArgs};
 use crate::exit;
 
 /// Asks many workers over NATS, and answers over HTTP with one value and its evidence
@@ -27,6 +27,8 @@ pub struct CoordinatorArgs {
     pub nats: NatsArgs,
     #[command(flatten)]
     pub serve: ServeArgs,
+    #[command(flatten)]
+    pub otlp: OtlpArgs,
     #[command(flatten)]
     pub seed: SeedArgs,
     #[command(flatten)]
@@ -110,6 +112,10 @@ pub struct ServeArgs {
     /// TOML file with the policies of some queries and the weights of workers [default: all queries are alike]
     #[arg(long, env = "QUORATE_POLICIES", value_name = "FILE")]
     pub policies: Option<PathBuf>,
+
+    /// Share of the requests outside any trace, 0 to 1, with each of which one begins, where --otlp is given
+    #[arg(long, env = "QUORATE_OTLP_SAMPLE", value_name = "SHARE", default_value = "1", value_parser = agreement)]
+    pub otlp_sample: Millionths,
 
     #[command(flatten)]
     pub policy: PolicyArgs,

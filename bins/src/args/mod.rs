@@ -12,11 +12,13 @@ use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use reqwest::Url;
 
 pub use ask::AskArgs;
 pub use coordinator::{CoordinatorArgs, PolicyArgs, ServeArgs};
 pub use generate::{CompletionsArgs, ManArgs, Program};
 pub use quorate::{Command, DemoArgs, DevArgs, HealthArgs, JsonArgs, LoadArgs, QuorateArgs, UrlArgs, WorkersArgs};
+use values::collector_url;
 pub use values::{duration, network, server_url, share};
 pub use watch::WatchArgs;
 pub use worker::{SimulatedArgs, SourceName, WorkArgs, WorkerArgs};
@@ -71,6 +73,15 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line
     Json,
+}
+
+/// Where the spans of traces go.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Traces")]
+pub struct OtlpArgs {
+    /// Base address of an OpenTelemetry collector that is sent the spans of traces, by OTLP over HTTP [default: none]
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL", value_parser = collector_url)]
+    pub otlp: Option<Url>,
 }
 
 /// What is drawn at random.

@@ -8,7 +8,7 @@ use reqwest::Url;
 
 use super::coordinator::{millis, positive};
 use super::values::{duration, server_url};
-use super::{AskArgs, CompletionsArgs, LogArgs, ManArgs, SeedArgs, ServeArgs, SimulatedArgs, WatchArgs};
+use super::{AskArgs, CompletionsArgs, LogArgs, ManArgs, OtlpArgs, SeedArgs, ServeArgs, SimulatedArgs, WatchArgs};
 use crate::exit;
 
 /// Ask many workers, get one answer with the evidence behind it
@@ -113,6 +113,8 @@ pub struct DevArgs {
     pub serve: ServeArgs,
     #[command(flatten)]
     pub simulated: SimulatedArgs,
+    #[command(flatten)]
+    pub otlp: OtlpArgs,
     #[command(flatten)]
     pub seed: SeedArgs,
     #[command(flatten)]

@@ -125,10 +125,19 @@ pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
 /// # Errors
 /// A text that is none, in words for people.
 pub fn server_url(text: &str) -> Result<Url, String> {
+    base_url(text, "http://localhost:8080")
+}
+
+/// The base address of a collector of traces.
+pub(super) fn collector_url(text: &str) -> Result<Url, String> {
+    base_url(text, "http://localhost:4318")
+}
+
+fn base_url(text: &str, example: &str) -> Result<Url, String> {
     let url = Url::parse(text)
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        .ok_or_else(|| "expected an address such as http://localhost:8080".to_owned())?;
+        .ok_or_else(|| format!("expected an address such as {example}"))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err("an address with a user name or password is not supported".to_owned());
     }

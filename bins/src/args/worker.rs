@@ -12,7 +12,7 @@ use rust_decimal::Decimal;
 
 use super::coordinator::{millis, positive, worker_id};
 use super::values::share;
-use super::{LogArgs, NatsArgs, SeedArgs};
+use super::{LogArgs, NatsArgs, OtlpArgs, SeedArgs};
 use crate::exit;
 
 /// Answers the coordinator's questions over NATS from a source: simulated, an HTTP server, or a program
@@ -50,6 +50,8 @@ pub struct WorkerArgs {
     pub work: WorkArgs,
     #[command(flatten)]
     pub simulated: SimulatedArgs,
+    #[command(flatten)]
+    pub otlp: OtlpArgs,
     #[command(flatten)]
     pub seed: SeedArgs,
     #[command(flatten)]

@@ -2,6 +2,7 @@
 //! and asked over HTTP.
 
 mod chromium;
+mod collector;
 mod dashboard;
 mod embedded;
 mod environment;
@@ -17,3 +18,4 @@ mod support;
 mod terminal;
 mod terminals;
 mod tools;
+mod tracing;

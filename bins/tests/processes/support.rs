@@ -189,6 +189,12 @@ impl Api {
         self.post("application/json", body.to_string()).await
     }
 
+    /// Like [`ask`](Self::ask), within a trace.
+    pub(crate) async fn ask_within(&self, traceparent: &str, body: Json) -> (u16, Json) {
+        let request = self.client.post(format!("{}/request", self.url)).header("content-type", "application/json");
+        answer(request.header("traceparent", traceparent).body(body.to_string())).await
+    }
+
     /// Asks a query that must be answered.
     pub(crate) async fn answer(&self, query: &str) -> Json {
         let (status, body) = self.ask(json!({ "query": query })).await;

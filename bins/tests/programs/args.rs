@@ -16,7 +16,7 @@ type Flag = (&'static str, &'static str, &'static str);
 const NATS: [Flag; 3] =
     [("nats", "NATS_URL", "nats://localhost:4222"), ("nats-ca", "NATS_CA", ""), ("nats-creds", "NATS_CREDS", "")];
 
-const SERVE: [Flag; 25] = [
+const SERVE: [Flag; 26] = [
     ("allow-worker", "QUORATE_ALLOW_WORKER", ""),
     ("cordon-below", "QUORATE_CORDON_BELOW", ""),
     ("listen", "QUORATE_LISTEN", "0.0.0.0:8080"),
@@ -29,6 +29,7 @@ const SERVE: [Flag; 25] = [
     ("min-agreement", "QUORATE_MIN_AGREEMENT", ""),
     ("min-responses", "QUORATE_MIN_RESPONSES", "1"),
     ("on-dispute", "QUORATE_ON_DISPUTE", "answer"),
+    ("otlp-sample", "QUORATE_OTLP_SAMPLE", "1"),
     ("policies", "QUORATE_POLICIES", ""),
     ("precision", "QUORATE_PRECISION", "2"),
     ("presence-ms", "QUORATE_PRESENCE_MS", "10000"),
@@ -45,6 +46,8 @@ const SERVE: [Flag; 25] = [
 ];
 
 const TRUSTED: [Flag; 1] = [("trusted-proxy", "QUORATE_TRUSTED_PROXY", "")];
+
+const OTLP: [Flag; 1] = [("otlp", "OTEL_EXPORTER_OTLP_ENDPOINT", "")];
 
 const COMMON: [Flag; 3] = [
     ("log", "QUORATE_LOG", "info,async_nats=warn"),
@@ -142,9 +145,9 @@ fn the_command_lines_are_consistent() {
 fn every_flag_has_its_fixed_name_variable_and_default() {
     let dev: [Flag; 1] = [("workers", "QUORATE_WORKERS", "3")];
     let demo: [Flag; 1] = [("url", "QUORATE_URL", "")];
-    assert_eq!(flags(&CoordinatorArgs::command()), expected(&[&NATS, &SERVE, &TRUSTED, &COMMON]));
-    assert_eq!(flags(&WorkerArgs::command()), expected(&[&NATS, &WORKER, &SIMULATED, &COMMON]));
-    assert_eq!(flags(&subcommand("dev")), expected(&[&dev, &JSON, &SERVE, &TRUSTED, &SIMULATED, &COMMON]));
+    assert_eq!(flags(&CoordinatorArgs::command()), expected(&[&NATS, &SERVE, &TRUSTED, &OTLP, &COMMON]));
+    assert_eq!(flags(&WorkerArgs::command()), expected(&[&NATS, &WORKER, &SIMULATED, &OTLP, &COMMON]));
+    assert_eq!(flags(&subcommand("dev")), expected(&[&dev, &JSON, &SERVE, &TRUSTED, &SIMULATED, &OTLP, &COMMON]));
     assert_eq!(flags(&subcommand("demo")), expected(&[&demo, &JSON]));
     assert_eq!(flags(&subcommand("ask")), expected(&[&ASK, &SERVER, &WATCH]));
     assert_eq!(flags(&subcommand("workers")), expected(&[&SERVER, &WATCH]));
@@ -268,6 +271,9 @@ fn values_out_of_range_are_refused() {
         ["coordinator", "--trusted-proxy=proxy"],
         ["coordinator", "--allow-worker="],
         ["coordinator", "--listen=8080"],
+        ["coordinator", "--otlp=localhost:4318"],
+        ["coordinator", "--otlp=http://user:secret@localhost:4318"],
+        ["coordinator", "--otlp-sample=1.1"],
     ] {
         assert!(CoordinatorArgs::try_parse_from(flags).is_err(), "{flags:?}");
     }

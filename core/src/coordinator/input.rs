@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::id::{RequestId, TaskId, Ticket, WorkerId};
 use crate::policy::Overrides;
 use crate::query::Query;
+use crate::trace::Trace;
 use crate::value::Value;
 
 /// One thing that happened. With its time, it is all a coordinator ever sees: a log of `(time, Input)` is a complete
@@ -41,6 +42,8 @@ pub struct Submit {
     pub query: Query,
     /// The request's own policy.
     pub overrides: Overrides,
+    /// The mark of this asking. Tasks carry that of the caller who asked first, never of one who joins.
+    pub trace: Option<Trace>,
 }
 
 /// A worker's answer.

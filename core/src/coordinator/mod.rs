@@ -218,6 +218,7 @@ impl Coordinator {
             query: request.query.clone(),
             ttl: request.deadline.since(self.now),
             attempt: request.attempts,
+            trace: request.trace,
         }));
     }
 

@@ -7,6 +7,7 @@ use crate::id::{RequestId, TaskId, Ticket};
 use crate::outcome::Outcome;
 use crate::policy::PolicyError;
 use crate::query::Query;
+use crate::trace::Trace;
 
 /// One thing the adapter must do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +41,8 @@ pub struct Task {
     pub ttl: Duration,
     /// 1, or 2 for the second asking of a request some workers were silent on.
     pub attempt: u32,
+    /// The mark of the request it belongs to.
+    pub trace: Option<Trace>,
 }
 
 /// Why a request was not accepted.

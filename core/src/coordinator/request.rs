@@ -9,6 +9,7 @@ use crate::outcome::{Answer, Cause, Failure, Observation, Outcome, Status, count
 use crate::policy::{OnDispute, Policy};
 use crate::query::Query;
 use crate::time::Timestamp;
+use crate::trace::Trace;
 use crate::value::Value;
 
 /// One worker's part in a request.
@@ -47,6 +48,8 @@ pub(super) struct Answered {
 pub(super) struct Request {
     pub(super) id: RequestId,
     pub(super) query: Query,
+    /// The mark its tasks carry.
+    pub(super) trace: Option<Trace>,
     pub(super) policy: Policy,
     pub(super) task: TaskId,
     /// The callers that wait; never empty between two inputs.

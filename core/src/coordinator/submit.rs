@@ -113,6 +113,7 @@ impl Coordinator {
         let slot = self.table.insert(|task| Request {
             id,
             query: submit.query,
+            trace: submit.trace,
             policy,
             task,
             tickets: vec![submit.ticket],

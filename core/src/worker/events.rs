@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::coordinator::PresenceState;
 use crate::id::RequestId;
 use crate::query::Query;
+use crate::trace::Trace;
 use crate::value::Value;
 
 /// Names one job of this worker; never reused.
@@ -26,6 +27,8 @@ pub struct Task {
     pub ttl: Option<Duration>,
     /// Where the answer goes.
     pub reply: ReplyTo,
+    /// The mark of the asking. A job has that of the task that began it.
+    pub trace: Option<Trace>,
 }
 
 /// An answer to be sent.
@@ -41,6 +44,8 @@ pub struct WorkResult {
     pub response_time: Duration,
     /// How old the value is now; `None` if its source does not say.
     pub age: Option<Duration>,
+    /// The mark of the work it comes from.
+    pub trace: Option<Trace>,
 }
 
 /// One thing that happened to a worker.
@@ -56,6 +61,8 @@ pub enum Input {
         observed: Result<Value, Arc<str>>,
         /// How old the value is; `None` if the source does not say.
         age: Option<Duration>,
+        /// The mark of the work, for its answer and every repetition of it.
+        trace: Option<Trace>,
     },
     /// The bus is connected.
     BusUp,
@@ -76,6 +83,8 @@ pub enum Output {
         query: Query,
         /// How long an answer is of use.
         time_left: Duration,
+        /// The mark of the task that began it.
+        trace: Option<Trace>,
     },
     /// Stop a started job: its answer is of no use any more.
     Abort(JobId),

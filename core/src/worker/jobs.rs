@@ -8,6 +8,7 @@ use super::events::{JobId, ReplyTo};
 use crate::id::RequestId;
 use crate::query::Query;
 use crate::time::Timestamp;
+use crate::trace::Trace;
 use crate::value::Value;
 
 /// The most places one answer is sent to. Callers that give up and ask again under the same id make another place each
@@ -52,6 +53,8 @@ pub(super) struct Answered {
     pub(super) response_time: Duration,
     /// How old the value was when the job was done, if its source says so.
     pub(super) age: Option<Duration>,
+    /// The mark of the work.
+    pub(super) trace: Option<Trace>,
     /// When the job was done.
     pub(super) at: Timestamp,
 }
@@ -67,11 +70,13 @@ pub(super) struct Job {
     pub(super) stage: Stage,
     /// Where the answer goes; empty once it is sent.
     pub(super) replies: Vec<ReplyTo>,
+    /// The mark of the task that began it.
+    pub(super) trace: Option<Trace>,
 }
 
 impl Job {
-    pub(super) fn new(received: Timestamp, deadline: Timestamp, reply: ReplyTo) -> Self {
-        Self { received, deadline, wanted_until: deadline, stage: Stage::Queued, replies: vec![reply] }
+    pub(super) fn new(received: Timestamp, deadline: Timestamp, reply: ReplyTo, trace: Option<Trace>) -> Self {
+        Self { received, deadline, wanted_until: deadline, stage: Stage::Queued, replies: vec![reply], trace }
     }
 
     /// Sends the answer to one more place, and keeps at it for as long as it is wanted there. A coordinator that asks a

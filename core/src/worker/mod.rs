@@ -15,6 +15,7 @@ pub use events::{Counters, Input, JobId, Output, ReplyTo, Task, WorkResult};
 
 use crate::coordinator::PresenceState;
 use crate::time::Timestamp;
+use crate::trace::Trace;
 use crate::value::Value;
 use jobs::{Answered, Job, Jobs, Key, Stage};
 
@@ -71,7 +72,7 @@ impl Worker {
         self.handle_timeout(now);
         match input {
             Input::Task(task) => self.task(task),
-            Input::Done { job, observed, age } => self.done(job, observed, age),
+            Input::Done { job, observed, age, trace } => self.done(job, observed, age, trace),
             Input::BusUp => {
                 self.bus_up = true;
                 self.announce();
@@ -167,11 +168,12 @@ impl Worker {
         if self.running >= self.config.max_concurrent && self.queue.len() >= self.config.max_queued {
             self.counters.tasks_refused += 1;
             let observed = Err("worker is overloaded".into());
-            let refusal = Answered { observed, response_time: Duration::ZERO, age: None, at: self.now };
+            let (response_time, trace) = (Duration::ZERO, task.trace);
+            let refusal = Answered { observed, response_time, age: None, trace, at: self.now };
             self.answer(&key, vec![task.reply], &refusal);
             return;
         }
-        let id = self.jobs.insert(key, Job::new(self.now, deadline, task.reply));
+        let id = self.jobs.insert(key, Job::new(self.now, deadline, task.reply, task.trace));
         self.deadlines.insert((deadline, id));
         self.queue.insert(id);
         self.start_waiting();
@@ -184,13 +186,13 @@ impl Worker {
         {
             let (key, job) = self.jobs.get_mut(id).expect("a queued job is kept");
             job.stage = Stage::Running;
-            let time_left = job.deadline.since(self.now);
+            let (query, time_left) = (key.query.clone(), job.deadline.since(self.now));
             self.running += 1;
-            self.outputs.push_back(Output::Start { job: id, query: key.query.clone(), time_left });
+            self.outputs.push_back(Output::Start { job: id, query, time_left, trace: job.trace });
         }
     }
 
-    fn done(&mut self, id: JobId, observed: Result<Value, Arc<str>>, age: Option<Duration>) {
+    fn done(&mut self, id: JobId, observed: Result<Value, Arc<str>>, age: Option<Duration>, trace: Option<Trace>) {
         let Some((key, job)) = self.jobs.get_mut(id) else { return };
         if !matches!(job.stage, Stage::Running) {
             return;
@@ -205,7 +207,7 @@ impl Worker {
         self.counters.processing_time = self.counters.processing_time.saturating_add(response_time);
         self.running -= 1;
         self.deadlines.remove(&(deadline, id));
-        let answered = Answered { observed, response_time, age, at: self.now };
+        let answered = Answered { observed, response_time, age, trace, at: self.now };
         self.answer(&key, replies, &answered);
         if let Some((_, job)) = self.jobs.get_mut(id) {
             job.stage = Stage::Answered(answered);
@@ -250,6 +252,7 @@ impl Worker {
                 observed: answered.observed.clone(),
                 response_time: answered.response_time,
                 age: answered.age.map(|age| age.saturating_add(since)),
+                trace: answered.trace,
             }));
         }
     }

@@ -9,6 +9,7 @@ use quorate_core::aggregate::Strategy;
 use quorate_core::coordinator::{Config, Input, PresenceState, Refusal, Task};
 use quorate_core::id::Ticket;
 use quorate_core::policy::{Overrides, PolicyError};
+use quorate_core::trace::Trace;
 
 use crate::support::{Harness, TIMEOUT_MS, missing, observers};
 
@@ -244,4 +245,19 @@ fn those_who_follow_are_told_once_of_each_request_that_ends() {
     harness.submit("r3", "BTC/USD");
     harness.at_ms(2 * TIMEOUT_MS);
     assert!(harness.ended()[1].verdict.is_err(), "a failure is an outcome");
+}
+
+#[test]
+fn both_askings_carry_the_mark_of_the_caller_who_came_first() {
+    let mark = |byte| Some(Trace([byte; 25]));
+    for (first, second) in [(mark(1), mark(2)), (None, mark(2)), (mark(1), None)] {
+        let mut harness = Harness::new();
+        harness.live(&["a"]);
+        harness.submit_marked(Some("r1"), "BTC/USD", Overrides::default(), first);
+        assert_eq!(harness.task().trace, first);
+        harness.submit_marked(Some("r1"), "BTC/USD", Overrides::default(), second);
+        harness.at_ms(TIMEOUT_MS / 2);
+        let again = harness.task();
+        assert_eq!((again.attempt, again.trace), (2, first));
+    }
 }

@@ -14,6 +14,7 @@ use quorate_core::outcome::Outcome;
 use quorate_core::policy::Overrides;
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
+use quorate_core::trace::Trace;
 use quorate_core::value::Value;
 
 pub(crate) type Reply = Result<Arc<Outcome>, Refusal>;
@@ -118,10 +119,20 @@ impl Harness {
     }
 
     pub(crate) fn submit_with(&mut self, id: Option<&str>, query: &str, overrides: Overrides) -> Ticket {
+        self.submit_marked(id, query, overrides, None)
+    }
+
+    pub(crate) fn submit_marked(
+        &mut self,
+        id: Option<&str>,
+        query: &str,
+        overrides: Overrides,
+        trace: Option<Trace>,
+    ) -> Ticket {
         let ticket = Ticket(self.tickets);
         self.tickets += 1;
         let query = Query::new(query).expect("a query");
-        self.input(Input::Submit(Submit { ticket, id: id.map(request), query, overrides }));
+        self.input(Input::Submit(Submit { ticket, id: id.map(request), query, overrides, trace }));
         ticket
     }
 

@@ -12,6 +12,7 @@ use quorate_core::coordinator::{
 use quorate_core::id::{RequestId, TaskId, Ticket};
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
+use quorate_core::trace::Trace;
 
 use super::steps::{Clock, Step, Subject, TimedStep, worker};
 
@@ -212,7 +213,9 @@ impl Run {
                 self.waiting.insert(ticket);
                 let id = id.map(|id| RequestId::new(["r0", "r1", "r2", "r3"][id as usize]).expect("a request id"));
                 let query = Query::new(["BTC/USD", "ETH/USD"][*query as usize]).expect("a query");
-                Input::Submit(Submit { ticket, id, query, overrides: *overrides })
+                // Callers have marks of their own, and some have none.
+                let trace = (ticket.0 % 4 != 3).then_some(Trace([ticket.0 as u8; 25]));
+                Input::Submit(Submit { ticket, id, query, overrides: *overrides, trace })
             }
             Step::Cancel { ticket } => Input::Cancel(Ticket(self.tickets.saturating_sub(u64::from(*ticket) % 16))),
             Step::Result { worker: index, task, subject, observed, age } => {

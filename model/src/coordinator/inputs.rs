@@ -94,6 +94,7 @@ impl CoordinatorModel {
         let request = Request {
             task: TaskId(0),
             query: submit.query.clone(),
+            trace: submit.trace,
             policy,
             tickets: vec![submit.ticket],
             submitted: self.now,

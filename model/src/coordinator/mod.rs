@@ -184,6 +184,7 @@ impl CoordinatorModel {
                 && task.query == request.query
                 && task.ttl == request.deadline.since(self.now)
                 && task.attempt == 1
+                && task.trace == request.trace
         };
         match output {
             Output::Publish(task) if fits(task) => {
@@ -224,6 +225,7 @@ impl CoordinatorModel {
                     query: request.query.clone(),
                     ttl: request.deadline.since(now),
                     attempt: 2,
+                    trace: request.trace,
                 };
                 self.expect(Output::Publish(task));
             }

@@ -10,6 +10,7 @@ use quorate_core::outcome::{Answer, Cause, Failure, Observation, Outcome, Status
 use quorate_core::policy::{OnDispute, Policy};
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
+use quorate_core::trace::Trace;
 use quorate_core::value::Value;
 
 use crate::aggregate::aggregate_candidates;
@@ -50,6 +51,8 @@ pub(super) struct Request {
     /// What the machine calls it; learned when it is published.
     pub(super) task: TaskId,
     pub(super) query: Query,
+    /// The mark of the caller who asked first.
+    pub(super) trace: Option<Trace>,
     pub(super) policy: Policy,
     /// Who waits, in the order they came.
     pub(super) tickets: Vec<Ticket>,

@@ -10,8 +10,10 @@
 //! * a publish while disconnected is refused, and never delivered after a reconnect;
 //! * a message with a reply subject that nobody was subscribed to receive is answered on that reply subject with a
 //!   [`Message`] whose `no_responders` is set; as in NATS, only a subscription of the publishing connection gets it;
-//! * of the subscribers in one queue group, one receives a message.
+//! * of the subscribers in one queue group, one receives a message;
+//! * a message has its [`Headers`] wherever it arrives, unless the server knows no headers: then it arrives without.
 
+mod headers;
 pub mod local;
 pub mod nats;
 pub mod subject;
@@ -21,6 +23,8 @@ use std::future::Future;
 use bytes::Bytes;
 use tokio::sync::watch;
 
+pub use headers::{Headers, MAX_HEADER_BYTES, MAX_HEADERS};
+
 /// A message as a subscriber receives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
@@ -28,6 +32,8 @@ pub struct Message {
     pub subject: String,
     /// Where an answer to it goes, if its publisher wants one.
     pub reply: Option<String>,
+    /// What its publisher gave along with the body.
+    pub headers: Headers,
     /// The body.
     pub payload: Bytes,
     /// Set on the bus's own notice that a message published with this subject as its reply subject had no subscriber.
@@ -78,7 +84,21 @@ pub trait Bus: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`PublishError`]; the message is then dropped.
-    fn publish(&self, subject: &str, reply: Option<&str>, payload: Bytes) -> Result<(), PublishError>;
+    fn publish(&self, subject: &str, reply: Option<&str>, payload: Bytes) -> Result<(), PublishError> {
+        self.publish_with(subject, reply, &Headers::default(), payload)
+    }
+
+    /// Like [`publish`](Self::publish), with headers. They count towards the size of the message.
+    ///
+    /// # Errors
+    /// [`PublishError`]; the message is then dropped.
+    fn publish_with(
+        &self,
+        subject: &str,
+        reply: Option<&str>,
+        headers: &Headers,
+        payload: Bytes,
+    ) -> Result<(), PublishError>;
 
     /// Subscribes to `subject`, in which `*` stands for one token and a final `>` for one or more. The subscription
     /// survives reconnects and ends when it is dropped.

@@ -7,20 +7,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use quorate_core::Coordinator;
-use quorate_core::coordinator::{Config, Input, Output, Presence, Refusal, Task, Undelivered, UndeliveredCause};
-use quorate_core::id::{TaskId, Ticket};
+use quorate_core::coordinator::{Config, Input, Output, Presence, Task, Undelivered, UndeliveredCause};
+use quorate_core::id::{RequestId, TaskId, Ticket, WorkerId};
 use quorate_core::outcome::Outcome;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
 use tracing::{debug, info};
 
 use super::bus_watch::{BusChange, BusWatch};
-use super::handle::{Command, CoordinatorHandle, Snapshot, Status, WorkerView};
+use super::handle::{Answered, Command, CoordinatorHandle, Snapshot, Status, WorkerView};
 use super::tap::{Tap, Tapped};
+use super::trail::Trails;
 use super::{Alarm, BATCH, take_ready};
 use crate::bus::{Bus, BusError, Message, PublishError, Subscription};
 use crate::clock::Clock;
-use crate::wire::{self, PresenceMessage};
+use crate::spans::{Attribute, SpanKind, Tracer};
+use crate::wire::{self, PresenceMessage, TraceContext};
 
 /// The last token of the reply subject of `$SRV.PING`; tasks have a number there.
 const PING_TOKEN: &str = "ping";
@@ -38,7 +40,9 @@ pub struct CoordinatorDriver<B: Bus, T = ()> {
     bus_watch: BusWatch,
     /// `_INBOX.<instance>.`: the reply subject of a task is this and the task's number.
     inbox: String,
-    waiting: HashMap<Ticket, oneshot::Sender<Result<Arc<Outcome>, Refusal>>>,
+    waiting: HashMap<Ticket, oneshot::Sender<Answered>>,
+    trails: Trails,
+    tracer: Option<Tracer>,
     /// Announcements that wait until all results that came before them are taken; at most one between two passes.
     announced: Vec<Message>,
     malformed: u64,
@@ -78,6 +82,8 @@ impl<B: Bus> CoordinatorDriver<B> {
             presence,
             inbox,
             waiting: HashMap::new(),
+            trails: Trails::default(),
+            tracer: None,
             announced: Vec::new(),
             malformed: 0,
             outcomes_unpublished: 0,
@@ -100,6 +106,8 @@ impl<B: Bus> CoordinatorDriver<B> {
             bus_watch: self.bus_watch,
             inbox: self.inbox,
             waiting: self.waiting,
+            trails: self.trails,
+            tracer: self.tracer,
             announced: self.announced,
             malformed: self.malformed,
             outcomes_unpublished: self.outcomes_unpublished,
@@ -110,6 +118,11 @@ impl<B: Bus> CoordinatorDriver<B> {
 }
 
 impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
+    /// The same driver, which records the results that come after their request has been answered.
+    pub fn with_tracer(self, tracer: Option<Tracer>) -> Self {
+        Self { tracer, ..self }
+    }
+
     /// Runs until the machine is drained, or nobody is left who could ask it.
     pub async fn run(mut self) {
         self.bus_changed();
@@ -213,11 +226,35 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
 
     fn result(&mut self, message: &Message, task: Option<TaskId>) {
         match wire::decode_result(&message.payload, task, self.clock.wall()) {
-            Ok(result) => self.input(Input::Result(result)),
+            Ok(result) => {
+                let now = self.clock.now();
+                self.trails.result(now, &result);
+                let late = self.machine.counters().results_late;
+                let told = self.tracer.is_some().then(|| (result.request.clone(), result.worker.clone()));
+                self.machine.input(now, Input::Result(result));
+                if let Some((request, worker)) = told
+                    && self.machine.counters().results_late > late
+                {
+                    self.record_late(message, &request, &worker);
+                }
+            }
             Err(error) => {
                 self.malformed += 1;
                 debug!(%error, subject = message.subject, "a result is dropped");
             }
+        }
+    }
+
+    /// Records a result that came too late to be told with its request. Its own headers say to which trace it belongs.
+    fn record_late(&self, message: &Message, request: &RequestId, worker: &WorkerId) {
+        let Some(context) = TraceContext::of_message(&message.headers) else { return };
+        let tracer = self.tracer.as_ref();
+        if let Some(mut span) =
+            tracer.and_then(|tracer| tracer.begin_within("late result", SpanKind::Consumer, context))
+        {
+            span.set("quorate.request.id", Attribute::text(request));
+            span.set("quorate.worker.id", Attribute::text(worker));
+            span.end();
         }
     }
 
@@ -233,12 +270,16 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
 
     fn command(&mut self, command: Command) {
         match command {
-            Command::Ask { submit, reply } => {
+            Command::Ask { submit, followed, reply } => {
+                if followed && let Some(mark) = submit.trace {
+                    self.trails.follow(submit.ticket, mark);
+                }
                 self.waiting.insert(submit.ticket, reply);
                 self.input(Input::Submit(submit));
             }
             Command::Cancel(ticket) => {
                 self.waiting.remove(&ticket);
+                self.trails.take(ticket);
                 self.input(Input::Cancel(ticket));
             }
             // Nobody waits for the snapshot any more: it is not missed.
@@ -288,9 +329,10 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
                 Output::Publish(task) => self.publish(&task, &mut reply),
                 Output::Ended(outcome) => self.publish_outcome(&outcome),
                 Output::Answer { ticket, reply } => {
+                    let trail = self.trails.take(ticket);
                     if let Some(waiting) = self.waiting.remove(&ticket) {
                         // A caller that went away meanwhile does not miss the answer.
-                        let _ = waiting.send(reply);
+                        let _ = waiting.send(Answered { reply, trail });
                     }
                 }
                 Output::Drained => self.drained = true,
@@ -309,7 +351,11 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
     fn publish(&mut self, task: &Task, reply: &mut String) {
         reply.truncate(self.inbox.len());
         write!(reply, "{}", task.id.0).expect("a string takes every text");
-        if let Err(error) = self.bus.publish(wire::TASKS, Some(reply), wire::encode_task(task)) {
+        if task.trace.is_some() {
+            self.trails.asked(self.clock.now(), task);
+        }
+        let headers = wire::trace_headers(task.trace);
+        if let Err(error) = self.bus.publish_with(wire::TASKS, Some(reply), &headers, wire::encode_task(task)) {
             debug!(%error, request = %task.request, "a task is not sent");
             let cause = match error {
                 PublishError::Disconnected => UndeliveredCause::Disconnected,

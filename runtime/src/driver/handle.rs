@@ -13,16 +13,32 @@ use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
+use super::trail::Trail;
 use crate::bus::BusStatus;
+use crate::wire::TraceContext;
 
 /// What callers tell the driver.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are questions: a box would cost each of them an allocation")]
 pub(super) enum Command {
-    Ask { submit: Submit, reply: oneshot::Sender<Result<Arc<Outcome>, Refusal>> },
+    Ask {
+        submit: Submit,
+        /// Whether the caller wants the trail of it.
+        followed: bool,
+        reply: oneshot::Sender<Answered>,
+    },
     Cancel(Ticket),
     Status(oneshot::Sender<Status>),
     Look(oneshot::Sender<Snapshot>),
     Drain,
+}
+
+/// The end of a caller's wait.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) reply: Result<Arc<Outcome>, Refusal>,
+    /// Empty unless it was wanted.
+    pub(super) trail: Trail,
 }
 
 /// Why a question was not answered.
@@ -125,10 +141,31 @@ impl CoordinatorHandle {
         query: Query,
         overrides: Overrides,
     ) -> Result<Arc<Outcome>, AskError> {
+        self.ask_within(None, false, id, query, overrides).await.0
+    }
+
+    /// Like [`ask`](Self::ask), for a caller who is part of a trace: the tasks will be, too, if it is the first to ask.
+    /// If `followed`, it is also given what happened meanwhile; its context must then be its own.
+    pub async fn ask_within(
+        &self,
+        context: Option<TraceContext>,
+        followed: bool,
+        id: Option<RequestId>,
+        query: Query,
+        overrides: Overrides,
+    ) -> (Result<Arc<Outcome>, AskError>, Trail) {
+        let trace = context.map(TraceContext::mark);
+        match self.submit(followed, |ticket| Submit { ticket, id, query, overrides, trace }).await {
+            Ok(Answered { reply, trail }) => (reply.map_err(AskError::Refused), trail),
+            Err(error) => (Err(error), Trail::default()),
+        }
+    }
+
+    async fn submit(&self, followed: bool, submit: impl FnOnce(Ticket) -> Submit) -> Result<Answered, AskError> {
         let ticket = Ticket(self.tickets.fetch_add(1, Ordering::Relaxed));
         let (reply, answer) = oneshot::channel();
-        let submit = Submit { ticket, id, query, overrides };
-        self.commands.try_send(Command::Ask { submit, reply }).map_err(|error| match error {
+        let submit = submit(ticket);
+        self.commands.try_send(Command::Ask { submit, followed, reply }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
                 self.busy.fetch_add(1, Ordering::Relaxed);
                 AskError::Busy
@@ -136,9 +173,9 @@ impl CoordinatorHandle {
             mpsc::error::TrySendError::Closed(_) => AskError::Stopped,
         })?;
         let mut waiting = Waiting { commands: &self.commands, ticket: Some(ticket) };
-        let reply = answer.await;
+        let answered = answer.await;
         waiting.ticket = None;
-        reply.map_err(|_| AskError::Stopped)?.map_err(AskError::Refused)
+        answered.map_err(|_| AskError::Stopped)
     }
 
     /// Whether the coordinator can serve now; `None` if it has stopped.

@@ -9,12 +9,14 @@ mod handle;
 mod identity;
 mod service;
 mod tap;
+mod trail;
 mod worker;
 
 pub use coordinator::CoordinatorDriver;
 pub use handle::{AskError, CoordinatorHandle, Snapshot, Status, WorkerView};
 pub use identity::WorkerIdentity;
 pub use tap::Tap;
+pub use trail::{Step, Trail};
 pub use worker::{WorkerDriver, WorkerSettings};
 
 use std::pin::Pin;

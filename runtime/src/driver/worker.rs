@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use quorate_core::Worker;
 use quorate_core::coordinator::PresenceState;
 use quorate_core::query::Query;
-use quorate_core::worker::{Config, Input, JobId, Output};
+use quorate_core::trace::Trace;
+use quorate_core::value::Value;
+use quorate_core::worker::{Config, Input, JobId, Output, Task};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tracing::{debug, info, warn};
 
@@ -18,8 +21,9 @@ use super::tap::{Tap, Tapped};
 use super::{Alarm, take_ready};
 use crate::bus::{Bus, BusError, Message, Subscription};
 use crate::clock::Clock;
-use crate::source::{Reading, Source};
-use crate::wire::{self, PresenceMessage};
+use crate::source::{self, Reading, Source};
+use crate::spans::{Attribute, OpenSpan, SpanKind, Tracer};
+use crate::wire::{self, PresenceMessage, TraceContext};
 
 /// How a worker is set up.
 #[derive(Clone, Debug)]
@@ -28,10 +32,21 @@ pub struct WorkerSettings {
     pub identity: WorkerIdentity,
     /// The machine's bounds and waits.
     pub machine: Config,
+    /// Records the spans of tasks; without one, traces are passed on as they come.
+    pub tracer: Option<Tracer>,
 }
 
 /// What a job gives back: its number, and the reading or the failure.
 type JobEnd = (JobId, Result<Reading, Arc<str>>);
+
+/// A job whose source is being asked.
+#[derive(Debug)]
+struct Running {
+    task: AbortHandle,
+    /// Where in a trace the work belongs.
+    context: Option<TraceContext>,
+    span: Option<OpenSpan>,
+}
 
 /// Owns a [`Worker`] and runs it over a bus, asking a [`Source`].
 #[derive(Debug)]
@@ -46,7 +61,8 @@ pub struct WorkerDriver<B: Bus, S, T = ()> {
     service: Service<B>,
     bus_watch: BusWatch,
     jobs: JoinSet<JobEnd>,
-    running: HashMap<JobId, AbortHandle>,
+    running: HashMap<JobId, Running>,
+    tracer: Option<Tracer>,
     state: PresenceState,
     tasks_malformed: u64,
     results_unsent: u64,
@@ -59,7 +75,7 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
     /// # Errors
     /// [`BusError`] if the bus cannot subscribe.
     pub async fn new(bus: B, clock: Clock, settings: WorkerSettings, source: S) -> Result<Self, BusError> {
-        let WorkerSettings { identity, machine } = settings;
+        let WorkerSettings { identity, machine, tracer } = settings;
         let tasks = bus.subscribe(wire::TASKS, identity.queue_group().as_deref()).await?;
         let service = Service::new(&bus, &identity).await?;
         Ok(Self {
@@ -73,6 +89,7 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
             service,
             jobs: JoinSet::new(),
             running: HashMap::new(),
+            tracer,
             state: PresenceState::Live,
             tasks_malformed: 0,
             results_unsent: 0,
@@ -93,6 +110,7 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
             bus_watch: self.bus_watch,
             jobs: self.jobs,
             running: self.running,
+            tracer: self.tracer,
             state: self.state,
             tasks_malformed: self.tasks_malformed,
             results_unsent: self.results_unsent,
@@ -166,7 +184,10 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
 
     fn task(&mut self, message: &Message) {
         match wire::decode_task(&message.payload, message.reply.as_deref()) {
-            Ok(task) => self.input(Input::Task(task)),
+            Ok(task) => {
+                let trace = TraceContext::of_message(&message.headers).map(TraceContext::mark);
+                self.input(Input::Task(Task { trace, ..task }));
+            }
             Err(error) => {
                 self.tasks_malformed += 1;
                 debug!(%error, "a task is dropped");
@@ -177,42 +198,65 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
     fn job_ended(&mut self, ended: Result<(tokio::task::Id, JobEnd), JoinError>) {
         match ended {
             Ok((_, (job, read))) => {
-                self.running.remove(&job);
                 let (observed, age) = match read {
                     Ok(Reading { value, age }) => (Ok(value), age),
                     Err(failure) => (Err(failure), None),
                 };
-                self.input(Input::Done { job, observed, age });
+                self.done(job, observed, age);
             }
             Err(error) if error.is_cancelled() => {}
             Err(error) => {
                 // A source that panics fails its task, and no other.
-                let job = self.running.iter().find(|(_, handle)| handle.id() == error.id()).map(|(job, _)| *job);
+                let job = self.running.iter().find(|(_, job)| job.task.id() == error.id()).map(|(job, _)| *job);
                 warn!(%error, "the source panicked");
                 if let Some(job) = job {
-                    self.running.remove(&job);
-                    self.input(Input::Done { job, observed: Err("the source panicked".into()), age: None });
+                    self.done(job, Err("the source panicked".into()), None);
                 }
             }
         }
     }
 
-    fn start(&mut self, job: JobId, query: Query, time_left: std::time::Duration) {
+    /// A job that was started is done. One that was aborted meanwhile is not known here any more, and the machine ignores
+    /// it.
+    fn done(&mut self, job: JobId, observed: Result<Value, Arc<str>>, age: Option<Duration>) {
+        let running = self.running.remove(&job);
+        let trace = running.as_ref().and_then(|running| running.context).map(TraceContext::mark);
+        if let Some(span) = running.and_then(|running| running.span) {
+            end(span, observed.as_ref().err().map(AsRef::as_ref));
+        }
+        self.input(Input::Done { job, observed, age, trace });
+    }
+
+    fn start(&mut self, job: JobId, query: Query, time_left: Duration, trace: Option<Trace>) {
+        let asked_by = trace.and_then(TraceContext::of_mark);
+        let span = self.span(&query, asked_by);
+        let context = span.as_ref().map(OpenSpan::context).or(asked_by);
         let source = Arc::clone(&self.source);
-        let handle = self.jobs.spawn(async move {
-            let read = source.observe(query.as_str(), time_left).await;
+        let task = self.jobs.spawn(async move {
+            let read = source::within(context, source.observe(query.as_str(), time_left)).await;
             (job, read.map_err(|error| error.to_string().into()))
         });
-        self.running.insert(job, handle);
+        self.running.insert(job, Running { task, context, span });
+    }
+
+    /// The span of a task. Who asks decides whether there is one, so that a trace is recorded as a whole or not at all.
+    fn span(&self, query: &Query, asked_by: Option<TraceContext>) -> Option<OpenSpan> {
+        let mut span = self.tracer.as_ref()?.begin_within("process oracle.tasks", SpanKind::Consumer, asked_by?)?;
+        span.set("quorate.worker.id", Attribute::text(&self.identity.id));
+        span.set("quorate.query", Attribute::text(query));
+        Some(span)
     }
 
     fn execute(&mut self) {
         while let Some(output) = self.machine.poll_output(self.clock.now()) {
             match output {
-                Output::Start { job, query, time_left } => self.start(job, query, time_left),
+                Output::Start { job, query, time_left, trace } => self.start(job, query, time_left, trace),
                 Output::Abort(job) => {
-                    if let Some(handle) = self.running.remove(&job) {
-                        handle.abort();
+                    if let Some(Running { task, span, .. }) = self.running.remove(&job) {
+                        task.abort();
+                        if let Some(span) = span {
+                            end(span, Some("the time of the task is over"));
+                        }
                     }
                 }
                 Output::Answer(result) => {
@@ -221,7 +265,8 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
                     }
                     let subject = result.reply.as_deref().unwrap_or(wire::RESULTS);
                     let body = wire::encode_result(&self.identity.id, &result);
-                    if let Err(error) = self.bus.publish(subject, None, body) {
+                    let headers = wire::trace_headers(result.trace);
+                    if let Err(error) = self.bus.publish_with(subject, None, &headers, body) {
                         self.results_unsent += 1;
                         debug!(%error, request = %result.request, "a result is not sent");
                     }
@@ -255,6 +300,13 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
             debug!(%error, "an announcement is not sent");
         }
     }
+}
+
+fn end(mut span: OpenSpan, error: Option<&str>) {
+    if let Some(error) = error {
+        span.fail(error);
+    }
+    span.end();
 }
 
 /// The next message of a subscription that may have been given up.

@@ -31,6 +31,18 @@ pub struct ApiError {
 }
 
 impl ApiError {
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(super) fn word(&self) -> &'static str {
+        self.error
+    }
+
+    pub(super) fn details(&self) -> &str {
+        &self.details
+    }
+
     fn new(status: StatusCode, error: &'static str, details: impl Into<String>) -> Self {
         Self { status, error, details: details.into(), retry_after: None, evidence: None, close: false }
     }

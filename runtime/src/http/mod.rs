@@ -11,6 +11,7 @@ mod rate_limit;
 mod request;
 mod serve;
 mod status;
+mod trace;
 
 pub use error::ApiError;
 pub use events::{Events, EventsTap};
@@ -28,6 +29,7 @@ use ipnet::IpNet;
 use crate::clock::Clock;
 use crate::driver::CoordinatorHandle;
 use crate::metrics::Metrics;
+use crate::spans::Tracer;
 
 /// How the API is set up.
 #[derive(Clone, Debug)]
@@ -40,12 +42,14 @@ pub struct ApiSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// How many clients may read `GET /events` at a time.
     pub max_subscribers: usize,
+    /// Records the spans of requests; without one, traces are passed on as they come.
+    pub tracer: Option<Tracer>,
 }
 
 impl ApiSettings {
-    /// An API on `port` that limits no rate, believes no proxy, and has room for 256 readers of events.
+    /// An API on `port` that limits no rate, believes no proxy, has room for 256 readers of events, and records no traces.
     pub fn new(port: u16) -> Self {
-        Self { port, rate_limit: None, trusted_proxies: Vec::new(), max_subscribers: 256 }
+        Self { port, rate_limit: None, trusted_proxies: Vec::new(), max_subscribers: 256, tracer: None }
     }
 }
 

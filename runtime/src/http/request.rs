@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use tracing::{Instrument as _, debug, field, info_span};
 
 use super::client_address::client_address;
 use super::error::{ApiError, json};
+use super::trace::RequestTrace;
 use super::{Api, Peer};
 use crate::policies::fields;
 use crate::wire::OutcomeBody;
@@ -145,6 +147,13 @@ pub(super) async fn ask(
     Extension(Peer(peer)): Extension<Peer>,
     request: Request,
 ) -> Result<Response, ApiError> {
+    let mut trace = RequestTrace::begin(api.settings.tracer.as_ref(), request.headers());
+    let answer = take(&api, peer, request, &mut trace).await;
+    trace.answered(&answer);
+    answer
+}
+
+async fn take(api: &Api, peer: SocketAddr, request: Request, trace: &mut RequestTrace) -> Result<Response, ApiError> {
     let (Parts { headers, .. }, body) = request.into_parts();
     if let Some(limiter) = &api.limiter {
         let client = client_address(peer.ip(), &headers, &api.settings.trusted_proxies);
@@ -152,25 +161,29 @@ pub(super) async fn ask(
     }
     let body = read_body(&headers, body).await?;
     let question = Question::parse(&body)?;
+    trace.asks(&question);
     // An id that the coordinator draws is known with the answer.
     let span = if let Some(id) = &question.id {
         info_span!("request", %id, query = %question.query)
     } else {
         info_span!("request", id = field::Empty, query = %question.query)
     };
-    answer(&api, question).instrument(span).await
+    answer(api, question, trace).instrument(span).await
 }
 
-async fn answer(api: &Api, question: Question) -> Result<Response, ApiError> {
+async fn answer(api: &Api, question: Question, trace: &mut RequestTrace) -> Result<Response, ApiError> {
     let Question { id, query, overrides } = question;
     let is_drawn = id.is_none();
-    let outcome = match api.coordinator.ask(id, query, overrides).await {
+    let followed = trace.is_recorded();
+    let (ended, trail) = api.coordinator.ask_within(trace.context(), followed, id, query, overrides).await;
+    let outcome = match ended {
         Ok(outcome) => outcome,
         Err(error) => {
             debug!(%error, "refused");
             return Err(error.into());
         }
     };
+    trace.ended(&outcome, trail);
     if is_drawn {
         tracing::Span::current().record("id", field::display(&outcome.request));
     }

@@ -10,12 +10,15 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
 use super::json::{parse, read_as_written};
-use super::{Reading, Source, SourceError};
+use super::{Reading, Source, SourceError, trace_context};
 use crate::age;
 use crate::clock::Clock;
 
 /// How much of a program's standard error is kept to find the first line in.
 const MAX_STDERR_BYTES: usize = 1024;
+
+/// Where programs look for the trace they are run for.
+const TRACEPARENT: &str = "TRACEPARENT";
 
 /// Which program to run, and how long to bear with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +102,11 @@ impl CommandSource {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
+        match trace_context() {
+            Some(context) => command.env(TRACEPARENT, context.to_string()),
+            // The trace in which this worker was started, say, is not the one of its tasks.
+            None => command.env_remove(TRACEPARENT),
+        };
         #[cfg(unix)]
         command.process_group(0);
         command.spawn().map(Running).map_err(|error| self.failed(&format!("cannot be run: {error}")))

@@ -12,8 +12,9 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 
 use super::json::{Pointer, ReadAs, parse};
-use super::{AgeFrom, ConfigError, Reading, Source, SourceError, UrlTemplate};
+use super::{AgeFrom, ConfigError, Reading, Source, SourceError, UrlTemplate, trace_context};
 use crate::clock::Clock;
+use crate::wire::TRACEPARENT;
 
 /// How workers name themselves to the servers they ask.
 const USER_AGENT: &str = concat!("quorate/", env!("CARGO_PKG_VERSION"));
@@ -123,7 +124,10 @@ impl HttpSource {
     }
 
     async fn ask(&self, url: reqwest::Url) -> Result<Reading, SourceError> {
-        let request = self.client.get(url).headers(self.config.headers.clone());
+        let mut request = self.client.get(url).headers(self.config.headers.clone());
+        if let Some(context) = trace_context().filter(|_| !self.config.headers.contains_key(TRACEPARENT)) {
+            request = request.header(TRACEPARENT, context.to_string());
+        }
         let mut response = request.send().await.map_err(|error| self.broken(&error))?;
         let status = response.status();
         if status.is_redirection() {

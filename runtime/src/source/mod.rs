@@ -9,6 +9,7 @@ mod http;
 mod json;
 mod simulated;
 mod template;
+mod trace;
 
 use std::future::Future;
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub use http::{HttpClient, HttpConfig, HttpSource};
 pub use json::{Pointer, ReadAs};
 pub use simulated::{SimulatedConfig, SimulatedSource};
 pub use template::UrlTemplate;
+pub use trace::trace_context;
+pub(crate) use trace::within;
 
 /// The longest error text a source reports, in characters; longer ones are cut.
 const MAX_ERROR_CHARS: usize = 200;
@@ -44,6 +47,7 @@ impl From<Value> for Reading {
 }
 
 /// One answer's origin. Called with several queries at once; each call is dropped when the task's deadline passes.
+/// [`trace_context`] says which trace a call belongs to.
 pub trait Source: Send + Sync + 'static {
     /// Observes the value of `query` within `time_left`.
     ///

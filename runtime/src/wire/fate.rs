@@ -47,15 +47,29 @@ pub(super) fn workers(outcome: &Outcome) -> Vec<WorkerFate<'_>> {
     workers
 }
 
-fn answered(observation: &Observation) -> WorkerFate<'_> {
-    let fate = match (&observation.observed, observation.excluded) {
+/// What became of an answer, in one word.
+pub(crate) fn fate_name(observation: &Observation) -> &'static str {
+    match fate(observation) {
+        Fate::Used => "used",
+        Fate::Excluded => "excluded",
+        Fate::Failed => "failed",
+        Fate::Late => "late",
+        Fate::Missing => "missing",
+    }
+}
+
+fn fate(observation: &Observation) -> Fate {
+    match (&observation.observed, observation.excluded) {
         (Err(_), _) => Fate::Failed,
         (Ok(_), Some(_)) => Fate::Excluded,
         (Ok(_), None) => Fate::Used,
-    };
+    }
+}
+
+fn answered(observation: &Observation) -> WorkerFate<'_> {
     WorkerFate {
         worker_id: observation.worker.as_str(),
-        fate,
+        fate: fate(observation),
         reason: observation.excluded.map(quorate_core::aggregate::Exclusion::name),
         weight: observation.weight.map(|weight| JsonNumber(weight.to_decimal())),
         age_ms: observation.age.map(saturating_millis),

@@ -1,4 +1,4 @@
-//! The wire: subjects, and the JSON bodies of tasks, results, presence and outcomes. `docs/protocol.md` shows them.
+//! The wire: subjects, the JSON bodies of tasks, results, presence and outcomes, and the header that names a trace. `docs/protocol.md` shows them.
 //!
 //! Decoding takes whatever the network sends: it is bounded, ignores unknown fields and never panics.
 
@@ -8,15 +8,19 @@ mod outcome;
 mod presence;
 mod result;
 mod task;
+mod trace;
 mod value;
 
-pub(crate) use outcome::encode;
+pub(crate) use fate::fate_name;
 pub use outcome::{OutcomeBody, encode_outcome, outcome_subject};
+pub(crate) use outcome::{encode, verdict_name};
 pub use presence::PresenceMessage;
 pub(crate) use presence::state_name;
 pub use result::{MAX_ERROR_BYTES, decode_result, encode_result};
 pub(crate) use result::{ResultBody, saturating_millis};
 pub use task::{decode_task, encode_task};
+pub(crate) use trace::trace_headers;
+pub use trace::{NotATraceparent, SpanId, TRACEPARENT, TraceContext, TraceId};
 pub use value::{JsonNumber, JsonValue};
 
 /// Where tasks are published, for all workers.

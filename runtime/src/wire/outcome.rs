@@ -159,6 +159,14 @@ impl<'a> Evidence<'a> {
     }
 }
 
+/// How a request ended, in the word its callers get: the status of the answer, or the error.
+pub(crate) fn verdict_name(outcome: &Outcome) -> &'static str {
+    match &outcome.verdict {
+        Ok(answer) => status_name(answer.status),
+        Err(failure) => name_and_code(*failure).0,
+    }
+}
+
 fn status_name(status: Status) -> &'static str {
     match status {
         Status::Complete => "complete",

@@ -157,6 +157,7 @@ mod tests {
                 observed,
                 response_time: Duration::from_millis(3),
                 age,
+                trace: None,
             };
             let read = decode_result(&encode_result(&worker, &result), Some(TaskId(9)), UNIX_EPOCH).expect("a result");
             assert_eq!((read.observed, read.age), (result.observed, age));

@@ -44,7 +44,7 @@ pub fn encode_task(task: &coordinator::Task) -> Bytes {
     serde_json::to_vec(&message).expect("texts and integers are serializable").into()
 }
 
-/// Reads a task that is to be answered on `reply`.
+/// Reads a task that is to be answered on `reply`. Which trace it belongs to is not in its body.
 ///
 /// # Errors
 /// [`WireError`] if it is no task.
@@ -55,6 +55,7 @@ pub fn decode_task(payload: &[u8], reply: Option<&str>) -> Result<worker::Task, 
         query: Query::new(&message.query)?,
         ttl: message.ttl_ms.and_then(value::whole_number).map(Duration::from_millis),
         reply: reply.map(Arc::from),
+        trace: None,
     })
 }
 
@@ -72,6 +73,7 @@ mod tests {
             query: Query::new("BTC/USD").expect("a query"),
             ttl: Duration::from_nanos(1),
             attempt: 2,
+            trace: None,
         };
         let body = encode_task(&task);
         assert_eq!(body, r#"{"id":"r\"1","query":"BTC/USD","ttl_ms":1,"attempt":2}"#);

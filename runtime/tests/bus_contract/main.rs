@@ -5,6 +5,7 @@
 //! `nats-server`, which `make nats-server` gets.
 
 mod harness;
+mod nats_headers;
 mod nats_only;
 
 use std::time::Duration;

@@ -102,7 +102,7 @@ pub(crate) async fn worker_with(
         replicated,
         started: SystemTime::now(),
     };
-    let settings = WorkerSettings { identity, machine };
+    let settings = WorkerSettings { identity, machine, tracer: None };
     let driver = WorkerDriver::new(bus, Clock::new(), settings, source).await.expect("the bus subscribes");
     let (stop, stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(driver.run(async {
@@ -158,6 +158,7 @@ impl TestCoordinator {
                 rate_limit,
                 trusted_proxies: setup.trusted_proxies,
                 max_subscribers: setup.max_subscribers,
+                tracer: None,
             },
             limits: setup.limits,
             instance: unique("c"),

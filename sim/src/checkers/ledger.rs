@@ -361,7 +361,7 @@ impl Book {
         now: Timestamp,
         tell: &mut impl FnMut(&Fact<'_>) -> Result<(), E>,
     ) -> Result<Caller, E> {
-        let Submit { ticket, id, query, overrides } = submit;
+        let Submit { ticket, id, query, overrides, .. } = submit;
         if self.callers.contains_key(&ticket) {
             self.tell(now, Told::TicketReused(ticket), tell)?;
         }

@@ -235,8 +235,7 @@ mod tests {
                 request: id("a"),
                 query: Query::new("BTC/USD").expect("a query"),
                 ttl: Some(Duration::from_secs(1)),
-                reply: None,
-            }),
+                reply: None, trace: None, }),
         );
         worker
     }

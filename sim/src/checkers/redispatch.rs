@@ -245,7 +245,7 @@ mod tests {
     /// A rig that asks again what it should not.
     fn again(mut rig: Rig, ttl_ms: u64, id: TaskId, attempt: u32) -> Rig {
         rig.expect_fine();
-        let task = Task { id, request: request(1), query: query(), ttl: Duration::from_millis(ttl_ms), attempt };
+        let task = Task { id, request: request(1), query: query(), ttl: Duration::from_millis(ttl_ms), attempt, trace: None, };
         rig.tell(COORDINATOR, What::CoordinatorWoken(rig.now()));
         rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Publish(task)));
         rig

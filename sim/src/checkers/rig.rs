@@ -252,6 +252,7 @@ pub(super) fn submit(number: u64) -> coordinator::Input {
         id: Some(request(number)),
         query: query(),
         overrides: Overrides::default(),
+        trace: None,
     })
 }
 
@@ -282,6 +283,7 @@ pub(super) fn task(number: u64, ttl_ms: u64) -> worker::Input {
         query: query(),
         ttl: Some(Duration::from_millis(ttl_ms)),
         reply: Some(format!("_INBOX.c1.{number}").into()),
+        trace: None,
     })
 }
 

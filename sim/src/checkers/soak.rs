@@ -89,6 +89,7 @@ impl Chance {
                     id: self.maybe(2, |chance| id(&name(chance))),
                     query: Query::new(QUERIES[self.below(2) as usize * 4].text).expect("a query"),
                     overrides: self.overrides(),
+                    trace: None,
                 })
             }
             5..7 => Input::Cancel(Ticket((*tickets + 1).saturating_sub(self.below(8)))),

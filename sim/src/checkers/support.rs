@@ -315,6 +315,7 @@ pub(super) fn submit_with(ticket: u64, request: &str, query: &str, overrides: Ov
         id: Some(id(request)),
         query: Query::new(query).expect("a query"),
         overrides,
+        trace: None,
     })
 }
 

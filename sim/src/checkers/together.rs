@@ -132,7 +132,7 @@ impl Play {
                 };
                 let number = self.random.below(12);
                 let id = (number < 8).then(|| request(number));
-                Input::Submit(Submit { ticket: Ticket(self.tickets), id, query: self.query(), overrides })
+                Input::Submit(Submit { ticket: Ticket(self.tickets), id, query: self.query(), overrides, trace: None })
             }
             7 => Input::Cancel(Ticket(self.tickets.saturating_sub(self.random.below(6)))),
             8 => {
@@ -199,7 +199,7 @@ impl Play {
                 Some(job) => {
                     let observed = self.value();
                     let age = self.age().filter(|_| observed.is_ok());
-                    Input::Done { job, observed, age }
+                    Input::Done { job, observed, age, trace: None }
                 }
                 None => Input::BusDown,
             },
@@ -212,7 +212,7 @@ impl Play {
                     self.random.chance(900).then(|| format!("_INBOX.c1.{}", self.random.below(20)).into());
                 self.receive(WORKER, "oracle.tasks", reply.clone(), Body::Task(task.clone()));
                 let event::Task { request, query, ttl, .. } = task;
-                Input::Task(worker::Task { request, query, ttl: Some(ttl), reply })
+                Input::Task(worker::Task { request, query, ttl: Some(ttl), reply, trace: None })
             }
         }
     }

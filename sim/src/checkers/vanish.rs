@@ -133,8 +133,7 @@ mod tests {
             ticket: Ticket(3),
             id: RequestId::new("request-1").ok(),
             query: Query::new("BTC/USD").expect("a query"),
-            overrides: Overrides::default(),
-        });
+            overrides: Overrides::default(), trace: None, });
         let cancel = Input::Cancel(Ticket(3));
         let at = |millis: u64, host, what| Event { at: millis * 1_000_000, host, what };
         vanish.event(&at(0, CLIENT, What::Asked(&asked)))?;

@@ -167,8 +167,7 @@ impl Edge {
                 request: task.request.clone(),
                 query: task.query.clone(),
                 ttl: Some(task.ttl),
-                reply: message.reply.clone(),
-            }),
+                reply: message.reply.clone(), trace: None, }),
             (subject, Body::Ping) if subject.starts_with(PING) => self.pings.extend(message.reply.clone()),
             _ => {}
         }

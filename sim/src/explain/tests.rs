@@ -60,12 +60,18 @@ fn asked(number: u32, id: Option<u32>) -> Asked {
 
 fn submit(ticket: u64, id: Option<&str>) -> coordinator::Input {
     let id = id.map(request);
-    coordinator::Input::Submit(Submit { ticket: Ticket(ticket), id, query: query(), overrides: Overrides::default() })
+    coordinator::Input::Submit(Submit {
+        ticket: Ticket(ticket),
+        id,
+        query: query(),
+        overrides: Overrides::default(),
+        trace: None,
+    })
 }
 
 fn publish(task: u64, id: &str) -> coordinator::Output {
     let (id, request, ttl) = (TaskId(task), request(id), Duration::from_secs(2));
-    coordinator::Output::Publish(coordinator::Task { id, request, query: query(), ttl, attempt: 1 })
+    coordinator::Output::Publish(coordinator::Task { id, request, query: query(), ttl, attempt: 1, trace: None })
 }
 
 /// The timeline of some events at their milliseconds.

@@ -274,7 +274,7 @@ fn worker_input(input: &worker::Input) -> String {
             let left = task.ttl.map_or_else(|| "no time limit".to_owned(), left);
             format!("takes task {} ({}, {left})", task.request, task.query)
         }
-        Input::Done { job, observed, age } => format!("job {} is done: {}", job.0, self::observed(observed, *age)),
+        Input::Done { job, observed, age, .. } => format!("job {} is done: {}", job.0, self::observed(observed, *age)),
         Input::BusUp => "bus up".to_owned(),
         Input::BusDown => "bus down".to_owned(),
         Input::Drain => "is to drain".to_owned(),
@@ -284,7 +284,7 @@ fn worker_input(input: &worker::Input) -> String {
 fn worker_output(output: &worker::Output) -> String {
     use worker::Output;
     match output {
-        Output::Start { job, query, time_left } => format!("starts job {}: {query}, {}", job.0, left(*time_left)),
+        Output::Start { job, query, time_left, .. } => format!("starts job {}: {query}, {}", job.0, left(*time_left)),
         Output::Abort(job) => format!("aborts job {}", job.0),
         Output::Answer(result) => format!("answers {}: {}", result.request, observed(&result.observed, result.age)),
         Output::Announce(said) => format!("says that it is {}", state(*said)),

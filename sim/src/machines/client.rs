@@ -80,6 +80,7 @@ impl Stage<'_> {
             id: request.id_text().map(|id| RequestId::new(&id).expect("a word and a number are an identifier")),
             query: Query::new(request.query_text()).expect("the queries of scenarios are valid"),
             overrides: request.policy.overrides(),
+            trace: None,
         };
         self.coordinator_input(node, Input::Submit(submit));
     }

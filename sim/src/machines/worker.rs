@@ -233,7 +233,7 @@ impl Stage<'_> {
         if is_current && self.worker_process(node).is_some_and(|process| process.running.remove(&job)) {
             let age = read.as_ref().ok().and_then(|reading| reading.age);
             let observed = read.map(|reading| reading.value);
-            self.worker_input(node, Input::Done { job, observed, age });
+            self.worker_input(node, Input::Done { job, observed, age, trace: None });
         }
     }
 
@@ -300,6 +300,7 @@ impl Stage<'_> {
                     query: task.query.clone(),
                     ttl: Some(task.ttl),
                     reply: message.reply.clone(),
+                    trace: None,
                 };
                 self.worker_input(node, Input::Task(task));
             }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use quorate_runtime::bus::{Bus, BusError, BusStatus, PublishError};
+use quorate_runtime::bus::{Bus, BusError, BusStatus, Headers, PublishError};
 use quorate_runtime::wire;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -28,11 +28,11 @@ impl MischievousBus {
     }
 
     /// Sends what became of the message `meant`, whose bytes are `payload`.
-    fn send(&self, sent: Tampered, meant: &Message, payload: &Bytes) -> Result<(), PublishError> {
+    fn send(&self, sent: Tampered, meant: &Message, headers: &Headers, payload: &Bytes) -> Result<(), PublishError> {
         match sent {
             Tampered::Message(message) => {
                 let payload = if message.body == meant.body { payload.clone() } else { encode::payload(&message) };
-                self.bus.publish(&message.subject, message.reply.as_deref(), payload)
+                self.bus.publish_with(&message.subject, message.reply.as_deref(), headers, payload)
             }
             Tampered::Garbage { subject, len } => self.bus.publish(&subject, None, encode::garbage(len)),
         }
@@ -43,7 +43,13 @@ impl Bus for MischievousBus {
     type Subscription = SimSubscription;
 
     /// A message that is swallowed, held back or delayed counts as taken: the program must not know.
-    fn publish(&self, subject: &str, reply: Option<&str>, payload: Bytes) -> Result<(), PublishError> {
+    fn publish_with(
+        &self,
+        subject: &str,
+        reply: Option<&str>,
+        headers: &Headers,
+        payload: Bytes,
+    ) -> Result<(), PublishError> {
         let mischief = {
             let wrong = self.condition.lock();
             if wrong.presence_lost && subject == wire::PRESENCE {
@@ -60,14 +66,15 @@ impl Bus for MischievousBus {
         let mut taken = Ok(());
         for (after, sent) in tampered {
             if after.is_zero() {
-                taken = taken.and(self.send(sent, &meant, &payload));
+                taken = taken.and(self.send(sent, &meant, headers, &payload));
                 continue;
             }
-            let (bus, meant, payload) = (self.clone(), meant.clone(), payload.clone());
+            let (bus, meant) = (self.clone(), meant.clone());
+            let (headers, payload) = (headers.clone(), payload.clone());
             tokio::spawn(async move {
                 sleep(after).await;
                 // A result that can't be sent later is lost, as one that was sent on a broken connection.
-                let _ = bus.send(sent, &meant, &payload);
+                let _ = bus.send(sent, &meant, &headers, &payload);
             });
         }
         taken

@@ -76,6 +76,7 @@ pub(super) async fn run(
             started: SystemTime::UNIX_EPOCH,
         },
         machine: worker.config(),
+        tracer: None,
     };
     let tap = MachineTap { host, teller: surroundings.teller.clone() };
     let driver = WorkerDriver::new(bus, clock(worker.clock_ms), settings, source).await?.with_tap(tap);

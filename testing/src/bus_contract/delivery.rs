@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use quorate_runtime::bus::{Bus, Message, Subscription};
+use quorate_runtime::bus::{Bus, Headers, Message, Subscription};
 
 use super::{Harness, publish, publish_patiently, receive, receive_own, receives_nothing, subscribe, text};
 
@@ -42,9 +42,11 @@ pub async fn a_message_arrives_as_it_was_published<H: Harness>(harness: H) {
     let payload = Bytes::from_static(b"\x00\xff\r\nPUB x 1\r\n");
     bus.publish("a.b", Some("an.answer"), payload.clone()).expect("the bus is connected");
     bus.publish("a.b", None, Bytes::new()).expect("the bus is connected");
-    let subject = || "a.b".to_owned();
-    let with_reply = Message { subject: subject(), reply: Some("an.answer".to_owned()), payload, no_responders: false };
-    let empty = Message { subject: subject(), reply: None, payload: Bytes::new(), no_responders: false };
+    let message = |reply: Option<&str>, payload| {
+        let (subject, reply) = ("a.b".to_owned(), reply.map(str::to_owned));
+        Message { subject, reply, headers: Headers::default(), payload, no_responders: false }
+    };
+    let (with_reply, empty) = (message(Some("an.answer"), payload), message(None, Bytes::new()));
     assert_eq!(receive(&mut subscription).await, with_reply);
     assert_eq!(receive(&mut subscription).await, empty);
 }
@@ -122,8 +124,8 @@ pub async fn a_publisher_hears_that_nobody_is_subscribed<H: Harness>(harness: H)
     // The one that publishes hears it, whichever of them subscribed first.
     for (publisher, own) in [(&bus, &mut answers), (&other, &mut others_answers)] {
         publisher.publish("nobody", Some("answers.1"), Bytes::from_static(b"?")).expect("the bus is connected");
-        let (subject, payload) = ("answers.1".to_owned(), Bytes::new());
-        assert_eq!(receive(own).await, Message { subject, reply: None, payload, no_responders: true });
+        let (subject, headers, payload) = ("answers.1".to_owned(), Headers::default(), Bytes::new());
+        assert_eq!(receive(own).await, Message { subject, reply: None, headers, payload, no_responders: true });
     }
     receives_nothing(&bus, &mut answers).await;
     receives_nothing(&other, &mut others_answers).await;

@@ -6,6 +6,8 @@
 pub mod delivery;
 mod harness;
 #[allow(missing_docs, reason = "a check says by its name what it checks")]
+pub mod headers;
+#[allow(missing_docs, reason = "a check says by its name what it checks")]
 pub mod limits;
 #[allow(missing_docs, reason = "a check says by its name what it checks")]
 pub mod outage;
@@ -28,6 +30,10 @@ macro_rules! bus_contract {
             delivery::a_publisher_hears_that_nobody_is_subscribed
             delivery::a_dropped_subscription_is_unsubscribed
             delivery::a_cancelled_receive_loses_no_message
+            headers::headers_arrive_with_their_message_and_with_no_other
+            headers::as_many_headers_arrive_as_a_message_may_have
+            headers::the_notice_that_nobody_is_subscribed_has_no_headers
+            headers::headers_count_towards_the_size_of_a_message
             outage::a_publish_while_disconnected_is_refused
             outage::nothing_published_before_or_during_an_outage_is_delivered_after_it
             outage::subscriptions_survive_outages

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use crate::bus::{Message, PublishError, subject};
+use crate::bus::{Headers, Message, PublishError, subject};
 
 /// Routes messages from connections to subscriptions. One lock around all of it gives the order of messages.
 #[derive(Debug)]
@@ -84,22 +84,14 @@ impl Broker {
     }
 
     /// Delivers a message to whoever is subscribed, or answers its publisher that nobody is.
-    pub(super) fn publish(
-        &self,
-        from: &Link,
-        subject: &str,
-        reply: Option<&str>,
-        payload: Bytes,
-    ) -> Result<(), PublishError> {
+    pub(super) fn publish(&self, from: &Link, message: &Message) -> Result<(), PublishError> {
         let state = &mut *self.lock();
         if !from.is_connected() {
             return Err(PublishError::Disconnected);
         }
-        let message =
-            Message { subject: subject.to_owned(), reply: reply.map(str::to_owned), payload, no_responders: false };
         let mut candidates: BTreeMap<&str, Vec<&Route>> = BTreeMap::new();
         let mut matched = false;
-        for route in live_routes(&state.exact, &state.wild, subject) {
+        for route in live_routes(&state.exact, &state.wild, &message.subject) {
             matched = true;
             match &route.group {
                 Some(group) => candidates.entry(group).or_default().push(route),
@@ -111,11 +103,11 @@ impl Broker {
             members[group.turn % members.len()].deliver(message.clone());
             group.turn = group.turn.wrapping_add(1);
         }
-        if let (false, Some(reply)) = (matched, reply) {
+        if let (false, Some(reply)) = (matched, &message.reply) {
             let own = live_routes(&state.exact, &state.wild, reply).find(|route| route.link.id == from.id);
             if let Some(route) = own {
-                let subject = reply.to_owned();
-                route.deliver(Message { subject, reply: None, payload: Bytes::new(), no_responders: true });
+                let (subject, headers, payload) = (reply.clone(), Headers::default(), Bytes::new());
+                route.deliver(Message { subject, reply: None, headers, payload, no_responders: true });
             }
         }
         Ok(())
@@ -234,7 +226,9 @@ mod tests {
         let link = broker.link();
         let mut members: Vec<_> = (0..3).map(|_| broker.subscribe(&link, "a", Some("group"))).collect();
         for turn in 0..6_u8 {
-            broker.publish(&link, "a", None, Bytes::copy_from_slice(&[turn])).expect("it is connected");
+            let (payload, headers) = (Bytes::copy_from_slice(&[turn]), Headers::default());
+            let message = Message { subject: "a".to_owned(), reply: None, headers, payload, no_responders: false };
+            broker.publish(&link, &message).expect("it is connected");
         }
         let received: Vec<Vec<u8>> = members
             .iter_mut()

@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
-use super::{Bus, BusError, BusStatus, Message, PublishError, Subscription, subject};
+use super::{Bus, BusError, BusStatus, Headers, Message, PublishError, Subscription, subject};
 use broker::{Broker, Link};
 
-/// The largest payload that is taken, in bytes: what a NATS server takes unless told otherwise.
+/// The largest payload that is taken, with its headers, in bytes: what a NATS server takes unless told otherwise.
 pub const MAX_PAYLOAD_BYTES: usize = 1024 * 1024;
 
 /// How many messages wait in one subscription unless set otherwise.
@@ -97,12 +97,25 @@ impl Drop for Connection {
 impl Bus for LocalBus {
     type Subscription = LocalSubscription;
 
-    fn publish(&self, subject: &str, reply: Option<&str>, payload: Bytes) -> Result<(), PublishError> {
+    fn publish_with(
+        &self,
+        subject: &str,
+        reply: Option<&str>,
+        headers: &Headers,
+        payload: Bytes,
+    ) -> Result<(), PublishError> {
         let valid = subject::is_publishable(subject) && reply.is_none_or(subject::is_publishable);
-        if !valid || payload.len() > MAX_PAYLOAD_BYTES {
+        if !valid || headers.wire_bytes() + payload.len() > MAX_PAYLOAD_BYTES {
             return Err(PublishError::Refused);
         }
-        self.connection.broker.publish(&self.connection.link, subject, reply, payload)
+        let message = Message {
+            subject: subject.to_owned(),
+            reply: reply.map(str::to_owned),
+            headers: headers.clone(),
+            payload,
+            no_responders: false,
+        };
+        self.connection.broker.publish(&self.connection.link, &message)
     }
 
     async fn subscribe(&self, subject: &str, queue_group: Option<&str>) -> Result<LocalSubscription, BusError> {

@@ -12,13 +12,14 @@ mod supervisor;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use async_nats::{ConnectOptions, PublishErrorKind, Subject};
+use async_nats::header::HeaderName;
+use async_nats::{ConnectOptions, HeaderMap, HeaderValue, PublishErrorKind, Subject};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use tokio::sync::{Mutex, watch};
 use tokio::task::coop;
 
-use super::{Bus, BusError, BusStatus, PublishError, subject};
+use super::{Bus, BusError, BusStatus, Headers, PublishError, subject};
 use config::Server;
 use session::{RoundTrip, Session};
 use subscription::Registration;
@@ -118,21 +119,30 @@ impl Drop for Handle {
 impl Bus for NatsBus {
     type Subscription = NatsSubscription;
 
-    fn publish(&self, subject: &str, reply: Option<&str>, payload: Bytes) -> Result<(), PublishError> {
+    fn publish_with(
+        &self,
+        subject: &str,
+        reply: Option<&str>,
+        headers: &Headers,
+        payload: Bytes,
+    ) -> Result<(), PublishError> {
         if !subject::is_publishable(subject) || !reply.is_none_or(subject::is_publishable) {
             return Err(PublishError::Refused);
         }
         let session = self.handle.shared.session.read().unwrap_or_else(PoisonError::into_inner);
-        let client = session.as_ref().ok_or(PublishError::Disconnected)?.client();
+        let session = session.as_ref().ok_or(PublishError::Disconnected)?;
+        let client = session.client();
         let subject = Subject::from(subject);
+        let headers = (!headers.is_empty() && session.takes_headers()).then(|| header_map(headers));
         // A publish only waits for room in the queue, and is not waited for: no room is an answer. The task's budget
         // does not count, for it would look like a full queue.
-        let sent = match reply {
-            Some(reply) => {
-                let publish = client.publish_with_reply(subject, Subject::from(reply), payload);
-                coop::unconstrained(publish).now_or_never()
+        let sent = match (reply.map(Subject::from), headers) {
+            (None, None) => now(client.publish(subject, payload)),
+            (Some(reply), None) => now(client.publish_with_reply(subject, reply, payload)),
+            (None, Some(headers)) => now(client.publish_with_headers(subject, headers, payload)),
+            (Some(reply), Some(headers)) => {
+                now(client.publish_with_reply_and_headers(subject, reply, headers, payload))
             }
-            None => coop::unconstrained(client.publish(subject, payload)).now_or_never(),
         };
         match sent.ok_or(PublishError::Full)?.map_err(|error| error.kind()) {
             Ok(()) => Ok(()),
@@ -166,6 +176,21 @@ impl Bus for NatsBus {
     fn status(&self) -> watch::Receiver<BusStatus> {
         self.handle.shared.status.subscribe()
     }
+}
+
+/// What a future comes to that has no reason to wait.
+fn now<T>(future: impl Future<Output = T>) -> Option<T> {
+    coop::unconstrained(future).now_or_never()
+}
+
+fn header_map(headers: &Headers) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers.iter() {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
+            map.append(name, value);
+        }
+    }
+    map
 }
 
 impl Shared {

@@ -39,6 +39,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(2);
 /// A connection to one server. It ends when it is dropped.
 pub(super) struct Session {
     client: Client,
+    takes_headers: bool,
     /// Becomes `true`, or loses its sender, when the connection is lost.
     lost: watch::Receiver<bool>,
     subscriptions: Arc<Mutex<BySid>>,
@@ -118,7 +119,13 @@ impl Session {
         subscriptions.lock().unwrap_or_else(PoisonError::into_inner).last += 1;
         let subscriber = client.subscribe(subject.clone()).await?;
         let echo = tokio::sync::Mutex::new(Echo { subject, subscriber, last: 0 });
-        Ok(Self { client, lost, subscriptions, echo })
+        let takes_headers = client.server_info().headers;
+        Ok(Self { client, takes_headers, lost, subscriptions, echo })
+    }
+
+    /// Whether the server knows headers. One that does not ends the connection of who sends them.
+    pub(super) fn takes_headers(&self) -> bool {
+        self.takes_headers
     }
 
     /// The client, to publish with.

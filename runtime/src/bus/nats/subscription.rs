@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_nats::{StatusCode, Subscriber};
+use async_nats::{HeaderMap, StatusCode, Subscriber};
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::Notify;
 use tokio::task::coop;
 
-use crate::bus::{Message, Subscription};
+use crate::bus::{Headers, Message, Subscription};
 
 /// What a subscription and the sessions share.
 #[derive(Debug)]
@@ -147,10 +147,18 @@ fn discard(subscriber: &mut Subscriber) -> u64 {
 
 fn convert(message: async_nats::Message) -> Message {
     let no_responders = message.status == Some(StatusCode::NO_RESPONDERS);
+    // Some servers put into their notice what nobody was subscribed to; it is not the publisher's.
+    let headers = message.headers.filter(|_| !no_responders).map_or_else(Headers::default, |map| headers(&map));
     Message {
         subject: message.subject.into_string(),
         reply: message.reply.map(async_nats::Subject::into_string),
+        headers,
         payload: message.payload,
         no_responders,
     }
+}
+
+fn headers(map: &HeaderMap) -> Headers {
+    let pairs = map.iter().flat_map(|(name, values)| values.iter().map(move |value| (name.as_ref(), value.as_str())));
+    Headers::new(pairs)
 }

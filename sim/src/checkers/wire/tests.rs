@@ -67,8 +67,7 @@ fn a_task_that_is_not_sent_or_not_as_it_is_meant_is_found() {
         request: request(1),
         query: query(),
         ttl: Duration::from_micros(1_500),
-        attempt: 1,
-    };
+        attempt: 1, trace: None, };
     rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Publish(meant.clone())));
     rig.tell(COORDINATOR, What::Sent(&task_message(&meant)));
     rig.expect_fine();
@@ -88,8 +87,7 @@ fn a_task_that_is_refused_by_the_bus_must_be_told() {
             request: request(1),
             query: query(),
             ttl: Duration::from_millis(1),
-            attempt: 1,
-        };
+            attempt: 1, trace: None, };
         rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Publish(meant.clone())));
         rig.tell(COORDINATOR, What::Unsent(&task_message(&meant), PublishError::Full));
         let undelivered = Undelivered { task: TaskId(1), cause };
@@ -133,8 +131,7 @@ fn worker_says(rig: &mut Rig, value: i64, state: PresenceState) {
         reply: None,
         observed: Ok(Value::Number(5.into())),
         response_time: Duration::from_millis(3),
-        age: Some(Duration::from_micros(1_500_900)),
-    };
+        age: Some(Duration::from_micros(1_500_900)), trace: None, };
     rig.tell(WORKER, What::WorkerOutput(rig.now(), &worker::Output::Answer(answer)));
     rig.tell(WORKER, What::Sent(&result_message("oracle.results", "w1", value)));
     rig.tell(WORKER, What::WorkerOutput(rig.now(), &worker::Output::Announce(PresenceState::Live)));

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use quorate_runtime::bus::Message;
 use quorate_runtime::bus::local::MAX_PAYLOAD_BYTES;
+use quorate_runtime::bus::{Headers, MAX_HEADERS, Message};
 
 /// The longest that a subject, a reply subject and a queue group may be together, in bytes: what NATS allows unless
 /// told otherwise.
@@ -25,7 +25,7 @@ pub(crate) enum Frame {
     /// The broker takes the connection; its first word.
     Info,
     /// A client publishes.
-    Publish { subject: String, reply: Option<String>, payload: Bytes },
+    Publish { subject: String, reply: Option<String>, headers: Headers, payload: Bytes },
     /// A client subscribes under a number of its choice.
     Subscribe { id: u64, pattern: String, group: Option<String> },
     /// A client ends a subscription.
@@ -55,11 +55,12 @@ impl Frame {
         to.put_bytes(0, HEAD_BYTES);
         let kind = match self {
             Self::Info => 0,
-            Self::Publish { subject, reply, payload } => {
+            Self::Publish { subject, reply, headers, payload } => {
                 put_text(to, subject);
                 put_text(to, reply.as_deref().unwrap_or_default());
+                put_headers(to, headers);
                 to.put_slice(payload);
-                1
+                if headers.is_empty() { 1 } else { 7 }
             }
             Self::Subscribe { id, pattern, group } => {
                 to.put_u64(*id);
@@ -76,8 +77,9 @@ impl Frame {
                 to.put_u8(message.no_responders.into());
                 put_text(to, &message.subject);
                 put_text(to, message.reply.as_deref().unwrap_or_default());
+                put_headers(to, &message.headers);
                 to.put_slice(&message.payload);
-                4
+                if message.headers.is_empty() { 4 } else { 8 }
             }
             Self::Ping(number) => {
                 to.put_u64(*number);
@@ -112,9 +114,10 @@ impl Frame {
         let mut body = from.split_to(length).freeze();
         let frame = match kind {
             0 => Self::Info,
-            1 => {
+            1 | 7 => {
                 let (subject, reply) = (take_text(&mut body)?, take_optional(&mut body)?);
-                Self::Publish { subject, reply, payload: take_payload(&mut body)? }
+                let headers = if kind == 7 { take_headers(&mut body)? } else { Headers::default() };
+                Self::Publish { subject, reply, headers, payload: take_payload(&mut body)? }
             }
             2 => Self::Subscribe {
                 id: take_number(&mut body)?,
@@ -122,7 +125,7 @@ impl Frame {
                 group: take_optional(&mut body)?,
             },
             3 => Self::Unsubscribe { id: take_number(&mut body)? },
-            4 => {
+            4 | 8 => {
                 let id = take_number(&mut body)?;
                 let no_responders = match body.try_get_u8() {
                     Ok(0) => false,
@@ -130,7 +133,8 @@ impl Frame {
                     _ => return Err(Malformed),
                 };
                 let (subject, reply) = (take_text(&mut body)?, take_optional(&mut body)?);
-                let message = Message { subject, reply, payload: take_payload(&mut body)?, no_responders };
+                let headers = if kind == 8 { take_headers(&mut body)? } else { Headers::default() };
+                let message = Message { subject, reply, headers, payload: take_payload(&mut body)?, no_responders };
                 Self::Deliver { id, message: Arc::new(message) }
             }
             5 => Self::Ping(take_number(&mut body)?),
@@ -144,6 +148,28 @@ impl Frame {
 fn put_text(to: &mut BytesMut, text: &str) {
     to.put_u16(u16::try_from(text.len()).expect("what is sent was checked to be short enough"));
     to.put_slice(text.as_bytes());
+}
+
+/// Their count, and each name and value. Messages without any are frames of another kind, which has no place for them.
+fn put_headers(to: &mut BytesMut, headers: &Headers) {
+    if !headers.is_empty() {
+        to.put_u8(u8::try_from(headers.iter().len()).expect("a message has few headers"));
+    }
+    for (name, value) in headers.iter() {
+        put_text(to, name);
+        put_text(to, value);
+    }
+}
+
+fn take_headers(from: &mut Bytes) -> Result<Headers, Malformed> {
+    let count = usize::from(from.try_get_u8().map_err(|_| Malformed)?);
+    if !(1..=MAX_HEADERS).contains(&count) {
+        return Err(Malformed);
+    }
+    let pairs = (0..count).map(|_| Ok((take_text(from)?, take_text(from)?)));
+    let pairs = pairs.collect::<Result<Vec<_>, Malformed>>()?;
+    let headers = Headers::new(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    if headers.iter().len() == count { Ok(headers) } else { Err(Malformed) }
 }
 
 fn take_number(from: &mut Bytes) -> Result<u64, Malformed> {
@@ -179,17 +205,33 @@ mod tests {
         let text = |text: &str| text.to_owned();
         let message = |reply: Option<&str>, payload: &'static [u8], no_responders| {
             let reply = reply.map(str::to_owned);
-            Arc::new(Message { subject: text("a.b"), reply, payload: Bytes::from_static(payload), no_responders })
+            let (headers, payload) = (Headers::default(), Bytes::from_static(payload));
+            Message { subject: text("a.b"), reply, headers, payload, no_responders }
         };
+        let headers = Headers::new([("a", "1"), ("b", "")]);
+        let with_headers = Message { headers: headers.clone(), ..message(Some("r"), b"payload", false) };
+        let message = |reply, payload, no_responders| Arc::new(message(reply, payload, no_responders));
         vec![
             Frame::Info,
-            Frame::Publish { subject: text("a.b"), reply: None, payload: Bytes::new() },
-            Frame::Publish { subject: text("ü"), reply: Some(text("r")), payload: Bytes::from_static(b"\0\xff") },
+            Frame::Publish { subject: text("a.b"), reply: None, headers: Headers::default(), payload: Bytes::new() },
+            Frame::Publish {
+                subject: text("ü"),
+                reply: Some(text("r")),
+                headers: Headers::default(),
+                payload: Bytes::from_static(b"\0\xff"),
+            },
+            Frame::Publish {
+                subject: text("a"),
+                reply: None,
+                headers: headers.clone(),
+                payload: Bytes::from_static(b"p"),
+            },
             Frame::Subscribe { id: 7, pattern: text("a.>"), group: None },
             Frame::Subscribe { id: u64::MAX, pattern: text("a"), group: Some(text("group")) },
             Frame::Unsubscribe { id: 1 },
             Frame::Deliver { id: 2, message: message(Some("r"), b"payload", false) },
             Frame::Deliver { id: 3, message: message(None, b"", true) },
+            Frame::Deliver { id: 4, message: Arc::new(with_headers) },
             Frame::Ping(4),
             Frame::Pong(5),
         ]
@@ -236,11 +278,14 @@ mod tests {
             // Longer than any frame.
             &[0xff, 0xff, 0xff, 0xff, 1][..],
             // A kind there is not.
-            &[0, 0, 0, 0, 7],
+            &[0, 0, 0, 0, 9],
             // A number cut short.
             &[0, 0, 0, 1, 5, 0],
             // A text longer than the body.
             &[0, 0, 0, 3, 1, 0, 2, b'a'],
+            // No headers where there must be some, and a name that is none.
+            &[0, 0, 0, 6, 7, 0, 1, b'a', 0, 0, 0],
+            &[0, 0, 0, 11, 7, 0, 1, b'a', 0, 0, 1, 0, 1, b' ', 0, 0],
             // Something after the end.
             &[0, 0, 0, 9, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0],
         ] {

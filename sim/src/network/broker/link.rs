@@ -171,13 +171,17 @@ async fn send(
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use quorate_runtime::bus::Headers;
 
     use super::*;
 
     #[test]
     fn only_messages_are_refused_and_order_is_kept() {
         let outgoing = Outgoing::new(2);
-        let message = || Frame::Publish { subject: "a".to_owned(), reply: None, payload: Bytes::new() };
+        let message = || {
+            let (subject, headers) = ("a".to_owned(), Headers::default());
+            Frame::Publish { subject, reply: None, headers, payload: Bytes::new() }
+        };
         assert!(outgoing.offer(message()));
         outgoing.push(Frame::Ping(1));
         assert!(outgoing.offer(message()));

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use quorate_runtime::bus::{Message, subject};
+use quorate_runtime::bus::{Headers, Message, subject};
 use tokio_util::sync::CancellationToken;
 
 use super::frame::Frame;
@@ -66,7 +66,9 @@ impl Router {
     /// [`Ended`] if a client must not ask for that.
     pub(super) fn handle(&mut self, from: &Arc<Link>, frame: Frame) -> Result<(), Ended> {
         match frame {
-            Frame::Publish { subject, reply, payload } => self.publish(from, subject, reply, payload),
+            Frame::Publish { subject, reply, headers, payload } => {
+                self.publish(from, Message { subject, reply, headers, payload, no_responders: false })
+            }
             Frame::Subscribe { id, pattern, group } => self.subscribe(from, id, pattern, group),
             Frame::Unsubscribe { id } => {
                 let pattern = self.links.get_mut(&from.id).and_then(|subscribed| subscribed.remove(&id));
@@ -82,12 +84,13 @@ impl Router {
 
     /// Delivers a message to whoever is subscribed, or answers its publisher that nobody is. Who has no room for it is
     /// too slow, and cut off.
-    fn publish(&mut self, from: &Link, subject: String, reply: Option<String>, payload: Bytes) -> Result<(), Ended> {
-        if !subject::is_publishable(&subject) || !reply.as_deref().is_none_or(subject::is_publishable) {
+    fn publish(&mut self, from: &Link, message: Message) -> Result<(), Ended> {
+        let Message { subject, reply, .. } = &message;
+        if !subject::is_publishable(subject) || !reply.as_deref().is_none_or(subject::is_publishable) {
             return Err(Ended::Misbehaved);
         }
         self.published += 1;
-        let message = Arc::new(Message { subject, reply, payload, no_responders: false });
+        let message = Arc::new(message);
         let mut slow = Vec::new();
         let mut matched = false;
         let mut groups: BTreeMap<&str, Vec<&Route>> = BTreeMap::new();
@@ -105,8 +108,8 @@ impl Router {
         if let (false, Some(reply)) = (matched, &message.reply) {
             let own = self.routes(reply).find(|route| route.link.id == from.id);
             if let Some(route) = own {
-                let notice =
-                    Message { subject: reply.clone(), reply: None, payload: Bytes::new(), no_responders: true };
+                let (subject, headers, payload) = (reply.clone(), Headers::default(), Bytes::new());
+                let notice = Message { subject, reply: None, headers, payload, no_responders: true };
                 slow.extend(route.deliver(&Arc::new(notice)));
             }
         }
@@ -193,9 +196,13 @@ mod tests {
         router.handle(link, frame).expect("it may subscribe");
     }
 
+    fn message(subject: &str, reply: Option<&str>) -> Frame {
+        let (subject, reply) = (subject.to_owned(), reply.map(str::to_owned));
+        Frame::Publish { subject, reply, headers: Headers::default(), payload: Bytes::new() }
+    }
+
     fn publish(router: &mut Router, link: &Arc<Link>, subject: &str) {
-        let frame = Frame::Publish { subject: subject.to_owned(), reply: None, payload: Bytes::new() };
-        router.handle(link, frame).expect("it may publish");
+        router.handle(link, message(subject, None)).expect("it may publish");
     }
 
     #[test]
@@ -261,8 +268,8 @@ mod tests {
             subscribe(1, "again", None),
             subscribe(2, "a..b", None),
             subscribe(3, "a", Some("a b")),
-            Frame::Publish { subject: "*".to_owned(), reply: None, payload: Bytes::new() },
-            Frame::Publish { subject: "a".to_owned(), reply: Some("*".to_owned()), payload: Bytes::new() },
+            message("*", None),
+            message("a", Some("*")),
         ] {
             assert!(router.handle(&link, frame.clone()).is_err(), "{frame:?}");
         }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_runtime::bus::local::MAX_PAYLOAD_BYTES;
-use quorate_runtime::bus::{self, Bus, BusError, BusStatus, Message, PublishError, subject};
+use quorate_runtime::bus::{self, Bus, BusError, BusStatus, Headers, Message, PublishError, subject};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -99,15 +99,22 @@ impl SimBus {
         Self { handle: Arc::new(handle) }
     }
 
-    fn offer(&self, subject: &str, reply: Option<&str>, payload: &Bytes) -> Result<(), PublishError> {
+    fn offer(
+        &self,
+        subject: &str,
+        reply: Option<&str>,
+        headers: &Headers,
+        payload: &Bytes,
+    ) -> Result<(), PublishError> {
         let valid = subject::is_publishable(subject) && reply.is_none_or(subject::is_publishable);
         let short = subject.len() + reply.map_or(0, str::len) <= MAX_SUBJECT_BYTES;
-        if !valid || !short || payload.len() > MAX_PAYLOAD_BYTES {
+        if !valid || !short || headers.wire_bytes() + payload.len() > MAX_PAYLOAD_BYTES {
             return Err(PublishError::Refused);
         }
         self.handle.shared.lock().publish(Frame::Publish {
             subject: subject.to_owned(),
             reply: reply.map(str::to_owned),
+            headers: headers.clone(),
             payload: payload.clone(),
         })
     }
@@ -116,8 +123,14 @@ impl SimBus {
 impl Bus for SimBus {
     type Subscription = SimSubscription;
 
-    fn publish(&self, subject: &str, reply: Option<&str>, payload: Bytes) -> Result<(), PublishError> {
-        let taken = self.offer(subject, reply, &payload);
+    fn publish_with(
+        &self,
+        subject: &str,
+        reply: Option<&str>,
+        headers: &Headers,
+        payload: Bytes,
+    ) -> Result<(), PublishError> {
+        let taken = self.offer(subject, reply, headers, &payload);
         if let Some(tap) = &self.handle.tap {
             match taken {
                 Ok(()) => tap.sent(subject, reply, &payload),

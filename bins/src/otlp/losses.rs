@@ -1,0 +1,77 @@
+//! How many spans are lost, and when to say so.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counts lost spans. It says so at each doubling: often at first, seldom in a long outage.
+#[derive(Debug)]
+pub(super) struct Losses {
+    /// Those that found the queue full, counted by whoever had one.
+    overflow: Arc<AtomicU64>,
+    /// How many of these were seen.
+    seen: u64,
+    /// All that were lost since the collector last took everything.
+    lost: u64,
+    /// How many it will be when that is said next.
+    say_at: u64,
+    /// Whether the last batch was not taken.
+    failing: bool,
+}
+
+impl Losses {
+    pub(super) fn new(overflow: Arc<AtomicU64>) -> Self {
+        Self { overflow, seen: 0, lost: 0, say_at: 1, failing: false }
+    }
+
+    /// A batch of so many was not taken. The number of lost ones, if it is to be said.
+    pub(super) fn failed(&mut self, spans: u64) -> Option<u64> {
+        self.failing = true;
+        self.lost += spans;
+        self.say()
+    }
+
+    /// Looks for those that found the queue full. The number of lost ones, if it is to be said.
+    pub(super) fn overflowed(&mut self) -> Option<u64> {
+        let overflow = self.overflow.load(Ordering::Relaxed);
+        self.lost += overflow - self.seen;
+        self.seen = overflow;
+        self.say()
+    }
+
+    /// A batch was taken. The number of lost ones, if it is the first after one that was not.
+    pub(super) fn taken(&mut self) -> Option<u64> {
+        if !std::mem::take(&mut self.failing) {
+            return None;
+        }
+        self.say_at = 1;
+        Some(std::mem::take(&mut self.lost))
+    }
+
+    fn say(&mut self) -> Option<u64> {
+        if self.lost < self.say_at {
+            return None;
+        }
+        self.say_at = self.lost.saturating_mul(2);
+        Some(self.lost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_are_said_at_each_doubling_and_when_they_end() {
+        let overflow = Arc::<AtomicU64>::default();
+        let mut losses = Losses::new(Arc::clone(&overflow));
+        assert_eq!((losses.taken(), losses.overflowed()), (None, None));
+        let said: Vec<_> = (0..9).map(|_| losses.failed(10)).collect();
+        let at = Some;
+        assert_eq!(said, [at(10), at(20), None, at(40), None, None, None, at(80), None]);
+        overflow.store(70, Ordering::Relaxed);
+        assert_eq!((losses.overflowed(), losses.overflowed()), (Some(160), None));
+        assert_eq!((losses.taken(), losses.taken()), (Some(160), None));
+        overflow.store(71, Ordering::Relaxed);
+        assert_eq!(losses.overflowed(), Some(1), "another one is said at once");
+    }
+}

@@ -1,0 +1,167 @@
+//! Spans to a collector: OTLP over HTTP, in batches, and never in the way of a request.
+//!
+//! Finished spans wait in a queue with a bound. What finds it full is lost, and so is what the collector does not take:
+//! counted, and said in the log. The batches are sent by a task of this runtime and not by the SDK's own processor, which
+//! needs a thread and a blocking client, and says neither how much is lost nor when that ends.
+
+mod convert;
+mod losses;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SpanExporter as _;
+use quorate_core::aggregate::Millionths;
+use quorate_runtime::clock::Clock;
+use quorate_runtime::spans::{Span, SpanSink, Tracer};
+use reqwest::Url;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::client;
+use convert::span_data;
+use losses::Losses;
+
+/// How many finished spans wait at most.
+const QUEUE: usize = 8192;
+/// How many spans are sent at once.
+const BATCH: usize = 512;
+/// The pause between two looks at the queue: no span wakes anybody.
+const EVERY: Duration = Duration::from_millis(200);
+/// How long the collector may take for one batch, retries included.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a program that stops waits for the collector to take the rest.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
+/// Where a collector takes spans, under its base address.
+const ROUTE: &str = "v1/traces";
+
+/// Sends the spans of one service to a collector, from its start until [`Export::stop`].
+#[derive(Debug)]
+pub struct Export {
+    queue: Queue,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+/// Where spans wait to be sent.
+#[derive(Clone, Debug)]
+struct Queue {
+    spans: mpsc::Sender<Span>,
+    lost: Arc<AtomicU64>,
+}
+
+impl SpanSink for Queue {
+    fn take(&self, span: Span) {
+        if self.spans.try_send(span).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Export {
+    /// Begins to send to the collector at `url`. `service` and `instance` are what the spans are shown under. Whether the
+    /// collector is there is not asked.
+    ///
+    /// # Errors
+    /// Certificates or settings in the environment that cannot be used.
+    ///
+    /// # Panics
+    /// Outside a Tokio runtime.
+    pub fn start(url: &Url, service: &'static str, instance: String) -> anyhow::Result<Self> {
+        let http = client::builder(url)?.timeout(EXPORT_TIMEOUT).build().context("cannot prepare the HTTP client")?;
+        let mut exporter = SpanExporter::builder()
+            .with_http()
+            .with_http_client(http)
+            .with_protocol(Protocol::HttpBinary)
+            .with_endpoint(client::route_url(url, ROUTE))
+            .with_timeout(EXPORT_TIMEOUT)
+            .build()
+            .map_err(|error| anyhow!("cannot use the settings of the OTLP export: {error}"))?;
+        let resource = Resource::builder()
+            .with_service_name(service)
+            .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+            .with_attribute(KeyValue::new("service.instance.id", instance));
+        exporter.set_resource(&resource.build());
+        info!(%url, service, "spans are sent to the collector");
+
+        let (sender, spans) = mpsc::channel(QUEUE);
+        let (stop, lost) = (CancellationToken::new(), Arc::default());
+        let queue = Queue { spans: sender, lost: Arc::clone(&lost) };
+        let scope = InstrumentationScope::builder("quorate").with_version(env!("CARGO_PKG_VERSION")).build();
+        let sender = Sender { spans, exporter, scope, losses: Losses::new(lost), url: url.clone() };
+        let task = tokio::spawn(sender.run(stop.clone()));
+        Ok(Self { queue, stop, task })
+    }
+
+    /// What makes the spans, by `clock`. Of the traces that begin here it records the share `sample`.
+    ///
+    /// # Errors
+    /// The operating system gives no random number.
+    pub fn tracer(&self, clock: Clock, sample: Millionths) -> anyhow::Result<Tracer> {
+        // Never from --seed: ids of traces must not come twice.
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|error| anyhow!("the operating system gives no random number: {error}"))?;
+        Ok(Tracer::new(self.queue.clone(), clock, sample, seed))
+    }
+
+    /// Sends what waits, for a short while at most.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        if timeout(FLUSH_TIMEOUT, &mut self.task).await.is_err() {
+            self.task.abort();
+            warn!("the collector did not take the last spans in time; they are lost");
+        }
+    }
+}
+
+/// The task that sends.
+struct Sender {
+    spans: mpsc::Receiver<Span>,
+    exporter: SpanExporter,
+    scope: InstrumentationScope,
+    losses: Losses,
+    url: Url,
+}
+
+impl Sender {
+    async fn run(mut self, stop: CancellationToken) {
+        let mut last = false;
+        while !last {
+            tokio::select! {
+                () = sleep(EVERY) => {}
+                () = stop.cancelled() => last = true,
+            }
+            loop {
+                let next = std::iter::from_fn(|| self.spans.try_recv().ok());
+                let batch: Vec<_> = next.take(BATCH).map(|span| span_data(span, &self.scope)).collect();
+                if batch.is_empty() {
+                    break;
+                }
+                let count = batch.len() as u64;
+                match self.exporter.export(batch).await {
+                    Ok(()) => {
+                        if let Some(lost) = self.losses.taken() {
+                            info!(lost, url = %self.url, "the collector takes spans again; some were lost meanwhile");
+                        }
+                    }
+                    Err(error) => {
+                        if let Some(lost) = self.losses.failed(count) {
+                            warn!(lost, url = %self.url, %error, "the collector takes no spans; they are lost");
+                        }
+                    }
+                }
+            }
+            if let Some(lost) = self.losses.overflowed() {
+                warn!(lost, url = %self.url, "spans come faster than the collector takes them; some are lost");
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The span of one request: from its head to its answer, with what the workers said on the way.
+
+use axum::response::Response;
+use http::HeaderMap;
+use quorate_core::outcome::Outcome;
+
+use super::error::ApiError;
+use super::request::Question;
+use crate::driver::{Step, Trail};
+use crate::spans::{Attribute, OpenSpan, SpanKind, Tracer};
+use crate::wire::{self, TraceContext};
+
+/// Where a request is in a trace, and what is recorded of it.
+pub(super) struct RequestTrace {
+    context: Option<TraceContext>,
+    span: Option<OpenSpan>,
+}
+
+impl RequestTrace {
+    /// Begins with the head of a request.
+    pub(super) fn begin(tracer: Option<&Tracer>, headers: &HeaderMap) -> Self {
+        let caller = TraceContext::of_http(headers);
+        let span = tracer.and_then(|tracer| tracer.begin("POST /request", SpanKind::Server, caller));
+        // What is not recorded here is passed on as it came: others may record it.
+        let context = span.as_ref().map(OpenSpan::context).or(caller);
+        Self { context, span }
+    }
+
+    /// Where the request's tasks belong.
+    pub(super) fn context(&self) -> Option<TraceContext> {
+        self.context
+    }
+
+    /// Whether anybody wants to know what happens to the request.
+    pub(super) fn is_recorded(&self) -> bool {
+        self.span.is_some()
+    }
+
+    /// The request has been read.
+    pub(super) fn asks(&mut self, question: &Question) {
+        if let Some(span) = &mut self.span {
+            span.set("quorate.query", Attribute::text(&question.query));
+        }
+    }
+
+    /// The request was asked, or is told what another one was told.
+    pub(super) fn ended(&mut self, outcome: &Outcome, trail: Trail) {
+        let Some(span) = &mut self.span else { return };
+        span.set("quorate.request.id", Attribute::text(&outcome.request));
+        span.set("quorate.status", Attribute::text(wire::verdict_name(outcome)));
+        span.set("quorate.expected", Attribute::number(outcome.expected()));
+        span.set("quorate.succeeded", Attribute::number(outcome.succeeded));
+        if !outcome.missing.is_empty() {
+            let missing = outcome.missing.iter().map(ToString::to_string).collect();
+            span.set("quorate.missing", Attribute::Texts(missing));
+        }
+        if trail.steps.is_empty() {
+            span.set("quorate.joined", Attribute::Flag(true));
+        }
+        tell(span, outcome, trail);
+    }
+
+    /// The request is answered.
+    pub(super) fn answered(mut self, answer: &Result<Response, ApiError>) {
+        let Some(mut span) = self.span.take() else { return };
+        let status = match answer {
+            Ok(response) => response.status(),
+            Err(error) => {
+                span.set("error.type", Attribute::text(error.word()));
+                error.status()
+            }
+        };
+        span.set("http.response.status_code", Attribute::number(status.as_u16()));
+        if status.is_server_error() {
+            span.fail(answer.as_ref().err().map(ApiError::details).unwrap_or_default());
+        }
+        end(span);
+    }
+}
+
+impl Drop for RequestTrace {
+    /// A caller who goes away has no answer, and is seen all the same.
+    fn drop(&mut self) {
+        if let Some(mut span) = self.span.take() {
+            span.fail("the caller went away");
+            end(span);
+        }
+    }
+}
+
+fn end(mut span: OpenSpan) {
+    span.set("http.request.method", Attribute::text("POST"));
+    span.set("http.route", Attribute::text("/request"));
+    span.end();
+}
+
+/// Tells each step as an event; of a worker's first result also what became of it.
+fn tell(span: &mut OpenSpan, outcome: &Outcome, trail: Trail) {
+    let mut told = vec![false; outcome.observations.len()];
+    for (at, step) in trail.steps {
+        match step {
+            Step::Asked(attempt) => span.event("asked", at, vec![("quorate.attempt", Attribute::number(attempt))]),
+            Step::Result { worker, failure } => {
+                let position = outcome.observations.binary_search_by(|observation| observation.worker.cmp(&worker));
+                let fate = match position {
+                    Ok(index) if !std::mem::replace(&mut told[index], true) => {
+                        wire::fate_name(&outcome.observations[index])
+                    }
+                    Ok(_) => "repeated",
+                    Err(_) => "dropped",
+                };
+                let mut attributes =
+                    vec![("quorate.worker.id", Attribute::text(&worker)), ("quorate.fate", Attribute::text(fate))];
+                attributes.extend(failure.map(|failure| ("quorate.failure", Attribute::text(failure))));
+                span.event("result", at, attributes);
+            }
+        }
+    }
+    span.drop_events(trail.dropped);
+}
