@@ -21,12 +21,17 @@ use quorate_core::query::Query;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tracing::{Instrument as _, debug, field, info_span};
+use utoipa::ToSchema;
 
 use super::client_address::client_address;
 use super::error::{ApiError, json};
+use super::openapi::{AnsweringRequest, QUESTIONS};
 use super::{Api, Peer};
 use crate::policies::fields;
 use crate::wire::OutcomeBody;
+use crate::wire::schema::{
+    Id, MaxDeviation, MinAgreement, OnDisputeName, QueryText, StrategyName, Tolerance, TrimShare,
+};
 
 /// The longest body of a request, in bytes.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -35,34 +40,71 @@ const MAX_DEPTH: usize = 128;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The body of a request. Fields that are not known are ignored.
-#[derive(Debug, Deserialize)]
+/// A question, and how it wants to be answered. What it leaves out, or sets to null, is as the coordinator's flags and its
+/// policy file say; the defaults named here are those of the flags. Fields that are not known are ignored.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(
+    as = Request,
+    examples(
+        json!({"query": "BTC/USD"}),
+        json!({"query": "BTC/USD", "id": "order-7781-price", "strategy": "median", "max_deviation": 0.05,
+               "min_responses": 2, "quorum": 3, "timeout_ms": 2500}),
+    )
+)]
 pub struct RequestBody<'a> {
+    /// The question: it means something to the workers and nothing to the coordinator.
     #[serde(borrow)]
+    #[schema(value_type = QueryText)]
     query: Cow<'a, str>,
+    /// Your name for the request, so that a retry is recognised. Left out, one of 128 bits is drawn.
     #[serde(borrow, default)]
+    #[schema(value_type = Option<Id>)]
     id: Option<Cow<'a, str>>,
+    /// How many values become one: `average` unless set.
     #[serde(borrow, default)]
+    #[schema(value_type = Option<StrategyName>)]
     strategy: Option<Cow<'a, str>>,
+    /// The decimals that `majority` keeps when it compares numbers: 2 unless set.
     #[serde(default)]
+    #[schema(minimum = 0, maximum = 28)]
     precision: Option<u32>,
+    /// The share of the values that `trimmed_mean` leaves out at each end: 0.25 unless set.
     #[serde(borrow, default)]
+    #[schema(value_type = Option<TrimShare>)]
     trim_share: Option<&'a RawValue>,
+    /// Which values are excluded as outliers: none unless set.
     #[serde(borrow, default)]
+    #[schema(value_type = Option<MaxDeviation>)]
     max_deviation: Option<&'a RawValue>,
+    /// A value agrees with the answer if it is no farther from it than this fraction of the answer's magnitude: 0.01
+    /// unless set, or 0 for `majority`.
     #[serde(borrow, default)]
+    #[schema(value_type = Option<Tolerance>)]
     tolerance: Option<&'a RawValue>,
+    /// If fewer than this share of the used values agree with the answer, it is `disputed`: any will do unless set.
     #[serde(borrow, default)]
+    #[schema(value_type = Option<MinAgreement>)]
     min_agreement: Option<&'a RawValue>,
+    /// Values that are known to be older, in milliseconds, are excluded: any age will do unless set.
     #[serde(borrow, default)]
+    #[schema(value_type = Option<u64>)]
     max_age_ms: Option<&'a RawValue>,
+    /// What becomes of a disputed answer: `answer` unless set.
     #[serde(borrow, default)]
+    #[schema(value_type = Option<OnDisputeName>)]
     on_dispute: Option<Cow<'a, str>>,
+    /// With fewer used values than this: 422. 1 unless set.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 1000)]
     min_responses: Option<u32>,
+    /// Answer as soon as this many workers have succeeded, at least `min_responses`: all are waited for unless set.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 1000)]
     quorum: Option<u32>,
+    /// Answer by then, in milliseconds, whatever has come: `--timeout-ms` (5000) unless set, at most the coordinator's
+    /// `--max-timeout-ms` (60000).
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 60000)]
     timeout_ms: Option<u64>,
 }
 
@@ -140,6 +182,11 @@ fn millis(json: &RawValue) -> Result<Duration, ApiError> {
     millis.map_err(|_| ApiError::invalid("max_age_ms must be a whole number of milliseconds, 0 or more"))
 }
 
+/// Ask all workers, and get one answer with its evidence
+///
+/// It ends as soon as every expected worker has answered, or enough for its quorum, or at its deadline. With an `id` of its
+/// own a request can be repeated safely: it joins the one in flight, or gets the same outcome for 60 s.
+#[utoipa::path(post, path = "/request", tag = QUESTIONS, request_body = RequestBody, responses(AnsweringRequest))]
 pub(super) async fn ask(
     State(api): State<Arc<Api>>,
     Extension(Peer(peer)): Extension<Peer>,
