@@ -60,7 +60,8 @@ function fields(schema) {
     name,
     is: required.includes(name) ? badge("required") : null,
     schema: property,
-    description: property.description,
+    // What may be null has its description beside the reference.
+    description: property.description ?? property.oneOf?.find((choice) => choice.description)?.description,
   }));
   return definitions(properties);
 }

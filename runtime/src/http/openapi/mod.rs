@@ -44,7 +44,6 @@ pub(super) const PAGES: &str = "Descriptions";
                        for people in `details`; a path that is not here is 404 `not_found`, a method that is not here \
                        405 `method_not_allowed` with the header Allow.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
-        contact(),
     ),
     tags(
         (name = QUESTIONS, description = "What the coordinator is for."),
