@@ -97,33 +97,7 @@ impl ApiError {
         let error = Self { evidence: Some(outcome), ..error };
         if status == StatusCode::SERVICE_UNAVAILABLE { error.and_retry() } else { error }
     }
-}
 
-impl From<AskError> for ApiError {
-    fn from(error: AskError) -> Self {
-        match error {
-            AskError::Refused(Refusal::Policy(why)) => Self::invalid(why.to_string()),
-            AskError::Refused(Refusal::Conflict) => Self::new(
-                StatusCode::CONFLICT,
-                ErrorWord::Conflict,
-                "the id was already used for another query; choose another id",
-            ),
-            AskError::Refused(refusal @ Refusal::Overloaded) => {
-                Self::unavailable(ErrorWord::Overloaded, format!("{refusal}: ask again"))
-            }
-            AskError::Busy => Self::unavailable(ErrorWord::Overloaded, format!("{error}: ask again")),
-            AskError::Refused(refusal @ Refusal::BusDown) => {
-                Self::unavailable(ErrorWord::BusDown, format!("{refusal}: ask again"))
-            }
-            AskError::Refused(Refusal::Draining) | AskError::Stopped => Self {
-                retry_after: None,
-                ..Self::unavailable(ErrorWord::Draining, "the coordinator is stopping; ask another one")
-            },
-        }
-    }
-}
-
-impl ApiError {
     pub(super) fn status(&self) -> StatusCode {
         self.status
     }
@@ -148,6 +122,30 @@ impl ApiError {
             code: self.status.as_u16(),
             details: &self.details,
             asked: self.evidence.as_deref().map(Asked::of),
+        }
+    }
+}
+
+impl From<AskError> for ApiError {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Refused(Refusal::Policy(why)) => Self::invalid(why.to_string()),
+            AskError::Refused(Refusal::Conflict) => Self::new(
+                StatusCode::CONFLICT,
+                ErrorWord::Conflict,
+                "the id was already used for another query; choose another id",
+            ),
+            AskError::Refused(refusal @ Refusal::Overloaded) => {
+                Self::unavailable(ErrorWord::Overloaded, format!("{refusal}: ask again"))
+            }
+            AskError::Busy => Self::unavailable(ErrorWord::Overloaded, format!("{error}: ask again")),
+            AskError::Refused(refusal @ Refusal::BusDown) => {
+                Self::unavailable(ErrorWord::BusDown, format!("{refusal}: ask again"))
+            }
+            AskError::Refused(Refusal::Draining) | AskError::Stopped => Self {
+                retry_after: None,
+                ..Self::unavailable(ErrorWord::Draining, "the coordinator is stopping; ask another one")
+            },
         }
     }
 }
