@@ -86,8 +86,9 @@ mod tests {
         let served: BTreeSet<_> = pages.iter().flat_map(|(_, files)| files).map(|file| file.path).collect();
         for (folder, files) in &pages {
             let on_disk = std::fs::read_dir(format!("{}/src/http/{folder}", env!("CARGO_MANIFEST_DIR")));
-            let on_disk = on_disk.expect("the folder exists").map(|entry| entry.expect("it can be read").file_name());
-            let on_disk = on_disk.map(|name| name.into_string().expect("ASCII")).filter(|name| !name.ends_with(".rs"));
+            let on_disk = on_disk.expect("the folder exists").map(|entry| entry.expect("it can be read").path());
+            let on_disk = on_disk.filter(|path| path.extension().is_none_or(|extension| extension != "rs"));
+            let on_disk = on_disk.map(|path| path.file_name().expect("a name").to_str().expect("ASCII").to_owned());
             let names = files[1..].iter().map(|file| file.path.rsplit('/').next().expect("a part"));
             let names: BTreeSet<_> = names.chain(["index.html"]).map(str::to_owned).collect();
             assert_eq!(names, on_disk.collect());
