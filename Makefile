@@ -1,5 +1,5 @@
 # `make demo` shows it, `make test` tests it, `make lint` checks its style.
-.PHONY: demo test lint nats-server chromium bench-floor sim sim-short sim-speed planted-bugs fuzz mutants bench soak
+.PHONY: demo test lint nats-server chromium bench-floor sim sim-short sim-speed planted-bugs fuzz mutants bench soak openapi
 
 demo:
 	cargo run --release -- demo
@@ -66,3 +66,7 @@ bench:
 # Two hundred slow readers of events beside a thousand requests a second; docs/performance.md has the figures.
 soak: nats-server
 	cargo test --release -p quorate --test processes followers:: -- --include-ignored --nocapture --test-threads 1
+
+# Renews docs/openapi.json, the copy of what GET /openapi.json serves, which a test compares.
+openapi:
+	QUORATE_RENEW_OPENAPI=1 cargo test -p quorate-runtime --lib -- http::openapi::tests::the_copy_in_docs_is_the_document

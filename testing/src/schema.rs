@@ -1,8 +1,9 @@
-//! Checks JSON against a schema of `docs/schemas`.
+//! Checks JSON against a schema of `docs/schemas`, or of the API's document.
 //!
 //! It knows the part of JSON Schema that these schemas use. A keyword or a pattern it does not know is an error, so that
 //! nothing passes because it was not looked at.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use serde_json::{Map, Value};
@@ -23,12 +24,60 @@ impl Schema {
         Some(Self(serde_json::from_str(&text).unwrap_or_else(|error| panic!("the schema of {kind}: {error}"))))
     }
 
+    /// A schema of an OpenAPI document, whose references are followed.
+    ///
+    /// # Panics
+    /// If a reference leads nowhere.
+    pub fn within(document: &Value, schema: &Value) -> Self {
+        Self(followed(document, schema))
+    }
+
+    /// Every field by its path, and whether it is always there, or always there with another one. The items of a list
+    /// have the path of the list.
+    pub fn fields(&self) -> BTreeMap<String, bool> {
+        let mut found = BTreeMap::new();
+        fields(&self.0, "", &mut found);
+        found
+    }
+
     /// Whether `value` is what the schema describes.
     ///
     /// # Errors
     /// Where it is not, and why; or what of the schema is not understood.
     pub fn check(&self, value: &Value) -> Result<(), String> {
         check(&self.0, value).map_err(|(at, why)| format!("at {}: {why}", if at.is_empty() { "/" } else { &at }))
+    }
+}
+
+/// A schema with what it refers to in the place of references.
+fn followed(document: &Value, schema: &Value) -> Value {
+    match schema {
+        Value::Object(keywords) => {
+            let named = keywords.iter().map(|(keyword, rule)| match (keyword.as_str(), rule) {
+                ("$ref", Value::String(path)) => {
+                    let target = document.pointer(path.trim_start_matches('#'));
+                    let target = target.unwrap_or_else(|| panic!("{path} leads nowhere"));
+                    // A reference may have words of its own beside it.
+                    ("allOf".to_owned(), Value::Array(vec![followed(document, target)]))
+                }
+                _ => (keyword.clone(), followed(document, rule)),
+            });
+            Value::Object(named.collect())
+        }
+        Value::Array(items) => items.iter().map(|item| followed(document, item)).collect(),
+        plain => plain.clone(),
+    }
+}
+
+fn fields(schema: &Value, at: &str, found: &mut BTreeMap<String, bool>) {
+    let parts = ["allOf", "anyOf", "oneOf"].into_iter().filter_map(|keyword| schema.get(keyword)).flat_map(list);
+    parts.chain(schema.get("items")).for_each(|part| fields(part, at, found));
+    let dependent = schema.get("dependentRequired").and_then(Value::as_object).into_iter().flat_map(Map::values);
+    let always: Vec<_> = schema.get("required").into_iter().chain(dependent).flat_map(list).collect();
+    for (name, field) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        let path = format!("{at}/{name}");
+        fields(field, &path, found);
+        found.insert(path, always.iter().any(|always| *always == name));
     }
 }
 
@@ -40,9 +89,22 @@ fn check(schema: &Value, value: &Value) -> Result<(), Wrong> {
     let keywords = schema.as_object().ok_or_else(|| here(format!("{schema} is no schema")))?;
     for (keyword, rule) in keywords {
         match keyword.as_str() {
-            "$schema" | "$id" | "title" | "description" | "default" => {}
+            "$schema" | "$id" | "title" | "description" | "default" | "example" | "examples" | "format" => {}
             // Unknown fields are ignored on every wire.
             "additionalProperties" if rule == true => {}
+            "additionalProperties" if rule.is_object() => others(rule, keywords.get("properties"), value)?,
+            "propertyNames" => {
+                for name in value.as_object().into_iter().flat_map(Map::keys) {
+                    check(rule, &Value::from(name.as_str()))?;
+                }
+            }
+            "allOf" => list(rule).iter().try_for_each(|schema| check(schema, value))?,
+            "oneOf" => {
+                let tried: Vec<_> = list(rule).iter().map(|schema| check(schema, value)).collect();
+                if tried.iter().filter(|tried| tried.is_ok()).count() != 1 {
+                    return Err(here(format!("{value} is not exactly one of the alternatives: {tried:?}")));
+                }
+            }
             "properties" => properties(rule, value)?,
             "items" => {
                 for (index, item) in value.as_array().into_iter().flatten().enumerate() {
@@ -68,6 +130,16 @@ fn properties(rule: &Value, value: &Value) -> Result<(), Wrong> {
         if let Some(field) = fields.get(name) {
             check(schema, field).map_err(|(at, why)| (format!("/{name}{at}"), why))?;
         }
+    }
+    Ok(())
+}
+
+/// The fields that no schema names.
+fn others(rule: &Value, named: Option<&Value>, value: &Value) -> Result<(), Wrong> {
+    let others =
+        value.as_object().into_iter().flatten().filter(|(name, _)| named.is_none_or(|of| of.get(name).is_none()));
+    for (name, field) in others {
+        check(rule, field).map_err(|(at, why)| (format!("/{name}{at}"), why))?;
     }
     Ok(())
 }

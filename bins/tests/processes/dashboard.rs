@@ -1,36 +1,18 @@
 //! The dashboard in a real browser, with a coordinator and workers that are processes.
 
 use std::fs;
-use std::process::Command;
 
-use quorate_testing::workspace;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
+use crate::accessibility::check_layout;
 use crate::chromium::{ARROW_LEFT, Browser, ENTER, SPACE, TAB};
 use crate::support::{Cluster, Program, QUICK, WORKER};
 
-/// The package that has the rules of accessibility, axe-core.
-const RULES: &str = "axe-playwright-python==0.1.8";
 /// Every worker that was started is live, and the page knows it.
 const READY: &str = "document.querySelectorAll('#workers tr[data-state=live]').length === 3 \
                      && document.querySelector('#connection').dataset.state === 'live'";
 /// The question has its answer.
 const ANSWERED: &str = "document.querySelector('#answer-value .final') !== null";
-
-/// The script of axe-core, got from PyPI into `target/` if it is not there.
-fn axe() -> String {
-    let folder = workspace("target/axe");
-    let script = folder.join("axe_playwright_python/axe.min.js");
-    if !script.is_file() {
-        let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
-        pip.arg("--break-system-packages").arg("--upgrade").arg("--target").arg(&folder).arg(RULES);
-        let output = pip.output().expect("python3 can be started");
-        let why = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{RULES} cannot be got from PyPI, for the rules of accessibility: {why}");
-    }
-    fs::read_to_string(script).expect("the package has the script")
-}
 
 async fn cluster(worker: &[&str]) -> Cluster {
     let worker = [&["--announce-ms", "300"], worker].concat();
@@ -49,16 +31,6 @@ async fn opened(cluster: &Cluster) -> Browser {
 async fn ask(browser: &Browser, query: &str) {
     browser.script("document.querySelector('#query').select(); document.querySelector('#query').focus()").await;
     browser.press(&format!("{query}{ENTER}")).await;
-}
-
-/// What breaks a rule of accessibility on the page as it is.
-async fn violations(browser: &Browser, rules: &str) -> Vec<String> {
-    browser.script(rules).await;
-    let run = "return axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}) \
-               .then((found) => found.violations.map((one) => [one.id, one.nodes.map((node) => node.html + ' ' + \
-               node.any.map((any) => any.message))]))";
-    let found = browser.script(run).await;
-    found.as_array().expect("a list").iter().map(Json::to_string).collect()
 }
 
 #[tokio::test]
@@ -128,7 +100,7 @@ async fn the_page_keeps_to_the_rules_of_accessibility_in_light_and_dark_and_on_a
     }
     let disputed = json!({"query": "BTC/USD", "max_deviation": 0.2, "tolerance": 0, "min_agreement": 0.9});
     assert_eq!(cluster.api.ask(disputed).await.1["status"], "disputed");
-    let (rules, browser) = (axe(), Browser::start().await);
+    let browser = Browser::start().await;
     browser.show(1280, "light").await;
     browser.open(&format!("{}/", cluster.api.url)).await;
     browser.until("document.querySelectorAll('#workers tr[data-state=live]').length === 5").await;
@@ -150,11 +122,7 @@ async fn the_page_keeps_to_the_rules_of_accessibility_in_light_and_dark_and_on_a
         for options in [true, false] {
             browser.script(&format!("document.querySelector('#options').open = {options}")).await;
             browser.until(&format!("innerWidth === {width} && document.querySelector('#chart svg') !== null")).await;
-            let wide = "[...document.querySelectorAll('body *')].filter((one) => one.getBoundingClientRect().right > \
-                        innerWidth + 1 && one.closest('.hidden-text, .summary, svg, thead, datalist') === null).length";
-            assert_eq!(browser.value(wide).await, 0, "something is wider than {width}");
-            assert!(browser.is("document.documentElement.scrollWidth <= innerWidth").await, "it scrolls at {width}");
-            assert_eq!(violations(&browser, &rules).await, [""; 0], "{width} {scheme}");
+            check_layout(&browser, &format!("{width} {scheme}")).await;
         }
         browser.picture(&format!("{width}-{scheme}")).await;
     }

@@ -1,15 +1,19 @@
 //! The programs as their operators run them: processes over a real NATS server, which are killed, stopped, set up wrongly
 //! and asked over HTTP.
 
+mod accessibility;
+mod api_document;
 mod chromium;
 mod collector;
 mod dashboard;
+mod docs_page;
 mod embedded;
 mod environment;
 mod followers;
 mod logs;
 mod monitoring;
 mod outages;
+mod packages;
 mod python;
 mod refusals;
 mod schemas;

@@ -115,8 +115,13 @@ impl Program {
     }
 
     /// Waits until it ends by itself.
-    pub(crate) async fn ended(mut self) -> Ended {
-        let Ok(status) = timeout(PATIENCE, self.child.wait()).await else {
+    pub(crate) async fn ended(self) -> Ended {
+        self.ended_within(PATIENCE).await
+    }
+
+    /// Like [`ended`](Self::ended), with a patience of its own.
+    pub(crate) async fn ended_within(mut self, patience: Duration) -> Ended {
+        let Ok(status) = timeout(patience, self.child.wait()).await else {
             panic!("{} does not end; it wrote: {}{}", self.name, self.stdout.so_far(), self.stderr.so_far());
         };
         let status = status.expect("it can be waited for");

@@ -101,6 +101,9 @@ pub enum Exclusion {
 }
 
 impl Exclusion {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::NotANumber, Self::Outlier, Self::Stale, Self::Cordoned];
+
     /// The reason's name in answers.
     pub const fn name(self) -> &'static str {
         match self {
@@ -283,8 +286,7 @@ mod tests {
 
     #[test]
     fn every_reason_has_its_name() {
-        let reasons = [Exclusion::NotANumber, Exclusion::Outlier, Exclusion::Stale, Exclusion::Cordoned];
-        assert_eq!(reasons.map(Exclusion::name), ["not_a_number", "outlier", "stale", "cordoned"]);
+        assert_eq!(Exclusion::ALL.map(Exclusion::name), ["not_a_number", "outlier", "stale", "cordoned"]);
     }
 
     /// The decimal that `text` spells.

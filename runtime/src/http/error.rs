@@ -12,14 +12,14 @@ use serde::Serialize;
 
 use crate::driver::AskError;
 use crate::wire::encode;
-use crate::wire::failure::{self, Asked, ErrorBody};
+use crate::wire::failure::{self, Asked, ErrorBody, ErrorWord};
 
 /// An error answer.
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
     /// A stable word for programs.
-    error: &'static str,
+    error: ErrorWord,
     /// What to do, for people.
     details: String,
     /// When asking again may help.
@@ -31,23 +31,11 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    pub(super) fn status(&self) -> StatusCode {
-        self.status
-    }
-
-    pub(super) fn word(&self) -> &'static str {
-        self.error
-    }
-
-    pub(super) fn details(&self) -> &str {
-        &self.details
-    }
-
-    fn new(status: StatusCode, error: &'static str, details: impl Into<String>) -> Self {
+    fn new(status: StatusCode, error: ErrorWord, details: impl Into<String>) -> Self {
         Self { status, error, details: details.into(), retry_after: None, evidence: None, close: false }
     }
 
-    fn unavailable(error: &'static str, details: impl Into<String>) -> Self {
+    fn unavailable(error: ErrorWord, details: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, error, details).and_retry()
     }
 
@@ -57,17 +45,17 @@ impl ApiError {
     }
 
     pub(super) fn invalid(details: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid_request", details)
+        Self::new(StatusCode::BAD_REQUEST, ErrorWord::InvalidRequest, details)
     }
 
     pub(super) fn too_large(limit: usize) -> Self {
         let details = format!("the body must be at most {limit} bytes long");
-        Self { close: true, ..Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", details) }
+        Self { close: true, ..Self::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorWord::PayloadTooLarge, details) }
     }
 
     pub(super) fn too_slow() -> Self {
         let details = "the body did not arrive in time";
-        Self { close: true, ..Self::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", details) }
+        Self { close: true, ..Self::new(StatusCode::REQUEST_TIMEOUT, ErrorWord::RequestTimeout, details) }
     }
 
     pub(super) fn not_json() -> Self {
@@ -75,7 +63,7 @@ impl ApiError {
             close: true,
             ..Self::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
+                ErrorWord::UnsupportedMediaType,
                 "send JSON with the header Content-Type: application/json",
             )
         }
@@ -87,17 +75,17 @@ impl ApiError {
             close: true,
             ..Self::new(
                 StatusCode::TOO_MANY_REQUESTS,
-                "rate_limited",
+                ErrorWord::RateLimited,
                 format!("too many requests from your address; wait {} ms", wait.as_millis().max(1)),
             )
         }
     }
 
     pub(super) fn too_many_subscribers(max_subscribers: usize) -> Self {
-        Self::unavailable("overloaded", format!("{max_subscribers} clients read events already: ask again"))
+        Self::unavailable(ErrorWord::Overloaded, format!("{max_subscribers} clients read events already: ask again"))
     }
 
-    pub(super) fn not_ready(error: &'static str, details: &str) -> Self {
+    pub(super) fn not_ready(error: ErrorWord, details: &str) -> Self {
         Self::unavailable(error, details)
     }
 
@@ -109,6 +97,37 @@ impl ApiError {
         let error = Self { evidence: Some(outcome), ..error };
         if status == StatusCode::SERVICE_UNAVAILABLE { error.and_retry() } else { error }
     }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(super) fn word(&self) -> ErrorWord {
+        self.error
+    }
+
+    pub(super) fn details(&self) -> &str {
+        &self.details
+    }
+
+    /// Whether the answer says when asking again may help.
+    pub(super) fn says_when_to_retry(&self) -> bool {
+        self.retry_after.is_some()
+    }
+
+    /// Whether the workers were asked, and the body says what they said.
+    pub(super) fn has_evidence(&self) -> bool {
+        self.evidence.is_some()
+    }
+
+    pub(super) fn body(&self) -> ErrorBody<'_> {
+        ErrorBody {
+            error: self.error,
+            code: self.status.as_u16(),
+            details: &self.details,
+            asked: self.evidence.as_deref().map(Asked::of),
+        }
+    }
 }
 
 impl From<AskError> for ApiError {
@@ -117,19 +136,19 @@ impl From<AskError> for ApiError {
             AskError::Refused(Refusal::Policy(why)) => Self::invalid(why.to_string()),
             AskError::Refused(Refusal::Conflict) => Self::new(
                 StatusCode::CONFLICT,
-                "conflict",
+                ErrorWord::Conflict,
                 "the id was already used for another query; choose another id",
             ),
             AskError::Refused(refusal @ Refusal::Overloaded) => {
-                Self::unavailable("overloaded", format!("{refusal}: ask again"))
+                Self::unavailable(ErrorWord::Overloaded, format!("{refusal}: ask again"))
             }
-            AskError::Busy => Self::unavailable("overloaded", format!("{error}: ask again")),
+            AskError::Busy => Self::unavailable(ErrorWord::Overloaded, format!("{error}: ask again")),
             AskError::Refused(refusal @ Refusal::BusDown) => {
-                Self::unavailable("bus_down", format!("{refusal}: ask again"))
+                Self::unavailable(ErrorWord::BusDown, format!("{refusal}: ask again"))
             }
             AskError::Refused(Refusal::Draining) | AskError::Stopped => Self {
                 retry_after: None,
-                ..Self::unavailable("draining", "the coordinator is stopping; ask another one")
+                ..Self::unavailable(ErrorWord::Draining, "the coordinator is stopping; ask another one")
             },
         }
     }
@@ -137,13 +156,7 @@ impl From<AskError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = ErrorBody {
-            error: self.error,
-            code: self.status.as_u16(),
-            details: &self.details,
-            asked: self.evidence.as_deref().map(Asked::of),
-        };
-        let mut response = json(self.status, &body);
+        let mut response = json(self.status, &self.body());
         if let Some(wait) = self.retry_after {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
@@ -162,10 +175,10 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
 
 pub(super) async fn not_found(uri: http::Uri) -> ApiError {
     let details = format!("there is no {:.100}; ask POST /request", uri.path());
-    ApiError::new(StatusCode::NOT_FOUND, "not_found", details)
+    ApiError::new(StatusCode::NOT_FOUND, ErrorWord::NotFound, details)
 }
 
 pub(super) async fn method_not_allowed(method: http::Method, uri: http::Uri) -> ApiError {
     let details = format!("{:.100} does not take {method}; see the Allow header", uri.path());
-    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", details)
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, ErrorWord::MethodNotAllowed, details)
 }

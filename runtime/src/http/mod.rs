@@ -4,9 +4,12 @@
 
 mod client_address;
 mod dashboard;
+mod docs;
 mod error;
 mod events;
+mod files;
 mod metrics;
+mod openapi;
 mod rate_limit;
 mod request;
 mod serve;
@@ -23,8 +26,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
 use ipnet::IpNet;
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::clock::Clock;
 use crate::driver::CoordinatorHandle;
@@ -73,16 +78,26 @@ pub fn router(
     settings: ApiSettings,
 ) -> Router {
     let limiter = settings.rate_limit.map(|limit| RateLimiter::new(limit, clock));
-    Router::new()
-        .route("/request", post(request::ask))
-        .route("/health", get(status::health))
-        .route("/ready", get(status::ready))
-        .route("/workers", get(status::workers))
-        .route("/events", get(events::events))
-        .route("/metrics", get(metrics::metrics))
-        .merge(dashboard::routes())
+    let (described, _) = described().split_for_parts();
+    described
+        .merge(files::routes(&dashboard::FILES))
+        .merge(files::routes(&docs::FILES))
         .fallback(error::not_found)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(from_fn_with_state(Arc::clone(&metrics), metrics::count_response))
         .with_state(Arc::new(Api { coordinator, settings, limiter, events, metrics, clock }))
+}
+
+/// The routes with their description, so that there is none without the other.
+fn described() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::with_openapi(openapi::Frame::openapi())
+        .routes(routes!(request::ask))
+        .routes(routes!(status::health))
+        .routes(routes!(status::ready))
+        .routes(routes!(status::workers))
+        .routes(routes!(events::route::events))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(openapi::openapi))
+        .routes(routes!(docs::page))
+        .routes(routes!(dashboard::page))
 }

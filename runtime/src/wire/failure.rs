@@ -1,30 +1,64 @@
 //! A failure as its caller gets it: a word for programs, a sentence for people, and what the workers said.
 
+use std::fmt;
+
 use quorate_core::outcome::{Failure, Outcome};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::outcome::{Evidence, agreement};
 use super::value::JsonNumber;
 
 /// The body of every error.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
 pub(crate) struct ErrorBody<'a> {
-    /// A stable word for programs.
-    pub(crate) error: &'static str,
+    pub(crate) error: ErrorWord,
     /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
     pub(crate) code: u16,
-    /// What to do, for people.
+    /// What went wrong and what to do, as a sentence for people: may change.
     pub(crate) details: &'a str,
-    /// What the workers said, if they were asked.
+    /// What the workers said, if they were asked. The document has a schema of its own for an error with it.
     #[serde(flatten)]
+    #[schema(ignore)]
     pub(crate) asked: Option<Asked<'a>>,
 }
 
+/// What went wrong, as a word for programs: stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ErrorWord {
+    InvalidRequest,
+    NotFound,
+    MethodNotAllowed,
+    RequestTimeout,
+    Conflict,
+    Disputed,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    InsufficientResponses,
+    RateLimited,
+    NoWorkers,
+    Overloaded,
+    BusDown,
+    Draining,
+    DeadlineExceeded,
+}
+
+/// As it is in JSON.
+impl fmt::Display for ErrorWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
 /// What is said of a request that was asked and has no answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Asked<'a> {
-    /// How far the workers agreed, if that is why there is no answer.
+    /// The share of the used values that agree with what would have been the answer. Present if that is why there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     agreement: Option<JsonNumber>,
     #[serde(flatten)]
     evidence: Evidence<'a>,
@@ -41,14 +75,14 @@ impl<'a> Asked<'a> {
 }
 
 /// The word and the HTTP status of a failure.
-pub(crate) fn name_and_code(failure: Failure) -> (&'static str, u16) {
+pub(crate) fn name_and_code(failure: Failure) -> (ErrorWord, u16) {
     match failure {
-        Failure::InsufficientResponses { .. } => ("insufficient_responses", 422),
-        Failure::Disputed { .. } => ("disputed", 409),
-        Failure::DeadlineExceeded => ("deadline_exceeded", 504),
-        Failure::NoWorkers => ("no_workers", 503),
-        Failure::BusDown => ("bus_down", 503),
-        Failure::Overloaded => ("overloaded", 503),
+        Failure::InsufficientResponses { .. } => (ErrorWord::InsufficientResponses, 422),
+        Failure::Disputed { .. } => (ErrorWord::Disputed, 409),
+        Failure::DeadlineExceeded => (ErrorWord::DeadlineExceeded, 504),
+        Failure::NoWorkers => (ErrorWord::NoWorkers, 503),
+        Failure::BusDown => (ErrorWord::BusDown, 503),
+        Failure::Overloaded => (ErrorWord::Overloaded, 503),
     }
 }
 

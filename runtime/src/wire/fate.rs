@@ -3,27 +3,36 @@
 use quorate_core::id::WorkerId;
 use quorate_core::outcome::{Observation, Outcome};
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::schema::{ExclusionName, Id};
 use super::{JsonNumber, saturating_millis};
 
 /// One worker that was expected, or answered unexpected.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct WorkerFate<'a> {
+    /// Who.
+    #[schema(value_type = Id)]
     worker_id: &'a str,
     fate: Fate,
-    /// Why its value was not used.
+    /// Why its value was not used. Present only if it is excluded.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = ExclusionName, required = false)]
     reason: Option<&'static str>,
-    /// What its value weighed, where the strategy uses weights.
+    /// What its value weighed. Present where the strategy uses weights.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     weight: Option<JsonNumber>,
-    /// How old its value was when it came, if it said so.
+    /// How old its value was when it came, in milliseconds. Present if it said so.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     age_ms: Option<u64>,
 }
 
-/// What became of one worker's part.
-#[derive(Clone, Copy, Debug, Serialize)]
+/// What became of one worker's part. `used`: its value counted. `excluded`: its value did not count, for the `reason`.
+/// `failed`: it answered that it failed. `late`: it had not answered when the request ended before its deadline. `missing`:
+/// it was silent until the deadline, or it left.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Fate {
     /// Its value counted.

@@ -7,6 +7,7 @@ mod fate;
 mod outcome;
 mod presence;
 mod result;
+pub(crate) mod schema;
 mod task;
 mod trace;
 mod value;

@@ -1,6 +1,6 @@
 //! An outcome as its callers and those who follow all outcomes see it.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use bytes::Bytes;
 use quorate_core::aggregate::Spread;
@@ -9,9 +9,11 @@ use quorate_core::query::Query;
 use quorate_core::time::saturating_nanos;
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::failure::{Asked, ErrorBody, details, name_and_code};
 use super::fate::{self, WorkerFate};
+use super::schema::{ExclusionName, Id, QueryText, StrategyName};
 use super::{JsonNumber, JsonValue, OUTCOMES, ResultBody};
 
 /// Room for the answer of a few workers, so that writing it moves nothing.
@@ -60,46 +62,94 @@ pub fn outcome_subject(query: &Query) -> String {
 const AGREEMENT_DECIMALS: u32 = 6;
 
 /// What the workers said: part of every outcome, with an answer or without.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Evidence<'a> {
+    /// The id of the request: the caller's, or the one that was drawn.
+    #[schema(value_type = Id)]
     request_id: &'a str,
+    #[schema(value_type = QueryText)]
     query: &'a str,
+    #[schema(value_type = StrategyName)]
     strategy: &'static str,
+    /// The workers that were expected when the request was dispatched, and those that answered unexpected.
     expected: u32,
+    /// How many of them answered with a value, used or not.
     succeeded: u32,
+    /// How many of them answered that they failed.
     failed: u32,
+    /// Who of them did not answer.
+    #[schema(value_type = Vec<Id>)]
     missing: Vec<&'a str>,
+    /// Whose value was not used, and why.
     excluded: Vec<ExcludedBody<'a>>,
+    /// What became of each worker that was expected or answered, ordered by worker.
     workers: Vec<WorkerFate<'a>>,
+    /// The first answer of each worker that answered, ordered by worker.
     worker_responses: Vec<ResultBody<'a>>,
+    /// One sentence for people, counted over the expected workers.
+    #[schema(example = "Partial response: 2/3 workers succeeded")]
     reliability_note: String,
+    /// From the arrival of the request to its end, in nanoseconds.
+    #[schema(example = 241_502_388)]
     elapsed: u64,
 }
 
-#[derive(Debug, Serialize)]
+/// A value that was not used.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Excluded)]
 struct ExcludedBody<'a> {
+    /// Whose value.
+    #[schema(value_type = Id)]
     worker_id: &'a str,
+    #[schema(value_type = ExclusionName)]
     reason: &'static str,
 }
 
-/// The body of an answer.
-#[derive(Debug, Serialize)]
+/// The answer to a request, and what it rests on.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Outcome)]
 pub struct OutcomeBody<'a> {
+    /// The answer.
     final_value: JsonValue<'a>,
-    status: &'static str,
+    status: StatusName,
+    /// The share of the used values, 0 to 1, that agree with the answer within the tolerance; rounded half-even to 6
+    /// decimals.
     agreement: JsonNumber,
+    /// Whether several values were equally frequent, so that a rule and not the workers chose among them.
     tie: bool,
+    /// How far the used values lie apart; null if they are texts.
+    #[schema(required)]
     spread: Option<SpreadBody>,
     #[serde(flatten)]
     evidence: Evidence<'a>,
 }
 
-#[derive(Debug, Serialize)]
+/// How far numbers lie apart.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Spread)]
 struct SpreadBody {
+    /// The smallest used number.
     min: JsonNumber,
+    /// The largest used number.
     max: JsonNumber,
+    /// The distance of the first and the third quartile; null if no decimal holds it.
+    #[schema(required)]
     interquartile: Option<JsonNumber>,
+    /// The median absolute deviation from the median, not scaled.
     mad: JsonNumber,
+}
+
+/// How far an answer can be relied on. `complete`: every expected worker succeeded. `partial`: at least half of them did.
+/// `low_reliability`: fewer did. `disputed`: the workers do not agree: `max_deviation` would have excluded half of the
+/// values or more, and so excluded none, or the agreement is below `min_agreement`.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Status)]
+enum StatusName {
+    Complete,
+    Partial,
+    LowReliability,
+    Disputed,
 }
 
 impl From<Spread> for SpreadBody {
@@ -124,7 +174,7 @@ impl<'a> OutcomeBody<'a> {
     pub fn of(outcome: &'a Outcome, answer: &'a Answer) -> Self {
         Self {
             final_value: JsonValue(&answer.value),
-            status: status_name(answer.status),
+            status: answer.status.into(),
             tie: answer.tie,
             agreement: agreement(answer.agreeing, answer.used),
             spread: answer.spread.map(SpreadBody::from),
@@ -160,19 +210,27 @@ impl<'a> Evidence<'a> {
 }
 
 /// How a request ended, in the word its callers get: the status of the answer, or the error.
-pub(crate) fn verdict_name(outcome: &Outcome) -> &'static str {
+pub(crate) fn verdict_name(outcome: &Outcome) -> String {
     match &outcome.verdict {
-        Ok(answer) => status_name(answer.status),
-        Err(failure) => name_and_code(*failure).0,
+        Ok(answer) => StatusName::from(answer.status).to_string(),
+        Err(failure) => name_and_code(*failure).0.to_string(),
     }
 }
 
-fn status_name(status: Status) -> &'static str {
-    match status {
-        Status::Complete => "complete",
-        Status::Partial => "partial",
-        Status::LowReliability => "low_reliability",
-        Status::Disputed => "disputed",
+impl fmt::Display for StatusName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+impl From<Status> for StatusName {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Complete => Self::Complete,
+            Status::Partial => Self::Partial,
+            Status::LowReliability => Self::LowReliability,
+            Status::Disputed => Self::Disputed,
+        }
     }
 }
 

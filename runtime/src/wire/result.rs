@@ -12,23 +12,38 @@ use quorate_core::value::Value;
 use quorate_core::worker;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
+use super::schema::Id;
 use super::{JsonValue, WireError, parse, value};
 use crate::age;
 
 /// The longest text of a failure that is kept, in bytes; the rest is cut.
 pub const MAX_ERROR_BYTES: usize = 1024;
 
-/// A result in JSON: on the bus, and within an answer.
-#[derive(Debug, Serialize)]
+/// A worker's answer: on the bus, and within an outcome.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WorkerResponse)]
 pub(crate) struct ResultBody<'a> {
+    /// Who observed.
+    #[schema(value_type = Id)]
     worker_id: &'a str,
+    /// The request it answers.
+    #[schema(value_type = Id)]
     request_id: &'a str,
+    /// What it observed; null in a failure.
+    #[schema(required)]
     value: Option<JsonValue<'a>>,
+    /// The worker's words for why there is no usable value. Present only in a failure.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, min_length = 1, max_length = 1024)]
     err: Option<&'a str>,
+    /// How long the worker says it took, in nanoseconds.
+    #[schema(example = 183_042_117)]
     response_time: u64,
+    /// How old the value was when it came, in milliseconds. Present if the worker said so.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     age_ms: Option<u64>,
 }
 

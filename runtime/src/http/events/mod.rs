@@ -7,7 +7,7 @@
 mod event;
 mod resume;
 mod ring;
-mod route;
+pub(super) mod route;
 mod subscriber;
 mod tap;
 mod watch;
@@ -23,7 +23,6 @@ use crate::clock::Clock;
 use event::Event;
 use resume::Resume;
 use ring::Ring;
-pub(super) use route::events;
 use subscriber::Subscriber;
 pub use tap::EventsTap;
 use watch::Watches;

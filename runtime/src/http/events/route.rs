@@ -14,7 +14,9 @@ use quorate_core::id::RequestId;
 use super::SubscribeError;
 use super::resume::Resume;
 use crate::driver::AskError;
+use crate::http::openapi::{AnsweringEvents, STATE};
 use crate::http::{Api, ApiError};
+use crate::wire::schema::Id;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Tells nginx to pass on what there is.
@@ -57,7 +59,27 @@ impl Subscription {
     }
 }
 
-/// A stream of what happens, until the client goes away or the coordinator stops.
+/// A stream of what happens
+///
+/// Server-sent events, until the client goes away or the coordinator stops. `outcome`: a request ended; the data is an
+/// Outcome, or an AskedError. `worker`: a worker is new, or its state is; a Worker. `observation`: a worker answered the
+/// request that is watched; a WorkerResponse. `missed`: so many events are left out here; `{"count": 12}`, or null if it
+/// cannot be known.
+#[utoipa::path(
+    get,
+    path = "/events",
+    tag = STATE,
+    params(
+        ("Last-Event-ID" = Option<String>, Header,
+         description = "Go on after the event with this id. Browsers send it when they come back."),
+        ("last_event_id" = Option<String>, Query,
+         description = "The same for clients that set no headers; the header goes before it."),
+        ("recent" = Option<u64>, Query, description = "Or else begin with so many of the last events."),
+        ("request_id" = Option<Id>, Query,
+         description = "Also tell what each worker says to the request with this id, as soon as it does."),
+    ),
+    responses(AnsweringEvents)
+)]
 pub(in crate::http) async fn events(
     State(api): State<Arc<Api>>,
     uri: Uri,

@@ -1,0 +1,37 @@
+//! What every page must be like at any width and in any colours: axe-core's rules of accessibility, and nothing beside the
+//! screen.
+
+use std::fs;
+
+use serde_json::Value as Json;
+
+use crate::chromium::Browser;
+use crate::packages::Package;
+
+/// The package that has axe-core, of which only the script is used.
+const AXE: Package = Package {
+    name: "axe-playwright-python",
+    version: "0.1.8",
+    dependencies: false,
+    purpose: "for axe-core, the rules of accessibility",
+};
+
+/// Checks the page as it is; `how` says how it is shown.
+pub(crate) async fn check_layout(browser: &Browser, how: &str) {
+    let wide = "[...document.querySelectorAll('body *')].filter((one) => one.getBoundingClientRect().right > innerWidth + 1 \
+                && one.closest('.hidden-text, .summary, svg, thead, datalist') === null).length";
+    assert_eq!(browser.value(wide).await, 0, "something is too wide: {how}");
+    assert!(browser.is("document.documentElement.scrollWidth <= innerWidth").await, "it scrolls sideways: {how}");
+    assert_eq!(violations(browser).await, [""; 0], "{how}");
+}
+
+/// What breaks a rule of accessibility on the page as it is.
+async fn violations(browser: &Browser) -> Vec<String> {
+    let script = AXE.folder().join("axe_playwright_python/axe.min.js");
+    browser.script(&fs::read_to_string(script).expect("the package has the script")).await;
+    let run = "return axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}) \
+               .then((found) => found.violations.map((one) => [one.id, one.nodes.map((node) => node.html + ' ' + \
+               node.any.map((any) => any.message))]))";
+    let found = browser.script(run).await;
+    found.as_array().expect("a list").iter().map(Json::to_string).collect()
+}

@@ -1,0 +1,76 @@
+//! One request, ended in different ways: what examples are made of.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_core::aggregate::{Spread, Strategy};
+use quorate_core::id::{RequestId, WorkerId};
+use quorate_core::outcome::{Answer, Cause, Failure, Observation, Outcome, Status};
+use quorate_core::query::Query;
+use quorate_core::value::Value;
+use rust_decimal::Decimal;
+
+/// Two of three workers gave a value, one failed.
+pub(super) fn answered() -> Outcome {
+    let answer = Answer {
+        value: number("41945.375"),
+        used: 2,
+        agreeing: 2,
+        tie: false,
+        spread: Some(Spread {
+            min: Decimal::new(4_189_025, 2),
+            max: Decimal::new(420_005, 1),
+            interquartile: Some(Decimal::new(55_125, 3)),
+            mad: Decimal::new(55_125, 3),
+        }),
+        status: Status::Partial,
+    };
+    let observation = |worker, observed, millis| Observation {
+        worker: worker_id(worker),
+        observed,
+        response_time: Duration::from_millis(millis),
+        age: None,
+        weight: None,
+        excluded: None,
+    };
+    Outcome {
+        request: RequestId::new("order-7781-price").expect("an id"),
+        query: Query::new("BTC/USD").expect("a query"),
+        strategy: Strategy::Median,
+        observations: vec![
+            observation("bitstamp", Err("www.bitstamp.net: answered 502 Bad Gateway".into()), 92),
+            observation("coinbase", Ok(number("42000.5")), 183),
+            observation("kraken", Ok(number("41890.25")), 240),
+        ],
+        missing: Vec::new(),
+        succeeded: 2,
+        elapsed: Duration::from_millis(241),
+        cause: Cause::AllAnswered,
+        verdict: Ok(answer),
+    }
+}
+
+/// The same without an answer.
+pub(super) fn failed(failure: Failure) -> Arc<Outcome> {
+    let mut outcome = answered();
+    let silent = matches!(failure, Failure::DeadlineExceeded | Failure::NoWorkers | Failure::BusDown);
+    if silent {
+        outcome.observations.clear();
+        outcome.succeeded = 0;
+    }
+    if failure == Failure::DeadlineExceeded {
+        outcome.missing = ["bitstamp", "coinbase", "kraken"].map(worker_id).into();
+        outcome.elapsed = Duration::from_secs(5);
+        outcome.cause = Cause::DeadlinePassed;
+    }
+    outcome.verdict = Err(failure);
+    outcome.into()
+}
+
+fn number(text: &str) -> Value {
+    Value::number(text).expect("a number")
+}
+
+fn worker_id(text: &str) -> WorkerId {
+    WorkerId::new(text).expect("an id")
+}

@@ -1,0 +1,70 @@
+//! `GET /openapi.json`: what the API takes and gives, for programs.
+//!
+//! The document is generated: its routes are those that are served, its schemas those of the types that are read and
+//! written, its errors and its examples are made by the code that makes the real ones. `docs/openapi.json` is a copy.
+
+mod answers;
+mod example;
+#[cfg(test)]
+mod tests;
+
+pub(super) use answers::{
+    AnsweringEvents, AnsweringHealth, AnsweringMetrics, AnsweringPage, AnsweringReady, AnsweringRequest,
+    AnsweringWorkers,
+};
+
+use std::sync::LazyLock;
+
+use axum::response::Response;
+use http::HeaderMap;
+use utoipa::OpenApi;
+
+use self::answers::{AnsweringOpenapi, AskedError};
+use super::error::ApiError;
+use super::files::File;
+use super::request::RequestBody;
+use super::status::{Health, Readiness, Register};
+use crate::wire::OutcomeBody;
+use crate::wire::failure::ErrorBody;
+
+/// The groups of routes.
+pub(super) const QUESTIONS: &str = "Questions";
+pub(super) const STATE: &str = "State";
+pub(super) const PAGES: &str = "Descriptions";
+
+/// The document without its routes.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Quorate",
+        description = "Asks many independent workers one question, and answers once with the evidence: who said what, who \
+                       was silent, what was left out and why.\n\nNumbers have all their digits: read them as decimals, \
+                       not as binary floats. Times are nanoseconds, unless a name ends in `_ms`. Unknown fields are \
+                       ignored, here and there. Every error is JSON with a word for programs in `error` and a sentence \
+                       for people in `details`; a path that is not here is 404 `not_found`, a method that is not here \
+                       405 `method_not_allowed` with the header Allow.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    tags(
+        (name = QUESTIONS, description = "What the coordinator is for."),
+        (name = STATE, description = "What is there, and what happens."),
+        (name = PAGES, description = "Pages for people, and this document."),
+    ),
+    components(schemas(
+        RequestBody, OutcomeBody, ErrorBody, AskedError, Health, Readiness, Register
+    ))
+)]
+pub(super) struct Frame;
+
+/// The document, written once.
+static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
+    let document = super::described().into_openapi();
+    document.to_pretty_json().expect("a document is serializable") + "\n"
+});
+
+/// This document
+#[utoipa::path(get, path = "/openapi.json", tag = PAGES, responses(AnsweringOpenapi))]
+pub(super) async fn openapi(headers: HeaderMap) -> Response {
+    let file = File { path: "/openapi.json", media_type: "application/json", content: &DOCUMENT };
+    file.response(&headers)
+}

@@ -1,0 +1,115 @@
+//! How the base types of bodies are described in the API's document: texts with their bounds, exact numbers, and names
+//! that the core chooses. They stand in for fields whose Rust type says less than what the field takes.
+
+use std::borrow::Cow;
+
+use quorate_core::aggregate::{Exclusion, Strategy};
+use quorate_core::id::MAX_ID_BYTES;
+use quorate_core::policy::OnDispute;
+use quorate_core::query::MAX_QUERY_CHARS;
+use quorate_core::value::MAX_TEXT_BYTES;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Schema, Type};
+use utoipa::{Number, PartialSchema, ToSchema};
+
+use super::{JsonNumber, JsonValue};
+
+/// A text without control characters.
+const PRINTABLE: &str = r"^[^\u0000-\u001f\u007f-\u009f]+$";
+/// A number that is not negative, in JSON's grammar.
+const POSITIVE: &str = r"^(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$";
+/// A factor of a robust outlier rule.
+const ROBUST: &str = r"^(mad|iqr):(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$";
+
+/// Describes a type under a name.
+macro_rules! described {
+    ($($(#[$doc:meta])* $type:ty, $name:literal => $schema:expr;)*) => {$(
+        impl PartialSchema for $type {
+            fn schema() -> RefOr<Schema> {
+                $schema.into()
+            }
+        }
+
+        impl ToSchema for $type {
+            fn name() -> Cow<'static, str> {
+                $name.into()
+            }
+        }
+    )*};
+}
+
+/// The name of a request, a worker or a process.
+pub(crate) struct Id;
+/// A question.
+pub(crate) struct QueryText;
+/// The name of a [`Strategy`].
+pub(crate) struct StrategyName;
+/// The name of an [`Exclusion`].
+pub(crate) struct ExclusionName;
+/// The name of an [`OnDispute`].
+pub(crate) struct OnDisputeName;
+/// What `trim_share` takes.
+pub(crate) struct TrimShare;
+/// What `max_deviation` takes.
+pub(crate) struct MaxDeviation;
+/// What `tolerance` takes.
+pub(crate) struct Tolerance;
+/// What `min_agreement` takes.
+pub(crate) struct MinAgreement;
+
+described! {
+    Id, "Id" => text(MAX_ID_BYTES)
+        .description(Some("1 to 128 bytes of UTF-8 without control characters."));
+    QueryText, "Query" => text(MAX_QUERY_CHARS)
+        .description(Some("1 to 256 characters without control characters."))
+        .examples(["BTC/USD"]);
+    StrategyName, "Strategy" => names(Strategy::ALL.iter().map(|strategy| strategy.name()))
+        .description(Some("How many values become one."));
+    ExclusionName, "Exclusion" => names(Exclusion::ALL.map(Exclusion::name))
+        .description(Some(
+            "`not_a_number`: a text where the strategy needs numbers. `outlier`: beyond `max_deviation`. `stale`: older \
+             than `max_age_ms`. `cordoned`: the worker's score is below the coordinator's `--cordon-below`.",
+        ));
+    OnDisputeName, "OnDispute" => names(OnDispute::ALL.map(OnDispute::name))
+        .description(Some("What becomes of a disputed answer: `answer` gives it, `reject` is 409."));
+    TrimShare, "TrimShare" => either(fraction().maximum(Some(Number::Float(0.499_999))), [POSITIVE])
+        .description(Some("A share below 0.5 with at most 6 decimals, as a number or as a string."));
+    MaxDeviation, "MaxDeviation" => either(fraction(), [POSITIVE, ROBUST])
+        .description(Some(
+            "A fraction: values farther from the median than this fraction of its magnitude. `mad:K`: values farther \
+             from it than K times 1.4826 times the median absolute deviation. `iqr:K`: values farther below the first or \
+             above the third quartile than K times the distance of the two. K from 0 to 1000000, at most 6 decimals.",
+        ));
+    Tolerance, "Tolerance" => either(fraction(), [POSITIVE])
+        .description(Some("A fraction that is not negative, as a number or as a string."));
+    MinAgreement, "MinAgreement" => either(fraction().maximum(Some(Number::Int(1))), [POSITIVE])
+        .description(Some("A share from 0 to 1 with at most 6 decimals, as a number or as a string."));
+    JsonNumber, "Number" => ObjectBuilder::new()
+        .schema_type(Type::Number)
+        .description(Some("A number with all its digits, up to 28: read it as a decimal, not as a binary float."));
+    JsonValue<'_>, "Value" => AnyOfBuilder::new()
+        .item(JsonNumber::schema())
+        .item(ObjectBuilder::new().schema_type(Type::String).max_length(Some(MAX_TEXT_BYTES)))
+        .description(Some("A number that a 96-bit decimal holds exactly, or a text of at most 4096 bytes."))
+        .examples([serde_json::json!(42000.5), "4c1f9e0".into()]);
+}
+
+fn text(max_length: usize) -> ObjectBuilder {
+    let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(PRINTABLE));
+    text.min_length(Some(1)).max_length(Some(max_length))
+}
+
+fn names<'a>(names: impl IntoIterator<Item = &'a str>) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names))
+}
+
+fn fraction() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Number).minimum(Some(Number::Int(0)))
+}
+
+/// A number, or a text of one of the patterns.
+fn either(number: ObjectBuilder, patterns: impl IntoIterator<Item = &'static str>) -> AnyOfBuilder {
+    patterns.into_iter().fold(AnyOfBuilder::new().item(number), |either, pattern| {
+        either.item(ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)))
+    })
+}
