@@ -7,6 +7,7 @@ mod embedded;
 mod environment;
 mod followers;
 mod monitoring;
+mod node;
 mod outages;
 mod python;
 mod refusals;

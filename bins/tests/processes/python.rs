@@ -8,7 +8,7 @@ use std::time::Duration;
 use quorate_testing::workspace;
 use serde_json::{Value as Json, json};
 
-use crate::support::{Cluster, Program, until};
+use crate::support::{Cluster, Program, elapsed, until};
 
 /// What `examples/worker.py` needs.
 const PACKAGE: &str = "nats-py==2.16.0";
@@ -49,10 +49,6 @@ fn put_in_place(new: &Path, folder: &Path) {
         assert!(folder.is_dir(), "{} cannot be moved to {}", new.display(), folder.display());
         let _ = fs::remove_dir_all(new);
     }
-}
-
-fn elapsed(answer: &Json) -> Duration {
-    Duration::from_nanos(answer["elapsed"].as_u64().unwrap_or_else(|| panic!("no elapsed: {answer}")))
 }
 
 #[tokio::test]
