@@ -3,17 +3,18 @@
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
-use std::time::SystemTime;
 
 use anyhow::{Context, anyhow};
 use axum::serve::{Listener, ListenerExt};
+use quorate_core::id::WorkerId;
 use quorate_core::policy::Overrides;
+use quorate_runtime::bus::BusError;
 use quorate_runtime::bus::local::LocalBus;
 use quorate_runtime::bus::nats::{NatsBus, NatsConfig};
 use quorate_runtime::clock::Clock;
-use quorate_runtime::driver::{WorkerDriver, WorkerIdentity, WorkerSettings};
+use quorate_runtime::driver::{WorkerIdentity, WorkerSettings, draw_instance};
 use quorate_runtime::http::{ApiSettings, RateLimit, ServeLimits};
-use quorate_runtime::node::{CoordinatorSettings, NodeError, run_coordinator};
+use quorate_runtime::node::{CoordinatorSettings, NodeError, run_coordinator, run_worker};
 use quorate_runtime::policies::PolicyFile;
 use quorate_runtime::source::{AnySource, SimulatedConfig, SourceKind};
 use reqwest::Url;
@@ -52,21 +53,18 @@ pub async fn coordinator(args: CoordinatorArgs) -> anyhow::Result<()> {
 /// A source or a NATS address that cannot be used.
 pub async fn worker(args: WorkerArgs) -> anyhow::Result<()> {
     let id = args.id();
-    let clock = Clock::new();
     let source = match args.source {
         SourceName::Simulated => simulated(&args.simulated.config(), seed(&args.seed)?)?,
-        SourceName::Http => configured(&args, SourceKind::Http, clock)?,
-        SourceName::Command => configured(&args, SourceKind::Command, clock)?,
+        SourceName::Http => configured(&args, SourceKind::Http)?,
+        SourceName::Command => configured(&args, SourceKind::Command)?,
     };
-    let identity =
-        WorkerIdentity { id: id.clone(), instance: instance()?, replicated: args.replicas, started: SystemTime::now() };
+    let identity = WorkerIdentity { replicated: args.replicas, ..WorkerIdentity::new(id.clone())? };
     let settings = WorkerSettings { identity, machine: args.work.machine() };
     let bus = nats(args.nats, &format!("quorate-worker {id}"))?;
     info!(worker = %id, "the worker starts");
-    let driver = WorkerDriver::new(bus.clone(), clock, settings, source).await?;
-    driver.run(signals::stop()).await;
+    let ran = run_worker(bus.clone(), settings, source, signals::stop()).await;
     bus.close().await;
-    Ok(())
+    Ok(ran?)
 }
 
 fn simulated(config: &SimulatedConfig, seed: u64) -> anyhow::Result<AnySource> {
@@ -74,13 +72,9 @@ fn simulated(config: &SimulatedConfig, seed: u64) -> anyhow::Result<AnySource> {
         .context("the simulated source cannot be used; see --delay-min-ms and --delay-max-ms")
 }
 
-fn configured(
-    args: &WorkerArgs,
-    kind: SourceKind,
-    clock: Clock,
-) -> Result<AnySource, quorate_runtime::source::ConfigError> {
+fn configured(args: &WorkerArgs, kind: SourceKind) -> Result<AnySource, quorate_runtime::source::ConfigError> {
     let file = args.config.as_deref().expect("the command line demands --config for this source");
-    AnySource::from_config(file, args.id().as_str(), kind, clock)
+    AnySource::from_config(file, args.id().as_str(), kind, Clock::new())
 }
 
 /// Runs a coordinator and simulated workers in this process until it is told to stop, and shows the demo with them.
@@ -126,7 +120,7 @@ pub async fn embedded_demo(json: bool) -> anyhow::Result<()> {
         machine: quorate_core::coordinator::Config::default(),
         api: ApiSettings::new(address.port()),
         limits: ServeLimits::default(),
-        instance: instance()?,
+        instance: draw_instance()?,
         seed: random()?,
     };
     let stop = CancellationToken::new();
@@ -141,14 +135,14 @@ pub async fn embedded_demo(json: bool) -> anyhow::Result<()> {
 /// A coordinator and workers that share this process.
 struct Cluster {
     coordinator: tokio::task::JoinHandle<Result<(), NodeError>>,
-    workers: JoinSet<()>,
+    workers: JoinSet<Result<(), BusError>>,
 }
 
 impl Cluster {
     /// Waits until all of them have stopped.
     async fn ended(self) -> anyhow::Result<()> {
         self.coordinator.await.context("the coordinator panicked")??;
-        self.workers.join_all().await;
+        self.workers.join_all().await.into_iter().collect::<Result<(), _>>()?;
         Ok(())
     }
 }
@@ -164,24 +158,16 @@ async fn embedded<L: Listener<Addr = SocketAddr>>(
     stop: CancellationToken,
 ) -> anyhow::Result<Cluster> {
     let broker = LocalBus::new();
-    let clock = Clock::new();
     let mut running = JoinSet::new();
     for n in 1..=workers {
-        let identity = WorkerIdentity {
-            id: quorate_core::id::WorkerId::new(&format!("worker-{n}")).expect("a short printable name"),
-            instance: instance()?,
-            replicated: false,
-            started: SystemTime::now(),
-        };
-        let settings = WorkerSettings { identity, machine: quorate_core::worker::Config::default() };
+        let id = WorkerId::new(&format!("worker-{n}")).expect("a short printable name");
+        let settings = WorkerSettings::new(id)?;
         let source = simulated(source, seed.wrapping_add(u64::from(n)))?;
-        let driver = WorkerDriver::new(broker.connection(), clock, settings, source).await?;
-        let stop = stop.clone();
-        running.spawn(driver.run(async move { stop.cancelled().await }));
+        running.spawn(run_worker(broker.connection(), settings, source, stop.clone().cancelled_owned()));
     }
     let bus = broker.connection();
     let coordinator =
-        tokio::spawn(async move { run_coordinator(bus, clock, listener, settings, (), stop.cancelled()).await });
+        tokio::spawn(async move { run_coordinator(bus, Clock::new(), listener, settings, (), stop.cancelled()).await });
     Ok(Cluster { coordinator, workers: running })
 }
 
@@ -207,7 +193,7 @@ fn coordinator_settings(args: &ServeArgs, port: u16, seeds: &SeedArgs) -> anyhow
             max_subscribers: args.max_subscribers as usize,
         },
         limits: ServeLimits::default(),
-        instance: instance()?,
+        instance: draw_instance()?,
         seed: seed(seeds)?,
     })
 }
@@ -275,9 +261,4 @@ fn seed(args: &SeedArgs) -> anyhow::Result<u64> {
 
 fn random() -> anyhow::Result<u64> {
     getrandom::u64().map_err(|error| anyhow!("the operating system gives no random number: {error}"))
-}
-
-/// A name for this process that no other has, fit for a NATS subject.
-fn instance() -> anyhow::Result<String> {
-    Ok(format!("{:016x}{:016x}", random()?, random()?))
 }

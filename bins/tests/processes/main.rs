@@ -11,6 +11,7 @@ mod node;
 mod outages;
 mod python;
 mod refusals;
+mod rust;
 mod schemas;
 mod stopping;
 mod support;

@@ -13,7 +13,7 @@ mod worker;
 
 pub use coordinator::CoordinatorDriver;
 pub use handle::{AskError, CoordinatorHandle, Snapshot, Status, WorkerView};
-pub use identity::WorkerIdentity;
+pub use identity::{WorkerIdentity, draw_instance};
 pub use tap::Tap;
 pub use worker::{WorkerDriver, WorkerSettings};
 

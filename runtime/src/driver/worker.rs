@@ -1,11 +1,13 @@
 //! The driver of a worker.
 
 use std::collections::HashMap;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 
 use quorate_core::Worker;
 use quorate_core::coordinator::PresenceState;
+use quorate_core::id::WorkerId;
 use quorate_core::query::Query;
 use quorate_core::worker::{Config, Input, JobId, Output};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
@@ -28,6 +30,16 @@ pub struct WorkerSettings {
     pub identity: WorkerIdentity,
     /// The machine's bounds and waits.
     pub machine: Config,
+}
+
+impl WorkerSettings {
+    /// A worker without replicas, with the default bounds and waits: 64 tasks at once, an announcement every 2 s.
+    ///
+    /// # Errors
+    /// Those of [`WorkerIdentity::new`].
+    pub fn new(id: WorkerId) -> io::Result<Self> {
+        Ok(Self { identity: WorkerIdentity::new(id)?, machine: Config::default() })
+    }
 }
 
 /// What a job gives back: its number, and the reading or the failure.
