@@ -13,6 +13,7 @@ mod python;
 mod refusals;
 mod rust;
 mod schemas;
+mod service;
 mod stopping;
 mod support;
 mod terminal;
