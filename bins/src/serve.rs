@@ -86,7 +86,7 @@ pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
     let settings = coordinator_settings(&args.serve, address.port(), &args.seed)?;
     let stop = CancellationToken::new();
     let simulated = args.simulated.config();
-    let cluster = embedded(listener, settings, args.workers, &simulated, seed(&args.seed)?, stop.clone()).await?;
+    let cluster = embedded(listener, settings, args.workers, &simulated, seed(&args.seed)?, stop.clone())?;
     let url = url_of(address)?;
     info!(%address, "the coordinator listens; stop with Ctrl-C");
     let show = async {
@@ -125,7 +125,7 @@ pub async fn embedded_demo(json: bool) -> anyhow::Result<()> {
     };
     let stop = CancellationToken::new();
     let simulated = SimulatedConfig::default();
-    let cluster = embedded(listener, settings, DEMO_WORKERS, &simulated, random()?, stop.clone()).await?;
+    let cluster = embedded(listener, settings, DEMO_WORKERS, &simulated, random()?, stop.clone())?;
     let shown = demo::run(&url_of(address)?, json).await;
     stop.cancel();
     cluster.ended().await?;
@@ -149,7 +149,7 @@ impl Cluster {
 
 /// Starts a coordinator and simulated workers on a bus within the process. They stop with `stop`: the workers answer
 /// what they have, so that the coordinator can.
-async fn embedded<L: Listener<Addr = SocketAddr>>(
+fn embedded<L: Listener<Addr = SocketAddr>>(
     listener: L,
     settings: CoordinatorSettings,
     workers: u32,

@@ -12,17 +12,17 @@ use crate::support::{Cluster, Program};
 /// The example as a program. `cargo test` builds it beside the tests, but not when it is told to build a single one; so
 /// what lies there must be as new as its sources.
 fn example() -> PathBuf {
-    let build = "cargo test -p quorate, or cargo build --example worker, builds it";
+    let how = "cargo test -p quorate, or cargo build --example worker, builds it";
     let this = std::env::current_exe().expect("a test is a file");
     let profile = this.ancestors().nth(2).expect("tests lie in target/PROFILE/deps");
     let program = profile.join("examples/worker");
-    let built = modified(&program).unwrap_or_else(|| panic!("there is no {}: {build}", program.display()));
+    let built = modified(&program).unwrap_or_else(|| panic!("there is no {}: {how}", program.display()));
     // Cargo writes down what went into it: `program: source source ...`, spaces within a name escaped.
     let parts = fs::read_to_string(program.with_extension("d")).expect("cargo tells its sources");
     let (_, sources) = parts.trim().split_once(": ").expect("they follow the program");
     for source in sources.replace("\\ ", "\0").split(' ').map(|source| source.replace('\0', " ")) {
-        let changed = modified(Path::new(&source)).unwrap_or_else(|| panic!("{source} is gone: {build}"));
-        assert!(changed <= built, "{source} is newer than {}: {build}", program.display());
+        let changed = modified(Path::new(&source)).unwrap_or_else(|| panic!("{source} is gone: {how}"));
+        assert!(changed <= built, "{source} is newer than {}: {how}", program.display());
     }
     program
 }
