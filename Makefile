@@ -1,11 +1,11 @@
 # `make demo` shows it, `make test` tests it, `make lint` checks its style.
-.PHONY: demo test lint nats-server chromium bench-floor sim sim-short sim-speed planted-bugs fuzz mutants bench soak openapi
+.PHONY: demo test lint nats-server chromium node bench-floor sim sim-short sim-speed planted-bugs fuzz mutants bench soak openapi
 
 demo:
 	cargo run --release -- demo
 
-# Some tests run against a real NATS server and in a real browser, which are got if there are none.
-test: nats-server chromium
+# Some tests need a real NATS server, a real browser and Node, which are got if there are none.
+test: nats-server chromium node
 	cargo test --workspace
 
 lint:
@@ -21,6 +21,9 @@ nats-server:
 
 chromium:
 	@scripts/chromium.sh
+
+node:
+	@scripts/node.sh
 
 # The coordinator against the leanest program that does the same; docs/performance.md has the table.
 bench-floor: nats-server

@@ -3,18 +3,19 @@
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
-use std::time::SystemTime;
 
 use anyhow::{Context, anyhow};
 use axum::serve::{Listener, ListenerExt};
 use quorate_core::aggregate::Millionths;
+use quorate_core::id::WorkerId;
 use quorate_core::policy::Overrides;
+use quorate_runtime::bus::BusError;
 use quorate_runtime::bus::local::LocalBus;
 use quorate_runtime::bus::nats::{NatsBus, NatsConfig};
 use quorate_runtime::clock::Clock;
-use quorate_runtime::driver::{WorkerDriver, WorkerIdentity, WorkerSettings};
+use quorate_runtime::driver::{WorkerIdentity, WorkerSettings, draw_instance};
 use quorate_runtime::http::{ApiSettings, RateLimit, ServeLimits};
-use quorate_runtime::node::{CoordinatorSettings, NodeError, run_coordinator};
+use quorate_runtime::node::{CoordinatorSettings, NodeError, run_coordinator, run_worker};
 use quorate_runtime::policies::PolicyFile;
 use quorate_runtime::source::{AnySource, SimulatedConfig, SourceKind};
 use quorate_runtime::spans::Tracer;
@@ -63,23 +64,20 @@ pub async fn coordinator(args: CoordinatorArgs) -> anyhow::Result<()> {
 /// A source or a NATS address that cannot be used.
 pub async fn worker(args: WorkerArgs) -> anyhow::Result<()> {
     let id = args.id();
-    let clock = Clock::new();
     let source = match args.source {
         SourceName::Simulated => simulated(&args.simulated.config(), seed(&args.seed)?)?,
-        SourceName::Http => configured(&args, SourceKind::Http, clock)?,
-        SourceName::Command => configured(&args, SourceKind::Command, clock)?,
+        SourceName::Http => configured(&args, SourceKind::Http)?,
+        SourceName::Command => configured(&args, SourceKind::Command)?,
     };
-    let identity =
-        WorkerIdentity { id: id.clone(), instance: instance()?, replicated: args.replicas, started: SystemTime::now() };
-    let traces = Traces::start(&args.otlp, WORKER, id.as_str(), clock, Millionths::ZERO)?;
+    let identity = WorkerIdentity { replicated: args.replicas, ..WorkerIdentity::new(id.clone())? };
+    let traces = Traces::start(&args.otlp, WORKER, id.as_str(), Clock::new(), Millionths::ZERO)?;
     let settings = WorkerSettings { identity, machine: args.work.machine(), tracer: traces.tracer() };
     let bus = nats(args.nats, &format!("{WORKER} {id}"))?;
     info!(worker = %id, "the worker starts");
-    let driver = WorkerDriver::new(bus.clone(), clock, settings, source).await?;
-    driver.run(signals::stop()).await;
+    let ran = run_worker(bus.clone(), settings, source, signals::stop()).await;
     bus.close().await;
     traces.stop().await;
-    Ok(())
+    Ok(ran?)
 }
 
 /// The traces of one service, if they are wanted.
@@ -116,13 +114,9 @@ fn simulated(config: &SimulatedConfig, seed: u64) -> anyhow::Result<AnySource> {
         .context("the simulated source cannot be used; see --delay-min-ms and --delay-max-ms")
 }
 
-fn configured(
-    args: &WorkerArgs,
-    kind: SourceKind,
-    clock: Clock,
-) -> Result<AnySource, quorate_runtime::source::ConfigError> {
+fn configured(args: &WorkerArgs, kind: SourceKind) -> Result<AnySource, quorate_runtime::source::ConfigError> {
     let file = args.config.as_deref().expect("the command line demands --config for this source");
-    AnySource::from_config(file, args.id().as_str(), kind, clock)
+    AnySource::from_config(file, args.id().as_str(), kind, Clock::new())
 }
 
 /// Runs a coordinator and simulated workers in this process until it is told to stop, and shows the demo with them.
@@ -143,7 +137,7 @@ pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
         tracer: worker_traces.tracer(),
     };
     let stop = CancellationToken::new();
-    let cluster = embedded(listener, settings, clock, workers, stop.clone()).await?;
+    let cluster = embedded(listener, settings, clock, workers, stop.clone())?;
     let url = url_of(address)?;
     info!(%address, "the coordinator listens; stop with Ctrl-C");
     let show = async {
@@ -179,13 +173,13 @@ pub async fn embedded_demo(json: bool) -> anyhow::Result<()> {
         machine: quorate_core::coordinator::Config::default(),
         api: ApiSettings::new(address.port()),
         limits: ServeLimits::default(),
-        instance: instance()?,
+        instance: draw_instance()?,
         seed: random()?,
     };
     let stop = CancellationToken::new();
     let source = SimulatedConfig::default();
     let workers = Workers { count: DEMO_WORKERS, source, seed: random()?, tracer: None };
-    let cluster = embedded(listener, settings, Clock::new(), workers, stop.clone()).await?;
+    let cluster = embedded(listener, settings, Clock::new(), workers, stop.clone())?;
     let shown = demo::run(&url_of(address)?, json).await;
     stop.cancel();
     cluster.ended().await?;
@@ -203,21 +197,21 @@ struct Workers {
 /// A coordinator and workers that share this process.
 struct Cluster {
     coordinator: tokio::task::JoinHandle<Result<(), NodeError>>,
-    workers: JoinSet<()>,
+    workers: JoinSet<Result<(), BusError>>,
 }
 
 impl Cluster {
     /// Waits until all of them have stopped.
     async fn ended(self) -> anyhow::Result<()> {
         self.coordinator.await.context("the coordinator panicked")??;
-        self.workers.join_all().await;
+        self.workers.join_all().await.into_iter().collect::<Result<(), _>>()?;
         Ok(())
     }
 }
 
 /// Starts a coordinator and simulated workers on a bus within the process. They stop with `stop`: the workers answer
 /// what they have, so that the coordinator can.
-async fn embedded<L: Listener<Addr = SocketAddr>>(
+fn embedded<L: Listener<Addr = SocketAddr>>(
     listener: L,
     settings: CoordinatorSettings,
     clock: Clock,
@@ -227,21 +221,10 @@ async fn embedded<L: Listener<Addr = SocketAddr>>(
     let broker = LocalBus::new();
     let mut running = JoinSet::new();
     for n in 1..=workers.count {
-        let identity = WorkerIdentity {
-            id: quorate_core::id::WorkerId::new(&format!("worker-{n}")).expect("a short printable name"),
-            instance: instance()?,
-            replicated: false,
-            started: SystemTime::now(),
-        };
-        let settings = WorkerSettings {
-            identity,
-            machine: quorate_core::worker::Config::default(),
-            tracer: workers.tracer.clone(),
-        };
+        let id = WorkerId::new(&format!("worker-{n}")).expect("a short printable name");
+        let settings = WorkerSettings { tracer: workers.tracer.clone(), ..WorkerSettings::new(id)? };
         let source = simulated(&workers.source, workers.seed.wrapping_add(u64::from(n)))?;
-        let driver = WorkerDriver::new(broker.connection(), clock, settings, source).await?;
-        let stop = stop.clone();
-        running.spawn(driver.run(async move { stop.cancelled().await }));
+        running.spawn(run_worker(broker.connection(), settings, source, stop.clone().cancelled_owned()));
     }
     let bus = broker.connection();
     let coordinator =
@@ -272,7 +255,7 @@ fn coordinator_settings(args: &ServeArgs, port: u16, seeds: &SeedArgs) -> anyhow
             tracer: None,
         },
         limits: ServeLimits::default(),
-        instance: instance()?,
+        instance: draw_instance()?,
         seed: seed(seeds)?,
     })
 }
@@ -340,9 +323,4 @@ fn seed(args: &SeedArgs) -> anyhow::Result<u64> {
 
 fn random() -> anyhow::Result<u64> {
     getrandom::u64().map_err(|error| anyhow!("the operating system gives no random number: {error}"))
-}
-
-/// A name for this process that no other has, fit for a NATS subject.
-fn instance() -> anyhow::Result<String> {
-    Ok(format!("{:016x}{:016x}", random()?, random()?))
 }

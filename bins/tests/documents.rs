@@ -59,6 +59,9 @@ fn decode(kind: &str, text: &str) -> Result<(), String> {
         "task" => decode_task(bytes, None).map(drop).map_err(|e| error(&e)),
         "result" => decode_result(bytes, None, std::time::SystemTime::now()).map(drop).map_err(|e| error(&e)),
         "presence" => PresenceMessage::decode(bytes).map(drop).map_err(|e| error(&e)),
+        "service_ping" => PresenceMessage::decode_ping(bytes).map(drop).map_err(|e| error(&e)),
+        // Nothing of ours reads these: they are for the tools of NATS.
+        "service_info" | "service_stats" => Ok(()),
         "request" => serde_json::from_str::<RequestBody>(text).map(drop).map_err(|e| error(&e)),
         "outcome" => Outcome::read(text).map(drop).map_err(|e| error(&e)),
         "error" => ErrorBody::read(text).map(drop).map_err(|e| error(&e)),
@@ -115,6 +118,9 @@ fn the_readme_shows_the_two_commands_the_worker_and_answers_that_are_right() {
     };
     assert_eq!(of("sh")[..2], ["cargo run --release -- demo\n", "make test\n"]);
     assert_eq!(of("python"), [read(workspace("examples/worker.py"))]);
+    for worker in ["examples/worker.py", "examples/worker.mjs"] {
+        assert!(read(workspace(worker)).lines().count() < 40, "{worker} is no longer short");
+    }
     let [outcome, error] = of("json")[..] else { panic!("the README shows an outcome and an error") };
     check("outcome", outcome);
     check("error", error);

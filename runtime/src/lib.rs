@@ -1,5 +1,69 @@
-//! The adapters of Quorate: they move bytes between the network and the state machines of `quorate-core`, and decide
-//! nothing themselves.
+//! A library to write workers with, and coordinators: the adapters of Quorate, which move bytes between the network and
+//! the state machines of `quorate-core`, and decide nothing themselves.
+//!
+//! # A worker of your own
+//!
+//! Say where values come from: that is a [`Source`](source::Source). [`run_worker`](node::run_worker) does the rest:
+//! it takes tasks, starts each once and side by side, gives up at their deadlines, repeats its answers, announces
+//! itself, shows itself as a NATS service, and finishes what it has when it is told to stop.
+//!
+//! Here it runs beside a coordinator on a bus within the process:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use quorate_core::coordinator::Config;
+//! use quorate_core::policy::Overrides;
+//! use quorate_core::query::Query;
+//! use quorate_runtime::bus::local::LocalBus;
+//! use quorate_runtime::clock::Clock;
+//! use quorate_runtime::driver::{CoordinatorDriver, WorkerSettings};
+//! use quorate_runtime::node::run_worker;
+//! use quorate_runtime::source::{Reading, Source, SourceError};
+//! use quorate_runtime::{Value, WorkerId};
+//!
+//! struct Prices;
+//!
+//! impl Source for Prices {
+//!     async fn observe(&self, query: &str, _time_left: Duration) -> Result<Reading, SourceError> {
+//!         match query {
+//!             "BTC/USD" => Ok(Value::number("42000.5")?.into()),
+//!             _ => Err(SourceError::unknown_query(query)),
+//!         }
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let bus = LocalBus::new();
+//!     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+//!     let settings = WorkerSettings::new(WorkerId::new("my-worker")?)?;
+//!     let stopped = async { drop(stopped.await) };
+//!     let worker = tokio::spawn(run_worker(bus.connection(), settings, Prices, stopped));
+//!
+//!     let (driver, coordinator) =
+//!         CoordinatorDriver::new(bus, Clock::new(), Config::default(), "coordinator-1", 7).await?;
+//!     tokio::spawn(driver.run());
+//!     while coordinator.status().await.ok_or("it has stopped")?.live_workers == 0 {}
+//!     let outcome = coordinator.ask(None, Query::new("BTC/USD")?, Overrides::default()).await?;
+//!     assert_eq!(outcome.verdict.as_ref().expect("an answer").value, Value::number("42000.5")?);
+//!
+//!     drop(stop);
+//!     worker.await??;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! Over NATS the bus is `NatsBus::connect(NatsConfig::new("nats://localhost:4222"))?` of [`bus::nats`], and that is the
+//! only difference: `examples/worker.rs` is such a program, with ten lines in its `main`.
+//!
+//! # What else is here
+//!
+//! * [`node`]: a whole coordinator with its HTTP API, in one call, as its program runs it
+//! * [`source`]: what the worker's program asks: HTTP services, programs, simulated values
+//! * [`bus`]: what carries the messages, over NATS or within one process; a bus of your own is a trait, too
+//! * [`wire`]: the messages, as `docs/protocol.md` describes them
+//! * [`driver`]: one task that owns one machine, below [`node`]
 #![warn(missing_docs)]
 
 mod age;
@@ -14,3 +78,6 @@ pub mod policies;
 pub mod source;
 pub mod spans;
 pub mod wire;
+
+pub use quorate_core::id::WorkerId;
+pub use quorate_core::value::Value;

@@ -1,4 +1,4 @@
-//! A whole coordinator: its driver and its HTTP API, started and stopped together.
+//! A whole coordinator, its driver and its HTTP API started and stopped together; and a whole worker.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -11,9 +11,11 @@ use tokio::sync::oneshot;
 
 use crate::bus::{Bus, BusError};
 use crate::clock::Clock;
-use crate::driver::{CoordinatorDriver, Tap};
+use crate::driver::{CoordinatorDriver, Tap, WorkerDriver, WorkerSettings};
 use crate::http::{ApiSettings, Events, ServeLimits, router, serve};
 use crate::metrics::Metrics;
+use crate::source::Source;
+use crate::spans::Tracer;
 
 /// How a coordinator is set up.
 #[derive(Clone, Debug)]
@@ -83,4 +85,21 @@ pub async fn run_coordinator<B: Bus, L: Listener<Addr = SocketAddr>>(
     };
     let ((), result) = tokio::join!(serving, driving);
     result
+}
+
+/// Runs a worker that asks `source`, on `bus`, until `stop` completes. Then it says that it leaves, takes no further
+/// tasks, answers those it has, flushes the bus, and returns: at the latest when the last task is of no use any more.
+/// It also returns if the bus is closed. While the bus is disconnected it waits, however long.
+///
+/// # Errors
+/// [`BusError`] if the bus cannot subscribe.
+pub async fn run_worker<B: Bus>(
+    bus: B,
+    settings: WorkerSettings,
+    source: impl Source,
+    stop: impl Future<Output = ()> + Send,
+) -> Result<(), BusError> {
+    let clock = settings.tracer.as_ref().map_or_else(Clock::new, Tracer::clock);
+    WorkerDriver::new(bus, clock, settings, source).await?.run(stop).await;
+    Ok(())
 }

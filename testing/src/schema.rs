@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::workspace;
 
@@ -89,7 +91,9 @@ fn check(schema: &Value, value: &Value) -> Result<(), Wrong> {
     let keywords = schema.as_object().ok_or_else(|| here(format!("{schema} is no schema")))?;
     for (keyword, rule) in keywords {
         match keyword.as_str() {
-            "$schema" | "$id" | "title" | "description" | "default" | "example" | "examples" | "format" => {}
+            "$schema" | "$id" | "title" | "description" | "default" | "example" | "examples" => {}
+            // The width of an integer, which its bounds say, too.
+            "format" if rule != "date-time" => {}
             // Unknown fields are ignored on every wire.
             "additionalProperties" if rule == true => {}
             "additionalProperties" if rule.is_object() => others(rule, keywords.get("properties"), value)?,
@@ -154,7 +158,11 @@ fn holds(keyword: &str, rule: &Value, value: &Value) -> Result<bool, String> {
     Ok(match keyword {
         "type" if rule.is_array() => list(rule).iter().any(|name| is_of(name, value)),
         "type" => is_of(rule, value),
+        "const" => rule == value,
         "enum" => list(rule).contains(value),
+        "format" if rule == "date-time" => {
+            value.as_str().is_none_or(|text| OffsetDateTime::parse(text, &Rfc3339).is_ok())
+        }
         "required" => value.as_object().is_none_or(|fields| has_all(fields, rule)),
         "dependentRequired" => value.as_object().is_none_or(|fields| {
             let dependent = rule.as_object().into_iter().flatten();
@@ -193,12 +201,36 @@ fn pattern(rule: &Value) -> Result<fn(&str) -> bool, String> {
         Some(r"^(mad|iqr):(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$") => {
             Ok(|text| text.strip_prefix("mad:").or(text.strip_prefix("iqr:")).is_some_and(is_positive_number))
         }
+        Some(r"^[a-zA-Z0-9_-]+$") => Ok(is_name),
+        // As semver.org has it.
+        Some(
+            r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-((?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(?:\.(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*))?(?:\+([0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*))?$",
+        ) => Ok(is_version),
         _ => Err(format!("the pattern {rule} is not known to this check; teach it")),
     }
 }
 
 fn is_positive_number(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_digit()) && text.parse::<serde_json::Number>().is_ok()
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+}
+
+/// A version as semver.org describes it: three numbers, perhaps `-` and a pre-release, perhaps `+` and a build.
+fn is_version(text: &str) -> bool {
+    let is_identifier = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let has_no_leading_zero = |part: &str| part == "0" || !part.starts_with('0');
+    let (text, build) = text.split_once('+').map_or((text, None), |(text, build)| (text, Some(build)));
+    let (core, pre) = text.split_once('-').map_or((text, None), |(core, pre)| (core, Some(pre)));
+    core.split('.').count() == 3
+        && core.split('.').all(|part| is_digits(part) && has_no_leading_zero(part))
+        && pre.is_none_or(|pre| {
+            pre.split('.').all(|part| is_identifier(part) && (!is_digits(part) || has_no_leading_zero(part)))
+        })
+        && build.is_none_or(|build| build.split('.').all(is_identifier))
 }
 
 fn list(value: &Value) -> &[Value] {
@@ -246,14 +278,42 @@ mod tests {
         assert!(wrong("error", &error).contains("dependentRequired"));
         assert!(wrong("error", &json!({"error": "conflict", "code": 99, "details": ""})).contains("at /code: "));
         assert!(wrong("error", &json!({"error": "oops", "code": 409, "details": ""})).contains("at /error: "));
+        let stats = |field: &str, value: Value| {
+            let mut stats = json!({
+                "type": "io.nats.micro.v1.stats_response", "name": "quorate-worker", "id": "i", "version": "1.2.3-rc.1+b",
+                "metadata": {"worker_id": "w", "replicated": "false", "state": "live"},
+                "started": "2024-01-05T10:00:00Z", "endpoints": [],
+            });
+            stats[field] = value;
+            stats
+        };
+        assert_eq!(Schema::of("service_stats").expect("there is one").check(&stats("id", json!("j"))), Ok(()));
+        let metadata = json!({"worker_id": "w", "replicated": "false", "state": "live", "more": 1});
+        for (field, value, place) in [
+            ("type", json!("io.nats.micro.v1.ping_response"), "at /type: "),
+            ("version", json!("1.2"), "at /version: "),
+            ("version", json!("1.02.3"), "at /version: "),
+            ("version", json!("1.2.3-"), "at /version: "),
+            ("version", json!("1.2.3+b_1"), "at /version: "),
+            ("started", json!("yesterday"), "at /started: "),
+            ("metadata", metadata, "at /metadata/more: "),
+            ("endpoints", json!([{"name": "a.b", "subject": "s"}]), "at /endpoints/0"),
+        ] {
+            let found = wrong("service_stats", &stats(field, value));
+            assert!(found.contains(place), "{field}: {found}");
+        }
         assert!(Schema::of("nothing").is_none());
     }
 
     #[test]
     fn a_schema_that_is_not_understood_lets_nothing_pass() {
-        for schema in
-            [json!({"oneOf": []}), json!({"pattern": "^a$"}), json!({"additionalProperties": false}), json!(1)]
-        {
+        for schema in [
+            json!({"oneOf": []}),
+            json!({"pattern": "^a$"}),
+            json!({"additionalProperties": false}),
+            json!({"format": "uri"}),
+            json!(1),
+        ] {
             assert!(Schema(schema.clone()).check(&json!("a")).is_err(), "{schema}");
         }
     }

@@ -6,15 +6,11 @@ use quorate_testing::workspace;
 use serde_json::{Value as Json, json};
 
 use crate::packages::Package;
-use crate::support::{Cluster, Program, until};
+use crate::support::{Cluster, Program, elapsed, until};
 
 /// What `examples/worker.py` needs.
 const NATS_PY: Package =
     Package { name: "nats-py", version: "2.16.0", dependencies: true, purpose: "to run examples/worker.py" };
-
-fn elapsed(answer: &Json) -> Duration {
-    Duration::from_nanos(answer["elapsed"].as_u64().unwrap_or_else(|| panic!("no elapsed: {answer}")))
-}
 
 #[tokio::test]
 async fn the_example_in_python_is_waited_for_from_its_second_answer_on() {

@@ -8,7 +8,8 @@ use serde_json::{Value as Json, json};
 
 use crate::support::{COORDINATOR, Cluster, Program, QUICK, api_of, until};
 
-fn check(kind: &str, body: &Json) {
+/// Fails unless `body` is what the schema of `kind` describes.
+pub(crate) fn check(kind: &str, body: &Json) {
     let schema = Schema::of(kind).expect("there is a schema");
     schema.check(body).unwrap_or_else(|wrong| panic!("no {kind}, {wrong}: {body}"));
 }

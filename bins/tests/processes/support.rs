@@ -173,6 +173,11 @@ pub(crate) fn parsed(text: &str) -> Json {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text:?}"))
 }
 
+/// How long a request took.
+pub(crate) fn elapsed(answer: &Json) -> Duration {
+    Duration::from_nanos(answer["elapsed"].as_u64().unwrap_or_else(|| panic!("no elapsed: {answer}")))
+}
+
 /// The HTTP API of a coordinator.
 #[derive(Clone)]
 pub(crate) struct Api {

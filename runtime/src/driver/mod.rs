@@ -14,7 +14,7 @@ mod worker;
 
 pub use coordinator::CoordinatorDriver;
 pub use handle::{AskError, CoordinatorHandle, Snapshot, Status, WorkerView};
-pub use identity::WorkerIdentity;
+pub use identity::{WorkerIdentity, draw_instance};
 pub use tap::Tap;
 pub use trail::{Step, Trail};
 pub use worker::{WorkerDriver, WorkerSettings};

@@ -1,12 +1,14 @@
 //! The driver of a worker.
 
 use std::collections::HashMap;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_core::Worker;
 use quorate_core::coordinator::PresenceState;
+use quorate_core::id::WorkerId;
 use quorate_core::query::Query;
 use quorate_core::trace::Trace;
 use quorate_core::value::Value;
@@ -34,6 +36,16 @@ pub struct WorkerSettings {
     pub machine: Config,
     /// Records the spans of tasks; without one, traces are passed on as they come.
     pub tracer: Option<Tracer>,
+}
+
+impl WorkerSettings {
+    /// A worker without replicas, with the default bounds and waits: 64 tasks at once, an announcement every 2 s.
+    ///
+    /// # Errors
+    /// Those of [`WorkerIdentity::new`].
+    pub fn new(id: WorkerId) -> io::Result<Self> {
+        Ok(Self { identity: WorkerIdentity::new(id)?, machine: Config::default(), tracer: None })
+    }
 }
 
 /// What a job gives back: its number, and the reading or the failure.

@@ -14,7 +14,7 @@ mod trace;
 use std::future::Future;
 use std::time::Duration;
 
-use quorate_core::value::Value;
+use quorate_core::value::{Value, ValueError};
 
 pub use age_from::AgeFrom;
 pub use any::{AnySource, ConfiguredSource};
@@ -70,13 +70,20 @@ pub enum SourceError {
 impl SourceError {
     /// A failure whose text may quote what came from outside: it is cut to 200 characters and holds no control
     /// characters.
-    pub(crate) fn failed(text: impl AsRef<str>) -> Self {
+    pub fn failed(text: impl AsRef<str>) -> Self {
         Self::Failed(excerpt(text.as_ref()))
     }
 
     /// No source is configured for `query`, quoted like any text from outside.
-    pub(crate) fn unknown_query(query: &str) -> Self {
+    pub fn unknown_query(query: &str) -> Self {
         Self::UnknownQuery(excerpt(query))
+    }
+}
+
+impl From<ValueError> for SourceError {
+    /// What was read is no value.
+    fn from(error: ValueError) -> Self {
+        Self::Failed(format!("the value {error}"))
     }
 }
 

@@ -34,6 +34,11 @@ impl Tracer {
         Self(Arc::new(Shared { sink: Box::new(sink), clock, sample, ids }))
     }
 
+    /// The clock that its spans are timed by.
+    pub(crate) fn clock(&self) -> Clock {
+        self.0.clock
+    }
+
     /// Begins a span for a caller, who may be part of a trace; else a trace begins. `None` if it is not to be recorded.
     pub(crate) fn begin(&self, name: &'static str, kind: SpanKind, caller: Option<TraceContext>) -> Option<OpenSpan> {
         if let Some(caller) = caller {

@@ -25,9 +25,9 @@ pub struct NatsConfig {
 }
 
 impl NatsConfig {
-    /// The defaults with one address.
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { urls: vec![url.into()], ..Self::default() }
+    /// The defaults with one address, or several with commas between them, as in `NATS_URL`.
+    pub fn new(urls: impl AsRef<str>) -> Self {
+        Self { urls: urls.as_ref().split(',').map(str::to_owned).collect(), ..Self::default() }
     }
 }
 
@@ -162,7 +162,8 @@ mod tests {
             let error = Server::parse(url).err().unwrap_or_else(|| panic!("{url:?} was taken")).to_string();
             assert!(!error.contains("s3cret"), "{error}");
         }
-        let config = NatsConfig::new("nats://u:s3cret@host");
+        let config = NatsConfig::new("nats://one,nats://u:s3cret@host");
+        assert_eq!(config.urls.len(), 2);
         assert!(!format!("{config:?}").contains("s3cret"), "{config:?}");
     }
 }

@@ -1,0 +1,122 @@
+//! A worker in another language, which announces itself and keeps what that promises.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use quorate_testing::workspace;
+use rustix::process::Signal;
+use serde_json::{Value as Json, json};
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+use crate::support::{Cluster, PATIENCE, Program, elapsed, parsed};
+
+/// What `examples/worker.mjs` needs.
+const PACKAGE: &str = "@nats-io/transport-node";
+const VERSION: &str = "3.4.0";
+
+/// A folder with the package in its `node_modules`, got from npm into `target/` if it is not there. Each version has its
+/// own, which is there as a whole or not at all, even if several tests get it at once.
+fn packages() -> PathBuf {
+    let versions = workspace("target/node");
+    let folder = versions.join(VERSION);
+    if folder.is_dir() {
+        return folder;
+    }
+    fs::create_dir_all(&versions).expect("the folder can be made");
+    let new = tempfile::tempdir_in(&versions).expect("a folder");
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"]);
+    let why = match npm.arg(new.path()).arg(format!("{PACKAGE}@{VERSION}")).output() {
+        Ok(output) if output.status.success() => {
+            let moved = fs::rename(new.path(), &folder);
+            assert!(folder.is_dir(), "{} cannot be made: {moved:?}", folder.display());
+            return folder;
+        }
+        Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
+        Err(error) => format!("npm cannot be started: {error}\n"),
+    };
+    panic!(
+        "{why}this test runs examples/worker.mjs, and could not get {PACKAGE} for it. It needs Node and npm (make node) \
+         and the npm registry. Or get it yourself: npm install --prefix target/node/{VERSION} {PACKAGE}@{VERSION}"
+    );
+}
+
+/// A copy of the example in a folder where Node finds its packages: it looks for them beside a program, and above.
+fn example() -> TempDir {
+    let folder = tempfile::tempdir_in(packages()).expect("a folder");
+    fs::copy(workspace("examples/worker.mjs"), folder.path().join("worker.mjs")).expect("it can be copied");
+    folder
+}
+
+fn start(example: &TempDir, id: &str, url: &str) -> Program {
+    Program::start("node", &[&example.path().join("worker.mjs").display().to_string(), id, url])
+}
+
+#[tokio::test]
+async fn the_example_in_javascript_is_waited_for_from_its_start_until_it_says_that_it_leaves() {
+    // Long enough that a request which waits for an unknown worker is told from one which knows whom it waits for.
+    let stall = Duration::from_secs(20);
+    let cluster = Cluster::start(0, &["--stall-ms", "20000", "--timeout-ms", "25000"], &[]).await;
+    let example = example();
+    let node = start(&example, "node-1", &cluster.nats.url());
+    cluster.api.wait_for(1, "live").await;
+    let (_, known) = cluster.api.get("/workers").await;
+    assert_eq!(
+        (&known["workers"][0]["worker_id"], &known["workers"][0]["announced"]),
+        (&json!("node-1"), &json!(true)),
+        "{known}"
+    );
+
+    for (query, value) in [("BTC/USD", "42000.5"), ("ETH/USD", "2500.1")] {
+        let answer = cluster.api.answer(query).await;
+        assert_eq!(answer["final_value"].to_string(), value, "{answer}");
+        assert_eq!((&answer["status"], &answer["expected"]), (&json!("complete"), &json!(1)), "{answer}");
+        assert!(elapsed(&answer) < stall, "the worker is known: {answer}");
+        let took = answer["worker_responses"][0]["response_time"].as_u64().expect("nanoseconds");
+        assert!(u128::from(took) < elapsed(&answer).as_nanos(), "{answer}");
+    }
+    let (status, failed) = cluster.api.ask(json!({"query": "toString"})).await;
+    assert_eq!(
+        (status, &failed["worker_responses"][0]["err"]),
+        (422, &json!("Error: no source for toString")),
+        "{failed}"
+    );
+
+    node.signal(Signal::TERM);
+    let ended = node.ended().await;
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    cluster.api.wait_for(1, "left").await;
+}
+
+#[tokio::test]
+async fn the_example_in_javascript_repeats_its_answers_and_outlives_what_is_no_task() {
+    let cluster = Cluster::start(0, &[], &[]).await;
+    let example = example();
+    let node = start(&example, "node-1", &cluster.nats.url());
+    cluster.api.wait_for(1, "live").await;
+    let client = async_nats::connect(cluster.nats.url()).await.expect("a connection");
+    let mut answers = client.subscribe("answers").await.expect("a subscription");
+    let mut ask = async |task: Json| {
+        client.publish_with_reply("oracle.tasks", "answers", task.to_string().into()).await.expect("it is sent");
+        let answer = timeout(PATIENCE, answers.next()).await.expect("it answers in time").expect("it is connected");
+        String::from_utf8(answer.payload.to_vec()).expect("a text")
+    };
+    for wrong in ["no JSON", "null", "{"] {
+        client.publish("oracle.tasks", wrong.into()).await.expect("it is sent");
+    }
+    let task = json!({"id": "a", "query": "BTC/USD", "ttl_ms": 5000, "attempt": 1});
+    let first = ask(task).await;
+    assert_eq!((&parsed(&first)["request_id"], &parsed(&first)["value"]), (&json!("a"), &json!(42000.5)), "{first}");
+    // To the nanosecond that it took: it has not asked its source again.
+    assert_eq!(ask(json!({"id": "a", "query": "BTC/USD", "ttl_ms": 2500, "attempt": 2})).await, first);
+    let other_query = ask(json!({"id": "a", "query": "ETH/USD"})).await;
+    assert_eq!(parsed(&other_query)["value"], "2500.10", "{other_query}");
+    let other_id = ask(json!({"id": "b", "query": "BTC/USD"})).await;
+    assert_eq!(parsed(&other_id)["request_id"], "b", "{other_id}");
+    node.signal(Signal::INT);
+    assert_eq!(node.ended().await.code, Some(0));
+}

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Makes sure that there are Node and npm for the test of the worker in JavaScript, and says which ones it uses.
+#
+# In this order: those on the PATH, Debian's packages nodejs and npm. What the worker imports, its test gets with npm.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+oldest=18
+
+# Says which ones are used, if they run and are new enough, and ends the script.
+use() {
+  local node npm
+  if node=$(node --version 2>/dev/null) && npm=$(npm --version 2>/dev/null); then
+    node=${node#v}
+    if [ "${node%%.*}" -ge "$oldest" ]; then
+      echo "node: $(command -v node) ($1), $node with npm $npm"
+      exit 0
+    fi
+  fi
+}
+
+with_apt() {
+  local sudo=()
+  if [ "$(id -u)" != 0 ]; then sudo=(sudo); fi
+  "${sudo[@]}" apt-get update &&
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends nodejs npm
+}
+
+use "on the PATH"
+if command -v apt-get >/dev/null && with_apt; then
+  hash -r
+  use "from Debian"
+fi
+
+cat >&2 <<END
+node: there is no Node $oldest or later with npm on the PATH, and apt could not get them.
+The worker in JavaScript is tested with them. Install them (Debian: apt-get install nodejs npm).
+END
+exit 1
