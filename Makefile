@@ -1,11 +1,11 @@
 # `make demo` shows it, `make test` tests it, `make lint` checks its style.
-.PHONY: demo test lint nats-server chromium bench-floor sim sim-short sim-speed planted-bugs fuzz mutants bench soak
+.PHONY: demo test lint nats-server chromium curl bench-floor sim sim-short sim-speed planted-bugs fuzz mutants bench soak
 
 demo:
 	cargo run --release -- demo
 
-# Some tests run against a real NATS server and in a real browser, which are got if there are none.
-test: nats-server chromium
+# Some tests run against a real NATS server, in a real browser and with curl, which are got if there are none.
+test: nats-server chromium curl
 	cargo test --workspace
 
 lint:
@@ -20,6 +20,9 @@ nats-server:
 
 chromium:
 	@scripts/chromium.sh
+
+curl:
+	@scripts/curl.sh
 
 # The coordinator against the leanest program that does the same; docs/performance.md has the table.
 bench-floor: nats-server

@@ -2,6 +2,7 @@
 //! and asked over HTTP.
 
 mod chromium;
+mod commands;
 mod dashboard;
 mod embedded;
 mod environment;

@@ -14,7 +14,7 @@ use crate::support::{Cluster, Program, until};
 const PACKAGE: &str = "nats-py==2.16.0";
 
 /// A folder with nats-py, got from PyPI into `target/` if it is not there.
-fn nats_py() -> PathBuf {
+pub(crate) fn nats_py() -> PathBuf {
     let folder = workspace("target/python");
     if folder.join("nats_py-2.16.0.dist-info").is_dir() {
         return folder;
