@@ -9,6 +9,7 @@ mod exchanges;
 mod stage;
 
 use std::fs;
+use std::path::Path;
 
 use futures_util::future::join_all;
 use quorate_core::pattern::Pattern;
@@ -32,7 +33,7 @@ enum How {
     Answers,
     /// It goes on until the document ends, and writes this before the next command.
     GoesOn(&'static str),
-    /// It kills the command before it that contains this. That is done by its id: other tests' processes have such names.
+    /// It kills the command before it that contains this, which is done by its id: others may run the same here.
     Kills(&'static str),
     /// It is not run here, for this reason.
     NotHere(&'static str),
@@ -97,7 +98,7 @@ enum Step {
 /// The steps of each document that has some. A block of output belongs to the commands in the block before it.
 fn steps() -> Vec<(String, Vec<Step>)> {
     let root = workspace("");
-    let of = |path: &std::path::Path| {
+    let of = |path: &Path| {
         let mut steps = Vec::new();
         for block in blocks(&fs::read_to_string(path).expect("it can be read")) {
             match block.fence.as_str() {
@@ -172,4 +173,5 @@ async fn play(document: String, steps: Vec<Step>) {
             Step::Expect(shown) => stage.expect(&shown).await,
         }
     }
+    stage.clear();
 }

@@ -5,7 +5,6 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use quorate_testing::{NatsServer, workspace};
-use rustix::process::Signal;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -84,8 +83,9 @@ impl Stage {
                 self.go_on(command).prints(text).await;
             }
             How::Kills(part) => {
-                let (_, victim) = self.running.iter().find(|(command, _)| command.contains(part)).expect("it runs");
-                victim.signal(Signal::KILL);
+                let found = self.running.iter().position(|(command, _)| command.contains(part));
+                // It is killed when it is dropped.
+                self.running.remove(found.unwrap_or_else(|| panic!("{}: {part} does not run", self.document)));
                 self.workers -= 1;
             }
             How::NotHere(_) => {}
@@ -101,6 +101,13 @@ impl Stage {
                 going_on.chain([self.written.clone()]).any(|text| text.lines().any(|written| shape(written) == line))
             })
             .await;
+        }
+    }
+
+    /// Ends what goes on, which must have gone on until now.
+    pub(crate) fn clear(self) {
+        for (command, mut program) in self.running {
+            assert!(program.runs(), "{}: {command} ended: {}", self.document, program.stderr());
         }
     }
 
