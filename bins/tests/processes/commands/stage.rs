@@ -68,7 +68,10 @@ impl Stage {
             }
             How::Works | How::Answers => {
                 self.workers += 1;
-                self.go_on(command);
+                let worker = self.go_on(command);
+                if how == How::Works {
+                    worker.logs("the bus is connected").await;
+                }
                 let (api, workers) = (self.api(), self.workers);
                 if how == How::Answers {
                     until(command, async || {
