@@ -1,11 +1,11 @@
 # `make demo` shows it, `make test` tests it, `make lint` checks its style.
-.PHONY: demo test lint nats-server chromium node bench-floor sim sim-short sim-speed planted-bugs fuzz mutants bench soak openapi
+.PHONY: demo test lint nats-server chromium node curl bench-floor sim sim-short sim-speed planted-bugs fuzz mutants bench soak openapi
 
 demo:
 	cargo run --release -- demo
 
-# Some tests need a real NATS server, a real browser and Node, which are got if there are none.
-test: nats-server chromium node
+# Some tests need a real NATS server, a real browser, Node and curl, which are got if there are none.
+test: nats-server chromium node curl
 	cargo test --workspace
 
 lint:
@@ -24,6 +24,9 @@ chromium:
 
 node:
 	@scripts/node.sh
+
+curl:
+	@scripts/curl.sh
 
 # The coordinator against the leanest program that does the same; docs/performance.md has the table.
 bench-floor: nats-server

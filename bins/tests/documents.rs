@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::CommandFactory as _;
 use quorate_cli::api::{Body as _, ErrorBody, Outcome};
@@ -11,44 +11,12 @@ use quorate_cli::args::{CoordinatorArgs, QuorateArgs, WorkerArgs};
 use quorate_cli::exit;
 use quorate_runtime::http::RequestBody;
 use quorate_runtime::wire::{PresenceMessage, decode_result, decode_task};
+use quorate_testing::documents::{Block, blocks, commands, documents, prose};
 use quorate_testing::{Schema, workspace};
 
 fn read(path: impl AsRef<Path>) -> String {
     let path = path.as_ref();
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-/// The README and everything in `docs`.
-fn documents() -> Vec<PathBuf> {
-    let mut documents = vec![workspace("README.md")];
-    for folder in ["docs", "docs/adr"] {
-        let entries = fs::read_dir(workspace(folder)).expect("the folder exists");
-        documents.extend(entries.map(|entry| entry.expect("it can be read").path()));
-    }
-    documents.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
-    assert!(documents.len() > 5, "{documents:?}");
-    documents
-}
-
-/// The fenced blocks of a document: what stands behind the fence, and the text.
-fn blocks(document: &str) -> Vec<(String, String)> {
-    let mut blocks = Vec::new();
-    let mut open: Option<(String, String)> = None;
-    for line in document.lines() {
-        match (line.trim_start().strip_prefix("```"), &mut open) {
-            (Some(_), Some(_)) => blocks.extend(open.take()),
-            (Some(kind), None) => open = Some((kind.to_owned(), String::new())),
-            (None, Some((_, text))) => text.extend([line, "\n"]),
-            (None, None) => {}
-        }
-    }
-    assert!(open.is_none(), "a block is not closed");
-    blocks
-}
-
-/// A document without its fenced blocks.
-fn prose(document: &str) -> String {
-    document.split("```").step_by(2).collect()
 }
 
 /// Reads a message with the code that reads it in production.
@@ -79,7 +47,7 @@ fn check(kind: &str, text: &str) {
 #[test]
 fn every_message_that_the_protocol_shows_is_understood_and_fits_its_schema() {
     let mut seen = BTreeSet::new();
-    for (fence, text) in blocks(&read(workspace("docs/protocol.md"))) {
+    for Block { fence, text } in blocks(&read(workspace("docs/protocol.md"))) {
         match fence.strip_prefix("json") {
             Some("") => drop(serde_json::from_str::<serde_json::Value>(&text).expect(&text)),
             Some(kind) => {
@@ -114,7 +82,7 @@ fn the_readme_shows_the_two_commands_the_worker_and_answers_that_are_right() {
     let readme = read(workspace("README.md"));
     let blocks = blocks(&readme);
     let of = |fence: &str| {
-        blocks.iter().filter(|(kind, _)| kind == fence).map(|(_, text)| text.as_str()).collect::<Vec<_>>()
+        blocks.iter().filter(|block| block.fence == fence).map(|block| block.text.as_str()).collect::<Vec<_>>()
     };
     assert_eq!(of("sh")[..2], ["cargo run --release -- demo\n", "make test\n"]);
     assert_eq!(of("python"), [read(workspace("examples/worker.py"))]);
@@ -253,9 +221,9 @@ fn the_table_of_exit_codes_is_that_of_the_programs() {
 #[test]
 fn every_flag_that_a_document_names_exists() {
     let quorate = QuorateArgs::command();
-    let commands = [CoordinatorArgs::command(), WorkerArgs::command()];
+    let servers = [CoordinatorArgs::command(), WorkerArgs::command()];
     let known: BTreeSet<_> =
-        commands.iter().chain(quorate.get_subcommands()).flat_map(flags).map(|flag| flag.0).collect();
+        servers.iter().chain(quorate.get_subcommands()).flat_map(flags).map(|flag| flag.0).collect();
     // The simulator has flags of its own, and tests that know them.
     for document in documents().into_iter().filter(|document| !document.ends_with("simulation.md")) {
         let text = read(&document);
@@ -264,13 +232,13 @@ fn every_flag_that_a_document_names_exists() {
             assert!(name == "--help" || known.contains(name), "{}: {span}", document.display());
         }
         // The command lines of our programs in shell blocks, a flag being what follows the program on its line.
-        for (fence, block) in blocks(&text) {
-            for line in block.lines().filter(|_| fence == "sh") {
-                let mut words = line.split_whitespace();
+        for block in blocks(&text).iter().filter(|block| block.fence == "sh") {
+            for command in commands(&block.text) {
+                let mut words = command.split_whitespace();
                 let program = words.next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
                 if ["coordinator", "worker", "quorate"].contains(&program) {
                     for flag in words.filter(|word| word.starts_with("--")) {
-                        assert!(known.contains(flag), "{}: {line}", document.display());
+                        assert!(known.contains(flag), "{}: {command}", document.display());
                     }
                 }
             }

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use quorate_testing::documents::{blocks, commands, documents};
+
 /// Runs the program in a directory.
 fn quorate_sim(directory: &Path, line: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_quorate-sim"));
@@ -107,5 +109,37 @@ fn every_flag_that_its_document_names_exists() {
     assert!(flags.contains(&"--scenario"), "{flags:?}");
     for flag in flags.into_iter().filter(|flag| *flag != "--release" && !flag.starts_with("-->")) {
         assert!(helps.split_whitespace().any(|word| word == flag), "{flag}");
+    }
+}
+
+/// The arguments of this program in the commands of the documents.
+fn documented() -> Vec<String> {
+    let mut lines = Vec::new();
+    for document in documents() {
+        let text = std::fs::read_to_string(document).expect("it can be read");
+        for block in blocks(&text).iter().filter(|block| block.fence == "sh") {
+            for command in commands(&block.text) {
+                let program = ["quorate-sim ", "cargo run --release -p quorate-sim -- "];
+                lines.extend(program.iter().find_map(|program| command.strip_prefix(program)).map(str::to_owned));
+            }
+        }
+    }
+    lines
+}
+
+#[test]
+fn the_commands_of_the_documents_do_what_they_say() {
+    let directory = directory();
+    let lines = documented();
+    assert!(lines.len() > 5, "{lines:?}");
+    for line in lines {
+        // Three seeds in place of thousands, which do not reach all there is.
+        let words = line.split(' ').map(|word| if word.starts_with("0..") { "0..3" } else { word });
+        let here: Vec<_> = words.filter(|word| *word != "--require-coverage").collect();
+        let output = quorate_sim(directory.path(), &here.join(" "));
+        // No invariant is broken, so that there is nothing to shrink.
+        let (code, said) = if line.starts_with("shrink ") { (1, "there is nothing to shrink") } else { (0, "") };
+        assert_eq!(output.status.code(), Some(code), "{line}: {}{}", out(&output), errors(&output));
+        assert!(errors(&output).contains(said), "{line}: {}", errors(&output));
     }
 }

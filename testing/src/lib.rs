@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 pub mod bus_contract;
+pub mod documents;
 mod exposition;
 pub mod fuzz;
 mod nats_server;

@@ -5,6 +5,7 @@ mod accessibility;
 mod api_document;
 mod chromium;
 mod collector;
+mod commands;
 mod dashboard;
 mod docs_page;
 mod embedded;

@@ -9,7 +9,7 @@ use crate::packages::Package;
 use crate::support::{Cluster, Program, elapsed, until};
 
 /// What `examples/worker.py` needs.
-const NATS_PY: Package =
+pub(crate) const NATS_PY: Package =
     Package { name: "nats-py", version: "2.16.0", dependencies: true, purpose: "to run examples/worker.py" };
 
 #[tokio::test]

@@ -91,6 +91,11 @@ impl Program {
         self.stdout.so_far()
     }
 
+    /// What it has written on standard error.
+    pub(crate) fn stderr(&self) -> String {
+        self.stderr.so_far()
+    }
+
     async fn writes(&self, stream: &Stream, text: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {

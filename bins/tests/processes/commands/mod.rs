@@ -1,0 +1,177 @@
+//! Every command in the documents is run here, or is in the table with the reason why it is not.
+//!
+//! The commands of a document run in its order, in a folder that looks like the repository after `cargo build --release`,
+//! with a NATS server, exchanges that this process plays, and addresses that are free here. They are run as they stand but
+//! for what [`stage::Stage`] replaces. What a document shows of their output in a `text` block after them must be what was
+//! written, but for the digits.
+
+mod exchanges;
+mod stage;
+
+use std::fs;
+use std::path::Path;
+
+use futures_util::future::join_all;
+use quorate_core::pattern::Pattern;
+use quorate_testing::documents::{blocks, commands, documents};
+use quorate_testing::workspace;
+
+use self::stage::Stage;
+
+/// How a command is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    /// It ends with this exit code.
+    Ends(i32),
+    /// It is run when the worker that was killed is known to be gone, and ends with 0.
+    EndsLater,
+    /// It is a coordinator: it serves until the document ends.
+    Coordinates,
+    /// It is a worker that announces itself, and works until the document ends.
+    Works,
+    /// It is a worker that is known by its answers only, and works until the document ends.
+    Answers,
+    /// It goes on until the document ends, and writes this before the next command.
+    GoesOn(&'static str),
+    /// It kills the command before it that contains this, which is done by its id: others may run the same here.
+    Kills(&'static str),
+    /// It is not run here, for this reason.
+    NotHere(&'static str),
+}
+
+use How::{Answers, Coordinates, Ends, EndsLater, GoesOn, Kills, NotHere, Works};
+
+/// Each kind of command with how it is run. The first that fits is taken; `*` stands for any characters.
+const TABLE: &[(&str, How)] = &[
+    // The programs.
+    ("coordinator *", Coordinates),
+    ("worker *", Works),
+    ("python3 examples/worker.py *", Answers),
+    ("quorate ask *--fail-on-dispute", Ends(5)),
+    ("quorate ask *--on-dispute reject", Ends(3)),
+    ("quorate ask *--watch", GoesOn("/3 workers")),
+    ("quorate ask *", Ends(0)),
+    ("quorate workers --watch", GoesOn("requests accepted")),
+    ("quorate workers", EndsLater),
+    ("quorate load *", Ends(0)),
+    ("quorate completions *", Ends(0)),
+    ("quorate man *", Ends(0)),
+    // What is used beside them. curl ends with 22 where the status is 400 or more.
+    ("curl -sN *localhost:8080/events*", GoesOn("retry: ")),
+    ("curl -s localhost:8080/request *\"timeout_ms\": 0}'", Ends(22)),
+    ("curl -s localhost:8080/*", Ends(0)),
+    ("cat > feed.toml <<*", Ends(0)),
+    ("cat > follow.py <<*", Ends(0)),
+    ("python3 follow.py", GoesOn("following")),
+    ("pkill -KILL -f 'worker --id kraken'", Kills("worker --id kraken")),
+    // What is there already.
+    ("cargo build --release", NotHere("what it builds was built for this test, by whoever runs it")),
+    ("nats-server", NotHere("each document has one, which testing/src/nats_server.rs starts on a port of its own")),
+    ("pip install nats-py", NotHere("python.rs gets it into target/python")),
+    // What other tests run.
+    ("cargo run --release -- demo", NotHere("embedded.rs runs it")),
+    ("quorate demo", NotHere("embedded.rs runs it")),
+    ("quorate dev", NotHere("embedded.rs runs it")),
+    ("cargo run --release -p quorate-sim -- *", NotHere("sim/tests/command_line.rs runs them, with fewer seeds")),
+    ("quorate-sim *", NotHere("sim/tests/command_line.rs runs them, with fewer seeds")),
+    // What is too much. That there are such targets is tested below.
+    ("make test", NotHere("it is what runs this")),
+    ("make sim*", NotHere("it builds the simulator for release, and takes minutes")),
+    ("make bench*", NotHere("it measures, for minutes, with nothing beside it")),
+];
+
+/// The documents that ask a coordinator which they have not started: for these there is one, with three workers.
+const ASK_ONLY: [&str; 1] = ["docs/operations.md"];
+
+/// The row of the table for a command, wherever its program lies.
+fn row(command: &str) -> Option<&'static (&'static str, How)> {
+    let command = command.strip_prefix("target/release/").unwrap_or(command);
+    TABLE.iter().find(|(pattern, _)| Pattern::new(pattern).matches(command))
+}
+
+/// What a document tells its reader to do and to expect.
+enum Step {
+    Run(String),
+    Expect(String),
+}
+
+/// The steps of each document that has some. A block of output belongs to the commands in the block before it.
+fn steps() -> Vec<(String, Vec<Step>)> {
+    let root = workspace("");
+    let of = |path: &Path| {
+        let mut steps = Vec::new();
+        for block in blocks(&fs::read_to_string(path).expect("it can be read")) {
+            match block.fence.as_str() {
+                "sh" => steps.extend(commands(&block.text).into_iter().map(Step::Run)),
+                "text" if !steps.is_empty() => steps.push(Step::Expect(block.text)),
+                _ => {}
+            }
+        }
+        let name = path.strip_prefix(&root).expect("it lies in the workspace").display().to_string();
+        (name, steps)
+    };
+    documents().iter().map(|path| of(path)).filter(|(_, steps)| !steps.is_empty()).collect()
+}
+
+/// All commands, each with its document.
+fn all() -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for (document, steps) in steps() {
+        all.extend(steps.into_iter().filter_map(|step| match step {
+            Step::Run(command) => Some((document.clone(), command)),
+            Step::Expect(_) => None,
+        }));
+    }
+    all
+}
+
+#[test]
+fn every_command_of_the_documents_is_in_the_table_and_nothing_else_is() {
+    let all = all();
+    let unknown: Vec<_> = all.iter().filter(|(_, command)| row(command).is_none()).collect();
+    assert!(unknown.is_empty(), "say in the table how these are run, or why they are not: {unknown:#?}");
+    for entry in TABLE {
+        assert!(all.iter().any(|(_, command)| row(command) == Some(entry)), "no document has {entry:?}");
+    }
+}
+
+#[test]
+fn every_make_target_of_the_documents_is_one() {
+    let makefile = fs::read_to_string(workspace("Makefile")).expect("it can be read");
+    for (document, command) in all() {
+        if let Some(target) = command.strip_prefix("make ").and_then(|words| words.split_whitespace().next()) {
+            let rule = format!("{target}:");
+            assert!(makefile.lines().any(|line| line.starts_with(&rule)), "{document}: there is no make {target}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_command_of_the_documents_does_what_they_say() {
+    join_all(steps().into_iter().map(|(document, steps)| play(document, steps))).await;
+}
+
+async fn play(document: String, steps: Vec<Step>) {
+    let is_run = |step: &Step| matches!(step, Step::Run(command) if !matches!(row(command), Some((_, NotHere(_)))));
+    if !steps.iter().any(is_run) {
+        return;
+    }
+    let mut stage = Stage::set(&document).await;
+    if ASK_ONLY.contains(&document.as_str()) {
+        stage.run("coordinator", Coordinates).await;
+        for n in 1..=3 {
+            let quick = "--delay-min-ms 1 --delay-max-ms 5 --failure-rate 0";
+            stage.run(&format!("worker --id worker-{n} {quick}"), Works).await;
+        }
+    }
+    for step in steps {
+        match step {
+            Step::Run(command) => {
+                let (_, how) = row(&command).unwrap_or_else(|| panic!("{document}: {command} is not in the table"));
+                stage.run(&command, *how).await;
+            }
+            Step::Expect(shown) => stage.expect(&shown).await,
+        }
+    }
+    stage.clear();
+}
