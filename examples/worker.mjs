@@ -9,8 +9,8 @@ async function observe(query) {
   return values[query];
 }
 
-const [worker_id = "node-1", servers = "nats://localhost:4222"] = process.argv.slice(2);
-const connection = await connect({ servers, maxReconnectAttempts: -1 });
+const [worker_id = "node-1", url = process.env.NATS_URL ?? "nats://localhost:4222"] = process.argv.slice(2);
+const connection = await connect({ servers: url.split(","), maxReconnectAttempts: -1 });
 const tasks = connection.subscribe("oracle.tasks");
 const announce = (state) => connection.publish("oracle.workers", JSON.stringify({ worker_id, state }));
 const answers = new Map(); // Those of the last minute: who is announced repeats its answer when it is asked again.

@@ -1,6 +1,6 @@
 # A Quorate worker in Python, over NATS. Needs: pip install nats-py
 # Run: python3 examples/worker.py my-worker nats://localhost:4222
-import asyncio, json, sys, time
+import asyncio, json, os, sys, time
 import nats
 
 
@@ -9,8 +9,8 @@ def observe(query):
     return {"BTC/USD": 42000.5, "ETH/USD": "2500.10"}[query]
 
 
-async def main(worker_id="python-1", url="nats://localhost:4222"):
-    connection = await nats.connect(url, max_reconnect_attempts=-1)
+async def main(worker_id="python-1", url=os.environ.get("NATS_URL", "nats://localhost:4222")):
+    connection = await nats.connect(url.split(","), max_reconnect_attempts=-1)
     async for message in (await connection.subscribe("oracle.tasks")).messages:
         task, start = json.loads(message.data), time.monotonic_ns()
         result = {"worker_id": worker_id, "request_id": task["id"]}

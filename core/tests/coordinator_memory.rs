@@ -103,7 +103,9 @@ fn a_request_in_flight_takes_less_than_a_kibibyte_and_leaves_nothing() {
     assert_eq!((answers, coordinator.in_flight(), coordinator.remembered()), (REQUESTS, 0, 0));
     // What stays is capacity for the next such burst, never anything per ended request.
     drop(coordinator);
-    assert!(bytes_in_use() <= idle, "{} bytes are lost", bytes_in_use().saturating_sub(idle));
+    // The harness may start another test's thread meanwhile, which takes some kilobytes.
+    let lost = bytes_in_use().saturating_sub(idle);
+    assert!(lost < REQUESTS, "{lost} bytes are lost, one per request or more");
 }
 
 #[test]

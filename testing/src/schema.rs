@@ -92,8 +92,8 @@ fn check(schema: &Value, value: &Value) -> Result<(), Wrong> {
     for (keyword, rule) in keywords {
         match keyword.as_str() {
             "$schema" | "$id" | "title" | "description" | "default" | "example" | "examples" => {}
-            // The width of an integer, which its bounds say, too.
-            "format" if rule != "date-time" => {}
+            // The width of an integer, which its bounds say, too, where it matters.
+            "format" if ["u-int16", "u-int32", "u-int64"].iter().any(|width| rule == width) => {}
             // Unknown fields are ignored on every wire.
             "additionalProperties" if rule == true => {}
             "additionalProperties" if rule.is_object() => others(rule, keywords.get("properties"), value)?,

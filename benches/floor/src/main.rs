@@ -31,7 +31,7 @@ enum Command {
     /// Serves POST /request.
     Coordinator {
         /// The NATS server.
-        #[arg(long, default_value = "nats://localhost:4222")]
+        #[arg(long, env = "NATS_URL", default_value = "nats://localhost:4222")]
         nats: String,
         /// Where to serve.
         #[arg(long, default_value = "127.0.0.1:8090")]

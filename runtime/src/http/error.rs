@@ -35,8 +35,10 @@ impl ApiError {
         Self { status, error, details: details.into(), retry_after: None, evidence: None, close: false }
     }
 
+    /// It may be available again in a moment, unless it is about to stop.
     fn unavailable(error: ErrorWord, details: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, error, details).and_retry()
+        let unavailable = Self::new(StatusCode::SERVICE_UNAVAILABLE, error, details);
+        if error == ErrorWord::Draining { unavailable } else { unavailable.and_retry() }
     }
 
     /// The same error, which asking again in a moment may help.
@@ -146,10 +148,9 @@ impl From<AskError> for ApiError {
             AskError::Refused(refusal @ Refusal::BusDown) => {
                 Self::unavailable(ErrorWord::BusDown, format!("{refusal}: ask again"))
             }
-            AskError::Refused(Refusal::Draining) | AskError::Stopped => Self {
-                retry_after: None,
-                ..Self::unavailable(ErrorWord::Draining, "the coordinator is stopping; ask another one")
-            },
+            AskError::Refused(Refusal::Draining) | AskError::Stopped => {
+                Self::unavailable(ErrorWord::Draining, "the coordinator is stopping; ask another one")
+            }
         }
     }
 }
@@ -181,4 +182,25 @@ pub(super) async fn not_found(uri: http::Uri) -> ApiError {
 pub(super) async fn method_not_allowed(method: http::Method, uri: http::Uri) -> ApiError {
     let details = format!("{:.100} does not take {method}; see the Allow header", uri.path());
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, ErrorWord::MethodNotAllowed, details)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_finds_it_unavailable_may_come_back_unless_it_stops() {
+        for (error, comes_back) in [
+            (ApiError::not_ready(ErrorWord::NoWorkers, ""), true),
+            (ApiError::not_ready(ErrorWord::BusDown, ""), true),
+            (ApiError::not_ready(ErrorWord::Draining, ""), false),
+            (AskError::Busy.into(), true),
+            (AskError::Refused(Refusal::Draining).into(), false),
+            (AskError::Stopped.into(), false),
+        ] {
+            assert_eq!(error.says_when_to_retry(), comes_back, "{}", error.word());
+            let response = error.into_response();
+            assert_eq!(response.headers().contains_key(RETRY_AFTER), comes_back);
+        }
+    }
 }

@@ -53,6 +53,7 @@ const TABLE: &[(&str, How)] = &[
     ("quorate ask *", Ends(0)),
     ("quorate workers --watch", GoesOn("requests accepted")),
     ("quorate workers", EndsLater),
+    ("quorate health *", Ends(0)),
     ("quorate load *", Ends(0)),
     ("quorate completions *", Ends(0)),
     ("quorate man *", Ends(0)),
@@ -72,8 +73,13 @@ const TABLE: &[(&str, How)] = &[
     ("cargo run --release -- demo", NotHere("embedded.rs runs it")),
     ("quorate demo", NotHere("embedded.rs runs it")),
     ("quorate dev", NotHere("embedded.rs runs it")),
+    ("cargo run --example worker *", NotHere("rust.rs runs it")),
     ("cargo run --release -p quorate-sim -- *", NotHere("sim/tests/command_line.rs runs them, with fewer seeds")),
     ("quorate-sim *", NotHere("sim/tests/command_line.rs runs them, with fewer seeds")),
+    // What takes an engine, or rights over the machine. bins/tests/deployment holds the files to the programs.
+    ("docker *", NotHere("there is no engine here; the workflow for images runs them")),
+    ("kubectl *", NotHere("there is no cluster here")),
+    ("sudo *", NotHere("it changes the machine")),
     // What is too much. That there are such targets is tested below.
     ("make test", NotHere("it is what runs this")),
     ("make sim*", NotHere("it builds the simulator for release, and takes minutes")),
