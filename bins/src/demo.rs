@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use indicatif::{ProgressBar, ProgressFinish};
 use reqwest::Url;
 use tokio::time::{Instant, sleep};
@@ -25,19 +25,21 @@ const READY_POLL: Duration = Duration::from_millis(100);
 /// How often the spinner turns.
 const SPIN: Duration = Duration::from_millis(100);
 
-/// Shows the demo with the coordinator at `url`, on standard output.
+/// Shows the demo with the coordinator at `url`, on standard output, once it is ready and knows of so many workers.
 ///
 /// # Errors
 /// A coordinator that does not become ready or cannot be asked, and a question that twice has no answer.
-pub async fn run(url: &Url, json: bool) -> anyhow::Result<()> {
+pub async fn run(url: &Url, workers: u32, json: bool) -> anyhow::Result<()> {
     let client = Client::new(url.clone())?;
     let spins = !json && can_redraw_stdout() && can_redraw_stderr();
-    Demo { client, json, paint: Paint::for_stdout(), spins, out: io::stdout() }.show(READY_WITHIN).await
+    Demo { client, workers, json, paint: Paint::for_stdout(), spins, out: io::stdout() }.show(READY_WITHIN).await
 }
 
 /// One showing.
 struct Demo<W> {
     client: Client,
+    /// How many workers it waits for; a coordinator that is ready has one or more.
+    workers: u32,
     json: bool,
     paint: Paint,
     spins: bool,
@@ -71,10 +73,12 @@ impl<W: Write> Demo<W> {
         let deadline = Instant::now() + within;
         let mut announced = false;
         loop {
-            let Err(error) = self.client.ready().await else { break };
-            if matches!(error, ClientError::Foreign { .. }) && error.is_lasting() {
-                bail!(error);
-            }
+            let error = match self.client.ready().await {
+                Ok(ready) if ready.body.workers >= self.workers.into() => break,
+                Ok(ready) => anyhow!("{} of {} workers are live", ready.body.workers, self.workers),
+                Err(error) if matches!(error, ClientError::Foreign { .. }) && error.is_lasting() => bail!(error),
+                Err(error) => error.into(),
+            };
             if Instant::now() >= deadline {
                 let waited = within.as_secs();
                 return Err(error).with_context(|| format!("the coordinator was not ready within {waited} s"));

@@ -142,7 +142,7 @@ pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
     info!(%address, "the coordinator listens; stop with Ctrl-C");
     let show = async {
         if args.workers > 0
-            && let Err(error) = demo::run(&url, args.output.json).await
+            && let Err(error) = demo::run(&url, args.workers, args.output.json).await
         {
             info!("the demo ended early: {error:#}");
         }
@@ -180,7 +180,7 @@ pub async fn embedded_demo(json: bool) -> anyhow::Result<()> {
     let source = SimulatedConfig::default();
     let workers = Workers { count: DEMO_WORKERS, source, seed: random()?, tracer: None };
     let cluster = embedded(listener, settings, Clock::new(), workers, stop.clone())?;
-    let shown = demo::run(&url_of(address)?, json).await;
+    let shown = demo::run(&url_of(address)?, DEMO_WORKERS, json).await;
     stop.cancel();
     cluster.ended().await?;
     shown

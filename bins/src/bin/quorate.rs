@@ -20,7 +20,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Demo(args) => match args.url {
-            Some(url) => client_runtime()?.block_on(demo::run(&url, args.output.json)),
+            Some(url) => client_runtime()?.block_on(demo::run(&url, 0, args.output.json)),
             None => server_runtime()?.block_on(serve::embedded_demo(args.output.json)),
         },
         Command::Dev(args) => {

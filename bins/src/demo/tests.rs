@@ -10,17 +10,22 @@ use tokio::net::TcpListener;
 
 use super::*;
 
-/// A coordinator that is ready from the third look on, and answers its n-th question, from 0, with `answer(n)`.
+/// A coordinator that is ready from the third look on and has all workers from the fourth on, and then answers its n-th
+/// question, from 0, with `answer(n)`.
 async fn coordinator(answer: fn(usize) -> (StatusCode, String)) -> (Url, Arc<AtomicUsize>) {
     let (looks, asked) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let counted = asked.clone();
+    let (looked, counted) = (looks.clone(), asked.clone());
     let ready = move || async move {
         match looks.fetch_add(1, Ordering::Relaxed) {
             0 | 1 => (StatusCode::SERVICE_UNAVAILABLE, r#"{"error":"not ready","code":503}"#),
-            _ => (StatusCode::OK, r#"{"ready":true}"#),
+            2 => (StatusCode::OK, r#"{"ready":true,"workers":1}"#),
+            _ => (StatusCode::OK, r#"{"ready":true,"workers":3}"#),
         }
     };
-    let ask = move || async move { answer(counted.fetch_add(1, Ordering::Relaxed)) };
+    let ask = move || async move {
+        assert!(looked.load(Ordering::Relaxed) > 3, "it is asked before all workers are there");
+        answer(counted.fetch_add(1, Ordering::Relaxed))
+    };
     let router = Router::new().route("/ready", get(ready)).route("/request", post(ask));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -49,7 +54,7 @@ async fn show(url: Url) -> (anyhow::Result<()>, String) {
 
 async fn show_as(url: Url, json: bool) -> (anyhow::Result<()>, String) {
     let client = Client::new(url).expect("a client");
-    let mut demo = Demo { client, json, paint: Paint::Off, spins: false, out: Vec::new() };
+    let mut demo = Demo { client, workers: 3, json, paint: Paint::Off, spins: false, out: Vec::new() };
     let result = demo.show(Duration::from_secs(5)).await;
     (result, String::from_utf8(demo.out).expect("text"))
 }
@@ -120,7 +125,7 @@ async fn a_coordinator_that_never_becomes_ready_fails_the_demo() {
     let url = Url::parse(&format!("http://{}", listener.local_addr().expect("an address"))).expect("a URL");
     drop(listener);
     let client = Client::new(url).expect("a client");
-    let mut demo = Demo { client, json: false, paint: Paint::Off, spins: false, out: Vec::new() };
+    let mut demo = Demo { client, workers: 3, json: false, paint: Paint::Off, spins: false, out: Vec::new() };
     let error = demo.show(Duration::ZERO).await.expect_err("nothing listens");
     let error = format!("{error:#}");
     assert!(error.starts_with("the coordinator was not ready within 0 s: cannot reach http://127.0.0.1:"), "{error}");
