@@ -137,7 +137,7 @@ pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
         tracer: worker_traces.tracer(),
     };
     let stop = CancellationToken::new();
-    let cluster = embedded(listener, settings, clock, workers, stop.clone())?;
+    let cluster = embedded(listener, settings, clock, &workers, stop.clone())?;
     let url = url_of(address)?;
     info!(%address, "the coordinator listens; stop with Ctrl-C");
     let show = async {
@@ -179,7 +179,7 @@ pub async fn embedded_demo(json: bool) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let source = SimulatedConfig::default();
     let workers = Workers { count: DEMO_WORKERS, source, seed: random()?, tracer: None };
-    let cluster = embedded(listener, settings, Clock::new(), workers, stop.clone())?;
+    let cluster = embedded(listener, settings, Clock::new(), &workers, stop.clone())?;
     let shown = demo::run(&url_of(address)?, DEMO_WORKERS, json).await;
     stop.cancel();
     cluster.ended().await?;
@@ -215,7 +215,7 @@ fn embedded<L: Listener<Addr = SocketAddr>>(
     listener: L,
     settings: CoordinatorSettings,
     clock: Clock,
-    workers: Workers,
+    workers: &Workers,
     stop: CancellationToken,
 ) -> anyhow::Result<Cluster> {
     let broker = LocalBus::new();
