@@ -123,7 +123,8 @@ async fn one_request_is_one_trace_across_the_coordinator_and_all_workers() {
         sent.extend(traces(&next(&mut results).await));
     }
     let mut worked: Vec<_> = of_workers.iter().map(|span| format!("00-{TRACE}-{}-01", span.id)).collect();
-    (sent.sort_unstable(), worked.sort_unstable());
+    sent.sort_unstable();
+    worked.sort_unstable();
     assert_eq!(sent, worked);
 }
 
@@ -417,7 +418,9 @@ async fn a_collector_that_is_not_there_or_does_not_answer_delays_nobody() {
         }
         let stopped = Instant::now();
         let programs: Vec<_> = workers.into_iter().chain([coordinator]).collect();
-        programs.iter().for_each(|program| program.signal(Signal::TERM));
+        for program in &programs {
+            program.signal(Signal::TERM);
+        }
         for program in programs {
             let ended = program.ended().await;
             assert_eq!(ended.code, Some(0), "{ended:?}");
