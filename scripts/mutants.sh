@@ -14,17 +14,18 @@ command -v cargo-mutants >/dev/null || cargo install --locked cargo-mutants
 export PROPTEST_CASES=${PROPTEST_CASES:-300}
 declare -A missed
 
-# A part of the core, where it is, and the tests that it is held to.
+# A part of the core, where it is, and the tests that it is held to: only these are built.
 mutants() {
-  local name=$1 files=$2 again=()
+  local name=$1 files=$2 again=() tests=(--cargo-arg=--lib)
   shift 2
+  tests+=("${@/#/--cargo-arg=--test=}")
   local out=target/mutants/$name
   if [ "${RESUME:-0}" = 1 ] || [ -n "${missed[$name]:-}" ]; then again=(--iterate); else rm -rf "$out"; fi
   mkdir -p "$out"
   missed[$name]=0
   # Missed mutants are exit code 2, those that never end 3: the others are looked at, too.
   cargo mutants --package quorate-core --file "$files" --output "$out" --no-shuffle --timeout 60 --jobs "${JOBS:-1}" \
-    "${again[@]}" "${arguments[@]}" -- --lib "${@/#/--test=}" || missed[$name]=$?
+    "${again[@]}" "${tests[@]}" "${arguments[@]}" || missed[$name]=$?
 }
 
 arguments=("$@")

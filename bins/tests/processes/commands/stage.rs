@@ -107,9 +107,9 @@ impl Stage {
         }
     }
 
-    /// Ends what goes on, which must have gone on until now.
-    pub(crate) fn clear(self) {
-        for (command, mut program) in self.running {
+    /// Ends what goes on, all of which must have gone on until now.
+    pub(crate) fn clear(mut self) {
+        for (command, program) in &mut self.running {
             assert!(program.runs(), "{}: {command} ended: {}", self.document, program.stderr());
         }
     }
