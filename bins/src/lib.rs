@@ -12,3 +12,7 @@ pub mod render;
 pub mod serve;
 mod signals;
 pub mod telemetry;
+
+/// Each request is many small allocations, and what one thread has allocated another one often frees.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

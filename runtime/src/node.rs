@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::bus::{Bus, BusError};
 use crate::clock::Clock;
 use crate::driver::{CoordinatorDriver, Tap, WorkerDriver, WorkerSettings};
-use crate::http::{ApiSettings, Events, ServeLimits, router, serve};
+use crate::http::{ApiSettings, Events, ServeLimits, Service, serve};
 use crate::metrics::Metrics;
 use crate::source::Source;
 use crate::spans::Tracer;
@@ -64,11 +64,11 @@ pub async fn run_coordinator<B: Bus, L: Listener<Addr = SocketAddr>>(
     let (driver, coordinator) = CoordinatorDriver::new(bus, clock, machine, &instance, seed).await?;
     let metrics = Arc::new(Metrics::new(&clock));
     let driver = driver.with_tracer(api.tracer.clone()).with_tap((tap, (events_tap, metrics.tap())));
-    let router = router(coordinator.clone(), events, metrics, clock, api);
+    let service = Service::new(coordinator.clone(), events, metrics, clock, api);
     let (drained, is_drained) = oneshot::channel::<()>();
     let serving = async {
         // The sender is dropped or used: both mean that there is nothing more to answer.
-        serve(listener, router, limits, async { drop(is_drained.await) }).await;
+        serve(listener, service, limits, async { drop(is_drained.await) }).await;
     };
     let driving = async {
         let mut running = pin!(tokio::spawn(driver.run()));

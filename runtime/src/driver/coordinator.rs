@@ -9,13 +9,12 @@ use bytes::Bytes;
 use quorate_core::Coordinator;
 use quorate_core::coordinator::{Config, Input, Output, Presence, Task, Undelivered, UndeliveredCause};
 use quorate_core::id::{RequestId, TaskId, Ticket, WorkerId};
-use quorate_core::outcome::Outcome;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
 use tracing::{debug, info};
 
 use super::bus_watch::{BusChange, BusWatch};
-use super::handle::{Answered, Command, CoordinatorHandle, Snapshot, Status, WorkerView};
+use super::handle::{Answered, Command, CoordinatorHandle, Snapshot, Status, Told, WorkerView};
 use super::tap::{Tap, Tapped};
 use super::trail::Trails;
 use super::{Alarm, BATCH, take_ready};
@@ -324,11 +323,17 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
     /// carried out in the same pass.
     fn execute(&mut self) {
         let mut reply = self.inbox.clone();
+        // Who asked is told right after everybody: mostly the same outcome again.
+        let mut last: Option<Told> = None;
         while let Some(output) = self.machine.poll_output(self.clock.now()) {
             match output {
                 Output::Publish(task) => self.publish(&task, &mut reply),
-                Output::Ended(outcome) => self.publish_outcome(&outcome),
+                Output::Ended(outcome) => self.publish_outcome(last.insert(Told::new(outcome))),
                 Output::Answer { ticket, reply } => {
+                    let reply = reply.map(|outcome| match &last {
+                        Some(told) if Arc::ptr_eq(&told.outcome, &outcome) => told.clone(),
+                        _ => Told::new(outcome),
+                    });
                     let trail = self.trails.take(ticket);
                     if let Some(waiting) = self.waiting.remove(&ticket) {
                         // A caller that went away meanwhile does not miss the answer.
@@ -340,11 +345,11 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         }
     }
 
-    fn publish_outcome(&mut self, outcome: &Outcome) {
-        let subject = wire::outcome_subject(&outcome.query);
-        if let Err(error) = self.bus.publish(&subject, None, wire::encode_outcome(outcome)) {
+    fn publish_outcome(&mut self, told: &Told) {
+        let subject = wire::outcome_subject(&told.outcome.query);
+        if let Err(error) = self.bus.publish(&subject, None, told.body.clone()) {
             self.outcomes_unpublished += 1;
-            debug!(%error, request = %outcome.request, "an outcome is not published");
+            debug!(%error, request = %told.outcome.request, "an outcome is not published");
         }
     }
 

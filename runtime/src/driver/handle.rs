@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use quorate_core::Coordinator;
 use quorate_core::coordinator::{Counters, Refusal, Submit, Worker};
 use quorate_core::id::{RequestId, Ticket, WorkerId};
@@ -15,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::trail::Trail;
 use crate::bus::BusStatus;
-use crate::wire::TraceContext;
+use crate::wire::{self, TraceContext};
 
 /// What callers tell the driver.
 #[derive(Debug)]
@@ -33,10 +34,26 @@ pub(super) enum Command {
     Drain,
 }
 
+/// An outcome as everybody is told it: who asked, over HTTP, and who follows all outcomes, on the bus. It is written once.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// How the request ended.
+    pub outcome: Arc<Outcome>,
+    /// The same as JSON, with a value or with an error.
+    pub body: Bytes,
+}
+
+impl Told {
+    pub(crate) fn new(outcome: Arc<Outcome>) -> Self {
+        let body = wire::encode_outcome(&outcome);
+        Self { outcome, body }
+    }
+}
+
 /// The end of a caller's wait.
 #[derive(Debug)]
 pub(super) struct Answered {
-    pub(super) reply: Result<Arc<Outcome>, Refusal>,
+    pub(super) reply: Result<Told, Refusal>,
     /// Empty unless it was wanted.
     pub(super) trail: Trail,
 }
@@ -141,7 +158,7 @@ impl CoordinatorHandle {
         query: Query,
         overrides: Overrides,
     ) -> Result<Arc<Outcome>, AskError> {
-        self.ask_within(None, false, id, query, overrides).await.0
+        self.ask_within(None, false, id, query, overrides).await.0.map(|told| told.outcome)
     }
 
     /// Like [`ask`](Self::ask), for a caller who is part of a trace: the tasks will be, too, if it is the first to ask.
@@ -153,7 +170,7 @@ impl CoordinatorHandle {
         id: Option<RequestId>,
         query: Query,
         overrides: Overrides,
-    ) -> (Result<Arc<Outcome>, AskError>, Trail) {
+    ) -> (Result<Told, AskError>, Trail) {
         let trace = context.map(TraceContext::mark);
         match self.submit(followed, |ticket| Submit { ticket, id, query, overrides, trace }).await {
             Ok(Answered { reply, trail }) => (reply.map_err(AskError::Refused), trail),

@@ -13,7 +13,7 @@ mod trail;
 mod worker;
 
 pub use coordinator::CoordinatorDriver;
-pub use handle::{AskError, CoordinatorHandle, Snapshot, Status, WorkerView};
+pub use handle::{AskError, CoordinatorHandle, Snapshot, Status, Told, WorkerView};
 pub use identity::{WorkerIdentity, draw_instance};
 pub use tap::Tap;
 pub use trail::{Step, Trail};

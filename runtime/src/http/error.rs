@@ -1,18 +1,18 @@
 //! What goes wrong, as a client sees it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use quorate_core::coordinator::Refusal;
-use quorate_core::outcome::{Failure, Outcome};
+use quorate_core::outcome::Failure;
 use serde::Serialize;
 
-use crate::driver::AskError;
+use crate::driver::{AskError, Told};
 use crate::wire::encode;
-use crate::wire::failure::{self, Asked, ErrorBody, ErrorWord};
+use crate::wire::failure::{self, ErrorBody, ErrorWord};
 
 /// An error answer.
 #[derive(Debug)]
@@ -24,15 +24,15 @@ pub struct ApiError {
     details: String,
     /// When asking again may help.
     retry_after: Option<Duration>,
-    /// What the workers said, if they were asked.
-    evidence: Option<Arc<Outcome>>,
+    /// The whole body, with what the workers said, if they were asked.
+    told: Option<Bytes>,
     /// Whether the rest of the request was not read, so that the connection can't be used again.
     close: bool,
 }
 
 impl ApiError {
     fn new(status: StatusCode, error: ErrorWord, details: impl Into<String>) -> Self {
-        Self { status, error, details: details.into(), retry_after: None, evidence: None, close: false }
+        Self { status, error, details: details.into(), retry_after: None, told: None, close: false }
     }
 
     /// It may be available again in a moment, unless it is about to stop.
@@ -92,11 +92,11 @@ impl ApiError {
     }
 
     /// The error that a request which was asked ended with.
-    pub(super) fn failed(failure: Failure, outcome: Arc<Outcome>) -> Self {
+    pub(super) fn failed(failure: Failure, Told { outcome, body }: Told) -> Self {
         let (error, code) = failure::name_and_code(failure);
         let status = StatusCode::from_u16(code).expect("the status of a failure is one of HTTP's");
         let error = Self::new(status, error, failure::details(failure, &outcome));
-        let error = Self { evidence: Some(outcome), ..error };
+        let error = Self { told: Some(body), ..error };
         if status == StatusCode::SERVICE_UNAVAILABLE { error.and_retry() } else { error }
     }
 
@@ -119,16 +119,13 @@ impl ApiError {
 
     /// Whether the workers were asked, and the body says what they said.
     pub(super) fn has_evidence(&self) -> bool {
-        self.evidence.is_some()
+        self.told.is_some()
     }
 
-    pub(super) fn body(&self) -> ErrorBody<'_> {
-        ErrorBody {
-            error: self.error,
-            code: self.status.as_u16(),
-            details: &self.details,
-            asked: self.evidence.as_deref().map(Asked::of),
-        }
+    pub(super) fn body(&self) -> Bytes {
+        let Self { status, error, details, told, .. } = self;
+        told.clone()
+            .unwrap_or_else(|| encode(&ErrorBody { error: *error, code: status.as_u16(), details, asked: None }))
     }
 }
 
@@ -157,7 +154,7 @@ impl From<AskError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = json(self.status, &self.body());
+        let mut response = encoded(self.status, self.body());
         if let Some(wait) = self.retry_after {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
@@ -171,7 +168,12 @@ impl IntoResponse for ApiError {
 
 /// A JSON answer.
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
-    (status, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], encode(body)).into_response()
+    encoded(status, encode(body))
+}
+
+/// An answer that is JSON already.
+pub(super) fn encoded(status: StatusCode, body: Bytes) -> Response {
+    (status, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
 }
 
 pub(super) async fn not_found(uri: http::Uri) -> ApiError {

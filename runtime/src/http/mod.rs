@@ -25,15 +25,17 @@ pub use serve::{Peer, ServeLimits, serve};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::extract::Request;
+use axum::response::Response;
 use ipnet::IpNet;
+use tower::ServiceExt as _;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::clock::Clock;
 use crate::driver::CoordinatorHandle;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Responses};
 use crate::spans::Tracer;
 
 /// How the API is set up.
@@ -66,26 +68,49 @@ struct Api {
     limiter: Option<RateLimiter>,
     events: Events,
     metrics: Arc<Metrics>,
+    responses: Arc<Responses>,
     clock: Clock,
 }
 
-/// The routes, for [`serve`]. `events` and `metrics` are what the driver's taps tell of.
-pub fn router(
-    coordinator: CoordinatorHandle,
-    events: Events,
-    metrics: Arc<Metrics>,
-    clock: Clock,
-    settings: ApiSettings,
-) -> Router {
-    let limiter = settings.rate_limit.map(|limit| RateLimiter::new(limit, clock));
-    let (described, _) = described().split_for_parts();
-    described
-        .merge(files::routes(&dashboard::FILES))
-        .merge(files::routes(&docs::FILES))
-        .fallback(error::not_found)
-        .method_not_allowed_fallback(error::method_not_allowed)
-        .layer(from_fn_with_state(Arc::clone(&metrics), metrics::count_response))
-        .with_state(Arc::new(Api { coordinator, settings, limiter, events, metrics, clock }))
+/// Answers all requests, for [`serve`]. Clones are the same one.
+#[derive(Clone, Debug)]
+pub struct Service {
+    router: Router,
+    responses: Arc<Responses>,
+}
+
+impl Service {
+    /// Asks `coordinator`. `events` and `metrics` are what its driver's taps tell of.
+    pub fn new(
+        coordinator: CoordinatorHandle,
+        events: Events,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+        settings: ApiSettings,
+    ) -> Self {
+        let limiter = settings.rate_limit.map(|limit| RateLimiter::new(limit, clock));
+        let files = [&dashboard::FILES[..], &docs::FILES[..]].concat();
+        let (described, document) = described().split_for_parts();
+        let paths = document.paths.paths.keys().map(String::as_str).chain(files.iter().map(|file| file.path));
+        let responses = Arc::new(Responses::new(paths));
+        let api = Api { coordinator, settings, limiter, events, metrics, responses: Arc::clone(&responses), clock };
+        let router = described
+            .merge(files::routes(&files))
+            .fallback(error::not_found)
+            .method_not_allowed_fallback(error::method_not_allowed)
+            .with_state(Arc::new(api));
+        Self { router, responses }
+    }
+
+    /// Answers one request, and counts the answer.
+    ///
+    /// Not a layer of the router, which would cost each request several allocations.
+    async fn answer(&self, request: Request) -> Response {
+        let statuses = self.responses.of(request.uri().path());
+        let response = self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+        statuses.count(response.status());
+        response
+    }
 }
 
 /// The routes with their description, so that there is none without the other.

@@ -28,12 +28,11 @@ use tracing::{Instrument as _, debug, field, info_span};
 use utoipa::ToSchema;
 
 use super::client_address::client_address;
-use super::error::{ApiError, json};
+use super::error::{ApiError, encoded};
 use super::openapi::{AnsweringRequest, QUESTIONS};
 use super::trace::RequestTrace;
 use super::{Api, Peer};
 use crate::policies::fields;
-use crate::wire::OutcomeBody;
 use crate::wire::schema::{
     Id, MaxDeviation, MinAgreement, OnDisputeName, QueryText, StrategyName, Tolerance, TrimShare,
 };
@@ -218,13 +217,7 @@ pub(super) async fn ask(
 }
 
 async fn take(api: &Api, peer: SocketAddr, request: Request, trace: &mut RequestTrace) -> Result<Response, ApiError> {
-    let (Parts { headers, .. }, body) = request.into_parts();
-    if let Some(limiter) = &api.limiter {
-        let client = client_address(peer.ip(), &headers, &api.settings.trusted_proxies);
-        limiter.check(client).map_err(ApiError::rate_limited)?;
-    }
-    let body = read_body(&headers, body).await?;
-    let question = Question::parse(&body)?;
+    let question = read(api, peer, request).await?;
     trace.asks(&question);
     // An id that the coordinator draws is known with the answer.
     let span = if let Some(id) = &question.id {
@@ -235,19 +228,30 @@ async fn take(api: &Api, peer: SocketAddr, request: Request, trace: &mut Request
     answer(api, question, trace).instrument(span).await
 }
 
+/// Takes a request, if its client may ask now.
+async fn read(api: &Api, peer: SocketAddr, request: Request) -> Result<Question, ApiError> {
+    let (Parts { headers, .. }, body) = request.into_parts();
+    if let Some(limiter) = &api.limiter {
+        let client = client_address(peer.ip(), &headers, &api.settings.trusted_proxies);
+        limiter.check(client).map_err(ApiError::rate_limited)?;
+    }
+    Question::parse(&read_body(&headers, body).await?)
+}
+
 async fn answer(api: &Api, question: Question, trace: &mut RequestTrace) -> Result<Response, ApiError> {
     let Question { id, query, overrides } = question;
     let is_drawn = id.is_none();
     let followed = trace.is_recorded();
     let (ended, trail) = api.coordinator.ask_within(trace.context(), followed, id, query, overrides).await;
-    let outcome = match ended {
-        Ok(outcome) => outcome,
+    let told = match ended {
+        Ok(told) => told,
         Err(error) => {
             debug!(%error, "refused");
             return Err(error.into());
         }
     };
-    trace.ended(&outcome, trail);
+    let outcome = &told.outcome;
+    trace.ended(outcome, trail);
     if is_drawn {
         tracing::Span::current().record("id", field::display(&outcome.request));
     }
@@ -258,9 +262,9 @@ async fn answer(api: &Api, question: Question, trace: &mut RequestTrace) -> Resu
         answered = outcome.verdict.is_ok(),
         "ended"
     );
-    match &outcome.verdict {
-        Ok(answer) => Ok(json(StatusCode::OK, &OutcomeBody::of(&outcome, answer))),
-        Err(failure) => Err(ApiError::failed(*failure, Arc::clone(&outcome))),
+    match outcome.verdict {
+        Ok(_) => Ok(encoded(StatusCode::OK, told.body)),
+        Err(failure) => Err(ApiError::failed(failure, told)),
     }
 }
 

@@ -7,7 +7,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::serve::Listener;
 use http::Request;
@@ -17,8 +16,9 @@ use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt as _;
 use tracing::debug;
+
+use super::Service;
 
 /// The other end of a connection; an extension of every request.
 #[derive(Clone, Copy, Debug)]
@@ -51,8 +51,8 @@ impl Default for ServeLimits {
 /// The longest head of a request, in bytes.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
-/// Serves `router` on `listener` until `stop` completes, then finishes the requests at hand.
-pub async fn serve<L>(mut listener: L, router: Router, limits: ServeLimits, stop: impl Future<Output = ()>)
+/// Serves `api` on `listener` until `stop` completes, then finishes the requests at hand.
+pub async fn serve<L>(mut listener: L, api: Service, limits: ServeLimits, stop: impl Future<Output = ()>)
 where
     L: Listener<Addr = SocketAddr>,
 {
@@ -72,13 +72,13 @@ where
             () = &mut stop => break,
             accepted = accepted => accepted,
         };
-        let router = router.clone();
+        let api = api.clone();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            let router = router.clone();
+            let api = api.clone();
             async move {
                 let mut request = request.map(Body::new);
                 request.extensions_mut().insert(Peer(peer));
-                Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {}))
+                Ok::<_, Infallible>(api.answer(request).await)
             }
         });
         let mut io = TimeoutStream::new(io);

@@ -11,6 +11,7 @@ mod responses;
 
 pub use ended::EndedTap;
 pub use page::CONTENT_TYPE;
+pub(crate) use responses::Responses;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -20,20 +21,18 @@ use crate::driver::Snapshot;
 use crate::http::LimiterCounts;
 use ended::Ended;
 use page::Page;
-use responses::Responses;
 
 /// What is recorded for `GET /metrics` beside what the machine counts.
 #[derive(Debug)]
 pub struct Metrics {
     started: SystemTime,
     ended: Arc<Ended>,
-    responses: Responses,
 }
 
 impl Metrics {
     /// Nothing has been recorded, and the process starts now.
     pub fn new(clock: &Clock) -> Self {
-        Self { started: clock.wall(), ended: Arc::default(), responses: Responses::default() }
+        Self { started: clock.wall(), ended: Arc::default() }
     }
 
     /// What records the ended requests of a coordinator.
@@ -41,13 +40,8 @@ impl Metrics {
         EndedTap::new(Arc::clone(&self.ended))
     }
 
-    /// The answers over HTTP.
-    pub(crate) fn responses(&self) -> &Responses {
-        &self.responses
-    }
-
     /// All metrics, in Prometheus' text format.
-    pub(crate) fn show(&self, snapshot: &Snapshot, limiter: LimiterCounts) -> String {
+    pub(crate) fn show(&self, snapshot: &Snapshot, limiter: LimiterCounts, responses: &Responses) -> String {
         let mut page = Page::default();
         families::requests(&mut page, snapshot);
         self.ended.show(&mut page);
@@ -55,7 +49,7 @@ impl Metrics {
         families::workers(&mut page, snapshot);
         families::bus(&mut page, snapshot);
         families::limiter(&mut page, limiter);
-        self.responses.show(&mut page);
+        responses.show(&mut page);
         families::process(&mut page, self.started);
         page.text()
     }

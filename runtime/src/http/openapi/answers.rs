@@ -216,7 +216,7 @@ fn answers(ok: ResponseBuilder, errors: Vec<Error>) -> Answers {
 fn refusal(errors: &[Error]) -> Response {
     let descriptions = errors.iter().map(|(error, when)| format!("`{}`: {when}.", error.word()));
     let examples = errors.iter().map(|(error, _)| {
-        let body = serde_json::to_value(error.body()).expect("an error is serializable");
+        let body: Json = serde_json::from_slice(&error.body()).expect("an error is JSON");
         (error.word().to_string(), utoipa::openapi::example::Example::builder().value(Some(body)).build())
     });
     let schema: RefOr<Schema> = match errors.iter().filter(|(error, _)| error.has_evidence()).count() {

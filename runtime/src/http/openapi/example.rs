@@ -1,6 +1,5 @@
 //! One request, ended in different ways: what examples are made of.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_core::aggregate::{Spread, Strategy};
@@ -9,6 +8,8 @@ use quorate_core::outcome::{Answer, Cause, Failure, Observation, Outcome, Status
 use quorate_core::query::Query;
 use quorate_core::value::Value;
 use rust_decimal::Decimal;
+
+use crate::driver::Told;
 
 /// Two of three workers gave a value, one failed.
 pub(super) fn answered() -> Outcome {
@@ -51,7 +52,7 @@ pub(super) fn answered() -> Outcome {
 }
 
 /// The same without an answer.
-pub(super) fn failed(failure: Failure) -> Arc<Outcome> {
+pub(super) fn failed(failure: Failure) -> Told {
     let mut outcome = answered();
     let silent = matches!(failure, Failure::DeadlineExceeded | Failure::NoWorkers | Failure::BusDown);
     if silent {
@@ -64,7 +65,7 @@ pub(super) fn failed(failure: Failure) -> Arc<Outcome> {
         outcome.cause = Cause::DeadlinePassed;
     }
     outcome.verdict = Err(failure);
-    outcome.into()
+    Told::new(outcome.into())
 }
 
 fn number(text: &str) -> Value {
