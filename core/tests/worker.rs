@@ -147,7 +147,9 @@ fn a_task_that_is_asked_again_while_it_runs_or_waits_is_worked_on_once() {
     harness.nothing();
     assert_eq!(harness.worker.load(), (1, 1));
     assert_eq!(harness.worker.counters().tasks_repeated, 4);
+    assert_eq!(harness.worker.remembered(), 0, "neither is an answer");
     harness.done(running, "1");
+    assert_eq!(harness.worker.remembered(), 1);
     let places = [harness.answer(), harness.answer()].map(|answer| answer.reply);
     assert_eq!(places, [Some("inbox".into()), Some("other inbox".into())], "each place once");
     let waiting = harness.started();
@@ -426,6 +428,23 @@ fn a_draining_worker_says_so_finishes_and_says_farewell_once() {
     harness.at_ms(600_000);
     harness.nothing();
     assert_eq!(harness.worker.poll_timeout(), None);
+}
+
+#[test]
+fn a_worker_whose_intake_is_closed_does_not_say_farewell_while_it_works() {
+    let mut harness = Harness::new();
+    harness.input(Input::BusUp);
+    harness.next();
+    harness.task_to("r1", "BTC/USD", Some(Duration::from_secs(10)), None);
+    let job = harness.started();
+    harness.input(Input::Drain);
+    let draining = Output::Announce(PresenceState::Draining);
+    assert_eq!(harness.next(), draining);
+    harness.at_ms(2_000);
+    assert_eq!([harness.next(), harness.next()], [Output::CloseIntake, draining]);
+    harness.done(job, "1");
+    harness.answer();
+    assert_eq!([harness.next(), harness.next()], [Output::Announce(PresenceState::Left), Output::Drained]);
 }
 
 #[test]
