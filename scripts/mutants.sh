@@ -24,7 +24,7 @@ mutants() {
   mkdir -p "$out"
   missed[$name]=0
   # Missed mutants are exit code 2, those that never end 3: the others are looked at, too.
-  cargo mutants --package quorate-core --file "$files" --output "$out" --no-shuffle --timeout 60 --jobs "${JOBS:-1}" \
+  cargo mutants --package quorate-core --file "$files" --output "$out" --no-shuffle --jobs "${JOBS:-1}" \
     "${again[@]}" "${tests[@]}" "${arguments[@]}" || missed[$name]=$?
 }
 

@@ -93,7 +93,7 @@ fn check(schema: &Value, value: &Value) -> Result<(), Wrong> {
         match keyword.as_str() {
             "$schema" | "$id" | "title" | "description" | "default" | "example" | "examples" => {}
             // The width of an integer, which its bounds say, too, where it matters.
-            "format" if ["u-int16", "u-int32", "u-int64"].iter().any(|width| rule == width) => {}
+            "format" if ["uint16", "uint32", "uint64"].iter().any(|width| rule == width) => {}
             // Unknown fields are ignored on every wire.
             "additionalProperties" if rule == true => {}
             "additionalProperties" if rule.is_object() => others(rule, keywords.get("properties"), value)?,

@@ -59,7 +59,9 @@ pub(super) struct Frame;
 /// The document, written once.
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
     let document = super::described().into_openapi();
-    document.to_pretty_json().expect("a document is serializable") + "\n"
+    let text = document.to_pretty_json().expect("a document is serializable") + "\n";
+    // utoipa hyphenates the names of these formats, which the registry of OpenAPI does not.
+    text.replace(r#""format": "u-int"#, r#""format": "uint"#)
 });
 
 /// This document

@@ -51,6 +51,15 @@ fn every_reference_leads_to_a_schema_and_every_schema_is_referred_to() {
 }
 
 #[test]
+fn every_format_is_one_of_the_registry() {
+    let document = document();
+    let mut formats = Vec::new();
+    under("format", &document, &mut formats);
+    let formats: BTreeSet<_> = formats.into_iter().filter_map(Json::as_str).collect();
+    assert_eq!(formats, ["uint16", "uint32", "uint64"].into());
+}
+
+#[test]
 fn every_example_is_what_its_schema_describes() {
     let document = document();
     let mut bodies = Vec::new();
