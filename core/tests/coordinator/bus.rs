@@ -185,6 +185,18 @@ fn the_first_connection_is_no_reconnect() {
 }
 
 #[test]
+fn that_the_bus_is_still_there_is_no_reconnect_even_after_an_outage() {
+    let mut harness = Harness::new();
+    harness.live(&["a"]);
+    harness.input(Input::BusDown);
+    harness.input(Input::BusUp);
+    harness.ask();
+    harness.input(Input::BusUp);
+    harness.at_ms(499);
+    harness.no_task();
+}
+
+#[test]
 fn answers_that_came_before_an_outage_are_used_when_the_rest_comes_after() {
     let mut harness = Harness::new();
     harness.live(&["a", "b"]);
