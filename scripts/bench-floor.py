@@ -8,6 +8,7 @@ nats-server; `make bench-floor` sees to both. Everything runs on loopback and is
 """
 
 import argparse
+import http.server
 import json
 import os
 import pathlib
@@ -18,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -37,6 +39,9 @@ def arguments():
                         help="connections that ask at once (default 8 64 256)")
     parser.add_argument("--other", action="append", default=[], metavar="NAME=FILE",
                         help="another build of the coordinator, measured in the same rounds")
+    parser.add_argument("--traced", action="append", default=[], metavar="SHARE",
+                        help="also the coordinator with --otlp, which records this share of the requests and sends the "
+                             "spans to a collector that takes and forgets them")
     return parser.parse_args()
 
 
@@ -53,6 +58,33 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+class Collector(http.server.ThreadingHTTPServer):
+    """Takes spans, and counts the bytes."""
+
+    daemon_threads = True
+    taken = 0
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            self.server.taken += len(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), self.Handler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_address[1]}"
 
 
 class Processes:
@@ -114,7 +146,7 @@ def listens(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def start(processes, options):
+def start(processes, options, collector):
     """Starts everything, and returns the address of each coordinator by its name."""
     nats_port = free_port()
     nats = f"nats://127.0.0.1:{nats_port}"
@@ -122,6 +154,8 @@ def start(processes, options):
     processes.until("nats-server listens", lambda: listens(nats_port))
     builds = {"floor": None, "quorate": RELEASE / "coordinator"}
     builds.update(other.split("=", 1) for other in options.other)
+    traced = {f"traced {share}": ["--otlp", collector.url, "--otlp-sample", share] for share in options.traced}
+    builds.update((name, RELEASE / "coordinator") for name in traced)
     urls = {}
     for name, build in builds.items():
         address = f"127.0.0.1:{free_port()}"
@@ -129,7 +163,8 @@ def start(processes, options):
         if build is None:
             processes.start(name, RELEASE / "quorate-floor", "coordinator", "--nats", nats, "--listen", address)
         else:
-            processes.start(name, build, "--nats", nats, "--listen", address, "--rate-limit", 0, "--log", "warn")
+            processes.start(name, build, "--nats", nats, "--listen", address, "--rate-limit", 0, "--log", "warn",
+                            *traced.get(name, []))
     for number in range(1, WORKERS + 1):
         processes.start(f"worker-{number}", RELEASE / "worker", "--nats", nats, "--id", f"worker-{number}",
                         "--delay-min-ms", 0, "--delay-max-ms", 0, "--failure-rate", 0, "--log", "warn")
@@ -229,9 +264,12 @@ def main():
     # Ended by a signal, it still ends what it has started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print(f"{options.rounds} rounds of {options.seconds:g} s per program, {os.cpu_count()} processors")
+    collector = Collector() if options.traced else None
     with Processes() as processes:
-        urls = start(processes, options)
+        urls = start(processes, options, collector)
         summarise({connections: rounds(processes, urls, connections, options) for connections in options.connections})
+    if collector:
+        print(f"\nThe collector has taken {collector.taken / 2**20:.1f} MiB of spans.")
 
 
 if __name__ == "__main__":

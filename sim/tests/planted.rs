@@ -1,0 +1,36 @@
+//! The bugs that `make planted-bugs` plants can still be planted: code that has moved on would leave them behind.
+
+use std::fs;
+
+use quorate_testing::workspace;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Bugs {
+    bug: Vec<Bug>,
+}
+
+/// One of `sim/planted/bugs.toml`.
+#[derive(Deserialize)]
+struct Bug {
+    name: String,
+    file: String,
+    find: String,
+    replace: String,
+    #[serde(default)]
+    more: Vec<(String, String)>,
+}
+
+#[test]
+fn what_a_planted_bug_replaces_is_exactly_once_in_its_file() {
+    let bugs = fs::read_to_string(workspace("sim/planted/bugs.toml")).expect("the bugs can be read");
+    let Bugs { bug: bugs } = toml::from_str(&bugs).expect("the bugs are TOML");
+    assert!(bugs.len() > 40, "{}", bugs.len());
+    for Bug { name, file, find, replace, more } in bugs {
+        let mut text = fs::read_to_string(workspace(&file)).unwrap_or_else(|error| panic!("{name}: {file}: {error}"));
+        for (find, replace) in [(find, replace)].into_iter().chain(more) {
+            assert_eq!(text.matches(&find).count(), 1, "{name}: in {file}: {find}");
+            text = text.replace(&find, &replace);
+        }
+    }
+}
