@@ -207,9 +207,24 @@ fn a_process_that_died_silently_does_not_keep_its_name_alive() {
     harness.announces_as("a", "died", PresenceState::Live);
     harness.at_ms(6_000);
     harness.announces_as("a", "new", PresenceState::Live);
-    harness.at_ms(11_000);
+    harness.at_ms(10_000);
     harness.announces_as("a", "new", PresenceState::Left);
     assert_eq!(harness.worker("a").state, WorkerState::Left);
+}
+
+#[test]
+fn of_one_name_so_many_processes_are_told_apart_and_no_more() {
+    let mut harness = Harness::new();
+    let processes: Vec<_> = (0..65).map(|process| process.to_string()).collect();
+    for process in &processes {
+        harness.announces_as("a", process, PresenceState::Live);
+    }
+    for process in &processes[..63] {
+        harness.announces_as("a", process, PresenceState::Left);
+    }
+    assert_eq!(harness.worker("a").state, WorkerState::Live);
+    harness.announces_as("a", &processes[63], PresenceState::Left);
+    assert_eq!(harness.worker("a").state, WorkerState::Left, "the 65th is not kept");
 }
 
 #[test]
