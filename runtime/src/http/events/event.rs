@@ -25,13 +25,16 @@ pub(super) enum Event {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) number: u64,
+    /// About how many bytes it keeps. It is asked for again when the event is overwritten, which nobody has looked at for
+    /// a thousand others.
+    pub(super) weight: usize,
     event: Event,
     text: OnceLock<Bytes>,
 }
 
 impl Event {
     /// About how many bytes it keeps.
-    pub(super) fn weight(&self) -> usize {
+    fn weight(&self) -> usize {
         match self {
             Self::Outcome(outcome) => {
                 let missing = outcome.missing.len() * size_of::<Arc<str>>();
@@ -58,11 +61,7 @@ impl Event {
 
 impl Entry {
     pub(super) fn new(number: u64, event: Event) -> Self {
-        Self { number, event, text: OnceLock::new() }
-    }
-
-    pub(super) fn weight(&self) -> usize {
-        self.event.weight()
+        Self { number, weight: event.weight(), event, text: OnceLock::new() }
     }
 
     /// The event as it goes over the wire, the same bytes for everybody.

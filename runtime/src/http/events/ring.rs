@@ -40,12 +40,13 @@ pub(super) enum Place {
 impl Ring {
     /// Adds an event; the oldest ones make room.
     pub(super) fn push(&mut self, event: Event) {
-        self.weight += event.weight();
-        self.entries.push_back(Arc::new(Entry::new(self.next, event)));
+        let entry = Entry::new(self.next, event);
+        self.weight += entry.weight;
+        self.entries.push_back(Arc::new(entry));
         self.next += 1;
         while self.entries.len() > CAPACITY || (self.weight > MAX_WEIGHT && self.entries.len() > 1) {
             let oldest = self.entries.pop_front().expect("there are more than the bound");
-            self.weight -= oldest.weight();
+            self.weight -= oldest.weight;
         }
     }
 
