@@ -323,14 +323,14 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
     /// carried out in the same pass.
     fn execute(&mut self) {
         let mut reply = self.inbox.clone();
-        // Who asked is told right after everybody: mostly the same outcome again.
-        let mut last: Option<Told> = None;
+        // Who asked is told at once, everybody else afterwards.
+        let mut ended: Vec<Told> = Vec::new();
         while let Some(output) = self.machine.poll_output(self.clock.now()) {
             match output {
                 Output::Publish(task) => self.publish(&task, &mut reply),
-                Output::Ended(outcome) => self.publish_outcome(last.insert(Told::new(outcome))),
+                Output::Ended(outcome) => ended.push(Told::new(outcome)),
                 Output::Answer { ticket, reply } => {
-                    let reply = reply.map(|outcome| match &last {
+                    let reply = reply.map(|outcome| match ended.last() {
                         Some(told) if Arc::ptr_eq(&told.outcome, &outcome) => told.clone(),
                         _ => Told::new(outcome),
                     });
@@ -342,6 +342,9 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
                 }
                 Output::Drained => self.drained = true,
             }
+        }
+        for told in ended {
+            self.publish_outcome(&told);
         }
     }
 
