@@ -8,8 +8,10 @@ demo:
 test: nats-server chromium node curl
 	cargo test --workspace
 
+# cargo fmt does not find the modules that a macro declares.
 lint:
 	cargo fmt --all --check
+	rustfmt --edition 2024 --check $$(git ls-files 'sim/src/checkers/*.rs')
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
 	scripts/check-core-purity.sh

@@ -239,7 +239,8 @@ impl Checker for Aggregation {
     }
 
     fn fact(&mut self, fact: &Fact<'_>) -> Result<(), String> {
-        let Told::Answered { source: Source::Ended { asking, is_first: true, undelivered, .. }, outcome, .. } = fact.what
+        let Told::Answered { source: Source::Ended { asking, is_first: true, undelivered, .. }, outcome, .. } =
+            fact.what
         else {
             return Ok(());
         };

@@ -21,10 +21,7 @@ pub(super) struct AnsweredOnce {
 }
 
 pub(super) fn new(context: &Context<'_>) -> AnsweredOnce {
-    AnsweredOnce {
-        policies: Policies::of_settings(&context.scenario.cluster.settings),
-        slack: slack(context.depth),
-    }
+    AnsweredOnce { policies: Policies::of_settings(&context.scenario.cluster.settings), slack: slack(context.depth) }
 }
 
 /// One answer, and when it was given.
@@ -39,7 +36,9 @@ impl Answer<'_> {
     fn check(&self, to: Option<&Caller>, source: &Source) -> Result<(), String> {
         let Outcome { request, .. } = self.outcome.as_ref();
         let Some(caller) = to else {
-            return Err(format!("{request} is answered to one who never asked, was answered before or went away before"));
+            return Err(format!(
+                "{request} is answered to one who never asked, was answered before or went away before"
+            ));
         };
         match source {
             Source::Nowhere => return Err(format!("{request} ends, but it is neither in flight nor remembered")),

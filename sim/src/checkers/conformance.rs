@@ -132,12 +132,7 @@ pub(super) fn new(context: &Context<'_>) -> Conformance {
     for worker in &cluster.workers {
         *entry(&mut workers, worker.number) = Some(worker.config());
     }
-    Conformance {
-        coordinator: cluster.settings.config(),
-        workers,
-        coordinators: Vec::new(),
-        worker_twins: Vec::new(),
-    }
+    Conformance { coordinator: cluster.settings.config(), workers, coordinators: Vec::new(), worker_twins: Vec::new() }
 }
 
 impl Conformance {
@@ -227,7 +222,15 @@ mod tests {
             rig.begin_worker(task(number, 500));
             rig.begin_worker(task(number, 900));
             rig.settle_worker();
-            rig.worker(number, worker::Input::Done { job: JobId(number), observed: Ok(Value::Number(5.into())), age: None, trace: None, });
+            rig.worker(
+                number,
+                worker::Input::Done {
+                    job: JobId(number),
+                    observed: Ok(Value::Number(5.into())),
+                    age: None,
+                    trace: None,
+                },
+            );
         }
         rig.expect_fine();
     }
@@ -247,7 +250,8 @@ mod tests {
     fn another_output_is_found() {
         let mut rig = Rig::new(super::new);
         rig.tell(WORKER, What::WorkerInput(rig.now(), &task(1, 500)));
-        let start = worker::Output::Start { job: JobId(0), query: query(), time_left: Duration::from_millis(499), trace: None, };
+        let start =
+            worker::Output::Start { job: JobId(0), query: query(), time_left: Duration::from_millis(499), trace: None };
         rig.tell(WORKER, What::WorkerOutput(rig.now(), &start));
         rig.expect_violation("expected Start");
     }

@@ -306,7 +306,7 @@ mod tests {
         rig.worker(2, task(9, 0));
         for job in 0..2 {
             let observed = Ok(Value::text("x").expect("short"));
-            rig.worker(3, worker::Input::Done { job: worker::JobId(job), observed, age: None, trace: None, });
+            rig.worker(3, worker::Input::Done { job: worker::JobId(job), observed, age: None, trace: None });
         }
         rig.wake_worker(501);
         rig.expect_fine();
@@ -329,7 +329,9 @@ mod tests {
             request: request(1),
             query: query(),
             ttl: std::time::Duration::ZERO,
-            attempt: 2, trace: None, };
+            attempt: 2,
+            trace: None,
+        };
         rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Publish(second)));
         rig.settled_coordinator();
         rig.expect_violation("redispatched: 0 counted, 1 seen");

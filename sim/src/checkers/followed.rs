@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn an_end_that_nobody_is_told_of_or_everybody_twice_or_otherwise_is_found() {
-        run(|output| if matches!(output, Output::Ended(_)) { Vec::new() } else { vec![output] }).objects("before its followers");
+        run(|output| if matches!(output, Output::Ended(_)) { Vec::new() } else { vec![output] })
+            .objects("before its followers");
         run(|output| if matches!(output, Output::Ended(_)) { vec![output.clone(), output] } else { vec![output] })
             .objects("not in flight");
         run(|mut output| {

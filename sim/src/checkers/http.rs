@@ -105,8 +105,10 @@ impl Http {
         let said = self.said.get(&open.asked.coordinator);
         // The latest first: it is most often the one.
         let candidates = said.into_iter().flat_map(|said| said.iter().rev());
-        let mut candidates =
-            candidates.take_while(|(said_at, _)| *said_at >= open.at).map(|(_, said)| said).filter(|said| open.may_get(said));
+        let mut candidates = candidates
+            .take_while(|(said_at, _)| *said_at >= open.at)
+            .map(|(_, said)| said)
+            .filter(|said| open.may_get(said));
         match reply {
             Reply::Lost => Ok(()),
             Reply::Ended(reply) if candidates.any(|said| said == reply) => Ok(()),
@@ -136,7 +138,9 @@ impl Http {
         let Response { status, body, .. } = response;
         let policy = &open.asked.request.policy;
         match (status, body["error"].as_str()) {
-            (400, Some("invalid_request")) => policy.strategy.as_deref().is_some_and(|name| strategy_named(name).is_none()),
+            (400, Some("invalid_request")) => {
+                policy.strategy.as_deref().is_some_and(|name| strategy_named(name).is_none())
+            }
             (408, Some("request_timeout")) => at.saturating_sub(open.at) >= BODY_TIMEOUT,
             (429, Some("rate_limited")) => self.settings.rate_limit.is_some(),
             // There was no room for the question on its way to the machine, or no machine any more.
@@ -173,7 +177,9 @@ fn check_form(response: Response<'_>) -> Result<(), String> {
     let Response { status, retry_after, body, .. } = response;
     let error = body["error"].as_str();
     let waits = match (status, error) {
-        (200, None) => return if retry_after.is_none() { Ok(()) } else { Err("an answer with Retry-After".to_owned()) },
+        (200, None) => {
+            return if retry_after.is_none() { Ok(()) } else { Err("an answer with Retry-After".to_owned()) };
+        }
         (429, Some("rate_limited")) => retry_after.is_some_and(|seconds| seconds >= 1),
         (503, Some("no_workers" | "overloaded" | "bus_down")) => retry_after == Some(1),
         (503, Some("draining"))
@@ -232,7 +238,9 @@ fn check_said(response: Response<'_>, said: &Said) -> Result<(), String> {
         }
     }
     let share = match outcome.verdict {
-        Ok(Answer { agreeing, used, .. }) | Err(Failure::Disputed { agreeing, used }) => Some(agreement(agreeing, used)),
+        Ok(Answer { agreeing, used, .. }) | Err(Failure::Disputed { agreeing, used }) => {
+            Some(agreement(agreeing, used))
+        }
         Err(_) => None,
     };
     if body.get("agreement") != share.as_ref() {

@@ -156,7 +156,8 @@ impl Process {
         let now = self.now;
         self.touched.push(presence.worker.clone());
         self.live = None;
-        self.next_expiry = Some(self.next_expiry.map_or(now.after(config.presence), |at| at.min(now.after(config.presence))));
+        self.next_expiry =
+            Some(self.next_expiry.map_or(now.after(config.presence), |at| at.min(now.after(config.presence))));
         let worker = self.known.entry(presence.worker.clone()).or_insert(Known {
             state: WorkerState::Live,
             announced: true,
@@ -229,10 +230,8 @@ impl Process {
     fn look(&mut self, config: &Config, machine: &Coordinator) -> Result<(), String> {
         self.flights.settled();
         let counters = machine.counters();
-        let heard = counters.results_accepted
-            + counters.results_late
-            + counters.results_duplicate
-            + counters.results_equivocal;
+        let heard =
+            counters.results_accepted + counters.results_late + counters.results_duplicate + counters.results_equivocal;
         let newly = heard.saturating_sub(self.heard);
         self.heard = heard;
         let all = self.pass.is_multiple_of(ALL_EVERY);

@@ -184,9 +184,11 @@ impl Desk {
     }
 
     fn asked(&mut self, task: &Task) {
-        let early = self.lately.results.iter().filter(|result| {
-            result.request == task.request && result.task.is_none_or(|of| of == task.id)
-        });
+        let early = self
+            .lately
+            .results
+            .iter()
+            .filter(|result| result.request == task.request && result.task.is_none_or(|of| of == task.id));
         let received = early.map(|result| Received::new(result, When::Early)).collect();
         self.collecting.insert(task.request.clone(), Collected { task: task.id, received, expected: None });
         self.lately.asked.push(task.request.clone());

@@ -60,12 +60,7 @@ pub(super) fn new(context: &Context<'_>) -> Punctual {
         Depth::Network => NETWORK_SLACK,
         Depth::Machines => Duration::ZERO,
     };
-    Punctual {
-        waits: PerHost::new(),
-        earliest: NEVER,
-        slack: slack.as_nanos() as u64,
-        freezes: freezes.collect(),
-    }
+    Punctual { waits: PerHost::new(), earliest: NEVER, slack: slack.as_nanos() as u64, freezes: freezes.collect() }
 }
 
 /// When a machine's own time `due` is in the time of the run, if its clock shows `now` at `at`.
@@ -141,10 +136,9 @@ impl Checker for Punctual {
         match event.what {
             What::CoordinatorSettled(now, machine) => self.settled(event, now, machine.poll_timeout()),
             What::WorkerSettled(now, machine) => self.settled(event, now, machine.poll_timeout()),
-            What::CoordinatorInput(..)
-            | What::CoordinatorWoken(_)
-            | What::WorkerInput(..)
-            | What::WorkerWoken(_) => self.begin(event),
+            What::CoordinatorInput(..) | What::CoordinatorWoken(_) | What::WorkerInput(..) | What::WorkerWoken(_) => {
+                self.begin(event)
+            }
             What::CoordinatorOutput(_, coordinator::Output::Drained)
             | What::WorkerOutput(_, worker::Output::Drained) => self.drained(event.host),
             What::Started { .. } | What::Crashed | What::Stopped => {

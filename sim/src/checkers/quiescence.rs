@@ -235,7 +235,9 @@ mod tests {
                 request: id("a"),
                 query: Query::new("BTC/USD").expect("a query"),
                 ttl: Some(Duration::from_secs(1)),
-                reply: None, trace: None, }),
+                reply: None,
+                trace: None,
+            }),
         );
         worker
     }

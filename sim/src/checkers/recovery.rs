@@ -134,7 +134,10 @@ impl Learned {
                 _ => Ending::Other,
             },
             is_complete: matches!(body["status"].as_str(), Some("complete" | "disputed")),
-            answered: list("worker_responses").iter().map(|said| (name(&said["worker_id"]), said["err"].is_null())).collect(),
+            answered: list("worker_responses")
+                .iter()
+                .map(|said| (name(&said["worker_id"]), said["err"].is_null()))
+                .collect(),
             missing: list("missing").iter().map(name).collect(),
         }
     }
@@ -246,10 +249,8 @@ impl Recovery {
         }
         let quick = probe.names(settings, |worker| probe.is_quick(worker, self.latency));
         let knows_it = probe.query < QUERIES.len();
-        let sure =
-            probe.names(settings, |worker| {
-                knows_it && worker.fail_permille == 0 && probe.is_quick(worker, self.latency)
-            });
+        let sure = probe
+            .names(settings, |worker| knows_it && worker.fail_permille == 0 && probe.is_quick(worker, self.latency));
         let recent = Duration::from_millis(settings.presence_ms) + PAUSE;
         let is_recent = |heard: &u64| probe.at < heard.saturating_add(recent.as_nanos() as u64);
         let fakes = self.fakes.iter().filter(|((of, _), at)| *of == probe.coordinator && is_recent(at));

@@ -76,7 +76,11 @@ impl Process {
         self.inputs += 1;
         match input {
             Input::Submit(submit) => {
-                let timeout = config.policy_of(&submit.query).with(&submit.overrides, &config.limits).ok().map(|policy| policy.timeout);
+                let timeout = config
+                    .policy_of(&submit.query)
+                    .with(&submit.overrides, &config.limits)
+                    .ok()
+                    .map(|policy| policy.timeout);
                 let asking = Asking { timeout, inputs_before: self.inputs, again_in: None, heard_in: 0 };
                 self.flights.submitted(self.now, submit, asking);
             }
@@ -172,7 +176,10 @@ impl Process {
         let stayed = |worker: &WorkerId| self.farewells.get(worker).is_none_or(|at| *at < flight.submitted);
         let nobody_at_all = outcome.missing.is_empty() && outcome.observations.is_empty();
         if nobody_at_all || outcome.missing.iter().any(stayed) {
-            return Err(format!("did not ask {} again at {due:?}, and {:?} are silent", outcome.request, outcome.missing));
+            return Err(format!(
+                "did not ask {} again at {due:?}, and {:?} are silent",
+                outcome.request, outcome.missing
+            ));
         }
         Ok(())
     }
@@ -245,7 +252,8 @@ mod tests {
     /// A rig that asks again what it should not.
     fn again(mut rig: Rig, ttl_ms: u64, id: TaskId, attempt: u32) -> Rig {
         rig.expect_fine();
-        let task = Task { id, request: request(1), query: query(), ttl: Duration::from_millis(ttl_ms), attempt, trace: None, };
+        let task =
+            Task { id, request: request(1), query: query(), ttl: Duration::from_millis(ttl_ms), attempt, trace: None };
         rig.tell(COORDINATOR, What::CoordinatorWoken(rig.now()));
         rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Publish(task)));
         rig

@@ -31,11 +31,7 @@ pub(super) struct Refusals {
 pub(super) fn new(context: &Context<'_>) -> Refusals {
     let settings = &context.scenario.cluster.settings;
     let limit = settings.rate_limit.filter(|_| context.depth == Depth::Network);
-    Refusals {
-        policies: Policies::of_settings(settings),
-        settings: settings.clone(),
-        rates: limit.map(Rates::new),
-    }
+    Refusals { policies: Policies::of_settings(settings), settings: settings.clone(), rates: limit.map(Rates::new) }
 }
 
 /// What a request is to be judged by.
@@ -141,9 +137,7 @@ fn is_fault(error: &PolicyError, faults: Faults, terms: Terms, settings: &Settin
     match *error {
         PolicyError::Timeout { max } => faults.timeout && max.as_millis() == u128::from(settings.max_timeout_ms),
         PolicyError::MinResponses { max } => faults.min_responses && max == settings.max_workers,
-        PolicyError::Quorum { min, max } => {
-            faults.quorum && min == terms.min_responses && max == settings.max_workers
-        }
+        PolicyError::Quorum { min, max } => faults.quorum && min == terms.min_responses && max == settings.max_workers,
         PolicyError::Precision => faults.precision,
         PolicyError::TrimShare => faults.trim_share,
         PolicyError::MaxDeviation => faults.max_deviation,
@@ -166,12 +160,7 @@ struct Rates {
 
 impl Rates {
     fn new((per_second, burst): (u32, u32)) -> Self {
-        Self {
-            per_second: per_second.into(),
-            burst: burst.into(),
-            open: BTreeMap::new(),
-            asked: BTreeMap::new(),
-        }
+        Self { per_second: per_second.into(), burst: burst.into(), open: BTreeMap::new(), asked: BTreeMap::new() }
     }
 
     /// How many requests come to be allowed in so many nanoseconds, in 10^-9 requests.

@@ -232,7 +232,9 @@ impl Process {
             {
                 let (mut low, mut high) = (answered.low, answered.high);
                 if answered.pass == self.pass {
-                    if let Some(known) = self.known.get(&observation.worker).filter(|known| known.changed_in == self.pass) {
+                    if let Some(known) =
+                        self.known.get(&observation.worker).filter(|known| known.changed_in == self.pass)
+                    {
                         (low, high) = (low.min(known.low), high.max(known.high));
                     }
                     // What else it said in this pass may have contradicted itself.
@@ -362,7 +364,8 @@ fn matches(score: u32, old: Counts, touched: &Touched, new_score: u32, new: Coun
         && new.outliers == old.outliers + touched.outliers;
     let blamed = timeouts.saturating_sub(touched.timeouts);
     // There are too many orders to try them all: a burst within one pass is left to the next look.
-    let orders = (touched.judged.len() as u64 + 1).saturating_pow(u32::try_from(equivocations + blamed).unwrap_or(u32::MAX));
+    let orders =
+        (touched.judged.len() as u64 + 1).saturating_pow(u32::try_from(equivocations + blamed).unwrap_or(u32::MAX));
     counted && (orders > MAX_ORDERS || reaches(score, &touched.judged, blamed, equivocations, new_score))
 }
 

@@ -60,7 +60,8 @@ pub(super) fn new(context: &Context<'_>) -> Stale {
         FaultKind::Slow(_, _, millis) => millis,
         _ => 0,
     });
-    let latency = Duration::from_micros(cluster.network.latency_us.1) + Duration::from_millis(slowest.max().unwrap_or(0));
+    let latency =
+        Duration::from_micros(cluster.network.latency_us.1) + Duration::from_millis(slowest.max().unwrap_or(0));
     // On the way to the broker and on the way from it, a connection lives on for the keep-alive time at most.
     let allowed = 2 * (Duration::from_millis(cluster.bus.keepalive_ms) + latency) + SLACK;
     let freezes = faults.iter().map(|fault| match fault.kind {
@@ -103,13 +104,8 @@ impl Stale {
             self.sent.retain(|_, sends| sends.at.saturating_add(keep) >= at);
             self.sweep_at = self.sent.len() * 2 + 1024;
         }
-        let sends = self.sent.entry(hash(message)).or_insert(Sends {
-            count: 0,
-            by: host,
-            at,
-            session,
-            received: Vec::new(),
-        });
+        let sends =
+            self.sent.entry(hash(message)).or_insert(Sends { count: 0, by: host, at, session, received: Vec::new() });
         sends.count += 1;
         (sends.by, sends.at, sends.session) = (host, at, session);
         Ok(())

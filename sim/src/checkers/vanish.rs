@@ -66,7 +66,10 @@ impl Vanish {
             let gone = self.gone.swap_remove(place);
             let is_open = self.open.iter().any(|((host, _), id)| *host == gone.coordinator && *id == gone.id);
             if is_open && self.uses.get(&gone.id) == Some(&1) {
-                return Err(format!("the only client of {} has gone, and {} goes on with it", gone.id, gone.coordinator));
+                return Err(format!(
+                    "the only client of {} has gone, and {} goes on with it",
+                    gone.id, gone.coordinator
+                ));
             }
         }
         Ok(())
@@ -133,7 +136,9 @@ mod tests {
             ticket: Ticket(3),
             id: RequestId::new("request-1").ok(),
             query: Query::new("BTC/USD").expect("a query"),
-            overrides: Overrides::default(), trace: None, });
+            overrides: Overrides::default(),
+            trace: None,
+        });
         let cancel = Input::Cancel(Ticket(3));
         let at = |millis: u64, host, what| Event { at: millis * 1_000_000, host, what };
         vanish.event(&at(0, CLIENT, What::Asked(&asked)))?;

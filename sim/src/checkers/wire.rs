@@ -1,7 +1,8 @@
 //! What a machine wants said is said, and what a host receives its machine is told: all of it, once, in order, unchanged.
 //!
-//! What a machine wants sent is the next thing its host's bus is given. What is received waits here until the machine is
-//! told, which it must be before it settles next.
+//! What a machine wants sent is the next thing its host's bus is given, but for the outcomes of ended requests: these follow
+//! in order before the machine is told anything new. What is received waits here until the machine is told, which it must
+//! be before it settles next.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -44,7 +45,6 @@ enum Told {
 #[derive(Debug)]
 enum Said {
     Task(coordinator::Task),
-    Outcome(Arc<Outcome>),
     Answer(WorkResult),
     Announcement(PresenceState),
 }
@@ -53,6 +53,8 @@ enum Said {
 #[derive(Debug, Default)]
 struct Edge {
     said: Option<Said>,
+    /// How requests ended that has not been told yet to those who follow all of them, in order.
+    ended: VecDeque<Arc<Outcome>>,
     /// A task that the bus refused, which the machine must be told next.
     refused: Option<Undelivered>,
     /// Received on the subjects for results, in order.
@@ -167,7 +169,9 @@ impl Edge {
                 request: task.request.clone(),
                 query: task.query.clone(),
                 ttl: Some(task.ttl),
-                reply: message.reply.clone(), trace: None, }),
+                reply: message.reply.clone(),
+                trace: None,
+            }),
             (subject, Body::Ping) if subject.starts_with(PING) => self.pings.extend(message.reply.clone()),
             _ => {}
         }
@@ -181,6 +185,14 @@ impl Edge {
         }
     }
 
+    /// A coordinator's machine hears something new: those who follow must have been told of what has ended.
+    fn must_be_followed(&self, host: Host) -> Result<(), String> {
+        match self.ended.front() {
+            Some(outcome) => Err(format!("{host} did not tell that a request has ended: {outcome:?}")),
+            None => Ok(()),
+        }
+    }
+
     fn coordinator_told(&mut self, host: Host, input: &coordinator::Input, strange: bool) -> Result<(), String> {
         use coordinator::Input;
         self.must_be_said(host)?;
@@ -190,6 +202,7 @@ impl Edge {
                 _ => Err(format!("{host} was told {input:?} instead of {refused:?}")),
             };
         }
+        self.must_be_followed(host)?;
         let was_received = match input {
             Input::Result(result) => match self.told.pop_front() {
                 Some(Told::Result(received)) => same_result(&received, result, strange),
@@ -217,11 +230,7 @@ impl Edge {
             }
             Input::Submit(_) | Input::Cancel(_) | Input::Drain => true,
         };
-        if was_received {
-            Ok(())
-        } else {
-            Err(format!("{host} was told what it had not received next: {input:?}"))
-        }
+        if was_received { Ok(()) } else { Err(format!("{host} was told what it had not received next: {input:?}")) }
     }
 
     fn worker_told(&mut self, host: Host, input: &worker::Input) -> Result<(), String> {
@@ -256,12 +265,14 @@ impl Edge {
                 Ok(())
             }
             // One that the bus does not take is counted and not sent again.
-            (Some(Said::Outcome(meant)), Body::Outcome(said)) => {
-                let value = meant.verdict.as_ref().ok().map(|answer| &answer.value);
-                let same = message.subject.starts_with(OUTCOMES)
-                    && meant.request == said.request
-                    && meant.query == said.query
-                    && value == said.value.as_ref();
+            (None, Body::Outcome(said)) => {
+                let meant = self.ended.pop_front();
+                let same = meant.as_ref().is_some_and(|meant| {
+                    message.subject.starts_with(OUTCOMES)
+                        && meant.request == said.request
+                        && meant.query == said.query
+                        && meant.verdict.as_ref().ok().map(|answer| &answer.value) == said.value.as_ref()
+                });
                 if same && message.reply.is_none() {
                     return Ok(());
                 }
@@ -392,7 +403,7 @@ impl Wire {
         let skipped = self.worker(host).is_some_and(|worker| match said {
             Said::Answer(_) => worker.mischievous,
             Said::Announcement(_) => worker.unheard,
-            Said::Task(_) | Said::Outcome(_) => false,
+            Said::Task(_) => false,
         });
         if let Some(edge) = self.edges.get(host) {
             edge.must_be_said(host)?;
@@ -452,16 +463,20 @@ impl Checker for Wire {
                 if let Some(refused) = &edge.refused {
                     return Err(format!("{host} was not told of {refused:?}"));
                 }
-                edge.said = match output {
-                    coordinator::Output::Publish(task) => Some(Said::Task(task.clone())),
+                match output {
+                    coordinator::Output::Publish(task) => edge.said = Some(Said::Task(task.clone())),
                     // The other stage has no driver, and nobody who follows.
                     coordinator::Output::Ended(outcome) if self.depth == Depth::Network => {
-                        Some(Said::Outcome(Arc::clone(outcome)))
+                        edge.ended.push_back(Arc::clone(outcome));
                     }
-                    _ => None,
-                };
+                    _ => {}
+                }
             }
-            What::WorkerOutput(..) | What::CoordinatorWoken(_) | What::WorkerWoken(_) => edge.must_be_said(host)?,
+            What::CoordinatorWoken(_) => {
+                edge.must_be_said(host)?;
+                edge.must_be_followed(host)?;
+            }
+            What::WorkerOutput(..) | What::WorkerWoken(_) => edge.must_be_said(host)?,
             What::CoordinatorSettled(..) => return edge.coordinator_settled(host, self.depth),
             What::WorkerSettled(..) => {
                 if let Host::Worker(number) = host
@@ -470,7 +485,11 @@ impl Checker for Wire {
                     return edge.worker_settled(host, worker);
                 }
             }
-            What::Started { .. } | What::Crashed | What::Stopped => *edge = Edge::default(),
+            What::Stopped => {
+                edge.must_be_followed(host)?;
+                *edge = Edge::default();
+            }
+            What::Started { .. } | What::Crashed => *edge = Edge::default(),
             _ => {}
         }
         Ok(())

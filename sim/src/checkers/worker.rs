@@ -145,7 +145,7 @@ impl Process {
         self.time(now);
         match input {
             Input::Task(task) => self.task(task),
-            Input::Done { job, observed, age,  .. } => self.done(*job, observed, *age),
+            Input::Done { job, observed, age, .. } => self.done(*job, observed, *age),
             Input::BusUp => {
                 self.bus_up = true;
                 self.announce();
@@ -297,7 +297,7 @@ impl Process {
 
     fn output(&mut self, output: &Output) -> Result<(), String> {
         match output {
-            Output::Start { job, query, time_left,  .. } => self.start(*job, query, *time_left),
+            Output::Start { job, query, time_left, .. } => self.start(*job, query, *time_left),
             Output::Abort(job) => match self.aborts.iter().position(|abort| abort == job) {
                 Some(position) => {
                     self.aborts.remove(position);

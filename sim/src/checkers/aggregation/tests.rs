@@ -154,11 +154,8 @@ fn fewer_values_than_required_are_no_answer() {
 
 #[test]
 fn a_dispute_is_rejected_if_it_is_to_be() {
-    let rejecting = Overrides {
-        min_agreement: Some(Millionths::ONE),
-        on_dispute: Some(OnDispute::Reject),
-        ..by(Strategy::Median)
-    };
+    let rejecting =
+        Overrides { min_agreement: Some(Millionths::ONE), on_dispute: Some(OnDispute::Reject), ..by(Strategy::Median) };
     let reason = Failure::Disputed { agreeing: 3, used: 4 };
     ask(rejecting, &five(), move |outcome| assert_eq!(outcome.verdict, Err(reason))).finds_nothing();
     let other = Failure::Disputed { agreeing: 2, used: 4 };
@@ -260,10 +257,7 @@ fn a_deadline_without_a_value_is_exceeded_unless_the_bus_was_down() {
 
 #[test]
 fn a_task_is_undelivered_only_if_the_bus_says_so() {
-    let undelivered = Input::Undelivered(Undelivered {
-        task: TaskId(1 << 32),
-        cause: UndeliveredCause::NoResponders,
-    });
+    let undelivered = Input::Undelivered(Undelivered { task: TaskId(1 << 32), cause: UndeliveredCause::NoResponders });
     for (failure, words) in [
         (Failure::NoWorkers, None),
         (Failure::BusDown, Some("undelivered for Disconnected")),

@@ -111,7 +111,9 @@ fn words_may_be_cut_and_what_is_no_value_is_a_failure() {
 
 #[test]
 fn a_value_is_as_old_as_it_was_said_to_be() {
-    for (age, words) in [(Some(1500), None), (Some(1400), Some("not what came in first")), (None, Some("not what came"))] {
+    for (age, words) in
+        [(Some(1500), None), (Some(1400), Some("not what came in first")), (None, Some("not what came"))]
+    {
         let mut run = run();
         run.drive(submit(1, "a"));
         let mut aged = result(1, "a", Ok(number("1")));

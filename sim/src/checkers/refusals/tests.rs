@@ -131,9 +131,8 @@ fn what_must_be_refused_is() {
     accepts(|settings| settings.max_in_flight = 9, &three, "3 are in flight");
     let joined = [submit(1, "a"), submit(2, "a"), submit(3, "a")];
     accepts(|settings| settings.max_waiting = 9, &joined, "3 wait for a");
-    let cancelled = |other: &str| {
-        [submit(1, "a"), Input::Cancel(Ticket(1)), submit_with(2, "a", other, Overrides::default())]
-    };
+    let cancelled =
+        |other: &str| [submit(1, "a"), Input::Cancel(Ticket(1)), submit_with(2, "a", other, Overrides::default())];
     accepts(|settings| settings.remember_ms = 0, &cancelled("ETH/USD as text"), "its id stands for");
 }
 

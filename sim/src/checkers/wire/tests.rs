@@ -1,17 +1,22 @@
 //! Tests of `wire`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use quorate_core::aggregate::Strategy;
 use quorate_core::coordinator::{Input, Output, PresenceState, Undelivered, UndeliveredCause};
 use quorate_core::id::TaskId;
+use quorate_core::outcome::{Cause, Failure, Outcome};
 use quorate_core::value::Value;
 use quorate_core::worker;
 use quorate_runtime::bus::PublishError;
 
+use crate::Depth;
+use crate::checkers::Context;
 use crate::checkers::rig::{
     COORDINATOR, Rig, WORKER, id, live, presence, query, request, result, submit, task, task_message,
 };
-use crate::event::{Body, Message, Task, What, WorkerResult};
+use crate::event::{Body, Message, Task, Told, What, WorkerResult};
 use crate::scenario::{FaultKind, Mischief};
 
 fn message(subject: &str, body: Body) -> Message {
@@ -67,7 +72,9 @@ fn a_task_that_is_not_sent_or_not_as_it_is_meant_is_found() {
         request: request(1),
         query: query(),
         ttl: Duration::from_micros(1_500),
-        attempt: 1, trace: None, };
+        attempt: 1,
+        trace: None,
+    };
     rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Publish(meant.clone())));
     rig.tell(COORDINATOR, What::Sent(&task_message(&meant)));
     rig.expect_fine();
@@ -87,7 +94,9 @@ fn a_task_that_is_refused_by_the_bus_must_be_told() {
             request: request(1),
             query: query(),
             ttl: Duration::from_millis(1),
-            attempt: 1, trace: None, };
+            attempt: 1,
+            trace: None,
+        };
         rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Publish(meant.clone())));
         rig.tell(COORDINATOR, What::Unsent(&task_message(&meant), PublishError::Full));
         let undelivered = Undelivered { task: TaskId(1), cause };
@@ -96,6 +105,68 @@ fn a_task_that_is_refused_by_the_bus_must_be_told() {
     };
     refused(UndeliveredCause::QueueFull).expect_fine();
     refused(UndeliveredCause::Disconnected).expect_violation("instead of");
+}
+
+/// A rig with a driver, whose coordinator has ended request 1, then sends a task that is refused, and is told so.
+fn ended() -> Rig {
+    let at_network = |context: &Context<'_>| super::new(&Context { scenario: context.scenario, depth: Depth::Network });
+    let mut rig = Rig::new(at_network);
+    let outcome = Outcome {
+        request: request(1),
+        query: query(),
+        strategy: Strategy::Average,
+        observations: Vec::new(),
+        missing: Vec::new(),
+        succeeded: 0,
+        elapsed: Duration::ZERO,
+        cause: Cause::DeadlinePassed,
+        verdict: Err(Failure::DeadlineExceeded),
+    };
+    rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Ended(Arc::new(outcome))));
+    let task = quorate_core::coordinator::Task {
+        id: TaskId(1),
+        request: request(2),
+        query: query(),
+        ttl: Duration::from_millis(1),
+        attempt: 1,
+        trace: None,
+    };
+    rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Publish(task.clone())));
+    rig.tell(COORDINATOR, What::Unsent(&task_message(&task), PublishError::Full));
+    let undelivered = Undelivered { task: task.id, cause: UndeliveredCause::QueueFull };
+    rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), &Input::Undelivered(undelivered)));
+    rig
+}
+
+fn outcome_message(number: u64) -> Message {
+    message("oracle.outcomes.q", Body::Outcome(Told { request: request(number), query: query(), value: None }))
+}
+
+#[test]
+fn an_outcome_is_told_once_and_before_the_machine_hears_anything_new() {
+    let mut rig = ended();
+    rig.tell(COORDINATOR, What::Sent(&outcome_message(1)));
+    rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), &Input::BusDown));
+    rig.tell(COORDINATOR, What::Stopped);
+    rig.expect_fine();
+
+    let mut untold = ended();
+    untold.tell(COORDINATOR, What::CoordinatorInput(untold.now(), &Input::BusDown));
+    untold.expect_violation("did not tell");
+    let mut untold = ended();
+    untold.tell(COORDINATOR, What::CoordinatorWoken(untold.now()));
+    untold.expect_violation("did not tell");
+    let mut untold = ended();
+    untold.tell(COORDINATOR, What::Stopped);
+    untold.expect_violation("did not tell");
+
+    let mut another = ended();
+    another.tell(COORDINATOR, What::Sent(&outcome_message(3)));
+    another.expect_violation("sent");
+    let mut twice = ended();
+    twice.tell(COORDINATOR, What::Sent(&outcome_message(1)));
+    twice.tell(COORDINATOR, What::Sent(&outcome_message(1)));
+    twice.expect_violation("sent");
 }
 
 #[test]
@@ -131,7 +202,9 @@ fn worker_says(rig: &mut Rig, value: i64, state: PresenceState) {
         reply: None,
         observed: Ok(Value::Number(5.into())),
         response_time: Duration::from_millis(3),
-        age: Some(Duration::from_micros(1_500_900)), trace: None, };
+        age: Some(Duration::from_micros(1_500_900)),
+        trace: None,
+    };
     rig.tell(WORKER, What::WorkerOutput(rig.now(), &worker::Output::Answer(answer)));
     rig.tell(WORKER, What::Sent(&result_message("oracle.results", "w1", value)));
     rig.tell(WORKER, What::WorkerOutput(rig.now(), &worker::Output::Announce(PresenceState::Live)));

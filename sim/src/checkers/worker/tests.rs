@@ -10,7 +10,12 @@ use crate::checkers::rig::{Rig, WORKER, query, request, task};
 use crate::event::What;
 
 fn done(job: u64) -> Input {
-    Input::Done { job: JobId(job), observed: Ok(Value::Number(5.into())), age: Some(Duration::from_millis(70)), trace: None, }
+    Input::Done {
+        job: JobId(job),
+        observed: Ok(Value::Number(5.into())),
+        age: Some(Duration::from_millis(70)),
+        trace: None,
+    }
 }
 
 fn answer(number: u64) -> Output {
@@ -19,7 +24,9 @@ fn answer(number: u64) -> Output {
         reply: Some(format!("_INBOX.c1.{number}").into()),
         observed: Ok(Value::Number(5.into())),
         response_time: Duration::from_millis(2),
-        age: Some(Duration::from_millis(70)), trace: None, })
+        age: Some(Duration::from_millis(70)),
+        trace: None,
+    })
 }
 
 /// A rig whose worker does one thing more, which its machine did not want.
@@ -68,7 +75,8 @@ fn the_life_of_a_worker_is_fine() {
 
 #[test]
 fn a_job_that_is_started_for_nothing_or_twice_is_found() {
-    let start = |job| Output::Start { job: JobId(job), query: query(), time_left: Duration::from_millis(500), trace: None, };
+    let start =
+        |job| Output::Start { job: JobId(job), query: query(), time_left: Duration::from_millis(500), trace: None };
     after(vec![(1, task(1, 500))], &start(0)).expect_violation("a second time");
     after(vec![(1, task(1, 500))], &start(1)).expect_violation("no task waits");
 }
