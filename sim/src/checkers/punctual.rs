@@ -137,7 +137,7 @@ impl Checker for Punctual {
             What::CoordinatorSettled(now, machine) => self.settled(event, now, machine.poll_timeout()),
             What::WorkerSettled(now, machine) => self.settled(event, now, machine.poll_timeout()),
             What::CoordinatorInput(..) | What::CoordinatorWoken(_) | What::WorkerInput(..) | What::WorkerWoken(_) => {
-                self.begin(event)
+                self.begin(event);
             }
             What::CoordinatorOutput(_, coordinator::Output::Drained)
             | What::WorkerOutput(_, worker::Output::Drained) => self.drained(event.host),
