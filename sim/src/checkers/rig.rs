@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use quorate_core::coordinator::{self, Coordinator, Presence, PresenceState, Submit, WorkerResult};
 use quorate_core::id::{RequestId, TaskId, Ticket, WorkerId};
+use quorate_core::outcome::Outcome;
 use quorate_core::policy::Overrides;
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
@@ -14,7 +15,7 @@ use rust_decimal::Decimal;
 
 use super::{Checker, Context};
 use crate::Depth;
-use crate::event::{Body, Event, Message, Task, What};
+use crate::event::{Body, Event, Message, Task, Told, What};
 use crate::host::Host;
 use crate::scenario::{self, Cluster, Fault, FaultKind, Policy, Scenario, Settings};
 
@@ -299,4 +300,11 @@ pub(super) fn task_message(task: &coordinator::Task) -> Message {
             attempt: task.attempt,
         }),
     }
+}
+
+/// How a request ended, as a coordinator's driver tells it.
+pub(super) fn outcome_message(outcome: &Outcome) -> Message {
+    let value = outcome.verdict.as_ref().ok().map(|answer| answer.value.clone());
+    let told = Told { request: outcome.request.clone(), query: outcome.query.clone(), value };
+    Message { subject: "oracle.outcomes.q".into(), reply: None, body: Body::Outcome(told) }
 }

@@ -9,7 +9,6 @@ use quorate_core::coordinator::{
     self, Coordinator, Presence, PresenceState, Submit, Undelivered, UndeliveredCause, WorkerResult,
 };
 use quorate_core::id::{TaskId, Ticket};
-use quorate_core::outcome::Outcome;
 use quorate_core::policy::{OnDispute, Overrides};
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
@@ -17,7 +16,7 @@ use quorate_core::value::Value;
 use quorate_core::worker::{self, JobId, Worker};
 use quorate_runtime::bus::PublishError;
 
-use super::rig::{COORDINATOR, WORKER, id, request, scenario, task_message};
+use super::rig::{COORDINATOR, WORKER, id, outcome_message, request, scenario, task_message};
 use super::{Checkers, Context};
 use crate::Depth;
 use crate::event::{self, Body, Event, Message, What};
@@ -42,12 +41,6 @@ struct Play {
     tickets: u64,
     jobs: VecDeque<JobId>,
     tasks: VecDeque<coordinator::Task>,
-}
-
-fn outcome_message(outcome: &Outcome) -> Message {
-    let value = outcome.verdict.as_ref().ok().map(|answer| answer.value.clone());
-    let told = event::Told { request: outcome.request.clone(), query: outcome.query.clone(), value };
-    Message { subject: "oracle.outcomes.q".into(), reply: None, body: Body::Outcome(told) }
 }
 
 impl Play {

@@ -14,9 +14,9 @@ use quorate_runtime::bus::PublishError;
 use crate::Depth;
 use crate::checkers::Context;
 use crate::checkers::rig::{
-    COORDINATOR, Rig, WORKER, id, live, presence, query, request, result, submit, task, task_message,
+    COORDINATOR, Rig, WORKER, id, live, outcome_message, presence, query, request, result, submit, task, task_message,
 };
-use crate::event::{Body, Message, Task, Told, What, WorkerResult};
+use crate::event::{Body, Message, Task, What, WorkerResult};
 use crate::scenario::{FaultKind, Mischief};
 
 fn message(subject: &str, body: Body) -> Message {
@@ -60,6 +60,18 @@ fn what_is_received_is_told_and_what_is_wanted_is_said() {
     rig.expect_fine();
 }
 
+/// A task, with a time-to-live that is rounded on the wire.
+fn meant() -> quorate_core::coordinator::Task {
+    quorate_core::coordinator::Task {
+        id: TaskId(1),
+        request: request(1),
+        query: query(),
+        ttl: Duration::from_micros(1_500),
+        attempt: 1,
+        trace: None,
+    }
+}
+
 #[test]
 fn a_task_that_is_not_sent_or_not_as_it_is_meant_is_found() {
     let mut rig = Rig::new(super::new);
@@ -67,14 +79,7 @@ fn a_task_that_is_not_sent_or_not_as_it_is_meant_is_found() {
     rig.coordinator(1, submit(1));
     rig.expect_violation("did not send");
     let mut rig = Rig::new(super::new);
-    let meant = quorate_core::coordinator::Task {
-        id: TaskId(1),
-        request: request(1),
-        query: query(),
-        ttl: Duration::from_micros(1_500),
-        attempt: 1,
-        trace: None,
-    };
+    let meant = meant();
     rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Publish(meant.clone())));
     rig.tell(COORDINATOR, What::Sent(&task_message(&meant)));
     rig.expect_fine();
@@ -84,35 +89,31 @@ fn a_task_that_is_not_sent_or_not_as_it_is_meant_is_found() {
     rig.expect_violation("sent");
 }
 
+/// A coordinator sends a task that its bus refuses, and is told this cause.
+fn refused(rig: &mut Rig, cause: UndeliveredCause) {
+    let meant = meant();
+    rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Publish(meant.clone())));
+    rig.tell(COORDINATOR, What::Unsent(&task_message(&meant), PublishError::Full));
+    let undelivered = Undelivered { task: meant.id, cause };
+    rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), &Input::Undelivered(undelivered)));
+}
+
 #[test]
 fn a_task_that_is_refused_by_the_bus_must_be_told() {
     let refused = |cause| {
         let mut rig = Rig::new(super::new);
         rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), &Input::BusUp));
-        let meant = quorate_core::coordinator::Task {
-            id: TaskId(1),
-            request: request(1),
-            query: query(),
-            ttl: Duration::from_millis(1),
-            attempt: 1,
-            trace: None,
-        };
-        rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Publish(meant.clone())));
-        rig.tell(COORDINATOR, What::Unsent(&task_message(&meant), PublishError::Full));
-        let undelivered = Undelivered { task: TaskId(1), cause };
-        rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), &Input::Undelivered(undelivered)));
+        refused(&mut rig, cause);
         rig
     };
     refused(UndeliveredCause::QueueFull).expect_fine();
     refused(UndeliveredCause::Disconnected).expect_violation("instead of");
 }
 
-/// A rig with a driver, whose coordinator has ended request 1, then sends a task that is refused, and is told so.
-fn ended() -> Rig {
-    let at_network = |context: &Context<'_>| super::new(&Context { scenario: context.scenario, depth: Depth::Network });
-    let mut rig = Rig::new(at_network);
-    let outcome = Outcome {
-        request: request(1),
+/// How a request ended without an answer.
+fn outcome(number: u64) -> Outcome {
+    Outcome {
+        request: request(number),
         query: query(),
         strategy: Strategy::Average,
         observations: Vec::new(),
@@ -121,31 +122,22 @@ fn ended() -> Rig {
         elapsed: Duration::ZERO,
         cause: Cause::DeadlinePassed,
         verdict: Err(Failure::DeadlineExceeded),
-    };
-    rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Ended(Arc::new(outcome))));
-    let task = quorate_core::coordinator::Task {
-        id: TaskId(1),
-        request: request(2),
-        query: query(),
-        ttl: Duration::from_millis(1),
-        attempt: 1,
-        trace: None,
-    };
-    rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Publish(task.clone())));
-    rig.tell(COORDINATOR, What::Unsent(&task_message(&task), PublishError::Full));
-    let undelivered = Undelivered { task: task.id, cause: UndeliveredCause::QueueFull };
-    rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), &Input::Undelivered(undelivered)));
-    rig
+    }
 }
 
-fn outcome_message(number: u64) -> Message {
-    message("oracle.outcomes.q", Body::Outcome(Told { request: request(number), query: query(), value: None }))
+/// A rig with a driver, whose coordinator has ended request 1, then sends a task that is refused, and is told so.
+fn ended() -> Rig {
+    let at_network = |context: &Context<'_>| super::new(&Context { scenario: context.scenario, depth: Depth::Network });
+    let mut rig = Rig::new(at_network);
+    rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Ended(Arc::new(outcome(1)))));
+    refused(&mut rig, UndeliveredCause::QueueFull);
+    rig
 }
 
 #[test]
 fn an_outcome_is_told_once_and_before_the_machine_hears_anything_new() {
     let mut rig = ended();
-    rig.tell(COORDINATOR, What::Sent(&outcome_message(1)));
+    rig.tell(COORDINATOR, What::Sent(&outcome_message(&outcome(1))));
     rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), &Input::BusDown));
     rig.tell(COORDINATOR, What::Stopped);
     rig.expect_fine();
@@ -161,11 +153,11 @@ fn an_outcome_is_told_once_and_before_the_machine_hears_anything_new() {
     untold.expect_violation("did not tell");
 
     let mut another = ended();
-    another.tell(COORDINATOR, What::Sent(&outcome_message(3)));
+    another.tell(COORDINATOR, What::Sent(&outcome_message(&outcome(3))));
     another.expect_violation("sent");
     let mut twice = ended();
-    twice.tell(COORDINATOR, What::Sent(&outcome_message(1)));
-    twice.tell(COORDINATOR, What::Sent(&outcome_message(1)));
+    twice.tell(COORDINATOR, What::Sent(&outcome_message(&outcome(1))));
+    twice.tell(COORDINATOR, What::Sent(&outcome_message(&outcome(1))));
     twice.expect_violation("sent");
 }
 
