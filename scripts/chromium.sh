@@ -5,6 +5,7 @@
 # driver finds the browser by itself, or through CHROMIUM.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/apt.sh
 
 # Says which driver is used, if it runs, and ends the script.
 use() {
@@ -16,21 +17,13 @@ use() {
   fi
 }
 
-with_apt() {
-  local sudo=()
-  if [ "$(id -u)" != 0 ]; then sudo=(sudo); fi
-  "${sudo[@]}" apt-get update &&
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      chromium chromium-driver fonts-dejavu-core
-}
-
 if [ -n "${CHROMEDRIVER:-}" ]; then
   use "$CHROMEDRIVER" "named by CHROMEDRIVER"
   echo "chromium: CHROMEDRIVER is $CHROMEDRIVER, which does not run, or there is no chromium" >&2
   exit 1
 fi
 if found=$(command -v chromedriver); then use "$found" "on the PATH"; fi
-if command -v apt-get >/dev/null && with_apt; then
+if with_apt chromium chromium-driver fonts-dejavu-core; then
   use "$(command -v chromedriver || echo /usr/bin/chromedriver)" "from Debian"
 fi
 

