@@ -64,12 +64,7 @@ async fn the_example_in_javascript_is_waited_for_from_its_start_until_it_says_th
     let example = example();
     let node = start(&example, "node-1", &cluster.nats.url());
     cluster.api.wait_for(1, "live").await;
-    let (_, known) = cluster.api.get("/workers").await;
-    assert_eq!(
-        (&known["workers"][0]["worker_id"], &known["workers"][0]["announced"]),
-        (&json!("node-1"), &json!(true)),
-        "{known}"
-    );
+    cluster.api.knows("node-1", true).await;
 
     for (query, value) in [("BTC/USD", "42000.5"), ("ETH/USD", "2500.1")] {
         let answer = cluster.api.answer(query).await;

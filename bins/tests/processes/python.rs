@@ -36,11 +36,7 @@ async fn the_example_in_python_is_waited_for_from_its_second_answer_on() {
     assert_eq!((&second["status"], &second["expected"]), (&json!("complete"), &json!(1)), "{second}");
     assert!(elapsed(&second) < stall, "the worker is known: {second}");
 
-    let (_, known) = cluster.api.get("/workers").await;
-    assert_eq!(
-        (&known["workers"][0]["worker_id"], &known["workers"][0]["announced"]),
-        (&json!("python-1"), &json!(false))
-    );
+    cluster.api.knows("python-1", false).await;
     let (status, failed) = cluster.api.ask(json!({"query": "no such thing"})).await;
     assert_eq!((status, &failed["worker_responses"][0]["err"]), (422, &json!("KeyError('no such thing')")), "{failed}");
 }

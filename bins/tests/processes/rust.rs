@@ -37,12 +37,7 @@ async fn the_example_in_rust_answers_and_leaves_when_it_is_interrupted() {
     let worker =
         Program::start_in(&example().display().to_string(), &["my-worker"], &[("NATS_URL", &cluster.nats.url())]);
     cluster.api.wait_for(1, "live").await;
-    let (_, known) = cluster.api.get("/workers").await;
-    assert_eq!(
-        (&known["workers"][0]["worker_id"], &known["workers"][0]["announced"]),
-        (&json!("my-worker"), &json!(true)),
-        "{known}"
-    );
+    cluster.api.knows("my-worker", true).await;
     for (query, value) in [("BTC/USD", "42000.5"), ("ETH/USD", "2500.1")] {
         let answer = cluster.api.answer(query).await;
         assert_eq!(answer["final_value"].to_string(), value, "{answer}");

@@ -246,6 +246,13 @@ impl Api {
         .await;
     }
 
+    /// The first worker that is known is `id`, and has announced itself or not.
+    pub(crate) async fn knows(&self, id: &str, announced: bool) {
+        let (_, known) = self.get("/workers").await;
+        let worker = &known["workers"][0];
+        assert_eq!((&worker["worker_id"], &worker["announced"]), (&json!(id), &json!(announced)), "{known}");
+    }
+
     /// Waits until as many requests are in flight.
     pub(crate) async fn wait_for_in_flight(&self, expected: u64) {
         until("requests in flight", async || self.get("/workers").await.1["in_flight"] == expected).await;

@@ -13,8 +13,9 @@ mod trace;
 mod value;
 
 pub(crate) use fate::fate_name;
-pub use outcome::{OutcomeBody, encode_outcome, outcome_subject};
+pub(crate) use outcome::OutcomeBody;
 pub(crate) use outcome::{encode, verdict_name};
+pub use outcome::{encode_outcome, outcome_subject};
 pub use presence::PresenceMessage;
 pub(crate) use presence::state_name;
 pub use result::{MAX_ERROR_BYTES, decode_result, encode_result};

@@ -108,7 +108,7 @@ struct ExcludedBody<'a> {
 /// The answer to a request, and what it rests on.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Outcome)]
-pub struct OutcomeBody<'a> {
+pub(crate) struct OutcomeBody<'a> {
     /// The answer.
     final_value: JsonValue<'a>,
     status: StatusName,
@@ -171,7 +171,7 @@ pub(crate) fn agreement(agreeing: u32, used: u32) -> JsonNumber {
 
 impl<'a> OutcomeBody<'a> {
     /// The body for an outcome and the answer in it.
-    pub fn of(outcome: &'a Outcome, answer: &'a Answer) -> Self {
+    fn of(outcome: &'a Outcome, answer: &'a Answer) -> Self {
         Self {
             final_value: JsonValue(&answer.value),
             status: answer.status.into(),
