@@ -178,7 +178,7 @@ async fn a_worker_that_dies_makes_answers_partial_until_its_presence_expires<B: 
     let coordinator = TestCoordinator::start_with(connect(), Setup { machine, ..Setup::default() }).await;
     coordinator.wait_for_live(3).await;
     assert_eq!(coordinator.answer("BTC/USD").await["status"], "complete");
-    doomed.kill();
+    doomed.kill().await;
     let (status, body) = coordinator.ask(json!({"query": "BTC/USD", "timeout_ms": 200})).await;
     assert_eq!((status, &body["status"]), (200, &json!("partial")), "{body}");
     assert_eq!(body["missing"], json!(["c"]));

@@ -71,9 +71,11 @@ pub(crate) struct TestWorker {
 }
 
 impl TestWorker {
-    /// Stops as a process that is killed does: without a word.
-    pub(crate) fn kill(self) {
+    /// Stops as a process that is killed does: without a word. It is gone when this returns, whatever it was at.
+    pub(crate) async fn kill(self) {
         self.task.abort();
+        let ended = tokio::time::timeout(PATIENCE, self.task).await.expect("a killed worker ends in time");
+        assert!(ended.is_err_and(|error| error.is_cancelled()), "it was at work when it was killed");
     }
 
     /// Stops as a process that is told to does, and waits for it.
