@@ -113,6 +113,7 @@ fn config() -> impl Strategy<Value = Config> {
             max_remembered: counts.2,
             drain_grace,
             announce_every,
+            ..Config::default()
         },
     )
 }

@@ -14,9 +14,6 @@ use quorate_core::worker::{Config, Counters, Input, JobId, Output, ReplyTo, Task
 
 use super::Divergence;
 
-/// The most places one answer goes to.
-const MAX_PLACES: usize = 8;
-
 /// What is worked on: an id may be used for several queries.
 type Key = (RequestId, Query);
 /// The place in the queue, counted from the first.
@@ -247,7 +244,7 @@ impl WorkerModel {
             job.wanted_until = job.wanted_until.max(until);
             if !job.places.contains(&task.reply) {
                 // Whoever asked last still waits.
-                let surplus = (job.places.len() + 1).saturating_sub(MAX_PLACES);
+                let surplus = (job.places.len() + 1).saturating_sub(self.config.max_reply_places);
                 job.places.drain(..surplus);
                 job.places.push(task.reply.clone());
             }

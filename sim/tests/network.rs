@@ -28,6 +28,7 @@ fn cluster(coordinators: u8, workers: u8) -> Cluster {
         max_remembered: 1000,
         remember_ms: 60_000,
         announce_ms: 500,
+        knobs: Default::default(),
         clock_ms: 1_000 * u64::from(number),
     };
     Cluster {
@@ -47,6 +48,7 @@ fn cluster(coordinators: u8, workers: u8) -> Cluster {
             cordon_below: None,
             policies: Vec::new(),
             weights: BTreeMap::new(),
+            knobs: Default::default(),
             rate_limit: None,
         },
         workers: (1..=workers).map(worker).collect(),

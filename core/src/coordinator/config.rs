@@ -25,10 +25,17 @@ pub struct Config {
     pub max_waiting: usize,
     /// How long a worker counts as live after it was last heard.
     pub presence: Duration,
+    /// The most processes behind one worker's name that are told apart.
+    pub max_instances: usize,
+    /// How many of a worker's last response times are kept for the quantiles; at least 1.
+    pub response_times: usize,
     /// While no worker is known: the pause after an answer that ends the collecting.
     pub stall: Duration,
     /// When silent workers are asked a second time, in thousandths of the timeout; 0 never asks again.
     pub redispatch_permille: u32,
+    /// How long after a reconnect the requests that may have lost their task are asked again, unless half of the time
+    /// they have left is less: the workers reconnect too.
+    pub reconnect_grace: Duration,
     /// How long an outcome is remembered by its id.
     pub remember: Duration,
     /// How many outcomes are remembered; the oldest is forgotten first.
@@ -51,8 +58,11 @@ impl Default for Config {
             max_in_flight: 10_000,
             max_waiting: 64,
             presence: Duration::from_secs(10),
+            max_instances: 64,
+            response_times: 128,
             stall: Duration::from_millis(300),
             redispatch_permille: 500,
+            reconnect_grace: Duration::from_millis(250),
             remember: Duration::from_mins(1),
             max_remembered: 10_000,
             admitted: None,

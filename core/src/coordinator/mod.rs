@@ -19,7 +19,6 @@ mod table;
 mod timers;
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
@@ -39,10 +38,6 @@ use memory::Memory;
 use registry::Registry;
 use table::{Slot, Table};
 use timers::{Timer, Timers};
-
-/// How long after a reconnect the requests that may have lost their task are asked again, unless half of the time they
-/// have left is less: the workers reconnect too.
-const RECONNECT_GRACE: Duration = Duration::from_millis(250);
 
 /// The state machine that serves requests.
 #[derive(Debug)]
@@ -263,7 +258,7 @@ impl Coordinator {
         let now = self.now;
         for slot in self.table.slots() {
             let request = self.table.get_mut(slot).expect("an occupied slot");
-            let soon = now.after(RECONNECT_GRACE.min(request.deadline.since(now) / 2));
+            let soon = now.after(self.config.reconnect_grace.min(request.deadline.since(now) / 2));
             request.redispatch_at = request.redispatch_at.map(|_| soon);
             self.rearm(slot);
         }

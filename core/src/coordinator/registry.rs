@@ -10,9 +10,6 @@ use super::reliability::{Reliability, Score};
 use crate::id::WorkerId;
 use crate::time::Timestamp;
 
-/// The most processes behind one name that are told apart.
-const MAX_INSTANCES: usize = 64;
-
 /// What a coordinator knows of one worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Worker {
@@ -58,13 +55,16 @@ impl Worker {
 pub(super) struct Registry {
     workers: BTreeMap<WorkerId, Worker>,
     max_workers: usize,
+    max_instances: usize,
+    response_times: usize,
     presence: Duration,
 }
 
 impl Registry {
     pub(super) fn new(config: &Config) -> Self {
         let max_workers = config.limits.max_workers as usize;
-        Self { workers: BTreeMap::new(), max_workers, presence: config.presence }
+        let Config { max_instances, response_times, presence, .. } = *config;
+        Self { workers: BTreeMap::new(), max_workers, max_instances, response_times, presence }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&WorkerId, &Worker)> {
@@ -101,7 +101,7 @@ impl Registry {
         if presence.state == PresenceState::Left && !self.workers.contains_key(&presence.worker) {
             return Some(false);
         }
-        let presence_time = self.presence;
+        let (presence_time, max_instances) = (self.presence, self.max_instances);
         let worker = self.entry(now, &presence.worker)?;
         let before = worker.state;
         worker.announced = true;
@@ -109,7 +109,7 @@ impl Registry {
         worker.last_heard = now;
         worker.state = match presence.state {
             PresenceState::Live => {
-                if worker.instances.len() < MAX_INSTANCES || worker.instances.contains_key(&presence.instance) {
+                if worker.instances.len() < max_instances || worker.instances.contains_key(&presence.instance) {
                     worker.instances.insert(Arc::clone(&presence.instance), now);
                 }
                 WorkerState::Live
@@ -163,7 +163,7 @@ impl Registry {
                 announced: false,
                 replicated: false,
                 last_heard: now,
-                reliability: Reliability::default(),
+                reliability: Reliability::new(self.response_times),
                 instances: BTreeMap::new(),
             };
             self.workers.insert(id.clone(), worker);

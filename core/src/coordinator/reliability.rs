@@ -5,9 +5,6 @@ use std::time::Duration;
 
 use crate::time::saturating_nanos;
 
-/// Response times kept per worker for the quantiles.
-const RESPONSE_TIMES: usize = 128;
-
 /// How far a worker can be trusted, from 0 to 1 in millionths.
 ///
 /// An exponentially weighted average of its record, in which a good answer counts 1 and a failure, a missed deadline,
@@ -70,6 +67,8 @@ pub struct Reliability {
     /// The last response times in nanoseconds, as a ring: from dispatch to arrival, as the coordinator saw them.
     response_times: Vec<u64>,
     next: usize,
+    /// How many response times are kept.
+    keeps: usize,
 }
 
 /// Quantiles of a worker's last response times, from dispatch to arrival.
@@ -83,8 +82,9 @@ pub struct ResponseTimes {
     pub p99: Duration,
 }
 
-impl Default for Reliability {
-    fn default() -> Self {
+impl Reliability {
+    /// An empty record that keeps so many response times, at least 1.
+    pub(super) fn new(response_times: usize) -> Self {
         Self {
             successes: 0,
             failures: 0,
@@ -95,11 +95,10 @@ impl Default for Reliability {
             score: Score::ONE,
             response_times: Vec::new(),
             next: 0,
+            keeps: response_times.max(1),
         }
     }
-}
 
-impl Reliability {
     /// An answer came in time. What it does to the score is decided when its request ends, and its value has been held
     /// against the others.
     pub(super) fn answer(&mut self, is_value: bool, response_time: Duration) {
@@ -128,15 +127,15 @@ impl Reliability {
 
     fn response_time(&mut self, response_time: Duration) {
         let nanos = saturating_nanos(response_time);
-        if self.response_times.len() < RESPONSE_TIMES {
+        if self.response_times.len() < self.keeps {
             self.response_times.push(nanos);
         } else {
             self.response_times[self.next] = nanos;
         }
-        self.next = (self.next + 1) % RESPONSE_TIMES;
+        self.next = (self.next + 1) % self.keeps;
     }
 
-    /// Quantiles by the nearest-rank method over the last 128 answers; `None` before the first.
+    /// Quantiles by the nearest-rank method over the last answers; `None` before the first.
     pub fn response_times(&self) -> Option<ResponseTimes> {
         if self.response_times.is_empty() {
             return None;
@@ -169,12 +168,12 @@ mod tests {
 
     #[test]
     fn quantiles_are_those_of_the_last_answers_only() {
-        let mut record = Reliability::default();
+        let mut record = Reliability::new(128);
         assert_eq!(record.response_times(), None);
-        for _ in 0..RESPONSE_TIMES {
+        for _ in 0..128 {
             record.answer(true, Duration::from_secs(9));
         }
-        for millis in 1..=RESPONSE_TIMES as u64 {
+        for millis in 1..=128 {
             record.answer(true, Duration::from_millis(millis));
         }
         let times = record.response_times().expect("there were answers");

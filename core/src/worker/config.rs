@@ -17,6 +17,9 @@ pub struct Config {
     pub remember: Duration,
     /// How many answers are remembered; the oldest is forgotten first.
     pub max_remembered: usize,
+    /// The most places one answer is sent to. Callers that give up and ask again under the same id make another place
+    /// each time; the latest are those where somebody waits.
+    pub max_reply_places: usize,
     /// How long a worker that drains still takes tasks: those of coordinators that have not heard yet that it does.
     pub drain_grace: Duration,
     /// How often the worker announces itself; a third of the coordinator's presence time or less.
@@ -32,6 +35,7 @@ impl Default for Config {
             max_ttl: Duration::from_mins(10),
             remember: Duration::from_mins(1),
             max_remembered: 10_000,
+            max_reply_places: 8,
             drain_grace: Duration::from_millis(250),
             announce_every: Duration::from_secs(2),
         }

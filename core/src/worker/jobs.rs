@@ -11,10 +11,6 @@ use crate::time::Timestamp;
 use crate::trace::Trace;
 use crate::value::Value;
 
-/// The most places one answer is sent to. Callers that give up and ask again under the same id make another place each
-/// time; the latest are those where somebody waits.
-const MAX_REPLIES: usize = 8;
-
 /// What a job answers. The query is part of it: two coordinators may use the same id for different queries.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
@@ -79,12 +75,12 @@ impl Job {
         Self { received, deadline, wanted_until: deadline, stage: Stage::Queued, replies: vec![reply], trace }
     }
 
-    /// Sends the answer to one more place, and keeps at it for as long as it is wanted there. A coordinator that asks a
+    /// Sends the answer to one more place, of at most `places` the latest, and keeps at it for as long as it is wanted there. A coordinator that asks a
     /// second time names the same place again.
-    pub(super) fn wait_for(&mut self, reply: ReplyTo, until: Timestamp) {
+    pub(super) fn wait_for(&mut self, reply: ReplyTo, until: Timestamp, places: usize) {
         self.wanted_until = self.wanted_until.max(until);
         if !self.replies.contains(&reply) {
-            if self.replies.len() >= MAX_REPLIES {
+            if self.replies.len() >= places {
                 self.replies.remove(0);
             }
             self.replies.push(reply);

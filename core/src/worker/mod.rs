@@ -152,7 +152,7 @@ impl Worker {
         if let Some(job) = self.jobs.find(&key) {
             self.counters.tasks_repeated += 1;
             match &job.stage {
-                Stage::Queued | Stage::Running => job.wait_for(task.reply, deadline),
+                Stage::Queued | Stage::Running => job.wait_for(task.reply, deadline, self.config.max_reply_places),
                 Stage::Answered(answered) => {
                     let answered = answered.clone();
                     self.answer(&key, vec![task.reply], &answered);

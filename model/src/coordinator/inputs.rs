@@ -12,7 +12,7 @@ use quorate_core::policy::Policy;
 use quorate_core::query::Query;
 
 use super::request::{Part, Request, Said, Verdict};
-use super::{AFTER_OUTAGE, CoordinatorModel, Expected};
+use super::{CoordinatorModel, Expected};
 
 /// What becomes of a caller.
 enum Reception {
@@ -248,7 +248,7 @@ impl CoordinatorModel {
         self.bus_up = true;
         if back {
             for request in self.flight.values_mut() {
-                let wait = AFTER_OUTAGE.min(request.deadline.since(self.now) / 2);
+                let wait = self.config.reconnect_grace.min(request.deadline.since(self.now) / 2);
                 request.ask_again_at = request.ask_again_at.map(|_| self.now.after(wait));
             }
         }

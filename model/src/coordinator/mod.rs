@@ -7,7 +7,6 @@ mod workers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use quorate_core::Coordinator;
 use quorate_core::aggregate::Exclusion;
@@ -21,9 +20,6 @@ use super::Divergence;
 use memory::Memory;
 use request::{Part, Request, Verdict};
 use workers::Workers;
-
-/// How soon a request in flight is asked again once the bus is back, if that is less than half of what it has left.
-const AFTER_OUTAGE: Duration = Duration::from_millis(250);
 
 /// What the machine must put out next.
 #[derive(Debug)]

@@ -12,9 +12,6 @@ use quorate_core::time::Timestamp;
 
 use crate::Divergence;
 
-/// The most processes of one name that are told apart.
-const MAX_INSTANCES: usize = 64;
-
 /// What is to be known of one worker.
 #[derive(Debug)]
 pub(super) struct Known {
@@ -80,6 +77,7 @@ impl Known {
 pub(super) struct Workers {
     known: BTreeMap<WorkerId, Known>,
     most: usize,
+    most_instances: usize,
     presence: Duration,
     cordon_below: Option<Score>,
     /// No worker expires before this.
@@ -91,6 +89,7 @@ impl Workers {
         Self {
             known: BTreeMap::new(),
             most: config.limits.max_workers as usize,
+            most_instances: config.max_instances,
             presence: config.presence,
             cordon_below: config.cordon_below,
             quiet_until: Timestamp::ZERO,
@@ -153,7 +152,7 @@ impl Workers {
         known.last_heard = now;
         if presence.state == PresenceState::Live {
             known.state = WorkerState::Live;
-            if known.instances.contains_key(&presence.instance) || known.instances.len() < MAX_INSTANCES {
+            if known.instances.contains_key(&presence.instance) || known.instances.len() < self.most_instances {
                 known.instances.insert(Arc::clone(&presence.instance), now);
             }
             return Some(false);

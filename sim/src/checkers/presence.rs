@@ -15,8 +15,6 @@ use super::hosts::PerHost;
 use super::{Checker, Context};
 use crate::event::{Event, What};
 
-/// The most processes behind one name that are told apart.
-const MAX_INSTANCES: usize = 64;
 /// Every so many passes all workers are looked at.
 const ALL_EVERY: u64 = 32;
 
@@ -175,7 +173,7 @@ impl Process {
         if presence.state == PresenceState::Live {
             match place {
                 Some(place) => worker.instances[place].1 = now,
-                None if worker.instances.len() < MAX_INSTANCES => {
+                None if worker.instances.len() < config.max_instances => {
                     worker.instances.push((Arc::clone(&presence.instance), now));
                 }
                 None => {}

@@ -14,10 +14,6 @@ use super::ledger::Map;
 use super::{Checker, Context};
 use crate::event::{Event, What};
 
-/// How long after an outage requests are asked again, unless half of what they have left is less: the workers need a
-/// moment to return, too.
-const AFTER_OUTAGE: Duration = Duration::from_millis(250);
-
 /// The outages that are remembered.
 const MAX_RETURNS: usize = 256;
 
@@ -147,7 +143,7 @@ impl Process {
         let asked_at = Timestamp::from_nanos(u64::try_from(asked_at.as_nanos()).unwrap_or(u64::MAX));
         let before = |(input, at): &&(u64, Timestamp)| *input > flight.kept.inputs_before && *at < asked_at;
         let last_return = self.returns.iter().rfind(before);
-        let earliest = due(config, flight).map(|due| last_return.map_or(due, |(_, back)| after_outage(*back, flight)));
+        let earliest = due(config, flight).map(|due| last_return.map_or(due, |(_, back)| after_outage(config, *back, flight)));
         if earliest.is_none_or(|earliest| asked_at < earliest) {
             return Err(format!("asks again at {asked_at:?}, before {earliest:?}: {task:?}"));
         }
@@ -167,7 +163,7 @@ impl Process {
         let Some(due) = due(config, flight) else { return Ok(()) };
         let due = match self.returns.back().filter(|(input, _)| *input > flight.kept.inputs_before) {
             None => due,
-            Some((_, back)) => after_outage(*back, flight),
+            Some((_, back)) => after_outage(config, *back, flight),
         };
         // While the bus is down it waits, and who is silent at the very end need not have been asked again.
         if !self.bus_up || self.ended_at < due || self.ended_at < flight.submitted || due >= flight.deadline {
@@ -185,9 +181,10 @@ impl Process {
     }
 }
 
-/// When a request is asked again if the bus came back at `back`.
-fn after_outage(back: Timestamp, flight: &Flight<Asking>) -> Timestamp {
-    back.after(AFTER_OUTAGE.min(flight.deadline.since(back) / 2))
+/// When a request is asked again if the bus came back at `back`: after a moment, as the workers need one to return, too,
+/// unless half of what it has left is less.
+fn after_outage(config: &Config, back: Timestamp, flight: &Flight<Asking>) -> Timestamp {
+    back.after(config.reconnect_grace.min(flight.deadline.since(back) / 2))
 }
 
 /// When a request is asked again if there is no outage; `None` if never.

@@ -51,6 +51,7 @@ pub(super) fn scenario() -> Scenario {
         max_remembered: 3,
         remember_ms: 1_000,
         announce_ms: 1_000,
+        knobs: Default::default(),
         clock_ms: 0,
     };
     Scenario {
@@ -72,6 +73,7 @@ pub(super) fn scenario() -> Scenario {
                 cordon_below: Some(900_000),
                 policies: Vec::new(),
                 weights: BTreeMap::new(),
+                knobs: Default::default(),
                 rate_limit: None,
             },
             workers: (1..=3).map(worker).collect(),

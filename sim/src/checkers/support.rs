@@ -38,6 +38,7 @@ pub(super) fn scenario() -> Scenario {
         max_remembered: 100,
         remember_ms: 10_000,
         announce_ms: 500,
+        knobs: Default::default(),
         clock_ms: 0,
     };
     Scenario {
@@ -59,6 +60,7 @@ pub(super) fn scenario() -> Scenario {
                 cordon_below: None,
                 policies: Vec::new(),
                 weights: BTreeMap::new(),
+                knobs: Default::default(),
                 rate_limit: None,
             },
             workers: [1, 2, 3].map(worker).to_vec(),

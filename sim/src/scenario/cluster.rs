@@ -10,6 +10,7 @@ use quorate_core::policy::{self, Limits};
 use quorate_core::worker;
 use serde::{Deserialize, Serialize};
 
+use super::knobs::{Knobs, WorkerKnobs};
 use super::policy::{Policy, QueryPolicy};
 use crate::host::Host;
 
@@ -68,6 +69,9 @@ pub struct Settings {
     /// What the worker names with these numbers weigh, in millionths.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub weights: BTreeMap<u8, u64>,
+    /// Bounds that a seed may make tiny.
+    #[serde(default, skip_serializing_if = "Knobs::is_default")]
+    pub knobs: Knobs,
     /// Requests per second and at once of one client; only where there is HTTP.
     pub rate_limit: Option<(u32, u32)>,
 }
@@ -102,6 +106,9 @@ pub struct Worker {
     pub remember_ms: u64,
     /// See [`worker::Config::announce_every`], in milliseconds.
     pub announce_ms: u64,
+    /// Bounds that a seed may make tiny.
+    #[serde(default, skip_serializing_if = "WorkerKnobs::is_default")]
+    pub knobs: WorkerKnobs,
     /// What its clock shows when the run begins, in milliseconds.
     pub clock_ms: u64,
 }
@@ -142,7 +149,7 @@ impl Settings {
     /// As the core takes them.
     pub fn config(&self) -> Config {
         let policy = self.policy.over(&policy::Policy::default());
-        Config {
+        let mut config = Config {
             policy,
             policies: self.policies.iter().map(|of_some| of_some.over(&policy)).collect(),
             limits: Limits { max_timeout: Duration::from_millis(self.max_timeout_ms), max_workers: self.max_workers },
@@ -156,7 +163,10 @@ impl Settings {
             admitted: self.admitted.as_ref().map(|names| names.iter().map(|name| worker_name(*name)).collect()),
             cordon_below: self.cordon_below.map(Score::from_millionths),
             weights: self.weights.iter().map(|(name, weight)| (worker_name(*name), Millionths::new(*weight))).collect(),
-        }
+            ..Config::default()
+        };
+        self.knobs.apply(&mut config);
+        config
     }
 }
 
@@ -168,14 +178,16 @@ impl Worker {
 
     /// As the core takes it.
     pub fn config(&self) -> worker::Config {
-        worker::Config {
+        let mut config = worker::Config {
             max_concurrent: self.max_concurrent,
             max_queued: self.max_queued,
             remember: Duration::from_millis(self.remember_ms),
             max_remembered: self.max_remembered,
             announce_every: Duration::from_millis(self.announce_ms),
             ..worker::Config::default()
-        }
+        };
+        self.knobs.apply(&mut config);
+        config
     }
 }
 

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use quorate_core::aggregate::Strategy;
 
 use super::{
-    Bus, Cluster, Coordinator, Fault, FaultKind, Forgery, Mischief, Network, Policy, QUERIES, Request, Scenario,
-    Settings, Worker,
+    Bus, Cluster, Coordinator, Fault, FaultKind, Forgery, Knobs, Mischief, Network, Policy, QUERIES, Request, Scenario,
+    Settings, Worker, WorkerKnobs,
 };
 use crate::host::Host;
 use crate::random::{Random, Stream};
@@ -67,6 +67,7 @@ fn cluster(random: &mut Random) -> Cluster {
                 max_remembered: if random.chance(100) { random.within(1..=4) as usize } else { 10_000 },
                 remember_ms: random.pick(&[100, 1000, 60_000]),
                 announce_ms: (presence_ms / random.within(3..=5)).max(1),
+                knobs: WorkerKnobs::default(),
                 clock_ms: clock(random),
             }
         })
@@ -122,6 +123,7 @@ fn settings(random: &mut Random, presence_ms: u64, names: u8) -> Settings {
         cordon_below: random.chance(300).then(|| random.pick(&[300_000, 700_000, 900_000, 960_000])),
         policies: Vec::new(),
         weights: BTreeMap::new(),
+        knobs: Knobs::default(),
         rate_limit: random.chance(150).then(|| (random.pick(&[5, 20, 100]), random.pick(&[1, 5, 20]))),
     }
 }

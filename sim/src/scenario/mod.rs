@@ -3,6 +3,7 @@
 mod cluster;
 mod fault;
 mod generate;
+mod knobs;
 mod policy;
 
 use std::path::Path;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use cluster::{Bus, Cluster, Coordinator, Network, Settings, Worker, worker_name};
 pub use fault::{Fault, FaultKind, Forgery, Mischief};
+pub use knobs::{Knobs, WorkerKnobs};
 pub use policy::{Outliers, Policy, QueryPolicy};
 
 use crate::host::Host;

@@ -1,0 +1,68 @@
+//! Bounds and waits that production leaves at their defaults and a seed may make tiny, so that they are reached.
+
+use std::time::Duration;
+
+use quorate_core::{coordinator, worker};
+use serde::{Deserialize, Serialize};
+
+/// What all coordinators are set up with beside the settings that always are drawn; `None` leaves the default. See
+/// [`coordinator::Config`] for what each means.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Knobs {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_instances: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_times: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reconnect_grace_ms: Option<u64>,
+}
+
+/// The same for one worker process: see [`worker::Config`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct WorkerKnobs {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_reply_places: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_ttl_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_ttl_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drain_grace_ms: Option<u64>,
+}
+
+fn set<T>(of: &mut T, to: Option<T>) {
+    if let Some(to) = to {
+        *of = to;
+    }
+}
+
+impl Knobs {
+    /// Whether everything is left at its default.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(super) fn apply(&self, config: &mut coordinator::Config) {
+        set(&mut config.max_instances, self.max_instances);
+        set(&mut config.response_times, self.response_times);
+        set(&mut config.reconnect_grace, self.reconnect_grace_ms.map(Duration::from_millis));
+    }
+}
+
+impl WorkerKnobs {
+    /// Whether everything is left at its default.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(super) fn apply(&self, config: &mut worker::Config) {
+        set(&mut config.max_reply_places, self.max_reply_places);
+        set(&mut config.default_ttl, self.default_ttl_ms.map(Duration::from_millis));
+        set(&mut config.max_ttl, self.max_ttl_ms.map(Duration::from_millis));
+        set(&mut config.drain_grace, self.drain_grace_ms.map(Duration::from_millis));
+    }
+}
