@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Plants bugs, one at a time, and sees how soon the simulation finds each.
+"""Plants bugs, one at a time, and sees how soon the simulation finds each, or which test does.
 
 Works on a copy of the sources under target/, so that nothing here is ever changed. Writes a Markdown table.
 With arguments, plants only the bugs whose name contains one of them.
@@ -8,6 +8,7 @@ With arguments, plants only the bugs whose name contains one of them.
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,8 @@ COPY = ROOT / "target" / "planted"
 SEEDS = os.environ.get("SEEDS", "0..1000")
 # The profile of tests is optimised where it matters, and is built again faster.
 BUILD = ["cargo", "build", "--quiet", "-p", "quorate-sim"]
+# A test that waits for ever has found its bug, too.
+TEST_SECONDS = 300
 
 
 def sources() -> list[str]:
@@ -49,8 +52,26 @@ def planted(bug: dict) -> str:
     return text
 
 
-def build() -> None:
+def find(bug: dict) -> tuple[str, str, str]:
+    """Where the planted bug was looked for, how many seeds or runs it took, and what objected."""
+    if "test" in bug:
+        return "test", *test(bug["test"])
     subprocess.run(BUILD, cwd=COPY, check=True)
+    return bug["depth"], *sweep(bug["depth"])
+
+
+def test(arguments: str) -> tuple[str, str]:
+    """Runs the tests that these arguments of `cargo test` choose. That they do not build is no find."""
+    command = ["cargo", "test", *shlex.split(arguments)]
+    subprocess.run([*command[:2], "--no-run", "--quiet", *command[2:]], cwd=COPY, check=True)
+    try:
+        ran = subprocess.run(command, cwd=COPY, capture_output=True, text=True, timeout=TEST_SECONDS)
+    except subprocess.TimeoutExpired:
+        return "1", "no end"
+    if not re.search(r"^running [1-9]\d* tests?$", ran.stdout, re.MULTILINE):
+        raise SystemExit(f"no test is chosen by: {arguments}")
+    failed = re.search(r"^test (\S+).* FAILED$", ran.stdout, re.MULTILINE)
+    return ("1", f"`{failed[1]}`") if failed else ("never", "none")
 
 
 def sweep(depth: str) -> tuple[str, str]:
@@ -83,12 +104,11 @@ def main() -> int:
         sound = path.read_text()
         path.write_text(text)
         try:
-            build()
-            seeds, checker = sweep(bug["depth"])
+            depth, seeds, checker = find(bug)
         finally:
             path.write_text(sound)
         missed += checker == "none"
-        print(f"| {bug['name']} | `{bug['file']}` | {bug['depth']} | {seeds} | {checker} |", flush=True)
+        print(f"| {bug['name']} | `{bug['file']}` | {depth} | {seeds} | {checker} |", flush=True)
     return 1 if missed else 0
 
 

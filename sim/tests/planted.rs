@@ -19,6 +19,10 @@ struct Bug {
     replace: String,
     #[serde(default)]
     more: Vec<(String, String)>,
+    /// The depth of the simulation that finds it.
+    depth: Option<String>,
+    /// The arguments of `cargo test` that run the test which finds it.
+    test: Option<String>,
 }
 
 #[test]
@@ -26,7 +30,12 @@ fn what_a_planted_bug_replaces_is_exactly_once_in_its_file() {
     let bugs = fs::read_to_string(workspace("sim/planted/bugs.toml")).expect("the bugs can be read");
     let Bugs { bug: bugs } = toml::from_str(&bugs).expect("the bugs are TOML");
     assert!(bugs.len() > 40, "{}", bugs.len());
-    for Bug { name, file, find, replace, more } in bugs {
+    for Bug { name, file, find, replace, more, depth, test } in bugs {
+        match (depth.as_deref(), test.as_deref()) {
+            (Some("machines" | "network"), None) => {}
+            (None, Some(test)) => assert!(test.starts_with("-p "), "{name}: {test}"),
+            _ => panic!("{name}: either a depth or a test finds it"),
+        }
         let mut text = fs::read_to_string(workspace(&file)).unwrap_or_else(|error| panic!("{name}: {file}: {error}"));
         for (find, replace) in [(find, replace)].into_iter().chain(more) {
             assert_eq!(text.matches(&find).count(), 1, "{name}: in {file}: {find}");
