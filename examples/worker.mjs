@@ -19,14 +19,14 @@ async function answer(request_id, query) {
   const start = performance.now();
   const observed = await observe(query).then((value) => ({ value }), (error) => ({ err: String(error) }));
   const response_time = Math.round((performance.now() - start) * 1e6);
-  return JSON.stringify({ worker_id, request_id, ...observed, response_time });
+  return { worker_id, request_id, ...observed, response_time, read: performance.now() };
 }
 
 async function reply(message) {
   const { id, query } = message.json(), key = `${id}\n${query}`;
-  if (!answers.has(key)) answers.set(key, answer(id, query));
-  setTimeout(() => answers.delete(key), 60_000).unref();
-  connection.publish(message.reply || "oracle.results", await answers.get(key));
+  if (!answers.has(key)) answers.set(key, answer(id, query)), setTimeout(() => answers.delete(key), 60_000).unref();
+  const { read, ...result } = await answers.get(key), age = "value" in result && Math.floor(performance.now() - read);
+  connection.publish(message.reply || "oracle.results", JSON.stringify({ ...result, age_ms: age || undefined }));
 }
 
 announce("live");

@@ -169,14 +169,16 @@ fn an_answered_task_that_is_asked_again_gets_the_same_answer() {
         let first = harness.answer();
         harness.at_ms(600);
         harness.task("r1");
-        assert_eq!(harness.answer(), first);
+        // A value has aged, which the next test is about.
+        let age = first.observed.is_ok().then_some(Duration::from_millis(595));
+        assert_eq!(harness.answer(), WorkResult { age, ..first });
         harness.nothing();
     }
 }
 
 #[test]
 fn a_value_grows_older_while_its_answer_is_remembered() {
-    for (age, later) in [(Some(250), Some(845)), (Some(0), Some(595)), (None, None)] {
+    for (age, later) in [(Some(250), Some(845)), (Some(0), Some(595)), (None, Some(595))] {
         let [age, later] = [age, later].map(|age| age.map(Duration::from_millis));
         let mut harness = Harness::new();
         harness.task("r1");
@@ -190,6 +192,18 @@ fn a_value_grows_older_while_its_answer_is_remembered() {
         harness.task("r1");
         assert_eq!(harness.answer(), WorkResult { age: later, ..first });
     }
+}
+
+#[test]
+fn a_failure_has_no_age_however_often_it_is_repeated() {
+    let mut harness = Harness::new();
+    harness.task("r1");
+    let job = harness.started();
+    harness.input(Input::Done { job, observed: Err("no price".into()), age: None, trace: None });
+    let first = harness.answer();
+    harness.at_ms(600);
+    harness.task("r1");
+    assert_eq!((first.age, harness.answer()), (None, first));
 }
 
 #[test]

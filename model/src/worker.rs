@@ -338,7 +338,13 @@ impl WorkerModel {
 
     /// Sends an answer, whose value has grown older since it came.
     fn answer(&mut self, key: &Key, places: impl IntoIterator<Item = ReplyTo>, kept: &Kept) {
-        let age = kept.age.map(|age| age.saturating_add(self.now.since(kept.came_at)));
+        let since = self.now.since(kept.came_at);
+        let age = match kept.age {
+            Some(age) => Some(age.saturating_add(since)),
+            // It may be older, and is no younger.
+            None if kept.observed.is_ok() && self.now > kept.came_at => Some(since),
+            None => None,
+        };
         for reply in places {
             self.expect(Output::Answer(WorkResult {
                 request: key.0.clone(),

@@ -55,6 +55,18 @@ pub(super) struct Answered {
     pub(super) at: Timestamp,
 }
 
+impl Answered {
+    /// How old the value is known to be. One whose source says nothing is at least as old as the time since it was
+    /// read; a failure has no age of its own.
+    pub(super) fn age_at(&self, now: Timestamp) -> Option<Duration> {
+        let since = now.since(self.at);
+        if self.age.is_none() && (self.observed.is_err() || since.is_zero()) {
+            return None;
+        }
+        Some(self.age.unwrap_or_default().saturating_add(since))
+    }
+}
+
 /// One task's work.
 #[derive(Debug)]
 pub(super) struct Job {

@@ -244,14 +244,14 @@ impl Worker {
     }
 
     fn answer(&mut self, key: &Key, replies: Vec<ReplyTo>, answered: &Answered) {
-        let since = self.now.since(answered.at);
+        let age = answered.age_at(self.now);
         for reply in replies {
             self.outputs.push_back(Output::Answer(WorkResult {
                 request: key.request.clone(),
                 reply,
                 observed: answered.observed.clone(),
                 response_time: answered.response_time,
-                age: answered.age.map(|age| age.saturating_add(since)),
+                age,
                 trace: answered.trace,
             }));
         }

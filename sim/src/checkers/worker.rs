@@ -347,8 +347,10 @@ impl Process {
         };
         let same = match &owed.answer {
             Some(Answered { observed, response_time, age, at }) => {
-                // A value grows older while it is kept.
-                let age = age.map(|age| age.saturating_add(self.now.since(*at)));
+                // A value grows older while it is kept, also one that had no age when it came.
+                let kept = self.now.since(*at);
+                let grown = kept > Duration::ZERO && observed.is_ok();
+                let age = age.or(grown.then_some(Duration::ZERO)).map(|age| age.saturating_add(kept));
                 *observed == answer.observed && *response_time == answer.response_time && age == answer.age
             }
             None => answer.observed.is_err() && answer.age.is_none(),
