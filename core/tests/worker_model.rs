@@ -101,7 +101,8 @@ fn clock() -> impl Strategy<Value = Clock> {
 
 /// Small limits and short waits, zero included.
 fn config() -> impl Strategy<Value = Config> {
-    let counts = (1_usize..5, 0_usize..5, 0_usize..8);
+    let counts =
+        (1_usize..5, 0_usize..5, 0_usize..8, prop_oneof![1_usize..4, Just(Config::default().max_reply_places)]);
     let ttls = (millis(0..500), millis(0..500));
     (counts, ttls, millis(0..1000), millis(0..300), millis(20..500)).prop_map(
         |(counts, ttls, remember, drain_grace, announce_every)| Config {
@@ -113,7 +114,7 @@ fn config() -> impl Strategy<Value = Config> {
             max_remembered: counts.2,
             drain_grace,
             announce_every,
-            ..Config::default()
+            max_reply_places: counts.3,
         },
     )
 }

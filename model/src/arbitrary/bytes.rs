@@ -157,6 +157,9 @@ fn config(bytes: &mut Bytes<'_>) -> Result<Config> {
         stall: millis(bytes, 500)?,
         redispatch_permille: bytes.int_in_range(0..=1_500)?,
         remember: millis(bytes, 5_000)?,
+        max_instances: *bytes.choose(&[0, 1, 2, 64])?,
+        response_times: *bytes.choose(&[1, 2, 5, 128])?,
+        reconnect_grace: millis(bytes, 250)?,
         cordon_below: optional(bytes, |bytes| bytes.int_in_range(0..=1_000_000).map(Score::from_millionths))?,
         ..Config::default()
     };

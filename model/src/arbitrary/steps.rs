@@ -281,7 +281,13 @@ pub fn config() -> impl Strategy<Value = Config> {
     let admitted = prop::option::weighted(0.2, prop::collection::btree_set(0_u8..6, 0..6));
     let cordon = prop::option::weighted(0.3, (0_u32..=1_000_000).prop_map(|below_one| 1_000_000 - below_one));
     let policies = (policy(), particulars());
-    (small, waits, admitted, cordon, policies).prop_map(|(small, waits, admitted, cordon, policies)| {
+    let defaults = Config::default();
+    let bounds = (
+        prop_oneof![3 => 0_usize..4, 1 => Just(defaults.max_instances)],
+        prop_oneof![3 => 1_usize..6, 1 => Just(defaults.response_times)],
+        prop_oneof![1 => millis(0..50), 1 => Just(defaults.reconnect_grace)],
+    );
+    (small, waits, admitted, cordon, policies, bounds).prop_map(|(small, waits, admitted, cordon, policies, bounds)| {
         let (policy, (policies, weights)) = policies;
         let mut config = Config {
             policy,
@@ -296,6 +302,9 @@ pub fn config() -> impl Strategy<Value = Config> {
             remember: waits.3,
             admitted: admitted.map(|names| names.into_iter().map(worker).collect()),
             cordon_below: cordon.map(Score::from_millionths),
+            max_instances: bounds.0,
+            response_times: bounds.1,
+            reconnect_grace: bounds.2,
             ..Config::default()
         };
         config.limits.max_workers = small.3;

@@ -174,7 +174,7 @@ impl CoordinatorModel {
             }
             return;
         }
-        *(if result.observed.is_ok() { &mut known.record.successes } else { &mut known.record.failures }) += 1;
+        known.record.answered(result.observed.is_ok(), self.now.since(request.submitted));
         self.counters.results_accepted += 1;
         self.counters.redispatch_rescued += u64::from(request.attempts == 2);
         let set_weight = self.config.weights.get(worker).copied().unwrap_or(Millionths::ONE);

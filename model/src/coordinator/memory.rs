@@ -26,12 +26,14 @@ pub(super) struct Memory {
     keep: Duration,
     endings: u64,
     by_age: VecDeque<(Timestamp, u64, RequestId)>,
+    /// When it is looked what has become too old: when the oldest does, as it was at the last look.
+    pub(super) looks_at: Option<Timestamp>,
     latest: BTreeMap<RequestId, Ended>,
 }
 
 impl Memory {
     pub(super) fn new(most: usize, keep: Duration) -> Self {
-        Self { most, keep, endings: 0, by_age: VecDeque::new(), latest: BTreeMap::new() }
+        Self { most, keep, endings: 0, by_age: VecDeque::new(), looks_at: None, latest: BTreeMap::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -46,11 +48,17 @@ impl Memory {
         self.endings += 1;
         self.by_age.push_back((now.after(self.keep), self.endings, id.clone()));
         self.latest.insert(id, Ended { number: self.endings, query, outcome });
-        self.expire(now);
+        self.forget(now);
+    }
+
+    /// It is time to look what has become too old.
+    pub(super) fn look(&mut self, now: Timestamp) {
+        self.looks_at = None;
+        self.forget(now);
     }
 
     /// Forgets what is too old, and the oldest of what is too much.
-    pub(super) fn expire(&mut self, now: Timestamp) {
+    fn forget(&mut self, now: Timestamp) {
         while let Some((until, number, id)) = self.by_age.front()
             && (*until <= now || self.by_age.len() > self.most)
         {
@@ -59,5 +67,6 @@ impl Memory {
             }
             self.by_age.pop_front();
         }
+        self.looks_at = self.looks_at.or(self.by_age.front().map(|(until, ..)| *until));
     }
 }

@@ -93,12 +93,17 @@ impl CoordinatorModel {
         self.now = self.now.max(now);
         let mut due: Vec<_> = self.flight.iter().filter(|(_, request)| request.due_at() <= self.now).collect();
         due.sort_unstable_by_key(|(_, request)| (request.due_at(), request.place()));
-        let due: Vec<RequestId> = due.into_iter().map(|(id, _)| id.clone()).collect();
-        for id in due {
+        let due: Vec<_> = due.into_iter().map(|(id, request)| (id.clone(), request.due_at())).collect();
+        for (id, at) in due {
+            if self.memory.looks_at.is_some_and(|looks_at| looks_at < at) {
+                self.memory.look(self.now);
+            }
             self.due(&id);
         }
         self.workers.expire(self.now);
-        self.memory.expire(self.now);
+        if self.memory.looks_at.is_some_and(|looks_at| looks_at <= self.now) {
+            self.memory.look(self.now);
+        }
     }
 
     /// The machine puts something out.
@@ -127,9 +132,10 @@ impl CoordinatorModel {
         self.expected.front().map_or(Ok(()), |expected| Err(Divergence::new(expected, &"nothing")))
     }
 
-    /// The earliest moment at which something that can be seen must happen by itself.
+    /// When the machine must want to be woken: for the first request, worker or outcome whose time comes.
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        self.flight.values().map(Request::due_at).min()
+        let requests = self.flight.values().map(Request::due_at);
+        requests.chain(self.workers.looks_at).chain(self.memory.looks_at).min()
     }
 
     /// How many requests are in flight.
@@ -161,10 +167,7 @@ impl CoordinatorModel {
         Divergence::unless_equal("in flight", &self.in_flight(), &machine.in_flight())?;
         Divergence::unless_equal("remembered", &self.remembered(), &machine.remembered())?;
         Divergence::unless_equal("is draining", &self.draining, &machine.is_draining())?;
-        let (latest, asked) = (self.next_timeout(), machine.poll_timeout());
-        if latest.is_some_and(|latest| asked.is_none_or(|asked| asked > latest)) {
-            return Err(Divergence::new(&("to be woken by", latest), &asked));
-        }
+        Divergence::unless_equal("the time to be woken", &self.next_timeout(), &machine.poll_timeout())?;
         self.workers.compare(machine)
     }
 

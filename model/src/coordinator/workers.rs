@@ -1,12 +1,13 @@
 //! The workers a coordinator should know, and the record it should keep of each.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_core::Coordinator;
 use quorate_core::aggregate::Millionths;
-use quorate_core::coordinator::{Config, Presence, PresenceState, Score, WorkerState};
+use quorate_core::coordinator::{Config, Presence, PresenceState, Reliability, Score, WorkerState};
 use quorate_core::id::WorkerId;
 use quorate_core::time::Timestamp;
 
@@ -35,11 +36,51 @@ pub(super) struct Record {
     pub(super) equivocations: u64,
     /// From 0 to 1,000,000.
     score: u32,
+    /// All response times, as the coordinator saw them.
+    response_times: Vec<Duration>,
+    /// How many of them there were when they were last compared.
+    compared: Cell<usize>,
 }
 
 impl Record {
     fn spotless() -> Self {
-        Self { successes: 0, failures: 0, timeouts: 0, late: 0, outliers: 0, equivocations: 0, score: 1_000_000 }
+        Self {
+            successes: 0,
+            failures: 0,
+            timeouts: 0,
+            late: 0,
+            outliers: 0,
+            equivocations: 0,
+            score: 1_000_000,
+            response_times: Vec::new(),
+            compared: Cell::new(0),
+        }
+    }
+
+    /// An answer came so long after it was asked for.
+    pub(super) fn answered(&mut self, is_value: bool, after: Duration) {
+        *(if is_value { &mut self.successes } else { &mut self.failures }) += 1;
+        self.response_times.push(after);
+    }
+
+    /// The smallest of the last response times that so many of a hundred do not exceed.
+    fn quantile(sorted: &[Duration], percent: usize) -> Option<Duration> {
+        let covers = |(place, _): &(usize, &Duration)| (place + 1) * 100 >= sorted.len() * percent;
+        sorted.iter().enumerate().find(covers).map(|(_, time)| *time)
+    }
+
+    /// Compares the quantiles of the last `most` response times, if there are others than the last time.
+    fn compare_response_times(&self, most: usize, shown: &Reliability) -> Result<(), Divergence> {
+        if self.compared.replace(self.response_times.len()) == self.response_times.len() {
+            return Ok(());
+        }
+        let first = self.response_times.len().saturating_sub(most.max(1));
+        let mut sorted = self.response_times[first..].to_vec();
+        sorted.sort_unstable();
+        let found = shown.response_times();
+        let shown = [found.map(|times| times.p50), found.map(|times| times.p90), found.map(|times| times.p99)];
+        let expected = [50, 90, 99].map(|percent| Self::quantile(&sorted, percent));
+        Divergence::unless_equal("the quantiles of a worker's response times", &expected, &shown)
     }
 
     /// The score goes a sixteenth of the way to 1 or to 0, and never by less than a millionth.
@@ -78,10 +119,12 @@ pub(super) struct Workers {
     known: BTreeMap<WorkerId, Known>,
     most: usize,
     most_instances: usize,
+    most_times: usize,
     presence: Duration,
     cordon_below: Option<Score>,
-    /// No worker expires before this.
-    quiet_until: Timestamp,
+    /// When it is looked who has expired: when the next one does, as it was at the last look. Who is heard since expires
+    /// later.
+    pub(super) looks_at: Option<Timestamp>,
 }
 
 impl Workers {
@@ -90,9 +133,10 @@ impl Workers {
             known: BTreeMap::new(),
             most: config.limits.max_workers as usize,
             most_instances: config.max_instances,
+            most_times: config.response_times,
             presence: config.presence,
             cordon_below: config.cordon_below,
-            quiet_until: Timestamp::ZERO,
+            looks_at: None,
         }
     }
 
@@ -111,17 +155,17 @@ impl Workers {
 
     /// Who has not been heard for the presence time is gone, and so are the processes behind the name.
     pub(super) fn expire(&mut self, now: Timestamp) {
-        if now < self.quiet_until {
+        if self.looks_at.is_none_or(|looks_at| looks_at > now) {
             return;
         }
-        self.quiet_until = Timestamp::MAX;
+        self.looks_at = None;
         for known in self.known.values_mut().filter(|known| known.state != WorkerState::Expired) {
             let expiry = known.last_heard.after(self.presence);
             if expiry <= now {
                 known.state = WorkerState::Expired;
                 known.instances.clear();
             } else {
-                self.quiet_until = self.quiet_until.min(expiry);
+                self.looks_at = Some(self.looks_at.map_or(expiry, |looks_at| looks_at.min(expiry)));
             }
         }
     }
@@ -129,7 +173,7 @@ impl Workers {
     /// A result came: an unknown worker, or one that was thought gone without a farewell, is live by it.
     pub(super) fn heard(&mut self, now: Timestamp, worker: &WorkerId) -> Option<&mut Known> {
         self.make_room(worker)?;
-        self.quiet_until = self.quiet_until.min(now.after(self.presence));
+        self.looks_at = self.looks_at.or(Some(now.after(self.presence)));
         let known = self.known.entry(worker.clone()).or_insert_with(|| Self::stranger(now));
         known.last_heard = now;
         if known.state == WorkerState::Expired {
@@ -145,7 +189,7 @@ impl Workers {
             return Some(false);
         }
         self.make_room(&presence.worker)?;
-        self.quiet_until = self.quiet_until.min(now.after(self.presence));
+        self.looks_at = self.looks_at.or(Some(now.after(self.presence)));
         let known = self.known.entry(presence.worker.clone()).or_insert_with(|| Self::stranger(now));
         known.announced = true;
         known.replicated = presence.replicated;
@@ -211,6 +255,7 @@ impl Workers {
             if !same {
                 return Err(Divergence::new(&(id, known), &seen));
             }
+            record.compare_response_times(self.most_times, shown)?;
         }
         match expected.next() {
             Some(missing) => Err(Divergence::new(&missing, &"no such worker")),
