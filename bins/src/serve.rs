@@ -14,7 +14,7 @@ use quorate_runtime::bus::local::LocalBus;
 use quorate_runtime::bus::nats::{NatsBus, NatsConfig};
 use quorate_runtime::clock::Clock;
 use quorate_runtime::driver::{WorkerIdentity, WorkerSettings, draw_instance};
-use quorate_runtime::http::{ApiSettings, RateLimit, ServeLimits};
+use quorate_runtime::http::{ApiSettings, EventLimits, RateLimit, ServeLimits};
 use quorate_runtime::node::{CoordinatorSettings, NodeError, run_coordinator, run_worker};
 use quorate_runtime::policies::PolicyFile;
 use quorate_runtime::source::{AnySource, SimulatedConfig, SourceKind};
@@ -243,18 +243,24 @@ fn coordinator_settings(args: &ServeArgs, port: u16, seeds: &SeedArgs) -> anyhow
         machine.policies = policies;
         machine.weights = weights;
     }
-    let rate_limit =
-        NonZeroU32::new(args.rate_limit).map(|per_second| RateLimit { per_second, burst: args.rate_burst });
+    let limit = |per_second, burst| NonZeroU32::new(per_second).map(|per_second| RateLimit { per_second, burst });
     Ok(CoordinatorSettings {
         machine,
         api: ApiSettings {
-            port,
-            rate_limit,
+            rate_limit: limit(args.rate_limit, args.rate_burst),
+            read_limit: limit(args.read_rate_limit, args.read_rate_burst),
             trusted_proxies: args.trusted_proxies.clone(),
-            max_subscribers: args.max_subscribers as usize,
-            tracer: None,
+            events: EventLimits {
+                max_subscribers: args.max_subscribers as usize,
+                max_subscribers_per_client: args.max_subscribers_per_client as usize,
+                ..EventLimits::default()
+            },
+            ..ApiSettings::new(port)
         },
-        limits: ServeLimits::default(),
+        limits: ServeLimits {
+            max_connections_per_peer: args.max_connections_per_peer as usize,
+            ..ServeLimits::default()
+        },
         instance: draw_instance()?,
         seed: seed(seeds)?,
     })

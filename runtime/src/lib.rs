@@ -44,7 +44,9 @@
 //!     let (driver, coordinator) =
 //!         CoordinatorDriver::new(bus, Clock::new(), Config::default(), "coordinator-1", 7).await?;
 //!     tokio::spawn(driver.run());
-//!     while coordinator.status().await.ok_or("it has stopped")?.live_workers == 0 {}
+//!     while coordinator.status().await?.live_workers == 0 {
+//!         tokio::time::sleep(Duration::from_millis(10)).await;
+//!     }
 //!     let outcome = coordinator.ask(None, Query::new("BTC/USD")?, Overrides::default()).await?;
 //!     assert_eq!(outcome.verdict.as_ref().expect("an answer").value, Value::number("42000.5")?);
 //!

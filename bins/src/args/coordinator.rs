@@ -51,6 +51,19 @@ pub struct ServeArgs {
     #[arg(long, env = "QUORATE_RATE_BURST", value_name = "N", default_value = "20")]
     pub rate_burst: NonZeroU32,
 
+    /// Requests per second that one client address may make of all other routes together, but for GET /health and GET
+    /// /ready, which are never refused; 0 turns the limit off
+    #[arg(long, env = "QUORATE_READ_RATE_LIMIT", value_name = "N", default_value_t = 100)]
+    pub read_rate_limit: u32,
+
+    /// Requests of other routes that one client address may make at once before their rate limit holds
+    #[arg(long, env = "QUORATE_READ_RATE_BURST", value_name = "N", default_value = "200")]
+    pub read_rate_burst: NonZeroU32,
+
+    /// Connections that one peer address may hold, unless it is a trusted proxy; further ones are refused with 503
+    #[arg(long, env = "QUORATE_MAX_CONNECTIONS_PER_PEER", value_name = "N", default_value_t = 1024, value_parser = positive)]
+    pub max_connections_per_peer: u32,
+
     /// Network of a proxy whose X-Forwarded-For header names the client; several separated by commas
     #[arg(
         long = "trusted-proxy",
@@ -64,6 +77,10 @@ pub struct ServeArgs {
     /// Clients that may read the events at once, which the dashboard does; further ones are refused with 503
     #[arg(long, env = "QUORATE_MAX_SUBSCRIBERS", value_name = "N", default_value_t = 256)]
     pub max_subscribers: u32,
+
+    /// Of these, how many of one client address; further ones are refused with 429
+    #[arg(long, env = "QUORATE_MAX_SUBSCRIBERS_PER_CLIENT", value_name = "N", default_value_t = 32)]
+    pub max_subscribers_per_client: u32,
 
     /// Requests that may wait for workers at once; further ones are refused with 503
     #[arg(long, env = "QUORATE_MAX_IN_FLIGHT", value_name = "N", default_value_t = 10_000, value_parser = positive)]

@@ -16,15 +16,17 @@ type Flag = (&'static str, &'static str, &'static str);
 const NATS: [Flag; 3] =
     [("nats", "NATS_URL", "nats://localhost:4222"), ("nats-ca", "NATS_CA", ""), ("nats-creds", "NATS_CREDS", "")];
 
-const SERVE: [Flag; 26] = [
+const SERVE: [Flag; 30] = [
     ("allow-worker", "QUORATE_ALLOW_WORKER", ""),
     ("cordon-below", "QUORATE_CORDON_BELOW", ""),
     ("listen", "QUORATE_LISTEN", "0.0.0.0:8080"),
     ("max-age-ms", "QUORATE_MAX_AGE_MS", ""),
+    ("max-connections-per-peer", "QUORATE_MAX_CONNECTIONS_PER_PEER", "1024"),
     ("max-deviation", "QUORATE_MAX_DEVIATION", ""),
     ("max-in-flight", "QUORATE_MAX_IN_FLIGHT", "10000"),
     ("max-remembered", "QUORATE_MAX_REMEMBERED", "10000"),
     ("max-subscribers", "QUORATE_MAX_SUBSCRIBERS", "256"),
+    ("max-subscribers-per-client", "QUORATE_MAX_SUBSCRIBERS_PER_CLIENT", "32"),
     ("max-timeout-ms", "QUORATE_MAX_TIMEOUT_MS", "60000"),
     ("min-agreement", "QUORATE_MIN_AGREEMENT", ""),
     ("min-responses", "QUORATE_MIN_RESPONSES", "1"),
@@ -36,6 +38,8 @@ const SERVE: [Flag; 26] = [
     ("quorum", "QUORATE_QUORUM", ""),
     ("rate-burst", "QUORATE_RATE_BURST", "20"),
     ("rate-limit", "QUORATE_RATE_LIMIT", "10"),
+    ("read-rate-burst", "QUORATE_READ_RATE_BURST", "200"),
+    ("read-rate-limit", "QUORATE_READ_RATE_LIMIT", "100"),
     ("redispatch-share", "QUORATE_REDISPATCH_SHARE", "0.5"),
     ("remember-ms", "QUORATE_REMEMBER_MS", "60000"),
     ("stall-ms", "QUORATE_STALL_MS", "300"),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_core::Coordinator;
@@ -14,9 +15,10 @@ use tokio::task::yield_now;
 use tracing::{debug, info};
 
 use super::bus_watch::{BusChange, BusWatch};
-use super::handle::{Answered, Command, CoordinatorHandle, Snapshot, Status, Told, WorkerView};
+use super::handle::{Answered, Command, CoordinatorHandle, Snapshot, Told, WorkerView};
 use super::tap::{Tap, Tapped};
 use super::trail::Trails;
+use super::view::{AtOnce, Shows, View};
 use super::{Alarm, BATCH, take_ready};
 use crate::bus::{Bus, BusError, Message, PublishError, Subscription};
 use crate::clock::Clock;
@@ -48,6 +50,7 @@ pub struct CoordinatorDriver<B: Bus, T = ()> {
     outcomes_unpublished: u64,
     /// Counts the questions that found the queue of commands full.
     busy: Arc<AtomicU64>,
+    shows: Shows,
     drained: bool,
 }
 
@@ -70,6 +73,7 @@ impl<B: Bus> CoordinatorDriver<B> {
         let presence = bus.subscribe(wire::PRESENCE, None).await?;
         let (sender, commands) = mpsc::channel(config.max_in_flight.max(BATCH));
         let busy = Arc::<AtomicU64>::default();
+        let view = Arc::new(View::new(clock));
         let driver = Self {
             bus_watch: BusWatch::new(bus.status()),
             machine: Tapped::new(Coordinator::new(config, seed), ()),
@@ -87,9 +91,10 @@ impl<B: Bus> CoordinatorDriver<B> {
             malformed: 0,
             outcomes_unpublished: 0,
             busy: Arc::clone(&busy),
+            shows: Shows(Arc::clone(&view)),
             drained: false,
         };
-        Ok((driver, CoordinatorHandle::new(sender, busy)))
+        Ok((driver, CoordinatorHandle::new(sender, busy, view)))
     }
 
     /// The same driver, with somebody who sees all that goes into its machine and comes out of it.
@@ -111,6 +116,7 @@ impl<B: Bus> CoordinatorDriver<B> {
             malformed: self.malformed,
             outcomes_unpublished: self.outcomes_unpublished,
             busy: self.busy,
+            shows: self.shows,
             drained: self.drained,
         }
     }
@@ -120,6 +126,12 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
     /// The same driver, which records the results that come after their request has been answered.
     pub fn with_tracer(self, tracer: Option<Tracer>) -> Self {
         Self { tracer, ..self }
+    }
+
+    /// The same driver, which makes a snapshot for those who look at most this often; every 250 ms unless set.
+    pub fn with_snapshot_every(self, every: Duration) -> Self {
+        self.shows.every(every);
+        self
     }
 
     /// Runs until the machine is drained, or nobody is left who could ask it.
@@ -143,6 +155,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
                     None => return,
                 },
                 () = alarm.wait() => {}
+                () = self.shows.wanted() => {}
             }
             // The first thing that is ready is seldom alone: whoever else has something to say says it now, and one
             // pass, one write to the bus and one waking of each worker serve them all.
@@ -150,6 +163,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
             self.take_all_ready();
             self.machine.wake(self.clock.now());
             self.execute();
+            self.show();
         }
         self.bus.flush().await;
     }
@@ -281,9 +295,6 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
                 self.trails.take(ticket);
                 self.input(Input::Cancel(ticket));
             }
-            // Nobody waits for the snapshot any more: it is not missed.
-            Command::Status(reply) => drop(reply.send(self.status())),
-            Command::Look(reply) => drop(reply.send(self.look())),
             Command::Drain => {
                 info!(in_flight = self.machine.in_flight(), "draining");
                 self.input(Input::Drain);
@@ -291,16 +302,17 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         }
     }
 
-    fn status(&self) -> Status {
-        Status {
-            live_workers: self.machine.live_workers(),
+    /// Shows the machine as this pass leaves it.
+    fn show(&self) {
+        let at_once = AtOnce {
             in_flight: self.machine.in_flight(),
             draining: self.machine.is_draining(),
             bus_connected: self.bus_watch.status().connected,
-        }
+        };
+        self.shows.pass_ended(at_once, || self.machine.live_workers(), || self.snapshot());
     }
 
-    fn look(&self) -> Snapshot {
+    fn snapshot(&self) -> Snapshot {
         let now = self.clock.now();
         Snapshot {
             workers: self
@@ -309,6 +321,8 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
                 .map(|(id, worker)| WorkerView::of(&self.machine, now, id, worker))
                 .collect(),
             in_flight: self.machine.in_flight(),
+            callers_waiting: self.waiting.len(),
+            trails_followed: self.trails.len(),
             draining: self.machine.is_draining(),
             bus: self.bus_watch.status(),
             refused_busy: self.busy.load(Ordering::Relaxed),

@@ -15,6 +15,7 @@ use quorate_core::time::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use super::trail::Trail;
+use super::view::{LookError, View};
 use crate::bus::BusStatus;
 use crate::wire::{self, TraceContext};
 
@@ -29,8 +30,6 @@ pub(super) enum Command {
         reply: oneshot::Sender<Answered>,
     },
     Cancel(Ticket),
-    Status(oneshot::Sender<Status>),
-    Look(oneshot::Sender<Snapshot>),
     Drain,
 }
 
@@ -92,6 +91,10 @@ pub struct Snapshot {
     pub workers: Vec<WorkerView>,
     /// How many requests are in flight.
     pub in_flight: usize,
+    /// How many callers wait for an answer. One who goes away is forgotten with the next pass.
+    pub callers_waiting: usize,
+    /// How many of them are told what happened to their request meanwhile.
+    pub trails_followed: usize,
     /// Whether further requests are refused because the coordinator is about to stop.
     pub draining: bool,
     /// The connection to the bus.
@@ -140,11 +143,12 @@ pub struct CoordinatorHandle {
     tickets: Arc<AtomicU64>,
     /// Counts the questions that are refused because the queue of commands is full.
     busy: Arc<AtomicU64>,
+    view: Arc<View>,
 }
 
 impl CoordinatorHandle {
-    pub(super) fn new(commands: mpsc::Sender<Command>, busy: Arc<AtomicU64>) -> Self {
-        Self { commands, tickets: Arc::default(), busy }
+    pub(super) fn new(commands: mpsc::Sender<Command>, busy: Arc<AtomicU64>, view: Arc<View>) -> Self {
+        Self { commands, tickets: Arc::default(), busy, view }
     }
 
     /// Asks, and waits for the end of the request, at most until its deadline. Dropping the future takes the question
@@ -195,18 +199,21 @@ impl CoordinatorHandle {
         answered.map_err(|_| AskError::Stopped)
     }
 
-    /// Whether the coordinator can serve now; `None` if it has stopped.
-    pub async fn status(&self) -> Option<Status> {
-        let (reply, answer) = oneshot::channel();
-        self.commands.send(Command::Status(reply)).await.ok()?;
-        answer.await.ok()
+    /// Whether the coordinator can serve now. Costs the coordinator next to nothing, however many ask.
+    ///
+    /// # Errors
+    /// [`LookError`] if it has stopped, or does not move.
+    pub async fn status(&self) -> Result<Status, LookError> {
+        self.view.status().await
     }
 
-    /// What the coordinator knows now; `None` if it has stopped.
-    pub async fn look(&self) -> Option<Snapshot> {
-        let (reply, answer) = oneshot::channel();
-        self.commands.send(Command::Look(reply)).await.ok()?;
-        answer.await.ok()
+    /// What the coordinator knows now, or knew a moment ago: all who look share a snapshot until it is 250 ms old, or as
+    /// old as [`with_snapshot_every`](super::CoordinatorDriver::with_snapshot_every) says.
+    ///
+    /// # Errors
+    /// [`LookError`] if it has stopped, or does not move.
+    pub async fn look(&self) -> Result<Arc<Snapshot>, LookError> {
+        self.view.snapshot().await
     }
 
     /// Lets the coordinator accept no further requests; it stops once those in flight have ended.

@@ -10,6 +10,7 @@ mod identity;
 mod service;
 mod tap;
 mod trail;
+mod view;
 mod worker;
 
 pub use coordinator::CoordinatorDriver;
@@ -17,6 +18,7 @@ pub use handle::{AskError, CoordinatorHandle, Snapshot, Status, Told, WorkerView
 pub use identity::{WorkerIdentity, draw_instance};
 pub use tap::Tap;
 pub use trail::{Step, Trail};
+pub use view::LookError;
 pub use worker::{WorkerDriver, WorkerSettings};
 
 use std::pin::Pin;

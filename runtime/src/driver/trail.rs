@@ -84,6 +84,11 @@ impl Trails {
         trail
     }
 
+    /// How many callers are followed; what is found by mark or request is one of these.
+    pub(super) fn len(&self) -> usize {
+        self.followed.len().max(self.by_mark.len() + self.by_request.len())
+    }
+
     fn note(&mut self, now: Timestamp, request: &RequestId, step: impl FnOnce() -> Step) {
         let Some(followed) = self.by_request.get(request).and_then(|ticket| self.followed.get_mut(ticket)) else {
             return;

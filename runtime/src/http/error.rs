@@ -10,7 +10,7 @@ use quorate_core::coordinator::Refusal;
 use quorate_core::outcome::Failure;
 use serde::Serialize;
 
-use crate::driver::{AskError, Told};
+use crate::driver::{AskError, LookError, Told};
 use crate::wire::encode;
 use crate::wire::failure::{self, ErrorBody, ErrorWord};
 
@@ -83,6 +83,27 @@ impl ApiError {
         }
     }
 
+    /// Beyond the allowance of its client for other routes than `POST /request`. The connection can be used again.
+    pub(super) fn reads_limited(wait: Duration) -> Self {
+        Self { close: false, ..Self::rate_limited(wait) }
+    }
+
+    pub(super) fn too_many_of_client(max_subscribers: usize) -> Self {
+        Self {
+            retry_after: Some(Duration::from_secs(1)),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                ErrorWord::RateLimited,
+                format!("your address reads events {max_subscribers} times already; end one of them first"),
+            )
+        }
+    }
+
+    /// A connection is one too many.
+    pub(super) fn too_many_connections(details: impl Into<String>) -> Self {
+        Self { close: true, ..Self::unavailable(ErrorWord::Overloaded, details) }
+    }
+
     pub(super) fn too_many_subscribers(max_subscribers: usize) -> Self {
         Self::unavailable(ErrorWord::Overloaded, format!("{max_subscribers} clients read events already: ask again"))
     }
@@ -126,6 +147,15 @@ impl ApiError {
         let Self { status, error, details, told, .. } = self;
         told.clone()
             .unwrap_or_else(|| encode(&ErrorBody { error: *error, code: status.as_u16(), details, asked: None }))
+    }
+}
+
+impl From<LookError> for ApiError {
+    fn from(error: LookError) -> Self {
+        match error {
+            LookError::Stopped => AskError::Stopped.into(),
+            LookError::Stuck => Self::unavailable(ErrorWord::Overloaded, error.to_string()),
+        }
     }
 }
 

@@ -2,31 +2,39 @@
 //!
 //! Every error is JSON with a stable word for programs, the status code, and what to do about it for people.
 
+mod client;
 mod client_address;
 mod dashboard;
 mod docs;
 mod error;
 mod events;
 mod files;
+mod first_byte;
+mod looks;
 mod metrics;
 mod openapi;
+mod places;
 mod rate_limit;
+mod refuse;
 mod request;
 mod serve;
 mod status;
 mod trace;
 
 pub use error::ApiError;
-pub use events::{Events, EventsTap};
-pub use rate_limit::{LimiterCounts, RateLimit, RateLimiter};
+pub use events::{EventLimits, Events, EventsTap};
+pub use rate_limit::{ClientTable, LimiterCounts, RateLimit, RateLimiter};
 pub use request::{MAX_BODY_BYTES, Question, RequestBody};
 pub use serve::{Peer, ServeLimits, serve};
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderMap, Method};
 use ipnet::IpNet;
 use tower::ServiceExt as _;
 use utoipa::OpenApi as _;
@@ -35,8 +43,11 @@ use utoipa_axum::routes;
 
 use crate::clock::Clock;
 use crate::driver::CoordinatorHandle;
-use crate::metrics::{Metrics, Responses};
+use crate::metrics::{Edge, Metrics, Responses};
 use crate::spans::Tracer;
+use looks::Looks;
+pub(crate) use places::ConnectionCounts;
+use places::{NoPlace, Place, Places};
 
 /// How the API is set up.
 #[derive(Clone, Debug)]
@@ -45,18 +56,36 @@ pub struct ApiSettings {
     pub port: u16,
     /// How often one client may ask; `None` does not limit.
     pub rate_limit: Option<RateLimit>,
+    /// How often one client may use all other routes together, but for `GET /health` and `GET /ready`, which are never
+    /// refused; `None` does not limit.
+    pub read_limit: Option<RateLimit>,
+    /// How many clients the limits tell apart, each.
+    pub clients: ClientTable,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// How many clients may read `GET /events` at a time.
-    pub max_subscribers: usize,
+    /// What bounds `GET /events`.
+    pub events: EventLimits,
+    /// From one snapshot of the coordinator to the next, at least: all who read `GET /workers` and `GET /metrics` share
+    /// one meanwhile.
+    pub snapshot_every: Duration,
     /// Records the spans of requests; without one, traces are passed on as they come.
     pub tracer: Option<Tracer>,
 }
 
 impl ApiSettings {
-    /// An API on `port` that limits no rate, believes no proxy, has room for 256 readers of events, and records no traces.
+    /// An API on `port` that limits no rate, believes no proxy, makes a snapshot every 250 ms, has the default bounds, and
+    /// records no traces.
     pub fn new(port: u16) -> Self {
-        Self { port, rate_limit: None, trusted_proxies: Vec::new(), max_subscribers: 256, tracer: None }
+        Self {
+            port,
+            rate_limit: None,
+            read_limit: None,
+            clients: ClientTable::default(),
+            trusted_proxies: Vec::new(),
+            events: EventLimits::default(),
+            snapshot_every: Duration::from_millis(250),
+            tracer: None,
+        }
     }
 }
 
@@ -66,6 +95,9 @@ struct Api {
     coordinator: CoordinatorHandle,
     settings: ApiSettings,
     limiter: Option<RateLimiter>,
+    read_limiter: Option<RateLimiter>,
+    places: Places,
+    looks: Looks,
     events: Events,
     metrics: Arc<Metrics>,
     responses: Arc<Responses>,
@@ -76,7 +108,7 @@ struct Api {
 #[derive(Clone, Debug)]
 pub struct Service {
     router: Router,
-    responses: Arc<Responses>,
+    api: Arc<Api>,
 }
 
 impl Service {
@@ -88,28 +120,78 @@ impl Service {
         clock: Clock,
         settings: ApiSettings,
     ) -> Self {
-        let limiter = settings.rate_limit.map(|limit| RateLimiter::new(limit, clock));
+        let limiter = |limit: Option<RateLimit>| limit.map(|limit| RateLimiter::new(limit, settings.clients, clock));
+        let (limiter, read_limiter) = (limiter(settings.rate_limit), limiter(settings.read_limit));
         let files = [&dashboard::FILES[..], &docs::FILES[..]].concat();
         let (described, document) = described().split_for_parts();
         let paths = document.paths.paths.keys().map(String::as_str).chain(files.iter().map(|file| file.path));
         let responses = Arc::new(Responses::new(paths));
-        let api = Api { coordinator, settings, limiter, events, metrics, responses: Arc::clone(&responses), clock };
+        let (places, looks) = (Places::default(), Looks::default());
+        let api = Arc::new(Api {
+            coordinator,
+            settings,
+            limiter,
+            read_limiter,
+            places,
+            looks,
+            events,
+            metrics,
+            responses,
+            clock,
+        });
         let router = described
             .merge(files::routes(&files))
             .fallback(error::not_found)
             .method_not_allowed_fallback(error::method_not_allowed)
-            .with_state(Arc::new(api));
-        Self { router, responses }
+            .with_state(Arc::clone(&api));
+        Self { router, api }
     }
 
     /// Answers one request, and counts the answer.
     ///
     /// Not a layer of the router, which would cost each request several allocations.
-    async fn answer(&self, request: Request) -> Response {
-        let statuses = self.responses.of(request.uri().path());
-        let response = self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+    async fn answer(&self, peer: Peer, request: Request) -> Response {
+        let statuses = self.api.responses.of(request.uri().path());
+        let response = match self.api.allow_read(peer, &request) {
+            Ok(()) => self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {}),
+            Err(refused) => refused.into_response(),
+        };
         statuses.count(response.status());
         response
+    }
+
+    /// A place for a connection of `peer`, if there may be one more.
+    fn place(&self, peer: IpAddr, limits: &ServeLimits) -> Result<Place, NoPlace> {
+        self.api.places.take(peer, limits, &self.api.settings.trusted_proxies)
+    }
+}
+
+impl Api {
+    /// Counts a request against its client's allowance for reads, unless it is a question, which has an allowance of its
+    /// own, or a probe: what says whether the coordinator lives costs little and must be heard.
+    fn allow_read(&self, peer: Peer, request: &Request) -> Result<(), ApiError> {
+        let Some(limiter) = &self.read_limiter else { return Ok(()) };
+        let is_question = request.method() == Method::POST && request.uri().path() == request::PATH;
+        if is_question || status::PROBES.contains(&request.uri().path()) {
+            return Ok(());
+        }
+        limiter.check(self.client(peer, request.headers())).map_err(ApiError::reads_limited)
+    }
+
+    /// Who asks.
+    fn client(&self, Peer(peer): Peer, headers: &HeaderMap) -> IpAddr {
+        client_address::client_address(peer.ip(), headers, &self.settings.trusted_proxies)
+    }
+
+    /// What happened at the edge, before the coordinator.
+    fn edge(&self) -> Edge {
+        let counts = |limiter: &Option<RateLimiter>| limiter.as_ref().map(RateLimiter::counts).unwrap_or_default();
+        Edge {
+            limiter: counts(&self.limiter),
+            read_limiter: counts(&self.read_limiter),
+            connections: self.places.counts(),
+            subscribers: self.events.subscribers(),
+        }
     }
 }
 

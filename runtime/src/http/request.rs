@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +26,6 @@ use serde_json::value::RawValue;
 use tracing::{Instrument as _, debug, field, info_span};
 use utoipa::ToSchema;
 
-use super::client_address::client_address;
 use super::error::{ApiError, encoded};
 use super::openapi::{AnsweringRequest, QUESTIONS};
 use super::trace::RequestTrace;
@@ -37,6 +35,8 @@ use crate::wire::schema::{
     Id, MaxDeviation, MinAgreement, OnDisputeName, QueryText, StrategyName, Tolerance, TrimShare,
 };
 
+/// Where questions are asked.
+pub(super) const PATH: &str = "/request";
 /// The longest body of a request, in bytes.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
 /// How deep a body may be nested: the depth at which serde_json gives up.
@@ -207,7 +207,7 @@ fn millis(name: &str, field: Option<&RawValue>) -> Result<Option<Duration>, ApiE
 #[utoipa::path(post, path = "/request", tag = QUESTIONS, request_body = RequestBody, responses(AnsweringRequest))]
 pub(super) async fn ask(
     State(api): State<Arc<Api>>,
-    Extension(Peer(peer)): Extension<Peer>,
+    Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let mut trace = RequestTrace::begin(api.settings.tracer.as_ref(), request.headers());
@@ -216,7 +216,7 @@ pub(super) async fn ask(
     answer
 }
 
-async fn take(api: &Api, peer: SocketAddr, request: Request, trace: &mut RequestTrace) -> Result<Response, ApiError> {
+async fn take(api: &Api, peer: Peer, request: Request, trace: &mut RequestTrace) -> Result<Response, ApiError> {
     let question = read(api, peer, request).await?;
     trace.asks(&question);
     // An id that the coordinator draws is known with the answer.
@@ -229,11 +229,10 @@ async fn take(api: &Api, peer: SocketAddr, request: Request, trace: &mut Request
 }
 
 /// Takes a request, if its client may ask now.
-async fn read(api: &Api, peer: SocketAddr, request: Request) -> Result<Question, ApiError> {
+async fn read(api: &Api, peer: Peer, request: Request) -> Result<Question, ApiError> {
     let (Parts { headers, .. }, body) = request.into_parts();
     if let Some(limiter) = &api.limiter {
-        let client = client_address(peer.ip(), &headers, &api.settings.trusted_proxies);
-        limiter.check(client).map_err(ApiError::rate_limited)?;
+        limiter.check(api.client(peer, &headers)).map_err(ApiError::rate_limited)?;
     }
     Question::parse(&read_body(&headers, body).await?)
 }

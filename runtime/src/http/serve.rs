@@ -1,10 +1,9 @@
-//! Serves connections: bounded in number, in how long a request's head and a client's reading may take, and stopped
-//! without cutting a request off.
+//! Serves connections: bounded in number, of all and of one peer, in how long a request's head and a client's reading may
+//! take, and stopped without cutting a request off.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -12,13 +11,14 @@ use axum::serve::Listener;
 use http::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
 use super::Service;
+use super::first_byte::FirstByte;
+use super::refuse::Refusals;
 
 /// The other end of a connection; an extension of every request.
 #[derive(Clone, Copy, Debug)]
@@ -27,8 +27,15 @@ pub struct Peer(pub SocketAddr);
 /// What bounds the connections.
 #[derive(Clone, Copy, Debug)]
 pub struct ServeLimits {
-    /// The most open connections; further ones wait to be accepted.
+    /// The most open connections; further ones are told so and closed.
     pub max_connections: usize,
+    /// The most open connections of one peer, which is an IPv4 address or a 64-bit prefix of IPv6. Trusted proxies may
+    /// hold all that are not reserved.
+    pub max_connections_per_peer: usize,
+    /// How many of all connections only peers get that hold fewer than four, such as a probe.
+    pub reserved_connections: usize,
+    /// How long a new connection may be silent.
+    pub first_byte_timeout: Duration,
     /// How long the head of a request may take to arrive, also the first byte of a next request.
     pub head_timeout: Duration,
     /// How long a client may not take a byte of what is written to it.
@@ -41,6 +48,9 @@ impl Default for ServeLimits {
     fn default() -> Self {
         Self {
             max_connections: 16_384,
+            max_connections_per_peer: 1_024,
+            reserved_connections: 256,
+            first_byte_timeout: Duration::from_secs(5),
             head_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             stop_timeout: Duration::from_secs(3),
@@ -58,19 +68,23 @@ where
 {
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head_timeout).max_buf_size(MAX_HEAD_BYTES);
-    let places = Arc::new(Semaphore::new(limits.max_connections));
     // Waiters are woken in the order in which they came: a simulation of this is the same each time.
     let (stopping, connections) = (CancellationToken::new(), TaskTracker::new());
+    let refusals = Refusals::default();
     let mut stop = pin!(stop);
     loop {
-        let accepted = async {
-            let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
-            (listener.accept().await, place)
-        };
-        let ((io, peer), place) = tokio::select! {
+        let (io, peer) = tokio::select! {
             biased;
             () = &mut stop => break,
-            accepted = accepted => accepted,
+            accepted = listener.accept() => accepted,
+        };
+        let place = match api.place(peer.ip(), &limits) {
+            Ok(place) => place,
+            Err(no_place) => {
+                debug!(%peer, "a connection is refused: {no_place}");
+                refusals.tell(io, no_place);
+                continue;
+            }
         };
         let api = api.clone();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
@@ -78,10 +92,10 @@ where
             async move {
                 let mut request = request.map(Body::new);
                 request.extensions_mut().insert(Peer(peer));
-                Ok::<_, Infallible>(api.answer(request).await)
+                Ok::<_, Infallible>(api.answer(Peer(peer), request).await)
             }
         });
-        let mut io = TimeoutStream::new(io);
+        let mut io = TimeoutStream::new(FirstByte::within(limits.first_byte_timeout, io));
         io.set_write_timeout(Some(limits.write_timeout));
         let connection = http.serve_connection(TokioIo::new(Box::pin(io)), service);
         let stopping = stopping.clone();

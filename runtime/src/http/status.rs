@@ -13,12 +13,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Api;
-use super::error::{ApiError, json};
+use super::error::{ApiError, encoded, json};
 use super::openapi::{AnsweringHealth, AnsweringReady, AnsweringWorkers, STATE};
-use crate::driver::{AskError, Snapshot, Status, WorkerView};
-use crate::wire::JsonNumber;
+use crate::driver::{Snapshot, WorkerView};
 use crate::wire::failure::ErrorWord;
 use crate::wire::schema::Id;
+use crate::wire::{JsonNumber, encode};
+
+/// The routes that say whether the coordinator lives and can serve. They are never refused.
+pub(super) const PROBES: [&str; 2] = ["/health", "/ready"];
 
 /// That the process is alive.
 #[derive(Serialize, ToSchema)]
@@ -36,7 +39,7 @@ pub(super) struct Health {
 /// And whether NATS is connected, which it need not be to be alive.
 #[utoipa::path(get, path = "/health", tag = STATE, responses(AnsweringHealth))]
 pub(super) async fn health(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
-    let now = status(&api).await?;
+    let now = api.coordinator.status().await?;
     let health = Health { status: "healthy", port: api.settings.port, nats: now.bus_connected };
     Ok(json(StatusCode::OK, &health))
 }
@@ -55,7 +58,7 @@ pub(super) struct Readiness {
 /// Whether a request made now could be answered
 #[utoipa::path(get, path = "/ready", tag = STATE, responses(AnsweringReady))]
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
-    let now = status(&api).await?;
+    let now = api.coordinator.status().await?;
     if now.draining {
         return Err(ApiError::not_ready(ErrorWord::Draining, "the coordinator is stopping"));
     }
@@ -151,13 +154,19 @@ impl From<ResponseTimes> for Quantiles {
 /// The known workers with their records, and what was counted
 #[utoipa::path(get, path = "/workers", tag = STATE, responses(AnsweringWorkers))]
 pub(super) async fn workers(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
-    let snapshot = look(&api).await?;
-    let mut counters: BTreeMap<_, _> = snapshot.counters.iter().collect();
-    counters.insert("messages_malformed", snapshot.messages_malformed);
-    counters.insert("outcomes_unpublished", snapshot.outcomes_unpublished);
-    counters.insert("messages_dropped", snapshot.messages_dropped);
-    let workers = snapshot.workers.iter().map(WorkerBody::of).collect();
-    Ok(json(StatusCode::OK, &Register { workers, in_flight: snapshot.in_flight, counters }))
+    let look = api.looks.look(&api.coordinator).await?;
+    Ok(encoded(StatusCode::OK, look.workers(|snapshot| encode(&Register::of(snapshot)))))
+}
+
+impl<'a> Register<'a> {
+    fn of(snapshot: &'a Snapshot) -> Self {
+        let mut counters: BTreeMap<_, _> = snapshot.counters.iter().collect();
+        counters.insert("messages_malformed", snapshot.messages_malformed);
+        counters.insert("outcomes_unpublished", snapshot.outcomes_unpublished);
+        counters.insert("messages_dropped", snapshot.messages_dropped);
+        let workers = snapshot.workers.iter().map(WorkerBody::of).collect();
+        Self { workers, in_flight: snapshot.in_flight, counters }
+    }
 }
 
 impl<'a> WorkerBody<'a> {
@@ -181,12 +190,4 @@ impl<'a> WorkerBody<'a> {
             last_heard_ms: u64::try_from(last_heard.as_millis()).unwrap_or(u64::MAX),
         }
     }
-}
-
-async fn status(api: &Api) -> Result<Status, ApiError> {
-    api.coordinator.status().await.ok_or_else(|| ApiError::from(AskError::Stopped))
-}
-
-pub(super) async fn look(api: &Api) -> Result<Snapshot, ApiError> {
-    api.coordinator.look().await.ok_or_else(|| ApiError::from(AskError::Stopped))
 }

@@ -4,9 +4,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use quorate_core::coordinator::{Counters, WorkerState};
 
+use super::Edge;
 use super::page::Page;
 use crate::driver::Snapshot;
-use crate::http::LimiterCounts;
 
 /// Requests, from submission to end.
 pub(super) fn requests(page: &mut Page, snapshot: &Snapshot) {
@@ -78,6 +78,16 @@ pub(super) fn requests(page: &mut Page, snapshot: &Snapshot) {
         ],
     );
     page.gauge("quorate_requests_in_flight", "Accepted requests that have not ended.", snapshot.in_flight as f64);
+    page.gauge(
+        "quorate_callers_waiting",
+        "Callers that wait for an answer; several may wait for one request.",
+        snapshot.callers_waiting as f64,
+    );
+    page.gauge(
+        "quorate_trails_followed",
+        "Callers that wait and are told what happens to their request, for a trace.",
+        snapshot.trails_followed as f64,
+    );
     page.gauge(
         "quorate_draining",
         "Whether the coordinator is about to stop and refuses further requests.",
@@ -172,8 +182,9 @@ pub(super) fn bus(page: &mut Page, snapshot: &Snapshot) {
     );
 }
 
-/// How the callers are held to their rate.
-pub(super) fn limiter(page: &mut Page, limiter: LimiterCounts) {
+/// How clients are held to their rates.
+pub(super) fn limiters(page: &mut Page, edge: &Edge) {
+    let Edge { limiter, read_limiter, .. } = edge;
     page.counters(
         "quorate_rate_limiter_checks_total",
         "Questions that the rate limiter decided on.",
@@ -185,6 +196,30 @@ pub(super) fn limiter(page: &mut Page, limiter: LimiterCounts) {
         "Clients that the rate limiter tells apart now.",
         limiter.clients as f64,
     );
+    page.counters(
+        "quorate_read_limiter_checks_total",
+        "Requests for other routes, but for probes, that the rate limiter of reads decided on.",
+        "result",
+        [("allowed", read_limiter.allowed), ("refused", read_limiter.refused)],
+    );
+    page.gauge(
+        "quorate_read_limiter_clients",
+        "Clients that the rate limiter of reads tells apart now.",
+        read_limiter.clients as f64,
+    );
+}
+
+/// The connections of clients.
+pub(super) fn connections(page: &mut Page, edge: &Edge) {
+    let Edge { connections, subscribers, .. } = edge;
+    page.gauge("quorate_http_connections", "Open connections of clients.", connections.open as f64);
+    page.counters(
+        "quorate_http_connections_refused_total",
+        "Connections of clients that were refused: their peer held as many as one may, or there were as many as there may be.",
+        "bound",
+        [("peer", connections.refused_of_peer), ("all", connections.refused_of_all)],
+    );
+    page.gauge("quorate_event_subscribers", "Clients that read the events now.", *subscribers as f64);
 }
 
 /// The process.

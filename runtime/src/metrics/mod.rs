@@ -18,7 +18,7 @@ use std::time::SystemTime;
 
 use crate::clock::Clock;
 use crate::driver::Snapshot;
-use crate::http::LimiterCounts;
+use crate::http::{ConnectionCounts, LimiterCounts};
 use ended::Ended;
 use page::Page;
 
@@ -27,6 +27,18 @@ use page::Page;
 pub struct Metrics {
     started: SystemTime,
     ended: Arc<Ended>,
+}
+
+/// What happened at the edge of a coordinator, before it came to its machine.
+#[derive(Debug)]
+pub(crate) struct Edge {
+    /// Of questions.
+    pub(crate) limiter: LimiterCounts,
+    /// Of the other routes.
+    pub(crate) read_limiter: LimiterCounts,
+    pub(crate) connections: ConnectionCounts,
+    /// Clients that read events now.
+    pub(crate) subscribers: usize,
 }
 
 impl Metrics {
@@ -41,14 +53,15 @@ impl Metrics {
     }
 
     /// All metrics, in Prometheus' text format.
-    pub(crate) fn show(&self, snapshot: &Snapshot, limiter: LimiterCounts, responses: &Responses) -> String {
+    pub(crate) fn show(&self, snapshot: &Snapshot, edge: &Edge, responses: &Responses) -> String {
         let mut page = Page::default();
         families::requests(&mut page, snapshot);
         self.ended.show(&mut page);
         families::messages(&mut page, snapshot);
         families::workers(&mut page, snapshot);
         families::bus(&mut page, snapshot);
-        families::limiter(&mut page, limiter);
+        families::limiters(&mut page, edge);
+        families::connections(&mut page, edge);
         responses.show(&mut page);
         families::process(&mut page, self.started);
         page.text()

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use quorate_runtime::bus::Bus;
 use quorate_runtime::bus::local::LocalBus;
+use quorate_runtime::http::EventLimits;
 use serde_json::{Value as Json, json};
 
 use crate::support::{
@@ -210,7 +211,8 @@ async fn a_client_that_falls_behind_is_told_how_much_it_missed() {
 
 #[tokio::test]
 async fn there_is_room_for_as_many_readers_as_is_set_and_a_place_is_used_again() {
-    let setup = Setup { max_subscribers: 256, ..Setup::default() };
+    let events = EventLimits { max_subscribers: 256, max_subscribers_per_client: 257, ..EventLimits::default() };
+    let setup = Setup { events, ..Setup::default() };
     let coordinator = TestCoordinator::start_with(LocalBus::new(), setup).await;
     let mut readers = Vec::new();
     for _ in 0..256 {
@@ -226,6 +228,30 @@ async fn there_is_room_for_as_many_readers_as_is_set_and_a_place_is_used_again()
     .await;
     let (status, refusal) = coordinator.get("/events?request_id=").await;
     assert_eq!((status, &refusal["error"]), (400, &json!("invalid_request")), "{refusal}");
+}
+
+#[tokio::test]
+async fn one_address_cannot_take_all_places_of_readers() {
+    let events = EventLimits { max_subscribers: 8, max_subscribers_per_client: 3, ..EventLimits::default() };
+    let trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
+    let coordinator =
+        TestCoordinator::start_with(LocalBus::new(), Setup { events, trusted_proxies, ..Setup::default() }).await;
+    let client = client();
+    let read = async |address: &'static str| {
+        client.get(coordinator.url("/events")).header("x-forwarded-for", address).send().await.expect("an answer")
+    };
+    let mut readers = Vec::new();
+    for _ in 0..3 {
+        readers.push(read("192.0.2.1").await);
+    }
+    assert!(readers.iter().all(|reader| reader.status() == 200));
+    let refused = read("192.0.2.1").await;
+    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"1".parse().expect("a value")));
+    let body = refused.text().await.expect("a body");
+    assert!(body.contains("rate_limited") && body.contains("reads events 3 times"), "{body}");
+    assert_eq!(read("192.0.2.2").await.status(), 200, "another address has its own");
+    readers.pop();
+    until("its place to be free", async || read("192.0.2.1").await.status() == 200).await;
 }
 
 #[tokio::test]

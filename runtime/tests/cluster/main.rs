@@ -2,10 +2,12 @@
 //! a real NATS server.
 
 mod answers;
+mod connections;
 mod events;
 mod followers;
 mod hostile;
 mod lifecycle;
+mod looks;
 mod metrics;
 mod nats;
 mod support;

@@ -21,7 +21,8 @@ on_both_buses! {
 }
 
 /// What changes with time or is compared on its own.
-const ELSEWHERE: [&str; 5] = [
+const ELSEWHERE: [&str; 6] = [
+    "quorate_http_connections",
     "quorate_request_duration_seconds_bucket",
     "quorate_request_duration_seconds_sum",
     "quorate_http_responses_total",
@@ -105,6 +106,7 @@ async fn every_request_is_shown_once_by_how_it_came_and_how_it_ended<B: Bus>(con
                 ("quorate_requests_ended_total{outcome=\"failed_deadline_exceeded\"}", 1.0),
                 ("quorate_requests_ended_total{outcome=\"cancelled\"}", 1.0),
                 ("quorate_requests_in_flight", 1.0),
+                ("quorate_callers_waiting", 1.0),
                 ("quorate_requests_quorum_early_total", 1.0),
                 ("quorate_request_duration_seconds_count{result=\"answered\"}", 2.0),
                 ("quorate_request_duration_seconds_count{result=\"failed\"}", 2.0),
@@ -274,6 +276,7 @@ async fn what_is_refused_is_shown_with_the_reason<B: Bus>(connect: impl Fn() -> 
             ("quorate_requests_ended_total{outcome=\"failed_no_workers\"}", 1.0),
             ("quorate_request_duration_seconds_count{result=\"failed\"}", 1.0),
             ("quorate_requests_in_flight", 1.0),
+            ("quorate_callers_waiting", 1.0),
             ("quorate_draining", 1.0),
             ("quorate_dispatches_total{attempt=\"first\"}", 2.0),
             ("quorate_tasks_undelivered_total", 1.0),

@@ -12,7 +12,7 @@ use quorate_core::worker;
 use quorate_runtime::bus::Bus;
 use quorate_runtime::clock::Clock;
 use quorate_runtime::driver::{WorkerDriver, WorkerIdentity, WorkerSettings};
-use quorate_runtime::http::{ApiSettings, RateLimit, ServeLimits};
+use quorate_runtime::http::{ApiSettings, EventLimits, RateLimit, ServeLimits};
 use quorate_runtime::node::{CoordinatorSettings, run_coordinator};
 use quorate_runtime::source::{Reading, Source, SourceError};
 use quorate_testing::Exposition;
@@ -127,7 +127,10 @@ pub(crate) struct Setup {
     pub(crate) rate_limit: Option<(u32, u32)>,
     pub(crate) trusted_proxies: Vec<ipnet::IpNet>,
     pub(crate) limits: ServeLimits,
-    pub(crate) max_subscribers: usize,
+    pub(crate) read_limit: Option<(u32, u32)>,
+    pub(crate) events: EventLimits,
+    /// Zero by default: what a test reads is what is so.
+    pub(crate) snapshot_every: Duration,
 }
 
 impl Default for Setup {
@@ -137,7 +140,9 @@ impl Default for Setup {
             rate_limit: None,
             trusted_proxies: Vec::new(),
             limits: ServeLimits::default(),
-            max_subscribers: 256,
+            read_limit: None,
+            events: EventLimits::default(),
+            snapshot_every: Duration::ZERO,
         }
     }
 }
@@ -151,16 +156,18 @@ impl TestCoordinator {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
         let nonzero = |n: u32| NonZeroU32::new(n).expect("a rate is not zero");
-        let rate_limit =
-            setup.rate_limit.map(|(rate, burst)| RateLimit { per_second: nonzero(rate), burst: nonzero(burst) });
+        let limit = |limit: Option<(u32, u32)>| {
+            limit.map(|(rate, burst)| RateLimit { per_second: nonzero(rate), burst: nonzero(burst) })
+        };
         let settings = CoordinatorSettings {
             machine: setup.machine,
             api: ApiSettings {
-                port: address.port(),
-                rate_limit,
+                rate_limit: limit(setup.rate_limit),
+                read_limit: limit(setup.read_limit),
                 trusted_proxies: setup.trusted_proxies,
-                max_subscribers: setup.max_subscribers,
-                tracer: None,
+                events: setup.events,
+                snapshot_every: setup.snapshot_every,
+                ..ApiSettings::new(address.port())
             },
             limits: setup.limits,
             instance: unique("c"),

@@ -60,13 +60,12 @@ fn number(process: &str, id: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::super::event::tests::outcome;
-    use super::super::ring::CAPACITY;
     use super::*;
 
     #[test]
     fn a_subscriber_begins_where_it_wants_or_is_told_what_it_missed() {
-        let mut ring = Ring::default();
-        for _ in 0..CAPACITY + 100 {
+        let mut ring = Ring::new(1024);
+        for _ in 0..1024 + 100 {
             ring.push(outcome("q"));
         }
         assert_eq!((ring.oldest(), ring.next()), (101, 1125));

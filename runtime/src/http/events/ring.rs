@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use super::event::{Entry, Event};
 
-/// The most events that are kept.
-pub(super) const CAPACITY: usize = 1024;
 /// About the most bytes that are kept, not counting what is encoded. A thousand events of a few workers are a tenth of
 /// it; outcomes with many long texts are what it is for.
 const MAX_WEIGHT: usize = 16 << 20;
@@ -14,16 +12,12 @@ const MAX_WEIGHT: usize = 16 << 20;
 /// The last events.
 #[derive(Debug)]
 pub(super) struct Ring {
+    /// The most events that are kept.
+    capacity: usize,
     entries: VecDeque<Arc<Entry>>,
     /// What the next event will be called; the first one is 1.
     next: u64,
     weight: usize,
-}
-
-impl Default for Ring {
-    fn default() -> Self {
-        Self { entries: VecDeque::new(), next: 1, weight: 0 }
-    }
 }
 
 /// What is at some number.
@@ -38,13 +32,18 @@ pub(super) enum Place {
 }
 
 impl Ring {
+    /// A ring of `capacity` events, at least one.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { capacity: capacity.max(1), entries: VecDeque::new(), next: 1, weight: 0 }
+    }
+
     /// Adds an event; the oldest ones make room.
     pub(super) fn push(&mut self, event: Event) {
         let entry = Entry::new(self.next, event);
         self.weight += entry.weight;
         self.entries.push_back(Arc::new(entry));
         self.next += 1;
-        while self.entries.len() > CAPACITY || (self.weight > MAX_WEIGHT && self.entries.len() > 1) {
+        while self.entries.len() > self.capacity || (self.weight > MAX_WEIGHT && self.entries.len() > 1) {
             let oldest = self.entries.pop_front().expect("there are more than the bound");
             self.weight -= oldest.weight;
         }
@@ -72,13 +71,15 @@ mod tests {
     use super::super::event::tests::{outcome, outcome_with_text};
     use super::*;
 
+    const CAPACITY: usize = 1024;
+
     fn numbers(ring: &Ring) -> Vec<u64> {
         ring.entries.iter().map(|entry| entry.number).collect()
     }
 
     #[test]
     fn events_are_numbered_from_one_and_the_oldest_are_overwritten() {
-        let mut ring = Ring::default();
+        let mut ring = Ring::new(CAPACITY);
         assert!((ring.oldest(), ring.next()) == (1, 1) && matches!(ring.at(1), Place::Ahead));
         for _ in 0..CAPACITY {
             ring.push(outcome("q"));
@@ -94,7 +95,7 @@ mod tests {
 
     #[test]
     fn long_texts_fill_the_ring_sooner() {
-        let mut ring = Ring::default();
+        let mut ring = Ring::new(CAPACITY);
         for _ in 0..40 {
             ring.push(outcome_with_text(1 << 20));
         }

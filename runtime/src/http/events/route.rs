@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -15,7 +16,7 @@ use super::SubscribeError;
 use super::resume::Resume;
 use crate::driver::AskError;
 use crate::http::openapi::{AnsweringEvents, STATE};
-use crate::http::{Api, ApiError};
+use crate::http::{Api, ApiError, Peer};
 use crate::wire::schema::Id;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -82,11 +83,14 @@ impl Subscription {
 )]
 pub(in crate::http) async fn events(
     State(api): State<Arc<Api>>,
+    Extension(peer): Extension<Peer>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let Subscription { resume, watched } = Subscription::parse(&uri, &headers)?;
-    let subscriber = api.events.subscribe(api.clock, &resume, watched).map_err(|error| match error {
+    let subscriber = api.events.subscribe(api.client(peer, &headers), api.clock, &resume, watched);
+    let subscriber = subscriber.map_err(|error| match error {
+        SubscribeError::FullForClient { max_subscribers } => ApiError::too_many_of_client(max_subscribers),
         SubscribeError::Full { max_subscribers } => ApiError::too_many_subscribers(max_subscribers),
         SubscribeError::Closed => AskError::Stopped.into(),
     })?;

@@ -1,28 +1,21 @@
 //! One client's place in the stream: a cursor, and a pace.
 
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_core::time::Timestamp;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
 
-use super::Shared;
 use super::event::{missed, observation};
 use super::resume::{Missed, Resume, Start};
 use super::ring::Place;
+use super::wait::{Look, look_or_wait};
 use super::watch::Watching;
+use super::{EventLimits, Seat, Shared};
 use crate::clock::Clock;
 
-/// The most events in one batch.
-pub(super) const BATCH: u32 = 32;
-/// From the beginning of one batch to the next.
-pub(super) const BATCH_EVERY: Duration = Duration::from_millis(100);
 /// About the most bytes that are put together into one write.
 const WRITE_BYTES: usize = 32 << 10;
-/// How long nothing is said before a sign of life: proxies cut what is silent, and a client that is gone is noticed.
-pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
 /// What a client is told first: after how many milliseconds it may come back.
 const RETRY: &str = "retry: 1000\n\n";
 const SIGN_OF_LIFE: Bytes = Bytes::from_static(b":\n\n");
@@ -40,7 +33,7 @@ pub(super) struct Subscriber {
     left: u32,
     /// When the next batch may begin.
     batch_ends: Timestamp,
-    _place: OwnedSemaphorePermit,
+    _seat: Seat,
 }
 
 impl Subscriber {
@@ -49,7 +42,7 @@ impl Subscriber {
         clock: Clock,
         resume: &Resume,
         watching: Option<Watching>,
-        place: OwnedSemaphorePermit,
+        seat: Seat,
     ) -> Self {
         let Start { cursor, missed: lost } = resume.start(&shared.process, &shared.ring());
         let told = |count| missed(&shared.process, count, cursor - 1);
@@ -60,68 +53,75 @@ impl Subscriber {
         };
         let greeting = Some([RETRY.as_bytes(), &lost].concat().into());
         let batch_ends = Timestamp::ZERO;
-        Self { clock, greeting, cursor, watching, left: BATCH, batch_ends, shared, _place: place }
+        Self { clock, greeting, cursor, watching, left: shared.limits.batch, batch_ends, shared, _seat: seat }
     }
 
     /// The next thing to write, when it may be written; `None` when the stream ends.
     ///
-    /// An event is told at once if none was told lately, and with it all that are there, up to [`BATCH`]; then nothing
-    /// until [`BATCH_EVERY`] later. What a watched worker says does not wait.
+    /// An event is told at once if none was told lately, and with it all that are there, up to a batch; then nothing
+    /// until the next batch may begin. What a watched worker says does not wait.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
         if let Some(greeting) = self.greeting.take() {
             return Some(greeting);
         }
         let shared = Arc::clone(&self.shared);
         let said = self.watching.as_ref().map(Watching::said);
-        let heartbeat = self.clock.now().after(HEARTBEAT);
+        let heartbeat = self.clock.now().after(self.limits().heartbeat);
         loop {
             if shared.closed.is_cancelled() {
                 return None;
             }
-            // From here on nothing that comes is overlooked.
-            let mut arrived = pin!(shared.arrived.notified());
-            arrived.as_mut().enable();
-            let mut answered = pin!(said.as_ref().map(|said| said.arrived.notified()));
-            if let Some(answered) = answered.as_mut().as_pin_mut() {
-                answered.enable();
-            }
-            if let Some(result) = self.watching.as_mut().and_then(Watching::next) {
-                return Some(observation(&result));
-            }
-            let now = self.clock.now();
-            if let Some(events) = self.events_in_time(now) {
-                return Some(events);
-            }
-            let is_between_batches = self.left == BATCH;
-            let wake = if is_between_batches { heartbeat } else { heartbeat.min(self.batch_ends) };
-            tokio::select! {
-                biased;
-                () = shared.closed.cancelled() => return None,
-                () = async { match answered.as_mut().as_pin_mut() {
-                    Some(answered) => answered.await,
-                    None => std::future::pending().await,
-                } } => {}
-                () = arrived, if is_between_batches => {}
-                () = tokio::time::sleep_until(self.clock.instant(wake)) => {
-                    if self.clock.now() >= heartbeat {
-                        return Some(SIGN_OF_LIFE);
-                    }
-                }
+            let answered = said.as_ref().map(|said| &said.arrived);
+            let told = look_or_wait(&shared.arrived, answered, || self.look(&shared.closed, heartbeat)).await;
+            if let Some(told) = told {
+                return told;
             }
         }
+    }
+
+    /// What there is to tell now; else how long to wait for it. What is told is `None` when the stream ends.
+    fn look<'a>(
+        &mut self,
+        closed: &'a CancellationToken,
+        heartbeat: Timestamp,
+    ) -> Look<Option<Bytes>, impl Future<Output = Option<Option<Bytes>>> + use<'a>> {
+        if let Some(result) = self.watching.as_mut().and_then(Watching::next) {
+            return Look::Found(Some(observation(&result)));
+        }
+        let clock = self.clock;
+        if let Some(events) = self.events_in_time(clock.now()) {
+            return Look::Found(Some(events));
+        }
+        let is_between_batches = self.left == self.limits().batch;
+        let wake = if is_between_batches { heartbeat } else { heartbeat.min(self.batch_ends) };
+        let until = async move {
+            tokio::select! {
+                biased;
+                () = closed.cancelled() => Some(None),
+                () = tokio::time::sleep_until(clock.instant(wake)) => {
+                    (clock.now() >= heartbeat).then_some(Some(SIGN_OF_LIFE))
+                }
+            }
+        };
+        Look::Nothing { for_arrivals: is_between_batches, until }
+    }
+
+    fn limits(&self) -> EventLimits {
+        self.shared.limits
     }
 
     /// The next events, if there are some and the pace allows them. Several are put together: what a write costs is not
     /// its bytes.
     fn events_in_time(&mut self, now: Timestamp) -> Option<Bytes> {
+        let EventLimits { batch, batch_every, .. } = self.limits();
         if self.batch_ends <= now {
-            self.left = BATCH;
+            self.left = batch;
         }
         let (mut events, mut bytes) = (Vec::new(), 0);
-        let begins = self.left == BATCH;
+        let begins = self.left == batch;
         while self.left > 0 && bytes < WRITE_BYTES {
             let Some(event) = self.event() else {
-                if self.left < BATCH {
+                if self.left < batch {
                     // A batch is what was there when it began, so that what trickles in is told in few writes.
                     self.left = 0;
                 }
@@ -132,7 +132,7 @@ impl Subscriber {
             events.push(event);
         }
         if begins && !events.is_empty() {
-            self.batch_ends = now.after(BATCH_EVERY);
+            self.batch_ends = now.after(batch_every);
         }
         if events.len() < 2 { events.pop() } else { Some(events.concat().into()) }
     }
@@ -148,7 +148,7 @@ impl Subscriber {
                 Some(entry.text(&self.shared.process))
             }
             Place::Overwritten => {
-                let newest = ring.next().saturating_sub(BATCH.into()).max(ring.oldest());
+                let newest = ring.next().saturating_sub(self.limits().batch.into()).max(ring.oldest());
                 drop(ring);
                 let count = newest - self.cursor;
                 self.cursor = newest;
@@ -161,17 +161,26 @@ impl Subscriber {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+    use std::time::Duration;
+
     use tokio::time::{advance, timeout};
 
     use super::super::event::tests::outcome;
-    use super::super::ring::CAPACITY;
     use super::super::{Events, SubscribeError};
     use super::*;
 
     const PROCESS: &str = "c1";
+    const CAPACITY: usize = 1024;
+    const BATCH_EVERY: Duration = Duration::from_millis(100);
+    const HEARTBEAT: Duration = Duration::from_secs(15);
 
     fn events() -> Events {
-        Events::new(PROCESS, 2)
+        Events::new(PROCESS, EventLimits { max_subscribers: 2, ..EventLimits::default() })
+    }
+
+    fn client(host: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, host])
     }
 
     fn tell(events: &Events, count: usize) {
@@ -179,7 +188,7 @@ mod tests {
     }
 
     fn subscribe(events: &Events, resume: &Resume) -> Subscriber {
-        events.subscribe(Clock::new(), resume, None).expect("there is a place")
+        events.subscribe(client(1), Clock::new(), resume, None).expect("there is a place")
     }
 
     /// What the subscriber is told without any waiting, as the first line of each event.
@@ -278,10 +287,39 @@ mod tests {
     async fn a_place_is_free_again_when_its_subscriber_goes() {
         let events = events();
         let (one, _two) = (subscribe(&events, &Resume::Now), subscribe(&events, &Resume::Now));
-        let refused = events.subscribe(Clock::new(), &Resume::Now, None).expect_err("both places are taken");
+        let refused = events.subscribe(client(1), Clock::new(), &Resume::Now, None).expect_err("both places are taken");
         assert_eq!(refused, SubscribeError::Full { max_subscribers: 2 });
         drop(one);
         subscribe(&events, &Resume::Now);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_client_cannot_take_all_places() {
+        let limits = EventLimits { max_subscribers: 3, max_subscribers_per_client: 2, ..EventLimits::default() };
+        let events = Events::new(PROCESS, limits);
+        let subscribe = |host| events.subscribe(client(host), Clock::new(), &Resume::Now, None);
+        let (one, _two) = (subscribe(1).expect("a place"), subscribe(1).expect("a place"));
+        let refused = subscribe(1).expect_err("it has two");
+        assert_eq!(refused, SubscribeError::FullForClient { max_subscribers: 2 });
+        let other = subscribe(2).expect("another client has its own");
+        assert_eq!(subscribe(3).expect_err("all are taken"), SubscribeError::Full { max_subscribers: 3 });
+        drop(one);
+        let again = subscribe(1).expect("its own is free again");
+        drop((other, again, _two));
+        assert_eq!((events.subscribers(), events.0.subscribers().by_client.len()), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_ring_smaller_than_a_batch_loses_none_of_what_it_keeps() {
+        let limits = EventLimits { kept: 2, batch: 0, ..EventLimits::default() };
+        let events = Events::new(PROCESS, limits);
+        let mut subscriber = subscribe(&events, &Resume::Now);
+        told(&mut subscriber).await;
+        tell(&events, 5);
+        let first = told(&mut subscriber).await;
+        assert_eq!(first, ids(4..=4), "the notice that three are missed");
+        advance(BATCH_EVERY).await;
+        assert_eq!(told(&mut subscriber).await, ids(5..=5));
     }
 
     #[tokio::test(start_paused = true)]
@@ -293,7 +331,7 @@ mod tests {
         tokio::task::yield_now().await;
         drop(events.tap(Duration::from_secs(10)));
         assert_eq!(waiting.await.expect("no panic"), None);
-        let refused = events.subscribe(Clock::new(), &Resume::Now, None).expect_err("it is over");
+        let refused = events.subscribe(client(1), Clock::new(), &Resume::Now, None).expect_err("it is over");
         assert_eq!(refused, SubscribeError::Closed);
     }
 }

@@ -9,6 +9,7 @@ use quorate_core::id::RequestId;
 use tokio::sync::Notify;
 
 use super::event::observed_weight;
+use super::wait::tell;
 
 /// The most results that are kept for one request.
 const MAX_RESULTS: usize = 128;
@@ -80,9 +81,10 @@ impl Said {
         let bytes: usize = results.iter().map(|result| observed_weight(&result.observed)).sum();
         let has_room = results.len() < MAX_RESULTS && bytes + observed_weight(&result.observed) <= MAX_BYTES;
         if has_room && results.iter().all(|earlier| earlier.worker != result.worker) {
-            results.push(Arc::new(result.clone()));
-            drop(results);
-            self.arrived.notify_waiters();
+            tell(&self.arrived, || {
+                results.push(Arc::new(result.clone()));
+                drop(results);
+            });
         }
     }
 

@@ -15,7 +15,7 @@ use utoipa::openapi::{Content, Header, HeaderBuilder, Ref, RefOr, Response, Resp
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use super::{ApiError, Health, OutcomeBody, Readiness, Register, example};
-use crate::driver::AskError;
+use crate::driver::{AskError, LookError};
 use crate::http::request::MAX_BODY_BYTES;
 use crate::metrics::CONTENT_TYPE as METRICS;
 use crate::wire::encode_outcome;
@@ -105,7 +105,7 @@ impl IntoResponses for AnsweringRequest {
 impl IntoResponses for AnsweringHealth {
     fn responses() -> Answers {
         let example = json!({"status": "healthy", "port": 8080, "nats": true});
-        answers(shown::<Health>("It is alive.", example), vec![draining()])
+        answers(shown::<Health>("It is alive.", example), vec![stuck(), draining()])
     }
 }
 
@@ -116,7 +116,7 @@ impl IntoResponses for AnsweringReady {
         let bus_down = not_ready(ErrorWord::BusDown, "the bus is disconnected; it is being reconnected");
         answers(
             shown::<Readiness>("It can serve.", json!({"ready": true, "workers": 3, "in_flight": 0})),
-            vec![(no_workers, "no live worker is known"), (bus_down, "NATS is not connected"), draining()],
+            vec![(no_workers, "no live worker is known"), (bus_down, "NATS is not connected"), stuck(), draining()],
         )
     }
 }
@@ -131,7 +131,7 @@ impl IntoResponses for AnsweringWorkers {
         });
         let counters = json!({"requests_accepted": 417, "results_accepted": 418, "results_late": 1});
         let example = json!({"workers": [worker], "in_flight": 0, "counters": counters});
-        answers(shown::<Register>("Who is there.", example), vec![draining()])
+        answers(shown::<Register>("Who is there.", example), vec![reads_limited(), stuck(), draining()])
     }
 }
 
@@ -142,6 +142,8 @@ impl IntoResponses for AnsweringEvents {
             Response::builder().description("The events.").content("text/event-stream", events),
             vec![
                 (ApiError::invalid("recent must be a whole number"), "a parameter cannot be read"),
+                reads_limited(),
+                (ApiError::too_many_of_client(32), "this address reads events too often at a time"),
                 (ApiError::too_many_subscribers(256), "too many clients read events"),
                 draining(),
             ],
@@ -154,7 +156,7 @@ impl IntoResponses for AnsweringMetrics {
         let metrics = text("# TYPE quorate_requests_in_flight gauge\nquorate_requests_in_flight 0\n");
         answers(
             Response::builder().description("In Prometheus' text format.").content(METRICS, metrics),
-            vec![draining()],
+            vec![reads_limited(), stuck(), draining()],
         )
     }
 }
@@ -171,6 +173,14 @@ impl IntoResponses for AnsweringPage {
         let page = Content::new(Some(ObjectBuilder::new().schema_type(Type::String)));
         file(Response::builder().description("The page.").content("text/html; charset=utf-8", page))
     }
+}
+
+fn reads_limited() -> Error {
+    (ApiError::reads_limited(Duration::from_millis(10)), "too many requests from this address")
+}
+
+fn stuck() -> Error {
+    (LookError::Stuck.into(), "the coordinator does not move")
 }
 
 fn draining() -> Error {
@@ -191,12 +201,10 @@ fn text(example: &str) -> Content {
 /// A file is not sent to a client that has it.
 fn file(ok: ResponseBuilder) -> Answers {
     let tag = Header::builder().schema(Some(String::schema())).description(Some("Names this version."));
-    let ok = ok.header("ETag", tag.build()).build();
+    let mut answers = answers(ok.header("ETag", tag.build()), vec![reads_limited()]);
     let unchanged = Response::new("The client has this version: its `If-None-Match` names it.");
-    [(StatusCode::OK, ok), (StatusCode::NOT_MODIFIED, unchanged)]
-        .into_iter()
-        .map(|(status, response)| (status.as_str().to_owned(), response.into()))
-        .collect()
+    answers.insert(StatusCode::NOT_MODIFIED.as_str().to_owned(), unchanged.into());
+    answers
 }
 
 fn answers(ok: ResponseBuilder, errors: Vec<Error>) -> Answers {

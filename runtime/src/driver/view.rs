@@ -1,0 +1,209 @@
+//! What a driver shows of its machine to those who look.
+//!
+//! Who looks does not queue with those who ask: a look raises a flag, and the driver shows its machine at the end of a pass,
+//! at most once in a while. However many look, the machine's task does no more for them, and a full queue of questions does
+//! not hide the machine.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use quorate_core::time::{Timestamp, saturating_nanos};
+use tokio::sync::Notify;
+
+use super::handle::{Snapshot, Status};
+use crate::clock::Clock;
+
+/// How often a driver makes a snapshot at most, unless it is told otherwise.
+pub(super) const SNAPSHOT_EVERY: Duration = Duration::from_millis(250);
+/// How long a look waits for a driver that does not end its pass.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why a coordinator could not be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LookError {
+    /// The coordinator has stopped.
+    #[error("the coordinator has stopped")]
+    Stopped,
+    /// The coordinator's driver has not ended a pass for two seconds; look again.
+    #[error("the coordinator has not moved for {} s", PATIENCE.as_secs())]
+    Stuck,
+}
+
+/// What is shown; the driver and all who look share it.
+#[derive(Debug)]
+pub(super) struct View {
+    clock: Clock,
+    /// From one snapshot to the next, in nanoseconds, at least.
+    every: AtomicU64,
+    /// How many passes have ended.
+    passes: AtomicU64,
+    in_flight: AtomicUsize,
+    draining: AtomicBool,
+    bus_connected: AtomicBool,
+    /// The driver is gone, and shows nothing more.
+    gone: AtomicBool,
+    live_workers: Picture<usize>,
+    snapshot: Picture<Arc<Snapshot>>,
+    /// Somebody wants to see something; the driver waits for it.
+    wanted: Notify,
+    /// What was wanted is shown.
+    shown: Notify,
+}
+
+/// Something that is taken of the machine when somebody wants it, because it costs more than a few loads.
+#[derive(Debug)]
+struct Picture<T> {
+    wanted: AtomicBool,
+    taken: Mutex<Option<Taken<T>>>,
+}
+
+#[derive(Debug)]
+struct Taken<T> {
+    what: T,
+    /// The number of the pass at whose end it was taken.
+    pass: u64,
+    at: Timestamp,
+}
+
+impl<T> Default for Picture<T> {
+    fn default() -> Self {
+        Self { wanted: AtomicBool::new(false), taken: Mutex::new(None) }
+    }
+}
+
+impl<T: Clone> Picture<T> {
+    /// What was taken after pass `asked` had ended, or less than `every` ago.
+    fn recent(&self, asked: u64, now: Timestamp, every: Duration) -> Option<T> {
+        let taken = self.taken();
+        let taken = taken.as_ref().filter(|taken| taken.pass > asked || now.since(taken.at) < every)?;
+        Some(taken.what.clone())
+    }
+
+    /// Takes it if somebody wants it and it is not recent. Returns whether somebody wants it.
+    fn take(&self, pass: u64, now: Timestamp, every: Duration, take: impl FnOnce() -> T) -> bool {
+        let is_wanted = self.wanted.load(Ordering::Relaxed) && self.wanted.swap(false, Ordering::AcqRel);
+        if is_wanted && self.recent(pass, now, every).is_none() {
+            *self.taken() = Some(Taken { what: take(), pass, at: now });
+        }
+        is_wanted
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Option<Taken<T>>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl View {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            every: AtomicU64::new(saturating_nanos(SNAPSHOT_EVERY)),
+            passes: AtomicU64::new(0),
+            in_flight: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            bus_connected: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
+            live_workers: Picture::default(),
+            snapshot: Picture::default(),
+            wanted: Notify::new(),
+            shown: Notify::new(),
+        }
+    }
+
+    /// Whether the coordinator can serve. The number of workers may be as old as a snapshot, the rest is as the last pass
+    /// left it.
+    pub(super) async fn status(&self) -> Result<Status, LookError> {
+        let live_workers = self.see(&self.live_workers).await?;
+        Ok(Status {
+            live_workers,
+            in_flight: self.in_flight.load(Ordering::Relaxed),
+            draining: self.draining.load(Ordering::Relaxed),
+            bus_connected: self.bus_connected.load(Ordering::Relaxed),
+        })
+    }
+
+    /// The latest snapshot, or a new one if that one is too old.
+    pub(super) async fn snapshot(&self) -> Result<Arc<Snapshot>, LookError> {
+        self.see(&self.snapshot).await
+    }
+
+    async fn see<T: Clone>(&self, picture: &Picture<T>) -> Result<T, LookError> {
+        let asked = self.passes.load(Ordering::Acquire);
+        let give_up = self.clock.instant(self.clock.now().after(PATIENCE));
+        loop {
+            // From here on nothing that is shown is overlooked.
+            let shown = self.shown.notified();
+            if self.gone.load(Ordering::Acquire) {
+                return Err(LookError::Stopped);
+            }
+            if let Some(seen) = picture.recent(asked, self.clock.now(), self.every()) {
+                return Ok(seen);
+            }
+            if !picture.wanted.swap(true, Ordering::AcqRel) {
+                self.wanted.notify_one();
+            }
+            tokio::select! {
+                biased;
+                () = shown => {}
+                () = tokio::time::sleep_until(give_up) => return Err(LookError::Stuck),
+            }
+        }
+    }
+
+    fn every(&self) -> Duration {
+        Duration::from_nanos(self.every.load(Ordering::Relaxed))
+    }
+}
+
+/// The driver's end of a view. When it is dropped, those who look are told that the coordinator has stopped.
+#[derive(Debug)]
+pub(super) struct Shows(pub(super) Arc<View>);
+
+/// What costs nothing to show, and is shown after every pass.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AtOnce {
+    pub(super) in_flight: usize,
+    pub(super) draining: bool,
+    pub(super) bus_connected: bool,
+}
+
+impl Shows {
+    /// Lets snapshots be made at most this often.
+    pub(super) fn every(&self, every: Duration) {
+        self.0.every.store(saturating_nanos(every), Ordering::Relaxed);
+    }
+
+    /// Waits until somebody wants to see something. Cancel safe.
+    pub(super) async fn wanted(&self) {
+        self.0.wanted.notified().await;
+    }
+
+    /// A pass has ended.
+    pub(super) fn pass_ended(
+        &self,
+        at_once: AtOnce,
+        live_workers: impl FnOnce() -> usize,
+        snapshot: impl FnOnce() -> Snapshot,
+    ) {
+        let view = &*self.0;
+        let AtOnce { in_flight, draining, bus_connected } = at_once;
+        view.in_flight.store(in_flight, Ordering::Relaxed);
+        view.draining.store(draining, Ordering::Relaxed);
+        view.bus_connected.store(bus_connected, Ordering::Relaxed);
+        let pass = view.passes.fetch_add(1, Ordering::AcqRel) + 1;
+        let (now, every) = (view.clock.now(), view.every());
+        let counted = view.live_workers.take(pass, now, every, live_workers);
+        let taken = view.snapshot.take(pass, now, every, || Arc::new(snapshot()));
+        if counted || taken {
+            view.shown.notify_waiters();
+        }
+    }
+}
+
+impl Drop for Shows {
+    fn drop(&mut self) {
+        self.0.gone.store(true, Ordering::Release);
+        self.0.shown.notify_waiters();
+    }
+}

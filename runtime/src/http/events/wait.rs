@@ -1,0 +1,151 @@
+//! Looks for something and else waits for it, so that nothing that comes between the look and the wait is overlooked.
+
+use tokio::sync::Notify;
+
+/// Wakes all who listen.
+pub(super) trait Signal {
+    /// Ends with the first waking since it was made.
+    type Heard<'a>: Future<Output = ()>
+    where
+        Self: 'a;
+
+    /// Listens from now on.
+    fn listen(&self) -> Self::Heard<'_>;
+    /// Wakes all who listen now.
+    fn wake(&self);
+}
+
+impl Signal for Notify {
+    type Heard<'a> = tokio::sync::futures::Notified<'a>;
+
+    fn listen(&self) -> Self::Heard<'_> {
+        self.notified()
+    }
+
+    fn wake(&self) {
+        self.notify_waiters();
+    }
+}
+
+/// What a look finds.
+pub(super) enum Look<T, U> {
+    /// What was looked for.
+    Found(T),
+    /// Nothing yet.
+    Nothing {
+        /// Whether what arrives ends the waiting.
+        for_arrivals: bool,
+        /// Ends the waiting as well, perhaps with something.
+        until: U,
+    },
+}
+
+/// Changes something, then lets those who wait for it look.
+pub(super) fn tell(signal: &impl Signal, change: impl FnOnce()) {
+    change();
+    signal.wake();
+}
+
+/// Looks once. If nothing is found, waits; `None` if it is time to look again.
+pub(super) async fn look_or_wait<S: Signal, T, U: Future<Output = Option<T>>>(
+    arrived: &S,
+    answered: Option<&S>,
+    look: impl FnOnce() -> Look<T, U>,
+) -> Option<T> {
+    // From here on nothing that comes is overlooked.
+    let (arrived, answered) = (arrived.listen(), answered.map(Signal::listen));
+    let (for_arrivals, until) = match look() {
+        Look::Found(found) => return Some(found),
+        Look::Nothing { for_arrivals, until } => (for_arrivals, until),
+    };
+    let answered = async {
+        match answered {
+            Some(answered) => answered.await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        () = answered => None,
+        () = arrived, if for_arrivals => None,
+        ended = until => ended,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll, Waker};
+
+    use loom::sync::{Arc, Mutex};
+
+    use super::super::event::tests::outcome;
+    use super::super::ring::{Place, Ring};
+    use super::*;
+
+    /// What tokio promises of [`Notify::notify_waiters`], in loom's terms.
+    #[derive(Debug)]
+    struct Modelled(Mutex<(u64, Vec<Waker>)>);
+
+    struct Heard<'a> {
+        signal: &'a Modelled,
+        since: u64,
+    }
+
+    impl Signal for Modelled {
+        type Heard<'a> = Heard<'a>;
+
+        fn listen(&self) -> Heard<'_> {
+            Heard { signal: self, since: self.0.lock().expect("nobody panics").0 }
+        }
+
+        fn wake(&self) {
+            let mut state = self.0.lock().expect("nobody panics");
+            state.0 += 1;
+            let waiting = std::mem::take(&mut state.1);
+            drop(state);
+            waiting.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    impl Future for Heard<'_> {
+        type Output = ();
+
+        fn poll(self: std::pin::Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+            let mut state = self.signal.0.lock().expect("nobody panics");
+            if state.0 > self.since {
+                return Poll::Ready(());
+            }
+            state.1.push(cx.waker().clone());
+            Poll::Pending
+        }
+    }
+
+    /// Loom plays every order of the two threads' steps; a reader that overlooked something would wait for ever.
+    #[test]
+    fn whatever_the_order_of_the_threads_no_event_is_overlooked() {
+        loom::model(|| {
+            let shared = Arc::new((Mutex::new(Ring::new(8)), Modelled(Mutex::new((0, Vec::new())))));
+            let theirs = Arc::clone(&shared);
+            let writer = loom::thread::spawn(move || {
+                for _ in 0..2 {
+                    tell(&theirs.1, || theirs.0.lock().expect("nobody panics").push(outcome("q")));
+                }
+            });
+            let mut cursor = 1;
+            loom::future::block_on(async {
+                while cursor < 3 {
+                    let found =
+                        look_or_wait(&shared.1, None, || match shared.0.lock().expect("nobody panics").at(cursor) {
+                            Place::Here(entry) => Look::Found(entry.number),
+                            _ => Look::Nothing { for_arrivals: true, until: std::future::pending() },
+                        });
+                    if let Some(number) = found.await {
+                        assert_eq!(number, cursor);
+                        cursor += 1;
+                    }
+                }
+            });
+            writer.join().expect("it ends");
+        });
+    }
+}

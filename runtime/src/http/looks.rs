@@ -1,0 +1,49 @@
+//! What is written of one snapshot is written once, however many read it.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use bytes::Bytes;
+
+use crate::driver::{CoordinatorHandle, LookError, Snapshot};
+
+/// The latest snapshot that somebody read.
+#[derive(Debug, Default)]
+pub(super) struct Looks {
+    latest: Mutex<Option<Arc<Look>>>,
+}
+
+/// A snapshot, and what is written of it so far.
+#[derive(Debug)]
+pub(super) struct Look {
+    snapshot: Arc<Snapshot>,
+    workers: OnceLock<Bytes>,
+    metrics: OnceLock<Bytes>,
+}
+
+impl Looks {
+    /// The coordinator's snapshot.
+    pub(super) async fn look(&self, coordinator: &CoordinatorHandle) -> Result<Arc<Look>, LookError> {
+        let snapshot = coordinator.look().await?;
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*latest {
+            Some(look) if Arc::ptr_eq(&look.snapshot, &snapshot) => Ok(Arc::clone(look)),
+            _ => {
+                let look = Arc::new(Look { snapshot, workers: OnceLock::new(), metrics: OnceLock::new() });
+                *latest = Some(Arc::clone(&look));
+                Ok(look)
+            }
+        }
+    }
+}
+
+impl Look {
+    /// The body of `GET /workers`, which `write` writes for the first who reads it.
+    pub(super) fn workers(&self, write: impl FnOnce(&Snapshot) -> Bytes) -> Bytes {
+        self.workers.get_or_init(|| write(&self.snapshot)).clone()
+    }
+
+    /// The body of `GET /metrics`, which `write` writes for the first who reads it.
+    pub(super) fn metrics(&self, write: impl FnOnce(&Snapshot) -> Bytes) -> Bytes {
+        self.metrics.get_or_init(|| write(&self.snapshot)).clone()
+    }
+}

@@ -1,0 +1,157 @@
+//! How many connections there may be, and how many of one peer.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ipnet::IpNet;
+
+use super::ServeLimits;
+use super::client::Client;
+
+/// A peer that holds fewer connections than this may have one of those that are reserved.
+pub(super) const FEW: usize = 4;
+
+/// The connections there are. Clones count the same ones.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Places(Arc<Mutex<Held>>);
+
+#[derive(Debug, Default)]
+struct Held {
+    open: usize,
+    by_peer: HashMap<Client, usize>,
+    refused: Refusals,
+}
+
+/// Connections that were refused, by the bound that they met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Refusals {
+    of_one_peer: u64,
+    of_all: u64,
+}
+
+/// The connections of now and the refused ones since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ConnectionCounts {
+    /// Open now.
+    pub(crate) open: usize,
+    /// Refused because their peer held as many as one may.
+    pub(crate) refused_of_peer: u64,
+    /// Refused because there were as many as there may be.
+    pub(crate) refused_of_all: u64,
+}
+
+/// Why a connection gets no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoPlace {
+    /// The peer holds as many as one may.
+    #[error("your address holds as many connections as one may; close some of them")]
+    OfPeer,
+    /// All are taken, but for those that are reserved for peers with few.
+    #[error("there are as many connections as there may be; connect again")]
+    OfAll,
+}
+
+/// The place of one connection; it is given back when this is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    places: Places,
+    peer: Client,
+}
+
+impl Places {
+    /// Takes a place for a connection of `peer`. Trusted proxies speak for many, and may hold all but the reserved ones.
+    pub(super) fn take(&self, peer: IpAddr, limits: &ServeLimits, trusted: &[IpNet]) -> Result<Place, NoPlace> {
+        let is_trusted = trusted.iter().any(|network| network.contains(&peer.to_canonical()));
+        let peer = Client::from(peer);
+        let mut held = self.held();
+        let of_peer = held.by_peer.get(&peer).copied().unwrap_or_default();
+        if of_peer >= limits.max_connections_per_peer && !is_trusted {
+            held.refused.of_one_peer += 1;
+            return Err(NoPlace::OfPeer);
+        }
+        let reserved = if of_peer < FEW { 0 } else { limits.reserved_connections };
+        if held.open >= limits.max_connections.saturating_sub(reserved) {
+            held.refused.of_all += 1;
+            return Err(NoPlace::OfAll);
+        }
+        held.open += 1;
+        held.by_peer.insert(peer, of_peer + 1);
+        Ok(Place { places: self.clone(), peer })
+    }
+
+    pub(super) fn counts(&self) -> ConnectionCounts {
+        let Held { open, refused, .. } = &*self.held();
+        ConnectionCounts { open: *open, refused_of_peer: refused.of_one_peer, refused_of_all: refused.of_all }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut held = self.places.held();
+        held.open -= 1;
+        if let Some(of_peer) = held.by_peer.get_mut(&self.peer) {
+            *of_peer -= 1;
+            if *of_peer == 0 {
+                held.by_peer.remove(&self.peer);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(max_connections: usize, max_connections_per_peer: usize, reserved_connections: usize) -> ServeLimits {
+        ServeLimits { max_connections, max_connections_per_peer, reserved_connections, ..ServeLimits::default() }
+    }
+
+    fn peer(host: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, host])
+    }
+
+    #[test]
+    fn one_peer_holds_only_its_share_and_gets_it_back() {
+        let (places, limits) = (Places::default(), limits(100, 10, 0));
+        let take = |host| places.take(peer(host), &limits, &[]);
+        let mut held: Vec<_> = (0..10).map(|_| take(1).expect("within its share")).collect();
+        assert_eq!(take(1).expect_err("one too many"), NoPlace::OfPeer);
+        let other = take(2).expect("another peer has its own share");
+        assert_eq!(places.counts(), ConnectionCounts { open: 11, refused_of_peer: 1, refused_of_all: 0 });
+        held.pop();
+        held.push(take(1).expect("one has ended"));
+        drop((held, other));
+        assert_eq!((places.counts().open, places.held().by_peer.len()), (0, 0));
+    }
+
+    #[test]
+    fn the_last_places_are_for_peers_that_hold_few() {
+        let (places, limits) = (Places::default(), limits(20, 20, 6));
+        let take = |host| places.take(peer(host), &limits, &[]);
+        let mut held: Vec<_> = (0..14).map(|_| take(1).expect("not reserved")).collect();
+        assert_eq!(take(1).expect_err("the rest is reserved"), NoPlace::OfAll);
+        held.extend((0..FEW).map(|_| take(2).expect("it holds few")));
+        assert_eq!(take(2).expect_err("it holds no longer few"), NoPlace::OfAll);
+        held.extend((0..2).map(|_| take(3).expect("it holds few")));
+        assert_eq!(take(4).expect_err("there are no more"), NoPlace::OfAll);
+        assert_eq!(places.counts(), ConnectionCounts { open: 20, refused_of_peer: 0, refused_of_all: 3 });
+    }
+
+    #[test]
+    fn a_trusted_proxy_may_hold_all_but_the_reserved_ones_and_ipv6_hosts_share_by_prefix() {
+        let (places, limits) = (Places::default(), limits(20, 5, 6));
+        let trusted = ["192.0.2.0/24".parse().expect("a network")];
+        let held: Vec<_> = (0..14).map(|_| places.take(peer(1), &limits, &trusted).expect("a proxy")).collect();
+        assert_eq!(places.take(peer(1), &limits, &trusted).expect_err("reserved"), NoPlace::OfAll);
+        drop(held);
+        let host = |host: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, host]);
+        let held: Vec<_> = (0..5).map(|n| places.take(host(n), &limits, &trusted).expect("its share")).collect();
+        assert_eq!(places.take(host(9), &limits, &trusted).expect_err("the same /64"), NoPlace::OfPeer);
+        drop(held);
+    }
+}

@@ -1,0 +1,57 @@
+//! Tells a client whose connection is one too many that it is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::error::ApiError;
+use super::places::NoPlace;
+
+/// How many clients are told at a time; more are closed without a word.
+const MAX_TOLD: usize = 64;
+/// How long one may take to be told.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// The most bytes of its request that are read, so that closing does not take the answer back.
+const MAX_READ_BYTES: u64 = 16 << 10;
+
+/// The clients that are being told.
+#[derive(Debug)]
+pub(super) struct Refusals(Arc<Semaphore>);
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_TOLD)))
+    }
+}
+
+impl Refusals {
+    /// Tells the client why, if not too many are being told already, and closes the connection.
+    pub(super) fn tell(&self, mut io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, why: NoPlace) {
+        let Ok(told) = Arc::clone(&self.0).try_acquire_owned() else { return };
+        let answer = answer(why);
+        let tell = async move {
+            io.write_all(&answer).await?;
+            io.shutdown().await?;
+            tokio::io::copy(&mut io.take(MAX_READ_BYTES), &mut tokio::io::sink()).await
+        };
+        tokio::spawn(async move {
+            // A client that is gone or slow need not know.
+            let _ = timeout(PATIENCE, tell).await;
+            drop(told);
+        });
+    }
+}
+
+fn answer(why: NoPlace) -> Bytes {
+    let body = ApiError::too_many_connections(why.to_string()).body();
+    let head = format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\nconnection: close\r\n\
+         content-length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), &body].concat().into()
+}
