@@ -76,7 +76,7 @@ impl Cause {
 pub struct Answer {
     /// The aggregated value.
     pub value: Value,
-    /// How many values it rests on.
+    /// How many values it rests on: as many as [`Outcome::used`] says.
     pub used: u32,
     /// How many of them agree with it, by the policy's tolerance.
     pub agreeing: u32,
@@ -88,14 +88,14 @@ pub struct Answer {
     pub status: Status,
 }
 
-/// How far an answer can be relied on, from the share of the expected workers that succeeded.
+/// How far an answer can be relied on, from the share of the expected workers whose value was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Status {
-    /// Every expected worker succeeded.
+    /// The value of every expected worker was used.
     Complete,
-    /// At least half of the expected workers succeeded.
+    /// The values of at least half of the expected workers were used.
     Partial,
-    /// Fewer than half of the expected workers succeeded.
+    /// The values of fewer than half of the expected workers were used.
     LowReliability,
     /// The workers do not agree: the outlier rule would have excluded half of the values or more, or fewer than the
     /// policy's `min_agreement` agree with the answer.
@@ -154,22 +154,49 @@ impl Outcome {
         count(self.observations.len()) - self.succeeded
     }
 
-    /// One sentence for people on how far the outcome can be relied on.
+    /// How many values were used, or would have been had there been enough of them.
+    pub fn used(&self) -> u32 {
+        let is_used = |it: &&Observation| it.observed.is_ok() && it.excluded.is_none();
+        count(self.observations.iter().filter(is_used).count())
+    }
+
+    /// One sentence for people on how far the outcome can be relied on, and what was left out.
     pub fn reliability_note(&self) -> String {
-        let (succeeded, expected) = (self.succeeded, self.expected());
-        match reliability(succeeded, expected) {
+        let (used, expected) = (self.used(), self.expected());
+        let mut note = match reliability(used, expected) {
             Status::Complete => "All workers responded successfully".to_owned(),
-            Status::LowReliability => format!("Low reliability: only {succeeded}/{expected} workers succeeded"),
-            Status::Partial | Status::Disputed => format!("Partial response: {succeeded}/{expected} workers succeeded"),
+            Status::LowReliability => format!("Low reliability: only {used}/{expected} workers succeeded"),
+            Status::Partial | Status::Disputed => format!("Partial response: {used}/{expected} workers succeeded"),
+        };
+        let mut separator = "; ";
+        for why in Exclusion::ALL {
+            let excluded = self.observations.iter().filter(|it| it.excluded == Some(why)).count();
+            if excluded > 0 {
+                let excluded_as = if separator == "; " { "excluded as" } else { "as" };
+                note.push_str(&format!("{separator}{excluded} {excluded_as} {}", in_words(why, excluded)));
+                separator = ", ";
+            }
         }
+        note
     }
 }
 
-/// The status that the share of workers that succeeded gives.
-pub(crate) fn reliability(succeeded: u32, expected: u32) -> Status {
-    if succeeded >= expected && expected > 0 {
+/// What so many values were excluded as.
+fn in_words(why: Exclusion, excluded: usize) -> &'static str {
+    match why {
+        Exclusion::NotANumber => "not a number",
+        Exclusion::Outlier if excluded == 1 => "an outlier",
+        Exclusion::Outlier => "outliers",
+        Exclusion::Stale => "stale",
+        Exclusion::Cordoned => "cordoned",
+    }
+}
+
+/// The status that the share of the expected workers whose values were used gives.
+pub(crate) fn reliability(used: u32, expected: u32) -> Status {
+    if used >= expected && expected > 0 {
         Status::Complete
-    } else if u64::from(succeeded) * 2 >= u64::from(expected) && succeeded > 0 {
+    } else if u64::from(used) * 2 >= u64::from(expected) && used > 0 {
         Status::Partial
     } else {
         Status::LowReliability

@@ -19,7 +19,7 @@ pub struct Policy {
     pub rule: Rule,
     /// With fewer used values than this the request fails and says so; at least 1.
     pub min_responses: u32,
-    /// Answer as soon as this many workers have succeeded, at least [`Policy::min_responses`]; `None` waits for all.
+    /// Answer as soon as this many usable values have come, at least [`Policy::min_responses`]; `None` waits for all.
     pub quorum: Option<u32>,
     /// From submission to answer, at the latest.
     pub timeout: Duration,

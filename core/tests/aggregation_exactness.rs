@@ -155,7 +155,7 @@ proptest! {
         let candidates: Vec<Candidate> = values
             .iter()
             .zip(attributes)
-            .map(|(value, (weight, age))| Candidate { value, weight, age: age.map(Duration::from_secs) })
+            .map(|(value, (weight, age))| Candidate { weight, age: age.map(Duration::from_secs), ..Candidate::from(value) })
             .collect();
         let said = Aggregator::default().aggregate(&rule, candidates.iter().copied());
         let expected = model::aggregate::aggregate_candidates(&rule, &candidates);

@@ -57,13 +57,15 @@ sometimes! {
     RedispatchRescued,
     /// a quorum ended a request early
     QuorumEarly,
+    /// a quorum gave no answer, so that its request went on
+    QuorumInVain,
     /// a request without known workers ended after a pause
     Stalled,
-    /// every expected worker succeeded
+    /// the value of every expected worker was used
     AnsweredComplete,
-    /// at least half of the expected workers succeeded
+    /// the values of at least half of the expected workers were used
     AnsweredPartial,
-    /// fewer than half of the expected workers succeeded
+    /// the values of fewer than half of the expected workers were used
     AnsweredLowReliability,
     /// the workers did not agree
     AnsweredDisputed,
@@ -405,6 +407,7 @@ impl Coverage {
             (S::Redispatched, counted.redispatched),
             (S::RedispatchRescued, counted.redispatch_rescued),
             (S::QuorumEarly, counted.quorum_early),
+            (S::QuorumInVain, counted.quorum_in_vain),
             (S::AnsweredComplete, counted.answered_complete),
             (S::AnsweredPartial, counted.answered_partial),
             (S::AnsweredLowReliability, counted.answered_low_reliability),

@@ -69,11 +69,21 @@ impl Default for Rule {
     }
 }
 
+impl Rule {
+    /// Whether a value of this age is too old to be used.
+    pub(crate) fn is_stale(&self, age: Option<Duration>) -> bool {
+        age.is_some_and(|age| self.max_age.is_some_and(|most| age > most))
+    }
+}
+
 /// One value that may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate<'a> {
     /// The value.
     pub value: &'a Value,
+    /// The value as the number that it is or spells: [`Value::as_number`], which of a long text takes a while. Not
+    /// needed of texts that count as they are: see [`Strategy::takes_texts`].
+    pub number: Option<Decimal>,
     /// What it weighs, where the strategy uses weights.
     pub weight: Millionths,
     /// How old it is; `None` if nobody says, which counts as fresh.
@@ -83,7 +93,7 @@ pub struct Candidate<'a> {
 impl<'a> From<&'a Value> for Candidate<'a> {
     /// A fresh value with the weight 1.
     fn from(value: &'a Value) -> Self {
-        Self { value, weight: Millionths::ONE, age: None }
+        Self { value, number: value.as_number(), weight: Millionths::ONE, age: None }
     }
 }
 
@@ -219,13 +229,13 @@ impl Aggregator {
     ) {
         self.numbers.clear();
         self.texts.clear();
-        let takes_texts = rule.strategy.implementation().takes_texts();
-        for (index, Candidate { value, weight, age }) in candidates.into_iter().enumerate() {
-            if age.is_some_and(|age| rule.max_age.is_some_and(|most| age > most)) {
+        let takes_texts = rule.strategy.takes_texts();
+        for (index, Candidate { value, number, weight, age }) in candidates.into_iter().enumerate() {
+            if rule.is_stale(age) {
                 excluded.push((index, Exclusion::Stale));
                 continue;
             }
-            match (value, value.as_number()) {
+            match (value, number) {
                 (Value::Text(text), _) if takes_texts => self.texts.push(Arc::clone(text)),
                 (_, Some(number)) => self.numbers.push(UsedNumber { index, number, weight }),
                 (_, None) => excluded.push((index, Exclusion::NotANumber)),

@@ -95,6 +95,11 @@ impl Strategy {
         self.implementation().name()
     }
 
+    /// Whether texts count as they are, and not only those that spell a number.
+    pub fn takes_texts(self) -> bool {
+        self.implementation().takes_texts()
+    }
+
     /// Whether workers' weights make a difference.
     pub fn uses_weights(self) -> bool {
         self.implementation().uses_weights()

@@ -35,11 +35,11 @@ counters! {
     refused_draining,
     /// Requests refused while the bus is down.
     refused_bus_down,
-    /// Answers by every expected worker.
+    /// Answers from the values of every expected worker.
     answered_complete,
-    /// Answers by at least half of the expected workers.
+    /// Answers from the values of at least half of the expected workers.
     answered_partial,
-    /// Answers by fewer than half of the expected workers.
+    /// Answers from the values of fewer than half of the expected workers.
     answered_low_reliability,
     /// Answers whose workers do not agree.
     answered_disputed,
@@ -59,6 +59,8 @@ counters! {
     cancelled,
     /// Requests that a quorum ended before every worker had answered.
     quorum_early,
+    /// Judgements of a quorum that gave no answer, so that the request goes on.
+    quorum_in_vain,
     /// Second askings.
     redispatched,
     /// Answers that came only after a second asking.

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rust_decimal::Decimal;
+
 use crate::aggregate::{AggregateError, Aggregator, Candidate, Exclusion, Millionths};
 use crate::id::{RequestId, TaskId, Ticket, WorkerId};
 use crate::outcome::{Answer, Cause, Failure, Observation, Outcome, Status, count, reliability};
@@ -34,6 +36,9 @@ pub(super) enum Part {
 #[derive(Debug)]
 pub(super) struct Answered {
     pub(super) observed: Result<Value, Arc<str>>,
+    /// The number that a text spells, where the strategy wants numbers: a long text is read only once. In a box, since
+    /// most values are numbers themselves, and much of what is in flight is this.
+    pub(super) spelled: Option<Box<Decimal>>,
     pub(super) response_time: Duration,
     /// How old the value was when it came.
     pub(super) age: Option<Duration>,
@@ -71,6 +76,10 @@ pub(super) struct Request {
     pub(super) participants: Vec<Participant>,
     /// How many participants are awaited.
     pub(super) awaited: u32,
+    /// How many values can be used, unless a comparison with the others excludes them.
+    pub(super) usable: u32,
+    /// With so many usable values it is seen whether they make an answer; `None` if that waits for the end.
+    pub(super) judge_at: Option<u32>,
 }
 
 /// How a request would end: the verdict, and which participants' values were not used.
@@ -95,6 +104,7 @@ impl Request {
 
     /// Takes a worker's first answer. `position` is what [`Request::position`] said.
     pub(super) fn record(&mut self, position: Result<usize, usize>, worker: &WorkerId, answered: Answered) {
+        self.usable += u32::from(self.is_usable(&answered));
         let part = Part::Answered(answered);
         match position {
             Ok(index) => {
@@ -126,9 +136,34 @@ impl Request {
         self.awaited == 0 && !self.open
     }
 
-    /// Whether as many workers as the policy's quorum have succeeded.
-    pub(super) fn has_quorum(&self) -> bool {
-        self.policy.quorum.is_some_and(|quorum| self.candidates().count() >= quorum as usize)
+    /// The number that an observed text spells, if that is what counts of it.
+    pub(super) fn spelled(&self, observed: &Result<Value, Arc<str>>) -> Option<Box<Decimal>> {
+        match observed {
+            Ok(text @ Value::Text(_)) if !self.policy.rule.strategy.takes_texts() => text.as_number().map(Box::new),
+            _ => None,
+        }
+    }
+
+    /// Whether an answer is a value that can be used, as far as that is known without the others.
+    fn is_usable(&self, answered: &Answered) -> bool {
+        let rule = &self.policy.rule;
+        let has_kind = match answered.observed {
+            Ok(Value::Number(_)) => true,
+            Ok(Value::Text(_)) => answered.spelled.is_some() || rule.strategy.takes_texts(),
+            Err(_) => false,
+        };
+        has_kind && !answered.cordoned && !rule.is_stale(answered.age)
+    }
+
+    /// Whether there are as many usable values as the policy's quorum, and enough more since they were last judged.
+    pub(super) fn is_to_be_judged(&self) -> bool {
+        self.judge_at.is_some_and(|usable| self.usable >= usable)
+    }
+
+    /// Values that make no answer are judged next when there are a sixteenth more of them, so that judging costs no more
+    /// than O(n log n) of n workers, however late they agree.
+    pub(super) fn judge_later(&mut self) {
+        self.judge_at = Some(self.usable + (self.usable / 16).max(1));
     }
 
     /// Whether some worker, known or not, has been silent so far.
@@ -154,8 +189,12 @@ impl Request {
     /// The values that may be used, in the order of the participants.
     fn candidates(&self) -> impl Iterator<Item = Candidate<'_>> {
         self.participants.iter().filter_map(|participant| match &participant.part {
-            Part::Answered(Answered { observed: Ok(value), cordoned: false, age, weight, .. }) => {
-                Some(Candidate { value, weight: *weight, age: *age })
+            Part::Answered(answered @ Answered { observed: Ok(value), cordoned: false, .. }) => {
+                let number = match value {
+                    Value::Number(number) => Some(*number),
+                    Value::Text(_) => answered.spelled.as_deref().copied(),
+                };
+                Some(Candidate { value, number, weight: answered.weight, age: answered.age })
             }
             _ => None,
         })
@@ -201,11 +240,8 @@ impl Request {
             }
         };
         let (used, agreeing) = (count(aggregate.used), count(aggregate.agreeing));
-        let status = if aggregate.disputed {
-            Status::Disputed
-        } else {
-            reliability(self.succeeded(), count(self.participants.len()))
-        };
+        let status =
+            if aggregate.disputed { Status::Disputed } else { reliability(used, count(self.participants.len())) };
         let verdict = if used < required {
             Err(insufficient(used))
         } else if status == Status::Disputed && self.policy.on_dispute == OnDispute::Reject {

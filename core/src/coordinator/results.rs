@@ -66,7 +66,8 @@ impl Coordinator {
         }
         let WorkerResult { observed, response_time, age, .. } = result;
         let weight = self.config.weight(&result.worker, worker.reliability.score);
-        let answered = Answered { observed, response_time, age, weight, cordoned };
+        let spelled = request.spelled(&observed);
+        let answered = Answered { observed, spelled, response_time, age, weight, cordoned };
         request.record(position, &result.worker, answered);
         if request.open {
             request.stall_at = Some(self.now.after(self.config.stall));
@@ -77,20 +78,22 @@ impl Coordinator {
 
     /// Ends a request that has all it waits for.
     fn settle(&mut self, slot: Slot) {
-        let request = self.table.get(slot).expect("a request that was just answered is in flight");
+        let request = self.table.get_mut(slot).expect("a request that was just answered is in flight");
         if request.all_answered() {
             self.finish(slot, Cause::AllAnswered);
             return;
         }
-        if request.has_quorum() {
+        if request.is_to_be_judged() {
             // The rules may leave fewer values than are required, or a dispute that is rejected: then it is better to wait
-            // for the rest.
+            // for more.
             let judgement = request.judge(Cause::QuorumMet, false, &mut self.aggregator);
             if judgement.is_answer() {
                 self.counters.quorum_early += 1;
                 self.finish_with(slot, Cause::QuorumMet, judgement);
                 return;
             }
+            request.judge_later();
+            self.counters.quorum_in_vain += 1;
         }
         self.rearm(slot);
     }

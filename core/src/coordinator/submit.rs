@@ -127,6 +127,8 @@ impl Coordinator {
             open: participants.is_empty(),
             awaited: count(participants.len()),
             participants,
+            usable: 0,
+            judge_at: policy.quorum,
         });
         self.counters.requests_accepted += 1;
         self.publish(slot);

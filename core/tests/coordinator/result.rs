@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use quorate_core::aggregate::{Exclusion, OutlierRule};
-use quorate_core::coordinator::{Input, Presence, PresenceState, Score, Task};
+use quorate_core::aggregate::{Exclusion, OutlierRule, Strategy};
+use quorate_core::coordinator::{Input, Presence, PresenceState, Score, Task, WorkerResult};
 use quorate_core::outcome::{Cause, Failure, Status};
 use quorate_core::policy::Overrides;
+use quorate_core::value::Value;
 use rust_decimal::Decimal;
 
 use crate::support::{Harness, missing, observers, request, result, worker};
@@ -70,6 +71,88 @@ fn the_note_and_the_status_are_counted_over_the_expected_workers() {
         let counted = (counters.answered_complete, counters.answered_partial, counters.answered_low_reliability);
         let is = |expected| u64::from(status == expected);
         assert_eq!(counted, (is(Status::Complete), is(Status::Partial), is(Status::LowReliability)), "{words:?}");
+    }
+}
+
+#[test]
+fn the_note_and_the_status_follow_what_was_used() {
+    // What five workers say, with an age of an hour where it is marked as old.
+    let cases = [
+        ("1 1 1 1 99", "Partial response: 4/5 workers succeeded; 1 excluded as an outlier", Ok(Status::Partial)),
+        (
+            "1 old old old old",
+            "Low reliability: only 1/5 workers succeeded; 4 excluded as stale",
+            Ok(Status::LowReliability),
+        ),
+        (
+            "1 1 1 red old",
+            "Partial response: 3/5 workers succeeded; 1 excluded as not a number, 1 as stale",
+            Ok(Status::Partial),
+        ),
+        ("1 1 1 fail red", "Partial response: 3/5 workers succeeded; 1 excluded as not a number", Ok(Status::Partial)),
+        (
+            "old old old old old",
+            "Low reliability: only 0/5 workers succeeded; 5 excluded as stale",
+            Err(Failure::InsufficientResponses { usable: 0, required: 1 }),
+        ),
+    ];
+    for (words, note, status) in cases {
+        let mut harness = Harness::new();
+        let names = ["a", "b", "c", "d", "e"];
+        harness.live(&names);
+        let overrides = Overrides {
+            max_age: Some(Duration::from_mins(1)),
+            max_deviation: Some(OutlierRule::Relative(Decimal::new(1, 1))),
+            ..Overrides::default()
+        };
+        let (ticket, task) = harness.ask_with(overrides);
+        for (name, word) in names.into_iter().zip(words.split(' ')) {
+            match word {
+                "fail" => harness.fails(&task, name),
+                "old" => {
+                    let old = WorkerResult { age: Some(Duration::from_hours(1)), ..result(&task, name, Ok("1")) };
+                    harness.input(Input::Result(old));
+                }
+                value => harness.says(&task, name, value),
+            }
+        }
+        let outcome = harness.outcome(ticket);
+        assert_eq!(outcome.reliability_note(), note);
+        assert_eq!(outcome.verdict.as_ref().map(|answer| answer.status).map_err(|failure| *failure), status, "{words}");
+    }
+}
+
+#[test]
+fn a_quorum_counts_only_values_that_can_be_used() {
+    for (strategy, ends) in [(Strategy::Median, false), (Strategy::Majority, true)] {
+        let mut harness = Harness::new();
+        harness.live(&["a", "b", "c", "d"]);
+        let overrides = Overrides {
+            strategy: Some(strategy),
+            quorum: Some(3),
+            max_age: Some(Duration::from_mins(1)),
+            ..Overrides::default()
+        };
+        let (ticket, task) = harness.ask_with(overrides);
+        harness.says(&task, "a", "red");
+        harness.says(&task, "b", "blue");
+        harness.input(Input::Result(WorkerResult {
+            observed: Ok(Value::text("1").expect("short")),
+            ..result(&task, "c", Ok("1"))
+        }));
+        assert_eq!(harness.waits(ticket), !ends, "{strategy}: two texts are no numbers, one spells one");
+        if !ends {
+            continue;
+        }
+        assert_eq!(harness.outcome(ticket).cause, Cause::QuorumMet);
+        let (ticket, task) = harness.ask_with(overrides);
+        for name in ["a", "b", "c"] {
+            harness.input(Input::Result(WorkerResult {
+                age: Some(Duration::from_hours(1)),
+                ..result(&task, name, Ok("1"))
+            }));
+        }
+        assert!(harness.waits(ticket), "stale values are not used");
     }
 }
 

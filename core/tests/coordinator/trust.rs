@@ -59,7 +59,7 @@ fn outliers_are_shown_excluded_and_held_against_their_worker() {
         [None, None, Some(Exclusion::Outlier)]
     );
     let answer = outcome.verdict.as_ref().expect("an answer");
-    assert_eq!((answer.used, answer.status), (2, Status::Complete));
+    assert_eq!((answer.used, answer.status), (2, Status::Partial));
     assert_eq!(harness.worker("c").reliability.outliers, 1);
     assert_eq!(harness.worker("a").reliability.outliers, 0);
 }

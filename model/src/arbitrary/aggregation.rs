@@ -84,7 +84,7 @@ pub struct Sent {
 impl Sent {
     /// What is aggregated of it.
     pub fn candidate(&self) -> Candidate<'_> {
-        Candidate { value: &self.value, weight: self.weight, age: self.age }
+        Candidate { weight: self.weight, age: self.age, ..Candidate::from(&self.value) }
     }
 }
 

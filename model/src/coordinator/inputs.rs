@@ -105,6 +105,7 @@ impl CoordinatorModel {
             asked_before,
             open: parts.is_empty(),
             parts,
+            in_vain: None,
         };
         self.expected.push_back(Expected::FirstAsking(Box::new(request), submit.id.clone()));
     }
@@ -191,11 +192,14 @@ impl CoordinatorModel {
         }
         if request.all_have_answered() {
             self.end(&result.request, Cause::AllAnswered);
-        } else if request.has_quorum() {
+        } else if request.is_to_be_judged() {
             let verdict = request.verdict(Cause::QuorumMet, false);
             if verdict.verdict.is_ok() {
                 self.counters.quorum_early += 1;
                 self.end_with(&result.request, Cause::QuorumMet, verdict);
+            } else {
+                request.in_vain = Some(request.usable());
+                self.counters.quorum_in_vain += 1;
             }
         }
     }

@@ -68,6 +68,8 @@ pub(super) struct Request {
     /// Nobody was live when it was asked.
     pub(super) open: bool,
     pub(super) parts: BTreeMap<WorkerId, Part>,
+    /// How many usable values there were when they were last judged and made no answer.
+    pub(super) in_vain: Option<usize>,
 }
 
 impl Request {
@@ -110,9 +112,19 @@ impl Request {
         })
     }
 
-    pub(super) fn has_quorum(&self) -> bool {
-        let usable = || self.values().filter(|(.., said)| !said.cordoned).count();
-        self.policy.quorum.is_some_and(|quorum| usable() >= quorum as usize)
+    /// How many values can be used, by themselves.
+    pub(super) fn usable(&self) -> usize {
+        let rule = &self.policy.rule;
+        let stale = |said: &Said| rule.max_age.is_some_and(|most| said.age.is_some_and(|age| age > most));
+        let fits = |value: &Value| rule.strategy == Strategy::Majority || value.as_number().is_some();
+        self.values().filter(|(_, value, said)| !said.cordoned && !stale(said) && fits(value)).count()
+    }
+
+    /// Whether there is a quorum, and a sixteenth more than when it was last judged in vain, but one more at least.
+    pub(super) fn is_to_be_judged(&self) -> bool {
+        let usable = self.usable();
+        let has_grown = self.in_vain.is_none_or(|before| usable >= before + (before / 16).max(1));
+        has_grown && self.policy.quorum.is_some_and(|quorum| usable >= quorum as usize)
     }
 
     /// What the values that came amount to if nothing else comes.
@@ -124,7 +136,7 @@ impl Request {
                 excluded.insert(worker.clone(), Exclusion::Cordoned);
             } else {
                 workers.push(worker);
-                candidates.push(Candidate { value, weight: said.weight, age: said.age });
+                candidates.push(Candidate { weight: said.weight, age: said.age, ..Candidate::from(value) });
             }
         }
         let (aggregated, not_used) = match aggregate_candidates(&self.policy.rule, &candidates) {
@@ -149,7 +161,7 @@ impl Request {
                         agreeing,
                         tie: aggregated.tie,
                         spread: aggregated.spread,
-                        status: if aggregated.disputed { Status::Disputed } else { self.status() },
+                        status: if aggregated.disputed { Status::Disputed } else { self.status(aggregated.used) },
                     })
                 }
             }
@@ -160,12 +172,12 @@ impl Request {
         Verdict { verdict, excluded }
     }
 
-    /// The share of those asked, or heard, that sent a value.
-    fn status(&self) -> Status {
-        let (succeeded, all) = (self.values().count(), self.parts.len());
-        if succeeded == all {
+    /// The share of those asked, or heard, whose value was used.
+    fn status(&self, used: usize) -> Status {
+        let all = self.parts.len();
+        if used == all {
             Status::Complete
-        } else if succeeded * 2 >= all {
+        } else if used * 2 >= all {
             Status::Partial
         } else {
             Status::LowReliability

@@ -32,6 +32,7 @@ pub(super) fn requests(page: &mut Page, snapshot: &Snapshot) {
         failed_overloaded,
         cancelled,
         quorum_early,
+        quorum_in_vain,
         redispatched,
         tasks_undelivered,
         redispatch_rescued: _,
@@ -97,6 +98,11 @@ pub(super) fn requests(page: &mut Page, snapshot: &Snapshot) {
         "quorate_requests_quorum_early_total",
         "Requests that a quorum ended before every worker had answered.",
         quorum_early,
+    );
+    page.counter(
+        "quorate_quorums_in_vain_total",
+        "Judgements of a quorum that gave no answer, so that its request went on.",
+        quorum_in_vain,
     );
     page.counters(
         "quorate_dispatches_total",

@@ -86,7 +86,7 @@ pub(crate) struct Evidence<'a> {
     workers: Vec<WorkerFate<'a>>,
     /// The first answer of each worker that answered, ordered by worker.
     worker_responses: Vec<ResultBody<'a>>,
-    /// One sentence for people, counted over the expected workers.
+    /// One sentence for people: how many of the expected workers' values were used, and what was left out.
     #[schema(example = "Partial response: 2/3 workers succeeded")]
     reliability_note: String,
     /// From the arrival of the request to its end, in nanoseconds.
@@ -139,8 +139,8 @@ struct SpreadBody {
     mad: JsonNumber,
 }
 
-/// How far an answer can be relied on. `complete`: every expected worker succeeded. `partial`: at least half of them did.
-/// `low_reliability`: fewer did. `disputed`: the workers do not agree: `max_deviation` would have excluded half of the
+/// How far an answer can be relied on. `complete`: the value of every expected worker was used. `partial`: those of at least
+/// half of them were. `low_reliability`: fewer were. `disputed`: the workers do not agree: `max_deviation` would have excluded half of the
 /// values or more, and so excluded none, or the agreement is below `min_agreement`.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

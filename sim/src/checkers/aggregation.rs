@@ -79,7 +79,6 @@ impl Case<'_> {
         }
         let (judged, candidates): (Vec<&Observation>, Vec<Candidate<'_>>) =
             observations.iter().filter_map(candidate).unzip();
-        self.check_quorum(candidates.len())?;
         let (reference, excluded) = match aggregate_candidates(&self.terms.rule, &candidates) {
             Ok(mut reference) => {
                 let excluded = std::mem::take(&mut reference.excluded);
@@ -87,6 +86,8 @@ impl Case<'_> {
             }
             Err(AggregateError::NoValues { excluded }) => (None, excluded),
         };
+        let useless = |why: &Exclusion| matches!(why, Exclusion::NotANumber | Exclusion::Stale);
+        self.check_quorum(candidates.len() - excluded.iter().filter(|(_, why)| useless(why)).count())?;
         let excluded: BTreeMap<usize, Exclusion> = excluded.into_iter().collect();
         for (index, observation) in judged.into_iter().enumerate() {
             let excluded = excluded.get(&index).copied();
@@ -161,7 +162,7 @@ impl Case<'_> {
         if reference.disputed && self.terms.rejects_disputes {
             return Err("it was to be rejected, since the workers do not agree".to_owned());
         }
-        let status = if reference.disputed { Status::Disputed } else { status(self.outcome) };
+        let status = if reference.disputed { Status::Disputed } else { status(self.outcome, used) };
         if answer.status != status {
             return Err(format!("the status was to be {status:?}"));
         }
@@ -197,7 +198,7 @@ impl Case<'_> {
 fn candidate(observation: &Observation) -> Option<(&Observation, Candidate<'_>)> {
     let value = observation.observed.as_ref().ok()?;
     let weight = observation.weight.unwrap_or(Millionths::ONE);
-    let candidate = Candidate { value, weight, age: observation.age };
+    let candidate = Candidate { weight, age: observation.age, ..Candidate::from(value) };
     (observation.excluded != Some(Exclusion::Cordoned)).then_some((observation, candidate))
 }
 
@@ -220,13 +221,12 @@ fn written(spread: &Spread) -> [Option<(i128, u32)>; 4] {
     [Some(min), Some(max), interquartile, Some(mad)].map(|number| number.map(digits))
 }
 
-/// The status that the share of workers that succeeded gives.
-fn status(outcome: &Outcome) -> Status {
+/// The status that the share of workers whose values were used gives.
+fn status(outcome: &Outcome, used: usize) -> Status {
     let expected = outcome.observations.len() + outcome.missing.len();
-    let succeeded = outcome.observations.iter().filter(|observation| observation.observed.is_ok()).count();
-    if expected > 0 && succeeded == expected {
+    if expected > 0 && used == expected {
         Status::Complete
-    } else if succeeded > 0 && 2 * succeeded >= expected {
+    } else if used > 0 && 2 * used >= expected {
         Status::Partial
     } else {
         Status::LowReliability

@@ -54,6 +54,7 @@ struct Probe {
 #[derive(Debug, Default)]
 struct Learned {
     ending: Ending,
+    /// Whether nobody was left out, but for those whose value was of no use.
     is_complete: bool,
     /// Who answered, and whether with a value.
     answered: Vec<(String, bool)>,
@@ -112,7 +113,8 @@ impl Learned {
             is_complete: outcome
                 .verdict
                 .as_ref()
-                .is_ok_and(|answer| matches!(answer.status, Status::Complete | Status::Disputed)),
+                .is_ok_and(|answer| matches!(answer.status, Status::Complete | Status::Disputed))
+                || outcome.observations.iter().any(|observation| observation.excluded.is_some()),
             answered: answered.map(|said| (said.worker.as_str().to_owned(), said.observed.is_ok())).collect(),
             missing: outcome.missing.iter().map(|worker| worker.as_str().to_owned()).collect(),
         }
@@ -133,7 +135,8 @@ impl Learned {
                 (400, _) => Ending::Invalid,
                 _ => Ending::Other,
             },
-            is_complete: matches!(body["status"].as_str(), Some("complete" | "disputed")),
+            is_complete: matches!(body["status"].as_str(), Some("complete" | "disputed"))
+                || !list("excluded").is_empty(),
             answered: list("worker_responses")
                 .iter()
                 .map(|said| (name(&said["worker_id"]), said["err"].is_null()))

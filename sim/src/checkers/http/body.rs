@@ -46,13 +46,6 @@ pub(super) fn evidence(outcome: &Outcome) -> Map<String, Json> {
     let Outcome { request, query, strategy, observations, missing, .. } = outcome;
     let succeeded = observations.iter().filter(|observation| observation.observed.is_ok()).count();
     let expected = observations.len() + missing.len();
-    let note = if expected > 0 && succeeded == expected {
-        "All workers responded successfully".to_owned()
-    } else if succeeded > 0 && 2 * succeeded >= expected {
-        format!("Partial response: {succeeded}/{expected} workers succeeded")
-    } else {
-        format!("Low reliability: only {succeeded}/{expected} workers succeeded")
-    };
     let excluded = |observation: &Observation| {
         let reason = reason(observation.excluded?);
         Some(json!({"worker_id": observation.worker.as_str(), "reason": reason}))
@@ -83,9 +76,39 @@ pub(super) fn evidence(outcome: &Outcome) -> Map<String, Json> {
         ("excluded", observations.iter().filter_map(excluded).collect()),
         ("workers", fates(outcome)),
         ("worker_responses", observations.iter().map(response).collect()),
-        ("reliability_note", json!(note)),
+        ("reliability_note", json!(note(outcome))),
         ("elapsed", json!(outcome.elapsed.as_nanos() as u64)),
     ])
+}
+
+/// The sentence on how many of the expected workers' values were used, and how many were not, and why.
+fn note(outcome: &Outcome) -> String {
+    let expected = outcome.observations.len() + outcome.missing.len();
+    let mut not_used: BTreeMap<usize, (&str, &str, usize)> = BTreeMap::new();
+    let mut used = 0;
+    for observation in outcome.observations.iter().filter(|observation| observation.observed.is_ok()) {
+        let (place, one, several) = match observation.excluded {
+            None => {
+                used += 1;
+                continue;
+            }
+            Some(Exclusion::NotANumber) => (0, "not a number", "not a number"),
+            Some(Exclusion::Outlier) => (1, "an outlier", "outliers"),
+            Some(Exclusion::Stale) => (2, "stale", "stale"),
+            Some(Exclusion::Cordoned) => (3, "cordoned", "cordoned"),
+        };
+        not_used.entry(place).or_insert((one, several, 0)).2 += 1;
+    }
+    let counted = if expected > 0 && used == expected {
+        return "All workers responded successfully".to_owned();
+    } else if used > 0 && 2 * used >= expected {
+        format!("Partial response: {used}/{expected} workers succeeded")
+    } else {
+        format!("Low reliability: only {used}/{expected} workers succeeded")
+    };
+    let words = |(one, several, count)| if count == 1 { format!("1 as {one}") } else { format!("{count} as {several}") };
+    let all = not_used.into_values().map(words).collect::<Vec<_>>().join(", ");
+    if all.is_empty() { counted } else { format!("{counted}; {}", all.replacen(" as ", " excluded as ", 1)) }
 }
 
 /// Why a value was not used, as an answer says it.
