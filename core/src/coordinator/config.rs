@@ -29,6 +29,9 @@ pub struct Config {
     pub max_instances: usize,
     /// How many of a worker's last response times are kept for the quantiles; at least 1.
     pub response_times: usize,
+    /// A timer that is served later than this shows that the coordinator itself has not run: nobody is blamed for his silence in
+    /// that time, and whose presence ran out in it has as long again to be heard.
+    pub max_lag: Duration,
     /// While no worker is known: the pause after an answer that ends the collecting.
     pub stall: Duration,
     /// When silent workers are asked a second time, in thousandths of the timeout; 0 never asks again.
@@ -60,6 +63,7 @@ impl Default for Config {
             presence: Duration::from_secs(10),
             max_instances: 64,
             response_times: 128,
+            max_lag: Duration::from_secs(1),
             stall: Duration::from_millis(300),
             redispatch_permille: 500,
             reconnect_grace: Duration::from_millis(250),

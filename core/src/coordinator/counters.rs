@@ -71,9 +71,10 @@ counters! {
     results_accepted,
     /// Results for a request that had ended.
     results_late,
-    /// Second results that say the same as the first, or may.
+    /// Second results that are held against nobody: they say the same as the first, or the worker need not repeat itself, or
+    /// somebody else may have sent one of the two, or it has contradicted itself in this request before.
     results_duplicate,
-    /// Second results that contradict the first.
+    /// Second results that contradict the first and are held against their worker, at most one per worker and request.
     results_equivocal,
     /// Results for a request that is not known.
     results_unknown,

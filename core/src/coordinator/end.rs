@@ -24,7 +24,7 @@ impl Coordinator {
     pub(super) fn finish_with(&mut self, slot: Slot, cause: Cause, judgement: Judgement) {
         let Some(mut request) = self.table.remove(slot) else { return };
         self.timers.disarm(request.armed_at, Timer::Request(slot));
-        if cause == Cause::DeadlinePassed && !self.bus_was_down(request.submitted) {
+        if cause == Cause::DeadlinePassed && self.may_blame_the_silent(request.submitted) {
             for participant in &request.participants {
                 if matches!(participant.part, Part::Awaited)
                     && let Some(record) = self.registry.record(&participant.worker)

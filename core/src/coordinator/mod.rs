@@ -56,6 +56,8 @@ pub struct Coordinator {
     bus_up: bool,
     /// When the bus was last found down, if ever.
     last_bus_down: Option<Timestamp>,
+    /// When the coordinator last found that it had not run for a while, if ever.
+    last_gap: Option<Timestamp>,
     draining: bool,
     aggregator: Aggregator,
     counters: Counters,
@@ -76,6 +78,7 @@ impl Coordinator {
             memory_at: None,
             bus_up: false,
             last_bus_down: None,
+            last_gap: None,
             draining: false,
             aggregator: Aggregator::default(),
             counters: Counters::default(),
@@ -111,9 +114,14 @@ impl Coordinator {
     /// no harm.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
-        while let Some(timer) = self.timers.pop_due(self.now) {
+        while let Some((at, timer)) = self.timers.pop_due(self.now) {
             match timer {
-                Timer::Request(slot) => self.request_due(slot),
+                Timer::Request(slot) => {
+                    if self.now.since(at) > self.config.max_lag {
+                        self.last_gap = Some(self.now);
+                    }
+                    self.request_due(slot);
+                }
                 Timer::Presence => {
                     self.presence_at = None;
                     self.registry.expire(self.now);
@@ -245,6 +253,12 @@ impl Coordinator {
     /// Whether the bus has been down at some time since `since`.
     fn bus_was_down(&self, since: Timestamp) -> bool {
         !self.bus_up || self.last_bus_down.is_some_and(|at| at >= since)
+    }
+
+    /// Whether a worker that has not answered a request made at `since` may be blamed for it: not if the bus was down since, nor
+    /// if the coordinator itself did not run, so that the answer may lie in a queue.
+    fn may_blame_the_silent(&self, since: Timestamp) -> bool {
+        !self.bus_was_down(since) && self.last_gap.is_none_or(|at| at < since)
     }
 
     /// The bus is back: what was published shortly before it went may be lost, so the requests in flight are asked

@@ -42,6 +42,16 @@ pub enum WorkerState {
 }
 
 impl Worker {
+    /// A result of it came, which makes an expired worker live. One that said that it is draining or gone stays so, and the
+    /// time of its farewell stands, since its last results may arrive after it: it expires a presence time after that, and
+    /// who is heard under its name then is live again.
+    fn heard(&mut self, now: Timestamp) {
+        if matches!(self.state, WorkerState::Live | WorkerState::Expired) {
+            self.last_heard = now;
+            self.state = WorkerState::Live;
+        }
+    }
+
     /// Whether a second, different answer of this worker to one request contradicts the first. It may come from another
     /// process of the same name. And where the workers may have been asked twice, one that never announced itself may
     /// not know that it should repeat its answer, and replicas do not share theirs.
@@ -58,13 +68,17 @@ pub(super) struct Registry {
     max_instances: usize,
     response_times: usize,
     presence: Duration,
+    max_lag: Duration,
+    /// Nobody expires before this, since nobody could be heard for a while.
+    spared_until: Timestamp,
 }
 
 impl Registry {
     pub(super) fn new(config: &Config) -> Self {
         let max_workers = config.limits.max_workers as usize;
-        let Config { max_instances, response_times, presence, .. } = *config;
-        Self { workers: BTreeMap::new(), max_workers, max_instances, response_times, presence }
+        let Config { max_instances, response_times, presence, max_lag, .. } = *config;
+        let spared_until = Timestamp::ZERO;
+        Self { workers: BTreeMap::new(), max_workers, max_instances, response_times, presence, max_lag, spared_until }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&WorkerId, &Worker)> {
@@ -84,14 +98,17 @@ impl Registry {
         below.is_some_and(|below| self.workers.get(id).is_some_and(|worker| worker.reliability.score < below))
     }
 
-    /// Notes that a worker was heard through a result, which makes an unknown or expired one live. One that said it
-    /// is draining or gone stays so: its last results may arrive after its farewell. `None` if there is no room.
+    /// Notes that a worker was heard through a result, which makes an unknown one live. `None` if there is no room.
     pub(super) fn heard(&mut self, now: Timestamp, id: &WorkerId) -> Option<&mut Worker> {
         let worker = self.entry(now, id)?;
-        worker.last_heard = now;
-        if worker.state == WorkerState::Expired {
-            worker.state = WorkerState::Live;
-        }
+        worker.heard(now);
+        Some(worker)
+    }
+
+    /// The same of a worker that is known; `None` if it is not.
+    pub(super) fn refresh(&mut self, now: Timestamp, id: &WorkerId) -> Option<&mut Worker> {
+        let worker = self.workers.get_mut(id)?;
+        worker.heard(now);
         Some(worker)
     }
 
@@ -101,12 +118,14 @@ impl Registry {
         if presence.state == PresenceState::Left && !self.workers.contains_key(&presence.worker) {
             return Some(false);
         }
-        let (presence_time, max_instances) = (self.presence, self.max_instances);
+        let (presence_time, spared_until, max_instances) = (self.presence, self.spared_until, self.max_instances);
         let worker = self.entry(now, &presence.worker)?;
         let before = worker.state;
         worker.announced = true;
         worker.replicated = presence.replicated;
         worker.last_heard = now;
+        // A process that died without a farewell must not stand for the name for as long as another one is live.
+        worker.instances.retain(|_, last_heard| last_heard.after(presence_time).max(spared_until) > now);
         worker.state = match presence.state {
             PresenceState::Live => {
                 if worker.instances.len() < max_instances || worker.instances.contains_key(&presence.instance) {
@@ -116,7 +135,6 @@ impl Registry {
             }
             leaving => {
                 worker.instances.remove(&presence.instance);
-                worker.instances.retain(|_, last_heard| last_heard.after(presence_time) > now);
                 match leaving {
                     _ if !worker.instances.is_empty() => before,
                     PresenceState::Left => WorkerState::Left,
@@ -127,9 +145,16 @@ impl Registry {
         Some(worker.state == WorkerState::Left && before != WorkerState::Left)
     }
 
-    /// Marks the workers that have not been heard for the presence time as expired. One that left is, too: whoever is
-    /// heard under its name after that is another.
+    /// Marks the workers that have not been heard for the presence time as expired. One that left is, too: who is
+    /// heard under its name after that is another. If that is found out too late, the coordinator has not run meanwhile:
+    /// what was announced to it may lie in a queue, and everybody has a little time to be heard.
     pub(super) fn expire(&mut self, now: Timestamp) {
+        if self.next_expiry().is_some_and(|at| now.since(at) > self.max_lag) {
+            self.spared_until = now.after(self.max_lag);
+        }
+        if now < self.spared_until {
+            return;
+        }
         for worker in self.workers.values_mut() {
             if worker.state != WorkerState::Expired && worker.last_heard.after(self.presence) <= now {
                 worker.state = WorkerState::Expired;
@@ -141,7 +166,8 @@ impl Registry {
     /// When the next worker expires, if it is not heard before.
     pub(super) fn next_expiry(&self) -> Option<Timestamp> {
         let present = |worker: &&Worker| worker.state != WorkerState::Expired;
-        self.workers.values().filter(present).map(|worker| worker.last_heard.after(self.presence)).min()
+        let heard = self.workers.values().filter(present).map(|worker| worker.last_heard).min();
+        heard.map(|heard| heard.after(self.presence).max(self.spared_until))
     }
 
     /// The entry of a worker, made if there is none. A full registry forgets the worker that has been gone longest; if

@@ -46,6 +46,10 @@ pub(super) struct Answered {
     pub(super) weight: Millionths,
     /// Whether the worker was cordoned when it answered, so that its value is shown and not used.
     pub(super) cordoned: bool,
+    /// Whether it came on the reply subject of the request's own task, which only those know who get tasks.
+    pub(super) on_reply_subject: bool,
+    /// Whether the worker has contradicted it since.
+    pub(super) contradicted: bool,
 }
 
 /// A request that collects answers.

@@ -17,7 +17,8 @@ impl Coordinator {
             Some(Known::InFlight(slot)) => self.result_in_time(slot, result),
             Some(Known::Ended(_)) => {
                 self.counters.results_late += 1;
-                if let Some(worker) = self.registry.heard(self.now, &result.worker) {
+                // The id of an ended request is known to many, and not only to those who were asked: by it nobody becomes known.
+                if let Some(worker) = self.registry.refresh(self.now, &result.worker) {
                     worker.reliability.late += 1;
                 }
                 self.arm_presence();
@@ -39,19 +40,23 @@ impl Coordinator {
             self.counters.workers_not_admitted += 1;
             return;
         };
+        let asked_twice = request.may_be_asked_twice();
         if let Ok(index) = position
-            && let Part::Answered(first) = &request.participants[index].part
+            && let Part::Answered(first) = &mut request.participants[index].part
         {
             let agrees = match (&first.observed, &result.observed) {
                 (Ok(first), Ok(second)) => first == second,
                 (Err(_), Err(_)) => true,
                 // A worker that had no place for the first asking may have one for the second.
-                (Err(_), Ok(_)) => request.may_be_asked_twice(),
+                (Err(_), Ok(_)) => asked_twice,
                 (Ok(_), Err(_)) => false,
             };
-            if agrees || !worker.must_repeat_itself(request.may_be_asked_twice()) {
+            // Anybody can send what comes on the shared subject; the reply subject is known to those who get tasks.
+            let is_its_word = first.on_reply_subject && result.task.is_some();
+            if agrees || first.contradicted || !is_its_word || !worker.must_repeat_itself(asked_twice) {
                 self.counters.results_duplicate += 1;
             } else {
+                first.contradicted = true;
                 self.counters.results_equivocal += 1;
                 worker.reliability.equivocation();
             }
@@ -64,10 +69,12 @@ impl Coordinator {
         if request.attempts > 1 {
             self.counters.redispatch_rescued += 1;
         }
-        let WorkerResult { observed, response_time, age, .. } = result;
+        let WorkerResult { observed, response_time, age, task, .. } = result;
+        let on_reply_subject = task.is_some();
         let weight = self.config.weight(&result.worker, worker.reliability.score);
         let spelled = request.spelled(&observed);
-        let answered = Answered { observed, spelled, response_time, age, weight, cordoned };
+        let answered =
+            Answered { observed, spelled, response_time, age, weight, cordoned, on_reply_subject, contradicted: false };
         request.record(position, &result.worker, answered);
         if request.open {
             request.stall_at = Some(self.now.after(self.config.stall));

@@ -33,9 +33,9 @@ impl Timers {
         self.0.first().map(|(at, _)| *at)
     }
 
-    /// Takes the earliest timer that is due at `now`.
-    pub(super) fn pop_due(&mut self, now: Timestamp) -> Option<Timer> {
+    /// Takes the earliest timer that is due at `now`, with the time it was armed for.
+    pub(super) fn pop_due(&mut self, now: Timestamp) -> Option<(Timestamp, Timer)> {
         let due = self.next().is_some_and(|at| at <= now);
-        if due { self.0.pop_first().map(|(_, timer)| timer) } else { None }
+        if due { self.0.pop_first() } else { None }
     }
 }

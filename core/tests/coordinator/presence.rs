@@ -56,6 +56,71 @@ fn a_late_result_is_a_sign_of_life_too() {
 }
 
 #[test]
+fn a_late_result_makes_nobody_known() {
+    let mut harness = Harness::new();
+    harness.live(&["a", "b"]);
+    let (_, ended) = harness.ask();
+    harness.says(&ended, "a", "1");
+    harness.says(&ended, "b", "1");
+    for name in 0..900 {
+        harness.says(&ended, &format!("invented-{name}"), "666");
+    }
+    assert_eq!((harness.counters().results_late, harness.coordinator.workers().count()), (900, 2));
+    let (ticket, task) = harness.ask();
+    harness.says(&task, "a", "1");
+    harness.says(&task, "b", "1");
+    assert_eq!((harness.outcome(ticket).expected(), harness.outcome(ticket).cause), (2, Cause::AllAnswered));
+}
+
+#[test]
+fn results_do_not_put_off_the_time_of_a_farewell() {
+    // A farewell that somebody else sent in the name of a worker does no more.
+    for state in [PresenceState::Left, PresenceState::Draining] {
+        let mut harness = Harness::with(|config| config.presence = Duration::from_secs(10));
+        harness.live(&["a", "b"]);
+        harness.presence("a", state);
+        for second in 1..=9 {
+            harness.at_ms(second * 1000);
+            harness.live(&["b"]);
+            let (_, task) = harness.ask();
+            harness.says(&task, "a", "1");
+            harness.says(&task, "b", "1");
+            assert_ne!(harness.worker("a").state, WorkerState::Live, "after {second} s");
+        }
+        harness.at_ms(10_000);
+        assert_eq!(harness.worker("a").state, WorkerState::Expired);
+        let (_, task) = harness.ask();
+        harness.says(&task, "a", "1");
+        assert_eq!(harness.worker("a").state, WorkerState::Live);
+        harness.says(&task, "b", "1");
+        harness.at_ms(20_000);
+        assert_eq!(harness.worker("a").state, WorkerState::Expired, "from then on it is known by its results");
+    }
+}
+
+#[test]
+fn presence_that_ran_out_while_the_coordinator_did_not_run_is_given_time_to_be_heard() {
+    let mut harness = Harness::with(|config| {
+        config.presence = Duration::from_secs(10);
+        config.max_lag = Duration::from_secs(1);
+    });
+    harness.announces_as("a", "one", PresenceState::Live);
+    harness.announces_as("a", "two", PresenceState::Live);
+    harness.live(&["silent"]);
+    // Nothing is served for 20 s; what was announced meanwhile comes after that.
+    harness.wakes_late_ms(20_000);
+    assert_eq!(harness.coordinator.live_workers(), 2);
+    harness.announces_as("a", "one", PresenceState::Left);
+    assert_eq!(harness.worker("a").state, WorkerState::Live, "its other process is not forgotten");
+    harness.announces_as("a", "two", PresenceState::Live);
+    harness.at_ms(21_000);
+    assert_eq!(harness.worker("silent").state, WorkerState::Expired);
+    assert_eq!(harness.worker("a").state, WorkerState::Live);
+    harness.at_ms(30_000);
+    assert_eq!(harness.worker("a").state, WorkerState::Expired, "in time again");
+}
+
+#[test]
 fn a_worker_that_repeats_itself_after_it_expired_expires_again() {
     let mut harness = Harness::with(|config| config.presence = Duration::from_millis(300));
     harness.live(&["a", "silent"]);
@@ -210,6 +275,24 @@ fn a_process_that_died_silently_does_not_keep_its_name_alive() {
     harness.at_ms(10_000);
     harness.announces_as("a", "new", PresenceState::Left);
     assert_eq!(harness.worker("a").state, WorkerState::Left);
+}
+
+#[test]
+fn a_process_that_died_silently_is_forgotten_while_its_name_lives_on() {
+    let mut harness = Harness::with(|config| config.presence = Duration::from_secs(10));
+    harness.live(&["b"]);
+    harness.announces_as("a", "died", PresenceState::Live);
+    for second in (2..3600).step_by(2) {
+        harness.at_ms(second * 1000);
+        harness.announces_as("a", "new", PresenceState::Live);
+    }
+    let (_, task) = harness.ask();
+    harness.says(&task, "a", "1");
+    harness.live(&["b"]);
+    let (_, task) = harness.ask();
+    harness.says(&task, "a", "1");
+    harness.says(&task, "a", "2");
+    assert_eq!(harness.worker("a").reliability.equivocations, 1, "one process is left to contradict itself");
 }
 
 #[test]

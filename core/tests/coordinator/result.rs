@@ -323,6 +323,37 @@ fn who_cannot_know_its_first_answer_does_not_contradict_itself_when_asked_twice(
 }
 
 #[test]
+fn a_worker_contradicts_itself_at_most_once_in_one_request() {
+    let mut harness = Harness::new();
+    harness.live(&["a", "b"]);
+    let (_, task) = harness.ask();
+    for value in 0..59 {
+        harness.says(&task, "a", &value.to_string());
+    }
+    assert_eq!((harness.counters().results_equivocal, harness.counters().results_duplicate), (1, 57));
+    let record = &harness.worker("a").reliability;
+    assert_eq!((record.equivocations, record.score), (1, Score::from_millionths(937_500)));
+}
+
+#[test]
+fn what_anybody_may_have_sent_makes_nobody_an_equivocator() {
+    // Whether the first and the second answer come on the reply subject, which only those know who get tasks.
+    for (first, second, equivocal) in [(true, true, 1), (false, true, 0), (true, false, 0), (false, false, 0)] {
+        let mut harness = Harness::new();
+        harness.live(&["a", "b"]);
+        let (_, task) = harness.ask();
+        for (on_reply_subject, value) in [(first, "666"), (second, "1")] {
+            let mut said = result(&task, "a", Ok(value));
+            said.task = said.task.filter(|_| on_reply_subject);
+            harness.input(Input::Result(said));
+        }
+        let counters = harness.counters();
+        assert_eq!((counters.results_equivocal, counters.results_duplicate), (equivocal, 1 - equivocal));
+        assert_eq!(harness.worker("a").reliability.equivocations, equivocal, "{first} {second}");
+    }
+}
+
+#[test]
 fn a_worker_that_was_too_busy_for_the_first_asking_may_answer_the_second() {
     let mut harness = Harness::new();
     harness.live(&["a", "silent"]);

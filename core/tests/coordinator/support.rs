@@ -73,6 +73,13 @@ impl Harness {
         self.drain_outputs();
     }
 
+    /// Moves the clock, and wakes the coordinator only then.
+    pub(crate) fn wakes_late_ms(&mut self, millis: u64) {
+        self.now = Timestamp::from_millis(millis);
+        self.coordinator.handle_timeout(self.now);
+        self.drain_outputs();
+    }
+
     pub(crate) fn at_ms(&mut self, millis: u64) {
         self.at(Timestamp::from_millis(millis));
     }

@@ -196,6 +196,40 @@ fn a_machine_that_is_woken_too_late_answers_once_and_uses_nothing_late() {
 }
 
 #[test]
+fn nobody_is_blamed_for_a_pause_of_the_coordinator_itself() {
+    let pauses = [(Duration::from_secs(1), 1), (Duration::from_nanos(1_000_000_001), 0), (Duration::from_secs(20), 0)];
+    for (lag, timeouts) in pauses {
+        let mut harness = Harness::with(|config| config.redispatch_permille = 0);
+        harness.live(&["a"]);
+        let (ticket, task) = harness.ask();
+        let late = DEADLINE.after(lag);
+        harness.coordinator.handle_input(late, Input::Result(result(&task, "a", Ok("1"))));
+        harness.at(late);
+        let outcome = harness.outcome(ticket);
+        assert_eq!((&outcome.verdict, outcome.cause), (&Err(Failure::DeadlineExceeded), Cause::DeadlinePassed));
+        assert_eq!(harness.worker("a").reliability.timeouts, timeouts, "{lag:?}");
+        // A request that is made after the pause is held against the silent again.
+        let after = late.after(Duration::from_millis(1));
+        harness.at(after);
+        harness.ask();
+        harness.at(after.after(Duration::from_secs(1)));
+        assert_eq!(harness.worker("a").reliability.timeouts, timeouts + 1, "{lag:?}");
+    }
+}
+
+#[test]
+fn a_pause_that_another_request_shows_counts_for_all_that_were_asked_before() {
+    let mut harness = Harness::with(|config| config.redispatch_permille = 0);
+    harness.live(&["a"]);
+    harness.ask_with(Overrides { timeout: Some(Duration::from_secs(30)), ..Overrides::default() });
+    harness.ask();
+    harness.wakes_late_ms(20_000);
+    harness.live(&["a"]);
+    harness.at_ms(30_000);
+    assert_eq!((harness.worker("a").reliability.timeouts, harness.counters().failed_deadline_exceeded), (0, 2));
+}
+
+#[test]
 fn a_clock_that_goes_backwards_stands_still() {
     let mut harness = Harness::new();
     harness.live(&["a", "b"]);

@@ -154,6 +154,7 @@ fn config(bytes: &mut Bytes<'_>) -> Result<Config> {
         max_waiting: bytes.int_in_range(0..=4)?,
         max_remembered: bytes.int_in_range(0..=16)?,
         presence: millis(bytes, 60_000)?,
+        max_lag: millis(bytes, 2_000)?,
         stall: millis(bytes, 500)?,
         redispatch_permille: bytes.int_in_range(0..=1_500)?,
         remember: millis(bytes, 5_000)?,

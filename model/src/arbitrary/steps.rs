@@ -277,7 +277,8 @@ pub fn config() -> impl Strategy<Value = Config> {
     let small = (roomy(0, 8), roomy(0, 4), roomy(0, 16), roomy(0, 8));
     let presence = prop_oneof![millis(0..3000), Just(Duration::from_mins(1))];
     let redispatch = prop_oneof![Just(0_u32), 1_u32..1000, 1000_u32..3000];
-    let waits = (presence, millis(0..500), redispatch, millis(0..5000));
+    let max_lag = prop_oneof![millis(0..500), Just(Duration::from_secs(1))];
+    let waits = (presence, millis(0..500), redispatch, millis(0..5000), max_lag);
     let admitted = prop::option::weighted(0.2, prop::collection::btree_set(0_u8..6, 0..6));
     let cordon = prop::option::weighted(0.3, (0_u32..=1_000_000).prop_map(|below_one| 1_000_000 - below_one));
     let policies = (policy(), particulars());
@@ -300,6 +301,7 @@ pub fn config() -> impl Strategy<Value = Config> {
             stall: waits.1,
             redispatch_permille: waits.2,
             remember: waits.3,
+            max_lag: waits.4,
             admitted: admitted.map(|names| names.into_iter().map(worker).collect()),
             cordon_below: cordon.map(Score::from_millionths),
             max_instances: bounds.0,

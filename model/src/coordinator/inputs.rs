@@ -140,7 +140,7 @@ impl CoordinatorModel {
             }
         } else if self.memory.get(&result.request).is_some() {
             self.counters.results_late += 1;
-            if let Some(known) = self.workers.heard(self.now, &result.worker) {
+            if let Some(known) = self.workers.heard_late(self.now, &result.worker) {
                 known.record.late += 1;
             }
         } else {
@@ -158,15 +158,17 @@ impl CoordinatorModel {
             self.counters.workers_not_admitted += 1;
             return;
         };
-        if let Some(Part::Said(first)) = request.parts.get(worker) {
-            let twice = request.asked_twice();
+        let twice = request.asked_twice();
+        if let Some(Part::Said(first)) = request.parts.get_mut(worker) {
             let contradicts = match (&first.observed, &result.observed) {
                 (Ok(first), Ok(second)) => first != second,
                 (Ok(_), Err(_)) => true,
                 (Err(_), Ok(_)) => !twice,
                 (Err(_), Err(_)) => false,
             };
-            if contradicts && known.has_one_word(twice) {
+            let itself = first.to_the_asker && result.task.is_some();
+            if contradicts && itself && !first.contradicted && known.has_one_word(twice) {
+                first.contradicted = true;
                 self.counters.results_equivocal += 1;
                 known.record.equivocations += 1;
                 known.record.judge(false);
@@ -185,6 +187,8 @@ impl CoordinatorModel {
             age: result.age,
             weight: if self.config.weights.is_empty() { known.trust() } else { set_weight },
             cordoned,
+            to_the_asker: result.task.is_some(),
+            contradicted: false,
         };
         request.parts.insert(worker.clone(), Part::Said(said));
         if request.open {

@@ -38,6 +38,8 @@ pub struct CoordinatorModel {
     bus_up: bool,
     /// When the bus last went down, if ever.
     bus_down_at: Option<Timestamp>,
+    /// When the machine last woke too late for some request, if ever.
+    slept_until: Option<Timestamp>,
     draining: bool,
     flight: BTreeMap<RequestId, Request>,
     /// Every task there ever was.
@@ -55,6 +57,7 @@ impl CoordinatorModel {
             now: Timestamp::ZERO,
             bus_up: false,
             bus_down_at: None,
+            slept_until: None,
             draining: false,
             flight: BTreeMap::new(),
             tasks: BTreeSet::new(),
@@ -93,6 +96,9 @@ impl CoordinatorModel {
         self.now = self.now.max(now);
         let mut due: Vec<_> = self.flight.iter().filter(|(_, request)| request.due_at() <= self.now).collect();
         due.sort_unstable_by_key(|(_, request)| (request.due_at(), request.place()));
+        if due.iter().any(|(_, request)| self.now.since(request.due_at()) > self.config.max_lag) {
+            self.slept_until = Some(self.now);
+        }
         let due: Vec<_> = due.into_iter().map(|(id, request)| (id.clone(), request.due_at())).collect();
         for (id, at) in due {
             if self.memory.looks_at.is_some_and(|looks_at| looks_at < at) {
@@ -246,7 +252,8 @@ impl CoordinatorModel {
     /// A request ends: its workers' records say so, its callers are told, and its id is remembered.
     fn end_with(&mut self, id: &RequestId, cause: Cause, verdict: Verdict) {
         let Some(mut request) = self.flight.remove(id) else { return };
-        let blames_the_silent = cause == Cause::DeadlinePassed && !self.bus_failed(request.submitted);
+        let slept = self.slept_until.is_some_and(|at| at >= request.submitted);
+        let blames_the_silent = cause == Cause::DeadlinePassed && !self.bus_failed(request.submitted) && !slept;
         for (worker, part) in &request.parts {
             let Some(known) = self.workers.get_mut(worker) else { continue };
             match part {

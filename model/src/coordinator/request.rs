@@ -37,6 +37,10 @@ pub(super) struct Said {
     pub(super) weight: Millionths,
     /// The worker was not trusted then.
     pub(super) cordoned: bool,
+    /// It came on the subject that only those know who were asked.
+    pub(super) to_the_asker: bool,
+    /// The worker has said otherwise since.
+    pub(super) contradicted: bool,
 }
 
 /// How a request ends, and whose values were not used.

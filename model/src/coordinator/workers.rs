@@ -121,6 +121,9 @@ pub(super) struct Workers {
     most_instances: usize,
     most_times: usize,
     presence: Duration,
+    max_lag: Duration,
+    /// Nobody expires before this: the machine slept, and could hear nobody.
+    spared_until: Timestamp,
     cordon_below: Option<Score>,
     /// When it is looked who has expired: when the next one does, as it was at the last look. Who is heard since expires
     /// later.
@@ -135,6 +138,8 @@ impl Workers {
             most_instances: config.max_instances,
             most_times: config.response_times,
             presence: config.presence,
+            max_lag: config.max_lag,
+            spared_until: Timestamp::ZERO,
             cordon_below: config.cordon_below,
             looks_at: None,
         }
@@ -158,9 +163,14 @@ impl Workers {
         if self.looks_at.is_none_or(|looks_at| looks_at > now) {
             return;
         }
+        let expiry = |known: &Known| known.last_heard.after(self.presence).max(self.spared_until);
+        let overslept = |known: &Known| now.since(expiry(known)) > self.max_lag;
+        if self.known.values().any(|known| known.state != WorkerState::Expired && overslept(known)) {
+            self.spared_until = now.after(self.max_lag);
+        }
         self.looks_at = None;
         for known in self.known.values_mut().filter(|known| known.state != WorkerState::Expired) {
-            let expiry = known.last_heard.after(self.presence);
+            let expiry = known.last_heard.after(self.presence).max(self.spared_until);
             if expiry <= now {
                 known.state = WorkerState::Expired;
                 known.instances.clear();
@@ -170,13 +180,19 @@ impl Workers {
         }
     }
 
-    /// A result came: an unknown worker, or one that was thought gone without a farewell, is live by it.
+    /// A result came in time: an unknown worker, or one that was thought gone without a farewell, is live by it.
     pub(super) fn heard(&mut self, now: Timestamp, worker: &WorkerId) -> Option<&mut Known> {
         self.make_room(worker)?;
-        self.looks_at = self.looks_at.or(Some(now.after(self.presence)));
-        let known = self.known.entry(worker.clone()).or_insert_with(|| Self::stranger(now));
-        known.last_heard = now;
-        if known.state == WorkerState::Expired {
+        self.known.entry(worker.clone()).or_insert_with(|| Self::stranger(now));
+        self.heard_late(now, worker)
+    }
+
+    /// A result came of somebody known. A farewell is not taken back by it, nor made any later.
+    pub(super) fn heard_late(&mut self, now: Timestamp, worker: &WorkerId) -> Option<&mut Known> {
+        let known = self.known.get_mut(worker)?;
+        self.looks_at = self.looks_at.or(Some(now.after(self.presence).max(self.spared_until)));
+        if !matches!(known.state, WorkerState::Left | WorkerState::Draining) {
+            known.last_heard = now;
             known.state = WorkerState::Live;
         }
         Some(known)
@@ -189,11 +205,12 @@ impl Workers {
             return Some(false);
         }
         self.make_room(&presence.worker)?;
-        self.looks_at = self.looks_at.or(Some(now.after(self.presence)));
+        self.looks_at = self.looks_at.or(Some(now.after(self.presence).max(self.spared_until)));
         let known = self.known.entry(presence.worker.clone()).or_insert_with(|| Self::stranger(now));
         known.announced = true;
         known.replicated = presence.replicated;
         known.last_heard = now;
+        known.instances.retain(|_, last| now < last.after(self.presence).max(self.spared_until));
         if presence.state == PresenceState::Live {
             known.state = WorkerState::Live;
             if known.instances.contains_key(&presence.instance) || known.instances.len() < self.most_instances {
@@ -202,7 +219,6 @@ impl Workers {
             return Some(false);
         }
         known.instances.remove(&presence.instance);
-        known.instances.retain(|_, last| now < last.after(self.presence));
         if !known.instances.is_empty() {
             return Some(false);
         }

@@ -72,6 +72,11 @@ impl<T> Flights<T> {
         self.asked.get_mut(request)
     }
 
+    /// Whether a request may be in flight: it was asked and not answered, or may have been submitted just now.
+    pub(super) fn may_have(&self, request: &RequestId) -> bool {
+        self.asked.contains_key(request) || !self.pending.is_empty()
+    }
+
     /// A caller is answered. Returns the request with its outcome if it ends by this, and not ended before.
     pub(super) fn answered<'a>(&mut self, output: &'a Output) -> Option<(Flight<T>, &'a Outcome)> {
         let Output::Answer { ticket, reply } = output else { return None };

@@ -1,4 +1,6 @@
 //! Who has left, or has not been heard for the presence time, is not expected; who was heard and did not leave is.
+//!
+//! A late result makes nobody known, and no result puts off the time of a farewell.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,6 +43,15 @@ struct Expected {
     unsure: Arc<Vec<WorkerId>>,
 }
 
+/// A result that came.
+#[derive(Debug)]
+struct Heard {
+    worker: WorkerId,
+    at: Timestamp,
+    /// Whether its request may have been in flight, so that it may have made its worker known.
+    may_join: bool,
+}
+
 /// One coordinator.
 #[derive(Debug, Default)]
 struct Process {
@@ -52,8 +63,10 @@ struct Process {
     next_expiry: Option<Timestamp>,
     /// Who must be looked at when the machine settles.
     touched: Vec<WorkerId>,
-    /// Whose results came in this pass, and when.
-    results: Vec<(WorkerId, Timestamp)>,
+    /// The results of this pass.
+    results: Vec<Heard>,
+    /// Nobody's presence ends before this, since the machine could hear nobody.
+    spared_until: Timestamp,
     /// The results so far by which the machine says that it heard somebody.
     heard: u64,
     unsure: Arc<Vec<WorkerId>>,
@@ -76,8 +89,13 @@ impl Process {
     fn time(&mut self, config: &Config, now: Timestamp) {
         self.now = self.now.max(now);
         if self.next_expiry.is_some_and(|at| at <= self.now) {
+            self.expiry(config.presence);
+            if self.next_expiry.is_some_and(|at| self.now.since(at) > config.max_lag) {
+                self.spared_until = self.now.after(config.max_lag);
+            }
             for (id, worker) in &mut self.known {
-                if worker.state != WorkerState::Expired && worker.last_heard.after(config.presence) <= self.now {
+                let expiry = worker.last_heard.after(config.presence).max(self.spared_until);
+                if worker.state != WorkerState::Expired && expiry <= self.now {
                     worker.state = WorkerState::Expired;
                     worker.instances.clear();
                     worker.vague = false;
@@ -91,7 +109,8 @@ impl Process {
 
     fn expiry(&mut self, presence: Duration) {
         let present = self.known.values().filter(|worker| worker.state != WorkerState::Expired);
-        self.next_expiry = present.map(|worker| worker.last_heard.after(presence)).min();
+        let expiry = |worker: &Known| worker.last_heard.after(presence).max(self.spared_until);
+        self.next_expiry = present.map(expiry).min();
     }
 
     fn input(&mut self, config: &Config, input: &Input) {
@@ -102,13 +121,14 @@ impl Process {
                 self.flights.submitted(self.now, submit, expected);
             }
             Input::Result(result) if admits(&result.worker) => {
-                self.results.push((result.worker.clone(), self.now));
+                let may_join = self.flights.may_have(&result.request);
+                self.results.push(Heard { worker: result.worker.clone(), at: self.now, may_join });
                 // Whoever is gone may have had to make room, and begins anew.
                 let crowded = self.is_crowded(config);
                 let begins = |worker: &Known| {
                     worker.state == WorkerState::Expired || (crowded && worker.state == WorkerState::Left)
                 };
-                if self.known.get(&result.worker).is_none_or(begins) {
+                if self.known.get(&result.worker).map_or(may_join, begins) {
                     self.doubt(&result.worker);
                 }
             }
@@ -134,7 +154,7 @@ impl Process {
         match self.known.get_mut(&presence.worker) {
             None if presence.state == PresenceState::Left => {
                 // A result in the same pass may have made it known.
-                if self.results.iter().any(|(worker, _)| *worker == presence.worker) {
+                if self.results.iter().any(|heard| heard.worker == presence.worker) {
                     self.doubt(&presence.worker);
                 }
                 return;
@@ -169,6 +189,7 @@ impl Process {
         worker.announced_in = self.pass;
         worker.replicated = presence.replicated;
         worker.last_heard = now;
+        worker.instances.retain(|(_, heard)| heard.after(config.presence).max(self.spared_until) > now);
         let place = worker.instances.iter().position(|(instance, _)| *instance == presence.instance);
         if presence.state == PresenceState::Live {
             match place {
@@ -184,7 +205,6 @@ impl Process {
         if let Some(place) = place {
             worker.instances.swap_remove(place);
         }
-        worker.instances.retain(|(_, heard)| heard.after(config.presence) > now);
         if worker.vague {
             self.doubt(&presence.worker);
             return;
@@ -243,7 +263,7 @@ impl Process {
         // Both are in the order of the ids.
         let mut others = self.known.iter().peekable();
         for (id, found) in machine.workers() {
-            let last = results.iter().rev().find(|(worker, _)| worker == id).map(|(_, at)| *at);
+            let last = results.iter().rev().find(|heard| heard.worker == *id).map(|heard| heard.at);
             let doubtful = self.unsure.contains(id);
             // Mostly the very same text, which is found out without a look at it.
             let next = others.next_if(|(other, _)| *other == id).or_else(|| {
@@ -251,7 +271,8 @@ impl Process {
                 others.next_if(|(other, _)| *other == id)
             });
             let Some((_, known)) = next else {
-                if last.is_none_or(|_| none) && !doubtful {
+                let may_join = results.iter().any(|heard| heard.worker == *id && heard.may_join);
+                if (!may_join || none) && !doubtful {
                     return Err(format!("{id} is known, and has not been heard"));
                 }
                 learned.push((id, found));
@@ -263,8 +284,9 @@ impl Process {
                 Some(at) => {
                     // A result is a sign of life, and no more than that.
                     let changed = found.last_heard != known.last_heard;
-                    let may_change = !none && found.last_heard <= at;
-                    let must_change = every && at > known.last_heard;
+                    let stands = matches!(known.state, WorkerState::Left | WorkerState::Draining);
+                    let may_change = !none && found.last_heard <= at && !stands;
+                    let must_change = every && at > known.last_heard && !stands;
                     if (changed && !may_change && !doubtful) || (!changed && must_change) {
                         return Err(format!(
                             "{id} was last heard at {:?} and sent a result at {at:?}, and counts as heard at {:?}",

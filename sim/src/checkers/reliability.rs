@@ -9,6 +9,7 @@ use quorate_core::coordinator::{Config, Coordinator, Input, Output, Reliability 
 use quorate_core::id::{RequestId, WorkerId};
 use quorate_core::outcome::{Cause, Outcome};
 use quorate_core::time::Timestamp;
+use quorate_core::value::Value;
 
 use super::flights::{Flight, Flights};
 use super::hosts::PerHost;
@@ -76,6 +77,8 @@ impl From<&Record> for Counts {
 struct Touched {
     values: u64,
     failures: u64,
+    /// The requests in which it may have contradicted itself: both answers came on the reply subject.
+    contradictions: Vec<RequestId>,
     /// How its part in each request that ended was judged, in order; `None` if it may have been blamed or not.
     judged: Vec<Option<bool>>,
     outliers: u64,
@@ -90,6 +93,10 @@ struct Answered {
     low: u32,
     high: u32,
     pass: u64,
+    /// The value; `None` of a failure.
+    observed: Option<Value>,
+    /// Whether a further answer may contradict it: it came on the reply subject, and none has for certain.
+    may_be_contradicted: bool,
 }
 
 /// One coordinator.
@@ -100,6 +107,10 @@ struct Process {
     in_pass: bool,
     bus_up: bool,
     last_down: Option<Timestamp>,
+    /// When it was last found out that the machine had not run for a while, if it was for certain.
+    slept_until: Option<Timestamp>,
+    /// When it may have been found out: nothing was heard of the machine for so long.
+    perhaps_slept_until: Option<Timestamp>,
     /// Whether the bus went or came in this pass, so that an outcome may have been before or after it.
     bus_changed: bool,
     /// When each worker last said that it leaves.
@@ -124,8 +135,12 @@ pub(super) fn new(context: &Context<'_>) -> Reliability {
 }
 
 impl Process {
-    fn time(&mut self, now: Timestamp) {
-        self.now = self.now.max(now);
+    fn time(&mut self, config: &Config, now: Timestamp) {
+        let now = self.now.max(now);
+        if now.since(self.now) > config.max_lag {
+            self.perhaps_slept_until = Some(now);
+        }
+        self.now = now;
         if !self.in_pass {
             self.in_pass = true;
             self.pass += 1;
@@ -154,9 +169,20 @@ impl Process {
                 let touched = touch(&mut self.touched, &result.worker);
                 *(if result.observed.is_ok() { &mut touched.values } else { &mut touched.failures }) += 1;
                 let Some(flight) = self.flights.get(&result.request) else { return };
-                if result.task.is_some_and(|task| task != flight.task)
-                    || flight.kept.iter().any(|answered| answered.worker == result.worker)
-                {
+                if result.task.is_some_and(|task| task != flight.task) {
+                    return;
+                }
+                let first = flight.kept.iter_mut().find(|answered| answered.worker == result.worker);
+                if let Some(first) = first {
+                    let differs = match (&first.observed, &result.observed) {
+                        (Some(first), Ok(second)) => first != second,
+                        (None, Err(_)) => false,
+                        _ => true,
+                    };
+                    let is_new = !touched.contradictions.contains(&result.request);
+                    if result.task.is_some() && first.may_be_contradicted && differs && is_new {
+                        touched.contradictions.push(result.request.clone());
+                    }
                     return;
                 }
                 let (low, high) = match self.known.get(&result.worker) {
@@ -164,7 +190,9 @@ impl Process {
                     Some(known) => (known.score, known.score),
                     None => (FULL, FULL),
                 };
-                flight.kept.push(Answered { worker: result.worker.clone(), low, high, pass: self.pass });
+                let (worker, may_be_contradicted) = (result.worker.clone(), result.task.is_some());
+                let observed = result.observed.as_ref().ok().cloned();
+                flight.kept.push(Answered { worker, low, high, pass: self.pass, observed, may_be_contradicted });
                 self.answered.push((result.request.clone(), result.worker.clone()));
             }
             Input::Presence(presence) if presence.state != quorate_core::coordinator::PresenceState::Live => {
@@ -199,10 +227,16 @@ impl Process {
 
     fn ended(&mut self, config: &Config, flight: &Flight<Vec<Answered>>, outcome: &Outcome) -> Result<(), String> {
         if outcome.cause == Cause::DeadlinePassed {
-            let bus_failed = !self.bus_up || self.last_down.is_some_and(|at| at >= flight.submitted);
+            let end = flight.submitted.after(outcome.elapsed);
+            if end.since(flight.deadline) > config.max_lag {
+                self.slept_until = Some(end);
+            }
+            let since = |at: Option<Timestamp>| at.is_some_and(|at| at >= flight.submitted);
+            let bus_failed = !self.bus_up || since(self.last_down) || since(self.slept_until);
+            let perhaps_failed = self.bus_changed || since(self.perhaps_slept_until);
             for worker in &outcome.missing {
                 let left = self.farewells.get(worker).is_some_and(|at| *at >= flight.submitted);
-                if left || self.bus_changed || !bus_failed {
+                if left || perhaps_failed || !bus_failed {
                     // An answer of the same pass may have come before that or after it.
                     let pass = self.pass;
                     if let Some(known) = self.known.get_mut(worker) {
@@ -211,10 +245,12 @@ impl Process {
                     }
                 }
                 let touched = touch(&mut self.touched, worker);
-                if left || self.bus_changed {
+                if bus_failed && !self.bus_changed {
+                    // Nobody is blamed.
+                } else if left || perhaps_failed {
                     touched.perhaps_timeouts += 1;
                     touched.judged.push(None);
-                } else if !bus_failed {
+                } else {
                     touched.timeouts += 1;
                     touched.judged.push(Some(false));
                 }
@@ -307,6 +343,16 @@ impl Process {
                 before.map_or(0, |known| known.changed_in)
             };
             let contradicted = counts.equivocations != old.equivocations;
+            if counts.equivocations.saturating_sub(old.equivocations) == touched.contradictions.len() as u64 {
+                // At most once in one request.
+                for request in &touched.contradictions {
+                    let flight = self.flights.get(request);
+                    let mine = flight.and_then(|of| of.kept.iter_mut().find(|answered| answered.worker == *worker));
+                    if let Some(answered) = mine {
+                        answered.may_be_contradicted = false;
+                    }
+                }
+            }
             let (low, high) = match before {
                 _ if contradicted => (0, FULL),
                 Some(known) if known.changed_in == self.pass => (known.low.min(score), known.high.max(score)),
@@ -331,13 +377,18 @@ impl Process {
         }
         let counters = machine.counters();
         if all && !crowded {
-            let sums = machine.workers().fold((0, 0, 0), |(answers, late, equivocal), (_, worker)| {
+            let sums = machine.workers().fold((0, 0), |(answers, equivocal), (_, worker)| {
                 let record = &worker.reliability;
-                (answers + record.successes + record.failures, late + record.late, equivocal + record.equivocations)
+                (answers + record.successes + record.failures, equivocal + record.equivocations)
             });
-            let counted = (counters.results_accepted, counters.results_late, counters.results_equivocal);
+            let counted = (counters.results_accepted, counters.results_equivocal);
             if sums != counted {
-                return Err(format!("the records add up to {sums:?} answers, late and equivocal, of {counted:?}"));
+                return Err(format!("the records add up to {sums:?} answers and contradictions, of {counted:?}"));
+            }
+            // Those of strangers are in nobody's record.
+            let late: u64 = machine.workers().map(|(_, worker)| worker.reliability.late).sum();
+            if late > counters.results_late {
+                return Err(format!("the records add up to {late} late results, of {}", counters.results_late));
             }
         }
         Ok(())
@@ -360,6 +411,7 @@ fn matches(score: u32, old: Counts, touched: &Touched, new_score: u32, new: Coun
     let counted = successes <= touched.values
         && failures <= touched.failures
         && successes + failures + late + equivocations <= answers
+        && equivocations <= touched.contradictions.len() as u64
         && (touched.timeouts..=touched.timeouts + touched.perhaps_timeouts).contains(&timeouts)
         && new.outliers == old.outliers + touched.outliers;
     let blamed = timeouts.saturating_sub(touched.timeouts);
@@ -405,12 +457,12 @@ impl Checker for Reliability {
         let Some(process) = self.processes.get(event.host) else { return Ok(()) };
         let verdict = match event.what {
             What::CoordinatorInput(now, input) => {
-                process.time(now);
+                process.time(&self.config, now);
                 process.input(input);
                 Ok(())
             }
             What::CoordinatorWoken(now) => {
-                process.time(now);
+                process.time(&self.config, now);
                 Ok(())
             }
             What::CoordinatorOutput(_, output) => process.output(&self.config, output),

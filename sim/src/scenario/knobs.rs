@@ -17,6 +17,8 @@ pub struct Knobs {
     pub response_times: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reconnect_grace_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_lag_ms: Option<u64>,
 }
 
 /// The same for one worker process: see [`worker::Config`].
@@ -50,6 +52,7 @@ impl Knobs {
         set(&mut config.max_instances, self.max_instances);
         set(&mut config.response_times, self.response_times);
         set(&mut config.reconnect_grace, self.reconnect_grace_ms.map(Duration::from_millis));
+        set(&mut config.max_lag, self.max_lag_ms.map(Duration::from_millis));
     }
 }
 
