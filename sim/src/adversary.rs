@@ -1,5 +1,6 @@
 //! Somebody on the bus who means no good: it has heard the last task and knows how to write what others write.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,26 +14,37 @@ use rust_decimal::Decimal;
 use crate::event::{Body, Message, Task, WorkerResult};
 use crate::mischief::Tampered;
 use crate::random::{Random, Stream};
-use crate::scenario::{Forgery, QUERIES, worker_name};
+use crate::scenario::{Flood, Forgery, QUERIES, worker_name};
+
+/// How many of the tasks it has heard it remembers.
+const MAX_HEARD: usize = 8;
 
 /// Makes what the adversary sends.
 #[derive(Debug)]
 pub(crate) struct Adversary {
     random: Random,
-    /// The last task that was heard, and where its answers go.
-    heard: Option<(RequestId, Arc<str>)>,
+    /// The last tasks that were heard, the latest last, and where their answers go.
+    heard: VecDeque<(RequestId, Arc<str>)>,
+    /// In whose name it answers the next task.
+    lurks_as: Option<u8>,
     forged: u32,
 }
 
 impl Adversary {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { random: Random::new(seed, Stream::Adversary, 0), heard: None, forged: 0 }
+        Self { random: Random::new(seed, Stream::Adversary, 0), heard: VecDeque::new(), lurks_as: None, forged: 0 }
     }
 
-    /// Hears a message on the subject of tasks.
-    pub(crate) fn hear(&mut self, message: &Message) {
-        if let (Body::Task(task), Some(reply)) = (&message.body, &message.reply) {
-            self.heard = Some((task.request.clone(), Arc::clone(reply)));
+    /// Hears a message on the subject of tasks. Returns what it sends at once.
+    pub(crate) fn hear(&mut self, message: &Message) -> Vec<Tampered> {
+        let (Body::Task(task), Some(reply)) = (&message.body, &message.reply) else { return Vec::new() };
+        if self.heard.len() == MAX_HEARD {
+            self.heard.pop_front();
+        }
+        self.heard.push_back((task.request.clone(), Arc::clone(reply)));
+        match self.lurks_as.take() {
+            Some(number) => vec![self.answer(Arc::clone(reply), worker_name(number), task.request.clone())],
+            None => Vec::new(),
         }
     }
 
@@ -45,18 +57,33 @@ impl Adversary {
                 vec![self.answer(wire::RESULTS.into(), worker_name(1), request)]
             }
             Forgery::Answer(number) => {
-                let Some((request, reply)) = self.heard.clone() else { return Vec::new() };
+                let Some((request, reply)) = self.heard.back().cloned() else { return Vec::new() };
                 vec![self.answer(reply, worker_name(number), request)]
             }
             Forgery::AnswerShared(number) => {
-                let Some((request, _)) = self.heard.clone() else { return Vec::new() };
+                let Some((request, _)) = self.heard.back().cloned() else { return Vec::new() };
                 vec![self.answer(wire::RESULTS.into(), worker_name(number), request)]
             }
             Forgery::Live(number) => vec![presence(number, PresenceState::Live)],
             Forgery::Left(number) => vec![presence(number, PresenceState::Left)],
+            Forgery::Draining(number) => vec![presence(number, PresenceState::Draining)],
+            Forgery::NoResponders => {
+                let Some((_, reply)) = self.heard.back().cloned() else { return Vec::new() };
+                vec![Tampered::Message(Message { subject: reply, reply: None, body: Body::NoResponders })]
+            }
+            Forgery::First(number) => {
+                self.lurks_as = Some(number);
+                Vec::new()
+            }
+            Forgery::Repeats(number, count) => {
+                let Some((request, reply)) = self.heard.back().cloned() else { return Vec::new() };
+                let repeat = |_| self.answer(Arc::clone(&reply), worker_name(number), request.clone());
+                (0..count).map(repeat).collect()
+            }
+            Forgery::Flood(flood, names) => self.flood(flood, names),
             Forgery::Garbage => {
                 let shared = [wire::TASKS, wire::RESULTS, wire::PRESENCE].map(Arc::from);
-                let heard = self.heard.iter().map(|(_, reply)| Arc::clone(reply));
+                let heard = self.heard.back().into_iter().map(|(_, reply)| Arc::clone(reply));
                 let subjects: Vec<Arc<str>> = shared.into_iter().chain(heard).collect();
                 let garbage = |subject| Tampered::Garbage { subject, len: self.random.within(0..=64) as usize };
                 subjects.into_iter().map(garbage).collect()
@@ -77,6 +104,25 @@ impl Adversary {
         }
     }
 
+    /// Says the same under many names, the same each time.
+    fn flood(&mut self, flood: Flood, names: u16) -> Vec<Tampered> {
+        let about = if flood == Flood::Ended { self.heard.front() } else { self.heard.back() };
+        let about = about.cloned();
+        let mut forged = Vec::new();
+        for number in 0..names {
+            let name = invented_name(number);
+            forged.push(match (flood, &about) {
+                (Flood::Live, _) => announcement(name, PresenceState::Live),
+                (Flood::Answers, Some((request, reply))) => self.answer(Arc::clone(reply), name, request.clone()),
+                (Flood::Shared | Flood::Ended, Some((request, _))) => {
+                    self.answer(wire::RESULTS.into(), name, request.clone())
+                }
+                (_, None) => return forged,
+            });
+        }
+        forged
+    }
+
     /// The id of a request that nobody made.
     fn own_request(&self) -> RequestId {
         RequestId::new(&format!("forged-{}", self.forged)).expect("letters and digits are an identifier")
@@ -95,8 +141,17 @@ impl Adversary {
     }
 }
 
+/// A name that no worker has.
+fn invented_name(number: u16) -> WorkerId {
+    WorkerId::new(&format!("nobody-{number}")).expect("letters and digits are an identifier")
+}
+
 fn presence(number: u8, state: PresenceState) -> Tampered {
-    let presence = Presence { worker: worker_name(number), instance: "adversary".into(), state, replicated: false };
+    announcement(worker_name(number), state)
+}
+
+fn announcement(worker: WorkerId, state: PresenceState) -> Tampered {
+    let presence = Presence { worker, instance: "adversary".into(), state, replicated: false };
     Tampered::Message(Message { subject: wire::PRESENCE.into(), reply: None, body: Body::Presence(presence) })
 }
 
@@ -130,5 +185,18 @@ mod tests {
             }
         }
         assert_eq!(adversary.forge(Forgery::Garbage).len(), 4);
+        assert_eq!(adversary.forge(Forgery::Repeats(1, 7)).len(), 7);
+        let about = |forged: &Tampered| match forged {
+            Tampered::Message(Message { body: Body::Result(result), .. }) => result.request.to_string(),
+            other => panic!("{other:?}"),
+        };
+        for (flood, request) in [(Flood::Answers, "two"), (Flood::Shared, "two"), (Flood::Ended, "one")] {
+            let forged = adversary.forge(Forgery::Flood(flood, 9));
+            assert!(forged.len() == 9 && forged.iter().all(|forged| about(forged) == request), "{forged:?}");
+        }
+        assert_eq!(adversary.forge(Forgery::First(2)), []);
+        let first = adversary.hear(&task("three"));
+        assert!(first.len() == 1 && about(&first[0]) == "three", "{first:?}");
+        assert_eq!(adversary.hear(&task("four")), []);
     }
 }

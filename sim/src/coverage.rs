@@ -9,11 +9,15 @@ use quorate_core::outcome::{Cause, Failure, Outcome, Status};
 use quorate_core::worker;
 use quorate_runtime::bus::PublishError;
 
+mod bounds;
+
+use bounds::Bounds;
+
 use crate::Depth;
 use crate::checkers::Context;
 use crate::event::{Body, Event, Reply, What};
 use crate::host::Host;
-use crate::scenario::{FaultKind, Forgery, Mischief};
+use crate::scenario::{FaultKind, Flood, Forgery, Mischief};
 
 /// Lists the counters once: the enum, its names and its count.
 macro_rules! sometimes {
@@ -145,6 +149,28 @@ sometimes! {
     UnsentFull,
     /// bytes that say nothing were received
     GarbageReceived,
+    /// the registry was full
+    RegistryFull,
+    /// a full registry forgot a worker that was gone
+    RegistryForgot,
+    /// there was no room for a further worker
+    RegistryRefused,
+    /// more processes spoke in one name than are told apart
+    InstancesFull,
+    /// a response time was forgotten for a later one
+    ResponseTimesFull,
+    /// an outcome was forgotten before its time
+    MemoryFull,
+    /// a worker forgot an answer before its time
+    WorkerMemoryFull,
+    /// an answer of a worker had more places to go than are kept
+    ReplyPlacesFull,
+    /// a task had longer than its worker believes
+    TtlCut,
+    /// a worker closed its intake at once when it was told to stop
+    NoDrainGrace,
+    /// requests were asked again at once after an outage
+    NoReconnectGrace,
     /// after the faults, a question was answered by every worker
     Recovered,
     /// fault: a partition
@@ -163,6 +189,10 @@ sometimes! {
     FaultStop,
     /// fault: a frozen worker
     FaultFreeze,
+    /// fault: a coordinator that stands still
+    FaultFreezeCoordinator,
+    /// fault: messages that come twice, and late
+    FaultBridge,
     /// fault: a storm of reconnects
     FaultReconnectStorm,
     /// fault: a slow source
@@ -205,6 +235,22 @@ sometimes! {
     ForgedLive,
     /// forgery: a forged farewell
     ForgedLeft,
+    /// forgery: a forged sign of leaving
+    ForgedDraining,
+    /// forgery: a forged notice that nobody listens
+    ForgedNoResponders,
+    /// forgery: a forged first answer
+    ForgedFirst,
+    /// forgery: forged repeats that differ
+    ForgedRepeats,
+    /// forgery: answers in invented names
+    FloodOfAnswers,
+    /// forgery: answers in invented names on the shared subject
+    FloodOfShared,
+    /// forgery: late answers in invented names
+    FloodOfEnded,
+    /// forgery: announcements in invented names
+    FloodOfLive,
     /// forgery: forged garbage
     ForgedGarbage,
     /// forgery: a forged task
@@ -258,6 +304,7 @@ pub(crate) struct Coverage {
     config: Config,
     reached: Reached,
     processes: BTreeMap<Host, Process>,
+    bounds: Bounds,
     probes: Vec<u32>,
 }
 
@@ -267,6 +314,7 @@ impl Coverage {
             config: context.scenario.cluster.settings.config(),
             reached: Reached::default(),
             processes: BTreeMap::new(),
+            bounds: Bounds::new(context.scenario),
             probes: Vec::new(),
         }
     }
@@ -274,6 +322,7 @@ impl Coverage {
     pub(crate) fn event(&mut self, event: &Event<'_>) {
         use Sometimes as S;
         let reached = &mut self.reached;
+        self.bounds.event(event, reached);
         match event.what {
             What::CoordinatorSettled(_, machine) => {
                 let process = self.processes.entry(event.host).or_default();
@@ -297,6 +346,8 @@ impl Coverage {
                     }
                     Input::Cancel(ticket) => drop(process.waiting.remove(ticket)),
                     Input::BusUp => {
+                        let at_once = self.config.reconnect_grace.as_millis() <= 1;
+                        reached.insert_if(S::NoReconnectGrace, at_once && busy && process.connections > 0);
                         process.connections += 1;
                         reached.insert_if(S::Reconnected, process.connections > 1);
                     }
@@ -453,7 +504,9 @@ fn fault_reached(kind: &FaultKind) -> Sometimes {
         FaultKind::Loss(..) => S::FaultLoss,
         FaultKind::Crash(..) => S::FaultCrash,
         FaultKind::Stop(..) => S::FaultStop,
+        FaultKind::Freeze(Host::Coordinator(_)) => S::FaultFreezeCoordinator,
         FaultKind::Freeze(..) => S::FaultFreeze,
+        FaultKind::Bridge(..) => S::FaultBridge,
         FaultKind::ReconnectStorm(..) => S::FaultReconnectStorm,
         FaultKind::SlowSource(..) => S::FaultSlowSource,
         FaultKind::FailSource(..) => S::FaultFailSource,
@@ -478,6 +531,14 @@ fn fault_reached(kind: &FaultKind) -> Sometimes {
             Forgery::AnswerShared(_) => S::ForgedAnswerShared,
             Forgery::Live(_) => S::ForgedLive,
             Forgery::Left(_) => S::ForgedLeft,
+            Forgery::Draining(_) => S::ForgedDraining,
+            Forgery::NoResponders => S::ForgedNoResponders,
+            Forgery::First(_) => S::ForgedFirst,
+            Forgery::Repeats(..) => S::ForgedRepeats,
+            Forgery::Flood(Flood::Answers, _) => S::FloodOfAnswers,
+            Forgery::Flood(Flood::Shared, _) => S::FloodOfShared,
+            Forgery::Flood(Flood::Ended, _) => S::FloodOfEnded,
+            Forgery::Flood(Flood::Live, _) => S::FloodOfLive,
             Forgery::Garbage => S::ForgedGarbage,
             Forgery::Task => S::ForgedTask,
         },

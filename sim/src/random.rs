@@ -27,6 +27,8 @@ pub enum Stream {
     Coordinator = 6,
     /// The pauses between attempts to connect.
     Reconnect = 7,
+    /// What comes twice.
+    Bridge = 8,
 }
 
 impl Random {

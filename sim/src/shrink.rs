@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::checkers::Violation;
 use crate::host::Host;
-use crate::scenario::{FaultKind, Policy, Request, Scenario};
+use crate::scenario::{FaultKind, Forgery, Policy, Request, Scenario};
 
 /// How much may be tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -257,6 +257,11 @@ impl Search<'_> {
             FaultKind::Forge(forgery, _) => {
                 let once = FaultKind::Forge(*forgery, 1);
                 self.take_with(|scenario| scenario.faults[place].kind = once);
+                while let FaultKind::Forge(Forgery::Flood(flood, names @ 2..), times) = self.best.faults[place].kind
+                    && self.take_with(|scenario| {
+                        scenario.faults[place].kind = FaultKind::Forge(Forgery::Flood(flood, names / 2), times);
+                    })
+                {}
             }
             FaultKind::Lie(hosts, permille) => {
                 let permille = *permille;

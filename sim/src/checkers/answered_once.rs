@@ -1,7 +1,8 @@
 //! Every accepted request is answered exactly once, and never after its deadline.
 //!
 //! Each ticket gets one answer unless it is taken back before: a refusal or a remembered outcome at once, and an outcome
-//! no later than the timeout of the request that it waits for, in the time of the coordinator's own clock.
+//! no later than the timeout of the request that it waits for, in the time of the coordinator's own clock. One that stood
+//! still is late with what it would have told meanwhile, and tells it at once when it goes on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,19 +10,38 @@ use std::time::Duration;
 use quorate_core::outcome::{Cause, Outcome};
 use quorate_core::time::Timestamp;
 
+use super::hosts::PerHost;
 use super::ledger::{Asking, Caller, Fact, Source, Told};
 use super::terms::{Policies, slack};
 use super::{Checker, Context};
-use crate::event::Event;
+use crate::event::{Event, What};
+use crate::host::Host;
+use crate::scenario::FaultKind;
 
 #[derive(Debug)]
 pub(super) struct AnsweredOnce {
     policies: Policies,
     slack: Duration,
+    /// Which hosts the faults of the schedule freeze.
+    freezes: Vec<Option<Host>>,
+    /// When each host last went on.
+    thawed: PerHost<Option<u64>>,
+    /// Whether the coordinator of the event at hand has only just gone on.
+    thawing: bool,
 }
 
 pub(super) fn new(context: &Context<'_>) -> AnsweredOnce {
-    AnsweredOnce { policies: Policies::of_settings(&context.scenario.cluster.settings), slack: slack(context.depth) }
+    let freezes = context.scenario.faults.iter().map(|fault| match fault.kind {
+        FaultKind::Freeze(host) => Some(host),
+        _ => None,
+    });
+    AnsweredOnce {
+        policies: Policies::of_settings(&context.scenario.cluster.settings),
+        slack: slack(context.depth),
+        freezes: freezes.collect(),
+        thawed: PerHost::new(),
+        thawing: false,
+    }
 }
 
 /// One answer, and when it was given.
@@ -29,6 +49,7 @@ struct Answer<'a> {
     now: Timestamp,
     policies: &'a Policies,
     slack: Duration,
+    may_be_late: bool,
     outcome: &'a Arc<Outcome>,
 }
 
@@ -74,7 +95,7 @@ impl Answer<'_> {
         let Outcome { request, elapsed, cause, .. } = self.outcome.as_ref();
         let timeout = self.policies.of(asking.query.as_str()).with(&asking.overrides).timeout;
         let took = self.now.since(asking.submitted);
-        if took > timeout + self.slack {
+        if took > timeout + self.slack && !self.may_be_late {
             return Err(format!("{request} is answered after {took:?}, and its timeout is {timeout:?}"));
         }
         if *elapsed > took || took > *elapsed + self.slack {
@@ -96,7 +117,22 @@ impl Answer<'_> {
 }
 
 impl Checker for AnsweredOnce {
-    fn event(&mut self, _: &Event<'_>) -> Result<(), String> {
+    fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
+        match event.what {
+            What::FaultEnded(place) => {
+                if let Some(host) = self.freezes.get(place).copied().flatten()
+                    && let Some(thawed) = self.thawed.get(host)
+                {
+                    *thawed = Some(event.at);
+                }
+            }
+            What::CoordinatorOutput(..) => {
+                let thawed = self.thawed.get(event.host).and_then(|thawed| *thawed);
+                let slack = self.slack.as_nanos() as u64;
+                self.thawing = thawed.is_some_and(|thawed| event.at <= thawed.saturating_add(slack));
+            }
+            _ => {}
+        }
         Ok(())
     }
 
@@ -121,7 +157,8 @@ impl Checker for AnsweredOnce {
                 Err("one is refused who never asked, or was answered, or went away before".to_owned())
             }
             Told::Answered { to, source, outcome } => {
-                Answer { now, policies: &self.policies, slack: self.slack, outcome }.check(to, source)
+                let (slack, may_be_late) = (self.slack, self.thawing);
+                Answer { now, policies: &self.policies, slack, may_be_late, outcome }.check(to, source)
             }
             Told::Unanswered { by, caller } => Err(format!(
                 "{by} was asked {:?} ({:?}) at {:?} of its clock and never answered",

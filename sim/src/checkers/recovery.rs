@@ -151,7 +151,7 @@ impl Probe {
     fn is_quick(&self, worker: &Worker, latency: Duration) -> bool {
         let rounds = self.at_once.div_ceil(worker.max_concurrent.max(1));
         let observing = Duration::from_millis(worker.observe_ms.1) * u32::try_from(rounds).unwrap_or(u32::MAX);
-        self.has_room(worker) && observing + 6 * latency + PAUSE < self.terms.timeout
+        self.has_room(worker) && observing + 6 * latency + PAUSE < self.terms.timeout.min(worker.config().max_ttl)
     }
 
     fn has_room(&self, worker: &Worker) -> bool {

@@ -141,7 +141,10 @@ impl Process {
         }
         let asked_at = Duration::from_nanos(flight.deadline.as_nanos()).saturating_sub(task.ttl);
         let asked_at = Timestamp::from_nanos(u64::try_from(asked_at.as_nanos()).unwrap_or(u64::MAX));
-        let before = |(input, at): &&(u64, Timestamp)| *input > flight.kept.inputs_before && *at < asked_at;
+        let before = |(input, at): &&(u64, Timestamp)| {
+            let at_once = *at == asked_at && after_outage(config, *at, flight) == asked_at;
+            *input > flight.kept.inputs_before && (*at < asked_at || at_once)
+        };
         let last_return = self.returns.iter().rfind(before);
         let earliest = due(config, flight).map(|due| last_return.map_or(due, |(_, back)| after_outage(config, *back, flight)));
         if earliest.is_none_or(|earliest| asked_at < earliest) {

@@ -1,4 +1,5 @@
-//! Nothing that was published before or during an outage is received after it, and nothing more often than it was sent.
+//! Nothing that was published before or during an outage is received after it, and nothing more often than it was sent,
+//! unless a bridge repeats it: once.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hash as _, Hasher as _};
@@ -48,6 +49,8 @@ pub(super) struct Stale {
     /// How long after the end of a session its messages may arrive.
     allowed: u64,
     freezes: Vec<Option<Host>>,
+    /// Whether tasks and announcements may come a second time.
+    bridge: bool,
     /// Whether workers may send something else or more than they say.
     mischief: bool,
     /// Whether somebody may send what no host says that it sends.
@@ -63,7 +66,14 @@ pub(super) fn new(context: &Context<'_>) -> Stale {
     let latency =
         Duration::from_micros(cluster.network.latency_us.1) + Duration::from_millis(slowest.max().unwrap_or(0));
     // On the way to the broker and on the way from it, a connection lives on for the keep-alive time at most.
-    let allowed = 2 * (Duration::from_millis(cluster.bus.keepalive_ms) + latency) + SLACK;
+    let bridges = faults.iter().filter_map(|fault| match fault.kind {
+        FaultKind::Bridge(_, latest_ms) => Some(Duration::from_millis(latest_ms)),
+        _ => None,
+    });
+    let latest_again = bridges.max();
+    let allowed = 2 * (Duration::from_millis(cluster.bus.keepalive_ms) + latency)
+        + latest_again.unwrap_or_default()
+        + SLACK;
     let freezes = faults.iter().map(|fault| match fault.kind {
         FaultKind::Freeze(host) => Some(host),
         _ => None,
@@ -74,6 +84,7 @@ pub(super) fn new(context: &Context<'_>) -> Stale {
         sweep_at: 1024,
         allowed: allowed.as_nanos() as u64,
         freezes: freezes.collect(),
+        bridge: latest_again.is_some(),
         mischief: faults.iter().any(|fault| matches!(fault.kind, FaultKind::Mischief(..))),
         forgeries: faults.iter().any(|fault| matches!(fault.kind, FaultKind::Forge(..))),
     }
@@ -131,7 +142,8 @@ impl Stale {
         let times = &mut sends.received[place].1;
         *times += 1;
         let may_be_more = self.forgeries || (self.mischief && matches!(message.body, Body::Result(_)));
-        if *times > sends.count && !may_be_more {
+        let repeated = self.bridge && matches!(message.body, Body::Task(_) | Body::Presence(_));
+        if *times > sends.count * if repeated { 2 } else { 1 } && !may_be_more {
             return Err(format!("{host} received {times} times what was sent {} times: {message:?}", sends.count));
         }
         let (by, sent_at, session) = (sends.by, sends.at, sends.session);

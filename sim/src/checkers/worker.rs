@@ -18,9 +18,6 @@ use super::{Checker, Context};
 use crate::event::{Event, What};
 use crate::host::Host;
 
-/// The most places one answer goes to; whoever asked last still waits.
-const MAX_PLACES: usize = 8;
-
 /// What is asked: two coordinators may use the same id for different queries.
 type Key = (RequestId, Query);
 
@@ -234,7 +231,8 @@ impl Process {
         } else if let Some(open) = self.open.get_mut(&key) {
             open.wanted_until = open.wanted_until.max(until);
             if !open.places.contains(&task.reply) {
-                if open.places.len() == MAX_PLACES {
+                // Who asked last still waits.
+                if open.places.len() == self.config.max_reply_places {
                     open.places.remove(0);
                 }
                 open.places.push(task.reply.clone());

@@ -13,7 +13,7 @@ use quorate_core::worker;
 
 use crate::event::{Asked, Body, Message, Reply, What};
 use crate::host::Host;
-use crate::scenario::{Fault, FaultKind, Forgery, Mischief, Scenario};
+use crate::scenario::{Fault, FaultKind, Flood, Forgery, Mischief, Scenario};
 
 /// The most characters of a text from a message or an answer that are shown.
 const MAX_SHOWN: usize = 120;
@@ -65,6 +65,9 @@ pub fn fault(fault: &Fault) -> String {
         FaultKind::Stop(host) => format!("{host} is told to stop"),
         FaultKind::Freeze(host) => format!("{host} does nothing"),
         FaultKind::ReconnectStorm(times) => format!("the broker closes all connections, {}", self::times(*times)),
+        FaultKind::Bridge(part, millis) => {
+            format!("{} of tasks and announcements come again up to {millis} ms later", permille(*part))
+        }
         FaultKind::SlowSource(host, millis) => format!("the source of {host} takes {millis} ms more"),
         FaultKind::FailSource(host, part) => format!("the source of {host} fails in {} of cases", permille(*part)),
         FaultKind::StaleSource(host, millis) => format!("what the source of {host} says is {millis} ms older"),
@@ -315,6 +318,19 @@ fn forge(forgery: Forgery) -> String {
         Forgery::AnswerShared(number) => format!("answers a task as w{number} on the shared subject"),
         Forgery::Live(number) => format!("says that w{number} is live"),
         Forgery::Left(number) => format!("says that w{number} has left"),
+        Forgery::Draining(number) => format!("says that w{number} finishes what it has"),
+        Forgery::NoResponders => "says that nobody listens for a task".to_owned(),
+        Forgery::First(number) => format!("answers the next task first, as w{number}"),
+        Forgery::Repeats(number, count) => format!("answers a task as w{number} in {count} ways"),
+        Forgery::Flood(flood, names) => {
+            let says = match flood {
+                Flood::Answers => "answers a task",
+                Flood::Shared => "answers a task on the shared subject",
+                Flood::Ended => "answers an earlier task",
+                Flood::Live => "says that it is live",
+            };
+            format!("{says} under {names} names of nobody")
+        }
         Forgery::Garbage => "sends garbage".to_owned(),
         Forgery::Task => "sends a task of its own".to_owned(),
     }

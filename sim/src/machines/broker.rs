@@ -68,6 +68,7 @@ impl Stage<'_> {
             self.watch.message(0);
             self.send_to_host(*node, message);
         }
+        self.bridge(message);
         if receivers.is_empty()
             && let Some(reply) = &message.reply
         {
@@ -77,7 +78,7 @@ impl Stage<'_> {
     }
 
     /// The hosts whose subscriptions match, in order; of the replicas of a name, one.
-    fn receivers(&mut self, message: &Message) -> Vec<Node> {
+    pub(super) fn receivers(&mut self, message: &Message) -> Vec<Node> {
         let subject = &*message.subject;
         let is_task = subject == &*self.subjects.tasks;
         let is_ping = subject == &*self.subjects.ping;
@@ -122,8 +123,9 @@ impl Stage<'_> {
             Program::Coordinator(_) => self.coordinator_receives(node, message),
             Program::Worker(_) => self.worker_receives(node, message),
             Program::Adversary(adversary) => {
-                adversary.hear(message);
+                let forged = adversary.hear(message);
                 self.tell(node, What::Received(message));
+                self.publish_forged(node, forged);
             }
             Program::Broker | Program::Client => {}
         }

@@ -35,6 +35,10 @@ impl Exchange {
         Self::new(Some(place), request.clone())
     }
 
+    pub(super) fn coordinator(&self) -> Node {
+        self.coordinator
+    }
+
     fn new(place: Option<usize>, request: Request) -> Self {
         let retries = request.retries;
         Self { place, request, retries, client: 0, coordinator: 0, taken: None, over: false }
@@ -175,7 +179,7 @@ impl Stage<'_> {
         }
     }
 
-    fn incarnation(&self, node: Node) -> u32 {
+    pub(super) fn incarnation(&self, node: Node) -> u32 {
         match &self.programs[node] {
             Program::Coordinator(coordinator) => coordinator.incarnation(),
             _ => 0,

@@ -214,7 +214,8 @@ impl Stage<'_> {
     /// The broker gives the connection of a host up.
     pub(super) fn broker_loses(&mut self, node: Node, session: u32) {
         let connection = &self.connections[node];
-        let silent = connection.hole_to_broker || self.links.is_held(node, BROKER) || !connection.host_up;
+        let is_still = self.frozen[node].0 > 0 && matches!(self.programs[node], Program::Coordinator(_));
+        let silent = connection.hole_to_broker || self.links.is_held(node, BROKER) || !connection.host_up || is_still;
         if connection.broker_up && connection.session == session && silent {
             self.broker_closes(node);
         }

@@ -51,9 +51,9 @@ impl CoordinatorNode {
         self.process.is_some()
     }
 
-    /// If the process is stopping, another one starts when it has stopped.
-    pub(super) fn restart_once_stopped(&mut self) {
-        self.restart = self.process.as_ref().is_some_and(|process| process.stopping);
+    /// If the process is stopping, or is to stop, another one starts when it has stopped.
+    pub(super) fn restart_once_stopped(&mut self, is_to_stop: bool) {
+        self.restart = self.process.as_ref().is_some_and(|process| process.stopping || is_to_stop);
     }
 
     /// Whether a subject is one of its own.

@@ -5,6 +5,7 @@ use super::worker::understood;
 use super::{BROKER, Next, Program, Stage, millis};
 use crate::event::What;
 use crate::host::Host;
+use crate::mischief::Tampered;
 use crate::scenario::{Fault, FaultKind, Forgery};
 use std::sync::Arc;
 
@@ -61,7 +62,7 @@ impl Stage<'_> {
             | FaultKind::Mischief(host, ..)
             | FaultKind::PresenceLost(host) => there(host),
             FaultKind::Lie(hosts, _) => hosts.iter().any(there),
-            FaultKind::ReconnectStorm(_) => true,
+            FaultKind::ReconnectStorm(_) | FaultKind::Bridge(..) => true,
             FaultKind::Forge(..) => there(&Host::Adversary),
         }
     }
@@ -115,6 +116,7 @@ impl Stage<'_> {
                     self.spread(*times, end, || Next::Kick);
                 }
             }
+            FaultKind::Bridge(..) => self.set_bridge(),
             FaultKind::SlowSource(..)
             | FaultKind::FailSource(..)
             | FaultKind::StaleSource(..)
@@ -167,8 +169,16 @@ impl Stage<'_> {
 
     fn freeze(&mut self, host: Host, begins: bool) {
         let Some(node) = self.node(host) else { return };
-        if !matches!(self.programs[node], Program::Worker(_)) {
-            return;
+        match self.programs[node] {
+            Program::Worker(_) => {}
+            // Nobody answers for its connection while it stands still.
+            Program::Coordinator(_) if begins => {
+                let session = self.connections[node].session;
+                let silence = millis(self.scenario.cluster.bus.keepalive_ms);
+                self.heap.plan(self.now + silence, Next::BrokerLoses { node, session });
+            }
+            Program::Coordinator(_) => {}
+            Program::Broker | Program::Client | Program::Adversary(_) => return,
         }
         count(&mut self.frozen[node].0, begins);
         if self.frozen[node].0 == 0 {
@@ -180,16 +190,31 @@ impl Stage<'_> {
 
     fn stop(&mut self, node: Node) {
         match &self.programs[node] {
+            // One that stands still hears of it when it goes on.
+            Program::Coordinator(_) if self.frozen[node].0 > 0 => {
+                let incarnation = self.incarnation(node);
+                self.frozen[node].1.push(Next::StopCoordinator { node, incarnation });
+            }
             Program::Coordinator(_) => self.stop_coordinator(node),
             Program::Worker(_) => self.stop_worker(node),
             Program::Broker | Program::Client | Program::Adversary(_) => {}
         }
     }
 
+    /// Stops a coordinator that was told to while it stood still, unless it has been killed meanwhile.
+    pub(super) fn stop_late(&mut self, node: Node, incarnation: u32) {
+        if self.incarnation(node) == incarnation {
+            self.stop(node);
+        }
+    }
+
     /// Starts a process that was killed or has stopped; one that is still stopping starts again when it has.
     fn start_if_down(&mut self, node: Node) {
         match &mut self.programs[node] {
-            Program::Coordinator(coordinator) if coordinator.is_running() => coordinator.restart_once_stopped(),
+            Program::Coordinator(coordinator) if coordinator.is_running() => {
+                let is_to_stop = |next: &Next| matches!(next, Next::StopCoordinator { .. });
+                coordinator.restart_once_stopped(self.frozen[node].1.iter().any(is_to_stop));
+            }
             Program::Worker(worker) if worker.is_running() => worker.restart_once_stopped(),
             Program::Coordinator(_) | Program::Worker(_) => self.start(node),
             Program::Broker | Program::Client | Program::Adversary(_) => {}
@@ -200,7 +225,13 @@ impl Stage<'_> {
     pub(super) fn forge(&mut self, forgery: Forgery) {
         let Some(node) = self.node(Host::Adversary) else { return };
         let Program::Adversary(adversary) = &mut self.programs[node] else { return };
-        for forged in adversary.forge(forgery) {
+        let forged = adversary.forge(forgery);
+        self.publish_forged(node, forged);
+    }
+
+    pub(super) fn publish_forged(&mut self, node: Node, forged: Vec<Tampered>) {
+        for forged in forged {
+            // What can't be sent is not worth a second attempt.
             let _ = self.publish(node, &Arc::new(understood(forged)));
         }
     }

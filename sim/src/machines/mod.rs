@@ -1,5 +1,6 @@
 //! The stage without a network: the state machines of production on a heap of timed events, with a model of the broker.
 
+mod bridge;
 mod broker;
 mod client;
 mod connection;
@@ -18,6 +19,7 @@ use crate::random::{Random, Stream};
 use crate::scenario::{Forgery, Scenario};
 use crate::timing::Timing;
 use crate::watch::{Report, Watch};
+use bridge::Bridge;
 use broker::Broker;
 use client::{Exchange, ExchangeId};
 use connection::Connection;
@@ -51,6 +53,8 @@ enum Next {
     AtBroker { from: Node, session: u32, message: Arc<Message> },
     /// A message reaches a host over its connection.
     AtHost { to: Node, session: u32, message: Arc<Message> },
+    /// A message reaches those who are subscribed once more.
+    Again(Arc<Message>),
     /// A host tries to connect to the broker.
     Connect { node: Node, attempt: u32 },
     /// An attempt to connect has had its time.
@@ -63,6 +67,8 @@ enum Next {
     SignOfLife { node: Node, session: u32, to_broker: bool },
     /// A machine may want to be woken.
     Wake { node: Node, incarnation: u32 },
+    /// A coordinator that stood still hears that it is to stop.
+    StopCoordinator { node: Node, incarnation: u32 },
     /// A job of a worker is done.
     JobDone(JobEnd),
     /// A result that a worker holds back is sent.
@@ -124,6 +130,7 @@ struct Stage<'s> {
     exchanges: Vec<Exchange>,
     subjects: Subjects,
     pauses: Random,
+    bridge: Bridge,
     /// The faults that last, by their places in the schedule.
     lasting: Vec<usize>,
     healed: bool,
@@ -180,6 +187,7 @@ impl<'s> Stage<'s> {
                 ping: format!("$SRV.PING.{}", quorate_runtime::wire::SERVICE).into(),
             },
             pauses: Random::new(scenario.seed, Stream::Reconnect, 0),
+            bridge: Bridge::new(scenario.seed),
             lasting: Vec::new(),
             healed: false,
             ended: false,
@@ -208,7 +216,7 @@ impl<'s> Stage<'s> {
     }
 
     fn happen(&mut self, next: Next) {
-        if let Some(node) = next.needs_awake()
+        if let Some(node) = next.needs_awake(&self.exchanges)
             && self.frozen[node].0 > 0
         {
             self.frozen[node].1.push(next);
@@ -217,12 +225,14 @@ impl<'s> Stage<'s> {
         match next {
             Next::AtBroker { from, session, message } => self.at_broker(from, session, &message),
             Next::AtHost { to, session, message } => self.at_host(to, session, &message),
+            Next::Again(message) => self.deliver_again(&message),
             Next::Connect { node, attempt } => self.connect(node, attempt),
             Next::Connected { node, attempt } => self.connected(node, attempt),
             Next::HostLoses { node, session } => self.host_loses(node, session),
             Next::BrokerLoses { node, session } => self.broker_loses(node, session),
             Next::SignOfLife { node, session, to_broker } => self.sign_of_life(node, session, to_broker),
             Next::Wake { node, incarnation } => self.wake(node, incarnation),
+            Next::StopCoordinator { node, incarnation } => self.stop_late(node, incarnation),
             Next::JobDone(job) => self.job_done(job),
             Next::SendLate { node, incarnation, message } => self.send_late(node, incarnation, &message),
             Next::Ask(exchange) => self.ask(*exchange),
@@ -276,15 +286,17 @@ impl<'s> Stage<'s> {
 
 impl Next {
     /// The host that must not be frozen for this to happen.
-    fn needs_awake(&self) -> Option<Node> {
+    fn needs_awake(&self, exchanges: &[Exchange]) -> Option<Node> {
         match self {
             Self::AtHost { to: node, .. }
             | Self::Connect { node, .. }
             | Self::Connected { node, .. }
             | Self::HostLoses { node, .. }
             | Self::Wake { node, .. }
+            | Self::StopCoordinator { node, .. }
             | Self::JobDone(JobEnd { node, .. })
             | Self::SendLate { node, .. } => Some(*node),
+            Self::Submit(exchange) | Self::Cancel(exchange) => Some(exchanges[*exchange].coordinator()),
             _ => None,
         }
     }

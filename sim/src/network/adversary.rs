@@ -1,6 +1,7 @@
 //! The host of the adversary: it listens for tasks and forges what the schedule says.
 
-use quorate_runtime::bus::{Bus, Subscription};
+use bytes::Bytes;
+use quorate_runtime::bus::{Bus, Headers, Subscription};
 use quorate_runtime::wire;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -8,6 +9,7 @@ use super::bus::SimBus;
 use super::stage::Surroundings;
 use super::{decode, encode};
 use crate::adversary::Adversary;
+use crate::event::{Body, Message};
 use crate::host::Host;
 use crate::mischief::Tampered;
 use crate::scenario::Forgery;
@@ -22,7 +24,8 @@ pub(super) async fn run(surroundings: &Surroundings, mut forgeries: UnboundedRec
         tokio::select! {
             biased;
             Some(task) = tasks.recv() => {
-                adversary.hear(&decode::message(&task.subject, task.reply.as_deref(), &task.payload));
+                let heard = decode::message(&task.subject, task.reply.as_deref(), &task.payload);
+                adversary.hear(&heard).into_iter().for_each(|forged| publish(&bus, forged));
             }
             forgery = forgeries.recv() => match forgery {
                 Some(forgery) => adversary.forge(forgery).into_iter().for_each(|forged| publish(&bus, forged)),
@@ -35,6 +38,10 @@ pub(super) async fn run(surroundings: &Surroundings, mut forgeries: UnboundedRec
 /// What can't be sent is not worth a second attempt.
 fn publish(bus: &SimBus, forged: Tampered) {
     let _ = match forged {
+        Tampered::Message(Message { subject, body: Body::NoResponders, .. }) => {
+            // As the broker writes it.
+            bus.publish_with(&subject, None, &Headers::new([("Status", "503")]), Bytes::new())
+        }
         Tampered::Message(message) => {
             bus.publish(&message.subject, message.reply.as_deref(), encode::payload(&message))
         }

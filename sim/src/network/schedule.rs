@@ -72,15 +72,15 @@ fn is_possible(kind: &FaultKind, hosts: &[Host]) -> bool {
             is_there(host) && matches!(host, Host::Broker | Host::Coordinator(_) | Host::Worker(_))
         }
         FaultKind::Stop(host) => is_there(host) && matches!(host, Host::Coordinator(_) | Host::Worker(_)),
-        FaultKind::Freeze(host)
-        | FaultKind::SlowSource(host, _)
+        FaultKind::Freeze(host) => is_there(host) && matches!(host, Host::Coordinator(_) | Host::Worker(_)),
+        FaultKind::SlowSource(host, _)
         | FaultKind::FailSource(host, _)
         | FaultKind::StaleSource(host, _)
         | FaultKind::Mischief(host, ..)
         | FaultKind::PresenceLost(host) => is_there(host) && matches!(host, Host::Worker(_)),
         FaultKind::Lie(liars, _) => liars.iter().any(is_there),
         FaultKind::Forge(..) => is_there(&Host::Adversary),
-        FaultKind::ReconnectStorm(_) => true,
+        FaultKind::ReconnectStorm(_) | FaultKind::Bridge(..) => true,
     }
 }
 

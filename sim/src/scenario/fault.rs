@@ -35,10 +35,13 @@ pub enum FaultKind {
     /// A coordinator or a worker is told to stop, and starts again when the fault ends, or when it has stopped if that
     /// takes longer.
     Stop(Host),
-    /// A worker process does nothing, and takes up where it was when the fault ends.
+    /// A coordinator or a worker does nothing, and takes up where it was when the fault ends.
     Freeze(Host),
     /// The broker closes all connections, this many times during the fault.
     ReconnectStorm(u32),
+    /// A bridge to another cluster connects again and again: so many of a thousand tasks and announcements are delivered a
+    /// second time, up to so many milliseconds later, and so after what was sent since.
+    Bridge(u32, u64),
     /// Observing takes a worker this many milliseconds more.
     SlowSource(Host, u64),
     /// This many of a thousand observations of a worker fail.
@@ -95,10 +98,34 @@ pub enum Forgery {
     Live(u8),
     /// It says that this worker has left.
     Left(u8),
+    /// It says that this worker finishes what it has.
+    Draining(u8),
+    /// It says, in the place of the broker, that nobody listens for the last task it has heard.
+    NoResponders,
+    /// It answers the next task it hears at once, in the name of this worker.
+    First(u8),
+    /// It answers the last task it has heard so many times in the name of this worker, each time otherwise.
+    Repeats(u8, u8),
+    /// It speaks in so many names that nobody has.
+    Flood(Flood, u16),
     /// It sends bytes that say nothing to wherever coordinators and workers listen.
     Garbage,
     /// It sends a task of its own to the workers.
     Task,
+}
+
+/// What the adversary says in invented names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Flood {
+    /// Answers to the last task it has heard, where its answers go.
+    Answers,
+    /// Answers to the last task it has heard, on the subject that all coordinators share.
+    Shared,
+    /// Answers to a task it has heard before, which may have ended, on the subject that all coordinators share.
+    Ended,
+    /// That they are live.
+    Live,
 }
 
 impl FaultKind {
@@ -118,7 +145,7 @@ impl FaultKind {
             | Self::StaleSource(host, _)
             | Self::Mischief(host, ..)
             | Self::PresenceLost(host) => vec![*host],
-            Self::ReconnectStorm(_) => vec![Host::Broker],
+            Self::ReconnectStorm(_) | Self::Bridge(..) => vec![Host::Broker],
             Self::Lie(hosts, _) => hosts.clone(),
             Self::Forge(..) => vec![Host::Adversary],
         }

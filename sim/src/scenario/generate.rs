@@ -3,6 +3,8 @@
 //! Each seed switches whole classes of faults and limits on or off before it draws their details, so that rare
 //! combinations happen: a run with every fault at once hides what two of them alone would show.
 
+mod hostile;
+mod knobs;
 mod trust;
 
 use std::collections::BTreeMap;
@@ -27,6 +29,8 @@ impl Scenario {
         let faults = faults(&mut random, &cluster, heal_ms);
         let mut scenario = Self { seed, cluster, requests, faults, heal_ms };
         trust::add(&mut scenario);
+        knobs::add(&mut scenario);
+        hostile::add(&mut scenario);
         scenario.faults.sort_by_key(|fault| fault.at_ms);
         scenario
     }

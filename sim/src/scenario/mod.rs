@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 pub use cluster::{Bus, Cluster, Coordinator, Network, Settings, Worker, worker_name};
-pub use fault::{Fault, FaultKind, Forgery, Mischief};
+pub use fault::{Fault, FaultKind, Flood, Forgery, Mischief};
 pub use knobs::{Knobs, WorkerKnobs};
 pub use policy::{Outliers, Policy, QueryPolicy};
 

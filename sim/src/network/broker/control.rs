@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use quorate_runtime::wire;
 use tokio_util::sync::CancellationToken;
+
+use crate::random::Random;
 
 /// Closes and refuses connections of a broker. Clones control the same one, also after it was restarted.
 #[derive(Clone, Debug, Default)]
@@ -15,7 +19,16 @@ pub struct BrokerControl {
 struct State {
     refusing: bool,
     last: u64,
+    bridge: Option<Bridge>,
     open: BTreeMap<u64, CancellationToken>,
+}
+
+/// What a bridge does that repeats some of what is published.
+#[derive(Debug)]
+struct Bridge {
+    random: Random,
+    again_permille: u32,
+    latest: Duration,
 }
 
 /// A connection that was let in; it is open until this is dropped.
@@ -47,6 +60,14 @@ impl BrokerControl {
         }
     }
 
+    /// From now on so many of a thousand tasks and announcements come a second time, up to `latest` later. Of a broker
+    /// that has no such bridge yet, `random` decides which.
+    pub fn repeat(&self, random: impl FnOnce() -> Random, again_permille: u32, latest: Duration) {
+        let mut state = self.lock();
+        let bridge = state.bridge.get_or_insert_with(|| Bridge { random: random(), again_permille, latest });
+        (bridge.again_permille, bridge.latest) = (again_permille, latest);
+    }
+
     /// Lets a connection in, unless all are refused.
     pub(super) fn admit(&self) -> Option<Admission> {
         let mut state = self.lock();
@@ -67,6 +88,17 @@ impl BrokerControl {
 impl State {
     fn close_all(&self) {
         self.open.values().for_each(CancellationToken::cancel);
+    }
+}
+
+impl Admission {
+    /// After how long what was published on this subject comes again, if it does.
+    pub(super) fn comes_again(&self, subject: &str) -> Option<Duration> {
+        let crosses = subject == wire::TASKS || subject == wire::PRESENCE;
+        let mut state = self.control.lock();
+        let bridge = state.bridge.as_mut().filter(|bridge| crosses && bridge.again_permille > 0)?;
+        let latest = bridge.latest.as_millis() as u64;
+        bridge.random.chance(bridge.again_permille).then(|| Duration::from_millis(bridge.random.below(latest.max(1))))
     }
 }
 

@@ -13,6 +13,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
 use turmoil::net::{TcpListener, TcpStream};
 
 use control::Admission;
@@ -62,6 +63,16 @@ pub async fn run(settings: BrokerSettings, control: BrokerControl) -> turmoil::R
     }
 }
 
+/// Publishes something again, as somebody who does not care whether anybody listens.
+async fn publish_again(frame: Frame, wait: Duration, router: Arc<Mutex<Router>>) {
+    tokio::time::sleep(wait).await;
+    let mut router = router.lock().unwrap_or_else(PoisonError::into_inner);
+    let bridge = router.attach(Arc::new(Outgoing::new(1)), CancellationToken::new());
+    // It was published before, so that it is well formed.
+    let _ = router.handle(&bridge, frame);
+    router.detach(bridge.id());
+}
+
 /// Serves one client until its connection is over.
 async fn serve(stream: TcpStream, settings: BrokerSettings, admission: Admission, router: Arc<Mutex<Router>>) {
     let lock = || router.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,6 +82,11 @@ async fn serve(stream: TcpStream, settings: BrokerSettings, admission: Admission
     let heard = |frame| {
         if outgoing.len() > settings.queue + ANSWERS {
             return Err(Ended::Misbehaved);
+        }
+        if let Frame::Publish { subject, .. } = &frame
+            && let Some(wait) = admission.comes_again(subject)
+        {
+            tokio::spawn(publish_again(frame.clone(), wait, Arc::clone(&router)));
         }
         lock().handle(&link, frame)
     };

@@ -67,7 +67,9 @@ impl Router {
     pub(super) fn handle(&mut self, from: &Arc<Link>, frame: Frame) -> Result<(), Ended> {
         match frame {
             Frame::Publish { subject, reply, headers, payload } => {
-                self.publish(from, Message { subject, reply, headers, payload, no_responders: false })
+                // A client cannot tell whether the broker or another client says that nobody listens.
+                let no_responders = payload.is_empty() && headers.sole("Status") == Some("503");
+                self.publish(from, Message { subject, reply, headers, payload, no_responders })
             }
             Frame::Subscribe { id, pattern, group } => self.subscribe(from, id, pattern, group),
             Frame::Unsubscribe { id } => {

@@ -24,6 +24,7 @@ use crate::event::What;
 use crate::host::Host;
 use crate::mischief::Mischiefs;
 use crate::observe::SourceFaults;
+use crate::random::{Random, Stream};
 use crate::scenario::{FaultKind, Forgery, Policy, Request, Scenario};
 
 /// How far simulated time goes in one step; the grain of the network's latency, and of tokio's timers.
@@ -190,6 +191,13 @@ impl<'a> Play<'a> {
         if let Some(links) = &mut self.links {
             links.apply(&mut self.sim, kinds());
         }
+        let bridge = kinds().filter_map(|kind| match kind {
+            FaultKind::Bridge(permille, millis) => Some((*permille, *millis)),
+            _ => None,
+        });
+        let (permille, latest_ms) = bridge.max().unwrap_or_default();
+        let random = || Random::new(scenario.seed, Stream::Bridge, 0);
+        self.broker.repeat(random, permille, Duration::from_millis(latest_ms));
         for (host, condition) in &self.conditions {
             condition.set(Wrong {
                 source: SourceFaults { healed: self.healed, ..SourceFaults::of(*host, kinds()) },

@@ -1,0 +1,63 @@
+//! Makes bounds and waits tiny that production leaves at their defaults: each of them in some of the seeds, so that a
+//! bound is reached in short runs, and together with others.
+//!
+//! It is drawn from a stream of its own, so that the rest of a seed's scenario does not depend on it.
+
+use super::super::{Policy, Scenario, Settings, Worker};
+use crate::random::{Random, Stream};
+
+/// The stream beside the ones of the rest.
+const STREAM: u32 = 2;
+
+/// In how many of a thousand seeds there are tiny bounds at all, and in how many of those each bound is.
+const SEEDS: u32 = 500;
+const BOUND: u32 = 250;
+
+/// Makes some bounds tiny.
+pub(super) fn add(scenario: &mut Scenario) {
+    let random = &mut Random::new(scenario.seed, Stream::Scenario, STREAM);
+    if !random.chance(SEEDS) {
+        return;
+    }
+    let names = scenario.cluster.workers.iter().map(|worker| worker.name).max().unwrap_or(1);
+    coordinators(random, &mut scenario.cluster.settings, names);
+    for worker in &mut scenario.cluster.workers {
+        if random.chance(500) {
+            self::worker(random, worker);
+        }
+    }
+}
+
+fn coordinators(random: &mut Random, settings: &mut Settings, names: u8) {
+    if random.chance(BOUND) && names > 1 {
+        settings.max_workers = random.within(1..=u64::from(names) - 1) as u32;
+        // A policy that no coordinator could ever meet would refuse everything.
+        let most = settings.max_workers;
+        let fit = |policy: &mut Policy| {
+            policy.min_responses = policy.min_responses.map(|count| count.min(most));
+            policy.quorum = policy.quorum.map(|count| count.min(most));
+        };
+        fit(&mut settings.policy);
+        settings.policies.iter_mut().for_each(|of_some| fit(&mut of_some.policy));
+    }
+    if random.chance(BOUND) {
+        settings.max_remembered = random.below(4) as usize;
+    }
+    let knobs = &mut settings.knobs;
+    knobs.max_instances = random.chance(BOUND).then(|| random.within(1..=2) as usize);
+    knobs.response_times = random.chance(BOUND).then(|| random.within(1..=4) as usize);
+    knobs.reconnect_grace_ms = random.chance(BOUND).then(|| random.pick(&[0, 1, 10, 50]));
+}
+
+fn worker(random: &mut Random, worker: &mut Worker) {
+    if random.chance(BOUND) {
+        worker.max_remembered = random.below(3) as usize;
+    }
+    if random.chance(BOUND) {
+        worker.remember_ms = random.pick(&[0, 1, 20]);
+    }
+    let knobs = &mut worker.knobs;
+    knobs.max_reply_places = random.chance(BOUND).then(|| random.within(1..=2) as usize);
+    knobs.max_ttl_ms = random.chance(BOUND).then(|| random.within(20..=200));
+    knobs.drain_grace_ms = random.chance(BOUND).then(|| random.pick(&[0, 1, 20]));
+}
