@@ -21,7 +21,10 @@ pub(super) fn add(scenario: &mut Scenario) {
     }
     let names = scenario.cluster.workers.iter().map(|worker| worker.name).max().unwrap_or(1);
     coordinators(random, &mut scenario.cluster.settings, names);
+    // Only some ids are asked at several places, so that this holds for all workers at once.
+    let places = random.chance(400).then(|| random.within(1..=2) as usize);
     for worker in &mut scenario.cluster.workers {
+        worker.knobs.max_reply_places = places;
         if random.chance(500) {
             self::worker(random, worker);
         }
@@ -46,7 +49,7 @@ fn coordinators(random: &mut Random, settings: &mut Settings, names: u8) {
     let knobs = &mut settings.knobs;
     knobs.max_instances = random.chance(BOUND).then(|| random.within(1..=2) as usize);
     knobs.response_times = random.chance(BOUND).then(|| random.within(1..=4) as usize);
-    knobs.reconnect_grace_ms = random.chance(BOUND).then(|| random.pick(&[0, 1, 10, 50]));
+    knobs.reconnect_grace_ms = random.chance(400).then(|| random.pick(&[0, 0, 1, 50]));
 }
 
 fn worker(random: &mut Random, worker: &mut Worker) {
@@ -57,7 +60,6 @@ fn worker(random: &mut Random, worker: &mut Worker) {
         worker.remember_ms = random.pick(&[0, 1, 20]);
     }
     let knobs = &mut worker.knobs;
-    knobs.max_reply_places = random.chance(BOUND).then(|| random.within(1..=2) as usize);
     knobs.max_ttl_ms = random.chance(BOUND).then(|| random.within(20..=200));
     knobs.drain_grace_ms = random.chance(BOUND).then(|| random.pick(&[0, 1, 20]));
 }
