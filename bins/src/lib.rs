@@ -5,6 +5,7 @@ pub mod args;
 pub mod client;
 pub mod commands;
 pub mod demo;
+mod descriptors;
 pub mod exit;
 pub mod load;
 pub mod otlp;

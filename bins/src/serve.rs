@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::args::{CoordinatorArgs, DevArgs, NatsArgs, OtlpArgs, SeedArgs, ServeArgs, SourceName, WorkerArgs};
+use crate::descriptors::serve_limits;
 use crate::otlp::Export;
 use crate::{demo, signals};
 
@@ -257,10 +258,7 @@ fn coordinator_settings(args: &ServeArgs, port: u16, seeds: &SeedArgs) -> anyhow
             },
             ..ApiSettings::new(port)
         },
-        limits: ServeLimits {
-            max_connections_per_peer: args.max_connections_per_peer as usize,
-            ..ServeLimits::default()
-        },
+        limits: serve_limits(args.max_connections_per_peer as usize),
         instance: draw_instance()?,
         seed: seed(seeds)?,
     })

@@ -167,7 +167,7 @@ async fn load_with_readers(address: &str, coordinator: u32, phase: Duration) -> 
 /// A coordinator with three quick workers, its address and the id of its process.
 async fn quick_cluster() -> (Cluster, String, u32) {
     let worker = ["--delay-min-ms", "1", "--delay-max-ms", "2", "--failure-rate", "0"];
-    let cluster = Cluster::start(3, &[], &worker).await;
+    let cluster = Cluster::start(3, &["--max-subscribers-per-client", "256"], &worker).await;
     let address = cluster.api.url.trim_start_matches("http://").to_owned();
     let id = cluster.coordinator.id();
     (cluster, address, id)

@@ -289,7 +289,9 @@ impl Cluster {
     pub(crate) async fn start(count: usize, coordinator: &[&str], worker: &[&str]) -> Self {
         let nats = NatsServer::start();
         let url = nats.url();
-        let flags = [&["--nats", &url, "--listen", "127.0.0.1:0", "--rate-limit", "0"], coordinator].concat();
+        let flags =
+            [&["--nats", &url, "--listen", "127.0.0.1:0", "--rate-limit", "0", "--read-rate-limit", "0"], coordinator]
+                .concat();
         let coordinator = Program::start(COORDINATOR, &flags);
         let api = api_of(&coordinator).await;
         let workers: Vec<_> = (1..=count)

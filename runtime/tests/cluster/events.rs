@@ -235,7 +235,7 @@ async fn one_address_cannot_take_all_places_of_readers() {
     let events = EventLimits { max_subscribers: 8, max_subscribers_per_client: 3, ..EventLimits::default() };
     let trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
     let coordinator =
-        TestCoordinator::start_with(LocalBus::new(), Setup { events, trusted_proxies, ..Setup::default() }).await;
+        TestCoordinator::start_with(LocalBus::new(), Setup { trusted_proxies, events, ..Setup::default() }).await;
     let client = client();
     let read = async |address: &'static str| {
         client.get(coordinator.url("/events")).header("x-forwarded-for", address).send().await.expect("an answer")

@@ -96,7 +96,7 @@ async fn a_driver_that_does_not_move_is_noticed_and_so_is_one_that_is_gone() {
 #[tokio::test]
 async fn nothing_is_kept_of_a_caller_who_goes_away_or_is_answered() {
     let bus = LocalBus::new();
-    let _worker = worker(bus.connection(), "slow", delayed("1", Duration::from_secs(60))).await;
+    let _worker = worker(bus.connection(), "slow", delayed("1", Duration::from_mins(1))).await;
     let (driver, handle) = coordinator(bus.connection()).await;
     tokio::spawn(driver.with_snapshot_every(Duration::ZERO).run());
     let sizes = async || {
@@ -137,7 +137,7 @@ async fn a_snapshot_is_shared_for_a_while_and_then_another_is_made() {
         })
         .await;
     }
-    let setup = Setup { snapshot_every: Duration::from_secs(3600), ..Setup::default() };
+    let setup = Setup { snapshot_every: Duration::from_hours(1), ..Setup::default() };
     let coordinator = TestCoordinator::start_with(bus.connection(), setup).await;
     let before = coordinator.get("/workers").await;
     coordinator.ask(json!({"query": "q", "timeout_ms": 50})).await;

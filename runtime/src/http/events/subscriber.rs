@@ -298,14 +298,14 @@ mod tests {
         let limits = EventLimits { max_subscribers: 3, max_subscribers_per_client: 2, ..EventLimits::default() };
         let events = Events::new(PROCESS, limits);
         let subscribe = |host| events.subscribe(client(host), Clock::new(), &Resume::Now, None);
-        let (one, _two) = (subscribe(1).expect("a place"), subscribe(1).expect("a place"));
+        let (one, two) = (subscribe(1).expect("a place"), subscribe(1).expect("a place"));
         let refused = subscribe(1).expect_err("it has two");
         assert_eq!(refused, SubscribeError::FullForClient { max_subscribers: 2 });
         let other = subscribe(2).expect("another client has its own");
         assert_eq!(subscribe(3).expect_err("all are taken"), SubscribeError::Full { max_subscribers: 3 });
         drop(one);
         let again = subscribe(1).expect("its own is free again");
-        drop((other, again, _two));
+        drop((other, again, two));
         assert_eq!((events.subscribers(), events.0.subscribers().by_client.len()), (0, 0));
     }
 
