@@ -5,6 +5,7 @@ pub mod bus_contract;
 pub mod documents;
 mod exposition;
 pub mod fuzz;
+pub mod nats_by_hand;
 mod nats_server;
 mod schema;
 

@@ -8,6 +8,7 @@
 //! * order is kept per publisher and subject;
 //! * nothing is buffered without bound: a subscriber that falls behind loses messages, and is told how many;
 //! * a publish while disconnected is refused, and never delivered after a reconnect;
+//! * of the outgoing queue, if there is one, what is expendable takes no more than half;
 //! * a message with a reply subject that nobody was subscribed to receive is answered on that reply subject with a
 //!   [`Message`] whose `no_responders` is set; as in NATS, only a subscription of the publishing connection gets it;
 //! * of the subscribers in one queue group, one receives a message;
@@ -99,6 +100,13 @@ pub trait Bus: Clone + Send + Sync + 'static {
         headers: &Headers,
         payload: Bytes,
     ) -> Result<(), PublishError>;
+
+    /// Like [`publish`](Self::publish), for what matters less than the rest: it is also refused as full when half of the
+    /// outgoing queue is taken, so that it cannot crowd out what matters more.
+    ///
+    /// # Errors
+    /// [`PublishError`]; the message is then dropped.
+    fn publish_expendable(&self, subject: &str, payload: Bytes) -> Result<(), PublishError>;
 
     /// Subscribes to `subject`, in which `*` stands for one token and a final `>` for one or more. The subscription
     /// survives reconnects and ends when it is dropped.

@@ -80,6 +80,10 @@ impl Bus for MischievousBus {
         taken
     }
 
+    fn publish_expendable(&self, subject: &str, payload: Bytes) -> Result<(), PublishError> {
+        self.bus.publish_expendable(subject, payload)
+    }
+
     async fn subscribe(&self, subject: &str, queue_group: Option<&str>) -> Result<SimSubscription, BusError> {
         self.bus.subscribe(subject, queue_group).await
     }

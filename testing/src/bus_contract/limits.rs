@@ -49,6 +49,25 @@ pub async fn a_burst_a_slow_subscriber_loses_is_counted<H: Harness>(harness: H) 
     }
 }
 
+/// A bus without an outgoing queue refuses nothing.
+pub async fn what_is_expendable_leaves_half_of_the_outgoing_queue<H: Harness>(harness: H) {
+    const BURST: usize = 100_000;
+    const ROOM: usize = 8;
+    let (_harness, bus) = harness.into_connection().await;
+    let mut subscription = subscribe(&bus, "outcomes").await;
+    bus.publish_expendable("outcomes", "first".into()).expect("nothing else waits");
+    assert_eq!(text(&receive(&mut subscription).await), "first");
+    drop(subscription);
+    for _ in 0..10 {
+        let refused = (0..BURST).find_map(|_| bus.publish_expendable("outcomes", Bytes::new()).err());
+        assert!(refused.is_none_or(|error| error == PublishError::Full), "{refused:?}");
+        for _ in 0..ROOM {
+            bus.publish("tasks", None, Bytes::new()).expect("half of the queue is left");
+        }
+        bus.flush().await;
+    }
+}
+
 pub async fn an_oversized_message_is_refused<H: Harness>(harness: H) {
     const MEBIBYTE: usize = 1024 * 1024;
     let (_harness, bus) = harness.into_connection().await;

@@ -41,6 +41,7 @@ macro_rules! bus_contract {
             outage::the_status_counts_connections
             limits::a_slow_subscriber_loses_the_newest_and_recovers
             limits::a_burst_a_slow_subscriber_loses_is_counted
+            limits::what_is_expendable_leaves_half_of_the_outgoing_queue
             limits::an_oversized_message_is_refused
             limits::an_invalid_subject_is_refused
         }

@@ -118,6 +118,11 @@ impl Bus for LocalBus {
         self.connection.broker.publish(&self.connection.link, &message)
     }
 
+    /// There is no queue that could be full.
+    fn publish_expendable(&self, subject: &str, payload: Bytes) -> Result<(), PublishError> {
+        self.publish(subject, None, payload)
+    }
+
     async fn subscribe(&self, subject: &str, queue_group: Option<&str>) -> Result<LocalSubscription, BusError> {
         super::check_subscription(subject, queue_group)?;
         let Connection { broker, link, .. } = &*self.connection;

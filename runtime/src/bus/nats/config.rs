@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use async_nats::{ConnectOptions, ServerAddr};
 
@@ -22,6 +23,16 @@ pub struct NatsConfig {
     pub publish_capacity: usize,
     /// How many messages may wait in one subscription.
     pub subscription_capacity: usize,
+    /// How long one attempt to connect may take.
+    pub connect_timeout: Duration,
+    /// How often a silent server is asked for a sign of life. It is given up when it has missed three.
+    pub ping_interval: Duration,
+    /// How long a flush waits at most.
+    pub flush_timeout: Duration,
+    /// The longest first wait before an attempt to connect. It doubles with each failure in a row.
+    pub backoff_min: Duration,
+    /// The longest wait of all. A connection that does not last as long counts as a failure, too.
+    pub backoff_max: Duration,
 }
 
 impl NatsConfig {
@@ -40,6 +51,11 @@ impl Default for NatsConfig {
             name: "quorate".to_owned(),
             publish_capacity: 16_384,
             subscription_capacity: 32_768,
+            connect_timeout: Duration::from_secs(5),
+            ping_interval: Duration::from_secs(2),
+            flush_timeout: Duration::from_secs(2),
+            backoff_min: Duration::from_millis(50),
+            backoff_max: Duration::from_secs(2),
         }
     }
 }
@@ -53,6 +69,11 @@ impl fmt::Debug for NatsConfig {
             .field("name", &self.name)
             .field("publish_capacity", &self.publish_capacity)
             .field("subscription_capacity", &self.subscription_capacity)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("ping_interval", &self.ping_interval)
+            .field("flush_timeout", &self.flush_timeout)
+            .field("backoff_min", &self.backoff_min)
+            .field("backoff_max", &self.backoff_max)
             .finish()
     }
 }

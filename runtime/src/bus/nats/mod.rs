@@ -10,7 +10,6 @@ mod subscription;
 mod supervisor;
 
 use std::sync::{Arc, PoisonError, RwLock, Weak};
-use std::time::Duration;
 
 use async_nats::header::HeaderName;
 use async_nats::{ConnectOptions, HeaderMap, HeaderValue, PublishErrorKind, Subject};
@@ -26,9 +25,6 @@ use subscription::Registration;
 
 pub use config::NatsConfig;
 pub use subscription::NatsSubscription;
-
-/// How long [`Bus::flush`] waits at most.
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A connection to NATS that is restored for ever.
 ///
@@ -81,6 +77,9 @@ impl NatsBus {
         }
         if config.publish_capacity == 0 || config.subscription_capacity == 0 {
             return Err(BusError::Configuration("a queue must have room for a message".to_owned()));
+        }
+        if config.ping_interval.is_zero() || config.connect_timeout.is_zero() {
+            return Err(BusError::Configuration("no server answers within no time".to_owned()));
         }
         if let Some(path) = &config.credentials_file {
             session::read_credentials(path)
@@ -145,10 +144,21 @@ impl Bus for NatsBus {
             }
         };
         match sent.ok_or(PublishError::Full)?.map_err(|error| error.kind()) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                session.note_queued();
+                Ok(())
+            }
             Err(PublishErrorKind::Send) => Err(PublishError::Disconnected),
             Err(PublishErrorKind::MaxPayloadExceeded | PublishErrorKind::InvalidSubject) => Err(PublishError::Refused),
         }
+    }
+
+    fn publish_expendable(&self, subject: &str, payload: Bytes) -> Result<(), PublishError> {
+        let capacity = self.handle.shared.config.publish_capacity;
+        if self.handle.shared.session().is_some_and(|session| 2 * session.queued() >= capacity) {
+            return Err(PublishError::Full);
+        }
+        self.publish(subject, None, payload)
     }
 
     async fn subscribe(&self, subject: &str, queue_group: Option<&str>) -> Result<NatsSubscription, BusError> {
@@ -169,7 +179,7 @@ impl Bus for NatsBus {
 
     async fn flush(&self) {
         if let Some(session) = self.handle.shared.session() {
-            session.round_trip(FLUSH_TIMEOUT).await;
+            session.round_trip(self.handle.shared.config.flush_timeout).await;
         }
     }
 
@@ -205,12 +215,14 @@ impl Shared {
         for registration in subscriptions.registrations.iter().filter_map(Weak::upgrade) {
             session.subscribe(&registration).await;
         }
-        match session.round_trip(FLUSH_TIMEOUT).await {
+        match session.round_trip(self.config.flush_timeout).await {
             RoundTrip::Made => {}
             RoundTrip::Lost => return None,
             // A server that is gone is found out by its missing signs of life.
             RoundTrip::TimedOut => {
-                tracing::warn!("NATS did not confirm the subscriptions in time; may this user publish on _INBOX.> ?");
+                tracing::warn!(
+                    "NATS did not confirm the subscriptions in time; may this user publish and subscribe on _INBOX.quorate.echo.> ?"
+                );
             }
         }
         let session = Arc::new(session);

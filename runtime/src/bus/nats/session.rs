@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::future::ready;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -30,11 +30,8 @@ use super::subscription::Registration;
 /// An address where no server can listen: port 0 is no port.
 const NOWHERE: &str = "nats://127.0.0.1:0";
 
-/// How long one attempt to connect may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How often a silent server is asked for a sign of life. It is given up when it has missed three.
-const PING_INTERVAL: Duration = Duration::from_secs(2);
+/// What the subjects begin with on which sessions hear themselves.
+const ECHO: &str = "_INBOX.quorate.echo";
 
 /// A connection to one server. It ends when it is dropped.
 pub(super) struct Session {
@@ -44,6 +41,8 @@ pub(super) struct Session {
     lost: watch::Receiver<bool>,
     subscriptions: Arc<Mutex<BySid>>,
     echo: tokio::sync::Mutex<Echo>,
+    /// How many messages were put into the client's queue.
+    queued: AtomicU64,
 }
 
 /// A subscription to a subject of this session alone.
@@ -101,8 +100,8 @@ impl Session {
             .name(&config.name)
             .client_capacity(config.publish_capacity)
             .subscription_capacity(config.subscription_capacity)
-            .connection_timeout(CONNECT_TIMEOUT)
-            .ping_interval(PING_INTERVAL)
+            .connection_timeout(config.connect_timeout)
+            .ping_interval(config.ping_interval)
             .ignore_discovered_servers()
             .skip_subject_validation(true)
             .max_reconnects(1)
@@ -115,17 +114,29 @@ impl Session {
             options = options.credentials(&read_credentials(path)?)?;
         }
         let client = server.log_in(options).connect(pool).await?;
-        let subject = Subject::from(client.new_inbox());
+        let unique = client.new_inbox();
+        let subject = Subject::from(format!("{ECHO}.{}", unique.strip_prefix("_INBOX.").unwrap_or(&unique)));
         subscriptions.lock().unwrap_or_else(PoisonError::into_inner).last += 1;
         let subscriber = client.subscribe(subject.clone()).await?;
         let echo = tokio::sync::Mutex::new(Echo { subject, subscriber, last: 0 });
         let takes_headers = client.server_info().headers;
-        Ok(Self { client, takes_headers, lost, subscriptions, echo })
+        Ok(Self { client, takes_headers, lost, subscriptions, echo, queued: AtomicU64::new(0) })
     }
 
     /// Whether the server knows headers. One that does not ends the connection of who sends them.
     pub(super) fn takes_headers(&self) -> bool {
         self.takes_headers
+    }
+
+    /// Notes that a message was put into the client's queue.
+    pub(super) fn note_queued(&self) {
+        self.queued.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// About how many messages wait in the client's queue.
+    pub(super) fn queued(&self) -> usize {
+        let taken = self.client.statistics().out_messages.load(Ordering::Relaxed);
+        usize::try_from(self.queued.load(Ordering::Relaxed).saturating_sub(taken)).unwrap_or(usize::MAX)
     }
 
     /// The client, to publish with.
@@ -175,6 +186,7 @@ impl Session {
         echo.last += 1;
         let payload = Bytes::copy_from_slice(&echo.last.to_be_bytes());
         self.client.publish(echo.subject.clone(), payload.clone()).await.ok()?;
+        self.note_queued();
         // Echoes of callers that have stopped waiting come first.
         while echo.subscriber.next().await?.payload != payload {}
         Some(())

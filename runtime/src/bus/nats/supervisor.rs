@@ -5,16 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time;
+use tokio::time::{self, Instant};
 
 use super::Shared;
 use super::session::Session;
-
-/// The shortest wait before an attempt to connect.
-const MIN_BACKOFF: Duration = Duration::from_millis(50);
-
-/// The longest wait before an attempt to connect.
-const MAX_BACKOFF: Duration = Duration::from_secs(2);
 
 /// Keeps the bus connected until `stop`, then closes it. `done` is dropped at the end, for whoever waits for it.
 pub(super) async fn supervise(shared: Arc<Shared>, mut stop: watch::Receiver<bool>, done: watch::Sender<()>) {
@@ -28,14 +22,20 @@ pub(super) async fn supervise(shared: Arc<Shared>, mut stop: watch::Receiver<boo
 
 /// Never returns.
 async fn stay_connected(shared: &Shared) {
+    let (shortest, longest) = (shared.config.backoff_min, shared.config.backoff_max);
     let mut failures = 0_u32;
+    // Whose last connection did not last.
+    let mut brief = vec![false; shared.servers.len()];
     loop {
-        match connect(shared).await {
-            Ok(session) => {
-                failures = 0;
+        match connect(shared, &order(&brief, random())).await {
+            Ok((server, session)) => {
                 tracing::info!(server = server_of(&session), "connected to NATS");
+                let made = Instant::now();
                 session.until_lost().await;
                 shared.end_session();
+                // A server that loses what it accepts is not asked without pause.
+                brief[server] = made.elapsed() <= longest;
+                failures = if brief[server] { failures.saturating_add(1) } else { 0 };
                 tracing::warn!("the connection to NATS is lost; reconnecting");
             }
             Err(error) => {
@@ -46,18 +46,18 @@ async fn stay_connected(shared: &Shared) {
                 }
             }
         }
-        time::sleep(backoff(failures, random())).await;
+        time::sleep(backoff(shortest, longest, failures, random())).await;
     }
 }
 
-/// Tries the servers in turn, from a random one on, until one carries all subscriptions.
-async fn connect(shared: &Shared) -> Result<Arc<Session>, String> {
-    let first = random() as usize % shared.servers.len();
+/// Tries the servers in this order until one carries all subscriptions.
+async fn connect(shared: &Shared, order: &[usize]) -> Result<(usize, Arc<Session>), String> {
     let mut errors = Vec::new();
-    for server in shared.servers[first..].iter().chain(&shared.servers[..first]) {
+    for &number in order {
+        let server = &shared.servers[number];
         let error = match Session::open(server, &shared.config).await {
             Ok(session) => match shared.begin_session(session).await {
-                Some(session) => return Ok(session),
+                Some(session) => return Ok((number, session)),
                 None => "the connection was lost at once".to_owned(),
             },
             Err(error) => error.to_string(),
@@ -67,11 +67,25 @@ async fn connect(shared: &Shared) -> Result<Arc<Session>, String> {
     Err(errors.join("; "))
 }
 
+/// The order in which servers are tried: every order is as likely as every other, so that the clients of a server that is
+/// gone spread evenly over the rest. Those whose last connection was brief come last.
+fn order(brief: &[bool], random: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..brief.len()).collect();
+    let mut random = u128::from(random);
+    for place in (1..order.len()).rev() {
+        // The high half chooses, and the low half is what is left to choose with.
+        random *= place as u128 + 1;
+        order.swap(place, (random >> 64) as usize);
+        random &= u128::from(u64::MAX);
+    }
+    order.sort_by_key(|&server| brief[server]);
+    order
+}
+
 /// How long to wait after this many failures in a row: twice as long after each, the upper half of it at random, so
 /// that many clients do not return at the same moment.
-fn backoff(failures: u32, random: u64) -> Duration {
-    let longest = MIN_BACKOFF.saturating_mul(1 << failures.min(10)).min(MAX_BACKOFF);
-    let half = longest / 2;
+fn backoff(shortest: Duration, longest: Duration, failures: u32, random: u64) -> Duration {
+    let half = shortest.saturating_mul(1 << failures.min(10)).min(longest) / 2;
     half + Duration::from_micros(random % (half.as_micros() as u64 + 1))
 }
 
@@ -87,6 +101,8 @@ fn server_of(session: &Session) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
@@ -95,10 +111,30 @@ mod tests {
             [(0, 25, 50), (1, 50, 100), (3, 200, 400), (6, 1000, 2000), (99, 1000, 2000)]
         {
             let (shortest, longest) = (Duration::from_millis(shortest), Duration::from_millis(longest));
-            assert_eq!(backoff(failures, 0), shortest);
+            let backoff = |random| backoff(Duration::from_millis(50), Duration::from_secs(2), failures, random);
+            assert_eq!(backoff(0), shortest);
             for random in [1, 12_345_678, u64::MAX] {
-                assert!((shortest..=longest).contains(&backoff(failures, random)), "{failures} {random}");
+                assert!((shortest..=longest).contains(&backoff(random)), "{failures} {random}");
             }
+        }
+    }
+
+    #[test]
+    fn every_order_of_servers_is_as_likely_as_every_other() {
+        const DRAWS: u64 = 6_000;
+        let mut orders = BTreeMap::<Vec<usize>, u32>::new();
+        for draw in 0..DRAWS {
+            *orders.entry(order(&[false; 3], draw * (u64::MAX / DRAWS))).or_default() += 1;
+        }
+        assert_eq!(orders.len(), 6);
+        assert!(orders.values().all(|count| (950..=1_050).contains(count)), "{orders:?}");
+    }
+
+    #[test]
+    fn servers_whose_connections_do_not_last_are_tried_last() {
+        for draw in [0, 1 << 62, 1 << 63, u64::MAX] {
+            let order = order(&[true, false, true, false], draw);
+            assert!(order[..2].iter().all(|server| server % 2 == 1), "{order:?}");
         }
     }
 }

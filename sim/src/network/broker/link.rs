@@ -78,6 +78,13 @@ impl Outgoing {
         true
     }
 
+    /// Like [`offer`](Self::offer), and also refuses a message when half of the room is taken.
+    #[must_use]
+    pub(crate) fn offer_expendable(&self, frame: Frame) -> bool {
+        let taken = self.lock().messages;
+        2 * taken < self.limit && self.offer(frame)
+    }
+
     /// Puts a frame that is no message at the end.
     pub(crate) fn push(&self, frame: Frame) {
         let taken = self.offer(frame);

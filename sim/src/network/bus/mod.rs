@@ -105,18 +105,35 @@ impl SimBus {
         reply: Option<&str>,
         headers: &Headers,
         payload: &Bytes,
+        expendable: bool,
     ) -> Result<(), PublishError> {
         let valid = subject::is_publishable(subject) && reply.is_none_or(subject::is_publishable);
         let short = subject.len() + reply.map_or(0, str::len) <= MAX_SUBJECT_BYTES;
         if !valid || !short || headers.wire_bytes() + payload.len() > MAX_PAYLOAD_BYTES {
             return Err(PublishError::Refused);
         }
-        self.handle.shared.lock().publish(Frame::Publish {
-            subject: subject.to_owned(),
-            reply: reply.map(str::to_owned),
-            headers: headers.clone(),
-            payload: payload.clone(),
-        })
+        let (subject, reply) = (subject.to_owned(), reply.map(str::to_owned));
+        let frame = Frame::Publish { subject, reply, headers: headers.clone(), payload: payload.clone() };
+        self.handle.shared.lock().publish(frame, expendable)
+    }
+
+    /// Offers a message, and tells who looks.
+    fn send(
+        &self,
+        subject: &str,
+        reply: Option<&str>,
+        headers: &Headers,
+        payload: &Bytes,
+        expendable: bool,
+    ) -> Result<(), PublishError> {
+        let taken = self.offer(subject, reply, headers, payload, expendable);
+        if let Some(tap) = &self.handle.tap {
+            match taken {
+                Ok(()) => tap.sent(subject, reply, payload),
+                Err(error) => tap.unsent(subject, reply, payload, error),
+            }
+        }
+        taken
     }
 }
 
@@ -130,14 +147,11 @@ impl Bus for SimBus {
         headers: &Headers,
         payload: Bytes,
     ) -> Result<(), PublishError> {
-        let taken = self.offer(subject, reply, headers, &payload);
-        if let Some(tap) = &self.handle.tap {
-            match taken {
-                Ok(()) => tap.sent(subject, reply, &payload),
-                Err(error) => tap.unsent(subject, reply, &payload, error),
-            }
-        }
-        taken
+        self.send(subject, reply, headers, &payload, false)
+    }
+
+    fn publish_expendable(&self, subject: &str, payload: Bytes) -> Result<(), PublishError> {
+        self.send(subject, None, &Headers::default(), &payload, true)
     }
 
     async fn subscribe(&self, subject: &str, queue_group: Option<&str>) -> Result<SimSubscription, BusError> {

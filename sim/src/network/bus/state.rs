@@ -88,13 +88,13 @@ impl State {
         }
     }
 
-    /// Queues a message of the program.
-    pub(super) fn publish(&self, frame: Frame) -> Result<(), PublishError> {
-        match &self.session {
-            Some(Session { outgoing, unconfirmed: None, .. }) if outgoing.offer(frame) => Ok(()),
-            Some(Session { unconfirmed: None, .. }) => Err(PublishError::Full),
-            _ => Err(PublishError::Disconnected),
-        }
+    /// Queues a message of the program. An expendable one leaves half of the room to the others.
+    pub(super) fn publish(&self, frame: Frame, expendable: bool) -> Result<(), PublishError> {
+        let Some(Session { outgoing, unconfirmed: None, .. }) = &self.session else {
+            return Err(PublishError::Disconnected);
+        };
+        let taken = if expendable { outgoing.offer_expendable(frame) } else { outgoing.offer(frame) };
+        if taken { Ok(()) } else { Err(PublishError::Full) }
     }
 
     /// Adds a subscription and returns its number.
