@@ -13,7 +13,7 @@ use quorate_runtime::bus::BusError;
 use quorate_runtime::bus::local::LocalBus;
 use quorate_runtime::bus::nats::{NatsBus, NatsConfig};
 use quorate_runtime::clock::Clock;
-use quorate_runtime::driver::{WorkerIdentity, WorkerSettings, draw_instance};
+use quorate_runtime::driver::{DriverSettings, WorkerIdentity, WorkerSettings};
 use quorate_runtime::http::{ApiSettings, EventLimits, RateLimit, ServeLimits};
 use quorate_runtime::node::{CoordinatorSettings, NodeError, run_coordinator, run_worker};
 use quorate_runtime::policies::PolicyFile;
@@ -49,7 +49,7 @@ pub async fn coordinator(args: CoordinatorArgs) -> anyhow::Result<()> {
     let (listener, address) = listen(args.serve.listen)?;
     let mut settings = coordinator_settings(&args.serve, address.port(), &args.seed)?;
     let clock = Clock::new();
-    let traces = Traces::start(&args.otlp, COORDINATOR, &settings.instance, clock, args.serve.otlp_sample)?;
+    let traces = Traces::start(&args.otlp, COORDINATOR, &settings.driver.instance, clock, args.serve.otlp_sample)?;
     settings.api.tracer = traces.tracer();
     let bus = nats(args.nats, COORDINATOR)?;
     info!(%address, "the coordinator listens");
@@ -72,7 +72,8 @@ pub async fn worker(args: WorkerArgs) -> anyhow::Result<()> {
     };
     let identity = WorkerIdentity { replicated: args.replicas, ..WorkerIdentity::new(id.clone())? };
     let traces = Traces::start(&args.otlp, WORKER, id.as_str(), Clock::new(), Millionths::ZERO)?;
-    let settings = WorkerSettings { identity, machine: args.work.machine(), tracer: traces.tracer() };
+    let settings =
+        WorkerSettings { machine: args.work.machine(), tracer: traces.tracer(), ..WorkerSettings::of(identity) };
     let bus = nats(args.nats, &format!("{WORKER} {id}"))?;
     info!(worker = %id, "the worker starts");
     let ran = run_worker(bus.clone(), settings, source, signals::stop()).await;
@@ -128,8 +129,8 @@ pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
     let (listener, address) = listen(args.serve.listen)?;
     let mut settings = coordinator_settings(&args.serve, address.port(), &args.seed)?;
     let clock = Clock::new();
-    let traces = Traces::start(&args.otlp, COORDINATOR, &settings.instance, clock, args.serve.otlp_sample)?;
-    let worker_traces = Traces::start(&args.otlp, WORKER, &settings.instance, clock, Millionths::ZERO)?;
+    let traces = Traces::start(&args.otlp, COORDINATOR, &settings.driver.instance, clock, args.serve.otlp_sample)?;
+    let worker_traces = Traces::start(&args.otlp, WORKER, &settings.driver.instance, clock, Millionths::ZERO)?;
     settings.api.tracer = traces.tracer();
     let workers = Workers {
         count: args.workers,
@@ -174,8 +175,7 @@ pub async fn embedded_demo(json: bool) -> anyhow::Result<()> {
         machine: quorate_core::coordinator::Config::default(),
         api: ApiSettings::new(address.port()),
         limits: ServeLimits::default(),
-        instance: draw_instance()?,
-        seed: random()?,
+        driver: DriverSettings::new(random()?)?,
     };
     let stop = CancellationToken::new();
     let source = SimulatedConfig::default();
@@ -259,8 +259,7 @@ fn coordinator_settings(args: &ServeArgs, port: u16, seeds: &SeedArgs) -> anyhow
             ..ApiSettings::new(port)
         },
         limits: serve_limits(args.max_connections_per_peer as usize),
-        instance: draw_instance()?,
-        seed: seed(seeds)?,
+        driver: DriverSettings::new(seed(seeds)?)?,
     })
 }
 

@@ -17,7 +17,7 @@
 //! use quorate_core::query::Query;
 //! use quorate_runtime::bus::local::LocalBus;
 //! use quorate_runtime::clock::Clock;
-//! use quorate_runtime::driver::{CoordinatorDriver, WorkerSettings};
+//! use quorate_runtime::driver::{CoordinatorDriver, DriverSettings, WorkerSettings};
 //! use quorate_runtime::node::run_worker;
 //! use quorate_runtime::source::{Reading, Source, SourceError};
 //! use quorate_runtime::{Value, WorkerId};
@@ -42,7 +42,7 @@
 //!     let worker = tokio::spawn(run_worker(bus.connection(), settings, Prices, stopped));
 //!
 //!     let (driver, coordinator) =
-//!         CoordinatorDriver::new(bus, Clock::new(), Config::default(), "coordinator-1", 7).await?;
+//!         CoordinatorDriver::new(bus, Clock::new(), Config::default(), DriverSettings::new(7)?).await?;
 //!     tokio::spawn(driver.run());
 //!     while coordinator.status().await?.live_workers == 0 {
 //!         tokio::time::sleep(Duration::from_millis(10)).await;

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::bus::{Bus, BusError};
 use crate::clock::Clock;
-use crate::driver::{CoordinatorDriver, Tap, WorkerDriver, WorkerSettings};
+use crate::driver::{CoordinatorDriver, DriverSettings, Tap, WorkerDriver, WorkerSettings};
 use crate::http::{ApiSettings, Events, ServeLimits, Service, serve};
 use crate::metrics::Metrics;
 use crate::source::Source;
@@ -26,10 +26,8 @@ pub struct CoordinatorSettings {
     pub api: ApiSettings,
     /// What bounds the connections.
     pub limits: ServeLimits,
-    /// The name of this process: one token of a NATS subject that no other process uses.
-    pub instance: String,
-    /// Decides the ids the coordinator draws.
-    pub seed: u64,
+    /// The driver's names, seed and bounds.
+    pub driver: DriverSettings,
 }
 
 /// Why a coordinator ended before it was told to.
@@ -58,10 +56,10 @@ pub async fn run_coordinator<B: Bus, L: Listener<Addr = SocketAddr>>(
     tap: impl Tap<Coordinator>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), NodeError> {
-    let CoordinatorSettings { machine, api, limits, instance, seed } = settings;
-    let events = Events::new(&instance, api.events);
+    let CoordinatorSettings { machine, api, limits, driver } = settings;
+    let events = Events::new(&driver.instance, api.events);
     let events_tap = events.tap(machine.presence);
-    let (driver, coordinator) = CoordinatorDriver::new(bus, clock, machine, &instance, seed).await?;
+    let (driver, coordinator) = CoordinatorDriver::new(bus, clock, machine, driver).await?;
     let metrics = Arc::new(Metrics::new(&clock));
     let driver = driver.with_tracer(api.tracer.clone()).with_snapshot_every(api.snapshot_every);
     let driver = driver.with_tap((tap, (events_tap, metrics.tap())));

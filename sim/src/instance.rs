@@ -1,5 +1,7 @@
 //! The names of processes: a host's number, and the how-manieth process on it this is.
 
+use crate::random::Random;
+
 /// The name of a coordinator's process: one token of a subject.
 pub(crate) fn coordinator(number: u8, incarnation: u32) -> String {
     format!("c{number}i{incarnation}")
@@ -10,9 +12,14 @@ pub(crate) fn worker(number: u8, incarnation: u32) -> String {
     format!("w{number}i{incarnation}")
 }
 
-/// What the subjects of a coordinator's own begin with.
-pub(crate) fn coordinator_inbox(number: u8, incarnation: u32) -> String {
-    format!("_INBOX.{}.", coordinator(number, incarnation))
+/// What only who is sent a coordinator's tasks knows of its reply subjects: one token, drawn once per process.
+pub(crate) fn secret(random: &mut Random) -> String {
+    format!("s{:016x}", random.number())
+}
+
+/// Where workers reply to a coordinator's ping.
+pub(crate) fn ping_subject(number: u8, incarnation: u32) -> String {
+    format!("_INBOX.{}.ping", coordinator(number, incarnation))
 }
 
 /// The number that tells the random streams of processes apart.

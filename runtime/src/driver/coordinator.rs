@@ -14,19 +14,19 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
 use tracing::{debug, info};
 
+use super::Alarm;
 use super::bus_watch::{BusChange, BusWatch};
 use super::handle::{Answered, Command, CoordinatorHandle, Snapshot, Told, WorkerView};
+use super::identity::own_seed;
+use super::intake::{First, Intake, Taken, ping_subject};
+use super::settings::DriverSettings;
 use super::tap::{Tap, Tapped};
 use super::trail::Trails;
 use super::view::{AtOnce, Shows, View};
-use super::{Alarm, BATCH, take_ready};
-use crate::bus::{Bus, BusError, Message, PublishError, Subscription};
+use crate::bus::{Bus, BusError, Message, PublishError};
 use crate::clock::Clock;
 use crate::spans::{Attribute, SpanKind, Tracer};
 use crate::wire::{self, PresenceMessage, TraceContext};
-
-/// The last token of the reply subject of `$SRV.PING`; tasks have a number there.
-const PING_TOKEN: &str = "ping";
 
 /// Owns a [`Coordinator`] and runs it over a bus.
 #[derive(Debug)]
@@ -35,17 +35,14 @@ pub struct CoordinatorDriver<B: Bus, T = ()> {
     bus: B,
     clock: Clock,
     commands: mpsc::Receiver<Command>,
-    replies: B::Subscription,
-    results: B::Subscription,
-    presence: B::Subscription,
+    intake: Intake<B::Subscription>,
+    /// Emptied in each pass.
+    taken: Taken,
     bus_watch: BusWatch,
-    /// `_INBOX.<instance>.`: the reply subject of a task is this and the task's number.
-    inbox: String,
+    settings: DriverSettings,
     waiting: HashMap<Ticket, oneshot::Sender<Answered>>,
     trails: Trails,
     tracer: Option<Tracer>,
-    /// Announcements that wait until all results that came before them are taken; at most one between two passes.
-    announced: Vec<Message>,
     malformed: u64,
     outcomes_unpublished: u64,
     /// Counts the questions that found the queue of commands full.
@@ -55,8 +52,7 @@ pub struct CoordinatorDriver<B: Bus, T = ()> {
 }
 
 impl<B: Bus> CoordinatorDriver<B> {
-    /// Subscribes for a coordinator. `instance` is one token of a NATS subject that no other process uses; `seed`
-    /// decides the ids the coordinator draws.
+    /// Subscribes for a coordinator.
     ///
     /// # Errors
     /// [`BusError`] if the bus cannot subscribe.
@@ -64,14 +60,11 @@ impl<B: Bus> CoordinatorDriver<B> {
         bus: B,
         clock: Clock,
         config: Config,
-        instance: &str,
-        seed: u64,
+        settings: DriverSettings,
     ) -> Result<(Self, CoordinatorHandle), BusError> {
-        let inbox = format!("_INBOX.{instance}.");
-        let replies = bus.subscribe(&format!("{inbox}>"), None).await?;
-        let results = bus.subscribe(wire::RESULTS, None).await?;
-        let presence = bus.subscribe(wire::PRESENCE, None).await?;
-        let (sender, commands) = mpsc::channel(config.max_in_flight.max(BATCH));
+        let intake = Intake::new(&bus, &settings).await?;
+        let seed = own_seed(settings.seed, &settings.instance);
+        let (sender, commands) = mpsc::channel(config.max_in_flight.max(settings.batch).max(1));
         let busy = Arc::<AtomicU64>::default();
         let view = Arc::new(View::new(clock));
         let driver = Self {
@@ -80,14 +73,12 @@ impl<B: Bus> CoordinatorDriver<B> {
             bus,
             clock,
             commands,
-            replies,
-            results,
-            presence,
-            inbox,
+            intake,
+            taken: Taken::default(),
+            settings,
             waiting: HashMap::new(),
             trails: Trails::default(),
             tracer: None,
-            announced: Vec::new(),
             malformed: 0,
             outcomes_unpublished: 0,
             busy: Arc::clone(&busy),
@@ -104,15 +95,13 @@ impl<B: Bus> CoordinatorDriver<B> {
             bus: self.bus,
             clock: self.clock,
             commands: self.commands,
-            replies: self.replies,
-            results: self.results,
-            presence: self.presence,
+            intake: self.intake,
+            taken: self.taken,
             bus_watch: self.bus_watch,
-            inbox: self.inbox,
+            settings: self.settings,
             waiting: self.waiting,
             trails: self.trails,
             tracer: self.tracer,
-            announced: self.announced,
             malformed: self.malformed,
             outcomes_unpublished: self.outcomes_unpublished,
             busy: self.busy,
@@ -147,9 +136,12 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
                         return;
                     }
                 }
-                Some(message) = self.replies.recv() => self.reply(&message),
-                Some(message) = self.results.recv() => self.result(&message, None),
-                Some(message) = self.presence.recv(), if self.announced.is_empty() => self.announced.push(message),
+                first = self.intake.first() => match first {
+                    First::Reply(message) => self.reply(&message),
+                    First::Result(message) => self.result(&message, None),
+                    First::Pong(message) => self.pong(&message),
+                    First::Held => {}
+                },
                 command = self.commands.recv() => match command {
                     Some(command) => self.command(command),
                     None => return,
@@ -169,26 +161,25 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
     }
 
     /// Takes what else is ready: results before announcements, so that a worker's last answer precedes its farewell;
-    /// questions last, so that an overload of them does not hold up answers.
+    /// questions last, so that an overload of them does not hold up answers. Each has a share that no other can take.
     fn take_all_ready(&mut self) {
         self.bus_changed();
-        let mut messages = Vec::new();
-        let no_more_replies = take_ready(&mut self.replies, &mut messages);
-        for message in messages.drain(..) {
+        let mut taken = std::mem::take(&mut self.taken);
+        self.intake.take(&mut taken);
+        for message in taken.replies.drain(..) {
             self.reply(&message);
         }
-        let no_more_results = take_ready(&mut self.results, &mut messages);
-        for message in messages.drain(..) {
+        for message in taken.results.drain(..) {
             self.result(&message, None);
         }
-        if no_more_replies && no_more_results {
-            let mut announced = std::mem::take(&mut self.announced);
-            take_ready(&mut self.presence, &mut announced);
-            for message in announced {
-                self.presence(PresenceMessage::decode(&message.payload));
-            }
+        for message in taken.pongs.drain(..) {
+            self.pong(&message);
         }
-        for _ in 0..BATCH {
+        for message in taken.announcements.drain(..) {
+            self.presence(PresenceMessage::decode(&message.payload));
+        }
+        self.taken = taken;
+        for _ in 0..self.settings.batch.max(1) {
             let Ok(command) = self.commands.try_recv() else { return };
             self.command(command);
         }
@@ -213,21 +204,22 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
     /// Asks the workers that are there already to say so, instead of waiting for their next announcement.
     fn call_workers(&self) {
         let subject = format!("$SRV.PING.{}", wire::SERVICE);
-        let reply = format!("{}{PING_TOKEN}", self.inbox);
+        let reply = ping_subject(&self.settings.instance);
         if let Err(error) = self.bus.publish(&subject, Some(&reply), Bytes::new()) {
             debug!(%error, "the workers could not be called; their announcements will do");
         }
     }
 
-    /// Takes a message on a reply subject of this coordinator's own.
-    fn reply(&mut self, message: &Message) {
-        let token = message.subject.strip_prefix(&self.inbox).unwrap_or_default();
-        if token == PING_TOKEN {
-            if !message.no_responders {
-                self.presence(PresenceMessage::decode_ping(&message.payload));
-            }
-            return;
+    /// Takes a worker's reply to a ping, or the notice that there is no worker to reply.
+    fn pong(&mut self, message: &Message) {
+        if !message.no_responders {
+            self.presence(PresenceMessage::decode_ping(&message.payload));
         }
+    }
+
+    /// Takes a message on the reply subject of a task.
+    fn reply(&mut self, message: &Message) {
+        let token = message.subject.strip_prefix(self.settings.inbox.prefix()).unwrap_or_default();
         match token.parse().map(TaskId) {
             Ok(task) if message.no_responders => {
                 self.input(Input::Undelivered(Undelivered { task, cause: UndeliveredCause::NoResponders }));
@@ -253,7 +245,8 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
             }
             Err(error) => {
                 self.malformed += 1;
-                debug!(%error, subject = message.subject, "a result is dropped");
+                // Not the subject: it may be the one that only workers know.
+                debug!(%error, of_task = task.is_some(), "a result is dropped");
             }
         }
     }
@@ -329,14 +322,14 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
             counters: *self.machine.counters(),
             messages_malformed: self.malformed,
             outcomes_unpublished: self.outcomes_unpublished,
-            messages_dropped: self.replies.dropped() + self.results.dropped() + self.presence.dropped(),
+            messages_dropped: self.intake.dropped(),
         }
     }
 
     /// Does what the machine wants done. A task that can't be published comes back as an input, whose outputs are
     /// carried out in the same pass.
     fn execute(&mut self) {
-        let mut reply = self.inbox.clone();
+        let mut reply = self.settings.inbox.prefix().to_owned();
         // Who asked is told at once, everybody else afterwards.
         let mut ended: Vec<Told> = Vec::new();
         while let Some(output) = self.machine.poll_output(self.clock.now()) {
@@ -364,14 +357,15 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
 
     fn publish_outcome(&mut self, told: &Told) {
         let subject = wire::outcome_subject(&told.outcome.query);
-        if let Err(error) = self.bus.publish(&subject, None, told.body.clone()) {
+        // Whoever asked has it; tasks must not wait or be lost for those who follow.
+        if let Err(error) = self.bus.publish_expendable(&subject, told.body.clone()) {
             self.outcomes_unpublished += 1;
             debug!(%error, request = %told.outcome.request, "an outcome is not published");
         }
     }
 
     fn publish(&mut self, task: &Task, reply: &mut String) {
-        reply.truncate(self.inbox.len());
+        reply.truncate(self.settings.inbox.prefix().len());
         write!(reply, "{}", task.id.0).expect("a string takes every text");
         if task.trace.is_some() {
             self.trails.asked(self.clock.now(), task);

@@ -49,15 +49,42 @@ impl WorkerIdentity {
 /// # Errors
 /// The operating system gives no random numbers.
 pub fn draw_instance() -> io::Result<String> {
+    draw_token()
+}
+
+/// 128 random bits as one token of a NATS subject.
+pub(super) fn draw_token() -> io::Result<String> {
     let mut random = [0; 16];
     getrandom::fill(&mut random)
         .map_err(|error| io::Error::other(format!("the operating system gives no random number: {error}")))?;
     Ok(format!("{:032x}", u128::from_be_bytes(random)))
 }
 
+/// The seed of one process among those that were given the same: FNV-1a (64 bits) over the name of the process, begun with
+/// its basis xor `seed`, and `SplitMix64`'s finalizer over that. Stable: a seed and a name always give the same.
+pub(super) fn own_seed(seed: u64, instance: &str) -> u64 {
+    let basis = 0xcbf2_9ce4_8422_2325_u64 ^ seed;
+    let hash = instance.bytes().fold(basis, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    hash ^ (hash >> 31)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    #[test]
+    fn a_seed_is_another_one_for_each_process_and_the_same_for_the_same() {
+        let names = ["", "a", "b", "ab", "ba", "c1i1", "c1i2", "c2i1"];
+        let seeds = [0, 1, 7, u64::MAX];
+        let all: BTreeSet<u64> =
+            seeds.iter().flat_map(|&seed| names.iter().map(move |name| own_seed(seed, name))).collect();
+        assert_eq!(all.len(), names.len() * seeds.len());
+        assert_eq!(own_seed(7, "c1i1"), own_seed(7, "c1i1"));
+    }
 
     #[test]
     fn every_process_has_a_name_of_its_own_that_fits_into_a_subject() {

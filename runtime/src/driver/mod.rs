@@ -7,7 +7,9 @@ mod bus_watch;
 mod coordinator;
 mod handle;
 mod identity;
+mod intake;
 mod service;
+mod settings;
 mod tap;
 mod trail;
 mod view;
@@ -16,6 +18,7 @@ mod worker;
 pub use coordinator::CoordinatorDriver;
 pub use handle::{AskError, CoordinatorHandle, Snapshot, Status, Told, WorkerView};
 pub use identity::{WorkerIdentity, draw_instance};
+pub use settings::{DriverSettings, Inbox};
 pub use tap::Tap;
 pub use trail::{Step, Trail};
 pub use view::LookError;
@@ -29,19 +32,9 @@ use tokio::time::Sleep;
 use crate::bus::{Message, Subscription};
 use crate::clock::Clock;
 
-/// The most messages taken from one subscription, or commands from the callers, before the machine's outputs are
-/// carried out.
-const BATCH: usize = 256;
-
-/// Moves what waits in a subscription to `messages`, up to [`BATCH`] messages. Returns whether that was all.
-fn take_ready<S: Subscription>(subscription: &mut S, messages: &mut Vec<Message>) -> bool {
-    for _ in 0..BATCH {
-        match subscription.try_recv() {
-            Some(message) => messages.push(message),
-            None => return true,
-        }
-    }
-    false
+/// What waits in a subscription, up to `batch` messages.
+fn ready<S: Subscription>(subscription: &mut S, batch: usize) -> Vec<Message> {
+    std::iter::from_fn(|| subscription.try_recv()).take(batch).collect()
 }
 
 /// Wakes a driver when its machine next wants to be told the time, or earlier.

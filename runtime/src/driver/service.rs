@@ -129,6 +129,11 @@ impl<B: Bus> Service<B> {
         }
     }
 
+    /// The requests that wait, of each kind up to `batch`.
+    pub(super) fn ready(&mut self, batch: usize) -> Vec<Message> {
+        self.requests.iter_mut().flat_map(|requests| super::ready(requests, batch)).collect()
+    }
+
     pub(super) fn note_error(&mut self, error: &str) {
         self.last_error.clear();
         self.last_error.push_str(&error[..error.floor_char_boundary(MAX_LAST_ERROR_BYTES)]);

@@ -19,8 +19,9 @@ use tracing::{debug, info, warn};
 use super::bus_watch::{BusChange, BusWatch};
 use super::identity::WorkerIdentity;
 use super::service::{Drops, Service};
+use super::settings::BATCH;
 use super::tap::{Tap, Tapped};
-use super::{Alarm, take_ready};
+use super::{Alarm, ready};
 use crate::bus::{Bus, BusError, Message, Subscription};
 use crate::clock::Clock;
 use crate::source::{self, Reading, Source};
@@ -36,6 +37,8 @@ pub struct WorkerSettings {
     pub machine: Config,
     /// Records the spans of tasks; without one, traces are passed on as they come.
     pub tracer: Option<Tracer>,
+    /// The most messages taken from one subscription before the machine's outputs are carried out; at least 1.
+    pub batch: usize,
 }
 
 impl WorkerSettings {
@@ -44,7 +47,12 @@ impl WorkerSettings {
     /// # Errors
     /// Those of [`WorkerIdentity::new`].
     pub fn new(id: WorkerId) -> io::Result<Self> {
-        Ok(Self { identity: WorkerIdentity::new(id)?, machine: Config::default(), tracer: None })
+        WorkerIdentity::new(id).map(Self::of)
+    }
+
+    /// A worker with the default bounds and waits.
+    pub fn of(identity: WorkerIdentity) -> Self {
+        Self { identity, machine: Config::default(), tracer: None, batch: BATCH }
     }
 }
 
@@ -75,6 +83,7 @@ pub struct WorkerDriver<B: Bus, S, T = ()> {
     jobs: JoinSet<JobEnd>,
     running: HashMap<JobId, Running>,
     tracer: Option<Tracer>,
+    batch: usize,
     state: PresenceState,
     tasks_malformed: u64,
     results_unsent: u64,
@@ -87,7 +96,7 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
     /// # Errors
     /// [`BusError`] if the bus cannot subscribe.
     pub async fn new(bus: B, clock: Clock, settings: WorkerSettings, source: S) -> Result<Self, BusError> {
-        let WorkerSettings { identity, machine, tracer } = settings;
+        let WorkerSettings { identity, machine, tracer, batch } = settings;
         let tasks = bus.subscribe(wire::TASKS, identity.queue_group().as_deref()).await?;
         let service = Service::new(&bus, &identity).await?;
         Ok(Self {
@@ -102,6 +111,7 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
             jobs: JoinSet::new(),
             running: HashMap::new(),
             tracer,
+            batch: batch.max(1),
             state: PresenceState::Live,
             tasks_malformed: 0,
             results_unsent: 0,
@@ -123,6 +133,7 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
             jobs: self.jobs,
             running: self.running,
             tracer: self.tracer,
+            batch: self.batch,
             state: self.state,
             tasks_malformed: self.tasks_malformed,
             results_unsent: self.results_unsent,
@@ -134,6 +145,10 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
 impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
     /// Runs until `stop` completes and the tasks at hand are answered.
     pub async fn run(mut self, stop: impl Future<Output = ()> + Send) {
+        self.work(stop).await;
+    }
+
+    async fn work(&mut self, stop: impl Future<Output = ()> + Send) {
         self.bus_changed();
         self.execute();
         let mut stop = pin!(stop);
@@ -155,9 +170,7 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
                 }
                 Some(done) = self.jobs.join_next_with_id() => self.job_ended(done),
                 Some(message) = recv_if(&mut self.tasks) => self.task(&message),
-                Some(message) = self.service.recv() => {
-                    self.service.answer(&message, self.machine.counters(), self.drops(), self.state);
-                }
+                Some(message) = self.service.recv() => self.serve(&message),
                 () = alarm.wait() => {}
             }
             self.take_all_ready();
@@ -167,18 +180,24 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
         self.bus.flush().await;
     }
 
+    /// Takes what else is ready. Tasks and requests to the service each have a share that the other cannot take.
     fn take_all_ready(&mut self) {
         self.bus_changed();
         while let Some(done) = self.jobs.try_join_next_with_id() {
             self.job_ended(done);
         }
-        let mut messages = Vec::new();
-        if let Some(tasks) = &mut self.tasks {
-            take_ready(tasks, &mut messages);
-        }
-        for message in messages {
+        let tasks = self.tasks.as_mut().map(|tasks| ready(tasks, self.batch));
+        for message in tasks.into_iter().flatten() {
             self.task(&message);
         }
+        for message in self.service.ready(self.batch) {
+            self.serve(&message);
+        }
+    }
+
+    /// Answers a request to the service with the state that was announced last.
+    fn serve(&self, message: &Message) {
+        self.service.answer(message, self.machine.counters(), self.drops(), self.state);
     }
 
     fn input(&mut self, input: Input) {
@@ -326,5 +345,41 @@ async fn recv_if<S: Subscription>(subscription: &mut Option<S>) -> Option<Messag
     match subscription {
         Some(subscription) => subscription.recv().await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::local::LocalBus;
+    use crate::source::SourceError;
+
+    /// A source that panics, never answers, or has a number, as the query says.
+    struct Moody;
+
+    impl Source for Moody {
+        async fn observe(&self, query: &str, _time_left: Duration) -> Result<Reading, SourceError> {
+            match query {
+                "panic" => panic!("the source of this test panics"),
+                "never" => std::future::pending().await,
+                _ => Ok(Value::number("1").expect("a number").into()),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_kept_of_jobs_that_have_ended_however_they_did() {
+        let bus = LocalBus::new();
+        let settings = WorkerSettings::new(WorkerId::new("w1").expect("an id")).expect("random numbers");
+        let driver = WorkerDriver::new(bus.connection(), Clock::new(), settings, Moody).await;
+        let mut driver = driver.expect("it subscribes");
+        for query in ["x", "panic", "never"] {
+            let task = format!(r#"{{"id":"{query}","query":"{query}","ttl_ms":500}}"#);
+            bus.publish(wire::TASKS, None, task.into()).expect("it is connected");
+        }
+        driver.work(tokio::time::sleep(Duration::from_secs(1))).await;
+        let counters = driver.machine.counters();
+        assert_eq!((counters.succeeded, counters.failed, counters.tasks_expired), (1, 1, 1));
+        assert!(driver.running.is_empty() && driver.jobs.is_empty(), "{:?}", driver.running);
     }
 }

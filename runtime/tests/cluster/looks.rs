@@ -10,14 +10,16 @@ use quorate_core::policy::Overrides;
 use quorate_core::query::Query;
 use quorate_runtime::bus::local::LocalBus;
 use quorate_runtime::clock::Clock;
-use quorate_runtime::driver::{AskError, CoordinatorDriver, CoordinatorHandle, LookError};
+use quorate_runtime::driver::{AskError, CoordinatorDriver, CoordinatorHandle, DriverSettings, Inbox, LookError};
 use quorate_runtime::wire::{SpanId, TraceContext, TraceId};
 use serde_json::json;
 
 use crate::support::{Setup, TestCoordinator, client, delayed, number, until, worker};
 
 async fn coordinator(bus: LocalBus) -> (CoordinatorDriver<LocalBus>, CoordinatorHandle) {
-    CoordinatorDriver::new(bus, Clock::new(), Config::default(), "c1", 1).await.expect("the bus subscribes")
+    CoordinatorDriver::new(bus, Clock::new(), Config::default(), DriverSettings::named("c1", Inbox::of("s1"), 1))
+        .await
+        .expect("the bus subscribes")
 }
 
 fn query() -> Query {

@@ -11,7 +11,7 @@ use quorate_core::value::Value;
 use quorate_core::worker;
 use quorate_runtime::bus::Bus;
 use quorate_runtime::clock::Clock;
-use quorate_runtime::driver::{WorkerDriver, WorkerIdentity, WorkerSettings};
+use quorate_runtime::driver::{DriverSettings, Inbox, WorkerDriver, WorkerIdentity, WorkerSettings};
 use quorate_runtime::http::{ApiSettings, EventLimits, RateLimit, ServeLimits};
 use quorate_runtime::node::{CoordinatorSettings, run_coordinator};
 use quorate_runtime::source::{Reading, Source, SourceError};
@@ -104,7 +104,7 @@ pub(crate) async fn worker_with(
         replicated,
         started: SystemTime::now(),
     };
-    let settings = WorkerSettings { identity, machine, tracer: None };
+    let settings = WorkerSettings { machine, ..WorkerSettings::of(identity) };
     let driver = WorkerDriver::new(bus, Clock::new(), settings, source).await.expect("the bus subscribes");
     let (stop, stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(driver.run(async {
@@ -170,8 +170,7 @@ impl TestCoordinator {
                 ..ApiSettings::new(address.port())
             },
             limits: setup.limits,
-            instance: unique("c"),
-            seed: 1,
+            driver: DriverSettings::named(unique("c"), Inbox::of(&unique("s")), 1),
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {

@@ -18,15 +18,14 @@ use crate::instance;
 use crate::random::{Random, Stream};
 use crate::scenario;
 
-/// The last token of the reply subject of a ping.
-const PING_TOKEN: &str = "ping";
-
 /// A host with a coordinator.
 pub(super) struct CoordinatorNode {
     spec: scenario::Coordinator,
     incarnation: u32,
-    /// `_INBOX.<instance>.`
+    /// `_INBOX.<secret>.`
     inbox: String,
+    /// Where workers reply to its pings.
+    ping: String,
     /// The process, while it runs.
     process: Option<Process>,
     /// Whether it starts again as soon as it has stopped.
@@ -44,7 +43,14 @@ struct Process {
 
 impl CoordinatorNode {
     pub(super) fn new(spec: &scenario::Coordinator) -> Self {
-        Self { spec: spec.clone(), incarnation: 0, inbox: String::new(), process: None, restart: false }
+        Self {
+            spec: spec.clone(),
+            incarnation: 0,
+            inbox: String::new(),
+            ping: String::new(),
+            process: None,
+            restart: false,
+        }
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -58,7 +64,7 @@ impl CoordinatorNode {
 
     /// Whether a subject is one of its own.
     pub(super) fn is_own(&self, subject: &str) -> bool {
-        self.process.is_some() && subject.starts_with(&self.inbox)
+        self.process.is_some() && (subject.starts_with(&self.inbox) || subject == self.ping)
     }
 
     pub(super) fn incarnation(&self) -> u32 {
@@ -85,9 +91,11 @@ impl Stage<'_> {
         coordinator.incarnation += 1;
         coordinator.restart = false;
         let incarnation = coordinator.incarnation;
-        coordinator.inbox = instance::coordinator_inbox(coordinator.spec.number, incarnation);
-        let seed =
-            Random::new(seed, Stream::Coordinator, instance::stream(coordinator.spec.number, incarnation)).number();
+        let number = coordinator.spec.number;
+        let mut random = Random::new(seed, Stream::Coordinator, instance::stream(number, incarnation));
+        let seed = random.number();
+        coordinator.inbox = format!("_INBOX.{}.", instance::secret(&mut random));
+        coordinator.ping = instance::ping_subject(number, incarnation);
         coordinator.process = Some(Process {
             machine: Coordinator::new(config, seed),
             stopping: false,
@@ -209,8 +217,8 @@ impl Stage<'_> {
         self.coordinator_input(node, Input::BusUp);
         let ping = Arc::clone(&self.subjects.ping);
         let Some(coordinator) = self.coordinator(node) else { return };
-        let reply = format!("{}{PING_TOKEN}", coordinator.inbox);
-        let message = Message { subject: ping, reply: Some(reply.into()), body: Body::Ping };
+        let reply = coordinator.ping.as_str().into();
+        let message = Message { subject: ping, reply: Some(reply), body: Body::Ping };
         // If it cannot be sent, the workers' own announcements will do.
         let _ = self.publish(node, &Arc::new(message));
     }
@@ -221,10 +229,11 @@ impl Stage<'_> {
             return;
         }
         let token = message.subject.strip_prefix(&coordinator.inbox);
+        let is_pong = *message.subject == *coordinator.ping;
         self.tell(node, What::Received(message));
         let task = token.and_then(|token| token.parse().ok()).map(TaskId);
         let input = match &message.body {
-            Body::Result(result) if task.is_some() || token.is_none() => Input::Result(WorkerResult {
+            Body::Result(result) if task.is_some() || (token.is_none() && !is_pong) => Input::Result(WorkerResult {
                 worker: result.worker.clone(),
                 request: result.request.clone(),
                 task,

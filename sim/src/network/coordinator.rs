@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 
 use axum::serve;
+use quorate_runtime::driver::{DriverSettings, Inbox};
 use quorate_runtime::http::{ApiSettings, RateLimit, ServeLimits};
 use quorate_runtime::node::{CoordinatorSettings, NodeError, run_coordinator};
 use turmoil::net::{TcpListener, TcpStream};
@@ -15,6 +16,7 @@ use super::stage::{HTTP_PORT, Surroundings, clock};
 use super::teller::MachineTap;
 use crate::event::What;
 use crate::host::Host;
+use crate::instance;
 use crate::random::{Random, Stream};
 use crate::scenario::{Coordinator, Settings};
 
@@ -31,12 +33,17 @@ pub(super) async fn run(
     let bus = surroundings.connect(host, incarnation.number);
     let listener = Listener(TcpListener::bind((Ipv4Addr::UNSPECIFIED, HTTP_PORT)).await?);
     let lane = (u32::from(coordinator.number) << 8) | (incarnation.number & 0xff);
+    let mut random = Random::new(surroundings.seed, Stream::Coordinator, lane);
+    let seed = random.number();
     let settings = CoordinatorSettings {
         machine: settings.config(),
         api: ApiSettings { rate_limit: settings.rate_limit.and_then(rate_limit), ..ApiSettings::new(HTTP_PORT) },
         limits: ServeLimits::default(),
-        instance: format!("c{}i{}", coordinator.number, incarnation.number),
-        seed: Random::new(surroundings.seed, Stream::Coordinator, lane).number(),
+        driver: DriverSettings::named(
+            instance::coordinator(coordinator.number, incarnation.number),
+            Inbox::of(&instance::secret(&mut random)),
+            seed,
+        ),
     };
     let tap = MachineTap { host, teller: surroundings.teller.clone() };
     let clock = clock(coordinator.clock_ms);

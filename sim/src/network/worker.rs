@@ -15,6 +15,7 @@ use super::stage::{Surroundings, clock};
 use super::teller::MachineTap;
 use crate::event::What;
 use crate::host::Host;
+use crate::instance;
 use crate::mischief::Mischiefs;
 use crate::observe::{Observer, SourceFaults};
 use crate::scenario::{Mischief, Worker};
@@ -68,16 +69,13 @@ pub(super) async fn run(
         observer: Mutex::new(Observer::new(surroundings.seed, worker, number)),
         condition: Arc::clone(condition),
     };
-    let settings = WorkerSettings {
-        identity: WorkerIdentity {
-            id: worker.id(),
-            instance: format!("w{}i{number}", worker.number),
-            replicated: worker.replicated,
-            started: SystemTime::UNIX_EPOCH,
-        },
-        machine: worker.config(),
-        tracer: None,
+    let identity = WorkerIdentity {
+        id: worker.id(),
+        instance: instance::worker(worker.number, number),
+        replicated: worker.replicated,
+        started: SystemTime::UNIX_EPOCH,
     };
+    let settings = WorkerSettings { machine: worker.config(), ..WorkerSettings::of(identity) };
     let tap = MachineTap { host, teller: surroundings.teller.clone() };
     let driver = WorkerDriver::new(bus, clock(worker.clock_ms), settings, source).await?.with_tap(tap);
     driver.run(incarnation.stop()).await;

@@ -23,7 +23,7 @@ const PING: &str = "$SRV.PING";
 const INBOX: &str = "_INBOX.";
 const PING_TOKEN: &str = "ping";
 
-/// A driver that takes this many messages of one kind in a pass leaves an announcement for the next.
+/// A driver that takes this many messages of one kind in a pass leaves the announcements for a later one.
 const BATCH: u32 = 256;
 
 /// What a coordinator must be told.
@@ -31,7 +31,6 @@ const BATCH: u32 = 256;
 enum Told {
     Result(WorkerResult),
     Undelivered(TaskId),
-    Pong(Presence),
 }
 
 /// What the host's bus must be given next.
@@ -52,6 +51,8 @@ pub(super) struct Edge {
     pub(super) refused: Option<Undelivered>,
     /// Received on the subjects for results, in order.
     told: VecDeque<Told>,
+    /// Received from workers that were pinged, in order.
+    ponged: VecDeque<Presence>,
     /// Received on the subject for announcements, in order.
     announced: VecDeque<Presence>,
     /// Tasks received by a worker, in order.
@@ -60,7 +61,7 @@ pub(super) struct Edge {
     pings: VecDeque<Arc<str>>,
     /// Messages received since the machine settled.
     received: u32,
-    /// `_INBOX.<instance>.`, once it is known.
+    /// `_INBOX.<secret>`, once it is known.
     inbox: Option<Box<str>>,
     /// Whether the workers must be called.
     call: bool,
@@ -100,7 +101,7 @@ fn same_observation(meant: &Result<Value, Arc<str>>, said: &Result<Value, Arc<st
     }
 }
 
-/// The last token of a reply subject `_INBOX.<instance>.<token>`.
+/// The last token of a reply subject `_INBOX.<secret>.<task>` or `_INBOX.<instance>.ping`.
 fn inbox_token(subject: &str) -> Option<&str> {
     let (_, token) = subject.strip_prefix(INBOX)?.split_once('.')?;
     Some(token)
@@ -115,7 +116,7 @@ impl Edge {
             (RESULTS, Body::Result(result)) => self.told.push_back(Told::Result(told(result, None))),
             (PRESENCE | RESULTS, _) => {}
             (subject, body) => match (inbox_token(subject), body) {
-                (Some(PING_TOKEN), Body::Presence(presence)) => self.told.push_back(Told::Pong(presence.clone())),
+                (Some(PING_TOKEN), Body::Presence(presence)) => self.ponged.push_back(presence.clone()),
                 (Some(PING_TOKEN) | None, _) => {}
                 (Some(token), body) => match (token.parse().map(TaskId), body) {
                     (Ok(task), Body::Result(result)) => self.told.push_back(Told::Result(told(result, Some(task)))),
@@ -182,12 +183,8 @@ impl Edge {
             }
             Input::Undelivered(_) => false,
             Input::Presence(presence) => {
-                if matches!(self.told.front(), Some(Told::Pong(pong)) if pong == presence) {
-                    self.told.pop_front();
-                    true
-                } else {
-                    self.announced.pop_front().is_some_and(|announced| announced == *presence)
-                }
+                let from = if self.ponged.front() == Some(presence) { &mut self.ponged } else { &mut self.announced };
+                from.pop_front().is_some_and(|received| received == *presence)
             }
             Input::BusUp => {
                 self.call = true;
@@ -260,7 +257,7 @@ impl Edge {
         }
     }
 
-    /// Whether a reply subject is `_INBOX.<instance>.<task>`, with the same instance as ever.
+    /// Whether a reply subject is `_INBOX.<secret>.<task>`, with the same secret as ever.
     fn is_inbox(&mut self, reply: Option<&str>, task: TaskId) -> bool {
         let Some((prefix, token)) = reply.and_then(|reply| reply.rsplit_once('.')) else { return false };
         if token.parse() != Ok(task.0) || !prefix.starts_with(INBOX) {
@@ -308,13 +305,15 @@ impl Edge {
 
     pub(super) fn coordinator_settled(&mut self, host: Host, depth: Depth) -> Result<(), String> {
         self.must_be_said(host)?;
-        // One announcement may wait while results come faster than they are taken.
-        let may_wait = usize::from(depth == Depth::Network && self.received >= BATCH);
+        // Announcements may wait while what came before them comes faster than it is taken.
+        let may_wait = if depth == Depth::Network && self.received >= BATCH { BATCH as usize } else { 0 };
         self.received = 0;
         if let Some(refused) = &self.refused {
             Err(format!("{host} was not told of {refused:?}"))
         } else if let Some(told) = self.told.front() {
             Err(format!("{host} received {told:?} and its machine was not told"))
+        } else if let Some(ponged) = self.ponged.front() {
+            Err(format!("{host} received {ponged:?} and its machine was not told"))
         } else if self.announced.len() > may_wait {
             Err(format!("{host} received {:?} and its machine was not told", self.announced))
         } else if self.call && depth == Depth::Network {

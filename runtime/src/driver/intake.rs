@@ -1,0 +1,149 @@
+//! What a coordinator's driver takes from the bus: a bounded share of each subscription per pass, and no announcement before
+//! the answers that came before it.
+//!
+//! Announcements are taken first and held. What came before them waits in the other queues at that moment, so that they
+//! are told when each of those has been seen empty since, or as much has been taken from it as can wait in it. However
+//! much comes meanwhile, they are told after a bounded number of passes.
+
+use std::future::{pending, ready};
+
+use super::settings::DriverSettings;
+use crate::bus::{Bus, BusError, Message, Subscription};
+use crate::wire;
+
+/// The last token of the reply subject of `$SRV.PING`.
+const PING_TOKEN: &str = "ping";
+
+/// What one pass takes.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// On the reply subjects of tasks.
+    pub(super) replies: Vec<Message>,
+    /// On the subject that all coordinators share.
+    pub(super) results: Vec<Message>,
+    /// Workers' replies to a ping.
+    pub(super) pongs: Vec<Message>,
+    /// Announcements, after all that came before them.
+    pub(super) announcements: Vec<Message>,
+}
+
+/// The first message of a pass.
+#[derive(Debug)]
+pub(super) enum First {
+    Reply(Message),
+    Result(Message),
+    Pong(Message),
+    /// An announcement is held, and time to take what came before it.
+    Held,
+}
+
+/// The subscriptions of one coordinator.
+#[derive(Debug)]
+pub(super) struct Intake<S> {
+    replies: Ahead<S>,
+    results: Ahead<S>,
+    pongs: Ahead<S>,
+    presence: S,
+    /// Announcements that wait until all that came before them is taken; at most a batch.
+    held: Vec<Message>,
+    batch: usize,
+    queue: usize,
+}
+
+/// A subscription that goes ahead of the announcements.
+#[derive(Debug)]
+struct Ahead<S> {
+    subscription: S,
+    /// How many messages may still wait in it that came before the announcements that are held.
+    before: usize,
+}
+
+/// Where workers reply to a ping of the coordinator with this name.
+pub(super) fn ping_subject(instance: &str) -> String {
+    format!("_INBOX.{instance}.{PING_TOKEN}")
+}
+
+impl<S: Subscription> Intake<S> {
+    /// Subscribes.
+    pub(super) async fn new<B: Bus<Subscription = S>>(bus: &B, settings: &DriverSettings) -> Result<Self, BusError> {
+        let replies = format!("{}>", settings.inbox.prefix());
+        Ok(Self {
+            replies: Ahead::new(bus.subscribe(&replies, None).await?),
+            results: Ahead::new(bus.subscribe(wire::RESULTS, None).await?),
+            pongs: Ahead::new(bus.subscribe(&ping_subject(&settings.instance), None).await?),
+            presence: bus.subscribe(wire::PRESENCE, None).await?,
+            held: Vec::new(),
+            batch: settings.batch.max(1),
+            queue: settings.queue,
+        })
+    }
+
+    /// Waits for a first message. Never returns once the bus is closed. Cancel safe.
+    pub(super) async fn first(&mut self) -> First {
+        let Self { replies, results, pongs, presence, held, .. } = self;
+        tokio::select! {
+            biased;
+            Some(message) = replies.recv() => First::Reply(message),
+            Some(message) = results.recv() => First::Result(message),
+            Some(message) = pongs.recv() => First::Pong(message),
+            Some(message) = presence.recv(), if held.is_empty() => {
+                self.hold(message);
+                First::Held
+            }
+            () = ready(()), if !held.is_empty() => First::Held,
+            else => pending().await,
+        }
+    }
+
+    /// Takes what else is ready, of each subscription up to a batch.
+    pub(super) fn take(&mut self, taken: &mut Taken) {
+        if self.held.is_empty() {
+            for _ in 0..self.batch {
+                let Some(message) = self.presence.try_recv() else { break };
+                self.hold(message);
+            }
+        }
+        self.replies.take(self.batch, &mut taken.replies);
+        self.results.take(self.batch, &mut taken.results);
+        self.pongs.take(self.batch, &mut taken.pongs);
+        if self.replies.before == 0 && self.results.before == 0 && self.pongs.before == 0 {
+            taken.announcements.append(&mut self.held);
+        }
+    }
+
+    /// How many messages the bus has dropped.
+    pub(super) fn dropped(&self) -> u64 {
+        let ahead = [&self.replies, &self.results, &self.pongs];
+        ahead.iter().map(|ahead| ahead.subscription.dropped()).sum::<u64>() + self.presence.dropped()
+    }
+
+    fn hold(&mut self, message: Message) {
+        self.held.push(message);
+        for before in [&mut self.replies.before, &mut self.results.before, &mut self.pongs.before] {
+            *before = self.queue;
+        }
+    }
+}
+
+impl<S: Subscription> Ahead<S> {
+    fn new(subscription: S) -> Self {
+        Self { subscription, before: 0 }
+    }
+
+    async fn recv(&mut self) -> Option<Message> {
+        let message = self.subscription.recv().await;
+        self.before = self.before.saturating_sub(1);
+        message
+    }
+
+    fn take(&mut self, batch: usize, taken: &mut Vec<Message>) {
+        for _ in 0..batch {
+            let Some(message) = self.subscription.try_recv() else {
+                self.before = 0;
+                return;
+            };
+            self.before = self.before.saturating_sub(1);
+            taken.push(message);
+        }
+    }
+}
