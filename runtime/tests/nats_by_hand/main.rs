@@ -11,7 +11,7 @@ use quorate_testing::nats_by_hand::ServerByHand;
 
 /// A bus that waits for nothing but what its test is about.
 fn bus(servers: &[&ServerByHand], change: impl FnOnce(&mut NatsConfig)) -> NatsBus {
-    let patient = Duration::from_secs(60);
+    let patient = Duration::from_mins(1);
     let mut config = NatsConfig {
         urls: servers.iter().map(|server| server.url()).collect(),
         connect_timeout: patient,

@@ -19,11 +19,16 @@ use crate::event::{Body, Event, Message, What};
 use crate::host::Host;
 use crate::scenario::FaultKind;
 
+/// What a driver takes of each kind in a pass unless a seed says otherwise.
+const BATCH: usize = 256;
+
 /// Watches the edge between hosts and the network.
 pub(super) struct Wire {
     edges: PerHost<Edge>,
     workers: Vec<Worker>,
     depth: Depth,
+    /// How much a coordinator's driver takes from each subscription in a pass.
+    batch: usize,
     /// Whether values may come that no worker of ours would send, which the stage and the driver may word differently.
     strange_values: bool,
 }
@@ -45,7 +50,8 @@ pub(super) fn new(context: &Context<'_>) -> Wire {
             _ => {}
         }
     }
-    Wire { edges: PerHost::new(), workers, depth: context.depth, strange_values }
+    let batch = context.scenario.cluster.settings.knobs.batch.unwrap_or(BATCH);
+    Wire { edges: PerHost::new(), workers, depth: context.depth, batch, strange_values }
 }
 
 impl Wire {
@@ -134,7 +140,7 @@ impl Checker for Wire {
                 edge.must_be_followed(host)?;
             }
             What::WorkerOutput(..) | What::WorkerWoken(_) => edge.must_be_said(host)?,
-            What::CoordinatorSettled(..) => return edge.coordinator_settled(host, self.depth),
+            What::CoordinatorSettled(..) => return edge.coordinator_settled(host, self.depth, self.batch),
             What::WorkerSettled(..) => {
                 if let Host::Worker(number) = host
                     && let Some(worker) = self.workers.get(usize::from(number))

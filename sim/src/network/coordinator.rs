@@ -35,15 +35,14 @@ pub(super) async fn run(
     let lane = (u32::from(coordinator.number) << 8) | (incarnation.number & 0xff);
     let mut random = Random::new(surroundings.seed, Stream::Coordinator, lane);
     let seed = random.number();
+    let name = instance::coordinator(coordinator.number, incarnation.number);
+    let mut driver = DriverSettings::named(name, Inbox::of(&instance::secret(&mut random)), seed);
+    driver.batch = settings.knobs.batch.unwrap_or(driver.batch);
     let settings = CoordinatorSettings {
         machine: settings.config(),
         api: ApiSettings { rate_limit: settings.rate_limit.and_then(rate_limit), ..ApiSettings::new(HTTP_PORT) },
         limits: ServeLimits::default(),
-        driver: DriverSettings::named(
-            instance::coordinator(coordinator.number, incarnation.number),
-            Inbox::of(&instance::secret(&mut random)),
-            seed,
-        ),
+        driver,
     };
     let tap = MachineTap { host, teller: surroundings.teller.clone() };
     let clock = clock(coordinator.clock_ms);

@@ -19,6 +19,9 @@ pub struct Knobs {
     pub reconnect_grace_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_lag_ms: Option<u64>,
+    /// Of the driver: what it takes from each subscription in a pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<usize>,
 }
 
 /// The same for one worker process: see [`worker::Config`].

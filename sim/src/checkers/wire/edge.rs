@@ -23,9 +23,6 @@ const PING: &str = "$SRV.PING";
 const INBOX: &str = "_INBOX.";
 const PING_TOKEN: &str = "ping";
 
-/// A driver that takes this many messages of one kind in a pass leaves the announcements for a later one.
-const BATCH: u32 = 256;
-
 /// What a coordinator must be told.
 #[derive(Debug)]
 enum Told {
@@ -303,10 +300,11 @@ impl Edge {
         }
     }
 
-    pub(super) fn coordinator_settled(&mut self, host: Host, depth: Depth) -> Result<(), String> {
+    /// A driver that takes `batch` messages of one kind in a pass may leave as many announcements for a later one.
+    pub(super) fn coordinator_settled(&mut self, host: Host, depth: Depth, batch: usize) -> Result<(), String> {
         self.must_be_said(host)?;
         // Announcements may wait while what came before them comes faster than it is taken.
-        let may_wait = if depth == Depth::Network && self.received >= BATCH { BATCH as usize } else { 0 };
+        let may_wait = if depth == Depth::Network && self.received as usize >= batch { batch } else { 0 };
         self.received = 0;
         if let Some(refused) = &self.refused {
             Err(format!("{host} was not told of {refused:?}"))

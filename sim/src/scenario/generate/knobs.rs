@@ -29,6 +29,7 @@ pub(super) fn add(scenario: &mut Scenario) {
             self::worker(random, worker);
         }
     }
+    scenario.cluster.settings.knobs.batch = random.chance(BOUND).then(|| random.within(1..=4) as usize);
 }
 
 fn coordinators(random: &mut Random, settings: &mut Settings, names: u8) {
