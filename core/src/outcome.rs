@@ -1,5 +1,6 @@
 //! How a request ended: the answer or the failure, and the evidence for it.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,22 @@ pub struct Observation {
     pub weight: Option<Millionths>,
     /// Why a successful observation was not used.
     pub excluded: Option<Exclusion>,
+}
+
+/// What a request is taken to weigh in memory, in flight or remembered, beside its id, its query and its workers: in bytes,
+/// the same on every machine.
+pub const REQUEST_BYTES: usize = 640;
+/// What each worker of a request is taken to weigh beside the text of its answer, in bytes.
+pub const WORKER_BYTES: usize = 192;
+
+const _: () = assert!(size_of::<Outcome>() <= REQUEST_BYTES && size_of::<Observation>() <= WORKER_BYTES);
+
+/// What the text of an answer weighs, in bytes.
+pub(crate) fn text_bytes(observed: &Result<Value, Arc<str>>) -> usize {
+    match observed {
+        Ok(Value::Number(_)) => 0,
+        Ok(Value::Text(text)) | Err(text) => text.len(),
+    }
 }
 
 /// How a request ended. Every accepted request that was not cancelled has exactly one outcome.
@@ -149,6 +166,13 @@ impl Outcome {
         count(self.observations.len() + self.missing.len())
     }
 
+    /// What it is taken to weigh in memory, in bytes: [`REQUEST_BYTES`], its texts, and [`WORKER_BYTES`] for each worker.
+    pub fn bytes(&self) -> usize {
+        let texts: usize = self.observations.iter().map(|observation| text_bytes(&observation.observed)).sum();
+        let workers = self.observations.len() + self.missing.len();
+        REQUEST_BYTES + self.request.as_str().len() + self.query.as_str().len() + workers * WORKER_BYTES + texts
+    }
+
     /// How many workers answered that they failed.
     pub fn failed(&self) -> u32 {
         count(self.observations.len()) - self.succeeded
@@ -173,7 +197,7 @@ impl Outcome {
             let excluded = self.observations.iter().filter(|it| it.excluded == Some(why)).count();
             if excluded > 0 {
                 let excluded_as = if separator == "; " { "excluded as" } else { "as" };
-                note.push_str(&format!("{separator}{excluded} {excluded_as} {}", in_words(why, excluded)));
+                let _ = write!(note, "{separator}{excluded} {excluded_as} {}", in_words(why, excluded));
                 separator = ", ";
             }
         }

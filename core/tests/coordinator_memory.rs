@@ -47,6 +47,7 @@ fn coordinator() -> Coordinator {
     };
     let mut coordinator = Coordinator::new(config, 7);
     coordinator.handle_input(NOW, Input::BusUp);
+    assert_eq!(coordinator.poll_output(), Some(Output::CallWorkers));
     for worker in (0..3).map(worker) {
         let presence = Presence { worker, instance: "".into(), state: PresenceState::Live, replicated: false };
         coordinator.handle_input(NOW, Input::Presence(presence));
@@ -136,4 +137,29 @@ fn a_result_costs_about_the_same_however_many_requests_are_in_flight() {
     println!("{RESULTS} results: {few:?} with {RESULTS} in flight, {many:?} with {REQUESTS}");
     // Larger tables miss more caches; a cost that grew with their size would be a thousandfold.
     assert!(many < few * 20 + Duration::from_micros(200), "{few:?} with {RESULTS} in flight, {many:?} with {REQUESTS}");
+}
+
+#[test]
+fn a_worker_that_comes_and_goes_costs_the_same_however_many_requests_are_in_flight() {
+    const PAIRS: usize = 1000;
+    let _alone = alone();
+    let cost = |in_flight: usize| {
+        let mut coordinator = coordinator();
+        for ticket in 0..in_flight {
+            submit(&mut coordinator, ticket);
+        }
+        let says = |state| {
+            let presence = Presence { worker: worker(7777), instance: "".into(), state, replicated: false };
+            Input::Presence(presence)
+        };
+        let begin = Instant::now();
+        for _ in 0..PAIRS {
+            coordinator.handle_input(NOW, says(PresenceState::Live));
+            coordinator.handle_input(NOW, says(PresenceState::Left));
+        }
+        begin.elapsed() / PAIRS as u32
+    };
+    let (few, many) = (cost(1), cost(10_000));
+    println!("a pair of live and left: {few:?} with 1 in flight, {many:?} with 10000");
+    assert!(many < few * 10 + Duration::from_micros(20), "{few:?} with 1 in flight, {many:?} with 10000");
 }

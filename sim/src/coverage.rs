@@ -79,6 +79,12 @@ sometimes! {
     DeadlineExceeded,
     /// nobody listened for a task
     NoResponders,
+    /// it was doubted that nobody listened for a task
+    NoRespondersDoubted,
+    /// a worker showed that it listened all the same
+    NoRespondersRefuted,
+    /// no worker showed in time that it listened
+    NoRespondersConfirmed,
     /// a request ended for want of a bus
     FailedForBus,
     /// a task did not fit the outgoing queue
@@ -467,6 +473,9 @@ impl Coverage {
             (S::DisputeRejected, counted.failed_disputed),
             (S::DeadlineExceeded, counted.failed_deadline_exceeded),
             (S::NoResponders, counted.failed_no_workers),
+            (S::NoRespondersDoubted, counted.no_responders_doubted),
+            (S::NoRespondersRefuted, counted.no_responders_refuted),
+            (S::NoRespondersConfirmed, counted.no_responders_confirmed),
             (S::FailedForBus, counted.failed_bus_down),
             (S::FailedForQueue, counted.failed_overloaded),
             (S::Cancelled, counted.cancelled),

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use quorate_core::Coordinator;
+use quorate_core::aggregate::{Millionths, Strategy};
 use quorate_core::coordinator::{Config, Input, Output, Presence, PresenceState, Submit, Task, WorkerResult};
 use quorate_core::id::{Ticket, WorkerId};
-use quorate_core::policy::{Limits, Overrides};
+use quorate_core::policy::{Limits, OnDispute, Overrides};
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
 use quorate_core::value::Value;
@@ -29,6 +30,7 @@ impl Bench {
     fn new(workers: usize) -> Self {
         let config = Config {
             max_in_flight: 200_000,
+            max_in_flight_bytes: usize::MAX,
             presence: Duration::from_hours(10_000),
             limits: Limits { max_timeout: Duration::from_hours(20_000), ..Limits::default() },
             ..Config::default()
@@ -37,6 +39,7 @@ impl Bench {
             (0..workers).map(|index| WorkerId::new(&format!("worker-{index:02}")).expect("an id")).collect();
         let mut coordinator = Coordinator::new(config, 7);
         coordinator.handle_input(Timestamp::ZERO, Input::BusUp);
+        assert_eq!(coordinator.poll_output(), Some(Output::CallWorkers));
         for worker in workers.iter().cloned() {
             let presence = Presence { worker, instance: "".into(), state: PresenceState::Live, replicated: false };
             coordinator.handle_input(Timestamp::ZERO, Input::Presence(presence));
@@ -53,6 +56,35 @@ impl Bench {
         self.coordinator.handle_input(self.now, Input::Submit(submit));
         let Some(Output::Publish(task)) = self.coordinator.poll_output() else { panic!("the request is asked") };
         task
+    }
+
+    /// One request, answered by all workers in the same way, which do not agree well enough for its quorum of half of them.
+    fn disputed(&mut self, odd: &Value, even: &Value) {
+        self.now = self.now.after(Duration::from_micros(1));
+        let overrides = Overrides {
+            strategy: Some(Strategy::Median),
+            quorum: u32::try_from(self.workers.len() / 2).ok(),
+            min_agreement: Some(Millionths::ONE),
+            on_dispute: Some(OnDispute::Reject),
+            ..Overrides::default()
+        };
+        self.tickets += 1;
+        let (ticket, query) = (Ticket(self.tickets), self.query.clone());
+        let submit = Submit { ticket, id: None, query, overrides, trace: None };
+        self.coordinator.handle_input(self.now, Input::Submit(submit));
+        let Some(Output::Publish(task)) = self.coordinator.poll_output() else { panic!("the request is asked") };
+        for (place, worker) in self.workers.iter().enumerate() {
+            let result = WorkerResult {
+                worker: worker.clone(),
+                request: task.request.clone(),
+                task: Some(task.id),
+                observed: Ok(if place % 2 == 0 { even } else { odd }.clone()),
+                response_time: Duration::from_millis(1),
+                age: None,
+            };
+            self.coordinator.handle_input(self.now, Input::Result(result));
+        }
+        while self.coordinator.poll_output().is_some() {}
     }
 
     /// One request, answered by all workers.
@@ -92,9 +124,20 @@ fn submit_to_answer(c: &mut Criterion) {
     }
 }
 
+/// A quorum that gives no answer until all have answered: how often is that seen?
+fn disputed_quorum(c: &mut Criterion) {
+    let mut group = c.benchmark_group("disputed quorum of 1000 workers");
+    let spelled = |text: &str| Value::text(&format!("{text}.{}", "0".repeat(4000))).expect("short enough");
+    let number = |text: &str| Value::number(text).expect("a number");
+    for (name, odd, even) in [("numbers", number("1"), number("2")), ("texts of 4 kB", spelled("1"), spelled("2"))] {
+        let mut bench = Bench::new(1000);
+        group.bench_function(name, |bencher| bencher.iter(|| bench.disputed(&odd, &even)));
+    }
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_secs(1));
-    targets = submit_to_answer
+    targets = submit_to_answer, disputed_quorum
 }
 criterion_main!(benches);

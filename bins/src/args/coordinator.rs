@@ -86,6 +86,10 @@ pub struct ServeArgs {
     #[arg(long, env = "QUORATE_MAX_IN_FLIGHT", value_name = "N", default_value_t = 10_000, value_parser = positive)]
     pub max_in_flight: u32,
 
+    /// Bytes that they may weigh with the answers that have come; further ones are refused with 503
+    #[arg(long, env = "QUORATE_MAX_IN_FLIGHT_BYTES", value_name = "BYTES", default_value_t = 268_435_456)]
+    pub max_in_flight_bytes: usize,
+
     /// Milliseconds without a further answer that end a request while no worker is known beforehand
     #[arg(long, env = "QUORATE_STALL_MS", value_name = "MS", default_value_t = 300, value_parser = millis())]
     pub stall_ms: u64,
@@ -101,6 +105,10 @@ pub struct ServeArgs {
     /// Ended requests that are remembered; the oldest is forgotten first
     #[arg(long, env = "QUORATE_MAX_REMEMBERED", value_name = "N", default_value_t = 10_000)]
     pub max_remembered: u32,
+
+    /// Bytes that they may weigh; the oldest is forgotten first
+    #[arg(long, env = "QUORATE_MAX_REMEMBERED_BYTES", value_name = "BYTES", default_value_t = 67_108_864)]
+    pub max_remembered_bytes: usize,
 
     /// Share of the timeout after which silent workers are asked once more, 0 to 1; 0 never asks again
     #[arg(
@@ -208,8 +216,10 @@ impl ServeArgs {
             policy: self.policy.policy(),
             limits: Limits { max_timeout: Duration::from_millis(self.policy.max_timeout_ms), ..defaults.limits },
             max_in_flight: self.max_in_flight as usize,
+            max_in_flight_bytes: self.max_in_flight_bytes,
             remember: Duration::from_millis(self.remember_ms),
             max_remembered: self.max_remembered as usize,
+            max_remembered_bytes: self.max_remembered_bytes,
             presence: Duration::from_millis(self.presence_ms),
             stall: Duration::from_millis(self.stall_ms),
             redispatch_permille: parts(self.redispatch_share, 1_000),

@@ -16,7 +16,7 @@ type Flag = (&'static str, &'static str, &'static str);
 const NATS: [Flag; 3] =
     [("nats", "NATS_URL", "nats://localhost:4222"), ("nats-ca", "NATS_CA", ""), ("nats-creds", "NATS_CREDS", "")];
 
-const SERVE: [Flag; 30] = [
+const SERVE: [Flag; 32] = [
     ("allow-worker", "QUORATE_ALLOW_WORKER", ""),
     ("cordon-below", "QUORATE_CORDON_BELOW", ""),
     ("listen", "QUORATE_LISTEN", "0.0.0.0:8080"),
@@ -24,7 +24,9 @@ const SERVE: [Flag; 30] = [
     ("max-connections-per-peer", "QUORATE_MAX_CONNECTIONS_PER_PEER", "1024"),
     ("max-deviation", "QUORATE_MAX_DEVIATION", ""),
     ("max-in-flight", "QUORATE_MAX_IN_FLIGHT", "10000"),
+    ("max-in-flight-bytes", "QUORATE_MAX_IN_FLIGHT_BYTES", "268435456"),
     ("max-remembered", "QUORATE_MAX_REMEMBERED", "10000"),
+    ("max-remembered-bytes", "QUORATE_MAX_REMEMBERED_BYTES", "67108864"),
     ("max-subscribers", "QUORATE_MAX_SUBSCRIBERS", "256"),
     ("max-subscribers-per-client", "QUORATE_MAX_SUBSCRIBERS_PER_CLIENT", "32"),
     ("max-timeout-ms", "QUORATE_MAX_TIMEOUT_MS", "60000"),

@@ -21,6 +21,9 @@ pub struct Config {
     pub limits: Limits,
     /// The most requests in flight; a further one is refused.
     pub max_in_flight: usize,
+    /// What the requests in flight may weigh, in bytes as [`Outcome::bytes`](crate::outcome::Outcome::bytes) counts them; a
+    /// further one is refused, and an answer beyond it is not kept.
+    pub max_in_flight_bytes: usize,
     /// The most callers that may wait for one request under the same id.
     pub max_waiting: usize,
     /// How long a worker counts as live after it was last heard.
@@ -39,10 +42,15 @@ pub struct Config {
     /// How long after a reconnect the requests that may have lost their task are asked again, unless half of the time
     /// they have left is less: the workers reconnect too.
     pub reconnect_grace: Duration,
+    /// How long a request whose task is said to have reached nobody, though workers are known, waits for a sign of one of
+    /// them before it ends for that; never beyond its deadline.
+    pub no_responders_grace: Duration,
     /// How long an outcome is remembered by its id.
     pub remember: Duration,
     /// How many outcomes are remembered; the oldest is forgotten first.
     pub max_remembered: usize,
+    /// What they may weigh, in bytes as [`Outcome::bytes`](crate::outcome::Outcome::bytes) counts them.
+    pub max_remembered_bytes: usize,
     /// The workers whose results and presence count; `None` admits every worker.
     pub admitted: Option<BTreeSet<WorkerId>>,
     /// A worker whose score is below this is asked but not counted; `None` counts every worker.
@@ -59,6 +67,7 @@ impl Default for Config {
             policies: Vec::new(),
             limits: Limits::default(),
             max_in_flight: 10_000,
+            max_in_flight_bytes: 256 << 20,
             max_waiting: 64,
             presence: Duration::from_secs(10),
             max_instances: 64,
@@ -67,8 +76,10 @@ impl Default for Config {
             stall: Duration::from_millis(300),
             redispatch_permille: 500,
             reconnect_grace: Duration::from_millis(250),
+            no_responders_grace: Duration::from_millis(500),
             remember: Duration::from_mins(1),
             max_remembered: 10_000,
+            max_remembered_bytes: 64 << 20,
             admitted: None,
             cordon_below: None,
             weights: BTreeMap::new(),

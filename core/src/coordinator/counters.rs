@@ -67,6 +67,12 @@ counters! {
     redispatch_rescued,
     /// Tasks reported undelivered.
     tasks_undelivered,
+    /// Requests that wait for a sign of a worker since somebody said that nobody listens.
+    no_responders_doubted,
+    /// Of these, requests that went on, since a worker gave a sign or the bus was lost.
+    no_responders_refuted,
+    /// Of these, requests that ended, since none gave a sign.
+    no_responders_confirmed,
     /// Results taken as an observation.
     results_accepted,
     /// Results for a request that had ended.
@@ -78,6 +84,10 @@ counters! {
     results_equivocal,
     /// Results for a request that is not known.
     results_unknown,
+    /// Results that were not kept, since what is in flight weighs too much.
+    results_no_room,
+    /// Ended requests that were forgotten early, since what is remembered weighs too much.
+    forgotten_for_bytes,
     /// Results that came on the reply subject of another task.
     results_misdirected,
     /// Results and announcements of workers that are not admitted, or beyond the number of workers kept.

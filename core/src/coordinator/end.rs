@@ -84,7 +84,10 @@ impl Coordinator {
 
     /// Forgets what is too old or too much, and sees to it that the rest will be.
     pub(super) fn forget(&mut self) {
-        while let Some((seq, ended)) = self.memory.pop(self.now) {
+        loop {
+            let is_too_heavy = self.memory.is_too_heavy();
+            let Some((seq, ended)) = self.memory.pop(self.now) else { break };
+            self.counters.forgotten_for_bytes += u64::from(is_too_heavy);
             self.table.forget(&ended.request, seq);
         }
         if self.memory_at.is_none()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::id::RequestId;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, REQUEST_BYTES};
 use crate::query::Query;
 use crate::time::Timestamp;
 
@@ -18,6 +18,7 @@ pub(super) struct Ended {
     /// is asked anew.
     pub(super) outcome: Option<Arc<Outcome>>,
     forget_at: Timestamp,
+    bytes: usize,
 }
 
 /// Names one entry of the [`Memory`]; numbers grow with time.
@@ -30,12 +31,15 @@ pub(super) struct Memory {
     entries: VecDeque<Ended>,
     first: u64,
     capacity: usize,
+    /// What the entries weigh, and may weigh.
+    bytes: usize,
+    max_bytes: usize,
     keep: Duration,
 }
 
 impl Memory {
-    pub(super) fn new(capacity: usize, keep: Duration) -> Self {
-        Self { entries: VecDeque::new(), first: 0, capacity, keep }
+    pub(super) fn new(capacity: usize, max_bytes: usize, keep: Duration) -> Self {
+        Self { entries: VecDeque::new(), first: 0, capacity, bytes: 0, max_bytes, keep }
     }
 
     pub(super) fn get(&self, seq: EndedSeq) -> Option<&Ended> {
@@ -52,16 +56,27 @@ impl Memory {
         outcome: Option<Arc<Outcome>>,
     ) -> EndedSeq {
         let seq = EndedSeq(self.first + self.entries.len() as u64);
-        self.entries.push_back(Ended { request, query, outcome, forget_at: now.after(self.keep) });
+        let bytes = match &outcome {
+            Some(outcome) => outcome.bytes(),
+            None => REQUEST_BYTES + request.as_str().len() + query.as_str().len(),
+        };
+        self.bytes += bytes;
+        self.entries.push_back(Ended { request, query, outcome, forget_at: now.after(self.keep), bytes });
         seq
     }
 
-    /// Takes the oldest entry if its time is over or there are more entries than allowed.
+    /// Whether the oldest entry has to go because all of them weigh too much.
+    pub(super) fn is_too_heavy(&self) -> bool {
+        self.bytes > self.max_bytes
+    }
+
+    /// Takes the oldest entry if its time is over, or if there are more entries than allowed or they weigh too much.
     pub(super) fn pop(&mut self, now: Timestamp) -> Option<(EndedSeq, Ended)> {
         let oldest = self.entries.front()?;
-        if self.entries.len() <= self.capacity && oldest.forget_at > now {
+        if self.entries.len() <= self.capacity && self.bytes <= self.max_bytes && oldest.forget_at > now {
             return None;
         }
+        self.bytes -= oldest.bytes;
         let seq = EndedSeq(self.first);
         self.first += 1;
         self.entries.pop_front().map(|ended| (seq, ended))

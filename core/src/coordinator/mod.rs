@@ -53,6 +53,9 @@ pub struct Coordinator {
     presence_at: Option<Timestamp>,
     /// When the [`Timer::Memory`] is armed for.
     memory_at: Option<Timestamp>,
+    /// When the workers were last called, and when they are to be again.
+    called_at: Option<Timestamp>,
+    call_at: Option<Timestamp>,
     bus_up: bool,
     /// When the bus was last found down, if ever.
     last_bus_down: Option<Timestamp>,
@@ -71,11 +74,13 @@ impl Coordinator {
         Self {
             now: Timestamp::ZERO,
             table: Table::new(ids.next_u64()),
-            memory: Memory::new(config.max_remembered, config.remember),
+            memory: Memory::new(config.max_remembered, config.max_remembered_bytes, config.remember),
             registry: Registry::new(&config),
             timers: Timers::default(),
             presence_at: None,
             memory_at: None,
+            called_at: None,
+            call_at: None,
             bus_up: false,
             last_bus_down: None,
             last_gap: None,
@@ -100,6 +105,8 @@ impl Coordinator {
             Input::BusUp => self.bus_up(),
             Input::BusDown => {
                 self.bus_up = false;
+                // They are called when it is back.
+                self.call_at = None;
                 self.last_bus_down = Some(self.now);
             }
             Input::Drain if self.draining => {}
@@ -133,11 +140,14 @@ impl Coordinator {
                 }
             }
         }
+        if self.call_at.is_some_and(|at| at <= self.now) {
+            self.call_workers_now();
+        }
     }
 
     /// When the coordinator next wants [`Coordinator::handle_timeout`] to be called; `None` if it waits for nothing.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        self.timers.next()
+        self.timers.next().into_iter().chain(self.call_at).min()
     }
 
     /// The next thing to do, until there is none.
@@ -182,6 +192,9 @@ impl Coordinator {
 
     /// Does what a request's timer was armed for.
     fn request_due(&mut self, slot: Slot) {
+        if self.nobody_listens(slot) {
+            return;
+        }
         let Some(request) = self.table.get_mut(slot) else { return };
         if request.deadline <= self.now {
             self.finish(slot, Cause::DeadlinePassed);
@@ -266,6 +279,7 @@ impl Coordinator {
     fn bus_up(&mut self) {
         let outage = self.last_bus_down.is_some() && !self.bus_up;
         self.bus_up = true;
+        self.call_workers_now();
         if !outage {
             return;
         }
@@ -287,7 +301,13 @@ impl Coordinator {
             None => self.counters.workers_not_admitted += 1,
             Some(false) => {}
             Some(true) => {
-                for slot in self.table.slots() {
+                // No request waits for it that was made before it became known or left before.
+                let asked = self.table.asked();
+                let first = self
+                    .registry
+                    .get_mut(&presence.worker)
+                    .map_or(asked, |worker| std::mem::replace(&mut worker.awaited_from, asked));
+                for slot in self.table.asked_since(first) {
                     let request = self.table.get_mut(slot).expect("an occupied slot");
                     if request.give_up_on(&presence.worker) && request.all_answered() {
                         self.finish(slot, Cause::AllAnswered);

@@ -21,6 +21,10 @@ pub struct Worker {
     pub replicated: bool,
     /// When it was last heard.
     pub last_heard: Timestamp,
+    /// When it last said that it is live.
+    said_live: Option<Timestamp>,
+    /// The number of the first request that may wait for it.
+    pub(super) awaited_from: u64,
     /// Its record.
     pub reliability: Reliability,
     /// When each process behind its name last said that it is live; one that is leaving is not among them. When one of
@@ -64,6 +68,8 @@ impl Worker {
 #[derive(Debug)]
 pub(super) struct Registry {
     workers: BTreeMap<WorkerId, Worker>,
+    /// The number of the next request.
+    pub(super) asked: u64,
     max_workers: usize,
     max_instances: usize,
     response_times: usize,
@@ -78,7 +84,16 @@ impl Registry {
         let max_workers = config.limits.max_workers as usize;
         let Config { max_instances, response_times, presence, max_lag, .. } = *config;
         let spared_until = Timestamp::ZERO;
-        Self { workers: BTreeMap::new(), max_workers, max_instances, response_times, presence, max_lag, spared_until }
+        Self {
+            workers: BTreeMap::new(),
+            asked: 0,
+            max_workers,
+            max_instances,
+            response_times,
+            presence,
+            max_lag,
+            spared_until,
+        }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&WorkerId, &Worker)> {
@@ -88,6 +103,15 @@ impl Registry {
     /// The workers that are expected to answer a request made now, in order.
     pub(super) fn live(&self) -> impl Iterator<Item = &WorkerId> {
         self.workers.iter().filter(|(_, worker)| worker.state == WorkerState::Live).map(|(id, _)| id)
+    }
+
+    /// Whether a worker has said that it is live since `since`.
+    pub(super) fn said_live_since(&self, id: &WorkerId, since: Timestamp) -> bool {
+        self.workers.get(id).is_some_and(|worker| worker.said_live.is_some_and(|at| at >= since))
+    }
+
+    pub(super) fn get_mut(&mut self, id: &WorkerId) -> Option<&mut Worker> {
+        self.workers.get_mut(id)
     }
 
     pub(super) fn record(&mut self, id: &WorkerId) -> Option<&mut Reliability> {
@@ -128,6 +152,7 @@ impl Registry {
         worker.instances.retain(|_, last_heard| last_heard.after(presence_time).max(spared_until) > now);
         worker.state = match presence.state {
             PresenceState::Live => {
+                worker.said_live = Some(now);
                 if worker.instances.len() < max_instances || worker.instances.contains_key(&presence.instance) {
                     worker.instances.insert(Arc::clone(&presence.instance), now);
                 }
@@ -189,6 +214,8 @@ impl Registry {
                 announced: false,
                 replicated: false,
                 last_heard: now,
+                said_live: None,
+                awaited_from: self.asked,
                 reliability: Reliability::new(self.response_times),
                 instances: BTreeMap::new(),
             };

@@ -52,6 +52,18 @@ pub(super) struct Answered {
     pub(super) contradicted: bool,
 }
 
+/// What is made of the word that the task reached nobody. Whoever may publish on the reply subject can say so, hence it is
+/// not believed before every worker that should be there has had the time to say otherwise. Only the first counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Notice {
+    /// Nobody has said so.
+    None,
+    /// It was said at `since`, and holds if there is no sign of a worker by `until`.
+    Doubted { since: Timestamp, until: Timestamp },
+    /// Some worker was there all the same.
+    Refuted,
+}
+
 /// A request that collects answers.
 #[derive(Debug)]
 pub(super) struct Request {
@@ -69,6 +81,8 @@ pub(super) struct Request {
     pub(super) redispatch_at: Option<Timestamp>,
     /// When the pause after the last answer has been long enough, if no worker was known beforehand.
     pub(super) stall_at: Option<Timestamp>,
+    /// Whether its task is said to have reached nobody.
+    pub(super) notice: Notice,
     /// When the request's timer is armed for.
     pub(super) armed_at: Timestamp,
     pub(super) attempts: u32,
@@ -80,6 +94,8 @@ pub(super) struct Request {
     pub(super) participants: Vec<Participant>,
     /// How many participants are awaited.
     pub(super) awaited: u32,
+    /// What it weighs in memory, in bytes, counted as in an outcome.
+    pub(super) bytes: usize,
     /// How many values can be used, unless a comparison with the others excludes them.
     pub(super) usable: u32,
     /// With so many usable values it is seen whether they make an answer; `None` if that waits for the end.
@@ -186,7 +202,11 @@ impl Request {
 
     /// When the request next wants attention.
     pub(super) fn next_timeout(&self) -> Timestamp {
-        let waits = [self.redispatch_at, self.stall_at];
+        let notice = match self.notice {
+            Notice::Doubted { until, .. } => Some(until),
+            Notice::None | Notice::Refuted => None,
+        };
+        let waits = [self.redispatch_at, self.stall_at, notice];
         waits.into_iter().flatten().fold(self.deadline, Timestamp::min)
     }
 

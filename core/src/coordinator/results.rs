@@ -2,9 +2,10 @@
 
 use super::Coordinator;
 use super::input::{Undelivered, UndeliveredCause, WorkerResult};
-use super::request::{Answered, Part, Request};
+use super::output::Output;
+use super::request::{Answered, Notice, Part, Participant, Request};
 use super::table::{Known, Slot};
-use crate::outcome::{Cause, Failure};
+use crate::outcome::{Cause, Failure, WORKER_BYTES, text_bytes};
 
 impl Coordinator {
     pub(super) fn result(&mut self, result: WorkerResult) {
@@ -28,6 +29,7 @@ impl Coordinator {
 
     fn result_in_time(&mut self, slot: Slot, result: WorkerResult) {
         let cordoned = self.registry.is_cordoned(&result.worker, self.config.cordon_below);
+        let room = self.config.max_in_flight_bytes.saturating_sub(self.table.bytes());
         let request = self.table.get_mut(slot).expect("a known request is in its slot");
         if result.task.is_some_and(|task| task != request.task) {
             self.counters.results_misdirected += 1;
@@ -63,6 +65,14 @@ impl Coordinator {
             self.arm_presence();
             return;
         }
+        let bytes = text_bytes(&result.observed) + if position.is_err() { WORKER_BYTES } else { 0 };
+        if bytes > room {
+            self.counters.results_no_room += 1;
+            request.give_up_on(&result.worker);
+            self.arm_presence();
+            self.settle(slot);
+            return;
+        }
         let response_time = self.now.since(request.submitted);
         worker.reliability.answer(result.observed.is_ok(), response_time);
         self.counters.results_accepted += 1;
@@ -76,9 +86,14 @@ impl Coordinator {
         let answered =
             Answered { observed, spelled, response_time, age, weight, cordoned, on_reply_subject, contradicted: false };
         request.record(position, &result.worker, answered);
+        if matches!(request.notice, Notice::Doubted { .. }) {
+            request.notice = Notice::Refuted;
+            self.counters.no_responders_refuted += 1;
+        }
         if request.open {
             request.stall_at = Some(self.now.after(self.config.stall));
         }
+        self.table.add_bytes(slot, bytes);
         self.arm_presence();
         self.settle(slot);
     }
@@ -106,12 +121,23 @@ impl Coordinator {
     }
 
     /// A task reached nobody. If that was the first asking there is nobody to wait for; if it was the second, those
-    /// that got the first may still answer.
+    /// that got the first may still answer. That nobody listens may be said by anybody: where workers are expected they
+    /// are called, and given the time to say otherwise.
     pub(super) fn undelivered(&mut self, undelivered: Undelivered) {
         let Some(slot) = self.table.slot_of(undelivered.task) else { return };
         self.counters.tasks_undelivered += 1;
-        let request = self.table.get(slot).expect("the slot of a task in flight is occupied");
+        let request = self.table.get_mut(slot).expect("the slot of a task in flight is occupied");
         if request.attempts > 1 || request.has_answers() {
+            return;
+        }
+        if undelivered.cause == UndeliveredCause::NoResponders && !request.open {
+            let until = self.now.after(self.config.no_responders_grace).min(request.deadline);
+            if request.notice == Notice::None {
+                request.notice = Notice::Doubted { since: self.now, until };
+                self.counters.no_responders_doubted += 1;
+                self.rearm(slot);
+                self.call_workers();
+            }
             return;
         }
         let failure = match undelivered.cause {
@@ -120,5 +146,42 @@ impl Coordinator {
             UndeliveredCause::QueueFull => Failure::Overloaded,
         };
         self.finish_with(slot, Cause::Undelivered, Request::undelivered(failure));
+    }
+
+    /// The time is up in which some worker might have shown that a task reached it. Returns whether none has, which ends
+    /// the request. While the bus is down nobody can show anything.
+    pub(super) fn nobody_listens(&mut self, slot: Slot) -> bool {
+        let Some(request) = self.table.get(slot) else { return false };
+        let Notice::Doubted { since, until } = request.notice else { return false };
+        if until > self.now {
+            return false;
+        }
+        let is_there = |it: &Participant| self.registry.said_live_since(&it.worker, since);
+        if self.bus_was_down(since) || request.participants.iter().any(is_there) {
+            self.counters.no_responders_refuted += 1;
+            self.table.get_mut(slot).expect("a request in flight").notice = Notice::Refuted;
+            return false;
+        }
+        self.counters.no_responders_confirmed += 1;
+        self.finish_with(slot, Cause::Undelivered, Request::undelivered(Failure::NoWorkers));
+        true
+    }
+
+    /// Has the workers called, now or half of a grace after the last time: then every grace is long enough for an
+    /// answer, however many notices there are.
+    fn call_workers(&mut self) {
+        let grace = self.config.no_responders_grace;
+        let soonest = self.called_at.map_or(self.now, |at| at.after(grace / 2).max(self.now));
+        if soonest > self.now {
+            self.call_at = self.call_at.or(Some(soonest));
+        } else {
+            self.call_workers_now();
+        }
+    }
+
+    pub(super) fn call_workers_now(&mut self) {
+        self.call_at = None;
+        self.called_at = Some(self.now);
+        self.outputs.push_back(Output::CallWorkers);
     }
 }

@@ -7,12 +7,13 @@ use rand_core::Rng;
 use super::Coordinator;
 use super::input::Submit;
 use super::output::{Output, Refusal};
-use super::request::{Part, Participant, Request};
+use super::request::{Notice, Part, Participant, Request};
 use super::table::{Known, Slot};
 use super::timers::Timer;
 use crate::id::{RequestId, Ticket};
-use crate::outcome::{Outcome, count};
+use crate::outcome::{Outcome, REQUEST_BYTES, WORKER_BYTES, count};
 use crate::policy::Policy;
+use crate::query::Query;
 use crate::time::Timestamp;
 
 /// What becomes of a submission.
@@ -23,6 +24,11 @@ enum Admission {
     Join(Slot),
     /// It gets what an earlier request under the same id got.
     Replay(Arc<Outcome>),
+}
+
+/// What a request weighs in memory that nobody has answered yet.
+fn bytes(id: &RequestId, query: &Query, workers: usize) -> usize {
+    REQUEST_BYTES + id.as_str().len() + query.as_str().len() + workers * WORKER_BYTES
 }
 
 impl Coordinator {
@@ -90,6 +96,10 @@ impl Coordinator {
             Err(Refusal::Overloaded)
         } else {
             let id = submit.id.clone().unwrap_or_else(|| self.draw_id());
+            let bytes = bytes(&id, &submit.query, self.registry.live().count());
+            if self.table.bytes() + bytes > self.config.max_in_flight_bytes {
+                return Err(Refusal::Overloaded);
+            }
             Ok(Admission::Ask { id, policy, asked_before })
         }
     }
@@ -107,10 +117,14 @@ impl Coordinator {
 
     fn ask(&mut self, id: RequestId, policy: Policy, asked_before: bool, submit: Submit) {
         let now = self.now;
-        let participants: Vec<Participant> =
-            self.registry.live().map(|worker| Participant { worker: worker.clone(), part: Part::Awaited }).collect();
+        // As many places as are needed: much of what is in flight is this.
+        let mut participants = Vec::with_capacity(self.registry.live().count());
+        participants
+            .extend(self.registry.live().map(|worker| Participant { worker: worker.clone(), part: Part::Awaited }));
         let redispatch_after = self.config.redispatch_after(policy.timeout);
+        let bytes = bytes(&id, &submit.query, participants.len());
         let slot = self.table.insert(|task| Request {
+            bytes,
             id,
             query: submit.query,
             trace: submit.trace,
@@ -121,6 +135,7 @@ impl Coordinator {
             deadline: now.after(policy.timeout),
             redispatch_at: redispatch_after.map(|wait| now.after(wait)),
             stall_at: None,
+            notice: Notice::None,
             armed_at: Timestamp::ZERO,
             attempts: 1,
             asked_before,
@@ -130,6 +145,7 @@ impl Coordinator {
             usable: 0,
             judge_at: policy.quorum,
         });
+        self.registry.asked = self.table.asked();
         self.counters.requests_accepted += 1;
         self.publish(slot);
         self.arm(slot);

@@ -1,6 +1,6 @@
 //! The requests a coordinator knows: a slab of those in flight, found by slot, by task or by id.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, DefaultHasher, Hasher};
 
 use super::memory::EndedSeq;
@@ -40,6 +40,16 @@ struct Place {
     request: Option<Request>,
 }
 
+/// So many requests that have ended may be looked through in vain.
+const SPARE: usize = 64;
+
+/// The slot of a task in flight.
+fn in_flight(places: &[Place], task: TaskId) -> Option<Slot> {
+    let slot = Slot(task.0 as u32);
+    let request = places.get(slot.0 as usize)?.request.as_ref()?;
+    (request.task == task).then_some(slot)
+}
+
 /// The requests in flight, and what every remembered id stands for.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -47,6 +57,13 @@ pub(super) struct Table {
     free: Vec<Slot>,
     by_id: HashMap<RequestId, Known, Keyed>,
     by_ticket: HashMap<Ticket, Slot, Keyed>,
+    /// The requests in flight in the order of their submission, numbered, and some that have ended since: see
+    /// [`Table::asked_since`].
+    asked: VecDeque<(u64, TaskId)>,
+    /// The number of the next request.
+    next: u64,
+    /// What the requests in flight weigh.
+    bytes: usize,
 }
 
 impl Table {
@@ -56,6 +73,9 @@ impl Table {
             free: Vec::new(),
             by_id: HashMap::with_hasher(Keyed(key)),
             by_ticket: HashMap::with_hasher(Keyed(key)),
+            asked: VecDeque::new(),
+            next: 0,
+            bytes: 0,
         }
     }
 
@@ -84,13 +104,47 @@ impl Table {
         let place = &mut self.places[slot.0 as usize];
         assert!(place.request.is_none(), "a free slot must be empty");
         place.generation = place.generation.wrapping_add(1);
-        let request = build(TaskId((u64::from(place.generation) << 32) | u64::from(slot.0)));
+        let task = TaskId((u64::from(place.generation) << 32) | u64::from(slot.0));
+        let request = build(task);
         self.by_id.insert(request.id.clone(), Known::InFlight(slot));
         for ticket in &request.tickets {
             self.by_ticket.insert(*ticket, slot);
         }
+        self.bytes += request.bytes;
         place.request = Some(request);
+        self.asked.push_back((self.next, task));
+        self.next += 1;
+        if self.asked.len() > 2 * self.len() + SPARE {
+            let (places, asked) = (&self.places, &mut self.asked);
+            asked.retain(|(_, task)| in_flight(places, *task).is_some());
+        }
         slot
+    }
+
+    /// What the requests in flight weigh, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// A request in flight has become heavier.
+    pub(super) fn add_bytes(&mut self, slot: Slot, bytes: usize) {
+        if let Some(request) = self.get_mut(slot) {
+            request.bytes += bytes;
+            self.bytes += bytes;
+        }
+    }
+
+    /// How many requests have ever been in flight, which is the number of the next one.
+    pub(super) fn asked(&self) -> u64 {
+        self.next
+    }
+
+    /// The slots, in order, of the requests in flight that have this number or a later one.
+    pub(super) fn asked_since(&self, first: u64) -> Vec<Slot> {
+        let begin = self.asked.partition_point(|(number, _)| *number < first);
+        let mut slots: Vec<Slot> = self.asked.range(begin..).filter_map(|(_, task)| self.slot_of(*task)).collect();
+        slots.sort_unstable();
+        slots
     }
 
     pub(super) fn get(&self, slot: Slot) -> Option<&Request> {
@@ -103,8 +157,7 @@ impl Table {
 
     /// The slot of a task in flight.
     pub(super) fn slot_of(&self, task: TaskId) -> Option<Slot> {
-        let slot = Slot(task.0 as u32);
-        self.get(slot).filter(|request| request.task == task).map(|_| slot)
+        in_flight(&self.places, task)
     }
 
     /// Adds a caller to a request in flight.
@@ -127,6 +180,7 @@ impl Table {
     /// stands for.
     pub(super) fn remove(&mut self, slot: Slot) -> Option<Request> {
         let request = self.places.get_mut(slot.0 as usize)?.request.take()?;
+        self.bytes -= request.bytes;
         self.free.push(slot);
         for ticket in &request.tickets {
             self.by_ticket.remove(ticket);

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use quorate_core::coordinator::{Input, UndeliveredCause};
+use quorate_core::coordinator::{Input, Task, UndeliveredCause};
+use quorate_core::id::Ticket;
 use quorate_core::outcome::{Cause, Failure};
+use quorate_core::policy::Overrides;
+use quorate_core::time::Timestamp;
 
 use crate::support::{Harness, observers};
 
@@ -16,7 +19,8 @@ fn a_task_that_reaches_nobody_fails_at_once() {
     ];
     for (cause, failure, counter) in cases {
         let mut harness = Harness::new();
-        harness.live(&["a"]);
+        let knows_nobody = cause == UndeliveredCause::NoResponders;
+        harness.live(if knows_nobody { &[] } else { &["a"] });
         let (ticket, task) = harness.ask();
         harness.at_ms(3);
         harness.undelivered(&task, cause);
@@ -29,8 +33,89 @@ fn a_task_that_reaches_nobody_fails_at_once() {
             assert_eq!(count, u64::from(name == counter), "{name}");
         }
         assert_eq!(harness.counters().tasks_undelivered, 1);
-        assert_eq!(harness.worker("a").reliability.timeouts, 0);
+        assert!(knows_nobody || harness.worker("a").reliability.timeouts == 0);
     }
+}
+
+/// A request of `expected`, which a notice at 3 ms says to have reached nobody.
+fn doubted(expected: &[&str]) -> (Harness, Ticket, Task) {
+    let mut harness = Harness::new();
+    harness.live(expected);
+    let (ticket, task) = harness.ask_with(Overrides { timeout: Some(Duration::from_secs(9)), ..Overrides::default() });
+    harness.at_ms(3);
+    harness.undelivered(&task, UndeliveredCause::NoResponders);
+    assert!(harness.waits(ticket), "anybody may have said so");
+    (harness, ticket, task)
+}
+
+#[test]
+fn where_workers_are_known_it_is_not_believed_at_once_that_nobody_listens() {
+    type Feed = fn(&mut Harness, &Task);
+    let cases: [(&str, Option<u64>, Feed); 6] = [
+        ("nothing", Some(503), |_, _| {}),
+        ("a word of one that is not expected", Some(503), |harness, _| harness.live(&["stranger"])),
+        ("another such notice", Some(503), |harness, task| harness.undelivered(task, UndeliveredCause::NoResponders)),
+        ("a word of one that is expected", None, |harness, _| harness.live(&["b"])),
+        ("an answer", None, |harness, task| harness.fails(task, "a")),
+        ("an outage", None, |harness, _| {
+            harness.input(Input::BusDown);
+            harness.input(Input::BusUp);
+        }),
+    ];
+    for (what, ends, feed) in cases {
+        let (mut harness, ticket, task) = doubted(&["a", "b"]);
+        harness.at_ms(400);
+        feed(&mut harness, &task);
+        harness.at_ms(502);
+        assert!(harness.waits(ticket), "{what}");
+        harness.at_ms(2000);
+        let counters = harness.counters();
+        let counted =
+            (counters.no_responders_doubted, counters.no_responders_refuted, counters.no_responders_confirmed);
+        if let Some(millis) = ends {
+            let outcome = harness.outcome(ticket);
+            assert_eq!((&outcome.verdict, outcome.cause), (&Err(Failure::NoWorkers), Cause::Undelivered), "{what}");
+            assert_eq!((harness.answered_at(ticket), counted), (Timestamp::from_millis(millis), (1, 0, 1)), "{what}");
+            assert_eq!(harness.worker("a").reliability.timeouts, 0, "{what}");
+        } else {
+            assert!(harness.waits(ticket), "{what}");
+            assert_eq!(counted, (1, 1, 0), "{what}");
+            harness.undelivered(&task, UndeliveredCause::NoResponders);
+            harness.at_ms(4000);
+            assert!(harness.waits(ticket), "one grace for each request: {what}");
+        }
+    }
+}
+
+#[test]
+fn that_nobody_listens_is_known_by_the_deadline() {
+    let mut harness = Harness::new();
+    harness.live(&["a"]);
+    let (ticket, task) =
+        harness.ask_with(Overrides { timeout: Some(Duration::from_millis(100)), ..Overrides::default() });
+    harness.at_ms(3);
+    harness.undelivered(&task, UndeliveredCause::NoResponders);
+    harness.at_ms(100);
+    assert_eq!(harness.outcome(ticket).verdict, Err(Failure::NoWorkers));
+}
+
+#[test]
+fn workers_are_called_when_the_bus_comes_and_when_they_are_doubted_but_not_often() {
+    let (mut harness, ..) = doubted(&["a"]);
+    assert_eq!(harness.calls(), 1, "the bus came at 0 ms");
+    for millis in 4..250 {
+        harness.at_ms(millis);
+        let (_, task) = harness.ask_with(Overrides { timeout: Some(Duration::from_secs(9)), ..Overrides::default() });
+        harness.undelivered(&task, UndeliveredCause::NoResponders);
+    }
+    assert_eq!(harness.calls(), 1);
+    harness.at_ms(250);
+    assert_eq!(harness.calls(), 2, "half of a grace later");
+    harness.at_ms(2000);
+    assert_eq!(harness.calls(), 2);
+    harness.input(Input::BusDown);
+    harness.input(Input::BusUp);
+    assert_eq!(harness.calls(), 3);
 }
 
 #[test]

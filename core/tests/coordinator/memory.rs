@@ -1,10 +1,13 @@
-//! Ended requests are remembered, bounded in count and time.
+//! Ended requests are remembered, bounded in count, bytes and time; so is what is in flight.
 
 use std::time::Duration;
 
-use quorate_core::coordinator::{Input, Task, UndeliveredCause};
+use quorate_core::aggregate::Strategy;
+use quorate_core::coordinator::{Input, Refusal, Task, UndeliveredCause};
+use quorate_core::outcome::Cause;
+use quorate_core::policy::Overrides;
 
-use crate::support::{Harness, request, result};
+use crate::support::{Harness, missing, request, result};
 
 fn answered(harness: &mut Harness, id: &str) -> Task {
     harness.submit(id, "BTC/USD");
@@ -106,4 +109,52 @@ fn results_cannot_make_the_machine_remember_anything() {
     }
     assert_eq!(harness.counters().results_unknown, 1000);
     assert_eq!((harness.coordinator.remembered(), harness.coordinator.in_flight()), (0, 1));
+}
+
+/// A text of 4 KiB.
+fn long() -> String {
+    "x".repeat(4096)
+}
+
+#[test]
+fn what_is_remembered_is_bounded_by_what_it_weighs() {
+    let mut harness = Harness::with(|config| config.max_remembered_bytes = 100_000);
+    let names: Vec<String> = (0..10).map(|index| format!("w{index}")).collect();
+    harness.live(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let majority = Overrides { strategy: Some(Strategy::Majority), ..Overrides::default() };
+    for number in 0..10 {
+        let ticket = harness.submit_with(Some(&format!("r{number}")), "q", majority);
+        let task = harness.task();
+        for name in &names {
+            harness.says(&task, name, &long());
+        }
+        // 640 bytes, 3 of id and query, and for each worker 192 and its text.
+        assert_eq!(harness.outcome(ticket).bytes(), 640 + 3 + 10 * (192 + 4096));
+    }
+    assert_eq!((harness.coordinator.remembered(), harness.counters().forgotten_for_bytes), (2, 8));
+    let again = harness.submit_with(Some("r9"), "q", majority);
+    assert!(!harness.waits(again), "the newest are remembered");
+    let forgotten = harness.submit_with(Some("r7"), "q", majority);
+    assert!(harness.waits(forgotten), "it is asked again");
+}
+
+#[test]
+fn what_is_in_flight_is_bounded_by_what_it_weighs() {
+    // Two requests of two workers, and one text.
+    let mut harness = Harness::with(|config| config.max_in_flight_bytes = 2 * (640 + 3 + 2 * 192) + 4096);
+    harness.live(&["a", "b"]);
+    let majority = Overrides { strategy: Some(Strategy::Majority), ..Overrides::default() };
+    let ticket = harness.submit_with(Some("r1"), "q", majority);
+    let task = harness.task();
+    harness.submit_with(Some("r2"), "q", majority);
+    harness.task();
+    harness.says(&task, "a", &long());
+    let refused = harness.submit_with(Some("r3"), "q", majority);
+    assert_eq!(harness.refusal(refused), Refusal::Overloaded);
+    harness.says(&task, "b", "x");
+    let outcome = harness.outcome(ticket);
+    assert_eq!((missing(&outcome).as_str(), outcome.cause), ("b", Cause::AllAnswered), "its answer is not kept");
+    assert_eq!((harness.counters().results_no_room, harness.worker("b").reliability.timeouts), (1, 0));
+    let taken = harness.submit_with(Some("r3"), "q", majority);
+    assert!(harness.waits(taken), "there is room again");
 }

@@ -30,6 +30,7 @@ pub(crate) struct Harness {
     answers: BTreeMap<Ticket, (Timestamp, Reply)>,
     ended: Vec<Arc<Outcome>>,
     drained: usize,
+    calls: usize,
 }
 
 impl Harness {
@@ -57,6 +58,7 @@ impl Harness {
             answers: BTreeMap::new(),
             ended: Vec::new(),
             drained: 0,
+            calls: 0,
         }
     }
 
@@ -99,6 +101,7 @@ impl Harness {
                     let before = self.answers.insert(ticket, (self.now, reply));
                     assert!(before.is_none(), "{ticket:?} is answered a second time");
                 }
+                Output::CallWorkers => self.calls += 1,
                 Output::Drained => self.drained += 1,
             }
         }
@@ -228,6 +231,11 @@ impl Harness {
     /// What those were told who follow all requests.
     pub(crate) fn ended(&self) -> &[Arc<Outcome>] {
         &self.ended
+    }
+
+    /// How often the workers were called.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls
     }
 
     pub(crate) fn drained(&self) -> usize {

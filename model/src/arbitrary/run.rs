@@ -152,6 +152,7 @@ impl Run {
                 Output::Answer { ticket, .. } => {
                     assert!(self.waiting.remove(ticket), "{ticket:?} does not wait for an answer");
                 }
+                Output::CallWorkers => {}
                 Output::Drained => {
                     assert_eq!(self.coordinator.in_flight(), 0);
                     self.drained += 1;
@@ -284,7 +285,8 @@ impl Run {
             + counters.results_duplicate
             + counters.results_equivocal
             + counters.results_unknown
-            + counters.results_misdirected;
+            + counters.results_misdirected
+            + counters.results_no_room;
         let unadmitted = self.results - dropped - counters.results_accepted;
         assert!((unadmitted..=unadmitted + self.announcements).contains(&counters.workers_not_admitted));
         let ended = counters

@@ -11,6 +11,7 @@ use quorate_core::outcome::{Cause, Failure, Outcome};
 use quorate_core::policy::Policy;
 use quorate_core::query::Query;
 
+use super::memory::text_length;
 use super::request::{Part, Request, Said, Verdict};
 use super::{CoordinatorModel, Expected};
 
@@ -67,8 +68,17 @@ impl CoordinatorModel {
             () if self.draining => Err(Refusal::Draining),
             () if !self.bus_up => Err(Refusal::BusDown),
             () if self.in_flight() >= self.config.max_in_flight => Err(Refusal::Overloaded),
+            () if self.bytes() + self.bytes_of_another(submit) > self.config.max_in_flight_bytes => {
+                Err(Refusal::Overloaded)
+            }
             () => Ok(Reception::Asks { policy, asked_before: ended.is_some() }),
         }
+    }
+
+    /// What a request weighs that is asked now. An id that is drawn has 32 digits.
+    fn bytes_of_another(&self, submit: &Submit) -> usize {
+        let id = submit.id.as_ref().map_or(32, |id| id.as_str().len());
+        640 + id + submit.query.as_str().len() + 192 * self.workers.live().count()
     }
 
     /// The policy of the first pattern that covers the query, or the one for all others.
@@ -101,12 +111,15 @@ impl CoordinatorModel {
             deadline: self.now.after(policy.timeout),
             ask_again_at,
             stalls_at: None,
+            unheard: None,
             attempts: 1,
+            asked_before_it: self.workers.asked,
             asked_before,
             open: parts.is_empty(),
             parts,
             in_vain: None,
         };
+        self.workers.asked += 1;
         self.expected.push_back(Expected::FirstAsking(Box::new(request), submit.id.clone()));
     }
 
@@ -151,6 +164,7 @@ impl CoordinatorModel {
     fn result_in_time(&mut self, result: &WorkerResult) {
         let worker = &result.worker;
         let cordoned = self.workers.is_cordoned(worker);
+        let room = self.config.max_in_flight_bytes.saturating_sub(self.bytes());
         let Some(request) = self.flight.get_mut(&result.request) else { return };
         let no_place =
             request.parts.len() >= self.config.limits.max_workers as usize && !request.parts.contains_key(worker);
@@ -177,6 +191,17 @@ impl CoordinatorModel {
             }
             return;
         }
+        let place = if request.parts.contains_key(worker) { 0 } else { 192 };
+        if place + text_length(&result.observed) > room {
+            self.counters.results_no_room += 1;
+            if let Some(part @ Part::Awaited) = request.parts.get_mut(worker) {
+                *part = Part::Gone;
+            }
+            if request.all_have_answered() {
+                self.end(&result.request, Cause::AllAnswered);
+            }
+            return;
+        }
         known.record.answered(result.observed.is_ok(), self.now.since(request.submitted));
         self.counters.results_accepted += 1;
         self.counters.redispatch_rescued += u64::from(request.attempts == 2);
@@ -191,6 +216,10 @@ impl CoordinatorModel {
             contradicted: false,
         };
         request.parts.insert(worker.clone(), Part::Said(said));
+        if let Some((_, until @ Some(_))) = &mut request.unheard {
+            *until = None;
+            self.counters.no_responders_refuted += 1;
+        }
         if request.open {
             request.stalls_at = Some(self.now.after(self.config.stall));
         }
@@ -208,12 +237,27 @@ impl CoordinatorModel {
         }
     }
 
-    /// A first asking that reached nobody ends its request, unless somebody has answered all the same.
+    /// A first asking that reached nobody ends its request, unless somebody has answered all the same. Where workers are
+    /// expected it is not believed at once that nobody listens.
     pub(super) fn undelivered(&mut self, undelivered: Undelivered) {
-        let Some((id, request)) = self.flight.iter().find(|(_, request)| request.task == undelivered.task) else {
+        let Some((id, request)) = self.flight.iter_mut().find(|(_, request)| request.task == undelivered.task) else {
             return;
         };
         self.counters.tasks_undelivered += 1;
+        if undelivered.cause == UndeliveredCause::NoResponders && !request.open {
+            if request.attempts == 1 && !request.has_answers() && request.unheard.is_none() {
+                let until = self.now.after(self.config.no_responders_grace).min(request.deadline);
+                request.unheard = Some((self.now, Some(until)));
+                self.counters.no_responders_doubted += 1;
+                // The workers are called, but not before half of a grace has passed since the last time.
+                let soonest = self.called_at.map(|at| at.after(self.config.no_responders_grace / 2));
+                match soonest.filter(|at| *at > self.now) {
+                    None => self.call(),
+                    Some(at) => self.calls_at = self.calls_at.or(Some(at)),
+                }
+            }
+            return;
+        }
         if request.attempts == 1 && !request.has_answers() {
             let failure = match undelivered.cause {
                 UndeliveredCause::NoResponders => Failure::NoWorkers,
@@ -221,11 +265,34 @@ impl CoordinatorModel {
                 UndeliveredCause::QueueFull => Failure::Overloaded,
             };
             let verdict = Verdict { verdict: Err(failure), excluded: BTreeMap::new() };
-            self.end_with(&id.clone(), Cause::Undelivered, verdict);
+            let id = id.clone();
+            self.end_with(&id, Cause::Undelivered, verdict);
         }
     }
 
-    /// Nobody waits any more for a worker that leaves.
+    /// A request ends that nobody is said to listen to, if no worker it expects has said that it is live since.
+    pub(super) fn ends_unheard(&mut self, id: &RequestId) -> bool {
+        let now = self.now;
+        let Some((since, _)) =
+            self.flight.get(id).and_then(|it| it.unheard).filter(|(_, until)| until.is_some_and(|until| until <= now))
+        else {
+            return false;
+        };
+        let bus_failed = self.bus_failed(since);
+        let Some(request) = self.flight.get_mut(id) else { return false };
+        if bus_failed || request.parts.keys().any(|worker| self.workers.said_live_since(worker, since)) {
+            request.unheard = Some((since, None));
+            self.counters.no_responders_refuted += 1;
+            return false;
+        }
+        self.counters.no_responders_confirmed += 1;
+        let verdict = Verdict { verdict: Err(Failure::NoWorkers), excluded: BTreeMap::new() };
+        self.end_with(id, Cause::Undelivered, verdict);
+        true
+    }
+
+    /// Nobody waits any more for a worker that leaves. One that was forgotten meanwhile is another to what was asked
+    /// before.
     pub(super) fn presence(&mut self, presence: &Presence) {
         let left = if self.admits(&presence.worker) { self.workers.announced(self.now, presence) } else { None };
         let Some(left) = left else {
@@ -236,7 +303,8 @@ impl CoordinatorModel {
             return;
         }
         let mut done = Vec::new();
-        for (id, request) in &mut self.flight {
+        let known_since = self.workers.get_mut(&presence.worker).map_or(0, |known| known.asked_before);
+        for (id, request) in self.flight.iter_mut().filter(|(_, request)| request.asked_before_it >= known_since) {
             if let Some(part @ Part::Awaited) = request.parts.get_mut(&presence.worker) {
                 *part = Part::Gone;
                 if request.all_have_answered() {
@@ -254,6 +322,7 @@ impl CoordinatorModel {
     pub(super) fn bus_up(&mut self) {
         let back = !self.bus_up && self.bus_down_at.is_some();
         self.bus_up = true;
+        self.call();
         if back {
             for request in self.flight.values_mut() {
                 let wait = self.config.reconnect_grace.min(request.deadline.since(self.now) / 2);

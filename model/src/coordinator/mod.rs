@@ -35,6 +35,9 @@ enum Expected {
 pub struct CoordinatorModel {
     config: Config,
     now: Timestamp,
+    /// When the workers were last called, and when they are to be again.
+    called_at: Option<Timestamp>,
+    calls_at: Option<Timestamp>,
     bus_up: bool,
     /// When the bus last went down, if ever.
     bus_down_at: Option<Timestamp>,
@@ -55,13 +58,15 @@ impl CoordinatorModel {
     pub fn new(config: Config) -> Self {
         Self {
             now: Timestamp::ZERO,
+            called_at: None,
+            calls_at: None,
             bus_up: false,
             bus_down_at: None,
             slept_until: None,
             draining: false,
             flight: BTreeMap::new(),
             tasks: BTreeSet::new(),
-            memory: Memory::new(config.max_remembered, config.remember),
+            memory: Memory::new(config.max_remembered, config.max_remembered_bytes, config.remember),
             workers: Workers::new(&config),
             counters: Counters::default(),
             expected: VecDeque::new(),
@@ -81,6 +86,7 @@ impl CoordinatorModel {
             Input::BusUp => self.bus_up(),
             Input::BusDown => {
                 self.bus_up = false;
+                self.calls_at = None;
                 self.bus_down_at = Some(self.now);
             }
             Input::Drain => {
@@ -89,6 +95,7 @@ impl CoordinatorModel {
                 }
             }
         }
+        self.counters.forgotten_for_bytes = self.memory.forgotten_for_bytes;
     }
 
     /// The machine is told the time.
@@ -110,6 +117,10 @@ impl CoordinatorModel {
         if self.memory.looks_at.is_some_and(|looks_at| looks_at <= self.now) {
             self.memory.look(self.now);
         }
+        if self.calls_at.is_some_and(|at| at <= self.now) {
+            self.call();
+        }
+        self.counters.forgotten_for_bytes = self.memory.forgotten_for_bytes;
     }
 
     /// The machine puts something out.
@@ -141,13 +152,18 @@ impl CoordinatorModel {
     /// When the machine must want to be woken: for the first request, worker or outcome whose time comes.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         let requests = self.flight.values().map(Request::due_at);
-        requests.chain(self.workers.looks_at).chain(self.memory.looks_at).min()
+        requests.chain(self.workers.looks_at).chain(self.memory.looks_at).chain(self.calls_at).min()
     }
 
     /// How many requests are in flight.
     pub fn in_flight(&self) -> usize {
         let asking = self.expected.iter().filter(|expected| matches!(expected, Expected::FirstAsking(..)));
         self.flight.len() + asking.count()
+    }
+
+    /// What the requests in flight weigh, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.flight.iter().map(|(id, request)| request.bytes(id)).sum()
     }
 
     /// How many ended requests are remembered.
@@ -202,12 +218,22 @@ impl CoordinatorModel {
         }
     }
 
+    /// The workers are called.
+    fn call(&mut self) {
+        self.calls_at = None;
+        self.called_at = Some(self.now);
+        self.expect(Output::CallWorkers);
+    }
+
     fn expect(&mut self, output: Output) {
         self.expected.push_back(Expected::Exactly(output));
     }
 
     /// The time has come for a request to end or to be asked again.
     fn due(&mut self, id: &RequestId) {
+        if self.ends_unheard(id) {
+            return;
+        }
         let Some(request) = self.flight.get_mut(id) else { return };
         let (now, has_come) = (self.now, |at: Option<Timestamp>| at.is_some_and(|at| at <= self.now));
         if request.deadline <= now {

@@ -13,6 +13,7 @@ use quorate_core::time::Timestamp;
 use quorate_core::trace::Trace;
 use quorate_core::value::Value;
 
+use super::memory::text_length;
 use crate::aggregate::aggregate_candidates;
 
 /// What a request knows of one worker.
@@ -66,7 +67,12 @@ pub(super) struct Request {
     pub(super) ask_again_at: Option<Timestamp>,
     /// When it is taken that nobody else will answer, if that can be taken at all.
     pub(super) stalls_at: Option<Timestamp>,
+    /// When somebody first said that nobody listens, and how long that is doubted; the latter is `None` once a worker has
+    /// shown that it does.
+    pub(super) unheard: Option<(Timestamp, Option<Timestamp>)>,
     pub(super) attempts: u32,
+    /// How many requests had been asked before.
+    pub(super) asked_before_it: u64,
     /// The id was asked under before, in vain.
     pub(super) asked_before: bool,
     /// Nobody was live when it was asked.
@@ -79,13 +85,24 @@ pub(super) struct Request {
 impl Request {
     /// When something must happen, if nothing else does before.
     pub(super) fn due_at(&self) -> Timestamp {
-        [self.ask_again_at, self.stalls_at].into_iter().flatten().fold(self.deadline, Timestamp::min)
+        let doubted_until = self.unheard.and_then(|(_, until)| until);
+        [self.ask_again_at, self.stalls_at, doubted_until].into_iter().flatten().fold(self.deadline, Timestamp::min)
     }
 
     /// Requests for which something happens at one moment take turns by their place in the machine's table, which the
     /// lower half of a task's number names.
     pub(super) fn place(&self) -> u32 {
         self.task.0 as u32
+    }
+
+    /// What it weighs, in bytes: a fixed weight, one for each worker, and all texts.
+    pub(super) fn bytes(&self, id: &RequestId) -> usize {
+        let said = |part: &Part| match part {
+            Part::Said(said) => text_length(&said.observed),
+            Part::Awaited | Part::Gone => 0,
+        };
+        let workers: usize = self.parts.values().map(|part| 192 + said(part)).sum();
+        640 + id.as_str().len() + self.query.as_str().len() + workers
     }
 
     pub(super) fn awaits_somebody(&self) -> bool {

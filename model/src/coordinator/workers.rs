@@ -20,6 +20,10 @@ pub(super) struct Known {
     announced: bool,
     replicated: bool,
     last_heard: Timestamp,
+    /// When it last said that it takes tasks.
+    said_live: Option<Timestamp>,
+    /// How many requests had been asked before it became known.
+    pub(super) asked_before: u64,
     /// When each process of this name last said that it takes tasks.
     instances: BTreeMap<Arc<str>, Timestamp>,
     pub(super) record: Record,
@@ -117,6 +121,8 @@ impl Known {
 #[derive(Debug)]
 pub(super) struct Workers {
     known: BTreeMap<WorkerId, Known>,
+    /// How many requests have been asked.
+    pub(super) asked: u64,
     most: usize,
     most_instances: usize,
     most_times: usize,
@@ -134,6 +140,7 @@ impl Workers {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             known: BTreeMap::new(),
+            asked: 0,
             most: config.limits.max_workers as usize,
             most_instances: config.max_instances,
             most_times: config.response_times,
@@ -147,6 +154,10 @@ impl Workers {
 
     pub(super) fn live(&self) -> impl Iterator<Item = &WorkerId> {
         self.known.iter().filter(|(_, known)| known.state == WorkerState::Live).map(|(worker, _)| worker)
+    }
+
+    pub(super) fn said_live_since(&self, worker: &WorkerId, since: Timestamp) -> bool {
+        self.known.get(worker).and_then(|known| known.said_live).is_some_and(|at| at >= since)
     }
 
     pub(super) fn get_mut(&mut self, worker: &WorkerId) -> Option<&mut Known> {
@@ -183,7 +194,7 @@ impl Workers {
     /// A result came in time: an unknown worker, or one that was thought gone without a farewell, is live by it.
     pub(super) fn heard(&mut self, now: Timestamp, worker: &WorkerId) -> Option<&mut Known> {
         self.make_room(worker)?;
-        self.known.entry(worker.clone()).or_insert_with(|| Self::stranger(now));
+        self.known.entry(worker.clone()).or_insert_with(|| Self::stranger(now, self.asked));
         self.heard_late(now, worker)
     }
 
@@ -206,13 +217,14 @@ impl Workers {
         }
         self.make_room(&presence.worker)?;
         self.looks_at = self.looks_at.or(Some(now.after(self.presence).max(self.spared_until)));
-        let known = self.known.entry(presence.worker.clone()).or_insert_with(|| Self::stranger(now));
+        let known = self.known.entry(presence.worker.clone()).or_insert_with(|| Self::stranger(now, self.asked));
         known.announced = true;
         known.replicated = presence.replicated;
         known.last_heard = now;
         known.instances.retain(|_, last| now < last.after(self.presence).max(self.spared_until));
         if presence.state == PresenceState::Live {
             known.state = WorkerState::Live;
+            known.said_live = Some(now);
             if known.instances.contains_key(&presence.instance) || known.instances.len() < self.most_instances {
                 known.instances.insert(Arc::clone(&presence.instance), now);
             }
@@ -228,12 +240,14 @@ impl Workers {
         Some(leaves)
     }
 
-    fn stranger(now: Timestamp) -> Known {
+    fn stranger(now: Timestamp, asked_before: u64) -> Known {
         Known {
             state: WorkerState::Live,
             announced: false,
             replicated: false,
             last_heard: now,
+            said_live: None,
+            asked_before,
             instances: BTreeMap::new(),
             record: Record::spotless(),
         }

@@ -192,10 +192,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
     fn bus_changed(&mut self) {
         for change in self.bus_watch.changes() {
             match change {
-                BusChange::Up => {
-                    self.input(Input::BusUp);
-                    self.call_workers();
-                }
+                BusChange::Up => self.input(Input::BusUp),
                 BusChange::Down => self.input(Input::BusDown),
             }
         }
@@ -335,6 +332,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         while let Some(output) = self.machine.poll_output(self.clock.now()) {
             match output {
                 Output::Publish(task) => self.publish(&task, &mut reply),
+                Output::CallWorkers => self.call_workers(),
                 Output::Ended(outcome) => ended.push(Told::new(outcome)),
                 Output::Answer { ticket, reply } => {
                     let reply = reply.map(|outcome| match ended.last() {

@@ -35,6 +35,9 @@ pub(super) fn requests(page: &mut Page, snapshot: &Snapshot) {
         quorum_in_vain,
         redispatched,
         tasks_undelivered,
+        no_responders_doubted,
+        no_responders_refuted,
+        no_responders_confirmed,
         redispatch_rescued: _,
         results_accepted: _,
         results_late: _,
@@ -42,6 +45,8 @@ pub(super) fn requests(page: &mut Page, snapshot: &Snapshot) {
         results_equivocal: _,
         results_unknown: _,
         results_misdirected: _,
+        results_no_room: _,
+        forgotten_for_bytes,
         workers_not_admitted: _,
     } = snapshot.counters;
     page.counters(
@@ -115,7 +120,22 @@ pub(super) fn requests(page: &mut Page, snapshot: &Snapshot) {
         "Outcomes that were not published to those who follow all outcomes.",
         snapshot.outcomes_unpublished,
     );
+    page.counter(
+        "quorate_requests_forgotten_for_bytes_total",
+        "Ended requests that were forgotten early, since what is remembered weighs too much.",
+        forgotten_for_bytes,
+    );
     page.counter("quorate_tasks_undelivered_total", "Tasks that reached nobody.", tasks_undelivered);
+    page.counters(
+        "quorate_no_responders_total",
+        "Requests whose task is said to have reached nobody, though workers were expected, by what came of it.",
+        "fate",
+        [
+            ("doubted", no_responders_doubted),
+            ("refuted", no_responders_refuted),
+            ("confirmed", no_responders_confirmed),
+        ],
+    );
 }
 
 /// Messages from workers.
@@ -131,6 +151,7 @@ pub(super) fn messages(page: &mut Page, snapshot: &Snapshot) {
             ("duplicate", counters.results_duplicate),
             ("equivocal", counters.results_equivocal),
             ("misdirected", counters.results_misdirected),
+            ("no_room", counters.results_no_room),
             ("unknown", counters.results_unknown),
         ],
     );

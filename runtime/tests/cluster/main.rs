@@ -10,5 +10,6 @@ mod lifecycle;
 mod looks;
 mod metrics;
 mod nats;
+mod notices;
 mod support;
 mod trust;

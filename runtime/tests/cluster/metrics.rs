@@ -206,7 +206,7 @@ async fn every_result_is_shown_by_what_became_of_it<B: Bus>(connect: impl Fn() -
         &coordinator.metrics().await,
         [
             ("quorate_requests_submitted_total{admission=\"accepted\"}", 1.0),
-            ("quorate_requests_ended_total{outcome=\"complete\"}", 1.0),
+            ("quorate_requests_ended_total{outcome=\"partial\"}", 1.0),
             ("quorate_request_duration_seconds_count{result=\"answered\"}", 1.0),
             ("quorate_dispatches_total{attempt=\"first\"}", 1.0),
             ("quorate_results_total{fate=\"accepted\"}", 2.0),

@@ -140,7 +140,7 @@ impl Seen {
                 };
                 *counter += 1;
             }
-            Output::Ended(_) | Output::Drained => {}
+            Output::CallWorkers | Output::Ended(_) | Output::Drained => {}
         }
     }
 
@@ -193,7 +193,8 @@ impl Seen {
             + counters.results_duplicate
             + counters.results_equivocal
             + counters.results_unknown
-            + counters.results_misdirected;
+            + counters.results_misdirected
+            + counters.results_no_room;
         // Where there is no room for another worker, its results and announcements are counted as those of one that is
         // not admitted, and an announcement that is taken is not counted at all.
         self.was_full |= machine.workers().size_hint().0 >= max_workers;

@@ -55,7 +55,7 @@ impl Requests {
                     _ => Ok(()),
                 }
             }
-            Output::Answer { reply: Err(_), .. } | Output::Drained => Ok(()),
+            Output::Answer { reply: Err(_), .. } | Output::CallWorkers | Output::Drained => Ok(()),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_core::coordinator::{Input, Output, PresenceState, Refusal, Submit, Task, Undelivered};
+use quorate_core::coordinator::{Input, Output, PresenceState, Refusal, Submit, Task, Undelivered, UndeliveredCause};
 use quorate_core::id::{RequestId, TaskId, Ticket, WorkerId};
 use quorate_core::outcome::{Cause, Failure, Outcome};
 use quorate_core::policy::Overrides;
@@ -146,6 +146,8 @@ pub(crate) struct Book {
     draining: bool,
     /// When each worker said last that it goes away.
     farewells: Map<WorkerId, Timestamp>,
+    /// What was said first of tasks that reached nobody.
+    undelivered: Map<TaskId, Undelivered>,
     callers: Map<Ticket, Caller>,
     askings: Map<RequestId, Asking>,
     remembered: VecDeque<(RequestId, u64)>,
@@ -230,6 +232,16 @@ impl Step {
     }
 }
 
+/// Whether a request that ended so was undelivered for that.
+fn is_undelivered_for(cause: UndeliveredCause, outcome: &Outcome) -> bool {
+    let failure = match cause {
+        UndeliveredCause::NoResponders => Failure::NoWorkers,
+        UndeliveredCause::Disconnected => Failure::BusDown,
+        UndeliveredCause::QueueFull => Failure::Overloaded,
+    };
+    outcome.verdict == Err(failure)
+}
+
 impl Book {
     fn new(terms: Terms) -> Self {
         Self {
@@ -238,6 +250,7 @@ impl Book {
             last_bus_down: None,
             draining: false,
             farewells: Map::default(),
+            undelivered: Map::default(),
             callers: Map::default(),
             askings: Map::default(),
             remembered: VecDeque::new(),
@@ -299,7 +312,7 @@ impl Book {
         while let Some((now, output)) = self.outputs.pop_front() {
             match output {
                 Output::Publish(task) if task.attempt == 1 => self.asked(now, &task, tell)?,
-                Output::Publish(_) | Output::Ended(_) | Output::Drained => {}
+                Output::Publish(_) | Output::CallWorkers | Output::Ended(_) | Output::Drained => {}
                 Output::Answer { ticket, reply: Ok(outcome) } => self.answered(now, ticket, &outcome, tell)?,
                 Output::Answer { ticket, reply: Err(refusal) } => self.refused(now, ticket, &refusal, tell)?,
             }
@@ -342,6 +355,9 @@ impl Book {
                 }
             }
             Step::Presence { worker, is_farewell: true } => drop(self.farewells.insert(worker, at)),
+            Step::Undelivered(it) if it.cause == UndeliveredCause::NoResponders => {
+                self.undelivered.insert(it.task, it);
+            }
             Step::Undelivered(_) | Step::Presence { .. } => {}
             Step::BusUp => self.bus_up = true,
             Step::BusDown => (self.bus_up, self.last_bus_down) = (false, Some(at)),
@@ -519,10 +535,13 @@ impl Book {
             self.pass(now, tell)?;
         }
         let Some(asking) = self.askings.remove(&outcome.request) else { return Ok(Source::Nowhere) };
+        let before = self.undelivered.remove(&asking.task);
         let undelivered = match self.steps.front() {
-            Some((_, Step::Undelivered(undelivered))) if undelivered.task == asking.task => Some(*undelivered),
+            Some((_, Step::Undelivered(it))) if it.task == asking.task => Some(*it),
             _ => None,
         };
+        let is_of = |it: &Undelivered| is_undelivered_for(it.cause, outcome);
+        let undelivered = undelivered.filter(is_of).or(before);
         let is_kept = !matches!(outcome.verdict, Err(Failure::NoWorkers | Failure::BusDown | Failure::Overloaded));
         let kept = is_kept.then(|| Arc::clone(outcome));
         let ended = asking.submitted.after(outcome.elapsed);
@@ -540,9 +559,14 @@ impl Book {
         let mut steps = self.steps.iter();
         let place = match outcome.cause {
             Cause::Stalled | Cause::DeadlinePassed => steps.position(|(now, _)| *now >= ended),
-            Cause::Undelivered => steps.position(
-                |(_, step)| matches!(step, Step::Undelivered(undelivered) if undelivered.task == asking.task),
-            ),
+            // At once, or when nobody had said otherwise for long enough.
+            Cause::Undelivered => {
+                let says_so = |step: &Step| matches!(step, Step::Undelivered(it) if it.task == asking.task && is_undelivered_for(it.cause, outcome));
+                let was_doubted =
+                    self.undelivered.contains_key(&asking.task) && outcome.verdict == Err(Failure::NoWorkers);
+                let at_once = self.steps.iter().position(|(now, step)| *now == ended && says_so(step));
+                at_once.filter(|_| !was_doubted).or_else(|| steps.position(|(now, _)| *now >= ended))
+            }
             Cause::AllAnswered | Cause::QuorumMet => Some(self.place_of_last_answer(asking, first, outcome)),
         };
         place.unwrap_or(all)

@@ -235,7 +235,7 @@ impl Process {
                 Some((flight, outcome)) => ended(&flight, outcome),
                 None => Ok(()),
             },
-            Output::Publish(_) | Output::Ended(_) | Output::Drained => Ok(()),
+            Output::Publish(_) | Output::CallWorkers | Output::Ended(_) | Output::Drained => Ok(()),
         }
     }
 

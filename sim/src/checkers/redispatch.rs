@@ -120,7 +120,7 @@ impl Process {
                 Some((flight, outcome)) => self.ended(config, &flight, outcome),
                 None => Ok(()),
             },
-            Output::Ended(_) | Output::Drained => Ok(()),
+            Output::CallWorkers | Output::Ended(_) | Output::Drained => Ok(()),
         }
     }
 

@@ -221,7 +221,7 @@ impl Process {
                 Some((flight, outcome)) => self.ended(config, &flight, outcome),
                 None => Ok(()),
             },
-            Output::Publish(_) | Output::Ended(_) | Output::Drained => Ok(()),
+            Output::Publish(_) | Output::CallWorkers | Output::Ended(_) | Output::Drained => Ok(()),
         }
     }
 

@@ -215,13 +215,7 @@ impl Play {
             let input = self.coordinator_input();
             let now = self.now();
             self.tell(COORDINATOR, What::CoordinatorInput(now, &input));
-            let is_up = input == coordinator::Input::BusUp;
             self.coordinator.handle_input(now, input);
-            if is_up {
-                let reply = Some("_INBOX.c1.ping".into());
-                let ping = Message { subject: "$SRV.PING.quorate-worker".into(), reply, body: Body::Ping };
-                self.tell(COORDINATOR, What::Sent(&ping));
-            }
         }
         let now = self.now();
         self.tell(COORDINATOR, What::CoordinatorWoken(now));
@@ -230,6 +224,12 @@ impl Play {
             self.tell(COORDINATOR, What::CoordinatorOutput(now, &output));
             let task = match output {
                 coordinator::Output::Publish(task) => task,
+                coordinator::Output::CallWorkers if self.bus_up => {
+                    let reply = Some("_INBOX.c1.ping".into());
+                    let ping = Message { subject: "$SRV.PING.quorate-worker".into(), reply, body: Body::Ping };
+                    self.tell(COORDINATOR, What::Sent(&ping));
+                    continue;
+                }
                 coordinator::Output::Ended(outcome) if self.follows => {
                     let message = outcome_message(&outcome);
                     let sent = What::Unsent(&message, PublishError::Disconnected);

@@ -315,7 +315,7 @@ impl Recorder {
                     question.request = Some(words::clean(outcome.request.as_str()));
                 }
             }
-            coordinator::Output::Ended(_) | coordinator::Output::Drained => {}
+            coordinator::Output::CallWorkers | coordinator::Output::Ended(_) | coordinator::Output::Drained => {}
         }
     }
 

@@ -263,6 +263,7 @@ fn coordinator_output(output: &coordinator::Output) -> String {
             let again = if task.attempt > 1 { "again " } else { "" };
             format!("asks {again}{} as task {}, {}", task.request, task.id.0, left(task.ttl))
         }
+        Output::CallWorkers => "calls the workers".to_owned(),
         Output::Ended(ended) => format!("{} has ended", ended.request),
         Output::Answer { ticket, reply: Ok(ended) } => format!("answers ticket {}: {}", ticket.0, outcome(ended)),
         Output::Answer { ticket, reply: Err(refusal) } => format!("refuses ticket {}: {refusal}", ticket.0),

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use quorate_core::coordinator::Input;
+
 use super::links::{Fate, Node};
 use super::{BROKER, Next, Program, Stage, millis};
 use crate::event::Message;
@@ -286,7 +288,7 @@ impl Stage<'_> {
 
     fn bus_up(&mut self, node: Node) {
         match &self.programs[node] {
-            Program::Coordinator(_) => self.coordinator_bus_up(node),
+            Program::Coordinator(_) => self.coordinator_input(node, Input::BusUp),
             Program::Worker(_) => self.worker_input(node, quorate_core::worker::Input::BusUp),
             Program::Broker | Program::Client | Program::Adversary(_) => {}
         }

@@ -158,6 +158,7 @@ impl Stage<'_> {
                         self.send_reply(node, exchange, Reply::Ended(reply));
                     }
                 }
+                Output::CallWorkers => self.call_workers(node),
                 // Nobody on this stage follows the requests of others.
                 Output::Ended(_) => {}
                 Output::Drained => drained = true,
@@ -212,9 +213,8 @@ impl Stage<'_> {
         }
     }
 
-    /// The bus is connected: the machine is told, and the workers are called.
-    pub(super) fn coordinator_bus_up(&mut self, node: Node) {
-        self.coordinator_input(node, Input::BusUp);
+    /// Asks the workers that are there to say so.
+    fn call_workers(&mut self, node: Node) {
         let ping = Arc::clone(&self.subjects.ping);
         let Some(coordinator) = self.coordinator(node) else { return };
         let reply = coordinator.ping.as_str().into();

@@ -22,6 +22,8 @@ pub struct Knobs {
     /// Of the driver: what it takes from each subscription in a pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_responders_grace_ms: Option<u64>,
 }
 
 /// The same for one worker process: see [`worker::Config`].
@@ -56,6 +58,7 @@ impl Knobs {
         set(&mut config.response_times, self.response_times);
         set(&mut config.reconnect_grace, self.reconnect_grace_ms.map(Duration::from_millis));
         set(&mut config.max_lag, self.max_lag_ms.map(Duration::from_millis));
+        set(&mut config.no_responders_grace, self.no_responders_grace_ms.map(Duration::from_millis));
     }
 }
 

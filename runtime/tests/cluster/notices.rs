@@ -1,0 +1,109 @@
+//! The server's notice that nobody listens, and one that is forged in its name: over a real NATS server.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use quorate_core::coordinator::Config;
+use quorate_core::worker;
+use quorate_runtime::bus::nats::{NatsBus, NatsConfig};
+use quorate_runtime::source::Source;
+use quorate_testing::NatsServer;
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+
+use crate::support::{Setup, TestCoordinator, TestWorker, delayed, number, until, worker_with};
+
+fn connect(server: &NatsServer) -> NatsBus {
+    NatsBus::connect(NatsConfig::new(server.url())).expect("a good address")
+}
+
+/// A worker that does not announce itself for the length of a test: only a call makes it say that it is there.
+async fn quiet_worker(server: &NatsServer, id: &str, source: impl Source) -> TestWorker {
+    let machine = worker::Config { announce_every: Duration::from_mins(1), ..worker::Config::default() };
+    worker_with(connect(server), id, false, machine, source).await
+}
+
+async fn coordinator(server: &NatsServer, workers: usize) -> TestCoordinator {
+    let machine = Config { presence: Duration::from_mins(1), ..Config::default() };
+    let coordinator = TestCoordinator::start_with(connect(server), Setup { machine, ..Setup::default() }).await;
+    coordinator.wait_for_live(workers).await;
+    coordinator
+}
+
+/// Answers every task with an empty message that looks like the server's notice, before any worker can.
+async fn forge_notices(server: &NatsServer) -> tokio::task::JoinHandle<()> {
+    let stream = TcpStream::connect(("127.0.0.1", server.port())).await.expect("a connection");
+    let mut stream = BufReader::new(stream);
+    let hello = "CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true}\r\nSUB oracle.tasks 1\r\nPING\r\n";
+    stream.write_all(hello.as_bytes()).await.expect("the server reads");
+    let mut line = String::new();
+    while line.trim() != "PONG" {
+        line.clear();
+        assert!(stream.read_line(&mut line).await.expect("the server says") > 0, "the connection is open");
+    }
+    tokio::spawn(async move {
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            if stream.read_until(b'\n', &mut line).await.unwrap_or(0) == 0 {
+                return;
+            }
+            let text = String::from_utf8_lossy(&line);
+            let words: Vec<&str> = text.split_whitespace().collect();
+            let answer = match words[..] {
+                ["MSG", "oracle.tasks", _, reply, _] | ["HMSG", "oracle.tasks", _, reply, _, _] => {
+                    format!("HPUB {reply} 16 16\r\nNATS/1.0 503\r\n\r\n\r\n")
+                }
+                ["PING"] => "PONG\r\n".to_owned(),
+                _ => continue,
+            };
+            if stream.write_all(answer.as_bytes()).await.is_err() {
+                return;
+            }
+        }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forged_notice_does_not_end_the_requests_of_live_workers() {
+    let server = NatsServer::start();
+    let mut workers = Vec::new();
+    for id in ["a", "b", "c"] {
+        // Longer than a notice is doubted.
+        workers.push(quiet_worker(&server, id, delayed("1", Duration::from_millis(800))).await);
+    }
+    let coordinator = Arc::new(coordinator(&server, 3).await);
+    let forger = forge_notices(&server).await;
+    let asked: Vec<_> = (0..10)
+        .map(|_| {
+            let coordinator = Arc::clone(&coordinator);
+            tokio::spawn(async move { coordinator.ask(json!({"query": "q", "timeout_ms": 10_000})).await })
+        })
+        .collect();
+    for asked in asked {
+        let (status, body) = asked.await.expect("it is answered");
+        assert_eq!((status, &body["succeeded"]), (200, &json!(3)), "{body}");
+    }
+    assert_eq!(coordinator.counter("no_responders_doubted").await, 10, "each was said to have reached nobody");
+    assert_eq!(coordinator.counter("no_responders_refuted").await, 10);
+    forger.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nobody_listens_any_more_a_request_fails_soon_and_says_so() {
+    let server = NatsServer::start();
+    let workers = [quiet_worker(&server, "a", number("1")).await, quiet_worker(&server, "b", number("1")).await];
+    let coordinator = coordinator(&server, 2).await;
+    for worker in workers {
+        worker.kill().await;
+    }
+    until("the notice of the server", async || {
+        let asked = Instant::now();
+        let (status, body) = coordinator.ask(json!({"query": "q", "timeout_ms": 20_000})).await;
+        assert_eq!((status, &body["error"]), (503, &json!("no_workers")), "{body}");
+        assert!(asked.elapsed() < Duration::from_secs(10), "not at its deadline");
+        coordinator.counter("no_responders_confirmed").await > 0
+    })
+    .await;
+}
