@@ -308,11 +308,12 @@ pub(crate) async fn api_of(coordinator: &Program) -> Api {
     Api::at(&format!("http://{address}"))
 }
 
-/// Waits until something is so, asking again and again; fails after [`PATIENCE`].
+/// Waits until something is so, asking again and again; fails after [`PATIENCE`]. A coordinator lets one address read a
+/// hundred times a second.
 pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so().await {
         assert!(Instant::now() < deadline, "waited in vain for {what}");
-        sleep(Duration::from_millis(5)).await;
+        sleep(Duration::from_millis(20)).await;
     }
 }

@@ -50,8 +50,11 @@ async fn every_tool_works_against_three_workers() {
         workers["workers"].as_array().expect("a list").iter().map(|worker| &worker["worker_id"]).collect();
     assert_eq!(names, ["w1", "w2", "w3"]);
     assert!(workers["workers"].as_array().expect("a list").iter().all(|worker| worker["state"] == "live"), "{workers}");
-    let shown = done(QUORATE, &[&["workers"], &url[..]].concat()).await;
-    assert!(shown.contains("  w3 ") && shown.contains("  3  requests accepted"), "{shown}");
+    until("the table to show the three questions", async || {
+        let shown = done(QUORATE, &[&["workers"], &url[..]].concat()).await;
+        shown.contains("  w3 ") && shown.contains("  3  requests accepted")
+    })
+    .await;
 
     let load = [&["load", "--requests", "200", "--json"], &url[..]].concat();
     let report = parsed(&done(QUORATE, &load).await);
