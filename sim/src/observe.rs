@@ -160,7 +160,7 @@ mod tests {
             max_remembered: 1,
             remember_ms: 1,
             announce_ms: 1,
-            knobs: Default::default(),
+            knobs: crate::scenario::WorkerKnobs::default(),
             clock_ms: 0,
         }
     }

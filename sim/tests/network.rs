@@ -8,8 +8,8 @@ use quorate_core::worker;
 use quorate_sim::event::{Body, Event, Reply, What};
 use quorate_sim::host::Host;
 use quorate_sim::scenario::{
-    Bus, Cluster, Coordinator, Fault, FaultKind, Forgery, Mischief, Network, Policy, Request, Scenario, Settings,
-    Worker,
+    Bus, Cluster, Coordinator, Fault, FaultKind, Forgery, Knobs, Mischief, Network, Policy, Request, Scenario,
+    Settings, Worker, WorkerKnobs,
 };
 use quorate_sim::trace::Line;
 use quorate_sim::{Depth, Report, run};
@@ -28,7 +28,7 @@ fn cluster(coordinators: u8, workers: u8) -> Cluster {
         max_remembered: 1000,
         remember_ms: 60_000,
         announce_ms: 500,
-        knobs: Default::default(),
+        knobs: WorkerKnobs::default(),
         clock_ms: 1_000 * u64::from(number),
     };
     Cluster {
@@ -48,7 +48,7 @@ fn cluster(coordinators: u8, workers: u8) -> Cluster {
             cordon_below: None,
             policies: Vec::new(),
             weights: BTreeMap::new(),
-            knobs: Default::default(),
+            knobs: Knobs::default(),
             rate_limit: None,
         },
         workers: (1..=workers).map(worker).collect(),

@@ -17,7 +17,7 @@ use super::{Checker, Context};
 use crate::Depth;
 use crate::event::{Body, Event, Message, Task, Told, What};
 use crate::host::Host;
-use crate::scenario::{self, Cluster, Fault, FaultKind, Policy, Scenario, Settings};
+use crate::scenario::{self, Cluster, Fault, FaultKind, Knobs, Policy, Scenario, Settings, WorkerKnobs};
 
 pub(super) const COORDINATOR: Host = Host::Coordinator(1);
 pub(super) const WORKER: Host = Host::Worker(1);
@@ -51,7 +51,7 @@ pub(super) fn scenario() -> Scenario {
         max_remembered: 3,
         remember_ms: 1_000,
         announce_ms: 1_000,
-        knobs: Default::default(),
+        knobs: WorkerKnobs::default(),
         clock_ms: 0,
     };
     Scenario {
@@ -73,7 +73,7 @@ pub(super) fn scenario() -> Scenario {
                 cordon_below: Some(900_000),
                 policies: Vec::new(),
                 weights: BTreeMap::new(),
-                knobs: Default::default(),
+                knobs: Knobs::default(),
                 rate_limit: None,
             },
             workers: (1..=3).map(worker).collect(),

@@ -18,7 +18,7 @@ use super::{Checker, Context};
 use crate::Depth;
 use crate::event::{self, Asked, Body, Event, Message, Reply, What};
 use crate::host::Host;
-use crate::scenario::{self, Bus, Cluster, Network, Policy, Scenario, Settings};
+use crate::scenario::{self, Bus, Cluster, Knobs, Network, Policy, Scenario, Settings, WorkerKnobs};
 
 /// The coordinator of the tests.
 pub(super) const COORDINATOR: Host = Host::Coordinator(1);
@@ -38,7 +38,7 @@ pub(super) fn scenario() -> Scenario {
         max_remembered: 100,
         remember_ms: 10_000,
         announce_ms: 500,
-        knobs: Default::default(),
+        knobs: WorkerKnobs::default(),
         clock_ms: 0,
     };
     Scenario {
@@ -60,7 +60,7 @@ pub(super) fn scenario() -> Scenario {
                 cordon_below: None,
                 policies: Vec::new(),
                 weights: BTreeMap::new(),
-                knobs: Default::default(),
+                knobs: Knobs::default(),
                 rate_limit: None,
             },
             workers: [1, 2, 3].map(worker).to_vec(),

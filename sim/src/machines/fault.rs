@@ -170,14 +170,13 @@ impl Stage<'_> {
     fn freeze(&mut self, host: Host, begins: bool) {
         let Some(node) = self.node(host) else { return };
         match self.programs[node] {
-            Program::Worker(_) => {}
             // Nobody answers for its connection while it stands still.
             Program::Coordinator(_) if begins => {
                 let session = self.connections[node].session;
                 let silence = millis(self.scenario.cluster.bus.keepalive_ms);
                 self.heap.plan(self.now + silence, Next::BrokerLoses { node, session });
             }
-            Program::Coordinator(_) => {}
+            Program::Coordinator(_) | Program::Worker(_) => {}
             Program::Broker | Program::Client | Program::Adversary(_) => return,
         }
         count(&mut self.frozen[node].0, begins);

@@ -107,7 +107,7 @@ mod tests {
             cordon_below: None,
             policies: Vec::new(),
             weights: BTreeMap::new(),
-            knobs: Default::default(),
+            knobs: crate::scenario::Knobs::default(),
             rate_limit: None,
         };
         let cluster = Cluster {
