@@ -146,7 +146,8 @@ impl Process {
             *input > flight.kept.inputs_before && (*at < asked_at || at_once)
         };
         let last_return = self.returns.iter().rfind(before);
-        let earliest = due(config, flight).map(|due| last_return.map_or(due, |(_, back)| after_outage(config, *back, flight)));
+        let earliest =
+            due(config, flight).map(|due| last_return.map_or(due, |(_, back)| after_outage(config, *back, flight)));
         if earliest.is_none_or(|earliest| asked_at < earliest) {
             return Err(format!("asks again at {asked_at:?}, before {earliest:?}: {task:?}"));
         }

@@ -71,9 +71,8 @@ pub(super) fn new(context: &Context<'_>) -> Stale {
         _ => None,
     });
     let latest_again = bridges.max();
-    let allowed = 2 * (Duration::from_millis(cluster.bus.keepalive_ms) + latency)
-        + latest_again.unwrap_or_default()
-        + SLACK;
+    let allowed =
+        2 * (Duration::from_millis(cluster.bus.keepalive_ms) + latency) + latest_again.unwrap_or_default() + SLACK;
     let freezes = faults.iter().map(|fault| match fault.kind {
         FaultKind::Freeze(host) => Some(host),
         _ => None,

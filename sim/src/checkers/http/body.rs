@@ -106,7 +106,8 @@ fn note(outcome: &Outcome) -> String {
     } else {
         format!("Low reliability: only {used}/{expected} workers succeeded")
     };
-    let words = |(one, several, count)| if count == 1 { format!("1 as {one}") } else { format!("{count} as {several}") };
+    let words =
+        |(one, several, count)| if count == 1 { format!("1 as {one}") } else { format!("{count} as {several}") };
     let all = not_used.into_values().map(words).collect::<Vec<_>>().join(", ");
     if all.is_empty() { counted } else { format!("{counted}; {}", all.replacen(" as ", " excluded as ", 1)) }
 }
