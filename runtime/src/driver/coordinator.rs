@@ -126,6 +126,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
     /// Runs until the machine is drained, or nobody is left who could ask it.
     pub async fn run(mut self) {
         self.bus_changed();
+        self.execute();
         let mut alarm = Alarm::new(&self.clock);
         while !self.drained {
             alarm.set(&self.clock, self.machine.poll_timeout());
