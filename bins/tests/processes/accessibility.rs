@@ -18,6 +18,8 @@ const AXE: Package = Package {
 
 /// Checks the page as it is; `how` says how it is shown.
 pub(crate) async fn check_layout(browser: &Browser, how: &str) {
+    // A color that is on its way to another is neither.
+    browser.until("document.getAnimations().every((one) => !(one instanceof CSSTransition))").await;
     let wide = "[...document.querySelectorAll('body *')].filter((one) => one.getBoundingClientRect().right > innerWidth + 1 \
                 && one.closest('.hidden-text, .summary, svg, thead, datalist') === null).length";
     assert_eq!(browser.value(wide).await, 0, "something is too wide: {how}");
