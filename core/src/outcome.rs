@@ -213,6 +213,8 @@ fn in_words(why: Exclusion, excluded: usize) -> &'static str {
         Exclusion::Outlier => "outliers",
         Exclusion::Stale => "stale",
         Exclusion::Cordoned => "cordoned",
+        Exclusion::Newcomer if excluded == 1 => "a newcomer",
+        Exclusion::Newcomer => "newcomers",
     }
 }
 

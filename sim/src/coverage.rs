@@ -111,6 +111,8 @@ sometimes! {
     ExcludedOutlier,
     /// a cordoned worker's value was not used
     ExcludedCordoned,
+    /// the value of a worker without a record was compared and not used
+    ExcludedNewcomer,
     /// a text was excluded where numbers are needed
     ExcludedText,
     /// a stale value was excluded
@@ -445,6 +447,7 @@ impl Coverage {
                 Exclusion::Cordoned => Sometimes::ExcludedCordoned,
                 Exclusion::NotANumber => Sometimes::ExcludedText,
                 Exclusion::Stale => Sometimes::ExcludedStale,
+                Exclusion::Newcomer => Sometimes::ExcludedNewcomer,
             });
         }
     }

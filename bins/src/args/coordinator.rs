@@ -134,6 +134,10 @@ pub struct ServeArgs {
     #[arg(long, env = "QUORATE_CORDON_BELOW", value_name = "SCORE", value_parser = share)]
     pub cordon_below: Option<Decimal>,
 
+    /// Workers without a record that take part in one answer at most, beside those that have one
+    #[arg(long, env = "QUORATE_MAX_NEWCOMERS", value_name = "N", default_value_t = 3)]
+    pub max_newcomers: u32,
+
     /// TOML file with the policies of some queries and the weights of workers [default: all queries are alike]
     #[arg(long, env = "QUORATE_POLICIES", value_name = "FILE")]
     pub policies: Option<PathBuf>,
@@ -224,6 +228,7 @@ impl ServeArgs {
             stall: Duration::from_millis(self.stall_ms),
             redispatch_permille: parts(self.redispatch_share, 1_000),
             admitted: (!self.allowed_workers.is_empty()).then(|| self.allowed_workers.iter().cloned().collect()),
+            max_newcomers: self.max_newcomers,
             cordon_below: self.cordon_below.map(|score| Score::from_millionths(parts(score, 1_000_000))),
             ..defaults
         }

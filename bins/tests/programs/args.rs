@@ -16,7 +16,7 @@ type Flag = (&'static str, &'static str, &'static str);
 const NATS: [Flag; 3] =
     [("nats", "NATS_URL", "nats://localhost:4222"), ("nats-ca", "NATS_CA", ""), ("nats-creds", "NATS_CREDS", "")];
 
-const SERVE: [Flag; 32] = [
+const SERVE: [Flag; 33] = [
     ("allow-worker", "QUORATE_ALLOW_WORKER", ""),
     ("cordon-below", "QUORATE_CORDON_BELOW", ""),
     ("listen", "QUORATE_LISTEN", "0.0.0.0:8080"),
@@ -25,6 +25,7 @@ const SERVE: [Flag; 32] = [
     ("max-deviation", "QUORATE_MAX_DEVIATION", ""),
     ("max-in-flight", "QUORATE_MAX_IN_FLIGHT", "10000"),
     ("max-in-flight-bytes", "QUORATE_MAX_IN_FLIGHT_BYTES", "268435456"),
+    ("max-newcomers", "QUORATE_MAX_NEWCOMERS", "3"),
     ("max-remembered", "QUORATE_MAX_REMEMBERED", "10000"),
     ("max-remembered-bytes", "QUORATE_MAX_REMEMBERED_BYTES", "67108864"),
     ("max-subscribers", "QUORATE_MAX_SUBSCRIBERS", "256"),
@@ -205,6 +206,7 @@ fn lists_are_separated_by_commas_or_repeated() {
         "--allow-worker=w1",
         "--allow-worker=w2",
         "--cordon-below=0.25",
+        "--max-newcomers=7",
         "--redispatch-share=0",
         "--max-deviation=0.05",
         "--strategy=median",
@@ -217,7 +219,7 @@ fn lists_are_separated_by_commas_or_repeated() {
     let admitted: Vec<_> = machine.admitted.iter().flatten().map(ToString::to_string).collect();
     assert_eq!(admitted, ["w1", "w2"]);
     assert_eq!(machine.cordon_below.map(coordinator::Score::millionths), Some(250_000));
-    assert_eq!(machine.redispatch_permille, 0);
+    assert_eq!((machine.redispatch_permille, machine.max_newcomers), (0, 7));
     assert_eq!(machine.policy.rule.max_deviation.map(|fraction| fraction.to_string()).as_deref(), Some("0.05"));
     assert_eq!(args.serve.policy.strategy.name(), "median");
 }

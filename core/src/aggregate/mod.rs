@@ -14,6 +14,7 @@ mod strategy;
 mod trimmed_mean;
 mod weighted_median;
 mod wide;
+mod yardstick;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,8 @@ pub use self::spread::Spread;
 use self::strategy::Votes;
 pub use self::strategy::{Strategy, UnknownStrategy};
 use self::wide::Wide;
+pub use self::yardstick::{Assessment, Yardstick};
+use self::yardstick::{Numbers, USUAL};
 use crate::value::Value;
 
 /// How one request's values are aggregated.
@@ -108,11 +111,13 @@ pub enum Exclusion {
     Stale,
     /// The worker's reliability is below the cordon.
     Cordoned,
+    /// The worker has no record, and one that has one sent a value, or is still awaited.
+    Newcomer,
 }
 
 impl Exclusion {
     /// Every reason.
-    pub const ALL: [Self; 4] = [Self::NotANumber, Self::Outlier, Self::Stale, Self::Cordoned];
+    pub const ALL: [Self; 5] = [Self::NotANumber, Self::Outlier, Self::Stale, Self::Cordoned, Self::Newcomer];
 
     /// The reason's name in answers.
     pub const fn name(self) -> &'static str {
@@ -121,6 +126,7 @@ impl Exclusion {
             Self::Outlier => "outlier",
             Self::Stale => "stale",
             Self::Cordoned => "cordoned",
+            Self::Newcomer => "newcomer",
         }
     }
 }
@@ -174,6 +180,8 @@ pub struct Aggregator {
     decimals: Vec<Decimal>,
     weighted: Vec<(Decimal, Millionths)>,
     distances: Vec<Wide>,
+    /// What the last rule for outliers made of the numbers, if there was one.
+    drawn: Option<Numbers>,
 }
 
 /// A value that is used as a number.
@@ -196,6 +204,7 @@ impl Aggregator {
         candidates: impl IntoIterator<Item = Candidate<'a>>,
     ) -> Result<Aggregate, AggregateError> {
         let mut excluded = Vec::new();
+        self.drawn = None;
         self.sort(rule, candidates, &mut excluded);
         self.take_used();
         let outliers_disputed = rule.max_deviation.is_some_and(|outliers| self.exclude(outliers, &mut excluded));
@@ -245,10 +254,11 @@ impl Aggregator {
 
     /// Excludes outlying numbers. Returns whether that is disputed, so that none was excluded.
     fn exclude(&mut self, rule: OutlierRule, excluded: &mut Vec<(usize, Exclusion)>) -> bool {
-        let fence = Fence::of(rule, &mut Ranked::again(&mut self.decimals), &mut self.distances);
-        let outliers = self.numbers.iter().filter(|number| fence.excludes(number.number)).count();
-        if outliers == 0 || outliers * 2 >= self.numbers.len() {
-            return outliers > 0;
+        let drawn = self.draw(rule);
+        self.drawn = Some(drawn);
+        let Numbers { fence, beyond, is_disputed, .. } = drawn;
+        if beyond == 0 || is_disputed {
+            return is_disputed;
         }
         self.numbers.retain(|number| {
             let is_outlier = fence.excludes(number.number);
@@ -259,6 +269,49 @@ impl Aggregator {
         });
         self.take_used();
         false
+    }
+
+    /// Draws the line of a rule through the numbers, which are ranked.
+    fn draw(&mut self, rule: OutlierRule) -> Numbers {
+        let mut ranked = Ranked::again(&mut self.decimals);
+        let fence = Fence::of(rule, &mut ranked, &mut self.distances);
+        let median = match fence {
+            Fence::Around { center, .. } => Some(center),
+            Fence::None | Fence::Between { .. } => median::middle(&mut ranked),
+        };
+        let beyond = self.numbers.iter().filter(|number| fence.excludes(number.number)).count();
+        let is_disputed = beyond > 0 && beyond * 2 >= self.numbers.len();
+        Numbers { rule, fence, median, beyond, is_disputed }
+    }
+
+    /// What the values of the last aggregation, which came to `aggregate` by `rule`, are held against.
+    pub fn yardstick(&mut self, rule: &Rule, aggregate: &Aggregate) -> Yardstick {
+        let strategy = rule.strategy.implementation();
+        let numbers = self.drawn.take().unwrap_or_else(|| {
+            // A strategy may have changed what it was given to rank, as a majority does, which rounds.
+            if strategy.takes_texts() {
+                self.take_used();
+            }
+            self.draw(USUAL)
+        });
+        let by_majority = strategy.takes_texts() && {
+            let votes = match &aggregate.value {
+                Value::Text(_) => aggregate.agreeing,
+                Value::Number(answer) => {
+                    self.numbers.iter().filter(|used| strategy.compared(used.number, rule) == *answer).count()
+                }
+            };
+            votes * 2 > aggregate.used
+        };
+        let are_numbers = aggregate.used == self.numbers.len() && matches!(aggregate.value, Value::Number(_));
+        Yardstick {
+            answer: aggregate.value.clone(),
+            by_majority,
+            takes_texts: strategy.takes_texts(),
+            rule: *rule,
+            all_used_are_good: are_numbers && numbers.beyond == 0,
+            numbers,
+        }
     }
 
     /// Copies the numbers that are used to where they are ranked.

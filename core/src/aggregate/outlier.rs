@@ -75,8 +75,9 @@ pub(super) enum Fence {
     None,
     /// Outliers are those farther from the center than `limit` units, once the distance is taken `parts` times.
     Around { center: Decimal, unit: Unit, parts: u64, limit: Wide },
-    /// Outliers are those whose distance above the origin, taken `parts` times, is beyond these.
-    Between { origin: Decimal, unit: Unit, parts: u64, low: Option<Wide>, high: Wide },
+    /// Outliers are those whose distance above the origin, taken `parts` times, is beyond these. If there is no `low`, the
+    /// fence reaches `below` the origin.
+    Between { origin: Decimal, unit: Unit, parts: u64, low: Option<Wide>, below: Wide, high: Wide },
 }
 
 impl Fence {
@@ -102,8 +103,9 @@ impl Fence {
                 let reach = third.abs_diff(first).checked_mul(times.get()).expect(IN_RANGE);
                 let (first, third) = (times_parts(first), times_parts(third));
                 let low = (first >= reach).then(|| first.abs_diff(reach));
+                let below = if first >= reach { Wide::ZERO } else { first.abs_diff(reach) };
                 let high = third.checked_add(reach).expect(IN_RANGE);
-                Self::Between { origin, unit, parts: 4 * parts, low, high }
+                Self::Between { origin, unit, parts: 4 * parts, low, below, high }
             }
         }
     }
@@ -115,9 +117,37 @@ impl Fence {
             Self::None => false,
             Self::Around { center, unit, parts: 1, limit } => unit.distance(number, center) > limit,
             Self::Around { center, unit, parts, limit } => times(unit.distance(number, center), parts) > limit,
-            Self::Between { origin, unit, parts, low, high } => {
+            Self::Between { origin, unit, parts, low, high, .. } => {
                 let offset = times(unit.distance(number, origin), parts);
                 offset > high || low.is_some_and(|low| offset < low)
+            }
+        }
+    }
+
+    /// The same of any number, which may have more decimals than those the fence was drawn through, and lie below them.
+    pub(super) fn excludes_any(&self, number: Decimal) -> bool {
+        // What is beyond the range of 256 bits in a finer unit is beyond every distance.
+        let beyond = |distance: Wide, unit: Unit, finer: Unit, parts: u64, limit: Wide| {
+            let distance = distance.checked_mul(parts).expect(IN_RANGE);
+            limit.checked_mul_pow10(finer.scale - unit.scale).is_some_and(|limit| distance > limit)
+        };
+        match *self {
+            Self::None => false,
+            Self::Around { center, unit, parts, limit } => {
+                let finer = unit.and(number);
+                beyond(finer.distance(number, center), unit, finer, parts, limit)
+            }
+            Self::Between { origin, unit, parts, low, below, high } => {
+                let finer = unit.and(number);
+                let distance = finer.distance(number, origin);
+                if number < origin {
+                    return low.is_some() || beyond(distance, unit, finer, parts, below);
+                }
+                let is_below = |low: Wide| {
+                    let distance = distance.checked_mul(parts).expect(IN_RANGE);
+                    low.checked_mul_pow10(finer.scale - unit.scale).is_none_or(|low| distance < low)
+                };
+                beyond(distance, unit, finer, parts, high) || low.is_some_and(is_below)
             }
         }
     }

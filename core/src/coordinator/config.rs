@@ -51,6 +51,17 @@ pub struct Config {
     pub max_remembered: usize,
     /// What they may weigh, in bytes as [`Outcome::bytes`](crate::outcome::Outcome::bytes) counts them.
     pub max_remembered_bytes: usize,
+    /// How many workers without a record take part in one answer, while some worker has one: those that are expected are taken in
+    /// turn, and the others join by answering. While nobody has a record, so many may join those that are expected.
+    pub max_newcomers: u32,
+    /// While some worker has a record, one new name becomes known in this time, and no more than `admit_burst` at once.
+    pub admit_every: Duration,
+    /// How many new names become known at once; at least 1.
+    pub admit_burst: u32,
+    /// How long a worker that has a record and is gone is kept before it may have to make room for a new one.
+    pub keep_gone: Duration,
+    /// The queries kept for each worker to which it has sent a value: it is blamed for silence and failures on these only.
+    pub kept_queries: usize,
     /// The workers whose results and presence count; `None` admits every worker.
     pub admitted: Option<BTreeSet<WorkerId>>,
     /// A worker whose score is below this is asked but not counted; `None` counts every worker.
@@ -80,6 +91,11 @@ impl Default for Config {
             remember: Duration::from_mins(1),
             max_remembered: 10_000,
             max_remembered_bytes: 64 << 20,
+            max_newcomers: 3,
+            admit_every: Duration::from_millis(100),
+            admit_burst: 32,
+            keep_gone: Duration::from_hours(1),
+            kept_queries: 64,
             admitted: None,
             cordon_below: None,
             weights: BTreeMap::new(),

@@ -90,6 +90,7 @@ counters! {
     forgotten_for_bytes,
     /// Results that came on the reply subject of another task.
     results_misdirected,
-    /// Results and announcements of workers that are not admitted, or beyond the number of workers kept.
+    /// Results and announcements of workers that are not admitted, or are beyond the number of workers kept, the rate of new
+    /// names, or the places that an answer has for workers without a record.
     workers_not_admitted,
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::Coordinator;
 use super::output::Output;
-use super::request::{Judgement, Part};
+use super::reliability::Reliability;
+use super::request::{Answered, Judgement, Part, Request};
 use super::table::Slot;
 use super::timers::Timer;
-use crate::aggregate::Exclusion;
+use crate::aggregate::Assessment;
 use crate::id::RequestId;
 use crate::outcome::{Cause, Failure, Outcome, Status};
 use crate::query::Query;
@@ -24,26 +25,9 @@ impl Coordinator {
     pub(super) fn finish_with(&mut self, slot: Slot, cause: Cause, judgement: Judgement) {
         let Some(mut request) = self.table.remove(slot) else { return };
         self.timers.disarm(request.armed_at, Timer::Request(slot));
-        if cause == Cause::DeadlinePassed && self.may_blame_the_silent(request.submitted) {
-            for participant in &request.participants {
-                if matches!(participant.part, Part::Awaited)
-                    && let Some(record) = self.registry.record(&participant.worker)
-                {
-                    record.timeout();
-                }
-            }
-        }
+        self.keep_records(&request, cause, &judgement);
         let tickets = std::mem::take(&mut request.tickets);
         let outcome = Arc::new(request.conclude(self.now, cause, judgement));
-        for observation in &outcome.observations {
-            if let Some(record) = self.registry.record(&observation.worker) {
-                let is_outlier = observation.excluded == Some(Exclusion::Outlier);
-                if is_outlier {
-                    record.outlier();
-                }
-                record.judged(observation.observed.is_ok() && !is_outlier);
-            }
-        }
         self.count(&outcome);
         self.outputs.push_back(Output::Ended(Arc::clone(&outcome)));
         for ticket in tickets {
@@ -53,6 +37,44 @@ impl Coordinator {
         let remembered = retry_gets.then(|| Arc::clone(&outcome));
         self.remember(outcome.request.clone(), outcome.query.clone(), remembered);
         self.report_drained();
+    }
+
+    /// What a request that ends says of its workers. A value counts as it compares with the others; a failure or silence only
+    /// if the worker has answered the query before, and was given the time: else callers could lower its score.
+    fn keep_records(&mut self, request: &Request, cause: Cause, judgement: &Judgement) {
+        let blames_the_silent = cause == Cause::DeadlinePassed && self.may_blame_the_silent(request.submitted);
+        for (index, participant) in request.participants.iter().enumerate() {
+            let Some(worker) = self.registry.get_mut(&participant.worker) else { continue };
+            let record = &mut worker.reliability;
+            let is_held = |record: &Reliability| request.gives_time && record.has_answered(request.query_key);
+            let mut is_proven = false;
+            match &participant.part {
+                Part::Awaited if blames_the_silent => {
+                    let is_held = is_held(record);
+                    record.timeout(is_held);
+                }
+                Part::Awaited | Part::Left => {}
+                Part::Answered(Answered { observed, .. }) => {
+                    is_proven = request.founding && participant.decides;
+                    match (observed, judgement.assessment(index)) {
+                        (Ok(_), Assessment::Good) => {
+                            record.judged(true);
+                            is_proven = true;
+                        }
+                        (Ok(_), Assessment::Bad) => record.outlier(),
+                        (Err(_), _) if is_held(record) => record.judged(false),
+                        (Ok(_), Assessment::Neutral) | (Err(_), _) => {}
+                    }
+                }
+            }
+            if !worker.proven {
+                worker.in_vain = !is_proven;
+                if is_proven {
+                    worker.proven = true;
+                    self.registry.count_proven();
+                }
+            }
+        }
     }
 
     fn count(&mut self, outcome: &Outcome) {

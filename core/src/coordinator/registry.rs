@@ -1,5 +1,6 @@
 //! The workers a coordinator knows: who is live, and how far each can be trusted.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,11 +8,14 @@ use std::time::Duration;
 use super::config::Config;
 use super::input::{Presence, PresenceState};
 use super::reliability::{Reliability, Score};
+use super::request::{Part, Participant};
 use crate::id::WorkerId;
+use crate::outcome::count;
 use crate::time::Timestamp;
 
 /// What a coordinator knows of one worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each holds or not, whatever the others do")]
 pub struct Worker {
     /// Where it stands.
     pub state: WorkerState,
@@ -27,6 +31,13 @@ pub struct Worker {
     pub(super) awaited_from: u64,
     /// Its record.
     pub reliability: Reliability,
+    /// Whether its record counts: one of its values was found good, or it answered when nobody had a record. Until then it is
+    /// a newcomer, whose values are compared and not used.
+    pub proven: bool,
+    /// As a newcomer: how many answers it was to take part in, and whether one of them ended and left it one.
+    pub(super) tried: u64,
+    pub(super) in_vain: bool,
+    known_since: Timestamp,
     /// When each process behind its name last said that it is live; one that is leaving is not among them. When one of
     /// several leaves, as in a rolling restart, the worker does not.
     instances: BTreeMap<Arc<str>, Timestamp>,
@@ -64,6 +75,38 @@ impl Worker {
     }
 }
 
+/// Whom a request expects, and how many others may join it.
+#[derive(Debug)]
+pub(super) struct Expectation {
+    /// In order.
+    pub(super) participants: Vec<Participant>,
+    /// Whether no live worker has a record, so that those expected decide and earn one by answering.
+    pub(super) founding: bool,
+    /// How many of the places for newcomers are taken.
+    pub(super) newcomers: u32,
+    /// How many places there are for newcomers.
+    pub(super) places: u32,
+}
+
+/// How fast new names become known: one in `every`, and up to `burst` at once (the generic cell rate algorithm).
+#[derive(Debug)]
+struct Admission {
+    every: Duration,
+    burst: u32,
+    /// Until when what has been admitted uses up the rate.
+    spent_until: Timestamp,
+}
+
+impl Admission {
+    fn admits(&mut self, now: Timestamp) -> bool {
+        let admits = self.spent_until.since(now) <= self.every.saturating_mul(self.burst.saturating_sub(1));
+        if admits {
+            self.spent_until = self.spent_until.max(now).after(self.every);
+        }
+        admits
+    }
+}
+
 /// The known workers, in order, at most `max_workers` of them.
 #[derive(Debug)]
 pub(super) struct Registry {
@@ -75,6 +118,10 @@ pub(super) struct Registry {
     response_times: usize,
     presence: Duration,
     max_lag: Duration,
+    keep_gone: Duration,
+    /// How many workers have a record.
+    proven: usize,
+    admission: Admission,
     /// Nobody expires before this, since nobody could be heard for a while.
     spared_until: Timestamp,
 }
@@ -82,8 +129,8 @@ pub(super) struct Registry {
 impl Registry {
     pub(super) fn new(config: &Config) -> Self {
         let max_workers = config.limits.max_workers as usize;
-        let Config { max_instances, response_times, presence, max_lag, .. } = *config;
-        let spared_until = Timestamp::ZERO;
+        let Config { max_instances, response_times, presence, max_lag, keep_gone, admit_every, admit_burst, .. } =
+            *config;
         Self {
             workers: BTreeMap::new(),
             asked: 0,
@@ -92,7 +139,10 @@ impl Registry {
             response_times,
             presence,
             max_lag,
-            spared_until,
+            keep_gone,
+            proven: 0,
+            admission: Admission { every: admit_every, burst: admit_burst, spent_until: Timestamp::ZERO },
+            spared_until: Timestamp::ZERO,
         }
     }
 
@@ -114,8 +164,48 @@ impl Registry {
         self.workers.get_mut(id)
     }
 
-    pub(super) fn record(&mut self, id: &WorkerId) -> Option<&mut Reliability> {
-        self.workers.get_mut(id).map(|worker| &mut worker.reliability)
+    /// Whether a worker has a record.
+    pub(super) fn is_proven(&self, id: &WorkerId) -> bool {
+        self.workers.get(id).is_some_and(|worker| worker.proven)
+    }
+
+    /// One worker more has a record.
+    pub(super) fn count_proven(&mut self) {
+        self.proven += 1;
+    }
+
+    /// Whom a request that is made now expects: the live workers that have a record and, in turn, some of those that have
+    /// none, no more than the others. If nobody has one, everybody.
+    pub(super) fn expect(&mut self, max_newcomers: u32) -> Expectation {
+        let live = |worker: &Worker| worker.state == WorkerState::Live;
+        let (mut proven, mut unproven) = (0_usize, 0_usize);
+        for worker in self.workers.values().filter(|worker| live(worker)) {
+            *(if worker.proven { &mut proven } else { &mut unproven }) += 1;
+        }
+        let founding = proven == 0;
+        let most = if founding { unproven } else { proven.min(max_newcomers as usize) };
+        let mut chosen: Vec<WorkerId> = Vec::new();
+        if unproven > most && most > 0 {
+            let newcomers = self.workers.iter().filter(|(_, worker)| live(worker) && !worker.proven);
+            let mut newcomers: Vec<_> = newcomers.map(|(id, worker)| (worker.tried, worker.known_since, id)).collect();
+            newcomers.select_nth_unstable(most);
+            chosen.extend(newcomers[..most].iter().map(|(.., id)| (*id).clone()));
+        }
+        let mut participants = Vec::with_capacity(proven + unproven.min(most));
+        for (id, worker) in self.workers.iter_mut().filter(|(_, worker)| live(worker)) {
+            let is_chosen = || most > 0 && (unproven <= most || chosen.contains(id));
+            if worker.proven || is_chosen() {
+                worker.tried += u64::from(!worker.proven);
+                let decides = founding || worker.proven;
+                participants.push(Participant { worker: id.clone(), part: Part::Awaited, decides });
+            }
+        }
+        let newcomers = if founding { 0 } else { count(participants.len() - proven) };
+        let places = match count(participants.len()) {
+            expected if founding && expected > 0 => max_newcomers.min(expected),
+            _ => max_newcomers,
+        };
+        Expectation { participants, founding, newcomers, places }
     }
 
     pub(super) fn is_cordoned(&self, id: &WorkerId, below: Option<Score>) -> bool {
@@ -195,19 +285,15 @@ impl Registry {
         heard.map(|heard| heard.after(self.presence).max(self.spared_until))
     }
 
-    /// The entry of a worker, made if there is none. A full registry forgets the worker that has been gone longest; if
-    /// none is gone there is no room.
+    /// The entry of a worker, made if there is none, if there is room and not too many new names come at once.
     fn entry(&mut self, now: Timestamp, id: &WorkerId) -> Option<&mut Worker> {
         if !self.workers.contains_key(id) {
-            if self.workers.len() >= self.max_workers {
-                let gone = |worker: &Worker| matches!(worker.state, WorkerState::Left | WorkerState::Expired);
-                let (_, longest_gone) = self
-                    .workers
-                    .iter()
-                    .filter(|(_, worker)| gone(worker))
-                    .map(|(id, worker)| (worker.last_heard, id.clone()))
-                    .min()?;
-                self.workers.remove(&longest_gone);
+            let displaced = if self.workers.len() >= self.max_workers { Some(self.displaced(now)?) } else { None };
+            if self.proven > 0 && !self.admission.admits(now) {
+                return None;
+            }
+            if let Some(displaced) = displaced.and_then(|id| self.workers.remove(&id)) {
+                self.proven -= usize::from(displaced.proven);
             }
             let worker = Worker {
                 state: WorkerState::Live,
@@ -217,10 +303,31 @@ impl Registry {
                 said_live: None,
                 awaited_from: self.asked,
                 reliability: Reliability::new(self.response_times),
+                proven: false,
+                tried: 0,
+                in_vain: false,
+                known_since: now,
                 instances: BTreeMap::new(),
             };
             self.workers.insert(id.clone(), worker);
         }
         self.workers.get_mut(id)
+    }
+
+    /// Who makes room in a full registry for a new name, if anybody: of the newcomers that are gone the one that has been
+    /// gone longest; else of those that have taken part in vain the one that did so most often; else of the workers with
+    /// a record that have been gone for a long time the one gone longest.
+    fn displaced(&self, now: Timestamp) -> Option<WorkerId> {
+        let gone = |worker: &Worker| matches!(worker.state, WorkerState::Left | WorkerState::Expired);
+        let longest_gone = |proven: bool| {
+            let those = self.workers.iter().filter(move |(_, worker)| gone(worker) && worker.proven == proven);
+            those.min_by_key(|(id, worker)| (worker.last_heard, *id))
+        };
+        let in_vain = || {
+            let those = self.workers.iter().filter(|(_, worker)| !worker.proven && worker.in_vain);
+            those.min_by_key(|(id, worker)| (Reverse(worker.tried), worker.known_since, *id))
+        };
+        let long_gone = || longest_gone(true).filter(|(_, worker)| worker.last_heard.after(self.keep_gone) <= now);
+        longest_gone(false).or_else(in_vain).or_else(long_gone).map(|(id, _)| id.clone())
     }
 }

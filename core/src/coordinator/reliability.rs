@@ -7,8 +7,8 @@ use crate::time::saturating_nanos;
 
 /// How far a worker can be trusted, from 0 to 1 in millionths.
 ///
-/// An exponentially weighted average of its record, in which a good answer counts 1 and a failure, a missed deadline,
-/// an outlier or an equivocation counts 0. The newest event weighs one sixteenth, so that a worker which behaves
+/// An exponentially weighted average of its record, in which a good value counts 1, and a bad value, an equivocation, and a
+/// failure or a missed deadline that it is held to count 0. The newest event weighs one sixteenth, so that a worker which behaves
 /// again is trusted again: from 0 to above 0.5 in eleven good answers. Integer arithmetic keeps it the same on every
 /// machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,7 +58,7 @@ pub struct Reliability {
     pub timeouts: u64,
     /// Results it sent after their request had ended.
     pub late: u64,
-    /// Values of its that the outlier rule excluded.
+    /// Values of its that were found bad beside the others'.
     pub outliers: u64,
     /// Times it contradicted itself within one request.
     pub equivocations: u64,
@@ -69,6 +69,9 @@ pub struct Reliability {
     next: usize,
     /// How many response times are kept.
     keeps: usize,
+    /// The keys of the last queries to which it has sent a value, as a ring.
+    queries: Vec<u64>,
+    next_query: usize,
 }
 
 /// Quantiles of a worker's last response times, from dispatch to arrival.
@@ -96,6 +99,8 @@ impl Reliability {
             response_times: Vec::new(),
             next: 0,
             keeps: response_times.max(1),
+            queries: Vec::new(),
+            next_query: 0,
         }
     }
 
@@ -106,23 +111,45 @@ impl Reliability {
         self.response_time(response_time);
     }
 
-    /// The request of an answer ended, which was a value that could be believed, or was not.
+    /// The worker did well, or did not.
     pub(super) fn judged(&mut self, good: bool) {
         self.score = self.score.after(good);
     }
 
-    pub(super) fn timeout(&mut self) {
+    /// A deadline passed without an answer of the worker, to which it was held or not.
+    pub(super) fn timeout(&mut self, is_held: bool) {
         self.timeouts += 1;
-        self.score = self.score.after(false);
+        if is_held {
+            self.judged(false);
+        }
     }
 
     pub(super) fn outlier(&mut self) {
         self.outliers += 1;
+        self.judged(false);
     }
 
     pub(super) fn equivocation(&mut self) {
         self.equivocations += 1;
         self.score = self.score.after(false);
+    }
+
+    /// It sent a value to the query with this key; the last `kept` of them are kept.
+    pub(super) fn answered_query(&mut self, key: u64, kept: usize) {
+        if self.has_answered(key) {
+            return;
+        }
+        if self.queries.len() < kept {
+            self.queries.push(key);
+        } else if let Some(oldest) = self.queries.get_mut(self.next_query) {
+            *oldest = key;
+            self.next_query = (self.next_query + 1) % kept;
+        }
+    }
+
+    /// Whether it has sent a value to this query, as far as that is kept.
+    pub(super) fn has_answered(&self, key: u64) -> bool {
+        self.queries.contains(&key)
     }
 
     fn response_time(&mut self, response_time: Duration) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 
-use crate::aggregate::{AggregateError, Aggregator, Candidate, Exclusion, Millionths};
+use crate::aggregate::{AggregateError, Aggregator, Assessment, Candidate, Exclusion, Millionths, Yardstick};
 use crate::id::{RequestId, TaskId, Ticket, WorkerId};
 use crate::outcome::{Answer, Cause, Failure, Observation, Outcome, Status, count, reliability};
 use crate::policy::{OnDispute, Policy};
@@ -19,6 +19,9 @@ use crate::value::Value;
 pub(super) struct Participant {
     pub(super) worker: WorkerId,
     pub(super) part: Part,
+    /// Whether its value may decide the answer, and not only be compared with those that do: it has a record, or nobody had
+    /// one when it was asked.
+    pub(super) decides: bool,
 }
 
 /// Where a worker stands with a request.
@@ -64,8 +67,21 @@ pub(super) enum Notice {
     Refuted,
 }
 
+impl Answered {
+    /// The value, to be held against others; `None` of a failure.
+    fn candidate(&self) -> Option<Candidate<'_>> {
+        let value = self.observed.as_ref().ok()?;
+        let number = match value {
+            Value::Number(number) => Some(*number),
+            Value::Text(_) => self.spelled.as_deref().copied(),
+        };
+        Some(Candidate { value, number, weight: self.weight, age: self.age })
+    }
+}
+
 /// A request that collects answers.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each holds or not, whatever the others do")]
 pub(super) struct Request {
     pub(super) id: RequestId,
     pub(super) query: Query,
@@ -90,14 +106,27 @@ pub(super) struct Request {
     pub(super) asked_before: bool,
     /// Whether no worker was known when the request was made, so that nobody can say when all have answered.
     pub(super) open: bool,
+    /// Whether no live worker had a record when the request was made.
+    pub(super) founding: bool,
+    /// How many participants that decide have sent a value, or are awaited: while there are any, the others do not count.
+    pub(super) decisive: u32,
+    /// How many of the places for workers without a record are taken, and how many there are.
+    pub(super) newcomers: u32,
+    pub(super) places: u32,
+    /// The query's key in the records of workers.
+    pub(super) query_key: u64,
+    /// Whether there is no less time than the operator gives to the query, so that silence is the worker's own fault.
+    pub(super) gives_time: bool,
     /// The expected workers and those that joined by answering, ordered by worker.
     pub(super) participants: Vec<Participant>,
     /// How many participants are awaited.
     pub(super) awaited: u32,
     /// What it weighs in memory, in bytes, counted as in an outcome.
     pub(super) bytes: usize,
-    /// How many values can be used, unless a comparison with the others excludes them.
+    /// How many values of participants that decide can be used, unless a comparison with the others excludes them.
     pub(super) usable: u32,
+    /// The same of the others, which count if nobody decides.
+    pub(super) usable_of_others: u32,
     /// With so many usable values it is seen whether they make an answer; `None` if that waits for the end.
     pub(super) judge_at: Option<u32>,
 }
@@ -108,9 +137,30 @@ pub(super) struct Judgement {
     verdict: Result<Answer, Failure>,
     /// Indices into the participants, ascending.
     excluded: Vec<(usize, Exclusion)>,
+    /// What the values say of their workers.
+    assessed: Assessed,
+}
+
+/// What the values of an answer say of their workers.
+#[derive(Debug)]
+enum Assessed {
+    /// Nothing: there is no answer to hold them against.
+    Nothing,
+    /// They are good, but for these, by their indices among the participants, ascending.
+    GoodBut(Vec<(usize, Assessment)>),
 }
 
 impl Judgement {
+    /// What the value of a participant says of it.
+    pub(super) fn assessment(&self, participant: usize) -> Assessment {
+        match &self.assessed {
+            Assessed::Nothing => Assessment::Neutral,
+            Assessed::GoodBut(others) => others
+                .binary_search_by_key(&participant, |(index, _)| *index)
+                .map_or(Assessment::Good, |found| others[found].1),
+        }
+    }
+
     pub(super) fn is_answer(&self) -> bool {
         self.verdict.is_ok()
     }
@@ -122,31 +172,56 @@ impl Request {
         self.participants.binary_search_by(|participant| participant.worker.cmp(worker))
     }
 
-    /// Takes a worker's first answer. `position` is what [`Request::position`] said.
-    pub(super) fn record(&mut self, position: Result<usize, usize>, worker: &WorkerId, answered: Answered) {
-        self.usable += u32::from(self.is_usable(&answered));
+    /// Whether another worker may join, which has a record or not.
+    pub(super) fn has_place(&self, max_workers: u32, is_proven: bool) -> bool {
+        self.participants.len() < max_workers as usize && (is_proven || self.newcomers < self.places)
+    }
+
+    /// Takes a worker's first answer. `position` is what [`Request::position`] said, and `is_proven` whether the worker has a
+    /// record.
+    pub(super) fn record(
+        &mut self,
+        position: Result<usize, usize>,
+        worker: &WorkerId,
+        answered: Answered,
+        is_proven: bool,
+    ) {
+        let is_usable = u32::from(self.is_usable(&answered));
+        let is_value = answered.observed.is_ok();
         let part = Part::Answered(answered);
         match position {
             Ok(index) => {
-                let before = std::mem::replace(&mut self.participants[index].part, part);
+                let participant = &mut self.participants[index];
+                let before = std::mem::replace(&mut participant.part, part);
+                let decides = participant.decides;
+                *(if decides { &mut self.usable } else { &mut self.usable_of_others }) += is_usable;
                 match before {
-                    Part::Awaited => self.awaited -= 1,
-                    Part::Left => {}
+                    Part::Awaited => {
+                        self.awaited -= 1;
+                        self.decisive -= u32::from(decides && !is_value);
+                    }
+                    Part::Left => self.decisive += u32::from(decides && is_value),
                     Part::Answered(_) => unreachable!("only a first answer is recorded"),
                 }
             }
-            Err(index) => self.participants.insert(index, Participant { worker: worker.clone(), part }),
+            Err(index) => {
+                self.newcomers += u32::from(!is_proven);
+                *(if is_proven { &mut self.usable } else { &mut self.usable_of_others }) += is_usable;
+                self.decisive += u32::from(is_proven && is_value);
+                self.participants.insert(index, Participant { worker: worker.clone(), part, decides: is_proven });
+            }
         }
     }
 
     /// Stops waiting for a worker that left. Returns whether it was waited for.
     pub(super) fn give_up_on(&mut self, worker: &WorkerId) -> bool {
         let Ok(index) = self.position(worker) else { return false };
-        let part = &mut self.participants[index].part;
+        let Participant { part, decides, .. } = &mut self.participants[index];
         let awaited = matches!(part, Part::Awaited);
         if awaited {
             *part = Part::Left;
             self.awaited -= 1;
+            self.decisive -= u32::from(*decides);
         }
         awaited
     }
@@ -175,15 +250,21 @@ impl Request {
         has_kind && !answered.cordoned && !rule.is_stale(answered.age)
     }
 
+    /// How many values can be used now.
+    fn usable(&self) -> u32 {
+        if self.decisive > 0 { self.usable } else { self.usable + self.usable_of_others }
+    }
+
     /// Whether there are as many usable values as the policy's quorum, and enough more since they were last judged.
     pub(super) fn is_to_be_judged(&self) -> bool {
-        self.judge_at.is_some_and(|usable| self.usable >= usable)
+        self.judge_at.is_some_and(|usable| self.usable() >= usable)
     }
 
     /// Values that make no answer are judged next when there are a sixteenth more of them, so that judging costs no more
     /// than O(n log n) of n workers, however late they agree.
     pub(super) fn judge_later(&mut self) {
-        self.judge_at = Some(self.usable + (self.usable / 16).max(1));
+        let usable = self.usable();
+        self.judge_at = Some(usable + (usable / 16).max(1));
     }
 
     /// Whether some worker, known or not, has been silent so far.
@@ -210,18 +291,46 @@ impl Request {
         waits.into_iter().flatten().fold(self.deadline, Timestamp::min)
     }
 
-    /// The values that may be used, in the order of the participants.
-    fn candidates(&self) -> impl Iterator<Item = Candidate<'_>> {
-        self.participants.iter().filter_map(|participant| match &participant.part {
-            Part::Answered(answered @ Answered { observed: Ok(value), cordoned: false, .. }) => {
-                let number = match value {
-                    Value::Number(number) => Some(*number),
-                    Value::Text(_) => answered.spelled.as_deref().copied(),
-                };
-                Some(Candidate { value, number, weight: answered.weight, age: answered.age })
+    /// Whether a participant's value counts, beside those of the others. A worker without a record must wait until nobody
+    /// that decides is left: who is still awaited may send a value yet.
+    fn counts(&self, participant: &Participant) -> bool {
+        participant.decides || self.decisive == 0
+    }
+
+    /// The values that count, of workers that are cordoned or of those that are not, in the order of the participants.
+    fn values(&self, of_cordoned: bool) -> impl Iterator<Item = Candidate<'_>> {
+        self.participants.iter().filter_map(move |participant| match &participant.part {
+            Part::Answered(answered @ Answered { cordoned, .. })
+                if *cordoned == of_cordoned && self.counts(participant) =>
+            {
+                answered.candidate()
             }
             _ => None,
         })
+    }
+
+    /// The values that may be used, in the order of the participants.
+    fn candidates(&self) -> impl Iterator<Item = Candidate<'_>> {
+        self.values(false)
+    }
+
+    /// What the values say of their workers, be they used or not.
+    fn assess(&self, yardstick: &Yardstick) -> Assessed {
+        let values = self.participants.iter().enumerate().filter_map(|(index, participant)| match &participant.part {
+            Part::Answered(answered) => answered.candidate().map(|candidate| (index, candidate)),
+            _ => None,
+        });
+        let assessed = values.map(|(index, candidate)| (index, yardstick.assess(&candidate)));
+        Assessed::GoodBut(assessed.filter(|(_, assessment)| *assessment != Assessment::Good).collect())
+    }
+
+    /// Cordoned values are held against each other where nobody else's is there to hold them against: else those who
+    /// failed all at once could never return.
+    fn assess_cordoned(&self, aggregator: &mut Aggregator) -> Assessed {
+        match aggregator.aggregate(&self.policy.rule, self.values(true)) {
+            Ok(aggregate) => self.assess(&aggregator.yardstick(&self.policy.rule, &aggregate)),
+            Err(AggregateError::NoValues { .. }) => Assessed::Nothing,
+        }
     }
 
     /// Which participants' values are not used, by their indices among the participants, from those among the
@@ -234,6 +343,10 @@ impl Request {
             let Part::Answered(Answered { observed: Ok(_), cordoned, .. }) = participant.part else { continue };
             if cordoned {
                 excluded.push((index, Exclusion::Cordoned));
+                continue;
+            }
+            if !self.counts(participant) {
+                excluded.push((index, Exclusion::Newcomer));
                 continue;
             }
             if let Some((_, why)) = candidates.next_if(|(of, _)| *of == candidate) {
@@ -260,10 +373,17 @@ impl Request {
         let aggregate = match aggregator.aggregate(&self.policy.rule, self.candidates()) {
             Ok(aggregate) => aggregate,
             Err(AggregateError::NoValues { excluded }) => {
-                return Judgement { verdict: Err(insufficient(0)), excluded: self.excluded(&excluded) };
+                let assessed = self.assess_cordoned(aggregator);
+                return Judgement { verdict: Err(insufficient(0)), excluded: self.excluded(&excluded), assessed };
             }
         };
+        let yardstick = aggregator.yardstick(&self.policy.rule, &aggregate);
         let (used, agreeing) = (count(aggregate.used), count(aggregate.agreeing));
+        let assessed = if yardstick.finds_all_good() && used == self.succeeded() {
+            Assessed::GoodBut(Vec::new())
+        } else {
+            self.assess(&yardstick)
+        };
         let status =
             if aggregate.disputed { Status::Disputed } else { reliability(used, count(self.participants.len())) };
         let verdict = if used < required {
@@ -273,12 +393,12 @@ impl Request {
         } else {
             Ok(Answer { value: aggregate.value, used, agreeing, tie: aggregate.tie, spread: aggregate.spread, status })
         };
-        Judgement { verdict, excluded: self.excluded(&aggregate.excluded) }
+        Judgement { verdict, excluded: self.excluded(&aggregate.excluded), assessed }
     }
 
     /// The end of a request that reached nobody.
     pub(super) fn undelivered(failure: Failure) -> Judgement {
-        Judgement { verdict: Err(failure), excluded: Vec::new() }
+        Judgement { verdict: Err(failure), excluded: Vec::new(), assessed: Assessed::Nothing }
     }
 
     /// Turns the request into its outcome.
@@ -288,7 +408,7 @@ impl Request {
         let mut missing = Vec::new();
         let mut excluded = judgement.excluded.into_iter().peekable();
         let uses_weights = self.policy.rule.strategy.uses_weights();
-        for (index, Participant { worker, part }) in self.participants.into_iter().enumerate() {
+        for (index, Participant { worker, part, .. }) in self.participants.into_iter().enumerate() {
             match part {
                 Part::Answered(Answered { observed, response_time, age, weight, .. }) => {
                     let excluded = excluded.next_if(|(of, _)| *of == index).map(|(_, why)| why);

@@ -36,10 +36,13 @@ impl Coordinator {
             return;
         }
         let position = request.position(&result.worker);
-        let is_full = request.participants.len() >= self.config.limits.max_workers as usize;
-        let worker = if position.is_err() && is_full { None } else { self.registry.heard(self.now, &result.worker) };
+        let is_proven = position.is_err() && self.registry.is_proven(&result.worker);
+        let has_place = position.is_ok() || request.has_place(self.config.limits.max_workers, is_proven);
+        // Its name may become known without a place, so that its turn comes.
+        let worker = self.registry.heard(self.now, &result.worker).filter(|_| has_place);
         let Some(worker) = worker else {
             self.counters.workers_not_admitted += 1;
+            self.arm_presence();
             return;
         };
         let asked_twice = request.may_be_asked_twice();
@@ -75,9 +78,15 @@ impl Coordinator {
         }
         let response_time = self.now.since(request.submitted);
         worker.reliability.answer(result.observed.is_ok(), response_time);
+        if result.observed.is_ok() {
+            worker.reliability.answered_query(request.query_key, self.config.kept_queries);
+        }
         self.counters.results_accepted += 1;
         if request.attempts > 1 {
             self.counters.redispatch_rescued += 1;
+        }
+        if position.is_err() && !is_proven {
+            worker.tried += 1;
         }
         let WorkerResult { observed, response_time, age, task, .. } = result;
         let on_reply_subject = task.is_some();
@@ -85,7 +94,7 @@ impl Coordinator {
         let spelled = request.spelled(&observed);
         let answered =
             Answered { observed, spelled, response_time, age, weight, cordoned, on_reply_subject, contradicted: false };
-        request.record(position, &result.worker, answered);
+        request.record(position, &result.worker, answered, is_proven);
         if matches!(request.notice, Notice::Doubted { .. }) {
             request.notice = Notice::Refuted;
             self.counters.no_responders_refuted += 1;

@@ -7,7 +7,8 @@ use rand_core::Rng;
 use super::Coordinator;
 use super::input::Submit;
 use super::output::{Output, Refusal};
-use super::request::{Notice, Part, Participant, Request};
+use super::registry::Expectation;
+use super::request::{Notice, Request};
 use super::table::{Known, Slot};
 use super::timers::Timer;
 use crate::id::{RequestId, Ticket};
@@ -19,7 +20,7 @@ use crate::time::Timestamp;
 /// What becomes of a submission.
 enum Admission {
     /// It is asked, under an id that is not in use now.
-    Ask { id: RequestId, policy: Policy, asked_before: bool },
+    Ask { id: RequestId, policy: Policy, gives_time: bool, asked_before: bool },
     /// It waits for the request in flight under the same id.
     Join(Slot),
     /// It gets what an earlier request under the same id got.
@@ -35,7 +36,9 @@ impl Coordinator {
     pub(super) fn submit(&mut self, submit: Submit) {
         let ticket = submit.ticket;
         match self.admit(&submit) {
-            Ok(Admission::Ask { id, policy, asked_before }) => self.ask(id, policy, asked_before, submit),
+            Ok(Admission::Ask { id, policy, gives_time, asked_before }) => {
+                self.ask(id, policy, gives_time, asked_before, submit);
+            }
             Ok(Admission::Join(slot)) => {
                 self.counters.requests_joined += 1;
                 self.table.join(slot, ticket);
@@ -61,7 +64,9 @@ impl Coordinator {
     /// Decides on a submission: what is known of its id first, since a retry costs nothing, then whether there is
     /// room for another request.
     fn admit(&mut self, submit: &Submit) -> Result<Admission, Refusal> {
-        let policy = self.config.policy_of(&submit.query).with(&submit.overrides, &self.config.limits)?;
+        let usual = self.config.policy_of(&submit.query);
+        let policy = usual.with(&submit.overrides, &self.config.limits)?;
+        let gives_time = policy.timeout >= usual.timeout;
         let mut asked_before = false;
         if let Some(id) = &submit.id {
             match self.table.known(id) {
@@ -100,7 +105,7 @@ impl Coordinator {
             if self.table.bytes() + bytes > self.config.max_in_flight_bytes {
                 return Err(Refusal::Overloaded);
             }
-            Ok(Admission::Ask { id, policy, asked_before })
+            Ok(Admission::Ask { id, policy, gives_time, asked_before })
         }
     }
 
@@ -115,12 +120,11 @@ impl Coordinator {
         }
     }
 
-    fn ask(&mut self, id: RequestId, policy: Policy, asked_before: bool, submit: Submit) {
+    fn ask(&mut self, id: RequestId, policy: Policy, gives_time: bool, asked_before: bool, submit: Submit) {
         let now = self.now;
-        // As many places as are needed: much of what is in flight is this.
-        let mut participants = Vec::with_capacity(self.registry.live().count());
-        participants
-            .extend(self.registry.live().map(|worker| Participant { worker: worker.clone(), part: Part::Awaited }));
+        let Expectation { participants, founding, newcomers, places } = self.registry.expect(self.config.max_newcomers);
+        let decisive = count(participants.iter().filter(|participant| participant.decides).count());
+        let query_key = self.table.key_of(&submit.query);
         let redispatch_after = self.config.redispatch_after(policy.timeout);
         let bytes = bytes(&id, &submit.query, participants.len());
         let slot = self.table.insert(|task| Request {
@@ -141,8 +145,15 @@ impl Coordinator {
             asked_before,
             open: participants.is_empty(),
             awaited: count(participants.len()),
+            founding,
+            decisive,
+            newcomers,
+            places,
+            query_key,
+            gives_time,
             participants,
             usable: 0,
+            usable_of_others: 0,
             judge_at: policy.quorum,
         });
         self.registry.asked = self.table.asked();

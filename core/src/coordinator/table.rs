@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, DefaultHasher, Hasher};
 use super::memory::EndedSeq;
 use super::request::Request;
 use crate::id::{RequestId, TaskId, Ticket};
+use crate::query::Query;
 
 /// Where a request in flight is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +78,11 @@ impl Table {
             next: 0,
             bytes: 0,
         }
+    }
+
+    /// A key for a query, which nobody can choose to be that of another one.
+    pub(super) fn key_of(&self, query: &Query) -> u64 {
+        self.by_id.hasher().hash_one(query)
     }
 
     /// How many requests are in flight.

@@ -4,10 +4,12 @@
 mod bus;
 mod cancel;
 mod drain;
+mod judging;
 mod memory;
 mod policy;
 mod presence;
 mod result;
+mod standing;
 mod submit;
 mod support;
 mod timeout;

@@ -366,7 +366,7 @@ fn a_worker_that_was_too_busy_for_the_first_asking_may_answer_the_second() {
 }
 
 #[test]
-fn a_worker_that_was_not_expected_is_used_but_not_waited_for() {
+fn a_worker_that_was_not_expected_is_shown_and_not_waited_for() {
     let mut harness = Harness::new();
     harness.live(&["a"]);
     let (ticket, task) = harness.ask();
@@ -375,7 +375,8 @@ fn a_worker_that_was_not_expected_is_used_but_not_waited_for() {
     assert!(harness.waits(ticket));
     harness.says(&task, "a", "1");
     let outcome = harness.outcome(ticket);
-    assert_eq!((observers(&outcome).as_str(), harness.value(ticket).as_str()), ("a stranger", "2"));
+    assert_eq!((observers(&outcome).as_str(), harness.value(ticket).as_str()), ("a stranger", "1"));
+    assert_eq!(outcome.observations[1].excluded, Some(Exclusion::Newcomer));
     assert_eq!((outcome.expected(), missing(&outcome).as_str()), (2, ""));
 }
 
@@ -408,6 +409,9 @@ fn a_request_takes_no_more_workers_than_are_ever_known() {
 fn a_cordoned_worker_is_asked_and_shown_and_returns_once_it_behaves() {
     let mut harness = Harness::with(|config| config.cordon_below = Some(Score::from_millionths(500_000)));
     harness.live(&["a", "b"]);
+    let (_, task) = harness.ask();
+    harness.says(&task, "b", "1");
+    harness.says(&task, "a", "1");
     let mut failures = 0;
     while !harness.coordinator.is_cordoned(&worker("b")) {
         let (_, task) = harness.ask();
@@ -421,7 +425,7 @@ fn a_cordoned_worker_is_asked_and_shown_and_returns_once_it_behaves() {
     let (ticket, task) = harness.ask();
     harness.says(&task, "a", "1");
     assert!(harness.waits(ticket), "it is still expected");
-    harness.says(&task, "b", "3");
+    harness.says(&task, "b", "1.02");
     let outcome = harness.outcome(ticket);
     assert_eq!(harness.value(ticket), "1");
     assert_eq!(outcome.observations[1].excluded, Some(Exclusion::Cordoned));
@@ -430,20 +434,23 @@ fn a_cordoned_worker_is_asked_and_shown_and_returns_once_it_behaves() {
     while harness.coordinator.is_cordoned(&worker("b")) {
         let (_, task) = harness.ask();
         harness.says(&task, "a", "1");
-        harness.says(&task, "b", "3");
+        harness.says(&task, "b", "1.02");
         good += 1;
         assert!(good < 20, "never trusted again");
     }
     let (ticket, task) = harness.ask();
     harness.says(&task, "a", "1");
-    harness.says(&task, "b", "3");
-    assert_eq!(harness.value(ticket), "2");
+    harness.says(&task, "b", "1.02");
+    assert_eq!(harness.value(ticket), "1.01");
 }
 
 #[test]
 fn cordoned_values_do_not_make_a_quorum() {
     let mut harness = Harness::with(|config| config.cordon_below = Some(Score::ONE));
     harness.live(&["a", "b"]);
+    let (_, task) = harness.ask();
+    harness.says(&task, "a", "1");
+    harness.says(&task, "b", "1");
     let (_, task) = harness.ask();
     harness.fails(&task, "b");
     harness.says(&task, "a", "1");

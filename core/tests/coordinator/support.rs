@@ -82,6 +82,15 @@ impl Harness {
         self.drain_outputs();
     }
 
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Takes a task that was published, if there is one.
+    pub(crate) fn has_task(&mut self) -> bool {
+        self.tasks.pop_front().is_some()
+    }
+
     pub(crate) fn at_ms(&mut self, millis: u64) {
         self.at(Timestamp::from_millis(millis));
     }

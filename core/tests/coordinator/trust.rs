@@ -211,11 +211,14 @@ fn workers_weigh_their_score_as_it_was_before_the_request_is_judged() {
     harness.live(&["a", "b"]);
     let (_, task) = harness.ask();
     harness.says(&task, "a", "1");
+    harness.says(&task, "b", "1");
+    let (_, task) = harness.ask();
+    harness.says(&task, "a", "1");
     harness.fails(&task, "b");
     let score = harness.worker("b").reliability.score;
     assert!(score < Score::ONE);
     let (ticket, task) = harness.ask_with(by_weight());
-    harness.says(&task, "b", "9");
+    harness.says(&task, "b", "1.04");
     harness.says(&task, "a", "1");
     let outcome = harness.outcome(ticket);
     assert_eq!(weights(&outcome), [Some(1_000_000), Some(score.millionths().into())]);

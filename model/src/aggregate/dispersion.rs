@@ -42,11 +42,11 @@ pub(super) fn spread(ascending: &[Decimal]) -> Option<Spread> {
     })
 }
 
-/// Whether each of the numbers is an outlier by the rule; there is at least one.
-pub(super) fn outliers(rule: OutlierRule, ascending: &[Decimal]) -> Vec<Decimal> {
+/// Which of `those` are outliers by the rule among ascending numbers, which they need not be of.
+pub(super) fn outliers(rule: OutlierRule, ascending: &[Decimal], those: &[Decimal]) -> Vec<Decimal> {
     let Some(median) = median(ascending) else { return vec![] };
-    let scale = finest(ascending).max(median.scale());
-    let mut outliers = ascending.to_vec();
+    let scale = finest(ascending).max(finest(those)).max(median.scale());
+    let mut outliers = those.to_vec();
     match rule {
         OutlierRule::Relative(fraction) => outliers.retain(|number| !is_within(fraction, median, *number)),
         OutlierRule::Mad(times) => {

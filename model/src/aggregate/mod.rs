@@ -1,5 +1,6 @@
 //! From many values to one, as it must be: everything is sorted, counted and compared one by one.
 
+mod assessment;
 mod dispersion;
 mod strategies;
 mod whole;
@@ -9,6 +10,8 @@ use std::collections::BTreeMap;
 use quorate_core::aggregate::{Aggregate, AggregateError, Candidate, Exclusion, Rule, Strategy};
 use quorate_core::value::Value;
 use rust_decimal::Decimal;
+
+pub use self::assessment::assess;
 
 /// What core must make of these values by this rule, all of them fresh and of the same weight.
 ///
@@ -45,7 +48,7 @@ pub fn aggregate_candidates(rule: &Rule, candidates: &[Candidate<'_>]) -> Result
     if let Some(outlier_rule) = rule.max_deviation {
         let mut ascending: Vec<Decimal> = numbers.values().copied().collect();
         ascending.sort_unstable();
-        let outliers = dispersion::outliers(outlier_rule, &ascending);
+        let outliers = dispersion::outliers(outlier_rule, &ascending, &ascending);
         if outliers.len() * 2 < numbers.len() {
             let far: Vec<usize> =
                 numbers.iter().filter(|(_, number)| outliers.contains(number)).map(|(index, _)| *index).collect();

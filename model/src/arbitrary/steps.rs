@@ -279,6 +279,8 @@ pub fn config() -> impl Strategy<Value = Config> {
     let redispatch = prop_oneof![Just(0_u32), 1_u32..1000, 1000_u32..3000];
     let max_lag = prop_oneof![millis(0..500), Just(Duration::from_secs(1))];
     let waits = (presence, millis(0..500), redispatch, millis(0..5000), (max_lag, millis(0..800)));
+    let newcomers = (0_u32..4, millis(0..200), 0_u32..4, millis(0..3000), 0_usize..3);
+    let small = (small, newcomers);
     let admitted = prop::option::weighted(0.2, prop::collection::btree_set(0_u8..6, 0..6));
     let cordon = prop::option::weighted(0.3, (0_u32..=1_000_000).prop_map(|below_one| 1_000_000 - below_one));
     let policies = (policy(), particulars());
@@ -290,31 +292,38 @@ pub fn config() -> impl Strategy<Value = Config> {
         prop_oneof![1 => 0_usize..6000, 5 => Just(defaults.max_in_flight_bytes)],
         prop_oneof![1 => 0_usize..6000, 5 => Just(defaults.max_remembered_bytes)],
     );
-    (small, waits, admitted, cordon, policies, bounds).prop_map(|(small, waits, admitted, cordon, policies, bounds)| {
-        let (policy, (policies, weights)) = policies;
-        let mut config = Config {
-            policy,
-            policies,
-            weights,
-            max_in_flight: small.0 as usize,
-            max_waiting: small.1 as usize,
-            max_remembered: small.2 as usize,
-            presence: waits.0,
-            stall: waits.1,
-            redispatch_permille: waits.2,
-            remember: waits.3,
-            max_lag: waits.4.0,
-            no_responders_grace: waits.4.1,
-            admitted: admitted.map(|names| names.into_iter().map(worker).collect()),
-            cordon_below: cordon.map(Score::from_millionths),
-            max_instances: bounds.0,
-            response_times: bounds.1,
-            reconnect_grace: bounds.2,
-            max_in_flight_bytes: bounds.3,
-            max_remembered_bytes: bounds.4,
-            ..Config::default()
-        };
-        config.limits.max_workers = small.3;
-        config
-    })
+    (small, waits, admitted, cordon, policies, bounds).prop_map(
+        |((small, newcomers), waits, admitted, cordon, policies, bounds)| {
+            let (policy, (policies, weights)) = policies;
+            let mut config = Config {
+                policy,
+                policies,
+                weights,
+                max_in_flight: small.0 as usize,
+                max_waiting: small.1 as usize,
+                max_remembered: small.2 as usize,
+                presence: waits.0,
+                stall: waits.1,
+                redispatch_permille: waits.2,
+                remember: waits.3,
+                max_lag: waits.4.0,
+                no_responders_grace: waits.4.1,
+                max_newcomers: newcomers.0,
+                admit_every: newcomers.1,
+                admit_burst: newcomers.2,
+                keep_gone: newcomers.3,
+                kept_queries: newcomers.4,
+                admitted: admitted.map(|names| names.into_iter().map(worker).collect()),
+                cordon_below: cordon.map(Score::from_millionths),
+                max_instances: bounds.0,
+                response_times: bounds.1,
+                reconnect_grace: bounds.2,
+                max_in_flight_bytes: bounds.3,
+                max_remembered_bytes: bounds.4,
+                ..Config::default()
+            };
+            config.limits.max_workers = small.3;
+            config
+        },
+    )
 }

@@ -12,7 +12,7 @@ use quorate_core::policy::Policy;
 use quorate_core::query::Query;
 
 use super::memory::text_length;
-use super::request::{Part, Request, Said, Verdict};
+use super::request::{Part, Request, Said, Verdict, Word};
 use super::{CoordinatorModel, Expected};
 
 /// What becomes of a caller.
@@ -92,8 +92,20 @@ impl CoordinatorModel {
     }
 
     fn ask(&mut self, submit: &Submit, policy: Policy, asked_before: bool) {
-        let parts: BTreeMap<WorkerId, Part> =
-            self.workers.live().map(|worker| (worker.clone(), Part::Awaited)).collect();
+        let max_newcomers = self.config.max_newcomers;
+        let (asked, founding) = self.workers.ask(max_newcomers);
+        // While nobody has a record, no more may join than are expected, where anybody is.
+        let places = match asked.len() {
+            expected if founding && expected > 0 => expected.min(max_newcomers as usize),
+            _ => max_newcomers as usize,
+        };
+        let parts: BTreeMap<WorkerId, Part> = asked
+            .into_iter()
+            .map(|worker| {
+                let decides = founding || self.workers.has_record(&worker);
+                (worker, Part { word: Word::Awaited, decides })
+            })
+            .collect();
         // A share of the timeout, in thousandths; none of it is never.
         let permille = self.config.redispatch_permille;
         let ask_again_at = (permille > 0).then(|| {
@@ -116,6 +128,9 @@ impl CoordinatorModel {
             asked_before_it: self.workers.asked,
             asked_before,
             open: parts.is_empty(),
+            founding,
+            places,
+            gives_time: policy.timeout >= self.policy_of(&submit.query).timeout,
             parts,
             in_vain: None,
         };
@@ -166,14 +181,18 @@ impl CoordinatorModel {
         let cordoned = self.workers.is_cordoned(worker);
         let room = self.config.max_in_flight_bytes.saturating_sub(self.bytes());
         let Some(request) = self.flight.get_mut(&result.request) else { return };
-        let no_place =
-            request.parts.len() >= self.config.limits.max_workers as usize && !request.parts.contains_key(worker);
-        let Some(known) = (if no_place { None } else { self.workers.heard(self.now, worker) }) else {
+        let joins = !request.parts.contains_key(worker);
+        let has_record = self.workers.has_record(worker);
+        let newcomers = request.parts.values().filter(|part| !part.decides).count();
+        let no_place = joins
+            && (request.parts.len() >= self.config.limits.max_workers as usize
+                || (!has_record && newcomers >= request.places));
+        let Some(known) = self.workers.heard(self.now, worker).filter(|_| !no_place) else {
             self.counters.workers_not_admitted += 1;
             return;
         };
         let twice = request.asked_twice();
-        if let Some(Part::Said(first)) = request.parts.get_mut(worker) {
+        if let Some(Part { word: Word::Said(first), .. }) = request.parts.get_mut(worker) {
             let contradicts = match (&first.observed, &result.observed) {
                 (Ok(first), Ok(second)) => first != second,
                 (Ok(_), Err(_)) => true,
@@ -194,8 +213,8 @@ impl CoordinatorModel {
         let place = if request.parts.contains_key(worker) { 0 } else { 192 };
         if place + text_length(&result.observed) > room {
             self.counters.results_no_room += 1;
-            if let Some(part @ Part::Awaited) = request.parts.get_mut(worker) {
-                *part = Part::Gone;
+            if let Some(Part { word: word @ Word::Awaited, .. }) = request.parts.get_mut(worker) {
+                *word = Word::Gone;
             }
             if request.all_have_answered() {
                 self.end(&result.request, Cause::AllAnswered);
@@ -203,6 +222,16 @@ impl CoordinatorModel {
             return;
         }
         known.record.answered(result.observed.is_ok(), self.now.since(request.submitted));
+        let queries = &mut known.record.queries;
+        if result.observed.is_ok() && !queries.contains(&request.query) {
+            queries.push_back(request.query.clone());
+            if queries.len() > self.config.kept_queries {
+                queries.pop_front();
+            }
+        }
+        if joins && !has_record {
+            known.tried += 1;
+        }
         self.counters.results_accepted += 1;
         self.counters.redispatch_rescued += u64::from(request.attempts == 2);
         let set_weight = self.config.weights.get(worker).copied().unwrap_or(Millionths::ONE);
@@ -215,7 +244,8 @@ impl CoordinatorModel {
             to_the_asker: result.task.is_some(),
             contradicted: false,
         };
-        request.parts.insert(worker.clone(), Part::Said(said));
+        let decides = request.parts.get(worker).map_or(has_record, |part| part.decides);
+        request.parts.insert(worker.clone(), Part { word: Word::Said(said), decides });
         if let Some((_, until @ Some(_))) = &mut request.unheard {
             *until = None;
             self.counters.no_responders_refuted += 1;
@@ -264,7 +294,7 @@ impl CoordinatorModel {
                 UndeliveredCause::Disconnected => Failure::BusDown,
                 UndeliveredCause::QueueFull => Failure::Overloaded,
             };
-            let verdict = Verdict { verdict: Err(failure), excluded: BTreeMap::new() };
+            let verdict = Verdict { verdict: Err(failure), excluded: BTreeMap::new(), assessed: BTreeMap::new() };
             let id = id.clone();
             self.end_with(&id, Cause::Undelivered, verdict);
         }
@@ -286,7 +316,8 @@ impl CoordinatorModel {
             return false;
         }
         self.counters.no_responders_confirmed += 1;
-        let verdict = Verdict { verdict: Err(Failure::NoWorkers), excluded: BTreeMap::new() };
+        let verdict =
+            Verdict { verdict: Err(Failure::NoWorkers), excluded: BTreeMap::new(), assessed: BTreeMap::new() };
         self.end_with(id, Cause::Undelivered, verdict);
         true
     }
@@ -305,8 +336,8 @@ impl CoordinatorModel {
         let mut done = Vec::new();
         let known_since = self.workers.get_mut(&presence.worker).map_or(0, |known| known.asked_before);
         for (id, request) in self.flight.iter_mut().filter(|(_, request)| request.asked_before_it >= known_since) {
-            if let Some(part @ Part::Awaited) = request.parts.get_mut(&presence.worker) {
-                *part = Part::Gone;
+            if let Some(Part { word: word @ Word::Awaited, .. }) = request.parts.get_mut(&presence.worker) {
+                *word = Word::Gone;
                 if request.all_have_answered() {
                     done.push((request.place(), id.clone()));
                 }

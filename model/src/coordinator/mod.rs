@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use quorate_core::Coordinator;
-use quorate_core::aggregate::Exclusion;
+use quorate_core::aggregate::Assessment;
 use quorate_core::coordinator::{Config, Counters, Input, Output, Task};
 use quorate_core::id::{RequestId, TaskId};
 use quorate_core::outcome::{Cause, Failure, Outcome, Status};
@@ -18,7 +18,7 @@ use quorate_core::value::Value;
 
 use super::Divergence;
 use memory::Memory;
-use request::{Part, Request, Verdict};
+use request::{Request, Verdict, Word};
 use workers::Workers;
 
 /// What the machine must put out next.
@@ -282,18 +282,35 @@ impl CoordinatorModel {
         let blames_the_silent = cause == Cause::DeadlinePassed && !self.bus_failed(request.submitted) && !slept;
         for (worker, part) in &request.parts {
             let Some(known) = self.workers.get_mut(worker) else { continue };
-            match part {
-                Part::Awaited if blames_the_silent => {
+            // Nobody is blamed who was never known to know the answer, or had less time than the operator gives.
+            let held = request.gives_time && known.record.queries.contains(&request.query);
+            let mut earns_record = false;
+            match &part.word {
+                Word::Awaited if blames_the_silent => {
                     known.record.timeouts += 1;
-                    known.record.judge(false);
+                    if held {
+                        known.record.judge(false);
+                    }
                 }
-                Part::Said(said) => {
-                    let outlier = verdict.excluded.get(worker) == Some(&Exclusion::Outlier);
-                    known.record.outliers += u64::from(outlier);
-                    known.record.judge(said.observed.is_ok() && !outlier);
+                Word::Said(said) => {
+                    earns_record = request.founding && part.decides;
+                    match (&said.observed, verdict.assessed.get(worker)) {
+                        (Ok(_), Some(Assessment::Good)) => {
+                            known.record.judge(true);
+                            earns_record = true;
+                        }
+                        (Ok(_), Some(Assessment::Bad)) => {
+                            known.record.outliers += 1;
+                            known.record.judge(false);
+                        }
+                        (Err(_), _) if held => known.record.judge(false),
+                        _ => {}
+                    }
                 }
-                Part::Awaited | Part::Gone => {}
+                Word::Awaited | Word::Gone => {}
             }
+            known.proven |= earns_record;
+            known.in_vain = !known.proven;
         }
         let tickets = std::mem::take(&mut request.tickets);
         let outcome = Arc::new(request.outcome(id.clone(), self.now, cause, verdict));

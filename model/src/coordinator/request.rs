@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_core::aggregate::{AggregateError, Candidate, Exclusion, Millionths, Strategy};
+use quorate_core::aggregate::{AggregateError, Assessment, Candidate, Exclusion, Millionths, Strategy};
 use quorate_core::id::{RequestId, TaskId, Ticket, WorkerId};
 use quorate_core::outcome::{Answer, Cause, Failure, Observation, Outcome, Status};
 use quorate_core::policy::{OnDispute, Policy};
@@ -14,11 +14,19 @@ use quorate_core::trace::Trace;
 use quorate_core::value::Value;
 
 use super::memory::text_length;
-use crate::aggregate::aggregate_candidates;
+use crate::aggregate::{aggregate_candidates, assess};
 
 /// What a request knows of one worker.
 #[derive(Debug)]
-pub(super) enum Part {
+pub(super) struct Part {
+    pub(super) word: Word,
+    /// Its value may decide the answer: it had a record when it was asked or joined, or nobody had one when it was asked.
+    pub(super) decides: bool,
+}
+
+/// What a worker has said.
+#[derive(Debug)]
+pub(super) enum Word {
     /// It is waited for.
     Awaited,
     /// It is not waited for any more, since it left.
@@ -48,10 +56,13 @@ pub(super) struct Said {
 pub(super) struct Verdict {
     pub(super) verdict: Result<Answer, Failure>,
     pub(super) excluded: BTreeMap<WorkerId, Exclusion>,
+    /// What the values say of their workers, where there is anything to hold them against.
+    pub(super) assessed: BTreeMap<WorkerId, Assessment>,
 }
 
 /// A request that was accepted and has not ended.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each holds or not, whatever the others do")]
 pub(super) struct Request {
     /// What the machine calls it; learned when it is published.
     pub(super) task: TaskId,
@@ -77,6 +88,12 @@ pub(super) struct Request {
     pub(super) asked_before: bool,
     /// Nobody was live when it was asked.
     pub(super) open: bool,
+    /// Nobody live had a record when it was asked.
+    pub(super) founding: bool,
+    /// How many without a record may take part, beside those of a founding request.
+    pub(super) places: usize,
+    /// It has no less time than the operator gives to its query.
+    pub(super) gives_time: bool,
     pub(super) parts: BTreeMap<WorkerId, Part>,
     /// How many usable values there were when they were last judged and made no answer.
     pub(super) in_vain: Option<usize>,
@@ -97,16 +114,16 @@ impl Request {
 
     /// What it weighs, in bytes: a fixed weight, one for each worker, and all texts.
     pub(super) fn bytes(&self, id: &RequestId) -> usize {
-        let said = |part: &Part| match part {
-            Part::Said(said) => text_length(&said.observed),
-            Part::Awaited | Part::Gone => 0,
+        let said = |part: &Part| match &part.word {
+            Word::Said(said) => text_length(&said.observed),
+            Word::Awaited | Word::Gone => 0,
         };
         let workers: usize = self.parts.values().map(|part| 192 + said(part)).sum();
         640 + id.as_str().len() + self.query.as_str().len() + workers
     }
 
     pub(super) fn awaits_somebody(&self) -> bool {
-        self.parts.values().any(|part| matches!(part, Part::Awaited))
+        self.parts.values().any(|part| matches!(part.word, Word::Awaited))
     }
 
     pub(super) fn all_have_answered(&self) -> bool {
@@ -114,7 +131,7 @@ impl Request {
     }
 
     pub(super) fn has_answers(&self) -> bool {
-        self.parts.values().any(|part| matches!(part, Part::Said(_)))
+        self.parts.values().any(|part| matches!(part.word, Word::Said(_)))
     }
 
     pub(super) fn is_anyone_silent(&self) -> bool {
@@ -127,10 +144,54 @@ impl Request {
 
     /// The answers that are values.
     fn values(&self) -> impl Iterator<Item = (&WorkerId, &Value, &Said)> {
-        self.parts.iter().filter_map(|(worker, part)| match part {
-            Part::Said(said) => said.observed.as_ref().ok().map(|value| (worker, value, said)),
-            Part::Awaited | Part::Gone => None,
+        self.parts.iter().filter_map(|(worker, part)| match &part.word {
+            Word::Said(said) => said.observed.as_ref().ok().map(|value| (worker, value, said)),
+            Word::Awaited | Word::Gone => None,
         })
+    }
+
+    /// Whether a worker without a record has to stand back: one that decides has sent a value, or may do so yet.
+    fn newcomers_wait(&self) -> bool {
+        self.parts.values().any(|part| match &part.word {
+            Word::Said(said) => part.decides && said.observed.is_ok(),
+            Word::Awaited => part.decides,
+            Word::Gone => false,
+        })
+    }
+
+    /// Why a value does not count, whatever it is.
+    fn does_not_count(&self, worker: &WorkerId, said: &Said) -> Option<Exclusion> {
+        if said.cordoned {
+            Some(Exclusion::Cordoned)
+        } else if !self.parts[worker].decides && self.newcomers_wait() {
+            Some(Exclusion::Newcomer)
+        } else {
+            None
+        }
+    }
+
+    /// What each value says of its worker: it is held against the values that count; if there are none, against those that
+    /// would, were their workers not cordoned.
+    fn assess(&self) -> BTreeMap<WorkerId, Assessment> {
+        let rule = &self.policy.rule;
+        let waits = self.newcomers_wait();
+        let all: Vec<(&WorkerId, Candidate<'_>, bool, bool)> = self
+            .values()
+            .map(|(worker, value, said)| {
+                let candidate = Candidate { weight: said.weight, age: said.age, ..Candidate::from(value) };
+                (worker, candidate, said.cordoned, self.parts[worker].decides || !waits)
+            })
+            .collect();
+        let values: Vec<Candidate<'_>> = all.iter().map(|(_, candidate, ..)| *candidate).collect();
+        for cordoned in [false, true] {
+            let those = all.iter().filter(|(.., of, counts)| *of == cordoned && *counts);
+            let reference: Vec<Candidate<'_>> = those.map(|(_, candidate, ..)| *candidate).collect();
+            if let Ok(answer) = aggregate_candidates(rule, &reference) {
+                let assessments = assess(rule, &reference, &answer, &values);
+                return all.iter().map(|(worker, ..)| (*worker).clone()).zip(assessments).collect();
+            }
+        }
+        BTreeMap::new()
     }
 
     /// How many values can be used, by themselves.
@@ -138,7 +199,8 @@ impl Request {
         let rule = &self.policy.rule;
         let stale = |said: &Said| rule.max_age.is_some_and(|most| said.age.is_some_and(|age| age > most));
         let fits = |value: &Value| rule.strategy == Strategy::Majority || value.as_number().is_some();
-        self.values().filter(|(_, value, said)| !said.cordoned && !stale(said) && fits(value)).count()
+        let counts = |worker: &WorkerId, said: &Said| self.does_not_count(worker, said).is_none();
+        self.values().filter(|(worker, value, said)| counts(worker, said) && !stale(said) && fits(value)).count()
     }
 
     /// Whether there is a quorum, and a sixteenth more than when it was last judged in vain, but one more at least.
@@ -153,8 +215,8 @@ impl Request {
         let mut excluded = BTreeMap::new();
         let (mut workers, mut candidates) = (Vec::new(), Vec::new());
         for (worker, value, said) in self.values() {
-            if said.cordoned {
-                excluded.insert(worker.clone(), Exclusion::Cordoned);
+            if let Some(why) = self.does_not_count(worker, said) {
+                excluded.insert(worker.clone(), why);
             } else {
                 workers.push(worker);
                 candidates.push(Candidate { weight: said.weight, age: said.age, ..Candidate::from(value) });
@@ -190,7 +252,7 @@ impl Request {
             _ if cause == Cause::DeadlinePassed && usable == 0 => Err(Failure::DeadlineExceeded),
             _ => Err(Failure::InsufficientResponses { usable, required }),
         };
-        Verdict { verdict, excluded }
+        Verdict { verdict, excluded, assessed: self.assess() }
     }
 
     /// The share of those asked, or heard, whose value was used.
@@ -211,13 +273,13 @@ impl Request {
         let by_weight = self.policy.rule.strategy == Strategy::WeightedMedian;
         let (mut observations, mut missing) = (Vec::new(), Vec::new());
         for (worker, part) in self.parts {
-            match part {
-                Part::Said(Said { observed, response_time, age, weight, .. }) => {
+            match part.word {
+                Word::Said(Said { observed, response_time, age, weight, .. }) => {
                     let excluded = verdict.excluded.get(&worker).copied();
                     let weight = if by_weight && observed.is_ok() { Some(weight) } else { None };
                     observations.push(Observation { worker, observed, response_time, age, weight, excluded });
                 }
-                Part::Awaited | Part::Gone => missing.push(worker),
+                Word::Awaited | Word::Gone => missing.push(worker),
             }
         }
         Outcome {

@@ -1,7 +1,8 @@
 //! The workers a coordinator should know, and the record it should keep of each.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +10,14 @@ use quorate_core::Coordinator;
 use quorate_core::aggregate::Millionths;
 use quorate_core::coordinator::{Config, Presence, PresenceState, Reliability, Score, WorkerState};
 use quorate_core::id::WorkerId;
+use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
 
 use crate::Divergence;
 
 /// What is to be known of one worker.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each holds or not, whatever the others do")]
 pub(super) struct Known {
     state: WorkerState,
     announced: bool,
@@ -24,6 +27,12 @@ pub(super) struct Known {
     said_live: Option<Timestamp>,
     /// How many requests had been asked before it became known.
     pub(super) asked_before: u64,
+    /// It has a record: a value of its was good, or it answered when nobody had one.
+    pub(super) proven: bool,
+    /// How many answers it was to take part in without a record, and whether it came out of one without.
+    pub(super) tried: u64,
+    pub(super) in_vain: bool,
+    since: Timestamp,
     /// When each process of this name last said that it takes tasks.
     instances: BTreeMap<Arc<str>, Timestamp>,
     pub(super) record: Record,
@@ -44,6 +53,8 @@ pub(super) struct Record {
     response_times: Vec<Duration>,
     /// How many of them there were when they were last compared.
     compared: Cell<usize>,
+    /// The last queries that it sent a value to, each once.
+    pub(super) queries: VecDeque<Query>,
 }
 
 impl Record {
@@ -58,6 +69,7 @@ impl Record {
             score: 1_000_000,
             response_times: Vec::new(),
             compared: Cell::new(0),
+            queries: VecDeque::new(),
         }
     }
 
@@ -131,6 +143,11 @@ pub(super) struct Workers {
     /// Nobody expires before this: the machine slept, and could hear nobody.
     spared_until: Timestamp,
     cordon_below: Option<Score>,
+    keep_gone: Duration,
+    admit_every: Duration,
+    admit_burst: u32,
+    /// Until when those that were admitted use up the rate.
+    admitted_until: Timestamp,
     /// When it is looked who has expired: when the next one does, as it was at the last look. Who is heard since expires
     /// later.
     pub(super) looks_at: Option<Timestamp>,
@@ -149,6 +166,10 @@ impl Workers {
             spared_until: Timestamp::ZERO,
             cordon_below: config.cordon_below,
             looks_at: None,
+            keep_gone: config.keep_gone,
+            admit_every: config.admit_every,
+            admit_burst: config.admit_burst,
+            admitted_until: Timestamp::ZERO,
         }
     }
 
@@ -167,6 +188,27 @@ impl Workers {
     pub(super) fn is_cordoned(&self, worker: &WorkerId) -> bool {
         let score = self.known.get(worker).map(|known| known.record.score);
         self.cordon_below.zip(score).is_some_and(|(below, score)| score < below.millionths())
+    }
+
+    /// Whom a request asks for its answer, and whether that is everybody because nobody has a record: else those who have one,
+    /// and no more of the others, who take turns.
+    pub(super) fn ask(&mut self, max_newcomers: u32) -> (Vec<WorkerId>, bool) {
+        let live: Vec<WorkerId> = self.live().cloned().collect();
+        let (proven, mut others): (Vec<WorkerId>, Vec<WorkerId>) =
+            live.into_iter().partition(|worker| self.known[worker].proven);
+        let founding = proven.is_empty();
+        if !founding {
+            others.sort_by_key(|worker| (self.known[worker].tried, self.known[worker].since, worker.clone()));
+            others.truncate(proven.len().min(max_newcomers as usize));
+        }
+        for worker in &others {
+            self.known.entry(worker.clone()).and_modify(|known| known.tried += 1);
+        }
+        (proven.into_iter().chain(others).collect(), founding)
+    }
+
+    pub(super) fn has_record(&self, worker: &WorkerId) -> bool {
+        self.known.get(worker).is_some_and(|known| known.proven)
     }
 
     /// Who has not been heard for the presence time is gone, and so are the processes behind the name.
@@ -193,7 +235,7 @@ impl Workers {
 
     /// A result came in time: an unknown worker, or one that was thought gone without a farewell, is live by it.
     pub(super) fn heard(&mut self, now: Timestamp, worker: &WorkerId) -> Option<&mut Known> {
-        self.make_room(worker)?;
+        self.make_room(now, worker)?;
         self.known.entry(worker.clone()).or_insert_with(|| Self::stranger(now, self.asked));
         self.heard_late(now, worker)
     }
@@ -215,7 +257,7 @@ impl Workers {
         if !is_known && presence.state == PresenceState::Left {
             return Some(false);
         }
-        self.make_room(&presence.worker)?;
+        self.make_room(now, &presence.worker)?;
         self.looks_at = self.looks_at.or(Some(now.after(self.presence).max(self.spared_until)));
         let known = self.known.entry(presence.worker.clone()).or_insert_with(|| Self::stranger(now, self.asked));
         known.announced = true;
@@ -248,20 +290,53 @@ impl Workers {
             last_heard: now,
             said_live: None,
             asked_before,
+            proven: false,
+            tried: 0,
+            in_vain: false,
+            since: now,
             instances: BTreeMap::new(),
             record: Record::spotless(),
         }
     }
 
-    /// Forgets the worker that has been gone longest if a new one needs its place; `None` if nobody is gone.
-    fn make_room(&mut self, worker: &WorkerId) -> Option<()> {
-        if self.known.len() >= self.most && !self.known.contains_key(worker) {
-            let gone = self.known.iter().filter(|(_, known)| known.is_gone());
-            let (oldest, _) = gone.min_by_key(|(worker, known)| (known.last_heard, *worker))?;
-            let oldest = oldest.clone();
-            self.known.remove(&oldest);
+    /// Makes room for a new name; `None` if nobody is to go for it, or if too many come while somebody has a record.
+    fn make_room(&mut self, now: Timestamp, worker: &WorkerId) -> Option<()> {
+        if self.known.contains_key(worker) {
+            return Some(());
+        }
+        let full = self.known.len() >= self.most;
+        let goes = if full { Some(self.who_goes(now)?) } else { None };
+        if self.known.values().any(|known| known.proven) {
+            let at_once = self.admit_every.saturating_mul(self.admit_burst.max(1) - 1);
+            if self.admitted_until.since(now) > at_once {
+                return None;
+            }
+            self.admitted_until = self.admitted_until.max(now).after(self.admit_every);
+        }
+        if let Some(goes) = goes {
+            self.known.remove(&goes);
         }
         Some(())
+    }
+
+    /// Strangers that are gone go first, then those that were tried in vain, then who has a record and is gone for long.
+    fn who_goes(&self, now: Timestamp) -> Option<WorkerId> {
+        let mut ranked: Vec<_> = self
+            .known
+            .iter()
+            .filter_map(|(worker, known)| {
+                let long_gone = known.is_gone() && known.last_heard.after(self.keep_gone) <= now;
+                let rank = match (known.proven, known.is_gone()) {
+                    (false, true) => (1, Reverse(0), known.last_heard),
+                    (false, false) if known.in_vain => (2, Reverse(known.tried), known.since),
+                    (true, true) if long_gone => (3, Reverse(0), known.last_heard),
+                    _ => return None,
+                };
+                Some((rank, worker.clone()))
+            })
+            .collect();
+        ranked.sort_unstable();
+        ranked.into_iter().next().map(|(_, worker)| worker)
     }
 
     /// Compares what can be seen of the workers.
@@ -276,6 +351,7 @@ impl Workers {
                 && known.announced == seen.announced
                 && known.replicated == seen.replicated
                 && known.last_heard == seen.last_heard
+                && known.proven == seen.proven
                 && record.score == shown.score.millionths()
                 && [record.successes, record.failures, record.timeouts]
                     == [shown.successes, shown.failures, shown.timeouts]

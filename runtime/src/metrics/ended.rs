@@ -37,6 +37,7 @@ struct Parts {
     outlier: AtomicU64,
     stale: AtomicU64,
     cordoned: AtomicU64,
+    newcomer: AtomicU64,
     late: AtomicU64,
     missing: AtomicU64,
 }
@@ -65,6 +66,7 @@ impl Ended {
                 (Ok(_), Some(Exclusion::Outlier)) => &parts.outlier,
                 (Ok(_), Some(Exclusion::Stale)) => &parts.stale,
                 (Ok(_), Some(Exclusion::Cordoned)) => &parts.cordoned,
+                (Ok(_), Some(Exclusion::Newcomer)) => &parts.newcomer,
             };
             part.fetch_add(1, Ordering::Relaxed);
         }
@@ -89,6 +91,7 @@ impl Ended {
                 ("excluded_outlier", count(&parts.outlier)),
                 ("excluded_stale", count(&parts.stale)),
                 ("excluded_cordoned", count(&parts.cordoned)),
+                ("excluded_newcomer", count(&parts.newcomer)),
             ],
         );
         page.counters(
@@ -153,6 +156,7 @@ mod tests {
             Some(Exclusion::Outlier),
             Some(Exclusion::Stale),
             Some(Exclusion::Cordoned),
+            Some(Exclusion::Newcomer),
         ];
         let mut observations: Vec<_> =
             kinds.iter().enumerate().flat_map(|(at, kind)| vec![observation(*kind); at + 1]).collect();

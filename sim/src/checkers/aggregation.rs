@@ -199,7 +199,8 @@ fn candidate(observation: &Observation) -> Option<(&Observation, Candidate<'_>)>
     let value = observation.observed.as_ref().ok()?;
     let weight = observation.weight.unwrap_or(Millionths::ONE);
     let candidate = Candidate { weight, age: observation.age, ..Candidate::from(value) };
-    (observation.excluded != Some(Exclusion::Cordoned)).then_some((observation, candidate))
+    let counts = !matches!(observation.excluded, Some(Exclusion::Cordoned | Exclusion::Newcomer));
+    counts.then_some((observation, candidate))
 }
 
 /// The digits of a decimal, zeros at the end included.

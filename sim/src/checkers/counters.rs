@@ -44,8 +44,6 @@ struct Seen {
     asked: Map<RequestId, Timestamp>,
     /// When to look for requests that were given up: at this many.
     sweep_at: usize,
-    /// Whether there was no room for a further worker at some time, so that some may not have been admitted.
-    was_full: bool,
 }
 
 /// What went into one worker and came out of it.
@@ -144,7 +142,7 @@ impl Seen {
         }
     }
 
-    fn settled(&mut self, machine: &Coordinator, max_workers: usize) -> Result<(), String> {
+    fn settled(&mut self, machine: &Coordinator) -> Result<(), String> {
         let counters = machine.counters();
         let refused = counters.refused_conflict
             + counters.refused_policy
@@ -195,17 +193,11 @@ impl Seen {
             + counters.results_unknown
             + counters.results_misdirected
             + counters.results_no_room;
-        // Where there is no room for another worker, its results and announcements are counted as those of one that is
-        // not admitted, and an announcement that is taken is not counted at all.
-        self.was_full |= machine.workers().size_hint().0 >= max_workers;
+        // Where there is no room for another worker, or for another one without a record, its results and announcements are
+        // counted as those of one that is not admitted, and an announcement that is taken is not counted at all.
         let unadmitted = counters.workers_not_admitted;
-        if self.was_full {
-            within("workers_not_admitted", unadmitted, self.not_admitted, self.results + self.announcements)?;
-            within("results", results + unadmitted, self.results, self.results + self.announcements)
-        } else {
-            equal("workers_not_admitted", unadmitted, self.not_admitted)?;
-            within("results", results, self.results.saturating_sub(unadmitted), self.results)
-        }
+        within("workers_not_admitted", unadmitted, self.not_admitted, self.results + self.announcements)?;
+        within("results", results + unadmitted, self.results, self.results + self.announcements)
     }
 }
 
@@ -251,8 +243,7 @@ impl Checker for Counters {
             }
             What::CoordinatorOutput(now, output) => process.coordinator.output(now, output),
             What::CoordinatorSettled(_, machine) => {
-                let max_workers = self.config.limits.max_workers as usize;
-                let verdict = process.coordinator.settled(machine, max_workers);
+                let verdict = process.coordinator.settled(machine);
                 return verdict.map_err(|text| format!("the counters of {} do not add up: {text}", event.host));
             }
             What::WorkerInput(_, worker::Input::Task(_)) => process.worker.tasks += 1,

@@ -77,6 +77,11 @@ impl<T> Flights<T> {
         self.asked.contains_key(request) || !self.pending.is_empty()
     }
 
+    /// Whether nothing is in flight.
+    pub(super) fn is_empty(&self) -> bool {
+        self.asked.is_empty() && self.pending.is_empty()
+    }
+
     /// A caller is answered. Returns the request with its outcome if it ends by this, and not ended before.
     pub(super) fn answered<'a>(&mut self, output: &'a Output) -> Option<(Flight<T>, &'a Outcome)> {
         let Output::Answer { ticket, reply } = output else { return None };

@@ -92,6 +92,7 @@ checkers! {
     counters,
     followed,
     honest_range,
+    newcomers,
     http,
     panics,
     presence,

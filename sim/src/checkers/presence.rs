@@ -27,6 +27,8 @@ struct Known {
     announced: bool,
     replicated: bool,
     last_heard: Timestamp,
+    /// Whether it had a record when the machine settled last.
+    proven: bool,
     /// The processes that are live, and when each said so last.
     instances: Vec<(Arc<str>, Timestamp)>,
     /// The pass in which it last announced anything.
@@ -39,6 +41,8 @@ struct Known {
 #[derive(Clone, Debug)]
 struct Expected {
     live: Arc<Vec<WorkerId>>,
+    /// Of these, whom it expects for certain: those that have a record, or all if nobody has one.
+    must: Arc<Vec<WorkerId>>,
     /// Those of whom it was not certain then.
     unsure: Arc<Vec<WorkerId>>,
 }
@@ -117,7 +121,8 @@ impl Process {
         let admits = |worker: &WorkerId| config.admitted.as_ref().is_none_or(|admitted| admitted.contains(worker));
         match input {
             Input::Submit(submit) => {
-                let expected = Expected { live: self.live(), unsure: Arc::clone(&self.unsure) };
+                let expected =
+                    Expected { live: self.live(), must: self.must(), unsure: Arc::clone(&self.unsure) };
                 self.flights.submitted(self.now, submit, expected);
             }
             Input::Result(result) if admits(&result.worker) => {
@@ -126,7 +131,7 @@ impl Process {
                 // Whoever is gone may have had to make room, and begins anew.
                 let crowded = self.is_crowded(config);
                 let begins = |worker: &Known| {
-                    worker.state == WorkerState::Expired || (crowded && worker.state == WorkerState::Left)
+                    worker.state == WorkerState::Expired || (crowded && worker.may_make_room())
                 };
                 if self.known.get(&result.worker).map_or(may_join, begins) {
                     self.doubt(&result.worker);
@@ -151,6 +156,8 @@ impl Process {
 
     fn announced(&mut self, config: &Config, presence: &Announcement) {
         let crowded = self.is_crowded(config);
+        // While nobody has a record, every new name is taken.
+        let is_rated = !self.flights.is_empty() || self.known.values().any(|known| known.proven);
         match self.known.get_mut(&presence.worker) {
             None if presence.state == PresenceState::Left => {
                 // A result in the same pass may have made it known.
@@ -159,13 +166,13 @@ impl Process {
                 }
                 return;
             }
-            // There may be no room for it.
-            None if crowded => {
+            // There may be no room for it, or too many names may be new.
+            None if crowded || is_rated => {
                 self.doubt(&presence.worker);
                 return;
             }
             // It may have had to make room for somebody.
-            Some(worker) if crowded && is_gone(worker.state) => {
+            Some(worker) if crowded && worker.may_make_room() => {
                 worker.vague = true;
                 self.doubt(&presence.worker);
             }
@@ -183,6 +190,7 @@ impl Process {
             last_heard: now,
             instances: Vec::new(),
             announced_in: self.pass,
+            proven: false,
             vague: false,
         });
         worker.announced = true;
@@ -223,6 +231,16 @@ impl Process {
             Arc::new(live.map(|(id, _)| id.clone()).collect())
         });
         Arc::clone(live)
+    }
+
+    fn must(&mut self) -> Arc<Vec<WorkerId>> {
+        let live = self.live();
+        let proven: Vec<WorkerId> = live.iter().filter(|id| self.known[*id].proven).cloned().collect();
+        // What has happened in this pass may have earned somebody a record.
+        if proven.is_empty() && self.results.is_empty() && self.flights.is_empty() {
+            return live;
+        }
+        Arc::new(proven)
     }
 
     fn output(&mut self, output: &Output) -> Result<(), String> {
@@ -313,12 +331,17 @@ impl Process {
             let kept: Vec<&WorkerId> = machine.workers().map(|(id, _)| id).collect();
             let full = count >= config.limits.max_workers as usize;
             for (id, known) in &self.known {
-                let may_go = self.unsure.contains(id) || (full && is_gone(known.state));
+                let may_go = self.unsure.contains(id) || (full && known.may_make_room());
                 if kept.binary_search(&id).is_err() && !may_go {
                     return Err(format!("{id} is {:?}, and not known", known.state));
                 }
             }
             self.known.retain(|id, _| kept.binary_search(&id).is_ok());
+        }
+        for (id, _) in machine.workers().filter(|(_, found)| found.proven) {
+            if let Some(known) = self.known.get_mut(id) {
+                known.proven = true;
+            }
         }
         self.touched.clear();
         if !self.unsure.is_empty() {
@@ -341,6 +364,7 @@ impl Process {
             last_heard: found.last_heard,
             instances: Vec::new(),
             announced_in: u64::MAX,
+            proven: found.proven,
             vague: true,
         });
         if known.state != found.state {
@@ -355,9 +379,11 @@ impl Process {
     }
 }
 
-/// Whether a worker makes room for others.
-fn is_gone(state: WorkerState) -> bool {
-    matches!(state, WorkerState::Left | WorkerState::Expired)
+impl Known {
+    /// Whether a worker may have to make room for others: it is gone, or has no record.
+    fn may_make_room(&self) -> bool {
+        !self.proven || matches!(self.state, WorkerState::Left | WorkerState::Expired)
+    }
 }
 
 fn same(id: &WorkerId, known: &Known, found: &Found) -> Result<(), String> {
@@ -368,13 +394,13 @@ fn same(id: &WorkerId, known: &Known, found: &Found) -> Result<(), String> {
 
 /// Holds who was expected against who was named.
 fn ended(flight: &Flight<Expected>, outcome: &Outcome) -> Result<(), String> {
-    let Expected { live, unsure } = &flight.kept;
+    let Expected { live, must, unsure } = &flight.kept;
     for missing in &outcome.missing {
         if !live.contains(missing) && !unsure.contains(missing) {
             return Err(format!("{} expects {missing}, which was not live at {:?}", outcome.request, flight.submitted));
         }
     }
-    for worker in live.iter() {
+    for worker in must.iter() {
         let answered = outcome.observations.binary_search_by(|observation| observation.worker.cmp(worker)).is_ok();
         if !answered && outcome.missing.binary_search(worker).is_err() && !unsure.contains(worker) {
             return Err(format!("{} does not expect {worker}, live at {:?}", outcome.request, flight.submitted));

@@ -1,7 +1,7 @@
 //! Every observation in an outcome was sent by somebody in that worker's name for that request, and received in time.
 //!
 //! The first result of a worker counts, from when its request was asked to when it was answered; who was expected and
-//! is not among them is missing.
+//! is not among them is missing. For a worker without a record there may be no place.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -37,6 +37,7 @@ struct Sent {
 pub(super) struct Provenance {
     admitted: Option<BTreeSet<WorkerId>>,
     max_workers: usize,
+    max_newcomers: usize,
     /// What was sent, whoever sent it.
     sent: Map<RequestId, Vec<Sent>>,
     coordinators: BTreeMap<Host, Desk>,
@@ -48,6 +49,8 @@ struct Desk {
     collecting: Map<RequestId, Collected>,
     /// Everybody who was heard, as far as there is room.
     heard: BTreeSet<WorkerId>,
+    /// Who had a record when the coordinator last settled.
+    proven: BTreeSet<WorkerId>,
     /// Whether more were heard than there is room for.
     is_crowded: bool,
     /// What happened since the coordinator last settled.
@@ -84,6 +87,8 @@ struct Received {
     response_time: Duration,
     age: Option<Duration>,
     when: When,
+    /// Whether the worker had a record, so that there was a place for it.
+    has_place: bool,
 }
 
 /// When something came in.
@@ -102,19 +107,21 @@ pub(super) fn new(context: &Context<'_>) -> Provenance {
     Provenance {
         admitted: settings.admitted.as_ref().map(|names| names.iter().map(|name| worker_name(*name)).collect()),
         max_workers: settings.max_workers as usize,
+        max_newcomers: settings.config().max_newcomers as usize,
         sent: Map::default(),
         coordinators: BTreeMap::new(),
     }
 }
 
 impl Received {
-    fn new(result: &WorkerResult, when: When) -> Self {
+    fn new(result: &WorkerResult, when: When, proven: &BTreeSet<WorkerId>) -> Self {
         Self {
             worker: result.worker.clone(),
             observed: result.observed.clone(),
             response_time: result.response_time,
             age: result.age,
             when,
+            has_place: proven.contains(&result.worker),
         }
     }
 
@@ -128,13 +135,13 @@ impl Received {
 
 impl Collected {
     /// Takes a result. Where there may have been no room for the first of a worker, any counts.
-    fn take(&mut self, result: &WorkerResult, is_crowded: bool) -> bool {
+    fn take(&mut self, result: &WorkerResult, is_crowded: bool, proven: &BTreeSet<WorkerId>) -> bool {
         let is_for_this = result.task.is_none_or(|task| task == self.task);
         let is_first =
             !self.received.iter().any(|received| received.worker == result.worker && received.when != When::Early);
         let counts = is_for_this && (is_first || is_crowded);
         if counts {
-            self.received.push(Received::new(result, When::Lately));
+            self.received.push(Received::new(result, When::Lately, proven));
         }
         counts
     }
@@ -157,6 +164,7 @@ impl Collected {
                     return Err(format!("what {} said is listed, and what came before is not", received.worker));
                 }
                 (true, _) => {}
+                (false, _) if !received.has_place => {}
                 (false, When::InTime) => return Err(format!("what {} said is not listed", received.worker)),
                 (false, _) => is_over = true,
             }
@@ -177,7 +185,7 @@ impl Desk {
             self.lately.results.push(result.clone());
         }
         if let Some(collected) = self.collecting.get_mut(&result.request)
-            && collected.take(result, self.is_crowded)
+            && collected.take(result, self.is_crowded, &self.proven)
         {
             self.lately.answered.push(result.request.clone());
         }
@@ -189,19 +197,22 @@ impl Desk {
             .results
             .iter()
             .filter(|result| result.request == task.request && result.task.is_none_or(|of| of == task.id));
-        let received = early.map(|result| Received::new(result, When::Early)).collect();
+        let received = early.map(|result| Received::new(result, When::Early, &self.proven)).collect();
         self.collecting.insert(task.request.clone(), Collected { task: task.id, received, expected: None });
         self.lately.asked.push(task.request.clone());
     }
 
-    fn settled(&mut self, now: Timestamp, machine: &Coordinator) {
+    fn settled(&mut self, now: Timestamp, machine: &Coordinator, max_newcomers: usize) {
         let lately = &mut self.lately;
         // Nothing that was heard came between the asking and now: whoever is live now was live then.
         if !lately.asked.is_empty() && !lately.heard && lately.submitted == Some(now) {
             let is_live = |state| state == WorkerState::Live;
-            let live = machine.workers().filter(|(_, worker)| is_live(worker.state)).map(|(id, _)| id.clone());
-            let live: Vec<WorkerId> = live.collect();
-            for request in &lately.asked {
+            let live = || machine.workers().filter(|(_, worker)| is_live(worker.state));
+            let proven = live().filter(|(_, worker)| worker.proven).count();
+            let live: Vec<WorkerId> = live().map(|(id, _)| id.clone()).collect();
+            // Else some of those without a record are expected, and it is not told here who.
+            let is_everybody = proven == 0 || live.len() - proven <= proven.min(max_newcomers);
+            for request in lately.asked.iter().filter(|_| is_everybody) {
                 if let Some(collected) = self.collecting.get_mut(request) {
                     collected.expected = Some(live.clone());
                 }
@@ -213,6 +224,10 @@ impl Desk {
                     received.when = When::InTime;
                 }
             }
+        }
+        if lately.heard || !self.collecting.is_empty() {
+            let proven = machine.workers().filter(|(_, worker)| worker.proven);
+            self.proven = proven.map(|(id, _)| id.clone()).collect();
         }
         lately.results.clear();
         (lately.submitted, lately.heard) = (None, false);
@@ -334,7 +349,7 @@ impl Checker for Provenance {
             }
             What::CoordinatorSettled(now, machine) => {
                 if let Some(desk) = self.coordinators.get_mut(&event.host) {
-                    desk.settled(now, machine);
+                    desk.settled(now, machine, self.max_newcomers);
                 }
             }
             What::Started { .. } | What::Crashed => drop(self.coordinators.remove(&event.host)),

@@ -33,6 +33,8 @@ pub(super) struct Recovery {
     /// When a coordinator last heard of a worker that no process is.
     fakes: BTreeMap<(Host, WorkerId), u64>,
     healed: bool,
+    /// Who had a record at each coordinator when it last settled, since the faults have healed.
+    proven: BTreeMap<Host, BTreeSet<WorkerId>>,
     open: BTreeMap<u32, Probe>,
 }
 
@@ -44,6 +46,8 @@ struct Probe {
     query: usize,
     terms: Terms,
     is_valid: bool,
+    /// Who had a record then: the others take turns.
+    proven: BTreeSet<WorkerId>,
     /// The processes that ran when it was made.
     processes: Vec<Worker>,
     /// How many such requests were open at once.
@@ -85,6 +89,7 @@ pub(super) fn new(context: &Context<'_>) -> Recovery {
         names: cluster.workers.iter().map(Worker::id).collect(),
         fakes: BTreeMap::new(),
         healed: false,
+        proven: BTreeMap::new(),
         open: BTreeMap::new(),
     }
 }
@@ -158,12 +163,14 @@ impl Probe {
         worker.max_concurrent.saturating_add(worker.max_queued) >= self.at_once
     }
 
-    /// The admitted names that run, and whether all their processes are like this.
+    /// The admitted names that run, and whether they have a record and all their processes are like this.
     fn names(&self, settings: &Settings, all: impl Fn(&Worker) -> bool) -> BTreeMap<String, bool> {
         let mut names = BTreeMap::new();
         for worker in &self.processes {
             if settings.admitted.as_ref().is_none_or(|admitted| admitted.contains(&worker.name)) {
-                *names.entry(worker_name(worker.name).as_str().to_owned()).or_insert(true) &= all(worker);
+                let name = worker_name(worker.name);
+                let has_record = self.proven.contains(&name);
+                *names.entry(name.as_str().to_owned()).or_insert(true) &= has_record && all(worker);
             }
         }
         names
@@ -212,6 +219,7 @@ impl Recovery {
             query: asked.request.query.into(),
             terms,
             is_valid: !terms.faults(&self.settings).any(),
+            proven: self.proven.get(&asked.coordinator).cloned().unwrap_or_default(),
             processes: self.workers.iter().filter(runs).cloned().collect(),
             at_once,
         };
@@ -303,6 +311,10 @@ impl Checker for Recovery {
             What::Healed => self.healed = true,
             What::CoordinatorInput(_, Input::Presence(presence)) => self.heard(event.at, event.host, &presence.worker),
             What::CoordinatorInput(_, Input::Result(result)) => self.heard(event.at, event.host, &result.worker),
+            What::CoordinatorSettled(_, machine) if self.healed => {
+                let proven = machine.workers().filter(|(_, worker)| worker.proven);
+                self.proven.insert(event.host, proven.map(|(id, _)| id.clone()).collect());
+            }
             What::Asked(asked) => self.asked(event.at, asked),
             What::Replied(number, reply) => return self.replied(event.at, number, reply),
             What::Vanished(number) => drop(self.open.remove(&number)),

@@ -1,15 +1,22 @@
 //! Scores move the right way: each is what the outcomes and contradictions since then make of the one before, and
 //! decides alone whose values are cordoned, and what they weigh where no weights are set.
+//!
+//! What a value says of its worker is what the model says, be it used or not. Silence and failures lower no score for a query
+//! to which the worker has sent no value, nor in less time than the operator gives to it.
 
 use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
+use std::time::Duration;
 
-use quorate_core::aggregate::Exclusion;
+use quorate_core::aggregate::{Assessment, Candidate, Exclusion, Millionths, Rule};
 use quorate_core::coordinator::{Config, Coordinator, Input, Output, Reliability as Record};
 use quorate_core::id::{RequestId, WorkerId};
-use quorate_core::outcome::{Cause, Outcome};
+use quorate_core::outcome::{Cause, Observation, Outcome};
+use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
 use quorate_core::value::Value;
+use quorate_model::aggregate::{aggregate_candidates, assess};
+use rust_decimal::Decimal;
 
 use super::flights::{Flight, Flights};
 use super::hosts::PerHost;
@@ -84,6 +91,8 @@ struct Touched {
     outliers: u64,
     timeouts: u64,
     perhaps_timeouts: u64,
+    /// Whether some value of its was held against what cannot be told here.
+    is_uncertain: bool,
 }
 
 /// A worker's first answer to a request: the scores it may have had then.
@@ -97,6 +106,13 @@ struct Answered {
     observed: Option<Value>,
     /// Whether a further answer may contradict it: it came on the reply subject, and none has for certain.
     may_be_contradicted: bool,
+}
+
+/// What is kept of a request.
+#[derive(Debug)]
+struct Kept {
+    rule: Option<Rule>,
+    answered: Vec<Answered>,
 }
 
 /// One coordinator.
@@ -117,7 +133,9 @@ struct Process {
     farewells: Map<WorkerId, Timestamp>,
     known: Map<WorkerId, Known>,
     touched: Map<WorkerId, Touched>,
-    flights: Flights<Vec<Answered>>,
+    flights: Flights<Kept>,
+    /// To which queries each worker has sent a value in time, or may have.
+    queries: Map<WorkerId, Vec<Query>>,
     /// The first answers of this pass.
     answered: Vec<(RequestId, WorkerId)>,
     /// Who was ever heard of. Beyond the number that is kept, some may have had to make room and begun anew.
@@ -157,14 +175,18 @@ impl Process {
         self.names.len() > config.limits.max_workers as usize
     }
 
-    fn input(&mut self, input: &Input) {
+    fn input(&mut self, config: &Config, input: &Input) {
         match input {
             Input::Result(result) => self.hear(&result.worker),
             Input::Presence(presence) => self.hear(&presence.worker),
             _ => {}
         }
         match input {
-            Input::Submit(submit) => self.flights.submitted(self.now, submit, Vec::new()),
+            Input::Submit(submit) => {
+                let policy = config.policy_of(&submit.query).with(&submit.overrides, &config.limits);
+                let rule = policy.ok().map(|policy| policy.rule);
+                self.flights.submitted(self.now, submit, Kept { rule, answered: Vec::new() });
+            }
             Input::Result(result) => {
                 let touched = touch(&mut self.touched, &result.worker);
                 *(if result.observed.is_ok() { &mut touched.values } else { &mut touched.failures }) += 1;
@@ -172,7 +194,7 @@ impl Process {
                 if result.task.is_some_and(|task| task != flight.task) {
                     return;
                 }
-                let first = flight.kept.iter_mut().find(|answered| answered.worker == result.worker);
+                let first = flight.kept.answered.iter_mut().find(|answered| answered.worker == result.worker);
                 if let Some(first) = first {
                     let differs = match (&first.observed, &result.observed) {
                         (Some(first), Ok(second)) => first != second,
@@ -192,7 +214,13 @@ impl Process {
                 };
                 let (worker, may_be_contradicted) = (result.worker.clone(), result.task.is_some());
                 let observed = result.observed.as_ref().ok().cloned();
-                flight.kept.push(Answered { worker, low, high, pass: self.pass, observed, may_be_contradicted });
+                if result.observed.is_ok() {
+                    let queries = self.queries.entry(result.worker.clone()).or_default();
+                    if !queries.contains(&flight.query) {
+                        queries.push(flight.query.clone());
+                    }
+                }
+                flight.kept.answered.push(Answered { worker, low, high, pass: self.pass, observed, may_be_contradicted });
                 self.answered.push((result.request.clone(), result.worker.clone()));
             }
             Input::Presence(presence) if presence.state != quorate_core::coordinator::PresenceState::Live => {
@@ -225,7 +253,13 @@ impl Process {
         }
     }
 
-    fn ended(&mut self, config: &Config, flight: &Flight<Vec<Answered>>, outcome: &Outcome) -> Result<(), String> {
+    /// Whether a worker may be held to a request that it failed or was silent on.
+    fn may_be_held(&self, config: &Config, flight: &Flight<Kept>, worker: &WorkerId) -> bool {
+        let gives_time = flight.deadline.since(flight.submitted) >= config.policy_of(&flight.query).timeout;
+        gives_time && self.queries.get(worker).is_some_and(|queries| queries.contains(&flight.query))
+    }
+
+    fn ended(&mut self, config: &Config, flight: &Flight<Kept>, outcome: &Outcome) -> Result<(), String> {
         if outcome.cause == Cause::DeadlinePassed {
             let end = flight.submitted.after(outcome.elapsed);
             if end.since(flight.deadline) > config.max_lag {
@@ -244,27 +278,31 @@ impl Process {
                         known.low = after(known.low, false);
                     }
                 }
+                let may_be_held = self.may_be_held(config, flight, worker);
                 let touched = touch(&mut self.touched, worker);
                 if bus_failed && !self.bus_changed {
                     // Nobody is blamed.
                 } else if left || perhaps_failed {
                     touched.perhaps_timeouts += 1;
-                    touched.judged.push(None);
+                    if may_be_held {
+                        touched.judged.push(None);
+                    }
                 } else {
                     touched.timeouts += 1;
-                    touched.judged.push(Some(false));
+                    if may_be_held {
+                        touched.judged.push(None);
+                    }
                 }
             }
         }
         let crowded = self.is_crowded(config);
         let by_score = config.weights.is_empty();
         let below = config.cordon_below.map(quorate_core::coordinator::Score::millionths);
-        for observation in &outcome.observations {
-            let outlier = observation.excluded == Some(Exclusion::Outlier);
-            let good = observation.observed.is_ok() && !outlier;
+        let assessed = assessments(flight.kept.rule.as_ref(), outcome);
+        for (index, observation) in outcome.observations.iter().enumerate() {
             if observation.observed.is_ok()
                 && !crowded
-                && let Some(answered) = flight.kept.iter().find(|answered| answered.worker == observation.worker)
+                && let Some(answered) = flight.kept.answered.iter().find(|answered| answered.worker == observation.worker)
             {
                 let (mut low, mut high) = (answered.low, answered.high);
                 if answered.pass == self.pass {
@@ -298,9 +336,18 @@ impl Process {
                     ));
                 }
             }
+            let may_be_held = self.may_be_held(config, flight, &observation.worker);
             let touched = touch(&mut self.touched, &observation.worker);
-            touched.outliers += u64::from(outlier);
-            touched.judged.push(Some(good));
+            match (&observation.observed, assessed.as_ref().map(|assessed| assessed[index])) {
+                (Err(_), _) => touched.judged.extend(may_be_held.then_some(None)),
+                (Ok(_), Ok(Assessment::Good)) => touched.judged.push(Some(true)),
+                (Ok(_), Ok(Assessment::Neutral)) => {}
+                (Ok(_), Ok(Assessment::Bad)) => {
+                    touched.outliers += 1;
+                    touched.judged.push(Some(false));
+                }
+                (Ok(_), Err(Uncertain)) => touched.is_uncertain = true,
+            }
             if let Some(known) = self.known.get_mut(&observation.worker) {
                 known.changes_in(self.pass);
                 (known.low, known.high) = (after(known.low, false), after(known.high, true));
@@ -330,7 +377,7 @@ impl Process {
             let (score, old) = before.map_or((FULL, Counts::default()), |known| (known.score, known.counts));
             let fine = matches(score, old, &touched, record.score.millionths(), counts);
             // A worker that had to make room and came back begins anew.
-            if !fine && !crowded {
+            if !fine && !crowded && !touched.is_uncertain {
                 return Err(format!(
                     "the record of {worker} was {score} with {old:?} and is {} with {counts:?}, after {touched:?}",
                     record.score.millionths()
@@ -347,7 +394,7 @@ impl Process {
                 // At most once in one request.
                 for request in &touched.contradictions {
                     let flight = self.flights.get(request);
-                    let mine = flight.and_then(|of| of.kept.iter_mut().find(|answered| answered.worker == *worker));
+                    let mine = flight.and_then(|of| of.kept.answered.iter_mut().find(|answered| answered.worker == *worker));
                     if let Some(answered) = mine {
                         answered.may_be_contradicted = false;
                     }
@@ -366,7 +413,7 @@ impl Process {
             if let Some(known) = self.known.get(&worker).filter(|known| known.changed_in == self.pass)
                 && let Some(flight) = self.flights.get(&request)
             {
-                for answered in flight.kept.iter_mut().filter(|answered| answered.worker == worker) {
+                for answered in flight.kept.answered.iter_mut().filter(|answered| answered.worker == worker) {
                     (answered.low, answered.high) = (answered.low.min(known.low), answered.high.max(known.high));
                 }
             }
@@ -414,27 +461,63 @@ fn matches(score: u32, old: Counts, touched: &Touched, new_score: u32, new: Coun
         && equivocations <= touched.contradictions.len() as u64
         && (touched.timeouts..=touched.timeouts + touched.perhaps_timeouts).contains(&timeouts)
         && new.outliers == old.outliers + touched.outliers;
-    let blamed = timeouts.saturating_sub(touched.timeouts);
     // There are too many orders to try them all: a burst within one pass is left to the next look.
-    let orders =
-        (touched.judged.len() as u64 + 1).saturating_pow(u32::try_from(equivocations + blamed).unwrap_or(u32::MAX));
-    counted && (orders > MAX_ORDERS || reaches(score, &touched.judged, blamed, equivocations, new_score))
+    let uncertain = touched.judged.iter().filter(|judged| judged.is_none()).count();
+    let orders = (touched.judged.len() as u64 + 1)
+        .saturating_pow(u32::try_from(equivocations).unwrap_or(u32::MAX))
+        .saturating_mul(2_u64.saturating_pow(u32::try_from(uncertain).unwrap_or(u32::MAX)));
+    counted && (orders > MAX_ORDERS || reaches(score, &touched.judged, equivocations, new_score))
 }
 
-/// Whether a score becomes another by judgements in their order, so many of the uncertain ones being blame, with so
-/// many contradictions anywhere among them.
-fn reaches(score: u32, judged: &[Option<bool>], blamed: u64, contradictions: u64, goal: u32) -> bool {
-    if contradictions > 0 && reaches(after(score, false), judged, blamed, contradictions - 1, goal) {
+/// Whether a score becomes another by judgements in their order, of which those that are not certain are blame or nothing,
+/// with so many contradictions anywhere among them.
+fn reaches(score: u32, judged: &[Option<bool>], contradictions: u64, goal: u32) -> bool {
+    if contradictions > 0 && reaches(after(score, false), judged, contradictions - 1, goal) {
         return true;
     }
     match judged.split_first() {
-        None => contradictions == 0 && blamed == 0 && score == goal,
-        Some((Some(good), rest)) => reaches(after(score, *good), rest, blamed, contradictions, goal),
+        None => contradictions == 0 && score == goal,
+        Some((Some(good), rest)) => reaches(after(score, *good), rest, contradictions, goal),
         Some((None, rest)) => {
-            (blamed > 0 && reaches(after(score, false), rest, blamed - 1, contradictions, goal))
-                || reaches(score, rest, blamed, contradictions, goal)
+            reaches(after(score, false), rest, contradictions, goal) || reaches(score, rest, contradictions, goal)
         }
     }
+}
+
+/// What cannot be told by an outcome: against which cordoned values the others were held, where no value counted.
+struct Uncertain;
+
+/// What the values of an outcome say of their workers.
+fn assessments(rule: Option<&Rule>, outcome: &Outcome) -> Result<Vec<Assessment>, Uncertain> {
+    let rule = rule.ok_or(Uncertain)?;
+    let candidate = |observation: &'_ Observation| {
+        let weight = observation.weight.unwrap_or(Millionths::ONE);
+        observation.observed.as_ref().ok().map(|value| (value.clone(), weight, observation.age))
+    };
+    let counts = |observation: &&Observation| {
+        !matches!(observation.excluded, Some(Exclusion::Cordoned | Exclusion::Newcomer))
+    };
+    let reference: Vec<_> = outcome.observations.iter().filter(counts).filter_map(candidate).collect();
+    let reference = candidates(&reference);
+    let nothing = Value::Number(Decimal::ZERO);
+    let Ok(answer) = aggregate_candidates(rule, &reference) else {
+        let is_cordoned = |observation: &Observation| observation.excluded == Some(Exclusion::Cordoned);
+        return if outcome.observations.iter().any(is_cordoned) {
+            Err(Uncertain)
+        } else {
+            Ok(vec![Assessment::Neutral; outcome.observations.len()])
+        };
+    };
+    let all: Vec<_> = outcome
+        .observations
+        .iter()
+        .map(|observation| candidate(observation).unwrap_or_else(|| (nothing.clone(), Millionths::ONE, None)))
+        .collect();
+    Ok(assess(rule, &reference, &answer, &candidates(&all)))
+}
+
+fn candidates(values: &[(Value, Millionths, Option<Duration>)]) -> Vec<Candidate<'_>> {
+    values.iter().map(|(value, weight, age)| Candidate { weight: *weight, age: *age, ..Candidate::from(value) }).collect()
 }
 
 fn touch<'a>(touched: &'a mut Map<WorkerId, Touched>, worker: &WorkerId) -> &'a mut Touched {
@@ -458,7 +541,7 @@ impl Checker for Reliability {
         let verdict = match event.what {
             What::CoordinatorInput(now, input) => {
                 process.time(&self.config, now);
-                process.input(input);
+                process.input(&self.config, input);
                 Ok(())
             }
             What::CoordinatorWoken(now) => {

@@ -24,6 +24,16 @@ pub struct Knobs {
     pub batch: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub no_responders_grace_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_newcomers: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admit_every_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admit_burst: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_gone_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept_queries: Option<usize>,
 }
 
 /// The same for one worker process: see [`worker::Config`].
@@ -59,6 +69,11 @@ impl Knobs {
         set(&mut config.reconnect_grace, self.reconnect_grace_ms.map(Duration::from_millis));
         set(&mut config.max_lag, self.max_lag_ms.map(Duration::from_millis));
         set(&mut config.no_responders_grace, self.no_responders_grace_ms.map(Duration::from_millis));
+        set(&mut config.max_newcomers, self.max_newcomers);
+        set(&mut config.admit_every, self.admit_every_ms.map(Duration::from_millis));
+        set(&mut config.admit_burst, self.admit_burst);
+        set(&mut config.keep_gone, self.keep_gone_ms.map(Duration::from_millis));
+        set(&mut config.kept_queries, self.kept_queries);
     }
 }
 

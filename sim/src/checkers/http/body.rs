@@ -96,6 +96,7 @@ fn note(outcome: &Outcome) -> String {
             Some(Exclusion::Outlier) => (1, "an outlier", "outliers"),
             Some(Exclusion::Stale) => (2, "stale", "stale"),
             Some(Exclusion::Cordoned) => (3, "cordoned", "cordoned"),
+            Some(Exclusion::Newcomer) => (4, "a newcomer", "newcomers"),
         };
         not_used.entry(place).or_insert((one, several, 0)).2 += 1;
     }
@@ -119,6 +120,7 @@ fn reason(excluded: Exclusion) -> &'static str {
         Exclusion::Outlier => "outlier",
         Exclusion::Stale => "stale",
         Exclusion::Cordoned => "cordoned",
+        Exclusion::Newcomer => "newcomer",
     }
 }
 

@@ -8,6 +8,8 @@ use crate::random::{Random, Stream};
 
 /// The stream beside the ones of the rest.
 const STREAM: u32 = 2;
+/// The stream of what bounds those that have no record.
+const NEWCOMERS: u32 = 6;
 
 /// In how many of a thousand seeds there are tiny bounds at all, and in how many of those each bound is.
 const SEEDS: u32 = 500;
@@ -15,6 +17,7 @@ const BOUND: u32 = 250;
 
 /// Makes some bounds tiny.
 pub(super) fn add(scenario: &mut Scenario) {
+    newcomers(scenario);
     let random = &mut Random::new(scenario.seed, Stream::Scenario, STREAM);
     if !random.chance(SEEDS) {
         return;
@@ -30,6 +33,19 @@ pub(super) fn add(scenario: &mut Scenario) {
         }
     }
     scenario.cluster.settings.knobs.batch = random.chance(BOUND).then(|| random.within(1..=4) as usize);
+}
+
+fn newcomers(scenario: &mut Scenario) {
+    let random = &mut Random::new(scenario.seed, Stream::Scenario, NEWCOMERS);
+    if !random.chance(SEEDS) {
+        return;
+    }
+    let knobs = &mut scenario.cluster.settings.knobs;
+    knobs.max_newcomers = random.chance(BOUND).then(|| random.below(3) as u32);
+    knobs.admit_every_ms = random.chance(BOUND).then(|| random.pick(&[0, 10, 1000]));
+    knobs.admit_burst = random.chance(BOUND).then(|| random.within(1..=3) as u32);
+    knobs.keep_gone_ms = random.chance(BOUND).then(|| random.pick(&[0, 100, 1000]));
+    knobs.kept_queries = random.chance(BOUND).then(|| random.below(3) as usize);
 }
 
 fn coordinators(random: &mut Random, settings: &mut Settings, names: u8) {

@@ -1,0 +1,117 @@
+//! What the values of an answer are held against, to say of each whether it can be believed.
+
+use rust_decimal::Decimal;
+
+use super::outlier::{Fence, fraction_of};
+use super::scaled::Unit;
+use super::{Candidate, OutlierRule, Rule};
+use crate::value::Value;
+
+/// No number is bad that is no farther from the median than this fraction of it: 5 %.
+const NEAR: Decimal = Decimal::from_parts(5, 0, 0, false, 2);
+/// The fence where a request has no outlier rule.
+pub(super) const USUAL: OutlierRule = OutlierRule::Relative(NEAR);
+
+/// What a value says of its worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Assessment {
+    /// It can be believed.
+    Good,
+    /// It cannot be believed.
+    Bad,
+    /// It says nothing of its worker.
+    Neutral,
+}
+
+/// What the values of one answer are held against, be they used or not.
+///
+/// The fence is drawn through the numbers that might have been used, before outliers are excluded: by the request's
+/// outlier rule, else 5 % around their median. A number within the fence is good; one beyond it is bad, unless it is
+/// within 5 % of the median, since the fence is a caller's choice. If the fence leaves out half of the numbers or more, no
+/// number is good or bad. Where texts are counted, what is the answer is good; else, what is of another kind than the
+/// answer, or another text, is bad if the answer has more than half of the votes. A value that is too old, or a text that
+/// is no number where numbers are needed, is neither: the caller has chosen that.
+#[derive(Debug)]
+pub struct Yardstick {
+    pub(super) answer: Value,
+    /// Whether the answer is a vote that more than half have given.
+    pub(super) by_majority: bool,
+    pub(super) takes_texts: bool,
+    pub(super) rule: Rule,
+    pub(super) numbers: Numbers,
+    pub(super) all_used_are_good: bool,
+}
+
+/// What numbers are held against.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Numbers {
+    pub(super) rule: OutlierRule,
+    pub(super) fence: Fence,
+    /// The median; `None` if there are no numbers.
+    pub(super) median: Option<Decimal>,
+    /// How many of the numbers are beyond the fence.
+    pub(super) beyond: usize,
+    /// Whether these are half of all or more.
+    pub(super) is_disputed: bool,
+}
+
+impl Yardstick {
+    /// Whether every value that was used is good, and none was excluded for lying too far from the others.
+    pub fn finds_all_good(&self) -> bool {
+        self.all_used_are_good
+    }
+
+    /// What a value says of its worker; it may be one that was not used.
+    pub fn assess(&self, candidate: &Candidate<'_>) -> Assessment {
+        let Candidate { value, number, age, .. } = *candidate;
+        if self.rule.is_stale(age) {
+            return Assessment::Neutral;
+        }
+        let number = match value {
+            Value::Number(number) => Some(*number),
+            Value::Text(_) if self.takes_texts => None,
+            Value::Text(_) if number.is_none() => return Assessment::Neutral,
+            Value::Text(_) => number,
+        };
+        match (&self.answer, number) {
+            (Value::Number(_), Some(number)) => self.numbers.assess(number),
+            _ if *value == self.answer => Assessment::Good,
+            _ if self.by_majority && !self.is_near_the_answer(value) => Assessment::Bad,
+            _ => Assessment::Neutral,
+        }
+    }
+
+    /// Whether a value and the answer spell numbers that are near each other: who says nearly the same is no liar.
+    fn is_near_the_answer(&self, value: &Value) -> bool {
+        let (number, answer) = (value.as_number(), self.answer.as_number());
+        number.zip(answer).is_some_and(|(number, answer)| is_within(NEAR, answer, number))
+    }
+}
+
+impl Numbers {
+    fn assess(&self, number: Decimal) -> Assessment {
+        let Some(median) = self.median else { return Assessment::Neutral };
+        if self.is_disputed {
+            Assessment::Neutral
+        } else if !self.is_beyond(number, median) {
+            Assessment::Good
+        } else if is_within(NEAR, median, number) {
+            Assessment::Neutral
+        } else {
+            Assessment::Bad
+        }
+    }
+
+    fn is_beyond(&self, number: Decimal, median: Decimal) -> bool {
+        match self.rule {
+            OutlierRule::Relative(fraction) => !is_within(fraction, median, number),
+            OutlierRule::Mad(_) | OutlierRule::Iqr(_) => self.fence.excludes_any(number),
+        }
+    }
+}
+
+/// Whether a number is no farther from a center than this fraction of the center's magnitude.
+fn is_within(fraction: Decimal, center: Decimal, number: Decimal) -> bool {
+    let unit = Unit::of(&[center, number]);
+    fraction_of(center, fraction, unit).is_none_or(|limit| unit.distance(number, center) <= limit)
+}
