@@ -37,8 +37,8 @@ fn worker(index: usize) -> WorkerId {
     WorkerId::new(&format!("worker-{index}")).expect("a worker id")
 }
 
-/// A connected coordinator with three live workers and room for `REQUESTS`.
-fn coordinator() -> Coordinator {
+/// A connected coordinator with so many live workers and room for `REQUESTS`.
+fn coordinator(workers: usize) -> Coordinator {
     let config = Config {
         max_in_flight: REQUESTS,
         max_remembered: REQUESTS,
@@ -48,7 +48,7 @@ fn coordinator() -> Coordinator {
     let mut coordinator = Coordinator::new(config, 7);
     coordinator.handle_input(NOW, Input::BusUp);
     assert_eq!(coordinator.poll_output(), Some(Output::CallWorkers));
-    for worker in (0..3).map(worker) {
+    for worker in (0..workers).map(worker) {
         let presence = Presence { worker, instance: "".into(), state: PresenceState::Live, replicated: false };
         coordinator.handle_input(NOW, Input::Presence(presence));
     }
@@ -81,7 +81,7 @@ fn result(task: &Task, worker: usize) -> Input {
 #[test]
 fn a_request_in_flight_takes_less_than_a_kibibyte_and_leaves_nothing() {
     let _alone = alone();
-    let mut coordinator = coordinator();
+    let mut coordinator = coordinator(3);
     let idle = bytes_in_use();
     for ticket in 0..REQUESTS {
         let task = submit(&mut coordinator, ticket);
@@ -115,12 +115,12 @@ fn a_result_costs_about_the_same_however_many_requests_are_in_flight() {
     const RESULTS: usize = 100;
     let _alone = alone();
     let cost = |in_flight: usize| {
-        let mut coordinator = coordinator();
+        let mut coordinator = coordinator(ROUNDS + 1);
         let tasks: Vec<Task> = (0..in_flight).map(|ticket| submit(&mut coordinator, ticket)).collect();
         let rounds = (0..ROUNDS).map(|round| {
             // Each round gives other requests their first result, spread over all of them if there are enough.
             let step = (in_flight / RESULTS).max(1);
-            let worker = if in_flight > RESULTS { 0 } else { 100 + round };
+            let worker = if in_flight > RESULTS { 0 } else { round };
             let offset = if in_flight > RESULTS { round } else { 0 };
             let inputs: Vec<Input> = (0..RESULTS).map(|index| result(&tasks[index * step + offset], worker)).collect();
             let begin = Instant::now();
@@ -144,7 +144,7 @@ fn a_worker_that_comes_and_goes_costs_the_same_however_many_requests_are_in_flig
     const PAIRS: usize = 1000;
     let _alone = alone();
     let cost = |in_flight: usize| {
-        let mut coordinator = coordinator();
+        let mut coordinator = coordinator(3);
         for ticket in 0..in_flight {
             submit(&mut coordinator, ticket);
         }

@@ -82,9 +82,7 @@ pub(super) struct Expectation {
     pub(super) participants: Vec<Participant>,
     /// Whether no live worker has a record, so that those expected decide and earn one by answering.
     pub(super) founding: bool,
-    /// How many of the places for newcomers are taken.
-    pub(super) newcomers: u32,
-    /// How many places there are for newcomers.
+    /// How many newcomers may join those that are expected.
     pub(super) places: u32,
 }
 
@@ -200,12 +198,13 @@ impl Registry {
                 participants.push(Participant { worker: id.clone(), part: Part::Awaited, decides });
             }
         }
-        let newcomers = if founding { 0 } else { count(participants.len() - proven) };
-        let places = match count(participants.len()) {
-            expected if founding && expected > 0 => max_newcomers.min(expected),
-            _ => max_newcomers,
+        let expected = count(participants.len());
+        let places = match (founding, expected) {
+            (true, 0) => max_newcomers,
+            (true, _) => max_newcomers.min(expected),
+            (false, _) => max_newcomers - (expected - count(proven)),
         };
-        Expectation { participants, founding, newcomers, places }
+        Expectation { participants, founding, places }
     }
 
     pub(super) fn is_cordoned(&self, id: &WorkerId, below: Option<Score>) -> bool {

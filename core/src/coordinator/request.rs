@@ -110,8 +110,7 @@ pub(super) struct Request {
     pub(super) founding: bool,
     /// How many participants that decide have sent a value, or are awaited: while there are any, the others do not count.
     pub(super) decisive: u32,
-    /// How many of the places for workers without a record are taken, and how many there are.
-    pub(super) newcomers: u32,
+    /// How many workers without a record may still join.
     pub(super) places: u32,
     /// The query's key in the records of workers.
     pub(super) query_key: u64,
@@ -174,7 +173,7 @@ impl Request {
 
     /// Whether another worker may join, which has a record or not.
     pub(super) fn has_place(&self, max_workers: u32, is_proven: bool) -> bool {
-        self.participants.len() < max_workers as usize && (is_proven || self.newcomers < self.places)
+        self.participants.len() < max_workers as usize && (is_proven || self.places > 0)
     }
 
     /// Takes a worker's first answer. `position` is what [`Request::position`] said, and `is_proven` whether the worker has a
@@ -205,7 +204,7 @@ impl Request {
                 }
             }
             Err(index) => {
-                self.newcomers += u32::from(!is_proven);
+                self.places -= u32::from(!is_proven);
                 *(if is_proven { &mut self.usable } else { &mut self.usable_of_others }) += is_usable;
                 self.decisive += u32::from(is_proven && is_value);
                 self.participants.insert(index, Participant { worker: worker.clone(), part, decides: is_proven });

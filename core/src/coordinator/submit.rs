@@ -122,7 +122,7 @@ impl Coordinator {
 
     fn ask(&mut self, id: RequestId, policy: Policy, gives_time: bool, asked_before: bool, submit: Submit) {
         let now = self.now;
-        let Expectation { participants, founding, newcomers, places } = self.registry.expect(self.config.max_newcomers);
+        let Expectation { participants, founding, places } = self.registry.expect(self.config.max_newcomers);
         let decisive = count(participants.iter().filter(|participant| participant.decides).count());
         let query_key = self.table.key_of(&submit.query);
         let redispatch_after = self.config.redispatch_after(policy.timeout);
@@ -147,7 +147,6 @@ impl Coordinator {
             awaited: count(participants.len()),
             founding,
             decisive,
-            newcomers,
             places,
             query_key,
             gives_time,

@@ -19,6 +19,8 @@ use crate::event::{Event, What};
 struct Process {
     /// Who had a record when the machine settled last, and whether one of them was live.
     proven: Arc<BTreeSet<WorkerId>>,
+    /// Who has ever had one.
+    ever_proven: BTreeSet<WorkerId>,
     is_one_live: bool,
     /// Requests that were asked, with those who had a record then, if one of them was live.
     flights: Flights<Option<Arc<BTreeSet<WorkerId>>>>,
@@ -58,7 +60,7 @@ impl Process {
                     _ => Ok(()),
                 }
             }
-            Output::Publish(_) | Output::Ended(_) | Output::Drained => Ok(()),
+            Output::Publish(_) | Output::CallWorkers | Output::Ended(_) | Output::Drained => Ok(()),
         }
     }
 
@@ -66,7 +68,8 @@ impl Process {
     fn ended(&self, config: &Config, before: &BTreeSet<WorkerId>, outcome: &Outcome) -> Result<(), String> {
         let is_new = |worker: &&WorkerId| !self.proven.contains(*worker);
         let said = outcome.observations.iter().map(|observation| &observation.worker);
-        let newcomers = said.chain(&outcome.missing).filter(is_new).count();
+        // One that has had to make room since had a record when it joined.
+        let newcomers = said.chain(&outcome.missing).filter(|worker| !self.ever_proven.contains(*worker)).count();
         if newcomers > config.max_newcomers as usize {
             return Err(format!("{newcomers} without a record take part in {}; {outcome:?}", outcome.request));
         }
@@ -96,6 +99,7 @@ impl Process {
         if !is_same || count != self.proven.len() {
             let proven = machine.workers().filter(|(_, worker)| worker.proven);
             self.proven = Arc::new(proven.map(|(id, _)| id.clone()).collect());
+            self.ever_proven.extend(self.proven.iter().cloned());
         }
     }
 }

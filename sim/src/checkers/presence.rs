@@ -73,6 +73,8 @@ struct Process {
     spared_until: Timestamp,
     /// The results so far by which the machine says that it heard somebody.
     heard: u64,
+    /// The results and announcements so far of workers that are not admitted, or have no place.
+    unadmitted: u64,
     unsure: Arc<Vec<WorkerId>>,
     /// Who is live, as long as it holds.
     live: Option<Arc<Vec<WorkerId>>>,
@@ -121,8 +123,7 @@ impl Process {
         let admits = |worker: &WorkerId| config.admitted.as_ref().is_none_or(|admitted| admitted.contains(worker));
         match input {
             Input::Submit(submit) => {
-                let expected =
-                    Expected { live: self.live(), must: self.must(), unsure: Arc::clone(&self.unsure) };
+                let expected = Expected { live: self.live(), must: self.must(), unsure: Arc::clone(&self.unsure) };
                 self.flights.submitted(self.now, submit, expected);
             }
             Input::Result(result) if admits(&result.worker) => {
@@ -130,9 +131,8 @@ impl Process {
                 self.results.push(Heard { worker: result.worker.clone(), at: self.now, may_join });
                 // Whoever is gone may have had to make room, and begins anew.
                 let crowded = self.is_crowded(config);
-                let begins = |worker: &Known| {
-                    worker.state == WorkerState::Expired || (crowded && worker.may_make_room())
-                };
+                let begins =
+                    |worker: &Known| worker.state == WorkerState::Expired || (crowded && worker.may_make_room());
                 if self.known.get(&result.worker).map_or(may_join, begins) {
                     self.doubt(&result.worker);
                 }
@@ -263,19 +263,34 @@ impl Process {
         verdict
     }
 
+    /// Learns who has a record.
+    fn learn_records(&mut self, machine: &Coordinator) {
+        let found = machine.workers().map(|(id, worker)| (id, worker.proven));
+        let mut found = found.peekable();
+        // Both are in the order of the ids.
+        for (id, known) in &mut self.known {
+            while found.next_if(|(other, _)| *other < id).is_some() {}
+            known.proven = found.next_if(|(other, _)| *other == id).is_some_and(|(_, proven)| proven);
+        }
+    }
+
     fn look(&mut self, config: &Config, machine: &Coordinator) -> Result<(), String> {
         self.flights.settled();
         let counters = machine.counters();
         let heard =
             counters.results_accepted + counters.results_late + counters.results_duplicate + counters.results_equivocal;
         let newly = heard.saturating_sub(self.heard);
-        self.heard = heard;
+        // Whoever finds no place in an answer is heard all the same, if its name is or becomes known.
+        let perhaps = counters.workers_not_admitted.saturating_sub(self.unadmitted);
+        (self.heard, self.unadmitted) = (heard, counters.workers_not_admitted);
         let all = self.pass.is_multiple_of(ALL_EVERY);
         if self.touched.is_empty() && self.results.is_empty() && self.unsure.is_empty() && !all {
+            // A request that ends by itself may earn its workers records.
+            self.learn_records(machine);
             return Ok(());
         }
         let results = std::mem::take(&mut self.results);
-        let (every, none) = (newly == results.len() as u64, newly == 0);
+        let (every, none) = (newly == results.len() as u64, newly + perhaps == 0);
         let crowded = self.is_crowded(config);
         let mut learned = Vec::new();
         // Both are in the order of the ids.
@@ -338,11 +353,7 @@ impl Process {
             }
             self.known.retain(|id, _| kept.binary_search(&id).is_ok());
         }
-        for (id, _) in machine.workers().filter(|(_, found)| found.proven) {
-            if let Some(known) = self.known.get_mut(id) {
-                known.proven = true;
-            }
-        }
+        self.learn_records(machine);
         self.touched.clear();
         if !self.unsure.is_empty() {
             self.unsure = Arc::default();

@@ -134,11 +134,17 @@ impl Received {
 }
 
 impl Collected {
-    /// Takes a result. Where there may have been no room for the first of a worker, any counts.
+    /// Whether a worker was expected, as far as that is known.
+    fn is_expected(&self, worker: &WorkerId) -> bool {
+        self.expected.as_ref().is_some_and(|expected| expected.contains(worker))
+    }
+
+    /// Takes a result. Where there may have been no room or no place for the first of a worker, any counts.
     fn take(&mut self, result: &WorkerResult, is_crowded: bool, proven: &BTreeSet<WorkerId>) -> bool {
         let is_for_this = result.task.is_none_or(|task| task == self.task);
-        let is_first =
-            !self.received.iter().any(|received| received.worker == result.worker && received.when != When::Early);
+        let of_it = |received: &&Received| received.worker == result.worker && received.when != When::Early;
+        let is_expected = self.is_expected(&result.worker);
+        let is_first = !self.received.iter().filter(of_it).any(|received| received.has_place || is_expected);
         let counts = is_for_this && (is_first || is_crowded);
         if counts {
             self.received.push(Received::new(result, When::Lately, proven));
@@ -164,7 +170,7 @@ impl Collected {
                     return Err(format!("what {} said is listed, and what came before is not", received.worker));
                 }
                 (true, _) => {}
-                (false, _) if !received.has_place => {}
+                (false, _) if !received.has_place && !self.is_expected(&received.worker) => {}
                 (false, When::InTime) => return Err(format!("what {} said is not listed", received.worker)),
                 (false, _) => is_over = true,
             }

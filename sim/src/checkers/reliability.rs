@@ -51,6 +51,8 @@ struct Known {
     high: u32,
     /// The pass in which it last changed.
     changed_in: u64,
+    /// Whether it had a record, and so a place in every answer.
+    proven: bool,
 }
 
 impl Known {
@@ -106,6 +108,8 @@ struct Answered {
     observed: Option<Value>,
     /// Whether a further answer may contradict it: it came on the reply subject, and none has for certain.
     may_be_contradicted: bool,
+    /// Whether there may have been no place for it, so that a further answer may be the first that counts.
+    is_doubtful: bool,
 }
 
 /// What is kept of a request.
@@ -194,6 +198,12 @@ impl Process {
                 if result.task.is_some_and(|task| task != flight.task) {
                     return;
                 }
+                let known = self.known.get(&result.worker);
+                let (low, high) = match known {
+                    Some(known) if known.changed_in == self.pass => (known.low, known.high),
+                    Some(known) => (known.score, known.score),
+                    None => (FULL, FULL),
+                };
                 let first = flight.kept.answered.iter_mut().find(|answered| answered.worker == result.worker);
                 if let Some(first) = first {
                     let differs = match (&first.observed, &result.observed) {
@@ -202,25 +212,34 @@ impl Process {
                         _ => true,
                     };
                     let is_new = !touched.contradictions.contains(&result.request);
-                    if result.task.is_some() && first.may_be_contradicted && differs && is_new {
+                    let may_contradict = first.is_doubtful || (first.may_be_contradicted && differs);
+                    if result.task.is_some() && may_contradict && is_new {
                         touched.contradictions.push(result.request.clone());
+                    }
+                    if first.is_doubtful {
+                        (first.low, first.high) = (first.low.min(low), first.high.max(high));
+                        (first.pass, first.may_be_contradicted) = (self.pass, true);
+                        self.answered.push((result.request.clone(), result.worker.clone()));
+                        if result.observed.is_ok() {
+                            has_answered(&mut self.queries, &result.worker, &flight.query);
+                        }
                     }
                     return;
                 }
-                let (low, high) = match self.known.get(&result.worker) {
-                    Some(known) if known.changed_in == self.pass => (known.low, known.high),
-                    Some(known) => (known.score, known.score),
-                    None => (FULL, FULL),
-                };
                 let (worker, may_be_contradicted) = (result.worker.clone(), result.task.is_some());
                 let observed = result.observed.as_ref().ok().cloned();
                 if result.observed.is_ok() {
-                    let queries = self.queries.entry(result.worker.clone()).or_default();
-                    if !queries.contains(&flight.query) {
-                        queries.push(flight.query.clone());
-                    }
+                    has_answered(&mut self.queries, &result.worker, &flight.query);
                 }
-                flight.kept.answered.push(Answered { worker, low, high, pass: self.pass, observed, may_be_contradicted });
+                flight.kept.answered.push(Answered {
+                    worker,
+                    low,
+                    high,
+                    pass: self.pass,
+                    observed,
+                    may_be_contradicted,
+                    is_doubtful: known.is_none_or(|known| !known.proven),
+                });
                 self.answered.push((result.request.clone(), result.worker.clone()));
             }
             Input::Presence(presence) if presence.state != quorate_core::coordinator::PresenceState::Live => {
@@ -302,7 +321,8 @@ impl Process {
         for (index, observation) in outcome.observations.iter().enumerate() {
             if observation.observed.is_ok()
                 && !crowded
-                && let Some(answered) = flight.kept.answered.iter().find(|answered| answered.worker == observation.worker)
+                && let Some(answered) =
+                    flight.kept.answered.iter().find(|answered| answered.worker == observation.worker)
             {
                 let (mut low, mut high) = (answered.low, answered.high);
                 if answered.pass == self.pass {
@@ -394,7 +414,8 @@ impl Process {
                 // At most once in one request.
                 for request in &touched.contradictions {
                     let flight = self.flights.get(request);
-                    let mine = flight.and_then(|of| of.kept.answered.iter_mut().find(|answered| answered.worker == *worker));
+                    let mine =
+                        flight.and_then(|of| of.kept.answered.iter_mut().find(|answered| answered.worker == *worker));
                     if let Some(answered) = mine {
                         answered.may_be_contradicted = false;
                     }
@@ -406,7 +427,7 @@ impl Process {
                 Some(known) => (known.score.min(score), known.score.max(score)),
                 None => (score.min(FULL), FULL),
             };
-            self.known.insert(worker.clone(), Known { score, counts, low, high, changed_in });
+            self.known.insert(worker.clone(), Known { score, counts, low, high, changed_in, proven: found.proven });
         }
         // An answer may have come before or after whatever else changed its worker's score in the same pass.
         for (request, worker) in self.answered.drain(..) {
@@ -439,6 +460,14 @@ impl Process {
             }
         }
         Ok(())
+    }
+}
+
+/// A worker has sent a value to a query, or may have.
+fn has_answered(queries: &mut Map<WorkerId, Vec<Query>>, worker: &WorkerId, query: &Query) {
+    let queries = queries.entry(worker.clone()).or_default();
+    if !queries.contains(query) {
+        queries.push(query.clone());
     }
 }
 
@@ -494,9 +523,8 @@ fn assessments(rule: Option<&Rule>, outcome: &Outcome) -> Result<Vec<Assessment>
         let weight = observation.weight.unwrap_or(Millionths::ONE);
         observation.observed.as_ref().ok().map(|value| (value.clone(), weight, observation.age))
     };
-    let counts = |observation: &&Observation| {
-        !matches!(observation.excluded, Some(Exclusion::Cordoned | Exclusion::Newcomer))
-    };
+    let counts =
+        |observation: &&Observation| !matches!(observation.excluded, Some(Exclusion::Cordoned | Exclusion::Newcomer));
     let reference: Vec<_> = outcome.observations.iter().filter(counts).filter_map(candidate).collect();
     let reference = candidates(&reference);
     let nothing = Value::Number(Decimal::ZERO);
@@ -517,7 +545,10 @@ fn assessments(rule: Option<&Rule>, outcome: &Outcome) -> Result<Vec<Assessment>
 }
 
 fn candidates(values: &[(Value, Millionths, Option<Duration>)]) -> Vec<Candidate<'_>> {
-    values.iter().map(|(value, weight, age)| Candidate { weight: *weight, age: *age, ..Candidate::from(value) }).collect()
+    values
+        .iter()
+        .map(|(value, weight, age)| Candidate { weight: *weight, age: *age, ..Candidate::from(value) })
+        .collect()
 }
 
 fn touch<'a>(touched: &'a mut Map<WorkerId, Touched>, worker: &WorkerId) -> &'a mut Touched {

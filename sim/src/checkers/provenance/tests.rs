@@ -10,6 +10,7 @@ use crate::Depth;
 fn run() -> Run {
     let mut run = Run::new(&scenario(), Depth::Machines, new);
     run.begin(&[1, 2, 3]);
+    run.earn_records(&[1, 2, 3]);
     run
 }
 

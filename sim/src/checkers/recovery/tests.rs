@@ -6,18 +6,19 @@ use quorate_core::coordinator::PresenceState;
 use quorate_core::outcome::Cause;
 use serde_json::json;
 
-use super::super::support::{COORDINATOR, Run, number, presence, request, scenario};
+use super::super::support::{Run, number, presence, request, scenario};
 use super::*;
 use crate::Depth;
 use crate::scenario::{Policy, Scenario};
 
 fn run_of(scenario: &Scenario) -> Run {
     let mut run = Run::new(scenario, Depth::Machines, new);
-    run.at(COORDINATOR, What::Started { incarnation: 1 });
     for worker in &scenario.cluster.workers {
         run.at(Host::Worker(worker.number), What::Started { incarnation: 1 });
     }
     run.at(Host::Broker, What::Healed);
+    run.begin(&[1, 2, 3]);
+    run.earn_records(&[1, 2, 3]);
     run
 }
 
