@@ -91,7 +91,7 @@ impl Play {
             if let Output::Publish(task) = output
                 && task.attempt == 1
             {
-                self.answers.extend(workers.iter().zip(0_i64..).filter_map(|(worker, number)| {
+                self.answers.extend(workers.iter().zip(0..).filter_map(|(worker, number)| {
                     Some((self.now.after(Duration::from_millis(worker.takes_ms)), answer(*worker, number, &task)?))
                 }));
             }
@@ -120,11 +120,11 @@ impl Play {
     }
 }
 
-fn name(number: i64) -> WorkerId {
+fn name(number: usize) -> WorkerId {
     WorkerId::new(&format!("w{number}")).expect("an identifier")
 }
 
-fn answer(worker: Honest, number: i64, task: &Task) -> Option<WorkerResult> {
+fn answer(worker: Honest, number: usize, task: &Task) -> Option<WorkerResult> {
     let known = QUERIES[..2].iter().position(|query| *query == task.query.as_str());
     let observed = match known {
         Some(query) => {
@@ -158,7 +158,7 @@ proptest! {
         for (query, overrides, wait_ms) in requests {
             for number in 0..workers.len() {
                 let presence = Presence {
-                    worker: name(number as i64),
+                    worker: name(number),
                     instance: "".into(),
                     state: PresenceState::Live,
                     replicated: false,

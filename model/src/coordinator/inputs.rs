@@ -12,7 +12,7 @@ use quorate_core::policy::Policy;
 use quorate_core::query::Query;
 
 use super::memory::text_length;
-use super::request::{Part, Request, Said, Verdict, Word};
+use super::request::{Ending, Part, Request, Said, Word};
 use super::{CoordinatorModel, Expected};
 
 /// What becomes of a caller.
@@ -294,7 +294,7 @@ impl CoordinatorModel {
                 UndeliveredCause::Disconnected => Failure::BusDown,
                 UndeliveredCause::QueueFull => Failure::Overloaded,
             };
-            let verdict = Verdict { verdict: Err(failure), excluded: BTreeMap::new(), assessed: BTreeMap::new() };
+            let verdict = Ending { verdict: Err(failure), excluded: BTreeMap::new(), assessed: BTreeMap::new() };
             let id = id.clone();
             self.end_with(&id, Cause::Undelivered, verdict);
         }
@@ -316,8 +316,7 @@ impl CoordinatorModel {
             return false;
         }
         self.counters.no_responders_confirmed += 1;
-        let verdict =
-            Verdict { verdict: Err(Failure::NoWorkers), excluded: BTreeMap::new(), assessed: BTreeMap::new() };
+        let verdict = Ending { verdict: Err(Failure::NoWorkers), excluded: BTreeMap::new(), assessed: BTreeMap::new() };
         self.end_with(id, Cause::Undelivered, verdict);
         true
     }

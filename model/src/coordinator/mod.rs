@@ -18,7 +18,7 @@ use quorate_core::value::Value;
 
 use super::Divergence;
 use memory::Memory;
-use request::{Request, Verdict, Word};
+use request::{Ending, Request, Word};
 use workers::Workers;
 
 /// What the machine must put out next.
@@ -276,7 +276,7 @@ impl CoordinatorModel {
     }
 
     /// A request ends: its workers' records say so, its callers are told, and its id is remembered.
-    fn end_with(&mut self, id: &RequestId, cause: Cause, verdict: Verdict) {
+    fn end_with(&mut self, id: &RequestId, cause: Cause, verdict: Ending) {
         let Some(mut request) = self.flight.remove(id) else { return };
         let slept = self.slept_until.is_some_and(|at| at >= request.submitted);
         let blames_the_silent = cause == Cause::DeadlinePassed && !self.bus_failed(request.submitted) && !slept;

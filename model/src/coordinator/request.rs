@@ -53,7 +53,7 @@ pub(super) struct Said {
 }
 
 /// How a request ends, and whose values were not used.
-pub(super) struct Verdict {
+pub(super) struct Ending {
     pub(super) verdict: Result<Answer, Failure>,
     pub(super) excluded: BTreeMap<WorkerId, Exclusion>,
     /// What the values say of their workers, where there is anything to hold them against.
@@ -211,7 +211,7 @@ impl Request {
     }
 
     /// What the values that came amount to if nothing else comes.
-    pub(super) fn verdict(&self, cause: Cause, bus_failed: bool) -> Verdict {
+    pub(super) fn verdict(&self, cause: Cause, bus_failed: bool) -> Ending {
         let mut excluded = BTreeMap::new();
         let (mut workers, mut candidates) = (Vec::new(), Vec::new());
         for (worker, value, said) in self.values() {
@@ -252,7 +252,7 @@ impl Request {
             _ if cause == Cause::DeadlinePassed && usable == 0 => Err(Failure::DeadlineExceeded),
             _ => Err(Failure::InsufficientResponses { usable, required }),
         };
-        Verdict { verdict, excluded, assessed: self.assess() }
+        Ending { verdict, excluded, assessed: self.assess() }
     }
 
     /// The share of those asked, or heard, whose value was used.
@@ -268,7 +268,7 @@ impl Request {
     }
 
     /// What its callers are told.
-    pub(super) fn outcome(self, id: RequestId, now: Timestamp, cause: Cause, verdict: Verdict) -> Outcome {
+    pub(super) fn outcome(self, id: RequestId, now: Timestamp, cause: Cause, verdict: Ending) -> Outcome {
         let succeeded = self.values().count() as u32;
         let by_weight = self.policy.rule.strategy == Strategy::WeightedMedian;
         let (mut observations, mut missing) = (Vec::new(), Vec::new());

@@ -107,8 +107,10 @@ impl Process {
 impl Checker for Newcomers {
     fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
         match event.what {
-            What::CoordinatorInput(..) | What::CoordinatorOutput(..) | What::CoordinatorSettled(..) => {}
-            What::Started { .. } => {}
+            What::Started { .. }
+            | What::CoordinatorInput(..)
+            | What::CoordinatorOutput(..)
+            | What::CoordinatorSettled(..) => {}
             _ => return Ok(()),
         }
         let Some(process) = self.processes.get(event.host) else { return Ok(()) };

@@ -22,6 +22,7 @@ const ALL_EVERY: u64 = 32;
 
 /// What a coordinator should know of a worker.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each holds or not, whatever the others do")]
 struct Known {
     state: WorkerState,
     announced: bool,
