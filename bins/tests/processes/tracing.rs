@@ -241,6 +241,10 @@ async fn a_result_that_comes_late_is_part_of_the_trace() {
     let slow = ["--delay-min-ms", "500", "--delay-max-ms", "500", "--failure-rate", "0"];
     let cluster = Cluster::start(1, &export, &[&slow[..], &export].concat()).await;
     let (client, mut tasks) = listens(&cluster, "oracle.tasks").await;
+    // Who is not expected makes no quorum while an expected worker may still answer.
+    let quick = json!({"worker_id": "quick", "state": "live"}).to_string();
+    client.publish("oracle.workers", quick.into()).await.expect("it is sent");
+    cluster.api.wait_for(2, "live").await;
     let api = cluster.api.clone();
     let asking =
         tokio::spawn(async move { ask_within(&api, &traceparent(), json!({"query": "q", "quorum": 1})).await });
