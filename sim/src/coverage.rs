@@ -177,6 +177,8 @@ sometimes! {
     TtlCut,
     /// a worker closed its intake at once when it was told to stop
     NoDrainGrace,
+    /// a coordinator was served later than one that runs is
+    StoodStill,
     /// requests were asked again at once after an outage
     NoReconnectGrace,
     /// after the faults, a question was answered by every worker
@@ -268,7 +270,12 @@ sometimes! {
 impl Sometimes {
     /// Whether runs at this depth can reach it.
     pub fn is_possible(self, depth: Depth) -> bool {
-        self != Self::RateLimited || depth == Depth::Network
+        match self {
+            Self::RateLimited => depth == Depth::Network,
+            // Over the network a frozen coordinator hears nothing, and its timers go on.
+            Self::StoodStill => depth == Depth::Machines,
+            _ => true,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use quorate_core::coordinator::{self, Config, Coordinator, Input, Presence, PresenceState};
 use quorate_core::id::{RequestId, WorkerId};
 use quorate_core::query::Query;
+use quorate_core::time::Timestamp;
 use quorate_core::worker::{self, ReplyTo, Worker};
 
 use super::{Reached, Sometimes as S};
@@ -27,6 +28,8 @@ pub(super) struct Bounds {
     /// The processes that have said to a coordinator that they are live.
     instances: BTreeMap<(Host, WorkerId), BTreeSet<Arc<str>>>,
     places: BTreeMap<Host, Places>,
+    /// When each coordinator wants to be woken.
+    wanted: BTreeMap<Host, Option<Timestamp>>,
 }
 
 impl Bounds {
@@ -38,19 +41,28 @@ impl Bounds {
             known: BTreeMap::new(),
             instances: BTreeMap::new(),
             places: BTreeMap::new(),
+            wanted: BTreeMap::new(),
         }
     }
 
     pub(super) fn event(&mut self, event: &Event<'_>, reached: &mut Reached) {
         let host = event.host;
+        if let What::CoordinatorInput(now, _) | What::CoordinatorWoken(now) = event.what {
+            let wanted = self.wanted.get(&host).copied().flatten();
+            reached.insert_if(S::StoodStill, wanted.is_some_and(|wanted| wanted.after(self.coordinator.max_lag) < now));
+        }
         match event.what {
             What::Started { .. } => {
                 self.known.remove(&host);
                 self.instances.retain(|(of, _), _| *of != host);
                 self.places.remove(&host);
+                self.wanted.remove(&host);
             }
             What::CoordinatorInput(_, Input::Presence(presence)) => self.announced(host, presence, reached),
-            What::CoordinatorSettled(_, machine) => self.coordinator(host, machine, reached),
+            What::CoordinatorSettled(_, machine) => {
+                self.wanted.insert(host, machine.poll_timeout());
+                self.coordinator(host, machine, reached);
+            }
             What::WorkerInput(_, input) => self.worker_input(host, input, reached),
             What::WorkerOutput(_, worker::Output::Answer(result)) => {
                 if let Some(places) = self.places.get_mut(&host) {

@@ -66,6 +66,8 @@ fn coordinators(random: &mut Random, settings: &mut Settings, names: u8) {
     let knobs = &mut settings.knobs;
     knobs.max_instances = random.chance(BOUND).then(|| random.within(1..=2) as usize);
     knobs.response_times = random.chance(BOUND).then(|| random.within(1..=4) as usize);
+    // Longer than a host's turn in the network, shorter than most of the frosts.
+    knobs.max_lag_ms = random.chance(400).then(|| random.pick(&[10, 50, 150]));
     knobs.reconnect_grace_ms = random.chance(400).then(|| random.pick(&[0, 0, 1, 50]));
 }
 
