@@ -15,6 +15,7 @@ use quorate_core::value::Value;
 use quorate_core::worker::{self, Worker};
 use quorate_runtime::bus::PublishError;
 
+use crate::edge::Edge;
 use crate::host::Host;
 use crate::scenario::{Fault, Request};
 
@@ -65,6 +66,8 @@ pub enum What<'a> {
     Unsent(&'a Message, PublishError),
     /// The host's program received a message.
     Received(&'a Message),
+    /// Something shows at the edge of the host's program.
+    Edge(Edge),
     /// A client asks.
     Asked(&'a Asked),
     /// A client has its answer, or knows that it will get none.

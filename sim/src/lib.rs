@@ -9,6 +9,7 @@
 mod adversary;
 pub mod checkers;
 pub mod coverage;
+pub mod edge;
 pub mod event;
 pub mod explain;
 pub mod floor;

@@ -51,6 +51,7 @@ impl TraceHash {
             What::Healed => 20_u8.hash(self),
             What::Ended => 21_u8.hash(self),
             What::Panicked(text) => (22_u8, text).hash(self),
+            What::Edge(edge) => (23_u8, edge).hash(self),
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use quorate_runtime::bus::{Bus, Message, PublishError, Subscription};
+use quorate_runtime::bus::{Bus, Headers, Message, PublishError, Subscription};
 use quorate_sim::network::broker::{self, BrokerControl, BrokerSettings};
 use quorate_sim::network::bus::{BusTap, SimBus, SimBusSettings};
 use quorate_sim::random::{Random, Stream};
@@ -333,7 +333,7 @@ struct Notes {
 }
 
 impl BusTap for Notes {
-    fn sent(&self, subject: &str, reply: Option<&str>, _payload: &Bytes) {
+    fn sent(&self, subject: &str, reply: Option<&str>, _headers: &Headers, _payload: &Bytes) {
         self.note(format!("sent {subject} {reply:?}"));
     }
 
@@ -341,7 +341,7 @@ impl BusTap for Notes {
         self.note(format!("unsent {subject} {error:?}"));
     }
 
-    fn received(&self, message: &Message) {
+    fn received(&self, _number: u64, message: &Message) {
         self.note(format!("received {} {}", message.subject, message.no_responders));
     }
 }

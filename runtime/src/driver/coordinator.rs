@@ -20,7 +20,7 @@ use super::handle::{Answered, Command, CoordinatorHandle, Snapshot, Told, Worker
 use super::identity::own_seed;
 use super::intake::{First, Intake, Taken, ping_subject};
 use super::settings::DriverSettings;
-use super::tap::{Tap, Tapped};
+use super::tap::{Held, Tap, Tapped};
 use super::trail::Trails;
 use super::view::{AtOnce, Shows, View};
 use crate::bus::{Bus, BusError, Message, PublishError};
@@ -352,6 +352,12 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         for told in ended {
             self.publish_outcome(&told);
         }
+        self.machine.held(Held {
+            waiting: self.waiting.len(),
+            trails: self.trails.len(),
+            announced: self.intake.held(),
+            running: 0,
+        });
     }
 
     fn publish_outcome(&mut self, told: &Told) {

@@ -117,6 +117,11 @@ impl<S: Subscription> Intake<S> {
         ahead.iter().map(|ahead| ahead.subscription.dropped()).sum::<u64>() + self.presence.dropped()
     }
 
+    /// How many announcements are held.
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
+    }
+
     fn hold(&mut self, message: Message) {
         self.held.push(message);
         for before in [&mut self.replies.before, &mut self.results.before, &mut self.pongs.before] {

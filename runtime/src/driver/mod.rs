@@ -19,7 +19,7 @@ pub use coordinator::CoordinatorDriver;
 pub use handle::{AskError, CoordinatorHandle, Snapshot, Status, Told, WorkerView};
 pub use identity::{WorkerIdentity, draw_instance};
 pub use settings::{DriverSettings, Inbox};
-pub use tap::Tap;
+pub use tap::{Held, Tap};
 pub use trail::{Step, Trail};
 pub use view::LookError;
 pub use worker::{WorkerDriver, WorkerSettings};

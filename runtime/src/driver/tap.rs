@@ -18,6 +18,24 @@ pub trait Tap<M: Machine>: Send + 'static {
     fn output(&mut self, now: Timestamp, output: &M::Output);
     /// All that the machine wanted done for now is done.
     fn settled(&mut self, now: Timestamp, machine: &M);
+    /// The driver has carried it out and keeps this beside its machine.
+    fn held(&mut self, held: Held) {
+        let _ = held;
+    }
+}
+
+/// How much a driver keeps beside its machine. Each count follows from what the machine was told and wanted done, so that
+/// a difference is something that is kept for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Held {
+    /// Callers who wait for an answer; none with a worker.
+    pub waiting: usize,
+    /// Trails that are followed: at most one for each caller who waits.
+    pub trails: usize,
+    /// Announcements that wait for the results that came before them.
+    pub announced: usize,
+    /// Jobs whose source is being asked; none with a coordinator.
+    pub running: usize,
 }
 
 /// Nobody looks.
@@ -49,6 +67,11 @@ impl<M: Machine, A: Tap<M>, B: Tap<M>> Tap<M> for (A, B) {
         self.0.settled(now, machine);
         self.1.settled(now, machine);
     }
+
+    fn held(&mut self, held: Held) {
+        self.0.held(held);
+        self.1.held(held);
+    }
 }
 
 /// A machine that can only be used before the eyes of its tap.
@@ -76,6 +99,11 @@ impl<M: Machine, T: Tap<M>> Tapped<M, T> {
     pub(super) fn wake(&mut self, now: Timestamp) {
         self.tap.woken(now);
         self.machine.handle_timeout(now);
+    }
+
+    /// Tells what the driver keeps.
+    pub(super) fn held(&mut self, held: Held) {
+        self.tap.held(held);
     }
 
     /// The next thing to do, until there is none.

@@ -20,7 +20,7 @@ use super::bus_watch::{BusChange, BusWatch};
 use super::identity::WorkerIdentity;
 use super::service::{Drops, Service};
 use super::settings::BATCH;
-use super::tap::{Tap, Tapped};
+use super::tap::{Held, Tap, Tapped};
 use super::{Alarm, ready};
 use crate::bus::{Bus, BusError, Message, Subscription};
 use crate::clock::Clock;
@@ -307,6 +307,7 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
                 Output::Drained => self.drained = true,
             }
         }
+        self.machine.held(Held { running: self.running.len(), ..Held::default() });
     }
 
     fn drops(&self) -> Drops {

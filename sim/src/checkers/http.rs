@@ -8,8 +8,10 @@ mod body;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use quorate_core::coordinator::{Output, Refusal};
+use quorate_core::coordinator::{Input, Output, Refusal, Submit};
+use quorate_core::id::Ticket;
 use quorate_core::outcome::{Answer, Failure, Outcome};
+use quorate_core::trace::Trace;
 use quorate_core::value::Value;
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -18,6 +20,8 @@ use serde_json::{Value as Json, json};
 
 use super::terms::{Policies, strategy_named};
 use super::{Checker, Context};
+use crate::Depth;
+use crate::edge::trace_of;
 use crate::event::{Asked, Event, Reply, What};
 use crate::host::Host;
 use crate::scenario::Settings;
@@ -30,11 +34,16 @@ type Said = Result<Arc<Outcome>, Refusal>;
 
 #[derive(Debug)]
 pub(super) struct Http {
+    depth: Depth,
     settings: Settings,
     policies: Policies,
     open: BTreeMap<u32, Open>,
     /// What each coordinator answered, and when, since the first question that is open.
     said: BTreeMap<Host, VecDeque<(u64, Said)>>,
+    /// Which question each ticket of a coordinator stands for, where a trace tells.
+    tickets: BTreeMap<(Host, Ticket), u32>,
+    /// Until when a coordinator was there that had drained, and whose driver had ended.
+    drained: BTreeMap<Host, u64>,
 }
 
 /// A question that waits for its answer.
@@ -42,14 +51,31 @@ pub(super) struct Http {
 struct Open {
     at: u64,
     asked: Asked,
+    taken: Taken,
+}
+
+/// How far a question has come, where the trace in which it is asked tells.
+#[derive(Debug)]
+enum Taken {
+    /// It is in no trace: any answer to the same may be its own.
+    Untold,
+    /// The machine has not been told of it.
+    NotYet,
+    /// The machine was told of it and has not answered.
+    Submitted,
+    /// The machine has answered it.
+    Answered(Said),
 }
 
 pub(super) fn new(context: &Context<'_>) -> Http {
     Http {
+        depth: context.depth,
         settings: context.scenario.cluster.settings.clone(),
         policies: Policies::of_settings(&context.scenario.cluster.settings),
         open: BTreeMap::new(),
         said: BTreeMap::new(),
+        tickets: BTreeMap::new(),
+        drained: BTreeMap::new(),
     }
 }
 
@@ -66,6 +92,11 @@ struct Response<'a> {
 impl Open {
     /// Whether an answer may be the one to this question.
     fn may_get(&self, said: &Said) -> bool {
+        match &self.taken {
+            Taken::Untold => {}
+            Taken::NotYet | Taken::Submitted => return false,
+            Taken::Answered(own) => return own == said,
+        }
         let Ok(outcome) = said else { return true };
         let request = &self.asked.request;
         outcome.query.as_str() == request.query_text()
@@ -74,7 +105,19 @@ impl Open {
 }
 
 impl Http {
-    fn said(&mut self, at: u64, coordinator: Host, said: &Said) {
+    fn submitted(&mut self, coordinator: Host, ticket: Ticket, trace: Trace) {
+        let open = self.open.iter_mut().find(|(number, _)| trace_of(**number) == Some(trace));
+        if let Some((number, open)) = open.filter(|(_, open)| open.asked.coordinator == coordinator) {
+            open.taken = Taken::Submitted;
+            self.tickets.insert((coordinator, ticket), *number);
+        }
+    }
+
+    fn said(&mut self, at: u64, coordinator: Host, ticket: Ticket, said: &Said) {
+        let number = self.tickets.remove(&(coordinator, ticket));
+        if let Some(open) = number.and_then(|number| self.open.get_mut(&number)) {
+            open.taken = Taken::Answered(said.clone());
+        }
         if self.open.is_empty() {
             self.said.clear();
             return;
@@ -143,8 +186,11 @@ impl Http {
             }
             (408, Some("request_timeout")) => at.saturating_sub(open.at) >= BODY_TIMEOUT,
             (429, Some("rate_limited")) => self.settings.rate_limit.is_some(),
-            // There was no room for the question on its way to the machine, or no machine any more.
-            (503, Some("overloaded" | "draining")) => body["request_id"].is_null(),
+            // There was no machine any more.
+            (503, Some("draining")) => {
+                let drained = self.drained.get(&open.asked.coordinator);
+                body["request_id"].is_null() && drained.is_some_and(|until| *until >= open.at)
+            }
             _ => false,
         }
     }
@@ -317,9 +363,21 @@ fn check_digits(text: &str, outcome: &Outcome, answer: Option<&Answer>) -> Resul
 impl Checker for Http {
     fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
         match event.what {
-            What::CoordinatorOutput(_, Output::Answer { reply, .. }) => self.said(event.at, event.host, reply),
+            What::CoordinatorInput(_, Input::Submit(Submit { ticket, trace: Some(trace), .. })) => {
+                self.submitted(event.host, *ticket, *trace);
+            }
+            What::CoordinatorOutput(_, Output::Answer { ticket, reply }) => {
+                self.said(event.at, event.host, *ticket, reply);
+            }
+            What::CoordinatorOutput(_, Output::Drained) => drop(self.drained.insert(event.host, u64::MAX)),
+            What::Started { .. } => {
+                self.drained.entry(event.host).and_modify(|until| *until = event.at.min(*until));
+                self.tickets.retain(|(host, _), _| *host != event.host);
+            }
             What::Asked(asked) => {
-                self.open.insert(asked.number, Open { at: event.at, asked: asked.clone() });
+                let is_traced = self.depth == Depth::Network && trace_of(asked.number).is_some();
+                let taken = if is_traced { Taken::NotYet } else { Taken::Untold };
+                self.open.insert(asked.number, Open { at: event.at, asked: asked.clone(), taken });
             }
             What::Vanished(number) => {
                 self.open.remove(&number);

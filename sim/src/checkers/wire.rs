@@ -70,6 +70,9 @@ impl Wire {
         });
         if let Some(edge) = self.edges.get(host) {
             edge.must_be_said(host)?;
+            if let Said::Announcement(state) = said {
+                edge.state = Some(state);
+            }
             edge.said = Some(said).filter(|_| !skipped);
         }
         Ok(())

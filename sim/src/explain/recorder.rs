@@ -12,6 +12,7 @@ use super::words;
 use super::{Arrow, Kind, Moment, Span, Timeline};
 use crate::Depth;
 use crate::checkers::Violation;
+use crate::edge::Edge;
 use crate::event::{Body, Event, Message, What};
 use crate::host::Host;
 use crate::scenario::Scenario;
@@ -334,7 +335,10 @@ fn kind(what: &What<'_>) -> Option<Kind> {
         What::CoordinatorSettled(..) | What::WorkerSettled(..) | What::CoordinatorWoken(_) | What::WorkerWoken(_) => {
             return None;
         }
-        What::Started { .. } | What::Crashed | What::Stopping | What::Stopped => Kind::Process,
+        What::Started { .. } | What::Crashed | What::Stopping | What::Stopped | What::Edge(Edge::Bus { .. }) => {
+            Kind::Process
+        }
+        What::Edge(_) => return None,
         What::CoordinatorInput(..) | What::CoordinatorOutput(..) | What::WorkerInput(..) | What::WorkerOutput(..) => {
             Kind::Machine
         }

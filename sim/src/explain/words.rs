@@ -10,7 +10,9 @@ use quorate_core::coordinator::{self, Presence, PresenceState, UndeliveredCause}
 use quorate_core::outcome::{Outcome, Status};
 use quorate_core::value::Value;
 use quorate_core::worker;
+use quorate_runtime::driver::Held;
 
+use crate::edge::{Edge, traceparent};
 use crate::event::{Asked, Body, Message, Reply, What};
 use crate::host::Host;
 use crate::scenario::{Fault, FaultKind, Flood, Forgery, Mischief, Scenario};
@@ -36,6 +38,7 @@ pub fn event(what: &What<'_>) -> String {
         What::Sent(message) => format!("→ {}", body(message)),
         What::Unsent(message, error) => format!("⇥ {}: {error}", body(message)),
         What::Received(message) => format!("← {}", body(message)),
+        What::Edge(edge) => self::edge(*edge),
         What::Asked(question) => asked(question),
         What::Replied(number, answer) => format!("answer to #{number}: {}", reply(answer)),
         What::Vanished(number) => format!("gives up #{number}"),
@@ -221,6 +224,20 @@ fn outcome(outcome: &Outcome) -> String {
             format!("{} is {} ({status}, {succeeded} of {expected})", outcome.request, value(&answer.value))
         }
         Err(failure) => format!("{} failed: {failure} ({succeeded} of {expected})", outcome.request),
+    }
+}
+
+fn edge(edge: Edge) -> String {
+    match edge {
+        Edge::Bus { connected: true, connections } => format!("connected to the bus, connection {connections}"),
+        Edge::Bus { connected: false, .. } => "not connected to the bus".to_owned(),
+        Edge::Arrived(number) => format!("takes message {number}"),
+        Edge::Carries(trace) => format!("the next message belongs to {}", traceparent(trace)),
+        Edge::Observes(Some(trace)) => format!("its source is asked within {}", traceparent(trace)),
+        Edge::Observes(None) => "its source is asked within no trace".to_owned(),
+        Edge::Held(Held { waiting, trails, announced, running }) => {
+            format!("{waiting} wait, {trails} trails followed, {announced} announcements held, {running} jobs")
+        }
     }
 }
 

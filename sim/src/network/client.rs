@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::http::{Connection, request_body};
 use super::stage::Surroundings;
+use crate::edge::{trace_of, traceparent};
 use crate::event::{Asked, Reply, What};
 use crate::host::Host;
 use crate::scenario::Request;
@@ -112,7 +113,10 @@ impl Client {
             teller.message(body.len());
             // A connection from before the faults may have lost its end: what sees whether all is well opens its own.
             let keeps = number % 2 == 1 && place.is_some();
-            let exchange = timeout(self.clients.patience, self.exchange(coordinator, body.clone(), keeps));
+            let exchange = timeout(
+                self.clients.patience,
+                self.exchange(coordinator, body.clone(), trace_of(number).map(traceparent), keeps),
+            );
             let reply = match gives_up {
                 None => exchange.await,
                 Some(at) => match timeout_at(at, exchange).await {
@@ -141,13 +145,19 @@ impl Client {
 
     /// One request and its response, with its length; `None` if there is none. One that `keeps` connections prefers
     /// one that is open already, and leaves its own open.
-    async fn exchange(&self, coordinator: u8, body: String, keeps: bool) -> Option<(Reply, usize)> {
+    async fn exchange(
+        &self,
+        coordinator: u8,
+        body: String,
+        traceparent: Option<String>,
+        keeps: bool,
+    ) -> Option<(Reply, usize)> {
         let kept = if keeps { self.kept().get_mut(&coordinator).and_then(Vec::pop) } else { None };
         let mut connection = match kept {
             Some(connection) if connection.is_open() => connection,
             _ => Connection::open(coordinator).await.ok()?,
         };
-        let reply = connection.ask(body, keeps).await.ok()?;
+        let reply = connection.ask(body, traceparent.as_deref(), keeps).await.ok()?;
         if keeps && connection.is_open() {
             let mut kept = self.kept();
             let idle = kept.entry(coordinator).or_default();

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use tokio::task::JoinHandle;
 use turmoil::net::TcpStream;
 
-use super::stage::HTTP_PORT;
+use super::stage::{HTTP_PORT, TRACEPARENT};
 use crate::event::Reply;
 use crate::host::Host;
 use crate::scenario::{Outliers, Request};
@@ -47,9 +47,18 @@ impl Connection {
     }
 
     /// Asks, and reads the whole response. Returns it with the length of its body.
-    pub(super) async fn ask(&mut self, body: String, keep_alive: bool) -> anyhow::Result<(Reply, usize)> {
+    pub(super) async fn ask(
+        &mut self,
+        body: String,
+        traceparent: Option<&str>,
+        keep_alive: bool,
+    ) -> anyhow::Result<(Reply, usize)> {
         self.sender.ready().await?;
-        let request = http::Request::post("/request")
+        let mut request = http::Request::post("/request");
+        if let Some(traceparent) = traceparent {
+            request = request.header(TRACEPARENT, traceparent);
+        }
+        let request = request
             .header(HOST, &self.authority)
             .header(CONTENT_TYPE, "application/json")
             .header(CONNECTION, if keep_alive { "keep-alive" } else { "close" })

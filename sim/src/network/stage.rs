@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_core::time::Timestamp;
-use quorate_runtime::bus::{Message, PublishError};
+use quorate_runtime::bus::{BusStatus, Headers, Message, PublishError};
 use quorate_runtime::clock::Clock;
 
 use super::bus::{BusTap, SimBus, SimBusSettings};
@@ -13,11 +13,14 @@ use super::decode;
 use super::links::lane;
 use super::panics;
 use super::teller::Teller;
+use crate::edge::{Edge, of_traceparent};
 use crate::event::What;
 use crate::host::Host;
 use crate::random::{Random, Stream};
 use crate::scenario::{Bus, Scenario};
 
+/// The header that says to which trace a message belongs.
+pub(super) const TRACEPARENT: &str = "traceparent";
 /// The port of the coordinators' API.
 pub(super) const HTTP_PORT: u16 = 8080;
 
@@ -66,8 +69,21 @@ struct HostTap {
     teller: Teller,
 }
 
+impl HostTap {
+    fn edge(&self, edge: Edge) {
+        self.teller.tell(self.host, What::Edge(edge));
+    }
+
+    fn carries(&self, headers: &Headers) {
+        if let Some(trace) = headers.sole(TRACEPARENT).and_then(of_traceparent) {
+            self.edge(Edge::Carries(trace));
+        }
+    }
+}
+
 impl BusTap for HostTap {
-    fn sent(&self, subject: &str, reply: Option<&str>, payload: &Bytes) {
+    fn sent(&self, subject: &str, reply: Option<&str>, headers: &Headers, payload: &Bytes) {
+        self.carries(headers);
         self.teller.message(subject.len() + payload.len());
         self.teller.tell(self.host, What::Sent(&decode::message(subject, reply, payload)));
     }
@@ -76,7 +92,15 @@ impl BusTap for HostTap {
         self.teller.tell(self.host, What::Unsent(&decode::message(subject, reply, payload), error));
     }
 
-    fn received(&self, message: &Message) {
+    fn status(&self, BusStatus { connected, connections }: BusStatus) {
+        self.edge(Edge::Bus { connected, connections });
+    }
+
+    fn received(&self, number: u64, message: &Message) {
+        if matches!(self.host, Host::Coordinator(_)) {
+            self.edge(Edge::Arrived(number));
+        }
+        self.carries(&message.headers);
         self.teller.message(message.subject.len() + message.payload.len());
         let received = if message.no_responders {
             decode::no_responders(&message.subject)

@@ -7,8 +7,9 @@ use std::time::Duration;
 use quorate_core::coordinator::{self, Coordinator};
 use quorate_core::time::{Timestamp, saturating_nanos};
 use quorate_core::worker::{self, Worker};
-use quorate_runtime::driver::Tap;
+use quorate_runtime::driver::{Held, Tap};
 
+use crate::edge::Edge;
 use crate::event::{Event, What};
 use crate::host::Host;
 use crate::watch::{Report, Watch};
@@ -99,6 +100,10 @@ impl Tap<Coordinator> for MachineTap {
     fn settled(&mut self, now: Timestamp, machine: &Coordinator) {
         self.teller.tell(self.host, What::CoordinatorSettled(now, machine));
     }
+
+    fn held(&mut self, held: Held) {
+        self.teller.tell(self.host, What::Edge(Edge::Held(held)));
+    }
 }
 
 impl Tap<Worker> for MachineTap {
@@ -116,5 +121,9 @@ impl Tap<Worker> for MachineTap {
 
     fn settled(&mut self, now: Timestamp, machine: &Worker) {
         self.teller.tell(self.host, What::WorkerSettled(now, machine));
+    }
+
+    fn held(&mut self, held: Held) {
+        self.teller.tell(self.host, What::Edge(Edge::Held(held)));
     }
 }

@@ -6,13 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use quorate_runtime::driver::{WorkerDriver, WorkerIdentity, WorkerSettings};
-use quorate_runtime::source::{Reading, Source, SourceError};
+use quorate_runtime::source::{Reading, Source, SourceError, trace_context};
+use quorate_runtime::wire::TraceContext;
 use tokio::time::sleep;
 
 use super::life::Life;
 use super::mischief::MischievousBus;
 use super::stage::{Surroundings, clock};
-use super::teller::MachineTap;
+use super::teller::{MachineTap, Teller};
+use crate::edge::Edge;
 use crate::event::What;
 use crate::host::Host;
 use crate::instance;
@@ -66,6 +68,8 @@ pub(super) async fn run(
         Arc::clone(condition),
     );
     let source = SimulatedSource {
+        host,
+        teller: surroundings.teller.clone(),
         observer: Mutex::new(Observer::new(surroundings.seed, worker, number)),
         condition: Arc::clone(condition),
     };
@@ -86,12 +90,15 @@ pub(super) async fn run(
 
 /// Observes what the scenario says, as well as the faults let it.
 struct SimulatedSource {
+    host: Host,
+    teller: Teller,
     observer: Mutex<Observer>,
     condition: Arc<Condition>,
 }
 
 impl Source for SimulatedSource {
     async fn observe(&self, query: &str, _time_left: Duration) -> Result<Reading, SourceError> {
+        self.teller.tell(self.host, What::Edge(Edge::Observes(trace_context().map(TraceContext::mark))));
         let faults = self.condition.lock().source;
         let (takes, read) = self.observer.lock().unwrap_or_else(PoisonError::into_inner).observe(query, &faults);
         sleep(takes).await;

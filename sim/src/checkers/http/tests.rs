@@ -55,13 +55,13 @@ fn body() -> Json {
 /// The machine says something, and the client gets something.
 fn run(said: Option<Said>, reply: &Reply) -> Run {
     let mut run = Run::new(&scenario(), Depth::Network, new);
-    run.asked(1, None, request());
+    run.asked(3, None, request());
     run.pass(5);
     if let Some(reply) = said {
         run.output(&Output::Answer { ticket: quorate_core::id::Ticket(1), reply });
     }
     run.pass(5);
-    run.replied(1, reply);
+    run.replied(3, reply);
     run
 }
 
@@ -110,11 +110,11 @@ fn every_field_counts() {
 fn an_answer_must_have_been_given_while_it_was_waited_for() {
     run(None, &http(200, None, body())).objects("there was none");
     let mut early = Run::new(&scenario(), Depth::Network, new);
-    early.asked(1, None, request());
+    early.asked(3, None, request());
     early.output(&Output::Answer { ticket: quorate_core::id::Ticket(1), reply: Ok(outcome()) });
     early.pass(1);
-    early.asked(2, None, request());
-    early.replied(2, &http(200, None, body()));
+    early.asked(7, None, request());
+    early.replied(7, &http(200, None, body()));
     early.objects("there was none");
 }
 
@@ -198,13 +198,14 @@ fn http_refuses_by_itself_only_what_it_must() {
     run(None, &http(408, None, error(408, "request_timeout", false))).objects("there was none");
     run(None, &http(429, Some(1), error(429, "rate_limited", false))).objects("there was none");
     run(None, &http(404, None, error(404, "not_found", false))).objects("no response to a question");
-    run(None, &http(503, Some(1), error(503, "overloaded", false))).finds_nothing();
+    run(None, &http(503, Some(1), error(503, "overloaded", false))).objects("there was none");
+    run(None, &http(503, None, error(503, "draining", false))).objects("there was none");
 
     let mut bad = Run::new(&scenario(), Depth::Network, new);
     let mut asked = request();
     asked.policy.strategy = Some("mode".to_owned());
-    bad.asked(1, None, asked);
-    bad.replied(1, &http(400, None, error(400, "invalid_request", false)));
+    bad.asked(3, None, asked);
+    bad.replied(3, &http(400, None, error(400, "invalid_request", false)));
     bad.finds_nothing();
 }
 
@@ -213,9 +214,9 @@ fn a_question_with_a_bad_policy_is_not_answered() {
     let mut bad = Run::new(&scenario(), Depth::Network, new);
     let mut asked = request();
     asked.policy.precision = Some(29);
-    bad.asked(1, None, asked);
+    bad.asked(3, None, asked);
     bad.output(&Output::Answer { ticket: quorate_core::id::Ticket(1), reply: Ok(outcome()) });
-    bad.replied(1, &http(200, None, body()));
+    bad.replied(3, &http(200, None, body()));
     bad.objects("policy is not valid");
 }
 
@@ -224,9 +225,9 @@ fn a_question_with_an_unknown_strategy_is_not_answered() {
     let mut bad = Run::new(&scenario(), Depth::Network, new);
     let mut asked = request();
     asked.policy.strategy = Some("mode".to_owned());
-    bad.asked(1, None, asked);
+    bad.asked(3, None, asked);
     bad.output(&Output::Answer { ticket: quorate_core::id::Ticket(1), reply: Ok(outcome()) });
-    bad.replied(1, &http(200, None, body()));
+    bad.replied(3, &http(200, None, body()));
     bad.objects("strategy is unknown");
 }
 
@@ -248,15 +249,54 @@ fn one_who_gets_nothing_is_told_nothing_wrong() {
 #[test]
 fn nobody_is_answered_twice() {
     let mut twice = run(None, &Reply::Lost);
-    twice.replied(1, &Reply::Lost);
+    twice.replied(3, &Reply::Lost);
     twice.objects("nobody waits");
 }
 
 #[test]
 fn one_who_has_gone_is_not_answered() {
     let mut gone = Run::new(&scenario(), Depth::Network, new);
-    gone.asked(1, None, request());
-    gone.at(Host::Client(1), What::Vanished(1));
-    gone.replied(1, &Reply::Lost);
+    gone.asked(3, None, request());
+    gone.at(Host::Client(1), What::Vanished(3));
+    gone.replied(3, &Reply::Lost);
     gone.objects("nobody waits");
+}
+
+/// The machine answers the ticket of a question that is asked in a trace, once it is told of it.
+fn traced(answers: u64, reply: &Reply) -> Run {
+    let mut run = Run::new(&scenario(), Depth::Network, new);
+    run.asked(4, None, request());
+    let Input::Submit(mut told) = submit(7, "request-1") else { unreachable!("it is a question") };
+    told.trace = trace_of(4);
+    run.input(&Input::Submit(told));
+    run.output(&Output::Answer { ticket: Ticket(answers), reply: Err(Refusal::Draining) });
+    run.replied(4, reply);
+    run
+}
+
+#[test]
+fn a_question_gets_the_answer_that_its_own_ticket_got() {
+    let draining = http(503, None, error(503, "draining", false));
+    traced(7, &draining).finds_nothing();
+    traced(8, &draining).objects("there was none");
+}
+
+#[test]
+fn only_a_coordinator_that_has_drained_says_so_by_itself() {
+    let draining = http(503, None, error(503, "draining", false));
+    let after = |restarts_first: bool| {
+        let mut run = Run::new(&scenario(), Depth::Network, new);
+        run.pass(5);
+        run.output(&Output::Drained);
+        run.pass(5);
+        if restarts_first {
+            run.at(super::super::support::COORDINATOR, What::Started { incarnation: 2 });
+            run.pass(5);
+        }
+        run.asked(4, None, request());
+        run.replied(4, &draining);
+        run
+    };
+    after(false).finds_nothing();
+    after(true).objects("there was none");
 }

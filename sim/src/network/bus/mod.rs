@@ -33,13 +33,18 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 /// Sees what a program does on its bus.
 pub trait BusTap: Send + Sync {
     /// The bus took a message for sending.
-    fn sent(&self, subject: &str, reply: Option<&str>, payload: &Bytes);
+    fn sent(&self, subject: &str, reply: Option<&str>, headers: &Headers, payload: &Bytes);
 
     /// The bus refused a message.
     fn unsent(&self, subject: &str, reply: Option<&str>, payload: &Bytes, error: PublishError);
 
-    /// The program took a message out of a subscription.
-    fn received(&self, message: &Message);
+    /// The program took a message out of a subscription: the one with this number of all that arrived.
+    fn received(&self, number: u64, message: &Message);
+
+    /// The bus has become connected, or is so no longer.
+    fn status(&self, status: BusStatus) {
+        let _ = status;
+    }
 }
 
 /// How a bus is set up.
@@ -88,7 +93,7 @@ impl SimBus {
             settings.publish_capacity > 0 && settings.subscription_capacity > 0,
             "a queue must have room for a message"
         );
-        let shared = Arc::new(Shared(Mutex::new(State::new())));
+        let shared = Arc::new(Shared(Mutex::new(State::new(settings.tap.clone()))));
         let handle = Handle {
             shared: Arc::clone(&shared),
             subscription_capacity: settings.subscription_capacity,
@@ -129,7 +134,7 @@ impl SimBus {
         let taken = self.offer(subject, reply, headers, payload, expendable);
         if let Some(tap) = &self.handle.tap {
             match taken {
-                Ok(()) => tap.sent(subject, reply, payload),
+                Ok(()) => tap.sent(subject, reply, headers, payload),
                 Err(error) => tap.unsent(subject, reply, payload, error),
             }
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use quorate_runtime::bus::{BusError, BusStatus, PublishError};
 use tokio::sync::{oneshot, watch};
 
+use super::BusTap;
 use super::subscription::Registration;
 use crate::network::broker::frame::Frame;
 use crate::network::broker::link::{Ended, Outgoing};
@@ -18,6 +19,9 @@ pub(super) struct State {
     /// The number of the last subscription or ping; none has another's in the life of the bus.
     last: u64,
     registrations: BTreeMap<u64, Registration>,
+    /// How many messages have arrived.
+    arrived: u64,
+    tap: Option<Arc<dyn BusTap>>,
     closed: bool,
 }
 
@@ -33,8 +37,16 @@ struct Session {
 }
 
 impl State {
-    pub(super) fn new() -> Self {
-        Self { status: watch::Sender::default(), session: None, last: 0, registrations: BTreeMap::new(), closed: false }
+    pub(super) fn new(tap: Option<Arc<dyn BusTap>>) -> Self {
+        Self {
+            status: watch::Sender::default(),
+            session: None,
+            last: 0,
+            registrations: BTreeMap::new(),
+            arrived: 0,
+            tap,
+            closed: false,
+        }
     }
 
     pub(super) fn status(&self) -> watch::Receiver<BusStatus> {
@@ -54,7 +66,15 @@ impl State {
     /// From here on publishes are refused, and nobody waits for a flush any more.
     pub(super) fn end_session(&mut self) {
         self.session = None;
-        self.status.send_if_modified(|status| std::mem::replace(&mut status.connected, false));
+        if self.status.send_if_modified(|status| std::mem::replace(&mut status.connected, false)) {
+            self.tell_status();
+        }
+    }
+
+    fn tell_status(&self) {
+        if let Some(tap) = &self.tap {
+            tap.status(*self.status.borrow());
+        }
     }
 
     /// Takes what the broker says.
@@ -63,7 +83,8 @@ impl State {
             Frame::Deliver { id, message } => {
                 // It may have been dropped meanwhile.
                 if let Some(registration) = self.registrations.get(&id) {
-                    registration.deliver(Arc::unwrap_or_clone(message));
+                    self.arrived += 1;
+                    registration.deliver(self.arrived, Arc::unwrap_or_clone(message));
                 }
                 Ok(())
             }
@@ -85,6 +106,7 @@ impl State {
             session.unconfirmed = None;
             self.status
                 .send_modify(|status| *status = BusStatus { connected: true, connections: status.connections + 1 });
+            self.tell_status();
         }
     }
 

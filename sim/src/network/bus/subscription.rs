@@ -13,7 +13,7 @@ use super::{BusTap, Shared};
 pub(super) struct Registration {
     pub(super) pattern: String,
     pub(super) group: Option<String>,
-    messages: mpsc::Sender<Message>,
+    messages: mpsc::Sender<(u64, Message)>,
     dropped: Arc<AtomicU64>,
 }
 
@@ -23,7 +23,7 @@ impl Registration {
         pattern: &str,
         group: Option<&str>,
         capacity: usize,
-    ) -> (Self, mpsc::Receiver<Message>, Arc<AtomicU64>) {
+    ) -> (Self, mpsc::Receiver<(u64, Message)>, Arc<AtomicU64>) {
         let (sender, messages) = mpsc::channel(capacity);
         let dropped = Arc::new(AtomicU64::new(0));
         let registration = Self {
@@ -35,9 +35,9 @@ impl Registration {
         (registration, messages, dropped)
     }
 
-    /// Queues a message, or counts it as dropped.
-    pub(super) fn deliver(&self, message: Message) {
-        if let Err(mpsc::error::TrySendError::Full(_)) = self.messages.try_send(message) {
+    /// Queues the message with this number, or counts it as dropped.
+    pub(super) fn deliver(&self, number: u64, message: Message) {
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.messages.try_send((number, message)) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -48,15 +48,15 @@ impl Registration {
 pub struct SimSubscription {
     pub(super) id: u64,
     pub(super) shared: Weak<Shared>,
-    pub(super) messages: mpsc::Receiver<Message>,
+    pub(super) messages: mpsc::Receiver<(u64, Message)>,
     pub(super) dropped: Arc<AtomicU64>,
     pub(super) tap: Option<Arc<dyn BusTap>>,
 }
 
 impl SimSubscription {
-    fn taken(&self, message: Message) -> Message {
+    fn taken(&self, (number, message): (u64, Message)) -> Message {
         if let Some(tap) = &self.tap {
-            tap.received(&message);
+            tap.received(number, &message);
         }
         message
     }
