@@ -1,10 +1,10 @@
 //! What a run should reach now and then: a simulation that reaches nothing finds nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_core::aggregate::{Exclusion, Strategy, median};
 use quorate_core::coordinator::{self, Config, Counters, Input, Output};
-use quorate_core::id::Ticket;
+use quorate_core::id::{Ticket, WorkerId};
 use quorate_core::outcome::{Cause, Failure, Outcome, Status};
 use quorate_core::worker;
 use quorate_runtime::bus::PublishError;
@@ -15,9 +15,11 @@ use bounds::Bounds;
 
 use crate::Depth;
 use crate::checkers::Context;
-use crate::event::{Body, Event, Reply, What};
+use crate::edge::Edge;
+use crate::event::{Body, Event, Message, Read, Reply, What};
 use crate::host::Host;
-use crate::scenario::{FaultKind, Flood, Forgery, Mischief};
+use crate::observe::PANICKED;
+use crate::scenario::{FaultKind, Flood, Forgery, Mischief, Page, Proxy, Visit, VisitKind};
 
 /// Lists the counters once: the enum, its names and its count.
 macro_rules! sometimes {
@@ -183,6 +185,32 @@ sometimes! {
     NoReconnectGrace,
     /// after the faults, a question was answered by every worker
     Recovered,
+    /// a source panicked, and its task failed
+    SourcePanicked,
+    /// a worker that drained told so to one who called the workers
+    CalledWhileDraining,
+    /// a worker's farewell was taken at once with its last answer
+    FarewellWithAnswer,
+    /// a question was asked in a trace
+    Traced,
+    /// a client was believed for whom it asks, and refused for asking too often
+    RateLimitedByProxy,
+    /// a request that is none was refused
+    MalformedRefused,
+    /// the page of workers was read
+    PageWorkers,
+    /// the page of metrics was read
+    PageMetrics,
+    /// the page of health was read
+    PageHealth,
+    /// the page of readiness was read
+    PageReady,
+    /// a page said that the coordinator is not ready
+    PageNotReady,
+    /// a client held a connection and did not use it
+    Lingered,
+    /// a coordinator stopped while a client held a connection
+    StoppedLingering,
     /// fault: a partition
     FaultPartition,
     /// fault: a partition in one direction
@@ -209,6 +237,8 @@ sometimes! {
     FaultSlowSource,
     /// fault: a failing source
     FaultFailSource,
+    /// fault: a source that panics
+    FaultPanicSource,
     /// fault: a source with old values
     FaultStaleSource,
     /// fault: lies
@@ -270,11 +300,26 @@ sometimes! {
 impl Sometimes {
     /// Whether runs at this depth can reach it.
     pub fn is_possible(self, depth: Depth) -> bool {
+        let needs_edge = matches!(
+            self,
+            Self::RateLimited
+                | Self::CalledWhileDraining
+                | Self::FarewellWithAnswer
+                | Self::Traced
+                | Self::RateLimitedByProxy
+                | Self::MalformedRefused
+                | Self::PageWorkers
+                | Self::PageMetrics
+                | Self::PageHealth
+                | Self::PageReady
+                | Self::PageNotReady
+                | Self::Lingered
+                | Self::StoppedLingering
+        );
         match self {
-            Self::RateLimited => depth == Depth::Network,
             // Over the network a frozen coordinator hears nothing, and its timers go on.
             Self::StoodStill => depth == Depth::Machines,
-            _ => true,
+            _ => !needs_edge || depth == Depth::Network,
         }
     }
 }
@@ -305,6 +350,8 @@ struct Process {
     coordinator: Counters,
     worker: worker::Counters,
     in_flight: usize,
+    /// The workers of which a result was taken since the machine settled.
+    answered: BTreeSet<WorkerId>,
     /// Who waits, and whether there is an outlier rule for it.
     waiting: BTreeMap<Ticket, bool>,
     /// How many connections it has had.
@@ -321,6 +368,10 @@ pub(crate) struct Coverage {
     processes: BTreeMap<Host, Process>,
     bounds: Bounds,
     probes: Vec<u32>,
+    /// The visits under way, by their places.
+    visits: BTreeMap<usize, Visit>,
+    has_edge: bool,
+    is_proxied: bool,
 }
 
 impl Coverage {
@@ -331,6 +382,9 @@ impl Coverage {
             processes: BTreeMap::new(),
             bounds: Bounds::new(context.scenario),
             probes: Vec::new(),
+            visits: BTreeMap::new(),
+            has_edge: context.depth == Depth::Network,
+            is_proxied: context.scenario.edges.proxy == Some(Proxy::Trusted),
         }
     }
 
@@ -343,6 +397,7 @@ impl Coverage {
                 let process = self.processes.entry(event.host).or_default();
                 process.coordinator = *machine.counters();
                 process.in_flight = machine.in_flight();
+                process.answered.clear();
             }
             What::WorkerSettled(_, machine) => {
                 let process = self.processes.entry(event.host).or_default();
@@ -393,9 +448,39 @@ impl Coverage {
                 reached.insert_if(S::WorkerDrainedBusy, process.in_flight > 0);
             }
             What::WorkerOutput(_, worker::Output::Abort(_)) => reached.insert(S::WorkerAborted),
+            What::WorkerInput(_, worker::Input::Done { observed: Err(words), .. }) => {
+                reached.insert_if(S::SourcePanicked, **words == *PANICKED);
+            }
+            What::Sent(Message { subject, body: Body::Presence(presence), .. }) => {
+                let is_called = subject.starts_with("_INBOX.") && matches!(event.host, Host::Worker(_));
+                reached.insert_if(
+                    S::CalledWhileDraining,
+                    is_called && presence.state == coordinator::PresenceState::Draining,
+                );
+            }
+            What::Edge(Edge::Carries(_)) => reached.insert(S::Traced),
+            What::Visited(place, visit) => self.visited(place, visit),
+            What::VisitEnded(place, read) => self.visit_ended(place, read),
+            What::Stopping => {
+                let lingers = self.visits.values().any(|visit| {
+                    matches!(visit.kind, VisitKind::Linger(..)) && Host::Coordinator(visit.coordinator) == event.host
+                });
+                reached.insert_if(S::StoppedLingering, lingers);
+            }
             What::Unsent(_, PublishError::Disconnected) => reached.insert(S::UnsentDisconnected),
             What::Unsent(_, PublishError::Full) => reached.insert(S::UnsentFull),
             What::Received(message) => {
+                match &message.body {
+                    Body::Result(result) => {
+                        self.processes.entry(event.host).or_default().answered.insert(result.worker.clone());
+                    }
+                    Body::Presence(presence) if presence.state == coordinator::PresenceState::Left => {
+                        let answered = self.processes.get(&event.host).map(|process| &process.answered);
+                        let at_once = answered.is_some_and(|answered| answered.contains(&presence.worker));
+                        reached.insert_if(S::FarewellWithAnswer, at_once && self.has_edge);
+                    }
+                    _ => {}
+                }
                 reached.insert_if(S::GarbageReceived, matches!(message.body, Body::Garbage(_)));
             }
             What::Asked(asked) if asked.place.is_none() => self.probes.push(asked.number),
@@ -431,11 +516,32 @@ impl Coverage {
             Reply::Ended(Err(_)) => false,
             Reply::Http { status, body, .. } => {
                 self.reached.insert_if(Sometimes::RateLimited, *status == 429);
+                self.reached.insert_if(Sometimes::RateLimitedByProxy, *status == 429 && self.is_proxied);
                 let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
                 *status == 200 && body["missing"].as_array().is_some_and(Vec::is_empty)
             }
         };
         self.reached.insert_if(Sometimes::Recovered, complete && self.probes.contains(&number));
+    }
+
+    fn visited(&mut self, place: usize, visit: &Visit) {
+        self.visits.insert(place, *visit);
+        self.reached.insert_if(Sometimes::Lingered, matches!(visit.kind, VisitKind::Linger(..)));
+    }
+
+    fn visit_ended(&mut self, place: usize, read: Option<&Read>) {
+        let (Some(visit), Some(read)) = (self.visits.remove(&place), read) else { return };
+        self.reached.insert_if(Sometimes::PageNotReady, read.status == 503);
+        match visit.kind {
+            VisitKind::Malformed(_) => self.reached.insert_if(Sometimes::MalformedRefused, read.status >= 400),
+            VisitKind::Read(page) => self.reached.insert(match page {
+                Page::Workers => Sometimes::PageWorkers,
+                Page::Metrics => Sometimes::PageMetrics,
+                Page::Health => Sometimes::PageHealth,
+                Page::Ready => Sometimes::PageReady,
+            }),
+            VisitKind::Linger(..) => {}
+        }
     }
 
     /// A request ended; `outliers` says whether there was an outlier rule for it.
@@ -529,6 +635,7 @@ fn fault_reached(kind: &FaultKind) -> Sometimes {
         FaultKind::ReconnectStorm(..) => S::FaultReconnectStorm,
         FaultKind::SlowSource(..) => S::FaultSlowSource,
         FaultKind::FailSource(..) => S::FaultFailSource,
+        FaultKind::PanicSource(..) => S::FaultPanicSource,
         FaultKind::StaleSource(..) => S::FaultStaleSource,
         FaultKind::Lie(..) => S::FaultLie,
         FaultKind::PresenceLost(..) => S::FaultPresenceLost,

@@ -21,6 +21,8 @@ pub enum Edge {
     Carries(Trace),
     /// The source of a worker is asked within this trace.
     Observes(Option<Trace>),
+    /// The source of a worker says something of a query, for which this number stands.
+    Reads(u64),
     /// What a driver keeps beside its machine once it has carried out all that the machine wants.
     Held(Held),
 }

@@ -17,7 +17,7 @@ use quorate_runtime::bus::PublishError;
 
 use crate::edge::Edge;
 use crate::host::Host;
-use crate::scenario::{Fault, Request};
+use crate::scenario::{Fault, Request, Visit};
 
 /// One thing that happened on one host.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +68,10 @@ pub enum What<'a> {
     Received(&'a Message),
     /// Something shows at the edge of the host's program.
     Edge(Edge),
+    /// A client does something over HTTP beside asking; the number is its place in the scenario.
+    Visited(usize, &'a Visit),
+    /// Such a visit is over, with what was read, if anything was.
+    VisitEnded(usize, Option<&'a Read>),
     /// A client asks.
     Asked(&'a Asked),
     /// A client has its answer, or knows that it will get none.
@@ -167,6 +171,17 @@ pub struct Asked {
     pub place: Option<usize>,
     /// The question.
     pub request: Request,
+}
+
+/// What a client read over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Read {
+    /// The status code.
+    pub status: u16,
+    /// The header `Content-Type`.
+    pub content_type: String,
+    /// The body, as it came.
+    pub body: String,
 }
 
 /// What became of a question.

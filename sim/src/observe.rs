@@ -13,6 +13,9 @@ use crate::scenario::{FaultKind, QUERIES, Truth, Worker};
 /// What a liar says where the truth is a text.
 const LIE: &str = "dog";
 
+/// What a worker says of a source that panicked. Where there is no driver, a source that would panic fails in its words.
+pub(crate) const PANICKED: &str = "the source panicked";
+
 /// What is wrong with the source of one worker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SourceFaults {
@@ -20,6 +23,8 @@ pub(crate) struct SourceFaults {
     pub(crate) slow: Duration,
     /// In how many of a thousand cases it fails, at least.
     pub(crate) fail_permille: u32,
+    /// In how many of a thousand cases it panics.
+    pub(crate) panic_permille: u32,
     /// By how many thousandths it is above the truth.
     pub(crate) lie_permille: Option<i64>,
     /// How much older its values are.
@@ -37,6 +42,9 @@ impl SourceFaults {
                 FaultKind::SlowSource(host, millis) if *host == worker => faults.slow += Duration::from_millis(*millis),
                 FaultKind::FailSource(host, permille) if *host == worker => {
                     faults.fail_permille = faults.fail_permille.max(*permille);
+                }
+                FaultKind::PanicSource(host, permille) if *host == worker => {
+                    faults.panic_permille = faults.panic_permille.max(*permille);
                 }
                 FaultKind::StaleSource(host, millis) if *host == worker => {
                     faults.stale = Some(faults.stale.unwrap_or_default() + Duration::from_millis(*millis));
@@ -96,6 +104,9 @@ impl Observer {
         let takes = takes + faults.slow;
         if luck < u64::from(self.fail_permille.max(faults.fail_permille)) {
             return (takes, Err("the source does not answer".to_owned()));
+        }
+        if luck >= u64::from(1000_u32.saturating_sub(faults.panic_permille)) {
+            return (takes, Err(PANICKED.to_owned()));
         }
         let value = match faults.lie_permille {
             Some(permille) => lie(question.truth, permille),

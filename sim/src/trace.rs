@@ -51,6 +51,8 @@ impl TraceHash {
             What::Healed => 20_u8.hash(self),
             What::Ended => 21_u8.hash(self),
             What::Panicked(text) => (22_u8, text).hash(self),
+            What::Visited(place, visit) => (24_u8, place, visit).hash(self),
+            What::VisitEnded(place, read) => (25_u8, place, read.map(|read| read.status)).hash(self),
             What::Edge(edge) => (23_u8, edge).hash(self),
         }
     }

@@ -2,49 +2,40 @@
 
 use std::collections::BTreeMap;
 
+use quorate_core::coordinator::{Input, Submit};
+
+use super::touched::Touched;
 use super::{Checker, Context};
 use crate::Depth;
+use crate::edge::trace_of;
 use crate::event::{Event, Reply, What};
 use crate::host::Host;
-use crate::scenario::FaultKind;
 
-/// Before this time, in nanoseconds, a coordinator may not listen yet.
-const BEGINNING: u64 = 10_000_000;
-/// How long the end of a process takes to be noticed, beside what the network takes.
-const NOTICED: u64 = 20_000_000;
+/// A question that waits for its answer.
+#[derive(Debug)]
+struct Open {
+    client: Host,
+    coordinator: Host,
+    asked: u64,
+    /// The coordinator's machine was told of it: a stop must not take its answer.
+    is_taken: bool,
+}
 
 #[derive(Debug)]
 pub(super) struct Lost {
     is_judged: bool,
-    /// How long after a coordinator has begun again a client may meet the one before.
-    slack: u64,
-    /// The links between clients and coordinators that a fault has touched. A connection that is kept for later may have
-    /// been broken by it.
-    touched: Vec<(Host, Host)>,
-    /// Until when each coordinator was not there.
-    down: BTreeMap<Host, u64>,
-    /// Who asks whom, and since when.
-    open: BTreeMap<u32, (Host, Host, u64)>,
+    /// Whether a coordinator that stops may give up a connection that is slow.
+    is_hurried: bool,
+    touched: Touched,
+    open: BTreeMap<u32, Open>,
 }
 
 pub(super) fn new(context: &Context<'_>) -> Lost {
     Lost {
         is_judged: context.depth == Depth::Network,
-        slack: NOTICED + 4_000 * context.scenario.cluster.network.latency_us.1,
-        touched: Vec::new(),
-        down: BTreeMap::new(),
+        is_hurried: context.scenario.edges.stop_ms.is_some(),
+        touched: Touched::new(context),
         open: BTreeMap::new(),
-    }
-}
-
-impl Lost {
-    fn check(&self, number: u32, client: Host, coordinator: Host, asked: u64) -> Result<(), String> {
-        let is_touched = |(a, b): &(Host, Host)| [(a, b), (b, a)].contains(&(&client, &coordinator));
-        let was_down = self.down.get(&coordinator).is_some_and(|until| until.saturating_add(self.slack) >= asked);
-        if was_down || asked < BEGINNING || self.touched.iter().any(is_touched) {
-            return Ok(());
-        }
-        Err(format!("question {number} of {client} is left without a response by {coordinator}, and no fault touches them"))
     }
 }
 
@@ -53,24 +44,28 @@ impl Checker for Lost {
         if !self.is_judged {
             return Ok(());
         }
+        self.touched.event(event);
         match event.what {
-            What::FaultBegan(_, fault) => match fault.kind {
-                FaultKind::Partition(a, b)
-                | FaultKind::PartitionOneWay(a, b)
-                | FaultKind::Hold(a, b)
-                | FaultKind::Slow(a, b, _)
-                | FaultKind::Loss(a, b, _) => self.touched.push((a, b)),
-                _ => {}
-            },
-            What::Stopping | What::Crashed => drop(self.down.insert(event.host, u64::MAX)),
-            What::Started { incarnation } if incarnation > 1 => drop(self.down.insert(event.host, event.at)),
             What::Asked(asked) => {
-                self.open.insert(asked.number, (event.host, asked.coordinator, event.at));
+                let (client, coordinator) = (event.host, asked.coordinator);
+                self.open.insert(asked.number, Open { client, coordinator, asked: event.at, is_taken: false });
+            }
+            What::CoordinatorInput(_, Input::Submit(Submit { trace: Some(trace), .. })) => {
+                let open = self.open.iter_mut().find(|(number, _)| trace_of(**number) == Some(*trace));
+                if let Some((_, open)) = open {
+                    open.is_taken = !self.is_hurried;
+                }
             }
             What::Vanished(number) => drop(self.open.remove(&number)),
             What::Replied(number, reply) => {
-                if let (Some((client, coordinator, asked)), Reply::Lost) = (self.open.remove(&number), reply) {
-                    return self.check(number, client, coordinator, asked);
+                let Some(Open { client, coordinator, asked, is_taken }) = self.open.remove(&number) else {
+                    return Ok(());
+                };
+                if matches!(reply, Reply::Lost) && !self.touched.excuses_question(client, coordinator, asked, is_taken) {
+                    return Err(format!(
+                        "question {number} of {client} is left without a response by {coordinator}, and no fault \
+                         touches them"
+                    ));
                 }
             }
             _ => {}
@@ -83,7 +78,7 @@ impl Checker for Lost {
 mod tests {
     use super::super::support::{COORDINATOR, Run, request, scenario};
     use super::*;
-    use crate::scenario::Fault;
+    use crate::scenario::{Fault, FaultKind};
 
     const CLIENT: Host = Host::Client(1);
 

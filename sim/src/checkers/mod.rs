@@ -16,11 +16,13 @@ mod support;
 mod terms;
 #[cfg(test)]
 mod together;
+mod touched;
 
 use crate::Depth;
 use crate::event::{Event, What};
 use crate::scenario::Scenario;
 use ledger::{Fact, Ledger};
+pub(crate) use sources::said;
 
 /// What a checker needs to know before a run.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +100,8 @@ checkers! {
     newcomers,
     http,
     lost,
+    malformed,
+    pages,
     panics,
     presence,
     provenance,
@@ -107,6 +111,7 @@ checkers! {
     redispatch,
     refusals,
     reliability,
+    sources,
     stale,
     traces,
     vanish,

@@ -17,7 +17,7 @@ use super::{Checker, Context};
 use crate::Depth;
 use crate::event::{Asked, Event, Reply, What};
 use crate::host::Host;
-use crate::scenario::Settings;
+use crate::scenario::{Proxy, Settings, forwarded_for};
 
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
@@ -30,8 +30,9 @@ pub(super) struct Refusals {
 
 pub(super) fn new(context: &Context<'_>) -> Refusals {
     let settings = &context.scenario.cluster.settings;
+    let is_proxied = context.scenario.edges.proxy == Some(Proxy::Trusted);
     let limit = settings.rate_limit.filter(|_| context.depth == Depth::Network);
-    Refusals { policies: Policies::of_settings(settings), settings: settings.clone(), rates: limit.map(Rates::new) }
+    Refusals { policies: Policies::of_settings(settings), settings: settings.clone(), rates: limit.map(|limit| Rates::new(limit, is_proxied)) }
 }
 
 /// What a request is to be judged by.
@@ -151,6 +152,8 @@ fn is_fault(error: &PolicyError, faults: Faults, terms: Terms, settings: &Settin
 struct Rates {
     per_second: u128,
     burst: u128,
+    /// Whether clients are believed when they say for whom they ask.
+    is_proxied: bool,
     /// Who asked whom, and when.
     open: BTreeMap<u32, (Host, Host, u64)>,
     /// What each client asked of each coordinator since that began: when it asked and when it had its answer. In
@@ -159,8 +162,8 @@ struct Rates {
 }
 
 impl Rates {
-    fn new((per_second, burst): (u32, u32)) -> Self {
-        Self { per_second: per_second.into(), burst: burst.into(), open: BTreeMap::new(), asked: BTreeMap::new() }
+    fn new((per_second, burst): (u32, u32), is_proxied: bool) -> Self {
+        Self { per_second: per_second.into(), burst: burst.into(), is_proxied, open: BTreeMap::new(), asked: BTreeMap::new() }
     }
 
     /// How many requests come to be allowed in so many nanoseconds, in 10^-9 requests.
@@ -169,6 +172,7 @@ impl Rates {
     }
 
     fn asked(&mut self, at: u64, client: Host, asked: &Asked) {
+        let client = if self.is_proxied { Host::Client(u8::MAX - forwarded_for(asked.number)) } else { client };
         self.open.insert(asked.number, (client, asked.coordinator, at));
     }
 

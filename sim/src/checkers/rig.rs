@@ -90,6 +90,7 @@ pub(super) fn scenario() -> Scenario {
         },
         requests: Vec::new(),
         faults: Vec::new(),
+        edges: scenario::Edges::default(),
         heal_ms: 10_000,
     }
 }

@@ -344,7 +344,9 @@ fn kind(what: &What<'_>) -> Option<Kind> {
         }
         What::Sent(_) | What::Received(_) => Kind::Message,
         What::Unsent(..) => Kind::Unsent,
-        What::Asked(_) | What::Replied(..) | What::Vanished(_) => Kind::Client,
+        What::Asked(_) | What::Replied(..) | What::Vanished(_) | What::Visited(..) | What::VisitEnded(..) => {
+            Kind::Client
+        }
         What::FaultBegan(..) | What::FaultEnded(_) => Kind::Fault,
         What::Healed | What::Ended => Kind::Phase,
         What::Panicked(_) => Kind::Violation,

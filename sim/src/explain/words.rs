@@ -15,7 +15,7 @@ use quorate_runtime::driver::Held;
 use crate::edge::{Edge, traceparent};
 use crate::event::{Asked, Body, Message, Reply, What};
 use crate::host::Host;
-use crate::scenario::{Fault, FaultKind, Flood, Forgery, Mischief, Scenario};
+use crate::scenario::{Fault, FaultKind, Flood, Forgery, Linger, Mischief, Scenario, Visit, VisitKind};
 
 /// The most characters of a text from a message or an answer that are shown.
 const MAX_SHOWN: usize = 120;
@@ -38,6 +38,11 @@ pub fn event(what: &What<'_>) -> String {
         What::Sent(message) => format!("→ {}", body(message)),
         What::Unsent(message, error) => format!("⇥ {}: {error}", body(message)),
         What::Received(message) => format!("← {}", body(message)),
+        What::Visited(place, visit) => format!("visit {place}: {}", self::visit(visit)),
+        What::VisitEnded(place, Some(read)) => {
+            format!("visit {place} reads HTTP {} {}", read.status, short(&read.body))
+        }
+        What::VisitEnded(place, None) => format!("visit {place} ends"),
         What::Edge(edge) => self::edge(*edge),
         What::Asked(question) => asked(question),
         What::Replied(number, answer) => format!("answer to #{number}: {}", reply(answer)),
@@ -73,6 +78,7 @@ pub fn fault(fault: &Fault) -> String {
         }
         FaultKind::SlowSource(host, millis) => format!("the source of {host} takes {millis} ms more"),
         FaultKind::FailSource(host, part) => format!("the source of {host} fails in {} of cases", permille(*part)),
+        FaultKind::PanicSource(host, part) => format!("the source of {host} panics in {} of cases", permille(*part)),
         FaultKind::StaleSource(host, millis) => format!("what the source of {host} says is {millis} ms older"),
         FaultKind::Lie(hosts, permille) => format!("{} observe {permille} ‰ too much", list(hosts)),
         FaultKind::Mischief(host, what, part) => {
@@ -227,12 +233,32 @@ fn outcome(outcome: &Outcome) -> String {
     }
 }
 
+fn visit(Visit { coordinator, kind, .. }: &Visit) -> String {
+    match kind {
+        VisitKind::Malformed(malformed) => {
+            let (method, path, ..) = malformed.request();
+            format!("sends coordinator-{coordinator} {method} {path}, malformed: {malformed:?}")
+        }
+        VisitKind::Read(page) => format!("reads {} of coordinator-{coordinator}", page.path()),
+        VisitKind::Linger(how, millis) => {
+            let how = match how {
+                Linger::Silent => "and sends nothing",
+                Linger::HalfHead => "and sends half a head",
+                Linger::HalfBody => "and sends half a body",
+                Linger::Unread => "and reads nothing of what it asked for",
+            };
+            format!("holds a connection to coordinator-{coordinator} for {millis} ms {how}")
+        }
+    }
+}
+
 fn edge(edge: Edge) -> String {
     match edge {
         Edge::Bus { connected: true, connections } => format!("connected to the bus, connection {connections}"),
         Edge::Bus { connected: false, .. } => "not connected to the bus".to_owned(),
         Edge::Arrived(number) => format!("takes message {number}"),
         Edge::Carries(trace) => format!("the next message belongs to {}", traceparent(trace)),
+        Edge::Reads(_) => "its source has said something".to_owned(),
         Edge::Observes(Some(trace)) => format!("its source is asked within {}", traceparent(trace)),
         Edge::Observes(None) => "its source is asked within no trace".to_owned(),
         Edge::Held(Held { waiting, trails, announced, running }) => {

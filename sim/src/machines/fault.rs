@@ -58,6 +58,7 @@ impl Stage<'_> {
             | FaultKind::Freeze(host)
             | FaultKind::SlowSource(host, _)
             | FaultKind::FailSource(host, _)
+            | FaultKind::PanicSource(host, _)
             | FaultKind::StaleSource(host, _)
             | FaultKind::Mischief(host, ..)
             | FaultKind::PresenceLost(host) => there(host),
@@ -119,6 +120,7 @@ impl Stage<'_> {
             FaultKind::Bridge(..) => self.set_bridge(),
             FaultKind::SlowSource(..)
             | FaultKind::FailSource(..)
+            | FaultKind::PanicSource(..)
             | FaultKind::StaleSource(..)
             | FaultKind::Lie(..)
             | FaultKind::Mischief(..)

@@ -10,11 +10,12 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::http::{Connection, request_body};
-use super::stage::Surroundings;
+use super::stage::{FORWARDED_FOR, Surroundings, TRACEPARENT};
+use super::visit;
 use crate::edge::{trace_of, traceparent};
 use crate::event::{Asked, Reply, What};
 use crate::host::Host;
-use crate::scenario::Request;
+use crate::scenario::{Request, Visit, forwarded_for};
 
 /// The pause before the same is asked again, unless the reply names one.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
@@ -73,6 +74,7 @@ pub(super) async fn run(
     number: u8,
     clients: Arc<Clients>,
     errands: Vec<Errand>,
+    visits: Vec<(usize, Visit)>,
     mut later: UnboundedReceiver<Errand>,
 ) -> turmoil::Result {
     let begin = Instant::now();
@@ -84,6 +86,13 @@ pub(super) async fn run(
         tokio::spawn(async move {
             sleep_until(begin + Duration::from_millis(errand.1.at_ms)).await;
             client.run(errand).await;
+        });
+    }
+    for (place, visit) in visits {
+        let client = Arc::clone(&client);
+        tokio::spawn(async move {
+            sleep_until(begin + Duration::from_millis(visit.at_ms)).await;
+            visit::run(&client.clients.surroundings, client.host, place, visit).await;
         });
     }
     while let Some(errand) = later.recv().await {
@@ -113,10 +122,7 @@ impl Client {
             teller.message(body.len());
             // A connection from before the faults may have lost its end: what sees whether all is well opens its own.
             let keeps = number % 2 == 1 && place.is_some();
-            let exchange = timeout(
-                self.clients.patience,
-                self.exchange(coordinator, body.clone(), trace_of(number).map(traceparent), keeps),
-            );
+            let exchange = timeout(self.clients.patience, self.exchange(coordinator, number, body.clone(), keeps));
             let reply = match gives_up {
                 None => exchange.await,
                 Some(at) => match timeout_at(at, exchange).await {
@@ -145,19 +151,19 @@ impl Client {
 
     /// One request and its response, with its length; `None` if there is none. One that `keeps` connections prefers
     /// one that is open already, and leaves its own open.
-    async fn exchange(
-        &self,
-        coordinator: u8,
-        body: String,
-        traceparent: Option<String>,
-        keeps: bool,
-    ) -> Option<(Reply, usize)> {
+    async fn exchange(&self, coordinator: u8, number: u32, body: String, keeps: bool) -> Option<(Reply, usize)> {
         let kept = if keeps { self.kept().get_mut(&coordinator).and_then(Vec::pop) } else { None };
+        let mut headers = Vec::new();
+        headers.extend(trace_of(number).map(|trace| (TRACEPARENT, traceparent(trace))));
+        if self.clients.surroundings.proxy.is_some() {
+            // Of those that a proxy heard of, it names the last itself.
+            headers.push((FORWARDED_FOR, format!("203.0.113.9, 10.9.0.{}", forwarded_for(number))));
+        }
         let mut connection = match kept {
             Some(connection) if connection.is_open() => connection,
             _ => Connection::open(coordinator).await.ok()?,
         };
-        let reply = connection.ask(body, traceparent.as_deref(), keeps).await.ok()?;
+        let reply = connection.ask(body, &headers, keeps).await.ok()?;
         if keeps && connection.is_open() {
             let mut kept = self.kept();
             let idle = kept.entry(coordinator).or_default();

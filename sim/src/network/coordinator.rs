@@ -6,9 +6,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 
 use axum::serve;
+use quorate_core::coordinator::Config;
 use quorate_runtime::driver::{DriverSettings, Inbox};
 use quorate_runtime::http::{ApiSettings, RateLimit, ServeLimits};
 use quorate_runtime::node::{CoordinatorSettings, NodeError, run_coordinator};
+use quorate_runtime::policies::PolicyFile;
 use turmoil::net::{TcpListener, TcpStream};
 
 use super::life::Life;
@@ -18,7 +20,10 @@ use crate::event::What;
 use crate::host::Host;
 use crate::instance;
 use crate::random::{Random, Stream};
-use crate::scenario::{Coordinator, Settings};
+use crate::scenario::{Coordinator, Proxy, Settings};
+
+/// Where turmoil's hosts are.
+const NETWORK: &str = "192.168.0.0/16";
 
 /// Runs the host for as long as its process lives, and then does nothing.
 pub(super) async fn run(
@@ -39,9 +44,19 @@ pub(super) async fn run(
     let mut driver = DriverSettings::named(name, Inbox::of(&instance::secret(&mut random)), seed);
     driver.batch = settings.knobs.batch.unwrap_or(driver.batch);
     let settings = CoordinatorSettings {
-        machine: settings.config(),
-        api: ApiSettings { rate_limit: settings.rate_limit.and_then(rate_limit), ..ApiSettings::new(HTTP_PORT) },
-        limits: ServeLimits::default(),
+        machine: machine(settings),
+        api: ApiSettings {
+            rate_limit: settings.rate_limit.and_then(rate_limit),
+            trusted_proxies: match surroundings.proxy {
+                Some(Proxy::Trusted) => vec![NETWORK.parse().expect("a network")],
+                Some(Proxy::Untrusted) | None => Vec::new(),
+            },
+            ..ApiSettings::new(HTTP_PORT)
+        },
+        limits: ServeLimits {
+            stop_timeout: surroundings.stop.unwrap_or(ServeLimits::default().stop_timeout),
+            ..ServeLimits::default()
+        },
         driver,
     };
     let tap = MachineTap { host, teller: surroundings.teller.clone() };
@@ -56,6 +71,14 @@ pub(super) async fn run(
         Err(NodeError::Bus(error)) => panic!("the coordinator ended: {error}"),
     }
     pending().await
+}
+
+/// What the machine is set up with. Its policies and weights are read from a text, as `quorate serve` reads them.
+fn machine(settings: &Settings) -> Config {
+    let config = settings.config();
+    let read = PolicyFile::parse("the scenario's", &settings.policy_file(), &config.policy, &config.limits);
+    let PolicyFile { policies, weights } = read.unwrap_or_else(|error| panic!("a policy file is not read: {error}"));
+    Config { policies, weights, ..config }
 }
 
 fn rate_limit((per_second, burst): (u32, u32)) -> Option<RateLimit> {

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use tokio::task::JoinHandle;
 use turmoil::net::TcpStream;
 
-use super::stage::{HTTP_PORT, TRACEPARENT};
+use super::stage::HTTP_PORT;
 use crate::event::Reply;
 use crate::host::Host;
 use crate::scenario::{Outliers, Request};
@@ -50,13 +50,13 @@ impl Connection {
     pub(super) async fn ask(
         &mut self,
         body: String,
-        traceparent: Option<&str>,
+        headers: &[(&'static str, String)],
         keep_alive: bool,
     ) -> anyhow::Result<(Reply, usize)> {
         self.sender.ready().await?;
         let mut request = http::Request::post("/request");
-        if let Some(traceparent) = traceparent {
-            request = request.header(TRACEPARENT, traceparent);
+        for (name, value) in headers {
+            request = request.header(*name, value);
         }
         let request = request
             .header(HOST, &self.authority)

@@ -16,6 +16,7 @@ mod play;
 mod schedule;
 mod stage;
 mod teller;
+mod visit;
 mod worker;
 
 use crate::scenario::Scenario;

@@ -7,6 +7,7 @@ use std::sync::Once;
 use tokio::runtime::{Handle, Id};
 
 use crate::host::Host;
+use crate::observe::PANICKED;
 
 thread_local! {
     /// What panicked on this thread while a run is on; `None` while there is none.
@@ -67,6 +68,10 @@ pub(super) fn blame(host: Host) {
 /// Notes a panic if a run is on. A panic of no host's is the broker's, the network itself.
 fn note(info: &PanicHookInfo<'_>) -> bool {
     let place = info.location().map(|place| format!(" at {}:{}", place.file(), place.line())).unwrap_or_default();
+    // A source that is to panic does.
+    if info.payload_as_str() == Some(PANICKED) {
+        return true;
+    }
     let text = format!("{}{place}", info.payload_as_str().unwrap_or("a panic without words"));
     let runtime = Handle::try_current().ok().map(|handle| handle.id());
     let noted = CAUGHT.try_with(|caught| {

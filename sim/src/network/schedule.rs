@@ -75,6 +75,7 @@ fn is_possible(kind: &FaultKind, hosts: &[Host]) -> bool {
         FaultKind::Freeze(host) => is_there(host) && matches!(host, Host::Coordinator(_) | Host::Worker(_)),
         FaultKind::SlowSource(host, _)
         | FaultKind::FailSource(host, _)
+        | FaultKind::PanicSource(host, _)
         | FaultKind::StaleSource(host, _)
         | FaultKind::Mischief(host, ..)
         | FaultKind::PresenceLost(host) => is_there(host) && matches!(host, Host::Worker(_)),
@@ -89,7 +90,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::scenario::{Bus, Cluster, Network, Policy, Settings};
+    use crate::scenario::{Bus, Cluster, Edges, Network, Policy, Settings};
 
     fn scenario(faults: Vec<Fault>) -> Scenario {
         let settings = Settings {
@@ -125,7 +126,7 @@ mod tests {
                 subscription_queue: 1,
             },
         };
-        Scenario { seed: 1, cluster, requests: Vec::new(), faults, heal_ms: 100 }
+        Scenario { seed: 1, cluster, requests: Vec::new(), faults, edges: Edges::default(), heal_ms: 100 }
     }
 
     #[test]

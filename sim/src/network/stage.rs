@@ -17,10 +17,12 @@ use crate::edge::{Edge, of_traceparent};
 use crate::event::What;
 use crate::host::Host;
 use crate::random::{Random, Stream};
-use crate::scenario::{Bus, Scenario};
+use crate::scenario::{Bus, Proxy, Scenario};
 
 /// The header that says to which trace a message belongs.
 pub(super) const TRACEPARENT: &str = "traceparent";
+/// The header in which a proxy says for whom it asks.
+pub(super) const FORWARDED_FOR: &str = "x-forwarded-for";
 /// The port of the coordinators' API.
 pub(super) const HTTP_PORT: u16 = 8080;
 
@@ -30,11 +32,20 @@ pub(super) struct Surroundings {
     pub(super) teller: Teller,
     pub(super) seed: u64,
     bus: Bus,
+    pub(super) proxy: Option<Proxy>,
+    /// How long a coordinator that stops waits for its connections.
+    pub(super) stop: Option<Duration>,
 }
 
 impl Surroundings {
     pub(super) fn new(scenario: &Scenario, teller: Teller) -> Self {
-        Self { teller, seed: scenario.seed, bus: scenario.cluster.bus }
+        Self {
+            teller,
+            seed: scenario.seed,
+            bus: scenario.cluster.bus,
+            proxy: scenario.edges.proxy,
+            stop: scenario.edges.stop_ms.map(Duration::from_millis),
+        }
     }
 
     /// Tells that a process begins on the current host.

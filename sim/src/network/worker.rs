@@ -14,12 +14,13 @@ use super::life::Life;
 use super::mischief::MischievousBus;
 use super::stage::{Surroundings, clock};
 use super::teller::{MachineTap, Teller};
+use crate::checkers::said;
 use crate::edge::Edge;
 use crate::event::What;
 use crate::host::Host;
 use crate::instance;
 use crate::mischief::Mischiefs;
-use crate::observe::{Observer, SourceFaults};
+use crate::observe::{Observer, PANICKED, SourceFaults};
 use crate::scenario::{Mischief, Worker};
 
 /// How often a source that is paused looks whether it still is.
@@ -105,6 +106,11 @@ impl Source for SimulatedSource {
         while self.condition.lock().paused {
             sleep(PAUSE).await;
         }
-        read.map_err(SourceError::Failed)
+        let read = read.map_err(SourceError::Failed);
+        let words = read.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        let says = read.as_ref().map(|read| (&read.value, read.age)).map_err(|_| words.as_str());
+        self.teller.tell(self.host, What::Edge(Edge::Reads(said(query, says))));
+        assert!(words != PANICKED, "{PANICKED}");
+        read
     }
 }

@@ -11,7 +11,7 @@ use quorate_core::worker;
 use serde::{Deserialize, Serialize};
 
 use super::knobs::{Knobs, WorkerKnobs};
-use super::policy::{Policy, QueryPolicy};
+use super::policy::{self as file, Policy, QueryPolicy};
 use crate::host::Host;
 
 /// The hosts and what connects them.
@@ -146,6 +146,11 @@ impl Bus {
 }
 
 impl Settings {
+    /// The policies and the weights as a policy file says them.
+    pub fn policy_file(&self) -> String {
+        file::file(&self.policies, &self.weights)
+    }
+
     /// As the core takes them.
     pub fn config(&self) -> Config {
         let policy = self.policy.over(&policy::Policy::default());

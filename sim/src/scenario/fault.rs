@@ -46,6 +46,8 @@ pub enum FaultKind {
     SlowSource(Host, u64),
     /// This many of a thousand observations of a worker fail.
     FailSource(Host, u32),
+    /// A worker's source panics in this many of a thousand cases.
+    PanicSource(Host, u32),
     /// The values of a worker's source are this many milliseconds older, and the source says so.
     StaleSource(Host, u64),
     /// These worker processes observe the same wrong thing: so many thousandths above the truth.
@@ -142,6 +144,7 @@ impl FaultKind {
             | Self::Freeze(host)
             | Self::SlowSource(host, _)
             | Self::FailSource(host, _)
+            | Self::PanicSource(host, _)
             | Self::StaleSource(host, _)
             | Self::Mischief(host, ..)
             | Self::PresenceLost(host) => vec![*host],

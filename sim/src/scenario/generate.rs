@@ -3,6 +3,7 @@
 //! Each seed switches whole classes of faults and limits on or off before it draws their details, so that rare
 //! combinations happen: a run with every fault at once hides what two of them alone would show.
 
+mod edge;
 mod hostile;
 mod knobs;
 mod trust;
@@ -12,8 +13,8 @@ use std::collections::BTreeMap;
 use quorate_core::aggregate::Strategy;
 
 use super::{
-    Bus, Cluster, Coordinator, Fault, FaultKind, Forgery, Knobs, Mischief, Network, Policy, QUERIES, Request, Scenario,
-    Settings, Worker, WorkerKnobs,
+    Bus, Cluster, Coordinator, Edges, Fault, FaultKind, Forgery, Knobs, Mischief, Network, Policy, QUERIES, Request,
+    Scenario, Settings, Worker, WorkerKnobs,
 };
 use crate::host::Host;
 use crate::random::{Random, Stream};
@@ -27,8 +28,9 @@ impl Scenario {
         let mut requests = requests(&mut random, &cluster, heal_ms);
         requests.sort_by_key(|request| request.at_ms);
         let faults = faults(&mut random, &cluster, heal_ms);
-        let mut scenario = Self { seed, cluster, requests, faults, heal_ms };
+        let mut scenario = Self { seed, cluster, requests, faults, edges: Edges::default(), heal_ms };
         trust::add(&mut scenario);
+        edge::add(&mut scenario);
         knobs::add(&mut scenario);
         hostile::add(&mut scenario);
         scenario.faults.sort_by_key(|fault| fault.at_ms);

@@ -5,6 +5,7 @@ mod fault;
 mod generate;
 mod knobs;
 mod policy;
+mod visit;
 
 use std::path::Path;
 
@@ -15,6 +16,8 @@ pub use cluster::{Bus, Cluster, Coordinator, Network, Settings, Worker, worker_n
 pub use fault::{Fault, FaultKind, Flood, Forgery, Mischief};
 pub use knobs::{Knobs, WorkerKnobs};
 pub use policy::{Outliers, Policy, QueryPolicy};
+
+pub use visit::{Edges, Linger, Malformed, Page, Proxy, Visit, VisitKind, forwarded_for};
 
 use crate::host::Host;
 
@@ -30,6 +33,9 @@ pub struct Scenario {
     pub requests: Vec<Request>,
     /// What goes wrong, in the order of time.
     pub faults: Vec<Fault>,
+    /// What there is at the edge of the coordinators.
+    #[serde(default, skip_serializing_if = "Edges::is_plain")]
+    pub edges: Edges,
     /// When all faults end, in milliseconds; every request begins before that.
     pub heal_ms: u64,
 }

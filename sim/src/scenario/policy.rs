@@ -1,5 +1,6 @@
 //! How requests are asked and answered: of all queries, of some, and of one request.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use quorate_core::aggregate::{Millionths, OutlierRule, Rule};
@@ -7,6 +8,8 @@ use quorate_core::pattern::Pattern;
 use quorate_core::policy::{self, OnDispute, Overrides};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+
+use super::worker_name;
 
 /// A policy or a part of one: see [`Overrides`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +65,24 @@ pub struct QueryPolicy {
     pub pattern: String,
     /// What of it is not as for all other queries.
     pub policy: Policy,
+}
+
+/// A policy file that says as much as these policies and weights, in millionths, of worker names. Of policies for the
+/// same queries a file has only the first, which is the one that decides.
+pub(super) fn file(policies: &[QueryPolicy], weights: &BTreeMap<u8, u64>) -> String {
+    let mut text = String::new();
+    for (place, policy) in policies.iter().enumerate() {
+        if policies[..place].iter().all(|earlier| earlier.pattern != policy.pattern) {
+            text += &policy.text();
+        }
+    }
+    if !weights.is_empty() {
+        text += "[weights]\n";
+    }
+    for (name, weight) in weights {
+        text += &format!("{} = {}\n", worker_name(*name), Decimal::from_i128_with_scale((*weight).into(), 6));
+    }
+    text
 }
 
 /// Thousandths as core takes a share.
@@ -121,8 +142,74 @@ impl Policy {
 }
 
 impl QueryPolicy {
+    /// As a policy file says it.
+    fn text(&self) -> String {
+        let Policy {
+            strategy,
+            precision,
+            trim_share_permille,
+            max_deviation_permille,
+            outliers,
+            tolerance_permille,
+            min_agreement_permille,
+            max_age_ms,
+            rejects_disputes,
+            min_responses,
+            quorum,
+            timeout_ms,
+        } = &self.policy;
+        let decimal = |permille: i64| Decimal::new(permille, 3).to_string();
+        let quoted = |text: &dyn std::fmt::Display| format!("\"{text}\"");
+        let outliers = outliers.map(|outliers| match outliers {
+            Outliers::Mad(permille) => quoted(&format_args!("mad:{}", decimal(permille.into()))),
+            Outliers::Iqr(permille) => quoted(&format_args!("iqr:{}", decimal(permille.into()))),
+        });
+        let dispute = rejects_disputes.map(|rejects| quoted(&if rejects { "reject" } else { "answer" }));
+        let fields = [
+            ("query", Some(quoted(&self.pattern))),
+            ("strategy", strategy.as_ref().map(|name| quoted(name))),
+            ("precision", precision.map(|precision| precision.to_string())),
+            ("trim_share", trim_share_permille.map(|share| decimal(share.into()))),
+            ("max_deviation", outliers.or(max_deviation_permille.map(decimal))),
+            ("tolerance", tolerance_permille.map(decimal)),
+            // A text says the same as a number.
+            ("min_agreement", min_agreement_permille.map(|share| quoted(&decimal(share.into())))),
+            ("max_age_ms", max_age_ms.map(|millis| millis.to_string())),
+            ("on_dispute", dispute),
+            ("min_responses", min_responses.map(|count| count.to_string())),
+            ("quorum", quorum.map(|count| count.to_string())),
+            ("timeout_ms", timeout_ms.map(|millis| millis.to_string())),
+        ];
+        let lines = fields.into_iter().filter_map(|(name, value)| Some(format!("{name} = {}\n", value?)));
+        format!("[[policy]]\n{}", lines.collect::<String>())
+    }
+
     /// As the core takes it, where `base` is the policy of all other queries.
     pub(super) fn over(&self, base: &policy::Policy) -> (Pattern, policy::Policy) {
         (Pattern::new(&self.pattern), self.policy.over(base))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_file_says_what_is_set_and_each_pattern_once() {
+        let policy = Policy {
+            strategy: Some("median".to_owned()),
+            trim_share_permille: Some(200),
+            outliers: Some(Outliers::Mad(3500)),
+            rejects_disputes: Some(true),
+            ..Policy::default()
+        };
+        let first = QueryPolicy { pattern: "*/USD".to_owned(), policy };
+        let second = QueryPolicy { policy: Policy { quorum: Some(3), ..Policy::default() }, ..first.clone() };
+        let text = file(&[first, second], &BTreeMap::from([(1, 0), (2, 3_500_000)]));
+        assert_eq!(
+            text,
+            "[[policy]]\nquery = \"*/USD\"\nstrategy = \"median\"\ntrim_share = 0.200\nmax_deviation = \"mad:3.500\"\n\
+             on_dispute = \"reject\"\n[weights]\nw1 = 0.000000\nw2 = 3.500000\n"
+        );
     }
 }

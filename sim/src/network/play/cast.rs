@@ -15,7 +15,7 @@ use crate::network::life::Life;
 use crate::network::stage::Surroundings;
 use crate::network::worker::{self, Condition};
 use crate::network::{adversary, coordinator};
-use crate::scenario::Request;
+use crate::scenario::{Request, Visit};
 
 impl Play<'_> {
     /// Adds everybody: the broker first, so that it listens before anybody connects.
@@ -80,10 +80,12 @@ impl Play<'_> {
     }
 
     fn add_clients(&mut self) {
-        let is_there = |request: &Request| {
+        let runs = |number: u8| {
             let mut coordinators = self.scenario.cluster.coordinators.iter();
-            coordinators.any(|coordinator| coordinator.number == request.coordinator)
+            coordinators.any(|coordinator| coordinator.number == number)
         };
+        let is_there = |request: &Request| runs(request.coordinator);
+        let is_visited = |visit: &Visit| runs(visit.coordinator);
         for number in &self.scenario.cluster.clients {
             let requests = self.scenario.requests.iter().enumerate();
             let errands: Vec<Errand> = requests
@@ -93,7 +95,9 @@ impl Play<'_> {
             self.clients.expect(errands.len());
             let (sender, later) = unbounded_channel();
             self.errands.insert(*number, sender);
-            let client = client::run(*number, Arc::clone(&self.clients), errands, later);
+            let visits = self.scenario.edges.visits.iter().copied().enumerate();
+            let visits = visits.filter(|(_, visit)| visit.client == *number && is_visited(visit)).collect();
+            let client = client::run(*number, Arc::clone(&self.clients), errands, visits, later);
             self.sim.client(Host::Client(*number).to_string(), client);
         }
     }

@@ -1,0 +1,76 @@
+//! A visit of a client: a request that is none, a page that is read, a connection that is held.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_TYPE, HOST};
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1::handshake;
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::{sleep, timeout};
+use turmoil::net::TcpStream;
+
+use super::stage::{HTTP_PORT, Surroundings};
+use crate::event::{Read, What};
+use crate::host::Host;
+use crate::scenario::{Linger, Visit, VisitKind};
+
+/// How long a page may take. A link may be held back for longer: then nobody knows what it says.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Visits, and tells what came of it. `place` is the visit's in the scenario.
+pub(super) async fn run(surroundings: &Surroundings, host: Host, place: usize, visit: Visit) {
+    let teller = &surroundings.teller;
+    teller.tell(host, What::Visited(place, &visit));
+    let read = match visit.kind {
+        VisitKind::Malformed(malformed) => {
+            let (method, path, content_type, body) = malformed.request();
+            read(visit.coordinator, method, path, Some(content_type), body).await
+        }
+        VisitKind::Read(page) => read(visit.coordinator, "GET", page.path(), None, String::new()).await,
+        VisitKind::Linger(how, millis) => {
+            linger(visit.coordinator, how, Duration::from_millis(millis)).await;
+            None
+        }
+    };
+    teller.tell(host, What::VisitEnded(place, read.as_ref()));
+}
+
+async fn read(coordinator: u8, method: &str, path: &str, content_type: Option<&str>, body: String) -> Option<Read> {
+    timeout(PATIENCE, async {
+        let host = Host::Coordinator(coordinator).to_string();
+        let stream = TcpStream::connect((host.as_str(), HTTP_PORT)).await.ok()?;
+        let (mut sender, connection) = handshake(TokioIo::new(stream)).await.ok()?;
+        let carrier = tokio::spawn(async move {
+            // Whoever waits for the response hears of it.
+            let _ = connection.await;
+        });
+        let mut request = http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, format!("{host}:{HTTP_PORT}"))
+            .header(CONNECTION, "close");
+        if let Some(content_type) = content_type {
+            request = request.header(CONTENT_TYPE, content_type);
+        }
+        let response = sender.send_request(request.body(Full::new(Bytes::from(body))).ok()?).await.ok()?;
+        let status = response.status().as_u16();
+        let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let content_type = content_type.unwrap_or_default().to_owned();
+        let body = response.into_body().collect().await.ok()?.to_bytes();
+        carrier.abort();
+        Some(Read { status, content_type, body: String::from_utf8_lossy(&body).into_owned() })
+    })
+    .await
+    .ok()
+    .flatten()
+}
+
+async fn linger(coordinator: u8, how: Linger, lasts: Duration) {
+    let host = Host::Coordinator(coordinator).to_string();
+    let Ok(Ok(mut stream)) = timeout(lasts, TcpStream::connect((host.as_str(), HTTP_PORT))).await else { return };
+    // It is closed before that if the coordinator has had enough.
+    let _ = timeout(lasts, stream.write_all(how.bytes().as_bytes())).await;
+    sleep(lasts).await;
+}

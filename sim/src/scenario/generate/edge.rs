@@ -1,0 +1,66 @@
+//! What of a scenario is about the edge of the coordinators and the sources of the workers: visits, proxies, panics.
+//!
+//! It is drawn from a stream of its own, so that the rest of a seed's scenario does not depend on it.
+
+use super::super::{Edges, Fault, FaultKind, Linger, Malformed, Page, Proxy, Scenario, Visit, VisitKind};
+use crate::host::Host;
+use crate::random::{Random, Stream};
+
+/// The stream beside the one of the rest.
+const STREAM: u32 = 4;
+
+/// Adds it to a scenario.
+pub(super) fn add(scenario: &mut Scenario) {
+    let random = &mut Random::new(scenario.seed, Stream::Scenario, STREAM);
+    let mut edges = Edges::default();
+    // A request that is none counts against its client's rate, too, which is judged by its questions alone.
+    let has_rate = scenario.cluster.settings.rate_limit.is_some();
+    if random.chance(250) && !has_rate {
+        for _ in 0..random.within(1..=4) {
+            let kind = VisitKind::Malformed(random.pick(Malformed::ALL));
+            edges.visits.push(visit(random, scenario, kind));
+        }
+    }
+    if random.chance(350) {
+        for _ in 0..random.within(1..=8) {
+            let kind = VisitKind::Read(random.pick(Page::ALL));
+            edges.visits.push(visit(random, scenario, kind));
+        }
+    }
+    if random.chance(120) {
+        edges.stop_ms = Some(random.within(20..=200));
+        for _ in 0..random.within(1..=3) {
+            let kind = VisitKind::Linger(random.pick(Linger::ALL), random.pick(&[100, 1000, 20_000]));
+            edges.visits.push(visit(random, scenario, kind));
+        }
+    }
+    if random.chance(if has_rate { 800 } else { 100 }) {
+        edges.proxy = Some(if random.chance(700) { Proxy::Trusted } else { Proxy::Untrusted });
+    }
+    edges.visits.sort_by_key(|visit| visit.at_ms);
+    scenario.edges = edges;
+    if random.chance(150) {
+        for _ in 0..random.within(1..=2) {
+            let place = random.below(scenario.cluster.workers.len() as u64) as usize;
+            let at_ms = random.within(1..=scenario.heal_ms - 1);
+            scenario.faults.push(Fault {
+                at_ms,
+                for_ms: random.within(50..=800).min(scenario.heal_ms - at_ms),
+                kind: FaultKind::PanicSource(
+                    Host::Worker(scenario.cluster.workers[place].number),
+                    random.pick(&[200, 500, 1000]),
+                ),
+            });
+        }
+    }
+}
+
+fn visit(random: &mut Random, scenario: &Scenario, kind: VisitKind) -> Visit {
+    let coordinators = &scenario.cluster.coordinators;
+    Visit {
+        at_ms: random.below(scenario.heal_ms),
+        client: random.pick(&scenario.cluster.clients),
+        coordinator: coordinators[random.below(coordinators.len() as u64) as usize].number,
+        kind,
+    }
+}
