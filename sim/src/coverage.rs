@@ -16,7 +16,7 @@ use bounds::Bounds;
 use crate::Depth;
 use crate::checkers::Context;
 use crate::edge::Edge;
-use crate::event::{Body, Event, Message, Read, Reply, What};
+use crate::event::{Body, Event, FOLLOWED_AGAIN, Message, Read, Reply, What};
 use crate::host::Host;
 use crate::observe::PANICKED;
 use crate::scenario::{FaultKind, Flood, Forgery, Mischief, Page, Proxy, Visit, VisitKind};
@@ -207,6 +207,12 @@ sometimes! {
     PageReady,
     /// a page said that the coordinator is not ready
     PageNotReady,
+    /// a client had as many connections as it may have, and one too many
+    ConnectionRefused,
+    /// a reader of events came back to where it was
+    EventsResumed,
+    /// a reader of events was told how many it missed
+    EventsMissed,
     /// a client held a connection and did not use it
     Lingered,
     /// a coordinator stopped while a client held a connection
@@ -313,6 +319,9 @@ impl Sometimes {
                 | Self::PageHealth
                 | Self::PageReady
                 | Self::PageNotReady
+                | Self::ConnectionRefused
+                | Self::EventsResumed
+                | Self::EventsMissed
                 | Self::Lingered
                 | Self::StoppedLingering
         );
@@ -518,6 +527,9 @@ impl Coverage {
                 self.reached.insert_if(Sometimes::RateLimited, *status == 429);
                 self.reached.insert_if(Sometimes::RateLimitedByProxy, *status == 429 && self.is_proxied);
                 let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+                let is_overloaded = *status == 503 && body["error"] == "overloaded" && body["request_id"].is_null();
+                let too_many = body["details"].as_str().is_some_and(|details| details.contains("connections"));
+                self.reached.insert_if(Sometimes::ConnectionRefused, is_overloaded && too_many);
                 *status == 200 && body["missing"].as_array().is_some_and(Vec::is_empty)
             }
         };
@@ -540,6 +552,11 @@ impl Coverage {
                 Page::Health => Sometimes::PageHealth,
                 Page::Ready => Sometimes::PageReady,
             }),
+            VisitKind::Follow { .. } => {
+                let resumed = read.body.split(FOLLOWED_AGAIN).filter(|part| part.contains("\nid: ")).count() > 1;
+                self.reached.insert_if(Sometimes::EventsResumed, resumed);
+                self.reached.insert_if(Sometimes::EventsMissed, read.body.contains("event: missed"));
+            }
             VisitKind::Linger(..) => {}
         }
     }

@@ -173,6 +173,9 @@ pub struct Asked {
     pub request: Request,
 }
 
+/// Stands in a [`Read`] where a reader of events came back.
+pub const FOLLOWED_AGAIN: &str = "\u{1e}";
+
 /// What a client read over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Read {

@@ -35,6 +35,8 @@ type Said = Result<Arc<Outcome>, Refusal>;
 #[derive(Debug)]
 pub(super) struct Http {
     depth: Depth,
+    /// Whether there is a bound on the connections of one client that it can reach.
+    is_bounded: bool,
     settings: Settings,
     policies: Policies,
     open: BTreeMap<u32, Open>,
@@ -70,6 +72,7 @@ enum Taken {
 pub(super) fn new(context: &Context<'_>) -> Http {
     Http {
         depth: context.depth,
+        is_bounded: context.scenario.edges.connections_per_peer.is_some(),
         settings: context.scenario.cluster.settings.clone(),
         policies: Policies::of_settings(&context.scenario.cluster.settings),
         open: BTreeMap::new(),
@@ -186,6 +189,8 @@ impl Http {
             }
             (408, Some("request_timeout")) => at.saturating_sub(open.at) >= BODY_TIMEOUT,
             (429, Some("rate_limited")) => self.settings.rate_limit.is_some(),
+            // The client had as many connections as it may have.
+            (503, Some("overloaded")) => body["request_id"].is_null() && self.is_bounded,
             // There was no machine any more.
             (503, Some("draining")) => {
                 let drained = self.drained.get(&open.asked.coordinator);

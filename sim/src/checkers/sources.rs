@@ -18,12 +18,17 @@ use crate::Depth;
 use crate::edge::Edge;
 use crate::event::{Event, What};
 
+/// How soon a machine is told what a source says, in nanoseconds.
+const SOON: u64 = 5_000_000;
+
 /// What one worker's source has said.
 #[derive(Debug, Default)]
 struct Process {
     jobs: BTreeMap<JobId, Query>,
-    /// See [`said`].
-    read: Vec<u64>,
+    /// See [`said`]; with when it was said.
+    read: Vec<(u64, u64)>,
+    /// How many jobs were given up, whose sources may have spoken without being heard.
+    aborted: usize,
 }
 
 #[derive(Debug)]
@@ -54,7 +59,7 @@ impl Process {
         let Some(query) = self.jobs.remove(&job) else { return Ok(()) };
         let read = observed.as_ref().map(|value| (value, age)).map_err(AsRef::as_ref);
         let told = said(query.as_str(), read);
-        match self.read.iter().position(|read| *read == told) {
+        match self.read.iter().position(|(read, _)| *read == told) {
             Some(place) => {
                 self.read.swap_remove(place);
                 Ok(())
@@ -71,9 +76,18 @@ impl Checker for Sources {
         }
         let Some(process) = self.processes.get(event.host) else { return Ok(()) };
         match event.what {
-            What::Edge(Edge::Reads(read)) => process.read.push(read),
+            What::Edge(Edge::Reads(read)) => process.read.push((read, event.at)),
             What::WorkerOutput(_, Output::Start { job, query, .. }) => drop(process.jobs.insert(*job, query.clone())),
-            What::WorkerOutput(_, Output::Abort(job)) => drop(process.jobs.remove(job)),
+            What::WorkerOutput(_, Output::Abort(job)) => {
+                process.jobs.remove(job);
+                process.aborted += 1;
+            }
+            What::WorkerSettled(..) => {
+                let unheard = process.read.iter().filter(|(_, at)| at + SOON < event.at).count();
+                if unheard > process.aborted {
+                    return Err(format!("{}: the source has said {unheard} things that nobody was told", event.host));
+                }
+            }
             What::WorkerInput(_, Input::Done { job, observed, age, .. }) => {
                 let told = process.done(*job, observed, *age);
                 return told.map_err(|why| format!("{}: {why}", event.host));

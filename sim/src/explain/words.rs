@@ -240,6 +240,9 @@ fn visit(Visit { coordinator, kind, .. }: &Visit) -> String {
             format!("sends coordinator-{coordinator} {method} {path}, malformed: {malformed:?}")
         }
         VisitKind::Read(page) => format!("reads {} of coordinator-{coordinator}", page.path()),
+        VisitKind::Follow { first_ms, away_ms, then_ms, .. } => format!(
+            "reads events of coordinator-{coordinator} for {first_ms} ms, and {away_ms} ms later for {then_ms} ms more"
+        ),
         VisitKind::Linger(how, millis) => {
             let how = match how {
                 Linger::Silent => "and sends nothing",

@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use axum::serve;
 use quorate_core::coordinator::Config;
 use quorate_runtime::driver::{DriverSettings, Inbox};
-use quorate_runtime::http::{ApiSettings, RateLimit, ServeLimits};
+use quorate_runtime::http::{ApiSettings, EventLimits, RateLimit, ServeLimits};
 use quorate_runtime::node::{CoordinatorSettings, NodeError, run_coordinator};
 use quorate_runtime::policies::PolicyFile;
 use turmoil::net::{TcpListener, TcpStream};
@@ -51,10 +51,17 @@ pub(super) async fn run(
                 Some(Proxy::Trusted) => vec![NETWORK.parse().expect("a network")],
                 Some(Proxy::Untrusted) | None => Vec::new(),
             },
+            events: EventLimits {
+                kept: surroundings.kept.unwrap_or(EventLimits::default().kept),
+                ..EventLimits::default()
+            },
             ..ApiSettings::new(HTTP_PORT)
         },
         limits: ServeLimits {
             stop_timeout: surroundings.stop.unwrap_or(ServeLimits::default().stop_timeout),
+            max_connections_per_peer: surroundings
+                .connections_per_peer
+                .unwrap_or(ServeLimits::default().max_connections_per_peer),
             ..ServeLimits::default()
         },
         driver,

@@ -33,6 +33,10 @@ pub(super) struct Surroundings {
     pub(super) seed: u64,
     bus: Bus,
     pub(super) proxy: Option<Proxy>,
+    /// How many events a coordinator keeps.
+    pub(super) kept: Option<usize>,
+    /// How many connections of one client a coordinator holds.
+    pub(super) connections_per_peer: Option<usize>,
     /// How long a coordinator that stops waits for its connections.
     pub(super) stop: Option<Duration>,
 }
@@ -44,6 +48,8 @@ impl Surroundings {
             seed: scenario.seed,
             bus: scenario.cluster.bus,
             proxy: scenario.edges.proxy,
+            connections_per_peer: scenario.edges.connections_per_peer,
+            kept: scenario.edges.kept,
             stop: scenario.edges.stop_ms.map(Duration::from_millis),
         }
     }

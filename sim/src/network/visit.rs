@@ -8,11 +8,12 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
-use tokio::time::{sleep, timeout};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use turmoil::net::TcpStream;
 
 use super::stage::{HTTP_PORT, Surroundings};
-use crate::event::{Read, What};
+use crate::event::{FOLLOWED_AGAIN, Read, What};
 use crate::host::Host;
 use crate::scenario::{Linger, Visit, VisitKind};
 
@@ -29,6 +30,20 @@ pub(super) async fn run(surroundings: &Surroundings, host: Host, place: usize, v
             read(visit.coordinator, method, path, Some(content_type), body).await
         }
         VisitKind::Read(page) => read(visit.coordinator, "GET", page.path(), None, String::new()).await,
+        VisitKind::Follow { first_ms, away_ms, then_ms, recent } => {
+            let path = if recent { "/events?recent=3" } else { "/events" };
+            let first = follow(visit.coordinator, path, None, Duration::from_millis(first_ms)).await;
+            match first {
+                None => None,
+                Some(first) => {
+                    sleep(Duration::from_millis(away_ms)).await;
+                    let last = last_id(&first.body);
+                    let then = follow(visit.coordinator, "/events", last, Duration::from_millis(then_ms)).await;
+                    let again = then.map(|then| [FOLLOWED_AGAIN, &then.body].concat()).unwrap_or_default();
+                    Some(Read { body: first.body + &again, ..first })
+                }
+            }
+        }
         VisitKind::Linger(how, millis) => {
             linger(visit.coordinator, how, Duration::from_millis(millis)).await;
             None
@@ -65,6 +80,55 @@ async fn read(coordinator: u8, method: &str, path: &str, content_type: Option<&s
     .await
     .ok()
     .flatten()
+}
+
+/// The id of the last event in a text.
+fn last_id(text: &str) -> Option<String> {
+    let whole = text.rfind("\n\n").map(|end| &text[..end])?;
+    whole.lines().rev().find_map(|line| line.strip_prefix("id: ")).map(str::to_owned)
+}
+
+/// Reads events for so long, with comments of when that began and ended.
+async fn follow(coordinator: u8, path: &str, last_id: Option<String>, lasts: Duration) -> Option<Read> {
+    let until = Instant::now() + lasts;
+    let now = || turmoil::sim_elapsed().expect("a host asks").as_nanos();
+    let host = Host::Coordinator(coordinator).to_string();
+    let mut opened = None;
+    let body = timeout_at(until, async {
+        let stream = TcpStream::connect((host.as_str(), HTTP_PORT)).await.ok()?;
+        let (mut sender, connection) = handshake(TokioIo::new(stream)).await.ok()?;
+        opened = Some(Carrier(tokio::spawn(async move {
+            // Whoever reads hears of it.
+            let _ = connection.await;
+        })));
+        let mut request = http::Request::get(path).header(HOST, format!("{host}:{HTTP_PORT}"));
+        if let Some(id) = last_id {
+            request = request.header("last-event-id", id);
+        }
+        sender.send_request(request.body(Full::new(Bytes::new())).ok()?).await.ok()
+    });
+    let response = body.await.ok()??;
+    let status = response.status().as_u16();
+    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = content_type.unwrap_or_default().to_owned();
+    let mut text = format!(": connected {}\n\n", now());
+    let mut body = response.into_body();
+    while let Ok(Some(Ok(frame))) = timeout_at(until, body.frame()).await {
+        if let Some(data) = frame.data_ref() {
+            text += &String::from_utf8_lossy(data);
+        }
+    }
+    text += &format!("\n\n: ended {}\n\n", now());
+    Some(Read { status, content_type, body: text })
+}
+
+/// The task that carries a connection, which ends with it.
+struct Carrier(JoinHandle<()>);
+
+impl Drop for Carrier {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 async fn linger(coordinator: u8, how: Linger, lasts: Duration) {

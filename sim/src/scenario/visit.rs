@@ -12,6 +12,12 @@ pub struct Edges {
     /// What all clients say for whom they ask; `None` says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy: Option<Proxy>,
+    /// How many events a coordinator keeps for those who come back; `None` is production's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<usize>,
+    /// How many connections of one client a coordinator holds; `None` is production's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections_per_peer: Option<usize>,
     /// How long a coordinator that stops waits for its connections, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_ms: Option<u64>,
@@ -61,6 +67,17 @@ pub enum VisitKind {
     Malformed(Malformed),
     /// It reads a page.
     Read(Page),
+    /// It reads events, goes away, and comes back to where it was.
+    Follow {
+        /// How long it reads first, in milliseconds.
+        first_ms: u64,
+        /// How long it is away.
+        away_ms: u64,
+        /// How long it reads then.
+        then_ms: u64,
+        /// Whether it begins with some that happened before.
+        recent: bool,
+    },
     /// It holds a connection for so many milliseconds, in this way.
     Linger(Linger, u64),
 }

@@ -27,6 +27,22 @@ pub(super) fn add(scenario: &mut Scenario) {
             edges.visits.push(visit(random, scenario, kind));
         }
     }
+    if random.chance(250) {
+        edges.kept = random.chance(500).then(|| random.within(1..=8) as usize);
+        for _ in 0..random.within(1..=3) {
+            let kind = VisitKind::Follow {
+                first_ms: random.within(50..=1500),
+                away_ms: random.within(1..=800),
+                then_ms: random.within(200..=1500),
+                recent: random.chance(300),
+            };
+            edges.visits.push(visit(random, scenario, kind));
+        }
+    }
+    if random.chance(400) {
+        // What a client keeps open, reads and holds beside its questions is fewer than that.
+        edges.connections_per_peer = Some(random.within(12..=14) as usize);
+    }
     if random.chance(120) {
         edges.stop_ms = Some(random.within(20..=200));
         for _ in 0..random.within(1..=3) {
