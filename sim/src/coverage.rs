@@ -335,21 +335,23 @@ impl Sometimes {
 
 /// What one run reached, as a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reached(u128);
+pub struct Reached([u64; 4]);
 
 impl Reached {
     /// Adds what was reached.
     pub fn insert(&mut self, what: Sometimes) {
-        self.0 |= 1 << what as u32;
+        self.insert_if(what, true);
     }
 
     /// Whether it was reached.
     pub fn contains(self, what: Sometimes) -> bool {
-        self.0 & (1 << what as u32) != 0
+        let bit = what as usize;
+        self.0[bit / 64] & (1 << (bit % 64)) != 0
     }
 
     fn insert_if(&mut self, what: Sometimes, reached: bool) {
-        self.0 |= u128::from(reached) << what as u32;
+        let bit = what as usize;
+        self.0[bit / 64] |= u64::from(reached) << (bit % 64);
     }
 }
 
