@@ -36,13 +36,13 @@ pub(crate) fn trace_of(number: u32) -> Option<Trace> {
     mark[..12].copy_from_slice(b"a client's q");
     mark[12..16].copy_from_slice(&number.to_be_bytes());
     mark[20..24].copy_from_slice(&(number + 1).to_be_bytes());
-    mark[24] = u8::from(number % 2 == 0);
+    mark[24] = u8::from(number.is_multiple_of(2));
     Some(Trace(mark))
 }
 
 /// The header `traceparent` that says so.
 pub(crate) fn traceparent(Trace(mark): Trace) -> String {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     format!("00-{}-{}-{}", hex(&mark[..16]), hex(&mark[16..24]), hex(&mark[24..]))
 }
 

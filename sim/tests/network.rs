@@ -8,7 +8,7 @@ use quorate_core::worker;
 use quorate_sim::event::{Body, Event, Reply, What};
 use quorate_sim::host::Host;
 use quorate_sim::scenario::{
-    Bus, Cluster, Coordinator, Fault, FaultKind, Forgery, Knobs, Mischief, Network, Policy, Request, Scenario,
+    Bus, Cluster, Coordinator, Edges, Fault, FaultKind, Forgery, Knobs, Mischief, Network, Policy, Request, Scenario,
     Settings, Worker, WorkerKnobs,
 };
 use quorate_sim::trace::Line;
@@ -81,6 +81,7 @@ fn scenario(requests: u64) -> Scenario {
         cluster: cluster(2, 3),
         requests: (0..requests).map(request).collect(),
         faults: Vec::new(),
+        edges: Edges::default(),
         heal_ms: 1_000 + 40 * requests,
     }
 }

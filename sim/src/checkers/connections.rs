@@ -51,7 +51,9 @@ impl Checker for Connections {
                 let here = self.under_way.iter().filter(|((host, _), by)| *host == coordinator && **by == client);
                 let count = here.count();
                 if count > most {
-                    return Err(format!("{client} has {count} questions under way at {coordinator}, and may have {most}"));
+                    return Err(format!(
+                        "{client} has {count} questions under way at {coordinator}, and may have {most}"
+                    ));
                 }
             }
             What::CoordinatorInput(_, Input::Cancel(ticket))

@@ -36,8 +36,7 @@ pub(super) struct Events {
 pub(super) fn new(context: &Context<'_>) -> Events {
     let visits = context.scenario.edges.visits.clone();
     let followed = visits.iter().filter(|visit| matches!(visit.kind, VisitKind::Follow { .. }));
-    let processes =
-        followed.map(|visit| (Host::Coordinator(visit.coordinator), Process::default())).collect();
+    let processes = followed.map(|visit| (Host::Coordinator(visit.coordinator), Process::default())).collect();
     let slack = TOLD_WITHIN + 4_000 * context.scenario.cluster.network.latency_us.1;
     Events { visits, touched: Touched::new(context), processes, slack }
 }

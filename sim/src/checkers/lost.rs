@@ -61,7 +61,8 @@ impl Checker for Lost {
                 let Some(Open { client, coordinator, asked, is_taken }) = self.open.remove(&number) else {
                     return Ok(());
                 };
-                if matches!(reply, Reply::Lost) && !self.touched.excuses_question(client, coordinator, asked, is_taken) {
+                if matches!(reply, Reply::Lost) && !self.touched.excuses_question(client, coordinator, asked, is_taken)
+                {
                     return Err(format!(
                         "question {number} of {client} is left without a response by {coordinator}, and no fault \
                          touches them"

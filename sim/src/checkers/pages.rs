@@ -53,11 +53,8 @@ pub(super) struct Pages {
 
 pub(super) fn new(context: &Context<'_>) -> Pages {
     let visits = context.scenario.edges.visits.clone();
-    let read: BTreeSet<u8> = visits
-        .iter()
-        .filter(|visit| matches!(visit.kind, VisitKind::Read(_)))
-        .map(|visit| visit.coordinator)
-        .collect();
+    let read: BTreeSet<u8> =
+        visits.iter().filter(|visit| matches!(visit.kind, VisitKind::Read(_))).map(|visit| visit.coordinator).collect();
     let processes = read.into_iter().map(|number| (Host::Coordinator(number), Process::default())).collect();
     Pages { visits, touched: Touched::new(context), processes, open: BTreeSet::new() }
 }
@@ -186,9 +183,9 @@ impl Process {
         }
         for (sample, name) in COUNTED {
             let said = samples.get(*sample).ok_or_else(|| format!("{sample} is not said"))?;
-            self.check_counter(since, name, *said as u64)?;
+            self.check_counter(since, name, whole(*said))?;
         }
-        let in_flight = samples.get("quorate_requests_in_flight").copied().unwrap_or(f64::MAX) as u64;
+        let in_flight = samples.get("quorate_requests_in_flight").map_or(u64::MAX, |said| whole(*said));
         if !self.is_between(since, in_flight, |look| look.in_flight) {
             return Err(format!("{in_flight} are said to be in flight"));
         }
@@ -332,6 +329,11 @@ impl Checker for Pages {
     }
 }
 
+/// A sample that counts; one that is no whole number is none that can be right.
+fn whole(sample: f64) -> u64 {
+    sample.to_string().parse().unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::support::{COORDINATOR, Run, scenario, submit};
@@ -346,8 +348,8 @@ mod tests {
         let visit = Visit { at_ms: 100, client: 1, coordinator: 1, kind: VisitKind::Read(page) };
         scenario.edges.visits = vec![visit];
         let mut run = Run::new(&scenario, Depth::Network, new);
-        run.at(COORDINATOR, What::Edge(Edge::Bus { connected: true, connections: 1 }));
         run.begin(&[1]);
+        run.at(COORDINATOR, What::Edge(Edge::Bus { connected: true, connections: 1 }));
         run.drive(submit(1, "a"));
         run.pass(1000);
         run.at(CLIENT, What::Visited(0, &visit));

@@ -32,7 +32,11 @@ pub(super) fn new(context: &Context<'_>) -> Refusals {
     let settings = &context.scenario.cluster.settings;
     let is_proxied = context.scenario.edges.proxy == Some(Proxy::Trusted);
     let limit = settings.rate_limit.filter(|_| context.depth == Depth::Network);
-    Refusals { policies: Policies::of_settings(settings), settings: settings.clone(), rates: limit.map(|limit| Rates::new(limit, is_proxied)) }
+    Refusals {
+        policies: Policies::of_settings(settings),
+        settings: settings.clone(),
+        rates: limit.map(|limit| Rates::new(limit, is_proxied)),
+    }
 }
 
 /// What a request is to be judged by.
@@ -163,7 +167,13 @@ struct Rates {
 
 impl Rates {
     fn new((per_second, burst): (u32, u32), is_proxied: bool) -> Self {
-        Self { per_second: per_second.into(), burst: burst.into(), is_proxied, open: BTreeMap::new(), asked: BTreeMap::new() }
+        Self {
+            per_second: per_second.into(),
+            burst: burst.into(),
+            is_proxied,
+            open: BTreeMap::new(),
+            asked: BTreeMap::new(),
+        }
     }
 
     /// How many requests come to be allowed in so many nanoseconds, in 10^-9 requests.

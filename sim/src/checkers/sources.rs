@@ -50,12 +50,7 @@ pub(crate) fn said(query: &str, read: Result<(&Value, Option<Duration>), &str>) 
 }
 
 impl Process {
-    fn done(
-        &mut self,
-        job: JobId,
-        observed: &Result<Value, Arc<str>>,
-        age: Option<Duration>,
-    ) -> Result<(), String> {
+    fn done(&mut self, job: JobId, observed: &Result<Value, Arc<str>>, age: Option<Duration>) -> Result<(), String> {
         let Some(query) = self.jobs.remove(&job) else { return Ok(()) };
         let read = observed.as_ref().map(|value| (value, age)).map_err(AsRef::as_ref);
         let told = said(query.as_str(), read);

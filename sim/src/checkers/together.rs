@@ -17,8 +17,9 @@ use quorate_core::worker::{self, JobId, Worker};
 use quorate_runtime::bus::PublishError;
 
 use super::rig::{COORDINATOR, WORKER, id, outcome_message, request, scenario, task_message};
-use super::{Checkers, Context};
+use super::{Checkers, Context, sources};
 use crate::Depth;
+use crate::edge::Edge;
 use crate::event::{self, Body, Event, Message, What};
 use crate::host::Host;
 use crate::random::{Random, Stream};
@@ -39,7 +40,7 @@ struct Play {
     bus_up: bool,
     worker_bus_up: bool,
     tickets: u64,
-    jobs: VecDeque<JobId>,
+    jobs: VecDeque<(JobId, Query)>,
     tasks: VecDeque<coordinator::Task>,
 }
 
@@ -189,9 +190,12 @@ impl Play {
                 Input::BusDown
             }
             2..=6 => match self.jobs.pop_front() {
-                Some(job) => {
+                Some((job, query)) => {
                     let observed = self.value();
                     let age = self.age().filter(|_| observed.is_ok());
+                    let read = observed.as_ref().map(|value| (value, age)).map_err(AsRef::as_ref);
+                    let read = sources::said(query.as_str(), read);
+                    self.tell(WORKER, What::Edge(Edge::Reads(read)));
                     Input::Done { job, observed, age, trace: None }
                 }
                 None => Input::BusDown,
@@ -277,8 +281,8 @@ impl Play {
         while let Some(output) = self.worker.poll_output() {
             self.tell(WORKER, What::WorkerOutput(now, &output));
             let message = match output {
-                worker::Output::Start { job, .. } => {
-                    self.jobs.push_back(job);
+                worker::Output::Start { job, query, .. } => {
+                    self.jobs.push_back((job, query));
                     continue;
                 }
                 worker::Output::Answer(answer) => Message {

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use quorate_core::coordinator::{self, Input};
+use quorate_core::id::RequestId;
 use quorate_core::trace::Trace;
 use quorate_core::worker::{self, JobId};
 
@@ -21,7 +22,8 @@ use crate::scenario::FaultKind;
 struct Process {
     /// The trace of the message that is sent or taken next.
     carried: Option<Trace>,
-    /// The trace that the message which is sent next must have.
+    /// The trace that the message which is sent next must have, or that it must have none; `None` if nothing is sent.
+    #[expect(clippy::option_option, reason = "to be sent in no trace is not the same as not to be sent")]
     meant: Option<Option<Trace>>,
     /// The traces of the tasks that a worker's machine was not told of yet.
     tasks: VecDeque<Option<Trace>>,
@@ -65,6 +67,10 @@ impl Traces {
     }
 
     fn submitted(&mut self, host: Host, submit: &coordinator::Submit) -> Result<(), String> {
+        if self.asked.is_empty() && self.untraced.is_empty() {
+            // Nobody told what was asked.
+            return Ok(());
+        }
         let Some(trace) = submit.trace else {
             let untraced = self.untraced.entry(host).or_default();
             *untraced = untraced.checked_sub(1).ok_or_else(|| format!("{host} lost the trace of {submit:?}"))?;
@@ -73,7 +79,7 @@ impl Traces {
         let asked = self.asked.remove(&(host, trace.0));
         let same = |asked: &Asked| {
             asked.request.query_text() == submit.query.as_str()
-                && asked.request.id_text().as_deref() == submit.id.as_ref().map(|id| id.as_str())
+                && asked.request.id_text().as_deref() == submit.id.as_ref().map(RequestId::as_str)
         };
         if asked.as_ref().is_some_and(same) {
             Ok(())

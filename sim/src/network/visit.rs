@@ -1,5 +1,6 @@
 //! A visit of a client: a request that is none, a page that is read, a connection that is held.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -118,7 +119,7 @@ async fn follow(coordinator: u8, path: &str, last_id: Option<String>, lasts: Dur
             text += &String::from_utf8_lossy(data);
         }
     }
-    text += &format!("\n\n: ended {}\n\n", now());
+    write!(text, "\n\n: ended {}\n\n", now()).expect("a string takes every text");
     Some(Read { status, content_type, body: text })
 }
 

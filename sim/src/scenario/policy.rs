@@ -1,6 +1,7 @@
 //! How requests are asked and answered: of all queries, of some, and of one request.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use quorate_core::aggregate::{Millionths, OutlierRule, Rule};
@@ -80,7 +81,8 @@ pub(super) fn file(policies: &[QueryPolicy], weights: &BTreeMap<u8, u64>) -> Str
         text += "[weights]\n";
     }
     for (name, weight) in weights {
-        text += &format!("{} = {}\n", worker_name(*name), Decimal::from_i128_with_scale((*weight).into(), 6));
+        let weight = Decimal::from_i128_with_scale((*weight).into(), 6);
+        writeln!(text, "{} = {weight}", worker_name(*name)).expect("a string takes every text");
     }
     text
 }
