@@ -1,25 +1,26 @@
-//! File descriptors: each connection is one, and without any left nobody is accepted, a probe neither.
+//! File descriptors: each connection takes one, and without a free one not even a probe is accepted.
 
 use quorate_runtime::http::ServeLimits;
 
-/// Those that are not connections of clients: NATS, the log, the runtime's own.
+/// Descriptors for all but the connections of clients: NATS, the log, the runtime's own.
 const OTHERS: usize = 128;
 
-/// What bounds the connections, with at most `max_connections_per_peer` of one peer, and fewer if the system has no
-/// descriptors for the usual number.
+/// The bounds of the connections, with at most `max_connections_per_peer` of one peer. There are fewer connections in
+/// all if the system has too few descriptors for the default.
 pub(crate) fn serve_limits(max_connections_per_peer: usize) -> ServeLimits {
     let limits = ServeLimits { max_connections_per_peer, ..ServeLimits::default() };
     within(limits, available(limits.max_connections + OTHERS))
 }
 
-/// The same limits, for a process that may have so many descriptors. A quarter of the connections stays reserved at most.
+/// The same limits, for a process that may have this many descriptors. At most a quarter of the connections is
+/// reserved.
 fn within(limits: ServeLimits, descriptors: usize) -> ServeLimits {
     let max_connections = limits.max_connections.min(descriptors.saturating_sub(OTHERS)).max(1);
     let reserved_connections = limits.reserved_connections.min(max_connections / 4);
     ServeLimits { max_connections, reserved_connections, ..limits }
 }
 
-/// How many descriptors there are; as many as are `wanted`, if the system lets this process have them.
+/// How many descriptors this process may have, after raising the limit to `wanted` as far as the system allows.
 #[cfg(unix)]
 fn available(wanted: usize) -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

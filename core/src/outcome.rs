@@ -26,10 +26,10 @@ pub struct Observation {
     pub excluded: Option<Exclusion>,
 }
 
-/// What a request is taken to weigh in memory, in flight or remembered, beside its id, its query and its workers: in bytes,
-/// the same on every machine.
+/// What a request counts in memory, in flight or remembered, beside its id, its query and its workers: in bytes, the
+/// same on every machine.
 pub const REQUEST_BYTES: usize = 640;
-/// What each worker of a request is taken to weigh beside the text of its answer, in bytes.
+/// What each worker of a request counts beside the text of its answer, in bytes.
 pub const WORKER_BYTES: usize = 192;
 
 const _: () = assert!(size_of::<Outcome>() <= REQUEST_BYTES && size_of::<Observation>() <= WORKER_BYTES);
@@ -166,7 +166,7 @@ impl Outcome {
         count(self.observations.len() + self.missing.len())
     }
 
-    /// What it is taken to weigh in memory, in bytes: [`REQUEST_BYTES`], its texts, and [`WORKER_BYTES`] for each worker.
+    /// What it counts in memory, in bytes: [`REQUEST_BYTES`], its texts, and [`WORKER_BYTES`] for each worker.
     pub fn bytes(&self) -> usize {
         let texts: usize = self.observations.iter().map(|observation| text_bytes(&observation.observed)).sum();
         let workers = self.observations.len() + self.missing.len();
@@ -205,7 +205,7 @@ impl Outcome {
     }
 }
 
-/// What so many values were excluded as.
+/// The reason in words, for this many values.
 fn in_words(why: Exclusion, excluded: usize) -> &'static str {
     match why {
         Exclusion::NotANumber => "not a number",

@@ -104,7 +104,7 @@ impl Adversary {
         }
     }
 
-    /// Says the same under many names, the same each time.
+    /// Says the same thing under many names, which are the same each time.
     fn flood(&mut self, flood: Flood, names: u16) -> Vec<Tampered> {
         let about = if flood == Flood::Ended { self.heard.front() } else { self.heard.back() };
         let about = about.cloned();

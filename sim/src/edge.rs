@@ -1,11 +1,11 @@
-//! What shows at the edge of a program of production beside its machine and its messages: its bus, its maps, its traces.
+//! What can be seen of a production program beside its machine and its messages: its bus, its maps, its traces.
 //!
-//! Only the stage with a network has such an edge.
+//! Only the network stage has such an edge.
 
 use quorate_core::trace::Trace;
 use quorate_runtime::driver::Held;
 
-/// One thing that shows there.
+/// One thing that can be seen there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Edge {
     /// The bus of the host is connected or not, after so many connections.

@@ -12,7 +12,8 @@ pub(crate) fn worker(number: u8, incarnation: u32) -> String {
     format!("w{number}i{incarnation}")
 }
 
-/// What only who is sent a coordinator's tasks knows of its reply subjects: one token, drawn once per process.
+/// The secret token of a coordinator's reply subjects, drawn once per process. Only programs that get its tasks know
+/// it.
 pub(crate) fn secret(random: &mut Random) -> String {
     format!("s{:016x}", random.number())
 }

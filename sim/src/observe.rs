@@ -13,7 +13,8 @@ use crate::scenario::{FaultKind, QUERIES, Truth, Worker};
 /// What a liar says where the truth is a text.
 const LIE: &str = "dog";
 
-/// What a worker says of a source that panicked. Where there is no driver, a source that would panic fails in its words.
+/// What a worker says of a source that panicked. Where there is no driver, a source that would panic fails in its
+/// words.
 pub(crate) const PANICKED: &str = "the source panicked";
 
 /// What is wrong with the source of one worker.

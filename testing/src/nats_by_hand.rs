@@ -1,5 +1,5 @@
-//! A NATS server that a test drives by hand: it speaks the protocol over real sockets, and does what no real server can be
-//! made to do at the right moment.
+//! A NATS server that a test drives by hand. It speaks the protocol over real sockets, and does what a real server
+//! cannot be made to do at the right moment.
 
 use bytes::{Bytes, BytesMut};
 use quorate_runtime::bus::subject;

@@ -58,7 +58,8 @@ impl Bench {
         task
     }
 
-    /// One request, answered by all workers in the same way, which do not agree well enough for its quorum of half of them.
+    /// One request, answered by all workers in the same way, which do not agree well enough for its quorum of half of
+    /// them.
     fn disputed(&mut self, odd: &Value, even: &Value) {
         self.now = self.now.after(Duration::from_micros(1));
         let overrides = Overrides {

@@ -33,7 +33,7 @@ pub struct AskArgs {
     #[arg(long, env = "QUORATE_ASK_MIN_RESPONSES", value_name = "N", value_parser = positive)]
     pub min_responses: Option<u32>,
 
-    /// Answer as soon as this many workers have succeeded [default: the coordinator's]
+    /// Answer as soon as this many usable values have come [default: the coordinator's]
     #[arg(long, env = "QUORATE_ASK_QUORUM", value_name = "N", value_parser = positive)]
     pub quorum: Option<u32>,
 

@@ -51,17 +51,23 @@ pub struct ServeArgs {
     #[arg(long, env = "QUORATE_RATE_BURST", value_name = "N", default_value = "20")]
     pub rate_burst: NonZeroU32,
 
-    /// Requests per second that one client address may make of all other routes together, but for GET /health and GET
-    /// /ready, which are never refused; 0 turns the limit off
+    /// Requests per second that one client address may make to all other routes together, except GET /health and GET
+    /// /ready; 0 turns the limit off
     #[arg(long, env = "QUORATE_READ_RATE_LIMIT", value_name = "N", default_value_t = 100)]
     pub read_rate_limit: u32,
 
-    /// Requests of other routes that one client address may make at once before their rate limit holds
+    /// Requests to those routes that one client address may make at once before their rate limit holds
     #[arg(long, env = "QUORATE_READ_RATE_BURST", value_name = "N", default_value = "200")]
     pub read_rate_burst: NonZeroU32,
 
-    /// Connections that one peer address may hold, unless it is a trusted proxy; further ones are refused with 503
-    #[arg(long, env = "QUORATE_MAX_CONNECTIONS_PER_PEER", value_name = "N", default_value_t = 1024, value_parser = positive)]
+    /// Connections that one peer address may hold; further ones are refused with 503. A trusted proxy may hold more
+    #[arg(
+        long,
+        env = "QUORATE_MAX_CONNECTIONS_PER_PEER",
+        value_name = "N",
+        default_value_t = 1024,
+        value_parser = positive
+    )]
     pub max_connections_per_peer: u32,
 
     /// Network of a proxy whose X-Forwarded-For header names the client; several separated by commas
@@ -78,7 +84,7 @@ pub struct ServeArgs {
     #[arg(long, env = "QUORATE_MAX_SUBSCRIBERS", value_name = "N", default_value_t = 256)]
     pub max_subscribers: u32,
 
-    /// Of these, how many of one client address; further ones are refused with 429
+    /// Clients of one address that may read GET /events at once; further ones are refused with 429
     #[arg(long, env = "QUORATE_MAX_SUBSCRIBERS_PER_CLIENT", value_name = "N", default_value_t = 32)]
     pub max_subscribers_per_client: u32,
 
@@ -86,7 +92,7 @@ pub struct ServeArgs {
     #[arg(long, env = "QUORATE_MAX_IN_FLIGHT", value_name = "N", default_value_t = 10_000, value_parser = positive)]
     pub max_in_flight: u32,
 
-    /// Bytes that they may weigh with the answers that have come; further ones are refused with 503
+    /// Bytes that these requests and their answers may take; further requests are refused with 503
     #[arg(long, env = "QUORATE_MAX_IN_FLIGHT_BYTES", value_name = "BYTES", default_value_t = 268_435_456)]
     pub max_in_flight_bytes: usize,
 
@@ -106,7 +112,7 @@ pub struct ServeArgs {
     #[arg(long, env = "QUORATE_MAX_REMEMBERED", value_name = "N", default_value_t = 10_000)]
     pub max_remembered: u32,
 
-    /// Bytes that they may weigh; the oldest is forgotten first
+    /// Bytes that the remembered outcomes may take; the oldest is forgotten first
     #[arg(long, env = "QUORATE_MAX_REMEMBERED_BYTES", value_name = "BYTES", default_value_t = 67_108_864)]
     pub max_remembered_bytes: usize,
 
@@ -134,7 +140,7 @@ pub struct ServeArgs {
     #[arg(long, env = "QUORATE_CORDON_BELOW", value_name = "SCORE", value_parser = share)]
     pub cordon_below: Option<Decimal>,
 
-    /// Workers without a record that take part in one answer at most, beside those that have one
+    /// Workers without a record that may take part in one answer, beside those that have one
     #[arg(long, env = "QUORATE_MAX_NEWCOMERS", value_name = "N", default_value_t = 3)]
     pub max_newcomers: u32,
 
@@ -166,7 +172,7 @@ pub struct PolicyArgs {
     #[arg(long, env = "QUORATE_MIN_RESPONSES", value_name = "N", default_value_t = 1, value_parser = positive)]
     pub min_responses: u32,
 
-    /// Answer as soon as this many workers have succeeded [default: wait for all]
+    /// Answer as soon as this many usable values have come [default: wait for all]
     #[arg(long, env = "QUORATE_QUORUM", value_name = "N", value_parser = positive)]
     pub quorum: Option<u32>,
 

@@ -88,7 +88,8 @@ pub struct OtlpArgs {
 #[derive(Args, Clone, Copy, Debug)]
 #[command(next_help_heading = "Chance")]
 pub struct SeedArgs {
-    /// Seed of all that is drawn at random, so that it can be repeated [default: drawn from the operating system]
+    /// Seed of what is drawn at random, so that it can be repeated; a coordinator's ids depend on its process as well
+    /// [default: drawn from the operating system]
     #[arg(long, env = "QUORATE_SEED", value_name = "N")]
     pub seed: Option<u64>,
 }

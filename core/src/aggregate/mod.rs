@@ -111,7 +111,7 @@ pub enum Exclusion {
     Stale,
     /// The worker's reliability is below the cordon.
     Cordoned,
-    /// The worker has no record, and one that has one sent a value, or is still awaited.
+    /// The worker has no record, and a worker with a record sent a value or is still awaited.
     Newcomer,
 }
 
@@ -180,7 +180,7 @@ pub struct Aggregator {
     decimals: Vec<Decimal>,
     weighted: Vec<(Decimal, Millionths)>,
     distances: Vec<Wide>,
-    /// What the last rule for outliers made of the numbers, if there was one.
+    /// How the last outlier rule divided the numbers, if there was one.
     drawn: Option<Numbers>,
 }
 
@@ -284,11 +284,11 @@ impl Aggregator {
         Numbers { rule, fence, median, beyond, is_disputed }
     }
 
-    /// What the values of the last aggregation, which came to `aggregate` by `rule`, are held against.
+    /// What the values of the last aggregation, which came to `aggregate` by `rule`, are compared with.
     pub fn yardstick(&mut self, rule: &Rule, aggregate: &Aggregate) -> Yardstick {
         let strategy = rule.strategy.implementation();
         let numbers = self.drawn.take().unwrap_or_else(|| {
-            // A strategy may have changed what it was given to rank, as a majority does, which rounds.
+            // A strategy may have changed the numbers that it ranked: a majority rounds them.
             if strategy.takes_texts() {
                 self.take_used();
             }

@@ -75,8 +75,8 @@ pub(super) enum Fence {
     None,
     /// Outliers are those farther from the center than `limit` units, once the distance is taken `parts` times.
     Around { center: Decimal, unit: Unit, parts: u64, limit: Wide },
-    /// Outliers are those whose distance above the origin, taken `parts` times, is beyond these. If there is no `low`, the
-    /// fence reaches `below` the origin.
+    /// Outliers are those whose distance above the origin, taken `parts` times, is beyond these. If there is no `low`,
+    /// the fence reaches `below` the origin.
     Between { origin: Decimal, unit: Unit, parts: u64, low: Option<Wide>, below: Wide, high: Wide },
 }
 
@@ -124,7 +124,8 @@ impl Fence {
         }
     }
 
-    /// The same of any number, which may have more decimals than those the fence was drawn through, and lie below them.
+    /// The same for any number. It may have more decimals than the numbers the fence was drawn through, and lie below
+    /// them.
     pub(super) fn excludes_any(&self, number: Decimal) -> bool {
         // What is beyond the range of 256 bits in a finer unit is beyond every distance.
         let beyond = |distance: Wide, unit: Unit, finer: Unit, parts: u64, limit: Wide| {

@@ -1,4 +1,4 @@
-//! What the values of an answer are held against, to say of each whether it can be believed.
+//! What the values of an answer are compared with, to say of each whether it can be believed.
 
 use rust_decimal::Decimal;
 
@@ -7,7 +7,7 @@ use super::scaled::Unit;
 use super::{Candidate, OutlierRule, Rule};
 use crate::value::Value;
 
-/// No number is bad that is no farther from the median than this fraction of it: 5 %.
+/// A number that is no farther from the median than this fraction of it is never bad: 5 %.
 const NEAR: Decimal = Decimal::from_parts(5, 0, 0, false, 2);
 /// The fence where a request has no outlier rule.
 pub(super) const USUAL: OutlierRule = OutlierRule::Relative(NEAR);
@@ -23,14 +23,14 @@ pub enum Assessment {
     Neutral,
 }
 
-/// What the values of one answer are held against, be they used or not.
+/// What all values of one answer are compared with, whether they were used or not.
 ///
 /// The fence is drawn through the numbers that might have been used, before outliers are excluded: by the request's
 /// outlier rule, else 5 % around their median. A number within the fence is good; one beyond it is bad, unless it is
-/// within 5 % of the median, since the fence is a caller's choice. If the fence leaves out half of the numbers or more, no
-/// number is good or bad. Where texts are counted, what is the answer is good; else, what is of another kind than the
-/// answer, or another text, is bad if the answer has more than half of the votes. A value that is too old, or a text that
-/// is no number where numbers are needed, is neither: the caller has chosen that.
+/// within 5 % of the median, since the fence is a caller's choice. If half of the numbers or more are beyond the fence,
+/// no number is good or bad. Where texts are counted, a value that is the answer is good. A value of another kind than
+/// the answer, or another text, is bad if the answer has more than half of the votes. A value that is too old, or a
+/// text that is no number where numbers are needed, is neutral: the caller has chosen the age and the strategy.
 #[derive(Debug)]
 pub struct Yardstick {
     pub(super) answer: Value,
@@ -42,7 +42,7 @@ pub struct Yardstick {
     pub(super) all_used_are_good: bool,
 }
 
-/// What numbers are held against.
+/// What numbers are compared with.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Numbers {
     pub(super) rule: OutlierRule,
@@ -81,7 +81,7 @@ impl Yardstick {
         }
     }
 
-    /// Whether a value and the answer spell numbers that are near each other: who says nearly the same is no liar.
+    /// Whether a value and the answer spell numbers that are near each other: nearly the same is no lie.
     fn is_near_the_answer(&self, value: &Value) -> bool {
         let (number, answer) = (value.as_number(), self.answer.as_number());
         number.zip(answer).is_some_and(|(number, answer)| is_within(NEAR, answer, number))

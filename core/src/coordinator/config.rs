@@ -21,8 +21,8 @@ pub struct Config {
     pub limits: Limits,
     /// The most requests in flight; a further one is refused.
     pub max_in_flight: usize,
-    /// What the requests in flight may weigh, in bytes as [`Outcome::bytes`](crate::outcome::Outcome::bytes) counts them; a
-    /// further one is refused, and an answer beyond it is not kept.
+    /// What the requests in flight may weigh, in bytes as [`Outcome::bytes`](crate::outcome::Outcome::bytes) counts
+    /// them. A further request is refused, and an answer beyond it is dropped.
     pub max_in_flight_bytes: usize,
     /// The most callers that may wait for one request under the same id.
     pub max_waiting: usize,
@@ -32,8 +32,8 @@ pub struct Config {
     pub max_instances: usize,
     /// How many of a worker's last response times are kept for the quantiles; at least 1.
     pub response_times: usize,
-    /// A timer that is served later than this shows that the coordinator itself has not run: nobody is blamed for his silence in
-    /// that time, and whose presence ran out in it has as long again to be heard.
+    /// A timer that fires later than this shows that the coordinator itself has not run. Then no worker is blamed for
+    /// silence in that time, and a worker whose presence ran out in it has as long again to be heard.
     pub max_lag: Duration,
     /// While no worker is known: the pause after an answer that ends the collecting.
     pub stall: Duration,
@@ -42,25 +42,27 @@ pub struct Config {
     /// How long after a reconnect the requests that may have lost their task are asked again, unless half of the time
     /// they have left is less: the workers reconnect too.
     pub reconnect_grace: Duration,
-    /// How long a request whose task is said to have reached nobody, though workers are known, waits for a sign of one of
-    /// them before it ends for that; never beyond its deadline.
+    /// How long a request waits for a sign of its expected workers after a notice that nobody listens for its task.
+    /// Without one it fails; never later than its deadline.
     pub no_responders_grace: Duration,
     /// How long an outcome is remembered by its id.
     pub remember: Duration,
     /// How many outcomes are remembered; the oldest is forgotten first.
     pub max_remembered: usize,
-    /// What they may weigh, in bytes as [`Outcome::bytes`](crate::outcome::Outcome::bytes) counts them.
+    /// What the remembered outcomes may weigh, in bytes as [`Outcome::bytes`](crate::outcome::Outcome::bytes) counts
+    /// them.
     pub max_remembered_bytes: usize,
-    /// How many workers without a record take part in one answer, while some worker has one: those that are expected are taken in
-    /// turn, and the others join by answering. While nobody has a record, so many may join those that are expected.
+    /// How many workers without a record take part in one answer while some live worker has a record. Some are expected
+    /// in turn, and the others join by answering. While no live worker has a record, this many may join the expected.
     pub max_newcomers: u32,
-    /// While some worker has a record, one new name becomes known in this time, and no more than `admit_burst` at once.
+    /// While some worker has a record, one new name becomes known per this time, and at most `admit_burst` at once.
     pub admit_every: Duration,
     /// How many new names become known at once; at least 1.
     pub admit_burst: u32,
     /// How long a worker that has a record and is gone is kept before it may have to make room for a new one.
     pub keep_gone: Duration,
-    /// The queries kept for each worker to which it has sent a value: it is blamed for silence and failures on these only.
+    /// How many queries are kept per worker to which it has sent a value. It is blamed for silence and failures on
+    /// these only.
     pub kept_queries: usize,
     /// The workers whose results and presence count; `None` admits every worker.
     pub admitted: Option<BTreeSet<WorkerId>>,

@@ -67,30 +67,30 @@ counters! {
     redispatch_rescued,
     /// Tasks reported undelivered.
     tasks_undelivered,
-    /// Requests that wait for a sign of a worker since somebody said that nobody listens.
+    /// Requests that waited for a sign of a worker after a notice that nobody listens.
     no_responders_doubted,
-    /// Of these, requests that went on, since a worker gave a sign or the bus was lost.
+    /// Of these, requests that went on, because a worker gave a sign or the bus was lost.
     no_responders_refuted,
-    /// Of these, requests that ended, since none gave a sign.
+    /// Of these, requests that failed, because no worker gave a sign.
     no_responders_confirmed,
     /// Results taken as an observation.
     results_accepted,
     /// Results for a request that had ended.
     results_late,
-    /// Second results that are held against nobody: they say the same as the first, or the worker need not repeat itself, or
-    /// somebody else may have sent one of the two, or it has contradicted itself in this request before.
+    /// Second results that lower no score: they say the same as the first, the worker need not repeat itself, somebody
+    /// else may have sent one of the two, or the worker has contradicted itself in this request before.
     results_duplicate,
-    /// Second results that contradict the first and are held against their worker, at most one per worker and request.
+    /// Second results that contradict the first and lower their worker's score, at most one per worker and request.
     results_equivocal,
     /// Results for a request that is not known.
     results_unknown,
-    /// Results that were not kept, since what is in flight weighs too much.
+    /// Results that were dropped, because the requests in flight weigh too much.
     results_no_room,
-    /// Ended requests that were forgotten early, since what is remembered weighs too much.
+    /// Ended requests that were forgotten early, because the remembered outcomes weigh too much.
     forgotten_for_bytes,
     /// Results that came on the reply subject of another task.
     results_misdirected,
-    /// Results and announcements of workers that are not admitted, or are beyond the number of workers kept, the rate of new
-    /// names, or the places that an answer has for workers without a record.
+    /// Results and announcements of workers that are not admitted, or beyond the number of known workers, the rate of
+    /// new names, or the places of an answer for workers without a record.
     workers_not_admitted,
 }

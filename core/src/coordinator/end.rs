@@ -39,8 +39,9 @@ impl Coordinator {
         self.report_drained();
     }
 
-    /// What a request that ends says of its workers. A value counts as it compares with the others; a failure or silence only
-    /// if the worker has answered the query before, and was given the time: else callers could lower its score.
+    /// Updates the workers' records when a request ends. A value counts as it compares with the others. A failure or
+    /// silence counts only if the worker has answered the query before and was given the time: otherwise callers could
+    /// lower its score.
     fn keep_records(&mut self, request: &Request, cause: Cause, judgement: &Judgement) {
         let blames_the_silent = cause == Cause::DeadlinePassed && self.may_blame_the_silent(request.submitted);
         for (index, participant) in request.participants.iter().enumerate() {

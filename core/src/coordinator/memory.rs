@@ -31,7 +31,7 @@ pub(super) struct Memory {
     entries: VecDeque<Ended>,
     first: u64,
     capacity: usize,
-    /// What the entries weigh, and may weigh.
+    /// What the entries weigh, and at most may weigh.
     bytes: usize,
     max_bytes: usize,
     keep: Duration,

@@ -53,7 +53,7 @@ pub struct Coordinator {
     presence_at: Option<Timestamp>,
     /// When the [`Timer::Memory`] is armed for.
     memory_at: Option<Timestamp>,
-    /// When the workers were last called, and when they are to be again.
+    /// When the workers were last called, and when they will be called again.
     called_at: Option<Timestamp>,
     call_at: Option<Timestamp>,
     bus_up: bool,
@@ -105,7 +105,7 @@ impl Coordinator {
             Input::BusUp => self.bus_up(),
             Input::BusDown => {
                 self.bus_up = false;
-                // They are called when it is back.
+                // The workers are called when the bus is back.
                 self.call_at = None;
                 self.last_bus_down = Some(self.now);
             }
@@ -268,8 +268,8 @@ impl Coordinator {
         !self.bus_up || self.last_bus_down.is_some_and(|at| at >= since)
     }
 
-    /// Whether a worker that has not answered a request made at `since` may be blamed for it: not if the bus was down since, nor
-    /// if the coordinator itself did not run, so that the answer may lie in a queue.
+    /// Whether a worker that has not answered a request made at `since` may be blamed for it. It may not if the bus was
+    /// down since, or if the coordinator itself did not run: its answer may lie in a queue.
     fn may_blame_the_silent(&self, since: Timestamp) -> bool {
         !self.bus_was_down(since) && self.last_gap.is_none_or(|at| at < since)
     }
@@ -301,7 +301,7 @@ impl Coordinator {
             None => self.counters.workers_not_admitted += 1,
             Some(false) => {}
             Some(true) => {
-                // No request waits for it that was made before it became known or left before.
+                // Requests from before it became known, or from before it last left, do not wait for it.
                 let asked = self.table.asked();
                 let first = self
                     .registry

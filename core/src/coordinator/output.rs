@@ -14,9 +14,9 @@ use crate::trace::Trace;
 pub enum Output {
     /// Publish a task to all workers.
     Publish(Task),
-    /// Ask the workers that are there to say so, and not to wait for their next announcement: the bus is connected, or
-    /// somebody says that nobody is there. Comes at most twice in [`Config::no_responders_grace`](super::Config) but for
-    /// the former.
+    /// Ask the workers to announce themselves now, without waiting for their next announcement: the bus is connected,
+    /// or a notice says that nobody listens. For notices it comes at most twice in
+    /// [`Config::no_responders_grace`](super::Config).
     CallWorkers,
     /// Tell those who follow all requests how one of them ended. Comes once per request that has an outcome, before the
     /// answers to its callers; a cancelled request has none.

@@ -31,10 +31,10 @@ pub struct Worker {
     pub(super) awaited_from: u64,
     /// Its record.
     pub reliability: Reliability,
-    /// Whether its record counts: one of its values was found good, or it answered when nobody had a record. Until then it is
-    /// a newcomer, whose values are compared and not used.
+    /// Whether it has a record: one of its values was found good, or it answered when no live worker had a record.
+    /// Until then it is a newcomer, whose values are compared and not used.
     pub proven: bool,
-    /// As a newcomer: how many answers it was to take part in, and whether one of them ended and left it one.
+    /// As a newcomer: how many requests it took part in, and whether the last that ended left it without a record.
     pub(super) tried: u64,
     pub(super) in_vain: bool,
     known_since: Timestamp,
@@ -57,9 +57,9 @@ pub enum WorkerState {
 }
 
 impl Worker {
-    /// A result of it came, which makes an expired worker live. One that said that it is draining or gone stays so, and the
-    /// time of its farewell stands, since its last results may arrive after it: it expires a presence time after that, and
-    /// who is heard under its name then is live again.
+    /// A result of it came, which makes an expired worker live. A worker that announced `draining` or `left` stays so,
+    /// and expires a presence time after that announcement, since its last results may arrive later. A result after
+    /// that makes it live again.
     fn heard(&mut self, now: Timestamp) {
         if matches!(self.state, WorkerState::Live | WorkerState::Expired) {
             self.last_heard = now;
@@ -82,7 +82,7 @@ pub(super) struct Expectation {
     pub(super) participants: Vec<Participant>,
     /// Whether no live worker has a record, so that those expected decide and earn one by answering.
     pub(super) founding: bool,
-    /// How many newcomers may join those that are expected.
+    /// How many newcomers may join the expected workers.
     pub(super) places: u32,
 }
 
@@ -91,7 +91,7 @@ pub(super) struct Expectation {
 struct Admission {
     every: Duration,
     burst: u32,
-    /// Until when what has been admitted uses up the rate.
+    /// Until when the names admitted so far use up the rate.
     spent_until: Timestamp,
 }
 
@@ -120,7 +120,7 @@ pub(super) struct Registry {
     /// How many workers have a record.
     proven: usize,
     admission: Admission,
-    /// Nobody expires before this, since nobody could be heard for a while.
+    /// No worker expires before this: the coordinator has not run, and could hear none.
     spared_until: Timestamp,
 }
 
@@ -167,13 +167,13 @@ impl Registry {
         self.workers.get(id).is_some_and(|worker| worker.proven)
     }
 
-    /// One worker more has a record.
+    /// Counts one more worker with a record.
     pub(super) fn count_proven(&mut self) {
         self.proven += 1;
     }
 
-    /// Whom a request that is made now expects: the live workers that have a record and, in turn, some of those that have
-    /// none, no more than the others. If nobody has one, everybody.
+    /// Whom a request that is made now expects: the live workers with a record and, in turn, some of those without, no
+    /// more than there are with one. If no live worker has a record, all live workers.
     pub(super) fn expect(&mut self, max_newcomers: u32) -> Expectation {
         let live = |worker: &Worker| worker.state == WorkerState::Live;
         let (mut proven, mut unproven) = (0_usize, 0_usize);
@@ -218,7 +218,7 @@ impl Registry {
         Some(worker)
     }
 
-    /// The same of a worker that is known; `None` if it is not.
+    /// The same for a worker that is known; `None` if it is not.
     pub(super) fn refresh(&mut self, now: Timestamp, id: &WorkerId) -> Option<&mut Worker> {
         let worker = self.workers.get_mut(id)?;
         worker.heard(now);
@@ -237,7 +237,7 @@ impl Registry {
         worker.announced = true;
         worker.replicated = presence.replicated;
         worker.last_heard = now;
-        // A process that died without a farewell must not stand for the name for as long as another one is live.
+        // A process that died without a farewell must not count for as long as another one of the same name is live.
         worker.instances.retain(|_, last_heard| last_heard.after(presence_time).max(spared_until) > now);
         worker.state = match presence.state {
             PresenceState::Live => {
@@ -259,9 +259,9 @@ impl Registry {
         Some(worker.state == WorkerState::Left && before != WorkerState::Left)
     }
 
-    /// Marks the workers that have not been heard for the presence time as expired. One that left is, too: who is
-    /// heard under its name after that is another. If that is found out too late, the coordinator has not run meanwhile:
-    /// what was announced to it may lie in a queue, and everybody has a little time to be heard.
+    /// Marks the workers that have not been heard for the presence time as expired, also those that left: a result
+    /// under such a name comes from another process. If this is called too late, the coordinator has not run:
+    /// announcements may lie in a queue, and every worker has a little time to be heard.
     pub(super) fn expire(&mut self, now: Timestamp) {
         if self.next_expiry().is_some_and(|at| now.since(at) > self.max_lag) {
             self.spared_until = now.after(self.max_lag);
@@ -284,7 +284,7 @@ impl Registry {
         heard.map(|heard| heard.after(self.presence).max(self.spared_until))
     }
 
-    /// The entry of a worker, made if there is none, if there is room and not too many new names come at once.
+    /// The entry of a worker. A new name gets one if there is room and the rate of new names allows it.
     fn entry(&mut self, now: Timestamp, id: &WorkerId) -> Option<&mut Worker> {
         if !self.workers.contains_key(id) {
             let displaced = if self.workers.len() >= self.max_workers { Some(self.displaced(now)?) } else { None };
@@ -313,9 +313,9 @@ impl Registry {
         self.workers.get_mut(id)
     }
 
-    /// Who makes room in a full registry for a new name, if anybody: of the newcomers that are gone the one that has been
-    /// gone longest; else of those that have taken part in vain the one that did so most often; else of the workers with
-    /// a record that have been gone for a long time the one gone longest.
+    /// The worker that makes room in a full registry for a new name, if any: the newcomer that has been gone longest;
+    /// else the newcomer that has taken part in vain most often; else the worker with a record that has been gone
+    /// longest, if for at least `keep_gone`.
     fn displaced(&self, now: Timestamp) -> Option<WorkerId> {
         let gone = |worker: &Worker| matches!(worker.state, WorkerState::Left | WorkerState::Expired);
         let longest_gone = |proven: bool| {

@@ -7,10 +7,10 @@ use crate::time::saturating_nanos;
 
 /// How far a worker can be trusted, from 0 to 1 in millionths.
 ///
-/// An exponentially weighted average of its record, in which a good value counts 1, and a bad value, an equivocation, and a
-/// failure or a missed deadline that it is held to count 0. The newest event weighs one sixteenth, so that a worker which behaves
-/// again is trusted again: from 0 to above 0.5 in eleven good answers. Integer arithmetic keeps it the same on every
-/// machine.
+/// An exponentially weighted average of its record. A good value counts 1. A bad value and an equivocation count 0, as
+/// do a failure and a missed deadline for which the worker may be blamed. The newest event weighs one sixteenth, so
+/// that a worker which behaves again is trusted again: from 0 to above 0.5 in eleven good values. Integer arithmetic
+/// keeps it the same on every machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Score(u32);
 
@@ -58,7 +58,7 @@ pub struct Reliability {
     pub timeouts: u64,
     /// Results it sent after their request had ended.
     pub late: u64,
-    /// Values of its that were found bad beside the others'.
+    /// Its values that were found bad beside the others'.
     pub outliers: u64,
     /// Times it contradicted itself within one request.
     pub equivocations: u64,
@@ -116,7 +116,7 @@ impl Reliability {
         self.score = self.score.after(good);
     }
 
-    /// A deadline passed without an answer of the worker, to which it was held or not.
+    /// A deadline passed without an answer. `is_held` says whether the worker may be blamed for it.
     pub(super) fn timeout(&mut self, is_held: bool) {
         self.timeouts += 1;
         if is_held {

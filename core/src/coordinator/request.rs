@@ -19,8 +19,8 @@ use crate::value::Value;
 pub(super) struct Participant {
     pub(super) worker: WorkerId,
     pub(super) part: Part,
-    /// Whether its value may decide the answer, and not only be compared with those that do: it has a record, or nobody had
-    /// one when it was asked.
+    /// Whether its value may decide the answer, and is not only compared with those that do: the worker has a record,
+    /// or no live worker had one when it was asked.
     pub(super) decides: bool,
 }
 
@@ -39,8 +39,8 @@ pub(super) enum Part {
 #[derive(Debug)]
 pub(super) struct Answered {
     pub(super) observed: Result<Value, Arc<str>>,
-    /// The number that a text spells, where the strategy wants numbers: a long text is read only once. In a box, since
-    /// most values are numbers themselves, and much of what is in flight is this.
+    /// The number that a text spells, where the strategy needs numbers, so that a long text is parsed only once. Boxed
+    /// to keep answers small: most values are numbers themselves.
     pub(super) spelled: Option<Box<Decimal>>,
     pub(super) response_time: Duration,
     /// How old the value was when it came.
@@ -49,26 +49,26 @@ pub(super) struct Answered {
     pub(super) weight: Millionths,
     /// Whether the worker was cordoned when it answered, so that its value is shown and not used.
     pub(super) cordoned: bool,
-    /// Whether it came on the reply subject of the request's own task, which only those know who get tasks.
+    /// Whether it came on the reply subject of the request's own task, which only programs that get tasks know.
     pub(super) on_reply_subject: bool,
     /// Whether the worker has contradicted it since.
     pub(super) contradicted: bool,
 }
 
-/// What is made of the word that the task reached nobody. Whoever may publish on the reply subject can say so, hence it is
-/// not believed before every worker that should be there has had the time to say otherwise. Only the first counts.
+/// What became of a notice that the task reached nobody. Any client that may publish on the reply subject can forge it,
+/// so it is believed only after every expected worker has had the time to refute it. Only the first notice counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Notice {
-    /// Nobody has said so.
+    /// There was none.
     None,
-    /// It was said at `since`, and holds if there is no sign of a worker by `until`.
+    /// It came at `since`, and is believed if there is no sign of a worker by `until`.
     Doubted { since: Timestamp, until: Timestamp },
-    /// Some worker was there all the same.
+    /// A worker gave a sign, or the bus was lost.
     Refuted,
 }
 
 impl Answered {
-    /// The value, to be held against others; `None` of a failure.
+    /// The value, to be compared with others; `None` for a failure.
     fn candidate(&self) -> Option<Candidate<'_>> {
         let value = self.observed.as_ref().ok()?;
         let number = match value {
@@ -97,7 +97,7 @@ pub(super) struct Request {
     pub(super) redispatch_at: Option<Timestamp>,
     /// When the pause after the last answer has been long enough, if no worker was known beforehand.
     pub(super) stall_at: Option<Timestamp>,
-    /// Whether its task is said to have reached nobody.
+    /// Whether a notice said that its task reached nobody.
     pub(super) notice: Notice,
     /// When the request's timer is armed for.
     pub(super) armed_at: Timestamp,
@@ -108,13 +108,15 @@ pub(super) struct Request {
     pub(super) open: bool,
     /// Whether no live worker had a record when the request was made.
     pub(super) founding: bool,
-    /// How many participants that decide have sent a value, or are awaited: while there are any, the others do not count.
+    /// How many participants that decide have sent a value or are awaited. While there are any, the others do not
+    /// count.
     pub(super) decisive: u32,
     /// How many workers without a record may still join.
     pub(super) places: u32,
     /// The query's key in the records of workers.
     pub(super) query_key: u64,
-    /// Whether there is no less time than the operator gives to the query, so that silence is the worker's own fault.
+    /// Whether it has no less time than the operator's policy gives to the query, so that silence is the worker's
+    /// fault.
     pub(super) gives_time: bool,
     /// The expected workers and those that joined by answering, ordered by worker.
     pub(super) participants: Vec<Participant>,
@@ -122,11 +124,11 @@ pub(super) struct Request {
     pub(super) awaited: u32,
     /// What it weighs in memory, in bytes, counted as in an outcome.
     pub(super) bytes: usize,
-    /// How many values of participants that decide can be used, unless a comparison with the others excludes them.
+    /// How many values of participants that decide can be used, before outliers are excluded.
     pub(super) usable: u32,
-    /// The same of the others, which count if nobody decides.
+    /// The same for the others, which count if nobody decides.
     pub(super) usable_of_others: u32,
-    /// With so many usable values it is seen whether they make an answer; `None` if that waits for the end.
+    /// How many usable values are judged next; `None` if judging waits for the end.
     pub(super) judge_at: Option<u32>,
 }
 
@@ -143,9 +145,9 @@ pub(super) struct Judgement {
 /// What the values of an answer say of their workers.
 #[derive(Debug)]
 enum Assessed {
-    /// Nothing: there is no answer to hold them against.
+    /// Nothing: there is no answer to compare them with.
     Nothing,
-    /// They are good, but for these, by their indices among the participants, ascending.
+    /// All are good except these, by their indices among the participants, ascending.
     GoodBut(Vec<(usize, Assessment)>),
 }
 
@@ -171,13 +173,13 @@ impl Request {
         self.participants.binary_search_by(|participant| participant.worker.cmp(worker))
     }
 
-    /// Whether another worker may join, which has a record or not.
+    /// Whether another worker may join; `is_proven` says whether it has a record.
     pub(super) fn has_place(&self, max_workers: u32, is_proven: bool) -> bool {
         self.participants.len() < max_workers as usize && (is_proven || self.places > 0)
     }
 
-    /// Takes a worker's first answer. `position` is what [`Request::position`] said, and `is_proven` whether the worker has a
-    /// record.
+    /// Takes a worker's first answer. `position` is what [`Request::position`] said, and `is_proven` whether the worker
+    /// has a record.
     pub(super) fn record(
         &mut self,
         position: Result<usize, usize>,
@@ -230,7 +232,7 @@ impl Request {
         self.awaited == 0 && !self.open
     }
 
-    /// The number that an observed text spells, if that is what counts of it.
+    /// The number that an observed text spells, where the strategy needs numbers.
     pub(super) fn spelled(&self, observed: &Result<Value, Arc<str>>) -> Option<Box<Decimal>> {
         match observed {
             Ok(text @ Value::Text(_)) if !self.policy.rule.strategy.takes_texts() => text.as_number().map(Box::new),
@@ -259,8 +261,8 @@ impl Request {
         self.judge_at.is_some_and(|usable| self.usable() >= usable)
     }
 
-    /// Values that make no answer are judged next when there are a sixteenth more of them, so that judging costs no more
-    /// than O(n log n) of n workers, however late they agree.
+    /// Values that make no answer are judged again when there are a sixteenth more of them, so that judging n workers
+    /// costs at most O(n log n), however late they agree.
     pub(super) fn judge_later(&mut self) {
         let usable = self.usable();
         self.judge_at = Some(usable + (usable / 16).max(1));
@@ -290,13 +292,13 @@ impl Request {
         waits.into_iter().flatten().fold(self.deadline, Timestamp::min)
     }
 
-    /// Whether a participant's value counts, beside those of the others. A worker without a record must wait until nobody
-    /// that decides is left: who is still awaited may send a value yet.
+    /// Whether a participant's value counts. That of a worker without a record counts only if no participant that
+    /// decides has sent a value or is awaited.
     fn counts(&self, participant: &Participant) -> bool {
         participant.decides || self.decisive == 0
     }
 
-    /// The values that count, of workers that are cordoned or of those that are not, in the order of the participants.
+    /// The values that count, either of cordoned workers or of the others, in the order of the participants.
     fn values(&self, of_cordoned: bool) -> impl Iterator<Item = Candidate<'_>> {
         self.participants.iter().filter_map(move |participant| match &participant.part {
             Part::Answered(answered @ Answered { cordoned, .. })
@@ -313,7 +315,7 @@ impl Request {
         self.values(false)
     }
 
-    /// What the values say of their workers, be they used or not.
+    /// What the values say of their workers, whether they are used or not.
     fn assess(&self, yardstick: &Yardstick) -> Assessed {
         let values = self.participants.iter().enumerate().filter_map(|(index, participant)| match &participant.part {
             Part::Answered(answered) => answered.candidate().map(|candidate| (index, candidate)),
@@ -323,8 +325,8 @@ impl Request {
         Assessed::GoodBut(assessed.filter(|(_, assessment)| *assessment != Assessment::Good).collect())
     }
 
-    /// Cordoned values are held against each other where nobody else's is there to hold them against: else those who
-    /// failed all at once could never return.
+    /// Compares the values of cordoned workers with each other, where there are no others to compare them with:
+    /// otherwise workers that were cordoned together could never return.
     fn assess_cordoned(&self, aggregator: &mut Aggregator) -> Assessed {
         match aggregator.aggregate(&self.policy.rule, self.values(true)) {
             Ok(aggregate) => self.assess(&aggregator.yardstick(&self.policy.rule, &aggregate)),

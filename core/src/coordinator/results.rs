@@ -18,7 +18,7 @@ impl Coordinator {
             Some(Known::InFlight(slot)) => self.result_in_time(slot, result),
             Some(Known::Ended(_)) => {
                 self.counters.results_late += 1;
-                // The id of an ended request is known to many, and not only to those who were asked: by it nobody becomes known.
+                // Many know the id of an ended request, not only the workers that were asked: it makes no worker known.
                 if let Some(worker) = self.registry.refresh(self.now, &result.worker) {
                     worker.reliability.late += 1;
                 }
@@ -56,7 +56,7 @@ impl Coordinator {
                 (Err(_), Ok(_)) => asked_twice,
                 (Ok(_), Err(_)) => false,
             };
-            // Anybody can send what comes on the shared subject; the reply subject is known to those who get tasks.
+            // Anybody may send on the shared subject. Only programs that get tasks know the reply subject.
             let is_its_word = first.on_reply_subject && result.task.is_some();
             if agrees || first.contradicted || !is_its_word || !worker.must_repeat_itself(asked_twice) {
                 self.counters.results_duplicate += 1;
@@ -130,8 +130,8 @@ impl Coordinator {
     }
 
     /// A task reached nobody. If that was the first asking there is nobody to wait for; if it was the second, those
-    /// that got the first may still answer. That nobody listens may be said by anybody: where workers are expected they
-    /// are called, and given the time to say otherwise.
+    /// that got the first may still answer. A notice that nobody listens may be forged: where workers are expected,
+    /// they are called and given the time to refute it.
     pub(super) fn undelivered(&mut self, undelivered: Undelivered) {
         let Some(slot) = self.table.slot_of(undelivered.task) else { return };
         self.counters.tasks_undelivered += 1;
@@ -157,8 +157,8 @@ impl Coordinator {
         self.finish_with(slot, Cause::Undelivered, Request::undelivered(failure));
     }
 
-    /// The time is up in which some worker might have shown that a task reached it. Returns whether none has, which ends
-    /// the request. While the bus is down nobody can show anything.
+    /// Ends a request if the time is up in which a worker could refute the notice, and none did. Returns whether it
+    /// ended. An outage refutes the notice as well: no worker can give a sign during it.
     pub(super) fn nobody_listens(&mut self, slot: Slot) -> bool {
         let Some(request) = self.table.get(slot) else { return false };
         let Notice::Doubted { since, until } = request.notice else { return false };
@@ -176,7 +176,7 @@ impl Coordinator {
         true
     }
 
-    /// Has the workers called, now or half of a grace after the last time: then every grace is long enough for an
+    /// Calls the workers now, or half a grace after the last call if that is later. So every grace leaves time for an
     /// answer, however many notices there are.
     fn call_workers(&mut self) {
         let grace = self.config.no_responders_grace;

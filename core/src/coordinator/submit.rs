@@ -27,7 +27,7 @@ enum Admission {
     Replay(Arc<Outcome>),
 }
 
-/// What a request weighs in memory that nobody has answered yet.
+/// What a request without answers weighs in memory, in bytes.
 fn bytes(id: &RequestId, query: &Query, workers: usize) -> usize {
     REQUEST_BYTES + id.as_str().len() + query.as_str().len() + workers * WORKER_BYTES
 }

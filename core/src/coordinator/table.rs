@@ -41,7 +41,7 @@ struct Place {
     request: Option<Request>,
 }
 
-/// So many requests that have ended may be looked through in vain.
+/// How many ended requests may stay in `asked` beside as many as are in flight.
 const SPARE: usize = 64;
 
 /// The slot of a task in flight.
@@ -80,7 +80,7 @@ impl Table {
         }
     }
 
-    /// A key for a query, which nobody can choose to be that of another one.
+    /// A key for a query. Nobody can choose a query with the key of another one.
     pub(super) fn key_of(&self, query: &Query) -> u64 {
         self.by_id.hasher().hash_one(query)
     }
@@ -132,7 +132,7 @@ impl Table {
         self.bytes
     }
 
-    /// A request in flight has become heavier.
+    /// Adds to the weight of a request in flight.
     pub(super) fn add_bytes(&mut self, slot: Slot, bytes: usize) {
         if let Some(request) = self.get_mut(slot) {
             request.bytes += bytes;

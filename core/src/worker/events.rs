@@ -42,7 +42,7 @@ pub struct WorkResult {
     pub observed: Result<Value, Arc<str>>,
     /// From the task's arrival to the answer.
     pub response_time: Duration,
-    /// How old the value is known to be now; `None` if its source does not say and it was read just now.
+    /// How old the value is at least; `None` if its source does not say and it was read just now.
     pub age: Option<Duration>,
     /// The mark of the work it comes from.
     pub trace: Option<Trace>,

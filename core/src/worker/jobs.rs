@@ -87,8 +87,8 @@ impl Job {
         Self { received, deadline, wanted_until: deadline, stage: Stage::Queued, replies: vec![reply], trace }
     }
 
-    /// Sends the answer to one more place, of at most `places` the latest, and keeps at it for as long as it is wanted there. A coordinator that asks a
-    /// second time names the same place again.
+    /// Sends the answer to one more place, and works on it for as long as it is wanted there. At most the latest
+    /// `places` are kept. A coordinator that asks a second time names the same place again.
     pub(super) fn wait_for(&mut self, reply: ReplyTo, until: Timestamp, places: usize) {
         self.wanted_until = self.wanted_until.max(until);
         if !self.replies.contains(&reply) {

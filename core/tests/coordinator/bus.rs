@@ -49,7 +49,7 @@ fn doubted(expected: &[&str]) -> (Harness, Ticket, Task) {
 }
 
 #[test]
-fn where_workers_are_known_it_is_not_believed_at_once_that_nobody_listens() {
+fn a_notice_that_nobody_listens_is_doubted_where_workers_are_expected() {
     type Feed = fn(&mut Harness, &Task);
     let cases: [(&str, Option<u64>, Feed); 6] = [
         ("nothing", Some(503), |_, _| {}),
@@ -88,7 +88,7 @@ fn where_workers_are_known_it_is_not_believed_at_once_that_nobody_listens() {
 }
 
 #[test]
-fn that_nobody_listens_is_known_by_the_deadline() {
+fn a_doubted_notice_is_decided_by_the_deadline() {
     let mut harness = Harness::new();
     harness.live(&["a"]);
     let (ticket, task) =
@@ -100,7 +100,7 @@ fn that_nobody_listens_is_known_by_the_deadline() {
 }
 
 #[test]
-fn workers_are_called_when_the_bus_comes_and_when_they_are_doubted_but_not_often() {
+fn workers_are_called_when_the_bus_connects_and_for_doubted_notices_but_not_often() {
     let (mut harness, ..) = doubted(&["a"]);
     assert_eq!(harness.calls(), 1, "the bus came at 0 ms");
     for millis in 4..250 {

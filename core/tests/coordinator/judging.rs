@@ -75,7 +75,7 @@ fn a_vote_is_bad_if_more_than_half_gave_another() {
 }
 
 #[test]
-fn what_a_caller_finds_too_old_says_nothing() {
+fn a_value_that_is_too_old_for_the_caller_is_not_judged() {
     let mut harness = Harness::new();
     harness.live(&["a", "b", "c"]);
     let (_, task) = harness.ask_with(Overrides { max_age: Some(Duration::ZERO), ..Overrides::default() });

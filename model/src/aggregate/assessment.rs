@@ -1,4 +1,4 @@
-//! What a value says of its worker, beside those that decided the answer.
+//! What a value says of its worker, compared with the values that decide the answer.
 
 use quorate_core::aggregate::{Aggregate, Assessment, Candidate, OutlierRule, Rule, Strategy};
 use quorate_core::value::Value;

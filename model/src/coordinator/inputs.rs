@@ -75,7 +75,7 @@ impl CoordinatorModel {
         }
     }
 
-    /// What a request weighs that is asked now. An id that is drawn has 32 digits.
+    /// What a request weighs when it is asked. An id that is drawn has 32 digits.
     fn bytes_of_another(&self, submit: &Submit) -> usize {
         let id = submit.id.as_ref().map_or(32, |id| id.as_str().len());
         640 + id + submit.query.as_str().len() + 192 * self.workers.live().count()
@@ -267,8 +267,8 @@ impl CoordinatorModel {
         }
     }
 
-    /// A first asking that reached nobody ends its request, unless somebody has answered all the same. Where workers are
-    /// expected it is not believed at once that nobody listens.
+    /// A first asking that reached nobody ends its request, unless somebody has answered all the same. Where workers
+    /// are expected, a notice that nobody listens is doubted first.
     pub(super) fn undelivered(&mut self, undelivered: Undelivered) {
         let Some((id, request)) = self.flight.iter_mut().find(|(_, request)| request.task == undelivered.task) else {
             return;
@@ -300,7 +300,7 @@ impl CoordinatorModel {
         }
     }
 
-    /// A request ends that nobody is said to listen to, if no worker it expects has said that it is live since.
+    /// Ends a request for which a notice was doubted, if no worker that it expects has announced itself since.
     pub(super) fn ends_unheard(&mut self, id: &RequestId) -> bool {
         let now = self.now;
         let Some((since, _)) =

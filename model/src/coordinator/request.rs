@@ -20,7 +20,8 @@ use crate::aggregate::{aggregate_candidates, assess};
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) word: Word,
-    /// Its value may decide the answer: it had a record when it was asked or joined, or nobody had one when it was asked.
+    /// Its value may decide the answer: it had a record when it was asked or joined, or no live worker had one when it
+    /// was asked.
     pub(super) decides: bool,
 }
 
@@ -46,9 +47,9 @@ pub(super) struct Said {
     pub(super) weight: Millionths,
     /// The worker was not trusted then.
     pub(super) cordoned: bool,
-    /// It came on the subject that only those know who were asked.
+    /// It came on the reply subject, which only workers that were asked know.
     pub(super) to_the_asker: bool,
-    /// The worker has said otherwise since.
+    /// The worker has contradicted it since.
     pub(super) contradicted: bool,
 }
 
@@ -78,8 +79,8 @@ pub(super) struct Request {
     pub(super) ask_again_at: Option<Timestamp>,
     /// When it is taken that nobody else will answer, if that can be taken at all.
     pub(super) stalls_at: Option<Timestamp>,
-    /// When somebody first said that nobody listens, and how long that is doubted; the latter is `None` once a worker has
-    /// shown that it does.
+    /// When the first notice said that nobody listens, and until when it is doubted; the latter is `None` once it is
+    /// refuted.
     pub(super) unheard: Option<(Timestamp, Option<Timestamp>)>,
     pub(super) attempts: u32,
     /// How many requests had been asked before.
@@ -170,8 +171,8 @@ impl Request {
         }
     }
 
-    /// What each value says of its worker: it is held against the values that count; if there are none, against those that
-    /// would, were their workers not cordoned.
+    /// What each value says of its worker: it is held against the values that count; if there are none, against those
+    /// that would, were their workers not cordoned.
     fn assess(&self) -> BTreeMap<WorkerId, Assessment> {
         let rule = &self.policy.rule;
         let waits = self.newcomers_wait();

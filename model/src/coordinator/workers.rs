@@ -29,7 +29,7 @@ pub(super) struct Known {
     pub(super) asked_before: u64,
     /// It has a record: a value of its was good, or it answered when nobody had one.
     pub(super) proven: bool,
-    /// How many answers it was to take part in without a record, and whether it came out of one without.
+    /// How many requests it took part in without a record, and whether the last that ended left it without one.
     pub(super) tried: u64,
     pub(super) in_vain: bool,
     since: Timestamp,
@@ -140,7 +140,7 @@ pub(super) struct Workers {
     most_times: usize,
     presence: Duration,
     max_lag: Duration,
-    /// Nobody expires before this: the machine slept, and could hear nobody.
+    /// No worker expires before this: the machine did not run, and could hear none.
     spared_until: Timestamp,
     cordon_below: Option<Score>,
     keep_gone: Duration,
@@ -148,8 +148,8 @@ pub(super) struct Workers {
     admit_burst: u32,
     /// Until when those that were admitted use up the rate.
     admitted_until: Timestamp,
-    /// When it is looked who has expired: when the next one does, as it was at the last look. Who is heard since expires
-    /// later.
+    /// When it is looked who has expired: when the next one does, as it was at the last look. Who is heard since
+    /// expires later.
     pub(super) looks_at: Option<Timestamp>,
 }
 
@@ -190,8 +190,8 @@ impl Workers {
         self.cordon_below.zip(score).is_some_and(|(below, score)| score < below.millionths())
     }
 
-    /// Whom a request asks for its answer, and whether that is everybody because nobody has a record: else those who have one,
-    /// and no more of the others, who take turns.
+    /// Whom a request expects, and whether that is every live worker because none has a record. Else it is those with a
+    /// record, and no more of the others, who take turns.
     pub(super) fn ask(&mut self, max_newcomers: u32) -> (Vec<WorkerId>, bool) {
         let live: Vec<WorkerId> = self.live().cloned().collect();
         let (proven, mut others): (Vec<WorkerId>, Vec<WorkerId>) =
@@ -233,14 +233,14 @@ impl Workers {
         }
     }
 
-    /// A result came in time: an unknown worker, or one that was thought gone without a farewell, is live by it.
+    /// A result came in time: it makes an unknown or expired worker live.
     pub(super) fn heard(&mut self, now: Timestamp, worker: &WorkerId) -> Option<&mut Known> {
         self.make_room(now, worker)?;
         self.known.entry(worker.clone()).or_insert_with(|| Self::stranger(now, self.asked));
         self.heard_late(now, worker)
     }
 
-    /// A result came of somebody known. A farewell is not taken back by it, nor made any later.
+    /// A result of a known worker came. It neither takes back a farewell nor extends its time.
     pub(super) fn heard_late(&mut self, now: Timestamp, worker: &WorkerId) -> Option<&mut Known> {
         let known = self.known.get_mut(worker)?;
         self.looks_at = self.looks_at.or(Some(now.after(self.presence).max(self.spared_until)));
@@ -299,7 +299,8 @@ impl Workers {
         }
     }
 
-    /// Makes room for a new name; `None` if nobody is to go for it, or if too many come while somebody has a record.
+    /// Makes room for a new name; `None` if no worker may be displaced, or if too many names come while some worker has
+    /// a record.
     fn make_room(&mut self, now: Timestamp, worker: &WorkerId) -> Option<()> {
         if self.known.contains_key(worker) {
             return Some(());
@@ -319,7 +320,8 @@ impl Workers {
         Some(())
     }
 
-    /// Strangers that are gone go first, then those that were tried in vain, then who has a record and is gone for long.
+    /// Newcomers that are gone go first, then those that took part in vain, then workers with a record that are long
+    /// gone.
     fn who_goes(&self, now: Timestamp) -> Option<WorkerId> {
         let mut ranked: Vec<_> = self
             .known

@@ -8,7 +8,7 @@
 //! * order is kept per publisher and subject;
 //! * nothing is buffered without bound: a subscriber that falls behind loses messages, and is told how many;
 //! * a publish while disconnected is refused, and never delivered after a reconnect;
-//! * of the outgoing queue, if there is one, what is expendable takes no more than half;
+//! * expendable messages take no more than half of the outgoing queue, if there is one;
 //! * a message with a reply subject that nobody was subscribed to receive is answered on that reply subject with a
 //!   [`Message`] whose `no_responders` is set; as in NATS, only a subscription of the publishing connection gets it;
 //! * of the subscribers in one queue group, one receives a message;
@@ -101,8 +101,8 @@ pub trait Bus: Clone + Send + Sync + 'static {
         payload: Bytes,
     ) -> Result<(), PublishError>;
 
-    /// Like [`publish`](Self::publish), for what matters less than the rest: it is also refused as full when half of the
-    /// outgoing queue is taken, so that it cannot crowd out what matters more.
+    /// Like [`publish`](Self::publish), for messages that matter less than others: they are also refused as full when
+    /// half of the outgoing queue is taken, so that they cannot crowd out the others.
     ///
     /// # Errors
     /// [`PublishError`]; the message is then dropped.

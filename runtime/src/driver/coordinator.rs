@@ -117,7 +117,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         Self { tracer, ..self }
     }
 
-    /// The same driver, which makes a snapshot for those who look at most this often; every 250 ms unless set.
+    /// The same driver, which makes a snapshot for readers at most this often; every 250 ms unless set.
     pub fn with_snapshot_every(self, every: Duration) -> Self {
         self.shows.every(every);
         self
@@ -208,7 +208,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         }
     }
 
-    /// Takes a worker's reply to a ping, or the notice that there is no worker to reply.
+    /// Takes a worker's reply to a ping, or the notice that no worker listens.
     fn pong(&mut self, message: &Message) {
         if !message.no_responders {
             self.presence(PresenceMessage::decode_ping(&message.payload));
@@ -243,7 +243,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
             }
             Err(error) => {
                 self.malformed += 1;
-                // Not the subject: it may be the one that only workers know.
+                // The subject is not logged: it may contain the secret.
                 debug!(%error, of_task = task.is_some(), "a result is dropped");
             }
         }
@@ -293,7 +293,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         }
     }
 
-    /// Shows the machine as this pass leaves it.
+    /// Publishes the machine's state after this pass to its readers.
     fn show(&self) {
         let at_once = AtOnce {
             in_flight: self.machine.in_flight(),
@@ -362,7 +362,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
 
     fn publish_outcome(&mut self, told: &Told) {
         let subject = wire::outcome_subject(&told.outcome.query);
-        // Whoever asked has it; tasks must not wait or be lost for those who follow.
+        // The callers have their answer. Tasks must not wait or be lost because of outcomes.
         if let Err(error) = self.bus.publish_expendable(&subject, told.body.clone()) {
             self.outcomes_unpublished += 1;
             debug!(%error, request = %told.outcome.request, "an outcome is not published");

@@ -91,9 +91,9 @@ pub struct Snapshot {
     pub workers: Vec<WorkerView>,
     /// How many requests are in flight.
     pub in_flight: usize,
-    /// How many callers wait for an answer. One who goes away is forgotten with the next pass.
+    /// How many callers wait for an answer. A caller that goes away is forgotten in the next pass.
     pub callers_waiting: usize,
-    /// How many of them are told what happened to their request meanwhile.
+    /// How many of these callers are told what happens to their request.
     pub trails_followed: usize,
     /// Whether further requests are refused because the coordinator is about to stop.
     pub draining: bool,
@@ -199,19 +199,19 @@ impl CoordinatorHandle {
         answered.map_err(|_| AskError::Stopped)
     }
 
-    /// Whether the coordinator can serve now. Costs the coordinator next to nothing, however many ask.
+    /// Whether the coordinator can serve now. It costs the coordinator next to nothing, however many callers look.
     ///
     /// # Errors
-    /// [`LookError`] if it has stopped, or does not move.
+    /// [`LookError`] if it has stopped or is stuck.
     pub async fn status(&self) -> Result<Status, LookError> {
         self.view.status().await
     }
 
-    /// What the coordinator knows now, or knew a moment ago: all who look share a snapshot until it is 250 ms old, or as
-    /// old as [`with_snapshot_every`](super::CoordinatorDriver::with_snapshot_every) says.
+    /// What the coordinator knows. All callers share a snapshot until it is 250 ms old, or as old as
+    /// [`with_snapshot_every`](super::CoordinatorDriver::with_snapshot_every) says.
     ///
     /// # Errors
-    /// [`LookError`] if it has stopped, or does not move.
+    /// [`LookError`] if it has stopped or is stuck.
     pub async fn look(&self) -> Result<Arc<Snapshot>, LookError> {
         self.view.snapshot().await
     }

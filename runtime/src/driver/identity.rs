@@ -60,8 +60,9 @@ pub(super) fn draw_token() -> io::Result<String> {
     Ok(format!("{:032x}", u128::from_be_bytes(random)))
 }
 
-/// The seed of one process among those that were given the same: FNV-1a (64 bits) over the name of the process, begun with
-/// its basis xor `seed`, and `SplitMix64`'s finalizer over that. Stable: a seed and a name always give the same.
+/// The seed of one process among processes that share `seed`: FNV-1a (64 bits) over the name of the process, which
+/// begins with the basis xor `seed`, and then the finalizer of `SplitMix64`. A seed and a name always give the same
+/// result.
 pub(super) fn own_seed(seed: u64, instance: &str) -> u64 {
     let basis = 0xcbf2_9ce4_8422_2325_u64 ^ seed;
     let hash = instance.bytes().fold(basis, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
@@ -77,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_is_another_one_for_each_process_and_the_same_for_the_same() {
+    fn each_process_has_a_seed_of_its_own_that_is_always_the_same() {
         let names = ["", "a", "b", "ab", "ba", "c1i1", "c1i2", "c2i1"];
         let seeds = [0, 1, 7, u64::MAX];
         let all: BTreeSet<u64> =

@@ -1,9 +1,9 @@
-//! What a coordinator's driver takes from the bus: a bounded share of each subscription per pass, and no announcement before
-//! the answers that came before it.
+//! What a coordinator's driver takes from the bus in a pass: a bounded share of each subscription, and an announcement
+//! only after the answers that came before it.
 //!
-//! Announcements are taken first and held. What came before them waits in the other queues at that moment, so that they
-//! are told when each of those has been seen empty since, or as much has been taken from it as can wait in it. However
-//! much comes meanwhile, they are told after a bounded number of passes.
+//! Announcements are taken first and held. Messages that came before them wait in the other queues at that moment. So
+//! the announcements are handed over once each of these queues has been seen empty, or as many messages have been taken
+//! from it as it can hold. However much arrives meanwhile, they are handed over after a bounded number of passes.
 
 use std::future::{pending, ready};
 
@@ -33,7 +33,7 @@ pub(super) enum First {
     Reply(Message),
     Result(Message),
     Pong(Message),
-    /// An announcement is held, and time to take what came before it.
+    /// An announcement is held, and what came before it must be taken.
     Held,
 }
 
@@ -50,11 +50,11 @@ pub(super) struct Intake<S> {
     queue: usize,
 }
 
-/// A subscription that goes ahead of the announcements.
+/// A subscription whose messages go ahead of the announcements.
 #[derive(Debug)]
 struct Ahead<S> {
     subscription: S,
-    /// How many messages may still wait in it that came before the announcements that are held.
+    /// How many of its waiting messages may have come before the held announcements.
     before: usize,
 }
 

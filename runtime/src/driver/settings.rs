@@ -15,15 +15,16 @@ const QUEUE: usize = 32_768;
 pub struct DriverSettings {
     /// The name of this process: one token of a NATS subject that no other process uses. It is public.
     pub instance: String,
-    /// Where the results come to; secret.
+    /// Where results arrive; secret.
     pub inbox: Inbox,
-    /// Decides, together with `instance`, the ids the coordinator draws: processes that share a seed draw different ids.
+    /// Decides, together with `instance`, the ids that the coordinator draws. Processes that share a seed draw
+    /// different ids.
     pub seed: u64,
     /// The most messages taken from one subscription, or commands from the callers, before the machine's outputs are
     /// carried out; at least 1.
     pub batch: usize,
-    /// The most messages that can wait in one subscription of the bus. Announcements are not held back for longer than it
-    /// takes to take so many.
+    /// The most messages that can wait in one subscription of the bus. Announcements are held for no longer than it
+    /// takes to take this many.
     pub queue: usize,
 }
 
@@ -42,8 +43,8 @@ impl DriverSettings {
     }
 }
 
-/// What the reply subjects of one coordinator's process begin with: `_INBOX.<secret>.`. Only who is sent its tasks can know
-/// it, so that nobody else can answer them there. It is not shown.
+/// The beginning of the reply subjects of one coordinator process: `_INBOX.<secret>.`. Only programs that get its tasks
+/// learn it, so that no other program can answer there. It is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Inbox(Box<str>);
 
@@ -56,7 +57,7 @@ impl Inbox {
         draw_token().map(|secret| Self::of(&secret))
     }
 
-    /// One of this secret: one token of a NATS subject that no other process uses.
+    /// The inbox with this secret: one token of a NATS subject that no other process uses.
     pub fn of(secret: &str) -> Self {
         Self(format!("_INBOX.{secret}.").into())
     }

@@ -18,23 +18,23 @@ pub trait Tap<M: Machine>: Send + 'static {
     fn output(&mut self, now: Timestamp, output: &M::Output);
     /// All that the machine wanted done for now is done.
     fn settled(&mut self, now: Timestamp, machine: &M);
-    /// The driver has carried it out and keeps this beside its machine.
+    /// The driver has carried out what the machine wanted, and keeps this beside it.
     fn held(&mut self, held: Held) {
         let _ = held;
     }
 }
 
-/// How much a driver keeps beside its machine. Each count follows from what the machine was told and wanted done, so that
-/// a difference is something that is kept for ever.
+/// How much a driver keeps beside its machine. Each count follows from the inputs and outputs of the machine, so that a
+/// difference is something that is kept for ever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Held {
-    /// Callers who wait for an answer; none with a worker.
+    /// Callers that wait for an answer; a worker has none.
     pub waiting: usize,
-    /// Trails that are followed: at most one for each caller who waits.
+    /// Trails that are followed: at most one for each waiting caller.
     pub trails: usize,
     /// Announcements that wait for the results that came before them.
     pub announced: usize,
-    /// Jobs whose source is being asked; none with a coordinator.
+    /// Jobs whose source is being asked; a coordinator has none.
     pub running: usize,
 }
 

@@ -84,7 +84,7 @@ impl Trails {
         trail
     }
 
-    /// How many callers are followed; what is found by mark or request is one of these.
+    /// How many callers are followed. Entries by mark or request belong to one of these.
     pub(super) fn len(&self) -> usize {
         self.followed.len().max(self.by_mark.len() + self.by_request.len())
     }

@@ -1,8 +1,8 @@
-//! What a driver shows of its machine to those who look.
+//! What a driver shows of its machine to readers.
 //!
-//! Who looks does not queue with those who ask: a look raises a flag, and the driver shows its machine at the end of a pass,
-//! at most once in a while. However many look, the machine's task does no more for them, and a full queue of questions does
-//! not hide the machine.
+//! Readers do not wait in the queue of questions: a reader raises a flag, and the driver takes a snapshot at the end of
+//! a pass, at most one per interval. So the machine's task does the same work however many readers there are, and a
+//! full queue of questions does not hide the machine.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,11 +30,11 @@ pub enum LookError {
     Stuck,
 }
 
-/// What is shown; the driver and all who look share it.
+/// What is shown; the driver and all readers share it.
 #[derive(Debug)]
 pub(super) struct View {
     clock: Clock,
-    /// From one snapshot to the next, in nanoseconds, at least.
+    /// The shortest time from one snapshot to the next, in nanoseconds.
     every: AtomicU64,
     /// How many passes have ended.
     passes: AtomicU64,
@@ -45,13 +45,13 @@ pub(super) struct View {
     gone: AtomicBool,
     live_workers: Picture<usize>,
     snapshot: Picture<Arc<Snapshot>>,
-    /// Somebody wants to see something; the driver waits for it.
+    /// A reader wants to see something; the driver waits for this.
     wanted: Notify,
-    /// What was wanted is shown.
+    /// What was wanted is shown; readers wait for this.
     shown: Notify,
 }
 
-/// Something that is taken of the machine when somebody wants it, because it costs more than a few loads.
+/// Something that is taken from the machine only when a reader wants it, because it costs more than a few loads.
 #[derive(Debug)]
 struct Picture<T> {
     wanted: AtomicBool,
@@ -80,7 +80,7 @@ impl<T: Clone> Picture<T> {
         Some(taken.what.clone())
     }
 
-    /// Takes it if somebody wants it and it is not recent. Returns whether somebody wants it.
+    /// Takes it if a reader wants it and it is not recent. Returns whether a reader wants it.
     fn take(&self, pass: u64, now: Timestamp, every: Duration, take: impl FnOnce() -> T) -> bool {
         let is_wanted = self.wanted.load(Ordering::Relaxed) && self.wanted.swap(false, Ordering::AcqRel);
         if is_wanted && self.recent(pass, now, every).is_none() {
@@ -111,8 +111,8 @@ impl View {
         }
     }
 
-    /// Whether the coordinator can serve. The number of workers may be as old as a snapshot, the rest is as the last pass
-    /// left it.
+    /// Whether the coordinator can serve. The number of workers may be as old as a snapshot; the rest is the state
+    /// after the last pass.
     pub(super) async fn status(&self) -> Result<Status, LookError> {
         let live_workers = self.see(&self.live_workers).await?;
         Ok(Status {
@@ -132,7 +132,7 @@ impl View {
         let asked = self.passes.load(Ordering::Acquire);
         let give_up = self.clock.instant(self.clock.now().after(PATIENCE));
         loop {
-            // From here on nothing that is shown is overlooked.
+            // From here on nothing that is shown is missed.
             let shown = self.shown.notified();
             if self.gone.load(Ordering::Acquire) {
                 return Err(LookError::Stopped);
@@ -156,7 +156,7 @@ impl View {
     }
 }
 
-/// The driver's end of a view. When it is dropped, those who look are told that the coordinator has stopped.
+/// The driver's end of a view. When it is dropped, readers are told that the coordinator has stopped.
 #[derive(Debug)]
 pub(super) struct Shows(pub(super) Arc<View>);
 
@@ -174,7 +174,7 @@ impl Shows {
         self.0.every.store(saturating_nanos(every), Ordering::Relaxed);
     }
 
-    /// Waits until somebody wants to see something. Cancel safe.
+    /// Waits until a reader wants to see something. Cancel safe.
     pub(super) async fn wanted(&self) {
         self.0.wanted.notified().await;
     }

@@ -180,7 +180,7 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
         self.bus.flush().await;
     }
 
-    /// Takes what else is ready. Tasks and requests to the service each have a share that the other cannot take.
+    /// Takes what else is ready. Tasks and requests to the service have a share each.
     fn take_all_ready(&mut self) {
         self.bus_changed();
         while let Some(done) = self.jobs.try_join_next_with_id() {

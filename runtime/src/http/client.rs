@@ -1,4 +1,4 @@
-//! Whom an allowance belongs to.
+//! A client, as allowances and places are counted.
 
 use std::net::{IpAddr, Ipv6Addr};
 

@@ -99,7 +99,7 @@ impl ApiError {
         }
     }
 
-    /// A connection is one too many.
+    /// A connection beyond a bound.
     pub(super) fn too_many_connections(details: impl Into<String>) -> Self {
         Self { close: true, ..Self::unavailable(ErrorWord::Overloaded, details) }
     }

@@ -1,4 +1,4 @@
-//! A connection on which nothing is said for long ends before it costs much.
+//! Ends a connection whose first byte does not come in time.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// A connection whose first byte must come in time; what comes later is not its business.
+/// A connection whose first byte must come in time. It does not limit what comes later.
 #[derive(Debug)]
 pub(super) struct FirstByte<T> {
     io: T,
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn silence_ends_it_and_after_the_first_byte_it_may_be_silent() {
+    async fn silence_ends_a_connection_only_before_its_first_byte() {
         let patience = Duration::from_secs(5);
         let began = Instant::now();
         let (_silent, server) = tokio::io::duplex(64);

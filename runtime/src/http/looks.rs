@@ -1,4 +1,4 @@
-//! What is written of one snapshot is written once, however many read it.
+//! The bodies of responses that show a snapshot: each is encoded once, however many clients read it.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -6,13 +6,13 @@ use bytes::Bytes;
 
 use crate::driver::{CoordinatorHandle, LookError, Snapshot};
 
-/// The latest snapshot that somebody read.
+/// The latest snapshot that a client read.
 #[derive(Debug, Default)]
 pub(super) struct Looks {
     latest: Mutex<Option<Arc<Look>>>,
 }
 
-/// A snapshot, and what is written of it so far.
+/// A snapshot, and the bodies that were made of it so far.
 #[derive(Debug)]
 pub(super) struct Look {
     snapshot: Arc<Snapshot>,
@@ -37,12 +37,12 @@ impl Looks {
 }
 
 impl Look {
-    /// The body of `GET /workers`, which `write` writes for the first who reads it.
+    /// The body of `GET /workers`, which `write` makes for the first reader.
     pub(super) fn workers(&self, write: impl FnOnce(&Snapshot) -> Bytes) -> Bytes {
         self.workers.get_or_init(|| write(&self.snapshot)).clone()
     }
 
-    /// The body of `GET /metrics`, which `write` writes for the first who reads it.
+    /// The body of `GET /metrics`, which `write` makes for the first reader.
     pub(super) fn metrics(&self, write: impl FnOnce(&Snapshot) -> Bytes) -> Bytes {
         self.metrics.get_or_init(|| write(&self.snapshot)).clone()
     }

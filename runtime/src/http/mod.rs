@@ -56,25 +56,25 @@ pub struct ApiSettings {
     pub port: u16,
     /// How often one client may ask; `None` does not limit.
     pub rate_limit: Option<RateLimit>,
-    /// How often one client may use all other routes together, but for `GET /health` and `GET /ready`, which are never
-    /// refused; `None` does not limit.
+    /// How often one client may use all other routes together, except `GET /health` and `GET /ready`, which are never
+    /// limited; `None` does not limit.
     pub read_limit: Option<RateLimit>,
-    /// How many clients the limits tell apart, each.
+    /// How many clients each limit tells apart.
     pub clients: ClientTable,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// What bounds `GET /events`.
     pub events: EventLimits,
-    /// From one snapshot of the coordinator to the next, at least: all who read `GET /workers` and `GET /metrics` share
-    /// one meanwhile.
+    /// The shortest time from one snapshot of the coordinator to the next. All readers of `GET /workers` and `GET
+    /// /metrics` share one meanwhile.
     pub snapshot_every: Duration,
     /// Records the spans of requests; without one, traces are passed on as they come.
     pub tracer: Option<Tracer>,
 }
 
 impl ApiSettings {
-    /// An API on `port` that limits no rate, believes no proxy, makes a snapshot every 250 ms, has the default bounds, and
-    /// records no traces.
+    /// An API on `port` that limits no rate, believes no proxy, makes a snapshot at most every 250 ms, has the default
+    /// bounds, and records no traces.
     pub fn new(port: u16) -> Self {
         Self {
             port,
@@ -167,8 +167,8 @@ impl Service {
 }
 
 impl Api {
-    /// Counts a request against its client's allowance for reads, unless it is a question, which has an allowance of its
-    /// own, or a probe: what says whether the coordinator lives costs little and must be heard.
+    /// Counts a request against its client's allowance for reads. Questions have an allowance of their own. Probes have
+    /// none: they cost little and must get through.
     fn allow_read(&self, peer: Peer, request: &Request) -> Result<(), ApiError> {
         let Some(limiter) = &self.read_limiter else { return Ok(()) };
         let is_question = request.method() == Method::POST && request.uri().path() == request::PATH;
@@ -178,7 +178,7 @@ impl Api {
         limiter.check(self.client(peer, request.headers())).map_err(ApiError::reads_limited)
     }
 
-    /// Who asks.
+    /// The client that sent a request.
     fn client(&self, Peer(peer): Peer, headers: &HeaderMap) -> IpAddr {
         client_address::client_address(peer.ip(), headers, &self.settings.trusted_proxies)
     }

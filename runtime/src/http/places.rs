@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use super::ServeLimits;
 use super::client::Client;
 
-/// A peer that holds fewer connections than this may have one of those that are reserved.
+/// A peer that holds fewer connections than this may take a reserved one.
 pub(super) const FEW: usize = 4;
 
 /// The connections there are. Clones count the same ones.
@@ -30,7 +30,7 @@ struct Refusals {
     of_all: u64,
 }
 
-/// The connections of now and the refused ones since the start.
+/// The connections that are open now, and those refused since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ConnectionCounts {
     /// Open now.
@@ -44,11 +44,11 @@ pub(crate) struct ConnectionCounts {
 /// Why a connection gets no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NoPlace {
-    /// The peer holds as many as one may.
-    #[error("your address holds as many connections as one may; close some of them")]
+    /// The peer holds as many connections as one peer may.
+    #[error("your address holds as many connections as it may; close some of them")]
     OfPeer,
-    /// All are taken, but for those that are reserved for peers with few.
-    #[error("there are as many connections as there may be; connect again")]
+    /// All are taken, except those that are reserved for peers with few.
+    #[error("all connections are taken; connect again")]
     OfAll,
 }
 
@@ -60,7 +60,8 @@ pub(super) struct Place {
 }
 
 impl Places {
-    /// Takes a place for a connection of `peer`. Trusted proxies speak for many, and may hold all but the reserved ones.
+    /// Takes a place for a connection of `peer`. A trusted proxy speaks for many clients, and may hold all but the
+    /// reserved ones.
     pub(super) fn take(&self, peer: IpAddr, limits: &ServeLimits, trusted: &[IpNet]) -> Result<Place, NoPlace> {
         let is_trusted = trusted.iter().any(|network| network.contains(&peer.to_canonical()));
         let peer = Client::from(peer);

@@ -20,8 +20,8 @@ use crate::clock::Clock;
 /// How many clients a limiter tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientTable {
-    /// The most clients that are told apart. Further ones share one allowance until others have been idle; those that are
-    /// known keep their own.
+    /// The most clients that are told apart. Further ones share one allowance until others have been idle; known
+    /// clients keep their own.
     pub max_clients: usize,
     /// After this many questions, the clients that have their whole allowance again are forgotten; at least 1.
     pub forget_every: u64,
@@ -42,7 +42,7 @@ pub struct RateLimit {
     pub burst: NonZeroU32,
 }
 
-/// When each client has its whole allowance again.
+/// The allowances of clients: when each has its whole allowance again.
 #[derive(Debug)]
 struct Allowances {
     max_clients: usize,
@@ -52,7 +52,7 @@ struct Allowances {
 #[derive(Debug, Default)]
 struct Table {
     known: HashMap<Client, Nanos>,
-    /// Of everybody there is no room for.
+    /// The allowance that clients without an entry share.
     others: Option<Nanos>,
 }
 

@@ -1,4 +1,4 @@
-//! Tells a client whose connection is one too many that it is.
+//! Answers a connection beyond a bound, and closes it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use tokio::time::timeout;
 use super::error::ApiError;
 use super::places::NoPlace;
 
-/// How many clients are told at a time; more are closed without a word.
+/// How many connections are answered at a time; further ones are closed without an answer.
 const MAX_TOLD: usize = 64;
-/// How long one may take to be told.
+/// How long one answer may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The most bytes of its request that are read, so that closing does not take the answer back.
 const MAX_READ_BYTES: u64 = 16 << 10;
 
-/// The clients that are being told.
+/// The refused connections that are being answered.
 #[derive(Debug)]
 pub(super) struct Refusals(Arc<Semaphore>);
 
@@ -29,7 +29,7 @@ impl Default for Refusals {
 }
 
 impl Refusals {
-    /// Tells the client why, if not too many are being told already, and closes the connection.
+    /// Tells the client why and closes the connection. Only closes it if too many are being answered already.
     pub(super) fn tell(&self, mut io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, why: NoPlace) {
         let Ok(told) = Arc::clone(&self.0).try_acquire_owned() else { return };
         let answer = answer(why);
@@ -39,7 +39,7 @@ impl Refusals {
             tokio::io::copy(&mut io.take(MAX_READ_BYTES), &mut tokio::io::sink()).await
         };
         tokio::spawn(async move {
-            // A client that is gone or slow need not know.
+            // A client that is gone or slow is not waited for.
             let _ = timeout(PATIENCE, tell).await;
             drop(told);
         });

@@ -101,7 +101,7 @@ pub struct RequestBody<'a> {
     #[serde(borrow, default)]
     #[schema(value_type = Option<u64>, minimum = 1, maximum = 1000)]
     min_responses: Option<&'a RawValue>,
-    /// Answer as soon as this many workers have succeeded, at least `min_responses`: all are waited for unless set.
+    /// Answer as soon as this many usable values have come, at least `min_responses`: all are waited for unless set.
     #[serde(borrow, default)]
     #[schema(value_type = Option<u64>, minimum = 1, maximum = 1000)]
     quorum: Option<&'a RawValue>,

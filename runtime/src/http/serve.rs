@@ -1,5 +1,5 @@
-//! Serves connections: bounded in number, of all and of one peer, in how long a request's head and a client's reading may
-//! take, and stopped without cutting a request off.
+//! Serves connections. Bounds their number, in all and per peer, and how long the head of a request and a client's
+//! reading may take. A stop cuts no request off.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -27,12 +27,12 @@ pub struct Peer(pub SocketAddr);
 /// What bounds the connections.
 #[derive(Clone, Copy, Debug)]
 pub struct ServeLimits {
-    /// The most open connections; further ones are told so and closed.
+    /// The most open connections; further ones are answered 503 and closed.
     pub max_connections: usize,
-    /// The most open connections of one peer, which is an IPv4 address or a 64-bit prefix of IPv6. Trusted proxies may
+    /// The most open connections of one peer, which is an IPv4 address or a 64-bit prefix of IPv6. A trusted proxy may
     /// hold all that are not reserved.
     pub max_connections_per_peer: usize,
-    /// How many of all connections only peers get that hold fewer than four, such as a probe.
+    /// How many of all connections are reserved for peers that hold fewer than four, such as a probe.
     pub reserved_connections: usize,
     /// How long a new connection may be silent.
     pub first_byte_timeout: Duration,

@@ -20,7 +20,7 @@ use crate::wire::failure::ErrorWord;
 use crate::wire::schema::Id;
 use crate::wire::{JsonNumber, encode};
 
-/// The routes that say whether the coordinator lives and can serve. They are never refused.
+/// The routes that say whether the coordinator is alive and can serve. No rate limits them.
 pub(super) const PROBES: [&str; 2] = ["/health", "/ready"];
 
 /// That the process is alive.
@@ -49,7 +49,7 @@ pub(super) async fn health(State(api): State<Arc<Api>>) -> Result<Response, ApiE
 pub(super) struct Readiness {
     /// Always true.
     ready: bool,
-    /// The workers that would be expected to answer.
+    /// The workers that are live.
     workers: usize,
     /// The requests that are not answered yet.
     in_flight: usize,
@@ -103,7 +103,7 @@ pub(super) struct WorkerBody<'a> {
     timeouts: u64,
     /// How often its answer came after the end of its request.
     late: u64,
-    /// How often its value was excluded as an outlier.
+    /// How often its value was found bad beside those of the others, whether it was used or not.
     outliers: u64,
     /// How often it answered one request twice, differently.
     equivocations: u64,

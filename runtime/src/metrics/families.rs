@@ -122,13 +122,13 @@ pub(super) fn requests(page: &mut Page, snapshot: &Snapshot) {
     );
     page.counter(
         "quorate_requests_forgotten_for_bytes_total",
-        "Ended requests that were forgotten early, since what is remembered weighs too much.",
+        "Ended requests that were forgotten early, because the remembered outcomes weigh too much.",
         forgotten_for_bytes,
     );
     page.counter("quorate_tasks_undelivered_total", "Tasks that reached nobody.", tasks_undelivered);
     page.counters(
         "quorate_no_responders_total",
-        "Requests whose task is said to have reached nobody, though workers were expected, by what came of it.",
+        "Requests for which a notice said that nobody listens, though workers were expected, by what came of it.",
         "fate",
         [
             ("doubted", no_responders_doubted),
@@ -225,7 +225,7 @@ pub(super) fn limiters(page: &mut Page, edge: &Edge) {
     );
     page.counters(
         "quorate_read_limiter_checks_total",
-        "Requests for other routes, but for probes, that the rate limiter of reads decided on.",
+        "Requests for other routes, except probes, that the rate limiter of reads decided on.",
         "result",
         [("allowed", read_limiter.allowed), ("refused", read_limiter.refused)],
     );
@@ -242,7 +242,7 @@ pub(super) fn connections(page: &mut Page, edge: &Edge) {
     page.gauge("quorate_http_connections", "Open connections of clients.", connections.open as f64);
     page.counters(
         "quorate_http_connections_refused_total",
-        "Connections of clients that were refused: their peer held as many as one may, or there were as many as there may be.",
+        "Connections of clients that were refused, by the bound that they met.",
         "bound",
         [("peer", connections.refused_of_peer), ("all", connections.refused_of_all)],
     );

@@ -29,7 +29,7 @@ pub struct Metrics {
     ended: Arc<Ended>,
 }
 
-/// What happened at the edge of a coordinator, before it came to its machine.
+/// What was counted at the edge of a coordinator, before its machine.
 #[derive(Debug)]
 pub(crate) struct Edge {
     /// Of questions.

@@ -69,7 +69,7 @@ async fn a_service_reply_has_the_state_that_was_announced_last() {
 }
 
 #[tokio::test]
-async fn a_worker_with_more_tasks_than_it_can_take_answers_who_asks_for_it() {
+async fn a_worker_with_more_tasks_than_it_can_take_still_answers_its_service() {
     let bus = LocalBus::with_capacity(64);
     let mut replies = subscribe(&bus, "reply").await;
     // As many tasks come as are taken, for ever. None has an answer that anybody waits for.

@@ -1,8 +1,8 @@
 //! Every accepted request is answered exactly once, and never after its deadline.
 //!
 //! Each ticket gets one answer unless it is taken back before: a refusal or a remembered outcome at once, and an outcome
-//! no later than the timeout of the request that it waits for, in the time of the coordinator's own clock. One that stood
-//! still is late with what it would have told meanwhile, and tells it at once when it goes on.
+//! no later than the timeout of the request that it waits for, in the time of the coordinator's own clock. One that was
+//! frozen is late with its answers, and sends them at once when it goes on.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A machine is told of every connection of its bus and of every outage, soon, and of nothing else.
+//! A machine is told soon of every connection of its bus and of every outage, and of nothing else.
 
 use quorate_core::{coordinator, worker};
 
@@ -54,7 +54,8 @@ impl Link {
         }
         let Self { connected, connections, told, told_of, .. } = self;
         Err(format!(
-            "{host} was told that its bus is connected: {told}, by connection {told_of}; it is: {connected}, {connections}"
+            "{host} was told that its bus is connected: {told}, by connection {told_of}; it is: {connected}, \
+             {connections}"
         ))
     }
 }
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_that_is_none_is_found() {
+    fn an_outage_that_did_not_happen_is_found() {
         let mut rig = Rig::new(new);
         rig.at_ms(1);
         bus(&mut rig, true, 1);

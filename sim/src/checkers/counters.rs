@@ -193,8 +193,8 @@ impl Seen {
             + counters.results_unknown
             + counters.results_misdirected
             + counters.results_no_room;
-        // Where there is no room for another worker, or for another one without a record, its results and announcements are
-        // counted as those of one that is not admitted, and an announcement that is taken is not counted at all.
+        // Where there is no room for another worker, or for another one without a record, its results and announcements
+        // are counted as those of one that is not admitted, and an announcement that is taken is not counted at all.
         let unadmitted = counters.workers_not_admitted;
         within("workers_not_admitted", unadmitted, self.not_admitted, self.results + self.announcements)?;
         within("results", results + unadmitted, self.results, self.results + self.announcements)

@@ -1,6 +1,7 @@
-//! A reader of `/events` is told every request that ended, in order and once, also over a reconnect, or how many it missed.
+//! A reader of `/events` is told every request that ended, in order and once, also over a reconnect, or how many it
+//! missed.
 //!
-//! The ids of what it is told grow by one, and what is missed stands in the place of the last of it.
+//! The ids of events grow by one. A notice of missed events has the id of the last of them.
 
 use std::collections::BTreeMap;
 
@@ -153,7 +154,7 @@ impl Checker for Events {
                 let (Some(process), Some(read)) = (self.processes.get(&coordinator), read) else {
                     return self.touched.check_lost(place);
                 };
-                // What a process before it told is not known any more.
+                // What an earlier process told is no longer known.
                 if process.began > since || self.touched.excuses(coordinator, coordinator, since) {
                     return Ok(());
                 }

@@ -1,7 +1,7 @@
-//! A driver keeps something for whoever waits and for every job that runs, and for nobody else.
+//! A driver keeps an entry for each waiting caller and each running job, and nothing else.
 //!
-//! What it keeps is counted against what its machine was told and wanted done, each time that it has done all of it: what
-//! is kept for longer is kept for ever.
+//! Its entries are compared with the inputs and outputs of its machine, each time that it has carried out all outputs:
+//! an entry that is kept for longer is kept for ever.
 
 use std::collections::BTreeSet;
 
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn one_who_went_away_or_was_answered_is_not_kept() {
+    fn a_caller_that_went_away_or_was_answered_is_not_kept() {
         let mut rig = Rig::new(new);
         rig.coordinator(1, coordinator::Input::BusUp);
         rig.coordinator(2, submit(1));
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn one_who_went_away_and_is_kept_is_found_and_a_job_that_does_not_run() {
+    fn a_caller_that_is_kept_too_long_is_found_and_so_is_a_job_that_does_not_run() {
         let mut rig = Rig::new(new);
         rig.coordinator(1, coordinator::Input::BusUp);
         rig.coordinator(2, submit(1));

@@ -1,4 +1,4 @@
-//! A request that is none gets the error that names what is wrong with it, and goes no further.
+//! A malformed request gets the error that names what is wrong with it, and goes no further.
 
 use quorate_core::coordinator::Input;
 use serde_json::Value as Json;

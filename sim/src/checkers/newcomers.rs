@@ -1,5 +1,6 @@
-//! Names without a record neither decide nor outnumber: where a worker has a record when a request is asked, only such
-//! values decide its answer as are of workers with a record, and only so many others take part as there are places.
+//! Names without a record neither decide an answer nor outnumber the workers. If a live worker has a record when a
+//! request is asked, only values of workers with a record decide its answer, and no more others take part than there
+//! are places.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ struct Process {
     has_ended: bool,
 }
 
-/// Watches those who have no record.
+/// Watches the workers without a record.
 pub(super) struct Newcomers {
     config: Config,
     processes: PerHost<Process>,
@@ -68,7 +69,7 @@ impl Process {
     fn ended(&self, config: &Config, before: &BTreeSet<WorkerId>, outcome: &Outcome) -> Result<(), String> {
         let is_new = |worker: &&WorkerId| !self.proven.contains(*worker);
         let said = outcome.observations.iter().map(|observation| &observation.worker);
-        // One that has had to make room since had a record when it joined.
+        // A worker that has been displaced since had a record when it joined.
         let newcomers = said.chain(&outcome.missing).filter(|worker| !self.ever_proven.contains(*worker)).count();
         if newcomers > config.max_newcomers as usize {
             return Err(format!("{newcomers} without a record take part in {}; {outcome:?}", outcome.request));

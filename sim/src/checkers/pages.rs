@@ -1,6 +1,7 @@
-//! What a coordinator's pages say is what its machine has counted and knows, lately; and a counter never goes back.
+//! A coordinator's pages say what its machine has lately counted and known, and no counter decreases.
 //!
-//! A page may be as old as [`LATELY`]: what it says must lie between what was true then and what is true when it is read.
+//! A page may be as old as [`LATELY`]: its numbers must lie between what was true then and what is true when it is
+//! read.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

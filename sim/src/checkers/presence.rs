@@ -1,6 +1,6 @@
 //! Who has left, or has not been heard for the presence time, is not expected; who was heard and did not leave is.
 //!
-//! A late result makes nobody known, and no result puts off the time of a farewell.
+//! A late result makes no worker known, and no result extends the time of a farewell.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -130,7 +130,7 @@ impl Process {
             Input::Result(result) if admits(&result.worker) => {
                 let may_join = self.flights.may_have(&result.request);
                 self.results.push(Heard { worker: result.worker.clone(), at: self.now, may_join });
-                // Whoever is gone may have had to make room, and begins anew.
+                // A worker that is gone may have been displaced, and begins again.
                 let crowded = self.is_crowded(config);
                 let begins =
                     |worker: &Known| worker.state == WorkerState::Expired || (crowded && worker.may_make_room());
@@ -281,7 +281,7 @@ impl Process {
         let heard =
             counters.results_accepted + counters.results_late + counters.results_duplicate + counters.results_equivocal;
         let newly = heard.saturating_sub(self.heard);
-        // Whoever finds no place in an answer is heard all the same, if its name is or becomes known.
+        // A worker without a place in an answer is heard all the same, if its name is or becomes known.
         let perhaps = counters.workers_not_admitted.saturating_sub(self.unadmitted);
         (self.heard, self.unadmitted) = (heard, counters.workers_not_admitted);
         let all = self.pass.is_multiple_of(ALL_EVERY);

@@ -185,8 +185,8 @@ impl Process {
     }
 }
 
-/// When a request is asked again if the bus came back at `back`: after a moment, as the workers need one to return, too,
-/// unless half of what it has left is less.
+/// When a request is asked again if the bus came back at `back`: after a moment, as the workers need one to return,
+/// too, unless half of what it has left is less.
 fn after_outage(config: &Config, back: Timestamp, flight: &Flight<Asking>) -> Timestamp {
     back.after(config.reconnect_grace.min(flight.deadline.since(back) / 2))
 }

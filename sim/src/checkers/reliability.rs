@@ -1,8 +1,8 @@
 //! Scores move the right way: each is what the outcomes and contradictions since then make of the one before, and
 //! decides alone whose values are cordoned, and what they weigh where no weights are set.
 //!
-//! What a value says of its worker is what the model says, be it used or not. Silence and failures lower no score for a query
-//! to which the worker has sent no value, nor in less time than the operator gives to it.
+//! What a value says of its worker is what the model says, whether it is used or not. Silence and failures lower no
+//! score for a query to which the worker has sent no value, or in less time than the operator's policy gives.
 
 use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
@@ -498,8 +498,8 @@ fn matches(score: u32, old: Counts, touched: &Touched, new_score: u32, new: Coun
     counted && (orders > MAX_ORDERS || reaches(score, &touched.judged, equivocations, new_score))
 }
 
-/// Whether a score becomes another by judgements in their order, of which those that are not certain are blame or nothing,
-/// with so many contradictions anywhere among them.
+/// Whether a score becomes another by judgements in their order, of which those that are not certain are blame or
+/// nothing, with so many contradictions anywhere among them.
 fn reaches(score: u32, judged: &[Option<bool>], contradictions: u64, goal: u32) -> bool {
     if contradictions > 0 && reaches(after(score, false), judged, contradictions - 1, goal) {
         return true;

@@ -147,7 +147,7 @@ impl Stale {
         }
         let (by, sent_at, session) = (sends.by, sends.at, sends.session);
         let ended = self.sessions.get(by).and_then(|sender| sender.ended.get(session).copied());
-        // What waits in a frozen process is as old as the frost.
+        // What waits in a frozen process is as old as the time it has been frozen.
         let waited = frozen || thawed_at.is_some_and(|thawed_at| thawed_at >= sent_at);
         match ended {
             Some(ended) if !waited && !self.forgeries && at > ended.saturating_add(self.allowed) => Err(format!(

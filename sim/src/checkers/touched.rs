@@ -1,4 +1,5 @@
-//! Where a client may be left without a response: on a link that a fault touches, and by a coordinator that is not there.
+//! Where a client may be left without a response: on a link that a fault touches, or by a coordinator that is not
+//! there.
 
 use std::collections::BTreeMap;
 

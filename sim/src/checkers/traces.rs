@@ -1,6 +1,6 @@
 //! The trace in which a client asks reaches the workers' tasks, their sources and their results, and no other does.
 //!
-//! The machines carry traces and never look into them; what programs write into a header and read out of one is judged here.
+//! The machines carry traces and never look into them. Here the headers are judged that programs write and read.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -1,4 +1,4 @@
-//! Which bounds were reached: a bound that no run reaches might as well not be there.
+//! Which bounds were reached: a bound that no run reaches is untested.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

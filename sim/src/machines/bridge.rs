@@ -1,4 +1,4 @@
-//! A bridge between clusters that connects again and again: some of what passes the broker comes once more, later.
+//! A bridge between clusters that reconnects again and again: some of what passes the broker comes once more, later.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ impl Stage<'_> {
         }
     }
 
-    /// A message that has passed the broker comes again; that nobody listens any more is nobody's concern.
+    /// A message that has passed the broker comes again. If nobody listens any more, no notice is sent.
     pub(super) fn deliver_again(&mut self, message: &Arc<Message>) {
         if !self.broker.running {
             return;

@@ -22,7 +22,7 @@ use crate::instance;
 use crate::random::{Random, Stream};
 use crate::scenario::{Coordinator, Proxy, Settings};
 
-/// Where turmoil's hosts are.
+/// The address range of turmoil's hosts.
 const NETWORK: &str = "192.168.0.0/16";
 
 /// Runs the host for as long as its process lives, and then does nothing.

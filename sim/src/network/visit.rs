@@ -1,4 +1,4 @@
-//! A visit of a client: a request that is none, a page that is read, a connection that is held.
+//! A visit of a client: a malformed request, a page that is read, a connection that is held.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::event::{FOLLOWED_AGAIN, Read, What};
 use crate::host::Host;
 use crate::scenario::{Linger, Visit, VisitKind};
 
-/// How long a page may take. A link may be held back for longer: then nobody knows what it says.
+/// How long a page may take. A link may be held back for longer: then the page is not judged.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Visits, and tells what came of it. `place` is the visit's in the scenario.
@@ -59,7 +59,7 @@ async fn read(coordinator: u8, method: &str, path: &str, content_type: Option<&s
         let stream = TcpStream::connect((host.as_str(), HTTP_PORT)).await.ok()?;
         let (mut sender, connection) = handshake(TokioIo::new(stream)).await.ok()?;
         let carrier = tokio::spawn(async move {
-            // Whoever waits for the response hears of it.
+            // The client that waits for the response hears of it.
             let _ = connection.await;
         });
         let mut request = http::Request::builder()
@@ -99,7 +99,7 @@ async fn follow(coordinator: u8, path: &str, last_id: Option<String>, lasts: Dur
         let stream = TcpStream::connect((host.as_str(), HTTP_PORT)).await.ok()?;
         let (mut sender, connection) = handshake(TokioIo::new(stream)).await.ok()?;
         opened = Some(Carrier(tokio::spawn(async move {
-            // Whoever reads hears of it.
+            // The reader hears of it.
             let _ = connection.await;
         })));
         let mut request = http::Request::get(path).header(HOST, format!("{host}:{HTTP_PORT}"));

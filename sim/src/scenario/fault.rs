@@ -35,12 +35,12 @@ pub enum FaultKind {
     /// A coordinator or a worker is told to stop, and starts again when the fault ends, or when it has stopped if that
     /// takes longer.
     Stop(Host),
-    /// A coordinator or a worker does nothing, and takes up where it was when the fault ends.
+    /// A coordinator or a worker is frozen, and goes on where it was when the fault ends.
     Freeze(Host),
     /// The broker closes all connections, this many times during the fault.
     ReconnectStorm(u32),
-    /// A bridge to another cluster connects again and again: so many of a thousand tasks and announcements are delivered a
-    /// second time, up to so many milliseconds later, and so after what was sent since.
+    /// A bridge to another cluster reconnects again and again: this many of a thousand tasks and announcements are
+    /// delivered a second time, up to this many milliseconds later, and so after later messages.
     Bridge(u32, u64),
     /// Observing takes a worker this many milliseconds more.
     SlowSource(Host, u64),
@@ -100,15 +100,15 @@ pub enum Forgery {
     Live(u8),
     /// It says that this worker has left.
     Left(u8),
-    /// It says that this worker finishes what it has.
+    /// It announces that this worker drains.
     Draining(u8),
-    /// It says, in the place of the broker, that nobody listens for the last task it has heard.
+    /// It forges the broker's notice that nobody listens for the last task it has heard.
     NoResponders,
     /// It answers the next task it hears at once, in the name of this worker.
     First(u8),
-    /// It answers the last task it has heard so many times in the name of this worker, each time otherwise.
+    /// It answers the last task it has heard this many times in the name of this worker, each time differently.
     Repeats(u8, u8),
-    /// It speaks in so many names that nobody has.
+    /// It speaks under this many invented names.
     Flood(Flood, u16),
     /// It sends bytes that say nothing to wherever coordinators and workers listen.
     Garbage,

@@ -9,7 +9,7 @@ pub struct Edges {
     /// What clients do beside asking questions, in the order of time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub visits: Vec<Visit>,
-    /// What all clients say for whom they ask; `None` says nothing.
+    /// For whom clients say that they ask; `None` if they say nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy: Option<Proxy>,
     /// How many events a coordinator keeps for those who come back; `None` is production's.
@@ -24,7 +24,7 @@ pub struct Edges {
 }
 
 impl Edges {
-    /// Whether nothing is other than it is without them.
+    /// Whether everything is as without visits and proxies.
     pub fn is_plain(&self) -> bool {
         *self == Self::default()
     }
@@ -63,7 +63,7 @@ pub struct Visit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VisitKind {
-    /// It asks for something that is no question.
+    /// It sends a malformed request.
     Malformed(Malformed),
     /// It reads a page.
     Read(Page),

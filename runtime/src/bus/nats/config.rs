@@ -31,7 +31,8 @@ pub struct NatsConfig {
     pub flush_timeout: Duration,
     /// The longest first wait before an attempt to connect. It doubles with each failure in a row.
     pub backoff_min: Duration,
-    /// The longest wait of all. A connection that does not last as long counts as a failure, too.
+    /// The longest wait before an attempt to connect. A connection that does not last longer than this counts as a
+    /// failure.
     pub backoff_max: Duration,
 }
 

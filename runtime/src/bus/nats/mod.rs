@@ -79,7 +79,9 @@ impl NatsBus {
             return Err(BusError::Configuration("a queue must have room for a message".to_owned()));
         }
         if config.ping_interval.is_zero() || config.connect_timeout.is_zero() {
-            return Err(BusError::Configuration("no server answers within no time".to_owned()));
+            return Err(BusError::Configuration(
+                "the ping interval and the connect timeout must be longer than zero".to_owned(),
+            ));
         }
         if let Some(path) = &config.credentials_file {
             session::read_credentials(path)
@@ -221,7 +223,8 @@ impl Shared {
             // A server that is gone is found out by its missing signs of life.
             RoundTrip::TimedOut => {
                 tracing::warn!(
-                    "NATS did not confirm the subscriptions in time; may this user publish and subscribe on _INBOX.quorate.echo.> ?"
+                    "NATS did not confirm the subscriptions in time; may this user publish and subscribe on \
+                     _INBOX.quorate.echo.> ?"
                 );
             }
         }

@@ -30,7 +30,7 @@ use super::subscription::Registration;
 /// An address where no server can listen: port 0 is no port.
 const NOWHERE: &str = "nats://127.0.0.1:0";
 
-/// What the subjects begin with on which sessions hear themselves.
+/// The beginning of the subjects on which sessions hear themselves.
 const ECHO: &str = "_INBOX.quorate.echo";
 
 /// A connection to one server. It ends when it is dropped.

@@ -24,7 +24,7 @@ pub(super) async fn supervise(shared: Arc<Shared>, mut stop: watch::Receiver<boo
 async fn stay_connected(shared: &Shared) {
     let (shortest, longest) = (shared.config.backoff_min, shared.config.backoff_max);
     let mut failures = 0_u32;
-    // Whose last connection did not last.
+    // The servers whose last connection did not last.
     let mut brief = vec![false; shared.servers.len()];
     loop {
         match connect(shared, &order(&brief, random())).await {
@@ -33,7 +33,7 @@ async fn stay_connected(shared: &Shared) {
                 let made = Instant::now();
                 session.until_lost().await;
                 shared.end_session();
-                // A server that loses what it accepts is not asked without pause.
+                // A server that accepts connections and loses them at once is not tried without a pause.
                 brief[server] = made.elapsed() <= longest;
                 failures = if brief[server] { failures.saturating_add(1) } else { 0 };
                 tracing::warn!("the connection to NATS is lost; reconnecting");
@@ -67,13 +67,13 @@ async fn connect(shared: &Shared, order: &[usize]) -> Result<(usize, Arc<Session
     Err(errors.join("; "))
 }
 
-/// The order in which servers are tried: every order is as likely as every other, so that the clients of a server that is
-/// gone spread evenly over the rest. Those whose last connection was brief come last.
+/// The order in which servers are tried. All orders are equally likely, so that the clients of a server that is gone
+/// spread evenly over the others. Servers whose last connection was brief come last.
 fn order(brief: &[bool], random: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..brief.len()).collect();
     let mut random = u128::from(random);
     for place in (1..order.len()).rev() {
-        // The high half chooses, and the low half is what is left to choose with.
+        // The high half is the choice, and the low half the randomness that is left.
         random *= place as u128 + 1;
         order.swap(place, (random >> 64) as usize);
         random &= u128::from(u64::MAX);

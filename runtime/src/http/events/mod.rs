@@ -55,7 +55,7 @@ struct Shared {
 pub struct EventLimits {
     /// How many clients may read at a time.
     pub max_subscribers: usize,
-    /// How many of them may be of one address.
+    /// How many of these may belong to one client.
     pub max_subscribers_per_client: usize,
     /// The most events that are kept; at least 1.
     pub kept: usize,
@@ -63,7 +63,8 @@ pub struct EventLimits {
     pub batch: u32,
     /// From the beginning of one batch to the next.
     pub batch_every: Duration,
-    /// How long nothing is said before a sign of life: proxies cut what is silent, and a client that is gone is noticed.
+    /// After how long a silence a sign of life is sent: proxies cut silent connections, and a client that is gone is
+    /// noticed.
     pub heartbeat: Duration,
 }
 
@@ -112,7 +113,7 @@ impl Drop for Seat {
 enum SubscribeError {
     /// There are as many subscribers as are allowed.
     Full { max_subscribers: usize },
-    /// The client reads as often as one may.
+    /// The client has as many readers as one client may have.
     FullForClient { max_subscribers: usize },
     /// The coordinator is about to stop.
     Closed,

@@ -1,17 +1,17 @@
-//! Looks for something and else waits for it, so that nothing that comes between the look and the wait is overlooked.
+//! Looks for something or waits for it, without missing what comes between the look and the wait.
 
 use tokio::sync::Notify;
 
-/// Wakes all who listen.
+/// Wakes all listeners.
 pub(super) trait Signal {
-    /// Ends with the first waking since it was made.
+    /// Ends at the first [`Signal::wake`] after it was made.
     type Heard<'a>: Future<Output = ()>
     where
         Self: 'a;
 
     /// Listens from now on.
     fn listen(&self) -> Self::Heard<'_>;
-    /// Wakes all who listen now.
+    /// Wakes all present listeners.
     fn wake(&self);
 }
 
@@ -40,7 +40,7 @@ pub(super) enum Look<T, U> {
     },
 }
 
-/// Changes something, then lets those who wait for it look.
+/// Changes something, then wakes those that wait for it.
 pub(super) fn tell(signal: &impl Signal, change: impl FnOnce()) {
     change();
     signal.wake();
@@ -52,7 +52,7 @@ pub(super) async fn look_or_wait<S: Signal, T, U: Future<Output = Option<T>>>(
     answered: Option<&S>,
     look: impl FnOnce() -> Look<T, U>,
 ) -> Option<T> {
-    // From here on nothing that comes is overlooked.
+    // From here on nothing that comes is missed.
     let (arrived, answered) = (arrived.listen(), answered.map(Signal::listen));
     let (for_arrivals, until) = match look() {
         Look::Found(found) => return Some(found),

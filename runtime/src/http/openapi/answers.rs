@@ -143,7 +143,7 @@ impl IntoResponses for AnsweringEvents {
             vec![
                 (ApiError::invalid("recent must be a whole number"), "a parameter cannot be read"),
                 reads_limited(),
-                (ApiError::too_many_of_client(32), "this address reads events too often at a time"),
+                (ApiError::too_many_of_client(32), "this address reads events too many times at once"),
                 (ApiError::too_many_subscribers(256), "too many clients read events"),
                 draining(),
             ],
@@ -180,7 +180,7 @@ fn reads_limited() -> Error {
 }
 
 fn stuck() -> Error {
-    (LookError::Stuck.into(), "the coordinator does not move")
+    (LookError::Stuck.into(), "the coordinator is stuck")
 }
 
 fn draining() -> Error {

@@ -13,7 +13,7 @@ const STREAM: u32 = 4;
 pub(super) fn add(scenario: &mut Scenario) {
     let random = &mut Random::new(scenario.seed, Stream::Scenario, STREAM);
     let mut edges = Edges::default();
-    // A request that is none counts against its client's rate, too, which is judged by its questions alone.
+    // A malformed request counts against its client's rate, too, which is judged by its questions alone.
     let has_rate = scenario.cluster.settings.rate_limit.is_some();
     if random.chance(250) && !has_rate {
         for _ in 0..random.within(1..=4) {

@@ -1,4 +1,4 @@
-//! What was learned from attacks: moves of the adversary, coordinators that stand still, and messages that come twice.
+//! Further hostile conditions: moves of the adversary, frozen coordinators, and messages that come twice.
 //!
 //! It is drawn from a stream of its own, so that the rest of a seed's scenario does not depend on it.
 
@@ -39,7 +39,7 @@ fn forgeries(random: &mut Random, draw: &mut Draw<'_>) {
     one(random, &|random| Forgery::First(name(random, cluster)));
     one(random, &|random| Forgery::Repeats(name(random, cluster), random.within(2..=20) as u8));
     for flood in [Flood::Answers, Flood::Shared, Flood::Ended, Flood::Live] {
-        // Once in a while a lot, and a handful otherwise: each name costs as much as a worker.
+        // Sometimes many, and a handful otherwise: each name costs as much time as a worker.
         one(random, &|random| {
             let names = if random.chance(100) { random.within(50..=300) } else { random.within(3..=20) };
             Forgery::Flood(flood, names as u16)

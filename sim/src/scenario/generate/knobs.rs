@@ -1,5 +1,5 @@
-//! Makes bounds and waits tiny that production leaves at their defaults: each of them in some of the seeds, so that a
-//! bound is reached in short runs, and together with others.
+//! Makes bounds and waits tiny that production leaves at their defaults: each of them in some of the seeds, so that
+//! short runs reach each bound, alone and together with others.
 //!
 //! It is drawn from a stream of its own, so that the rest of a seed's scenario does not depend on it.
 
@@ -8,10 +8,10 @@ use crate::random::{Random, Stream};
 
 /// The stream beside the ones of the rest.
 const STREAM: u32 = 2;
-/// The stream of what bounds those that have no record.
+/// The stream of the bounds on workers without a record.
 const NEWCOMERS: u32 = 6;
 
-/// In how many of a thousand seeds there are tiny bounds at all, and in how many of those each bound is.
+/// In how many of a thousand seeds there are tiny bounds at all, and in how many of those each bound is tiny.
 const SEEDS: u32 = 500;
 const BOUND: u32 = 250;
 
@@ -66,7 +66,7 @@ fn coordinators(random: &mut Random, settings: &mut Settings, names: u8) {
     let knobs = &mut settings.knobs;
     knobs.max_instances = random.chance(BOUND).then(|| random.within(1..=2) as usize);
     knobs.response_times = random.chance(BOUND).then(|| random.within(1..=4) as usize);
-    // Longer than a host's turn in the network, shorter than most of the frosts.
+    // Longer than a host's turn on the network, shorter than most pauses of a frozen coordinator.
     knobs.max_lag_ms = random.chance(400).then(|| random.pick(&[10, 50, 150]));
     knobs.reconnect_grace_ms = random.chance(400).then(|| random.pick(&[0, 0, 1, 50]));
 }
