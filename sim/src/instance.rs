@@ -1,4 +1,4 @@
-//! The names of processes: a host's number, and the how-manieth process on it this is.
+//! The names of processes: a host's number, and the number of the process on it.
 
 use crate::random::Random;
 

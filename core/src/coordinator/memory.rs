@@ -15,7 +15,7 @@ pub(super) struct Ended {
     pub(super) request: RequestId,
     pub(super) query: Query,
     /// What a retry is given; `None` if the request was cancelled or failed in a way that a retry may not, so that it
-    /// is asked anew.
+    /// is dispatched again.
     pub(super) outcome: Option<Arc<Outcome>>,
     forget_at: Timestamp,
     bytes: usize,

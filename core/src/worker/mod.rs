@@ -219,7 +219,7 @@ impl Worker {
     }
 
     /// A job's deadline has passed: nobody waits for its answer any more, or somebody does who asked later. For them the
-    /// source is asked anew, by a job behind those that wait already, since it was told not to take longer than this.
+    /// source is asked again, by a job behind those that wait already, since it was told not to take longer than this.
     fn expire(&mut self, id: JobId) {
         let now = self.now;
         let (_, job) = self.jobs.get_mut(id).expect("a job with a deadline is kept");

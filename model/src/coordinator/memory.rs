@@ -16,7 +16,7 @@ pub(super) struct Ended {
     /// Tells endings of one id apart.
     number: u64,
     pub(super) query: Query,
-    /// What a retry gets; `None` if it is asked anew.
+    /// What a retry gets; `None` if it is dispatched again.
     pub(super) outcome: Option<Arc<Outcome>>,
 }
 

@@ -66,7 +66,7 @@ pub enum BusError {
     Closed,
 }
 
-/// Whether the bus is connected, and for the how-manieth time.
+/// Whether the bus is connected, and the number of connections so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BusStatus {
     /// Whether messages can be published and received now.

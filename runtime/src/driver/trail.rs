@@ -23,7 +23,7 @@ pub struct Trail {
 /// One thing that happened to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The workers were asked, for the how-manieth time.
+    /// The workers were asked; the number of the attempt.
     Asked(u32),
     /// A worker's result came, whatever became of it.
     Result {

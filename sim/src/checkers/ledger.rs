@@ -69,7 +69,7 @@ pub(crate) struct Asking {
 #[derive(Clone, Debug)]
 pub(crate) struct Remembered {
     pub(super) query: Query,
-    /// What a retry gets; `None` if it is asked anew.
+    /// What a retry gets; `None` if it is dispatched again.
     pub(super) outcome: Option<Arc<Outcome>>,
     ended: Timestamp,
     number: u64,
