@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use quorate_core::time::Timestamp;
+use quorate_core::time::{Timestamp, saturating_nanos};
 use tokio::time::Instant;
 
 /// A monotonic clock, and the time of day. Copies share one origin, so that their timestamps are comparable.
@@ -19,8 +19,31 @@ pub struct Clock {
 enum Wall {
     /// The operating system.
     System,
-    /// What the clock itself shows, from the beginning of 1970.
-    Shown,
+    /// What the clock itself shows, from the beginning of 1970, but while it is wrong.
+    Shown(Option<WallJump>),
+}
+
+/// The time of day is wrong for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WallJump {
+    /// From when, as the clock shows it.
+    pub from: Timestamp,
+    /// Until when.
+    pub until: Timestamp,
+    /// By how many milliseconds it is ahead; behind, if negative.
+    pub ahead_ms: i64,
+}
+
+impl WallJump {
+    /// The time of day, from the beginning of 1970, of a clock that shows `now`; never before that.
+    pub fn wall(self, now: Timestamp) -> Timestamp {
+        let ahead = Duration::from_millis(self.ahead_ms.unsigned_abs());
+        match () {
+            () if now < self.from || now >= self.until => now,
+            () if self.ahead_ms < 0 => Timestamp::from_nanos(now.as_nanos().saturating_sub(saturating_nanos(ahead))),
+            () => now.after(ahead),
+        }
+    }
 }
 
 impl Clock {
@@ -32,7 +55,13 @@ impl Clock {
     /// A clock that shows `shown` now, and counts the time of day with it: hosts that began at different times differ
     /// by as much in both.
     pub fn starting_at(shown: Timestamp) -> Self {
-        Self { origin: Instant::now(), shown, wall: Wall::Shown }
+        Self { origin: Instant::now(), shown, wall: Wall::Shown(None) }
+    }
+
+    /// The same clock, whose time of day is wrong for a while.
+    #[must_use]
+    pub fn with_wall_jump(self, jump: WallJump) -> Self {
+        Self { wall: Wall::Shown(Some(jump)), ..self }
     }
 
     /// What the clock shows: the time that has passed since it began, and what it began with.
@@ -44,7 +73,10 @@ impl Clock {
     pub fn wall(&self) -> SystemTime {
         match self.wall {
             Wall::System => SystemTime::now(),
-            Wall::Shown => UNIX_EPOCH + self.now().since(Timestamp::ZERO),
+            Wall::Shown(jump) => {
+                let now = self.now();
+                UNIX_EPOCH + jump.map_or(now, |jump| jump.wall(now)).since(Timestamp::ZERO)
+            }
         }
     }
 
@@ -82,6 +114,14 @@ mod tests {
         let set = Clock::starting_at(Timestamp::from_millis(7_000));
         tokio::time::advance(Duration::from_millis(250)).await;
         assert_eq!(set.wall(), UNIX_EPOCH + Duration::from_millis(7_250));
+        let at = Timestamp::from_millis;
+        for (ahead_ms, shown) in [(500, 7_750), (-500, 6_750), (-9_000, 0)] {
+            let jumping =
+                |from, until| set.with_wall_jump(WallJump { from: at(from), until: at(until), ahead_ms }).wall();
+            assert_eq!(jumping(7_250, 7_251), UNIX_EPOCH + Duration::from_millis(shown));
+            assert_eq!(jumping(7_251, 8_000), set.wall(), "not yet");
+            assert_eq!(jumping(0, 7_250), set.wall(), "no longer");
+        }
         let before = SystemTime::now();
         let wall = Clock::new().wall();
         assert!((before..=SystemTime::now()).contains(&wall));
