@@ -16,10 +16,10 @@ use bounds::Bounds;
 use crate::Depth;
 use crate::checkers::Context;
 use crate::edge::Edge;
-use crate::event::{Body, Event, FOLLOWED_AGAIN, Message, Read, Reply, What};
+use crate::event::{Age, Body, Event, FOLLOWED_AGAIN, Message, Read, Reply, What};
 use crate::host::Host;
 use crate::observe::PANICKED;
-use crate::scenario::{FaultKind, Flood, Forgery, Mischief, Page, Proxy, Visit, VisitKind};
+use crate::scenario::{ClockJump, Coordinator, FaultKind, Flood, Forgery, Mischief, Page, Proxy, Visit, VisitKind};
 
 /// Lists the counters once: the enum, its names and its count.
 macro_rules! sometimes {
@@ -171,6 +171,12 @@ sometimes! {
     ResponseTimesFull,
     /// an outcome was forgotten before its time
     MemoryFull,
+    /// an outcome was forgotten because those remembered weighed too much
+    MemoryHeavy,
+    /// an answer was not kept because those in flight weighed too much
+    NoRoom,
+    /// a driver took as much from its bus at once as it may
+    BatchFull,
     /// a worker forgot an answer before its time
     WorkerMemoryFull,
     /// an answer of a worker had more places to go than are kept
@@ -181,6 +187,10 @@ sometimes! {
     NoDrainGrace,
     /// a coordinator was served later than one that runs is
     StoodStill,
+    /// a result said when its value was observed
+    ObservedAt,
+    /// a coordinator whose time of day was wrong read when a value was observed
+    ObservedAtByWrongClock,
     /// requests were asked again at once after an outage
     NoReconnectGrace,
     /// after the faults, a question was answered by every worker
@@ -324,6 +334,7 @@ impl Sometimes {
                 | Self::EventsMissed
                 | Self::Lingered
                 | Self::StoppedLingering
+                | Self::BatchFull
         );
         match self {
             // Over the network a frozen coordinator hears nothing, and its timers go on.
@@ -381,12 +392,16 @@ pub(crate) struct Coverage {
     probes: Vec<u32>,
     /// The visits under way, by their places.
     visits: BTreeMap<usize, Visit>,
+    /// When the time of day of coordinators is wrong.
+    jumps: Vec<(Host, ClockJump)>,
     has_edge: bool,
     is_proxied: bool,
 }
 
 impl Coverage {
     pub(crate) fn new(context: &Context<'_>) -> Self {
+        let coordinators = context.scenario.cluster.coordinators.iter();
+        let jump = |it: &Coordinator| it.jump.map(|jump| (Host::Coordinator(it.number), jump));
         Self {
             config: context.scenario.cluster.settings.config(),
             reached: Reached::default(),
@@ -394,6 +409,7 @@ impl Coverage {
             bounds: Bounds::new(context.scenario),
             probes: Vec::new(),
             visits: BTreeMap::new(),
+            jumps: coordinators.filter_map(jump).collect(),
             has_edge: context.depth == Depth::Network,
             is_proxied: context.scenario.edges.proxy == Some(Proxy::Trusted),
         }
@@ -483,6 +499,13 @@ impl Coverage {
             What::Received(message) => {
                 match &message.body {
                     Body::Result(result) => {
+                        let is_dated = matches!(result.age, Some(Age::ObservedAt(_)));
+                        reached.insert_if(S::ObservedAt, is_dated);
+                        let lasts = |jump: &ClockJump| {
+                            (jump.at_ms..jump.at_ms.saturating_add(jump.for_ms)).contains(&(event.at / 1_000_000))
+                        };
+                        let is_wrong = self.jumps.iter().any(|(host, jump)| *host == event.host && lasts(jump));
+                        reached.insert_if(S::ObservedAtByWrongClock, is_dated && is_wrong);
                         self.processes.entry(event.host).or_default().answered.insert(result.worker.clone());
                     }
                     Body::Presence(presence) if presence.state == coordinator::PresenceState::Left => {

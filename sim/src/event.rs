@@ -155,8 +155,27 @@ pub struct WorkerResult {
     pub observed: Result<Value, Arc<str>>,
     /// How long it took, as the worker says.
     pub response_time: Duration,
-    /// How old the value is, as the worker says, in whole milliseconds; a failure has no age.
-    pub age: Option<Duration>,
+    /// How old the value is, as the worker says; a failure has no age.
+    pub age: Option<Age>,
+}
+
+/// How old a value is, as a message says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Age {
+    /// In whole milliseconds.
+    Stated(Duration),
+    /// By the time of day when it was observed, from the beginning of 1970.
+    ObservedAt(Timestamp),
+}
+
+impl Age {
+    /// How old that makes it for one who reads it at a time of day.
+    pub fn at(self, wall: Timestamp) -> Duration {
+        match self {
+            Self::Stated(age) => age,
+            Self::ObservedAt(at) => wall.since(at),
+        }
+    }
 }
 
 /// A client's question.

@@ -174,6 +174,8 @@ mod tests {
             announce_ms: 1,
             knobs: crate::scenario::WorkerKnobs::default(),
             clock_ms: 0,
+            jump: None,
+            observed_at: false,
         }
     }
 

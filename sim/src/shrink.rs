@@ -198,9 +198,14 @@ impl Search<'_> {
                 let worker = &mut scenario.cluster.workers[place];
                 (worker.dated_permille, worker.age_ms) = (0, (0, 0));
             });
+            self.take_with(|scenario| {
+                let worker = &mut scenario.cluster.workers[place];
+                (worker.observed_at, worker.jump) = (false, None);
+            });
             self.take_with(|scenario| scenario.cluster.workers[place].clock_ms = 0);
         }
         for place in 0..self.best.cluster.coordinators.len() {
+            self.take_with(|scenario| scenario.cluster.coordinators[place].jump = None);
             self.take_with(|scenario| scenario.cluster.coordinators[place].clock_ms = 0);
         }
         self.take_with(|scenario| scenario.cluster.settings.policy = Policy::default());

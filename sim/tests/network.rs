@@ -30,9 +30,13 @@ fn cluster(coordinators: u8, workers: u8) -> Cluster {
         announce_ms: 500,
         knobs: WorkerKnobs::default(),
         clock_ms: 1_000 * u64::from(number),
+        jump: None,
+        observed_at: false,
     };
     Cluster {
-        coordinators: (1..=coordinators).map(|number| Coordinator { number, clock_ms: u64::from(number) }).collect(),
+        coordinators: (1..=coordinators)
+            .map(|number| Coordinator { number, clock_ms: u64::from(number), jump: None })
+            .collect(),
         settings: Settings {
             policy: Policy::default(),
             max_timeout_ms: 2_000,
@@ -271,7 +275,7 @@ fn a_result_is_told_as_the_coordinator_understands_it() {
                 request: result.request.clone(),
                 observed: result.observed.clone(),
                 response_time: result.response_time,
-                age: result.age,
+                age: result.age.map(quorate_sim::event::Age::Stated),
             },
         )),
         _ => None,

@@ -32,7 +32,7 @@ pub use self::spread::Spread;
 use self::strategy::Votes;
 pub use self::strategy::{Strategy, UnknownStrategy};
 use self::wide::Wide;
-pub use self::yardstick::{Assessment, Yardstick};
+pub use self::yardstick::{Assessment, Usual, Yardstick};
 use self::yardstick::{Numbers, USUAL};
 use crate::value::Value;
 
@@ -280,12 +280,13 @@ impl Aggregator {
             Fence::None | Fence::Between { .. } => median::middle(&mut ranked),
         };
         let beyond = self.numbers.iter().filter(|number| fence.excludes(number.number)).count();
-        let is_disputed = beyond > 0 && beyond * 2 >= self.numbers.len();
-        Numbers { rule, fence, median, beyond, is_disputed }
+        let count = self.numbers.len();
+        let is_disputed = beyond > 0 && beyond * 2 >= count;
+        Numbers { rule, fence, median, count, beyond, is_disputed }
     }
 
     /// What the values of the last aggregation, which came to `aggregate` by `rule`, are compared with.
-    pub fn yardstick(&mut self, rule: &Rule, aggregate: &Aggregate) -> Yardstick {
+    pub fn yardstick(&mut self, rule: &Rule, usual: Usual, aggregate: &Aggregate) -> Yardstick {
         let strategy = rule.strategy.implementation();
         let numbers = self.drawn.take().unwrap_or_else(|| {
             // A strategy may have changed the numbers that it ranked: a majority rounds them.
@@ -294,6 +295,9 @@ impl Aggregator {
             }
             self.draw(USUAL)
         });
+        let texts = aggregate.used - self.numbers.len();
+        let is_outvoted = numbers.beyond > 0 && (numbers.count - numbers.beyond) * 2 <= numbers.count + texts;
+        let numbers = Numbers { is_disputed: numbers.is_disputed || is_outvoted, ..numbers };
         let by_majority = strategy.takes_texts() && {
             let votes = match &aggregate.value {
                 Value::Text(_) => aggregate.agreeing,
@@ -309,7 +313,8 @@ impl Aggregator {
             by_majority,
             takes_texts: strategy.takes_texts(),
             rule: *rule,
-            all_used_are_good: are_numbers && numbers.beyond == 0,
+            usual,
+            all_used_are_good: are_numbers && numbers.beyond == 0 && usual == Usual::Same,
             numbers,
         }
     }

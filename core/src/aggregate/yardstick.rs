@@ -27,8 +27,9 @@ pub enum Assessment {
 ///
 /// The fence is drawn through the numbers that might have been used, before outliers are excluded: by the request's
 /// outlier rule, else 5 % around their median. A number within the fence is good; one beyond it is bad, unless it is
-/// within 5 % of the median, since the fence is a caller's choice. If half of the numbers or more are beyond the fence,
-/// no number is good or bad. Where texts are counted, a value that is the answer is good. A value of another kind than
+/// within 5 % of the median. Where the outlier rule is a caller's, a number that is farther from the median than 5 % is
+/// not good, and one that the operator's rule may let pass is not bad. If some numbers are beyond the fence, and those
+/// within it are no more than half of all values, no number is good or bad. Where texts are counted, a value that is the answer is good. A value of another kind than
 /// the answer, or another text, is bad if the answer has more than half of the votes. A value that is too old, or a
 /// text that is no number where numbers are needed, is neutral: the caller has chosen the age and the strategy.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ pub struct Yardstick {
     pub(super) by_majority: bool,
     pub(super) takes_texts: bool,
     pub(super) rule: Rule,
+    pub(super) usual: Usual,
     pub(super) numbers: Numbers,
     pub(super) all_used_are_good: bool,
 }
@@ -49,7 +51,9 @@ pub(super) struct Numbers {
     pub(super) fence: Fence,
     /// The median; `None` if there are no numbers.
     pub(super) median: Option<Decimal>,
-    /// How many of the numbers are beyond the fence.
+    /// How many numbers there are.
+    pub(super) count: usize,
+    /// How many of them are beyond the fence.
     pub(super) beyond: usize,
     /// Whether these are half of all or more.
     pub(super) is_disputed: bool,
@@ -74,7 +78,7 @@ impl Yardstick {
             Value::Text(_) => number,
         };
         match (&self.answer, number) {
-            (Value::Number(_), Some(number)) => self.numbers.assess(number),
+            (Value::Number(_), Some(number)) => self.numbers.assess(number, self.usual),
             _ if *value == self.answer => Assessment::Good,
             _ if self.by_majority && !self.is_near_the_answer(value) => Assessment::Bad,
             _ => Assessment::Neutral,
@@ -89,13 +93,15 @@ impl Yardstick {
 }
 
 impl Numbers {
-    fn assess(&self, number: Decimal) -> Assessment {
+    fn assess(&self, number: Decimal, usual: Usual) -> Assessment {
         let Some(median) = self.median else { return Assessment::Neutral };
+        let is_near = |most: Decimal| is_within(most, median, number);
         if self.is_disputed {
             Assessment::Neutral
         } else if !self.is_beyond(number, median) {
-            Assessment::Good
-        } else if is_within(NEAR, median, number) {
+            // A caller's wide fence makes nobody good.
+            if usual == Usual::Same || is_near(NEAR) { Assessment::Good } else { Assessment::Neutral }
+        } else if is_near(NEAR) || usual.allows(is_near) {
             Assessment::Neutral
         } else {
             Assessment::Bad
@@ -106,6 +112,27 @@ impl Numbers {
         match self.rule {
             OutlierRule::Relative(fraction) => !is_within(fraction, median, number),
             OutlierRule::Mad(_) | OutlierRule::Iqr(_) => self.fence.excludes_any(number),
+        }
+    }
+}
+
+/// How the outlier rule of a request compares with the operator's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usual {
+    /// It is the operator's.
+    Same,
+    /// It is a caller's, in the place of this one.
+    Other(Option<OutlierRule>),
+}
+
+impl Usual {
+    /// Whether the operator's rule may let pass what a caller's does not. Where its fence would be is known only of a
+    /// relative one.
+    fn allows(self, is_near: impl Fn(Decimal) -> bool) -> bool {
+        match self {
+            Self::Same | Self::Other(None) => false,
+            Self::Other(Some(OutlierRule::Relative(fraction))) => is_near(fraction),
+            Self::Other(Some(OutlierRule::Mad(_) | OutlierRule::Iqr(_))) => true,
         }
     }
 }

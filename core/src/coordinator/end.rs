@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use super::Coordinator;
 use super::output::Output;
-use super::reliability::Reliability;
-use super::request::{Answered, Judgement, Part, Request};
+use super::request::{Answered, Judgement, Part, Request, Terms};
 use super::table::Slot;
 use super::timers::Timer;
 use crate::aggregate::Assessment;
@@ -17,7 +16,9 @@ impl Coordinator {
     /// Ends a request by `cause`.
     pub(super) fn finish(&mut self, slot: Slot, cause: Cause) {
         let Some(request) = self.table.get(slot) else { return };
-        let judgement = request.judge(cause, self.bus_was_down(request.submitted), &mut self.aggregator);
+        let bus_was_down = self.bus_was_down(request.submitted);
+        let outliers = Terms::of(&request.policy, self.config.policy_of(&request.query)).outliers();
+        let judgement = request.judge(cause, bus_was_down, outliers, &mut self.aggregator);
         self.finish_with(slot, cause, judgement);
     }
 
@@ -39,41 +40,42 @@ impl Coordinator {
         self.report_drained();
     }
 
-    /// Updates the workers' records when a request ends. A value counts as it compares with the others. A failure or
-    /// silence counts only if the worker has answered the query before and was given the time: otherwise callers could
-    /// lower its score.
+    /// What a request that ends says of its workers. How its values compare changes scores only if all came that the
+    /// operator's terms would have waited for; a failure or silence only if the worker has answered the query before,
+    /// and was given the time. Else callers could change scores.
     fn keep_records(&mut self, request: &Request, cause: Cause, judgement: &Judgement) {
         let blames_the_silent = cause == Cause::DeadlinePassed && self.may_blame_the_silent(request.submitted);
+        let terms = Terms::of(&request.policy, self.config.policy_of(&request.query));
+        let (gives_time, compares) = (terms.gives_time(), terms.are_complete(cause));
+        let gives_records = terms.give_records() && request.is_decided();
         for (index, participant) in request.participants.iter().enumerate() {
             let Some(worker) = self.registry.get_mut(&participant.worker) else { continue };
             let record = &mut worker.reliability;
-            let is_held = |record: &Reliability| request.gives_time && record.has_answered(request.query_key);
-            let mut is_proven = false;
+            let is_held = gives_time && record.has_answered(request.query_key);
+            // Not only those that were quick enough for the first caller.
+            let mut earns = request.founding && participant.decides;
             match &participant.part {
                 Part::Awaited if blames_the_silent => {
-                    let is_held = is_held(record);
                     record.timeout(is_held);
+                    worker.silent = gives_time;
+                    earns &= !gives_time;
                 }
-                Part::Awaited | Part::Left => {}
-                Part::Answered(Answered { observed, .. }) => {
-                    is_proven = request.founding && participant.decides;
-                    match (observed, judgement.assessment(index)) {
-                        (Ok(_), Assessment::Good) => {
+                Part::Awaited => earns &= cause == Cause::QuorumMet,
+                Part::Left => earns = false,
+                Part::Answered(Answered { observed, .. }) => match (observed, judgement.assessment(index)) {
+                    (Ok(_), Assessment::Good) => {
+                        earns |= gives_records;
+                        if compares {
                             record.judged(true);
-                            is_proven = true;
                         }
-                        (Ok(_), Assessment::Bad) => record.outlier(),
-                        (Err(_), _) if is_held(record) => record.judged(false),
-                        (Ok(_), Assessment::Neutral) | (Err(_), _) => {}
                     }
-                }
+                    (Ok(_), Assessment::Bad) if compares => record.outlier(),
+                    (Err(_), _) if is_held => record.judged(false),
+                    _ => {}
+                },
             }
-            if !worker.proven {
-                worker.in_vain = !is_proven;
-                if is_proven {
-                    worker.proven = true;
-                    self.registry.count_proven();
-                }
+            if let Some(has_record) = worker.took_part(earns) {
+                self.registry.count_record(self.now, has_record);
             }
         }
     }

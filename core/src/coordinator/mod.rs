@@ -309,8 +309,8 @@ impl Coordinator {
                     .map_or(asked, |worker| std::mem::replace(&mut worker.awaited_from, asked));
                 for slot in self.table.asked_since(first) {
                     let request = self.table.get_mut(slot).expect("an occupied slot");
-                    if request.give_up_on(&presence.worker) && request.all_answered() {
-                        self.finish(slot, Cause::AllAnswered);
+                    if request.give_up_on(&presence.worker) {
+                        self.settle(slot);
                     }
                 }
             }

@@ -25,18 +25,26 @@ pub struct Worker {
     pub replicated: bool,
     /// When it was last heard.
     pub last_heard: Timestamp,
-    /// When it last said that it is live.
-    said_live: Option<Timestamp>,
+    /// When it last said that it is live or draining.
+    said_there: Option<Timestamp>,
     /// The number of the first request that may wait for it.
     pub(super) awaited_from: u64,
     /// Its record.
     pub reliability: Reliability,
-    /// Whether it has a record: one of its values was found good, or it answered when no live worker had a record.
-    /// Until then it is a newcomer, whose values are compared and not used.
+    /// Whether it has a record: the operator admits it by name; or one of its values was found good beside those of
+    /// workers that decide, or it answered as a founder, and its score is not below [`Score::LOST`] since. Without one
+    /// it is a newcomer, whose values are compared and not used.
     pub proven: bool,
-    /// As a newcomer: how many requests it took part in, and whether the last that ended left it without a record.
+    /// As a newcomer: how many requests it took part in, whether the last that ended left it without a record, and
+    /// whether it was silent in one until the deadline and has not been heard since.
     pub(super) tried: u64,
     pub(super) in_vain: bool,
+    pub(super) silent: bool,
+    /// Whether it has answered on the reply subject of a task. What comes in its name on the subject that everybody may
+    /// publish on is not believed from then on.
+    pub answers_directly: bool,
+    /// Whether the operator admits it by name.
+    admitted: bool,
     known_since: Timestamp,
     /// When each process behind its name last said that it is live; one that is leaving is not among them. When one of
     /// several leaves, as in a rolling restart, the worker does not.
@@ -67,6 +75,24 @@ impl Worker {
         }
     }
 
+    /// Notes whether it has earned a record in a request that ends. Returns whether it has one now, if that has changed.
+    pub(super) fn took_part(&mut self, earns: bool) -> Option<bool> {
+        let can_be_trusted = self.reliability.score >= Score::LOST;
+        let has_record = self.admitted || (can_be_trusted && (self.proven || earns));
+        self.in_vain = !has_record;
+        let before = std::mem::replace(&mut self.proven, has_record);
+        (before != has_record).then_some(has_record)
+    }
+
+    fn is_live(&self) -> bool {
+        self.state == WorkerState::Live
+    }
+
+    /// Whether it has been gone for so long.
+    fn is_long_gone(&self, now: Timestamp, long: Duration) -> bool {
+        matches!(self.state, WorkerState::Left | WorkerState::Expired) && self.last_heard.after(long) <= now
+    }
+
     /// Whether a second, different answer of this worker to one request contradicts the first. It may come from another
     /// process of the same name. And where the workers may have been asked twice, one that never announced itself may
     /// not know that it should repeat its answer, and replicas do not share theirs.
@@ -75,12 +101,15 @@ impl Worker {
     }
 }
 
+/// So many workers with a record are enough to tell who of them is wrong.
+const FOUNDERS: usize = 3;
+
 /// Whom a request expects, and how many others may join it.
 #[derive(Debug)]
 pub(super) struct Expectation {
     /// In order.
     pub(super) participants: Vec<Participant>,
-    /// Whether no live worker has a record, so that those expected decide and earn one by answering.
+    /// Whether all of them decide, and earn a record by answering: see [`Registry::expect`].
     pub(super) founding: bool,
     /// How many newcomers may join the expected workers.
     pub(super) places: u32,
@@ -117,8 +146,12 @@ pub(super) struct Registry {
     presence: Duration,
     max_lag: Duration,
     keep_gone: Duration,
+    /// Whether the operator admits workers by name.
+    is_closed: bool,
     /// How many workers have a record.
     proven: usize,
+    /// When the first worker earned a record, since there was none.
+    founded_at: Option<Timestamp>,
     admission: Admission,
     /// No worker expires before this: the coordinator has not run, and could hear none.
     spared_until: Timestamp,
@@ -138,10 +171,16 @@ impl Registry {
             presence,
             max_lag,
             keep_gone,
+            is_closed: config.admitted.is_some(),
             proven: 0,
+            founded_at: None,
             admission: Admission { every: admit_every, burst: admit_burst, spent_until: Timestamp::ZERO },
             spared_until: Timestamp::ZERO,
         }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.workers.len()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&WorkerId, &Worker)> {
@@ -153,58 +192,84 @@ impl Registry {
         self.workers.iter().filter(|(_, worker)| worker.state == WorkerState::Live).map(|(id, _)| id)
     }
 
-    /// Whether a worker has said that it is live since `since`.
-    pub(super) fn said_live_since(&self, id: &WorkerId, since: Timestamp) -> bool {
-        self.workers.get(id).is_some_and(|worker| worker.said_live.is_some_and(|at| at >= since))
+    /// Whether a worker has said that it is live or draining since `since`.
+    pub(super) fn said_there_since(&self, id: &WorkerId, since: Timestamp) -> bool {
+        self.workers.get(id).is_some_and(|worker| worker.said_there.is_some_and(|at| at >= since))
     }
 
     pub(super) fn get_mut(&mut self, id: &WorkerId) -> Option<&mut Worker> {
         self.workers.get_mut(id)
     }
 
-    /// Whether a worker has a record.
+    /// Whether a worker has a record, or will have one as soon as it is known.
     pub(super) fn is_proven(&self, id: &WorkerId) -> bool {
-        self.workers.get(id).is_some_and(|worker| worker.proven)
+        self.is_closed || self.workers.get(id).is_some_and(|worker| worker.proven)
     }
 
-    /// Counts one more worker with a record.
-    pub(super) fn count_proven(&mut self) {
-        self.proven += 1;
+    /// Whether a worker answers on the reply subjects of its tasks.
+    pub(super) fn answers_directly(&self, id: &WorkerId) -> bool {
+        self.workers.get(id).is_some_and(|worker| worker.answers_directly)
+    }
+
+    /// Counts a worker that has earned a record, or has lost its own.
+    pub(super) fn count_record(&mut self, now: Timestamp, has_record: bool) {
+        if has_record {
+            self.proven += 1;
+            self.founded_at = self.founded_at.or(Some(now));
+        } else {
+            self.proven -= 1;
+        }
     }
 
     /// Whom a request that is made now expects: the live workers with a record and, in turn, some of those without, no
-    /// more than there are with one. If no live worker has a record, all live workers.
-    pub(super) fn expect(&mut self, max_newcomers: u32) -> Expectation {
-        let live = |worker: &Worker| worker.state == WorkerState::Live;
-        let (mut proven, mut unproven) = (0_usize, 0_usize);
-        for worker in self.workers.values().filter(|worker| live(worker)) {
-            *(if worker.proven { &mut proven } else { &mut unproven }) += 1;
+    /// more than there are with one.
+    ///
+    /// While nobody has a record all live workers are expected, and decide. So do those that have announced themselves
+    /// as long as fewer than [`FOUNDERS`] have a record, for a presence time: a request that comes while workers start
+    /// must not leave it to the first of them who is believed. If all workers with a record are away, others are
+    /// expected in their place, and earn none.
+    pub(super) fn expect(&mut self, now: Timestamp, max_newcomers: u32) -> Expectation {
+        let with_record = self.workers.values().filter(|worker| worker.proven);
+        let records = with_record.clone().filter(|worker| !worker.is_long_gone(now, self.keep_gone)).count();
+        let proven = with_record.filter(|worker| worker.is_live()).count();
+        if records == 0 {
+            self.founded_at = None;
         }
-        let founding = proven == 0;
-        let most = if founding { unproven } else { proven.min(max_newcomers as usize) };
+        let is_early = records < FOUNDERS && self.founded_at.is_some_and(|at| now < at.after(self.presence));
+        let founding = records == 0 || is_early;
+        let is_newcomer = |worker: &Worker| {
+            let is_wanted = records == 0 || if is_early { worker.announced } else { !worker.silent };
+            worker.is_live() && !worker.proven && is_wanted
+        };
+        let newcomers = self.workers.values().filter(|worker| is_newcomer(worker)).count();
+        let max_newcomers = max_newcomers as usize;
+        let most = match () {
+            () if founding => newcomers,
+            () if proven == 0 => records.max(max_newcomers),
+            () => proven.min(max_newcomers),
+        };
         let mut chosen: Vec<WorkerId> = Vec::new();
-        if unproven > most && most > 0 {
-            let newcomers = self.workers.iter().filter(|(_, worker)| live(worker) && !worker.proven);
-            let mut newcomers: Vec<_> = newcomers.map(|(id, worker)| (worker.tried, worker.known_since, id)).collect();
-            newcomers.select_nth_unstable(most);
-            chosen.extend(newcomers[..most].iter().map(|(.., id)| (*id).clone()));
+        if newcomers > most && most > 0 {
+            let all = self.workers.iter().filter(|(_, worker)| is_newcomer(worker));
+            let mut all: Vec<_> = all.map(|(id, worker)| (worker.tried, worker.known_since, id)).collect();
+            all.select_nth_unstable(most);
+            chosen.extend(all[..most].iter().map(|(.., id)| (*id).clone()));
         }
-        let mut participants = Vec::with_capacity(proven + unproven.min(most));
-        for (id, worker) in self.workers.iter_mut().filter(|(_, worker)| live(worker)) {
-            let is_chosen = || most > 0 && (unproven <= most || chosen.contains(id));
-            if worker.proven || is_chosen() {
+        let mut participants = Vec::with_capacity(proven + newcomers.min(most));
+        for (id, worker) in &mut self.workers {
+            let is_chosen = || is_newcomer(worker) && most > 0 && (newcomers <= most || chosen.contains(id));
+            if (worker.proven && worker.is_live()) || is_chosen() {
                 worker.tried += u64::from(!worker.proven);
                 let decides = founding || worker.proven;
                 participants.push(Participant { worker: id.clone(), part: Part::Awaited, decides });
             }
         }
-        let expected = count(participants.len());
-        let places = match (founding, expected) {
-            (true, 0) => max_newcomers,
-            (true, _) => max_newcomers.min(expected),
-            (false, _) => max_newcomers - (expected - count(proven)),
+        let places = match participants.len() {
+            0 => max_newcomers,
+            expected if founding => max_newcomers.min(expected),
+            expected => max_newcomers.min(most - (expected - proven)),
         };
-        Expectation { participants, founding, places }
+        Expectation { participants, founding, places: count(places) }
     }
 
     pub(super) fn is_cordoned(&self, id: &WorkerId, below: Option<Score>) -> bool {
@@ -213,7 +278,7 @@ impl Registry {
 
     /// Notes that a worker was heard through a result, which makes an unknown one live. `None` if there is no room.
     pub(super) fn heard(&mut self, now: Timestamp, id: &WorkerId) -> Option<&mut Worker> {
-        let worker = self.entry(now, id)?;
+        let worker = self.entry(now, id, false)?;
         worker.heard(now);
         Some(worker)
     }
@@ -232,16 +297,18 @@ impl Registry {
             return Some(false);
         }
         let (presence_time, spared_until, max_instances) = (self.presence, self.spared_until, self.max_instances);
-        let worker = self.entry(now, &presence.worker)?;
+        let worker = self.entry(now, &presence.worker, true)?;
         let before = worker.state;
         worker.announced = true;
         worker.replicated = presence.replicated;
         worker.last_heard = now;
+        if presence.state != PresenceState::Left {
+            worker.said_there = Some(now);
+        }
         // A process that died without a farewell must not count for as long as another one of the same name is live.
         worker.instances.retain(|_, last_heard| last_heard.after(presence_time).max(spared_until) > now);
         worker.state = match presence.state {
             PresenceState::Live => {
-                worker.said_live = Some(now);
                 if worker.instances.len() < max_instances || worker.instances.contains_key(&presence.instance) {
                     worker.instances.insert(Arc::clone(&presence.instance), now);
                 }
@@ -284,11 +351,13 @@ impl Registry {
         heard.map(|heard| heard.after(self.presence).max(self.spared_until))
     }
 
-    /// The entry of a worker. A new name gets one if there is room and the rate of new names allows it.
-    fn entry(&mut self, now: Timestamp, id: &WorkerId) -> Option<&mut Worker> {
+    /// The entry of a worker. A new name gets one if there is room and the rate of new names allows it: at a start,
+    /// while nobody has a record, those that announce themselves need not wait.
+    fn entry(&mut self, now: Timestamp, id: &WorkerId, announces: bool) -> Option<&mut Worker> {
         if !self.workers.contains_key(id) {
             let displaced = if self.workers.len() >= self.max_workers { Some(self.displaced(now)?) } else { None };
-            if self.proven > 0 && !self.admission.admits(now) {
+            let is_start = self.proven == 0 && announces;
+            if !self.is_closed && !is_start && !self.admission.admits(now) {
                 return None;
             }
             if let Some(displaced) = displaced.and_then(|id| self.workers.remove(&id)) {
@@ -299,15 +368,19 @@ impl Registry {
                 announced: false,
                 replicated: false,
                 last_heard: now,
-                said_live: None,
+                said_there: None,
                 awaited_from: self.asked,
                 reliability: Reliability::new(self.response_times),
-                proven: false,
+                proven: self.is_closed,
                 tried: 0,
                 in_vain: false,
+                silent: false,
+                answers_directly: false,
+                admitted: self.is_closed,
                 known_since: now,
                 instances: BTreeMap::new(),
             };
+            self.proven += usize::from(worker.proven);
             self.workers.insert(id.clone(), worker);
         }
         self.workers.get_mut(id)

@@ -19,6 +19,8 @@ impl Score {
     pub const ONE: Self = Self(1_000_000);
     /// No trust.
     pub const ZERO: Self = Self(0);
+    /// Below this a worker has no record any more.
+    pub const LOST: Self = Self(100_000);
     /// The newest event weighs one part in this many.
     const WEIGHT: u32 = 16;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 
-use crate::aggregate::{AggregateError, Aggregator, Assessment, Candidate, Exclusion, Millionths, Yardstick};
+use crate::aggregate::{AggregateError, Aggregator, Assessment, Candidate, Exclusion, Millionths, Usual, Yardstick};
 use crate::id::{RequestId, TaskId, Ticket, WorkerId};
 use crate::outcome::{Answer, Cause, Failure, Observation, Outcome, Status, count, reliability};
 use crate::policy::{OnDispute, Policy};
@@ -67,6 +67,50 @@ pub(super) enum Notice {
     Refuted,
 }
 
+/// How the terms of a request compare with the operator's for its query. What a caller chose is held neither against a
+/// worker nor for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    /// It has no less time, so that silence is the worker's fault.
+    gives_time: bool,
+    /// It waits for as many values.
+    has_usual_quorum: bool,
+    /// It takes values of the same ages.
+    has_usual_max_age: bool,
+    /// How its outlier rule compares.
+    outliers: Usual,
+}
+
+impl Terms {
+    pub(super) fn of(policy: &Policy, usual: &Policy) -> Self {
+        let (rule, usual_rule) = (policy.rule.max_deviation, usual.rule.max_deviation);
+        Self {
+            gives_time: policy.timeout >= usual.timeout,
+            has_usual_quorum: policy.quorum == usual.quorum,
+            has_usual_max_age: policy.rule.max_age == usual.rule.max_age,
+            outliers: if rule == usual_rule { Usual::Same } else { Usual::Other(usual_rule) },
+        }
+    }
+
+    pub(super) fn gives_time(self) -> bool {
+        self.gives_time
+    }
+
+    pub(super) fn outliers(self) -> Usual {
+        self.outliers
+    }
+
+    /// Whether values are there for the same time, so that one that is good earns its worker a record.
+    pub(super) fn give_records(self) -> bool {
+        self.has_usual_max_age
+    }
+
+    /// Whether the values are all that the operator would have waited for, so that they can be compared.
+    pub(super) fn are_complete(self, cause: Cause) -> bool {
+        self.has_usual_max_age && (cause == Cause::AllAnswered || (self.gives_time && self.has_usual_quorum))
+    }
+}
+
 impl Answered {
     /// The value, to be compared with others; `None` for a failure.
     fn candidate(&self) -> Option<Candidate<'_>> {
@@ -81,7 +125,6 @@ impl Answered {
 
 /// A request that collects answers.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each holds or not, whatever the others do")]
 pub(super) struct Request {
     pub(super) id: RequestId,
     pub(super) query: Query,
@@ -106,18 +149,15 @@ pub(super) struct Request {
     pub(super) asked_before: bool,
     /// Whether no worker was known when the request was made, so that nobody can say when all have answered.
     pub(super) open: bool,
-    /// Whether no live worker had a record when the request was made.
+    /// Whether those that were expected found the records of others, since nobody had one or too few had.
     pub(super) founding: bool,
-    /// How many participants that decide have sent a value or are awaited. While there are any, the others do not
-    /// count.
+    /// How many participants that decide are awaited, or have sent a value and are not cordoned. While there are any, the
+    /// others do not count.
     pub(super) decisive: u32,
     /// How many workers without a record may still join.
     pub(super) places: u32,
     /// The query's key in the records of workers.
     pub(super) query_key: u64,
-    /// Whether it has no less time than the operator's policy gives to the query, so that silence is the worker's
-    /// fault.
-    pub(super) gives_time: bool,
     /// The expected workers and those that joined by answering, ordered by worker.
     pub(super) participants: Vec<Participant>,
     /// How many participants are awaited.
@@ -188,7 +228,8 @@ impl Request {
         is_proven: bool,
     ) {
         let is_usable = u32::from(self.is_usable(&answered));
-        let is_value = answered.observed.is_ok();
+        // A cordoned worker decides nothing, and keeps nobody waiting.
+        let is_value = answered.observed.is_ok() && !answered.cordoned;
         let part = Part::Answered(answered);
         match position {
             Ok(index) => {
@@ -249,6 +290,11 @@ impl Request {
             Err(_) => false,
         };
         has_kind && !answered.cordoned && !rule.is_stale(answered.age)
+    }
+
+    /// Whether there are values of workers that decide, with which others are compared.
+    pub(super) fn is_decided(&self) -> bool {
+        self.usable > 0
     }
 
     /// How many values can be used now.
@@ -327,9 +373,9 @@ impl Request {
 
     /// Compares the values of cordoned workers with each other, where there are no others to compare them with:
     /// otherwise workers that were cordoned together could never return.
-    fn assess_cordoned(&self, aggregator: &mut Aggregator) -> Assessed {
+    fn assess_cordoned(&self, usual: Usual, aggregator: &mut Aggregator) -> Assessed {
         match aggregator.aggregate(&self.policy.rule, self.values(true)) {
-            Ok(aggregate) => self.assess(&aggregator.yardstick(&self.policy.rule, &aggregate)),
+            Ok(aggregate) => self.assess(&aggregator.yardstick(&self.policy.rule, usual, &aggregate)),
             Err(AggregateError::NoValues { .. }) => Assessed::Nothing,
         }
     }
@@ -363,8 +409,15 @@ impl Request {
         count(self.participants.iter().filter(|participant| success(&participant.part)).count())
     }
 
-    /// How the request would end if it ended now by `cause`. `bus_was_down` says whether the bus failed it meanwhile.
-    pub(super) fn judge(&self, cause: Cause, bus_was_down: bool, aggregator: &mut Aggregator) -> Judgement {
+    /// How the request would end if it ended now by `cause`. `bus_was_down` says whether the bus failed it meanwhile, and
+    /// `usual` how its outlier rule compares with the operator's.
+    pub(super) fn judge(
+        &self,
+        cause: Cause,
+        bus_was_down: bool,
+        usual: Usual,
+        aggregator: &mut Aggregator,
+    ) -> Judgement {
         let required = self.policy.min_responses;
         let insufficient = |usable: u32| match cause {
             Cause::DeadlinePassed if bus_was_down => Failure::BusDown,
@@ -374,11 +427,11 @@ impl Request {
         let aggregate = match aggregator.aggregate(&self.policy.rule, self.candidates()) {
             Ok(aggregate) => aggregate,
             Err(AggregateError::NoValues { excluded }) => {
-                let assessed = self.assess_cordoned(aggregator);
+                let assessed = self.assess_cordoned(usual, aggregator);
                 return Judgement { verdict: Err(insufficient(0)), excluded: self.excluded(&excluded), assessed };
             }
         };
-        let yardstick = aggregator.yardstick(&self.policy.rule, &aggregate);
+        let yardstick = aggregator.yardstick(&self.policy.rule, usual, &aggregate);
         let (used, agreeing) = (count(aggregate.used), count(aggregate.agreeing));
         let assessed = if yardstick.finds_all_good() && used == self.succeeded() {
             Assessed::GoodBut(Vec::new())

@@ -3,7 +3,7 @@
 use super::Coordinator;
 use super::input::{Undelivered, UndeliveredCause, WorkerResult};
 use super::output::Output;
-use super::request::{Answered, Notice, Part, Participant, Request};
+use super::request::{Answered, Notice, Part, Participant, Request, Terms};
 use super::table::{Known, Slot};
 use crate::outcome::{Cause, Failure, WORKER_BYTES, text_bytes};
 
@@ -31,7 +31,11 @@ impl Coordinator {
         let cordoned = self.registry.is_cordoned(&result.worker, self.config.cordon_below);
         let room = self.config.max_in_flight_bytes.saturating_sub(self.table.bytes());
         let request = self.table.get_mut(slot).expect("a known request is in its slot");
-        if result.task.is_some_and(|task| task != request.task) {
+        let is_astray = match result.task {
+            Some(task) => task != request.task,
+            None => self.registry.answers_directly(&result.worker),
+        };
+        if is_astray {
             self.counters.results_misdirected += 1;
             return;
         }
@@ -88,6 +92,8 @@ impl Coordinator {
         if position.is_err() && !is_proven {
             worker.tried += 1;
         }
+        worker.silent = false;
+        worker.answers_directly |= result.task.is_some();
         let WorkerResult { observed, response_time, age, task, .. } = result;
         let on_reply_subject = task.is_some();
         let weight = self.config.weight(&result.worker, worker.reliability.score);
@@ -108,8 +114,8 @@ impl Coordinator {
     }
 
     /// Ends a request that has all it waits for.
-    fn settle(&mut self, slot: Slot) {
-        let request = self.table.get_mut(slot).expect("a request that was just answered is in flight");
+    pub(super) fn settle(&mut self, slot: Slot) {
+        let request = self.table.get_mut(slot).expect("a request that settles is in flight");
         if request.all_answered() {
             self.finish(slot, Cause::AllAnswered);
             return;
@@ -117,7 +123,8 @@ impl Coordinator {
         if request.is_to_be_judged() {
             // The rules may leave fewer values than are required, or a dispute that is rejected: then it is better to wait
             // for more.
-            let judgement = request.judge(Cause::QuorumMet, false, &mut self.aggregator);
+            let outliers = Terms::of(&request.policy, self.config.policy_of(&request.query)).outliers();
+            let judgement = request.judge(Cause::QuorumMet, false, outliers, &mut self.aggregator);
             if judgement.is_answer() {
                 self.counters.quorum_early += 1;
                 self.finish_with(slot, Cause::QuorumMet, judgement);
@@ -165,8 +172,8 @@ impl Coordinator {
         if until > self.now {
             return false;
         }
-        let is_there = |it: &Participant| self.registry.said_live_since(&it.worker, since);
-        if self.bus_was_down(since) || request.participants.iter().any(is_there) {
+        let is_there = |it: &Participant| self.registry.said_there_since(&it.worker, since);
+        if !self.may_blame_the_silent(since) || request.participants.iter().any(is_there) {
             self.counters.no_responders_refuted += 1;
             self.table.get_mut(slot).expect("a request in flight").notice = Notice::Refuted;
             return false;

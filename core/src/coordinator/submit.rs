@@ -20,7 +20,7 @@ use crate::time::Timestamp;
 /// What becomes of a submission.
 enum Admission {
     /// It is asked, under an id that is not in use now.
-    Ask { id: RequestId, policy: Policy, gives_time: bool, asked_before: bool },
+    Ask { id: RequestId, policy: Policy, asked_before: bool },
     /// It waits for the request in flight under the same id.
     Join(Slot),
     /// It gets what an earlier request under the same id got.
@@ -36,8 +36,8 @@ impl Coordinator {
     pub(super) fn submit(&mut self, submit: Submit) {
         let ticket = submit.ticket;
         match self.admit(&submit) {
-            Ok(Admission::Ask { id, policy, gives_time, asked_before }) => {
-                self.ask(id, policy, gives_time, asked_before, submit);
+            Ok(Admission::Ask { id, policy, asked_before }) => {
+                self.ask(id, policy, asked_before, submit);
             }
             Ok(Admission::Join(slot)) => {
                 self.counters.requests_joined += 1;
@@ -64,9 +64,7 @@ impl Coordinator {
     /// Decides on a submission: what is known of its id first, since a retry costs nothing, then whether there is
     /// room for another request.
     fn admit(&mut self, submit: &Submit) -> Result<Admission, Refusal> {
-        let usual = self.config.policy_of(&submit.query);
-        let policy = usual.with(&submit.overrides, &self.config.limits)?;
-        let gives_time = policy.timeout >= usual.timeout;
+        let policy = self.config.policy_of(&submit.query).with(&submit.overrides, &self.config.limits)?;
         let mut asked_before = false;
         if let Some(id) = &submit.id {
             match self.table.known(id) {
@@ -101,11 +99,12 @@ impl Coordinator {
             Err(Refusal::Overloaded)
         } else {
             let id = submit.id.clone().unwrap_or_else(|| self.draw_id());
-            let bytes = bytes(&id, &submit.query, self.registry.live().count());
-            if self.table.bytes() + bytes > self.config.max_in_flight_bytes {
+            // All known workers may have to be expected.
+            let most = bytes(&id, &submit.query, self.registry.len());
+            if self.table.bytes() + most > self.config.max_in_flight_bytes {
                 return Err(Refusal::Overloaded);
             }
-            Ok(Admission::Ask { id, policy, gives_time, asked_before })
+            Ok(Admission::Ask { id, policy, asked_before })
         }
     }
 
@@ -120,9 +119,9 @@ impl Coordinator {
         }
     }
 
-    fn ask(&mut self, id: RequestId, policy: Policy, gives_time: bool, asked_before: bool, submit: Submit) {
+    fn ask(&mut self, id: RequestId, policy: Policy, asked_before: bool, submit: Submit) {
         let now = self.now;
-        let Expectation { participants, founding, places } = self.registry.expect(self.config.max_newcomers);
+        let Expectation { participants, founding, places } = self.registry.expect(now, self.config.max_newcomers);
         let decisive = count(participants.iter().filter(|participant| participant.decides).count());
         let query_key = self.table.key_of(&submit.query);
         let redispatch_after = self.config.redispatch_after(policy.timeout);
@@ -149,7 +148,6 @@ impl Coordinator {
             decisive,
             places,
             query_key,
-            gives_time,
             participants,
             usable: 0,
             usable_of_others: 0,

@@ -13,10 +13,6 @@ use crate::support::{Harness, result, worker};
 
 const FULL: Score = Score::ONE;
 
-fn score(harness: &Harness, name: &str) -> Score {
-    harness.worker(name).reliability.score
-}
-
 /// The scores of workers whose values these are, of which all have a record.
 fn judged(overrides: Overrides, values: &[&str]) -> Vec<bool> {
     let names: Vec<String> = (0..values.len()).map(|number| format!("w{number}")).collect();
@@ -84,7 +80,7 @@ fn a_value_that_is_too_old_for_the_caller_is_not_judged() {
         aged.age = (name == "c").then_some(Duration::from_secs(1));
         harness.input(Input::Result(aged));
     }
-    assert_eq!(score(&harness, "c"), FULL);
+    assert_eq!(harness.score("c"), FULL);
 }
 
 #[test]
@@ -133,6 +129,9 @@ fn workers_that_are_all_cordoned_return_by_agreeing_with_each_other() {
 fn nobody_is_blamed_for_a_query_that_it_never_answered() {
     let mut harness = Harness::new();
     harness.live(&["a", "b"]);
+    let (_, task) = harness.ask();
+    harness.says(&task, "a", "1");
+    harness.says(&task, "b", "1");
     for _ in 0..50 {
         let ticket = harness.submit_with(None, "who/knows", Overrides::default());
         let task = harness.task();
@@ -143,7 +142,7 @@ fn nobody_is_blamed_for_a_query_that_it_never_answered() {
         harness.task();
         harness.live(&["a", "b"]);
     }
-    assert_eq!((score(&harness, "a"), score(&harness, "b")), (FULL, FULL));
+    assert_eq!((harness.score("a"), harness.score("b")), (FULL, FULL));
     let record = &harness.worker("b").reliability;
     assert_eq!((record.timeouts, harness.worker("a").reliability.failures), (50, 50), "and still it is counted");
 }
@@ -161,7 +160,7 @@ fn a_worker_is_held_to_the_queries_it_has_answered_as_far_as_they_are_kept() {
         harness.submit_with(None, "one", Overrides::default());
         let task = harness.task();
         harness.fails(&task, "a");
-        assert_eq!(score(&harness, "a") < FULL, blamed, "{kept}");
+        assert_eq!(harness.score("a") < FULL, blamed, "{kept}");
     }
 }
 
@@ -189,7 +188,7 @@ fn silence_and_failure_count_where_the_operators_own_time_was_given() {
             harness.says(&task, "b", "1");
             let overrides = Overrides { timeout: timeout.map(Duration::from_millis), ..Overrides::default() };
             of_query(&mut harness, overrides, fails);
-            assert_eq!(score(&harness, "a") < FULL, blamed, "{timeout:?} {fails}");
+            assert_eq!(harness.score("a") < FULL, blamed, "{timeout:?} {fails}");
         }
     }
 }

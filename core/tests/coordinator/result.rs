@@ -338,7 +338,9 @@ fn a_worker_contradicts_itself_at_most_once_in_one_request() {
 #[test]
 fn what_anybody_may_have_sent_makes_nobody_an_equivocator() {
     // Whether the first and the second answer come on the reply subject, which only those know who get tasks.
-    for (first, second, equivocal) in [(true, true, 1), (false, true, 0), (true, false, 0), (false, false, 0)] {
+    for (first, second, equivocal, misdirected) in
+        [(true, true, 1, 0), (false, true, 0, 0), (true, false, 0, 1), (false, false, 0, 0)]
+    {
         let mut harness = Harness::new();
         harness.live(&["a", "b"]);
         let (_, task) = harness.ask();
@@ -348,7 +350,8 @@ fn what_anybody_may_have_sent_makes_nobody_an_equivocator() {
             harness.input(Input::Result(said));
         }
         let counters = harness.counters();
-        assert_eq!((counters.results_equivocal, counters.results_duplicate), (equivocal, 1 - equivocal));
+        assert_eq!((counters.results_equivocal, counters.results_misdirected), (equivocal, misdirected));
+        assert_eq!(counters.results_duplicate, 1 - equivocal - misdirected);
         assert_eq!(harness.worker("a").reliability.equivocations, equivocal, "{first} {second}");
     }
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use quorate_core::aggregate::Exclusion;
-use quorate_core::coordinator::{Input, PresenceState, Task};
+use quorate_core::aggregate::{Exclusion, Strategy};
+use quorate_core::coordinator::{Input, PresenceState, Score, Task};
 use quorate_core::outcome::{Cause, Outcome};
 use quorate_core::policy::Overrides;
 
-use crate::support::{Harness, missing, observers, result};
+use crate::support::{Harness, missing, observers, result, worker};
 
 /// Three workers that have a record, and a quarter of a minute in which they stay known.
 fn with_records(change: impl FnOnce(&mut quorate_core::coordinator::Config)) -> Harness {
@@ -100,7 +100,7 @@ fn unannounced_workers_are_discovered_a_few_at_a_time() {
         harness.at_ms(round * 2000 + 1000);
         expected.push(harness.outcome(ticket).expected());
     }
-    assert_eq!(expected, [3, 6, 7, 7], "an open request takes three, and each answer has three places for others");
+    assert_eq!(expected, [3, 7, 7, 7], "an open request takes three, and makes the others known");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_newcomer_decides_where_nobody_with_a_record_has_a_value() {
     assert!(harness.waits(ticket));
     harness.fails(&task, "c");
     assert_eq!(harness.value(ticket), "7");
-    assert!(harness.worker("specialist").proven);
+    assert!(!harness.worker("specialist").proven, "its value was compared with nobody's");
 }
 
 #[test]
@@ -189,11 +189,14 @@ fn newcomers_are_no_more_than_those_with_a_record() {
     harness.live(&["a", "b"]);
     let (_, task) = harness.ask();
     answer(&mut harness, &task, &["a", "b"]);
-    harness.live(&["n1", "n2", "n3", "n4", "n5"]);
+    harness.at_ms(10_000);
+    harness.live(&["a", "b", "n1", "n2", "n3", "n4", "n5"]);
     let (ticket, task) = harness.ask();
     answer(&mut harness, &task, &["a", "b"]);
-    harness.at_ms(1000);
-    assert_eq!(missing(&harness.outcome(ticket)), "n1 n2");
+    harness.says(&task, "n6", "666");
+    harness.at_ms(11_000);
+    let outcome = harness.outcome(ticket);
+    assert_eq!((observers(&outcome).as_str(), missing(&outcome).as_str()), ("a b", "n1 n2"));
 }
 
 #[test]
@@ -258,4 +261,153 @@ fn a_full_registry_never_forgets_a_live_worker_with_a_record() {
         harness.live(&[name]);
     }
     assert!(harness.knows("n5") && !harness.knows("b"));
+}
+
+#[test]
+fn who_is_there_first_does_not_rule_over_those_that_start_with_it() {
+    let mut harness = Harness::with(|config| config.policy.rule.strategy = Strategy::Median);
+    harness.live(&["first"]);
+    let (ticket, task) = harness.ask();
+    harness.says(&task, "first", "666");
+    assert_eq!(harness.value(ticket), "666");
+    harness.at_ms(9_000);
+    harness.live(&["a", "b", "c"]);
+    for proven in [false, true] {
+        assert_eq!(harness.worker("a").proven, proven);
+        let (ticket, task) = harness.ask();
+        harness.says(&task, "first", "666");
+        answer(&mut harness, &task, &["a", "b", "c"]);
+        assert_eq!(harness.value(ticket), "100");
+    }
+    assert!(harness.score("first") < Score::ONE);
+    // One that was only heard does not found: its answers may come from anywhere.
+    let mut harness = Harness::new();
+    harness.live(&["a"]);
+    let (_, task) = harness.ask();
+    harness.says(&task, "stranger", "666");
+    harness.says(&task, "a", "100");
+    let (ticket, task) = harness.ask();
+    harness.says(&task, "stranger", "666");
+    harness.says(&task, "a", "100");
+    assert_eq!(excluded(&harness.outcome(ticket), "stranger"), Some(Exclusion::Newcomer));
+}
+
+#[test]
+fn strangers_found_nothing_while_those_with_a_record_are_away() {
+    let mut harness = with_records(|_| {});
+    let strangers = ["x1", "x2", "x3", "x4", "x5"];
+    harness.live(&strangers);
+    for name in ["a", "b", "c"] {
+        harness.presence(name, PresenceState::Left);
+    }
+    let (ticket, task) = harness.ask();
+    for name in strangers {
+        harness.says(&task, name, "666");
+    }
+    let outcome = harness.outcome(ticket);
+    assert_eq!((harness.value(ticket).as_str(), observers(&outcome).as_str()), ("666", "x1 x2 x3"));
+    assert!(strangers.iter().all(|name| !harness.worker(name).proven));
+    harness.live(&["a", "b", "c"]);
+    let (ticket, task) = harness.ask();
+    for name in strangers {
+        harness.says(&task, name, "666");
+    }
+    answer(&mut harness, &task, &["a", "b", "c"]);
+    assert_eq!(harness.value(ticket), "100");
+    // Who is away for an hour is not waited for any more.
+    for name in ["a", "b", "c"] {
+        harness.presence(name, PresenceState::Left);
+    }
+    harness.at(harness.now().after(Duration::from_hours(1)));
+    harness.live(&strangers);
+    let (_, task) = harness.ask();
+    answer(&mut harness, &task, &strangers);
+    assert!(strangers.iter().all(|name| harness.worker(name).proven));
+}
+
+#[test]
+fn a_record_is_lost_with_the_score_and_earned_again() {
+    let mut harness = with_records(|_| {});
+    let mut proven = Vec::new();
+    for round in 0..40 {
+        let (_, task) = harness.ask();
+        answer(&mut harness, &task, &["a", "b"]);
+        harness.says(&task, "c", "666");
+        proven.push(harness.worker("c").proven);
+        assert_eq!(proven[round], harness.score("c") >= Score::LOST);
+    }
+    assert_eq!((proven[34], proven[35]), (true, false));
+    for _ in 0..3 {
+        let (_, task) = harness.ask();
+        answer(&mut harness, &task, &["a", "b", "c"]);
+    }
+    assert!(harness.worker("c").proven);
+}
+
+#[test]
+fn the_names_that_the_operator_admits_need_no_record() {
+    let admitted = ["a", "b", "c", "d", "e"];
+    let mut harness = Harness::with(|config| {
+        config.policy.rule.strategy = Strategy::Median;
+        config.admitted = Some(admitted.iter().map(|name| worker(name)).collect());
+    });
+    harness.live(&["a"]);
+    let (_, task) = harness.ask();
+    harness.says(&task, "a", "666");
+    harness.at_ms(60_000);
+    for n in 0..1000 {
+        harness.presence(&format!("x{n}"), PresenceState::Live);
+    }
+    harness.live(&admitted);
+    let (ticket, task) = harness.ask();
+    harness.says(&task, "a", "666");
+    answer(&mut harness, &task, &["b", "c", "d", "e"]);
+    assert_eq!((harness.value(ticket).as_str(), harness.outcome(ticket).expected()), ("100", 5));
+    assert!(harness.worker("e").proven);
+}
+
+#[test]
+fn what_comes_in_the_name_of_a_worker_that_answers_directly_must_come_directly() {
+    let mut harness = with_records(|_| {});
+    let (ticket, task) = harness.ask();
+    for name in ["a", "b", "c"] {
+        let mut forged = result(&task, name, Ok("666"));
+        forged.task = None;
+        harness.input(Input::Result(forged));
+    }
+    answer(&mut harness, &task, &["a", "b", "c"]);
+    assert_eq!((harness.value(ticket).as_str(), harness.counters().results_misdirected), ("100", 3));
+    assert_eq!(harness.score("a"), Score::ONE);
+}
+
+#[test]
+fn a_newcomer_that_is_silent_keeps_nobody_waiting_twice() {
+    let mut harness = with_records(|_| {});
+    harness.live(&["silent"]);
+    let (ticket, task) = harness.ask();
+    answer(&mut harness, &task, &["a", "b", "c"]);
+    assert!(harness.waits(ticket));
+    harness.at_ms(1000);
+    harness.task();
+    let (ticket, task) = harness.ask();
+    answer(&mut harness, &task, &["a", "b"]);
+    // It is asked all the same, and may join.
+    harness.says(&task, "silent", "100");
+    answer(&mut harness, &task, &["c"]);
+    assert_eq!((harness.outcome(ticket).expected(), harness.worker("silent").proven), (4, true));
+}
+
+#[test]
+fn cordoned_workers_keep_no_newcomer_from_deciding() {
+    let mut harness = with_records(|config| config.cordon_below = Some(Score::from_millionths(950_000)));
+    harness.live(&["n1", "n2", "n3"]);
+    for fails in [true, false] {
+        let (ticket, task) = harness.ask();
+        for name in ["a", "b", "c"] {
+            harness.result(&task, name, if fails { Err("the source is down") } else { Ok("666") });
+        }
+        answer(&mut harness, &task, &["n1", "n2", "n3"]);
+        assert_eq!(harness.value(ticket), "100", "{fails}");
+    }
+    assert!(harness.coordinator.is_cordoned(&worker("a")));
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use quorate_core::Coordinator;
 use quorate_core::coordinator::{
-    Config, Counters, Input, Output, Presence, PresenceState, Refusal, Submit, Task, Undelivered, UndeliveredCause,
-    Worker, WorkerResult,
+    Config, Counters, Input, Output, Presence, PresenceState, Refusal, Score, Submit, Task, Undelivered,
+    UndeliveredCause, Worker, WorkerResult,
 };
 use quorate_core::id::{RequestId, Ticket, WorkerId};
 use quorate_core::outcome::Outcome;
@@ -231,6 +231,10 @@ impl Harness {
     pub(crate) fn worker(&self, name: &str) -> &Worker {
         let known = self.coordinator.workers().find(|(id, _)| id.as_str() == name);
         known.unwrap_or_else(|| panic!("{name} is not known")).1
+    }
+
+    pub(crate) fn score(&self, name: &str) -> Score {
+        self.worker(name).reliability.score
     }
 
     pub(crate) fn knows(&self, name: &str) -> bool {

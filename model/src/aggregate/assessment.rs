@@ -7,15 +7,17 @@ use rust_decimal::Decimal;
 use super::dispersion::{is_within, outliers};
 use super::strategies::{median, shortened};
 
-/// What each of `values` says of its worker, where these candidates came to this answer by this rule.
+/// What each of `values` says of its worker, where these candidates came to this answer by this rule, in the place of
+/// which the operator has another outlier rule or the same.
 pub fn assess(
     rule: &Rule,
+    operators: Option<OutlierRule>,
     candidates: &[Candidate<'_>],
     answer: &Aggregate,
     values: &[Candidate<'_>],
 ) -> Vec<Assessment> {
     let numbers = ascending(rule, candidates);
-    values.iter().map(|value| of_one(rule, candidates, &numbers, answer, value)).collect()
+    values.iter().map(|value| of_one((rule, operators), candidates, &numbers, answer, value)).collect()
 }
 
 /// Five of a hundred.
@@ -44,7 +46,7 @@ fn ascending(rule: &Rule, candidates: &[Candidate<'_>]) -> Vec<Decimal> {
 }
 
 fn of_one(
-    rule: &Rule,
+    (rule, operators): (&Rule, Option<OutlierRule>),
     candidates: &[Candidate<'_>],
     numbers: &[Decimal],
     answer: &Aggregate,
@@ -54,7 +56,14 @@ fn of_one(
         return Assessment::Neutral;
     }
     match (&answer.value, number(rule, value.value)) {
-        (Value::Number(_), Some(number)) => of_number(rule, numbers, number),
+        (Value::Number(_), Some(number)) => {
+            let fits = |candidate: &&Candidate<'_>| {
+                !is_stale(rule, candidate)
+                    && (rule.strategy == Strategy::Majority || candidate.value.as_number().is_some())
+            };
+            let all = candidates.iter().filter(fits).count();
+            of_number((rule.max_deviation, operators), (numbers, all), number)
+        }
         (_, None) if rule.strategy != Strategy::Majority => Assessment::Neutral,
         (answer, _) if answer == value.value => Assessment::Good,
         (decided, _) => {
@@ -78,18 +87,26 @@ fn is_vote(rule: &Rule, answer: &Value, value: &Value) -> bool {
     }
 }
 
-/// Beyond the fence is bad, unless it is near the median, or the fence leaves out half or more.
-fn of_number(rule: &Rule, numbers: &[Decimal], number: Decimal) -> Assessment {
-    let fence = rule.max_deviation.unwrap_or(OutlierRule::Relative(five_percent()));
+/// Beyond the fence is bad, unless it is near the median, or those within are not more than half of all values. A fence of the caller's
+/// makes no number good that is far from the median, and none bad that the operator's may let pass.
+fn of_number(
+    (asked, operators): (Option<OutlierRule>, Option<OutlierRule>),
+    (numbers, all): (&[Decimal], usize),
+    number: Decimal,
+) -> Assessment {
+    let fence = asked.unwrap_or(OutlierRule::Relative(five_percent()));
     let beyond = outliers(fence, numbers, numbers).len();
     let Some(median) = median(numbers) else { return Assessment::Neutral };
-    if beyond > 0 && beyond * 2 >= numbers.len() {
-        Assessment::Neutral
-    } else if outliers(fence, numbers, &[number]).is_empty() {
-        Assessment::Good
-    } else if is_within(five_percent(), median, number) {
-        Assessment::Neutral
-    } else {
-        Assessment::Bad
+    let is_near = is_within(five_percent(), median, number);
+    let may_pass = asked != operators
+        && operators.is_some_and(|rule| match rule {
+            OutlierRule::Relative(fraction) => is_within(fraction, median, number),
+            OutlierRule::Mad(_) | OutlierRule::Iqr(_) => true,
+        });
+    match outliers(fence, numbers, &[number]).is_empty() {
+        _ if beyond > 0 && (numbers.len() - beyond) * 2 <= all => Assessment::Neutral,
+        true if asked == operators || is_near => Assessment::Good,
+        false if !is_near && !may_pass => Assessment::Bad,
+        _ => Assessment::Neutral,
     }
 }

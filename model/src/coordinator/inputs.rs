@@ -75,10 +75,10 @@ impl CoordinatorModel {
         }
     }
 
-    /// What a request weighs when it is asked. An id that is drawn has 32 digits.
+    /// What a request weighs that is asked of all known workers. An id that is drawn has 32 digits.
     fn bytes_of_another(&self, submit: &Submit) -> usize {
         let id = submit.id.as_ref().map_or(32, |id| id.as_str().len());
-        640 + id + submit.query.as_str().len() + 192 * self.workers.live().count()
+        640 + id + submit.query.as_str().len() + 192 * self.workers.count()
     }
 
     /// The policy of the first pattern that covers the query, or the one for all others.
@@ -92,13 +92,7 @@ impl CoordinatorModel {
     }
 
     fn ask(&mut self, submit: &Submit, policy: Policy, asked_before: bool) {
-        let max_newcomers = self.config.max_newcomers;
-        let (asked, founding) = self.workers.ask(max_newcomers);
-        // While nobody has a record, no more may join than are expected, where anybody is.
-        let places = match asked.len() {
-            expected if founding && expected > 0 => expected.min(max_newcomers as usize),
-            _ => max_newcomers as usize,
-        };
+        let (asked, founding, places) = self.workers.ask(self.now, self.config.max_newcomers as usize);
         let parts: BTreeMap<WorkerId, Part> = asked
             .into_iter()
             .map(|worker| {
@@ -130,7 +124,7 @@ impl CoordinatorModel {
             open: parts.is_empty(),
             founding,
             places,
-            gives_time: policy.timeout >= self.policy_of(&submit.query).timeout,
+            operators: self.policy_of(&submit.query),
             parts,
             in_vain: None,
         };
@@ -161,7 +155,9 @@ impl CoordinatorModel {
         if !self.admits(&result.worker) {
             self.counters.workers_not_admitted += 1;
         } else if let Some(request) = self.flight.get(&result.request) {
-            if result.task.is_some_and(|task| task != request.task) {
+            // Who answers directly does so always: on the other subject anybody may speak in its name.
+            let direct = self.workers.get_mut(&result.worker).is_some_and(|known| known.answers_directly);
+            if result.task.map_or(direct, |task| task != request.task) {
                 self.counters.results_misdirected += 1;
             } else {
                 self.result_in_time(result);
@@ -183,10 +179,8 @@ impl CoordinatorModel {
         let Some(request) = self.flight.get_mut(&result.request) else { return };
         let joins = !request.parts.contains_key(worker);
         let has_record = self.workers.has_record(worker);
-        let newcomers = request.parts.values().filter(|part| !part.decides).count();
-        let no_place = joins
-            && (request.parts.len() >= self.config.limits.max_workers as usize
-                || (!has_record && newcomers >= request.places));
+        let full = request.parts.len() >= self.config.limits.max_workers as usize;
+        let no_place = joins && (full || (!has_record && request.places == 0));
         let Some(known) = self.workers.heard(self.now, worker).filter(|_| !no_place) else {
             self.counters.workers_not_admitted += 1;
             return;
@@ -216,9 +210,7 @@ impl CoordinatorModel {
             if let Some(Part { word: word @ Word::Awaited, .. }) = request.parts.get_mut(worker) {
                 *word = Word::Gone;
             }
-            if request.all_have_answered() {
-                self.end(&result.request, Cause::AllAnswered);
-            }
+            self.settle(&result.request);
             return;
         }
         known.record.answered(result.observed.is_ok(), self.now.since(request.submitted));
@@ -231,7 +223,10 @@ impl CoordinatorModel {
         }
         if joins && !has_record {
             known.tried += 1;
+            request.places -= 1;
         }
+        known.silent = false;
+        known.answers_directly |= result.task.is_some();
         self.counters.results_accepted += 1;
         self.counters.redispatch_rescued += u64::from(request.attempts == 2);
         let set_weight = self.config.weights.get(worker).copied().unwrap_or(Millionths::ONE);
@@ -253,13 +248,19 @@ impl CoordinatorModel {
         if request.open {
             request.stalls_at = Some(self.now.after(self.config.stall));
         }
+        self.settle(&result.request);
+    }
+
+    /// Ends a request if all have answered, or if there is a quorum that makes an answer.
+    fn settle(&mut self, id: &RequestId) {
+        let Some(request) = self.flight.get_mut(id) else { return };
         if request.all_have_answered() {
-            self.end(&result.request, Cause::AllAnswered);
+            self.end(id, Cause::AllAnswered);
         } else if request.is_to_be_judged() {
             let verdict = request.verdict(Cause::QuorumMet, false);
             if verdict.verdict.is_ok() {
                 self.counters.quorum_early += 1;
-                self.end_with(&result.request, Cause::QuorumMet, verdict);
+                self.end_with(id, Cause::QuorumMet, verdict);
             } else {
                 request.in_vain = Some(request.usable());
                 self.counters.quorum_in_vain += 1;
@@ -308,9 +309,9 @@ impl CoordinatorModel {
         else {
             return false;
         };
-        let bus_failed = self.bus_failed(since);
+        let bus_failed = self.bus_failed(since) || self.slept_until.is_some_and(|at| at >= since);
         let Some(request) = self.flight.get_mut(id) else { return false };
-        if bus_failed || request.parts.keys().any(|worker| self.workers.said_live_since(worker, since)) {
+        if bus_failed || request.parts.keys().any(|worker| self.workers.said_there_since(worker, since)) {
             request.unheard = Some((since, None));
             self.counters.no_responders_refuted += 1;
             return false;
@@ -332,19 +333,17 @@ impl CoordinatorModel {
         if !left {
             return;
         }
-        let mut done = Vec::new();
+        let mut left_by = Vec::new();
         let known_since = self.workers.get_mut(&presence.worker).map_or(0, |known| known.asked_before);
         for (id, request) in self.flight.iter_mut().filter(|(_, request)| request.asked_before_it >= known_since) {
             if let Some(Part { word: word @ Word::Awaited, .. }) = request.parts.get_mut(&presence.worker) {
                 *word = Word::Gone;
-                if request.all_have_answered() {
-                    done.push((request.place(), id.clone()));
-                }
+                left_by.push((request.place(), id.clone()));
             }
         }
-        done.sort_unstable();
-        for (_, id) in done {
-            self.end(&id, Cause::AllAnswered);
+        left_by.sort_unstable();
+        for (_, id) in left_by {
+            self.settle(&id);
         }
     }
 

@@ -280,37 +280,39 @@ impl CoordinatorModel {
         let Some(mut request) = self.flight.remove(id) else { return };
         let slept = self.slept_until.is_some_and(|at| at >= request.submitted);
         let blames_the_silent = cause == Cause::DeadlinePassed && !self.bus_failed(request.submitted) && !slept;
+        let (compares, gives_records) = (request.compares(cause), request.gives_records());
         for (worker, part) in &request.parts {
             let Some(known) = self.workers.get_mut(worker) else { continue };
             // Nobody is blamed who was never known to know the answer, or had less time than the operator gives.
-            let held = request.gives_time && known.record.queries.contains(&request.query);
-            let mut earns_record = false;
+            let held = request.gives_time() && known.record.queries.contains(&request.query);
+            let mut earns_record = request.founding && part.decides;
             match &part.word {
                 Word::Awaited if blames_the_silent => {
                     known.record.timeouts += 1;
+                    known.silent = request.gives_time();
+                    earns_record &= !known.silent;
                     if held {
                         known.record.judge(false);
                     }
                 }
-                Word::Said(said) => {
-                    earns_record = request.founding && part.decides;
-                    match (&said.observed, verdict.assessed.get(worker)) {
-                        (Ok(_), Some(Assessment::Good)) => {
+                Word::Said(said) => match (&said.observed, verdict.assessed.get(worker)) {
+                    (Ok(_), Some(Assessment::Good)) => {
+                        if compares {
                             known.record.judge(true);
-                            earns_record = true;
                         }
-                        (Ok(_), Some(Assessment::Bad)) => {
-                            known.record.outliers += 1;
-                            known.record.judge(false);
-                        }
-                        (Err(_), _) if held => known.record.judge(false),
-                        _ => {}
+                        earns_record |= gives_records;
                     }
-                }
-                Word::Awaited | Word::Gone => {}
+                    (Ok(_), Some(Assessment::Bad)) if compares => {
+                        known.record.outliers += 1;
+                        known.record.judge(false);
+                    }
+                    (Err(_), _) if held => known.record.judge(false),
+                    _ => {}
+                },
+                Word::Awaited => earns_record &= cause == Cause::QuorumMet,
+                Word::Gone => earns_record = false,
             }
-            known.proven |= earns_record;
-            known.in_vain = !known.proven;
+            self.workers.took_part(worker, earns_record, self.now);
         }
         let tickets = std::mem::take(&mut request.tickets);
         let outcome = Arc::new(request.outcome(id.clone(), self.now, cause, verdict));

@@ -63,7 +63,6 @@ pub(super) struct Ending {
 
 /// A request that was accepted and has not ended.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each holds or not, whatever the others do")]
 pub(super) struct Request {
     /// What the machine calls it; learned when it is published.
     pub(super) task: TaskId,
@@ -89,12 +88,12 @@ pub(super) struct Request {
     pub(super) asked_before: bool,
     /// Nobody was live when it was asked.
     pub(super) open: bool,
-    /// Nobody live had a record when it was asked.
+    /// All that it expects decide, and earn a record by answering.
     pub(super) founding: bool,
     /// How many without a record may take part, beside those of a founding request.
     pub(super) places: usize,
-    /// It has no less time than the operator gives to its query.
-    pub(super) gives_time: bool,
+    /// What the operator sets for its query.
+    pub(super) operators: Policy,
     pub(super) parts: BTreeMap<WorkerId, Part>,
     /// How many usable values there were when they were last judged and made no answer.
     pub(super) in_vain: Option<usize>,
@@ -151,10 +150,11 @@ impl Request {
         })
     }
 
-    /// Whether a worker without a record has to stand back: one that decides has sent a value, or may do so yet.
+    /// Whether a worker without a record has to stand back: one that decides has sent a value, or may do so yet. One that
+    /// is cordoned keeps nobody back.
     fn newcomers_wait(&self) -> bool {
         self.parts.values().any(|part| match &part.word {
-            Word::Said(said) => part.decides && said.observed.is_ok(),
+            Word::Said(said) => part.decides && said.observed.is_ok() && !said.cordoned,
             Word::Awaited => part.decides,
             Word::Gone => false,
         })
@@ -188,20 +188,48 @@ impl Request {
             let those = all.iter().filter(|(.., of, counts)| *of == cordoned && *counts);
             let reference: Vec<Candidate<'_>> = those.map(|(_, candidate, ..)| *candidate).collect();
             if let Ok(answer) = aggregate_candidates(rule, &reference) {
-                let assessments = assess(rule, &reference, &answer, &values);
+                let assessments = assess(rule, self.operators.rule.max_deviation, &reference, &answer, &values);
                 return all.iter().map(|(worker, ..)| (*worker).clone()).zip(assessments).collect();
             }
         }
         BTreeMap::new()
     }
 
-    /// How many values can be used, by themselves.
-    pub(super) fn usable(&self) -> usize {
+    /// The workers whose values can be used, by themselves.
+    fn users(&self) -> impl Iterator<Item = &WorkerId> {
         let rule = &self.policy.rule;
         let stale = |said: &Said| rule.max_age.is_some_and(|most| said.age.is_some_and(|age| age > most));
         let fits = |value: &Value| rule.strategy == Strategy::Majority || value.as_number().is_some();
+        let can = move |said: &Said, value: &Value| !stale(said) && fits(value);
         let counts = |worker: &WorkerId, said: &Said| self.does_not_count(worker, said).is_none();
-        self.values().filter(|(worker, value, said)| counts(worker, said) && !stale(said) && fits(value)).count()
+        self.values()
+            .filter(move |(worker, value, said)| counts(worker, said) && can(said, value))
+            .map(|(worker, ..)| worker)
+    }
+
+    /// How many values can be used, by themselves.
+    pub(super) fn usable(&self) -> usize {
+        self.users().count()
+    }
+
+    /// Whether a good value earns a record: it is compared with one of a worker that decides, and for the age it has.
+    pub(super) fn gives_records(&self) -> bool {
+        self.has_usual_max_age() && self.users().any(|worker| self.parts[worker].decides)
+    }
+
+    fn has_usual_max_age(&self) -> bool {
+        self.policy.rule.max_age == self.operators.rule.max_age
+    }
+
+    /// It has no less time than the operator gives to its query.
+    pub(super) fn gives_time(&self) -> bool {
+        self.policy.timeout >= self.operators.timeout
+    }
+
+    /// Whether all the values came that come where the operator sets the terms.
+    pub(super) fn compares(&self, cause: Cause) -> bool {
+        let waits = self.gives_time() && self.policy.quorum == self.operators.quorum;
+        self.has_usual_max_age() && (waits || cause == Cause::AllAnswered)
     }
 
     /// Whether there is a quorum, and a sixteenth more than when it was last judged in vain, but one more at least.

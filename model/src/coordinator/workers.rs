@@ -23,15 +23,19 @@ pub(super) struct Known {
     announced: bool,
     replicated: bool,
     last_heard: Timestamp,
-    /// When it last said that it takes tasks.
-    said_live: Option<Timestamp>,
+    /// When it last said that it takes tasks, or finishes those it has.
+    said_there: Option<Timestamp>,
     /// How many requests had been asked before it became known.
     pub(super) asked_before: u64,
-    /// It has a record: a value of its was good, or it answered when nobody had one.
+    /// It has a record: a value of its was good, or it answered as a founder; or the operator admits it by name.
     pub(super) proven: bool,
     /// How many requests it took part in without a record, and whether the last that ended left it without one.
     pub(super) tried: u64,
     pub(super) in_vain: bool,
+    /// It let a deadline pass and has not been heard through a result since.
+    pub(super) silent: bool,
+    /// It has answered on the reply subject of a task.
+    pub(super) answers_directly: bool,
     since: Timestamp,
     /// When each process of this name last said that it takes tasks.
     instances: BTreeMap<Arc<str>, Timestamp>,
@@ -143,6 +147,10 @@ pub(super) struct Workers {
     /// No worker expires before this: the machine did not run, and could hear none.
     spared_until: Timestamp,
     cordon_below: Option<Score>,
+    /// The operator names all that may take part.
+    by_name: bool,
+    /// When the first record was earned since there was none.
+    founded_at: Option<Timestamp>,
     keep_gone: Duration,
     admit_every: Duration,
     admit_burst: u32,
@@ -165,6 +173,8 @@ impl Workers {
             max_lag: config.max_lag,
             spared_until: Timestamp::ZERO,
             cordon_below: config.cordon_below,
+            by_name: config.admitted.is_some(),
+            founded_at: None,
             looks_at: None,
             keep_gone: config.keep_gone,
             admit_every: config.admit_every,
@@ -173,12 +183,16 @@ impl Workers {
         }
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.known.len()
+    }
+
     pub(super) fn live(&self) -> impl Iterator<Item = &WorkerId> {
         self.known.iter().filter(|(_, known)| known.state == WorkerState::Live).map(|(worker, _)| worker)
     }
 
-    pub(super) fn said_live_since(&self, worker: &WorkerId, since: Timestamp) -> bool {
-        self.known.get(worker).and_then(|known| known.said_live).is_some_and(|at| at >= since)
+    pub(super) fn said_there_since(&self, worker: &WorkerId, since: Timestamp) -> bool {
+        self.known.get(worker).and_then(|known| known.said_there).is_some_and(|at| at >= since)
     }
 
     pub(super) fn get_mut(&mut self, worker: &WorkerId) -> Option<&mut Known> {
@@ -190,25 +204,55 @@ impl Workers {
         self.cordon_below.zip(score).is_some_and(|(below, score)| score < below.millionths())
     }
 
-    /// Whom a request expects, and whether that is every live worker because none has a record. Else it is those with a
-    /// record, and no more of the others, who take turns.
-    pub(super) fn ask(&mut self, max_newcomers: u32) -> (Vec<WorkerId>, bool) {
+    /// Whom a request expects, whether those found, and how many others without a record may join.
+    ///
+    /// Everybody live founds while there is no record, and for a presence time after the first, while there are no three,
+    /// everybody who has announced itself. Later it is those with a record, and no more of the others, who take turns; if
+    /// none of the former is there, as many of the others as have a record.
+    pub(super) fn ask(&mut self, now: Timestamp, max_newcomers: usize) -> (Vec<WorkerId>, bool, usize) {
+        let long_gone = |known: &Known| known.is_gone() && known.last_heard.after(self.keep_gone) <= now;
+        let records = self.known.values().filter(|known| known.proven && !long_gone(known)).count();
+        self.founded_at = self.founded_at.filter(|_| records > 0);
+        let early = records < 3 && self.founded_at.is_some_and(|at| now < at.after(self.presence));
+        let founding = records == 0 || early;
         let live: Vec<WorkerId> = self.live().cloned().collect();
         let (proven, mut others): (Vec<WorkerId>, Vec<WorkerId>) =
             live.into_iter().partition(|worker| self.known[worker].proven);
-        let founding = proven.is_empty();
+        let mut most = usize::MAX;
+        if records > 0 {
+            others.retain(|worker| if early { self.known[worker].announced } else { !self.known[worker].silent });
+        }
         if !founding {
+            most = if proven.is_empty() { records.max(max_newcomers) } else { proven.len().min(max_newcomers) };
             others.sort_by_key(|worker| (self.known[worker].tried, self.known[worker].since, worker.clone()));
-            others.truncate(proven.len().min(max_newcomers as usize));
+            others.truncate(most);
         }
         for worker in &others {
             self.known.entry(worker.clone()).and_modify(|known| known.tried += 1);
         }
-        (proven.into_iter().chain(others).collect(), founding)
+        let (joining, all) = (most - others.len(), proven.len() + others.len());
+        let places = match all {
+            0 => max_newcomers,
+            all if founding => max_newcomers.min(all),
+            _ => max_newcomers.min(joining),
+        };
+        (proven.into_iter().chain(others).collect(), founding, places)
+    }
+
+    /// A request ended in which a worker took part. With a score below a tenth nobody has a record, unless the operator
+    /// vouches for it.
+    pub(super) fn took_part(&mut self, worker: &WorkerId, earns_record: bool, now: Timestamp) {
+        let Some(known) = self.known.get_mut(worker) else { return };
+        let before = known.proven;
+        known.proven = self.by_name || ((known.proven || earns_record) && known.record.score >= 100_000);
+        known.in_vain = !known.proven;
+        if known.proven && !before {
+            self.founded_at = self.founded_at.or(Some(now));
+        }
     }
 
     pub(super) fn has_record(&self, worker: &WorkerId) -> bool {
-        self.known.get(worker).is_some_and(|known| known.proven)
+        self.by_name || self.known.get(worker).is_some_and(|known| known.proven)
     }
 
     /// Who has not been heard for the presence time is gone, and so are the processes behind the name.
@@ -235,8 +279,8 @@ impl Workers {
 
     /// A result came in time: it makes an unknown or expired worker live.
     pub(super) fn heard(&mut self, now: Timestamp, worker: &WorkerId) -> Option<&mut Known> {
-        self.make_room(now, worker)?;
-        self.known.entry(worker.clone()).or_insert_with(|| Self::stranger(now, self.asked));
+        self.make_room(now, worker, false)?;
+        self.known.entry(worker.clone()).or_insert_with(|| Self::stranger(now, self.asked, self.by_name));
         self.heard_late(now, worker)
     }
 
@@ -257,16 +301,19 @@ impl Workers {
         if !is_known && presence.state == PresenceState::Left {
             return Some(false);
         }
-        self.make_room(now, &presence.worker)?;
+        self.make_room(now, &presence.worker, true)?;
         self.looks_at = self.looks_at.or(Some(now.after(self.presence).max(self.spared_until)));
-        let known = self.known.entry(presence.worker.clone()).or_insert_with(|| Self::stranger(now, self.asked));
+        let known =
+            self.known.entry(presence.worker.clone()).or_insert_with(|| Self::stranger(now, self.asked, self.by_name));
         known.announced = true;
         known.replicated = presence.replicated;
         known.last_heard = now;
+        if presence.state != PresenceState::Left {
+            known.said_there = Some(now);
+        }
         known.instances.retain(|_, last| now < last.after(self.presence).max(self.spared_until));
         if presence.state == PresenceState::Live {
             known.state = WorkerState::Live;
-            known.said_live = Some(now);
             if known.instances.contains_key(&presence.instance) || known.instances.len() < self.most_instances {
                 known.instances.insert(Arc::clone(&presence.instance), now);
             }
@@ -282,32 +329,35 @@ impl Workers {
         Some(leaves)
     }
 
-    fn stranger(now: Timestamp, asked_before: u64) -> Known {
+    fn stranger(now: Timestamp, asked_before: u64, proven: bool) -> Known {
         Known {
             state: WorkerState::Live,
             announced: false,
             replicated: false,
             last_heard: now,
-            said_live: None,
+            said_there: None,
             asked_before,
-            proven: false,
+            proven,
             tried: 0,
             in_vain: false,
+            silent: false,
+            answers_directly: false,
             since: now,
             instances: BTreeMap::new(),
             record: Record::spotless(),
         }
     }
 
-    /// Makes room for a new name; `None` if no worker may be displaced, or if too many names come while some worker has
-    /// a record.
-    fn make_room(&mut self, now: Timestamp, worker: &WorkerId) -> Option<()> {
+    /// Makes room for a new name; `None` if no worker may be displaced, or if too many names come. Before anybody has a
+    /// record, those that announce themselves may be as many as they like.
+    fn make_room(&mut self, now: Timestamp, worker: &WorkerId, announced: bool) -> Option<()> {
         if self.known.contains_key(worker) {
             return Some(());
         }
         let full = self.known.len() >= self.most;
         let goes = if full { Some(self.who_goes(now)?) } else { None };
-        if self.known.values().any(|known| known.proven) {
+        let somebody = self.known.values().any(|known| known.proven);
+        if !self.by_name && (somebody || !announced) {
             let at_once = self.admit_every.saturating_mul(self.admit_burst.max(1) - 1);
             if self.admitted_until.since(now) > at_once {
                 return None;

@@ -32,6 +32,8 @@ pub(super) struct Events {
     touched: Touched,
     processes: BTreeMap<Host, Process>,
     slack: u64,
+    /// What a connection and a response may take, in milliseconds.
+    response_ms: u64,
 }
 
 pub(super) fn new(context: &Context<'_>) -> Events {
@@ -39,7 +41,8 @@ pub(super) fn new(context: &Context<'_>) -> Events {
     let followed = visits.iter().filter(|visit| matches!(visit.kind, VisitKind::Follow { .. }));
     let processes = followed.map(|visit| (Host::Coordinator(visit.coordinator), Process::default())).collect();
     let slack = TOLD_WITHIN + 4_000 * context.scenario.cluster.network.latency_us.1;
-    Events { visits, touched: Touched::new(context), processes, slack }
+    let response_ms = 10 + 8 * context.scenario.cluster.network.latency_us.1 / 1000;
+    Events { visits, touched: Touched::new(context), processes, slack, response_ms }
 }
 
 /// What one connection was told.
@@ -149,7 +152,12 @@ impl Checker for Events {
         self.touched.event(event);
         match event.what {
             What::VisitEnded(place, read) => {
-                let Some(Visit { kind: VisitKind::Follow { .. }, .. }) = self.visits.get(place) else { return Ok(()) };
+                let Some(Visit { kind: VisitKind::Follow { first_ms, .. }, .. }) = self.visits.get(place) else {
+                    return Ok(());
+                };
+                if read.is_none() && *first_ms < self.response_ms {
+                    return Ok(());
+                }
                 let Some((coordinator, since)) = self.touched.visit(place) else { return Ok(()) };
                 let (Some(process), Some(read)) = (self.processes.get(&coordinator), read) else {
                     return self.touched.check_lost(place);

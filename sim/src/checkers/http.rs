@@ -30,6 +30,9 @@ use body::{agreement, answered, evidence};
 /// How long the body of a request may take to arrive, in nanoseconds.
 const BODY_TIMEOUT: u64 = 10_000_000_000;
 
+/// A queue is short that holds no more than some clients may ask at once.
+const FEW: usize = 64;
+
 type Said = Result<Arc<Outcome>, Refusal>;
 
 #[derive(Debug)]
@@ -189,8 +192,12 @@ impl Http {
             }
             (408, Some("request_timeout")) => at.saturating_sub(open.at) >= BODY_TIMEOUT,
             (429, Some("rate_limited")) => self.settings.rate_limit.is_some(),
-            // The client had as many connections as it may have.
-            (503, Some("overloaded")) => body["request_id"].is_null() && self.is_bounded,
+            // The client had as many connections as it may have, or more waited to be taken in than may.
+            (503, Some("overloaded")) => {
+                let is_short = |queue: usize| queue < FEW;
+                let batch = self.settings.knobs.batch.unwrap_or(usize::MAX);
+                body["request_id"].is_null() && (self.is_bounded || is_short(self.settings.max_in_flight.max(batch)))
+            }
             // There was no machine any more.
             (503, Some("draining")) => {
                 let drained = self.drained.get(&open.asked.coordinator);

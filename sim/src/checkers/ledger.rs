@@ -5,14 +5,14 @@
 //! was told is gone through once more: up to what caused its first output, then up to what caused the next. Each
 //! [`Fact`] is told as of then.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_core::coordinator::{Input, Output, PresenceState, Refusal, Submit, Task, Undelivered, UndeliveredCause};
 use quorate_core::id::{RequestId, TaskId, Ticket, WorkerId};
-use quorate_core::outcome::{Cause, Failure, Outcome};
+use quorate_core::outcome::{Cause, Failure, Outcome, REQUEST_BYTES};
 use quorate_core::policy::Overrides;
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
@@ -33,11 +33,12 @@ pub(super) struct Ledger {
     memory: Terms,
 }
 
-/// How long and how many ended requests are remembered.
+/// How long and how many ended requests are remembered, and what they may weigh in all.
 #[derive(Clone, Copy, Debug)]
 struct Terms {
     keep: Duration,
     most: usize,
+    most_bytes: usize,
 }
 
 /// One who asked.
@@ -73,6 +74,8 @@ pub(crate) struct Remembered {
     pub(super) outcome: Option<Arc<Outcome>>,
     ended: Timestamp,
     number: u64,
+    /// What had been remembered before it, in bytes.
+    bytes_before: usize,
 }
 
 /// Where an outcome comes from.
@@ -146,6 +149,8 @@ pub(crate) struct Book {
     draining: bool,
     /// When each worker said last that it goes away.
     farewells: Map<WorkerId, Timestamp>,
+    /// Who has answered on a reply subject, so that its answers elsewhere are not taken.
+    direct: BTreeSet<WorkerId>,
     /// What was said first of tasks that reached nobody.
     undelivered: Map<TaskId, Undelivered>,
     callers: Map<Ticket, Caller>,
@@ -153,6 +158,8 @@ pub(crate) struct Book {
     remembered: VecDeque<(RequestId, u64)>,
     by_id: Map<RequestId, Remembered>,
     next: u64,
+    /// What all weigh that were ever remembered, in bytes.
+    bytes: usize,
     /// What it was told and did since it last settled, as far as that has not been gone through.
     steps: VecDeque<(Timestamp, Step)>,
     outputs: VecDeque<(Timestamp, Output)>,
@@ -163,7 +170,9 @@ pub(crate) struct Book {
 impl Ledger {
     pub(super) fn new(context: &Context<'_>) -> Self {
         let settings = &context.scenario.cluster.settings;
-        let memory = Terms { keep: Duration::from_millis(settings.remember_ms), most: settings.max_remembered };
+        let config = settings.config();
+        let memory =
+            Terms { keep: config.remember, most: config.max_remembered, most_bytes: config.max_remembered_bytes };
         Self { books: Vec::new(), memory }
     }
 
@@ -183,8 +192,14 @@ impl Ledger {
             (What::CoordinatorOutput(now, output), Host::Coordinator(number)) => {
                 self.open(number).outputs.push_back((now, output.clone()));
             }
-            (What::CoordinatorSettled(now, _), Host::Coordinator(number)) => {
-                return self.open(number).settle(now, tell);
+            (What::CoordinatorSettled(now, machine), Host::Coordinator(number)) => {
+                let book = self.open(number);
+                let has_heard = book.steps.iter().any(|(_, step)| matches!(step, Step::Result { .. }));
+                book.settle(now, tell)?;
+                if has_heard {
+                    let direct = machine.workers().filter(|(_, worker)| worker.answers_directly);
+                    book.direct = direct.map(|(id, _)| id.clone()).collect();
+                }
             }
             (What::Started { .. } | What::Crashed, Host::Coordinator(number)) => *entry(&mut self.books, number) = None,
             (What::Stopped, Host::Coordinator(number)) => {
@@ -255,7 +270,9 @@ impl Book {
             askings: Map::default(),
             remembered: VecDeque::new(),
             by_id: Map::default(),
+            direct: BTreeSet::new(),
             next: 0,
+            bytes: 0,
             steps: VecDeque::new(),
             outputs: VecDeque::new(),
             ending: None,
@@ -287,7 +304,8 @@ impl Book {
     pub(super) fn remembered(&self, id: &RequestId, now: Timestamp) -> Option<&Remembered> {
         self.by_id.get(id).filter(|remembered| {
             let later = (self.next - remembered.number - 1) as usize;
-            later < self.terms.most && now.since(remembered.ended) < self.terms.keep
+            let bytes = self.bytes - remembered.bytes_before;
+            later < self.terms.most && bytes <= self.terms.most_bytes && now.since(remembered.ended) < self.terms.keep
         })
     }
 
@@ -349,7 +367,7 @@ impl Book {
             }
             Step::Result { request, worker, task } => {
                 if let Some(asking) = self.askings.get_mut(&request)
-                    && task.is_none_or(|task| task == asking.task)
+                    && task.map_or(!self.direct.contains(&worker), |task| task == asking.task)
                 {
                     asking.answered.push(worker);
                 }
@@ -396,10 +414,14 @@ impl Book {
     }
 
     fn remember(&mut self, request: RequestId, query: Query, outcome: Option<Arc<Outcome>>, ended: Timestamp) {
-        let number = self.next;
+        let (number, bytes_before) = (self.next, self.bytes);
         self.next += 1;
+        self.bytes += match &outcome {
+            Some(outcome) => outcome.bytes(),
+            None => REQUEST_BYTES + request.as_str().len() + query.as_str().len(),
+        };
         self.remembered.push_back((request.clone(), number));
-        self.by_id.insert(request, Remembered { query, outcome, ended, number });
+        self.by_id.insert(request, Remembered { query, outcome, ended, number, bytes_before });
         // A few more are kept, to tell what was to be forgotten from what never was.
         while self.remembered.len() > self.terms.most.saturating_add(64)
             && let Some((oldest, number)) = self.remembered.pop_front()
@@ -596,7 +618,8 @@ impl Book {
         }
         let is_answer_of = |by: &WorkerId, step: &Step| match step {
             Step::Result { request: of, worker, task } => {
-                of == request && worker == by && task.is_none_or(|task| task == asking.task)
+                let is_for_it = task.map_or(!self.direct.contains(by), |task| task == asking.task);
+                of == request && worker == by && is_for_it
             }
             _ => false,
         };
@@ -611,9 +634,13 @@ impl Book {
         let farewells = outcome
             .missing
             .iter()
-            .filter(|worker| outcome.cause == Cause::AllAnswered && !had_gone(worker))
+            .filter(|worker| !had_gone(worker))
             .filter_map(|worker| first(&|step| is_farewell_of(worker, step)));
-        let causes: Vec<usize> = answers.chain(farewells).collect();
+        let mut causes: Vec<usize> = answers.collect();
+        // A quorum is met by who leaves only if those who stay had met it.
+        if outcome.cause == Cause::AllAnswered || causes.is_empty() {
+            causes.extend(farewells);
+        }
         let latest = causes.iter().copied().filter(|place| (least..most).contains(place)).max();
         // A worker that began anew has gone, too.
         let is_of_missing = |place: &usize| match &self.steps[*place].1 {

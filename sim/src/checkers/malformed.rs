@@ -3,6 +3,7 @@
 use quorate_core::coordinator::Input;
 use serde_json::Value as Json;
 
+use super::connections::is_one_too_many;
 use super::touched::Touched;
 use super::{Checker, Context};
 use crate::event::{Event, Read, What};
@@ -11,11 +12,15 @@ use crate::scenario::{Malformed, Visit, VisitKind};
 #[derive(Debug)]
 pub(super) struct Refused {
     visits: Vec<Visit>,
+    /// Whether there is a bound on the connections of one client that it can reach.
+    is_bounded: bool,
     touched: Touched,
 }
 
 pub(super) fn new(context: &Context<'_>) -> Refused {
-    Refused { visits: context.scenario.edges.visits.clone(), touched: Touched::new(context) }
+    let edges = &context.scenario.edges;
+    let is_bounded = edges.connections_per_peer.is_some();
+    Refused { visits: edges.visits.clone(), is_bounded, touched: Touched::new(context) }
 }
 
 fn check(malformed: Malformed, read: &Read) -> Result<(), String> {
@@ -39,6 +44,7 @@ impl Checker for Refused {
                     return Ok(());
                 };
                 match read {
+                    Some(read) if self.is_bounded && is_one_too_many(read.status, &read.body) => Ok(()),
                     Some(read) => check(*malformed, read),
                     // The rest of a body that is too long is not read, and the connection may break over it.
                     None if *malformed == Malformed::Oversized => Ok(()),

@@ -1,13 +1,14 @@
-//! Names without a record neither decide an answer nor outnumber the workers. If a live worker has a record when a
-//! request is asked, only values of workers with a record decide its answer, and no more others take part than there
-//! are places.
+//! Names without a record neither decide an answer nor outnumber the workers. If enough workers have a record when a
+//! request is asked, or some have had one for a while, only values of workers with a record decide its answer where there
+//! are any, and no more others take part than there are places.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use quorate_core::aggregate::Exclusion;
 use quorate_core::coordinator::{Config, Coordinator, Input, Output, WorkerState};
 use quorate_core::id::WorkerId;
-use quorate_core::outcome::Outcome;
+use quorate_core::outcome::{Observation, Outcome};
 use quorate_core::time::Timestamp;
 
 use super::flights::Flights;
@@ -18,13 +19,17 @@ use crate::event::{Event, What};
 /// One coordinator.
 #[derive(Debug, Default)]
 struct Process {
-    /// Who had a record when the machine settled last, and whether one of them was live.
+    /// Who had a record when the machine settled last.
     proven: Arc<BTreeSet<WorkerId>>,
     /// Who has ever had one.
     ever_proven: BTreeSet<WorkerId>,
+    /// When those with a record who were gone then were last heard.
+    gone: Vec<Timestamp>,
     is_one_live: bool,
-    /// Requests that were asked, with those who had a record then, if one of them was live.
-    flights: Flights<Option<Arc<BTreeSet<WorkerId>>>>,
+    /// Since when somebody has had a record.
+    since: Option<Timestamp>,
+    /// Requests that were asked, with those who had a record then and how many others may take part, if that is certain.
+    flights: Flights<Option<(Arc<BTreeSet<WorkerId>>, usize)>>,
     /// Whether a request has ended in this pass, by which others may have earned a record.
     has_ended: bool,
 }
@@ -40,14 +45,22 @@ pub(super) fn new(context: &Context<'_>) -> Newcomers {
 }
 
 impl Process {
-    fn input(&mut self, now: Timestamp, input: &Input) {
+    fn input(&mut self, config: &Config, now: Timestamp, input: &Input) {
         if let Input::Submit(submit) = input {
-            let kept = self.is_one_live.then(|| Arc::clone(&self.proven));
-            self.flights.submitted(now, submit, kept);
+            let long_gone = self.gone.iter().filter(|heard| heard.after(config.keep_gone) <= now).count();
+            let records = self.proven.len() - long_gone;
+            // They found again.
+            self.since = self.since.filter(|_| records > 0);
+            let is_old = self.since.is_some_and(|since| since.after(config.presence) <= now);
+            let most = config.max_newcomers as usize;
+            let most = if self.is_one_live { most } else { records.max(most) + most };
+            // Else who expires just now may be long gone at once.
+            let is_certain = config.keep_gone > config.presence && (records >= 3 || (records > 0 && is_old));
+            self.flights.submitted(now, submit, is_certain.then(|| (Arc::clone(&self.proven), most)));
         }
     }
 
-    fn output(&mut self, config: &Config, output: &Output) -> Result<(), String> {
+    fn output(&mut self, output: &Output) -> Result<(), String> {
         match output {
             Output::Publish(task) if task.attempt == 1 => {
                 self.flights.asked(task);
@@ -57,7 +70,7 @@ impl Process {
                 let Some((flight, outcome)) = self.flights.answered(output) else { return Ok(()) };
                 let first = !std::mem::replace(&mut self.has_ended, true);
                 match flight.kept {
-                    Some(proven) if first => self.ended(config, &proven, outcome),
+                    Some((proven, most)) if first => self.ended(&proven, most, outcome),
                     _ => Ok(()),
                 }
             }
@@ -66,17 +79,18 @@ impl Process {
     }
 
     /// Judges an outcome, by those who had a record when its request was asked.
-    fn ended(&self, config: &Config, before: &BTreeSet<WorkerId>, outcome: &Outcome) -> Result<(), String> {
-        let is_new = |worker: &&WorkerId| !self.proven.contains(*worker);
+    fn ended(&self, before: &BTreeSet<WorkerId>, most: usize, outcome: &Outcome) -> Result<(), String> {
+        let is_new = |worker: &&WorkerId| !self.proven.contains(*worker) && !before.contains(*worker);
         let said = outcome.observations.iter().map(|observation| &observation.worker);
         // A worker that has been displaced since had a record when it joined.
         let newcomers = said.chain(&outcome.missing).filter(|worker| !self.ever_proven.contains(*worker)).count();
-        if newcomers > config.max_newcomers as usize {
+        if newcomers > most {
             return Err(format!("{newcomers} without a record take part in {}; {outcome:?}", outcome.request));
         }
         let mut values = outcome.observations.iter().filter(|observation| observation.observed.is_ok());
         let had_record = |worker: &WorkerId| before.contains(worker) && self.proven.contains(worker);
-        let has_value = values.clone().any(|observation| had_record(&observation.worker));
+        let is_cordoned = |observation: &Observation| observation.excluded == Some(Exclusion::Cordoned);
+        let has_value = values.clone().any(|it| had_record(&it.worker) && !is_cordoned(it));
         let decides = values.find(|observation| observation.excluded.is_none() && is_new(&&observation.worker));
         match decides {
             Some(stranger) if has_value => {
@@ -86,15 +100,20 @@ impl Process {
         }
     }
 
-    fn settled(&mut self, machine: &Coordinator) {
+    fn settled(&mut self, now: Timestamp, machine: &Coordinator) {
         self.flights.settled();
         self.has_ended = false;
         let mut count = 0;
         self.is_one_live = false;
+        self.gone.clear();
         let mut is_same = true;
         for (id, worker) in machine.workers().filter(|(_, worker)| worker.proven) {
             count += 1;
-            self.is_one_live |= worker.state == WorkerState::Live;
+            match worker.state {
+                WorkerState::Live => self.is_one_live = true,
+                WorkerState::Left | WorkerState::Expired => self.gone.push(worker.last_heard),
+                WorkerState::Draining => {}
+            }
             is_same &= self.proven.contains(id);
         }
         if !is_same || count != self.proven.len() {
@@ -102,6 +121,7 @@ impl Process {
             self.proven = Arc::new(proven.map(|(id, _)| id.clone()).collect());
             self.ever_proven.extend(self.proven.iter().cloned());
         }
+        self.since = if count == 0 { None } else { self.since.or(Some(now)) };
     }
 }
 
@@ -116,9 +136,9 @@ impl Checker for Newcomers {
         }
         let Some(process) = self.processes.get(event.host) else { return Ok(()) };
         match event.what {
-            What::CoordinatorInput(now, input) => process.input(now, input),
-            What::CoordinatorOutput(_, output) => return process.output(&self.config, output),
-            What::CoordinatorSettled(_, machine) => process.settled(machine),
+            What::CoordinatorInput(now, input) => process.input(&self.config, now, input),
+            What::CoordinatorOutput(_, output) => return process.output(output),
+            What::CoordinatorSettled(now, machine) => process.settled(now, machine),
             _ => *process = Process::default(),
         }
         Ok(())
@@ -134,17 +154,20 @@ mod tests {
     use crate::checkers::rig::{COORDINATOR, Rig, live, result, submit};
     use crate::event::What;
 
-    /// Two workers that have a record, and a request that they and a stranger have answered.
+    /// Three workers that have a record, and a request that they and a stranger have answered.
     fn answered(rig: &mut Rig, number: u64) -> Outcome {
         rig.coordinator(0, Input::BusUp);
         rig.coordinator(0, Input::Presence(live("w1")));
         rig.coordinator(0, Input::Presence(live("w2")));
+        rig.coordinator(0, Input::Presence(live("w3")));
         rig.coordinator(1, submit(1));
         rig.coordinator(2, result("w1", 1, None, 5));
         rig.coordinator(2, result("w2", 1, None, 5));
+        rig.coordinator(2, result("w3", 1, None, 5));
         rig.coordinator(3, submit(number));
         rig.coordinator(4, result("stranger", number, None, 9));
         rig.coordinator(4, result("w1", number, None, 5));
+        rig.coordinator(4, result("w3", number, None, 5));
         rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), &result("w2", number, None, 5)));
         rig.coordinator.handle_input(rig.now(), result("w2", number, None, 5));
         match rig.coordinator.poll_output() {

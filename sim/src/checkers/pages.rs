@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use quorate_core::coordinator::{Coordinator, WorkerState};
 use serde_json::Value as Json;
 
+use super::connections::is_one_too_many;
 use super::touched::Touched;
 use super::{Checker, Context};
 use crate::edge::Edge;
@@ -46,6 +47,8 @@ struct Process {
 #[derive(Debug)]
 pub(super) struct Pages {
     visits: Vec<Visit>,
+    /// Whether there is a bound on the connections of one client that it can reach.
+    is_bounded: bool,
     touched: Touched,
     processes: BTreeMap<Host, Process>,
     /// The visits that have begun and not ended, by when they began.
@@ -57,7 +60,8 @@ pub(super) fn new(context: &Context<'_>) -> Pages {
     let read: BTreeSet<u8> =
         visits.iter().filter(|visit| matches!(visit.kind, VisitKind::Read(_))).map(|visit| visit.coordinator).collect();
     let processes = read.into_iter().map(|number| (Host::Coordinator(number), Process::default())).collect();
-    Pages { visits, touched: Touched::new(context), processes, open: BTreeSet::new() }
+    let is_bounded = context.scenario.edges.connections_per_peer.is_some();
+    Pages { visits, is_bounded, touched: Touched::new(context), processes, open: BTreeSet::new() }
 }
 
 /// The name of a state in a page.
@@ -286,6 +290,9 @@ impl Pages {
         let Some(Visit { kind: VisitKind::Read(page), .. }) = self.visits.get(place).copied() else { return Ok(()) };
         let Some((coordinator, since)) = self.touched.visit(place) else { return Ok(()) };
         let Some(read) = read else { return self.touched.check_lost(place) };
+        if self.is_bounded && is_one_too_many(read.status, &read.body) {
+            return Ok(());
+        }
         let Some(process) = self.processes.get_mut(&coordinator) else { return Ok(()) };
         // One that is about to stop, or has begun since, may still answer for the one before.
         if process.began > since || self.touched.excuses(coordinator, coordinator, since) {

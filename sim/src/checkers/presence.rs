@@ -124,7 +124,8 @@ impl Process {
         let admits = |worker: &WorkerId| config.admitted.as_ref().is_none_or(|admitted| admitted.contains(worker));
         match input {
             Input::Submit(submit) => {
-                let expected = Expected { live: self.live(), must: self.must(), unsure: Arc::clone(&self.unsure) };
+                let expected =
+                    Expected { live: self.live(), must: self.must(config), unsure: Arc::clone(&self.unsure) };
                 self.flights.submitted(self.now, submit, expected);
             }
             Input::Result(result) if admits(&result.worker) => {
@@ -234,11 +235,12 @@ impl Process {
         Arc::clone(live)
     }
 
-    fn must(&mut self) -> Arc<Vec<WorkerId>> {
+    fn must(&mut self, config: &Config) -> Arc<Vec<WorkerId>> {
         let live = self.live();
         let proven: Vec<WorkerId> = live.iter().filter(|id| self.known[*id].proven).cloned().collect();
-        // What has happened in this pass may have earned somebody a record.
-        if proven.is_empty() && self.results.is_empty() && self.flights.is_empty() {
+        // What has happened in this pass may have earned somebody a record, or made somebody go.
+        let founds = self.known.values().all(|known| !known.proven) && !self.is_crowded(config);
+        if founds && self.results.is_empty() && self.flights.is_empty() {
             return live;
         }
         Arc::new(proven)
@@ -278,8 +280,11 @@ impl Process {
     fn look(&mut self, config: &Config, machine: &Coordinator) -> Result<(), String> {
         self.flights.settled();
         let counters = machine.counters();
-        let heard =
-            counters.results_accepted + counters.results_late + counters.results_duplicate + counters.results_equivocal;
+        let heard = counters.results_accepted
+            + counters.results_late
+            + counters.results_duplicate
+            + counters.results_equivocal
+            + counters.results_no_room;
         let newly = heard.saturating_sub(self.heard);
         // A worker without a place in an answer is heard all the same, if its name is or becomes known.
         let perhaps = counters.workers_not_admitted.saturating_sub(self.unadmitted);

@@ -16,7 +16,7 @@ use quorate_core::value::Value;
 
 use super::ledger::Map;
 use super::{Checker, Context};
-use crate::event::{self, Body, Event, What};
+use crate::event::{self, Age, Body, Event, What};
 use crate::host::Host;
 use crate::scenario::worker_name;
 
@@ -30,14 +30,15 @@ type Observed = Result<Value, Arc<str>>;
 struct Sent {
     worker: WorkerId,
     observed: Observed,
-    age: Option<Duration>,
+    age: Option<Age>,
 }
 
 #[derive(Debug)]
 pub(super) struct Provenance {
     admitted: Option<BTreeSet<WorkerId>>,
     max_workers: usize,
-    max_newcomers: usize,
+    /// Whether what is in flight may weigh so little that answers are not kept.
+    is_tight: bool,
     /// What was sent, whoever sent it.
     sent: Map<RequestId, Vec<Sent>>,
     coordinators: BTreeMap<Host, Desk>,
@@ -51,6 +52,8 @@ struct Desk {
     heard: BTreeSet<WorkerId>,
     /// Who had a record when the coordinator last settled.
     proven: BTreeSet<WorkerId>,
+    /// Who had answered on a reply subject then, whose answers on the other subject are not taken.
+    direct: BTreeSet<WorkerId>,
     /// Whether more were heard than there is room for.
     is_crowded: bool,
     /// What happened since the coordinator last settled.
@@ -67,6 +70,8 @@ struct Lately {
     asked: Vec<RequestId>,
     /// What answers came in for.
     answered: Vec<RequestId>,
+    /// Who may have answered on a reply subject for the first time.
+    direct: BTreeSet<WorkerId>,
     /// Whether anything was heard of workers, so that it can't be told who was live before.
     heard: bool,
 }
@@ -94,7 +99,7 @@ struct Received {
 /// When something came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum When {
-    /// Since the coordinator last settled, before it was told that the request was asked.
+    /// Since the coordinator last settled, perhaps before it was told that the request was asked, or not to be taken.
     Early,
     /// Since the coordinator last settled: perhaps after the end of the request.
     Lately,
@@ -107,7 +112,7 @@ pub(super) fn new(context: &Context<'_>) -> Provenance {
     Provenance {
         admitted: settings.admitted.as_ref().map(|names| names.iter().map(|name| worker_name(*name)).collect()),
         max_workers: settings.max_workers as usize,
-        max_newcomers: settings.config().max_newcomers as usize,
+        is_tight: settings.knobs.max_in_flight_bytes.is_some(),
         sent: Map::default(),
         coordinators: BTreeMap::new(),
     }
@@ -140,14 +145,14 @@ impl Collected {
     }
 
     /// Takes a result. Where there may have been no room or no place for the first of a worker, any counts.
-    fn take(&mut self, result: &WorkerResult, is_crowded: bool, proven: &BTreeSet<WorkerId>) -> bool {
+    fn take(&mut self, result: &WorkerResult, when: When, is_crowded: bool, proven: &BTreeSet<WorkerId>) -> bool {
         let is_for_this = result.task.is_none_or(|task| task == self.task);
         let of_it = |received: &&Received| received.worker == result.worker && received.when != When::Early;
         let is_expected = self.is_expected(&result.worker);
         let is_first = !self.received.iter().filter(of_it).any(|received| received.has_place || is_expected);
         let counts = is_for_this && (is_first || is_crowded);
         if counts {
-            self.received.push(Received::new(result, When::Lately, proven));
+            self.received.push(Received::new(result, when, proven));
         }
         counts
     }
@@ -190,8 +195,17 @@ impl Desk {
         if self.lately.submitted.is_some() {
             self.lately.results.push(result.clone());
         }
+        // Else it cannot be told whether it is taken.
+        let mut when = When::Lately;
+        if result.task.is_some() {
+            self.lately.direct.insert(result.worker.clone());
+        } else if self.direct.contains(&result.worker) {
+            return;
+        } else if self.lately.direct.contains(&result.worker) {
+            when = When::Early;
+        }
         if let Some(collected) = self.collecting.get_mut(&result.request)
-            && collected.take(result, self.is_crowded, &self.proven)
+            && collected.take(result, when, self.is_crowded, &self.proven)
         {
             self.lately.answered.push(result.request.clone());
         }
@@ -208,7 +222,7 @@ impl Desk {
         self.lately.asked.push(task.request.clone());
     }
 
-    fn settled(&mut self, now: Timestamp, machine: &Coordinator, max_newcomers: usize) {
+    fn settled(&mut self, now: Timestamp, machine: &Coordinator) {
         let lately = &mut self.lately;
         // Nothing that was heard came between the asking and now: whoever is live now was live then.
         if !lately.asked.is_empty() && !lately.heard && lately.submitted == Some(now) {
@@ -217,7 +231,7 @@ impl Desk {
             let proven = live().filter(|(_, worker)| worker.proven).count();
             let live: Vec<WorkerId> = live().map(|(id, _)| id.clone()).collect();
             // Else some of those without a record are expected, and it is not told here who.
-            let is_everybody = proven == 0 || live.len() - proven <= proven.min(max_newcomers);
+            let is_everybody = machine.workers().all(|(_, worker)| !worker.proven) || live.len() == proven;
             for request in lately.asked.iter().filter(|_| is_everybody) {
                 if let Some(collected) = self.collecting.get_mut(request) {
                     collected.expected = Some(live.clone());
@@ -234,6 +248,9 @@ impl Desk {
         if lately.heard || !self.collecting.is_empty() {
             let proven = machine.workers().filter(|(_, worker)| worker.proven);
             self.proven = proven.map(|(id, _)| id.clone()).collect();
+            let direct = machine.workers().filter(|(_, worker)| worker.answers_directly);
+            self.direct = direct.map(|(id, _)| id.clone()).collect();
+            lately.direct.clear();
         }
         lately.results.clear();
         (lately.submitted, lately.heard) = (None, false);
@@ -247,6 +264,7 @@ impl Desk {
 impl Provenance {
     fn input(&mut self, host: Host, now: Timestamp, input: &Input) {
         let desk = self.coordinators.entry(host).or_default();
+        desk.is_crowded |= self.is_tight;
         let is_admitted = |worker: &WorkerId| self.admitted.as_ref().is_none_or(|names| names.contains(worker));
         let worker = match input {
             Input::Submit(_) => {
@@ -320,7 +338,12 @@ fn check_order(outcome: &Outcome) -> Result<(), String> {
 /// Whether what was sent is what was observed. What is wrong with a value becomes its worker's failure, which has no age,
 /// and the words of a failure may be cut.
 fn says(sent: &Sent, observation: &Observation) -> bool {
-    let same_age = observation.age == sent.age.filter(|_| observation.observed.is_ok());
+    let same_age = match (sent.age.filter(|_| observation.observed.is_ok()), observation.age) {
+        (Some(Age::Stated(sent)), Some(observed)) => sent == observed,
+        // When it was read, and by which time of day, another checker watches.
+        (Some(Age::ObservedAt(_)), Some(_)) | (None, None) => true,
+        _ => false,
+    };
     sent.worker == observation.worker && same_age && is_observed(&sent.observed, &observation.observed)
 }
 
@@ -355,7 +378,7 @@ impl Checker for Provenance {
             }
             What::CoordinatorSettled(now, machine) => {
                 if let Some(desk) = self.coordinators.get_mut(&event.host) {
-                    desk.settled(now, machine, self.max_newcomers);
+                    desk.settled(now, machine);
                 }
             }
             What::Started { .. } | What::Crashed => drop(self.coordinators.remove(&event.host)),

@@ -27,6 +27,7 @@ pub(super) struct Recovery {
     policies: Policies,
     workers: Vec<Worker>,
     latency: Duration,
+    broker_queue: usize,
     running: BTreeMap<Host, bool>,
     /// The names that some process has.
     names: BTreeSet<WorkerId>,
@@ -52,6 +53,8 @@ struct Probe {
     processes: Vec<Worker>,
     /// How many such requests were open at once.
     at_once: usize,
+    /// How many messages wait at the broker for one host before it is cut off.
+    broker_queue: usize,
 }
 
 /// What a client learned.
@@ -85,6 +88,7 @@ pub(super) fn new(context: &Context<'_>) -> Recovery {
         policies: Policies::of_settings(&cluster.settings),
         workers: cluster.workers.clone(),
         latency: Duration::from_micros(cluster.network.latency_us.1),
+        broker_queue: cluster.bus.broker_queue,
         running: BTreeMap::new(),
         names: cluster.workers.iter().map(Worker::id).collect(),
         fakes: BTreeMap::new(),
@@ -160,7 +164,8 @@ impl Probe {
     }
 
     fn has_room(&self, worker: &Worker) -> bool {
-        worker.max_concurrent.saturating_add(worker.max_queued) >= self.at_once
+        let is_cut_off = self.at_once >= self.broker_queue;
+        !is_cut_off && worker.max_concurrent.saturating_add(worker.max_queued) >= self.at_once
     }
 
     /// The admitted names that run, and whether they have a record and all their processes are like this.
@@ -191,7 +196,10 @@ impl Probe {
             Truth::Number { .. } => true,
             Truth::Text(_) => self.terms.rule.strategy == Strategy::Majority,
         };
-        if !is_of_use || may_be_stale || settings.cordon_below.is_some() {
+        // By a clock that differs, what was observed just now may be old.
+        let may_seem_stale =
+            self.terms.rule.max_age.is_some() && self.processes.iter().any(|worker| worker.observed_at);
+        if !is_of_use || may_be_stale || may_seem_stale || settings.cordon_below.is_some() {
             0
         } else if self.terms.rule.max_deviation.is_some() {
             // Fewer than half are ever excluded.
@@ -220,6 +228,7 @@ impl Recovery {
             terms,
             is_valid: !terms.faults(&self.settings).any(),
             proven: self.proven.get(&asked.coordinator).cloned().unwrap_or_default(),
+            broker_queue: self.broker_queue,
             processes: self.workers.iter().filter(runs).cloned().collect(),
             at_once,
         };
@@ -249,6 +258,10 @@ impl Recovery {
 
     fn check(&self, probe: &Probe, learned: &Learned) -> Result<(), String> {
         let settings = &self.settings;
+        // There may be room for no request at all, or for no answer.
+        if settings.knobs.max_in_flight_bytes.is_some() {
+            return Ok(());
+        }
         match learned.ending {
             Ending::Limited if settings.rate_limit.is_some() => return Ok(()),
             Ending::Invalid if !probe.is_valid => return Ok(()),

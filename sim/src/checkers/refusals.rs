@@ -11,6 +11,7 @@ use quorate_core::id::RequestId;
 use quorate_core::policy::PolicyError;
 use quorate_core::query::Query;
 
+use super::connections::is_one_too_many;
 use super::ledger::{Asking, Book, Caller, Fact, Source, Told};
 use super::terms::{Faults, Policies, Terms};
 use super::{Checker, Context};
@@ -72,7 +73,11 @@ impl Case<'_> {
             Refusal::Conflict => self.conflict(caller).is_some(),
             Refusal::Overloaded => match caller.id.as_ref().and_then(|id| self.book.asking(id)) {
                 Some(asking) => asking.callers.len() >= self.settings.max_waiting,
-                None => self.book.in_flight() >= self.settings.max_in_flight,
+                // What all weigh that is in flight, only the model knows.
+                None => {
+                    self.book.in_flight() >= self.settings.max_in_flight
+                        || self.settings.knobs.max_in_flight_bytes.is_some()
+                }
             },
             Refusal::Draining => self.book.is_draining(),
             Refusal::BusDown => !self.book.is_bus_up(),
@@ -199,10 +204,15 @@ impl Rates {
     }
 
     fn replied(&mut self, at: u64, number: u32, reply: &Reply) -> Result<(), String> {
-        let Reply::Http { status, .. } = reply else {
+        let Reply::Http { status, body, .. } = reply else {
             self.gone(number);
             return Ok(());
         };
+        // Before it is looked at whose question it is.
+        if is_one_too_many(*status, body) {
+            self.open.remove(&number);
+            return Ok(());
+        }
         let Some((client, coordinator, from)) = self.open.remove(&number) else { return Ok(()) };
         if *status == 429 {
             return self.check_limited(client, coordinator, from, at);

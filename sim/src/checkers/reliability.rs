@@ -8,10 +8,11 @@ use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
 use std::time::Duration;
 
-use quorate_core::aggregate::{Assessment, Candidate, Exclusion, Millionths, Rule};
+use quorate_core::aggregate::{Assessment, Candidate, Exclusion, Millionths};
 use quorate_core::coordinator::{Config, Coordinator, Input, Output, Reliability as Record};
 use quorate_core::id::{RequestId, WorkerId};
 use quorate_core::outcome::{Cause, Observation, Outcome};
+use quorate_core::policy::Policy;
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
 use quorate_core::value::Value;
@@ -53,6 +54,8 @@ struct Known {
     changed_in: u64,
     /// Whether it had a record, and so a place in every answer.
     proven: bool,
+    /// Whether it had answered on a reply subject, so that what came on the other subject did not count.
+    direct: bool,
 }
 
 impl Known {
@@ -86,6 +89,8 @@ impl From<&Record> for Counts {
 struct Touched {
     values: u64,
     failures: u64,
+    /// Whether an answer came on a reply subject, after which others may not count.
+    is_direct: bool,
     /// The requests in which it may have contradicted itself: both answers came on the reply subject.
     contradictions: Vec<RequestId>,
     /// How its part in each request that ended was judged, in order; `None` if it may have been blamed or not.
@@ -115,7 +120,7 @@ struct Answered {
 /// What is kept of a request.
 #[derive(Debug)]
 struct Kept {
-    rule: Option<Rule>,
+    policy: Option<Policy>,
     answered: Vec<Answered>,
 }
 
@@ -176,7 +181,8 @@ impl Process {
     }
 
     fn is_crowded(&self, config: &Config) -> bool {
-        self.names.len() > config.limits.max_workers as usize
+        let is_tight = config.max_in_flight_bytes < Config::default().max_in_flight_bytes;
+        is_tight || self.names.len() > config.limits.max_workers as usize
     }
 
     fn input(&mut self, config: &Config, input: &Input) {
@@ -188,8 +194,7 @@ impl Process {
         match input {
             Input::Submit(submit) => {
                 let policy = config.policy_of(&submit.query).with(&submit.overrides, &config.limits);
-                let rule = policy.ok().map(|policy| policy.rule);
-                self.flights.submitted(self.now, submit, Kept { rule, answered: Vec::new() });
+                self.flights.submitted(self.now, submit, Kept { policy: policy.ok(), answered: Vec::new() });
             }
             Input::Result(result) => {
                 let touched = touch(&mut self.touched, &result.worker);
@@ -198,7 +203,12 @@ impl Process {
                 if result.task.is_some_and(|task| task != flight.task) {
                     return;
                 }
+                touched.is_direct |= result.task.is_some();
+                let may_be_astray = result.task.is_none() && touched.is_direct;
                 let known = self.known.get(&result.worker);
+                if result.task.is_none() && known.is_some_and(|known| known.direct) {
+                    return;
+                }
                 let (low, high) = match known {
                     Some(known) if known.changed_in == self.pass => (known.low, known.high),
                     Some(known) => (known.score, known.score),
@@ -238,7 +248,7 @@ impl Process {
                     pass: self.pass,
                     observed,
                     may_be_contradicted,
-                    is_doubtful: known.is_none_or(|known| !known.proven),
+                    is_doubtful: may_be_astray || known.is_none_or(|known| !known.proven),
                 });
                 self.answered.push((result.request.clone(), result.worker.clone()));
             }
@@ -317,7 +327,7 @@ impl Process {
         let crowded = self.is_crowded(config);
         let by_score = config.weights.is_empty();
         let below = config.cordon_below.map(quorate_core::coordinator::Score::millionths);
-        let assessed = assessments(flight.kept.rule.as_ref(), outcome);
+        let assessed = assessments(flight.kept.policy.as_ref(), config.policy_of(&flight.query), outcome);
         for (index, observation) in outcome.observations.iter().enumerate() {
             if observation.observed.is_ok()
                 && !crowded
@@ -427,7 +437,8 @@ impl Process {
                 Some(known) => (known.score.min(score), known.score.max(score)),
                 None => (score.min(FULL), FULL),
             };
-            self.known.insert(worker.clone(), Known { score, counts, low, high, changed_in, proven: found.proven });
+            let (proven, direct) = (found.proven, found.answers_directly);
+            self.known.insert(worker.clone(), Known { score, counts, low, high, changed_in, proven, direct });
         }
         // An answer may have come before or after whatever else changed its worker's score in the same pass.
         for (request, worker) in self.answered.drain(..) {
@@ -516,9 +527,15 @@ fn reaches(score: u32, judged: &[Option<bool>], contradictions: u64, goal: u32) 
 /// What cannot be told by an outcome: against which cordoned values the others were held, where no value counted.
 struct Uncertain;
 
-/// What the values of an outcome say of their workers.
-fn assessments(rule: Option<&Rule>, outcome: &Outcome) -> Result<Vec<Assessment>, Uncertain> {
-    let rule = rule.ok_or(Uncertain)?;
+/// What the values of an outcome say of their workers: nothing, if a caller had it that not all came that the operator
+/// would have waited for.
+fn assessments(policy: Option<&Policy>, usual: &Policy, outcome: &Outcome) -> Result<Vec<Assessment>, Uncertain> {
+    let policy = policy.ok_or(Uncertain)?;
+    let waits = policy.timeout >= usual.timeout && policy.quorum == usual.quorum;
+    if policy.rule.max_age != usual.rule.max_age || !(waits || outcome.cause == Cause::AllAnswered) {
+        return Ok(vec![Assessment::Neutral; outcome.observations.len()]);
+    }
+    let rule = &policy.rule;
     let candidate = |observation: &'_ Observation| {
         let weight = observation.weight.unwrap_or(Millionths::ONE);
         observation.observed.as_ref().ok().map(|value| (value.clone(), weight, observation.age))
@@ -541,7 +558,7 @@ fn assessments(rule: Option<&Rule>, outcome: &Outcome) -> Result<Vec<Assessment>
         .iter()
         .map(|observation| candidate(observation).unwrap_or_else(|| (nothing.clone(), Millionths::ONE, None)))
         .collect();
-    Ok(assess(rule, &reference, &answer, &candidates(&all)))
+    Ok(assess(rule, usual.rule.max_deviation, &reference, &answer, &candidates(&all)))
 }
 
 fn candidates(values: &[(Value, Millionths, Option<Duration>)]) -> Vec<Candidate<'_>> {

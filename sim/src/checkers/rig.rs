@@ -53,11 +53,13 @@ pub(super) fn scenario() -> Scenario {
         announce_ms: 1_000,
         knobs: WorkerKnobs::default(),
         clock_ms: 0,
+        jump: None,
+        observed_at: false,
     };
     Scenario {
         seed: 1,
         cluster: Cluster {
-            coordinators: vec![scenario::Coordinator { number: 1, clock_ms: 0 }],
+            coordinators: vec![scenario::Coordinator { number: 1, clock_ms: 0, jump: None }],
             settings: Settings {
                 policy: Policy { timeout_ms: Some(1_000), ..Policy::default() },
                 max_timeout_ms: 10_000,

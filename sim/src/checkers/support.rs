@@ -40,11 +40,13 @@ pub(super) fn scenario() -> Scenario {
         announce_ms: 500,
         knobs: WorkerKnobs::default(),
         clock_ms: 0,
+        jump: None,
+        observed_at: false,
     };
     Scenario {
         seed: 1,
         cluster: Cluster {
-            coordinators: vec![scenario::Coordinator { number: 1, clock_ms: 7_000 }],
+            coordinators: vec![scenario::Coordinator { number: 1, clock_ms: 7_000, jump: None }],
             settings: Settings {
                 policy: Policy { timeout_ms: Some(1000), ..Policy::default() },
                 max_timeout_ms: 60_000,
@@ -241,7 +243,7 @@ impl Run {
                 request: result.request.clone(),
                 observed: result.observed.clone(),
                 response_time: result.response_time,
-                age: result.age,
+                age: result.age.map(event::Age::Stated),
             }),
         };
         self.at(Host::Worker(1), What::Sent(&message));

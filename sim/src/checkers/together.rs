@@ -158,12 +158,17 @@ impl Play {
                 let response_time = Duration::from_millis(1);
                 let worker = id(&format!("w{}", self.random.below(6)));
                 let age = self.age().filter(|_| observed.is_ok());
-                let result = event::WorkerResult { worker, request, observed, response_time, age };
+                let result = event::WorkerResult {
+                    worker: worker.clone(),
+                    request: request.clone(),
+                    observed: observed.clone(),
+                    response_time,
+                    age: age.map(event::Age::Stated),
+                };
                 let subject = task.map_or("oracle.results".to_owned(), |task| format!("_INBOX.c1.{}", task.0));
-                let message = Message { subject: subject.into(), reply: None, body: Body::Result(result.clone()) };
+                let message = Message { subject: subject.into(), reply: None, body: Body::Result(result) };
                 self.tell(Host::Adversary, What::Sent(&message));
                 self.tell(COORDINATOR, What::Received(&message));
-                let event::WorkerResult { worker, request, observed, response_time, age } = result;
                 Input::Result(WorkerResult { worker, request, task, observed, response_time, age })
             }
         }
@@ -293,7 +298,7 @@ impl Play {
                         request: answer.request,
                         observed: answer.observed,
                         response_time: answer.response_time,
-                        age: answer.age.map(|age| Duration::from_millis(age.as_millis() as u64)),
+                        age: answer.age.map(|age| event::Age::Stated(Duration::from_millis(age.as_millis() as u64))),
                     }),
                 },
                 worker::Output::Announce(state) => {

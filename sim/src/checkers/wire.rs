@@ -17,7 +17,7 @@ use super::{Checker, Context};
 use crate::Depth;
 use crate::event::{Body, Event, Message, What};
 use crate::host::Host;
-use crate::scenario::FaultKind;
+use crate::scenario::{Coordinator, FaultKind};
 
 /// What a driver takes of each kind in a pass unless a seed says otherwise.
 const BATCH: usize = 256;
@@ -26,6 +26,7 @@ const BATCH: usize = 256;
 pub(super) struct Wire {
     edges: PerHost<Edge>,
     workers: Vec<Worker>,
+    coordinators: Vec<Coordinator>,
     depth: Depth,
     /// How much a coordinator's driver takes from each subscription in a pass.
     batch: usize,
@@ -36,7 +37,12 @@ pub(super) struct Wire {
 pub(super) fn new(context: &Context<'_>) -> Wire {
     let mut workers: Vec<Worker> = Vec::new();
     for worker in &context.scenario.cluster.workers {
-        let known = Worker { id: Some(worker.id()), replicated: worker.replicated, ..Worker::default() };
+        let known = Worker {
+            id: Some(worker.id()),
+            replicated: worker.replicated,
+            dates: worker.observed_at,
+            ..Worker::default()
+        };
         *entry(&mut workers, worker.number) = known;
     }
     let mut strange_values = false;
@@ -51,7 +57,8 @@ pub(super) fn new(context: &Context<'_>) -> Wire {
         }
     }
     let batch = context.scenario.cluster.settings.knobs.batch.unwrap_or(BATCH);
-    Wire { edges: PerHost::new(), workers, depth: context.depth, batch, strange_values }
+    let coordinators = context.scenario.cluster.coordinators.clone();
+    Wire { edges: PerHost::new(), workers, coordinators, depth: context.depth, batch, strange_values }
 }
 
 impl Wire {
@@ -113,13 +120,15 @@ impl Checker for Wire {
             _ => {}
         }
         let strange = self.strange_values;
+        let coordinator = self.coordinators.iter().find(|coordinator| Host::Coordinator(coordinator.number) == host);
+        let wall = |now| coordinator.map_or(now, |coordinator| coordinator.wall(now));
         let Some(edge) = self.edges.get(host) else { return Ok(()) };
         match event.what {
             What::Received(message) => match host {
                 Host::Coordinator(_) => edge.coordinator_received(message),
                 _ => edge.worker_received(message),
             },
-            What::CoordinatorInput(_, input) => return edge.coordinator_told(host, input, strange),
+            What::CoordinatorInput(now, input) => return edge.coordinator_told(host, input, wall(now), strange),
             What::WorkerInput(_, input) => {
                 edge.must_be_said(host)?;
                 return edge.worker_told(host, input);

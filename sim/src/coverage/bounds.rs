@@ -28,6 +28,8 @@ pub(super) struct Bounds {
     /// The processes that have said to a coordinator that they are live.
     instances: BTreeMap<(Host, WorkerId), BTreeSet<Arc<str>>>,
     places: BTreeMap<Host, Places>,
+    /// What each driver may take at once, where a seed says so, and what it has received since its machine settled.
+    batches: BTreeMap<Host, (usize, usize)>,
     /// When each coordinator wants to be woken.
     wanted: BTreeMap<Host, Option<Timestamp>>,
 }
@@ -35,12 +37,18 @@ pub(super) struct Bounds {
 impl Bounds {
     pub(super) fn new(scenario: &Scenario) -> Self {
         let workers = scenario.cluster.workers.iter();
+        let of_coordinators = scenario.cluster.settings.knobs.batch;
+        let coordinators = scenario.cluster.coordinators.iter();
+        let batches = coordinators.map(|it| (Host::Coordinator(it.number), of_coordinators));
+        let batches = batches.chain(workers.clone().map(|it| (Host::Worker(it.number), it.knobs.batch)));
+        let batches = batches.filter_map(|(host, batch)| batch.map(|batch| (host, (batch, 0))));
         Self {
             coordinator: scenario.cluster.settings.config(),
             workers: workers.map(|worker| (Host::Worker(worker.number), worker.config())).collect(),
             known: BTreeMap::new(),
             instances: BTreeMap::new(),
             places: BTreeMap::new(),
+            batches: batches.collect(),
             wanted: BTreeMap::new(),
         }
     }
@@ -59,7 +67,14 @@ impl Bounds {
                 self.wanted.remove(&host);
             }
             What::CoordinatorInput(_, Input::Presence(presence)) => self.announced(host, presence, reached),
+            What::Received(_) => {
+                if let Some((batch, received)) = self.batches.get_mut(&host) {
+                    *received += 1;
+                    reached.insert_if(S::BatchFull, received >= batch);
+                }
+            }
             What::CoordinatorSettled(_, machine) => {
+                self.takes_again(host);
                 self.wanted.insert(host, machine.poll_timeout());
                 self.coordinator(host, machine, reached);
             }
@@ -69,8 +84,17 @@ impl Bounds {
                     places.retain(|(request, _), _| *request != result.request);
                 }
             }
-            What::WorkerSettled(_, machine) => self.worker(host, machine, reached),
+            What::WorkerSettled(_, machine) => {
+                self.takes_again(host);
+                self.worker(host, machine, reached);
+            }
             _ => {}
+        }
+    }
+
+    fn takes_again(&mut self, host: Host) {
+        if let Some((_, received)) = self.batches.get_mut(&host) {
+            *received = 0;
         }
     }
 
@@ -88,6 +112,8 @@ impl Bounds {
         let counters = machine.counters();
         let ended = counters.requests_accepted - machine.in_flight() as u64;
         reached.insert_if(S::MemoryFull, ended > config.max_remembered as u64);
+        reached.insert_if(S::MemoryHeavy, counters.forgotten_for_bytes > 0);
+        reached.insert_if(S::NoRoom, counters.results_no_room > 0);
         let most = config.limits.max_workers as usize;
         let (count, _) = machine.workers().size_hint();
         if count >= most {

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use quorate_core::coordinator::{self, Presence, PresenceState, UndeliveredCause};
 use quorate_core::outcome::{Outcome, Status};
+use quorate_core::time::Timestamp;
 use quorate_core::value::Value;
 use quorate_core::worker;
 use quorate_runtime::driver::Held;
 
 use crate::edge::{Edge, traceparent};
-use crate::event::{Asked, Body, Message, Reply, What};
+use crate::event::{Age, Asked, Body, Message, Reply, What};
 use crate::host::Host;
 use crate::scenario::{Fault, FaultKind, Flood, Forgery, Linger, Mischief, Scenario, Visit, VisitKind};
 
@@ -154,6 +155,17 @@ fn value(value: &Value) -> String {
     }
 }
 
+/// A value as a message carries it.
+fn sent(value: &Result<Value, std::sync::Arc<str>>, age: Option<Age>) -> String {
+    match age {
+        Some(Age::ObservedAt(at)) => {
+            format!("{}, observed at {} ms", observed(value, None), at.since(Timestamp::ZERO).as_millis())
+        }
+        Some(Age::Stated(age)) => observed(value, Some(age)),
+        None => observed(value, None),
+    }
+}
+
 fn observed(observed: &Result<Value, std::sync::Arc<str>>, age: Option<Duration>) -> String {
     match observed {
         Ok(number) => match age {
@@ -175,7 +187,7 @@ fn body(message: &Message) -> String {
             format!("task {} ({}, {}{again})", task.request, task.query, left(task.ttl))
         }
         Body::Result(result) => {
-            format!("result {} as {}: {}", result.request, result.worker, observed(&result.observed, result.age))
+            format!("result {} as {}: {}", result.request, result.worker, sent(&result.observed, result.age))
         }
         Body::Presence(presence) => self::presence(presence),
         Body::Outcome(told) => format!("how {} ended", told.request),

@@ -224,12 +224,14 @@ impl Stage<'_> {
     }
 
     pub(super) fn coordinator_receives(&mut self, node: Node, message: &Message) {
+        let now = self.now;
         let Some(coordinator) = self.coordinator(node) else { return };
         if coordinator.process.is_none() {
             return;
         }
         let token = message.subject.strip_prefix(&coordinator.inbox);
         let is_pong = *message.subject == *coordinator.ping;
+        let wall = coordinator.spec.wall(coordinator.clock(now));
         self.tell(node, What::Received(message));
         let task = token.and_then(|token| token.parse().ok()).map(TaskId);
         let input = match &message.body {
@@ -239,7 +241,7 @@ impl Stage<'_> {
                 task,
                 observed: result.observed.clone(),
                 response_time: result.response_time,
-                age: result.age,
+                age: result.age.map(|age| age.at(wall)),
             }),
             Body::NoResponders => match task {
                 Some(task) => Input::Undelivered(Undelivered { task, cause: UndeliveredCause::NoResponders }),

@@ -246,8 +246,7 @@ impl Stage<'_> {
             request: result.request,
             observed: result.observed,
             response_time: result.response_time,
-            // The wire has whole milliseconds.
-            age: result.age.map(|age| Duration::from_millis(u64::try_from(age.as_millis()).unwrap_or(u64::MAX))),
+            age: result.age.map(|age| worker.spec.says_age(age, worker.clock(now))),
         });
         let message = Message { subject: result.reply.unwrap_or(results), reply: None, body };
         let incarnation = worker.incarnation;

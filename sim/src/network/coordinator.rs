@@ -67,7 +67,7 @@ pub(super) async fn run(
         driver,
     };
     let tap = MachineTap { host, teller: surroundings.teller.clone() };
-    let clock = clock(coordinator.clock_ms);
+    let clock = clock(coordinator.clock_ms, coordinator.jump);
     match run_coordinator(bus, clock, listener, settings, tap, incarnation.stop()).await {
         Ok(()) => {
             life.has_stopped();

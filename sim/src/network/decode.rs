@@ -7,11 +7,14 @@ use std::time::Duration;
 use quorate_core::coordinator::{Presence, PresenceState};
 use quorate_core::id::{RequestId, WorkerId};
 use quorate_core::query::Query;
+use quorate_core::time::Timestamp;
 use quorate_core::value::Value;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
-use crate::event::{Body, Message, Task, Told, WorkerResult};
+use crate::event::{Age, Body, Message, Task, Told, WorkerResult};
 
 /// The longest message that anybody looks at.
 const MAX_BYTES: usize = 64 * 1024;
@@ -40,6 +43,8 @@ struct ResultBody {
     response_time: u64,
     #[serde(default)]
     age_ms: Option<u64>,
+    #[serde(default)]
+    observed_at: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -116,11 +121,18 @@ fn result(payload: &[u8]) -> Option<WorkerResult> {
         Some(err) => Err(err.into()),
         None => value(body.value.as_deref()).map_err(Arc::from),
     };
+    let observed_at = match &body.observed_at {
+        Some(text) => Some(OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp_nanos()),
+        None => None,
+    };
+    let observed_at =
+        observed_at.map(|nanos| Age::ObservedAt(Timestamp::from_nanos(u64::try_from(nanos).unwrap_or(0))));
+    let age = body.age_ms.map(|age| Age::Stated(Duration::from_millis(age))).or(observed_at);
     Some(WorkerResult {
         worker: WorkerId::new(&body.worker_id).ok()?,
         request: RequestId::new(&body.request_id).ok()?,
         response_time: Duration::from_nanos(body.response_time),
-        age: body.age_ms.filter(|_| observed.is_ok()).map(Duration::from_millis),
+        age: age.filter(|_| observed.is_ok()),
         observed,
     })
 }

@@ -3,13 +3,15 @@
 
 use bytes::Bytes;
 use quorate_core::coordinator::PresenceState;
-use quorate_core::time::saturating_nanos;
+use quorate_core::time::{Timestamp, saturating_nanos};
 use quorate_core::value::Value;
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
-use crate::event::{Body, Message};
+use crate::event::{Age, Body, Message};
 
 /// A byte that is in no JSON.
 const GARBAGE: u8 = 0xff;
@@ -24,6 +26,8 @@ struct ResultBody<'a> {
     response_time: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     age_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observed_at: Option<String>,
 }
 
 /// The payload of a message.
@@ -35,7 +39,14 @@ pub(super) fn payload(message: &Message) -> Bytes {
             value: result.observed.as_ref().ok().map(value),
             err: result.observed.as_ref().err().map(AsRef::as_ref),
             response_time: saturating_nanos(result.response_time),
-            age_ms: result.age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+            age_ms: match result.age {
+                Some(Age::Stated(age)) => Some(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+                Some(Age::ObservedAt(_)) | None => None,
+            },
+            observed_at: match result.age {
+                Some(Age::ObservedAt(at)) => Some(rfc3339(at)),
+                Some(Age::Stated(_)) | None => None,
+            },
         }),
         Body::Task(task) => serde_json::to_vec(&json!({
             "id": task.request.as_str(),
@@ -69,6 +80,11 @@ pub(super) fn garbage(len: usize) -> Bytes {
     vec![GARBAGE; len].into()
 }
 
+fn rfc3339(at: Timestamp) -> String {
+    let at = OffsetDateTime::from_unix_timestamp_nanos(at.as_nanos().into()).expect("before the year 2600");
+    at.format(&Rfc3339).expect("four digits of a year")
+}
+
 fn value(value: &Value) -> Box<RawValue> {
     let json = match value {
         Value::Number(number) => number.to_string(),
@@ -93,9 +109,15 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
+        for age in [Age::Stated(Duration::from_millis(1500)), Age::ObservedAt(Timestamp::from_nanos(1_500_000_007))] {
+            reads_back(age);
+        }
+    }
+
+    fn reads_back(age: Age) {
         let result = |observed: Result<Value, Arc<str>>| {
             Body::Result(WorkerResult {
-                age: observed.is_ok().then_some(Duration::from_millis(1500)),
+                age: observed.is_ok().then_some(age),
                 worker: worker_name(1),
                 request: RequestId::new("r").expect("an id"),
                 observed,

@@ -1,9 +1,10 @@
-//! The bus of a worker that may mean no good, and whose word on itself may be lost.
+//! The bus of a worker that may mean no good or have been written by others, and whose word on itself may be lost.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use quorate_runtime::bus::{Bus, BusError, BusStatus, Headers, PublishError};
+use quorate_runtime::clock::Clock;
 use quorate_runtime::wire;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -11,8 +12,9 @@ use tokio::time::sleep;
 use super::bus::{SimBus, SimSubscription};
 use super::worker::Condition;
 use super::{decode, encode};
-use crate::event::Message;
+use crate::event::{Age, Body, Message};
 use crate::mischief::{Mischiefs, Tampered};
+use crate::scenario::Worker;
 
 /// A bus that tampers with the results that are published on it.
 #[derive(Clone)]
@@ -20,11 +22,33 @@ pub(super) struct MischievousBus {
     bus: SimBus,
     mischiefs: Arc<Mutex<Mischiefs>>,
     condition: Arc<Condition>,
+    /// How its worker says how old a value is, and by which clock.
+    worker: (Arc<Worker>, Clock),
 }
 
 impl MischievousBus {
-    pub(super) fn new(bus: SimBus, mischiefs: Mischiefs, condition: Arc<Condition>) -> Self {
-        Self { bus, mischiefs: Arc::new(Mutex::new(mischiefs)), condition }
+    pub(super) fn new(
+        bus: SimBus,
+        mischiefs: Mischiefs,
+        condition: Arc<Condition>,
+        (worker, clock): (Worker, Clock),
+    ) -> Self {
+        Self { bus, mischiefs: Arc::new(Mutex::new(mischiefs)), condition, worker: (Arc::new(worker), clock) }
+    }
+
+    /// What the worker means to say, in its own words.
+    fn meant(&self, subject: &str, reply: Option<&str>, payload: Bytes) -> (Message, Bytes) {
+        let mut message = decode::message(subject, reply, &payload);
+        let (worker, clock) = &self.worker;
+        if worker.observed_at
+            && let Body::Result(result) = &mut message.body
+            && let Some(Age::Stated(age)) = result.age
+        {
+            result.age = Some(worker.says_age(age, clock.now()));
+            let payload = encode::payload(&message);
+            return (message, payload);
+        }
+        (message, payload)
     }
 
     /// Sends what became of the message `meant`, whose bytes are `payload`.
@@ -57,7 +81,7 @@ impl Bus for MischievousBus {
             }
             wrong.mischief.clone()
         };
-        let meant = decode::message(subject, reply, &payload);
+        let (meant, payload) = self.meant(subject, reply, payload);
         let tampered = {
             let mut mischiefs = self.mischiefs.lock().unwrap_or_else(PoisonError::into_inner);
             mischiefs.set(mischief);

@@ -17,7 +17,7 @@ use crate::edge::{Edge, of_traceparent};
 use crate::event::What;
 use crate::host::Host;
 use crate::random::{Random, Stream};
-use crate::scenario::{Bus, Proxy, Scenario};
+use crate::scenario::{Bus, ClockJump, Proxy, Scenario};
 
 /// The header that says to which trace a message belongs.
 pub(super) const TRACEPARENT: &str = "traceparent";
@@ -75,9 +75,10 @@ impl Surroundings {
 }
 
 /// The clock of the current host, which showed `clock_ms` when the run began.
-pub(super) fn clock(clock_ms: u64) -> Clock {
+pub(super) fn clock(clock_ms: u64, jump: Option<ClockJump>) -> Clock {
     let elapsed = turmoil::sim_elapsed().expect("a host asks");
-    Clock::starting_at(Timestamp::from_millis(clock_ms).after(elapsed))
+    let clock = Clock::starting_at(Timestamp::from_millis(clock_ms).after(elapsed));
+    jump.map_or(clock, |jump| clock.with_wall_jump(jump.on(clock_ms)))
 }
 
 /// Tells what goes over the bus of one host.

@@ -63,10 +63,12 @@ pub(super) async fn run(
     let Some(incarnation) = life.begin() else { return pending().await };
     let (host, number) = (Host::Worker(worker.number), incarnation.number);
     surroundings.begins(host, number);
+    let clock = clock(worker.clock_ms, worker.jump);
     let bus = MischievousBus::new(
         surroundings.connect(host, number),
         Mischiefs::new(surroundings.seed, worker.number, number),
         Arc::clone(condition),
+        (worker.clone(), clock),
     );
     let source = SimulatedSource {
         host,
@@ -80,9 +82,10 @@ pub(super) async fn run(
         replicated: worker.replicated,
         started: SystemTime::UNIX_EPOCH,
     };
-    let settings = WorkerSettings { machine: worker.config(), ..WorkerSettings::of(identity) };
+    let mut settings = WorkerSettings { machine: worker.config(), ..WorkerSettings::of(identity) };
+    settings.batch = worker.knobs.batch.unwrap_or(settings.batch);
     let tap = MachineTap { host, teller: surroundings.teller.clone() };
-    let driver = WorkerDriver::new(bus, clock(worker.clock_ms), settings, source).await?.with_tap(tap);
+    let driver = WorkerDriver::new(bus, clock, settings, source).await?.with_tap(tap);
     driver.run(incarnation.stop()).await;
     life.has_stopped();
     surroundings.teller.tell(host, What::Stopped);

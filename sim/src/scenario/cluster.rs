@@ -7,11 +7,14 @@ use quorate_core::aggregate::Millionths;
 use quorate_core::coordinator::{Config, Score};
 use quorate_core::id::WorkerId;
 use quorate_core::policy::{self, Limits};
+use quorate_core::time::{Timestamp, saturating_nanos};
 use quorate_core::worker;
+use quorate_runtime::clock::WallJump;
 use serde::{Deserialize, Serialize};
 
 use super::knobs::{Knobs, WorkerKnobs};
 use super::policy::{self as file, Policy, QueryPolicy};
+use crate::event::Age;
 use crate::host::Host;
 
 /// The hosts and what connects them.
@@ -42,6 +45,37 @@ pub struct Coordinator {
     pub number: u8,
     /// What its clock shows when the run begins, in milliseconds.
     pub clock_ms: u64,
+    /// When its time of day is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jump: Option<ClockJump>,
+}
+
+/// The time of day of a host is wrong for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClockJump {
+    /// From when, in milliseconds of the run.
+    pub at_ms: u64,
+    /// For how long, in milliseconds.
+    pub for_ms: u64,
+    /// By how many milliseconds it is ahead; behind, if negative.
+    pub ahead_ms: i64,
+}
+
+impl ClockJump {
+    /// On a host whose clock shows `clock_ms` when the run begins.
+    pub fn on(self, clock_ms: u64) -> WallJump {
+        let from = clock_ms + self.at_ms;
+        let [from, until] = [from, from + self.for_ms].map(Timestamp::from_millis);
+        WallJump { from, until, ahead_ms: self.ahead_ms }
+    }
+}
+
+impl Coordinator {
+    /// The time of day, from the beginning of 1970, when its clock shows `now`.
+    pub fn wall(&self, now: Timestamp) -> Timestamp {
+        self.jump.map_or(now, |jump| jump.on(self.clock_ms).wall(now))
+    }
 }
 
 /// What all coordinators are set up with: see [`Config`] for what each means.
@@ -111,6 +145,13 @@ pub struct Worker {
     pub knobs: WorkerKnobs,
     /// What its clock shows when the run begins, in milliseconds.
     pub clock_ms: u64,
+    /// When its time of day is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jump: Option<ClockJump>,
+    /// Whether it says when it observed a value, by its time of day, and not how old the value is: as workers do that
+    /// others have written.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub observed_at: bool,
 }
 
 /// The network between the hosts.
@@ -179,6 +220,16 @@ impl Worker {
     /// The name its results carry.
     pub fn id(&self) -> WorkerId {
         worker_name(self.name)
+    }
+
+    /// How it says that a value is so old, when its clock shows `now`.
+    pub fn says_age(&self, age: Duration, now: Timestamp) -> Age {
+        if !self.observed_at {
+            // The wire has whole milliseconds.
+            return Age::Stated(Duration::from_millis(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)));
+        }
+        let wall = self.jump.map_or(now, |jump| jump.on(self.clock_ms).wall(now));
+        Age::ObservedAt(Timestamp::from_nanos(wall.as_nanos().saturating_sub(saturating_nanos(age))))
     }
 
     /// As the core takes it.

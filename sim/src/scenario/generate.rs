@@ -3,6 +3,7 @@
 //! Each seed switches whole classes of faults and limits on or off before it draws their details, so that rare
 //! combinations happen: a run with every fault at once hides what two of them alone would show.
 
+mod clocks;
 mod edge;
 mod hostile;
 mod knobs;
@@ -33,6 +34,7 @@ impl Scenario {
         edge::add(&mut scenario);
         knobs::add(&mut scenario);
         hostile::add(&mut scenario);
+        clocks::add(&mut scenario);
         scenario.faults.sort_by_key(|fault| fault.at_ms);
         scenario
     }
@@ -46,7 +48,7 @@ fn cluster(random: &mut Random) -> Cluster {
     };
     let clock = |random: &mut Random| if random.chance(500) { 0 } else { random.below(1 << 32) };
     let coordinators: Vec<Coordinator> =
-        (1..=coordinators).map(|number| Coordinator { number, clock_ms: clock(random) }).collect();
+        (1..=coordinators).map(|number| Coordinator { number, clock_ms: clock(random), jump: None }).collect();
     let count = match random.below(10) {
         0..=6 => random.within(1..=5),
         7..=8 => random.within(6..=9),
@@ -75,6 +77,8 @@ fn cluster(random: &mut Random) -> Cluster {
                 announce_ms: (presence_ms / random.within(3..=5)).max(1),
                 knobs: WorkerKnobs::default(),
                 clock_ms: clock(random),
+                jump: None,
+                observed_at: false,
             }
         })
         .collect();

@@ -34,6 +34,10 @@ pub struct Knobs {
     pub keep_gone_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept_queries: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_in_flight_bytes: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_remembered_bytes: Option<usize>,
 }
 
 /// The same for one worker process: see [`worker::Config`].
@@ -49,6 +53,9 @@ pub struct WorkerKnobs {
     pub max_ttl_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drain_grace_ms: Option<u64>,
+    /// Of the driver: what it takes from each subscription in a pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<usize>,
 }
 
 fn set<T>(of: &mut T, to: Option<T>) {
@@ -74,6 +81,8 @@ impl Knobs {
         set(&mut config.admit_burst, self.admit_burst);
         set(&mut config.keep_gone, self.keep_gone_ms.map(Duration::from_millis));
         set(&mut config.kept_queries, self.kept_queries);
+        set(&mut config.max_in_flight_bytes, self.max_in_flight_bytes);
+        set(&mut config.max_remembered_bytes, self.max_remembered_bytes);
     }
 }
 

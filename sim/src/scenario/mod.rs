@@ -12,7 +12,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
-pub use cluster::{Bus, Cluster, Coordinator, Network, Settings, Worker, worker_name};
+pub use cluster::{Bus, ClockJump, Cluster, Coordinator, Network, Settings, Worker, worker_name};
 pub use fault::{Fault, FaultKind, Flood, Forgery, Mischief};
 pub use knobs::{Knobs, WorkerKnobs};
 pub use policy::{Outliers, Policy, QueryPolicy};

@@ -7,12 +7,13 @@ use std::time::Duration;
 use quorate_core::coordinator::{self, Presence, PresenceState, Undelivered, UndeliveredCause, WorkerResult};
 use quorate_core::id::{TaskId, WorkerId};
 use quorate_core::outcome::Outcome;
+use quorate_core::time::Timestamp;
 use quorate_core::value::Value;
 use quorate_core::worker::{self, WorkResult};
 use quorate_runtime::bus::PublishError;
 
 use crate::Depth;
-use crate::event::{Body, Message};
+use crate::event::{self, Age, Body, Message};
 use crate::host::Host;
 
 const TASKS: &str = "oracle.tasks";
@@ -26,7 +27,7 @@ const PING_TOKEN: &str = "ping";
 /// What a coordinator must be told.
 #[derive(Debug)]
 enum Told {
-    Result(WorkerResult),
+    Result(event::WorkerResult, Option<TaskId>),
     Undelivered(TaskId),
 }
 
@@ -68,6 +69,7 @@ pub(super) struct Edge {
 
 /// What is known of a worker process beforehand.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each holds or not, whatever the others do")]
 pub(super) struct Worker {
     pub(super) id: Option<WorkerId>,
     pub(super) replicated: bool,
@@ -75,6 +77,8 @@ pub(super) struct Worker {
     pub(super) mischievous: bool,
     /// A fault keeps its word on itself back.
     pub(super) unheard: bool,
+    /// It says when it observed a value, and not how old the value is.
+    pub(super) dates: bool,
 }
 
 /// A time-to-live on the wire: whole milliseconds, rounded up.
@@ -112,13 +116,13 @@ impl Edge {
         self.received += 1;
         match (&*message.subject, &message.body) {
             (PRESENCE, Body::Presence(presence)) => self.announced.push_back(presence.clone()),
-            (RESULTS, Body::Result(result)) => self.told.push_back(Told::Result(told(result, None))),
+            (RESULTS, Body::Result(result)) => self.told.push_back(Told::Result(result.clone(), None)),
             (PRESENCE | RESULTS, _) => {}
             (subject, body) => match (inbox_token(subject), body) {
                 (Some(PING_TOKEN), Body::Presence(presence)) => self.ponged.push_back(presence.clone()),
                 (Some(PING_TOKEN) | None, _) => {}
                 (Some(token), body) => match (token.parse().map(TaskId), body) {
-                    (Ok(task), Body::Result(result)) => self.told.push_back(Told::Result(told(result, Some(task)))),
+                    (Ok(task), Body::Result(result)) => self.told.push_back(Told::Result(result.clone(), Some(task))),
                     (Ok(task), Body::NoResponders) => self.told.push_back(Told::Undelivered(task)),
                     _ => {}
                 },
@@ -161,6 +165,7 @@ impl Edge {
         &mut self,
         host: Host,
         input: &coordinator::Input,
+        wall: Timestamp,
         strange: bool,
     ) -> Result<(), String> {
         use coordinator::Input;
@@ -174,7 +179,7 @@ impl Edge {
         self.must_be_followed(host)?;
         let was_received = match input {
             Input::Result(result) => match self.told.pop_front() {
-                Some(Told::Result(received)) => same_result(&received, result, strange),
+                Some(Told::Result(received, task)) => same_result(&told(&received, task, wall), result, strange),
                 _ => false,
             },
             Input::Undelivered(Undelivered { task, cause: UndeliveredCause::NoResponders }) => {
@@ -293,7 +298,7 @@ impl Edge {
                     && Some(&said.worker) == worker.id.as_ref()
                     && said.request == meant.request
                     && said.response_time == meant.response_time
-                    && said.age == meant.age.map(whole_millis)
+                    && (worker.dates || said.age == meant.age.map(|age| Age::Stated(whole_millis(age))))
                     && same_observation(&meant.observed, &said.observed)
             }
             (Some(Said::Announcement(meant)), Body::Presence(said)) => said.state == *meant && is_of(said, worker),
@@ -341,14 +346,15 @@ impl Edge {
     }
 }
 
-fn told(result: &crate::event::WorkerResult, task: Option<TaskId>) -> WorkerResult {
+/// What a coordinator is to be told of a result that it reads at a time of day.
+fn told(result: &event::WorkerResult, task: Option<TaskId>, wall: Timestamp) -> WorkerResult {
     WorkerResult {
         worker: result.worker.clone(),
         request: result.request.clone(),
         task,
         observed: result.observed.clone(),
         response_time: result.response_time,
-        age: result.age,
+        age: result.age.map(|age| age.at(wall)),
     }
 }
 

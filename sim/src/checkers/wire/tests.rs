@@ -16,7 +16,7 @@ use crate::checkers::Context;
 use crate::checkers::rig::{
     COORDINATOR, Rig, WORKER, id, live, outcome_message, presence, query, request, result, submit, task, task_message,
 };
-use crate::event::{Body, Message, Task, What, WorkerResult};
+use crate::event::{Age, Body, Message, Task, What, WorkerResult};
 use crate::scenario::{FaultKind, Mischief};
 
 fn message(subject: &str, body: Body) -> Message {
@@ -26,7 +26,7 @@ fn message(subject: &str, body: Body) -> Message {
 fn result_message(subject: &str, name: &str, value: i64) -> Message {
     let observed = Ok(Value::Number(value.into()));
     let response_time = Duration::from_millis(3);
-    let age = Some(Duration::from_millis(1500));
+    let age = Some(Age::Stated(Duration::from_millis(1500)));
     message(subject, Body::Result(WorkerResult { worker: id(name), request: request(1), observed, response_time, age }))
 }
 

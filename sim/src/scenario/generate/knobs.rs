@@ -32,7 +32,15 @@ pub(super) fn add(scenario: &mut Scenario) {
             self::worker(random, worker);
         }
     }
-    scenario.cluster.settings.knobs.batch = random.chance(BOUND).then(|| random.within(1..=4) as usize);
+    let knobs = &mut scenario.cluster.settings.knobs;
+    knobs.batch = random.chance(BOUND).then(|| random.within(1..=4) as usize);
+    knobs.no_responders_grace_ms = random.chance(BOUND).then(|| random.pick(&[0, 1, 50, 2000]));
+    // From less than one request to a few of some workers.
+    knobs.max_in_flight_bytes = random.chance(BOUND).then(|| random.within(700..=4000) as usize);
+    knobs.max_remembered_bytes = random.chance(BOUND).then(|| random.within(600..=8000) as usize);
+    for worker in &mut scenario.cluster.workers {
+        worker.knobs.batch = random.chance(BOUND).then(|| random.within(1..=2) as usize);
+    }
 }
 
 fn newcomers(scenario: &mut Scenario) {
