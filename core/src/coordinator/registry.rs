@@ -229,19 +229,32 @@ impl Registry {
     /// must not leave it to the first of them who is believed. If all workers with a record are away, others are
     /// expected in their place, and earn none.
     pub(super) fn expect(&mut self, now: Timestamp, max_newcomers: u32) -> Expectation {
-        let with_record = self.workers.values().filter(|worker| worker.proven);
-        let records = with_record.clone().filter(|worker| !worker.is_long_gone(now, self.keep_gone)).count();
-        let proven = with_record.filter(|worker| worker.is_live()).count();
+        let (mut records, mut proven) = (0, 0);
+        let (mut all, mut announced, mut heard) = (0, 0, 0);
+        for worker in self.workers.values() {
+            if worker.proven {
+                records += usize::from(!worker.is_long_gone(now, self.keep_gone));
+                proven += usize::from(worker.is_live());
+            } else if worker.is_live() {
+                all += 1;
+                announced += usize::from(worker.announced);
+                heard += usize::from(!worker.silent);
+            }
+        }
         if records == 0 {
             self.founded_at = None;
         }
         let is_early = records < FOUNDERS && self.founded_at.is_some_and(|at| now < at.after(self.presence));
         let founding = records == 0 || is_early;
+        let newcomers = match () {
+            () if records == 0 => all,
+            () if is_early => announced,
+            () => heard,
+        };
         let is_newcomer = |worker: &Worker| {
             let is_wanted = records == 0 || if is_early { worker.announced } else { !worker.silent };
             worker.is_live() && !worker.proven && is_wanted
         };
-        let newcomers = self.workers.values().filter(|worker| is_newcomer(worker)).count();
         let max_newcomers = max_newcomers as usize;
         let most = match () {
             () if founding => newcomers,
@@ -254,10 +267,12 @@ impl Registry {
             let mut all: Vec<_> = all.map(|(id, worker)| (worker.tried, worker.known_since, id)).collect();
             all.select_nth_unstable(most);
             chosen.extend(all[..most].iter().map(|(.., id)| (*id).clone()));
+            chosen.sort_unstable();
         }
         let mut participants = Vec::with_capacity(proven + newcomers.min(most));
         for (id, worker) in &mut self.workers {
-            let is_chosen = || is_newcomer(worker) && most > 0 && (newcomers <= most || chosen.contains(id));
+            let is_chosen =
+                || is_newcomer(worker) && most > 0 && (newcomers <= most || chosen.binary_search(id).is_ok());
             if (worker.proven && worker.is_live()) || is_chosen() {
                 worker.tried += u64::from(!worker.proven);
                 let decides = founding || worker.proven;

@@ -54,8 +54,9 @@ impl Process {
             let is_old = self.since.is_some_and(|since| since.after(config.presence) <= now);
             let most = config.max_newcomers as usize;
             let most = if self.is_one_live { most } else { records.max(most) + most };
-            // Else who expires just now may be long gone at once.
-            let is_certain = config.keep_gone > config.presence && (records >= 3 || (records > 0 && is_old));
+            // Else nobody needs a record, or who expires just now may be long gone at once.
+            let is_judged = config.admitted.is_none() && config.keep_gone > config.presence;
+            let is_certain = is_judged && (records >= 3 || (records > 0 && is_old));
             self.flights.submitted(now, submit, is_certain.then(|| (Arc::clone(&self.proven), most)));
         }
     }
