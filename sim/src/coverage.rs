@@ -16,10 +16,12 @@ use bounds::Bounds;
 use crate::Depth;
 use crate::checkers::Context;
 use crate::edge::Edge;
-use crate::event::{Age, Body, Event, FOLLOWED_AGAIN, Message, Read, Reply, What};
+use crate::event::{Age, Body, Event, FOLLOWED_AGAIN, Message, Read, Reply, TOO_MANY_READERS, What};
 use crate::host::Host;
 use crate::observe::PANICKED;
-use crate::scenario::{ClockJump, Coordinator, FaultKind, Flood, Forgery, Mischief, Page, Proxy, Visit, VisitKind};
+use crate::scenario::{
+    ClockJump, Coordinator, FaultKind, Flood, Forgery, Mischief, Page, Proxy, Visit, VisitKind, forwarded_for,
+};
 
 /// Lists the counters once: the enum, its names and its count.
 macro_rules! sometimes {
@@ -219,6 +221,10 @@ sometimes! {
     PageNotReady,
     /// a client had as many connections as it may have, and one too many
     ConnectionRefused,
+    /// a client was refused that shares its allowance with others
+    AllowanceShared,
+    /// a client had as many readers of events as it may have, and one too many
+    ReaderRefused,
     /// a reader of events came back to where it was
     EventsResumed,
     /// a reader of events was told how many it missed
@@ -330,6 +336,8 @@ impl Sometimes {
                 | Self::PageReady
                 | Self::PageNotReady
                 | Self::ConnectionRefused
+                | Self::AllowanceShared
+                | Self::ReaderRefused
                 | Self::EventsResumed
                 | Self::EventsMissed
                 | Self::Lingered
@@ -396,6 +404,9 @@ pub(crate) struct Coverage {
     jumps: Vec<(Host, ClockJump)>,
     has_edge: bool,
     is_proxied: bool,
+    /// How many clients a limiter tells apart, if that may be few, and those that have asked.
+    clients: Option<usize>,
+    asking: BTreeSet<(Host, u8)>,
 }
 
 impl Coverage {
@@ -411,6 +422,8 @@ impl Coverage {
             visits: BTreeMap::new(),
             jumps: coordinators.filter_map(jump).collect(),
             has_edge: context.depth == Depth::Network,
+            clients: context.scenario.edges.clients,
+            asking: BTreeSet::new(),
             is_proxied: context.scenario.edges.proxy == Some(Proxy::Trusted),
         }
     }
@@ -517,7 +530,13 @@ impl Coverage {
                 }
                 reached.insert_if(S::GarbageReceived, matches!(message.body, Body::Garbage(_)));
             }
-            What::Asked(asked) if asked.place.is_none() => self.probes.push(asked.number),
+            What::Asked(asked) => {
+                let by = if self.is_proxied { forwarded_for(asked.number) } else { 0 };
+                self.asking.insert((event.host, by));
+                if asked.place.is_none() {
+                    self.probes.push(asked.number);
+                }
+            }
             What::Replied(number, reply) => self.replied(number, reply),
             What::Vanished(_) => reached.insert(S::ClientVanished),
             What::FaultBegan(_, fault) => reached.insert(fault_reached(&fault.kind)),
@@ -551,6 +570,8 @@ impl Coverage {
             Reply::Http { status, body, .. } => {
                 self.reached.insert_if(Sometimes::RateLimited, *status == 429);
                 self.reached.insert_if(Sometimes::RateLimitedByProxy, *status == 429 && self.is_proxied);
+                let are_more = self.clients.is_some_and(|clients| self.asking.len() > clients);
+                self.reached.insert_if(Sometimes::AllowanceShared, *status == 429 && are_more);
                 let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
                 let is_overloaded = *status == 503 && body["error"] == "overloaded" && body["request_id"].is_null();
                 let too_many = body["details"].as_str().is_some_and(|details| details.contains("connections"));
@@ -578,6 +599,7 @@ impl Coverage {
                 Page::Ready => Sometimes::PageReady,
             }),
             VisitKind::Follow { .. } => {
+                self.reached.insert_if(Sometimes::ReaderRefused, read.status == TOO_MANY_READERS);
                 let resumed = read.body.split(FOLLOWED_AGAIN).filter(|part| part.contains("\nid: ")).count() > 1;
                 self.reached.insert_if(Sometimes::EventsResumed, resumed);
                 self.reached.insert_if(Sometimes::EventsMissed, read.body.contains("event: missed"));

@@ -194,6 +194,8 @@ pub struct Asked {
 
 /// Stands in a [`Read`] where a reader of events came back.
 pub const FOLLOWED_AGAIN: &str = "\u{1e}";
+/// The status that a client gets that already has as many readers of events as it may.
+pub const TOO_MANY_READERS: u16 = 429;
 
 /// What a client read over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

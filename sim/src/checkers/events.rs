@@ -1,7 +1,8 @@
 //! A reader of `/events` is told every request that ended, in order and once, also over a reconnect, or how many it
 //! missed.
 //!
-//! The ids of events grow by one. A notice of missed events has the id of the last of them.
+//! The ids of events grow by one. A notice of missed events has the id of the last of them. No more of a client read at
+//! once than may, and one is refused only while others read.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use serde_json::Value as Json;
 
 use super::touched::Touched;
 use super::{Checker, Context};
-use crate::event::{Event, FOLLOWED_AGAIN, Read, What};
+use crate::event::{Event, FOLLOWED_AGAIN, Read, TOO_MANY_READERS, What};
 use crate::host::Host;
 use crate::scenario::{Visit, VisitKind};
 
@@ -34,6 +35,21 @@ pub(super) struct Events {
     slack: u64,
     /// What a connection and a response may take, in milliseconds.
     response_ms: u64,
+    /// How many of one client may read at once, if that may be few.
+    readers: Option<usize>,
+    reading: Vec<Reading>,
+}
+
+/// A client that reads events, or has read them.
+#[derive(Debug)]
+struct Reading {
+    place: usize,
+    client: Host,
+    coordinator: Host,
+    began: u64,
+    ended: u64,
+    /// From its first response to the end of that connection.
+    first: Option<(u64, u64)>,
 }
 
 pub(super) fn new(context: &Context<'_>) -> Events {
@@ -42,7 +58,8 @@ pub(super) fn new(context: &Context<'_>) -> Events {
     let processes = followed.map(|visit| (Host::Coordinator(visit.coordinator), Process::default())).collect();
     let slack = TOLD_WITHIN + 4_000 * context.scenario.cluster.network.latency_us.1;
     let response_ms = 10 + 8 * context.scenario.cluster.network.latency_us.1 / 1000;
-    Events { visits, touched: Touched::new(context), processes, slack, response_ms }
+    let readers = context.scenario.edges.readers;
+    Events { visits, touched: Touched::new(context), processes, slack, response_ms, readers, reading: Vec::new() }
 }
 
 /// What one connection was told.
@@ -144,6 +161,36 @@ impl Process {
     }
 }
 
+impl Events {
+    /// Notes that a client reads no more. Returns whether others of it may have read meanwhile, so that it may have been
+    /// refused.
+    fn others(&mut self, place: usize, read: &Read, now: u64) -> bool {
+        let Some(most) = self.readers else { return false };
+        let first = read.body.split(FOLLOWED_AGAIN).next().unwrap_or_default();
+        let window = self::read(first, &mut None).ok().and_then(|told| told.window);
+        let Some(mine) = self.reading.iter_mut().find(|reading| reading.place == place) else { return false };
+        (mine.ended, mine.first) = (now, window.filter(|_| read.status == 200));
+        let (client, coordinator, began) = (mine.client, mine.coordinator, mine.began.saturating_sub(self.slack));
+        let same = |it: &&Reading| it.place != place && (it.client, it.coordinator) == (client, coordinator);
+        self.reading.iter().filter(same).filter(|other| other.ended >= began).count() >= most
+    }
+
+    /// Of one client no more had a response while others read than may.
+    fn check_readers(&self, place: usize) -> Result<(), String> {
+        let Some(most) = self.readers else { return Ok(()) };
+        let Some(mine) = self.reading.iter().find(|reading| reading.place == place) else { return Ok(()) };
+        let Some((begins, _)) = mine.first else { return Ok(()) };
+        let round_trip = self.response_ms * 1_000_000;
+        let same = |it: &&Reading| it.place != place && (it.client, it.coordinator) == (mine.client, mine.coordinator);
+        let others = self.reading.iter().filter(same).filter_map(|other| other.first);
+        let at_once = others.filter(|(since, until)| since + round_trip < begins && begins < *until).count();
+        if at_once >= most {
+            return Err(format!("{} reads events of {} as one more than {most}", mine.client, mine.coordinator));
+        }
+        Ok(())
+    }
+}
+
 impl Checker for Events {
     fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
         if self.processes.is_empty() {
@@ -167,8 +214,22 @@ impl Checker for Events {
                     return Ok(());
                 }
                 let is_touched = self.touched.excuses(event.host, coordinator, since);
+                let others = self.others(place, read, event.at);
+                if !is_touched {
+                    self.check_readers(place)?;
+                }
+                if others && read.status == TOO_MANY_READERS {
+                    return Ok(());
+                }
+                let is_touched = is_touched || others;
+                let Some(process) = self.processes.get(&coordinator) else { return Ok(()) };
                 let checked = process.check(read, self.slack, is_touched);
                 return checked.map_err(|why| format!("visit {place} follows {coordinator}: {why}"));
+            }
+            What::Visited(place, Visit { kind: VisitKind::Follow { .. }, coordinator, .. }) => {
+                let coordinator = Host::Coordinator(*coordinator);
+                let (client, began) = (event.host, event.at);
+                self.reading.push(Reading { place, client, coordinator, began, ended: u64::MAX, first: None });
             }
             What::Started { .. } => {
                 if let Some(process) = self.processes.get_mut(&event.host) {
@@ -188,7 +249,9 @@ impl Checker for Events {
 
 #[cfg(test)]
 mod tests {
+    use super::super::support::{Run, scenario};
     use super::*;
+    use crate::Depth;
 
     fn process(ended: &[&str]) -> Process {
         let ended = ended.iter().map(|id| (1, RequestId::new(id).expect("an id"))).collect();
@@ -212,6 +275,36 @@ mod tests {
         assert_eq!(found(&["a", "b", "c"], &[first.clone(), outcome(6, "c")]), Ok(()));
         let missed = "id: c1i1-8\nevent: missed\ndata: {\"count\":3}\n\n".to_owned();
         assert_eq!(found(&["a", "b", "c", "d", "e"], &[first, missed + &outcome(9, "e")]), Ok(()));
+    }
+
+    /// Two visits of one client that may read once at a time: when the second has its response, and its status.
+    fn twice(second_at: u64, status: u16) -> Run {
+        let mut scenario = scenario();
+        let follow = VisitKind::Follow { first_ms: 500, away_ms: 1, then_ms: 1, recent: false };
+        let visit = Visit { at_ms: 1, client: 1, coordinator: 1, kind: follow };
+        scenario.edges.visits = vec![visit; 2];
+        scenario.edges.readers = Some(1);
+        let mut run = Run::new(&scenario, Depth::Network, new);
+        let read = |status, from: u64, until: u64| Read {
+            status,
+            content_type: "text/event-stream".to_owned(),
+            body: format!(": connected {from}\n\n: ended {until}\n\n"),
+        };
+        run.pass(100);
+        for place in 0..2 {
+            run.at(Host::Client(1), What::Visited(place, &visit));
+        }
+        run.pass(600);
+        run.at(Host::Client(1), What::VisitEnded(0, Some(&read(200, 110_000_000, 600_000_000))));
+        run.at(Host::Client(1), What::VisitEnded(1, Some(&read(status, second_at, 700_000_000))));
+        run
+    }
+
+    #[test]
+    fn one_reader_too_many_is_refused_and_not_taken() {
+        twice(300_000_000, TOO_MANY_READERS).finds_nothing();
+        twice(650_000_000, 200).finds_nothing();
+        twice(300_000_000, 200).objects("as one more than 1");
     }
 
     #[test]

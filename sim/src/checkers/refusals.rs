@@ -36,7 +36,7 @@ pub(super) fn new(context: &Context<'_>) -> Refusals {
     Refusals {
         policies: Policies::of_settings(settings),
         settings: settings.clone(),
-        rates: limit.map(|limit| Rates::new(limit, is_proxied)),
+        rates: limit.map(|limit| Rates::new(limit, is_proxied, context.scenario.edges.clients.is_some())),
     }
 }
 
@@ -163,6 +163,8 @@ struct Rates {
     burst: u128,
     /// Whether clients are believed when they say for whom they ask.
     is_proxied: bool,
+    /// Whether some clients may share one allowance.
+    is_shared: bool,
     /// Who asked whom, and when.
     open: BTreeMap<u32, (Host, Host, u64)>,
     /// What each client asked of each coordinator since that began: when it asked and when it had its answer. In
@@ -171,11 +173,12 @@ struct Rates {
 }
 
 impl Rates {
-    fn new((per_second, burst): (u32, u32), is_proxied: bool) -> Self {
+    fn new((per_second, burst): (u32, u32), is_proxied: bool, is_shared: bool) -> Self {
         Self {
             per_second: per_second.into(),
             burst: burst.into(),
             is_proxied,
+            is_shared,
             open: BTreeMap::new(),
             asked: BTreeMap::new(),
         }
@@ -238,8 +241,10 @@ impl Rates {
 
     /// There is a window before a refusal in which a client may have used up its allowance.
     fn check_limited(&self, client: Host, coordinator: Host, from: u64, until: u64) -> Result<(), String> {
-        let mut perhaps: Vec<(u64, u64)> = self.asked.get(&(client, coordinator)).cloned().unwrap_or_default();
-        let open = self.open.values().filter(|(by, of, _)| *by == client && *of == coordinator);
+        let counts = |by: Host, of: Host| of == coordinator && (by == client || self.is_shared);
+        let asked = self.asked.iter().filter(|((by, of), _)| counts(*by, *of));
+        let mut perhaps: Vec<(u64, u64)> = asked.flat_map(|(_, asked)| asked.iter().copied()).collect();
+        let open = self.open.values().filter(|(by, of, _)| counts(*by, *of));
         perhaps.extend(open.map(|(_, _, asked)| (*asked, u64::MAX)));
         perhaps.retain(|(asked, _)| *asked <= until);
         let begins = perhaps.iter().map(|(_, answered)| *answered).chain([from]);

@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use axum::serve;
 use quorate_core::coordinator::Config;
 use quorate_runtime::driver::{DriverSettings, Inbox};
-use quorate_runtime::http::{ApiSettings, EventLimits, RateLimit, ServeLimits};
+use quorate_runtime::http::{ApiSettings, ClientTable, EventLimits, RateLimit, ServeLimits};
 use quorate_runtime::node::{CoordinatorSettings, NodeError, run_coordinator};
 use quorate_runtime::policies::PolicyFile;
 use turmoil::net::{TcpListener, TcpStream};
@@ -47,12 +47,19 @@ pub(super) async fn run(
         machine: machine(settings),
         api: ApiSettings {
             rate_limit: settings.rate_limit.and_then(rate_limit),
+            clients: ClientTable {
+                max_clients: surroundings.clients.unwrap_or(ClientTable::default().max_clients),
+                ..ClientTable::default()
+            },
             trusted_proxies: match surroundings.proxy {
                 Some(Proxy::Trusted) => vec![NETWORK.parse().expect("a network")],
                 Some(Proxy::Untrusted) | None => Vec::new(),
             },
             events: EventLimits {
                 kept: surroundings.kept.unwrap_or(EventLimits::default().kept),
+                max_subscribers_per_client: surroundings
+                    .readers
+                    .unwrap_or(EventLimits::default().max_subscribers_per_client),
                 ..EventLimits::default()
             },
             ..ApiSettings::new(HTTP_PORT)

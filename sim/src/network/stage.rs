@@ -37,6 +37,9 @@ pub(super) struct Surroundings {
     pub(super) kept: Option<usize>,
     /// How many connections of one client a coordinator holds.
     pub(super) connections_per_peer: Option<usize>,
+    /// How many clients its limiter tells apart, and how many readers of events each may have.
+    pub(super) clients: Option<usize>,
+    pub(super) readers: Option<usize>,
     /// How long a coordinator that stops waits for its connections.
     pub(super) stop: Option<Duration>,
 }
@@ -50,6 +53,8 @@ impl Surroundings {
             proxy: scenario.edges.proxy,
             connections_per_peer: scenario.edges.connections_per_peer,
             kept: scenario.edges.kept,
+            clients: scenario.edges.clients,
+            readers: scenario.edges.readers,
             stop: scenario.edges.stop_ms.map(Duration::from_millis),
         }
     }

@@ -18,6 +18,12 @@ pub struct Edges {
     /// How many connections of one client a coordinator holds; `None` is production's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections_per_peer: Option<usize>,
+    /// How many clients the limiter of a coordinator tells apart; `None` is production's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clients: Option<usize>,
+    /// How many readers of events a client may have at a coordinator; `None` is production's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readers: Option<usize>,
     /// How long a coordinator that stops waits for its connections, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_ms: Option<u64>,

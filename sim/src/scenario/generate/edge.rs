@@ -8,6 +8,8 @@ use crate::random::{Random, Stream};
 
 /// The stream beside the one of the rest.
 const STREAM: u32 = 4;
+/// The stream of bounds.
+const BOUNDS: u32 = 8;
 
 /// Adds it to a scenario.
 pub(super) fn add(scenario: &mut Scenario) {
@@ -53,6 +55,7 @@ pub(super) fn add(scenario: &mut Scenario) {
     if random.chance(if has_rate { 800 } else { 100 }) {
         edges.proxy = Some(if random.chance(700) { Proxy::Trusted } else { Proxy::Untrusted });
     }
+    bounds(&mut Random::new(scenario.seed, Stream::Scenario, BOUNDS), has_rate, &mut edges);
     edges.visits.sort_by_key(|visit| visit.at_ms);
     scenario.edges = edges;
     if random.chance(150) {
@@ -68,6 +71,20 @@ pub(super) fn add(scenario: &mut Scenario) {
                 ),
             });
         }
+    }
+}
+
+/// Bounds of the API that production leaves at defaults no short run would reach.
+fn bounds(random: &mut Random, has_rate: bool, edges: &mut Edges) {
+    if has_rate && random.chance(400) {
+        edges.clients = Some(1);
+    }
+    if random.chance(500) {
+        edges.readers = Some(1);
+        let follows = edges.visits.iter().filter(|visit| matches!(visit.kind, VisitKind::Follow { .. }));
+        let again: Vec<Visit> =
+            follows.map(|visit| Visit { at_ms: visit.at_ms + random.within(1..=100), ..*visit }).collect();
+        edges.visits.extend(again);
     }
 }
 
