@@ -109,6 +109,28 @@ fn a_request_in_flight_takes_less_than_a_kibibyte_and_leaves_nothing() {
     assert!(lost < REQUESTS, "{lost} bytes are lost, one per request or more");
 }
 
+/// Of many workers with long texts not as many outcomes are kept as may be remembered, but what may be kept in bytes.
+#[test]
+fn what_is_remembered_takes_no_more_memory_than_it_may_weigh() {
+    const WORKERS: usize = 1000;
+    let _alone = alone();
+    let mut coordinator = coordinator(WORKERS);
+    let idle = bytes_in_use();
+    for ticket in 0..40 {
+        let task = submit(&mut coordinator, ticket);
+        for worker in 0..WORKERS {
+            let text = Value::text(&"x".repeat(4096)).expect("a text");
+            let Input::Result(long) = result(&task, worker) else { unreachable!("it is a result") };
+            coordinator.handle_input(NOW, Input::Result(WorkerResult { observed: Ok(text), ..long }));
+        }
+        while coordinator.poll_output().is_some() {}
+    }
+    let kept = bytes_in_use() - idle;
+    println!("{} outcomes are remembered in {kept} bytes", coordinator.remembered());
+    let most = Config::default().max_remembered_bytes;
+    assert!(coordinator.remembered() > 0 && kept < most + most / 4, "{kept} bytes, where {most} may be kept");
+}
+
 #[test]
 fn a_result_costs_about_the_same_however_many_requests_are_in_flight() {
     const ROUNDS: usize = 8;

@@ -10,7 +10,9 @@ use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_core::coordinator::{Input, Output, PresenceState, Refusal, Submit, Task, Undelivered, UndeliveredCause};
+use quorate_core::coordinator::{
+    Coordinator, Input, Output, PresenceState, Refusal, Submit, Task, Undelivered, UndeliveredCause, Worker,
+};
 use quorate_core::id::{RequestId, TaskId, Ticket, WorkerId};
 use quorate_core::outcome::{Cause, Failure, Outcome, REQUEST_BYTES};
 use quorate_core::policy::Overrides;
@@ -197,8 +199,7 @@ impl Ledger {
                 let has_heard = book.steps.iter().any(|(_, step)| matches!(step, Step::Result { .. }));
                 book.settle(now, tell)?;
                 if has_heard {
-                    let direct = machine.workers().filter(|(_, worker)| worker.answers_directly);
-                    book.direct = direct.map(|(id, _)| id.clone()).collect();
+                    update(&mut book.direct, machine, |worker| worker.answers_directly);
                 }
             }
             (What::Started { .. } | What::Crashed, Host::Coordinator(number)) => *entry(&mut self.books, number) = None,
@@ -244,6 +245,15 @@ impl Step {
 
     fn is_submit_of(&self, ticket: Ticket) -> bool {
         matches!(self, Self::Submit(submit) if submit.ticket == ticket)
+    }
+}
+
+/// Sets those of a coordinator's workers for which something holds, which mostly are the same as before.
+pub(super) fn update(those: &mut BTreeSet<WorkerId>, machine: &Coordinator, holds: impl Fn(&Worker) -> bool) {
+    let now = machine.workers().filter(|(_, worker)| holds(worker)).map(|(id, _)| id);
+    if !now.eq(those.iter()) {
+        let now = machine.workers().filter(|(_, worker)| holds(worker));
+        *those = now.map(|(id, _)| id.clone()).collect();
     }
 }
 

@@ -14,7 +14,7 @@ use quorate_core::outcome::{Observation, Outcome};
 use quorate_core::time::Timestamp;
 use quorate_core::value::Value;
 
-use super::ledger::Map;
+use super::ledger::{Map, update};
 use super::{Checker, Context};
 use crate::event::{self, Age, Body, Event, What};
 use crate::host::Host;
@@ -246,10 +246,8 @@ impl Desk {
             }
         }
         if lately.heard || !self.collecting.is_empty() {
-            let proven = machine.workers().filter(|(_, worker)| worker.proven);
-            self.proven = proven.map(|(id, _)| id.clone()).collect();
-            let direct = machine.workers().filter(|(_, worker)| worker.answers_directly);
-            self.direct = direct.map(|(id, _)| id.clone()).collect();
+            update(&mut self.proven, machine, |worker| worker.proven);
+            update(&mut self.direct, machine, |worker| worker.answers_directly);
             lately.direct.clear();
         }
         lately.results.clear();
