@@ -52,10 +52,11 @@ pub struct Config {
     /// What the remembered outcomes may weigh, in bytes as [`Outcome::bytes`](crate::outcome::Outcome::bytes) counts
     /// them.
     pub max_remembered_bytes: usize,
-    /// How many workers without a record take part in one answer while some live worker has a record. Some are expected
-    /// in turn, and the others join by answering. While no live worker has a record, this many may join the expected.
+    /// How many workers without a record take part in one answer beside those that have one. Some are expected in turn,
+    /// and the others join by answering. This many may join founders.
     pub max_newcomers: u32,
-    /// While some worker has a record, one new name becomes known per this time, and at most `admit_burst` at once.
+    /// One new name becomes known per this time, and at most `admit_burst` at once. Names that announce themselves before
+    /// any worker has a record are not bounded.
     pub admit_every: Duration,
     /// How many new names become known at once; at least 1.
     pub admit_burst: u32,
@@ -64,7 +65,7 @@ pub struct Config {
     /// How many queries are kept per worker to which it has sent a value. It is blamed for silence and failures on
     /// these only.
     pub kept_queries: usize,
-    /// The workers whose results and presence count; `None` admits every worker.
+    /// The workers whose results and presence count, and which need no record to decide; `None` admits every worker.
     pub admitted: Option<BTreeSet<WorkerId>>,
     /// A worker whose score is below this is asked but not counted; `None` counts every worker.
     pub cordon_below: Option<Score>,
