@@ -411,3 +411,18 @@ fn cordoned_workers_keep_no_newcomer_from_deciding() {
     }
     assert!(harness.coordinator.is_cordoned(&worker("a")));
 }
+
+#[test]
+fn a_quorum_that_is_met_because_others_leave_ends_the_request() {
+    let mut harness = with_records(|_| {});
+    harness.live(&["n1", "n2"]);
+    let (ticket, task) = harness.ask_with(Overrides { quorum: Some(1), ..Overrides::default() });
+    harness.says(&task, "n1", "7");
+    for name in ["a", "b", "c"] {
+        assert!(harness.waits(ticket));
+        harness.presence(name, PresenceState::Left);
+    }
+    let outcome = harness.outcome(ticket);
+    assert_eq!((harness.value(ticket).as_str(), outcome.cause), ("7", Cause::QuorumMet));
+    assert_eq!(missing(&outcome), "a b c n2");
+}

@@ -105,6 +105,7 @@ checkers! {
     malformed,
     pages,
     panics,
+    parting,
     presence,
     provenance,
     punctual,
