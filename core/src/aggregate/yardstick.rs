@@ -29,9 +29,11 @@ pub enum Assessment {
 /// outlier rule, else 5 % around their median. A number within the fence is good; one beyond it is bad, unless it is
 /// within 5 % of the median. Where the outlier rule is a caller's, a number that is farther from the median than 5 % is
 /// not good, and one that the operator's rule may let pass is not bad. If some numbers are beyond the fence, and those
-/// within it are no more than half of all values, no number is good or bad. Where texts are counted, a value that is the answer is good. A value of another kind than
-/// the answer, or another text, is bad if the answer has more than half of the votes. A value that is too old, or a
-/// text that is no number where numbers are needed, is neutral: the caller has chosen the age and the strategy.
+/// within it are no more than half of all values, no number is good or bad.
+///
+/// Where texts are counted, a value that is the answer is good. A value of another kind than the answer, or another
+/// text, is bad if the answer has more than half of the votes. A value that is too old, or a text that is no number where
+/// numbers are needed, is neutral: the caller has chosen the age and the strategy.
 #[derive(Debug)]
 pub struct Yardstick {
     pub(super) answer: Value,

@@ -52,7 +52,7 @@ impl Coordinator {
             let Some(worker) = self.registry.get_mut(&participant.worker) else { continue };
             let record = &mut worker.reliability;
             let is_held = gives_time && record.has_answered(request.query_key);
-            // Not only those that were quick enough for the first caller.
+            // All founders do, and not only those that were quick enough for the first caller.
             let mut earns = request.founding && participant.decides;
             match &participant.part {
                 Part::Awaited if blames_the_silent => {

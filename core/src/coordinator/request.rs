@@ -149,7 +149,7 @@ pub(super) struct Request {
     pub(super) asked_before: bool,
     /// Whether no worker was known when the request was made, so that nobody can say when all have answered.
     pub(super) open: bool,
-    /// Whether those that were expected found the records of others, since nobody had one or too few had.
+    /// Whether those that were expected are founders: they decide, and earn a record by answering.
     pub(super) founding: bool,
     /// How many participants that decide are awaited, or have sent a value and are not cordoned. While there are any, the
     /// others do not count.
