@@ -15,6 +15,7 @@ use quorate_core::value::Value;
 use quorate_core::worker::{self, Worker};
 use quorate_runtime::bus::PublishError;
 
+pub use crate::age::Age;
 use crate::edge::Edge;
 use crate::host::Host;
 use crate::scenario::{Fault, Request, Visit};
@@ -157,25 +158,6 @@ pub struct WorkerResult {
     pub response_time: Duration,
     /// How old the value is, as the worker says; a failure has no age.
     pub age: Option<Age>,
-}
-
-/// How old a value is, as a message says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Age {
-    /// In whole milliseconds.
-    Stated(Duration),
-    /// By the time of day when it was observed, from the beginning of 1970.
-    ObservedAt(Timestamp),
-}
-
-impl Age {
-    /// How old that makes it for one who reads it at a time of day.
-    pub fn at(self, wall: Timestamp) -> Duration {
-        match self {
-            Self::Stated(age) => age,
-            Self::ObservedAt(at) => wall.since(at),
-        }
-    }
 }
 
 /// A client's question.

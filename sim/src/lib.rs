@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 mod adversary;
+mod age;
 pub mod checkers;
 pub mod coverage;
 pub mod edge;

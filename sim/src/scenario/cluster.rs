@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::knobs::{Knobs, WorkerKnobs};
 use super::policy::{self as file, Policy, QueryPolicy};
-use crate::event::Age;
+use crate::age::Age;
 use crate::host::Host;
 
 /// The hosts and what connects them.
