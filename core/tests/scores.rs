@@ -1,4 +1,4 @@
-//! No request of any caller lowers the score of a worker that behaves as it always did, whoever lies beside it.
+//! No request of any caller lowers the score of a worker whose behaviour has not changed, even if other workers lie.
 
 use std::time::Duration;
 
