@@ -14,7 +14,7 @@ mod bounds;
 use bounds::Bounds;
 
 use crate::Depth;
-use crate::checkers::Context;
+use crate::checkers::{Context, is_one_too_many};
 use crate::edge::Edge;
 use crate::event::{Age, Body, Event, FOLLOWED_AGAIN, Message, Read, Reply, TOO_MANY_READERS, What};
 use crate::host::Host;
@@ -572,10 +572,8 @@ impl Coverage {
                 self.reached.insert_if(Sometimes::RateLimitedByProxy, *status == 429 && self.is_proxied);
                 let are_more = self.clients.is_some_and(|clients| self.asking.len() > clients);
                 self.reached.insert_if(Sometimes::AllowanceShared, *status == 429 && are_more);
+                self.reached.insert_if(Sometimes::ConnectionRefused, is_one_too_many(*status, body));
                 let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
-                let is_overloaded = *status == 503 && body["error"] == "overloaded" && body["request_id"].is_null();
-                let too_many = body["details"].as_str().is_some_and(|details| details.contains("connections"));
-                self.reached.insert_if(Sometimes::ConnectionRefused, is_overloaded && too_many);
                 *status == 200 && body["missing"].as_array().is_some_and(Vec::is_empty)
             }
         };

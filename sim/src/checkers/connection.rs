@@ -95,12 +95,18 @@ mod tests {
         rig.tell(COORDINATOR, What::Edge(Edge::Bus { connected, connections }));
     }
 
-    #[test]
-    fn each_connection_and_each_outage_is_told_also_one_too_short_to_be_seen() {
+    /// A coordinator that is told of its first connection.
+    fn connected() -> Rig {
         let mut rig = Rig::new(new);
         rig.at_ms(1);
         bus(&mut rig, true, 1);
         rig.coordinator(1, Input::BusUp);
+        rig
+    }
+
+    #[test]
+    fn each_connection_and_each_outage_is_told_also_one_too_short_to_be_seen() {
+        let mut rig = connected();
         bus(&mut rig, false, 1);
         bus(&mut rig, true, 2);
         rig.begin_coordinator(Input::BusDown);
@@ -113,10 +119,7 @@ mod tests {
 
     #[test]
     fn an_outage_that_is_not_told_is_found() {
-        let mut rig = Rig::new(new);
-        rig.at_ms(1);
-        bus(&mut rig, true, 1);
-        rig.coordinator(1, Input::BusUp);
+        let mut rig = connected();
         bus(&mut rig, false, 1);
         bus(&mut rig, true, 2);
         rig.wake_coordinator(100);
@@ -125,10 +128,7 @@ mod tests {
 
     #[test]
     fn an_outage_that_did_not_happen_is_found() {
-        let mut rig = Rig::new(new);
-        rig.at_ms(1);
-        bus(&mut rig, true, 1);
-        rig.coordinator(1, Input::BusUp);
+        let mut rig = connected();
         rig.coordinator(2, Input::BusDown);
         rig.expect_violation("is told that its bus is down, and it is not");
     }

@@ -68,7 +68,7 @@ impl Checker for Connections {
 }
 
 /// Whether a client is told that it has as many connections as it may have.
-pub(super) fn is_one_too_many(status: u16, body: &str) -> bool {
+pub(crate) fn is_one_too_many(status: u16, body: &str) -> bool {
     let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
     let is_about_connections = body["details"].as_str().is_some_and(|details| details.contains("connections"));
     status == 503 && body["error"] == "overloaded" && is_about_connections

@@ -21,6 +21,7 @@ mod touched;
 use crate::Depth;
 use crate::event::{Event, What};
 use crate::scenario::Scenario;
+pub(crate) use connections::is_one_too_many;
 use ledger::{Fact, Ledger};
 pub(crate) use sources::said;
 

@@ -120,8 +120,11 @@ impl Checker for Wire {
             _ => {}
         }
         let strange = self.strange_values;
-        let coordinator = self.coordinators.iter().find(|coordinator| Host::Coordinator(coordinator.number) == host);
-        let wall = |now| coordinator.map_or(now, |coordinator| coordinator.wall(now));
+        let coordinators = &self.coordinators;
+        let wall = |now| {
+            let coordinator = coordinators.iter().find(|it| Host::Coordinator(it.number) == host);
+            coordinator.map_or(now, |coordinator| coordinator.wall(now))
+        };
         let Some(edge) = self.edges.get(host) else { return Ok(()) };
         match event.what {
             What::Received(message) => match host {

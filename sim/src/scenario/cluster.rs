@@ -62,6 +62,11 @@ pub struct ClockJump {
     pub ahead_ms: i64,
 }
 
+/// The time of day of a host, from the beginning of 1970, when its clock shows `now`.
+fn wall(jump: Option<ClockJump>, clock_ms: u64, now: Timestamp) -> Timestamp {
+    jump.map_or(now, |jump| jump.on(clock_ms).wall(now))
+}
+
 impl ClockJump {
     /// On a host whose clock shows `clock_ms` when the run begins.
     pub fn on(self, clock_ms: u64) -> WallJump {
@@ -74,7 +79,7 @@ impl ClockJump {
 impl Coordinator {
     /// The time of day, from the beginning of 1970, when its clock shows `now`.
     pub fn wall(&self, now: Timestamp) -> Timestamp {
-        self.jump.map_or(now, |jump| jump.on(self.clock_ms).wall(now))
+        wall(self.jump, self.clock_ms, now)
     }
 }
 
@@ -228,7 +233,7 @@ impl Worker {
             // The wire has whole milliseconds.
             return Age::Stated(Duration::from_millis(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)));
         }
-        let wall = self.jump.map_or(now, |jump| jump.on(self.clock_ms).wall(now));
+        let wall = wall(self.jump, self.clock_ms, now);
         Age::ObservedAt(Timestamp::from_nanos(wall.as_nanos().saturating_sub(saturating_nanos(age))))
     }
 
