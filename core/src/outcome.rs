@@ -28,11 +28,16 @@ pub struct Observation {
 
 /// What a request counts in memory, in flight or remembered, beside its id, its query and its workers: in bytes, the
 /// same on every machine.
-pub const REQUEST_BYTES: usize = 640;
+const REQUEST_BYTES: usize = 640;
 /// What each worker of a request counts beside the text of its answer, in bytes.
 pub const WORKER_BYTES: usize = 192;
 
 const _: () = assert!(size_of::<Outcome>() <= REQUEST_BYTES && size_of::<Observation>() <= WORKER_BYTES);
+
+/// What a request is taken to weigh without its workers, in bytes.
+pub fn request_bytes(id: &RequestId, query: &Query) -> usize {
+    REQUEST_BYTES + id.as_str().len() + query.as_str().len()
+}
 
 /// What the text of an answer weighs, in bytes.
 pub(crate) fn text_bytes(observed: &Result<Value, Arc<str>>) -> usize {
@@ -166,11 +171,11 @@ impl Outcome {
         count(self.observations.len() + self.missing.len())
     }
 
-    /// What it counts in memory, in bytes: [`REQUEST_BYTES`], its texts, and [`WORKER_BYTES`] for each worker.
+    /// What it counts in memory, in bytes: [`request_bytes`], its texts, and [`WORKER_BYTES`] for each worker.
     pub fn bytes(&self) -> usize {
         let texts: usize = self.observations.iter().map(|observation| text_bytes(&observation.observed)).sum();
         let workers = self.observations.len() + self.missing.len();
-        REQUEST_BYTES + self.request.as_str().len() + self.query.as_str().len() + workers * WORKER_BYTES + texts
+        request_bytes(&self.request, &self.query) + workers * WORKER_BYTES + texts
     }
 
     /// How many workers answered that they failed.

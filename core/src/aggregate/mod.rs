@@ -296,8 +296,9 @@ impl Aggregator {
             self.draw(USUAL)
         });
         let texts = aggregate.used - self.numbers.len();
-        let is_outvoted = numbers.beyond > 0 && (numbers.count - numbers.beyond) * 2 <= numbers.count + texts;
-        let numbers = Numbers { is_disputed: numbers.is_disputed || is_outvoted, ..numbers };
+        // Those within the fence must outnumber the texts, too.
+        let is_disputed = numbers.beyond > 0 && (numbers.count - numbers.beyond) * 2 <= numbers.count + texts;
+        let numbers = Numbers { is_disputed, ..numbers };
         let by_majority = strategy.takes_texts() && {
             let votes = match &aggregate.value {
                 Value::Text(_) => aggregate.agreeing,

@@ -57,7 +57,7 @@ pub(super) struct Numbers {
     pub(super) count: usize,
     /// How many of them are beyond the fence.
     pub(super) beyond: usize,
-    /// Whether these are half of all or more.
+    /// Whether the others are no more than half of all.
     pub(super) is_disputed: bool,
 }
 
@@ -123,7 +123,7 @@ impl Numbers {
 pub enum Usual {
     /// It is the operator's.
     Same,
-    /// It is a caller's, in the place of this one.
+    /// It is a caller's. This is the operator's.
     Other(Option<OutlierRule>),
 }
 

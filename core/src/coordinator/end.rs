@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::Coordinator;
+use super::judgement::{Judgement, Terms};
 use super::output::Output;
-use super::request::{Answered, Judgement, Part, Request, Terms};
+use super::request::{Answered, Part, Request};
 use super::table::Slot;
 use super::timers::Timer;
 use crate::aggregate::Assessment;
@@ -17,7 +18,7 @@ impl Coordinator {
     pub(super) fn finish(&mut self, slot: Slot, cause: Cause) {
         let Some(request) = self.table.get(slot) else { return };
         let bus_was_down = self.bus_was_down(request.submitted);
-        let outliers = Terms::of(&request.policy, self.config.policy_of(&request.query)).outliers();
+        let outliers = Terms::of(request, &self.config).outliers;
         let judgement = request.judge(cause, bus_was_down, outliers, &mut self.aggregator);
         self.finish_with(slot, cause, judgement);
     }
@@ -45,9 +46,10 @@ impl Coordinator {
     /// and was given the time. Else callers could change scores.
     fn keep_records(&mut self, request: &Request, cause: Cause, judgement: &Judgement) {
         let blames_the_silent = cause == Cause::DeadlinePassed && self.may_blame_the_silent(request.submitted);
-        let terms = Terms::of(&request.policy, self.config.policy_of(&request.query));
-        let (gives_time, compares) = (terms.gives_time(), terms.are_complete(cause));
-        let gives_records = terms.give_records() && request.is_decided();
+        let terms = Terms::of(request, &self.config);
+        let (gives_time, compares) = (terms.gives_time, terms.are_complete(cause));
+        let gives_records = terms.has_usual_max_age && request.is_decided();
+        let are_admitted_by_name = self.config.admitted.is_some();
         for (index, participant) in request.participants.iter().enumerate() {
             let Some(worker) = self.registry.get_mut(&participant.worker) else { continue };
             let record = &mut worker.reliability;
@@ -74,7 +76,7 @@ impl Coordinator {
                     _ => {}
                 },
             }
-            if let Some(has_record) = worker.took_part(earns) {
+            if let Some(has_record) = worker.took_part(earns, are_admitted_by_name) {
                 self.registry.count_record(self.now, has_record);
             }
         }

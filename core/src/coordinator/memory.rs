@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::id::RequestId;
-use crate::outcome::{Outcome, REQUEST_BYTES};
+use crate::outcome::{Outcome, request_bytes};
 use crate::query::Query;
 use crate::time::Timestamp;
 
@@ -58,7 +58,7 @@ impl Memory {
         let seq = EndedSeq(self.first + self.entries.len() as u64);
         let bytes = match &outcome {
             Some(outcome) => outcome.bytes(),
-            None => REQUEST_BYTES + request.as_str().len() + query.as_str().len(),
+            None => request_bytes(&request, &query),
         };
         self.bytes += bytes;
         self.entries.push_back(Ended { request, query, outcome, forget_at: now.after(self.keep), bytes });

@@ -8,6 +8,7 @@ mod config;
 mod counters;
 mod end;
 mod input;
+mod judgement;
 mod memory;
 mod output;
 mod registry;
@@ -17,6 +18,7 @@ mod results;
 mod submit;
 mod table;
 mod timers;
+mod worker;
 
 use std::collections::VecDeque;
 
@@ -27,8 +29,8 @@ pub use config::Config;
 pub use counters::Counters;
 pub use input::{Input, Presence, PresenceState, Submit, Undelivered, UndeliveredCause, WorkerResult};
 pub use output::{Output, Refusal, Task};
-pub use registry::{Worker, WorkerState};
 pub use reliability::{Reliability, ResponseTimes, Score};
+pub use worker::{Worker, WorkerState};
 
 use crate::aggregate::Aggregator;
 use crate::id::WorkerId;

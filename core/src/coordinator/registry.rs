@@ -9,97 +9,10 @@ use super::config::Config;
 use super::input::{Presence, PresenceState};
 use super::reliability::{Reliability, Score};
 use super::request::{Part, Participant};
+use super::worker::{Worker, WorkerState};
 use crate::id::WorkerId;
 use crate::outcome::count;
 use crate::time::Timestamp;
-
-/// What a coordinator knows of one worker.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each holds or not, whatever the others do")]
-pub struct Worker {
-    /// Where it stands.
-    pub state: WorkerState,
-    /// Whether it has announced itself, and so keeps to the whole protocol; else it was only heard through a result.
-    pub announced: bool,
-    /// Whether several replicas stand behind its name.
-    pub replicated: bool,
-    /// When it was last heard.
-    pub last_heard: Timestamp,
-    /// When it last said that it is live or draining.
-    said_there: Option<Timestamp>,
-    /// The number of the first request that may wait for it.
-    pub(super) awaited_from: u64,
-    /// Its record.
-    pub reliability: Reliability,
-    /// Whether it has a record: the operator admits it by name; or one of its values was found good beside those of
-    /// workers that decide, or it answered as a founder, and its score is not below [`Score::LOST`] since. Without one
-    /// it is a newcomer, whose values are compared and not used.
-    pub proven: bool,
-    /// As a newcomer: how many requests it took part in, whether the last that ended left it without a record, and
-    /// whether it was silent in one until the deadline and has not been heard since.
-    pub(super) tried: u64,
-    pub(super) in_vain: bool,
-    pub(super) silent: bool,
-    /// Whether it has answered on the reply subject of a task. What comes in its name on the subject that everybody may
-    /// publish on is not believed from then on.
-    pub answers_directly: bool,
-    /// Whether the operator admits it by name.
-    admitted: bool,
-    known_since: Timestamp,
-    /// When each process behind its name last said that it is live; one that is leaving is not among them. When one of
-    /// several leaves, as in a rolling restart, the worker does not.
-    instances: BTreeMap<Arc<str>, Timestamp>,
-}
-
-/// Where a worker stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum WorkerState {
-    /// It is expected to answer the next request.
-    Live,
-    /// It finishes what it has and is not expected to answer a further request.
-    Draining,
-    /// It said that it is gone.
-    Left,
-    /// It has not been heard for the presence time.
-    Expired,
-}
-
-impl Worker {
-    /// A result of it came, which makes an expired worker live. A worker that announced `draining` or `left` stays so,
-    /// and expires a presence time after that announcement, since its last results may arrive later. A result after
-    /// that makes it live again.
-    fn heard(&mut self, now: Timestamp) {
-        if matches!(self.state, WorkerState::Live | WorkerState::Expired) {
-            self.last_heard = now;
-            self.state = WorkerState::Live;
-        }
-    }
-
-    /// Notes whether it has earned a record in a request that ends. Returns whether it has one now, if that has changed.
-    pub(super) fn took_part(&mut self, earns: bool) -> Option<bool> {
-        let can_be_trusted = self.reliability.score >= Score::LOST;
-        let has_record = self.admitted || (can_be_trusted && (self.proven || earns));
-        self.in_vain = !has_record;
-        let before = std::mem::replace(&mut self.proven, has_record);
-        (before != has_record).then_some(has_record)
-    }
-
-    fn is_live(&self) -> bool {
-        self.state == WorkerState::Live
-    }
-
-    /// Whether it has been gone for so long.
-    fn is_long_gone(&self, now: Timestamp, long: Duration) -> bool {
-        matches!(self.state, WorkerState::Left | WorkerState::Expired) && self.last_heard.after(long) <= now
-    }
-
-    /// Whether a second, different answer of this worker to one request contradicts the first. It may come from another
-    /// process of the same name. And where the workers may have been asked twice, one that never announced itself may
-    /// not know that it should repeat its answer, and replicas do not share theirs.
-    pub(super) fn must_repeat_itself(&self, asked_twice: bool) -> bool {
-        self.instances.len() <= 1 && (!asked_twice || (self.announced && !self.replicated))
-    }
-}
 
 /// So many workers with a record are enough to tell who of them is wrong.
 const FOUNDERS: usize = 3;
@@ -189,7 +102,7 @@ impl Registry {
 
     /// The workers that are expected to answer a request made now, in order.
     pub(super) fn live(&self) -> impl Iterator<Item = &WorkerId> {
-        self.workers.iter().filter(|(_, worker)| worker.state == WorkerState::Live).map(|(id, _)| id)
+        self.workers.iter().filter(|(_, worker)| worker.is_live()).map(|(id, _)| id)
     }
 
     /// Whether a worker has said that it is live or draining since `since`.
@@ -391,7 +304,6 @@ impl Registry {
                 in_vain: false,
                 silent: false,
                 answers_directly: false,
-                admitted: self.is_closed,
                 known_since: now,
                 instances: BTreeMap::new(),
             };
@@ -405,16 +317,15 @@ impl Registry {
     /// else the newcomer that has taken part in vain most often; else the worker with a record that has been gone
     /// longest, if for at least `keep_gone`.
     fn displaced(&self, now: Timestamp) -> Option<WorkerId> {
-        let gone = |worker: &Worker| matches!(worker.state, WorkerState::Left | WorkerState::Expired);
         let longest_gone = |proven: bool| {
-            let those = self.workers.iter().filter(move |(_, worker)| gone(worker) && worker.proven == proven);
+            let those = self.workers.iter().filter(move |(_, worker)| worker.is_gone() && worker.proven == proven);
             those.min_by_key(|(id, worker)| (worker.last_heard, *id))
         };
         let in_vain = || {
             let those = self.workers.iter().filter(|(_, worker)| !worker.proven && worker.in_vain);
             those.min_by_key(|(id, worker)| (Reverse(worker.tried), worker.known_since, *id))
         };
-        let long_gone = || longest_gone(true).filter(|(_, worker)| worker.last_heard.after(self.keep_gone) <= now);
+        let long_gone = || longest_gone(true).filter(|(_, worker)| worker.is_long_gone(now, self.keep_gone));
         longest_gone(false).or_else(in_vain).or_else(long_gone).map(|(id, _)| id.clone())
     }
 }

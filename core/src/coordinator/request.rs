@@ -1,14 +1,13 @@
-//! One request in flight: who is waited for, what has come, and how it would end now.
+//! One request in flight: who is waited for, and what has come.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rust_decimal::Decimal;
 
-use crate::aggregate::{AggregateError, Aggregator, Assessment, Candidate, Exclusion, Millionths, Usual, Yardstick};
+use crate::aggregate::{Candidate, Millionths};
 use crate::id::{RequestId, TaskId, Ticket, WorkerId};
-use crate::outcome::{Answer, Cause, Failure, Observation, Outcome, Status, count, reliability};
-use crate::policy::{OnDispute, Policy};
+use crate::policy::Policy;
 use crate::query::Query;
 use crate::time::Timestamp;
 use crate::trace::Trace;
@@ -67,53 +66,9 @@ pub(super) enum Notice {
     Refuted,
 }
 
-/// How the terms of a request compare with the operator's for its query. What a caller chose is held neither against a
-/// worker nor for it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Terms {
-    /// It has no less time, so that silence is the worker's fault.
-    gives_time: bool,
-    /// It waits for as many values.
-    has_usual_quorum: bool,
-    /// It takes values of the same ages.
-    has_usual_max_age: bool,
-    /// How its outlier rule compares.
-    outliers: Usual,
-}
-
-impl Terms {
-    pub(super) fn of(policy: &Policy, usual: &Policy) -> Self {
-        let (rule, usual_rule) = (policy.rule.max_deviation, usual.rule.max_deviation);
-        Self {
-            gives_time: policy.timeout >= usual.timeout,
-            has_usual_quorum: policy.quorum == usual.quorum,
-            has_usual_max_age: policy.rule.max_age == usual.rule.max_age,
-            outliers: if rule == usual_rule { Usual::Same } else { Usual::Other(usual_rule) },
-        }
-    }
-
-    pub(super) fn gives_time(self) -> bool {
-        self.gives_time
-    }
-
-    pub(super) fn outliers(self) -> Usual {
-        self.outliers
-    }
-
-    /// Whether values are there for the same time, so that one that is good earns its worker a record.
-    pub(super) fn give_records(self) -> bool {
-        self.has_usual_max_age
-    }
-
-    /// Whether the values are all that the operator would have waited for, so that they can be compared.
-    pub(super) fn are_complete(self, cause: Cause) -> bool {
-        self.has_usual_max_age && (cause == Cause::AllAnswered || (self.gives_time && self.has_usual_quorum))
-    }
-}
-
 impl Answered {
     /// The value, to be compared with others; `None` for a failure.
-    fn candidate(&self) -> Option<Candidate<'_>> {
+    pub(super) fn candidate(&self) -> Option<Candidate<'_>> {
         let value = self.observed.as_ref().ok()?;
         let number = match value {
             Value::Number(number) => Some(*number),
@@ -170,41 +125,6 @@ pub(super) struct Request {
     pub(super) usable_of_others: u32,
     /// How many usable values are judged next; `None` if judging waits for the end.
     pub(super) judge_at: Option<u32>,
-}
-
-/// How a request would end: the verdict, and which participants' values were not used.
-#[derive(Debug)]
-pub(super) struct Judgement {
-    verdict: Result<Answer, Failure>,
-    /// Indices into the participants, ascending.
-    excluded: Vec<(usize, Exclusion)>,
-    /// What the values say of their workers.
-    assessed: Assessed,
-}
-
-/// What the values of an answer say of their workers.
-#[derive(Debug)]
-enum Assessed {
-    /// Nothing: there is no answer to compare them with.
-    Nothing,
-    /// All are good except these, by their indices among the participants, ascending.
-    GoodBut(Vec<(usize, Assessment)>),
-}
-
-impl Judgement {
-    /// What the value of a participant says of it.
-    pub(super) fn assessment(&self, participant: usize) -> Assessment {
-        match &self.assessed {
-            Assessed::Nothing => Assessment::Neutral,
-            Assessed::GoodBut(others) => others
-                .binary_search_by_key(&participant, |(index, _)| *index)
-                .map_or(Assessment::Good, |found| others[found].1),
-        }
-    }
-
-    pub(super) fn is_answer(&self) -> bool {
-        self.verdict.is_ok()
-    }
 }
 
 impl Request {
@@ -336,152 +256,5 @@ impl Request {
         };
         let waits = [self.redispatch_at, self.stall_at, notice];
         waits.into_iter().flatten().fold(self.deadline, Timestamp::min)
-    }
-
-    /// Whether a participant's value counts. That of a worker without a record counts only if no participant that
-    /// decides has sent a value or is awaited.
-    fn counts(&self, participant: &Participant) -> bool {
-        participant.decides || self.decisive == 0
-    }
-
-    /// The values that count, either of cordoned workers or of the others, in the order of the participants.
-    fn values(&self, of_cordoned: bool) -> impl Iterator<Item = Candidate<'_>> {
-        self.participants.iter().filter_map(move |participant| match &participant.part {
-            Part::Answered(answered @ Answered { cordoned, .. })
-                if *cordoned == of_cordoned && self.counts(participant) =>
-            {
-                answered.candidate()
-            }
-            _ => None,
-        })
-    }
-
-    /// The values that may be used, in the order of the participants.
-    fn candidates(&self) -> impl Iterator<Item = Candidate<'_>> {
-        self.values(false)
-    }
-
-    /// What the values say of their workers, whether they are used or not.
-    fn assess(&self, yardstick: &Yardstick) -> Assessed {
-        let values = self.participants.iter().enumerate().filter_map(|(index, participant)| match &participant.part {
-            Part::Answered(answered) => answered.candidate().map(|candidate| (index, candidate)),
-            _ => None,
-        });
-        let assessed = values.map(|(index, candidate)| (index, yardstick.assess(&candidate)));
-        Assessed::GoodBut(assessed.filter(|(_, assessment)| *assessment != Assessment::Good).collect())
-    }
-
-    /// Compares the values of cordoned workers with each other, where there are no others to compare them with:
-    /// otherwise workers that were cordoned together could never return.
-    fn assess_cordoned(&self, usual: Usual, aggregator: &mut Aggregator) -> Assessed {
-        match aggregator.aggregate(&self.policy.rule, self.values(true)) {
-            Ok(aggregate) => self.assess(&aggregator.yardstick(&self.policy.rule, usual, &aggregate)),
-            Err(AggregateError::NoValues { .. }) => Assessed::Nothing,
-        }
-    }
-
-    /// Which participants' values are not used, by their indices among the participants, from those among the
-    /// candidates.
-    fn excluded(&self, candidates: &[(usize, Exclusion)]) -> Vec<(usize, Exclusion)> {
-        let mut excluded = Vec::new();
-        let mut candidates = candidates.iter().peekable();
-        let mut candidate = 0;
-        for (index, participant) in self.participants.iter().enumerate() {
-            let Part::Answered(Answered { observed: Ok(_), cordoned, .. }) = participant.part else { continue };
-            if cordoned {
-                excluded.push((index, Exclusion::Cordoned));
-                continue;
-            }
-            if !self.counts(participant) {
-                excluded.push((index, Exclusion::Newcomer));
-                continue;
-            }
-            if let Some((_, why)) = candidates.next_if(|(of, _)| *of == candidate) {
-                excluded.push((index, *why));
-            }
-            candidate += 1;
-        }
-        excluded
-    }
-
-    fn succeeded(&self) -> u32 {
-        let success = |part: &Part| matches!(part, Part::Answered(Answered { observed: Ok(_), .. }));
-        count(self.participants.iter().filter(|participant| success(&participant.part)).count())
-    }
-
-    /// How the request would end if it ended now by `cause`. `bus_was_down` says whether the bus failed it meanwhile, and
-    /// `usual` how its outlier rule compares with the operator's.
-    pub(super) fn judge(
-        &self,
-        cause: Cause,
-        bus_was_down: bool,
-        usual: Usual,
-        aggregator: &mut Aggregator,
-    ) -> Judgement {
-        let required = self.policy.min_responses;
-        let insufficient = |usable: u32| match cause {
-            Cause::DeadlinePassed if bus_was_down => Failure::BusDown,
-            Cause::DeadlinePassed if usable == 0 => Failure::DeadlineExceeded,
-            _ => Failure::InsufficientResponses { usable, required },
-        };
-        let aggregate = match aggregator.aggregate(&self.policy.rule, self.candidates()) {
-            Ok(aggregate) => aggregate,
-            Err(AggregateError::NoValues { excluded }) => {
-                let assessed = self.assess_cordoned(usual, aggregator);
-                return Judgement { verdict: Err(insufficient(0)), excluded: self.excluded(&excluded), assessed };
-            }
-        };
-        let yardstick = aggregator.yardstick(&self.policy.rule, usual, &aggregate);
-        let (used, agreeing) = (count(aggregate.used), count(aggregate.agreeing));
-        let assessed = if yardstick.finds_all_good() && used == self.succeeded() {
-            Assessed::GoodBut(Vec::new())
-        } else {
-            self.assess(&yardstick)
-        };
-        let status =
-            if aggregate.disputed { Status::Disputed } else { reliability(used, count(self.participants.len())) };
-        let verdict = if used < required {
-            Err(insufficient(used))
-        } else if status == Status::Disputed && self.policy.on_dispute == OnDispute::Reject {
-            Err(Failure::Disputed { agreeing, used })
-        } else {
-            Ok(Answer { value: aggregate.value, used, agreeing, tie: aggregate.tie, spread: aggregate.spread, status })
-        };
-        Judgement { verdict, excluded: self.excluded(&aggregate.excluded), assessed }
-    }
-
-    /// The end of a request that reached nobody.
-    pub(super) fn undelivered(failure: Failure) -> Judgement {
-        Judgement { verdict: Err(failure), excluded: Vec::new(), assessed: Assessed::Nothing }
-    }
-
-    /// Turns the request into its outcome.
-    pub(super) fn conclude(self, now: Timestamp, cause: Cause, judgement: Judgement) -> Outcome {
-        let succeeded = self.succeeded();
-        let mut observations = Vec::with_capacity(self.participants.len());
-        let mut missing = Vec::new();
-        let mut excluded = judgement.excluded.into_iter().peekable();
-        let uses_weights = self.policy.rule.strategy.uses_weights();
-        for (index, Participant { worker, part, .. }) in self.participants.into_iter().enumerate() {
-            match part {
-                Part::Answered(Answered { observed, response_time, age, weight, .. }) => {
-                    let excluded = excluded.next_if(|(of, _)| *of == index).map(|(_, why)| why);
-                    let weight = (uses_weights && observed.is_ok()).then_some(weight);
-                    observations.push(Observation { worker, observed, response_time, age, weight, excluded });
-                }
-                Part::Awaited | Part::Left => missing.push(worker),
-            }
-        }
-        Outcome {
-            request: self.id,
-            query: self.query,
-            strategy: self.policy.rule.strategy,
-            observations,
-            missing,
-            succeeded,
-            elapsed: now.since(self.submitted),
-            cause,
-            verdict: judgement.verdict,
-        }
     }
 }

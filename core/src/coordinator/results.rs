@@ -2,8 +2,9 @@
 
 use super::Coordinator;
 use super::input::{Undelivered, UndeliveredCause, WorkerResult};
+use super::judgement::Terms;
 use super::output::Output;
-use super::request::{Answered, Notice, Part, Participant, Request, Terms};
+use super::request::{Answered, Notice, Part, Participant, Request};
 use super::table::{Known, Slot};
 use crate::outcome::{Cause, Failure, WORKER_BYTES, text_bytes};
 
@@ -123,7 +124,7 @@ impl Coordinator {
         if request.is_to_be_judged() {
             // The rules may leave fewer values than are required, or a dispute that is rejected: then it is better to wait
             // for more.
-            let outliers = Terms::of(&request.policy, self.config.policy_of(&request.query)).outliers();
+            let outliers = Terms::of(request, &self.config).outliers;
             let judgement = request.judge(Cause::QuorumMet, false, outliers, &mut self.aggregator);
             if judgement.is_answer() {
                 self.counters.quorum_early += 1;

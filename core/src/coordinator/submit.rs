@@ -12,9 +12,8 @@ use super::request::{Notice, Request};
 use super::table::{Known, Slot};
 use super::timers::Timer;
 use crate::id::{RequestId, Ticket};
-use crate::outcome::{Outcome, REQUEST_BYTES, WORKER_BYTES, count};
+use crate::outcome::{Outcome, WORKER_BYTES, count, request_bytes};
 use crate::policy::Policy;
-use crate::query::Query;
 use crate::time::Timestamp;
 
 /// What becomes of a submission.
@@ -25,11 +24,6 @@ enum Admission {
     Join(Slot),
     /// It gets what an earlier request under the same id got.
     Replay(Arc<Outcome>),
-}
-
-/// What a request without answers weighs in memory, in bytes.
-fn bytes(id: &RequestId, query: &Query, workers: usize) -> usize {
-    REQUEST_BYTES + id.as_str().len() + query.as_str().len() + workers * WORKER_BYTES
 }
 
 impl Coordinator {
@@ -100,7 +94,7 @@ impl Coordinator {
         } else {
             let id = submit.id.clone().unwrap_or_else(|| self.draw_id());
             // All known workers may have to be expected.
-            let most = bytes(&id, &submit.query, self.registry.len());
+            let most = request_bytes(&id, &submit.query) + self.registry.len() * WORKER_BYTES;
             if self.table.bytes() + most > self.config.max_in_flight_bytes {
                 return Err(Refusal::Overloaded);
             }
@@ -125,7 +119,7 @@ impl Coordinator {
         let decisive = count(participants.iter().filter(|participant| participant.decides).count());
         let query_key = self.table.key_of(&submit.query);
         let redispatch_after = self.config.redispatch_after(policy.timeout);
-        let bytes = bytes(&id, &submit.query, participants.len());
+        let bytes = request_bytes(&id, &submit.query) + participants.len() * WORKER_BYTES;
         let slot = self.table.insert(|task| Request {
             bytes,
             id,

@@ -7,8 +7,8 @@ use rust_decimal::Decimal;
 use super::dispersion::{is_within, outliers};
 use super::strategies::{median, shortened};
 
-/// What each of `values` says of its worker, where these candidates came to this answer by this rule, in the place of
-/// which the operator has another outlier rule or the same.
+/// What each of `values` says of its worker, where these candidates came to this answer by this rule. `operators` is the
+/// outlier rule of the operator's policy, which may be another than the request's.
 pub fn assess(
     rule: &Rule,
     operators: Option<OutlierRule>,

@@ -2,6 +2,7 @@
 
 mod inputs;
 mod memory;
+mod record;
 mod request;
 mod workers;
 

@@ -1,18 +1,17 @@
 //! The workers a coordinator should know, and the record it should keep of each.
 
-use std::cell::Cell;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_core::Coordinator;
 use quorate_core::aggregate::Millionths;
-use quorate_core::coordinator::{Config, Presence, PresenceState, Reliability, Score, WorkerState};
+use quorate_core::coordinator::{Config, Presence, PresenceState, Score, WorkerState};
 use quorate_core::id::WorkerId;
-use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
 
+use super::record::Record;
 use crate::Divergence;
 
 /// What is to be known of one worker.
@@ -40,78 +39,6 @@ pub(super) struct Known {
     /// When each process of this name last said that it takes tasks.
     instances: BTreeMap<Arc<str>, Timestamp>,
     pub(super) record: Record,
-}
-
-/// What one worker has done.
-#[derive(Debug)]
-pub(super) struct Record {
-    pub(super) successes: u64,
-    pub(super) failures: u64,
-    pub(super) timeouts: u64,
-    pub(super) late: u64,
-    pub(super) outliers: u64,
-    pub(super) equivocations: u64,
-    /// From 0 to 1,000,000.
-    score: u32,
-    /// All response times, as the coordinator saw them.
-    response_times: Vec<Duration>,
-    /// How many of them there were when they were last compared.
-    compared: Cell<usize>,
-    /// The last queries that it sent a value to, each once.
-    pub(super) queries: VecDeque<Query>,
-}
-
-impl Record {
-    fn spotless() -> Self {
-        Self {
-            successes: 0,
-            failures: 0,
-            timeouts: 0,
-            late: 0,
-            outliers: 0,
-            equivocations: 0,
-            score: 1_000_000,
-            response_times: Vec::new(),
-            compared: Cell::new(0),
-            queries: VecDeque::new(),
-        }
-    }
-
-    /// An answer came so long after it was asked for.
-    pub(super) fn answered(&mut self, is_value: bool, after: Duration) {
-        *(if is_value { &mut self.successes } else { &mut self.failures }) += 1;
-        self.response_times.push(after);
-    }
-
-    /// The smallest of the last response times that so many of a hundred do not exceed.
-    fn quantile(sorted: &[Duration], percent: usize) -> Option<Duration> {
-        let covers = |(place, _): &(usize, &Duration)| (place + 1) * 100 >= sorted.len() * percent;
-        sorted.iter().enumerate().find(covers).map(|(_, time)| *time)
-    }
-
-    /// Compares the quantiles of the last `most` response times, if there are others than the last time.
-    fn compare_response_times(&self, most: usize, shown: &Reliability) -> Result<(), Divergence> {
-        if self.compared.replace(self.response_times.len()) == self.response_times.len() {
-            return Ok(());
-        }
-        let first = self.response_times.len().saturating_sub(most.max(1));
-        let mut sorted = self.response_times[first..].to_vec();
-        sorted.sort_unstable();
-        let found = shown.response_times();
-        let shown = [found.map(|times| times.p50), found.map(|times| times.p90), found.map(|times| times.p99)];
-        let expected = [50, 90, 99].map(|percent| Self::quantile(&sorted, percent));
-        Divergence::unless_equal("the quantiles of a worker's response times", &expected, &shown)
-    }
-
-    /// The score goes a sixteenth of the way to 1 or to 0, and never by less than a millionth.
-    pub(super) fn judge(&mut self, good: bool) {
-        let way = |rest: u32| rest / 16 + u32::from(!rest.is_multiple_of(16));
-        if good {
-            self.score += way(1_000_000 - self.score);
-        } else {
-            self.score -= way(self.score);
-        }
-    }
 }
 
 impl Known {

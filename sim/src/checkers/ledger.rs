@@ -14,7 +14,7 @@ use quorate_core::coordinator::{
     Coordinator, Input, Output, PresenceState, Refusal, Submit, Task, Undelivered, UndeliveredCause, Worker,
 };
 use quorate_core::id::{RequestId, TaskId, Ticket, WorkerId};
-use quorate_core::outcome::{Cause, Failure, Outcome, REQUEST_BYTES};
+use quorate_core::outcome::{Cause, Failure, Outcome, request_bytes};
 use quorate_core::policy::Overrides;
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
@@ -428,7 +428,7 @@ impl Book {
         self.next += 1;
         self.bytes += match &outcome {
             Some(outcome) => outcome.bytes(),
-            None => REQUEST_BYTES + request.as_str().len() + query.as_str().len(),
+            None => request_bytes(&request, &query),
         };
         self.remembered.push_back((request.clone(), number));
         self.by_id.insert(request, Remembered { query, outcome, ended, number, bytes_before });
