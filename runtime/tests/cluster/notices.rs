@@ -31,17 +31,39 @@ async fn coordinator(server: &NatsServer, workers: usize) -> TestCoordinator {
     coordinator
 }
 
-/// Answers every task with an empty message that looks like the server's notice, before any worker can.
-async fn forge_notices(server: &NatsServer) -> tokio::task::JoinHandle<()> {
+/// A connection of a client that does nothing by itself, after its first commands.
+async fn raw_client(server: &NatsServer, commands: &str) -> BufReader<TcpStream> {
     let stream = TcpStream::connect(("127.0.0.1", server.port())).await.expect("a connection");
     let mut stream = BufReader::new(stream);
-    let hello = "CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true}\r\nSUB oracle.tasks 1\r\nPING\r\n";
+    let hello =
+        format!("CONNECT {{\"verbose\":false,\"headers\":true,\"no_responders\":true}}\r\n{commands}\r\nPING\r\n");
     stream.write_all(hello.as_bytes()).await.expect("the server reads");
+    stream
+}
+
+/// Reads up to the answer to the client's ping, and says whether `what` came before it.
+async fn hears(stream: &mut BufReader<TcpStream>, what: &str) -> bool {
+    let mut heard = false;
     let mut line = String::new();
     while line.trim() != "PONG" {
         line.clear();
         assert!(stream.read_line(&mut line).await.expect("the server says") > 0, "the connection is open");
+        heard |= line.contains(what);
     }
+    heard
+}
+
+/// Whether the server itself says that nobody is subscribed to tasks. A killed worker is subscribed until the server
+/// has found its connection closed.
+async fn server_says_nobody_listens(server: &NatsServer) -> bool {
+    let mut stream = raw_client(server, "SUB replies 1\r\nPUB oracle.tasks replies 0\r\n").await;
+    hears(&mut stream, "NATS/1.0 503").await
+}
+
+/// Answers every task with an empty message that looks like the server's notice, before any worker can.
+async fn forge_notices(server: &NatsServer) -> tokio::task::JoinHandle<()> {
+    let mut stream = raw_client(server, "SUB oracle.tasks 1").await;
+    hears(&mut stream, "PONG").await;
     tokio::spawn(async move {
         let mut line = Vec::new();
         loop {
@@ -98,6 +120,7 @@ async fn where_nobody_listens_any_more_a_request_fails_soon_and_says_so() {
     for worker in workers {
         worker.kill().await;
     }
+    until("the server to miss the workers", async || server_says_nobody_listens(&server).await).await;
     until("the notice of the server", async || {
         let asked = Instant::now();
         let (status, body) = coordinator.ask(json!({"query": "q", "timeout_ms": 20_000})).await;
