@@ -2,16 +2,18 @@
 
 use crate::time::Timestamp;
 
-/// A sans-IO state machine: told what happened and what time it is, it says what is to be done and when it next wants
-/// to be woken.
+/// A sans-IO state machine: it handles inputs, each with its time, and says what is to be done and when it next wants to
+/// be woken.
+///
+/// Poll it dry after every input: then the outputs are known to be those of that input.
 pub trait Machine {
     /// One thing that can happen to it.
     type Input;
     /// One thing it can want done.
     type Output;
 
-    /// Takes one thing that happened.
-    fn handle_input(&mut self, now: Timestamp, input: Self::Input);
+    /// Handles one input.
+    fn handle_input(&mut self, now: Timestamp, input: &Self::Input);
     /// Notes that time has passed. To be called when [`Machine::poll_timeout`] is due; calling it more often does no
     /// harm.
     fn handle_timeout(&mut self, now: Timestamp);
@@ -27,7 +29,7 @@ macro_rules! machine {
             type Input = $input;
             type Output = $output;
 
-            fn handle_input(&mut self, now: Timestamp, input: $input) {
+            fn handle_input(&mut self, now: Timestamp, input: &$input) {
                 <$machine>::handle_input(self, now, input);
             }
 

@@ -166,6 +166,12 @@ impl Failure {
 }
 
 impl Outcome {
+    /// What a worker observed; `None` if it has not answered.
+    pub fn observation(&self, worker: &WorkerId) -> Option<&Observation> {
+        let found = self.observations.binary_search_by(|observation| observation.worker.cmp(worker));
+        found.ok().map(|index| &self.observations[index])
+    }
+
     /// How many workers were expected to answer, or did.
     pub fn expected(&self) -> u32 {
         count(self.observations.len() + self.missing.len())

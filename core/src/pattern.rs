@@ -10,6 +10,11 @@ impl Pattern {
         Self(pattern.to_owned())
     }
 
+    /// The pattern itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Whether it covers `query`. Takes time proportional to the product of both lengths at worst.
     pub fn matches(&self, query: &str) -> bool {
         let Some((prefix, rest)) = self.0.split_once('*') else {

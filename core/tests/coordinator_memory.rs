@@ -46,11 +46,11 @@ fn coordinator(workers: usize) -> Coordinator {
         ..Config::default()
     };
     let mut coordinator = Coordinator::new(config, 7);
-    coordinator.handle_input(NOW, Input::BusUp);
+    coordinator.handle_input(NOW, &Input::BusUp);
     assert_eq!(coordinator.poll_output(), Some(Output::CallWorkers));
     for worker in (0..workers).map(worker) {
         let presence = Presence { worker, instance: "".into(), state: PresenceState::Live, replicated: false };
-        coordinator.handle_input(NOW, Input::Presence(presence));
+        coordinator.handle_input(NOW, &Input::Presence(presence));
     }
     coordinator
 }
@@ -60,7 +60,7 @@ fn submit(coordinator: &mut Coordinator, ticket: usize) -> Task {
     let query = Query::new("BTC/USD").expect("a query");
     let (ticket, overrides, trace) = (Ticket(ticket as u64), Overrides::default(), Some(Trace([7; 25])));
     let submit = Submit { ticket, id: None, query, overrides, trace };
-    coordinator.handle_input(NOW, Input::Submit(submit));
+    coordinator.handle_input(NOW, &Input::Submit(submit));
     match coordinator.poll_output() {
         Some(Output::Publish(task)) => task,
         other => panic!("no task but {other:?}"),
@@ -85,8 +85,8 @@ fn a_request_in_flight_takes_less_than_a_kibibyte_and_leaves_nothing() {
     let idle = bytes_in_use();
     for ticket in 0..REQUESTS {
         let task = submit(&mut coordinator, ticket);
-        coordinator.handle_input(NOW, result(&task, 0));
-        coordinator.handle_input(NOW, result(&task, 2));
+        coordinator.handle_input(NOW, &result(&task, 0));
+        coordinator.handle_input(NOW, &result(&task, 2));
     }
     assert_eq!(coordinator.in_flight(), REQUESTS);
     assert_eq!(coordinator.counters().results_accepted, 2 * REQUESTS as u64);
@@ -121,7 +121,7 @@ fn what_is_remembered_takes_no_more_memory_than_it_may_weigh() {
         for worker in 0..WORKERS {
             let text = Value::text(&"x".repeat(4096)).expect("a text");
             let Input::Result(long) = result(&task, worker) else { unreachable!("it is a result") };
-            coordinator.handle_input(NOW, Input::Result(WorkerResult { observed: Ok(text), ..long }));
+            coordinator.handle_input(NOW, &Input::Result(WorkerResult { observed: Ok(text), ..long }));
         }
         while coordinator.poll_output().is_some() {}
     }
@@ -147,7 +147,7 @@ fn a_result_costs_about_the_same_however_many_requests_are_in_flight() {
             let inputs: Vec<Input> = (0..RESULTS).map(|index| result(&tasks[index * step + offset], worker)).collect();
             let begin = Instant::now();
             for input in inputs {
-                coordinator.handle_input(NOW, input);
+                coordinator.handle_input(NOW, &input);
             }
             begin.elapsed()
         });
@@ -176,8 +176,8 @@ fn a_worker_that_comes_and_goes_costs_the_same_however_many_requests_are_in_flig
         };
         let begin = Instant::now();
         for _ in 0..PAIRS {
-            coordinator.handle_input(NOW, says(PresenceState::Live));
-            coordinator.handle_input(NOW, says(PresenceState::Left));
+            coordinator.handle_input(NOW, &says(PresenceState::Live));
+            coordinator.handle_input(NOW, &says(PresenceState::Left));
         }
         begin.elapsed() / PAIRS as u32
     };

@@ -81,7 +81,7 @@ struct Play {
 }
 
 impl Play {
-    fn input(&mut self, input: Input, workers: &[Honest]) {
+    fn input(&mut self, input: &Input, workers: &[Honest]) {
         self.coordinator.handle_input(self.now, input);
         self.drain(workers);
     }
@@ -113,7 +113,7 @@ impl Play {
                 self.drain(workers);
             } else if let Some(index) = answer {
                 let (_, result) = self.answers.swap_remove(index);
-                self.input(Input::Result(result), workers);
+                self.input(&Input::Result(result), workers);
             }
         }
         self.now = end;
@@ -166,7 +166,7 @@ proptest! {
         workers.extend(std::iter::repeat_n(liar, liars.min((honest.len() - 1) / 2)));
         let coordinator = Coordinator::new(config, 1);
         let mut play = Play { coordinator, now: Timestamp::ZERO, answers: Vec::new(), tickets: 0 };
-        play.input(Input::BusUp, &workers);
+        play.input(&Input::BusUp, &workers);
         for (query, overrides, wait_ms) in requests {
             for number in 0..workers.len() {
                 let presence = Presence {
@@ -175,12 +175,12 @@ proptest! {
                     state: PresenceState::Live,
                     replicated: false,
                 };
-                play.input(Input::Presence(presence), &workers);
+                play.input(&Input::Presence(presence), &workers);
             }
             let query = Query::new(QUERIES[query]).expect("a query");
             play.tickets += 1;
             let submit = Submit { ticket: Ticket(play.tickets), id: None, query, overrides, trace: None };
-            play.input(Input::Submit(submit), &workers);
+            play.input(&Input::Submit(submit), &workers);
             let end = play.now.after(Duration::from_millis(wait_ms));
             play.until(end, &workers);
         }

@@ -28,7 +28,7 @@ impl Harness {
         Self { worker: Worker::new(config), now: Timestamp::ZERO, outputs: VecDeque::new() }
     }
 
-    fn input(&mut self, input: Input) {
+    fn input(&mut self, input: &Input) {
         self.worker.handle_input(self.now, input);
         self.drain_outputs();
     }
@@ -57,12 +57,12 @@ impl Harness {
     }
 
     fn task_to(&mut self, request: &str, query: &str, ttl: Option<Duration>, reply: Option<&str>) {
-        self.input(Input::Task(task(request, query, ttl, reply)));
+        self.input(&Input::Task(task(request, query, ttl, reply)));
     }
 
     fn task_marked(&mut self, request: &str, trace: Option<Trace>) {
         let task = task(request, "BTC/USD", Some(Duration::from_secs(1)), Some("inbox"));
-        self.input(Input::Task(Task { trace, ..task }));
+        self.input(&Input::Task(Task { trace, ..task }));
     }
 
     fn task(&mut self, request: &str) {
@@ -75,7 +75,7 @@ impl Harness {
 
     /// A job is done, and its source says how old the value is.
     fn done_aged(&mut self, job: JobId, value: &str, age: Option<Duration>) {
-        self.input(Input::Done { job, observed: Ok(Value::number(value).expect("a number")), age, trace: None });
+        self.input(&Input::Done { job, observed: Ok(Value::number(value).expect("a number")), age, trace: None });
     }
 
     fn next(&mut self) -> Output {
@@ -165,7 +165,7 @@ fn an_answered_task_that_is_asked_again_gets_the_same_answer() {
         harness.task("r1");
         let job = harness.started();
         harness.at_ms(5);
-        harness.input(Input::Done { job, observed, age: None, trace: None });
+        harness.input(&Input::Done { job, observed, age: None, trace: None });
         let first = harness.answer();
         harness.at_ms(600);
         harness.task("r1");
@@ -199,7 +199,7 @@ fn a_failure_has_no_age_however_often_it_is_repeated() {
     let mut harness = Harness::new();
     harness.task("r1");
     let job = harness.started();
-    harness.input(Input::Done { job, observed: Err("no price".into()), age: None, trace: None });
+    harness.input(&Input::Done { job, observed: Err("no price".into()), age: None, trace: None });
     let first = harness.answer();
     harness.at_ms(600);
     harness.task("r1");
@@ -392,17 +392,17 @@ fn a_worker_announces_itself_when_the_bus_is_up_and_every_so_often_since() {
     let live = Output::Announce(PresenceState::Live);
     let mut harness = Harness::new();
     assert_eq!(harness.worker.poll_timeout(), None, "nothing to say without a bus");
-    harness.input(Input::BusUp);
+    harness.input(&Input::BusUp);
     assert_eq!(harness.next(), live);
     harness.at_ms(1999);
     harness.nothing();
     harness.at_ms(6000);
     assert_eq!([harness.next(), harness.next(), harness.next()], [live.clone(), live.clone(), live.clone()]);
-    harness.input(Input::BusDown);
+    harness.input(&Input::BusDown);
     harness.at_ms(60_000);
     harness.nothing();
     assert_eq!(harness.worker.poll_timeout(), None);
-    harness.input(Input::BusUp);
+    harness.input(&Input::BusUp);
     assert_eq!(harness.next(), live);
     harness.nothing();
 }
@@ -410,14 +410,14 @@ fn a_worker_announces_itself_when_the_bus_is_up_and_every_so_often_since() {
 #[test]
 fn a_draining_worker_says_so_finishes_and_says_farewell_once() {
     let mut harness = Harness::with(|config| config.max_concurrent = 1);
-    harness.input(Input::BusUp);
+    harness.input(&Input::BusUp);
     harness.next();
     harness.task("r1");
     let first = harness.started();
     harness.task("r2");
-    harness.input(Input::Drain);
+    harness.input(&Input::Drain);
     assert_eq!(harness.next(), Output::Announce(PresenceState::Draining));
-    harness.input(Input::Drain);
+    harness.input(&Input::Drain);
     harness.task("r3");
     harness.nothing();
     assert_eq!(harness.worker.counters().tasks_refused, 0, "who has not heard of it yet is served");
@@ -438,7 +438,7 @@ fn a_draining_worker_says_so_finishes_and_says_farewell_once() {
     harness.answer();
     assert_eq!(harness.next(), Output::Announce(PresenceState::Left));
     assert_eq!(harness.next(), Output::Drained);
-    harness.input(Input::Drain);
+    harness.input(&Input::Drain);
     harness.at_ms(600_000);
     harness.nothing();
     assert_eq!(harness.worker.poll_timeout(), None);
@@ -447,11 +447,11 @@ fn a_draining_worker_says_so_finishes_and_says_farewell_once() {
 #[test]
 fn a_worker_whose_intake_is_closed_does_not_say_farewell_while_it_works() {
     let mut harness = Harness::new();
-    harness.input(Input::BusUp);
+    harness.input(&Input::BusUp);
     harness.next();
     harness.task_to("r1", "BTC/USD", Some(Duration::from_secs(10)), None);
     let job = harness.started();
-    harness.input(Input::Drain);
+    harness.input(&Input::Drain);
     let draining = Output::Announce(PresenceState::Draining);
     assert_eq!(harness.next(), draining);
     harness.at_ms(2_000);
@@ -464,9 +464,9 @@ fn a_worker_whose_intake_is_closed_does_not_say_farewell_while_it_works() {
 #[test]
 fn an_idle_worker_is_drained_after_its_grace() {
     let mut harness = Harness::new();
-    harness.input(Input::BusUp);
+    harness.input(&Input::BusUp);
     harness.next();
-    harness.input(Input::Drain);
+    harness.input(&Input::Drain);
     assert_eq!(harness.next(), Output::Announce(PresenceState::Draining));
     harness.at_ms(249);
     harness.nothing();
@@ -531,7 +531,7 @@ fn draining_ends_when_the_last_job_expires() {
     harness.task("r1");
     harness.task("r2");
     let job = harness.started();
-    harness.input(Input::Drain);
+    harness.input(&Input::Drain);
     harness.at_ms(250);
     assert_eq!(harness.next(), Output::CloseIntake);
     harness.jump_ms(1000);
@@ -552,7 +552,7 @@ fn everything_is_counted() {
     harness.done(good, "1");
     let Some(Output::Start { job, .. }) = harness.outputs.pop_back() else { panic!("no start") };
     harness.at_ms(30);
-    harness.input(Input::Done { job, observed: Err("no price".into()), age: None, trace: None });
+    harness.input(&Input::Done { job, observed: Err("no price".into()), age: None, trace: None });
     let counters = harness.worker.counters();
     assert_eq!((counters.tasks_received, counters.tasks_repeated, counters.tasks_refused), (5, 1, 1));
     assert_eq!((counters.tasks_expired, counters.succeeded, counters.failed), (1, 1, 1));
@@ -590,7 +590,7 @@ fn a_start_carries_the_mark_of_its_task_and_every_answer_that_of_the_work() {
     assert_eq!(trace, mark(1));
     // Whoever asks for the same gets an answer from that same work.
     harness.task_marked("r1", mark(2));
-    harness.input(Input::Done { job, observed: Err("no price".into()), age: None, trace: mark(9) });
+    harness.input(&Input::Done { job, observed: Err("no price".into()), age: None, trace: mark(9) });
     assert_eq!(harness.answer().trace, mark(9));
     harness.task_marked("r1", mark(3));
     assert_eq!(harness.answer().trace, mark(9));

@@ -182,7 +182,7 @@ impl Run {
 
     fn feed(&mut self, at: Timestamp, input: Input) -> Result<(), Divergence> {
         self.now = self.now.max(at);
-        self.worker.handle_input(at, input.clone());
+        self.worker.handle_input(at, &input);
         self.model.input(at, &input);
         self.inputs.push((at, Some(input)));
         self.check()
@@ -301,7 +301,7 @@ impl Run {
         let mut outputs = self.outputs.into_iter();
         for (at, input) in self.inputs {
             match input {
-                Some(input) => again.handle_input(at, input),
+                Some(input) => again.handle_input(at, &input),
                 None => again.handle_timeout(at),
             }
             while let Some(output) = again.poll_output() {

@@ -14,6 +14,7 @@ pub mod aggregate;
 pub mod arbitrary;
 mod coordinator;
 pub mod pen;
+pub mod policy;
 mod worker;
 
 use std::fmt::Debug;

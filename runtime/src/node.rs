@@ -58,11 +58,10 @@ pub async fn run_coordinator<B: Bus, L: Listener<Addr = SocketAddr>>(
 ) -> Result<(), NodeError> {
     let CoordinatorSettings { machine, api, limits, driver } = settings;
     let events = Events::new(&driver.instance, api.events);
-    let events_tap = events.tap(machine.presence);
     let (driver, coordinator) = CoordinatorDriver::new(bus, clock, machine, driver).await?;
     let metrics = Arc::new(Metrics::new(&clock));
     let driver = driver.with_tracer(api.tracer.clone()).with_snapshot_every(api.snapshot_every);
-    let driver = driver.with_tap((tap, (events_tap, metrics.tap())));
+    let driver = driver.with_tap((tap, (events.tap(), metrics.tap())));
     let service = Service::new(coordinator.clone(), events, metrics, clock, api);
     let (drained, is_drained) = oneshot::channel::<()>();
     let serving = async {

@@ -1,6 +1,6 @@
 //! What can be seen of a production program beside its machine and its messages: its bus, its maps, its traces.
 //!
-//! Only the network stage has such an edge.
+//! On the stage without a network, only the end of a pass can.
 
 use quorate_core::trace::Trace;
 use quorate_runtime::driver::Held;
@@ -23,8 +23,8 @@ pub enum Edge {
     Observes(Option<Trace>),
     /// The source of a worker says something of a query, for which this number stands.
     Reads(u64),
-    /// What a driver keeps beside its machine once it has carried out all that the machine wants.
-    Held(Held),
+    /// All outputs of a pass are carried out. Beside the machine this is kept.
+    PassEnded(Held),
 }
 
 /// The trace in which a question with this number is asked; every fourth is in none.

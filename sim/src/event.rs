@@ -1,6 +1,7 @@
 //! What happens in a run, as the stages tell it and everybody else sees it.
 //!
-//! Around each machine the events are its inputs and outputs, in order and complete. Around the network they are what
+//! Around each machine the events are its steps, in order and complete: an input or a wake, then its outputs, then the
+//! machine as it has settled, with nothing in between. Around the network they are what
 //! a host sent and received, understood apart from the code that is tested.
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use quorate_core::time::Timestamp;
 use quorate_core::value::Value;
 use quorate_core::worker::{self, Worker};
 use quorate_runtime::bus::PublishError;
+use quorate_runtime::driver::Step;
 
 pub use crate::age::Age;
 use crate::edge::Edge;
@@ -45,21 +47,21 @@ pub enum What<'a> {
     Stopping,
     /// The process has ended as it was told to.
     Stopped,
-    /// A coordinator is about to be told something.
+    /// A coordinator handles an input.
     CoordinatorInput(Timestamp, &'a coordinator::Input),
-    /// A coordinator is about to be told the time.
+    /// A coordinator is woken.
     CoordinatorWoken(Timestamp),
-    /// A coordinator wants something done.
+    /// What a coordinator puts out because of that. It is carried out later.
     CoordinatorOutput(Timestamp, &'a coordinator::Output),
-    /// All that a coordinator wanted done for now is done.
+    /// A coordinator after such a step.
     CoordinatorSettled(Timestamp, &'a Coordinator),
-    /// A worker is about to be told something.
+    /// A worker handles an input.
     WorkerInput(Timestamp, &'a worker::Input),
-    /// A worker is about to be told the time.
+    /// A worker is woken.
     WorkerWoken(Timestamp),
-    /// A worker wants something done.
+    /// What a worker puts out because of that. It is carried out later.
     WorkerOutput(Timestamp, &'a worker::Output),
-    /// All that a worker wanted done for now is done.
+    /// A worker after such a step.
     WorkerSettled(Timestamp, &'a Worker),
     /// The host's bus took a message for sending.
     Sent(&'a Message),
@@ -89,6 +91,22 @@ pub enum What<'a> {
     Ended,
     /// A program panicked.
     Panicked(&'a str),
+}
+
+/// The events of one step of a coordinator.
+pub(crate) fn coordinator_step(step: &Step<'_, Coordinator>, mut tell: impl FnMut(What<'_>)) {
+    let now = step.now;
+    tell(step.input.map_or(What::CoordinatorWoken(now), |input| What::CoordinatorInput(now, input)));
+    step.outputs.iter().for_each(|output| tell(What::CoordinatorOutput(now, output)));
+    tell(What::CoordinatorSettled(now, step.machine));
+}
+
+/// The events of one step of a worker.
+pub(crate) fn worker_step(step: &Step<'_, Worker>, mut tell: impl FnMut(What<'_>)) {
+    let now = step.now;
+    tell(step.input.map_or(What::WorkerWoken(now), |input| What::WorkerInput(now, input)));
+    step.outputs.iter().for_each(|output| tell(What::WorkerOutput(now, output)));
+    tell(What::WorkerSettled(now, step.machine));
 }
 
 /// A message on the bus.

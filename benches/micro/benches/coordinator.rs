@@ -38,11 +38,11 @@ impl Bench {
         let workers: Vec<WorkerId> =
             (0..workers).map(|index| WorkerId::new(&format!("worker-{index:02}")).expect("an id")).collect();
         let mut coordinator = Coordinator::new(config, 7);
-        coordinator.handle_input(Timestamp::ZERO, Input::BusUp);
+        coordinator.handle_input(Timestamp::ZERO, &Input::BusUp);
         assert_eq!(coordinator.poll_output(), Some(Output::CallWorkers));
         for worker in workers.iter().cloned() {
             let presence = Presence { worker, instance: "".into(), state: PresenceState::Live, replicated: false };
-            coordinator.handle_input(Timestamp::ZERO, Input::Presence(presence));
+            coordinator.handle_input(Timestamp::ZERO, &Input::Presence(presence));
         }
         let query = Query::new("BTC/USD").expect("a query");
         Self { coordinator, workers, query, now: Timestamp::ZERO, tickets: 0 }
@@ -53,7 +53,7 @@ impl Bench {
         let overrides = Overrides { timeout, ..Overrides::default() };
         let submit =
             Submit { ticket: Ticket(self.tickets), id: None, query: self.query.clone(), overrides, trace: None };
-        self.coordinator.handle_input(self.now, Input::Submit(submit));
+        self.coordinator.handle_input(self.now, &Input::Submit(submit));
         let Some(Output::Publish(task)) = self.coordinator.poll_output() else { panic!("the request is asked") };
         task
     }
@@ -72,7 +72,7 @@ impl Bench {
         self.tickets += 1;
         let (ticket, query) = (Ticket(self.tickets), self.query.clone());
         let submit = Submit { ticket, id: None, query, overrides, trace: None };
-        self.coordinator.handle_input(self.now, Input::Submit(submit));
+        self.coordinator.handle_input(self.now, &Input::Submit(submit));
         let Some(Output::Publish(task)) = self.coordinator.poll_output() else { panic!("the request is asked") };
         for (place, worker) in self.workers.iter().enumerate() {
             let result = WorkerResult {
@@ -83,7 +83,7 @@ impl Bench {
                 response_time: Duration::from_millis(1),
                 age: None,
             };
-            self.coordinator.handle_input(self.now, Input::Result(result));
+            self.coordinator.handle_input(self.now, &Input::Result(result));
         }
         while self.coordinator.poll_output().is_some() {}
     }
@@ -101,7 +101,7 @@ impl Bench {
                 response_time: Duration::from_millis(1),
                 age: None,
             };
-            self.coordinator.handle_input(self.now, Input::Result(result));
+            self.coordinator.handle_input(self.now, &Input::Result(result));
         }
         assert!(matches!(self.coordinator.poll_output(), Some(Output::Ended(_))), "it ends");
         let Some(Output::Answer { reply, .. }) = self.coordinator.poll_output() else { panic!("it is answered") };

@@ -72,6 +72,8 @@ pub struct Config {
     /// What workers weigh, where a strategy uses weights, and 1 for those that are not listed; if nobody is listed, every
     /// worker weighs its score.
     pub weights: BTreeMap<WorkerId, Millionths>,
+    /// Whether the coordinator tells its [`Event`](super::Event)s.
+    pub events: bool,
 }
 
 impl Default for Config {
@@ -102,6 +104,7 @@ impl Default for Config {
             admitted: None,
             cordon_below: None,
             weights: BTreeMap::new(),
+            events: false,
         }
     }
 }

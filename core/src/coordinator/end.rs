@@ -76,8 +76,12 @@ impl Coordinator {
                     _ => {}
                 },
             }
+            let has_changed = worker.told.is_some_and(|told| told != worker.standing(self.config.cordon_below));
             if let Some(has_record) = worker.took_part(earns, are_admitted_by_name) {
                 self.registry.count_record(self.now, has_record);
+            }
+            if has_changed {
+                self.registry.note_change(&participant.worker);
             }
         }
     }

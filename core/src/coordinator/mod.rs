@@ -7,6 +7,7 @@
 mod config;
 mod counters;
 mod end;
+mod event;
 mod input;
 mod judgement;
 mod memory;
@@ -27,6 +28,7 @@ use rand_core::{Rng, SeedableRng};
 
 pub use config::Config;
 pub use counters::Counters;
+pub use event::{Event, ResultFate};
 pub use input::{Input, Presence, PresenceState, Submit, Undelivered, UndeliveredCause, WorkerResult};
 pub use output::{Output, Refusal, Task};
 pub use reliability::{Reliability, ResponseTimes, Score};
@@ -95,15 +97,15 @@ impl Coordinator {
         }
     }
 
-    /// Takes one thing that happened.
-    pub fn handle_input(&mut self, now: Timestamp, input: Input) {
-        self.handle_timeout(now);
+    /// Handles one input.
+    pub fn handle_input(&mut self, now: Timestamp, input: &Input) {
+        self.pass_time(now);
         match input {
             Input::Submit(submit) => self.submit(submit),
-            Input::Cancel(ticket) => self.cancel(ticket),
+            Input::Cancel(ticket) => self.cancel(*ticket),
             Input::Result(result) => self.result(result),
-            Input::Undelivered(undelivered) => self.undelivered(undelivered),
-            Input::Presence(presence) => self.presence(&presence),
+            Input::Undelivered(undelivered) => self.undelivered(*undelivered),
+            Input::Presence(presence) => self.presence(presence),
             Input::BusUp => self.bus_up(),
             Input::BusDown => {
                 self.bus_up = false;
@@ -117,11 +119,18 @@ impl Coordinator {
                 self.report_drained();
             }
         }
+        self.tell_workers();
     }
 
     /// Notes that time has passed. To be called when [`Coordinator::poll_timeout`] is due; calling it more often does
     /// no harm.
     pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.pass_time(now);
+        self.tell_workers();
+    }
+
+    /// Does what is due by now.
+    fn pass_time(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
         while let Some((at, timer)) = self.timers.pop_due(self.now) {
             match timer {
@@ -182,6 +191,11 @@ impl Coordinator {
         self.registry.iter()
     }
 
+    /// What is known of a worker; `None` if it is not known.
+    pub fn worker(&self, id: &WorkerId) -> Option<&Worker> {
+        self.registry.get(id)
+    }
+
     /// How many workers would be expected to answer a request made now.
     pub fn live_workers(&self) -> usize {
         self.registry.live().count()
@@ -189,7 +203,7 @@ impl Coordinator {
 
     /// Whether a worker's values are shown and not used, for its score.
     pub fn is_cordoned(&self, worker: &WorkerId) -> bool {
-        self.registry.is_cordoned(worker, self.config.cordon_below)
+        self.registry.is_cordoned(worker)
     }
 
     /// Does what a request's timer was armed for.
@@ -220,12 +234,26 @@ impl Coordinator {
         }
         if bus_up {
             request.attempts += 1;
+            let (request, attempt) = (request.id.clone(), request.attempts);
             self.counters.redispatched += 1;
             self.publish(slot);
+            self.tell(|| Event::Redispatched { request, attempt });
         } else {
             // Not before the bus is back, which brings it forward.
             request.redispatch_at = Some(request.deadline);
         }
+    }
+
+    /// Tells a decision, if anybody wants to know.
+    fn tell(&mut self, event: impl FnOnce() -> Event) {
+        if self.config.events {
+            self.outputs.push_back(Output::Event(event()));
+        }
+    }
+
+    /// Tells which workers are not as they were told last.
+    fn tell_workers(&mut self) {
+        self.outputs.extend(self.registry.changes().into_iter().map(Output::Event));
     }
 
     fn publish(&mut self, slot: Slot) {
@@ -299,7 +327,9 @@ impl Coordinator {
             self.counters.workers_not_admitted += 1;
             return;
         }
-        match self.registry.announce(self.now, presence) {
+        let has_left = self.registry.announce(self.now, presence);
+        self.registry.note_change(&presence.worker);
+        match has_left {
             None => self.counters.workers_not_admitted += 1,
             Some(false) => {}
             Some(true) => {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::event::Event;
 use crate::id::{RequestId, TaskId, Ticket};
 use crate::outcome::Outcome;
 use crate::policy::PolicyError;
@@ -30,6 +31,9 @@ pub enum Output {
     },
     /// Draining is done: nothing is in flight.
     Drained,
+    /// Nothing is to be done: this is what the coordinator decided. Comes only if [`Config::events`](super::Config) is
+    /// set.
+    Event(Event),
 }
 
 /// A question to all workers.

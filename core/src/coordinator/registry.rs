@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::Config;
+use super::event::Event;
 use super::input::{Presence, PresenceState};
 use super::reliability::{Reliability, Score};
 use super::request::{Part, Participant};
-use super::worker::{Worker, WorkerState};
+use super::worker::{Standing, Worker, WorkerState};
 use crate::id::WorkerId;
 use crate::outcome::count;
 use crate::time::Timestamp;
@@ -68,6 +69,11 @@ pub(super) struct Registry {
     admission: Admission,
     /// No worker expires before this: the coordinator has not run, and could hear none.
     spared_until: Timestamp,
+    cordon_below: Option<Score>,
+    /// Whether changes are told.
+    tells: bool,
+    /// The workers that may not be as they were told last.
+    changed: Vec<WorkerId>,
 }
 
 impl Registry {
@@ -89,6 +95,9 @@ impl Registry {
             founded_at: None,
             admission: Admission { every: admit_every, burst: admit_burst, spent_until: Timestamp::ZERO },
             spared_until: Timestamp::ZERO,
+            cordon_below: config.cordon_below,
+            tells: config.events,
+            changed: Vec::new(),
         }
     }
 
@@ -108,6 +117,10 @@ impl Registry {
     /// Whether a worker has said that it is live or draining since `since`.
     pub(super) fn said_there_since(&self, id: &WorkerId, since: Timestamp) -> bool {
         self.workers.get(id).is_some_and(|worker| worker.said_there.is_some_and(|at| at >= since))
+    }
+
+    pub(super) fn get(&self, id: &WorkerId) -> Option<&Worker> {
+        self.workers.get(id)
     }
 
     pub(super) fn get_mut(&mut self, id: &WorkerId) -> Option<&mut Worker> {
@@ -200,8 +213,35 @@ impl Registry {
         Expectation { participants, founding, places: count(places) }
     }
 
-    pub(super) fn is_cordoned(&self, id: &WorkerId, below: Option<Score>) -> bool {
-        below.is_some_and(|below| self.workers.get(id).is_some_and(|worker| worker.reliability.score < below))
+    pub(super) fn is_cordoned(&self, id: &WorkerId) -> bool {
+        self.workers.get(id).is_some_and(|worker| worker.is_cordoned(self.cordon_below))
+    }
+
+    /// Notes that a worker may have changed.
+    pub(super) fn note_change(&mut self, id: &WorkerId) {
+        if self.tells
+            && let Some(worker) = self.workers.get(id)
+            && worker.told != Some(worker.standing(self.cordon_below))
+        {
+            self.changed.push(id.clone());
+        }
+    }
+
+    /// The workers that are not as they were told last, in order.
+    pub(super) fn changes(&mut self) -> Vec<Event> {
+        let mut changed = std::mem::take(&mut self.changed);
+        changed.sort_unstable();
+        changed.dedup();
+        let mut events = Vec::with_capacity(changed.len());
+        for id in changed {
+            let Some(worker) = self.workers.get_mut(&id) else { continue };
+            let standing = worker.standing(self.cordon_below);
+            if worker.told.replace(standing) != Some(standing) {
+                let Standing { state, cordoned } = standing;
+                events.push(Event::Worker { worker: id, state, cordoned });
+            }
+        }
+        events
     }
 
     /// Notes that a worker was heard through a result, which makes an unknown one live. `None` if there is no room.
@@ -264,10 +304,13 @@ impl Registry {
         if now < self.spared_until {
             return;
         }
-        for worker in self.workers.values_mut() {
+        for (id, worker) in &mut self.workers {
             if worker.state != WorkerState::Expired && worker.last_heard.after(self.presence) <= now {
                 worker.state = WorkerState::Expired;
                 worker.instances.clear();
+                if self.tells {
+                    self.changed.push(id.clone());
+                }
             }
         }
     }
@@ -306,6 +349,7 @@ impl Registry {
                 answers_directly: false,
                 known_since: now,
                 instances: BTreeMap::new(),
+                told: None,
             };
             self.proven += usize::from(worker.proven);
             self.workers.insert(id.clone(), worker);

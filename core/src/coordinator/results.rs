@@ -1,6 +1,7 @@
 //! Workers' results: what is used, what is dropped, and what each says about its worker.
 
 use super::Coordinator;
+use super::event::{Event, ResultFate};
 use super::input::{Undelivered, UndeliveredCause, WorkerResult};
 use super::judgement::Terms;
 use super::output::Output;
@@ -9,27 +10,49 @@ use super::table::{Known, Slot};
 use crate::outcome::{Cause, Failure, WORKER_BYTES, text_bytes};
 
 impl Coordinator {
-    pub(super) fn result(&mut self, result: WorkerResult) {
-        if !self.admits(&result.worker) {
-            self.counters.workers_not_admitted += 1;
-            return;
-        }
-        match self.table.known(&result.request) {
-            None => self.counters.results_unknown += 1,
+    pub(super) fn result(&mut self, result: &WorkerResult) {
+        let known = self.table.known(&result.request);
+        let fate = match known {
+            _ if !self.admits(&result.worker) => ResultFate::NotAdmitted,
+            None => ResultFate::Unknown,
             Some(Known::InFlight(slot)) => self.result_in_time(slot, result),
             Some(Known::Ended(_)) => {
-                self.counters.results_late += 1;
                 // Many know the id of an ended request, not only the workers that were asked: it makes no worker known.
                 if let Some(worker) = self.registry.refresh(self.now, &result.worker) {
                     worker.reliability.late += 1;
                 }
-                self.arm_presence();
+                ResultFate::Late
             }
+        };
+        self.tell_fate(result, fate);
+        if let (Some(Known::InFlight(slot)), ResultFate::Accepted | ResultFate::NoRoom) = (known, fate) {
+            self.settle(slot);
         }
+        self.registry.note_change(&result.worker);
+        self.arm_presence();
     }
 
-    fn result_in_time(&mut self, slot: Slot, result: WorkerResult) {
-        let cordoned = self.registry.is_cordoned(&result.worker, self.config.cordon_below);
+    /// Counts what became of a result, and tells it.
+    fn tell_fate(&mut self, result: &WorkerResult, fate: ResultFate) {
+        let counters = &mut self.counters;
+        let counter = match fate {
+            ResultFate::Accepted => &mut counters.results_accepted,
+            ResultFate::Late => &mut counters.results_late,
+            ResultFate::Duplicate => &mut counters.results_duplicate,
+            ResultFate::Equivocal => &mut counters.results_equivocal,
+            ResultFate::Misdirected => &mut counters.results_misdirected,
+            ResultFate::Unknown => &mut counters.results_unknown,
+            ResultFate::NotAdmitted => &mut counters.workers_not_admitted,
+            ResultFate::NoRoom => &mut counters.results_no_room,
+        };
+        *counter += 1;
+        let (request, worker) = (&result.request, &result.worker);
+        self.tell(|| Event::Result { request: request.clone(), worker: worker.clone(), fate });
+    }
+
+    /// Takes a result for a request in flight.
+    fn result_in_time(&mut self, slot: Slot, result: &WorkerResult) -> ResultFate {
+        let cordoned = self.registry.is_cordoned(&result.worker);
         let room = self.config.max_in_flight_bytes.saturating_sub(self.table.bytes());
         let request = self.table.get_mut(slot).expect("a known request is in its slot");
         let is_astray = match result.task {
@@ -37,8 +60,7 @@ impl Coordinator {
             None => self.registry.answers_directly(&result.worker),
         };
         if is_astray {
-            self.counters.results_misdirected += 1;
-            return;
+            return ResultFate::Misdirected;
         }
         let position = request.position(&result.worker);
         let is_proven = position.is_err() && self.registry.is_proven(&result.worker);
@@ -46,9 +68,7 @@ impl Coordinator {
         // Its name may become known without a place, so that its turn comes.
         let worker = self.registry.heard(self.now, &result.worker).filter(|_| has_place);
         let Some(worker) = worker else {
-            self.counters.workers_not_admitted += 1;
-            self.arm_presence();
-            return;
+            return ResultFate::NotAdmitted;
         };
         let asked_twice = request.may_be_asked_twice();
         if let Ok(index) = position
@@ -64,29 +84,22 @@ impl Coordinator {
             // Anybody may send on the shared subject. Only programs that get tasks know the reply subject.
             let is_its_word = first.on_reply_subject && result.task.is_some();
             if agrees || first.contradicted || !is_its_word || !worker.must_repeat_itself(asked_twice) {
-                self.counters.results_duplicate += 1;
-            } else {
-                first.contradicted = true;
-                self.counters.results_equivocal += 1;
-                worker.reliability.equivocation();
+                return ResultFate::Duplicate;
             }
-            self.arm_presence();
-            return;
+            first.contradicted = true;
+            worker.reliability.equivocation();
+            return ResultFate::Equivocal;
         }
         let bytes = text_bytes(&result.observed) + if position.is_err() { WORKER_BYTES } else { 0 };
         if bytes > room {
-            self.counters.results_no_room += 1;
             request.give_up_on(&result.worker);
-            self.arm_presence();
-            self.settle(slot);
-            return;
+            return ResultFate::NoRoom;
         }
         let response_time = self.now.since(request.submitted);
         worker.reliability.answer(result.observed.is_ok(), response_time);
         if result.observed.is_ok() {
             worker.reliability.answered_query(request.query_key, self.config.kept_queries);
         }
-        self.counters.results_accepted += 1;
         if request.attempts > 1 {
             self.counters.redispatch_rescued += 1;
         }
@@ -95,12 +108,16 @@ impl Coordinator {
         }
         worker.silent = false;
         worker.answers_directly |= result.task.is_some();
-        let WorkerResult { observed, response_time, age, task, .. } = result;
-        let on_reply_subject = task.is_some();
-        let weight = self.config.weight(&result.worker, worker.reliability.score);
-        let spelled = request.spelled(&observed);
-        let answered =
-            Answered { observed, spelled, response_time, age, weight, cordoned, on_reply_subject, contradicted: false };
+        let answered = Answered {
+            observed: result.observed.clone(),
+            spelled: request.spelled(&result.observed),
+            response_time: result.response_time,
+            age: result.age,
+            weight: self.config.weight(&result.worker, worker.reliability.score),
+            cordoned,
+            on_reply_subject: result.task.is_some(),
+            contradicted: false,
+        };
         request.record(position, &result.worker, answered, is_proven);
         if matches!(request.notice, Notice::Doubted { .. }) {
             request.notice = Notice::Refuted;
@@ -110,8 +127,7 @@ impl Coordinator {
             request.stall_at = Some(self.now.after(self.config.stall));
         }
         self.table.add_bytes(slot, bytes);
-        self.arm_presence();
-        self.settle(slot);
+        ResultFate::Accepted
     }
 
     /// Ends a request that has all it waits for.

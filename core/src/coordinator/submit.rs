@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rand_core::Rng;
 
 use super::Coordinator;
+use super::event::Event;
 use super::input::Submit;
 use super::output::{Output, Refusal};
 use super::registry::Expectation;
@@ -27,18 +28,20 @@ enum Admission {
 }
 
 impl Coordinator {
-    pub(super) fn submit(&mut self, submit: Submit) {
+    pub(super) fn submit(&mut self, submit: &Submit) {
         let ticket = submit.ticket;
-        match self.admit(&submit) {
+        match self.admit(submit) {
             Ok(Admission::Ask { id, policy, asked_before }) => {
                 self.ask(id, policy, asked_before, submit);
             }
             Ok(Admission::Join(slot)) => {
                 self.counters.requests_joined += 1;
-                self.table.join(slot, ticket);
+                let request = self.table.join(slot, ticket);
+                self.tell(|| Event::Joined { ticket, request });
             }
             Ok(Admission::Replay(outcome)) => {
                 self.counters.requests_replayed += 1;
+                self.tell(|| Event::Replayed { ticket, request: outcome.request.clone() });
                 self.outputs.push_back(Output::Answer { ticket, reply: Ok(outcome) });
             }
             Err(refusal) => {
@@ -113,17 +116,18 @@ impl Coordinator {
         }
     }
 
-    fn ask(&mut self, id: RequestId, policy: Policy, asked_before: bool, submit: Submit) {
+    fn ask(&mut self, id: RequestId, policy: Policy, asked_before: bool, submit: &Submit) {
         let now = self.now;
         let Expectation { participants, founding, places } = self.registry.expect(now, self.config.max_newcomers);
         let decisive = count(participants.iter().filter(|participant| participant.decides).count());
         let query_key = self.table.key_of(&submit.query);
         let redispatch_after = self.config.redispatch_after(policy.timeout);
         let bytes = request_bytes(&id, &submit.query) + participants.len() * WORKER_BYTES;
+        let request = id.clone();
         let slot = self.table.insert(|task| Request {
             bytes,
             id,
-            query: submit.query,
+            query: submit.query.clone(),
             trace: submit.trace,
             policy,
             task,
@@ -150,6 +154,7 @@ impl Coordinator {
         self.registry.asked = self.table.asked();
         self.counters.requests_accepted += 1;
         self.publish(slot);
+        self.tell(|| Event::Dispatched { ticket: submit.ticket, request });
         self.arm(slot);
     }
 

@@ -166,12 +166,12 @@ impl Table {
         in_flight(&self.places, task)
     }
 
-    /// Adds a caller to a request in flight.
-    pub(super) fn join(&mut self, slot: Slot, ticket: Ticket) {
-        if let Some(request) = self.get_mut(slot) {
-            request.tickets.push(ticket);
-            self.by_ticket.insert(ticket, slot);
-        }
+    /// Adds a caller to a request in flight. Returns the request's id.
+    pub(super) fn join(&mut self, slot: Slot, ticket: Ticket) -> RequestId {
+        self.by_ticket.insert(ticket, slot);
+        let request = self.get_mut(slot).expect("a request in flight is in its slot");
+        request.tickets.push(ticket);
+        request.id.clone()
     }
 
     /// Takes a caller from its request. Returns the request's slot if that was its last caller.

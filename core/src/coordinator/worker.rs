@@ -41,6 +41,15 @@ pub struct Worker {
     /// When each process behind its name last said that it is live; one that is leaving is not among them. When one of
     /// several leaves, as in a rolling restart, the worker does not.
     pub(super) instances: BTreeMap<Arc<str>, Timestamp>,
+    /// Its standing when it was told last; `None` if it never was.
+    pub(super) told: Option<Standing>,
+}
+
+/// What is told of a worker when it changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) state: WorkerState,
+    pub(super) cordoned: bool,
 }
 
 /// Where a worker stands.
@@ -74,6 +83,15 @@ impl Worker {
         self.in_vain = !has_record;
         let before = std::mem::replace(&mut self.proven, has_record);
         (before != has_record).then_some(has_record)
+    }
+
+    /// Whether its values are shown and not used: its score is below this.
+    pub(super) fn is_cordoned(&self, below: Option<Score>) -> bool {
+        below.is_some_and(|below| self.reliability.score < below)
+    }
+
+    pub(super) fn standing(&self, cordon_below: Option<Score>) -> Standing {
+        Standing { state: self.state, cordoned: self.is_cordoned(cordon_below) }
     }
 
     pub(super) fn is_live(&self) -> bool {

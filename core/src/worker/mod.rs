@@ -67,12 +67,12 @@ impl Worker {
         }
     }
 
-    /// Takes one thing that happened.
-    pub fn handle_input(&mut self, now: Timestamp, input: Input) {
+    /// Handles one input.
+    pub fn handle_input(&mut self, now: Timestamp, input: &Input) {
         self.handle_timeout(now);
         match input {
             Input::Task(task) => self.task(task),
-            Input::Done { job, observed, age, trace } => self.done(job, observed, age, trace),
+            Input::Done { job, observed, age, trace } => self.done(*job, observed, *age, *trace),
             Input::BusUp => {
                 self.bus_up = true;
                 self.announce();
@@ -140,7 +140,7 @@ impl Worker {
         self.jobs.len() - self.running - self.queue.len()
     }
 
-    fn task(&mut self, task: Task) {
+    fn task(&mut self, task: &Task) {
         self.counters.tasks_received += 1;
         let ttl = task.ttl.unwrap_or(self.config.default_ttl).min(self.config.max_ttl);
         if ttl.is_zero() {
@@ -152,10 +152,12 @@ impl Worker {
         if let Some(job) = self.jobs.find(&key) {
             self.counters.tasks_repeated += 1;
             match &job.stage {
-                Stage::Queued | Stage::Running => job.wait_for(task.reply, deadline, self.config.max_reply_places),
+                Stage::Queued | Stage::Running => {
+                    job.wait_for(task.reply.clone(), deadline, self.config.max_reply_places);
+                }
                 Stage::Answered(answered) => {
                     let answered = answered.clone();
-                    self.answer(&key, vec![task.reply], &answered);
+                    self.answer(&key, vec![task.reply.clone()], &answered);
                 }
             }
             return;
@@ -170,10 +172,10 @@ impl Worker {
             let observed = Err("worker is overloaded".into());
             let (response_time, trace) = (Duration::ZERO, task.trace);
             let refusal = Answered { observed, response_time, age: None, trace, at: self.now };
-            self.answer(&key, vec![task.reply], &refusal);
+            self.answer(&key, vec![task.reply.clone()], &refusal);
             return;
         }
-        let id = self.jobs.insert(key, Job::new(self.now, deadline, task.reply, task.trace));
+        let id = self.jobs.insert(key, Job::new(self.now, deadline, task.reply.clone(), task.trace));
         self.deadlines.insert((deadline, id));
         self.queue.insert(id);
         self.start_waiting();
@@ -192,7 +194,7 @@ impl Worker {
         }
     }
 
-    fn done(&mut self, id: JobId, observed: Result<Value, Arc<str>>, age: Option<Duration>, trace: Option<Trace>) {
+    fn done(&mut self, id: JobId, observed: &Result<Value, Arc<str>>, age: Option<Duration>, trace: Option<Trace>) {
         let Some((key, job)) = self.jobs.get_mut(id) else { return };
         if !matches!(job.stage, Stage::Running) {
             return;
@@ -200,14 +202,14 @@ impl Worker {
         let response_time = self.now.since(job.received);
         let replies = std::mem::take(&mut job.replies);
         let (key, deadline) = (key.clone(), job.deadline);
-        match &observed {
+        match observed {
             Ok(_) => self.counters.succeeded += 1,
             Err(_) => self.counters.failed += 1,
         }
         self.counters.processing_time = self.counters.processing_time.saturating_add(response_time);
         self.running -= 1;
         self.deadlines.remove(&(deadline, id));
-        let answered = Answered { observed, response_time, age, trace, at: self.now };
+        let answered = Answered { observed: observed.clone(), response_time, age, trace, at: self.now };
         self.answer(&key, replies, &answered);
         if let Some((_, job)) = self.jobs.get_mut(id) {
             job.stage = Stage::Answered(answered);

@@ -58,8 +58,8 @@ fn a_notice_that_nobody_listens_is_doubted_where_workers_are_expected() {
         ("a word of one that is expected", None, |harness, _| harness.live(&["b"])),
         ("an answer", None, |harness, task| harness.fails(task, "a")),
         ("an outage", None, |harness, _| {
-            harness.input(Input::BusDown);
-            harness.input(Input::BusUp);
+            harness.input(&Input::BusDown);
+            harness.input(&Input::BusUp);
         }),
     ];
     for (what, ends, feed) in cases {
@@ -113,8 +113,8 @@ fn workers_are_called_when_the_bus_connects_and_for_doubted_notices_but_not_ofte
     assert_eq!(harness.calls(), 2, "half of a grace later");
     harness.at_ms(2000);
     assert_eq!(harness.calls(), 2);
-    harness.input(Input::BusDown);
-    harness.input(Input::BusUp);
+    harness.input(&Input::BusDown);
+    harness.input(&Input::BusUp);
     assert_eq!(harness.calls(), 3);
 }
 
@@ -174,7 +174,7 @@ fn too_few_answers_for_an_outage_are_the_fault_of_the_bus() {
         for (at, input) in [(down, Input::BusDown), (up, Input::BusUp)] {
             if let Some(at) = at {
                 harness.at_ms(at);
-                harness.input(input);
+                harness.input(&input);
             }
         }
         harness.at_ms(999);
@@ -192,9 +192,9 @@ fn too_few_answers_for_an_outage_are_the_fault_of_the_bus() {
 fn an_outage_before_the_request_excuses_nobody() {
     let mut harness = Harness::new();
     harness.live(&["a"]);
-    harness.input(Input::BusDown);
+    harness.input(&Input::BusDown);
     harness.at_ms(5);
-    harness.input(Input::BusUp);
+    harness.input(&Input::BusUp);
     harness.at_ms(6);
     let (ticket, _) = harness.ask();
     harness.at_ms(2000);
@@ -208,10 +208,10 @@ fn a_failure_of_the_bus_is_not_remembered() {
     harness.live(&["a"]);
     let first = harness.submit("r1", "BTC/USD");
     harness.task();
-    harness.input(Input::BusDown);
+    harness.input(&Input::BusDown);
     harness.at_ms(1000);
     assert_eq!(harness.outcome(first).verdict, Err(Failure::BusDown));
-    harness.input(Input::BusUp);
+    harness.input(&Input::BusUp);
     let retry = harness.submit("r1", "BTC/USD");
     let task = harness.task();
     harness.says(&task, "a", "1");
@@ -225,9 +225,9 @@ fn a_reconnect_asks_again_soon_because_the_task_may_be_lost() {
     let (ticket, task) = harness.ask();
     harness.says(&task, "a", "1");
     harness.at_ms(50);
-    harness.input(Input::BusDown);
+    harness.input(&Input::BusDown);
     harness.at_ms(100);
-    harness.input(Input::BusUp);
+    harness.input(&Input::BusUp);
     harness.at_ms(349);
     harness.no_task();
     harness.at_ms(350);
@@ -247,11 +247,11 @@ fn a_second_asking_that_falls_into_an_outage_waits_for_the_bus() {
     harness.live(&["a"]);
     harness.ask();
     harness.at_ms(400);
-    harness.input(Input::BusDown);
+    harness.input(&Input::BusDown);
     harness.at_ms(720);
     harness.no_task();
     assert_eq!(harness.counters().redispatched, 0);
-    harness.input(Input::BusUp);
+    harness.input(&Input::BusUp);
     // Half of what is left, since that is less than the workers are given to return.
     harness.at_ms(859);
     harness.no_task();
@@ -265,7 +265,7 @@ fn the_first_connection_is_no_reconnect() {
     let mut harness = Harness::new();
     harness.live(&["a"]);
     harness.ask();
-    harness.input(Input::BusUp);
+    harness.input(&Input::BusUp);
     harness.at_ms(499);
     harness.no_task();
 }
@@ -274,10 +274,10 @@ fn the_first_connection_is_no_reconnect() {
 fn that_the_bus_is_still_there_is_no_reconnect_even_after_an_outage() {
     let mut harness = Harness::new();
     harness.live(&["a"]);
-    harness.input(Input::BusDown);
-    harness.input(Input::BusUp);
+    harness.input(&Input::BusDown);
+    harness.input(&Input::BusUp);
     harness.ask();
-    harness.input(Input::BusUp);
+    harness.input(&Input::BusUp);
     harness.at_ms(499);
     harness.no_task();
 }
@@ -288,9 +288,9 @@ fn answers_that_came_before_an_outage_are_used_when_the_rest_comes_after() {
     harness.live(&["a", "b"]);
     let (ticket, task) = harness.ask();
     harness.says(&task, "a", "1");
-    harness.input(Input::BusDown);
+    harness.input(&Input::BusDown);
     harness.at_ms(10);
-    harness.input(Input::BusUp);
+    harness.input(&Input::BusUp);
     harness.says(&task, "b", "3");
     assert_eq!((harness.value(ticket).as_str(), harness.outcome(ticket).cause), ("2", Cause::AllAnswered));
 }

@@ -10,7 +10,7 @@ fn a_cancelled_ticket_is_never_answered() {
     let mut harness = Harness::new();
     harness.live(&["a"]);
     let (ticket, task) = harness.ask();
-    harness.input(Input::Cancel(ticket));
+    harness.input(&Input::Cancel(ticket));
     assert_eq!(harness.coordinator.in_flight(), 0);
     assert_eq!(harness.counters().cancelled, 1);
     harness.says(&task, "a", "1");
@@ -27,7 +27,7 @@ fn a_request_goes_on_while_anybody_waits_for_it() {
     let first = harness.submit("r1", "BTC/USD");
     let second = harness.submit("r1", "BTC/USD");
     let task = harness.task();
-    harness.input(Input::Cancel(first));
+    harness.input(&Input::Cancel(first));
     assert_eq!(harness.counters().cancelled, 0);
     harness.says(&task, "a", "1");
     assert!(harness.waits(first));
@@ -40,7 +40,7 @@ fn a_cancelled_id_is_asked_anew_for_the_same_query() {
     harness.live(&["a"]);
     let first = harness.submit("r1", "BTC/USD");
     let old = harness.task();
-    harness.input(Input::Cancel(first));
+    harness.input(&Input::Cancel(first));
     let second = harness.submit("r1", "BTC/USD");
     let new = harness.task();
     assert_ne!(old.id, new.id);
@@ -54,13 +54,13 @@ fn a_cancelled_id_is_asked_anew_for_the_same_query() {
 fn cancelling_what_does_not_wait_does_nothing() {
     let mut harness = Harness::new();
     harness.live(&["a"]);
-    harness.input(Input::Cancel(Ticket(999)));
+    harness.input(&Input::Cancel(Ticket(999)));
     let (answered, task) = harness.ask();
     harness.says(&task, "a", "1");
-    harness.input(Input::Cancel(answered));
+    harness.input(&Input::Cancel(answered));
     let (cancelled, _) = harness.ask();
-    harness.input(Input::Cancel(cancelled));
-    harness.input(Input::Cancel(cancelled));
+    harness.input(&Input::Cancel(cancelled));
+    harness.input(&Input::Cancel(cancelled));
     assert_eq!(harness.counters().cancelled, 1);
     assert_eq!(harness.coordinator.in_flight(), 0);
 }
@@ -70,6 +70,6 @@ fn a_cancelled_request_waits_for_nothing() {
     let mut harness = Harness::with(|config| config.remember = std::time::Duration::ZERO);
     let (ticket, _) = harness.ask();
     assert!(harness.coordinator.poll_timeout().is_some());
-    harness.input(Input::Cancel(ticket));
+    harness.input(&Input::Cancel(ticket));
     assert_eq!(harness.coordinator.poll_timeout(), None);
 }

@@ -78,7 +78,7 @@ fn a_value_that_is_too_old_for_the_caller_is_not_judged() {
     for (name, value) in [("a", "100"), ("b", "100"), ("c", "900")] {
         let mut aged = result(&task, name, Ok(value));
         aged.age = (name == "c").then_some(Duration::from_secs(1));
-        harness.input(Input::Result(aged));
+        harness.input(&Input::Result(aged));
     }
     assert_eq!(harness.score("c"), FULL);
 }

@@ -81,7 +81,7 @@ fn forgetting_an_earlier_asking_does_not_forget_a_later_one_of_the_same_id() {
     harness.live(&["a"]);
     let cancelled = harness.submit("r1", "BTC/USD");
     harness.task();
-    harness.input(Input::Cancel(cancelled));
+    harness.input(&Input::Cancel(cancelled));
     harness.at_ms(59_500);
     harness.live(&["a"]);
     let second = harness.submit("r1", "BTC/USD");
@@ -105,7 +105,7 @@ fn results_cannot_make_the_machine_remember_anything() {
     let mut unknown = result(&task, "a", Ok("1"));
     for index in 0..1000 {
         unknown.request = request(&format!("never-asked-{index}"));
-        harness.input(Input::Result(unknown.clone()));
+        harness.input(&Input::Result(unknown.clone()));
     }
     assert_eq!(harness.counters().results_unknown, 1000);
     assert_eq!((harness.coordinator.remembered(), harness.coordinator.in_flight()), (0, 1));

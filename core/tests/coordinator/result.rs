@@ -111,7 +111,7 @@ fn the_note_and_the_status_follow_what_was_used() {
                 "fail" => harness.fails(&task, name),
                 "old" => {
                     let old = WorkerResult { age: Some(Duration::from_hours(1)), ..result(&task, name, Ok("1")) };
-                    harness.input(Input::Result(old));
+                    harness.input(&Input::Result(old));
                 }
                 value => harness.says(&task, name, value),
             }
@@ -136,7 +136,7 @@ fn a_quorum_counts_only_values_that_can_be_used() {
         let (ticket, task) = harness.ask_with(overrides);
         harness.says(&task, "a", "red");
         harness.says(&task, "b", "blue");
-        harness.input(Input::Result(WorkerResult {
+        harness.input(&Input::Result(WorkerResult {
             observed: Ok(Value::text("1").expect("short")),
             ..result(&task, "c", Ok("1"))
         }));
@@ -147,7 +147,7 @@ fn a_quorum_counts_only_values_that_can_be_used() {
         assert_eq!(harness.outcome(ticket).cause, Cause::QuorumMet);
         let (ticket, task) = harness.ask_with(overrides);
         for name in ["a", "b", "c"] {
-            harness.input(Input::Result(WorkerResult {
+            harness.input(&Input::Result(WorkerResult {
                 age: Some(Duration::from_hours(1)),
                 ..result(&task, name, Ok("1"))
             }));
@@ -227,7 +227,7 @@ fn whatever_cannot_be_used_is_dropped_and_counted() {
         ("results_unknown", |harness, open, _| {
             let mut unknown = result(open, "a", Ok("666"));
             unknown.request = request("never-asked");
-            harness.input(Input::Result(unknown));
+            harness.input(&Input::Result(unknown));
         }),
         ("results_late", |harness, _, ended| harness.says(ended, "b", "666")),
         ("results_duplicate", |harness, open, _| harness.says(open, "a", "1")),
@@ -235,7 +235,7 @@ fn whatever_cannot_be_used_is_dropped_and_counted() {
         ("results_misdirected", |harness, open, ended| {
             let mut misdirected = result(open, "b", Ok("666"));
             misdirected.task = Some(ended.id);
-            harness.input(Input::Result(misdirected));
+            harness.input(&Input::Result(misdirected));
         }),
         ("workers_not_admitted", |harness, open, _| harness.says(open, "mallory", "666")),
     ];
@@ -306,7 +306,7 @@ fn who_cannot_know_its_first_answer_does_not_contradict_itself_when_asked_twice(
         harness.live(&["silent"]);
         if announced {
             let state = PresenceState::Live;
-            harness.input(Input::Presence(Presence { worker: worker("a"), instance: "".into(), state, replicated }));
+            harness.input(&Input::Presence(Presence { worker: worker("a"), instance: "".into(), state, replicated }));
         }
         let (_, task) = harness.ask();
         harness.says(&task, "a", "1");
@@ -347,7 +347,7 @@ fn what_anybody_may_have_sent_makes_nobody_an_equivocator() {
         for (on_reply_subject, value) in [(first, "666"), (second, "1")] {
             let mut said = result(&task, "a", Ok(value));
             said.task = said.task.filter(|_| on_reply_subject);
-            harness.input(Input::Result(said));
+            harness.input(&Input::Result(said));
         }
         let counters = harness.counters();
         assert_eq!((counters.results_equivocal, counters.results_misdirected), (equivocal, misdirected));
@@ -390,7 +390,7 @@ fn a_result_on_the_subject_of_all_coordinators_is_taken() {
     let (ticket, task) = harness.ask();
     let mut shared = result(&task, "a", Ok("1"));
     shared.task = None;
-    harness.input(Input::Result(shared));
+    harness.input(&Input::Result(shared));
     assert_eq!(harness.value(ticket), "1");
 }
 
@@ -472,7 +472,7 @@ fn response_times_are_from_dispatch_to_arrival_whatever_the_worker_claims() {
     harness.at_ms(40);
     let mut boast = result(&task, "a", Ok("1"));
     boast.response_time = Duration::MAX;
-    harness.input(Input::Result(boast));
+    harness.input(&Input::Result(boast));
     assert_eq!(harness.outcome(ticket).observations[0].response_time, Duration::MAX);
     let times = harness.worker("a").reliability.response_times().expect("an answer");
     assert_eq!(times.p50, Duration::from_millis(40));

@@ -27,7 +27,7 @@ fn answer(harness: &mut Harness, task: &Task, names: &[&str]) {
 fn says_shared(harness: &mut Harness, task: &Task, name: &str, value: &str) {
     let mut shared = result(task, name, Ok(value));
     shared.task = None;
-    harness.input(Input::Result(shared));
+    harness.input(&Input::Result(shared));
 }
 
 fn excluded(outcome: &Outcome, name: &str) -> Option<Exclusion> {
@@ -373,7 +373,7 @@ fn what_comes_in_the_name_of_a_worker_that_answers_directly_must_come_directly()
     for name in ["a", "b", "c"] {
         let mut forged = result(&task, name, Ok("666"));
         forged.task = None;
-        harness.input(Input::Result(forged));
+        harness.input(&Input::Result(forged));
     }
     answer(&mut harness, &task, &["a", "b", "c"]);
     assert_eq!((harness.value(ticket).as_str(), harness.counters().results_misdirected), ("100", 3));

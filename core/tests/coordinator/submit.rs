@@ -64,8 +64,8 @@ fn every_refusal_names_its_reason_and_is_counted() {
     let fine = Overrides::default();
     let up: fn(&mut Harness) = |_| {};
     let busy: fn(&mut Harness) = |harness| assert!(harness.submit("other", "ETH/USD") == Ticket(0));
-    let draining: fn(&mut Harness) = |harness| harness.input(Input::Drain);
-    let down: fn(&mut Harness) = |harness| harness.input(Input::BusDown);
+    let draining: fn(&mut Harness) = |harness| harness.input(&Input::Drain);
+    let down: fn(&mut Harness) = |harness| harness.input(&Input::BusDown);
     let taken: fn(&mut Harness) = |harness| assert!(harness.submit("r1", "ETH/USD") == Ticket(0));
     let cases = [
         (up, bad, Refusal::Policy(PolicyError::MinResponses { max: 1000 }), "refused_policy"),
@@ -93,7 +93,7 @@ fn a_coordinator_that_has_not_seen_its_bus_refuses() {
     let mut harness = Harness::disconnected(|_| {});
     let ticket = harness.submit("r1", "BTC/USD");
     assert_eq!(harness.refusal(ticket), Refusal::BusDown);
-    harness.input(Input::BusUp);
+    harness.input(&Input::BusUp);
     let ticket = harness.submit("r1", "BTC/USD");
     assert!(harness.waits(ticket), "a refusal is not remembered");
 }
@@ -108,7 +108,7 @@ fn a_request_that_ends_makes_room_for_another() {
     assert_eq!(harness.refusal(refused), Refusal::Overloaded);
     harness.says(&first, "a", "1");
     let (third, _) = harness.ask();
-    harness.input(Input::Cancel(second));
+    harness.input(&Input::Cancel(second));
     let (fourth, _) = harness.ask();
     assert!(harness.waits(third) && harness.waits(fourth));
 }
@@ -136,7 +136,7 @@ fn only_so_many_callers_wait_for_one_request() {
     harness.submit("r1", "BTC/USD");
     let third = harness.submit("r1", "BTC/USD");
     assert_eq!(harness.refusal(third), Refusal::Overloaded);
-    harness.input(Input::Cancel(first));
+    harness.input(&Input::Cancel(first));
     let fourth = harness.submit("r1", "BTC/USD");
     assert!(harness.waits(fourth), "one left, one came");
 }
@@ -145,8 +145,8 @@ fn only_so_many_callers_wait_for_one_request() {
 fn a_retry_after_the_end_gets_the_same_outcome_even_when_nothing_else_is_admitted() {
     let states: [fn(&mut Harness); 4] = [
         |_| {},
-        |harness| harness.input(Input::Drain),
-        |harness| harness.input(Input::BusDown),
+        |harness| harness.input(&Input::Drain),
+        |harness| harness.input(&Input::BusDown),
         |harness| assert!(harness.submit("other", "BTC/USD") == Ticket(1)),
     ];
     for state in states {
@@ -181,7 +181,7 @@ fn an_id_stands_for_one_query_in_flight_finished_and_cancelled() {
     let states: [fn(&mut Harness, &Task, Ticket); 3] = [
         |_, _, _| {},
         |harness, task, _| harness.says(task, "a", "1"),
-        |harness, _, ticket| harness.input(Input::Cancel(ticket)),
+        |harness, _, ticket| harness.input(&Input::Cancel(ticket)),
     ];
     for state in states {
         let mut harness = Harness::new();
@@ -200,7 +200,7 @@ fn drawn_ids_are_unique_and_follow_from_the_seed() {
     let draw = |seed| {
         let mut harness = Harness::disconnected(|_| {});
         harness.coordinator = Coordinator::new(Config::default(), seed);
-        harness.input(Input::BusUp);
+        harness.input(&Input::BusUp);
         (0..1000).map(|_| harness.ask().1.request.as_str().to_owned()).collect::<Vec<_>>()
     };
     let ids = draw(1);
@@ -239,7 +239,7 @@ fn those_who_follow_are_told_once_of_each_request_that_ends() {
     }
 
     let given_up = harness.submit("r2", "BTC/USD");
-    harness.input(Input::Cancel(given_up));
+    harness.input(&Input::Cancel(given_up));
     assert_eq!(harness.ended().len(), 1, "a request that was given up has no outcome");
 
     harness.submit("r3", "BTC/USD");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use quorate_core::Coordinator;
 use quorate_core::coordinator::{
-    Config, Counters, Input, Output, Presence, PresenceState, Refusal, Score, Submit, Task, Undelivered,
+    Config, Counters, Event, Input, Output, Presence, PresenceState, Refusal, Score, Submit, Task, Undelivered,
     UndeliveredCause, Worker, WorkerResult,
 };
 use quorate_core::id::{RequestId, Ticket, WorkerId};
@@ -31,6 +31,7 @@ pub(crate) struct Harness {
     ended: Vec<Arc<Outcome>>,
     drained: usize,
     calls: usize,
+    events: Vec<Event>,
 }
 
 impl Harness {
@@ -41,7 +42,7 @@ impl Harness {
 
     pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
         let mut harness = Self::disconnected(change);
-        harness.input(Input::BusUp);
+        harness.input(&Input::BusUp);
         harness
     }
 
@@ -59,6 +60,7 @@ impl Harness {
             ended: Vec::new(),
             drained: 0,
             calls: 0,
+            events: Vec::new(),
         }
     }
 
@@ -96,7 +98,7 @@ impl Harness {
     }
 
     /// Feeds an input at the present time.
-    pub(crate) fn input(&mut self, input: Input) {
+    pub(crate) fn input(&mut self, input: &Input) {
         self.coordinator.handle_input(self.now, input);
         self.drain_outputs();
     }
@@ -112,6 +114,7 @@ impl Harness {
                 }
                 Output::CallWorkers => self.calls += 1,
                 Output::Drained => self.drained += 1,
+                Output::Event(event) => self.events.push(event),
             }
         }
     }
@@ -122,7 +125,7 @@ impl Harness {
 
     /// One of the processes behind a worker's name announces itself.
     pub(crate) fn announces_as(&mut self, name: &str, instance: &str, state: PresenceState) {
-        self.input(Input::Presence(Presence {
+        self.input(&Input::Presence(Presence {
             worker: worker(name),
             instance: instance.into(),
             state,
@@ -151,7 +154,7 @@ impl Harness {
         let ticket = Ticket(self.tickets);
         self.tickets += 1;
         let query = Query::new(query).expect("a query");
-        self.input(Input::Submit(Submit { ticket, id: id.map(request), query, overrides, trace }));
+        self.input(&Input::Submit(Submit { ticket, id: id.map(request), query, overrides, trace }));
         ticket
     }
 
@@ -182,7 +185,7 @@ impl Harness {
     }
 
     pub(crate) fn result(&mut self, task: &Task, name: &str, observed: Result<&str, &str>) {
-        self.input(Input::Result(result(task, name, observed)));
+        self.input(&Input::Result(result(task, name, observed)));
     }
 
     /// A worker's value arrives.
@@ -196,7 +199,7 @@ impl Harness {
     }
 
     pub(crate) fn undelivered(&mut self, task: &Task, cause: UndeliveredCause) {
-        self.input(Input::Undelivered(Undelivered { task: task.id, cause }));
+        self.input(&Input::Undelivered(Undelivered { task: task.id, cause }));
     }
 
     pub(crate) fn reply(&self, ticket: Ticket) -> Option<&Reply> {
@@ -249,6 +252,11 @@ impl Harness {
     /// How often the workers were called.
     pub(crate) fn calls(&self) -> usize {
         self.calls
+    }
+
+    /// What the coordinator has decided since the last look.
+    pub(crate) fn events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
     }
 
     pub(crate) fn drained(&self) -> usize {

@@ -20,7 +20,7 @@ fn a_result_counts_until_the_deadline_and_not_at_it() {
         let (ticket, task) = harness.ask();
         harness.says(&task, "a", "1");
         // The adapter's timer is slow: the result is what wakes the machine.
-        harness.coordinator.handle_input(at, Input::Result(result(&task, "b", Ok("3"))));
+        harness.coordinator.handle_input(at, &Input::Result(result(&task, "b", Ok("3"))));
         harness.at(at);
         let outcome = harness.outcome(ticket);
         assert_eq!(harness.value(ticket), if in_time { "2" } else { "1" });
@@ -189,7 +189,7 @@ fn a_machine_that_is_woken_too_late_answers_once_and_uses_nothing_late() {
     harness.live(&["a"]);
     let (ticket, task) = harness.ask();
     let late = Timestamp::from_millis(90_000);
-    harness.coordinator.handle_input(late, Input::Result(result(&task, "a", Ok("1"))));
+    harness.coordinator.handle_input(late, &Input::Result(result(&task, "a", Ok("1"))));
     harness.at(late);
     assert_eq!(harness.outcome(ticket).verdict, Err(Failure::DeadlineExceeded));
     harness.no_task();
@@ -203,7 +203,7 @@ fn nobody_is_blamed_for_a_pause_of_the_coordinator_itself() {
         harness.live(&["a"]);
         let (ticket, task) = harness.ask();
         let late = DEADLINE.after(lag);
-        harness.coordinator.handle_input(late, Input::Result(result(&task, "a", Ok("1"))));
+        harness.coordinator.handle_input(late, &Input::Result(result(&task, "a", Ok("1"))));
         harness.at(late);
         let outcome = harness.outcome(ticket);
         assert_eq!((&outcome.verdict, outcome.cause), (&Err(Failure::DeadlineExceeded), Cause::DeadlinePassed));
@@ -236,7 +236,7 @@ fn a_clock_that_goes_backwards_stands_still() {
     harness.at_ms(5000);
     let (ticket, task) = harness.ask();
     harness.coordinator.handle_timeout(Timestamp::ZERO);
-    harness.coordinator.handle_input(Timestamp::ZERO, Input::Result(result(&task, "a", Ok("1"))));
+    harness.coordinator.handle_input(Timestamp::ZERO, &Input::Result(result(&task, "a", Ok("1"))));
     assert!(harness.waits(ticket));
     harness.at_ms(5999);
     assert!(harness.waits(ticket));
@@ -257,8 +257,8 @@ fn the_end_of_time_ends_everything_and_breaks_nothing() {
     harness.says(&task, "a", "1");
     harness.at(Timestamp::MAX);
     assert!(!harness.waits(ticket));
-    harness.input(Input::BusDown);
-    harness.input(Input::BusUp);
+    harness.input(&Input::BusDown);
+    harness.input(&Input::BusUp);
     harness.at(Timestamp::MAX);
     assert_eq!((harness.coordinator.in_flight(), harness.coordinator.poll_timeout()), (0, None));
 }

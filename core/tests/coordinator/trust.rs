@@ -33,7 +33,7 @@ fn by_weight() -> Overrides {
 fn says_aged(harness: &mut Harness, task: &Task, name: &str, value: &str, age: Option<Duration>) {
     let mut aged = result(task, name, Ok(value));
     aged.age = age;
-    harness.input(Input::Result(aged));
+    harness.input(&Input::Result(aged));
 }
 
 fn exclusions(outcome: &Outcome) -> Vec<Option<Exclusion>> {

@@ -128,7 +128,7 @@ impl Run {
 
     fn feed(&mut self, at: Timestamp, input: Input) -> Result<(), Divergence> {
         self.now = self.now.max(at);
-        self.coordinator.handle_input(at, input.clone());
+        self.coordinator.handle_input(at, &input);
         self.model.input(at, &input);
         self.inputs.push((at, Some(input)));
         self.check()
@@ -152,7 +152,7 @@ impl Run {
                 Output::Answer { ticket, .. } => {
                     assert!(self.waiting.remove(ticket), "{ticket:?} does not wait for an answer");
                 }
-                Output::CallWorkers => {}
+                Output::CallWorkers | Output::Event(_) => {}
                 Output::Drained => {
                     assert_eq!(self.coordinator.in_flight(), 0);
                     self.drained += 1;
@@ -299,21 +299,26 @@ impl Run {
         Ok(())
     }
 
-    /// Whether another machine puts out the same for the same inputs.
+    /// Whether another machine puts out the same for the same inputs, and one that tells events the other way all else.
     pub fn replays(self) -> bool {
-        let mut again = Coordinator::new(self.config, self.seed);
-        let mut outputs = self.outputs.into_iter();
-        for (at, input) in self.inputs {
+        let is_no_event = |output: &Output| !matches!(output, Output::Event(_));
+        let mut other_way = self.again(Config { events: !self.config.events, ..self.config.clone() });
+        other_way.retain(is_no_event);
+        self.again(self.config.clone()) == self.outputs
+            && other_way.iter().eq(self.outputs.iter().filter(|it| is_no_event(it)))
+    }
+
+    /// What a machine puts out for the same inputs.
+    fn again(&self, config: Config) -> Vec<Output> {
+        let mut again = Coordinator::new(config, self.seed);
+        let mut outputs = Vec::new();
+        for (at, input) in &self.inputs {
             match input {
-                Some(input) => again.handle_input(at, input),
-                None => again.handle_timeout(at),
+                Some(input) => again.handle_input(*at, input),
+                None => again.handle_timeout(*at),
             }
-            while let Some(output) = again.poll_output() {
-                if outputs.next() != Some(output) {
-                    return false;
-                }
-            }
+            outputs.extend(std::iter::from_fn(|| again.poll_output()));
         }
-        outputs.next().is_none()
+        outputs
     }
 }

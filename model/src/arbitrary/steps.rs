@@ -283,7 +283,7 @@ pub fn config() -> impl Strategy<Value = Config> {
     let small = (small, newcomers);
     let admitted = prop::option::weighted(0.2, prop::collection::btree_set(0_u8..6, 0..6));
     let cordon = prop::option::weighted(0.3, (0_u32..=1_000_000).prop_map(|below_one| 1_000_000 - below_one));
-    let policies = (policy(), particulars());
+    let policies = (policy(), particulars(), prop::bool::weighted(0.9));
     let defaults = Config::default();
     let bounds = (
         prop_oneof![3 => 0_usize..4, 1 => Just(defaults.max_instances)],
@@ -294,7 +294,7 @@ pub fn config() -> impl Strategy<Value = Config> {
     );
     (small, waits, admitted, cordon, policies, bounds).prop_map(
         |((small, newcomers), waits, admitted, cordon, policies, bounds)| {
-            let (policy, (policies, weights)) = policies;
+            let (policy, (policies, weights), events) = policies;
             let mut config = Config {
                 policy,
                 policies,
@@ -320,6 +320,7 @@ pub fn config() -> impl Strategy<Value = Config> {
                 reconnect_grace: bounds.2,
                 max_in_flight_bytes: bounds.3,
                 max_remembered_bytes: bounds.4,
+                events,
                 ..Config::default()
             };
             config.limits.max_workers = small.3;

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_core::aggregate::Millionths;
-use quorate_core::coordinator::{Output, Presence, Refusal, Submit, Undelivered, UndeliveredCause, WorkerResult};
+use quorate_core::coordinator::{
+    Event, Output, Presence, Refusal, ResultFate, Submit, Undelivered, UndeliveredCause, WorkerResult,
+};
 use quorate_core::id::{RequestId, TaskId, Ticket, WorkerId};
 use quorate_core::outcome::{Cause, Failure, Outcome};
 use quorate_core::policy::Policy;
-use quorate_core::query::Query;
 
 use super::memory::text_length;
 use super::request::{Ending, Part, Request, Said, Word};
 use super::{CoordinatorModel, Expected};
+use crate::policy;
 
 /// What becomes of a caller.
 enum Reception {
@@ -29,10 +31,12 @@ impl CoordinatorModel {
             Ok(Reception::Asks { policy, asked_before }) => self.ask(submit, policy, asked_before),
             Ok(Reception::Joins(id)) => {
                 self.counters.requests_joined += 1;
+                self.tell(Event::Joined { ticket, request: id.clone() });
                 self.flight.entry(id).and_modify(|request| request.tickets.push(ticket));
             }
             Ok(Reception::IsTold(outcome)) => {
                 self.counters.requests_replayed += 1;
+                self.tell(Event::Replayed { ticket, request: outcome.request.clone() });
                 self.expect(Output::Answer { ticket, reply: Ok(outcome) });
             }
             Err(refusal) => {
@@ -50,7 +54,7 @@ impl CoordinatorModel {
 
     /// An invalid policy is refused whatever the id; a known id costs nothing, so it comes before what has no room.
     fn receive(&self, submit: &Submit) -> Result<Reception, Refusal> {
-        let policy = self.policy_of(&submit.query).with(&submit.overrides, &self.config.limits)?;
+        let policy = policy::in_force(&self.config, submit.query.as_str(), &submit.overrides)?;
         let flying = submit.id.as_ref().and_then(|id| self.flight.get_key_value(id));
         let ended = submit.id.as_ref().and_then(|id| self.memory.get(id)).filter(|_| flying.is_none());
         let known_query = flying.map(|(_, request)| &request.query).or(ended.map(|ended| &ended.query));
@@ -79,16 +83,6 @@ impl CoordinatorModel {
     fn bytes_of_another(&self, submit: &Submit) -> usize {
         let id = submit.id.as_ref().map_or(32, |id| id.as_str().len());
         640 + id + submit.query.as_str().len() + 192 * self.workers.count()
-    }
-
-    /// The policy of the first pattern that covers the query, or the one for all others.
-    fn policy_of(&self, query: &Query) -> Policy {
-        for (pattern, policy) in &self.config.policies {
-            if pattern.matches(query.as_str()) {
-                return *policy;
-            }
-        }
-        self.config.policy
     }
 
     fn ask(&mut self, submit: &Submit, policy: Policy, asked_before: bool) {
@@ -124,7 +118,7 @@ impl CoordinatorModel {
             open: parts.is_empty(),
             founding,
             places,
-            operators: self.policy_of(&submit.query),
+            operators: *policy::of_operator(&self.config, submit.query.as_str()),
             parts,
             in_vain: None,
         };
@@ -152,38 +146,54 @@ impl CoordinatorModel {
     }
 
     pub(super) fn result(&mut self, result: &WorkerResult) {
-        if !self.admits(&result.worker) {
-            self.counters.workers_not_admitted += 1;
-        } else if let Some(request) = self.flight.get(&result.request) {
-            // Who answers directly does so always: on the other subject anybody may speak in its name.
-            let direct = self.workers.get_mut(&result.worker).is_some_and(|known| known.answers_directly);
-            if result.task.map_or(direct, |task| task != request.task) {
-                self.counters.results_misdirected += 1;
-            } else {
-                self.result_in_time(result);
-            }
-        } else if self.memory.get(&result.request).is_some() {
-            self.counters.results_late += 1;
-            if let Some(known) = self.workers.heard_late(self.now, &result.worker) {
-                known.record.late += 1;
-            }
-        } else {
-            self.counters.results_unknown += 1;
+        let fate = self.fate(result);
+        match fate {
+            ResultFate::Accepted => self.counters.results_accepted += 1,
+            ResultFate::Late => self.counters.results_late += 1,
+            ResultFate::Duplicate => self.counters.results_duplicate += 1,
+            ResultFate::Equivocal => self.counters.results_equivocal += 1,
+            ResultFate::Misdirected => self.counters.results_misdirected += 1,
+            ResultFate::Unknown => self.counters.results_unknown += 1,
+            ResultFate::NotAdmitted => self.counters.workers_not_admitted += 1,
+            ResultFate::NoRoom => self.counters.results_no_room += 1,
+        }
+        self.tell(Event::Result { request: result.request.clone(), worker: result.worker.clone(), fate });
+        // An answer may end its request; what has no room is not waited for.
+        if matches!(fate, ResultFate::Accepted | ResultFate::NoRoom) {
+            self.settle(&result.request);
         }
     }
 
-    fn result_in_time(&mut self, result: &WorkerResult) {
+    fn fate(&mut self, result: &WorkerResult) -> ResultFate {
+        if !self.admits(&result.worker) {
+            return ResultFate::NotAdmitted;
+        }
+        if let Some(request) = self.flight.get(&result.request) {
+            // Who answers directly does so always: on the other subject anybody may speak in its name.
+            let direct = self.workers.get_mut(&result.worker).is_some_and(|known| known.answers_directly);
+            let misdirected = result.task.map_or(direct, |task| task != request.task);
+            return if misdirected { ResultFate::Misdirected } else { self.result_in_time(result) };
+        }
+        if self.memory.get(&result.request).is_none() {
+            return ResultFate::Unknown;
+        }
+        if let Some(known) = self.workers.heard_late(self.now, &result.worker) {
+            known.record.late += 1;
+        }
+        ResultFate::Late
+    }
+
+    fn result_in_time(&mut self, result: &WorkerResult) -> ResultFate {
         let worker = &result.worker;
         let cordoned = self.workers.is_cordoned(worker);
         let room = self.config.max_in_flight_bytes.saturating_sub(self.bytes());
-        let Some(request) = self.flight.get_mut(&result.request) else { return };
+        let Some(request) = self.flight.get_mut(&result.request) else { return ResultFate::Unknown };
         let joins = !request.parts.contains_key(worker);
         let has_record = self.workers.has_record(worker);
         let full = request.parts.len() >= self.config.limits.max_workers as usize;
         let no_place = joins && (full || (!has_record && request.places == 0));
         let Some(known) = self.workers.heard(self.now, worker).filter(|_| !no_place) else {
-            self.counters.workers_not_admitted += 1;
-            return;
+            return ResultFate::NotAdmitted;
         };
         let twice = request.asked_twice();
         if let Some(Part { word: Word::Said(first), .. }) = request.parts.get_mut(worker) {
@@ -196,22 +206,18 @@ impl CoordinatorModel {
             let itself = first.to_the_asker && result.task.is_some();
             if contradicts && itself && !first.contradicted && known.has_one_word(twice) {
                 first.contradicted = true;
-                self.counters.results_equivocal += 1;
                 known.record.equivocations += 1;
                 known.record.judge(false);
-            } else {
-                self.counters.results_duplicate += 1;
+                return ResultFate::Equivocal;
             }
-            return;
+            return ResultFate::Duplicate;
         }
         let place = if request.parts.contains_key(worker) { 0 } else { 192 };
         if place + text_length(&result.observed) > room {
-            self.counters.results_no_room += 1;
             if let Some(Part { word: word @ Word::Awaited, .. }) = request.parts.get_mut(worker) {
                 *word = Word::Gone;
             }
-            self.settle(&result.request);
-            return;
+            return ResultFate::NoRoom;
         }
         known.record.answered(result.observed.is_ok(), self.now.since(request.submitted));
         let queries = &mut known.record.queries;
@@ -227,7 +233,6 @@ impl CoordinatorModel {
         }
         known.silent = false;
         known.answers_directly |= result.task.is_some();
-        self.counters.results_accepted += 1;
         self.counters.redispatch_rescued += u64::from(request.attempts == 2);
         let set_weight = self.config.weights.get(worker).copied().unwrap_or(Millionths::ONE);
         let said = Said {
@@ -248,7 +253,7 @@ impl CoordinatorModel {
         if request.open {
             request.stalls_at = Some(self.now.after(self.config.stall));
         }
-        self.settle(&result.request);
+        ResultFate::Accepted
     }
 
     /// Ends a request if all have answered, or if there is a quorum that makes an answer.

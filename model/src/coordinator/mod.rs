@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use quorate_core::Coordinator;
 use quorate_core::aggregate::Assessment;
-use quorate_core::coordinator::{Config, Counters, Input, Output, Task};
+use quorate_core::coordinator::{Config, Counters, Event, Input, Output, Task};
 use quorate_core::id::{RequestId, TaskId};
 use quorate_core::outcome::{Cause, Failure, Outcome, Status};
 use quorate_core::time::Timestamp;
@@ -77,7 +77,7 @@ impl CoordinatorModel {
 
     /// The machine is handed an input.
     pub fn input(&mut self, now: Timestamp, input: &Input) {
-        self.wake(now);
+        self.pass_time(now);
         match input {
             Input::Submit(submit) => self.submit(submit),
             Input::Cancel(ticket) => self.cancel(*ticket),
@@ -97,10 +97,17 @@ impl CoordinatorModel {
             }
         }
         self.counters.forgotten_for_bytes = self.memory.forgotten_for_bytes;
+        self.tell_workers();
     }
 
     /// The machine is told the time.
     pub fn wake(&mut self, now: Timestamp) {
+        self.pass_time(now);
+        self.tell_workers();
+    }
+
+    /// What is due by now happens.
+    fn pass_time(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
         let mut due: Vec<_> = self.flight.iter().filter(|(_, request)| request.due_at() <= self.now).collect();
         due.sort_unstable_by_key(|(_, request)| (request.due_at(), request.place()));
@@ -212,6 +219,10 @@ impl CoordinatorModel {
             Output::Publish(task) if fits(task) => {
                 self.tasks.insert(task.id);
                 request.task = task.id;
+                if self.config.events {
+                    let (ticket, request) = (request.tickets[0], task.request.clone());
+                    self.expected.push_front(Expected::Exactly(Output::Event(Event::Dispatched { ticket, request })));
+                }
                 self.flight.insert(task.request.clone(), request);
                 Ok(())
             }
@@ -224,6 +235,22 @@ impl CoordinatorModel {
         self.calls_at = None;
         self.called_at = Some(self.now);
         self.expect(Output::CallWorkers);
+    }
+
+    /// A decision is told, if decisions are.
+    fn tell(&mut self, event: Event) {
+        if self.config.events {
+            self.expect(Output::Event(event));
+        }
+    }
+
+    /// The workers that changed are told last.
+    fn tell_workers(&mut self) {
+        if self.config.events {
+            for event in self.workers.changes() {
+                self.expect(Output::Event(event));
+            }
+        }
     }
 
     fn expect(&mut self, output: Output) {
@@ -260,6 +287,7 @@ impl CoordinatorModel {
                     trace: request.trace,
                 };
                 self.expect(Output::Publish(task));
+                self.tell(Event::Redispatched { request: id.clone(), attempt: 2 });
             }
         }
     }

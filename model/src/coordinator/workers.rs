@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use quorate_core::Coordinator;
 use quorate_core::aggregate::Millionths;
-use quorate_core::coordinator::{Config, Presence, PresenceState, Score, WorkerState};
+use quorate_core::coordinator::{Config, Event, Presence, PresenceState, Score, WorkerState};
 use quorate_core::id::WorkerId;
 use quorate_core::time::Timestamp;
 
@@ -83,6 +83,8 @@ pub(super) struct Workers {
     admit_burst: u32,
     /// Until when those that were admitted use up the rate.
     admitted_until: Timestamp,
+    /// The state of every worker, and whether it is cordoned, as they were told last.
+    told: BTreeMap<WorkerId, (WorkerState, bool)>,
     /// When it is looked who has expired: when the next one does, as it was at the last look. Who is heard since
     /// expires later.
     pub(super) looks_at: Option<Timestamp>,
@@ -102,6 +104,7 @@ impl Workers {
             cordon_below: config.cordon_below,
             by_name: config.admitted.is_some(),
             founded_at: None,
+            told: BTreeMap::new(),
             looks_at: None,
             keep_gone: config.keep_gone,
             admit_every: config.admit_every,
@@ -129,6 +132,24 @@ impl Workers {
     pub(super) fn is_cordoned(&self, worker: &WorkerId) -> bool {
         let score = self.known.get(worker).map(|known| known.record.score);
         self.cordon_below.zip(score).is_some_and(|(below, score)| score < below.millionths())
+    }
+
+    /// Whose state is not as it was told last.
+    pub(super) fn changes(&mut self) -> Vec<Event> {
+        self.told.retain(|worker, _| self.known.contains_key(worker));
+        let mut changes = Vec::new();
+        for (worker, known) in &self.known {
+            let now = (known.state, self.is_cordoned(worker));
+            if self.told.get(worker) != Some(&now) {
+                let (state, cordoned) = now;
+                changes.push((worker.clone(), now, Event::Worker { worker: worker.clone(), state, cordoned }));
+            }
+        }
+        let told = changes.into_iter().map(|(worker, now, event)| {
+            self.told.insert(worker, now);
+            event
+        });
+        told.collect()
     }
 
     /// Whom a request expects, whether those found, and how many others without a record may join.

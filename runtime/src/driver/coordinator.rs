@@ -1,6 +1,5 @@
 //! The driver of a coordinator.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,20 +7,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_core::Coordinator;
-use quorate_core::coordinator::{Config, Input, Output, Presence, Task, Undelivered, UndeliveredCause};
-use quorate_core::id::{RequestId, TaskId, Ticket, WorkerId};
-use tokio::sync::{mpsc, oneshot};
+use quorate_core::coordinator::{
+    Config, Event, Input, Output, Presence, ResultFate, Task, Undelivered, UndeliveredCause, WorkerResult,
+};
+use quorate_core::id::TaskId;
+use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tracing::{debug, info};
 
 use super::Alarm;
 use super::bus_watch::{BusChange, BusWatch};
-use super::handle::{Answered, Command, CoordinatorHandle, Snapshot, Told, WorkerView};
+use super::callers::Callers;
+use super::handle::{Command, CoordinatorHandle, Snapshot, Told, WorkerView};
 use super::identity::own_seed;
 use super::intake::{First, Intake, Taken, ping_subject};
 use super::settings::DriverSettings;
 use super::tap::{Held, Tap, Tapped};
-use super::trail::Trails;
 use super::view::{AtOnce, Shows, View};
 use crate::bus::{Bus, BusError, Message, PublishError};
 use crate::clock::Clock;
@@ -40,8 +41,9 @@ pub struct CoordinatorDriver<B: Bus, T = ()> {
     taken: Taken,
     bus_watch: BusWatch,
     settings: DriverSettings,
-    waiting: HashMap<Ticket, oneshot::Sender<Answered>>,
-    trails: Trails,
+    callers: Callers,
+    /// Emptied in each pass.
+    outputs: Vec<Output>,
     tracer: Option<Tracer>,
     malformed: u64,
     outcomes_unpublished: u64,
@@ -62,6 +64,8 @@ impl<B: Bus> CoordinatorDriver<B> {
         config: Config,
         settings: DriverSettings,
     ) -> Result<(Self, CoordinatorHandle), BusError> {
+        // Taps and the trails of callers are told by the machine's events.
+        let config = Config { events: true, ..config };
         let intake = Intake::new(&bus, &settings).await?;
         let seed = own_seed(settings.seed, &settings.instance);
         let (sender, commands) = mpsc::channel(config.max_in_flight.max(settings.batch).max(1));
@@ -76,8 +80,8 @@ impl<B: Bus> CoordinatorDriver<B> {
             intake,
             taken: Taken::default(),
             settings,
-            waiting: HashMap::new(),
-            trails: Trails::default(),
+            callers: Callers::default(),
+            outputs: Vec::new(),
             tracer: None,
             malformed: 0,
             outcomes_unpublished: 0,
@@ -99,8 +103,8 @@ impl<B: Bus> CoordinatorDriver<B> {
             taken: self.taken,
             bus_watch: self.bus_watch,
             settings: self.settings,
-            waiting: self.waiting,
-            trails: self.trails,
+            callers: self.callers,
+            outputs: self.outputs,
             tracer: self.tracer,
             malformed: self.malformed,
             outcomes_unpublished: self.outcomes_unpublished,
@@ -186,15 +190,15 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         }
     }
 
-    fn input(&mut self, input: Input) {
+    fn input(&mut self, input: &Input) {
         self.machine.input(self.clock.now(), input);
     }
 
     fn bus_changed(&mut self) {
         for change in self.bus_watch.changes() {
             match change {
-                BusChange::Up => self.input(Input::BusUp),
-                BusChange::Down => self.input(Input::BusDown),
+                BusChange::Up => self.input(&Input::BusUp),
+                BusChange::Down => self.input(&Input::BusDown),
             }
         }
     }
@@ -220,7 +224,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         let token = message.subject.strip_prefix(self.settings.inbox.prefix()).unwrap_or_default();
         match token.parse().map(TaskId) {
             Ok(task) if message.no_responders => {
-                self.input(Input::Undelivered(Undelivered { task, cause: UndeliveredCause::NoResponders }));
+                self.input(&Input::Undelivered(Undelivered { task, cause: UndeliveredCause::NoResponders }));
             }
             Ok(task) => self.result(message, Some(task)),
             Err(_) => self.malformed += 1,
@@ -230,15 +234,14 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
     fn result(&mut self, message: &Message, task: Option<TaskId>) {
         match wire::decode_result(&message.payload, task, self.clock.wall()) {
             Ok(result) => {
-                let now = self.clock.now();
-                self.trails.result(now, &result);
-                let late = self.machine.counters().results_late;
-                let told = self.tracer.is_some().then(|| (result.request.clone(), result.worker.clone()));
-                self.machine.input(now, Input::Result(result));
-                if let Some((request, worker)) = told
-                    && self.machine.counters().results_late > late
+                let input = Input::Result(result);
+                let outputs = self.machine.input(self.clock.now(), &input);
+                let is_late =
+                    |output: &Output| matches!(output, Output::Event(Event::Result { fate: ResultFate::Late, .. }));
+                if let (Input::Result(result), Some(tracer)) = (&input, &self.tracer)
+                    && outputs.iter().any(is_late)
                 {
-                    self.record_late(message, &request, &worker);
+                    record_late(tracer, message, result);
                 }
             }
             Err(error) => {
@@ -249,22 +252,9 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         }
     }
 
-    /// Records a result that came too late to be told with its request. Its own headers say to which trace it belongs.
-    fn record_late(&self, message: &Message, request: &RequestId, worker: &WorkerId) {
-        let Some(context) = TraceContext::of_message(&message.headers) else { return };
-        let tracer = self.tracer.as_ref();
-        if let Some(mut span) =
-            tracer.and_then(|tracer| tracer.begin_within("late result", SpanKind::Consumer, context))
-        {
-            span.set("quorate.request.id", Attribute::text(request));
-            span.set("quorate.worker.id", Attribute::text(worker));
-            span.end();
-        }
-    }
-
     fn presence(&mut self, presence: Result<Presence, wire::WireError>) {
         match presence {
-            Ok(presence) => self.input(Input::Presence(presence)),
+            Ok(presence) => self.input(&Input::Presence(presence)),
             Err(error) => {
                 self.malformed += 1;
                 debug!(%error, "an announcement is dropped");
@@ -275,20 +265,16 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
     fn command(&mut self, command: Command) {
         match command {
             Command::Ask { submit, followed, reply } => {
-                if followed && let Some(mark) = submit.trace {
-                    self.trails.follow(submit.ticket, mark);
-                }
-                self.waiting.insert(submit.ticket, reply);
-                self.input(Input::Submit(submit));
+                self.callers.wait(submit.ticket, reply, followed);
+                self.input(&Input::Submit(submit));
             }
             Command::Cancel(ticket) => {
-                self.waiting.remove(&ticket);
-                self.trails.take(ticket);
-                self.input(Input::Cancel(ticket));
+                self.callers.forget(ticket);
+                self.input(&Input::Cancel(ticket));
             }
             Command::Drain => {
                 info!(in_flight = self.machine.in_flight(), "draining");
-                self.input(Input::Drain);
+                self.input(&Input::Drain);
             }
         }
     }
@@ -312,8 +298,8 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
                 .map(|(id, worker)| WorkerView::of(&self.machine, now, id, worker))
                 .collect(),
             in_flight: self.machine.in_flight(),
-            callers_waiting: self.waiting.len(),
-            trails_followed: self.trails.len(),
+            callers_waiting: self.callers.len(),
+            trails_followed: self.callers.followed(),
             draining: self.machine.is_draining(),
             bus: self.bus_watch.status(),
             refused_busy: self.busy.load(Ordering::Relaxed),
@@ -330,31 +316,33 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         let mut reply = self.settings.inbox.prefix().to_owned();
         // Who asked is told at once, everybody else afterwards.
         let mut ended: Vec<Told> = Vec::new();
-        while let Some(output) = self.machine.poll_output(self.clock.now()) {
-            match output {
-                Output::Publish(task) => self.publish(&task, &mut reply),
-                Output::CallWorkers => self.call_workers(),
-                Output::Ended(outcome) => ended.push(Told::new(outcome)),
-                Output::Answer { ticket, reply } => {
-                    let reply = reply.map(|outcome| match ended.last() {
-                        Some(told) if Arc::ptr_eq(&told.outcome, &outcome) => told.clone(),
-                        _ => Told::new(outcome),
-                    });
-                    let trail = self.trails.take(ticket);
-                    if let Some(waiting) = self.waiting.remove(&ticket) {
-                        // A caller that went away meanwhile does not miss the answer.
-                        let _ = waiting.send(Answered { reply, trail });
+        let mut outputs = self.machine.take_outputs(std::mem::take(&mut self.outputs));
+        while !outputs.is_empty() {
+            for output in outputs.drain(..) {
+                match output {
+                    Output::Publish(task) => self.publish(&task, &mut reply),
+                    Output::CallWorkers => self.call_workers(),
+                    Output::Ended(outcome) => ended.push(Told::new(outcome)),
+                    Output::Answer { ticket, reply } => {
+                        let reply = reply.map(|outcome| match ended.last() {
+                            Some(told) if Arc::ptr_eq(&told.outcome, &outcome) => told.clone(),
+                            _ => Told::new(outcome),
+                        });
+                        self.callers.answer(ticket, reply);
                     }
+                    Output::Drained => self.drained = true,
+                    Output::Event(event) => self.callers.event(self.clock.now(), event),
                 }
-                Output::Drained => self.drained = true,
             }
+            outputs = self.machine.take_outputs(outputs);
         }
+        self.outputs = outputs;
         for told in ended {
             self.publish_outcome(&told);
         }
-        self.machine.held(Held {
-            waiting: self.waiting.len(),
-            trails: self.trails.len(),
+        self.machine.pass_ended(Held {
+            waiting: self.callers.len(),
+            trails: self.callers.followed(),
             announced: self.intake.held(),
             running: 0,
         });
@@ -372,9 +360,6 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
     fn publish(&mut self, task: &Task, reply: &mut String) {
         reply.truncate(self.settings.inbox.prefix().len());
         write!(reply, "{}", task.id.0).expect("a string takes every text");
-        if task.trace.is_some() {
-            self.trails.asked(self.clock.now(), task);
-        }
         let headers = wire::trace_headers(task.trace);
         if let Err(error) = self.bus.publish_with(wire::TASKS, Some(reply), &headers, wire::encode_task(task)) {
             debug!(%error, request = %task.request, "a task is not sent");
@@ -382,7 +367,17 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
                 PublishError::Disconnected => UndeliveredCause::Disconnected,
                 PublishError::Full | PublishError::Refused => UndeliveredCause::QueueFull,
             };
-            self.input(Input::Undelivered(Undelivered { task: task.id, cause }));
+            self.input(&Input::Undelivered(Undelivered { task: task.id, cause }));
         }
+    }
+}
+
+/// Records a result that came too late to be told with its request. Its own headers say to which trace it belongs.
+fn record_late(tracer: &Tracer, message: &Message, result: &WorkerResult) {
+    let Some(context) = TraceContext::of_message(&message.headers) else { return };
+    if let Some(mut span) = tracer.begin_within("late result", SpanKind::Consumer, context) {
+        span.set("quorate.request.id", Attribute::text(&result.request));
+        span.set("quorate.worker.id", Attribute::text(&result.worker));
+        span.end();
     }
 }

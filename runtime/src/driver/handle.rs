@@ -14,7 +14,7 @@ use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use super::trail::Trail;
+use super::callers::{Answered, Trail};
 use super::view::{LookError, View};
 use crate::bus::BusStatus;
 use crate::wire::{self, TraceContext};
@@ -47,14 +47,6 @@ impl Told {
         let body = wire::encode_outcome(&outcome);
         Self { outcome, body }
     }
-}
-
-/// The end of a caller's wait.
-#[derive(Debug)]
-pub(super) struct Answered {
-    pub(super) reply: Result<Told, Refusal>,
-    /// Empty unless it was wanted.
-    pub(super) trail: Trail,
 }
 
 /// Why a question was not answered.

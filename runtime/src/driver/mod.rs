@@ -4,6 +4,7 @@
 //! it, up to a bound, and then carries out what the machine wants done.
 
 mod bus_watch;
+mod callers;
 mod coordinator;
 mod handle;
 mod identity;
@@ -11,16 +12,15 @@ mod intake;
 mod service;
 mod settings;
 mod tap;
-mod trail;
 mod view;
 mod worker;
 
+pub use callers::{Trail, TrailStep};
 pub use coordinator::CoordinatorDriver;
 pub use handle::{AskError, CoordinatorHandle, Snapshot, Status, Told, WorkerView};
 pub use identity::{WorkerIdentity, draw_instance};
 pub use settings::{DriverSettings, Inbox};
-pub use tap::{Held, Tap};
-pub use trail::{Step, Trail};
+pub use tap::{Held, Step, Tap};
 pub use view::LookError;
 pub use worker::{WorkerDriver, WorkerSettings};
 

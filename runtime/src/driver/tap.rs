@@ -1,25 +1,32 @@
-//! A look at everything that goes into a machine and comes out of it.
+//! What a machine handles and puts out, one input at a time.
 
 use std::ops::Deref;
 
 use quorate_core::Machine;
 use quorate_core::time::Timestamp;
 
-/// Sees all that a driver tells its machine and all that the machine wants done, in order. The log of it is a complete
-/// recording: the machines have no other input, so the same log gives the same outputs again.
+/// One input of a machine, or the time alone, and all that the machine put out because of it.
+#[derive(Debug)]
+pub struct Step<'a, M: Machine> {
+    /// When.
+    pub now: Timestamp,
+    /// `None` if the machine was only woken.
+    pub input: Option<&'a M::Input>,
+    /// In order. The driver carries them out at the end of its pass.
+    pub outputs: &'a [M::Output],
+    /// The machine after the input.
+    pub machine: &'a M,
+}
+
+/// Sees every step of a driver's machine, in order. The log of the inputs is a complete recording: the machines have no
+/// other input, so the same log gives the same outputs again.
 ///
 /// A tap runs within the driver and must not block.
 pub trait Tap<M: Machine>: Send + 'static {
-    /// The machine is about to be told what happened.
-    fn input(&mut self, now: Timestamp, input: &M::Input);
-    /// The machine is about to be told what time it is.
-    fn woken(&mut self, now: Timestamp);
-    /// The machine wants this done.
-    fn output(&mut self, now: Timestamp, output: &M::Output);
-    /// All that the machine wanted done for now is done.
-    fn settled(&mut self, now: Timestamp, machine: &M);
-    /// The driver has carried out what the machine wanted, and keeps this beside it.
-    fn held(&mut self, held: Held) {
+    /// The machine has handled an input.
+    fn step(&mut self, step: &Step<'_, M>);
+    /// The driver has carried out all outputs of a pass, and keeps this beside its machine.
+    fn pass_ended(&mut self, held: Held) {
         let _ = held;
     }
 }
@@ -30,7 +37,7 @@ pub trait Tap<M: Machine>: Send + 'static {
 pub struct Held {
     /// Callers that wait for an answer; a worker has none.
     pub waiting: usize,
-    /// Trails that are followed: at most one for each waiting caller.
+    /// Requests whose caller is told what happens to them: at most one for each waiting caller.
     pub trails: usize,
     /// Announcements that wait for the results that came before them.
     pub announced: usize,
@@ -40,84 +47,74 @@ pub struct Held {
 
 /// Nobody looks.
 impl<M: Machine> Tap<M> for () {
-    fn input(&mut self, _now: Timestamp, _input: &M::Input) {}
-    fn woken(&mut self, _now: Timestamp) {}
-    fn output(&mut self, _now: Timestamp, _output: &M::Output) {}
-    fn settled(&mut self, _now: Timestamp, _machine: &M) {}
+    fn step(&mut self, _step: &Step<'_, M>) {}
 }
 
 /// Two look, one after the other.
 impl<M: Machine, A: Tap<M>, B: Tap<M>> Tap<M> for (A, B) {
-    fn input(&mut self, now: Timestamp, input: &M::Input) {
-        self.0.input(now, input);
-        self.1.input(now, input);
+    fn step(&mut self, step: &Step<'_, M>) {
+        self.0.step(step);
+        self.1.step(step);
     }
 
-    fn woken(&mut self, now: Timestamp) {
-        self.0.woken(now);
-        self.1.woken(now);
-    }
-
-    fn output(&mut self, now: Timestamp, output: &M::Output) {
-        self.0.output(now, output);
-        self.1.output(now, output);
-    }
-
-    fn settled(&mut self, now: Timestamp, machine: &M) {
-        self.0.settled(now, machine);
-        self.1.settled(now, machine);
-    }
-
-    fn held(&mut self, held: Held) {
-        self.0.held(held);
-        self.1.held(held);
+    fn pass_ended(&mut self, held: Held) {
+        self.0.pass_ended(held);
+        self.1.pass_ended(held);
     }
 }
 
-/// A machine that can only be used before the eyes of its tap.
+/// A machine that can only be used before the eyes of its tap, and is polled dry after every input.
 #[derive(Debug)]
-pub(super) struct Tapped<M, T> {
+pub(super) struct Tapped<M: Machine, T> {
     machine: M,
     tap: T,
+    /// What is still to be carried out.
+    outputs: Vec<M::Output>,
 }
 
 impl<M: Machine, T: Tap<M>> Tapped<M, T> {
     pub(super) fn new(machine: M, tap: T) -> Self {
-        Self { machine, tap }
+        Self { machine, tap, outputs: Vec::new() }
     }
 
     /// The same machine with another tap.
     pub(super) fn with_tap<U: Tap<M>>(self, tap: U) -> Tapped<M, U> {
-        Tapped { machine: self.machine, tap }
+        Tapped { machine: self.machine, tap, outputs: self.outputs }
     }
 
-    pub(super) fn input(&mut self, now: Timestamp, input: M::Input) {
-        self.tap.input(now, &input);
+    /// Lets the machine handle an input. Returns what it puts out, which is to be carried out later.
+    pub(super) fn input(&mut self, now: Timestamp, input: &M::Input) -> &[M::Output] {
         self.machine.handle_input(now, input);
+        self.drain(now, Some(input))
     }
 
+    /// Lets the machine do what is due.
     pub(super) fn wake(&mut self, now: Timestamp) {
-        self.tap.woken(now);
         self.machine.handle_timeout(now);
+        self.drain(now, None);
     }
 
-    /// Tells what the driver keeps.
-    pub(super) fn held(&mut self, held: Held) {
-        self.tap.held(held);
+    fn drain(&mut self, now: Timestamp, input: Option<&M::Input>) -> &[M::Output] {
+        let first = self.outputs.len();
+        self.outputs.extend(std::iter::from_fn(|| self.machine.poll_output()));
+        let outputs = &self.outputs[first..];
+        self.tap.step(&Step { now, input, outputs, machine: &self.machine });
+        outputs
     }
 
-    /// The next thing to do, until there is none.
-    pub(super) fn poll_output(&mut self, now: Timestamp) -> Option<M::Output> {
-        let output = self.machine.poll_output();
-        match &output {
-            Some(output) => self.tap.output(now, output),
-            None => self.tap.settled(now, &self.machine),
-        }
-        output
+    /// Exchanges an empty buffer for what is to be carried out.
+    pub(super) fn take_outputs(&mut self, empty: Vec<M::Output>) -> Vec<M::Output> {
+        debug_assert!(empty.is_empty(), "outputs would be carried out twice");
+        std::mem::replace(&mut self.outputs, empty)
+    }
+
+    /// Tells what the driver keeps when a pass has ended.
+    pub(super) fn pass_ended(&mut self, held: Held) {
+        self.tap.pass_ended(held);
     }
 }
 
-impl<M, T> Deref for Tapped<M, T> {
+impl<M: Machine, T> Deref for Tapped<M, T> {
     type Target = M;
 
     fn deref(&self) -> &M {

@@ -88,6 +88,8 @@ pub struct WorkerDriver<B: Bus, S, T = ()> {
     tasks_malformed: u64,
     results_unsent: u64,
     drained: bool,
+    /// Emptied in each pass.
+    outputs: Vec<Output>,
 }
 
 impl<B: Bus, S: Source> WorkerDriver<B, S> {
@@ -116,6 +118,7 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
             tasks_malformed: 0,
             results_unsent: 0,
             drained: false,
+            outputs: Vec::new(),
         })
     }
 
@@ -138,6 +141,7 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
             tasks_malformed: self.tasks_malformed,
             results_unsent: self.results_unsent,
             drained: self.drained,
+            outputs: self.outputs,
         }
     }
 }
@@ -166,7 +170,7 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
                 () = &mut stop, if !stopping => {
                     stopping = true;
                     info!("draining");
-                    self.input(Input::Drain);
+                    self.input(&Input::Drain);
                 }
                 Some(done) = self.jobs.join_next_with_id() => self.job_ended(done),
                 Some(message) = recv_if(&mut self.tasks) => self.task(&message),
@@ -200,16 +204,16 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
         self.service.answer(message, self.machine.counters(), self.drops(), self.state);
     }
 
-    fn input(&mut self, input: Input) {
+    fn input(&mut self, input: &Input) {
         self.machine.input(self.clock.now(), input);
     }
 
     fn bus_changed(&mut self) {
         for change in self.bus_watch.changes() {
-            self.input(match change {
-                BusChange::Up => Input::BusUp,
-                BusChange::Down => Input::BusDown,
-            });
+            match change {
+                BusChange::Up => self.input(&Input::BusUp),
+                BusChange::Down => self.input(&Input::BusDown),
+            }
         }
     }
 
@@ -217,7 +221,7 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
         match wire::decode_task(&message.payload, message.reply.as_deref()) {
             Ok(task) => {
                 let trace = TraceContext::of_message(&message.headers).map(TraceContext::mark);
-                self.input(Input::Task(Task { trace, ..task }));
+                self.input(&Input::Task(Task { trace, ..task }));
             }
             Err(error) => {
                 self.tasks_malformed += 1;
@@ -255,7 +259,7 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
         if let Some(span) = running.and_then(|running| running.span) {
             end(span, observed.as_ref().err().map(AsRef::as_ref));
         }
-        self.input(Input::Done { job, observed, age, trace });
+        self.input(&Input::Done { job, observed, age, trace });
     }
 
     fn start(&mut self, job: JobId, query: Query, time_left: Duration, trace: Option<Trace>) {
@@ -279,7 +283,8 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
     }
 
     fn execute(&mut self) {
-        while let Some(output) = self.machine.poll_output(self.clock.now()) {
+        let mut outputs = self.machine.take_outputs(std::mem::take(&mut self.outputs));
+        for output in outputs.drain(..) {
             match output {
                 Output::Start { job, query, time_left, trace } => self.start(job, query, time_left, trace),
                 Output::Abort(job) => {
@@ -307,7 +312,8 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
                 Output::Drained => self.drained = true,
             }
         }
-        self.machine.held(Held { running: self.running.len(), ..Held::default() });
+        self.outputs = outputs;
+        self.machine.pass_ended(Held { running: self.running.len(), ..Held::default() });
     }
 
     fn drops(&self) -> Drops {

@@ -2,11 +2,12 @@
 
 use axum::response::Response;
 use http::HeaderMap;
+use quorate_core::coordinator::ResultFate;
 use quorate_core::outcome::Outcome;
 
 use super::error::ApiError;
 use super::request::Question;
-use crate::driver::{Step, Trail};
+use crate::driver::{Trail, TrailStep};
 use crate::spans::{Attribute, OpenSpan, SpanKind, Tracer};
 use crate::wire::{self, TraceContext};
 
@@ -94,23 +95,19 @@ fn end(mut span: OpenSpan) {
     span.end();
 }
 
-/// Tells each step as an event; of a worker's first result also what became of it.
+/// Tells each step as an event; of a worker's observation also whether it was used.
 fn tell(span: &mut OpenSpan, outcome: &Outcome, trail: Trail) {
-    let mut told = vec![false; outcome.observations.len()];
     for (at, step) in trail.steps {
         match step {
-            Step::Asked(attempt) => span.event("asked", at, vec![("quorate.attempt", Attribute::number(attempt))]),
-            Step::Result { worker, failure } => {
-                let position = outcome.observations.binary_search_by(|observation| observation.worker.cmp(&worker));
-                let fate = match position {
-                    Ok(index) if !std::mem::replace(&mut told[index], true) => {
-                        wire::fate_name(&outcome.observations[index])
-                    }
-                    Ok(_) => "repeated",
-                    Err(_) => "dropped",
-                };
+            TrailStep::Dispatched(attempt) => {
+                span.event("asked", at, vec![("quorate.attempt", Attribute::number(attempt))]);
+            }
+            TrailStep::Result { worker, fate } => {
+                let observation = outcome.observation(&worker).filter(|_| fate == ResultFate::Accepted);
+                let name = observation.map_or(fate.name(), wire::fate_name);
                 let mut attributes =
-                    vec![("quorate.worker.id", Attribute::text(&worker)), ("quorate.fate", Attribute::text(fate))];
+                    vec![("quorate.worker.id", Attribute::text(&worker)), ("quorate.fate", Attribute::text(name))];
+                let failure = observation.and_then(|observation| observation.observed.as_ref().err());
                 attributes.extend(failure.map(|failure| ("quorate.failure", Attribute::text(failure))));
                 span.event("result", at, attributes);
             }

@@ -7,12 +7,11 @@ use prometheus::core::Collector as _;
 use prometheus::{Histogram, HistogramOpts};
 use quorate_core::Coordinator;
 use quorate_core::aggregate::Exclusion;
-use quorate_core::coordinator::{Input, Output};
+use quorate_core::coordinator::Output;
 use quorate_core::outcome::Outcome;
-use quorate_core::time::Timestamp;
 
 use super::page::Page;
-use crate::driver::Tap;
+use crate::driver::{Step, Tap};
 
 const DURATION: &str = "quorate_request_duration_seconds";
 const DURATION_HELP: &str = "From the submission of an accepted request to its end, by whether there was an answer.";
@@ -114,17 +113,13 @@ impl EndedTap {
 }
 
 impl Tap<Coordinator> for EndedTap {
-    fn input(&mut self, _now: Timestamp, _input: &Input) {}
-
-    fn woken(&mut self, _now: Timestamp) {}
-
-    fn output(&mut self, _now: Timestamp, output: &Output) {
-        if let Output::Ended(outcome) = output {
-            self.0.record(outcome);
+    fn step(&mut self, step: &Step<'_, Coordinator>) {
+        for output in step.outputs {
+            if let Output::Ended(outcome) = output {
+                self.0.record(outcome);
+            }
         }
     }
-
-    fn settled(&mut self, _now: Timestamp, _machine: &Coordinator) {}
 }
 
 #[cfg(test)]

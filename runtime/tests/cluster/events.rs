@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use quorate_runtime::bus::Bus;
 use quorate_runtime::bus::local::LocalBus;
+use quorate_runtime::bus::{Bus, Subscription as _};
 use quorate_runtime::http::EventLimits;
 use serde_json::{Value as Json, json};
 
@@ -126,6 +126,28 @@ async fn what_each_worker_says_is_told_before_the_request_ends<B: Bus>(connect: 
     assert_eq!(Json::Array(told), answer["worker_responses"]);
     // Who watches another request is told how this one ended, and not what was said to it.
     assert_eq!(other.next().await.name, "outcome");
+}
+
+#[tokio::test]
+async fn who_watches_a_request_is_shown_what_was_accepted_and_not_what_was_sent_in_the_workers_name() {
+    let bus = LocalBus::new();
+    let _worker = worker(bus.connection(), "a", delayed("3", Duration::from_millis(200))).await;
+    let coordinator = TestCoordinator::with_workers(bus.connection(), 1).await;
+    // It answers directly, so that nothing is believed that comes in its name on the shared subject.
+    coordinator.answer("q").await;
+    let mut reader = Reader::open(&coordinator, "?request_id=watched").await;
+    let mut tasks = bus.subscribe("oracle.tasks", None).await.expect("a subscription");
+    let forge = async {
+        tasks.recv().await.expect("the task");
+        let forged = json!({"worker_id": "a", "request_id": "watched", "value": 666, "response_time": 1});
+        bus.publish("oracle.results", None, forged.to_string().into()).expect("it is connected");
+    };
+    let ((status, answer), ()) = tokio::join!(coordinator.ask(json!({"query": "q", "id": "watched"})), forge);
+    assert_eq!((status, &answer["final_value"]), (200, &json!(3)), "{answer}");
+    assert_eq!(coordinator.counter("results_misdirected").await, 1);
+    let told = reader.next_of("observation").await;
+    assert_eq!((&told.data["worker_id"], &told.data["value"]), (&json!("a"), &json!(3)), "{told:?}");
+    assert_eq!(reader.next().await.name, "outcome", "nothing else was accepted");
 }
 
 #[tokio::test]

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use quorate_core::Machine;
 use quorate_core::id::WorkerId;
-use quorate_core::time::Timestamp;
 use quorate_runtime::bus::local::{LocalBus, LocalSubscription};
 use quorate_runtime::bus::{Bus, Message, Subscription};
-use quorate_runtime::driver::Tap;
+use quorate_runtime::driver::{Step, Tap};
 use serde_json::Value as Json;
 
 /// How long a test waits for what must happen.
@@ -17,15 +16,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Inputs<F>(pub(crate) F);
 
 impl<M: Machine, F: FnMut(&M::Input) + Send + 'static> Tap<M> for Inputs<F> {
-    fn input(&mut self, _now: Timestamp, input: &M::Input) {
-        self.0(input);
+    fn step(&mut self, step: &Step<'_, M>) {
+        if let Some(input) = step.input {
+            self.0(input);
+        }
     }
-
-    fn woken(&mut self, _now: Timestamp) {}
-
-    fn output(&mut self, _now: Timestamp, _output: &M::Output) {}
-
-    fn settled(&mut self, _now: Timestamp, _machine: &M) {}
 }
 
 pub(crate) fn id(name: &str) -> WorkerId {

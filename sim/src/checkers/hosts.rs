@@ -1,6 +1,13 @@
-//! What checkers keep per process: found by the host's number, in constant time.
+//! What checkers keep per process, found by the host's number in constant time; and maps that are the same in every run.
+
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 
 use crate::host::Host;
+use crate::trace::TraceHash;
+
+/// A map with a hash that is the same in every run.
+pub(super) type Map<K, V> = HashMap<K, V, BuildHasherDefault<TraceHash>>;
 
 /// Something for every coordinator and every worker process.
 #[derive(Debug)]

@@ -1,29 +1,48 @@
-//! The invariants, one module each: what must hold whatever goes wrong.
+//! The invariants: what must hold whatever goes wrong, one module each, in three tiers.
 //!
 //! A checker sees every event of a run and says when its invariant is broken. Safety is judged while the run goes on;
-//! what must be true in the end, once the faults have healed, is judged at [`What::Ended`].
+//! what must be true in the end, once the faults have healed, is judged at [`What::Ended`](crate::event::What::Ended).
+//!
+//! | invariant | why it matters | module |
+//! |---|---|---|
+//! | Each machine does exactly what an independent model of it does. | every rule of the product, stated a second time | `machine/conformance` |
+//! | Nothing a machine keeps grows beyond its bound. | memory, whoever is hostile | `machine/bounds` |
+//! | Every observation was sent in its worker's name and accepted, and none is left out. | evidence is evidence | `cluster/provenance` |
+//! | Fewer than half liars cannot move the answer out of the honest range. | the promise of each strategy | `cluster/honest_range` |
+//! | Once the faults have healed, every request is answered with every worker that runs. | an outage ends | `cluster/recovery` |
+//! | At the end nothing is in flight, and what was told to stop has stopped. | nothing is forgotten | `cluster/quiescence` |
+//! | A machine is woken when it asked to be, and its outputs are carried out in that pass. | deadlines | `cluster/punctual` |
+//! | Nothing from before an outage is received after it, and nothing more often than it was sent. | no answer from the past | `cluster/stale` |
+//! | A coordinator no longer works for a client that has gone away. | no work for nobody | `cluster/vanish` |
+//! | What a machine puts out is sent, and what a host receives its machine is told: all, once, in order. | the wire | `edge/wire` |
+//! | A response says what the machine answered. | the API | `edge/http` |
+//! | Followers are told once how each request ended, before its callers, and the same. | outcomes on the bus | `edge/followed` |
+//! | A reader of `/events` is told all in order, or how much it missed. | the stream of events | `edge/events` |
+//! | A page says what was true lately, and no counter decreases. | dashboards and alerts | `edge/pages` |
+//! | A client gets its rate, and no more. | one client cannot starve another | `edge/rates` |
+//! | A client has no more questions under way than connections. | the same, for sockets | `edge/connections` |
+//! | A malformed request gets the error that names its fault, and goes no further. | callers can correct it | `edge/malformed` |
+//! | A client is left without a response only where a fault touches it. | nothing is lost silently | `edge/lost` |
+//! | A machine is told soon of every connection and every outage of its bus. | what it decides by | `edge/connection` |
+//! | An answer is told before the farewell that followed it. | the answer counts | `edge/farewells` |
+//! | A worker that stops is heard to leave. | nobody waits for it | `edge/parting` |
+//! | A driver keeps an entry per caller and job, and nothing else. | memory of the drivers | `edge/held` |
+//! | What a source says is what its worker's machine is told. | values and ages | `edge/sources` |
+//! | A client's trace reaches the tasks, sources and results, and no other does. | traces | `edge/traces` |
+//! | No program panics. | robustness | `edge/panics` |
 
-mod arithmetic;
-mod flights;
+mod cluster;
+mod edge;
 mod hosts;
-mod ledger;
+mod machine;
 #[cfg(test)]
-mod rig;
-#[cfg(test)]
-mod soak;
-#[cfg(test)]
-mod support;
-mod terms;
-#[cfg(test)]
-mod together;
-mod touched;
+mod testing;
 
 use crate::Depth;
-use crate::event::{Event, What};
+use crate::event::Event;
 use crate::scenario::Scenario;
-pub(crate) use connections::is_one_too_many;
-use ledger::{Fact, Ledger};
-pub(crate) use sources::said;
+pub(crate) use edge::connections::is_one_too_many;
+pub(crate) use edge::sources::said;
 
 /// What a checker needs to know before a run.
 #[derive(Clone, Copy, Debug)]
@@ -41,15 +60,6 @@ pub(crate) trait Checker {
     /// # Errors
     /// How the invariant is broken.
     fn event(&mut self, event: &Event<'_>) -> Result<(), String>;
-
-    /// Judges what is known of a coordinator's requests once it has settled.
-    ///
-    /// # Errors
-    /// How the invariant is broken.
-    fn fact(&mut self, fact: &Fact<'_>) -> Result<(), String> {
-        let _ = fact;
-        Ok(())
-    }
 }
 
 /// A broken invariant.
@@ -63,91 +73,46 @@ pub struct Violation {
     pub text: String,
 }
 
-/// All checkers, with their names, and the ledger that they share.
-pub(crate) struct Checkers {
-    ledger: Ledger,
-    judges: Vec<(&'static str, Box<dyn Checker + Send>)>,
-    /// What `conformance` objects to, until the others have had their say.
-    diverged: Option<Violation>,
-}
-
-/// Lists the checkers once: each is a module with a `new(&Context) -> impl Checker`.
-macro_rules! checkers {
-    ($($module:ident,)*) => {
-        $(mod $module;)*
-
-        impl Checkers {
-            pub(crate) fn new(context: &Context<'_>) -> Self {
-                Self {
-                    ledger: Ledger::new(context),
-                    judges: vec![$((stringify!($module), Box::new($module::new(context)))),*],
-                    diverged: None,
-                }
-            }
-        }
-    };
-}
-
-checkers! {
-    aggregation,
-    answered_once,
-    bounds,
-    connection,
-    connections,
-    counters,
-    events,
-    farewells,
-    followed,
-    held,
-    honest_range,
-    newcomers,
-    http,
-    lost,
-    malformed,
-    pages,
-    panics,
-    parting,
-    presence,
-    provenance,
-    punctual,
-    quiescence,
-    recovery,
-    redispatch,
-    refusals,
-    reliability,
-    sources,
-    stale,
-    traces,
-    vanish,
-    wire,
-    worker,
-    // The last: where another invariant is broken, too, that one is to be named.
-    conformance,
-}
+/// All checkers, with their names.
+pub(crate) struct Checkers(Vec<(&'static str, Box<dyn Checker + Send>)>);
 
 impl Checkers {
-    /// Shows an event to every checker, and then what is known by it; the first that objects is heard.
+    pub(crate) fn new(context: &Context<'_>) -> Self {
+        // Conformance is the last: where another invariant is broken by the same event, that one is named.
+        Self(vec![
+            ("bounds", Box::new(machine::bounds::new(context))),
+            ("honest_range", Box::new(cluster::honest_range::new(context))),
+            ("provenance", Box::new(cluster::provenance::new(context))),
+            ("punctual", Box::new(cluster::punctual::new(context))),
+            ("quiescence", Box::new(cluster::quiescence::new(context))),
+            ("recovery", Box::new(cluster::recovery::new(context))),
+            ("stale", Box::new(cluster::stale::new(context))),
+            ("vanish", Box::new(cluster::vanish::new(context))),
+            ("connection", Box::new(edge::connection::new(context))),
+            ("connections", Box::new(edge::connections::new(context))),
+            ("events", Box::new(edge::events::new(context))),
+            ("farewells", Box::new(edge::farewells::new(context))),
+            ("followed", Box::new(edge::followed::new(context))),
+            ("held", Box::new(edge::held::new(context))),
+            ("http", Box::new(edge::http::new(context))),
+            ("lost", Box::new(edge::lost::new(context))),
+            ("malformed", Box::new(edge::malformed::new(context))),
+            ("pages", Box::new(edge::pages::new(context))),
+            ("panics", Box::new(edge::panics::new(context))),
+            ("parting", Box::new(edge::parting::new(context))),
+            ("rates", Box::new(edge::rates::new(context))),
+            ("sources", Box::new(edge::sources::new(context))),
+            ("traces", Box::new(edge::traces::new(context))),
+            ("wire", Box::new(edge::wire::new(context))),
+            ("conformance", Box::new(machine::conformance::new(context))),
+        ])
+    }
+
+    /// Shows an event to every checker; the first that objects is heard.
     pub(crate) fn event(&mut self, event: &Event<'_>) -> Result<(), Violation> {
-        let Self { ledger, judges, diverged } = self;
-        let Some(((model, conformance), named)) = judges.split_last_mut() else { return Ok(()) };
-        for (checker, judge) in named.iter_mut() {
+        for (checker, judge) in &mut self.0 {
             judge.event(event).map_err(|text| Violation { checker, at: event.at, text })?;
         }
-        ledger.event(event, &mut |fact| {
-            for (checker, judge) in named.iter_mut() {
-                judge.fact(fact).map_err(|text| Violation { checker, at: event.at, text })?;
-            }
-            Ok(())
-        })?;
-        if diverged.is_none() {
-            *diverged = conformance.event(event).err().map(|text| Violation { checker: model, at: event.at, text });
-        }
-        // Some judge a machine's outputs only when it has settled.
-        match event.what {
-            What::CoordinatorSettled(..) | What::WorkerSettled(..) | What::Ended | What::Panicked(_) => {
-                diverged.take().map_or(Ok(()), Err)
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 }

@@ -295,16 +295,16 @@ impl Recorder {
     fn coordinator_output(&mut self, at: u64, lane: usize, place: usize, output: &coordinator::Output) {
         match output {
             coordinator::Output::Publish(task) => {
-                let id = words::clean(task.request.as_str());
-                self.tasks.insert((lane, task.id.0), id.clone());
-                // A question that left its id to the coordinator is named now.
-                let is_new = !self.questions.values().any(|question| question.request.as_ref() == Some(&id));
-                let unnamed = self.questions.values_mut().find(|question| {
-                    let same = question.coordinator == lane && question.query == task.query.as_str();
-                    question.taken && question.request.is_none() && same
-                });
-                if let Some(question) = unnamed.filter(|_| is_new) {
-                    question.request = Some(id);
+                self.tasks.insert((lane, task.id.0), words::clean(task.request.as_str()));
+            }
+            coordinator::Output::Event(
+                coordinator::Event::Dispatched { ticket, request }
+                | coordinator::Event::Joined { ticket, request }
+                | coordinator::Event::Replayed { ticket, request },
+            ) => {
+                let number = self.tickets.get(&(lane, ticket.0));
+                if let Some(question) = number.and_then(|number| self.questions.get_mut(number)) {
+                    question.request = Some(words::clean(request.as_str()));
                 }
             }
             coordinator::Output::Answer { ticket, reply } => {
@@ -316,7 +316,10 @@ impl Recorder {
                     question.request = Some(words::clean(outcome.request.as_str()));
                 }
             }
-            coordinator::Output::CallWorkers | coordinator::Output::Ended(_) | coordinator::Output::Drained => {}
+            coordinator::Output::CallWorkers
+            | coordinator::Output::Ended(_)
+            | coordinator::Output::Drained
+            | coordinator::Output::Event(_) => {}
         }
     }
 
@@ -368,6 +371,14 @@ fn request<'a>(what: &'a What<'_>) -> Option<&'a str> {
             _,
             coordinator::Output::Ended(outcome) | coordinator::Output::Answer { reply: Ok(outcome), .. },
         ) => &outcome.request,
+        What::CoordinatorOutput(_, coordinator::Output::Event(event)) => match event {
+            coordinator::Event::Dispatched { request, .. }
+            | coordinator::Event::Joined { request, .. }
+            | coordinator::Event::Replayed { request, .. }
+            | coordinator::Event::Redispatched { request, .. }
+            | coordinator::Event::Result { request, .. } => request,
+            coordinator::Event::Worker { .. } => return None,
+        },
         What::WorkerInput(_, worker::Input::Task(task)) => &task.request,
         What::WorkerOutput(_, worker::Output::Answer(result)) => &result.request,
         _ => return None,

@@ -159,6 +159,8 @@ fn of_same_messages_each_is_received_once_and_a_lost_one_stays_lost() {
 #[test]
 fn a_question_without_an_id_is_found_by_the_id_that_was_drawn() {
     let (asked, submit, publish) = (asked(3, None), submit(9, None), publish(1, "drawn"));
+    let request = RequestId::new("drawn").expect("an id");
+    let dispatched = coordinator::Output::Event(coordinator::Event::Dispatched { ticket: Ticket(9), request });
     let answer = coordinator::Output::Answer { ticket: Ticket(9), reply: Err(Refusal::Draining) };
     let reply = Reply::Ended(Err(Refusal::Draining));
     let now = Timestamp::ZERO;
@@ -167,13 +169,14 @@ fn a_question_without_an_id_is_found_by_the_id_that_was_drawn() {
             (1, CLIENT, What::Asked(&asked)),
             (2, COORDINATOR, What::CoordinatorInput(now, &submit)),
             (2, COORDINATOR, What::CoordinatorOutput(now, &publish)),
+            (2, COORDINATOR, What::CoordinatorOutput(now, &dispatched)),
             (7, COORDINATOR, What::CoordinatorOutput(now, &answer)),
             (8, CLIENT, What::Replied(3, &reply)),
         ],
         None,
     );
     assert!(timeline.moments.iter().all(|moment| moment.request.as_deref() == Some("drawn")), "{timeline:#?}");
-    assert_eq!(texts(&timeline)[4], "answer to #3: refused: the coordinator is draining");
+    assert_eq!(texts(&timeline)[5], "answer to #3: refused: the coordinator is draining");
     let [client, coordinator] = [CLIENT, COORDINATOR].map(|host| lane(&timeline, host));
     let arrows: Vec<_> = timeline.arrows.iter().map(|arrow| (arrow.from, arrow.sent / MS, arrow.to)).collect();
     assert_eq!(arrows, [(client, 1, Some((coordinator, 2 * MS))), (coordinator, 7, Some((client, 8 * MS)))]);

@@ -276,7 +276,7 @@ fn edge(edge: Edge) -> String {
         Edge::Reads(_) => "its source has said something".to_owned(),
         Edge::Observes(Some(trace)) => format!("its source is asked within {}", traceparent(trace)),
         Edge::Observes(None) => "its source is asked within no trace".to_owned(),
-        Edge::Held(Held { waiting, trails, announced, running }) => {
+        Edge::PassEnded(Held { waiting, trails, announced, running }) => {
             format!("{waiting} wait, {trails} trails followed, {announced} announcements held, {running} jobs")
         }
     }
@@ -326,6 +326,22 @@ fn coordinator_output(output: &coordinator::Output) -> String {
         Output::Answer { ticket, reply: Ok(ended) } => format!("answers ticket {}: {}", ticket.0, outcome(ended)),
         Output::Answer { ticket, reply: Err(refusal) } => format!("refuses ticket {}: {refusal}", ticket.0),
         Output::Drained => "drained".to_owned(),
+        Output::Event(decided) => coordinator_event(decided),
+    }
+}
+
+fn coordinator_event(event: &coordinator::Event) -> String {
+    use coordinator::Event;
+    match event {
+        Event::Dispatched { ticket, request } => format!("{request} is dispatched for ticket {}", ticket.0),
+        Event::Joined { ticket, request } => format!("ticket {} joins {request}", ticket.0),
+        Event::Replayed { ticket, request } => format!("ticket {} receives the outcome of {request}", ticket.0),
+        Event::Redispatched { request, attempt } => format!("{request} is dispatched again, attempt {attempt}"),
+        Event::Result { request, worker, fate } => format!("result {request} of {worker}: {}", fate.name()),
+        Event::Worker { worker, state, cordoned } => {
+            let cordoned = if *cordoned { ", cordoned" } else { "" };
+            format!("{worker} is {state:?}{cordoned}")
+        }
     }
 }
 

@@ -86,7 +86,7 @@ impl Stage<'_> {
             overrides: request.policy.overrides(),
             trace: None,
         };
-        self.coordinator_input(node, Input::Submit(submit));
+        self.coordinator_input(node, &Input::Submit(submit));
     }
 
     /// Sends a coordinator's reply on its way.

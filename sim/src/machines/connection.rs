@@ -288,16 +288,16 @@ impl Stage<'_> {
 
     fn bus_up(&mut self, node: Node) {
         match &self.programs[node] {
-            Program::Coordinator(_) => self.coordinator_input(node, Input::BusUp),
-            Program::Worker(_) => self.worker_input(node, quorate_core::worker::Input::BusUp),
+            Program::Coordinator(_) => self.coordinator_input(node, &Input::BusUp),
+            Program::Worker(_) => self.worker_input(node, &quorate_core::worker::Input::BusUp),
             Program::Broker | Program::Client | Program::Adversary(_) => {}
         }
     }
 
     fn bus_down(&mut self, node: Node) {
         match &self.programs[node] {
-            Program::Coordinator(_) => self.coordinator_input(node, quorate_core::coordinator::Input::BusDown),
-            Program::Worker(_) => self.worker_input(node, quorate_core::worker::Input::BusDown),
+            Program::Coordinator(_) => self.coordinator_input(node, &quorate_core::coordinator::Input::BusDown),
+            Program::Worker(_) => self.worker_input(node, &quorate_core::worker::Input::BusDown),
             Program::Broker | Program::Client | Program::Adversary(_) => {}
         }
     }

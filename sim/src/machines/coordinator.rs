@@ -1,6 +1,6 @@
 //! The hosts that run a coordinator's machine, as its driver does in production.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,10 +9,12 @@ use quorate_core::coordinator::{Input, Output, Task, Undelivered, UndeliveredCau
 use quorate_core::id::{TaskId, Ticket};
 use quorate_core::time::Timestamp;
 use quorate_runtime::bus::PublishError;
+use quorate_runtime::driver::{Held, Step};
 
 use super::client::ExchangeId;
 use super::links::Node;
 use super::{Next, Program, Stage, millis};
+use crate::edge::Edge;
 use crate::event::{self, Body, Event, Message, Reply, What};
 use crate::instance;
 use crate::random::{Random, Stream};
@@ -34,6 +36,8 @@ pub(super) struct CoordinatorNode {
 
 struct Process {
     machine: Coordinator,
+    /// What is still to be carried out.
+    outputs: VecDeque<Output>,
     stopping: bool,
     /// When the next wake is planned for.
     wake_at: Option<u64>,
@@ -98,6 +102,7 @@ impl Stage<'_> {
         coordinator.ping = instance::ping_subject(number, incarnation);
         coordinator.process = Some(Process {
             machine: Coordinator::new(config, seed),
+            outputs: VecDeque::new(),
             stopping: false,
             wake_at: None,
             waiting: BTreeMap::new(),
@@ -107,19 +112,10 @@ impl Stage<'_> {
         self.begin_connecting(node, 0);
     }
 
-    /// Tells the machine what happened, and does what it wants done.
-    pub(super) fn coordinator_input(&mut self, node: Node, input: Input) {
-        let now = self.now;
-        let Some(coordinator) = self.coordinator(node) else { return };
-        let clock = coordinator.clock(now);
-        if coordinator.process.is_none() {
-            return;
-        }
-        self.tell(node, What::CoordinatorInput(clock, &input));
-        if let Some(process) = self.coordinator(node).and_then(|coordinator| coordinator.process.as_mut()) {
-            process.machine.handle_input(clock, input);
-        }
-        self.coordinator_outputs(node, clock);
+    /// Lets the machine handle an input, and does what it puts out.
+    pub(super) fn coordinator_input(&mut self, node: Node, input: &Input) {
+        self.coordinator_step(node, Some(input));
+        self.coordinator_outputs(node);
     }
 
     pub(super) fn wake_coordinator(&mut self, node: Node, incarnation: u32) {
@@ -132,26 +128,41 @@ impl Stage<'_> {
         let Some(process) = &mut coordinator.process else { return };
         process.wake_at = process.wake_at.filter(|at| *at > now);
         if process.machine.poll_timeout().is_some_and(|at| at <= clock) {
-            self.tell(node, What::CoordinatorWoken(clock));
-            if let Some(process) = self.coordinator(node).and_then(|coordinator| coordinator.process.as_mut()) {
-                process.machine.handle_timeout(clock);
-            }
-            self.coordinator_outputs(node, clock);
+            self.coordinator_step(node, None);
+            self.coordinator_outputs(node);
         } else {
             self.plan_coordinator_wake(node);
         }
     }
 
-    fn coordinator_outputs(&mut self, node: Node, clock: Timestamp) {
+    /// One step of the machine: an input, or a wake.
+    fn coordinator_step(&mut self, node: Node, input: Option<&Input>) {
+        let Program::Coordinator(coordinator) = &mut self.programs[node] else { return };
+        let now = coordinator.clock(self.now);
+        let Some(Process { machine, outputs, .. }) = &mut coordinator.process else { return };
+        match input {
+            Some(input) => machine.handle_input(now, input),
+            None => machine.handle_timeout(now),
+        }
+        let first = outputs.len();
+        outputs.extend(std::iter::from_fn(|| machine.poll_output()));
+        let outputs = &outputs.make_contiguous()[first..];
+        let (at, host) = (self.now, self.hosts[node]);
+        event::coordinator_step(&Step { now, input, outputs, machine }, |what| {
+            self.watch.event(&Event { at, host, what });
+        });
+    }
+
+    /// Carries out what the machine has put out, and what it puts out meanwhile.
+    fn coordinator_outputs(&mut self, node: Node) {
         let mut drained = false;
         loop {
             let Some(process) = self.coordinator(node).and_then(|coordinator| coordinator.process.as_mut()) else {
                 return;
             };
-            let Some(output) = process.machine.poll_output() else { break };
-            self.tell(node, What::CoordinatorOutput(clock, &output));
+            let Some(output) = process.outputs.pop_front() else { break };
             match output {
-                Output::Publish(task) => self.publish_task(node, clock, &task),
+                Output::Publish(task) => self.publish_task(node, &task),
                 Output::Answer { ticket, reply } => {
                     let process = self.coordinator(node).and_then(|coordinator| coordinator.process.as_mut());
                     if let Some(exchange) = process.and_then(|process| process.waiting.remove(&ticket)) {
@@ -160,14 +171,13 @@ impl Stage<'_> {
                 }
                 Output::CallWorkers => self.call_workers(node),
                 // Nobody on this stage follows the requests of others.
-                Output::Ended(_) => {}
+                Output::Ended(_) | Output::Event(_) => {}
                 Output::Drained => drained = true,
             }
         }
-        let Program::Coordinator(coordinator) = &self.programs[node] else { return };
-        let Some(process) = &coordinator.process else { return };
-        let what = What::CoordinatorSettled(clock, &process.machine);
-        self.watch.event(&Event { at: self.now, host: self.hosts[node], what });
+        let waiting =
+            self.coordinator(node).and_then(|it| it.process.as_ref()).map_or(0, |process| process.waiting.len());
+        self.tell(node, What::Edge(Edge::PassEnded(Held { waiting, ..Held::default() })));
         if drained {
             self.coordinator_stopped(node);
         } else {
@@ -188,7 +198,7 @@ impl Stage<'_> {
         }
     }
 
-    fn publish_task(&mut self, node: Node, clock: Timestamp, task: &Task) {
+    fn publish_task(&mut self, node: Node, task: &Task) {
         let tasks = Arc::clone(&self.subjects.tasks);
         let Some(coordinator) = self.coordinator(node) else { return };
         let reply = format!("{}{}", coordinator.inbox, task.id.0);
@@ -205,11 +215,7 @@ impl Stage<'_> {
                 PublishError::Disconnected => UndeliveredCause::Disconnected,
                 PublishError::Full | PublishError::Refused => UndeliveredCause::QueueFull,
             };
-            let input = Input::Undelivered(Undelivered { task: task.id, cause });
-            self.tell(node, What::CoordinatorInput(clock, &input));
-            if let Some(process) = self.coordinator(node).and_then(|coordinator| coordinator.process.as_mut()) {
-                process.machine.handle_input(clock, input);
-            }
+            self.coordinator_step(node, Some(&Input::Undelivered(Undelivered { task: task.id, cause })));
         }
     }
 
@@ -250,7 +256,7 @@ impl Stage<'_> {
             Body::Presence(presence) => Input::Presence(presence.clone()),
             Body::Task(_) | Body::Outcome(_) | Body::Ping | Body::Garbage(_) | Body::Result(_) => return,
         };
-        self.coordinator_input(node, input);
+        self.coordinator_input(node, &input);
     }
 
     /// A request has arrived. Returns its ticket, unless the process is gone.
@@ -272,7 +278,7 @@ impl Stage<'_> {
         if let Some(process) = self.coordinator(node).and_then(|coordinator| coordinator.process.as_mut()) {
             process.waiting.remove(&ticket);
         }
-        self.coordinator_input(node, Input::Cancel(ticket));
+        self.coordinator_input(node, &Input::Cancel(ticket));
     }
 
     pub(super) fn crash_coordinator(&mut self, node: Node) {
@@ -289,7 +295,7 @@ impl Stage<'_> {
         let Some(process) = self.coordinator(node).and_then(|coordinator| coordinator.process.as_mut()) else { return };
         if !std::mem::replace(&mut process.stopping, true) {
             self.tell(node, What::Stopping);
-            self.coordinator_input(node, Input::Drain);
+            self.coordinator_input(node, &Input::Drain);
         }
     }
 

@@ -9,11 +9,13 @@ use quorate_core::id::WorkerId;
 use quorate_core::time::{Timestamp, saturating_nanos};
 use quorate_core::value::{MAX_TEXT_BYTES, Value, ValueError};
 use quorate_core::worker::{self, Input, JobId, Output, WorkResult, Worker};
+use quorate_runtime::driver::{Held, Step};
 use quorate_runtime::source::Reading;
 
 use super::links::Node;
 use super::{Next, Program, Stage, millis};
-use crate::event::{Body, Event, Message, What, WorkerResult};
+use crate::edge::Edge;
+use crate::event::{self, Body, Event, Message, What, WorkerResult};
 use crate::host::Host;
 use crate::instance;
 use crate::mischief::{Mischiefs, Tampered};
@@ -134,19 +136,9 @@ impl Stage<'_> {
         self.begin_connecting(node, 0);
     }
 
-    /// Tells the machine what happened, and does what it wants done.
-    pub(super) fn worker_input(&mut self, node: Node, input: Input) {
-        let now = self.now;
-        let Some(worker) = self.worker(node) else { return };
-        if worker.process.is_none() {
-            return;
-        }
-        let clock = worker.clock(now);
-        self.tell(node, What::WorkerInput(clock, &input));
-        if let Some(process) = self.worker_process(node) {
-            process.machine.handle_input(clock, input);
-        }
-        self.worker_outputs(node, clock);
+    /// Lets the machine handle an input, and does what it puts out.
+    pub(super) fn worker_input(&mut self, node: Node, input: &Input) {
+        self.worker_step(node, Some(input));
     }
 
     pub(super) fn wake_worker(&mut self, node: Node, incarnation: u32) {
@@ -159,22 +151,28 @@ impl Stage<'_> {
         let Some(process) = &mut worker.process else { return };
         process.wake_at = process.wake_at.filter(|at| *at > now);
         if process.machine.poll_timeout().is_some_and(|at| at <= clock) {
-            self.tell(node, What::WorkerWoken(clock));
-            if let Some(process) = self.worker_process(node) {
-                process.machine.handle_timeout(clock);
-            }
-            self.worker_outputs(node, clock);
+            self.worker_step(node, None);
         } else {
             self.plan_worker_wake(node);
         }
     }
 
-    fn worker_outputs(&mut self, node: Node, clock: Timestamp) {
+    /// One step of the machine, an input or a wake, and what it leads to.
+    fn worker_step(&mut self, node: Node, input: Option<&Input>) {
+        let Program::Worker(worker) = &mut self.programs[node] else { return };
+        let now = worker.clock(self.now);
+        let Some(Process { machine, .. }) = &mut worker.process else { return };
+        match input {
+            Some(input) => machine.handle_input(now, input),
+            None => machine.handle_timeout(now),
+        }
+        let outputs: Vec<Output> = std::iter::from_fn(|| machine.poll_output()).collect();
+        let (at, host) = (self.now, self.hosts[node]);
+        event::worker_step(&Step { now, input, outputs: &outputs, machine }, |what| {
+            self.watch.event(&Event { at, host, what });
+        });
         let mut drained = false;
-        loop {
-            let Some(process) = self.worker_process(node) else { return };
-            let Some(output) = process.machine.poll_output() else { break };
-            self.tell(node, What::WorkerOutput(clock, &output));
+        for output in outputs {
             match output {
                 Output::Start { job, query, .. } => self.start_job(node, job, query.as_str()),
                 Output::Abort(job) => {
@@ -192,10 +190,8 @@ impl Stage<'_> {
                 Output::Drained => drained = true,
             }
         }
-        let Program::Worker(worker) = &self.programs[node] else { return };
-        let Some(process) = &worker.process else { return };
-        let what = What::WorkerSettled(clock, &process.machine);
-        self.watch.event(&Event { at: self.now, host: self.hosts[node], what });
+        let running = self.worker_process(node).map_or(0, |process| process.running.len());
+        self.tell(node, What::Edge(Edge::PassEnded(Held { running, ..Held::default() })));
         if drained {
             self.worker_stopped(node);
         } else {
@@ -233,7 +229,7 @@ impl Stage<'_> {
         if is_current && self.worker_process(node).is_some_and(|process| process.running.remove(&job)) {
             let age = read.as_ref().ok().and_then(|reading| reading.age);
             let observed = read.map(|reading| reading.value);
-            self.worker_input(node, Input::Done { job, observed, age, trace: None });
+            self.worker_input(node, &Input::Done { job, observed, age, trace: None });
         }
     }
 
@@ -301,7 +297,7 @@ impl Stage<'_> {
                     reply: message.reply.clone(),
                     trace: None,
                 };
-                self.worker_input(node, Input::Task(task));
+                self.worker_input(node, &Input::Task(task));
             }
             Body::Ping => {
                 let Some(state) = self.worker_process(node).map(|process| process.state) else { return };
@@ -326,7 +322,7 @@ impl Stage<'_> {
         let Some(process) = self.worker_process(node) else { return };
         if !std::mem::replace(&mut process.stopping, true) {
             self.tell(node, What::Stopping);
-            self.worker_input(node, Input::Drain);
+            self.worker_input(node, &Input::Drain);
         }
     }
 

@@ -4,13 +4,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use quorate_core::coordinator::{self, Coordinator};
-use quorate_core::time::{Timestamp, saturating_nanos};
-use quorate_core::worker::{self, Worker};
-use quorate_runtime::driver::{Held, Tap};
+use quorate_core::time::saturating_nanos;
+use quorate_core::{Coordinator, Worker};
+use quorate_runtime::driver::{Held, Step, Tap};
 
 use crate::edge::Edge;
-use crate::event::{Event, What};
+use crate::event::{self, Event, What};
 use crate::host::Host;
 use crate::watch::{Report, Watch};
 
@@ -78,52 +77,28 @@ impl Teller {
     }
 }
 
-/// Tells what goes into a machine and comes out of it.
+/// Tells each step of a machine.
 pub(super) struct MachineTap {
     pub(super) host: Host,
     pub(super) teller: Teller,
 }
 
 impl Tap<Coordinator> for MachineTap {
-    fn input(&mut self, now: Timestamp, input: &coordinator::Input) {
-        self.teller.tell(self.host, What::CoordinatorInput(now, input));
+    fn step(&mut self, step: &Step<'_, Coordinator>) {
+        event::coordinator_step(step, |what| self.teller.tell(self.host, what));
     }
 
-    fn woken(&mut self, now: Timestamp) {
-        self.teller.tell(self.host, What::CoordinatorWoken(now));
-    }
-
-    fn output(&mut self, now: Timestamp, output: &coordinator::Output) {
-        self.teller.tell(self.host, What::CoordinatorOutput(now, output));
-    }
-
-    fn settled(&mut self, now: Timestamp, machine: &Coordinator) {
-        self.teller.tell(self.host, What::CoordinatorSettled(now, machine));
-    }
-
-    fn held(&mut self, held: Held) {
-        self.teller.tell(self.host, What::Edge(Edge::Held(held)));
+    fn pass_ended(&mut self, held: Held) {
+        self.teller.tell(self.host, What::Edge(Edge::PassEnded(held)));
     }
 }
 
 impl Tap<Worker> for MachineTap {
-    fn input(&mut self, now: Timestamp, input: &worker::Input) {
-        self.teller.tell(self.host, What::WorkerInput(now, input));
+    fn step(&mut self, step: &Step<'_, Worker>) {
+        event::worker_step(step, |what| self.teller.tell(self.host, what));
     }
 
-    fn woken(&mut self, now: Timestamp) {
-        self.teller.tell(self.host, What::WorkerWoken(now));
-    }
-
-    fn output(&mut self, now: Timestamp, output: &worker::Output) {
-        self.teller.tell(self.host, What::WorkerOutput(now, output));
-    }
-
-    fn settled(&mut self, now: Timestamp, machine: &Worker) {
-        self.teller.tell(self.host, What::WorkerSettled(now, machine));
-    }
-
-    fn held(&mut self, held: Held) {
-        self.teller.tell(self.host, What::Edge(Edge::Held(held)));
+    fn pass_ended(&mut self, held: Held) {
+        self.teller.tell(self.host, What::Edge(Edge::PassEnded(held)));
     }
 }

@@ -214,6 +214,7 @@ impl Settings {
             admitted: self.admitted.as_ref().map(|names| names.iter().map(|name| worker_name(*name)).collect()),
             cordon_below: self.cordon_below.map(Score::from_millionths),
             weights: self.weights.iter().map(|(name, weight)| (worker_name(*name), Millionths::new(*weight))).collect(),
+            events: true,
             ..Config::default()
         };
         self.knobs.apply(&mut config);

@@ -31,7 +31,7 @@ struct Watch {
     said: Arc<Said>,
 }
 
-/// What was said to one request since it is watched: the first of each worker, as long as there is room.
+/// What was said to one request since it is watched: the results that were accepted, as long as there is room.
 #[derive(Debug, Default)]
 pub(super) struct Said {
     results: Mutex<Vec<Arc<WorkerResult>>>,
@@ -60,7 +60,7 @@ impl Watches {
         Watching { watches: Arc::clone(watches), request, said, told: 0 }
     }
 
-    /// Keeps a result for those who watch its request.
+    /// Keeps an accepted result for those who watch its request.
     pub(super) fn note(&self, result: &WorkerResult) {
         if self.count.load(Ordering::Relaxed) > 0
             && let Some(watch) = self.by_request().get(&result.request)
@@ -80,7 +80,7 @@ impl Said {
         let mut results = self.results();
         let bytes: usize = results.iter().map(|result| observed_weight(&result.observed)).sum();
         let has_room = results.len() < MAX_RESULTS && bytes + observed_weight(&result.observed) <= MAX_BYTES;
-        if has_room && results.iter().all(|earlier| earlier.worker != result.worker) {
+        if has_room {
             tell(&self.arrived, || {
                 results.push(Arc::new(result.clone()));
                 drop(results);
@@ -149,12 +149,12 @@ mod tests {
     }
 
     #[test]
-    fn every_watcher_is_told_the_first_word_of_each_worker_to_its_request() {
+    fn every_watcher_is_told_the_accepted_results_of_its_request() {
         let watches = Arc::default();
         let mut first = Watches::watch(&watches, id("r"));
         let mut second = Watches::watch(&watches, id("r"));
         let mut other = Watches::watch(&watches, id("s"));
-        for (worker, request) in [("a", "r"), ("b", "s"), ("a", "r"), ("c", "t")] {
+        for (worker, request) in [("a", "r"), ("b", "s"), ("c", "t")] {
             watches.note(&result(worker, request, "x"));
         }
         assert_eq!(workers(&mut first), ["a"]);

@@ -1,0 +1,97 @@
+//! What a coordinator decided, for those who follow it: traces, streams of events, tests.
+
+use super::worker::WorkerState;
+use crate::id::{RequestId, Ticket, WorkerId};
+
+/// One decision of a coordinator. Events change nothing: a coordinator that is not asked for them
+/// ([`Config::events`](super::Config)) does all else the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// A request was accepted, and its first task is published.
+    Dispatched {
+        /// The caller.
+        ticket: Ticket,
+        /// The request.
+        request: RequestId,
+    },
+    /// A caller waits for a request that is in flight already.
+    Joined {
+        /// The caller.
+        ticket: Ticket,
+        /// The request.
+        request: RequestId,
+    },
+    /// A caller receives the outcome of a request that has ended. The answer follows.
+    Replayed {
+        /// The caller.
+        ticket: Ticket,
+        /// The request.
+        request: RequestId,
+    },
+    /// A request is dispatched again, because a worker is silent.
+    Redispatched {
+        /// The request.
+        request: RequestId,
+        /// The number of the attempt: 2, as there is one redispatch at most.
+        attempt: u32,
+    },
+    /// What became of a worker's result. Each result has exactly one such event.
+    Result {
+        /// The request it is for.
+        request: RequestId,
+        /// The worker it comes from, as it says.
+        worker: WorkerId,
+        /// What became of it.
+        fate: ResultFate,
+    },
+    /// A worker has become known, or its state has changed. Comes after all other outputs of an input, at most once
+    /// for each worker.
+    Worker {
+        /// The worker.
+        worker: WorkerId,
+        /// Its state now.
+        state: WorkerState,
+        /// Whether its values are shown and not used, for its score.
+        cordoned: bool,
+    },
+}
+
+/// What became of a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ResultFate {
+    /// It is the worker's observation. Whether its value is used is decided when the request ends.
+    Accepted,
+    /// Its request has ended.
+    Late,
+    /// The worker has answered, and this second result lowers no score: it says the same as the first, the worker need
+    /// not repeat itself, somebody else may have sent one of the two, or the worker has contradicted itself in this
+    /// request before.
+    Duplicate,
+    /// The worker has answered, and contradicts itself. Lowers its score, once in a request.
+    Equivocal,
+    /// It came on the reply subject of another task; or on the shared subject, from a worker that answers directly.
+    Misdirected,
+    /// Its request is not known.
+    Unknown,
+    /// Its worker is not admitted; or there is no room for another worker, among those that are known, in the rate of
+    /// new names, or in the request.
+    NotAdmitted,
+    /// The requests in flight weigh too much.
+    NoRoom,
+}
+
+impl ResultFate {
+    /// Its name in traces.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Late => "late",
+            Self::Duplicate => "duplicate",
+            Self::Equivocal => "equivocal",
+            Self::Misdirected => "misdirected",
+            Self::Unknown => "unknown",
+            Self::NotAdmitted => "not_admitted",
+            Self::NoRoom => "no_room",
+        }
+    }
+}

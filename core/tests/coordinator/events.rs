@@ -1,0 +1,128 @@
+//! What the coordinator tells of its decisions. That every input leads to the events that the model expects, and that a
+//! coordinator without events does all else the same, is checked in `coordinator_model.rs`.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use quorate_core::coordinator::{Config, Event, Input, PresenceState, ResultFate, Score, WorkerResult, WorkerState};
+use quorate_core::id::{TaskId, Ticket};
+use quorate_core::policy::Overrides;
+
+use crate::support::{Harness, request, result, worker};
+
+fn with(change: impl FnOnce(&mut Config)) -> Harness {
+    Harness::with(|config| {
+        config.events = true;
+        change(config);
+    })
+}
+
+fn changed(name: &str, state: WorkerState, cordoned: bool) -> Event {
+    Event::Worker { worker: worker(name), state, cordoned }
+}
+
+fn fate(name: &str, id: &str, fate: ResultFate) -> Event {
+    Event::Result { request: request(id), worker: worker(name), fate }
+}
+
+/// The fates of results since the last look.
+fn fates(harness: &mut Harness) -> Vec<ResultFate> {
+    let fate = |event| if let Event::Result { fate, .. } = event { Some(fate) } else { None };
+    harness.events().into_iter().filter_map(fate).collect()
+}
+
+#[test]
+fn a_request_tells_that_it_is_dispatched_joined_redispatched_and_replayed() {
+    let mut harness = with(|config| config.redispatch_permille = 500);
+    harness.live(&["a"]);
+    harness.events();
+    harness.submit("r", "q");
+    harness.submit("r", "q");
+    let dispatched = Event::Dispatched { ticket: Ticket(0), request: request("r") };
+    assert_eq!(harness.events(), [dispatched, Event::Joined { ticket: Ticket(1), request: request("r") }]);
+    let task = harness.task();
+    harness.at_ms(500);
+    assert_eq!(harness.events(), [Event::Redispatched { request: request("r"), attempt: 2 }]);
+    harness.says(&task, "a", "1");
+    assert_eq!(harness.events(), [fate("a", "r", ResultFate::Accepted)]);
+    harness.submit("r", "q");
+    assert_eq!(harness.events(), [Event::Replayed { ticket: Ticket(2), request: request("r") }]);
+    harness.submit("r", "another query");
+    assert_eq!(harness.events(), [], "a refusal is told to its caller");
+}
+
+#[test]
+fn every_result_tells_what_became_of_it() {
+    let mut harness = with(|config| {
+        config.admitted = Some(BTreeSet::from(["a", "b"].map(worker)));
+        config.max_in_flight_bytes = 3000;
+    });
+    harness.live(&["a", "b"]);
+    harness.submit("r", "q");
+    let task = harness.task();
+    harness.events();
+    let answer = |name, value| result(&task, name, Ok(value));
+    let elsewhere = |task| WorkerResult { task, ..answer("a", "1") };
+    let long = "x".repeat(2500);
+    let results = [
+        (WorkerResult { request: request("s"), ..answer("a", "1") }, ResultFate::Unknown),
+        (elsewhere(Some(TaskId(77))), ResultFate::Misdirected),
+        (answer("stranger", "1"), ResultFate::NotAdmitted),
+        (answer("a", "1"), ResultFate::Accepted),
+        (answer("a", "1"), ResultFate::Duplicate),
+        (elsewhere(None), ResultFate::Misdirected),
+        (answer("a", "2"), ResultFate::Equivocal),
+        (answer("a", "2"), ResultFate::Duplicate),
+        (answer("b", &long), ResultFate::NoRoom),
+        (answer("b", "1"), ResultFate::Late),
+    ];
+    for (result, expected) in results {
+        harness.input(&Input::Result(result.clone()));
+        assert_eq!(fates(&mut harness), [expected], "{result:?}");
+    }
+}
+
+#[test]
+fn a_worker_tells_each_change_of_its_state_once() {
+    let mut harness = with(|config| config.presence = Duration::from_secs(1));
+    harness.live(&["b", "a", "a"]);
+    assert_eq!(harness.events(), [changed("b", WorkerState::Live, false), changed("a", WorkerState::Live, false)]);
+    harness.presence("a", PresenceState::Draining);
+    assert_eq!(harness.events(), [changed("a", WorkerState::Draining, false)]);
+    harness.presence("a", PresenceState::Left);
+    assert_eq!(harness.events(), [changed("a", WorkerState::Left, false)]);
+    harness.at_ms(1000);
+    let expired = ["a", "b"].map(|name| changed(name, WorkerState::Expired, false));
+    assert_eq!(harness.events(), expired, "in the order of their names");
+    harness.presence("stranger", PresenceState::Left);
+    assert_eq!(harness.events(), []);
+}
+
+#[test]
+fn a_worker_tells_that_it_is_cordoned_and_that_it_is_not_any_more() {
+    let mut harness = with(|config| config.cordon_below = Some(Score::from_millionths(999_000)));
+    harness.live(&["a", "b", "c"]);
+    let mut changes = Vec::new();
+    for round in 0..200 {
+        let (_, task) = harness.ask_with(Overrides::default());
+        // It is wrong once, and is believed again later.
+        for (name, value) in [("a", "100"), ("b", "100"), ("c", if round == 1 { "900" } else { "100" })] {
+            harness.says(&task, name, value);
+        }
+        let of_workers = |event: &Event| matches!(event, Event::Worker { .. });
+        changes.extend(harness.events().into_iter().filter(of_workers));
+    }
+    let cordoned = |is_so| changed("c", WorkerState::Live, is_so);
+    let known = ["a", "b", "c"].map(|name| changed(name, WorkerState::Live, false));
+    assert_eq!(changes[..3], known);
+    assert_eq!(changes[3..], [cordoned(true), cordoned(false)]);
+}
+
+#[test]
+fn who_does_not_ask_for_events_gets_none() {
+    let mut harness = Harness::new();
+    harness.live(&["a"]);
+    let (_, task) = harness.ask();
+    harness.says(&task, "a", "1");
+    assert_eq!(harness.events(), []);
+}

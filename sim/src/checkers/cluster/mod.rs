@@ -1,0 +1,9 @@
+//! What callers and operators are promised over time, whatever goes wrong meanwhile.
+
+pub(super) mod honest_range;
+pub(super) mod provenance;
+pub(super) mod punctual;
+pub(super) mod quiescence;
+pub(super) mod recovery;
+pub(super) mod stale;
+pub(super) mod vanish;

@@ -1,0 +1,126 @@
+//! Tests of `provenance`.
+
+use std::time::Duration;
+
+use quorate_core::id::Ticket;
+
+use super::*;
+use crate::Depth;
+use crate::checkers::testing::rig::{Rig, id, number, result, scenario, submit, worker};
+
+fn run() -> Rig {
+    let mut run = Rig::at(&scenario(), Depth::Machines, new);
+    run.begin(&[1, 2, 3]);
+    run.earn_records(&[1, 2, 3]);
+    run
+}
+
+/// Workers 1 and 2 answer, worker 3 does not.
+fn ask(tamper: impl Fn(&mut Outcome) + 'static) -> Rig {
+    let mut run = run();
+    run.tamper_outcome(tamper);
+    run.drive(&submit(1, "b"));
+    run.result(1, "b", Ok(number("5")));
+    run.drive(&submit(2, "a"));
+    run.result(2, "a", Ok(number("2")));
+    run.result(1, "a", Err("no".into()));
+    run.result(2, "a", Ok(number("22")));
+    run.pass(1000);
+    run.wake();
+    run
+}
+
+#[test]
+fn what_was_received_finds_nothing() {
+    ask(|_| {}).expect_fine();
+}
+
+#[test]
+fn whatever_was_not_received_is_not() {
+    let first = |outcome: &Outcome| outcome.observations.len() == 2;
+    let tampered: [fn(&mut Observation); 6] = [
+        |observation| observation.observed = Ok(number("9")),
+        |observation| observation.observed = Err("oh".into()),
+        // Of another request, and a second result.
+        |observation| observation.observed = Ok(number("5")),
+        |observation| observation.observed = Ok(number("22")),
+        |observation| observation.response_time = Duration::ZERO,
+        |observation| observation.age = Some(Duration::ZERO),
+    ];
+    for tamper in tampered {
+        ask(move |outcome| {
+            if first(outcome) {
+                tamper(&mut outcome.observations[1]);
+            }
+        })
+        .expect_violation("what was accepted is");
+    }
+}
+
+#[test]
+fn nobody_is_listed_under_the_name_of_another() {
+    ask(|outcome| {
+        if outcome.observations.len() == 2 {
+            outcome.observations[1].worker = worker(3);
+            outcome.missing = vec![worker(2)];
+        }
+    })
+    .expect_violation("what was accepted is");
+}
+
+#[test]
+fn all_that_was_accepted_is_listed_in_order_and_nothing_else() {
+    ask(|outcome| drop(outcome.observations.pop())).expect_violation("what was accepted is");
+    ask(|outcome| outcome.missing.insert(0, worker(1))).expect_violation("answered and is missing");
+    ask(|outcome| outcome.observations.reverse()).expect_violation("in order");
+    let twice = |outcome: &mut Outcome| {
+        outcome.missing.insert(0, worker(3));
+    };
+    ask(twice).expect_violation("in order");
+}
+
+#[test]
+fn somebody_must_have_sent_it() {
+    let mut run = run();
+    run.drive(&submit(1, "a"));
+    for number_of in 1..=3 {
+        run.drive(&Input::Result(result(number_of, "a", Ok(number("1")))));
+    }
+    run.expect_violation("nobody sent");
+}
+
+#[test]
+fn what_is_sent_for_another_request_is_not_sent_for_this() {
+    let mut run = run();
+    run.drive(&submit(1, "a"));
+    for number_of in 1..=3 {
+        run.sent(&result(number_of, "b", Ok(number("1"))));
+        run.drive(&Input::Result(result(number_of, "a", Ok(number("1")))));
+    }
+    run.expect_violation("nobody sent");
+}
+
+#[test]
+fn words_may_be_cut_and_what_is_no_value_is_a_failure() {
+    let long: Observed = Ok(Value::Text("x".repeat(5000).into()));
+    let err = |text: &str| Err(text.into());
+    assert!(is_observed(&long, &err("value is longer than 4096 bytes")));
+    assert!(is_observed(&err("a long story"), &err("a long")));
+    assert!(!is_observed(&err("a long story"), &err("another")));
+    assert!(!is_observed(&Ok(number("1")), &err("no")));
+    assert!(!is_observed(&err("no"), &Ok(number("1"))));
+}
+
+#[test]
+fn an_id_that_is_asked_again_begins_anew() {
+    let mut run = run();
+    run.drive(&submit(1, "a"));
+    run.result(1, "a", Ok(number("1")));
+    run.drive(&Input::Cancel(Ticket(1)));
+    run.drive(&submit(2, "a"));
+    run.tamper_outcome(|outcome| assert_eq!(outcome.request, id("a")));
+    for number_of in 1..=3 {
+        run.result(number_of, "a", Ok(number("2")));
+    }
+    run.expect_fine();
+}

@@ -1,0 +1,224 @@
+//! A machine is woken when it asked to be, and its outputs are carried out in the pass in which it put them out.
+//!
+//! The time a machine asked for is of its host's own clock; every event of the machine shows how far that is from the
+//! time of the run.
+
+use std::time::Duration;
+
+use quorate_core::coordinator;
+use quorate_core::time::Timestamp;
+use quorate_core::worker;
+
+use crate::Depth;
+use crate::checkers::hosts::PerHost;
+use crate::checkers::{Checker, Context};
+use crate::edge::Edge;
+use crate::event::{Event, What};
+use crate::host::Host;
+use crate::scenario::FaultKind;
+
+/// How late a wake may be where timers have a granularity of 1 ms, and hosts take turns of 1 ms.
+const NETWORK_SLACK: Duration = Duration::from_millis(3);
+
+/// Nothing is due.
+const NEVER: u64 = u64::MAX;
+
+/// What one process waits for.
+#[derive(Debug)]
+struct Wait {
+    /// When its machine must have been woken, or its pass must have ended, in the time of the run.
+    due: u64,
+    /// When the machine must be woken after its pass.
+    wake: u64,
+    /// Between an input and the end of the pass.
+    in_pass: bool,
+    /// How many faults freeze the process.
+    frozen: u32,
+    /// Whether the machine has drained, and its process ends.
+    drained: bool,
+}
+
+impl Default for Wait {
+    fn default() -> Self {
+        Self { due: NEVER, wake: NEVER, in_pass: false, frozen: 0, drained: false }
+    }
+}
+
+/// Watches the time of every machine.
+pub(crate) struct Punctual {
+    waits: PerHost<Wait>,
+    /// Nothing is due before this.
+    earliest: u64,
+    slack: u64,
+    /// Which hosts the faults of the schedule freeze.
+    freezes: Vec<Option<Host>>,
+}
+
+pub(crate) fn new(context: &Context<'_>) -> Punctual {
+    let freezes = context.scenario.faults.iter().map(|fault| match fault.kind {
+        FaultKind::Freeze(host) => Some(host),
+        _ => None,
+    });
+    let slack = match context.depth {
+        Depth::Network => NETWORK_SLACK,
+        Depth::Machines => Duration::ZERO,
+    };
+    Punctual { waits: PerHost::new(), earliest: NEVER, slack: slack.as_nanos() as u64, freezes: freezes.collect() }
+}
+
+/// When a machine's own time `due` is in the time of the run, if its clock shows `now` at `at`.
+fn in_run_time(due: Timestamp, now: Timestamp, at: u64) -> u64 {
+    if due >= now {
+        at.saturating_add(due.as_nanos() - now.as_nanos())
+    } else {
+        at.saturating_sub(now.as_nanos() - due.as_nanos())
+    }
+}
+
+impl Punctual {
+    /// A machine has handled an input or was woken: its outputs must be carried out in the same pass.
+    fn settled(&mut self, event: &Event<'_>, now: Timestamp, timeout: Option<Timestamp>) {
+        if let Some(wait) = self.waits.get(event.host)
+            && !wait.drained
+        {
+            wait.wake = timeout.map_or(NEVER, |due| in_run_time(due, now, event.at));
+            (wait.due, wait.in_pass) = (event.at, true);
+            self.earliest = self.earliest.min(event.at);
+        }
+    }
+
+    fn pass_ended(&mut self, host: Host) {
+        if let Some(wait) = self.waits.get(host)
+            && !wait.drained
+        {
+            (wait.due, wait.in_pass) = (wait.wake, false);
+            self.earliest = self.earliest.min(wait.due);
+        }
+    }
+
+    fn drained(&mut self, host: Host) {
+        if let Some(wait) = self.waits.get(host) {
+            (wait.due, wait.in_pass, wait.drained) = (NEVER, false, true);
+        }
+    }
+
+    /// Looks at everybody, now that somebody may be late.
+    fn look(&mut self, at: u64) -> Result<(), String> {
+        self.earliest = NEVER;
+        for (host, wait) in self.waits.iter_mut() {
+            if wait.frozen > 0 {
+                continue;
+            }
+            if wait.due != NEVER && wait.due.saturating_add(self.slack) < at {
+                let late = Duration::from_nanos(at - wait.due);
+                return Err(if wait.in_pass {
+                    format!("{host} has handled an input {late:?} ago and its pass has not ended")
+                } else {
+                    format!("{host} asked to be woken {late:?} ago and was not")
+                });
+            }
+            self.earliest = self.earliest.min(wait.due);
+        }
+        Ok(())
+    }
+
+    fn thaw(&mut self, place: usize, at: u64) {
+        if let Some(host) = self.freezes.get(place).copied().flatten()
+            && let Some(wait) = self.waits.get(host)
+        {
+            wait.frozen = wait.frozen.saturating_sub(1);
+            // It takes up where it was: whatever was due meanwhile is due now.
+            if wait.due != NEVER {
+                wait.due = wait.due.max(at);
+            }
+            self.earliest = self.earliest.min(wait.due);
+        }
+    }
+}
+
+impl Checker for Punctual {
+    fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
+        match event.what {
+            What::CoordinatorSettled(now, machine) => self.settled(event, now, machine.poll_timeout()),
+            What::WorkerSettled(now, machine) => self.settled(event, now, machine.poll_timeout()),
+            What::Edge(Edge::PassEnded(_)) => self.pass_ended(event.host),
+            What::CoordinatorOutput(_, coordinator::Output::Drained)
+            | What::WorkerOutput(_, worker::Output::Drained) => self.drained(event.host),
+            What::Started { .. } | What::Crashed | What::Stopped => {
+                if let Some(wait) = self.waits.get(event.host) {
+                    *wait = Wait { frozen: wait.frozen, ..Wait::default() };
+                }
+            }
+            What::FaultBegan(place, _) => {
+                if let Some(host) = self.freezes.get(place).copied().flatten()
+                    && let Some(wait) = self.waits.get(host)
+                {
+                    wait.frozen += 1;
+                }
+            }
+            What::FaultEnded(place) => self.thaw(place, event.at),
+            _ => {}
+        }
+        if event.at > self.earliest.saturating_add(self.slack) { self.look(event.at) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_core::coordinator::Input;
+
+    use crate::checkers::testing::rig::{COORDINATOR, Rig, WORKER, ask, live};
+    use crate::event::What;
+    use crate::scenario::FaultKind;
+
+    #[test]
+    fn a_machine_that_is_woken_in_time_is_fine_whatever_its_clock_shows() {
+        let mut rig = Rig::new(super::new);
+        rig.clock_offset_ms = 5_000;
+        rig.coordinator(0, &Input::BusUp);
+        rig.coordinator(0, &Input::Presence(live("w1")));
+        rig.coordinator(1, &ask(1));
+        for at in [501, 1_001] {
+            rig.wake_coordinator(at);
+        }
+        rig.at_ms(1_001);
+        rig.tell(COORDINATOR, What::Ended);
+        rig.expect_fine();
+    }
+
+    #[test]
+    fn a_machine_that_is_not_woken_is_found() {
+        let mut rig = Rig::new(super::new);
+        rig.coordinator(0, &Input::BusUp);
+        rig.coordinator(1, &ask(1));
+        rig.at_ms(502);
+        rig.tell(WORKER, What::Ended);
+        rig.expect_violation("asked to be woken");
+    }
+
+    #[test]
+    fn a_machine_whose_wishes_are_not_carried_out_is_found() {
+        let mut rig = Rig::new(super::new);
+        rig.begin_coordinator(&Input::BusUp);
+        rig.settled_coordinator();
+        rig.at_ms(1);
+        rig.tell(WORKER, What::Ended);
+        rig.expect_violation("its pass has not ended");
+    }
+
+    #[test]
+    fn a_crashed_or_frozen_process_is_not_late() {
+        let mut rig = Rig::with_faults(super::new, vec![FaultKind::Freeze(COORDINATOR)]);
+        rig.coordinator(0, &Input::BusUp);
+        rig.coordinator(1, &ask(1));
+        rig.fault_begins(0);
+        rig.at_ms(700);
+        rig.fault_ends(0);
+        rig.wake_coordinator(700);
+        rig.expect_fine();
+        rig.tell(COORDINATOR, What::Crashed);
+        rig.at_ms(9_000);
+        rig.tell(WORKER, What::Ended);
+        rig.expect_fine();
+    }
+}

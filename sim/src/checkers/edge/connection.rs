@@ -1,0 +1,135 @@
+//! A machine is told soon of every connection of its bus and of every outage, and of nothing else.
+
+use quorate_core::{coordinator, worker};
+
+use crate::checkers::hosts::PerHost;
+use crate::checkers::{Checker, Context};
+use crate::edge::Edge;
+use crate::event::{Event, What};
+use crate::host::Host;
+
+/// A driver hears of a change within this time, in nanoseconds: it looks in every pass, and a change wakes it.
+const SOON: u64 = 5_000_000;
+
+/// One host's bus, as it is and as its machine was told.
+#[derive(Debug, Default)]
+struct Link {
+    connected: bool,
+    connections: u64,
+    changed: u64,
+    /// What the machine was told.
+    told: bool,
+    /// How many connections there were when the machine was told of one last.
+    told_of: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Connection(PerHost<Link>);
+
+pub(crate) fn new(_: &Context<'_>) -> Connection {
+    Connection(PerHost::new())
+}
+
+impl Link {
+    fn up(&mut self, host: Host) -> Result<(), String> {
+        if self.connections == self.told_of {
+            return Err(format!("{host} is told of a connection, and connection {} was the last", self.connections));
+        }
+        (self.told, self.told_of) = (true, self.connections);
+        Ok(())
+    }
+
+    fn down(&mut self, host: Host) -> Result<(), String> {
+        if self.told && self.connected && self.connections == self.told_of {
+            return Err(format!("{host} is told that its bus is down, and it is not"));
+        }
+        self.told = false;
+        Ok(())
+    }
+
+    fn check(&self, host: Host, now: u64) -> Result<(), String> {
+        let is_right = self.told == self.connected && (!self.connected || self.told_of == self.connections);
+        if is_right || now < self.changed + SOON {
+            return Ok(());
+        }
+        let Self { connected, connections, told, told_of, .. } = self;
+        Err(format!(
+            "{host} was told that its bus is connected: {told}, by connection {told_of}; it is: {connected}, \
+             {connections}"
+        ))
+    }
+}
+
+impl Checker for Connection {
+    fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
+        let host = event.host;
+        let Some(link) = self.0.get(host) else { return Ok(()) };
+        match event.what {
+            What::Edge(Edge::Bus { connected, connections }) => {
+                (link.connected, link.connections, link.changed) = (connected, connections, event.at);
+            }
+            // Where there is no such edge, the machines are told by the stage itself.
+            _ if link.changed == 0 && link.connections == 0 => {}
+            What::CoordinatorInput(_, coordinator::Input::BusUp) | What::WorkerInput(_, worker::Input::BusUp) => {
+                return link.up(host);
+            }
+            What::CoordinatorInput(_, coordinator::Input::BusDown) | What::WorkerInput(_, worker::Input::BusDown) => {
+                return link.down(host);
+            }
+            What::CoordinatorSettled(..) | What::WorkerSettled(..) => return link.check(host, event.at),
+            What::Started { .. } | What::Crashed | What::Stopped => *link = Link::default(),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_core::coordinator::Input;
+
+    use super::*;
+    use crate::checkers::testing::rig::{COORDINATOR, Rig};
+
+    fn bus(rig: &mut Rig, connected: bool, connections: u64) {
+        rig.tell(COORDINATOR, What::Edge(Edge::Bus { connected, connections }));
+    }
+
+    /// A coordinator that is told of its first connection.
+    fn connected() -> Rig {
+        let mut rig = Rig::new(new);
+        rig.at_ms(1);
+        bus(&mut rig, true, 1);
+        rig.coordinator(1, &Input::BusUp);
+        rig
+    }
+
+    #[test]
+    fn each_connection_and_each_outage_is_told_also_one_too_short_to_be_seen() {
+        let mut rig = connected();
+        bus(&mut rig, false, 1);
+        bus(&mut rig, true, 2);
+        rig.begin_coordinator(&Input::BusDown);
+        rig.coordinator(2, &Input::BusUp);
+        bus(&mut rig, false, 2);
+        rig.coordinator(3, &Input::BusDown);
+        rig.wake_coordinator(100);
+        rig.expect_fine();
+    }
+
+    #[test]
+    fn an_outage_that_is_not_told_is_found() {
+        let mut rig = connected();
+        bus(&mut rig, false, 1);
+        bus(&mut rig, true, 2);
+        rig.wake_coordinator(100);
+        rig.expect_violation("by connection 1; it is: true, 2");
+    }
+
+    #[test]
+    fn an_outage_that_did_not_happen_is_found() {
+        let mut rig = connected();
+        rig.coordinator(2, &Input::BusDown);
+        rig.expect_violation("is told that its bus is down, and it is not");
+    }
+}

@@ -1,0 +1,105 @@
+//! One client never has more questions under way than it may have connections.
+
+use std::collections::BTreeMap;
+
+use quorate_core::coordinator::{Input, Output};
+use quorate_core::id::Ticket;
+use quorate_core::trace::Trace;
+
+use crate::checkers::{Checker, Context};
+use crate::edge::trace_of;
+use crate::event::{Event, What};
+use crate::host::Host;
+
+#[derive(Debug)]
+pub(crate) struct Connections {
+    /// How many connections one client may have; `None` if it may have more than it ever does.
+    most: Option<usize>,
+    /// Who asks in which trace.
+    asked: BTreeMap<[u8; 25], Host>,
+    /// Whose question each ticket of a coordinator stands for.
+    under_way: BTreeMap<(Host, Ticket), Host>,
+}
+
+pub(crate) fn new(context: &Context<'_>) -> Connections {
+    Connections {
+        // A proxy that is trusted holds connections for many.
+        most: context
+            .scenario
+            .edges
+            .connections_per_peer
+            .filter(|_| context.scenario.edges.proxy != Some(crate::scenario::Proxy::Trusted)),
+        asked: BTreeMap::new(),
+        under_way: BTreeMap::new(),
+    }
+}
+
+impl Checker for Connections {
+    fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
+        let Some(most) = self.most else { return Ok(()) };
+        let coordinator = event.host;
+        match event.what {
+            What::Asked(asked) => {
+                if let Some(Trace(mark)) = trace_of(asked.number) {
+                    self.asked.insert(mark, event.host);
+                }
+            }
+            What::CoordinatorInput(_, Input::Submit(submit)) => {
+                let client = submit.trace.and_then(|Trace(mark)| self.asked.get(&mark).copied());
+                let Some(client) = client else { return Ok(()) };
+                self.under_way.insert((coordinator, submit.ticket), client);
+                let here = self.under_way.iter().filter(|((host, _), by)| *host == coordinator && **by == client);
+                let count = here.count();
+                if count > most {
+                    return Err(format!(
+                        "{client} has {count} questions under way at {coordinator}, and may have {most}"
+                    ));
+                }
+            }
+            What::CoordinatorInput(_, Input::Cancel(ticket))
+            | What::CoordinatorOutput(_, Output::Answer { ticket, .. }) => {
+                self.under_way.remove(&(coordinator, *ticket));
+            }
+            What::Started { .. } => self.under_way.retain(|(host, _), _| *host != coordinator),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Whether a client is told that it has as many connections as it may have.
+pub(crate) fn is_one_too_many(status: u16, body: &str) -> bool {
+    let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+    let is_about_connections = body["details"].as_str().is_some_and(|details| details.contains("connections"));
+    status == 503 && body["error"] == "overloaded" && is_about_connections
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Depth;
+    use crate::checkers::testing::rig::{COORDINATOR, Rig, request, scenario, submit};
+
+    /// Three questions of one client, of which the first is answered before the third if so.
+    fn three(answers: bool) -> Rig {
+        let mut scenario = scenario();
+        scenario.edges.connections_per_peer = Some(2);
+        let mut run = Rig::at(&scenario, Depth::Network, new);
+        for (number, ticket) in [(0, 1), (1, 2), (2, 3)] {
+            if answers && ticket == 3 {
+                run.tell(COORDINATOR, What::CoordinatorInput(run.now(), &Input::Cancel(Ticket(1))));
+            }
+            run.asked(number, None, request());
+            let Input::Submit(mut told) = submit(ticket, "a") else { unreachable!("it is a question") };
+            told.trace = trace_of(number);
+            run.input(&Input::Submit(told));
+        }
+        run
+    }
+
+    #[test]
+    fn as_many_as_there_may_be_are_well_and_one_more_is_found() {
+        three(true).expect_fine();
+        three(false).expect_violation("has 3 questions under way");
+    }
+}

@@ -1,0 +1,162 @@
+//! A coordinator's machine is told of a worker's answer before its farewell, if they arrived in that order.
+//!
+//! The two come on different subjects, and a worker that has left is not waited for.
+
+use std::collections::BTreeMap;
+
+use quorate_core::coordinator::{Input, PresenceState};
+use quorate_core::id::WorkerId;
+
+use crate::checkers::hosts::PerHost;
+use crate::checkers::{Checker, Context};
+use crate::edge::Edge;
+use crate::event::{Body, Event, Message, What};
+
+const PRESENCE: &str = "oracle.workers";
+
+/// What one coordinator has taken, and its machine has been told.
+#[derive(Debug, Default)]
+struct Taken {
+    /// The number of the message that it takes next.
+    next: u64,
+    /// Farewells that are taken and not told yet, in order.
+    held: Vec<(WorkerId, u64)>,
+    /// Answers that are taken in this pass and not told yet, in order.
+    answers: Vec<(WorkerId, u64)>,
+    /// The last farewell of each worker that was told.
+    told: BTreeMap<WorkerId, u64>,
+}
+
+impl Taken {
+    /// A message comes out of a subscription.
+    fn takes(&mut self, number: u64, message: &Message) -> Result<(), String> {
+        match &message.body {
+            Body::Presence(presence) if presence.state == PresenceState::Left && *message.subject == *PRESENCE => {
+                self.held.push((presence.worker.clone(), number));
+            }
+            Body::Result(result) => {
+                if let Some(farewell) = self.told.get(&result.worker).filter(|farewell| number < **farewell) {
+                    return Err(overtaken(&result.worker, number, *farewell));
+                }
+                self.answers.push((result.worker.clone(), number));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The machine is told of a farewell.
+    fn told(&mut self, worker: &WorkerId) -> Result<(), String> {
+        // A reply to a ping is told when it comes.
+        let Some(place) = self.held.iter().position(|(of, _)| of == worker) else { return Ok(()) };
+        let (_, farewell) = self.held.remove(place);
+        self.told.insert(worker.clone(), farewell);
+        match self.answers.iter().find(|(of, number)| of == worker && *number < farewell) {
+            Some((_, number)) => Err(overtaken(worker, *number, farewell)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn overtaken(worker: &WorkerId, number: u64, farewell: u64) -> String {
+    format!("a result of {worker} was message {number}, and is told after its farewell, which was message {farewell}")
+}
+
+#[derive(Debug)]
+pub(crate) struct Farewells(PerHost<Taken>);
+
+pub(crate) fn new(_: &Context<'_>) -> Farewells {
+    Farewells(PerHost::new())
+}
+
+impl Checker for Farewells {
+    fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
+        let Some(taken) = self.0.get(event.host) else { return Ok(()) };
+        match event.what {
+            What::Edge(Edge::Arrived(number)) => taken.next = number,
+            What::Received(message) if taken.next > 0 => {
+                let number = std::mem::take(&mut taken.next);
+                return taken.takes(number, message);
+            }
+            What::CoordinatorInput(_, Input::Result(result)) => {
+                if let Some(place) = taken.answers.iter().position(|(of, _)| *of == result.worker) {
+                    taken.answers.remove(place);
+                }
+            }
+            What::CoordinatorInput(_, Input::Presence(presence)) if presence.state == PresenceState::Left => {
+                return taken.told(&presence.worker);
+            }
+            // All that was taken is told; announcements may wait.
+            What::Edge(Edge::PassEnded(_)) => taken.answers.clear(),
+            What::Started { .. } => *taken = Taken::default(),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::testing::rig::{COORDINATOR, Rig, announcement, answer, request_id};
+    use crate::event::WorkerResult;
+    use crate::scenario::worker_name;
+
+    fn takes(rig: &mut Rig, number: u64, subject: &str, body: Body) {
+        rig.tell(COORDINATOR, What::Edge(Edge::Arrived(number)));
+        rig.tell(COORDINATOR, What::Received(&Message { subject: subject.into(), reply: None, body }));
+    }
+
+    fn farewell() -> Body {
+        Body::Presence(announcement("w1", PresenceState::Left))
+    }
+
+    fn is_told(rig: &mut Rig, input: &Input) {
+        rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), input));
+    }
+
+    fn farewell_is_told(rig: &mut Rig) {
+        is_told(rig, &Input::Presence(announcement("w1", PresenceState::Left)));
+    }
+
+    fn result(worker: u8) -> Body {
+        Body::Result(WorkerResult {
+            worker: worker_name(worker),
+            request: request_id(1),
+            observed: Err("no".into()),
+            response_time: std::time::Duration::ZERO,
+            age: None,
+        })
+    }
+
+    #[test]
+    fn an_answer_before_a_farewell_and_one_that_arrived_after_it_are_well() {
+        let mut rig = Rig::new(new);
+        takes(&mut rig, 2, PRESENCE, farewell());
+        takes(&mut rig, 1, "_INBOX.c1.1", result(1));
+        is_told(&mut rig, &answer("w1", 1, None, 5));
+        farewell_is_told(&mut rig);
+        takes(&mut rig, 3, "oracle.results", result(1));
+        rig.expect_fine();
+    }
+
+    #[test]
+    fn a_farewell_that_is_told_before_an_answer_that_was_taken_is_found() {
+        let mut rig = Rig::new(new);
+        takes(&mut rig, 5, PRESENCE, farewell());
+        takes(&mut rig, 4, "_INBOX.c1.1", result(2));
+        takes(&mut rig, 3, "_INBOX.c1.1", result(1));
+        farewell_is_told(&mut rig);
+        rig.expect_violation("was message 3, and is told after its farewell, which was message 5");
+    }
+
+    #[test]
+    fn a_farewell_that_is_told_before_an_answer_is_taken_is_found_and_that_of_another_worker_is_none() {
+        let mut rig = Rig::new(new);
+        takes(&mut rig, 5, PRESENCE, farewell());
+        farewell_is_told(&mut rig);
+        takes(&mut rig, 4, "_INBOX.c1.1", result(2));
+        takes(&mut rig, 3, "_INBOX.c1.1", result(1));
+        rig.expect_violation("was message 3, and is told after its farewell, which was message 5");
+    }
+}

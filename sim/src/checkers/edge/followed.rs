@@ -1,0 +1,113 @@
+//! Those who follow all requests are told once how each of them ended, before its callers are, and what they are told.
+
+use std::sync::Arc;
+
+use quorate_core::coordinator::Output;
+use quorate_core::id::RequestId;
+use quorate_core::outcome::Outcome;
+use quorate_core::time::Timestamp;
+
+use crate::checkers::hosts::Map;
+use crate::checkers::hosts::PerHost;
+use crate::checkers::{Checker, Context};
+use crate::event::{Event, What};
+
+/// The requests of one coordinator.
+#[derive(Debug, Default)]
+struct Requests {
+    /// Those that were asked and did not end, with their deadlines; those given up stay a little longer.
+    asked: Map<RequestId, Timestamp>,
+    sweep_at: usize,
+    /// What was told since the machine settled.
+    told: Vec<Arc<Outcome>>,
+}
+
+pub(crate) struct Followed(PerHost<Requests>);
+
+pub(crate) fn new(_context: &Context<'_>) -> Followed {
+    Followed(PerHost::new())
+}
+
+impl Requests {
+    fn output(&mut self, now: Timestamp, output: &Output) -> Result<(), String> {
+        match output {
+            Output::Publish(task) => {
+                if self.asked.len() >= self.sweep_at {
+                    self.asked.retain(|_, deadline| *deadline >= now);
+                    self.sweep_at = self.asked.len() * 2 + 64;
+                }
+                self.asked.insert(task.request.clone(), now.after(task.ttl));
+                Ok(())
+            }
+            Output::Ended(outcome) => {
+                self.told.push(Arc::clone(outcome));
+                match self.asked.remove(&outcome.request) {
+                    Some(_) => Ok(()),
+                    None => Err(format!("{} ends for its followers, and is not in flight", outcome.request)),
+                }
+            }
+            Output::Answer { reply: Ok(outcome), .. } => {
+                if self.asked.contains_key(&outcome.request) {
+                    return Err(format!("{} is answered before its followers are told", outcome.request));
+                }
+                match self.told.iter().find(|told| told.request == outcome.request) {
+                    Some(told) if told != outcome => Err(format!("followers are told {told:?}, a caller {outcome:?}")),
+                    _ => Ok(()),
+                }
+            }
+            Output::Answer { reply: Err(_), .. } | Output::CallWorkers | Output::Drained | Output::Event(_) => Ok(()),
+        }
+    }
+}
+
+impl Checker for Followed {
+    fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
+        let Some(requests) = self.0.get(event.host) else { return Ok(()) };
+        match event.what {
+            What::CoordinatorOutput(now, output) => return requests.output(now, output),
+            What::CoordinatorSettled(..) => requests.told.clear(),
+            What::Started { .. } | What::Crashed => *requests = Requests::default(),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Depth;
+    use crate::checkers::testing::rig::{Rig, number, scenario, submit};
+
+    /// What is found when two ask, one worker of one answers, and every output goes through `tamper`.
+    fn run(tamper: impl FnMut(Output) -> Vec<Output> + 'static) -> Rig {
+        let mut run = Rig::at(&scenario(), Depth::Machines, new);
+        run.begin(&[1]);
+        run.tamper(tamper);
+        run.drive(&submit(1, "a"));
+        run.drive(&submit(2, "a"));
+        run.result(1, "a", Ok(number("1")));
+        run.drive(&submit(3, "a"));
+        run
+    }
+
+    #[test]
+    fn what_the_machine_says_finds_nothing() {
+        run(|output| vec![output]).expect_fine();
+    }
+
+    #[test]
+    fn an_end_that_nobody_is_told_of_or_everybody_twice_or_otherwise_is_found() {
+        run(|output| if matches!(output, Output::Ended(_)) { Vec::new() } else { vec![output] })
+            .expect_violation("before its followers");
+        run(|output| if matches!(output, Output::Ended(_)) { vec![output.clone(), output] } else { vec![output] })
+            .expect_violation("not in flight");
+        run(|mut output| {
+            if let Output::Ended(outcome) = &mut output {
+                Arc::make_mut(outcome).succeeded += 1;
+            }
+            vec![output]
+        })
+        .expect_violation("a caller");
+    }
+}

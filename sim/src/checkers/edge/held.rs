@@ -1,0 +1,114 @@
+//! A driver keeps an entry for each waiting caller and each running job, and nothing else.
+//!
+//! Its entries are compared with the inputs and outputs of its machine, each time that it has carried out all outputs:
+//! an entry that is kept for longer is kept for ever.
+
+use std::collections::BTreeSet;
+
+use quorate_core::coordinator::{Input, Output};
+use quorate_core::id::Ticket;
+use quorate_core::worker::{self, JobId};
+use quorate_runtime::driver::Held;
+
+use crate::checkers::hosts::PerHost;
+use crate::checkers::{Checker, Context};
+use crate::edge::Edge;
+use crate::event::{Event, What};
+use crate::host::Host;
+
+/// Who waits at one host, and what runs there.
+#[derive(Debug, Default)]
+struct Process {
+    waiting: BTreeSet<Ticket>,
+    running: BTreeSet<JobId>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Kept(PerHost<Process>);
+
+pub(crate) fn new(_: &Context<'_>) -> Kept {
+    Kept(PerHost::new())
+}
+
+impl Process {
+    fn told(&mut self, input: &Input) {
+        match input {
+            Input::Submit(submit) => drop(self.waiting.insert(submit.ticket)),
+            Input::Cancel(ticket) => drop(self.waiting.remove(ticket)),
+            _ => {}
+        }
+    }
+
+    fn check(&self, host: Host, held: Held) -> Result<(), String> {
+        let (waiting, running) = (self.waiting.len(), self.running.len());
+        if held.waiting != waiting {
+            return Err(format!("{host} keeps something for {} callers, and {waiting} wait", held.waiting));
+        }
+        if held.trails > waiting {
+            return Err(format!("{host} follows {} trails for {waiting} callers", held.trails));
+        }
+        if held.running != running {
+            return Err(format!("{host} keeps {} jobs, and {running} run", held.running));
+        }
+        Ok(())
+    }
+}
+
+impl Checker for Kept {
+    fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
+        let host = event.host;
+        let Some(process) = self.0.get(host) else { return Ok(()) };
+        match event.what {
+            What::CoordinatorInput(_, input) => process.told(input),
+            What::CoordinatorOutput(_, Output::Answer { ticket, .. }) => drop(process.waiting.remove(ticket)),
+            What::WorkerOutput(_, worker::Output::Start { job, .. }) => drop(process.running.insert(*job)),
+            What::WorkerOutput(_, worker::Output::Abort(job))
+            | What::WorkerInput(_, worker::Input::Done { job, .. }) => drop(process.running.remove(job)),
+            What::Edge(Edge::PassEnded(held)) => return process.check(host, held),
+            What::Started { .. } => *process = Process::default(),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_core::coordinator;
+
+    use super::*;
+    use crate::checkers::testing::rig::{COORDINATOR, Rig, WORKER, ask, task};
+
+    fn held(waiting: usize, running: usize) -> What<'static> {
+        What::Edge(Edge::PassEnded(Held { waiting, running, ..Held::default() }))
+    }
+
+    #[test]
+    fn a_caller_that_went_away_or_was_answered_is_not_kept() {
+        let mut rig = Rig::new(new);
+        rig.coordinator(1, &coordinator::Input::BusUp);
+        rig.coordinator(2, &ask(1));
+        rig.coordinator(3, &ask(2));
+        rig.tell(COORDINATOR, held(2, 0));
+        rig.coordinator(4, &coordinator::Input::Cancel(Ticket(1)));
+        rig.tell(COORDINATOR, held(1, 0));
+        rig.tell(WORKER, held(0, 0));
+        rig.worker(5, &worker::Input::BusUp);
+        rig.worker(6, &task(1, 1000));
+        rig.tell(WORKER, held(0, 1));
+        rig.expect_fine();
+    }
+
+    #[test]
+    fn a_caller_that_is_kept_too_long_is_found_and_so_is_a_job_that_does_not_run() {
+        let mut rig = Rig::new(new);
+        rig.coordinator(1, &coordinator::Input::BusUp);
+        rig.coordinator(2, &ask(1));
+        rig.coordinator(3, &coordinator::Input::Cancel(Ticket(1)));
+        rig.tell(COORDINATOR, held(1, 0));
+        rig.expect_violation("keeps something for 1 callers, and 0 wait");
+        let mut rig = Rig::new(new);
+        rig.tell(WORKER, held(0, 1));
+        rig.expect_violation("keeps 1 jobs, and 0 run");
+    }
+}

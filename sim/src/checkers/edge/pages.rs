@@ -1,0 +1,394 @@
+//! A coordinator's pages say what its machine has lately counted and known, and no counter decreases.
+//!
+//! A page may be as old as [`LATELY`]: its numbers must lie between what was true then and what is true when it is
+//! read.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use quorate_core::coordinator::{Coordinator, WorkerState};
+use serde_json::Value as Json;
+
+use super::connections::is_one_too_many;
+use super::touched::Touched;
+use crate::checkers::{Checker, Context};
+use crate::edge::Edge;
+use crate::event::{Event, Read, What};
+use crate::host::Host;
+use crate::scenario::{Page, Visit, VisitKind};
+
+/// How old what a page says may be, in nanoseconds, beside the time it takes to be read.
+const LATELY: u64 = 400_000_000;
+
+/// What one worker was once.
+type Seen = (&'static str, [u64; 6]);
+
+/// What a machine had counted and knew at one moment.
+#[derive(Debug)]
+struct Look {
+    at: u64,
+    counters: BTreeMap<&'static str, u64>,
+    workers: BTreeMap<String, Seen>,
+    in_flight: u64,
+    is_live: bool,
+    is_draining: bool,
+}
+
+/// One coordinator's process.
+#[derive(Debug, Default)]
+struct Process {
+    began: u64,
+    looks: VecDeque<Look>,
+    /// Since when its bus has been connected or not, lately.
+    bus: VecDeque<(u64, bool)>,
+    /// The counters that were read last, and when.
+    metrics: (u64, BTreeMap<String, f64>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Pages {
+    visits: Vec<Visit>,
+    /// Whether there is a bound on the connections of one client that it can reach.
+    is_bounded: bool,
+    touched: Touched,
+    processes: BTreeMap<Host, Process>,
+    /// The visits that have begun and not ended, by when they began.
+    open: BTreeSet<(u64, usize)>,
+}
+
+pub(crate) fn new(context: &Context<'_>) -> Pages {
+    let visits = context.scenario.edges.visits.clone();
+    let read: BTreeSet<u8> =
+        visits.iter().filter(|visit| matches!(visit.kind, VisitKind::Read(_))).map(|visit| visit.coordinator).collect();
+    let processes = read.into_iter().map(|number| (Host::Coordinator(number), Process::default())).collect();
+    let is_bounded = context.scenario.edges.connections_per_peer.is_some();
+    Pages { visits, is_bounded, touched: Touched::new(context), processes, open: BTreeSet::new() }
+}
+
+/// The name of a state in a page.
+fn state(state: WorkerState) -> &'static str {
+    match state {
+        WorkerState::Live => "live",
+        WorkerState::Draining => "draining",
+        WorkerState::Left => "left",
+        WorkerState::Expired => "expired",
+    }
+}
+
+/// The names of the counts of one worker, in a page.
+const COUNTS: [&str; 6] = ["successes", "failures", "timeouts", "late", "outliers", "equivocations"];
+
+impl Look {
+    fn new(at: u64, machine: &Coordinator) -> Self {
+        let workers = machine.workers().map(|(id, worker)| {
+            let record = &worker.reliability;
+            let counts = [
+                record.successes,
+                record.failures,
+                record.timeouts,
+                record.late,
+                record.outliers,
+                record.equivocations,
+            ];
+            (id.to_string(), (state(worker.state), counts))
+        });
+        Self {
+            at,
+            counters: machine.counters().iter().collect(),
+            workers: workers.collect(),
+            in_flight: machine.in_flight() as u64,
+            is_live: machine.live_workers() > 0,
+            is_draining: machine.is_draining(),
+        }
+    }
+}
+
+impl Process {
+    /// Forgets what is older than anybody may be told.
+    fn forget(&mut self, before: u64) {
+        while self.looks.len() > 1 && self.looks[1].at <= before {
+            self.looks.pop_front();
+        }
+        while self.bus.len() > 1 && self.bus[1].0 <= before {
+            self.bus.pop_front();
+        }
+    }
+
+    /// What a page that was asked for at `since` may be about. What was true at that time was told last before it.
+    fn since(&self, since: u64) -> impl Iterator<Item = &Look> + Clone {
+        let earliest = since.saturating_sub(LATELY);
+        let first = self.looks.iter().rposition(|look| look.at <= earliest).unwrap_or(0);
+        self.looks.iter().skip(first)
+    }
+
+    /// Whether a number lies between the least and the most that it was.
+    fn is_between(&self, since: u64, number: u64, of: impl Fn(&Look) -> u64 + Clone) -> bool {
+        let all = self.since(since).map(of);
+        let least = all.clone().min().unwrap_or(0);
+        // Before the first look nothing had happened.
+        let least = if self.since(since).next().is_none_or(|look| look.at > since) { 0 } else { least };
+        (least..=all.max().unwrap_or(0)).contains(&number)
+    }
+
+    fn was_connected(&self, since: u64, connected: bool) -> bool {
+        let earliest = since.saturating_sub(LATELY);
+        let first = self.bus.iter().rposition(|(at, _)| *at <= earliest);
+        let at_first = first.is_none() && !connected;
+        at_first || self.bus.iter().skip(first.unwrap_or(0)).any(|(_, was)| *was == connected)
+    }
+
+    fn check_counter(&self, since: u64, name: &str, said: u64) -> Result<(), String> {
+        let of = |look: &Look| look.counters.get(name).copied().unwrap_or(0);
+        if self.is_between(since, said, of) {
+            return Ok(());
+        }
+        let was: BTreeSet<u64> = self.since(since).map(of).collect();
+        Err(format!("{name} is said to be {said}, and was {was:?}"))
+    }
+
+    fn check_workers(&self, since: u64, read: &Read) -> Result<(), String> {
+        let page: Json = serde_json::from_str(&read.body).map_err(|error| error.to_string())?;
+        if read.status != 200 {
+            return Err(format!("the page of workers is {read:?}"));
+        }
+        let counters = page["counters"].as_object().ok_or("there are no counters")?;
+        for name in self.looks.back().into_iter().flat_map(|look| look.counters.keys()) {
+            let said = counters.get(*name).and_then(Json::as_u64);
+            self.check_counter(since, name, said.ok_or_else(|| format!("{name} is not said"))?)?;
+        }
+        let in_flight = page["in_flight"].as_u64().unwrap_or(u64::MAX);
+        if !self.is_between(since, in_flight, |look| look.in_flight) {
+            return Err(format!("{in_flight} are said to be in flight"));
+        }
+        let workers = page["workers"].as_array().ok_or("there are no workers")?;
+        for worker in workers {
+            let name = worker["worker_id"].as_str().unwrap_or_default();
+            let was = || self.since(since).filter_map(|look| look.workers.get(name));
+            if !was().any(|(state, _)| worker["state"] == *state) {
+                return Err(format!("{name} is said to be {}", worker["state"]));
+            }
+            for (place, count) in COUNTS.iter().enumerate() {
+                let said = worker[count].as_u64().unwrap_or(u64::MAX);
+                let of = |look: &Look| look.workers.get(name).map_or(0, |(_, counts)| counts[place]);
+                if !self.is_between(since, said, of) {
+                    return Err(format!("{count} of {name} is said to be {said}"));
+                }
+            }
+        }
+        let all = |look: &Look| look.workers.len() as u64;
+        if !self.is_between(since, workers.len() as u64, all) {
+            return Err(format!("{} workers are named", workers.len()));
+        }
+        Ok(())
+    }
+
+    fn check_metrics(&mut self, since: u64, now: u64, read: &Read) -> Result<(), String> {
+        let samples = samples(&read.body).ok_or_else(|| format!("the page of metrics is {read:?}"))?;
+        if read.status != 200 || samples.is_empty() {
+            return Err(format!("the page of metrics is {} with {} samples", read.status, samples.len()));
+        }
+        for (sample, name) in COUNTED {
+            let said = samples.get(*sample).ok_or_else(|| format!("{sample} is not said"))?;
+            self.check_counter(since, name, whole(*said))?;
+        }
+        let in_flight = samples.get("quorate_requests_in_flight").map_or(u64::MAX, |said| whole(*said));
+        if !self.is_between(since, in_flight, |look| look.in_flight) {
+            return Err(format!("{in_flight} are said to be in flight"));
+        }
+        let (read_at, before) = &self.metrics;
+        if *read_at <= since {
+            for (sample, count) in before {
+                let now = samples.get(sample).copied().unwrap_or(0.0);
+                if is_counter(sample) && now < *count {
+                    return Err(format!("{sample} went back from {count} to {now}"));
+                }
+            }
+            self.metrics = (now, samples);
+        }
+        Ok(())
+    }
+
+    fn check_health(&self, since: u64, read: &Read) -> Result<(), String> {
+        let page: Json = serde_json::from_str(&read.body).unwrap_or_default();
+        let connected = page["nats"].as_bool();
+        let is_right = read.status == 200 && page["status"] == "healthy" && page["port"] == 8080;
+        if is_right && connected.is_some_and(|connected| self.was_connected(since, connected)) {
+            return Ok(());
+        }
+        Err(format!("the page of health is {read:?}"))
+    }
+
+    fn check_ready(&self, since: u64, read: &Read) -> Result<(), String> {
+        let page: Json = serde_json::from_str(&read.body).unwrap_or_default();
+        let at_first = self.since(since).next().is_none_or(|look| look.at > since);
+        let is_true = match (read.status, page["error"].as_str()) {
+            (200, None) => {
+                page["ready"] == true
+                    && self.was_connected(since, true)
+                    && self.since(since).any(|look| look.is_live && !look.is_draining)
+            }
+            (503, Some("draining")) => self.since(since).any(|look| look.is_draining),
+            (503, Some("bus_down")) => self.was_connected(since, false),
+            (503, Some("no_workers")) => at_first || self.since(since).any(|look| !look.is_live),
+            _ => false,
+        };
+        if is_true { Ok(()) } else { Err(format!("the page of readiness is {read:?}")) }
+    }
+}
+
+/// Samples of counters, and what the machine calls them.
+const COUNTED: &[(&str, &str)] = &[
+    (r#"quorate_requests_submitted_total{admission="accepted"}"#, "requests_accepted"),
+    (r#"quorate_requests_submitted_total{admission="joined"}"#, "requests_joined"),
+    (r#"quorate_requests_submitted_total{admission="replayed"}"#, "requests_replayed"),
+    (r#"quorate_requests_submitted_total{admission="refused_bus_down"}"#, "refused_bus_down"),
+    (r#"quorate_requests_submitted_total{admission="refused_conflict"}"#, "refused_conflict"),
+    (r#"quorate_requests_submitted_total{admission="refused_draining"}"#, "refused_draining"),
+    (r#"quorate_requests_submitted_total{admission="refused_overloaded"}"#, "refused_overloaded"),
+    (r#"quorate_requests_submitted_total{admission="refused_policy"}"#, "refused_policy"),
+    (r#"quorate_requests_ended_total{outcome="complete"}"#, "answered_complete"),
+    (r#"quorate_requests_ended_total{outcome="partial"}"#, "answered_partial"),
+    (r#"quorate_requests_ended_total{outcome="low_reliability"}"#, "answered_low_reliability"),
+    (r#"quorate_requests_ended_total{outcome="disputed"}"#, "answered_disputed"),
+    (r#"quorate_requests_ended_total{outcome="failed_bus_down"}"#, "failed_bus_down"),
+    (r#"quorate_requests_ended_total{outcome="failed_deadline_exceeded"}"#, "failed_deadline_exceeded"),
+    (r#"quorate_requests_ended_total{outcome="failed_disputed"}"#, "failed_disputed"),
+    (r#"quorate_requests_ended_total{outcome="failed_insufficient_responses"}"#, "failed_insufficient_responses"),
+    (r#"quorate_requests_ended_total{outcome="failed_no_workers"}"#, "failed_no_workers"),
+    (r#"quorate_requests_ended_total{outcome="failed_overloaded"}"#, "failed_overloaded"),
+    (r#"quorate_requests_ended_total{outcome="cancelled"}"#, "cancelled"),
+    ("quorate_requests_quorum_early_total", "quorum_early"),
+    (r#"quorate_dispatches_total{attempt="first"}"#, "requests_accepted"),
+    (r#"quorate_dispatches_total{attempt="second"}"#, "redispatched"),
+    ("quorate_tasks_undelivered_total", "tasks_undelivered"),
+    (r#"quorate_results_total{fate="accepted"}"#, "results_accepted"),
+    (r#"quorate_results_total{fate="late"}"#, "results_late"),
+    (r#"quorate_results_total{fate="duplicate"}"#, "results_duplicate"),
+    (r#"quorate_results_total{fate="equivocal"}"#, "results_equivocal"),
+    (r#"quorate_results_total{fate="misdirected"}"#, "results_misdirected"),
+    (r#"quorate_results_total{fate="unknown"}"#, "results_unknown"),
+];
+
+/// Whether a sample only ever grows.
+fn is_counter(sample: &str) -> bool {
+    let name = sample.split('{').next().unwrap_or_default();
+    ["_total", "_count", "_sum", "_bucket"].iter().any(|end| name.ends_with(end))
+}
+
+/// The samples of a page, each with its labels; `None` if a line is none.
+fn samples(page: &str) -> Option<BTreeMap<String, f64>> {
+    let lines = page.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let (sample, number) = line.rsplit_once(' ')?;
+            Some((sample.to_owned(), number.parse().ok()?))
+        })
+        .collect()
+}
+
+impl Pages {
+    fn check(&mut self, now: u64, place: usize, read: Option<&Read>) -> Result<(), String> {
+        let Some(Visit { kind: VisitKind::Read(page), .. }) = self.visits.get(place).copied() else { return Ok(()) };
+        let Some((coordinator, since)) = self.touched.visit(place) else { return Ok(()) };
+        let Some(read) = read else { return self.touched.check_lost(place) };
+        if self.is_bounded && is_one_too_many(read.status, &read.body) {
+            return Ok(());
+        }
+        let Some(process) = self.processes.get_mut(&coordinator) else { return Ok(()) };
+        // One that is about to stop, or has begun since, may still answer for the one before.
+        if process.began > since || self.touched.excuses(coordinator, coordinator, since) {
+            return Ok(());
+        }
+        let checked = match page {
+            Page::Workers => process.check_workers(since, read),
+            Page::Metrics => process.check_metrics(since, now, read),
+            Page::Health => process.check_health(since, read),
+            Page::Ready => process.check_ready(since, read),
+        };
+        checked.map_err(|why| format!("visit {place} to {coordinator}: {why}"))
+    }
+}
+
+impl Checker for Pages {
+    fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
+        if self.processes.is_empty() {
+            return Ok(());
+        }
+        self.touched.event(event);
+        match event.what {
+            What::Visited(place, _) => drop(self.open.insert((event.at, place))),
+            What::VisitEnded(place, read) => {
+                self.open.retain(|(_, open)| *open != place);
+                return self.check(event.at, place, read);
+            }
+            _ => {}
+        }
+        let Some(process) = self.processes.get_mut(&event.host) else { return Ok(()) };
+        match event.what {
+            What::Started { .. } => *process = Process { began: event.at, ..Process::default() },
+            What::CoordinatorSettled(_, machine) => {
+                process.looks.push_back(Look::new(event.at, machine));
+                let open = self.open.first().map_or(event.at, |(since, _)| *since);
+                process.forget(open.saturating_sub(LATELY));
+            }
+            What::Edge(Edge::Bus { connected, .. }) => process.bus.push_back((event.at, connected)),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// A sample that counts; one that is no whole number is none that can be right.
+fn whole(sample: f64) -> u64 {
+    sample.to_string().parse().unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Depth;
+    use crate::checkers::testing::rig::{COORDINATOR, Rig, scenario, submit};
+
+    const CLIENT: Host = Host::Client(1);
+
+    /// A coordinator knows one worker and has one request in flight, and its page says this.
+    fn page(page: Page, status: u16, body: &str) -> Rig {
+        let mut scenario = scenario();
+        let visit = Visit { at_ms: 100, client: 1, coordinator: 1, kind: VisitKind::Read(page) };
+        scenario.edges.visits = vec![visit];
+        let mut run = Rig::at(&scenario, Depth::Network, new);
+        run.begin(&[1]);
+        run.tell(COORDINATOR, What::Edge(Edge::Bus { connected: true, connections: 1 }));
+        run.drive(&submit(1, "a"));
+        run.pass(1000);
+        run.tell(CLIENT, What::Visited(0, &visit));
+        run.pass(10);
+        let read = Read { status, content_type: String::new(), body: body.to_owned() };
+        run.tell(CLIENT, What::VisitEnded(0, Some(&read)));
+        run
+    }
+
+    #[test]
+    fn a_page_that_says_what_is_so_is_well() {
+        page(Page::Health, 200, r#"{"status": "healthy", "port": 8080, "nats": true}"#).expect_fine();
+        page(Page::Ready, 200, r#"{"ready": true, "workers": 1, "in_flight": 1}"#).expect_fine();
+    }
+
+    #[test]
+    fn a_page_that_says_something_else_is_found() {
+        page(Page::Health, 200, r#"{"status": "healthy", "port": 8080, "nats": false}"#)
+            .expect_violation("page of health");
+        page(Page::Ready, 503, r#"{"error": "no_workers"}"#).expect_violation("page of readiness");
+        page(Page::Ready, 503, r#"{"error": "draining"}"#).expect_violation("page of readiness");
+        let counters = r#"{"counters": {"requests_accepted": 2}}"#;
+        page(Page::Workers, 200, counters).expect_violation("is not said");
+        page(Page::Metrics, 200, "a 1\nb").expect_violation("page of metrics");
+        page(Page::Metrics, 200, "a 1").expect_violation("is not said");
+    }
+
+    #[test]
+    fn samples_are_read_and_counters_known() {
+        let read = samples("# HELP a b\na{b=\"c d\"} 1.5\n\nb_total 2\n").expect("samples");
+        assert_eq!(read["a{b=\"c d\"}"].to_bits(), 1.5_f64.to_bits());
+        assert!(is_counter("b_total") && is_counter("c_bucket{le=\"1\"}") && !is_counter("a{b=\"c d\"}"));
+    }
+}

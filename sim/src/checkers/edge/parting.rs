@@ -1,0 +1,141 @@
+//! A worker that stops is heard to leave by every coordinator, where no fault may take its last word.
+//!
+//! A process that ends takes with it what its bus has not sent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use quorate_core::coordinator::{Input, PresenceState};
+
+use crate::Depth;
+use crate::checkers::{Checker, Context};
+use crate::event::{Body, Event, What};
+use crate::host::Host;
+use crate::scenario::FaultKind;
+
+/// How long it may take until all have heard it, in nanoseconds, beside what the network takes.
+const SOON: u64 = 300_000_000;
+/// A queue of so many messages is never full in a run.
+const LONG: usize = 1000;
+
+#[derive(Debug)]
+pub(crate) struct Parting {
+    is_judged: bool,
+    soon: u64,
+    /// The last farewell of each worker process.
+    said: BTreeMap<Host, Arc<str>>,
+    /// The coordinators that are connected.
+    there: BTreeSet<Host>,
+    /// Whose farewells each coordinator has heard.
+    heard: BTreeSet<(Host, Arc<str>)>,
+    /// Who is still to hear one, and by when.
+    open: BTreeMap<(Host, Arc<str>), u64>,
+}
+
+pub(crate) fn new(context: &Context<'_>) -> Parting {
+    let (cluster, faults) = (&context.scenario.cluster, &context.scenario.faults);
+    let takes_messages = |kind: &FaultKind| {
+        !matches!(
+            kind,
+            FaultKind::Stop(_)
+                | FaultKind::Crash(Host::Worker(_) | Host::Coordinator(_))
+                | FaultKind::SlowSource(..)
+                | FaultKind::FailSource(..)
+                | FaultKind::PanicSource(..)
+                | FaultKind::StaleSource(..)
+                | FaultKind::Lie(..)
+        )
+    };
+    let is_roomy = cluster.bus.broker_queue >= LONG && cluster.bus.subscription_queue >= LONG;
+    let is_quiet = is_roomy && !faults.iter().any(|fault| takes_messages(&fault.kind));
+    Parting {
+        is_judged: is_quiet && context.depth == Depth::Network,
+        soon: SOON + 8_000 * cluster.network.latency_us.1,
+        said: BTreeMap::new(),
+        there: BTreeSet::new(),
+        heard: BTreeSet::new(),
+        open: BTreeMap::new(),
+    }
+}
+
+impl Checker for Parting {
+    fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
+        if !self.is_judged {
+            return Ok(());
+        }
+        if let Some(((coordinator, instance), _)) = self.open.iter().find(|(_, until)| **until < event.at) {
+            return Err(format!("{coordinator} has not heard that {instance} has left, and no fault took it"));
+        }
+        match (event.what, event.host) {
+            (What::Sent(message), Host::Worker(_)) => {
+                if let Body::Presence(presence) = &message.body
+                    && presence.state == PresenceState::Left
+                {
+                    self.said.insert(event.host, Arc::clone(&presence.instance));
+                }
+            }
+            (What::Stopped, Host::Worker(_)) => {
+                let Some(instance) = self.said.remove(&event.host) else { return Ok(()) };
+                let all = self.there.iter().map(|coordinator| (*coordinator, Arc::clone(&instance)));
+                let rest = all.filter(|awaited| !self.heard.contains(awaited));
+                self.open.extend(rest.map(|awaited| (awaited, event.at + self.soon)));
+            }
+            (What::Received(message), Host::Coordinator(_)) => {
+                if let Body::Presence(presence) = &message.body
+                    && presence.state == PresenceState::Left
+                {
+                    let heard = (event.host, Arc::clone(&presence.instance));
+                    self.open.remove(&heard);
+                    self.heard.insert(heard);
+                }
+            }
+            (What::CoordinatorInput(_, Input::BusUp), _) => drop(self.there.insert(event.host)),
+            (
+                What::CoordinatorInput(_, Input::BusDown)
+                | What::Crashed
+                | What::Stopping
+                | What::Stopped
+                | What::Started { .. },
+                Host::Coordinator(_),
+            ) => {
+                self.there.remove(&event.host);
+                self.open.retain(|(coordinator, _), _| *coordinator != event.host);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::testing::rig::announcement;
+    use crate::checkers::testing::rig::{COORDINATOR, Rig, scenario};
+    use crate::event::Message;
+
+    /// A worker stops, and its farewell is heard or not.
+    fn stopped(is_heard: bool) -> Rig {
+        let mut scenario = scenario();
+        (scenario.cluster.bus.broker_queue, scenario.cluster.bus.subscription_queue) = (LONG, LONG);
+        scenario.faults.clear();
+        let mut run = Rig::at(&scenario, Depth::Network, new);
+        run.tell(COORDINATOR, What::CoordinatorInput(run.now(), &Input::BusUp));
+        let body = Body::Presence(announcement("w1", PresenceState::Left));
+        let farewell = Message { subject: "oracle.workers".into(), reply: None, body };
+        run.tell(Host::Worker(1), What::Sent(&farewell));
+        run.tell(Host::Worker(1), What::Stopped);
+        if is_heard {
+            run.tell(COORDINATOR, What::Received(&farewell));
+        }
+        run.pass(10_000);
+        run.tell(Host::Broker, What::Healed);
+        run
+    }
+
+    #[test]
+    fn a_farewell_that_is_heard_is_well_and_one_that_is_lost_is_found() {
+        stopped(true).expect_fine();
+        stopped(false).expect_violation("has not heard that");
+    }
+}

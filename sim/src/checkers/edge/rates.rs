@@ -1,0 +1,203 @@
+//! A client that asks more often than it may over HTTP is refused, and never gets more than its rate.
+
+use std::collections::BTreeMap;
+
+use super::connections::is_one_too_many;
+use crate::Depth;
+use crate::checkers::{Checker, Context};
+use crate::event::{Asked, Event, Reply, What};
+use crate::host::Host;
+use crate::scenario::{Proxy, forwarded_for};
+
+const NANOS_PER_SECOND: u128 = 1_000_000_000;
+
+/// Nothing to watch where there is no limit.
+#[derive(Debug)]
+pub(crate) struct RateLimit(Option<Rates>);
+
+pub(crate) fn new(context: &Context<'_>) -> RateLimit {
+    let edges = &context.scenario.edges;
+    let is_proxied = edges.proxy == Some(Proxy::Trusted);
+    let limit = context.scenario.cluster.settings.rate_limit.filter(|_| context.depth == Depth::Network);
+    RateLimit(limit.map(|limit| Rates::new(limit, is_proxied, edges.clients.is_some())))
+}
+
+/// What the clients were allowed.
+#[derive(Debug)]
+struct Rates {
+    per_second: u128,
+    burst: u128,
+    /// Whether clients are believed when they say for whom they ask.
+    is_proxied: bool,
+    /// Whether some clients may share one allowance.
+    is_shared: bool,
+    /// Who asked whom, and when.
+    open: BTreeMap<u32, (Host, Host, u64)>,
+    /// What each client asked of each coordinator since that began: when it asked and when it had its answer. In
+    /// between its allowance was looked at.
+    asked: BTreeMap<(Host, Host), Vec<(u64, u64)>>,
+}
+
+impl Rates {
+    fn new((per_second, burst): (u32, u32), is_proxied: bool, is_shared: bool) -> Self {
+        Self {
+            per_second: per_second.into(),
+            burst: burst.into(),
+            is_proxied,
+            is_shared,
+            open: BTreeMap::new(),
+            asked: BTreeMap::new(),
+        }
+    }
+
+    /// How many requests come to be allowed in so many nanoseconds, in 10^-9 requests.
+    fn earned(&self, nanos: u64) -> u128 {
+        self.per_second * u128::from(nanos)
+    }
+
+    fn asked(&mut self, at: u64, client: Host, asked: &Asked) {
+        let client = if self.is_proxied { Host::Client(u8::MAX - forwarded_for(asked.number)) } else { client };
+        self.open.insert(asked.number, (client, asked.coordinator, at));
+    }
+
+    /// A coordinator begins anew, and every client has its whole allowance.
+    fn restarted(&mut self, coordinator: Host) {
+        self.asked.retain(|(_, asked), _| *asked != coordinator);
+        self.open.retain(|_, (_, asked, _)| *asked != coordinator);
+    }
+
+    fn gone(&mut self, number: u32) {
+        if let Some((client, coordinator, from)) = self.open.remove(&number) {
+            self.asked.entry((client, coordinator)).or_default().push((from, u64::MAX));
+        }
+    }
+
+    fn replied(&mut self, at: u64, number: u32, reply: &Reply) -> Result<(), String> {
+        let Reply::Http { status, body, .. } = reply else {
+            self.gone(number);
+            return Ok(());
+        };
+        // Before it is looked at whose question it is.
+        if is_one_too_many(*status, body) {
+            self.open.remove(&number);
+            return Ok(());
+        }
+        let Some((client, coordinator, from)) = self.open.remove(&number) else { return Ok(()) };
+        if *status == 429 {
+            return self.check_limited(client, coordinator, from, at);
+        }
+        let asked = self.asked.entry((client, coordinator)).or_default();
+        asked.push((from, at));
+        self.check_allowed(client, coordinator, at)
+    }
+
+    /// In no window did a client get more than its rate.
+    fn check_allowed(&self, client: Host, coordinator: Host, until: u64) -> Result<(), String> {
+        let asked = &self.asked[&(client, coordinator)];
+        for (from, _) in asked {
+            let inside = asked.iter().filter(|(asked, answered)| asked >= from && *answered <= until).count();
+            let allowed = self.earned(until - from) + (self.burst + 1) * NANOS_PER_SECOND;
+            if inside as u128 * NANOS_PER_SECOND > allowed {
+                let window = until - from;
+                return Err(format!("{client} got {inside} requests in {window} ns from {coordinator}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// There is a window before a refusal in which a client may have used up its allowance.
+    fn check_limited(&self, client: Host, coordinator: Host, from: u64, until: u64) -> Result<(), String> {
+        let counts = |by: Host, of: Host| of == coordinator && (by == client || self.is_shared);
+        let asked = self.asked.iter().filter(|((by, of), _)| counts(*by, *of));
+        let mut perhaps: Vec<(u64, u64)> = asked.flat_map(|(_, asked)| asked.iter().copied()).collect();
+        let open = self.open.values().filter(|(by, of, _)| counts(*by, *of));
+        perhaps.extend(open.map(|(_, _, asked)| (*asked, u64::MAX)));
+        perhaps.retain(|(asked, _)| *asked <= until);
+        let begins = perhaps.iter().map(|(_, answered)| *answered).chain([from]);
+        let is_used_up = begins.into_iter().any(|begin| {
+            let inside = perhaps.iter().filter(|(_, answered)| *answered >= begin).count();
+            let least = (self.burst - 1) * NANOS_PER_SECOND + self.earned(from.saturating_sub(begin));
+            inside as u128 * NANOS_PER_SECOND >= least
+        });
+        // One that was asked but is not known of may have been the one too many.
+        if is_used_up { Ok(()) } else { Err(format!("{client} is refused by {coordinator} within its rate")) }
+    }
+}
+
+impl Checker for RateLimit {
+    fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
+        let Some(rates) = &mut self.0 else { return Ok(()) };
+        match event.what {
+            What::Asked(asked) => rates.asked(event.at, event.host, asked),
+            What::Replied(number, reply) => return rates.replied(event.at, number, reply),
+            What::Vanished(number) => rates.gone(number),
+            What::Started { .. } | What::Crashed if matches!(event.host, Host::Coordinator(_)) => {
+                rates.restarted(event.host);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::testing::rig::{COORDINATOR, Rig, request, scenario};
+
+    fn http(status: u16) -> Reply {
+        Reply::Http { status, retry_after: None, body: String::new() }
+    }
+
+    /// A client that asks every `pause_ms`, five times, at a rate of ten per second and three at once.
+    fn rated(pause_ms: u64, statuses: [u16; 5], restarts: bool) -> Rig {
+        let mut scenario = scenario();
+        scenario.cluster.settings.rate_limit = Some((10, 3));
+        let mut run = Rig::at(&scenario, Depth::Network, new);
+        for (number, status) in (1..).zip(statuses) {
+            run.asked(number, None, request());
+            run.pass(1);
+            run.replied(number, &http(status));
+            run.pass(pause_ms);
+            if restarts {
+                run.tell(COORDINATOR, What::Started { incarnation: 2 });
+            }
+        }
+        run
+    }
+
+    #[test]
+    fn a_client_gets_its_rate_and_no_more() {
+        rated(1, [200, 200, 200, 429, 429], false).expect_fine();
+        rated(100, [200; 5], false).expect_fine();
+        rated(1, [200; 5], true).expect_fine();
+        rated(1, [200; 5], false).expect_violation("got 5 requests");
+        rated(1, [503; 5], false).expect_violation("got 5 requests");
+    }
+
+    #[test]
+    fn a_client_within_its_rate_is_not_limited() {
+        rated(1, [200, 429, 200, 200, 200], false).expect_violation("within its rate");
+        rated(400, [200, 200, 200, 200, 429], false).expect_violation("within its rate");
+    }
+
+    #[test]
+    fn a_request_without_an_answer_may_have_counted() {
+        let mut scenario = scenario();
+        scenario.cluster.settings.rate_limit = Some((1, 3));
+        for vanish in [false, true] {
+            let mut run = Rig::at(&scenario, Depth::Network, new);
+            for number in 1..=3 {
+                run.asked(number, None, request());
+                if vanish {
+                    run.tell(Host::Client(1), What::Vanished(number));
+                } else {
+                    run.replied(number, &Reply::Lost);
+                }
+            }
+            run.asked(4, None, request());
+            run.replied(4, &http(429));
+            run.expect_fine();
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What a source says of a query is what its worker's machine is told: the value and its age, or why there is none.
+//!
+//! A source that panics has failed, and nothing else of its worker has.
+
+use std::collections::BTreeMap;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_core::query::Query;
+use quorate_core::value::Value;
+use quorate_core::worker::{Input, JobId, Output};
+
+use crate::Depth;
+use crate::checkers::hosts::PerHost;
+use crate::checkers::{Checker, Context};
+use crate::edge::Edge;
+use crate::event::{Event, What};
+
+/// How soon a machine is told what a source says, in nanoseconds.
+const SOON: u64 = 5_000_000;
+
+/// What one worker's source has said.
+#[derive(Debug, Default)]
+struct Process {
+    jobs: BTreeMap<JobId, Query>,
+    /// See [`said`]; with when it was said.
+    read: Vec<(u64, u64)>,
+    /// How many jobs were given up, whose sources may have spoken without being heard.
+    aborted: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct Sources {
+    is_judged: bool,
+    processes: PerHost<Process>,
+}
+
+pub(crate) fn new(context: &Context<'_>) -> Sources {
+    Sources { is_judged: context.depth == Depth::Network, processes: PerHost::new() }
+}
+
+/// A number that stands for what a source says of a query.
+pub(crate) fn said(query: &str, read: Result<(&Value, Option<Duration>), &str>) -> u64 {
+    // Always the same in one build.
+    let mut hasher = DefaultHasher::new();
+    (query, read).hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Process {
+    fn done(&mut self, job: JobId, observed: &Result<Value, Arc<str>>, age: Option<Duration>) -> Result<(), String> {
+        let Some(query) = self.jobs.remove(&job) else { return Ok(()) };
+        let read = observed.as_ref().map(|value| (value, age)).map_err(AsRef::as_ref);
+        let told = said(query.as_str(), read);
+        match self.read.iter().position(|(read, _)| *read == told) {
+            Some(place) => {
+                self.read.swap_remove(place);
+                Ok(())
+            }
+            None => Err(format!("job {} for {query} is said to have read {observed:?}, {age:?} old", job.0)),
+        }
+    }
+}
+
+impl Checker for Sources {
+    fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
+        if !self.is_judged {
+            return Ok(());
+        }
+        let Some(process) = self.processes.get(event.host) else { return Ok(()) };
+        match event.what {
+            What::Edge(Edge::Reads(read)) => process.read.push((read, event.at)),
+            What::WorkerOutput(_, Output::Start { job, query, .. }) => drop(process.jobs.insert(*job, query.clone())),
+            What::WorkerOutput(_, Output::Abort(job)) => {
+                process.jobs.remove(job);
+                process.aborted += 1;
+            }
+            What::WorkerSettled(..) => {
+                let unheard = process.read.iter().filter(|(_, at)| at + SOON < event.at).count();
+                if unheard > process.aborted {
+                    return Err(format!("{}: the source has said {unheard} things that nobody was told", event.host));
+                }
+            }
+            What::WorkerInput(_, Input::Done { job, observed, age, .. }) => {
+                let told = process.done(*job, observed, *age);
+                return told.map_err(|why| format!("{}: {why}", event.host));
+            }
+            What::Started { .. } => *process = Process::default(),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_core::time::Timestamp;
+
+    use super::*;
+    use crate::checkers::testing::rig::{WORKER, query, scenario};
+
+    fn done(read: u64, observed: Result<Value, Arc<str>>, age: Option<Duration>) -> Result<(), String> {
+        let mut sources = new(&Context { scenario: &scenario(), depth: Depth::Network });
+        let mut tell = |what| sources.event(&Event { at: 0, host: WORKER, what });
+        let time_left = Duration::from_secs(1);
+        let start = Output::Start { job: JobId(1), query: query(), time_left, trace: None };
+        tell(What::WorkerOutput(Timestamp::ZERO, &start))?;
+        tell(What::Edge(Edge::Reads(read)))?;
+        let done = Input::Done { job: JobId(1), observed, age, trace: None };
+        tell(What::WorkerInput(Timestamp::ZERO, &done))
+    }
+
+    #[test]
+    fn what_is_read_is_told_and_nothing_else() {
+        let value = Value::Text("cat".into());
+        let age = Some(Duration::from_millis(7));
+        let read = said("BTC/USD", Ok((&value, age)));
+        assert_eq!(done(read, Ok(value.clone()), age), Ok(()));
+        assert!(done(read, Ok(value.clone()), None).is_err());
+        assert!(done(read, Ok(Value::Text("dog".into())), age).is_err());
+        assert!(done(said("ETH/USD", Ok((&value, age))), Ok(value), age).is_err());
+        let failed = said("BTC/USD", Err("no"));
+        assert_eq!(done(failed, Err("no".into()), None), Ok(()));
+        assert!(done(failed, Err("yes".into()), None).is_err());
+    }
+}

@@ -1,0 +1,95 @@
+//! Where a client may be left without a response: on a link that a fault touches, or by a coordinator that is not
+//! there.
+
+use std::collections::BTreeMap;
+
+use crate::checkers::Context;
+use crate::event::{Event, What};
+use crate::host::Host;
+use crate::scenario::FaultKind;
+
+/// Before this time, in nanoseconds, a coordinator may not listen yet.
+const BEGINNING: u64 = 10_000_000;
+/// How long the end of a process takes to be noticed, beside what the network takes.
+const NOTICED: u64 = 20_000_000;
+
+/// What faults have touched so far.
+#[derive(Debug)]
+pub(crate) struct Touched {
+    /// How long after a coordinator has begun again a client may meet the one before.
+    slack: u64,
+    /// The links that a fault has touched. A connection that is kept for later may have been broken by it.
+    links: Vec<(Host, Host)>,
+    /// Until when each coordinator was not there, or about to go.
+    down: BTreeMap<Host, u64>,
+    /// When each coordinator was killed last.
+    killed: BTreeMap<Host, u64>,
+    /// Who visits whom, and since when, by the visits' places.
+    visits: BTreeMap<usize, (Host, Host, u64)>,
+}
+
+impl Touched {
+    pub(super) fn new(context: &Context<'_>) -> Self {
+        Self {
+            slack: NOTICED + 4_000 * context.scenario.cluster.network.latency_us.1,
+            links: Vec::new(),
+            down: BTreeMap::new(),
+            killed: BTreeMap::new(),
+            visits: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn event(&mut self, event: &Event<'_>) {
+        match event.what {
+            What::FaultBegan(_, fault) => match fault.kind {
+                FaultKind::Partition(a, b)
+                | FaultKind::PartitionOneWay(a, b)
+                | FaultKind::Hold(a, b)
+                | FaultKind::Slow(a, b, _)
+                | FaultKind::Loss(a, b, _) => self.links.push((a, b)),
+                FaultKind::Freeze(host) => drop(self.down.insert(host, u64::MAX)),
+                _ => {}
+            },
+            What::Crashed => {
+                self.down.insert(event.host, u64::MAX);
+                self.killed.insert(event.host, event.at);
+            }
+            What::Stopping => drop(self.down.insert(event.host, u64::MAX)),
+            What::Started { incarnation } if incarnation > 1 => drop(self.down.insert(event.host, event.at)),
+            What::Visited(place, visit) => {
+                self.visits.insert(place, (event.host, Host::Coordinator(visit.coordinator), event.at));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether something takes a response that a client has waited for since then.
+    pub(super) fn excuses(&self, client: Host, coordinator: Host, since: u64) -> bool {
+        let is_touched = |(a, b): &(Host, Host)| [(a, b), (b, a)].contains(&(&client, &coordinator));
+        let was_down = self.down.get(&coordinator).is_some_and(|until| until.saturating_add(self.slack) >= since);
+        was_down || since < BEGINNING || self.links.iter().any(is_touched)
+    }
+
+    /// The same of a question. One that `is_taken` is answered by a coordinator that stops, too.
+    pub(super) fn excuses_question(&self, client: Host, coordinator: Host, since: u64, is_taken: bool) -> bool {
+        if is_taken && self.killed.get(&coordinator).is_none_or(|at| *at < since) {
+            let is_touched = |(a, b): &(Host, Host)| [(a, b), (b, a)].contains(&(&client, &coordinator));
+            return self.links.iter().any(is_touched);
+        }
+        self.excuses(client, coordinator, since)
+    }
+
+    /// When the visit with this place began, and whom it is to.
+    pub(super) fn visit(&self, place: usize) -> Option<(Host, u64)> {
+        self.visits.get(&place).map(|(_, coordinator, since)| (*coordinator, *since))
+    }
+
+    /// The visit with this place got no response.
+    pub(super) fn check_lost(&self, place: usize) -> Result<(), String> {
+        let Some((client, coordinator, since)) = self.visits.get(&place) else { return Ok(()) };
+        if self.excuses(*client, *coordinator, *since) {
+            return Ok(());
+        }
+        Err(format!("visit {place} of {client} is left without a response by {coordinator}, and no fault touches them"))
+    }
+}

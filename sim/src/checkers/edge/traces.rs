@@ -1,0 +1,268 @@
+//! The trace in which a client asks reaches the workers' tasks, their sources and their results, and no other does.
+//!
+//! The machines carry traces and never look into them. Here the headers are judged that programs write and read.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use quorate_core::coordinator::{self, Input};
+use quorate_core::id::RequestId;
+use quorate_core::trace::Trace;
+use quorate_core::worker::{self, JobId};
+
+use crate::Depth;
+use crate::checkers::hosts::PerHost;
+use crate::checkers::{Checker, Context};
+use crate::edge::{Edge, trace_of};
+use crate::event::{Asked, Body, Event, Message, What};
+use crate::host::Host;
+use crate::scenario::FaultKind;
+
+/// What is on its way within one host.
+#[derive(Debug, Default)]
+struct Process {
+    /// The trace of the message that is sent or taken next.
+    carried: Option<Trace>,
+    /// The traces of the tasks and results that the machine has put out to be sent, in order.
+    meant: VecDeque<Option<Trace>>,
+    /// The traces of the tasks that a worker's machine was not told of yet.
+    tasks: VecDeque<Option<Trace>>,
+    /// The jobs whose sources were not asked yet.
+    asked: Vec<Option<Trace>>,
+    jobs: BTreeMap<JobId, Option<Trace>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Traces {
+    is_judged: bool,
+    processes: PerHost<Process>,
+    /// Workers that may send something else than their machines want.
+    mischievous: Vec<Host>,
+    /// The questions by their traces, each until its coordinator's machine is told of it.
+    asked: BTreeMap<(Host, [u8; 25]), Asked>,
+    /// How many questions without a trace each coordinator was asked, and has not told its machine of.
+    untraced: BTreeMap<Host, u32>,
+}
+
+pub(crate) fn new(context: &Context<'_>) -> Traces {
+    let mischievous = context.scenario.faults.iter().filter_map(|fault| match fault.kind {
+        FaultKind::Mischief(host, ..) => Some(host),
+        _ => None,
+    });
+    Traces {
+        is_judged: context.depth == Depth::Network,
+        processes: PerHost::new(),
+        mischievous: mischievous.collect(),
+        asked: BTreeMap::new(),
+        untraced: BTreeMap::new(),
+    }
+}
+
+impl Traces {
+    fn asks(&mut self, asked: &Asked) {
+        match trace_of(asked.number) {
+            Some(Trace(mark)) => drop(self.asked.insert((asked.coordinator, mark), asked.clone())),
+            None => *self.untraced.entry(asked.coordinator).or_default() += 1,
+        }
+    }
+
+    fn submitted(&mut self, host: Host, submit: &coordinator::Submit) -> Result<(), String> {
+        if self.asked.is_empty() && self.untraced.is_empty() {
+            // Nobody told what was asked.
+            return Ok(());
+        }
+        let Some(trace) = submit.trace else {
+            let untraced = self.untraced.entry(host).or_default();
+            *untraced = untraced.checked_sub(1).ok_or_else(|| format!("{host} lost the trace of {submit:?}"))?;
+            return Ok(());
+        };
+        let asked = self.asked.remove(&(host, trace.0));
+        let same = |asked: &Asked| {
+            asked.request.query_text() == submit.query.as_str()
+                && asked.request.id_text().as_deref() == submit.id.as_ref().map(RequestId::as_str)
+        };
+        if asked.as_ref().is_some_and(same) {
+            Ok(())
+        } else {
+            Err(format!("{host} was told {submit:?}, and in that trace it was asked {asked:?}"))
+        }
+    }
+
+    fn sends(&mut self, host: Host, message: &Message) -> Result<(), String> {
+        let is_mischievous = self.mischievous.contains(&host);
+        let Some(process) = self.processes.get(host) else { return Ok(()) };
+        let carried = process.carried.take();
+        if !matches!(message.body, Body::Task(_) | Body::Result(_)) || is_mischievous {
+            return Ok(());
+        }
+        match process.meant.pop_front() {
+            Some(meant) if meant != carried => {
+                Err(format!("{host} sent {message:?} in the trace {carried:?} instead of {meant:?}"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Process {
+    fn told(&mut self, host: Host, input: &worker::Input) -> Result<(), String> {
+        match input {
+            worker::Input::Task(task) => {
+                let received = self.tasks.pop_front().flatten();
+                if received != task.trace {
+                    return Err(format!("{host} took a task in the trace {received:?}, and was told {task:?}"));
+                }
+            }
+            worker::Input::Done { job, trace, .. } => {
+                if let Some(meant) = self.jobs.remove(job)
+                    && meant != *trace
+                {
+                    return Err(format!("{host} ended job {} of the trace {meant:?} in {trace:?}", job.0));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn wants(&mut self, output: &worker::Output) {
+        match output {
+            worker::Output::Start { job, trace, .. } => {
+                self.jobs.insert(*job, *trace);
+                self.asked.push(*trace);
+            }
+            worker::Output::Answer(answer) => self.meant.push_back(answer.trace),
+            _ => {}
+        }
+    }
+
+    fn observes(&mut self, host: Host, trace: Option<Trace>) -> Result<(), String> {
+        match self.asked.iter().position(|asked| *asked == trace) {
+            Some(place) => {
+                self.asked.swap_remove(place);
+                Ok(())
+            }
+            None => Err(format!("the source of {host} is asked within {trace:?}, and no job is")),
+        }
+    }
+}
+
+impl Checker for Traces {
+    fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
+        if !self.is_judged {
+            return Ok(());
+        }
+        let host = event.host;
+        match event.what {
+            What::Asked(asked) => {
+                self.asks(asked);
+                return Ok(());
+            }
+            What::CoordinatorInput(_, Input::Submit(submit)) => return self.submitted(host, submit),
+            What::Sent(message) => return self.sends(host, message),
+            _ => {}
+        }
+        let Some(process) = self.processes.get(host) else { return Ok(()) };
+        match event.what {
+            What::Edge(Edge::Carries(trace)) => process.carried = Some(trace),
+            What::Edge(Edge::Observes(trace)) => return process.observes(host, trace),
+            What::CoordinatorOutput(_, coordinator::Output::Publish(task)) => process.meant.push_back(task.trace),
+            What::Unsent(message, _) => {
+                process.carried = None;
+                if matches!(message.body, Body::Task(_) | Body::Result(_)) {
+                    process.meant.pop_front();
+                }
+            }
+            What::Edge(Edge::PassEnded(_)) => process.meant.clear(),
+            What::Received(message) => {
+                let carried = process.carried.take();
+                if matches!((host, &message.body), (Host::Worker(_), Body::Task(_))) {
+                    process.tasks.push_back(carried);
+                }
+            }
+            What::WorkerInput(_, input) => return process.told(host, input),
+            What::WorkerOutput(_, output) => process.wants(output),
+            What::Started { .. } | What::Crashed => *process = Process::default(),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_core::coordinator::Submit;
+    use quorate_core::id::Ticket;
+    use quorate_core::policy::Overrides;
+    use quorate_core::query::Query;
+    use quorate_core::time::Timestamp;
+
+    use super::*;
+    use crate::checkers::testing::rig::{COORDINATOR, WORKER, scenario};
+    use crate::event::Task;
+    use crate::scenario::{Policy, Request};
+
+    fn traces() -> Traces {
+        new(&Context { scenario: &scenario(), depth: Depth::Network })
+    }
+
+    fn tell(traces: &mut Traces, host: Host, what: What<'_>) -> Result<(), String> {
+        traces.event(&Event { at: 0, host, what })
+    }
+
+    fn ask(traces: &mut Traces, number: u32, told: Option<Trace>) -> Result<(), String> {
+        let request = Request {
+            at_ms: 0,
+            client: 1,
+            coordinator: 1,
+            query: 0,
+            id: None,
+            policy: Policy::default(),
+            gives_up_ms: None,
+            retries: 0,
+        };
+        let asked = Asked { number, coordinator: COORDINATOR, place: None, request };
+        tell(traces, Host::Client(1), What::Asked(&asked))?;
+        let submit = Submit {
+            ticket: Ticket(1),
+            id: None,
+            query: Query::new("BTC/USD").expect("a query"),
+            overrides: Overrides::default(),
+            trace: told,
+        };
+        tell(traces, COORDINATOR, What::CoordinatorInput(Timestamp::ZERO, &Input::Submit(submit)))
+    }
+
+    /// A worker takes a task in a trace and its machine is told of another.
+    fn take(traces: &mut Traces, carried: Option<Trace>, told: Option<Trace>) -> Result<(), String> {
+        let request = crate::checkers::testing::rig::request_id(1);
+        let query = Query::new("BTC/USD").expect("a query");
+        let ttl = std::time::Duration::from_secs(1);
+        if let Some(trace) = carried {
+            tell(traces, WORKER, What::Edge(Edge::Carries(trace)))?;
+        }
+        let body = Body::Task(Task { request: request.clone(), query: query.clone(), ttl, attempt: 1 });
+        let message = Message { subject: "oracle.tasks".into(), reply: None, body };
+        tell(traces, WORKER, What::Received(&message))?;
+        let task = worker::Task { request, query, ttl: Some(ttl), reply: None, trace: told };
+        tell(traces, WORKER, What::WorkerInput(Timestamp::ZERO, &worker::Input::Task(task)))
+    }
+
+    #[test]
+    fn a_trace_that_is_carried_on_is_well_and_so_is_none() {
+        let mut traces = traces();
+        assert_eq!(ask(&mut traces, 4, trace_of(4)), Ok(()));
+        assert_eq!(ask(&mut traces, 3, None), Ok(()));
+        assert_eq!(take(&mut traces, trace_of(4), trace_of(4)), Ok(()));
+        assert_eq!(take(&mut traces, None, None), Ok(()));
+    }
+
+    #[test]
+    fn a_trace_that_is_lost_or_made_up_is_found_and_one_that_is_used_twice() {
+        assert!(ask(&mut traces(), 4, None).is_err());
+        assert!(ask(&mut traces(), 4, trace_of(8)).is_err());
+        assert!(ask(&mut traces(), 3, trace_of(8)).is_err());
+        assert!(take(&mut traces(), trace_of(4), None).is_err());
+        assert!(take(&mut traces(), None, trace_of(4)).is_err());
+        assert!(tell(&mut traces(), WORKER, What::Edge(Edge::Observes(trace_of(4)))).is_err());
+    }
+}

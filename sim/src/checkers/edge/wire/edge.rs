@@ -1,0 +1,378 @@
+//! One host's end of the wire: what is on its way between its machine and its bus.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_core::coordinator::{self, Presence, PresenceState, Undelivered, UndeliveredCause, WorkerResult};
+use quorate_core::id::{TaskId, WorkerId};
+use quorate_core::outcome::Outcome;
+use quorate_core::time::Timestamp;
+use quorate_core::value::Value;
+use quorate_core::worker::{self, WorkResult};
+use quorate_runtime::bus::PublishError;
+
+use crate::Depth;
+use crate::event::{self, Age, Body, Message};
+use crate::host::Host;
+
+const TASKS: &str = "oracle.tasks";
+const RESULTS: &str = "oracle.results";
+pub(super) const PRESENCE: &str = "oracle.workers";
+const OUTCOMES: &str = "oracle.outcomes.";
+const PING: &str = "$SRV.PING";
+const INBOX: &str = "_INBOX.";
+const PING_TOKEN: &str = "ping";
+
+/// What a coordinator must be told.
+#[derive(Debug)]
+enum Told {
+    Result(event::WorkerResult, Option<TaskId>),
+    Undelivered(TaskId),
+}
+
+/// What the host's bus must be given.
+#[derive(Debug)]
+pub(super) enum Said {
+    Task(coordinator::Task),
+    Answer(WorkResult),
+    Announcement(PresenceState),
+}
+
+/// What is on its way within one host.
+#[derive(Debug, Default)]
+pub(crate) struct Edge {
+    /// What the machine has put out to be sent, in order.
+    pub(super) said: VecDeque<Said>,
+    /// How requests ended that has not been told yet to those who follow all of them, in order.
+    pub(super) ended: VecDeque<Arc<Outcome>>,
+    /// A task that the bus refused, which the machine must be told next.
+    pub(super) refused: Option<Undelivered>,
+    /// Received on the subjects for results, in order.
+    told: VecDeque<Told>,
+    /// Received from workers that were pinged, in order.
+    ponged: VecDeque<Presence>,
+    /// Received on the subject for announcements, in order.
+    announced: VecDeque<Presence>,
+    /// Tasks received by a worker, in order.
+    tasks: VecDeque<worker::Task>,
+    /// Where a worker must say that it is there.
+    pings: VecDeque<Arc<str>>,
+    /// Messages received since the last pass ended.
+    received: u32,
+    /// `_INBOX.<secret>`, once it is known.
+    inbox: Option<Box<str>>,
+    /// Whether the workers must be called.
+    call: bool,
+    /// What a worker has announced last; until then it is live.
+    pub(super) state: Option<PresenceState>,
+}
+
+/// What is known of a worker process beforehand.
+#[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each holds or not, whatever the others do")]
+pub(crate) struct Worker {
+    pub(super) id: Option<WorkerId>,
+    pub(super) replicated: bool,
+    /// A fault makes it send something else than its machine wants.
+    pub(super) mischievous: bool,
+    /// A fault keeps its word on itself back.
+    pub(super) unheard: bool,
+    /// It says when it observed a value, and not how old the value is.
+    pub(super) dates: bool,
+}
+
+/// A time-to-live on the wire: whole milliseconds, rounded up.
+fn on_the_wire(ttl: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
+}
+
+/// An age on the wire: whole milliseconds, rounded down.
+fn whole_millis(age: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Whether a failure is told in the same words; an empty text would not say that anything failed.
+fn same_words(meant: &str, said: &str) -> bool {
+    meant == said || (meant.is_empty() && said == "failed")
+}
+
+fn same_observation(meant: &Result<Value, Arc<str>>, said: &Result<Value, Arc<str>>) -> bool {
+    match (meant, said) {
+        (Ok(meant), Ok(said)) => meant == said,
+        (Err(meant), Err(said)) => same_words(meant, said),
+        _ => false,
+    }
+}
+
+/// The last token of a reply subject `_INBOX.<secret>.<task>` or `_INBOX.<instance>.ping`.
+fn inbox_token(subject: &str) -> Option<&str> {
+    let (_, token) = subject.strip_prefix(INBOX)?.split_once('.')?;
+    Some(token)
+}
+
+impl Edge {
+    /// Notes what a coordinator received.
+    pub(super) fn coordinator_received(&mut self, message: &Message) {
+        self.received += 1;
+        match (&*message.subject, &message.body) {
+            (PRESENCE, Body::Presence(presence)) => self.announced.push_back(presence.clone()),
+            (RESULTS, Body::Result(result)) => self.told.push_back(Told::Result(result.clone(), None)),
+            (PRESENCE | RESULTS, _) => {}
+            (subject, body) => match (inbox_token(subject), body) {
+                (Some(PING_TOKEN), Body::Presence(presence)) => self.ponged.push_back(presence.clone()),
+                (Some(PING_TOKEN) | None, _) => {}
+                (Some(token), body) => match (token.parse().map(TaskId), body) {
+                    (Ok(task), Body::Result(result)) => self.told.push_back(Told::Result(result.clone(), Some(task))),
+                    (Ok(task), Body::NoResponders) => self.told.push_back(Told::Undelivered(task)),
+                    _ => {}
+                },
+            },
+        }
+    }
+
+    /// Notes what a worker received.
+    pub(super) fn worker_received(&mut self, message: &Message) {
+        match (&*message.subject, &message.body) {
+            (TASKS, Body::Task(task)) => self.tasks.push_back(worker::Task {
+                request: task.request.clone(),
+                query: task.query.clone(),
+                ttl: Some(task.ttl),
+                reply: message.reply.clone(),
+                trace: None,
+            }),
+            (subject, Body::Ping) if subject.starts_with(PING) => self.pings.extend(message.reply.clone()),
+            _ => {}
+        }
+    }
+
+    /// A pass has ended: what the machine put out must have been sent.
+    fn must_be_said(&self, host: Host) -> Result<(), String> {
+        match self.said.front() {
+            Some(said) => Err(format!("{host} did not send what its machine wanted sent: {said:?}")),
+            None => Ok(()),
+        }
+    }
+
+    /// A pass has ended, or the process: those who follow must have been told of what has ended.
+    pub(super) fn must_be_followed(&self, host: Host) -> Result<(), String> {
+        match self.ended.front() {
+            Some(outcome) => Err(format!("{host} did not tell that a request has ended: {outcome:?}")),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn coordinator_told(
+        &mut self,
+        host: Host,
+        input: &coordinator::Input,
+        wall: Timestamp,
+        strange: bool,
+    ) -> Result<(), String> {
+        use coordinator::Input;
+        if let Some(refused) = self.refused.take() {
+            return match input {
+                Input::Undelivered(undelivered) if *undelivered == refused => Ok(()),
+                _ => Err(format!("{host} was told {input:?} instead of {refused:?}")),
+            };
+        }
+        let was_received = match input {
+            Input::Result(result) => match self.told.pop_front() {
+                Some(Told::Result(received, task)) => same_result(&told(&received, task, wall), result, strange),
+                _ => false,
+            },
+            Input::Undelivered(Undelivered { task, cause: UndeliveredCause::NoResponders }) => {
+                matches!(self.told.pop_front(), Some(Told::Undelivered(received)) if received == *task)
+            }
+            Input::Undelivered(_) => false,
+            Input::Presence(presence) => {
+                let from = if self.ponged.front() == Some(presence) { &mut self.ponged } else { &mut self.announced };
+                from.pop_front().is_some_and(|received| received == *presence)
+            }
+            Input::BusUp => {
+                self.call = true;
+                true
+            }
+            Input::BusDown => {
+                self.call = false;
+                true
+            }
+            Input::Submit(_) | Input::Cancel(_) | Input::Drain => true,
+        };
+        if was_received { Ok(()) } else { Err(format!("{host} was told what it had not received next: {input:?}")) }
+    }
+
+    pub(super) fn worker_told(&mut self, host: Host, input: &worker::Input) -> Result<(), String> {
+        match input {
+            worker::Input::Task(task) => match self.tasks.pop_front() {
+                // The trace is in a header, which another checker watches.
+                Some(received) if received == worker::Task { trace: None, ..task.clone() } => Ok(()),
+                received => Err(format!("{host} received {received:?} and its machine was told {task:?}")),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// A coordinator's bus was given a message.
+    pub(super) fn coordinator_says(
+        &mut self,
+        host: Host,
+        message: &Message,
+        error: Option<PublishError>,
+    ) -> Result<(), String> {
+        match &message.body {
+            Body::Task(said) => {
+                let Some(Said::Task(meant)) = self.said.pop_front() else {
+                    return Err(format!("{host} sent {message:?}, which its machine did not want sent"));
+                };
+                let same = *message.subject == *TASKS
+                    && meant.request == said.request
+                    && meant.query == said.query
+                    && meant.attempt == said.attempt
+                    && on_the_wire(meant.ttl) == said.ttl;
+                if !same || !self.is_inbox(message.reply.as_deref(), meant.id) {
+                    return Err(format!("{host} sent {message:?} for {meant:?}"));
+                }
+                self.refused = error.map(|error| {
+                    let cause = match error {
+                        PublishError::Disconnected => UndeliveredCause::Disconnected,
+                        PublishError::Full | PublishError::Refused => UndeliveredCause::QueueFull,
+                    };
+                    Undelivered { task: meant.id, cause }
+                });
+                Ok(())
+            }
+            // One that the bus does not take is counted and not sent again.
+            Body::Outcome(said) if self.said.is_empty() => {
+                let meant = self.ended.pop_front();
+                let same = meant.as_ref().is_some_and(|meant| {
+                    message.subject.starts_with(OUTCOMES)
+                        && meant.request == said.request
+                        && meant.query == said.query
+                        && meant.verdict.as_ref().ok().map(|answer| &answer.value) == said.value.as_ref()
+                });
+                if same && message.reply.is_none() {
+                    return Ok(());
+                }
+                Err(format!("{host} sent {message:?} for {meant:?}"))
+            }
+            Body::Ping => {
+                self.call = false;
+                Ok(())
+            }
+            _ => Err(format!("{host} sent {message:?}, and its machine wanted sent: {:?}", self.said)),
+        }
+    }
+
+    /// Whether a reply subject is `_INBOX.<secret>.<task>`, with the same secret as ever.
+    fn is_inbox(&mut self, reply: Option<&str>, task: TaskId) -> bool {
+        let Some((prefix, token)) = reply.and_then(|reply| reply.rsplit_once('.')) else { return false };
+        if token.parse() != Ok(task.0) || !prefix.starts_with(INBOX) {
+            return false;
+        }
+        let inbox = self.inbox.get_or_insert_with(|| prefix.into());
+        **inbox == *prefix
+    }
+
+    /// A worker's bus was given a message.
+    pub(super) fn worker_says(&mut self, host: Host, worker: &Worker, message: &Message) -> Result<(), String> {
+        if let Body::Presence(presence) = &message.body
+            && *message.subject != *PRESENCE
+        {
+            let asked = self.pings.pop_front();
+            let state = self.state.unwrap_or(PresenceState::Live);
+            if presence.state != state && !worker.unheard {
+                return Err(format!("{host} said last that it is {state:?}, and tells who calls it {message:?}"));
+            }
+            let right = asked.as_ref() == Some(&message.subject) && is_of(presence, worker);
+            return if right || worker.unheard {
+                Ok(())
+            } else {
+                Err(format!("{host} sent {message:?} to whoever called the workers on {asked:?}"))
+            };
+        }
+        if worker.mischievous && matches!(message.body, Body::Result(_) | Body::Garbage(_)) {
+            return Ok(());
+        }
+        let meant = self.said.pop_front();
+        let right = match (&meant, &message.body) {
+            (Some(Said::Answer(meant)), Body::Result(said)) => {
+                *message.subject == *meant.reply.as_deref().unwrap_or(RESULTS)
+                    && Some(&said.worker) == worker.id.as_ref()
+                    && said.request == meant.request
+                    && said.response_time == meant.response_time
+                    && (worker.dates || said.age == meant.age.map(|age| Age::Stated(whole_millis(age))))
+                    && same_observation(&meant.observed, &said.observed)
+            }
+            (Some(Said::Announcement(meant)), Body::Presence(said)) => {
+                self.state = Some(*meant);
+                said.state == *meant && is_of(said, worker)
+            }
+            _ => false,
+        };
+        if right { Ok(()) } else { Err(format!("{host} sent {message:?}, and its machine wanted sent: {meant:?}")) }
+    }
+
+    /// A driver that takes `batch` messages of one kind in a pass may leave as many announcements for a later one.
+    pub(super) fn coordinator_pass_ended(&mut self, host: Host, depth: Depth, batch: usize) -> Result<(), String> {
+        self.must_be_said(host)?;
+        self.must_be_followed(host)?;
+        // Announcements may wait while what came before them comes faster than it is taken.
+        let may_wait = if depth == Depth::Network && self.received as usize >= batch { batch } else { 0 };
+        self.received = 0;
+        if let Some(refused) = &self.refused {
+            Err(format!("{host} was not told of {refused:?}"))
+        } else if let Some(told) = self.told.front() {
+            Err(format!("{host} received {told:?} and its machine was not told"))
+        } else if let Some(ponged) = self.ponged.front() {
+            Err(format!("{host} received {ponged:?} and its machine was not told"))
+        } else if self.announced.len() > may_wait {
+            Err(format!("{host} received {:?} and its machine was not told", self.announced))
+        } else if self.call && depth == Depth::Network {
+            Err(format!("{host} did not call the workers when the bus came up"))
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(super) fn worker_pass_ended(&mut self, host: Host, worker: &Worker) -> Result<(), String> {
+        self.must_be_said(host)?;
+        if let Some(task) = self.tasks.front() {
+            Err(format!("{host} received {task:?} and its machine was not told"))
+        } else if !worker.unheard && !self.pings.is_empty() {
+            Err(format!("{host} was called on {:?} and did not answer", self.pings))
+        } else {
+            self.pings.clear();
+            Ok(())
+        }
+    }
+}
+
+/// What a coordinator is to be told of a result that it reads at a time of day.
+fn told(result: &event::WorkerResult, task: Option<TaskId>, wall: Timestamp) -> WorkerResult {
+    WorkerResult {
+        worker: result.worker.clone(),
+        request: result.request.clone(),
+        task,
+        observed: result.observed.clone(),
+        response_time: result.response_time,
+        age: result.age.map(|age| age.at(wall)),
+    }
+}
+
+fn same_result(received: &WorkerResult, told: &WorkerResult, strange: bool) -> bool {
+    let same_observed = match (&received.observed, &told.observed) {
+        (Err(_), Err(_)) if strange => true,
+        (received, told) => received == told,
+    };
+    same_observed
+        && received.worker == told.worker
+        && received.request == told.request
+        && received.task == told.task
+        && received.response_time == told.response_time
+        && received.age == told.age
+}
+
+fn is_of(presence: &Presence, worker: &Worker) -> bool {
+    Some(&presence.worker) == worker.id.as_ref() && presence.replicated == worker.replicated
+}

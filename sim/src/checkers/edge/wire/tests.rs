@@ -1,0 +1,235 @@
+//! Tests of `wire`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_core::aggregate::Strategy;
+use quorate_core::coordinator::{Input, Output, PresenceState, Undelivered, UndeliveredCause};
+use quorate_core::id::TaskId;
+use quorate_core::outcome::{Cause, Failure, Outcome};
+use quorate_core::value::Value;
+use quorate_core::worker;
+use quorate_runtime::bus::PublishError;
+
+use crate::Depth;
+use crate::checkers::Context;
+use crate::checkers::testing::rig::{
+    COORDINATOR, Rig, WORKER, announcement, answer, ask, live, outcome_message, query, request_id, task, task_message,
+    worker_id,
+};
+use crate::event::{Age, Body, Message, Task, What, WorkerResult};
+use crate::scenario::{FaultKind, Mischief};
+
+fn message(subject: &str, body: Body) -> Message {
+    Message { subject: subject.into(), reply: None, body }
+}
+
+fn result_message(subject: &str, name: &str, value: i64) -> Message {
+    let observed = Ok(Value::Number(value.into()));
+    let response_time = Duration::from_millis(3);
+    let age = Some(Age::Stated(Duration::from_millis(1500)));
+    message(
+        subject,
+        Body::Result(WorkerResult { worker: worker_id(name), request: request_id(1), observed, response_time, age }),
+    )
+}
+
+/// A rig whose coordinator asks a request of number 1 on a bus that is up.
+fn asking() -> Rig {
+    let mut rig = Rig::new(super::new);
+    rig.sends = true;
+    rig.coordinator(0, &Input::BusUp);
+    rig.coordinator(1, &ask(1));
+    rig
+}
+
+#[test]
+fn what_is_received_is_told_and_what_is_wanted_is_said() {
+    let mut rig = asking();
+    rig.tell(COORDINATOR, What::Received(&message("oracle.workers", Body::Presence(live("w1")))));
+    rig.tell(COORDINATOR, What::Received(&result_message("_INBOX.c1.4294967296", "w1", 5)));
+    rig.tell(COORDINATOR, What::Received(&result_message("oracle.results", "w1", 6)));
+    rig.tell(COORDINATOR, What::Received(&message("oracle.results", Body::Garbage(7))));
+    rig.tell(COORDINATOR, What::Received(&message("_INBOX.c1.ping", Body::Presence(live("w2")))));
+    rig.begin_coordinator(&answer("w1", 1, Some(TaskId(1 << 32)), 5));
+    rig.begin_coordinator(&answer("w1", 1, None, 6));
+    rig.begin_coordinator(&Input::Presence(live("w2")));
+    rig.begin_coordinator(&Input::Presence(live("w1")));
+    rig.end_coordinator_pass();
+    let received = Message { reply: Some("_INBOX.c1.1".into()), ..message("oracle.tasks", Body::Garbage(1)) };
+    rig.tell(WORKER, What::Received(&received));
+    let asked = Task { request: request_id(1), query: query(), ttl: Duration::from_millis(500), attempt: 1 };
+    rig.tell(WORKER, What::Received(&Message { body: Body::Task(asked), ..received }));
+    rig.worker(2, &task(1, 500));
+    rig.expect_fine();
+}
+
+/// A task, with a time-to-live that is rounded on the wire.
+fn meant() -> quorate_core::coordinator::Task {
+    quorate_core::coordinator::Task {
+        id: TaskId(1),
+        request: request_id(1),
+        query: query(),
+        ttl: Duration::from_micros(1_500),
+        attempt: 1,
+        trace: None,
+    }
+}
+
+#[test]
+fn a_task_that_is_not_sent_or_not_as_it_is_meant_is_found() {
+    let mut rig = Rig::new(super::new);
+    rig.coordinator(0, &Input::BusUp);
+    rig.coordinator(1, &ask(1));
+    rig.expect_violation("did not send");
+    let mut rig = Rig::new(super::new);
+    let meant = meant();
+    rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Publish(meant.clone())));
+    rig.tell(COORDINATOR, What::Sent(&task_message(&meant)));
+    rig.expect_fine();
+    rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Publish(meant.clone())));
+    let other = quorate_core::coordinator::Task { ttl: Duration::from_millis(1), ..meant };
+    rig.tell(COORDINATOR, What::Sent(&task_message(&other)));
+    rig.expect_violation("sent");
+}
+
+/// A coordinator sends a task that its bus refuses, and is told this cause.
+fn refused(rig: &mut Rig, cause: UndeliveredCause) {
+    let meant = meant();
+    rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Publish(meant.clone())));
+    rig.tell(COORDINATOR, What::Unsent(&task_message(&meant), PublishError::Full));
+    let undelivered = Undelivered { task: meant.id, cause };
+    rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), &Input::Undelivered(undelivered)));
+}
+
+#[test]
+fn a_task_that_is_refused_by_the_bus_must_be_told() {
+    let refused = |cause| {
+        let mut rig = Rig::new(super::new);
+        rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), &Input::BusUp));
+        refused(&mut rig, cause);
+        rig
+    };
+    refused(UndeliveredCause::QueueFull).expect_fine();
+    refused(UndeliveredCause::Disconnected).expect_violation("instead of");
+}
+
+/// How a request ended without an answer.
+fn outcome(number: u64) -> Outcome {
+    Outcome {
+        request: request_id(number),
+        query: query(),
+        strategy: Strategy::Average,
+        observations: Vec::new(),
+        missing: Vec::new(),
+        succeeded: 0,
+        elapsed: Duration::ZERO,
+        cause: Cause::DeadlinePassed,
+        verdict: Err(Failure::DeadlineExceeded),
+    }
+}
+
+/// A rig with a driver, whose coordinator has ended request 1, then sends a task that is refused, and is told so.
+fn ended() -> Rig {
+    let at_network = |context: &Context<'_>| super::new(&Context { scenario: context.scenario, depth: Depth::Network });
+    let mut rig = Rig::new(at_network);
+    rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Ended(Arc::new(outcome(1)))));
+    refused(&mut rig, UndeliveredCause::QueueFull);
+    rig
+}
+
+#[test]
+fn an_outcome_is_told_once_and_before_the_pass_ends() {
+    let mut rig = ended();
+    rig.tell(COORDINATOR, What::Sent(&outcome_message(&outcome(1))));
+    rig.end_coordinator_pass();
+    rig.tell(COORDINATOR, What::Stopped);
+    rig.expect_fine();
+
+    let mut untold = ended();
+    untold.end_coordinator_pass();
+    untold.expect_violation("did not tell");
+    let mut untold = ended();
+    untold.tell(COORDINATOR, What::Stopped);
+    untold.expect_violation("did not tell");
+
+    let mut another = ended();
+    another.tell(COORDINATOR, What::Sent(&outcome_message(&outcome(3))));
+    another.expect_violation("sent");
+    let mut twice = ended();
+    twice.tell(COORDINATOR, What::Sent(&outcome_message(&outcome(1))));
+    twice.tell(COORDINATOR, What::Sent(&outcome_message(&outcome(1))));
+    twice.expect_violation("sent");
+}
+
+#[test]
+fn a_result_that_is_not_told_is_found() {
+    let mut rig = asking();
+    rig.tell(COORDINATOR, What::Received(&result_message("oracle.results", "w1", 5)));
+    rig.wake_coordinator(2);
+    rig.expect_violation("its machine was not told");
+}
+
+#[test]
+fn a_result_that_was_not_received_is_found() {
+    let mut rig = asking();
+    rig.tell(COORDINATOR, What::Received(&result_message("oracle.results", "w1", 5)));
+    rig.coordinator(2, &answer("w1", 1, None, 5));
+    rig.expect_fine();
+    rig.coordinator(2, &answer("w1", 1, None, 5));
+    rig.expect_violation("not received next");
+}
+
+#[test]
+fn a_result_that_is_told_of_another_task_is_found() {
+    let mut rig = asking();
+    rig.tell(COORDINATOR, What::Received(&result_message("_INBOX.c1.1", "w1", 5)));
+    rig.coordinator(2, &answer("w1", 1, Some(TaskId(2)), 5));
+    rig.expect_violation("not received next");
+}
+
+/// A worker's rig, and the answer and the announcement it wants sent.
+fn worker_says(rig: &mut Rig, value: i64, state: PresenceState) {
+    let answer = worker::WorkResult {
+        request: request_id(1),
+        reply: None,
+        observed: Ok(Value::Number(5.into())),
+        response_time: Duration::from_millis(3),
+        age: Some(Duration::from_micros(1_500_900)),
+        trace: None,
+    };
+    rig.tell(WORKER, What::WorkerOutput(rig.now(), &worker::Output::Answer(answer)));
+    rig.tell(WORKER, What::Sent(&result_message("oracle.results", "w1", value)));
+    rig.tell(WORKER, What::WorkerOutput(rig.now(), &worker::Output::Announce(PresenceState::Live)));
+    let announcement = message("oracle.workers", Body::Presence(announcement("w1", state)));
+    rig.tell(WORKER, What::Unsent(&announcement, PublishError::Disconnected));
+    rig.settled_worker();
+}
+
+#[test]
+fn a_worker_sends_what_its_machine_wants_sent() {
+    let mut rig = Rig::new(super::new);
+    worker_says(&mut rig, 5, PresenceState::Live);
+    rig.expect_fine();
+    worker_says(&mut rig, 6, PresenceState::Live);
+    rig.expect_violation("wanted sent");
+    let mut rig = Rig::new(super::new);
+    worker_says(&mut rig, 5, PresenceState::Left);
+    rig.expect_violation("wanted sent");
+    let mut rig = Rig::with_faults(super::new, vec![FaultKind::Mischief(WORKER, Mischief::Corrupt, 1)]);
+    worker_says(&mut rig, 6, PresenceState::Live);
+    rig.expect_fine();
+}
+
+#[test]
+fn a_call_is_answered() {
+    let call = Message { reply: Some("_INBOX.c1.ping".into()), ..message("$SRV.PING.quorate-worker", Body::Ping) };
+    let mut rig = Rig::new(super::new);
+    rig.tell(WORKER, What::Received(&call));
+    rig.tell(WORKER, What::Sent(&message("_INBOX.c1.ping", Body::Presence(live("w1")))));
+    rig.end_worker_pass();
+    rig.expect_fine();
+    rig.tell(WORKER, What::Received(&call));
+    rig.end_worker_pass();
+    rig.expect_violation("did not answer");
+}

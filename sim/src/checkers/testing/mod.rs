@@ -1,0 +1,4 @@
+//! What the tests of checkers share.
+
+pub(super) mod rig;
+mod together;

@@ -1,0 +1,495 @@
+//! What tests of checkers have in common: one checker, and real machines whose doings it is shown, as they are or
+//! tampered with.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_core::coordinator::{self, Coordinator, Input, Output, Presence, PresenceState, Submit, WorkerResult};
+use quorate_core::id::{RequestId, TaskId, Ticket, WorkerId};
+use quorate_core::outcome::Outcome;
+use quorate_core::policy::Overrides;
+use quorate_core::query::Query;
+use quorate_core::time::Timestamp;
+use quorate_core::value::Value;
+use quorate_core::worker::{self, JobId, Worker};
+use quorate_runtime::driver::Held;
+
+use crate::Depth;
+use crate::checkers::{Checker, Context};
+use crate::edge::Edge;
+use crate::event::{self, Asked, Body, Event, Message, Reply, Task, Told, What};
+use crate::host::Host;
+use crate::scenario::{self, Cluster, Fault, FaultKind, Knobs, Policy, Scenario, Settings, WorkerKnobs};
+
+pub(crate) const COORDINATOR: Host = Host::Coordinator(1);
+pub(crate) const WORKER: Host = Host::Worker(1);
+
+/// What the hosts' clocks show when a run begins, in milliseconds.
+const CLOCK_MS: u64 = 7_000;
+
+/// What an output is turned into before the checker sees it.
+type Tamper = Box<dyn FnMut(Output) -> Vec<Output>>;
+
+/// Shows a checker what a coordinator and a worker do.
+pub(crate) struct Rig {
+    checker: Box<dyn Checker>,
+    pub(crate) scenario: Scenario,
+    pub(crate) coordinator: Coordinator,
+    pub(crate) worker: Worker,
+    tamper: Tamper,
+    at: u64,
+    /// What the clocks of the hosts show when the run begins.
+    pub(crate) clock_offset_ms: u64,
+    /// Whether the messages of the machines are shown as sent.
+    pub(crate) sends: bool,
+    /// What the coordinator has put out in this pass.
+    outputs: Vec<Output>,
+    waiting: BTreeSet<Ticket>,
+    running: BTreeSet<JobId>,
+    violation: Option<String>,
+}
+
+/// A cluster of one coordinator, three workers and one client, in which nothing goes wrong by itself.
+pub(crate) fn scenario() -> Scenario {
+    let worker = |number| scenario::Worker {
+        number,
+        name: number,
+        replicated: false,
+        observe_ms: (1, 5),
+        fail_permille: 0,
+        dated_permille: 0,
+        age_ms: (0, 0),
+        max_concurrent: 4,
+        max_queued: 4,
+        max_remembered: 100,
+        remember_ms: 10_000,
+        announce_ms: 500,
+        knobs: WorkerKnobs::default(),
+        clock_ms: 0,
+        jump: None,
+        observed_at: false,
+    };
+    Scenario {
+        seed: 1,
+        cluster: Cluster {
+            coordinators: vec![scenario::Coordinator { number: 1, clock_ms: CLOCK_MS, jump: None }],
+            settings: Settings {
+                policy: Policy { timeout_ms: Some(1000), ..Policy::default() },
+                max_timeout_ms: 60_000,
+                max_workers: 100,
+                max_in_flight: 100,
+                max_waiting: 10,
+                presence_ms: 5_000,
+                stall_ms: 100,
+                redispatch_permille: 500,
+                remember_ms: 10_000,
+                max_remembered: 100,
+                admitted: None,
+                cordon_below: None,
+                policies: Vec::new(),
+                weights: BTreeMap::new(),
+                knobs: Knobs::default(),
+                rate_limit: None,
+            },
+            workers: (1..=3).map(worker).collect(),
+            clients: vec![1],
+            adversary: false,
+            network: scenario::Network { latency_us: (100, 1_000) },
+            bus: scenario::Bus {
+                keepalive_ms: 1_000,
+                reconnect_ms: (10, 100),
+                broker_queue: 100,
+                publish_queue: 100,
+                subscription_queue: 100,
+            },
+        },
+        requests: Vec::new(),
+        faults: Vec::new(),
+        edges: scenario::Edges::default(),
+        heal_ms: 10_000,
+    }
+}
+
+impl Rig {
+    pub(crate) fn new<C: Checker + 'static>(new: fn(&Context<'_>) -> C) -> Self {
+        Self::at(&scenario(), Depth::Machines, new)
+    }
+
+    /// The same with these faults in the schedule.
+    pub(crate) fn with_faults<C: Checker + 'static>(new: fn(&Context<'_>) -> C, faults: Vec<FaultKind>) -> Self {
+        let faults = faults.into_iter().map(|kind| Fault { at_ms: 0, for_ms: 1_000, kind }).collect();
+        Self::at(&Scenario { faults, ..scenario() }, Depth::Machines, new)
+    }
+
+    pub(crate) fn at<C: Checker + 'static>(scenario: &Scenario, depth: Depth, new: fn(&Context<'_>) -> C) -> Self {
+        let mut rig = Self {
+            checker: Box::new(new(&Context { scenario, depth })),
+            scenario: scenario.clone(),
+            coordinator: Coordinator::new(scenario.cluster.settings.config(), 1),
+            worker: Worker::new(scenario.cluster.workers[0].config()),
+            tamper: Box::new(|output| vec![output]),
+            at: 0,
+            clock_offset_ms: CLOCK_MS,
+            sends: false,
+            outputs: Vec::new(),
+            waiting: BTreeSet::new(),
+            running: BTreeSet::new(),
+            violation: None,
+        };
+        rig.tell(COORDINATOR, What::Started { incarnation: 1 });
+        rig.tell(WORKER, What::Started { incarnation: 1 });
+        rig
+    }
+
+    /// From now on, every output of the coordinator goes through `tamper`.
+    pub(crate) fn tamper(&mut self, tamper: impl FnMut(Output) -> Vec<Output> + 'static) {
+        self.tamper = Box::new(tamper);
+    }
+
+    /// From now on, every outcome goes through `tamper`.
+    pub(crate) fn tamper_outcome(&mut self, tamper: impl Fn(&mut Outcome) + 'static) {
+        self.tamper(move |mut output| {
+            if let Output::Ended(outcome) | Output::Answer { reply: Ok(outcome), .. } = &mut output {
+                tamper(Arc::make_mut(outcome));
+            }
+            vec![output]
+        });
+    }
+
+    pub(crate) fn at_ms(&mut self, at: u64) {
+        self.at = at * 1_000_000;
+    }
+
+    /// Lets time pass, in milliseconds.
+    pub(crate) fn pass(&mut self, ms: u64) {
+        self.at += ms * 1_000_000;
+    }
+
+    /// What the clock of the hosts shows.
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.clock_offset_ms).after(Duration::from_nanos(self.at))
+    }
+
+    pub(crate) fn tell(&mut self, host: Host, what: What<'_>) {
+        let verdict = self.checker.event(&Event { at: self.at, host, what });
+        self.violation = self.violation.take().or(verdict.err());
+    }
+
+    /// Tells an input of the coordinator, as an event alone.
+    pub(crate) fn input(&mut self, input: &Input) {
+        self.tell(COORDINATOR, What::CoordinatorInput(self.now(), input));
+    }
+
+    /// Tells an output of the coordinator, as an event alone.
+    pub(crate) fn output(&mut self, output: &Output) {
+        self.tell(COORDINATOR, What::CoordinatorOutput(self.now(), output));
+    }
+
+    pub(crate) fn fault_begins(&mut self, place: usize) {
+        let fault = self.scenario.faults[place].clone();
+        self.tell(COORDINATOR, What::FaultBegan(place, &fault));
+    }
+
+    pub(crate) fn fault_ends(&mut self, place: usize) {
+        self.tell(COORDINATOR, What::FaultEnded(place));
+    }
+
+    /// Starts a run: the bus is up, and these workers are known.
+    pub(crate) fn begin(&mut self, workers: &[u8]) {
+        self.drive(&Input::BusUp);
+        for number in workers {
+            self.drive(&presence(*number, PresenceState::Live));
+        }
+    }
+
+    /// Gives the coordinator an input, in a pass of its own.
+    pub(crate) fn coordinator(&mut self, at_ms: u64, input: &Input) -> Vec<Output> {
+        self.at_ms(at_ms);
+        self.drive(input)
+    }
+
+    /// The same at the present time.
+    pub(crate) fn drive(&mut self, input: &Input) -> Vec<Output> {
+        self.begin_coordinator(input);
+        self.end_coordinator_pass()
+    }
+
+    pub(crate) fn wake_coordinator(&mut self, at_ms: u64) {
+        self.at_ms(at_ms);
+        self.wake();
+    }
+
+    pub(crate) fn wake(&mut self) {
+        self.coordinator_step(None);
+        self.end_coordinator_pass();
+    }
+
+    /// Gives the coordinator an input, and carries its outputs out later.
+    pub(crate) fn begin_coordinator(&mut self, input: &Input) {
+        match input {
+            Input::Submit(submit) => drop(self.waiting.insert(submit.ticket)),
+            Input::Cancel(ticket) => drop(self.waiting.remove(ticket)),
+            _ => {}
+        }
+        self.coordinator_step(Some(input));
+    }
+
+    fn coordinator_step(&mut self, input: Option<&Input>) {
+        let now = self.now();
+        if let Some(input) = input {
+            self.input(input);
+            self.coordinator.handle_input(now, input);
+        } else {
+            self.tell(COORDINATOR, What::CoordinatorWoken(now));
+            self.coordinator.handle_timeout(now);
+        }
+        while let Some(output) = self.coordinator.poll_output() {
+            for output in (self.tamper)(output) {
+                self.output(&output);
+                if let Output::Answer { ticket, .. } = &output {
+                    self.waiting.remove(ticket);
+                }
+                self.outputs.push(output);
+            }
+        }
+        self.settled_coordinator();
+    }
+
+    /// Says that the coordinator has settled.
+    pub(crate) fn settled_coordinator(&mut self) {
+        let what = What::CoordinatorSettled(self.now(), &self.coordinator);
+        let verdict = self.checker.event(&Event { at: self.at, host: COORDINATOR, what });
+        self.violation = self.violation.take().or(verdict.err());
+    }
+
+    /// Carries out what the coordinator has put out.
+    pub(crate) fn end_coordinator_pass(&mut self) -> Vec<Output> {
+        let outputs = std::mem::take(&mut self.outputs);
+        for output in &outputs {
+            if let Output::Publish(task) = output
+                && self.sends
+            {
+                self.tell(COORDINATOR, What::Sent(&task_message(task)));
+            }
+        }
+        let held = Held { waiting: self.waiting.len(), ..Held::default() };
+        self.tell(COORDINATOR, What::Edge(Edge::PassEnded(held)));
+        outputs
+    }
+
+    /// Gives the worker an input, in a pass of its own.
+    pub(crate) fn worker(&mut self, at_ms: u64, input: &worker::Input) -> Vec<worker::Output> {
+        self.at_ms(at_ms);
+        let now = self.now();
+        self.tell(WORKER, What::WorkerInput(now, input));
+        self.worker.handle_input(now, input);
+        if let worker::Input::Done { job, .. } = input {
+            self.running.remove(job);
+        }
+        let outputs: Vec<_> = std::iter::from_fn(|| self.worker.poll_output()).collect();
+        for output in &outputs {
+            match output {
+                worker::Output::Start { job, .. } => drop(self.running.insert(*job)),
+                worker::Output::Abort(job) => drop(self.running.remove(job)),
+                _ => {}
+            }
+            self.tell(WORKER, What::WorkerOutput(now, output));
+        }
+        self.settled_worker();
+        self.end_worker_pass();
+        outputs
+    }
+
+    /// Says that the worker has settled.
+    pub(crate) fn settled_worker(&mut self) {
+        let what = What::WorkerSettled(self.now(), &self.worker);
+        let verdict = self.checker.event(&Event { at: self.at, host: WORKER, what });
+        self.violation = self.violation.take().or(verdict.err());
+    }
+
+    /// Says that the worker's outputs are carried out.
+    pub(crate) fn end_worker_pass(&mut self) {
+        let held = Held { running: self.running.len(), ..Held::default() };
+        self.tell(WORKER, What::Edge(Edge::PassEnded(held)));
+    }
+
+    /// These workers earn a record by answering a request.
+    pub(crate) fn earn_records(&mut self, workers: &[u8]) {
+        self.drive(&submit(1000, "earned"));
+        for number in workers {
+            self.result(*number, "earned", Ok(self::number("1")));
+        }
+    }
+
+    /// A result arrives that its worker has sent.
+    pub(crate) fn result(&mut self, number: u8, request: &str, observed: Result<Value, Arc<str>>) {
+        let result = result(number, request, observed);
+        self.sent(&result);
+        self.drive(&Input::Result(result));
+    }
+
+    /// A result is sent.
+    pub(crate) fn sent(&mut self, result: &WorkerResult) {
+        let message = Message {
+            subject: "oracle.results".into(),
+            reply: None,
+            body: Body::Result(event::WorkerResult {
+                worker: result.worker.clone(),
+                request: result.request.clone(),
+                observed: result.observed.clone(),
+                response_time: result.response_time,
+                age: result.age.map(event::Age::Stated),
+            }),
+        };
+        self.tell(WORKER, What::Sent(&message));
+    }
+
+    pub(crate) fn asked(&mut self, number: u32, place: Option<usize>, request: scenario::Request) {
+        let asked = Asked { number, coordinator: COORDINATOR, place, request };
+        self.tell(Host::Client(1), What::Asked(&asked));
+    }
+
+    pub(crate) fn replied(&mut self, number: u32, reply: &Reply) {
+        self.tell(Host::Client(1), What::Replied(number, reply));
+    }
+
+    pub(crate) fn end(&mut self) {
+        self.tell(Host::Broker, What::Ended);
+    }
+
+    #[track_caller]
+    pub(crate) fn expect_fine(&self) {
+        assert_eq!(self.violation, None);
+    }
+
+    #[track_caller]
+    pub(crate) fn expect_violation(&self, words: &str) {
+        let text = self.violation.as_deref().expect("the checker sees nothing wrong");
+        assert!(text.contains(words), "{text}");
+    }
+}
+
+pub(crate) fn worker_id(name: &str) -> WorkerId {
+    WorkerId::new(name).expect("an identifier")
+}
+
+pub(crate) fn worker(number: u8) -> WorkerId {
+    scenario::worker_name(number)
+}
+
+pub(crate) fn id(text: &str) -> RequestId {
+    RequestId::new(text).expect("an identifier")
+}
+
+/// The id of the request of this number.
+pub(crate) fn request_id(number: u64) -> RequestId {
+    id(&format!("request-{number}"))
+}
+
+pub(crate) fn query() -> Query {
+    Query::new("BTC/USD").expect("a query")
+}
+
+pub(crate) fn number(text: &str) -> Value {
+    Value::number(text).expect("a number")
+}
+
+pub(crate) fn text(text: &str) -> Value {
+    Value::text(text).expect("a text")
+}
+
+/// A request under an id of this number, from the caller with this number.
+pub(crate) fn ask(number: u64) -> Input {
+    submit(number, request_id(number).as_str())
+}
+
+/// A question for `BTC/USD` under an id.
+pub(crate) fn submit(ticket: u64, id: &str) -> Input {
+    submit_with(ticket, id, "BTC/USD", Overrides::default())
+}
+
+pub(crate) fn submit_with(ticket: u64, request: &str, query: &str, overrides: Overrides) -> Input {
+    Input::Submit(Submit {
+        ticket: Ticket(ticket),
+        id: Some(id(request)),
+        query: Query::new(query).expect("a query"),
+        overrides,
+        trace: None,
+    })
+}
+
+pub(crate) fn announcement(name: &str, state: PresenceState) -> Presence {
+    Presence { worker: worker_id(name), instance: format!("{name}-1").into(), state, replicated: false }
+}
+
+pub(crate) fn live(name: &str) -> Presence {
+    announcement(name, PresenceState::Live)
+}
+
+pub(crate) fn presence(number: u8, state: PresenceState) -> Input {
+    Input::Presence(announcement(worker(number).as_str(), state))
+}
+
+/// A value of a worker for the request of this number.
+pub(crate) fn answer(name: &str, number: u64, task: Option<TaskId>, value: i64) -> Input {
+    Input::Result(WorkerResult {
+        worker: worker_id(name),
+        request: request_id(number),
+        task,
+        observed: Ok(Value::Number(value.into())),
+        response_time: Duration::from_millis(3),
+        age: Some(Duration::from_millis(1500)),
+    })
+}
+
+pub(crate) fn result(number: u8, request: &str, observed: Result<Value, Arc<str>>) -> WorkerResult {
+    let (worker, request) = (worker(number), id(request));
+    WorkerResult { worker, request, task: None, observed, response_time: Duration::from_millis(1), age: None }
+}
+
+/// A request of the client for `BTC/USD` under the id `request-1`.
+pub(crate) fn request() -> scenario::Request {
+    scenario::Request {
+        at_ms: 0,
+        client: 1,
+        coordinator: 1,
+        query: 0,
+        id: Some(1),
+        policy: Policy::default(),
+        gives_up_ms: None,
+        retries: 0,
+    }
+}
+
+/// A task for a worker, of the request of this number.
+pub(crate) fn task(number: u64, ttl_ms: u64) -> worker::Input {
+    worker::Input::Task(worker::Task {
+        request: request_id(number),
+        query: query(),
+        ttl: Some(Duration::from_millis(ttl_ms)),
+        reply: Some(format!("_INBOX.c1.{number}").into()),
+        trace: None,
+    })
+}
+
+/// A task as a coordinator's driver sends it.
+pub(crate) fn task_message(task: &coordinator::Task) -> Message {
+    Message {
+        subject: "oracle.tasks".into(),
+        reply: Some(format!("_INBOX.c1.{}", task.id.0).into()),
+        body: Body::Task(Task {
+            request: task.request.clone(),
+            query: task.query.clone(),
+            ttl: Duration::from_millis(u64::try_from(task.ttl.as_nanos().div_ceil(1_000_000)).expect("short")),
+            attempt: task.attempt,
+        }),
+    }
+}
+
+/// How a request ended, as a coordinator's driver tells it.
+pub(crate) fn outcome_message(outcome: &Outcome) -> Message {
+    let value = outcome.verdict.as_ref().ok().map(|answer| answer.value.clone());
+    let told = Told { request: outcome.request.clone(), query: outcome.query.clone(), value };
+    Message { subject: "oracle.outcomes.q".into(), reply: None, body: Body::Outcome(told) }
+}
