@@ -11,8 +11,8 @@ use quorate_cli::args::{CoordinatorArgs, QuorateArgs, WorkerArgs};
 use quorate_cli::exit;
 use quorate_runtime::http::RequestBody;
 use quorate_runtime::wire::{PresenceMessage, decode_result, decode_task};
-use quorate_testing::documents::{Block, blocks, commands, documents, prose};
-use quorate_testing::{Schema, workspace};
+use quorate_test_support::documents::{Block, blocks, commands, documents, prose};
+use quorate_test_support::{Schema, workspace};
 
 fn read(path: impl AsRef<Path>) -> String {
     let path = path.as_ref();

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| quorate_testing::fuzz::request_body(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| quorate_test_support::fuzz::request_body(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| quorate_testing::fuzz::wire_result(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| quorate_test_support::fuzz::wire_result(data));

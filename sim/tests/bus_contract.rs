@@ -8,7 +8,7 @@ use quorate_runtime::bus::{Bus, Headers, Message, PublishError, Subscription};
 use quorate_sim::network::broker::{self, BrokerControl, BrokerSettings};
 use quorate_sim::network::bus::{BusTap, SimBus, SimBusSettings};
 use quorate_sim::random::{Random, Stream};
-use quorate_testing::bus_contract::{
+use quorate_test_support::bus_contract::{
     DEFAULT_CAPACITY, Harness, Next, connected, publish, receive, receives_nothing, subscribe, text,
 };
 use tokio::task::JoinHandle;
@@ -116,13 +116,13 @@ macro_rules! contract {
         mod contract { $(
             #[test]
             fn $check() {
-                crate::simulate(crate::roomy(), quorate_testing::bus_contract::$file::$check);
+                crate::simulate(crate::roomy(), quorate_test_support::bus_contract::$file::$check);
             }
         )* }
     };
 }
 
-quorate_testing::bus_contract!(contract);
+quorate_test_support::bus_contract!(contract);
 
 /// How a link between the host and the broker fails, and how it comes back.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use quorate_testing::documents::{blocks, commands, documents};
+use quorate_test_support::documents::{blocks, commands, documents};
 
 /// Runs the program in a directory.
 fn quorate_sim(directory: &Path, line: &str) -> Output {

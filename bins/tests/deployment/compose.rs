@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quorate_testing::workspace;
+use quorate_test_support::workspace;
 use serde_json::{Value as Json, json};
 
 use crate::dockerfile::Stage;

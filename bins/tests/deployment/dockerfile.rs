@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use quorate_testing::workspace;
+use quorate_test_support::workspace;
 
 use crate::files::{listed, read};
 use crate::program::{check_taken, coordinator_port};

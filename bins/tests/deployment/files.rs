@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use quorate_testing::workspace;
+use quorate_test_support::workspace;
 use serde_json::Value as Json;
 
 /// A file of the repository.

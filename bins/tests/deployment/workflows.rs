@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use quorate_testing::workspace;
+use quorate_test_support::workspace;
 use serde_json::Value as Json;
 
 use crate::dockerfile::{Stage, compiler};

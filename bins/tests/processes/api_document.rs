@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use quorate_testing::workspace;
+use quorate_test_support::workspace;
 
 use crate::packages::Package;
 use crate::support::{Cluster, Program, QUICK};

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use quorate_testing::NatsServer;
+use quorate_test_support::NatsServer;
 use serde_json::json;
 
 use crate::support::{Api, COORDINATOR, Program, QUORATE, WORKER, parsed};

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use quorate_testing::NatsServer;
+use quorate_test_support::NatsServer;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;

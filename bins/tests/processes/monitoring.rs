@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use quorate_testing::{Exposition, workspace};
+use quorate_test_support::{Exposition, workspace};
 use serde_json::{Value as Json, json};
 
 use crate::support::{Cluster, QUICK};

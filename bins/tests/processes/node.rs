@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
-use quorate_testing::workspace;
+use quorate_test_support::workspace;
 use rustix::process::Signal;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, id};
 
-use quorate_testing::workspace;
+use quorate_test_support::workspace;
 
 /// A package with its version.
 pub(crate) struct Package {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 
-use quorate_testing::workspace;
+use quorate_test_support::workspace;
 
 use crate::support::{COORDINATOR, QUORATE, WORKER, run};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use quorate_testing::Schema;
+use quorate_test_support::Schema;
 use rustix::process::Signal;
 use serde_json::{Value as Json, json};
 

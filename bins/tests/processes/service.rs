@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_nats::Client;
 use futures_util::StreamExt as _;
-use quorate_testing::Schema;
+use quorate_test_support::Schema;
 use serde_json::{Value as Json, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;

@@ -4,8 +4,8 @@ use std::sync::Mutex;
 
 use quorate_runtime::bus::local::LocalBus;
 use quorate_runtime::bus::nats::{NatsBus, NatsConfig};
-use quorate_testing::NatsServer;
-use quorate_testing::bus_contract::{DEFAULT_CAPACITY, Harness};
+use quorate_test_support::NatsServer;
+use quorate_test_support::bus_contract::{DEFAULT_CAPACITY, Harness};
 
 pub(crate) struct LocalHarness {
     broker: LocalBus,

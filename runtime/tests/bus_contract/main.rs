@@ -26,9 +26,9 @@ macro_rules! contract {
     (@test $harness:ty, $file:ident::$check:ident) => {
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $check() {
-            crate::bounded(quorate_testing::bus_contract::$file::$check(<$harness>::start())).await;
+            crate::bounded(quorate_test_support::bus_contract::$file::$check(<$harness>::start())).await;
         }
     };
 }
 
-quorate_testing::bus_contract!(contract);
+quorate_test_support::bus_contract!(contract);

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use quorate_runtime::bus::nats::{NatsBus, NatsConfig};
 use quorate_runtime::bus::{Bus, Headers, Subscription};
-use quorate_testing::NatsServer;
-use quorate_testing::bus_contract::{connected, publish, receive, soon, subscribe, text};
+use quorate_test_support::NatsServer;
+use quorate_test_support::bus_contract::{connected, publish, receive, soon, subscribe, text};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 

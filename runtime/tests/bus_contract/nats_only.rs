@@ -5,8 +5,8 @@ use std::io::Write;
 use bytes::Bytes;
 use quorate_runtime::bus::nats::{NatsBus, NatsConfig};
 use quorate_runtime::bus::{Bus, BusError, PublishError, Subscription};
-use quorate_testing::NatsServer;
-use quorate_testing::bus_contract::{Harness, connected, eventually, publish, receive, soon, subscribe, text};
+use quorate_test_support::NatsServer;
+use quorate_test_support::bus_contract::{Harness, connected, eventually, publish, receive, soon, subscribe, text};
 
 use crate::bounded;
 use crate::harness::NatsHarness;

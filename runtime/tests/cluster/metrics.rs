@@ -7,7 +7,7 @@ use quorate_core::coordinator::Config;
 use quorate_core::id::WorkerId;
 use quorate_runtime::bus::nats::{NatsBus, NatsConfig};
 use quorate_runtime::bus::{Bus, Message, Subscription};
-use quorate_testing::{Exposition, NatsServer};
+use quorate_test_support::{Exposition, NatsServer};
 use serde_json::{Value as Json, json};
 
 use crate::support::{PATIENCE, Setup, TestCoordinator, delayed, failing, number, on_both_buses, until, worker};

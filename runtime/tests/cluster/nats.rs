@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use quorate_core::worker;
 use quorate_runtime::bus::nats::{NatsBus, NatsConfig};
 use quorate_runtime::bus::{Bus as _, Subscription as _};
-use quorate_testing::NatsServer;
+use quorate_test_support::NatsServer;
 use serde_json::{Value as Json, json};
 
 use crate::support::{PATIENCE, TestCoordinator, number, until, worker, worker_with};

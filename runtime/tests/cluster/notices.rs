@@ -7,7 +7,7 @@ use quorate_core::coordinator::Config;
 use quorate_core::worker;
 use quorate_runtime::bus::nats::{NatsBus, NatsConfig};
 use quorate_runtime::source::Source;
-use quorate_testing::NatsServer;
+use quorate_test_support::NatsServer;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;

@@ -15,7 +15,7 @@ use quorate_runtime::driver::{DriverSettings, Inbox, WorkerDriver, WorkerIdentit
 use quorate_runtime::http::{ApiSettings, EventLimits, RateLimit, ServeLimits};
 use quorate_runtime::node::{CoordinatorSettings, run_coordinator};
 use quorate_runtime::source::{Reading, Source, SourceError};
-use quorate_testing::Exposition;
+use quorate_test_support::Exposition;
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -296,7 +296,7 @@ macro_rules! on_both_buses {
 
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $check() {
-                let server = quorate_testing::NatsServer::start();
+                let server = quorate_test_support::NatsServer::start();
                 let url = server.url();
                 super::$check(move || NatsBus::connect(NatsConfig::new(&url)).expect("a good address")).await;
                 drop(server);

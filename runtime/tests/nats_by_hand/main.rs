@@ -7,7 +7,7 @@ mod supervisor;
 use std::time::Duration;
 
 use quorate_runtime::bus::nats::{NatsBus, NatsConfig};
-use quorate_testing::nats_by_hand::ServerByHand;
+use quorate_test_support::nats_by_hand::ServerByHand;
 
 /// A bus that waits for nothing but what its test is about.
 fn bus(servers: &[&ServerByHand], change: impl FnOnce(&mut NatsConfig)) -> NatsBus {

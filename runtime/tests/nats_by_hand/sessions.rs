@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use quorate_runtime::bus::{Bus, PublishError};
-use quorate_testing::bus_contract::{connected, receive, text};
-use quorate_testing::nats_by_hand::{Said, ServerByHand};
+use quorate_test_support::bus_contract::{connected, receive, text};
+use quorate_test_support::nats_by_hand::{Said, ServerByHand};
 
 use crate::bus;
 

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use quorate_testing::bus_contract::connected;
-use quorate_testing::nats_by_hand::ServerByHand;
+use quorate_test_support::bus_contract::connected;
+use quorate_test_support::nats_by_hand::ServerByHand;
 
 use crate::bus;
 

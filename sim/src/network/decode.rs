@@ -189,7 +189,8 @@ mod tests {
 
     /// The examples of the protocol, by the kind that is named at each.
     fn examples(kind: &str) -> Vec<String> {
-        let protocol = std::fs::read_to_string(quorate_testing::workspace("docs/protocol.md")).expect("the protocol");
+        let protocol =
+            std::fs::read_to_string(quorate_test_support::workspace("docs/protocol.md")).expect("the protocol");
         let fence = format!("```json {kind}\n");
         let bodies = protocol.split(&fence).skip(1);
         bodies.map(|rest| rest.split("```").next().expect("an end").to_owned()).collect()

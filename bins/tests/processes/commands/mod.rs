@@ -13,8 +13,8 @@ use std::path::Path;
 
 use futures_util::future::join_all;
 use quorate_core::pattern::Pattern;
-use quorate_testing::documents::{blocks, commands, documents};
-use quorate_testing::workspace;
+use quorate_test_support::documents::{blocks, commands, documents};
+use quorate_test_support::workspace;
 
 use self::stage::Stage;
 
@@ -67,7 +67,10 @@ const TABLE: &[(&str, How)] = &[
     ("pkill -KILL -f 'worker --id kraken'", Kills("worker --id kraken")),
     // What is there already.
     ("cargo build --release", NotHere("what it builds was built for this test, by whoever runs it")),
-    ("nats-server", NotHere("each document has one, which testing/src/nats_server.rs starts on a port of its own")),
+    (
+        "nats-server",
+        NotHere("each document has one, which test-support/src/nats_server.rs starts on a port of its own"),
+    ),
     ("pip install nats-py", NotHere("python.rs gets it into target/python")),
     // What other tests run.
     ("cargo run --release -- demo", NotHere("embedded.rs runs it")),

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use quorate_testing::{NatsServer, workspace};
+use quorate_test_support::{NatsServer, workspace};
 use serde_json::json;
 use tempfile::TempDir;
 

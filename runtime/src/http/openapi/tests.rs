@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use quorate_core::policy::{Limits, Policy};
-use quorate_testing::{Schema, workspace};
+use quorate_test_support::{Schema, workspace};
 use serde_json::{Value as Json, json};
 
 use super::DOCUMENT;

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use quorate_testing::fuzz::TARGETS;
-use quorate_testing::workspace;
+use quorate_test_support::fuzz::TARGETS;
+use quorate_test_support::workspace;
 
 #[test]
 fn nothing_in_the_corpus_is_mistaken() {
@@ -30,6 +30,6 @@ fn every_function_has_a_fuzzer() {
     for (name, _) in TARGETS {
         assert!(manifest.contains(&format!("name = \"{name}\"")), "{name}");
         let fuzzer = fs::read_to_string(workspace(&format!("fuzz/fuzz_targets/{name}.rs"))).expect("a fuzzer");
-        assert!(fuzzer.contains(&format!("quorate_testing::fuzz::{name}(data)")), "{name}");
+        assert!(fuzzer.contains(&format!("quorate_test_support::fuzz::{name}(data)")), "{name}");
     }
 }
