@@ -1,5 +1,5 @@
 # `make demo` shows it, `make test` tests it, `make lint` checks its style.
-.PHONY: demo test lint nats-server chromium node curl bench-floor sim sim-short sim-speed planted-bugs fuzz mutants bench soak openapi
+.PHONY: demo test lint nats-server chromium node curl bench-baseline sim sim-short sim-speed planted-bugs fuzz mutants bench soak openapi
 
 demo:
 	cargo run --release -- demo
@@ -31,9 +31,9 @@ curl:
 	@scripts/curl.sh
 
 # The coordinator against the leanest program that does the same; docs/performance.md has the table.
-bench-floor: nats-server
+bench-baseline: nats-server
 	cargo build --release --workspace
-	scripts/bench-floor.py
+	scripts/bench-baseline.py
 
 # Plays seeds on a simulated network, then on the state machines alone; both, unless DEPTH names one of them.
 # `make sim SEEDS=0..500 DEPTH=machines` plays other seeds; what fails is said with the command that plays it again.

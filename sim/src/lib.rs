@@ -8,12 +8,12 @@
 
 mod adversary;
 mod age;
+pub mod baseline;
 pub mod checkers;
 pub mod coverage;
 pub mod edge;
 pub mod event;
 pub mod explain;
-pub mod floor;
 pub mod host;
 mod instance;
 pub mod machines;

@@ -1,4 +1,4 @@
-//! Every strategy and rule for 3 to 100,000 values, beside its floor and beside what else a user could pick.
+//! Every strategy and rule for 3 to 100,000 values, beside its baseline and beside what else a user could pick.
 #![allow(missing_docs)]
 
 use std::hint::black_box;
@@ -58,14 +58,14 @@ fn of_copies<T: Clone, R>(
 }
 
 /// The median and the mean alone, beside the least they could cost and beside crates for binary floating point.
-fn floors(c: &mut Criterion) {
+fn baselines(c: &mut Criterion) {
     for count in COUNTS {
         let prices = prices(count);
         let floats: Vec<f64> = prices.iter().map(|price| price.to_f64().expect("a price")).collect();
 
         let mut group = c.benchmark_group("median");
         of_copies(&mut group, "quorate", &prices, median);
-        of_copies(&mut group, "floor: select_nth_unstable", &prices, |prices| {
+        of_copies(&mut group, "baseline: select_nth_unstable", &prices, |prices| {
             *prices.select_nth_unstable(prices.len() / 2).1
         });
         of_copies(&mut group, "statrs, f64", &floats, |floats| Data::new(floats).median());
@@ -74,7 +74,7 @@ fn floors(c: &mut Criterion) {
 
         let mut group = c.benchmark_group("average");
         of_copies(&mut group, "quorate", &prices, |prices| mean(prices));
-        of_copies(&mut group, "floor: checked sum", &prices, |prices| {
+        of_copies(&mut group, "baseline: checked sum", &prices, |prices| {
             let sum = prices.iter().try_fold(Decimal::ZERO, |sum, price| sum.checked_add(*price))?;
             sum.checked_div(Decimal::from(prices.len()))
         });
@@ -86,6 +86,6 @@ fn floors(c: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().measurement_time(Duration::from_secs(1)).warm_up_time(Duration::from_millis(300));
-    targets = aggregate, floors
+    targets = aggregate, baselines
 }
 criterion_main!(benches);

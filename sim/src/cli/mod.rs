@@ -44,7 +44,7 @@ enum Command {
     Shrink(shrink::ShrinkArgs),
     /// Show what happens in a run, as a timeline here and as a page for a browser
     Explain(explain::ExplainArgs),
-    /// Measure how fast each depth plays, beside a floor that does as much and nothing with it
+    /// Measure how fast each depth plays, beside a baseline that does as much and nothing with it
     Speed(speed::SpeedArgs),
     /// Print the scenario of a seed
     Scenario(scenario::ScenarioArgs),

@@ -1,4 +1,4 @@
-//! `speed`: how fast each depth plays, beside a floor that does as much and nothing with it.
+//! `speed`: how fast each depth plays, beside a baseline that does as much and nothing with it.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use clap::Args;
-use quorate_sim::floor::{TurmoilLoad, heap_floor, turmoil_floor};
+use quorate_sim::baseline::{TurmoilLoad, heap_baseline, turmoil_baseline};
 use quorate_sim::host::Host;
 use quorate_sim::{Depth, Report, Scenario};
 
@@ -82,12 +82,12 @@ fn machines(seeds: Range<u64>, rounds: usize) -> anyhow::Result<String> {
             black_box(play(&Scenario::generate(seed), Depth::Machines, None));
         }
     };
-    let floor = || {
+    let baseline = || {
         for (seed, steps) in &steps {
-            black_box(heap_floor(*seed, *steps));
+            black_box(heap_baseline(*seed, *steps));
         }
     };
-    let times = alternately(rounds, stage, floor);
+    let times = alternately(rounds, stage, baseline);
     let mut text = format!("machines: {} seeds, {events} events in {all} steps\n", steps.len());
     table(
         &mut text,
@@ -109,36 +109,36 @@ fn on_network(seeds: Range<u64>, rounds: usize) -> anyhow::Result<String> {
         bytes += report.bytes;
         steps += report.steps;
     }
-    // What the floor carries is rounded to whole shares of its hosts.
+    // What the baseline carries is rounded to whole shares of its hosts.
     let done: Vec<_> = loads.iter().map(|(seed, load)| apart(*seed, *load)).collect();
-    let floor_messages: u64 = done.iter().map(|done| done.messages).sum();
-    let floor_steps: u64 = done.iter().map(|done| done.steps).sum();
+    let baseline_messages: u64 = done.iter().map(|done| done.messages).sum();
+    let baseline_steps: u64 = done.iter().map(|done| done.steps).sum();
     let stage = || {
         for seed in seeds.clone() {
             black_box(play(&Scenario::generate(seed), Depth::Network, None));
         }
     };
-    let floor = || {
+    let baseline = || {
         for (seed, load) in &loads {
             black_box(apart(*seed, *load));
         }
     };
-    let times = alternately(rounds, stage, floor);
+    let times = alternately(rounds, stage, baseline);
     let mut text = format!(
-        "network: {} seeds, {messages} messages of {} bytes in the mean, {} simulated seconds; the floor carries \
-         {floor_messages} in {}\n",
+        "network: {} seeds, {messages} messages of {} bytes in the mean, {} simulated seconds; the baseline carries \
+         {baseline_messages} in {}\n",
         loads.len(),
         bytes / messages.max(1),
         steps / 1000,
-        floor_steps / 1000,
+        baseline_steps / 1000,
     );
     table(
         &mut text,
         "turmoil",
         &times,
         &[
-            ("messages/s", Some(messages as f64), Some(floor_messages as f64)),
-            ("simulated s/s", Some(steps as f64 / 1000.0), Some(floor_steps as f64 / 1000.0)),
+            ("messages/s", Some(messages as f64), Some(baseline_messages as f64)),
+            ("simulated s/s", Some(steps as f64 / 1000.0), Some(baseline_steps as f64 / 1000.0)),
         ],
     );
     Ok(text)
@@ -156,13 +156,13 @@ fn load(scenario: &Scenario, report: &Report) -> TurmoilLoad {
     }
 }
 
-/// The floor in a thread of its own, as the network's runs are.
-fn apart(seed: u64, load: TurmoilLoad) -> quorate_sim::floor::TurmoilDone {
-    thread::scope(|scope| scope.spawn(|| turmoil_floor(seed, load)).join().expect("nothing fails there"))
+/// The baseline in a thread of its own, as the network's runs are.
+fn apart(seed: u64, load: TurmoilLoad) -> quorate_sim::baseline::TurmoilDone {
+    thread::scope(|scope| scope.spawn(|| turmoil_baseline(seed, load)).join().expect("nothing fails there"))
 }
 
-/// How long the stage and the floor took in each round.
-fn alternately(rounds: usize, stage: impl Fn(), floor: impl Fn()) -> Vec<(Duration, Duration)> {
+/// How long the stage and the baseline took in each round.
+fn alternately(rounds: usize, stage: impl Fn(), baseline: impl Fn()) -> Vec<(Duration, Duration)> {
     let timed = |work: &dyn Fn()| {
         let began = Instant::now();
         work();
@@ -171,29 +171,34 @@ fn alternately(rounds: usize, stage: impl Fn(), floor: impl Fn()) -> Vec<(Durati
     let round = |round: usize| {
         if round.is_multiple_of(2) {
             let stage = timed(&stage);
-            (stage, timed(&floor))
+            (stage, timed(&baseline))
         } else {
-            let floor = timed(&floor);
-            (timed(&stage), floor)
+            let baseline = timed(&baseline);
+            (timed(&stage), baseline)
         }
     };
     (0..rounds).map(round).collect()
 }
 
-/// A line for each unit: how much of it the stage did in a second, how much the floor did, and the share of the one in the
-/// other, where both have it.
-fn table(text: &mut String, floor: &str, times: &[(Duration, Duration)], units: &[(&str, Option<f64>, Option<f64>)]) {
-    let _ = writeln!(text, "{:<14} {:>12} {:>14}  stage / floor", "", "stage", format!("{floor} floor"));
-    for (unit, stage, floor) in units {
+/// A line for each unit: how much of it the stage did in a second, how much the baseline did, and the share of the one
+/// in the other, where both have it.
+fn table(
+    text: &mut String,
+    baseline: &str,
+    times: &[(Duration, Duration)],
+    units: &[(&str, Option<f64>, Option<f64>)],
+) {
+    let _ = writeln!(text, "{:<14} {:>12} {:>16}  stage / baseline", "", "stage", format!("{baseline} baseline"));
+    for (unit, stage, baseline) in units {
         let rate = |count: Option<f64>, time: Duration| count.map(|count| count / time.as_secs_f64().max(1e-9));
         let stages: Vec<f64> = times.iter().filter_map(|(time, _)| rate(*stage, *time)).collect();
-        let floors: Vec<f64> = times.iter().filter_map(|(_, time)| rate(*floor, *time)).collect();
-        let ratios: Vec<f64> = stages.iter().zip(&floors).map(|(stage, floor)| stage / floor).collect();
+        let baselines: Vec<f64> = times.iter().filter_map(|(_, time)| rate(*baseline, *time)).collect();
+        let ratios: Vec<f64> = stages.iter().zip(&baselines).map(|(stage, baseline)| stage / baseline).collect();
         let shown =
             |rates: &[f64]| spread(rates).map_or_else(|| "-".to_owned(), |(_, median, _)| format!("{median:.0}"));
         let ratio = spread(&ratios)
             .map_or_else(|| "-".to_owned(), |(low, median, high)| format!("{median:.4} ({low:.4} to {high:.4})"));
-        let _ = writeln!(text, "{unit:<14} {:>12} {:>14}  {ratio}", shown(&stages), shown(&floors));
+        let _ = writeln!(text, "{unit:<14} {:>12} {:>16}  {ratio}", shown(&stages), shown(&baselines));
     }
 }
 
@@ -222,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_ratio_is_of_one_round() {
-        let seconds = |stage, floor| (Duration::from_secs(stage), Duration::from_secs(floor));
+        let seconds = |stage, baseline| (Duration::from_secs(stage), Duration::from_secs(baseline));
         let mut text = String::new();
         let times = [seconds(10, 1), seconds(20, 4), seconds(10, 2)];
         table(&mut text, "heap", &times, &[("events/s", Some(100.0), None), ("steps/s", Some(40.0), Some(40.0))]);
@@ -234,7 +239,7 @@ mod tests {
     #[test]
     fn rounds_change_their_order() {
         let order = std::cell::RefCell::new(String::new());
-        alternately(3, || order.borrow_mut().push('s'), || order.borrow_mut().push('f'));
-        assert_eq!(order.into_inner(), "sffssf");
+        alternately(3, || order.borrow_mut().push('s'), || order.borrow_mut().push('b'));
+        assert_eq!(order.into_inner(), "sbbssb");
     }
 }

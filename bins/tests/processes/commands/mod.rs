@@ -87,7 +87,7 @@ const TABLE: &[(&str, How)] = &[
     ("make test", NotHere("it is what runs this")),
     ("make sim*", NotHere("it builds the simulator for release, and takes minutes")),
     ("make bench*", NotHere("it measures, for minutes, with nothing beside it")),
-    ("scripts/bench-floor.py *", NotHere("it measures, for minutes, with nothing beside it")),
+    ("scripts/bench-baseline.py *", NotHere("it measures, for minutes, with nothing beside it")),
 ];
 
 /// The documents that ask a coordinator which they have not started: for these there is one, with three workers.

@@ -10,7 +10,7 @@ const PLANNED: u64 = 64;
 
 /// Takes `events` events from a heap of the machines' stage and plans another for each. Returns a number that depends on
 /// all of them.
-pub fn heap_floor(seed: u64, events: u64) -> u64 {
+pub fn heap_baseline(seed: u64, events: u64) -> u64 {
     let mut random = Random::new(seed, Stream::Network, 0);
     let mut heap = Heap::new();
     for number in 0..PLANNED {

@@ -38,7 +38,7 @@ const TICK: Duration = Duration::from_millis(1);
 
 /// Runs it. Each host sends its share of the messages, evenly over the time; the hub sends each back. A share is a whole
 /// number of messages, and one at least.
-pub fn turmoil_floor(seed: u64, load: TurmoilLoad) -> TurmoilDone {
+pub fn turmoil_baseline(seed: u64, load: TurmoilLoad) -> TurmoilDone {
     let TurmoilLoad { hosts, messages, bytes, millis, latency_us } = load;
     let mut sim = turmoil::Builder::new()
         .rng_seed(seed)
@@ -116,7 +116,7 @@ mod tests {
     fn every_message_comes_back_in_about_the_time() {
         for messages in [80, 800, 80_000] {
             let load = TurmoilLoad { hosts: 4, messages, bytes: 100, millis: 500, latency_us: (100, 900) };
-            let done = turmoil_floor(1, load);
+            let done = turmoil_baseline(1, load);
             assert_eq!(done.messages, messages);
             assert!((500..=520).contains(&done.steps), "{done:?}");
         }

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Measures the coordinator against the floor, and prints Markdown.
+"""Measures the coordinator against the baseline, and prints Markdown.
 
-The floor is benches/floor, the leanest program that asks three workers over NATS and answers once. Both ask the same
-three workers through the same NATS server, and both are asked by `quorate load`, one after the other within a round and
-in the other order in the next one, so that what else the machine does falls on both. It needs release builds and a
-nats-server; `make bench-floor` sees to both. Everything runs on loopback and is gone afterwards.
+The baseline is benches/baseline, the leanest program that asks three workers over NATS and answers once. Both ask the
+same three workers through the same NATS server, and both are asked by `quorate load`, one after the other within a round
+and in the other order in the next one, so that what else the machine does falls on both. It needs release builds and a
+nats-server; `make bench-baseline` sees to both. Everything runs on loopback and is gone afterwards.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def nats_server():
     for candidate in candidates:
         if found := shutil.which(candidate):
             return found
-    sys.exit("bench-floor: there is no nats-server; get one with: make nats-server")
+    sys.exit("bench-baseline: there is no nats-server; get one with: make nats-server")
 
 
 def free_port():
@@ -92,7 +92,7 @@ class Processes:
 
     def __init__(self):
         self.running = {}
-        self.logs = tempfile.TemporaryDirectory(prefix="bench-floor-")
+        self.logs = tempfile.TemporaryDirectory(prefix="bench-baseline-")
 
     def __enter__(self):
         return self
@@ -119,9 +119,9 @@ class Processes:
             for name, process in self.running.items():
                 if process.poll() is not None:
                     log = (pathlib.Path(self.logs.name) / name).read_text(errors="replace")
-                    sys.exit(f"bench-floor: {name} has ended with {process.returncode}:\n{log[-2000:]}")
+                    sys.exit(f"bench-baseline: {name} has ended with {process.returncode}:\n{log[-2000:]}")
             if time.monotonic() > give_up_at:
-                sys.exit(f"bench-floor: {what} not within {START_TIMEOUT_S} s")
+                sys.exit(f"bench-baseline: {what} not within {START_TIMEOUT_S} s")
             time.sleep(0.05)
 
     def cpu_s(self, name):
@@ -152,7 +152,7 @@ def start(processes, options, collector):
     nats = f"nats://127.0.0.1:{nats_port}"
     processes.start("nats-server", nats_server(), "--addr", "127.0.0.1", "--port", nats_port)
     processes.until("nats-server listens", lambda: listens(nats_port))
-    builds = {"floor": None, "quorate": RELEASE / "coordinator"}
+    builds = {"baseline": None, "quorate": RELEASE / "coordinator"}
     builds.update(other.split("=", 1) for other in options.other)
     traced = {f"traced {share}": ["--otlp", collector.url, "--otlp-sample", share] for share in options.traced}
     builds.update((name, RELEASE / "coordinator") for name in traced)
@@ -161,7 +161,7 @@ def start(processes, options, collector):
         address = f"127.0.0.1:{free_port()}"
         urls[name] = f"http://{address}"
         if build is None:
-            processes.start(name, RELEASE / "quorate-floor", "coordinator", "--nats", nats, "--listen", address)
+            processes.start(name, RELEASE / "quorate-baseline", "coordinator", "--nats", nats, "--listen", address)
         else:
             processes.start(name, build, "--nats", nats, "--listen", address, "--rate-limit", 0, "--log", "warn",
                             *traced.get(name, []))
@@ -191,7 +191,7 @@ def load(url, connections, seconds):
         raise
     report = json.loads(output)
     if process.returncode or report["errors"]:
-        sys.exit(f"bench-floor: {url} has answered with errors: {report['errors']}")
+        sys.exit(f"bench-baseline: {url} has answered with errors: {report['errors']}")
     return report
 
 
@@ -224,8 +224,8 @@ def rounds(processes, urls, connections, options):
     for url in urls.values():
         load(url, connections, min(1, options.seconds))
     print(f"\n### {connections} connections\n")
-    rest = [name for name in urls if name != "floor"]
-    head("round", *[f"{name}, req/s" for name in urls], *[f"{name} / floor" for name in rest],
+    rest = [name for name in urls if name != "baseline"]
+    head("round", *[f"{name}, req/s" for name in urls], *[f"{name} / baseline" for name in rest],
          *[f"{name}, CPU ms per 1000" for name in urls])
     found = {name: [] for name in urls}
     for number in range(1, options.rounds + 1):
@@ -233,7 +233,7 @@ def rounds(processes, urls, connections, options):
             found[name].append(measure(processes, urls, name, connections, options.seconds))
         last = {name: measured[-1] for name, measured in found.items()}
         row(number, *[f"{each['rate']:.0f}" for each in last.values()],
-            *[f"{last[name]['rate'] / last['floor']['rate']:.3f}" for name in rest],
+            *[f"{last[name]['rate'] / last['baseline']['rate']:.3f}" for name in rest],
             *[f"{each['cpu']:.0f}" for each in last.values()])
     return found
 
@@ -242,19 +242,19 @@ def summarise(results):
     def median(name, measured, key):
         return statistics.median(each[key] for each in measured[name])
 
-    print("\n### Rates, against the floor's of the same round\n")
+    print("\n### Rates, against the baseline's of the same round\n")
     head("connections", "program", "median req/s", "ratio, median", "min", "max", "p50 ms", "p99 ms")
     for connections, measured in results.items():
         for name in measured:
-            ratios = [a["rate"] / b["rate"] for a, b in zip(measured[name], measured["floor"])]
+            ratios = [a["rate"] / b["rate"] for a, b in zip(measured[name], measured["baseline"])]
             row(connections, name, f"{median(name, measured, 'rate'):.0f}", f"{statistics.median(ratios):.3f}",
                 f"{min(ratios):.3f}", f"{max(ratios):.3f}", f"{median(name, measured, 'p50') / 1000:.2f}",
                 f"{median(name, measured, 'p99') / 1000:.2f}")
     print("\n### Processor time in ms per 1000 requests, medians\n")
-    head("connections", "program", "itself", "against the floor", "nats-server", "three workers")
+    head("connections", "program", "itself", "against the baseline", "nats-server", "three workers")
     for connections, measured in results.items():
         for name in measured:
-            against = [a["cpu"] / b["cpu"] for a, b in zip(measured[name], measured["floor"])]
+            against = [a["cpu"] / b["cpu"] for a, b in zip(measured[name], measured["baseline"])]
             row(connections, name, f"{median(name, measured, 'cpu'):.0f}", f"{statistics.median(against):.2f}",
                 f"{median(name, measured, 'nats'):.0f}", f"{median(name, measured, 'workers'):.0f}")
 

@@ -1,7 +1,0 @@
-//! The floors: how fast the same numbers of hosts, messages and events move when nothing is done with them.
-
-mod heap;
-mod turmoil;
-
-pub use heap::heap_floor;
-pub use turmoil::{TurmoilDone, TurmoilLoad, turmoil_floor};
