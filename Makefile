@@ -1,5 +1,5 @@
 # `make demo` shows it, `make test` tests it, `make lint` checks its style.
-.PHONY: demo test lint nats-server chromium node curl bench-baseline sim sim-short sim-speed planted-bugs fuzz mutants bench soak openapi
+.PHONY: demo test lint deny nats-server chromium node curl bench-baseline sim sim-short sim-speed planted-bugs fuzz mutants bench soak openapi
 
 demo:
 	cargo run --release -- demo
@@ -17,6 +17,10 @@ lint:
 	scripts/check-core-purity.sh
 	scripts/check-biased-select.sh
 	scripts/check-deploy.sh
+
+# Holds the dependencies to deny.toml. What cannot be checked without a network is skipped; ALL=1 makes that a failure.
+deny:
+	@scripts/deny.sh $(if $(ALL),--all)
 
 nats-server:
 	@scripts/nats-server.sh
