@@ -1,19 +1,21 @@
 # `make demo` shows it, `make test` tests it, `make lint` checks its style.
+#
+# Everything is built with --locked: what is tested is what Cargo.lock says, and no build changes it.
 .PHONY: demo test lint deny nats-server chromium node curl bench-baseline sim sim-short sim-speed planted-bugs fuzz mutants bench soak openapi
 
 demo:
-	cargo run --release -- demo
+	cargo run --release --locked -- demo
 
 # Some tests need a real NATS server, a real browser, Node and curl, which are got if there are none.
 test: nats-server chromium node curl
-	cargo test --workspace
+	cargo test --workspace --locked
 
 # cargo fmt does not find the modules that a macro declares.
 lint:
 	cargo fmt --all --check
 	rustfmt --edition 2024 --check $$(git ls-files 'sim/src/checkers/*.rs')
-	cargo clippy --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
 	scripts/check-core-purity.sh
 	scripts/check-biased-select.sh
 	scripts/check-deploy.sh
@@ -36,13 +38,13 @@ curl:
 
 # The coordinator against the leanest program that does the same; docs/performance.md has the table.
 bench-baseline: nats-server
-	cargo build --release --workspace
+	cargo build --release --workspace --locked
 	scripts/bench-baseline.py
 
 # Plays seeds on a simulated network, then on the state machines alone; both, unless DEPTH names one of them.
 # `make sim SEEDS=0..500 DEPTH=machines` plays other seeds; what fails is said with the command that plays it again.
 sim:
-	cargo build --release -p quorate-sim
+	cargo build --release --locked -p quorate-sim
 ifneq ($(DEPTH),machines)
 	target/release/quorate-sim sweep --depth network --seeds $(or $(SEEDS),0..1000)
 endif
@@ -52,11 +54,11 @@ endif
 
 # The part of `make sim` that every change goes through after the tests, with the binary that they built.
 sim-short:
-	cargo run --quiet -p quorate-sim -- sweep --depth machines --seeds 0..100000 --require-coverage
+	cargo run --quiet --locked -p quorate-sim -- sweep --depth machines --seeds 0..100000 --require-coverage
 
 # Both depths beside a bare simulation of the same size; docs/performance.md has the table.
 sim-speed:
-	cargo run --release -p quorate-sim -- speed
+	cargo run --release --locked -p quorate-sim -- speed
 
 # Plants bugs in a copy of the sources, one at a time, and says how soon the simulation finds each.
 planted-bugs:
@@ -73,12 +75,12 @@ mutants:
 
 # What the aggregation, the wire and the coordinator's machine cost; docs/performance.md has the tables.
 bench:
-	cargo bench -p quorate-benches
+	cargo bench --locked -p quorate-benches
 
 # Two hundred slow readers of events beside a thousand requests a second; docs/performance.md has the figures.
 soak: nats-server
-	cargo test --release -p quorate --test processes followers:: -- --include-ignored --nocapture --test-threads 1
+	cargo test --release --locked -p quorate --test processes followers:: -- --include-ignored --nocapture --test-threads 1
 
 # Renews docs/openapi.json, the copy of what GET /openapi.json serves, which a test compares.
 openapi:
-	QUORATE_RENEW_OPENAPI=1 cargo test -p quorate-runtime --lib -- http::openapi::tests::the_copy_in_docs_is_the_document
+	QUORATE_RENEW_OPENAPI=1 cargo test --locked -p quorate-runtime --lib -- http::openapi::tests::the_copy_in_docs_is_the_document

@@ -13,6 +13,9 @@ all=$(sed -n 's/^name = "\([a-z_]*\)"$/\1/p' Cargo.toml)
 rustup toolchain list | grep -q nightly || rustup toolchain install nightly --profile minimal
 command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 
+# cargo fuzz takes no --locked, so the lock file is held to the manifests before it runs.
+cargo +nightly fetch --quiet --locked
+
 failed=
 for target in ${*:-$all}; do
   corpus=../target/fuzz-corpus/$target artifacts=../target/fuzz-artifacts/$target/

@@ -16,7 +16,7 @@ declare -A missed
 
 # A part of the core, where it is, and the tests that it is held to: only these are built.
 mutants() {
-  local name=$1 files=$2 again=() tests=(--cargo-arg=--lib)
+  local name=$1 files=$2 again=() tests=(--cargo-arg=--locked --cargo-arg=--lib)
   shift 2
   tests+=("${@/#/--cargo-arg=--test=}")
   local out=target/mutants/$name

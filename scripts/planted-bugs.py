@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 COPY = ROOT / "target" / "planted"
 SEEDS = os.environ.get("SEEDS", "0..1000")
 # The profile of tests is optimised where it matters, and is built again faster.
-BUILD = ["cargo", "build", "--quiet", "-p", "quorate-sim"]
+BUILD = ["cargo", "build", "--quiet", "--locked", "-p", "quorate-sim"]
 # A test that waits for ever has found its bug, too.
 TEST_SECONDS = 300
 
@@ -62,7 +62,7 @@ def find(bug: dict) -> tuple[str, str, str]:
 
 def test(arguments: str) -> tuple[str, str]:
     """Runs the tests that these arguments of `cargo test` choose. That they do not build is no find."""
-    command = ["cargo", "test", *shlex.split(arguments)]
+    command = ["cargo", "test", "--locked", *shlex.split(arguments)]
     subprocess.run([*command[:2], "--no-run", "--quiet", *command[2:]], cwd=COPY, check=True)
     try:
         ran = subprocess.run(command, cwd=COPY, capture_output=True, text=True, timeout=TEST_SECONDS)
