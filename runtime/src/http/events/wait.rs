@@ -47,7 +47,7 @@ pub(super) fn tell(signal: &impl Signal, change: impl FnOnce()) {
 }
 
 /// Looks once. If nothing is found, waits; `None` if it is time to look again.
-pub(super) async fn look_or_wait<S: Signal, T, U: Future<Output = Option<T>>>(
+pub(super) async fn look_or_wait<S: Signal + 'static, T, U: Future<Output = Option<T>>>(
     arrived: &S,
     answered: Option<&S>,
     look: impl FnOnce() -> Look<T, U>,
