@@ -1,7 +1,9 @@
 # `make demo` shows it, `make test` tests it, `make lint` checks its style.
 #
 # Everything is built with --locked: what is tested is what Cargo.lock says, and no build changes it.
-.PHONY: demo test lint deny nats-server chromium node curl bench-baseline sim sim-short sim-speed planted-bugs fuzz mutants bench soak openapi
+.PHONY: demo test lint deny msrv nats-server chromium node curl bench-baseline sim sim-short sim-speed planted-bugs fuzz mutants bench soak openapi
+
+MSRV := $(shell sed -n 's/^rust-version = "\(.*\)"$$/\1/p' Cargo.toml)
 
 demo:
 	cargo run --release --locked -- demo
@@ -23,6 +25,11 @@ lint:
 # Holds the dependencies to deny.toml. What cannot be checked without a network is skipped; ALL=1 makes that a failure.
 deny:
 	@scripts/deny.sh $(if $(ALL),--all)
+
+# Builds all that is no test with the oldest compiler that Cargo.toml promises, which rustup installs.
+msrv:
+	rustup run $(MSRV) cargo --version || rustup toolchain install $(MSRV) --profile minimal
+	cargo +$(MSRV) check --workspace --locked
 
 nats-server:
 	@scripts/nats-server.sh
