@@ -15,6 +15,12 @@ fn workflows() -> Vec<(String, Json)> {
     files.into_iter().map(|file| (file.clone(), yaml(&format!(".github/workflows/{file}")))).collect()
 }
 
+/// The lines that the steps of a job run.
+fn lines_of(job: &Json) -> Vec<&str> {
+    let steps = job["steps"].as_array().expect("a list").iter();
+    steps.filter_map(|step| step["run"].as_str()).flat_map(str::lines).collect()
+}
+
 /// All steps of a workflow.
 fn steps(workflow: &Json) -> Vec<&Json> {
     fields(&workflow["jobs"]).flat_map(|(_, job)| job["steps"].as_array().expect("a list")).collect()
@@ -22,17 +28,55 @@ fn steps(workflow: &Json) -> Vec<&Json> {
 
 /// The lines that its steps run.
 fn lines(workflow: &Json) -> Vec<&str> {
-    steps(workflow).into_iter().filter_map(|step| step["run"].as_str()).flat_map(str::lines).collect()
+    fields(&workflow["jobs"]).flat_map(|(_, job)| lines_of(job)).collect()
+}
+
+/// What `.ci/run` makes.
+fn made_elsewhere() -> BTreeSet<String> {
+    let run = read(".ci/run");
+    let list = run.lines().find_map(|line| line.strip_prefix("for step in ")?.strip_suffix("; do"));
+    list.expect("it goes through its steps").split(' ').map(str::to_owned).collect()
 }
 
 #[test]
-fn a_change_goes_through_what_ci_runs_elsewhere_with_the_compiler_of_the_images() {
+fn a_change_goes_through_what_ci_runs_elsewhere_and_the_oldest_compiler() {
+    let ci = yaml(".github/workflows/ci.yml");
+    let mut made = BTreeSet::new();
+    for (job, fields) in fields(&ci["jobs"]) {
+        let lines = lines_of(fields);
+        let targets: Vec<_> = lines.iter().filter_map(|line| line.strip_prefix("make ")).collect();
+        let [target] = targets[..] else { panic!("{job} makes {targets:?}") };
+        made.insert(target.to_owned());
+    }
+    // On GitHub there is a network, and no check of the dependencies may be skipped.
+    let mut expected: BTreeSet<_> = made_elsewhere();
+    assert!(expected.remove("deny"), "{expected:?}");
+    expected.extend(["deny ALL=1", "msrv"].map(str::to_owned));
+    assert_eq!(made, expected);
+    assert!(ci["on"].get("pull_request").is_some() && ci["on"].get("push").is_some());
+}
+
+#[test]
+fn what_a_change_builds_is_built_with_the_compiler_of_the_images() {
     let ci = yaml(".github/workflows/ci.yml");
     let version = compiler();
     let install = format!("rustup toolchain install {version} --profile minimal --component clippy,rustfmt");
-    assert_eq!(lines(&ci), [format!("{install} && rustup default {version}").as_str(), ".ci/run"]);
-    assert!(workspace(".ci/run").is_file());
-    assert!(ci["on"].get("pull_request").is_some() && ci["on"].get("push").is_some());
+    let install = format!("{install} && rustup default {version}");
+    for (job, fields) in fields(&ci["jobs"]) {
+        // One has a compiler of its own, and the other one builds nothing.
+        if !["msrv", "deny"].contains(&job) {
+            assert_eq!(lines_of(fields)[0], install, "{job}");
+        }
+    }
+}
+
+#[test]
+fn the_oldest_compiler_is_that_of_the_manifests() {
+    let makefile = read("Makefile");
+    assert!(makefile.contains(r#"sed -n 's/^rust-version = "\(.*\)"$$/\1/p' Cargo.toml"#));
+    let manifest = read("Cargo.toml");
+    let versions: Vec<_> = manifest.lines().filter(|line| line.starts_with("rust-version = ")).collect();
+    assert_eq!(versions, [format!("rust-version = \"{}\"", env!("CARGO_PKG_RUST_VERSION"))]);
 }
 
 #[test]
@@ -53,7 +97,8 @@ fn what_make_is_asked_for_is_in_the_makefile() {
             }
         }
     }
-    assert_eq!(made, BTreeSet::from(["fuzz".to_owned(), "sim".to_owned()]));
+    let expected = ["deny", "fuzz", "lint", "msrv", "sim", "sim-short", "test"];
+    assert_eq!(made, expected.map(str::to_owned).into());
 }
 
 #[test]
