@@ -11,7 +11,7 @@ use crate::files::{fields, listed, read, text, yaml};
 /// Each workflow, by its file.
 fn workflows() -> Vec<(String, Json)> {
     let files = listed(".github/workflows");
-    assert_eq!(files, ["ci.yml", "images.yml", "nightly.yml"]);
+    assert_eq!(files, ["ci.yml", "images.yml", "nightly.yml", "release.yml"]);
     files.into_iter().map(|file| (file.clone(), yaml(&format!(".github/workflows/{file}")))).collect()
 }
 
