@@ -15,12 +15,12 @@ pub struct Block {
     pub text: String,
 }
 
-/// The README and everything in `docs`, in the order of their names.
+/// The README, what contributors read, and everything in `docs`, in the order of their names.
 ///
 /// # Panics
 /// If a folder cannot be read.
 pub fn documents() -> Vec<PathBuf> {
-    let mut documents = vec![workspace("README.md")];
+    let mut documents = ["CONTRIBUTING.md", "README.md", "SECURITY.md"].map(workspace).to_vec();
     for folder in ["docs", "docs/adr"] {
         let entries = fs::read_dir(workspace(folder)).expect("the folder exists");
         documents.extend(entries.map(|entry| entry.expect("it can be read").path()));
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn all_documents_are_found() {
         let documents = documents();
-        for name in ["README.md", "docs/operations.md", "docs/adr/0004-own-accept-loop.md"] {
+        for name in ["CONTRIBUTING.md", "README.md", "docs/operations.md", "docs/adr/0004-own-accept-loop.md"] {
             assert!(documents.contains(&workspace(name)), "{name} is not among {documents:?}");
         }
     }

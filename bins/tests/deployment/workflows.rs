@@ -76,7 +76,8 @@ fn the_oldest_compiler_is_that_of_the_manifests() {
     assert!(makefile.contains(r#"sed -n 's/^rust-version = "\(.*\)"$$/\1/p' Cargo.toml"#));
     let manifest = read("Cargo.toml");
     let versions: Vec<_> = manifest.lines().filter(|line| line.starts_with("rust-version = ")).collect();
-    assert_eq!(versions, [format!("rust-version = \"{}\"", env!("CARGO_PKG_RUST_VERSION"))]);
+    assert_eq!(versions, [concat!("rust-version = \"", env!("CARGO_PKG_RUST_VERSION"), "\"")]);
+    assert!(read("CONTRIBUTING.md").contains(concat!("Rust ", env!("CARGO_PKG_RUST_VERSION"), " or later")));
 }
 
 #[test]

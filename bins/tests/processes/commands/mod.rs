@@ -85,8 +85,12 @@ const TABLE: &[(&str, How)] = &[
     ("sudo *", NotHere("it changes the machine")),
     // What is too much. That there are such targets is tested below.
     ("make test", NotHere("it is what runs this")),
+    ("make lint", NotHere("it builds everything another time")),
+    ("make deny", NotHere("it needs what the registries have today")),
+    ("cargo test *", NotHere("it is what runs this")),
     ("make sim*", NotHere("it builds the simulator for release, and takes minutes")),
     ("make bench*", NotHere("it measures, for minutes, with nothing beside it")),
+    ("scripts/planted-bugs.py *", NotHere("it builds a copy of everything")),
     ("scripts/bench-baseline.py *", NotHere("it measures, for minutes, with nothing beside it")),
 ];
 
