@@ -3,8 +3,8 @@
 use rust_decimal::Decimal;
 
 use super::Rule;
+use super::combine::{Combine, Votes};
 use super::scaled::{FINEST_SCALE, POW10, Unit};
-use super::strategy::{Combine, Votes};
 use super::wide::Wide;
 use crate::value::Value;
 

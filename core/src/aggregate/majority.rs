@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::Rule;
+use super::combine::{Combine, Votes};
 use super::median::median;
 use super::scaled::Unit;
-use super::strategy::{Combine, Votes};
 use crate::value::Value;
 
 /// The most frequent value.

@@ -1,7 +1,7 @@
 //! The largest number.
 
 use super::Rule;
-use super::strategy::{Combine, Votes};
+use super::combine::{Combine, Votes};
 use crate::value::Value;
 
 /// The largest number, without trailing zeros.

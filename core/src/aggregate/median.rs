@@ -4,8 +4,8 @@ use rust_decimal::Decimal;
 
 use super::Rule;
 use super::average::mean;
+use super::combine::{Combine, Votes};
 use super::ranked::Ranked;
-use super::strategy::{Combine, Votes};
 use crate::value::Value;
 
 /// The middle value.

@@ -1,7 +1,7 @@
 //! The smallest number.
 
 use super::Rule;
-use super::strategy::{Combine, Votes};
+use super::combine::{Combine, Votes};
 use crate::value::Value;
 
 /// The smallest number, without trailing zeros.

@@ -1,6 +1,7 @@
 //! From many values to one: which are excluded, how the rest become one, and what to say about how they agree.
 
 mod average;
+mod combine;
 mod majority;
 mod max;
 mod median;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 
 pub use self::average::mean;
+use self::combine::Votes;
 pub use self::median::median;
 pub use self::millionths::Millionths;
 use self::outlier::Fence;
@@ -29,7 +31,6 @@ pub use self::outlier::{InvalidOutlierRule, OutlierRule};
 use self::ranked::Ranked;
 use self::scaled::Unit;
 pub use self::spread::Spread;
-use self::strategy::Votes;
 pub use self::strategy::{Strategy, UnknownStrategy};
 use self::wide::Wide;
 pub use self::yardstick::{Assessment, Usual, Yardstick};

@@ -3,8 +3,8 @@
 use rust_decimal::Decimal;
 
 use super::average::mean;
+use super::combine::{Combine, Votes};
 use super::ranked::Ranked;
-use super::strategy::{Combine, Votes};
 use super::{Millionths, Rule};
 use crate::value::Value;
 

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::average::mean;
-use super::strategy::{Combine, Votes};
+use super::combine::{Combine, Votes};
 use super::{Millionths, Rule};
 use crate::value::Value;
 
