@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::bus::{SimBus, SimSubscription};
-use super::worker::Condition;
+use super::condition::Condition;
 use super::{decode, encode};
 use crate::event::{Age, Body, Message};
 use crate::mischief::{Mischiefs, Tampered};

@@ -4,6 +4,7 @@ mod adversary;
 pub mod broker;
 pub mod bus;
 mod client;
+mod condition;
 mod coordinator;
 mod decode;
 mod encode;

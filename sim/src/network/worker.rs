@@ -2,7 +2,7 @@
 //! scenario says.
 
 use std::future::pending;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use quorate_runtime::driver::{WorkerDriver, WorkerIdentity, WorkerSettings};
@@ -10,6 +10,7 @@ use quorate_runtime::source::{Reading, Source, SourceError, trace_context};
 use quorate_runtime::wire::TraceContext;
 use tokio::time::sleep;
 
+use super::condition::Condition;
 use super::life::Life;
 use super::mischief::MischievousBus;
 use super::stage::{Surroundings, clock};
@@ -20,38 +21,11 @@ use crate::event::What;
 use crate::host::Host;
 use crate::instance;
 use crate::mischief::Mischiefs;
-use crate::observe::{Observer, PANICKED, SourceFaults};
-use crate::scenario::{Mischief, Worker};
+use crate::observe::{Observer, PANICKED};
+use crate::scenario::Worker;
 
 /// How often a source that is paused looks whether it still is.
 const PAUSE: Duration = Duration::from_millis(5);
-
-/// What is wrong with one worker process now. The stage changes it, the host looks.
-#[derive(Debug, Default)]
-pub(super) struct Condition(Mutex<Wrong>);
-
-/// See [`Condition`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Wrong {
-    /// With its source.
-    pub(super) source: SourceFaults,
-    /// Its source gives nothing back until this ends.
-    pub(super) paused: bool,
-    /// What it does with so many of a thousand of its results.
-    pub(super) mischief: Vec<(Mischief, u32)>,
-    /// What it says of itself is lost.
-    pub(super) presence_lost: bool,
-}
-
-impl Condition {
-    pub(super) fn set(&self, wrong: Wrong) {
-        *self.lock() = wrong;
-    }
-
-    pub(super) fn lock(&self) -> MutexGuard<'_, Wrong> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Runs the host for as long as its process lives, and then does nothing.
 pub(super) async fn run(

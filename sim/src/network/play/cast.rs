@@ -11,10 +11,10 @@ use super::Play;
 use crate::host::Host;
 use crate::network::broker::{self, BrokerSettings};
 use crate::network::client::{self, Errand};
+use crate::network::condition::Condition;
 use crate::network::life::Life;
 use crate::network::stage::Surroundings;
-use crate::network::worker::{self, Condition};
-use crate::network::{adversary, coordinator};
+use crate::network::{adversary, coordinator, worker};
 use crate::scenario::{Request, Visit};
 
 impl Play<'_> {

@@ -13,13 +13,13 @@ use turmoil::{Builder, Sim};
 
 use super::broker::{self, BrokerControl};
 use super::client::{Clients, Errand};
+use super::condition::{Condition, Wrong};
 use super::life::{Life, Phase};
 use super::links::Links;
 use super::panics::Catch;
 use super::schedule::{Moment, Schedule};
 use super::stage::Surroundings;
 use super::teller::Teller;
-use super::worker::{Condition, Wrong};
 use crate::event::What;
 use crate::host::Host;
 use crate::mischief::Mischiefs;
