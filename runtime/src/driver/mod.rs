@@ -11,15 +11,17 @@ mod identity;
 mod intake;
 mod service;
 mod settings;
+mod snapshot;
 mod tap;
 mod view;
 mod worker;
 
 pub use callers::{Trail, TrailStep};
 pub use coordinator::CoordinatorDriver;
-pub use handle::{AskError, CoordinatorHandle, Snapshot, Status, Told, WorkerView};
+pub use handle::{AskError, CoordinatorHandle, Told};
 pub use identity::{WorkerIdentity, draw_instance};
 pub use settings::{DriverSettings, Inbox};
+pub use snapshot::{Snapshot, Status, WorkerView};
 pub use tap::{Held, Step, Tap};
 pub use view::LookError;
 pub use worker::{WorkerDriver, WorkerSettings};

@@ -11,7 +11,7 @@ use std::time::Duration;
 use quorate_core::time::{Timestamp, saturating_nanos};
 use tokio::sync::Notify;
 
-use super::handle::{Snapshot, Status};
+use super::snapshot::{Snapshot, Status};
 use crate::clock::Clock;
 
 /// How often a driver makes a snapshot at most, unless it is told otherwise.

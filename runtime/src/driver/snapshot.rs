@@ -1,0 +1,75 @@
+//! What readers are shown of a coordinator.
+
+use std::time::Duration;
+
+use quorate_core::Coordinator;
+use quorate_core::coordinator::{Counters, Worker};
+use quorate_core::id::WorkerId;
+use quorate_core::time::Timestamp;
+
+use crate::bus::BusStatus;
+
+/// Whether a coordinator can serve at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Status {
+    /// How many workers would be expected to answer a request made now.
+    pub live_workers: usize,
+    /// How many requests are in flight.
+    pub in_flight: usize,
+    /// Whether further requests are refused because the coordinator is about to stop.
+    pub draining: bool,
+    /// Whether the bus is connected.
+    pub bus_connected: bool,
+}
+
+/// What a coordinator knows and has counted at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The known workers, in order.
+    pub workers: Vec<WorkerView>,
+    /// How many requests are in flight.
+    pub in_flight: usize,
+    /// How many callers wait for an answer. A caller that goes away is forgotten in the next pass.
+    pub callers_waiting: usize,
+    /// How many of these callers are told what happens to their request.
+    pub trails_followed: usize,
+    /// Whether further requests are refused because the coordinator is about to stop.
+    pub draining: bool,
+    /// The connection to the bus.
+    pub bus: BusStatus,
+    /// Questions that were refused because too many waited to be taken in; the machine has not seen them.
+    pub refused_busy: u64,
+    /// What the machine has counted.
+    pub counters: Counters,
+    /// Messages that were not understood.
+    pub messages_malformed: u64,
+    /// Outcomes that were not published to those who follow all outcomes, because the bus was down or its queue full.
+    pub outcomes_unpublished: u64,
+    /// Messages that the bus dropped because they came faster than they were taken.
+    pub messages_dropped: u64,
+}
+
+/// One worker as a coordinator sees it.
+#[derive(Clone, Debug)]
+pub struct WorkerView {
+    /// Its name.
+    pub id: WorkerId,
+    /// What the machine knows of it.
+    pub worker: Worker,
+    /// Whether its values are shown and not used.
+    pub cordoned: bool,
+    /// How long ago it was last heard.
+    pub last_heard: Duration,
+}
+
+impl WorkerView {
+    /// What `machine` knows of a worker.
+    pub(crate) fn of(machine: &Coordinator, now: Timestamp, id: &WorkerId, worker: &Worker) -> Self {
+        Self {
+            id: id.clone(),
+            worker: worker.clone(),
+            cordoned: machine.is_cordoned(id),
+            last_heard: now.since(worker.last_heard),
+        }
+    }
+}
