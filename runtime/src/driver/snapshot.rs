@@ -8,6 +8,7 @@ use quorate_core::id::WorkerId;
 use quorate_core::time::Timestamp;
 
 use crate::bus::BusStatus;
+use crate::wire::WorkerBody;
 
 /// Whether a coordinator can serve at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -71,5 +72,10 @@ impl WorkerView {
             cordoned: machine.is_cordoned(id),
             last_heard: now.since(worker.last_heard),
         }
+    }
+
+    /// As it is told.
+    pub(crate) fn body(&self) -> WorkerBody<'_> {
+        WorkerBody::new(&self.id, &self.worker, self.cordoned, self.last_heard)
     }
 }

@@ -6,7 +6,7 @@ use quorate_core::outcome::{Failure, Outcome};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::outcome::{Evidence, agreement};
+use super::evidence::{Evidence, agreement};
 use super::value::JsonNumber;
 
 /// The body of every error.

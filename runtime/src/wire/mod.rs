@@ -1,7 +1,9 @@
-//! The wire: subjects, the JSON bodies of tasks, results, presence and outcomes, and the header that names a trace. `docs/protocol.md` shows them.
+//! The wire: subjects, the JSON bodies of tasks, results, presence, outcomes and workers, and the header that names a trace.
+//! `docs/protocol.md` shows them.
 //!
 //! Decoding takes whatever the network sends: it is bounded, ignores unknown fields and never panics.
 
+mod evidence;
 pub(crate) mod failure;
 mod fate;
 mod outcome;
@@ -11,6 +13,7 @@ pub(crate) mod schema;
 mod task;
 mod trace;
 mod value;
+mod worker;
 
 pub(crate) use fate::fate_name;
 pub(crate) use outcome::OutcomeBody;
@@ -24,6 +27,7 @@ pub use task::{decode_task, encode_task};
 pub(crate) use trace::trace_headers;
 pub use trace::{NotATraceparent, SpanId, TRACEPARENT, TraceContext, TraceId};
 pub use value::{JsonNumber, JsonValue};
+pub(crate) use worker::WorkerBody;
 
 /// Where tasks are published, for all workers.
 pub const TASKS: &str = "oracle.tasks";

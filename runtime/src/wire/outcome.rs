@@ -4,17 +4,14 @@ use std::fmt::{self, Write as _};
 
 use bytes::Bytes;
 use quorate_core::aggregate::Spread;
-use quorate_core::outcome::{Answer, Observation, Outcome, Status};
+use quorate_core::outcome::{Answer, Outcome, Status};
 use quorate_core::query::Query;
-use quorate_core::time::saturating_nanos;
-use rust_decimal::{Decimal, RoundingStrategy};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::evidence::{Evidence, agreement};
 use super::failure::{Asked, ErrorBody, details, name_and_code};
-use super::fate::{self, WorkerFate};
-use super::schema::{ExclusionName, Id, QueryText, StrategyName};
-use super::{JsonNumber, JsonValue, OUTCOMES, ResultBody};
+use super::{JsonNumber, JsonValue, OUTCOMES};
 
 /// Room for the answer of a few workers, so that writing it moves nothing.
 const TYPICAL_BODY_BYTES: usize = 1024;
@@ -56,53 +53,6 @@ pub fn outcome_subject(query: &Query) -> String {
         write!(subject, "%{byte:02X}").expect("a string takes every text");
     }
     subject
-}
-
-/// Decimals of an agreement.
-const AGREEMENT_DECIMALS: u32 = 6;
-
-/// What the workers said: part of every outcome, with an answer or without.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Evidence<'a> {
-    /// The id of the request: the caller's, or the one that was drawn.
-    #[schema(value_type = Id)]
-    request_id: &'a str,
-    #[schema(value_type = QueryText)]
-    query: &'a str,
-    #[schema(value_type = StrategyName)]
-    strategy: &'static str,
-    /// The workers that were expected when the request was dispatched, and those that answered unexpected.
-    expected: u32,
-    /// How many of them answered with a value, used or not.
-    succeeded: u32,
-    /// How many of them answered that they failed.
-    failed: u32,
-    /// Who of them did not answer.
-    #[schema(value_type = Vec<Id>)]
-    missing: Vec<&'a str>,
-    /// Whose value was not used, and why.
-    excluded: Vec<ExcludedBody<'a>>,
-    /// What became of each worker that was expected or answered, ordered by worker.
-    workers: Vec<WorkerFate<'a>>,
-    /// The first answer of each worker that answered, ordered by worker.
-    worker_responses: Vec<ResultBody<'a>>,
-    /// One sentence for people: how many of the expected workers' values were used, and what was left out.
-    #[schema(example = "Partial response: 2/3 workers succeeded")]
-    reliability_note: String,
-    /// From the arrival of the request to its end, in nanoseconds.
-    #[schema(example = 241_502_388)]
-    elapsed: u64,
-}
-
-/// A value that was not used.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Excluded)]
-struct ExcludedBody<'a> {
-    /// Whose value.
-    #[schema(value_type = Id)]
-    worker_id: &'a str,
-    #[schema(value_type = ExclusionName)]
-    reason: &'static str,
 }
 
 /// The answer to a request, and what it rests on.
@@ -163,12 +113,6 @@ impl From<Spread> for SpreadBody {
     }
 }
 
-/// The share of the used values that agree, rounded half-even.
-pub(crate) fn agreement(agreeing: u32, used: u32) -> JsonNumber {
-    let share = Decimal::from(agreeing).checked_div(used.into()).unwrap_or_default();
-    JsonNumber(share.round_dp_with_strategy(AGREEMENT_DECIMALS, RoundingStrategy::MidpointNearestEven).normalize())
-}
-
 impl<'a> OutcomeBody<'a> {
     /// The body for an outcome and the answer in it.
     fn of(outcome: &'a Outcome, answer: &'a Answer) -> Self {
@@ -179,32 +123,6 @@ impl<'a> OutcomeBody<'a> {
             agreement: agreement(answer.agreeing, answer.used),
             spread: answer.spread.map(SpreadBody::from),
             evidence: Evidence::of(outcome),
-        }
-    }
-}
-
-impl<'a> Evidence<'a> {
-    pub(crate) fn of(outcome: &'a Outcome) -> Self {
-        let excluded = |observation: &'a Observation| {
-            observation.excluded.map(|why| ExcludedBody { worker_id: observation.worker.as_str(), reason: why.name() })
-        };
-        let response = |observation: &'a Observation| {
-            let Observation { worker, observed, response_time, age, .. } = observation;
-            ResultBody::new(worker, &outcome.request, observed, *response_time, *age)
-        };
-        Self {
-            request_id: outcome.request.as_str(),
-            query: outcome.query.as_str(),
-            strategy: outcome.strategy.name(),
-            expected: outcome.expected(),
-            succeeded: outcome.succeeded,
-            failed: outcome.failed(),
-            missing: outcome.missing.iter().map(quorate_core::id::WorkerId::as_str).collect(),
-            excluded: outcome.observations.iter().filter_map(excluded).collect(),
-            workers: fate::workers(outcome),
-            worker_responses: outcome.observations.iter().map(response).collect(),
-            reliability_note: outcome.reliability_note(),
-            elapsed: saturating_nanos(outcome.elapsed),
         }
     }
 }
@@ -249,24 +167,6 @@ mod tests {
         ] {
             let subject = outcome_subject(&Query::new(query).expect("a query"));
             assert_eq!(subject, format!("oracle.outcomes.{token}"));
-        }
-    }
-
-    #[test]
-    fn an_agreement_is_rounded_to_the_even_sixth_decimal() {
-        for (agreeing, used, expected) in [
-            (3, 3, "1"),
-            (0, 3, "0"),
-            (1, 2, "0.5"),
-            (1, 3, "0.333333"),
-            (2, 3, "0.666667"),
-            // 0.0078125 and 0.0234375 lie in the middle.
-            (1, 128, "0.007812"),
-            (3, 128, "0.023438"),
-            (0, 0, "0"),
-        ] {
-            let json = serde_json::to_string(&agreement(agreeing, used)).expect("a number");
-            assert_eq!(json, expected, "{agreeing}/{used}");
         }
     }
 }

@@ -9,7 +9,6 @@ use quorate_core::value::Value;
 use serde::Serialize;
 
 use crate::driver::WorkerView;
-use crate::http::status::WorkerBody;
 use crate::wire::{self, ResultBody};
 
 /// One thing that happened.
@@ -54,7 +53,7 @@ impl Event {
     fn data(&self) -> Bytes {
         match self {
             Self::Outcome(outcome) => wire::encode_outcome(outcome),
-            Self::Worker(view) => json(&WorkerBody::of(view)),
+            Self::Worker(view) => json(&view.body()),
         }
     }
 }

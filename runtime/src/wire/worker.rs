@@ -1,0 +1,104 @@
+//! A worker as those who look at a coordinator see it.
+
+use std::time::Duration;
+
+use quorate_core::coordinator::{ResponseTimes, Worker, WorkerState};
+use quorate_core::id::WorkerId;
+use quorate_core::time::saturating_nanos;
+use rust_decimal::Decimal;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::schema::Id;
+use super::{JsonNumber, saturating_millis};
+
+/// One worker with its record.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Worker)]
+pub(crate) struct WorkerBody<'a> {
+    #[schema(value_type = Id)]
+    worker_id: &'a str,
+    state: StateName,
+    /// Whether it announces itself.
+    announced: bool,
+    /// Whether several replicas answer under its name.
+    replicated: bool,
+    /// How reliable it was lately, 0 to 1, with 6 decimals.
+    score: JsonNumber,
+    /// Whether its values are not counted because its score is too low.
+    cordoned: bool,
+    successes: u64,
+    failures: u64,
+    /// How often it was silent until the deadline.
+    timeouts: u64,
+    /// How often its answer came after the end of its request.
+    late: u64,
+    /// How often its value was found bad beside those of the others, whether it was used or not.
+    outliers: u64,
+    /// How often it answered one request twice, differently.
+    equivocations: u64,
+    /// From dispatch to arrival, over the last 128 answers; null before the first.
+    #[schema(required)]
+    response_time: Option<Quantiles>,
+    /// How long ago it was heard last, in milliseconds.
+    last_heard_ms: u64,
+}
+
+/// Whether a worker takes tasks. `draining`: it answers only those it has. `left`: it said so. `expired`: it has not been
+/// heard for the presence time.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = WorkerState)]
+enum StateName {
+    Live,
+    Draining,
+    Left,
+    Expired,
+}
+
+impl From<WorkerState> for StateName {
+    fn from(state: WorkerState) -> Self {
+        match state {
+            WorkerState::Live => Self::Live,
+            WorkerState::Draining => Self::Draining,
+            WorkerState::Left => Self::Left,
+            WorkerState::Expired => Self::Expired,
+        }
+    }
+}
+
+/// Quantiles of a time, in nanoseconds.
+#[derive(Serialize, ToSchema)]
+struct Quantiles {
+    p50: u64,
+    p90: u64,
+    p99: u64,
+}
+
+impl From<ResponseTimes> for Quantiles {
+    fn from(times: ResponseTimes) -> Self {
+        Self { p50: saturating_nanos(times.p50), p90: saturating_nanos(times.p90), p99: saturating_nanos(times.p99) }
+    }
+}
+
+impl<'a> WorkerBody<'a> {
+    pub(crate) fn new(id: &'a WorkerId, worker: &Worker, cordoned: bool, last_heard: Duration) -> Self {
+        let record = &worker.reliability;
+        Self {
+            worker_id: id.as_str(),
+            state: worker.state.into(),
+            announced: worker.announced,
+            replicated: worker.replicated,
+            score: JsonNumber(Decimal::new(i64::from(record.score.millionths()), 6)),
+            cordoned,
+            successes: record.successes,
+            failures: record.failures,
+            timeouts: record.timeouts,
+            late: record.late,
+            outliers: record.outliers,
+            equivocations: record.equivocations,
+            response_time: record.response_times().map(Quantiles::from),
+            last_heard_ms: saturating_millis(last_heard),
+        }
+    }
+}
