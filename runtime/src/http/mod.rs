@@ -23,7 +23,7 @@ mod trace;
 
 pub use error::ApiError;
 pub use events::{EventLimits, Events, EventsTap};
-pub use rate_limit::{ClientTable, LimiterCounts, RateLimit, RateLimiter};
+pub use rate_limit::{ClientTable, RateLimit, RateLimiter};
 pub use request::{MAX_BODY_BYTES, Question, RequestBody};
 pub use serve::{Peer, ServeLimits, serve};
 
@@ -46,7 +46,6 @@ use crate::driver::CoordinatorHandle;
 use crate::metrics::{Edge, Metrics, Responses};
 use crate::spans::Tracer;
 use looks::Looks;
-pub(crate) use places::ConnectionCounts;
 use places::{NoPlace, Place, Places};
 
 /// How the API is set up.

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use super::ServeLimits;
 use super::client::Client;
+use crate::metrics::ConnectionCounts;
 
 /// A peer that holds fewer connections than this may take a reserved one.
 pub(super) const FEW: usize = 4;
@@ -28,17 +29,6 @@ struct Held {
 struct Refusals {
     of_one_peer: u64,
     of_all: u64,
-}
-
-/// The connections that are open now, and those refused since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ConnectionCounts {
-    /// Open now.
-    pub(crate) open: usize,
-    /// Refused because their peer held as many as one may.
-    pub(crate) refused_of_peer: u64,
-    /// Refused because there were as many as there may be.
-    pub(crate) refused_of_all: u64,
 }
 
 /// Why a connection gets no place.

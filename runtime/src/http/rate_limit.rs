@@ -16,6 +16,7 @@ use governor::state::keyed::ShrinkableKeyedStateStore;
 
 use super::client::Client;
 use crate::clock::Clock;
+use crate::metrics::LimiterCounts;
 
 /// How many clients a limiter tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,17 +127,6 @@ pub struct RateLimiter {
     asked: AtomicU64,
     allowed: AtomicU64,
     refused: AtomicU64,
-}
-
-/// What a limiter has decided so far, and how much it holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LimiterCounts {
-    /// Questions within the allowance of their client.
-    pub allowed: u64,
-    /// Questions beyond it.
-    pub refused: u64,
-    /// The clients that are told apart now, some of which may have been idle for a while.
-    pub clients: usize,
 }
 
 impl RateLimiter {

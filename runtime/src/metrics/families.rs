@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use quorate_core::coordinator::{Counters, WorkerState};
 
-use super::Edge;
+use super::edge::Edge;
 use super::page::Page;
 use crate::driver::Snapshot;
 

@@ -4,11 +4,14 @@
 //! recorded here, without a lock: how long requests took and what became of each worker's part, by a tap beside the
 //! driver, and the answers over HTTP. No label has a value that comes from outside.
 
+mod edge;
 mod ended;
 mod families;
 mod page;
 mod responses;
 
+pub use edge::LimiterCounts;
+pub(crate) use edge::{ConnectionCounts, Edge};
 pub use ended::EndedTap;
 pub use page::CONTENT_TYPE;
 pub(crate) use responses::Responses;
@@ -18,7 +21,6 @@ use std::time::SystemTime;
 
 use crate::clock::Clock;
 use crate::driver::Snapshot;
-use crate::http::{ConnectionCounts, LimiterCounts};
 use ended::Ended;
 use page::Page;
 
@@ -27,18 +29,6 @@ use page::Page;
 pub struct Metrics {
     started: SystemTime,
     ended: Arc<Ended>,
-}
-
-/// What was counted at the edge of a coordinator, before its machine.
-#[derive(Debug)]
-pub(crate) struct Edge {
-    /// Of questions.
-    pub(crate) limiter: LimiterCounts,
-    /// Of the other routes.
-    pub(crate) read_limiter: LimiterCounts,
-    pub(crate) connections: ConnectionCounts,
-    /// Clients that read events now.
-    pub(crate) subscribers: usize,
 }
 
 impl Metrics {
