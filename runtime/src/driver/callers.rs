@@ -7,7 +7,7 @@ use quorate_core::id::{RequestId, Ticket, WorkerId};
 use quorate_core::time::Timestamp;
 use tokio::sync::oneshot;
 
-use super::handle::Told;
+use crate::wire::EncodedOutcome;
 
 /// The most steps that are kept of one request; further ones are counted.
 const MAX_STEPS: usize = 128;
@@ -39,7 +39,7 @@ pub enum TrailStep {
 /// The end of a caller's wait.
 #[derive(Debug)]
 pub(super) struct Answered {
-    pub(super) reply: Result<Told, Refusal>,
+    pub(super) reply: Result<EncodedOutcome, Refusal>,
     /// Empty unless it was wanted.
     pub(super) trail: Trail,
 }
@@ -67,10 +67,11 @@ impl Callers {
         self.waiting.insert(ticket, Caller { answer, trail: follows.then(Trail::default), dispatched: None });
     }
 
-    /// Answers a caller. One that went away meanwhile does not miss the answer.
-    pub(super) fn answer(&mut self, ticket: Ticket, reply: Result<Told, Refusal>) {
+    /// Answers a caller, if it still waits.
+    pub(super) fn answer(&mut self, ticket: Ticket, reply: impl FnOnce() -> Result<EncodedOutcome, Refusal>) {
         if let Some(Caller { answer, trail, .. }) = self.leave(ticket) {
-            let _ = answer.send(Answered { reply, trail: trail.unwrap_or_default() });
+            // A caller that went away meanwhile does not miss the answer.
+            let _ = answer.send(Answered { reply: reply(), trail: trail.unwrap_or_default() });
         }
     }
 
@@ -159,7 +160,7 @@ mod tests {
     }
 
     fn trail(callers: &mut Callers, ticket: u64, answered: &mut oneshot::Receiver<Answered>) -> Trail {
-        callers.answer(Ticket(ticket), Err(Refusal::Overloaded));
+        callers.answer(Ticket(ticket), || Err(Refusal::Overloaded));
         answered.try_recv().expect("it is answered").trail
     }
 

@@ -18,7 +18,7 @@ use tracing::{debug, info};
 use super::Alarm;
 use super::bus_watch::{BusChange, BusWatch};
 use super::callers::Callers;
-use super::handle::{Command, CoordinatorHandle, Told};
+use super::handle::{Command, CoordinatorHandle};
 use super::identity::own_seed;
 use super::intake::{First, Intake, Taken, ping_subject};
 use super::settings::DriverSettings;
@@ -28,7 +28,7 @@ use super::view::{AtOnce, Shows, View};
 use crate::bus::{Bus, BusError, Message, PublishError};
 use crate::clock::Clock;
 use crate::spans::{Attribute, SpanKind, Tracer};
-use crate::wire::{self, PresenceMessage, TraceContext};
+use crate::wire::{self, EncodedOutcome, PresenceMessage, TraceContext};
 
 /// Owns a [`Coordinator`] and runs it over a bus.
 #[derive(Debug)]
@@ -316,20 +316,26 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
     fn execute(&mut self) {
         let mut reply = self.settings.inbox.prefix().to_owned();
         // Who asked is told at once, everybody else afterwards.
-        let mut ended: Vec<Told> = Vec::new();
+        let mut ended: Vec<EncodedOutcome> = Vec::new();
         let mut outputs = self.machine.take_outputs(std::mem::take(&mut self.outputs));
         while !outputs.is_empty() {
             for output in outputs.drain(..) {
                 match output {
                     Output::Publish(task) => self.publish(&task, &mut reply),
                     Output::CallWorkers => self.call_workers(),
-                    Output::Ended(outcome) => ended.push(Told::new(outcome)),
+                    Output::Ended(outcome) => {
+                        let outcome = EncodedOutcome::new(outcome);
+                        self.machine.ended(&outcome);
+                        ended.push(outcome);
+                    }
                     Output::Answer { ticket, reply } => {
-                        let reply = reply.map(|outcome| match ended.last() {
-                            Some(told) if Arc::ptr_eq(&told.outcome, &outcome) => told.clone(),
-                            _ => Told::new(outcome),
+                        self.callers.answer(ticket, || {
+                            reply.map(|outcome| match ended.last() {
+                                Some(told) if Arc::ptr_eq(&told.outcome, &outcome) => told.clone(),
+                                // One that is remembered: nobody keeps its bytes.
+                                _ => EncodedOutcome::new(outcome),
+                            })
                         });
-                        self.callers.answer(ticket, reply);
                     }
                     Output::Drained => self.drained = true,
                     Output::Event(event) => self.callers.event(self.clock.now(), event),
@@ -349,7 +355,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         });
     }
 
-    fn publish_outcome(&mut self, told: &Told) {
+    fn publish_outcome(&mut self, told: &EncodedOutcome) {
         let subject = wire::outcome_subject(&told.outcome.query);
         // The callers have their answer. Tasks must not wait or be lost because of outcomes.
         if let Err(error) = self.bus.publish_expendable(&subject, told.body.clone()) {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
 use quorate_core::coordinator::{Refusal, Submit};
 use quorate_core::id::{RequestId, Ticket};
 use quorate_core::outcome::Outcome;
@@ -14,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::callers::{Answered, Trail};
 use super::snapshot::{Snapshot, Status};
 use super::view::{LookError, View};
-use crate::wire::{self, TraceContext};
+use crate::wire::{EncodedOutcome, TraceContext};
 
 /// What callers tell the driver.
 #[derive(Debug)]
@@ -28,22 +27,6 @@ pub(super) enum Command {
     },
     Cancel(Ticket),
     Drain,
-}
-
-/// An outcome as everybody is told it: who asked, over HTTP, and who follows all outcomes, on the bus. It is written once.
-#[derive(Clone, Debug)]
-pub struct Told {
-    /// How the request ended.
-    pub outcome: Arc<Outcome>,
-    /// The same as JSON, with a value or with an error.
-    pub body: Bytes,
-}
-
-impl Told {
-    pub(crate) fn new(outcome: Arc<Outcome>) -> Self {
-        let body = wire::encode_outcome(&outcome);
-        Self { outcome, body }
-    }
 }
 
 /// Why a question was not answered.
@@ -86,7 +69,7 @@ impl CoordinatorHandle {
         query: Query,
         overrides: Overrides,
     ) -> Result<Arc<Outcome>, AskError> {
-        self.ask_within(None, false, id, query, overrides).await.0.map(|told| told.outcome)
+        self.ask_within(None, false, id, query, overrides).await.0.map(|ended| ended.outcome)
     }
 
     /// Like [`ask`](Self::ask), for a caller who is part of a trace: the tasks will be, too, if it is the first to ask.
@@ -98,7 +81,7 @@ impl CoordinatorHandle {
         id: Option<RequestId>,
         query: Query,
         overrides: Overrides,
-    ) -> (Result<Told, AskError>, Trail) {
+    ) -> (Result<EncodedOutcome, AskError>, Trail) {
         let trace = context.map(TraceContext::mark);
         match self.submit(followed, |ticket| Submit { ticket, id, query, overrides, trace }).await {
             Ok(Answered { reply, trail }) => (reply.map_err(AskError::Refused), trail),

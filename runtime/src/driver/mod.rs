@@ -18,7 +18,7 @@ mod worker;
 
 pub use callers::{Trail, TrailStep};
 pub use coordinator::CoordinatorDriver;
-pub use handle::{AskError, CoordinatorHandle, Told};
+pub use handle::{AskError, CoordinatorHandle};
 pub use identity::{WorkerIdentity, draw_instance};
 pub use settings::{DriverSettings, Inbox};
 pub use snapshot::{Snapshot, Status, WorkerView};

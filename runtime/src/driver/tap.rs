@@ -5,6 +5,8 @@ use std::ops::Deref;
 use quorate_core::Machine;
 use quorate_core::time::Timestamp;
 
+use crate::wire::EncodedOutcome;
+
 /// One input of a machine, or the time alone, and all that the machine put out because of it.
 #[derive(Debug)]
 pub struct Step<'a, M: Machine> {
@@ -25,6 +27,10 @@ pub struct Step<'a, M: Machine> {
 pub trait Tap<M: Machine>: Send + 'static {
     /// The machine has handled an input.
     fn step(&mut self, step: &Step<'_, M>);
+    /// A request has ended, and this is what everybody is told of it; a worker ends no requests.
+    fn ended(&mut self, outcome: &EncodedOutcome) {
+        let _ = outcome;
+    }
     /// The driver has carried out all outputs of a pass, and keeps this beside its machine.
     fn pass_ended(&mut self, held: Held) {
         let _ = held;
@@ -55,6 +61,11 @@ impl<M: Machine, A: Tap<M>, B: Tap<M>> Tap<M> for (A, B) {
     fn step(&mut self, step: &Step<'_, M>) {
         self.0.step(step);
         self.1.step(step);
+    }
+
+    fn ended(&mut self, outcome: &EncodedOutcome) {
+        self.0.ended(outcome);
+        self.1.ended(outcome);
     }
 
     fn pass_ended(&mut self, held: Held) {
@@ -106,6 +117,11 @@ impl<M: Machine, T: Tap<M>> Tapped<M, T> {
     pub(super) fn take_outputs(&mut self, empty: Vec<M::Output>) -> Vec<M::Output> {
         debug_assert!(empty.is_empty(), "outputs would be carried out twice");
         std::mem::replace(&mut self.outputs, empty)
+    }
+
+    /// Tells how a request ended.
+    pub(super) fn ended(&mut self, outcome: &EncodedOutcome) {
+        self.tap.ended(outcome);
     }
 
     /// Tells what the driver keeps when a pass has ended.

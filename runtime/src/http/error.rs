@@ -1,5 +1,6 @@
 //! What goes wrong, as a client sees it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
@@ -10,9 +11,9 @@ use quorate_core::coordinator::Refusal;
 use quorate_core::outcome::Failure;
 use serde::Serialize;
 
-use crate::driver::{AskError, LookError, Told};
-use crate::wire::encode;
+use crate::driver::{AskError, LookError};
 use crate::wire::failure::{self, ErrorBody, ErrorWord};
+use crate::wire::{EncodedOutcome, encode};
 
 /// An error answer.
 #[derive(Debug)]
@@ -20,19 +21,25 @@ pub struct ApiError {
     status: StatusCode,
     /// A stable word for programs.
     error: ErrorWord,
-    /// What to do, for people.
-    details: String,
+    said: Said,
     /// When asking again may help.
     retry_after: Option<Duration>,
-    /// The whole body, with what the workers said, if they were asked.
-    told: Option<Bytes>,
     /// Whether the rest of the request was not read, so that the connection can't be used again.
     close: bool,
 }
 
+/// What the body says.
+#[derive(Debug)]
+enum Said {
+    /// What to do, for people.
+    Details(String),
+    /// What the workers said, who were asked, and why that is no answer.
+    Evidence(Failure, EncodedOutcome),
+}
+
 impl ApiError {
     fn new(status: StatusCode, error: ErrorWord, details: impl Into<String>) -> Self {
-        Self { status, error, details: details.into(), retry_after: None, told: None, close: false }
+        Self { status, error, said: Said::Details(details.into()), retry_after: None, close: false }
     }
 
     /// It may be available again in a moment, unless it is about to stop.
@@ -113,11 +120,10 @@ impl ApiError {
     }
 
     /// The error that a request which was asked ended with.
-    pub(super) fn failed(failure: Failure, Told { outcome, body }: Told) -> Self {
+    pub(super) fn failed(failure: Failure, outcome: EncodedOutcome) -> Self {
         let (error, code) = failure::name_and_code(failure);
         let status = StatusCode::from_u16(code).expect("the status of a failure is one of HTTP's");
-        let error = Self::new(status, error, failure::details(failure, &outcome));
-        let error = Self { told: Some(body), ..error };
+        let error = Self { status, error, said: Said::Evidence(failure, outcome), retry_after: None, close: false };
         if status == StatusCode::SERVICE_UNAVAILABLE { error.and_retry() } else { error }
     }
 
@@ -129,8 +135,11 @@ impl ApiError {
         self.error
     }
 
-    pub(super) fn details(&self) -> &str {
-        &self.details
+    pub(super) fn details(&self) -> Cow<'_, str> {
+        match &self.said {
+            Said::Details(details) => details.into(),
+            Said::Evidence(failure, told) => failure::details(*failure, &told.outcome).into(),
+        }
     }
 
     /// Whether the answer says when asking again may help.
@@ -140,13 +149,16 @@ impl ApiError {
 
     /// Whether the workers were asked, and the body says what they said.
     pub(super) fn has_evidence(&self) -> bool {
-        self.told.is_some()
+        matches!(self.said, Said::Evidence(..))
     }
 
     pub(super) fn body(&self) -> Bytes {
-        let Self { status, error, details, told, .. } = self;
-        told.clone()
-            .unwrap_or_else(|| encode(&ErrorBody { error: *error, code: status.as_u16(), details, asked: None }))
+        match &self.said {
+            Said::Details(details) => {
+                encode(&ErrorBody { error: self.error, code: self.status.as_u16(), details, asked: None })
+            }
+            Said::Evidence(_, told) => told.body.clone(),
+        }
     }
 }
 

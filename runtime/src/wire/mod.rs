@@ -16,9 +16,8 @@ mod value;
 mod worker;
 
 pub(crate) use fate::fate_name;
-pub(crate) use outcome::OutcomeBody;
-pub(crate) use outcome::{encode, verdict_name};
-pub use outcome::{encode_outcome, outcome_subject};
+pub use outcome::{EncodedOutcome, encode_outcome, outcome_subject};
+pub(crate) use outcome::{OutcomeBody, TYPICAL_BODY_BYTES, encode, verdict_name};
 pub use presence::PresenceMessage;
 pub(crate) use presence::state_name;
 pub use result::{MAX_ERROR_BYTES, decode_result, encode_result};

@@ -1,6 +1,7 @@
 //! An outcome as its callers and those who follow all outcomes see it.
 
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use quorate_core::aggregate::Spread;
@@ -14,7 +15,24 @@ use super::failure::{Asked, ErrorBody, details, name_and_code};
 use super::{JsonNumber, JsonValue, OUTCOMES};
 
 /// Room for the answer of a few workers, so that writing it moves nothing.
-const TYPICAL_BODY_BYTES: usize = 1024;
+pub(crate) const TYPICAL_BODY_BYTES: usize = 1024;
+
+/// An outcome as everybody is told it: who asked, over HTTP, and who follows all outcomes, on the bus and as events. It is
+/// encoded once, and all of them are given the same bytes.
+#[derive(Clone, Debug)]
+pub struct EncodedOutcome {
+    /// How the request ended.
+    pub outcome: Arc<Outcome>,
+    /// The same as JSON, with a value or with an error.
+    pub body: Bytes,
+}
+
+impl EncodedOutcome {
+    pub(crate) fn new(outcome: Arc<Outcome>) -> Self {
+        let body = encode_outcome(&outcome);
+        Self { outcome, body }
+    }
+}
 
 /// The body of an outcome: that of its HTTP answer, with a value or with an error.
 pub fn encode_outcome(outcome: &Outcome) -> Bytes {

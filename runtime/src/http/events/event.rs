@@ -4,18 +4,17 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use quorate_core::coordinator::WorkerResult;
-use quorate_core::outcome::{Observation, Outcome};
 use quorate_core::value::Value;
 use serde::Serialize;
 
 use crate::driver::WorkerView;
-use crate::wire::{self, ResultBody};
+use crate::wire::{ResultBody, TYPICAL_BODY_BYTES};
 
 /// One thing that happened.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// A request ended.
-    Outcome(Arc<Outcome>),
+    /// A request ended: the outcome as its caller gets it.
+    Outcome(Bytes),
     /// A worker is new, or its state is.
     Worker(Box<WorkerView>),
 }
@@ -35,10 +34,7 @@ impl Event {
     /// About how many bytes it keeps.
     fn weight(&self) -> usize {
         match self {
-            Self::Outcome(outcome) => {
-                let missing = outcome.missing.len() * size_of::<Arc<str>>();
-                size_of::<Outcome>() + missing + outcome.observations.iter().map(observation_weight).sum::<usize>()
-            }
+            Self::Outcome(body) => body.len().max(TYPICAL_BODY_BYTES),
             Self::Worker(_) => size_of::<WorkerView>(),
         }
     }
@@ -52,7 +48,7 @@ impl Event {
 
     fn data(&self) -> Bytes {
         match self {
-            Self::Outcome(outcome) => wire::encode_outcome(outcome),
+            Self::Outcome(body) => body.clone(),
             Self::Worker(view) => json(&view.body()),
         }
     }
@@ -68,10 +64,6 @@ impl Entry {
         let text = || written(Some((process, self.number)), self.event.name(), &self.event.data());
         self.text.get_or_init(text).clone()
     }
-}
-
-fn observation_weight(observation: &Observation) -> usize {
-    size_of::<Observation>() + observed_weight(&observation.observed)
 }
 
 /// How long the text in what a worker said is.
@@ -115,18 +107,19 @@ pub(super) mod tests {
 
     use quorate_core::aggregate::Strategy;
     use quorate_core::id::{RequestId, WorkerId};
-    use quorate_core::outcome::{Cause, Failure};
+    use quorate_core::outcome::{Cause, Failure, Observation, Outcome};
     use quorate_core::query::Query;
 
     use super::*;
+    use crate::wire::encode_outcome;
 
-    /// A request that nobody answered.
-    pub(in crate::http::events) fn outcome(query: &str) -> Event {
-        Event::Outcome(Arc::new(Outcome {
+    /// A request that failed, to which workers said this.
+    fn failed(query: &str, observations: Vec<Observation>) -> Event {
+        Event::Outcome(encode_outcome(&Outcome {
             request: RequestId::new("r").expect("an id"),
             query: Query::new(query).expect("a query"),
             strategy: Strategy::Median,
-            observations: Vec::new(),
+            observations,
             missing: Vec::new(),
             succeeded: 0,
             elapsed: Duration::ZERO,
@@ -135,25 +128,27 @@ pub(super) mod tests {
         }))
     }
 
-    /// A request that one worker answered with a long text.
-    pub(in crate::http::events) fn outcome_with_text(bytes: usize) -> Event {
-        let Event::Outcome(mut outcome) = outcome("q") else { unreachable!("it is an outcome") };
-        Arc::make_mut(&mut outcome).observations.push(Observation {
+    /// A request that nobody answered.
+    pub(in crate::http::events) fn outcome(query: &str) -> Event {
+        failed(query, Vec::new())
+    }
+
+    /// A request that one worker answered with these words.
+    pub(in crate::http::events) fn outcome_with(words: &str) -> Event {
+        let observation = Observation {
             worker: WorkerId::new("a").expect("an id"),
-            observed: Err("x".repeat(bytes).into()),
+            observed: Err(words.into()),
             response_time: Duration::ZERO,
             age: None,
             weight: None,
             excluded: None,
-        });
-        Event::Outcome(outcome)
+        };
+        failed("q", vec![observation])
     }
 
     #[test]
     fn an_event_is_written_once_with_its_id_and_without_line_breaks() {
-        let Event::Outcome(mut lines) = outcome_with_text(0) else { unreachable!("it is an outcome") };
-        Arc::make_mut(&mut lines).observations[0].observed = Err("one\r\ntwo\nid: forged\n\n".into());
-        let entry = Entry::new(7, Event::Outcome(lines));
+        let entry = Entry::new(7, outcome_with("one\r\ntwo\nid: forged\n\n"));
         let text = entry.text("c1");
         assert_eq!(text.as_ptr(), entry.text("c1").as_ptr(), "the second reader gets the same bytes");
         let text = std::str::from_utf8(&text).expect("a text");

@@ -2,7 +2,8 @@
 //!
 //! The driver's tap puts what happens into a ring of bounded size. A subscriber is a cursor into that ring and no more:
 //! what it is too slow for is overwritten, and it is told how much that was. So neither the driver nor the memory
-//! depends on how many clients read, or how slowly. An event is encoded once, by the first subscriber that needs it.
+//! depends on how many clients read, or how slowly. An outcome comes with the bytes that its caller gets; any other event
+//! is encoded once, by the first subscriber that needs it.
 
 mod event;
 mod resume;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::event::{Entry, Event};
 
-/// About the most bytes that are kept, not counting what is encoded. A thousand events of a few workers are a tenth of
-/// it; outcomes with many long texts are what it is for.
+/// About the most bytes that are kept, not counting the texts that readers were told, which are as much again. A thousand
+/// events of a few workers are a tenth of it; outcomes with many long texts are what it is for.
 const MAX_WEIGHT: usize = 16 << 20;
 
 /// The last events.
@@ -68,7 +68,7 @@ impl Ring {
 
 #[cfg(test)]
 mod tests {
-    use super::super::event::tests::{outcome, outcome_with_text};
+    use super::super::event::tests::{outcome, outcome_with};
     use super::*;
 
     const CAPACITY: usize = 1024;
@@ -97,11 +97,11 @@ mod tests {
     fn long_texts_fill_the_ring_sooner() {
         let mut ring = Ring::new(CAPACITY);
         for _ in 0..40 {
-            ring.push(outcome_with_text(1 << 20));
+            ring.push(outcome_with(&"x".repeat(1 << 20)));
         }
         assert_eq!(numbers(&ring), (26..=40).collect::<Vec<_>>(), "fifteen texts of a megabyte fit into 16");
         assert!(ring.weight <= MAX_WEIGHT);
-        ring.push(outcome_with_text(MAX_WEIGHT));
+        ring.push(outcome_with(&"x".repeat(MAX_WEIGHT)));
         assert_eq!(numbers(&ring), [41], "the newest is always there");
         for _ in 0..CAPACITY {
             ring.push(outcome("q"));

@@ -1,26 +1,27 @@
 //! What the driver does for the events: as little as possible.
 
-use std::sync::Arc;
-
 use quorate_core::Coordinator;
 use quorate_core::coordinator::{self, Input, Output, ResultFate};
 
 use super::Events;
 use super::event::Event;
 use crate::driver::{Held, Step, Tap, WorkerView};
+use crate::wire::EncodedOutcome;
 
 /// Puts what happens into the ring.
 #[derive(Debug)]
 pub struct EventsTap {
     events: Events,
-    /// What happened in this pass of the driver.
-    new: Vec<Event>,
+    /// How requests ended in this pass of the driver.
+    outcomes: Vec<Event>,
+    /// The workers that changed in this pass.
+    workers: Vec<Event>,
 }
 
 impl Events {
-    /// For the driver of a coordinator that tells its events. When it is dropped the streams end.
+    /// For the driver of a coordinator. When it is dropped the streams end.
     pub fn tap(&self) -> EventsTap {
-        EventsTap { events: self.clone(), new: Vec::new() }
+        EventsTap { events: self.clone(), outcomes: Vec::new(), workers: Vec::new() }
     }
 }
 
@@ -30,27 +31,29 @@ impl Tap<Coordinator> for EventsTap {
             self.events.close();
         }
         for output in step.outputs {
-            match output {
-                Output::Ended(outcome) => self.new.push(Event::Outcome(Arc::clone(outcome))),
-                Output::Event(coordinator::Event::Worker { worker: id, .. }) => {
+            let Output::Event(event) = output else { continue };
+            match (event, step.input) {
+                (coordinator::Event::Worker { worker: id, .. }, _) => {
                     if let Some(worker) = step.machine.worker(id) {
                         let view = WorkerView::of(step.machine, step.now, id, worker);
-                        self.new.push(Event::Worker(Box::new(view)));
+                        self.workers.push(Event::Worker(Box::new(view)));
                     }
                 }
-                Output::Event(coordinator::Event::Result { fate: ResultFate::Accepted, .. }) => {
-                    if let Some(Input::Result(result)) = step.input {
-                        self.events.0.watches.note(result);
-                    }
+                (coordinator::Event::Result { fate: ResultFate::Accepted, .. }, Some(Input::Result(result))) => {
+                    self.events.0.watches.note(result);
                 }
                 _ => {}
             }
         }
     }
 
+    fn ended(&mut self, outcome: &EncodedOutcome) {
+        self.outcomes.push(Event::Outcome(outcome.body.clone()));
+    }
+
     fn pass_ended(&mut self, _held: Held) {
-        if !self.new.is_empty() {
-            self.events.0.tell(self.new.drain(..));
+        if !self.outcomes.is_empty() || !self.workers.is_empty() {
+            self.events.0.tell(self.outcomes.drain(..).chain(self.workers.drain(..)));
         }
     }
 }

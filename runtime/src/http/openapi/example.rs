@@ -9,7 +9,7 @@ use quorate_core::query::Query;
 use quorate_core::value::Value;
 use rust_decimal::Decimal;
 
-use crate::driver::Told;
+use crate::wire::EncodedOutcome;
 
 /// Two of three workers gave a value, one failed.
 pub(super) fn answered() -> Outcome {
@@ -52,7 +52,7 @@ pub(super) fn answered() -> Outcome {
 }
 
 /// The same without an answer.
-pub(super) fn failed(failure: Failure) -> Told {
+pub(super) fn failed(failure: Failure) -> EncodedOutcome {
     let mut outcome = answered();
     let silent = matches!(failure, Failure::DeadlineExceeded | Failure::NoWorkers | Failure::BusDown);
     if silent {
@@ -65,7 +65,7 @@ pub(super) fn failed(failure: Failure) -> Told {
         outcome.cause = Cause::DeadlinePassed;
     }
     outcome.verdict = Err(failure);
-    Told::new(outcome.into())
+    EncodedOutcome::new(outcome.into())
 }
 
 fn number(text: &str) -> Value {
