@@ -14,6 +14,7 @@ mod looks;
 mod metrics;
 mod openapi;
 mod places;
+mod question;
 mod rate_limit;
 mod refuse;
 mod request;
@@ -23,8 +24,9 @@ mod trace;
 
 pub use error::ApiError;
 pub use events::{EventLimits, Events, EventsTap};
+pub use question::{Question, RequestBody};
 pub use rate_limit::{ClientTable, RateLimit, RateLimiter};
-pub use request::{MAX_BODY_BYTES, Question, RequestBody};
+pub use request::MAX_BODY_BYTES;
 pub use serve::{Peer, ServeLimits, serve};
 
 use std::net::IpAddr;

@@ -6,7 +6,7 @@ use quorate_core::coordinator::ResultFate;
 use quorate_core::outcome::Outcome;
 
 use super::error::ApiError;
-use super::request::Question;
+use super::question::Question;
 use crate::driver::{Trail, TrailStep};
 use crate::spans::{Attribute, OpenSpan, SpanKind, Tracer};
 use crate::wire::{self, TraceContext};

@@ -22,7 +22,7 @@ use utoipa::OpenApi;
 use self::answers::{AnsweringOpenapi, AskedError};
 use super::error::ApiError;
 use super::files::File;
-use super::request::RequestBody;
+use super::question::RequestBody;
 use super::status::{Health, Readiness, Register};
 use crate::wire::OutcomeBody;
 use crate::wire::failure::ErrorBody;
