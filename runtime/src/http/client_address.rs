@@ -7,6 +7,10 @@ use ipnet::IpNet;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
+/// The other end of a connection; an extension of every request.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
 /// The client's address. `X-Forwarded-For` counts only if the peer is a trusted proxy, and then from its end: each
 /// proxy appends whom it heard, so the last address that is no trusted proxy is the last one somebody trusted saw.
 pub(super) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::header::CONTENT_TYPE;
 
-use super::Api;
+use super::api::Api;
 use super::error::ApiError;
 use super::openapi::{AnsweringMetrics, STATE};
 use crate::metrics::CONTENT_TYPE as METRICS_TYPE;

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ipnet::IpNet;
 
-use super::ServeLimits;
 use super::client::Client;
+use super::limits::ServeLimits;
 use crate::metrics::ConnectionCounts;
 
 /// A peer that holds fewer connections than this may take a reserved one.

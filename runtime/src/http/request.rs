@@ -14,11 +14,12 @@ use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tracing::{Instrument as _, debug, field, info_span};
 
+use super::api::Api;
+use super::client_address::Peer;
 use super::error::{ApiError, encoded};
 use super::openapi::{AnsweringRequest, QUESTIONS};
 use super::question::{Question, RequestBody};
 use super::trace::RequestTrace;
-use super::{Api, Peer};
 
 /// Where questions are asked.
 pub(super) const PATH: &str = "/request";

@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Api;
+use super::api::Api;
 use super::error::{ApiError, encoded, json};
 use super::openapi::{AnsweringHealth, AnsweringReady, AnsweringWorkers, STATE};
 use crate::driver::{Snapshot, WorkerView};

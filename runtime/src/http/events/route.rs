@@ -15,8 +15,10 @@ use quorate_core::id::RequestId;
 use super::SubscribeError;
 use super::resume::Resume;
 use crate::driver::AskError;
+use crate::http::api::Api;
+use crate::http::client_address::Peer;
+use crate::http::error::ApiError;
 use crate::http::openapi::{AnsweringEvents, STATE};
-use crate::http::{Api, ApiError, Peer};
 use crate::wire::schema::Id;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");

@@ -13,17 +13,21 @@ pub(super) use answers::{
     AnsweringWorkers,
 };
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use axum::response::Response;
 use http::HeaderMap;
 use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use self::answers::{AnsweringOpenapi, AskedError};
+use super::api::Api;
 use super::error::ApiError;
 use super::files::File;
 use super::question::RequestBody;
 use super::status::{Health, Readiness, Register};
+use super::{dashboard, docs, events, metrics, request, status};
 use crate::wire::OutcomeBody;
 use crate::wire::failure::ErrorBody;
 
@@ -56,9 +60,23 @@ pub(super) const PAGES: &str = "Descriptions";
 )]
 pub(super) struct Frame;
 
+/// The routes with their description, so that there is none without the other.
+pub(super) fn described() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::with_openapi(Frame::openapi())
+        .routes(routes!(request::ask))
+        .routes(routes!(status::health))
+        .routes(routes!(status::ready))
+        .routes(routes!(status::workers))
+        .routes(routes!(events::route::events))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(openapi))
+        .routes(routes!(docs::page))
+        .routes(routes!(dashboard::page))
+}
+
 /// The document, written once.
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
-    let document = super::described().into_openapi();
+    let document = described().into_openapi();
     let text = document.to_pretty_json().expect("a document is serializable") + "\n";
     // utoipa hyphenates the names of these formats, which the registry of OpenAPI does not.
     text.replace(r#""format": "u-int"#, r#""format": "uint"#)

@@ -1,0 +1,96 @@
+//! The service: every request goes through it, to its route.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::{IntoResponse as _, Response};
+use http::Method;
+use tower::ServiceExt as _;
+
+use super::api::{Api, ApiSettings};
+use super::client_address::Peer;
+use super::error::{self, ApiError};
+use super::events::Events;
+use super::limits::ServeLimits;
+use super::looks::Looks;
+use super::places::{NoPlace, Place, Places};
+use super::rate_limit::{RateLimit, RateLimiter};
+use super::{dashboard, docs, files, openapi, request, status};
+use crate::clock::Clock;
+use crate::driver::CoordinatorHandle;
+use crate::metrics::{Metrics, Responses};
+
+/// Answers all requests, for [`serve`](super::serve::serve). Clones are the same one.
+#[derive(Clone, Debug)]
+pub struct Service {
+    router: Router,
+    api: Arc<Api>,
+}
+
+impl Service {
+    /// Asks `coordinator`. `events` and `metrics` are what its driver's taps tell of.
+    pub fn new(
+        coordinator: CoordinatorHandle,
+        events: Events,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+        settings: ApiSettings,
+    ) -> Self {
+        let limiter = |limit: Option<RateLimit>| limit.map(|limit| RateLimiter::new(limit, settings.clients, clock));
+        let (limiter, read_limiter) = (limiter(settings.rate_limit), limiter(settings.read_limit));
+        let files = [&dashboard::FILES[..], &docs::FILES[..]].concat();
+        let (described, document) = openapi::described().split_for_parts();
+        let paths = document.paths.paths.keys().map(String::as_str).chain(files.iter().map(|file| file.path));
+        let responses = Arc::new(Responses::new(paths));
+        let (places, looks) = (Places::default(), Looks::default());
+        let api = Arc::new(Api {
+            coordinator,
+            settings,
+            limiter,
+            read_limiter,
+            places,
+            looks,
+            events,
+            metrics,
+            responses,
+            clock,
+        });
+        let router = described
+            .merge(files::routes(&files))
+            .fallback(error::not_found)
+            .method_not_allowed_fallback(error::method_not_allowed)
+            .with_state(Arc::clone(&api));
+        Self { router, api }
+    }
+
+    /// Answers one request, and counts the answer.
+    ///
+    /// Not a layer of the router, which would cost each request several allocations.
+    pub(super) async fn answer(&self, peer: Peer, request: Request) -> Response {
+        let statuses = self.api.responses.of(request.uri().path());
+        let response = match self.allow_read(peer, &request) {
+            Ok(()) => self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {}),
+            Err(refused) => refused.into_response(),
+        };
+        statuses.count(response.status());
+        response
+    }
+
+    /// A place for a connection of `peer`, if there may be one more.
+    pub(super) fn place(&self, peer: IpAddr, limits: &ServeLimits) -> Result<Place, NoPlace> {
+        self.api.places.take(peer, limits, &self.api.settings.trusted_proxies)
+    }
+
+    /// Counts a request against its client's allowance for reads. Questions have an allowance of their own. Probes have
+    /// none: they cost little and must get through.
+    fn allow_read(&self, peer: Peer, request: &Request) -> Result<(), ApiError> {
+        let Some(limiter) = &self.api.read_limiter else { return Ok(()) };
+        let is_question = request.method() == Method::POST && request.uri().path() == request::PATH;
+        if is_question || status::PROBES.contains(&request.uri().path()) {
+            return Ok(());
+        }
+        limiter.check(self.api.client(peer, request.headers())).map_err(ApiError::reads_limited)
+    }
+}
