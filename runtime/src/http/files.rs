@@ -7,6 +7,11 @@ use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use utoipa::IntoResponses;
+use utoipa::openapi::Content;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+
+use super::answers::{Answers, file, success};
 
 /// Nothing runs and nothing is loaded but a page's own files, and nobody frames it: what a worker says can't become more
 /// than text, even if the page had a fault.
@@ -62,6 +67,16 @@ impl File {
             .bytes()
             .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
         format!("\"{hash:016x}\"").parse().expect("hexadecimal digits in quotes are a header's value")
+    }
+}
+
+/// What a page answers.
+pub(super) struct AnsweringPage;
+
+impl IntoResponses for AnsweringPage {
+    fn responses() -> Answers {
+        let page = Content::new(Some(ObjectBuilder::new().schema_type(Type::String)));
+        file(success("The page.", "text/html; charset=utf-8", page))
     }
 }
 

@@ -5,11 +5,25 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::header::CONTENT_TYPE;
+use utoipa::IntoResponses;
 
+use super::answers::{Answers, STATE, answers, draining, reads_limited, stuck, success, text};
 use super::api::Api;
 use super::error::ApiError;
-use super::openapi::{AnsweringMetrics, STATE};
 use crate::metrics::CONTENT_TYPE as METRICS_TYPE;
+
+/// What `GET /metrics` answers.
+struct AnsweringMetrics;
+
+impl IntoResponses for AnsweringMetrics {
+    fn responses() -> Answers {
+        let metrics = text("# TYPE quorate_requests_in_flight gauge\nquorate_requests_in_flight 0\n");
+        answers(
+            success("In Prometheus' text format.", METRICS_TYPE, metrics),
+            vec![reads_limited(), stuck(), draining()],
+        )
+    }
+}
 
 /// The metrics, as Prometheus scrapes them
 #[utoipa::path(get, path = "/metrics", tag = STATE, responses(AnsweringMetrics))]

@@ -2,6 +2,7 @@
 //!
 //! Every error is JSON with a stable word for programs, the status code, and what to do about it for people.
 
+mod answers;
 mod api;
 mod client;
 mod client_address;
@@ -9,6 +10,7 @@ mod dashboard;
 mod docs;
 mod error;
 mod events;
+mod example;
 mod files;
 mod first_byte;
 mod limits;

@@ -12,14 +12,20 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use quorate_core::coordinator::Refusal;
+use quorate_core::outcome::Failure;
 use tracing::{Instrument as _, debug, field, info_span};
+use utoipa::IntoResponses;
 
+use super::answers::{Answers, QUESTIONS, answers, draining, shown};
 use super::api::Api;
 use super::client_address::Peer;
 use super::error::{ApiError, encoded};
-use super::openapi::{AnsweringRequest, QUESTIONS};
+use super::example;
 use super::question::{Question, RequestBody};
 use super::trace::RequestTrace;
+use crate::driver::AskError;
+use crate::wire::{OutcomeBody, encode_outcome};
 
 /// Where questions are asked.
 pub(super) const PATH: &str = "/request";
@@ -27,6 +33,48 @@ pub(super) const PATH: &str = "/request";
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What `POST /request` answers.
+struct AnsweringRequest;
+
+impl IntoResponses for AnsweringRequest {
+    fn responses() -> Answers {
+        let outcome = serde_json::from_slice(&encode_outcome(&example::answered())).expect("an outcome is JSON");
+        let ok = shown::<OutcomeBody>("The answer, with its evidence.", outcome);
+        let failed = |failure| ApiError::failed(failure, example::failed(failure));
+        let refused = |refusal| ApiError::from(AskError::Refused(refusal));
+        answers(
+            ok,
+            vec![
+                (
+                    ApiError::invalid("timeout_ms must be between 1 and 60000"),
+                    "the body is no JSON, lacks `query`, or a field has a wrong type or range",
+                ),
+                (ApiError::too_slow(), "the body did not arrive within 10 s"),
+                (refused(Refusal::Conflict), "the `id` belongs, or lately belonged, to another query"),
+                (
+                    failed(Failure::Disputed { agreeing: 1, used: 2 }),
+                    "the workers do not agree, and `on_dispute` is `reject`",
+                ),
+                (ApiError::too_large(MAX_BODY_BYTES), "the body is longer than 16 KiB"),
+                (ApiError::not_json(), "the body is not declared as `application/json`"),
+                (
+                    failed(Failure::InsufficientResponses { usable: 2, required: 3 }),
+                    "fewer usable values than `min_responses`",
+                ),
+                (ApiError::rate_limited(Duration::from_millis(100)), "too many requests from this address"),
+                (failed(Failure::NoWorkers), "nobody listens for tasks"),
+                (
+                    refused(Refusal::Overloaded),
+                    "too many requests are in flight, or wait under one id, or the queue to NATS is full",
+                ),
+                (failed(Failure::BusDown), "NATS is not connected, or was lost and what came was not enough"),
+                draining(),
+                (failed(Failure::DeadlineExceeded), "the deadline passed without one usable value"),
+            ],
+        )
+    }
+}
 
 /// Ask all workers, and get one answer with its evidence
 ///

@@ -7,11 +7,12 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use serde::Serialize;
-use utoipa::ToSchema;
+use serde_json::json;
+use utoipa::{IntoResponses, ToSchema};
 
+use super::answers::{Answers, STATE, answers, draining, reads_limited, shown, stuck};
 use super::api::Api;
 use super::error::{ApiError, encoded, json};
-use super::openapi::{AnsweringHealth, AnsweringReady, AnsweringWorkers, STATE};
 use crate::driver::{Snapshot, WorkerView};
 use crate::wire::failure::ErrorWord;
 use crate::wire::{WorkerBody, encode};
@@ -28,6 +29,16 @@ pub(super) struct Health {
     port: u16,
     /// Whether NATS is connected.
     nats: bool,
+}
+
+/// What `GET /health` answers.
+struct AnsweringHealth;
+
+impl IntoResponses for AnsweringHealth {
+    fn responses() -> Answers {
+        let example = json!({"status": "healthy", "port": 8080, "nats": true});
+        answers(shown::<Health>("It is alive.", example), vec![stuck(), draining()])
+    }
 }
 
 /// Whether the process is alive
@@ -49,6 +60,21 @@ pub(super) struct Readiness {
     workers: usize,
     /// The requests that are not answered yet.
     in_flight: usize,
+}
+
+/// What `GET /ready` answers.
+struct AnsweringReady;
+
+impl IntoResponses for AnsweringReady {
+    fn responses() -> Answers {
+        let not_ready = ApiError::not_ready;
+        let no_workers = not_ready(ErrorWord::NoWorkers, "no worker is known yet");
+        let bus_down = not_ready(ErrorWord::BusDown, "the bus is disconnected; it is being reconnected");
+        answers(
+            shown::<Readiness>("It can serve.", json!({"ready": true, "workers": 3, "in_flight": 0})),
+            vec![(no_workers, "no live worker is known"), (bus_down, "NATS is not connected"), stuck(), draining()],
+        )
+    }
 }
 
 /// Whether a request made now could be answered
@@ -76,6 +102,23 @@ pub(super) struct Register<'a> {
     in_flight: usize,
     /// What was counted since the start, by name.
     counters: BTreeMap<&'static str, u64>,
+}
+
+/// What `GET /workers` answers.
+struct AnsweringWorkers;
+
+impl IntoResponses for AnsweringWorkers {
+    fn responses() -> Answers {
+        let worker = json!({
+            "worker_id": "kraken", "state": "live", "announced": true, "replicated": false, "score": 0.9375,
+            "cordoned": false, "successes": 412, "failures": 3, "timeouts": 1, "late": 1, "outliers": 0,
+            "equivocations": 0, "last_heard_ms": 812,
+            "response_time": {"p50": 182_000_311, "p90": 260_114_200, "p99": 611_900_045},
+        });
+        let counters = json!({"requests_accepted": 417, "results_accepted": 418, "results_late": 1});
+        let example = json!({"workers": [worker], "in_flight": 0, "counters": counters});
+        answers(shown::<Register>("Who is there.", example), vec![reads_limited(), stuck(), draining()])
+    }
 }
 
 /// The known workers with their records, and what was counted

@@ -6,8 +6,8 @@
 use axum::response::Response;
 use http::HeaderMap;
 
-use super::files::{File, files};
-use super::openapi::{AnsweringPage, PAGES};
+use super::answers::PAGES;
+use super::files::{AnsweringPage, File, files};
 
 /// The page itself.
 pub(super) const PAGE: File =

@@ -11,14 +11,15 @@ use futures_util::stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use quorate_core::id::RequestId;
+use utoipa::IntoResponses;
 
 use super::SubscribeError;
 use super::resume::Resume;
 use crate::driver::AskError;
+use crate::http::answers::{Answers, STATE, answers, draining, reads_limited, success, text};
 use crate::http::api::Api;
 use crate::http::client_address::Peer;
 use crate::http::error::ApiError;
-use crate::http::openapi::{AnsweringEvents, STATE};
 use crate::wire::schema::Id;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -59,6 +60,25 @@ impl Subscription {
             subscription.resume = resume;
         }
         Ok(subscription)
+    }
+}
+
+/// What `GET /events` answers.
+struct AnsweringEvents;
+
+impl IntoResponses for AnsweringEvents {
+    fn responses() -> Answers {
+        let events = text("retry: 1000\n\nid: 5d1f0c3a-17\nevent: missed\ndata: {\"count\":12}\n\n");
+        answers(
+            success("The events.", "text/event-stream", events),
+            vec![
+                (ApiError::invalid("recent must be a whole number"), "a parameter cannot be read"),
+                reads_limited(),
+                (ApiError::too_many_of_client(32), "this address reads events too many times at once"),
+                (ApiError::too_many_subscribers(256), "too many clients read events"),
+                draining(),
+            ],
+        )
     }
 }
 

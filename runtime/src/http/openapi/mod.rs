@@ -3,38 +3,27 @@
 //! The document is generated: its routes are those that are served, its schemas those of the types that are read and
 //! written, its errors and its examples are made by the code that makes the real ones. `docs/openapi.json` is a copy.
 
-mod answers;
-mod example;
 #[cfg(test)]
 mod tests;
-
-pub(super) use answers::{
-    AnsweringEvents, AnsweringHealth, AnsweringMetrics, AnsweringPage, AnsweringReady, AnsweringRequest,
-    AnsweringWorkers,
-};
 
 use std::sync::{Arc, LazyLock};
 
 use axum::response::Response;
 use http::HeaderMap;
-use utoipa::OpenApi;
+use utoipa::openapi::Content;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::{IntoResponses, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::answers::{AnsweringOpenapi, AskedError};
+use super::answers::{Answers, AskedError, JSON, PAGES, QUESTIONS, STATE, file, success};
 use super::api::Api;
-use super::error::ApiError;
 use super::files::File;
 use super::question::RequestBody;
 use super::status::{Health, Readiness, Register};
 use super::{dashboard, docs, events, metrics, request, status};
 use crate::wire::OutcomeBody;
 use crate::wire::failure::ErrorBody;
-
-/// The groups of routes.
-pub(super) const QUESTIONS: &str = "Questions";
-pub(super) const STATE: &str = "State";
-pub(super) const PAGES: &str = "Descriptions";
 
 /// The document without its routes.
 #[derive(OpenApi)]
@@ -58,7 +47,7 @@ pub(super) const PAGES: &str = "Descriptions";
         RequestBody, OutcomeBody, ErrorBody, AskedError, Health, Readiness, Register
     ))
 )]
-pub(super) struct Frame;
+struct Frame;
 
 /// The routes with their description, so that there is none without the other.
 pub(super) fn described() -> OpenApiRouter<Arc<Api>> {
@@ -81,6 +70,16 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
     // utoipa hyphenates the names of these formats, which the registry of OpenAPI does not.
     text.replace(r#""format": "u-int"#, r#""format": "uint"#)
 });
+
+/// What `GET /openapi.json` answers.
+struct AnsweringOpenapi;
+
+impl IntoResponses for AnsweringOpenapi {
+    fn responses() -> Answers {
+        let document = Content::new(Some(ObjectBuilder::new().schema_type(Type::Object)));
+        file(success("An OpenAPI document.", JSON, document))
+    }
+}
 
 /// This document
 #[utoipa::path(get, path = "/openapi.json", tag = PAGES, responses(AnsweringOpenapi))]

@@ -1,0 +1,128 @@
+//! How a route describes what it answers: its success, and the errors that it can have.
+//!
+//! An error's status, word, headers and example come from an [`ApiError`] as the route makes it; only when it happens is
+//! said for the description.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::StatusCode;
+use serde_json::Value as Json;
+use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::{Content, Header, HeaderBuilder, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::error::ApiError;
+use crate::driver::{AskError, LookError};
+use crate::wire::failure::{Asked, ErrorBody};
+
+/// The groups of routes.
+pub(super) const QUESTIONS: &str = "Questions";
+pub(super) const STATE: &str = "State";
+pub(super) const PAGES: &str = "Descriptions";
+
+pub(super) const JSON: &str = "application/json";
+
+/// What a route answers, by status.
+pub(super) type Answers = BTreeMap<String, RefOr<Response>>;
+/// An error, and when it happens.
+type Error = (ApiError, &'static str);
+
+/// An error of a request that was asked: with the evidence.
+pub(super) struct AskedError;
+
+impl PartialSchema for AskedError {
+    fn schema() -> RefOr<Schema> {
+        let parts = AllOfBuilder::new().item(reference::<ErrorBody>()).item(reference::<Asked>());
+        parts.description(Some("An error with what the workers said.")).into()
+    }
+}
+
+impl ToSchema for AskedError {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((Asked::name().into(), Asked::schema()));
+        Asked::schemas(schemas);
+    }
+}
+
+pub(super) fn reads_limited() -> Error {
+    (ApiError::reads_limited(Duration::from_millis(10)), "too many requests from this address")
+}
+
+pub(super) fn stuck() -> Error {
+    (LookError::Stuck.into(), "the coordinator is stuck")
+}
+
+pub(super) fn draining() -> Error {
+    (AskError::Stopped.into(), "the coordinator is about to stop")
+}
+
+/// Success with a body of some media type.
+pub(super) fn success(description: &str, media_type: &str, content: Content) -> ResponseBuilder {
+    Response::builder().description(description).content(media_type, content)
+}
+
+/// Success with a body of `T`.
+pub(super) fn shown<T: ToSchema>(description: &str, example: Json) -> ResponseBuilder {
+    let content = Content::builder().schema(Some(reference::<T>())).example(Some(example));
+    success(description, JSON, content.build())
+}
+
+/// The content of a text.
+pub(super) fn text(example: &str) -> Content {
+    let schema = ObjectBuilder::new().schema_type(Type::String);
+    Content::builder().schema(Some(schema)).example(Some(example.into())).build()
+}
+
+/// A file is not sent to a client that has it.
+pub(super) fn file(ok: ResponseBuilder) -> Answers {
+    let tag = Header::builder().schema(Some(String::schema())).description(Some("Names this version."));
+    let mut answers = answers(ok.header("ETag", tag.build()), vec![reads_limited()]);
+    let unchanged = Response::new("The client has this version: its `If-None-Match` names it.");
+    answers.insert(StatusCode::NOT_MODIFIED.as_str().to_owned(), unchanged.into());
+    answers
+}
+
+/// Success and all errors, by status.
+pub(super) fn answers(ok: ResponseBuilder, errors: Vec<Error>) -> Answers {
+    let mut by_status = BTreeMap::<StatusCode, Vec<Error>>::new();
+    for error in errors {
+        by_status.entry(error.0.status()).or_default().push(error);
+    }
+    let errors = by_status.into_iter().map(|(status, errors)| (status, refusal(&errors)));
+    [(StatusCode::OK, ok.build())]
+        .into_iter()
+        .chain(errors)
+        .map(|(status, response)| (status.as_str().to_owned(), response.into()))
+        .collect()
+}
+
+/// The answer of one status, which may have several errors.
+fn refusal(errors: &[Error]) -> Response {
+    let descriptions = errors.iter().map(|(error, when)| format!("`{}`: {when}.", error.word()));
+    let examples = errors.iter().map(|(error, _)| {
+        let body: Json = serde_json::from_slice(&error.body()).expect("an error is JSON");
+        (error.word().to_string(), utoipa::openapi::example::Example::builder().value(Some(body)).build())
+    });
+    let schema: RefOr<Schema> = match errors.iter().filter(|(error, _)| error.has_evidence()).count() {
+        0 => reference::<ErrorBody>().into(),
+        with_evidence if with_evidence == errors.len() => reference::<AskedError>().into(),
+        _ => AnyOfBuilder::new().item(reference::<AskedError>()).item(reference::<ErrorBody>()).into(),
+    };
+    let content = Content::builder().schema(Some(schema)).examples_from_iter(examples).build();
+    let response = Response::builder().description(descriptions.collect::<Vec<_>>().join(" ")).content(JSON, content);
+    if errors.iter().any(|(error, _)| error.says_when_to_retry()) {
+        return response.header("Retry-After", retry_after()).build();
+    }
+    response.build()
+}
+
+fn retry_after() -> Header {
+    let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(utoipa::Number::Int(1)));
+    let header = HeaderBuilder::new().schema(Some(seconds));
+    header.description(Some("After how many seconds asking again may help; not while the coordinator drains.")).build()
+}
+
+fn reference<T: ToSchema>() -> Ref {
+    Ref::from_schema_name(T::name())
+}
