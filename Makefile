@@ -88,6 +88,7 @@ bench:
 soak: nats-server
 	cargo test --release --locked -p quorate --test processes followers:: -- --include-ignored --nocapture --test-threads 1
 
-# Renews docs/openapi.json, the copy of what GET /openapi.json serves, which a test compares.
+# Renews docs/openapi.json, the copy of what GET /openapi.json serves, and the schemas of its bodies in docs/schemas; tests
+# compare them.
 openapi:
-	QUORATE_RENEW_OPENAPI=1 cargo test --locked -p quorate-runtime --lib -- http::openapi::tests::the_copy_in_docs_is_the_document
+	QUORATE_RENEW_OPENAPI=1 cargo test --locked -p quorate-runtime --lib -- http::openapi::tests::the_copy http::openapi::tests::the_copies

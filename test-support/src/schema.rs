@@ -3,7 +3,6 @@
 //! It knows the part of JSON Schema that these schemas use. A keyword or a pattern it does not know is an error, so that
 //! nothing passes because it was not looked at.
 
-use std::collections::BTreeMap;
 use std::fs;
 
 use serde_json::{Map, Value};
@@ -34,14 +33,6 @@ impl Schema {
         Self(followed(document, schema))
     }
 
-    /// Every field by its path, and whether it is always there, or always there with another one. The items of a list
-    /// have the path of the list.
-    pub fn fields(&self) -> BTreeMap<String, bool> {
-        let mut found = BTreeMap::new();
-        fields(&self.0, "", &mut found);
-        found
-    }
-
     /// Whether `value` is what the schema describes.
     ///
     /// # Errors
@@ -68,18 +59,6 @@ fn followed(document: &Value, schema: &Value) -> Value {
         }
         Value::Array(items) => items.iter().map(|item| followed(document, item)).collect(),
         plain => plain.clone(),
-    }
-}
-
-fn fields(schema: &Value, at: &str, found: &mut BTreeMap<String, bool>) {
-    let parts = ["allOf", "anyOf", "oneOf"].into_iter().filter_map(|keyword| schema.get(keyword)).flat_map(list);
-    parts.chain(schema.get("items")).for_each(|part| fields(part, at, found));
-    let dependent = schema.get("dependentRequired").and_then(Value::as_object).into_iter().flat_map(Map::values);
-    let always: Vec<_> = schema.get("required").into_iter().chain(dependent).flat_map(list).collect();
-    for (name, field) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
-        let path = format!("{at}/{name}");
-        fields(field, &path, found);
-        found.insert(path, always.iter().any(|always| *always == name));
     }
 }
 

@@ -1,8 +1,11 @@
 //! `GET /openapi.json`: what the API takes and gives, for programs.
 //!
 //! The document is generated: its routes are those that are served, its schemas those of the types that are read and
-//! written, its errors and its examples are made by the code that makes the real ones. `docs/openapi.json` is a copy.
+//! written, its errors and its examples are made by the code that makes the real ones. `docs/openapi.json` is a copy, and
+//! the schemas of HTTP in `docs/schemas` are made of it.
 
+#[cfg(test)]
+mod schemas;
 #[cfg(test)]
 mod tests;
 

@@ -1,16 +1,18 @@
-//! The document, against what is served and what else describes it.
+//! The document, against what is served, its copies and what else describes it.
 
 use std::collections::BTreeSet;
 use std::fs;
 
+use quorate_core::outcome::Failure;
 use quorate_core::policy::{Limits, Policy};
 use quorate_test_support::{Schema, workspace};
 use serde_json::{Value as Json, json};
 
-use super::DOCUMENT;
-use crate::http::Question;
+use super::{DOCUMENT, schemas};
+use crate::http::{Question, example};
+use crate::wire::encode_outcome;
 
-/// Set, the test of the copy renews it instead.
+/// Set, the tests of the copies renew them instead.
 const RENEW: &str = "QUORATE_RENEW_OPENAPI";
 
 fn document() -> Json {
@@ -19,12 +21,23 @@ fn document() -> Json {
 
 #[test]
 fn the_copy_in_docs_is_the_document() {
-    let path = workspace("docs/openapi.json");
+    check_copy("docs/openapi.json", &DOCUMENT);
+}
+
+#[test]
+fn the_copies_in_docs_are_the_schemas_of_the_document() {
+    for (name, schema) in schemas::files(&document()) {
+        check_copy(&format!("docs/schemas/{name}"), &schema);
+    }
+}
+
+fn check_copy(name: &str, text: &str) {
+    let path = workspace(name);
     if std::env::var_os(RENEW).is_some() {
-        fs::write(&path, &*DOCUMENT).expect("docs can be written to");
+        fs::write(&path, text).expect("docs can be written to");
     }
     let copy = fs::read_to_string(path).unwrap_or_default();
-    assert!(copy == *DOCUMENT, "docs/openapi.json is stale; this renews it: make openapi");
+    assert!(copy == text, "{name} is stale; this renews it: make openapi");
 }
 
 /// Every value under a key, however deep.
@@ -99,13 +112,60 @@ fn the_errors_are_those_of_the_protocol() {
     assert_eq!(described, table.collect());
 }
 
+/// A body with another value in one place.
+fn with(body: &Json, place: &str, value: &Json) -> Json {
+    let mut body = body.clone();
+    let (parent, name) = place.rsplit_once('/').expect("a place begins with a slash");
+    body.pointer_mut(parent).expect("the place is there")[name] = value.clone();
+    body
+}
+
 #[test]
-fn the_schemas_of_the_protocol_have_the_same_fields() {
-    let document = document();
-    for (kind, name) in [("request", "Request"), ("outcome", "Outcome"), ("error", "AskedError")] {
-        let generated = Schema::within(&document, &document["components"]["schemas"][name]);
-        let protocol = Schema::of(kind).expect("there is such a schema");
-        assert_eq!(generated.fields(), protocol.fields(), "{kind}");
+fn the_schemas_of_bodies_are_as_strict_as_the_protocol() {
+    let answered: Json = serde_json::from_slice(&encode_outcome(&example::answered())).expect("an outcome is JSON");
+    let disputed = example::failed(Failure::Disputed { agreeing: 1, used: 2 });
+    let disputed: Json = serde_json::from_slice(&disputed.body).expect("an error is JSON");
+    let conflict = json!({"error": "conflict", "code": 409, "details": ""});
+    let question = json!({"query": "q"});
+    let (long, longer) = ("x".repeat(4096), "x".repeat(4097));
+    for (kind, body, place, good, bad) in [
+        ("outcome", &answered, "/agreement", json!([0, 0.5, 1]), json!([-0.1, 1.1, "1", null])),
+        ("outcome", &answered, "/workers/1/weight", json!([0, 2.5]), json!([-1, null])),
+        ("outcome", &answered, "/spread/mad", json!([0]), json!([-1, null])),
+        ("outcome", &answered, "/spread/interquartile", json!([1, null]), json!(["1"])),
+        ("outcome", &answered, "/spread", json!([null]), json!([{}, 1])),
+        ("outcome", &answered, "/final_value", json!([-1.5, longer]), json!([true, null])),
+        ("outcome", &answered, "/worker_responses/0/value", json!([1, long, null]), json!([longer, true])),
+        ("outcome", &answered, "/worker_responses/0/err", json!(["x"]), json!(["", longer, null])),
+        ("error", &disputed, "/agreement", json!([0, 1]), json!([-0.1, 1.1, null])),
+        ("error", &disputed, "/workers/1/weight", json!([0]), json!([-1])),
+        ("error", &conflict, "/code", json!([400, 599]), json!([399, 600, null])),
+        ("error", &conflict, "/more", json!([null]), json!([])),
+        // Evidence is there as a whole; a field of it that is there without the others is one all the same.
+        ("error", &conflict, "/request_id", json!([]), json!(["r"])),
+        ("error", &conflict, "/expected", json!([1]), json!([-1, null])),
+        ("request", &question, "/id", json!(["r"]), json!(["", null])),
+        ("request", &question, "/strategy", json!(["median"]), json!(["mode", null])),
+        ("request", &question, "/precision", json!([0, 28]), json!([-1, 29, null])),
+        ("request", &question, "/trim_share", json!([0.25, "0.25"]), json!([0.5, -1, null])),
+        ("request", &question, "/max_deviation", json!([9, "9", "mad:3"]), json!([-1, "sd:3", null])),
+        ("request", &question, "/tolerance", json!([9, "0.1"]), json!([-1, "x", null])),
+        ("request", &question, "/min_agreement", json!([1, "0.1"]), json!([1.1, null])),
+        ("request", &question, "/on_dispute", json!(["reject"]), json!(["accept", null])),
+        ("request", &question, "/min_responses", json!([1, 1000]), json!([0, 1001, null])),
+        ("request", &question, "/quorum", json!([1, 1000]), json!([0, 1001, null])),
+        // How long a request may take is for the flags of its coordinator to say.
+        ("request", &question, "/timeout_ms", json!([1, 600_000]), json!([0, 1.5, null])),
+        ("request", &question, "/max_age_ms", json!([0, u64::MAX]), json!([-1, null])),
+    ] {
+        let schema = Schema::of(kind).expect("there is such a schema");
+        assert_eq!(schema.check(body), Ok(()), "{kind}");
+        for (values, is_good) in [(good, true), (bad, false)] {
+            for value in values.as_array().expect("values") {
+                let checked = schema.check(&with(body, place, value));
+                assert_eq!(checked.is_ok(), is_good, "{kind}{place}: {value:.80}: {checked:?}");
+            }
+        }
     }
 }
 
