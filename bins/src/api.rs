@@ -1,4 +1,8 @@
 //! The JSON of the HTTP API, as a client reads it. Fields it does not know are ignored.
+//!
+//! These are not the types that a coordinator writes. Those borrow from its machine and say everything, in words and bounds
+//! of their version. A client asks coordinators of other versions, too: it demands only what it cannot do without, takes
+//! words that it does not know, and keeps numbers as they are written.
 
 use std::collections::BTreeMap;
 use std::fmt;
