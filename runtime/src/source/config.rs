@@ -6,59 +6,11 @@ use quorate_core::pattern::Pattern;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::any::{Asked, ConfiguredSource, Route};
+use super::configured::{Asked, ConfiguredSource, Route};
 use super::entry::{self, Ask, Checked, Entry};
-use super::{CommandSource, HttpClient, HttpSource};
+use super::{CommandSource, ConfigError, HttpClient, HttpSource, SourceKind};
 use crate::clock::Clock;
 use crate::config_file::{self, FileError, Text};
-
-/// Why there is no source to start with.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigError {
-    /// The source file cannot be read, or is wrong.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The file has nothing for this worker: give it another identifier, or the file an entry.
-    #[error(
-        "{file} has no entry with kind = \"{kind}\" for worker {worker:?}; it has entries for: {known}. Start the worker \
-         with one of these as --id, or add a [[source]] with worker = {worker:?}"
-    )]
-    NoEntry {
-        /// The file's path.
-        file: String,
-        /// The kind asked for.
-        kind: SourceKind,
-        /// The worker's identifier.
-        worker: String,
-        /// The workers the file names for this kind.
-        known: String,
-    },
-    /// The simulated source is configured out of range.
-    #[error("{0}")]
-    Simulated(&'static str),
-    /// There is no way to check certificates.
-    #[error("cannot prepare TLS: {0}; install your system's CA certificates or set SSL_CERT_FILE")]
-    Tls(String),
-}
-
-/// What an entry asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SourceKind {
-    /// A server, over HTTP.
-    Http,
-    /// A program.
-    Command,
-}
-
-impl std::fmt::Display for SourceKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Http => "http",
-            Self::Command => "command",
-        })
-    }
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
