@@ -323,9 +323,9 @@ pub struct Worker {
     pub announced: bool,
     /// Its reliability, 0 to 1.
     pub score: Scalar,
-    /// Whether it is asked but not counted.
-    #[serde(default)]
-    pub cordoned: bool,
+    /// Whether it is asked but not counted. Coordinators up to 0.1 say `cordoned`.
+    #[serde(default, alias = "cordoned")]
+    pub quarantined: bool,
     /// Values it sent in time.
     #[serde(default)]
     pub successes: u64,

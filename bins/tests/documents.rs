@@ -109,7 +109,8 @@ fn flags(command: &clap::Command) -> Vec<(String, String, String)> {
         let variable = arg.get_env().and_then(|name| name.to_str()).unwrap_or_default();
         Some((format!("--{}", arg.get_long()?), variable.to_owned(), default.unwrap_or_default().to_owned()))
     };
-    let arguments = command.get_arguments().filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version"));
+    let shown = |arg: &&clap::Arg| !arg.is_hide_set() && !matches!(arg.get_id().as_str(), "help" | "version");
+    let arguments = command.get_arguments().filter(shown);
     arguments.filter_map(named).collect()
 }
 

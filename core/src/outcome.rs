@@ -223,7 +223,7 @@ fn in_words(why: Exclusion, excluded: usize) -> &'static str {
         Exclusion::Outlier if excluded == 1 => "an outlier",
         Exclusion::Outlier => "outliers",
         Exclusion::Stale => "stale",
-        Exclusion::Cordoned => "cordoned",
+        Exclusion::Quarantined => "quarantined",
         Exclusion::Newcomer if excluded == 1 => "a newcomer",
         Exclusion::Newcomer => "newcomers",
     }

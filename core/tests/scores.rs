@@ -152,7 +152,7 @@ proptest! {
         allows_more in any::<bool>(),
         requests in prop::collection::vec(request(), 1..40),
     ) {
-        let mut config = Config { cordon_below: Some(Score::ONE), ..Config::default() };
+        let mut config = Config { quarantine_below: Some(Score::ONE), ..Config::default() };
         config.policy.timeout = Duration::from_secs(1);
         let mut workers = honest.clone();
         if allows_more {

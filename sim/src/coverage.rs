@@ -113,8 +113,8 @@ sometimes! {
     RateLimited,
     /// an outlier was excluded
     ExcludedOutlier,
-    /// a cordoned worker's value was not used
-    ExcludedCordoned,
+    /// a quarantined worker's value was not used
+    ExcludedQuarantined,
     /// the value of a worker without a record was compared and not used
     ExcludedNewcomer,
     /// a text was excluded where numbers are needed
@@ -619,7 +619,7 @@ impl Coverage {
         for excluded in outcome.observations.iter().filter_map(|observation| observation.excluded) {
             self.reached.insert(match excluded {
                 Exclusion::Outlier => Sometimes::ExcludedOutlier,
-                Exclusion::Cordoned => Sometimes::ExcludedCordoned,
+                Exclusion::Quarantined => Sometimes::ExcludedQuarantined,
                 Exclusion::NotANumber => Sometimes::ExcludedText,
                 Exclusion::Stale => Sometimes::ExcludedStale,
                 Exclusion::Newcomer => Sometimes::ExcludedNewcomer,

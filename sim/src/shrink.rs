@@ -212,7 +212,7 @@ impl Search<'_> {
         self.thin(|scenario| &mut scenario.cluster.settings.policies);
         self.take_with(|scenario| scenario.cluster.settings.weights.clear());
         self.take_with(|scenario| scenario.cluster.settings.admitted = None);
-        self.take_with(|scenario| scenario.cluster.settings.cordon_below = None);
+        self.take_with(|scenario| scenario.cluster.settings.quarantine_below = None);
         self.take_with(|scenario| scenario.cluster.settings.rate_limit = None);
         self.take_with(|scenario| {
             let latency = &mut scenario.cluster.network.latency_us;

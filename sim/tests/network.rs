@@ -49,7 +49,7 @@ fn cluster(coordinators: u8, workers: u8) -> Cluster {
             remember_ms: 10_000,
             max_remembered: 1000,
             admitted: None,
-            cordon_below: None,
+            quarantine_below: None,
             policies: Vec::new(),
             weights: BTreeMap::new(),
             knobs: Knobs::default(),

@@ -137,8 +137,12 @@ pub struct ServeArgs {
     pub allowed_workers: Vec<WorkerId>,
 
     /// Reliability score, 0 to 1, below which a worker is asked but not counted [default: every worker counts]
-    #[arg(long, env = "QUORATE_CORDON_BELOW", value_name = "SCORE", value_parser = share)]
-    pub cordon_below: Option<Decimal>,
+    #[arg(long, env = "QUORATE_QUARANTINE_BELOW", value_name = "SCORE", value_parser = share)]
+    pub quarantine_below: Option<Decimal>,
+
+    /// The old name of --quarantine-below, which wins where both are set
+    #[arg(long, env = "QUORATE_CORDON_BELOW", value_name = "SCORE", value_parser = share, hide = true)]
+    cordon_below: Option<Decimal>,
 
     /// Workers without a record that may take part in one answer, beside those that have one
     #[arg(long, env = "QUORATE_MAX_NEWCOMERS", value_name = "N", default_value_t = 3)]
@@ -235,9 +239,14 @@ impl ServeArgs {
             redispatch_permille: parts(self.redispatch_share, 1_000),
             admitted: (!self.allowed_workers.is_empty()).then(|| self.allowed_workers.iter().cloned().collect()),
             max_newcomers: self.max_newcomers,
-            cordon_below: self.cordon_below.map(|score| Score::from_millionths(parts(score, 1_000_000))),
+            quarantine_below: self.quarantine_below().map(|score| Score::from_millionths(parts(score, 1_000_000))),
             ..defaults
         }
+    }
+
+    /// The score below which workers are quarantined, by the flag's new or old name.
+    fn quarantine_below(&self) -> Option<Decimal> {
+        self.quarantine_below.or(self.cordon_below)
     }
 }
 

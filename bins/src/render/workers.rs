@@ -89,11 +89,11 @@ fn state(worker: &Worker) -> Cell {
     if !worker.announced {
         text += ", unannounced";
     }
-    if worker.cordoned {
-        text += ", cordoned";
+    if worker.quarantined {
+        text += ", quarantined";
     }
     let tone = match worker.state.as_str() {
-        _ if worker.cordoned => Tone::Bad,
+        _ if worker.quarantined => Tone::Bad,
         "live" => Tone::Good,
         _ => Tone::Doubtful,
     };
@@ -108,16 +108,16 @@ mod tests {
     #[test]
     fn workers_and_counts_are_lines_of_two_tables() {
         let json = r#"{"workers": [
-            {"worker_id": "w1", "state": "live", "announced": true, "score": 0.98, "cordoned": false, "successes": 7,
+            {"worker_id": "w1", "state": "live", "announced": true, "score": 0.98, "quarantined": false, "successes": 7,
              "failures": 1, "timeouts": 0, "late": 2, "outliers": 0, "equivocations": 0,
              "response_time": {"p50": 1500000, "p90": 20000000, "p99": 30000000}, "last_heard_ms": 123},
-            {"worker_id": "w\u0007", "state": "expired", "announced": false, "score": 0.1, "cordoned": true,
+            {"worker_id": "w\u0007", "state": "expired", "announced": false, "score": 0.1, "quarantined": true,
              "outliers": 4, "response_time": null}
         ], "counters": {"results_late": 2, "cancelled": 0}}"#;
         let expected = "\
-\x20 worker  state                           score  ok  failed  timeouts  late  outliers  equivocations     p50    p90    p99  last heard
-  w1      live                             0.98   7       1         0     2         0              0  1.5 ms  20 ms  30 ms  123 ms ago
-  w\\u{7}  expired, unannounced, cordoned    0.1   0       0         0     0         4              0       -      -      -           -
+\x20 worker  state                              score  ok  failed  timeouts  late  outliers  equivocations     p50    p90    p99  last heard
+  w1      live                                0.98   7       1         0     2         0              0  1.5 ms  20 ms  30 ms  123 ms ago
+  w\\u{7}  expired, unannounced, quarantined    0.1   0       0         0     0         4              0       -      -      -           -
 
   count  of what
       2  results late

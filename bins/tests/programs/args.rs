@@ -18,7 +18,7 @@ const NATS: [Flag; 3] =
 
 const SERVE: [Flag; 33] = [
     ("allow-worker", "QUORATE_ALLOW_WORKER", ""),
-    ("cordon-below", "QUORATE_CORDON_BELOW", ""),
+    ("quarantine-below", "QUORATE_QUARANTINE_BELOW", ""),
     ("listen", "QUORATE_LISTEN", "0.0.0.0:8080"),
     ("max-age-ms", "QUORATE_MAX_AGE_MS", ""),
     ("max-connections-per-peer", "QUORATE_MAX_CONNECTIONS_PER_PEER", "1024"),
@@ -113,11 +113,11 @@ const LOAD: [Flag; 6] = [
     ("warmup", "QUORATE_LOAD_WARMUP", "0s"),
 ];
 
-/// Every flag of a command, and the query, sorted; but help, version, and what is only ever typed.
+/// Every flag of a command, and the query, sorted; but help, version, old names, and what is only ever typed.
 fn flags(command: &clap::Command) -> Vec<(String, String, String)> {
     let mut flags: Vec<_> = command
         .get_arguments()
-        .filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version" | "shell" | "page"))
+        .filter(|arg| !arg.is_hide_set() && !matches!(arg.get_id().as_str(), "help" | "version" | "shell" | "page"))
         .map(|arg| {
             let name = arg.get_long().map_or_else(|| arg.get_id().as_str().to_uppercase(), str::to_owned);
             let env = arg.get_env().expect("every flag has an environment variable").to_str().expect("ASCII");
@@ -205,7 +205,7 @@ fn lists_are_separated_by_commas_or_repeated() {
         "10.0.0.0/8,127.0.0.1",
         "--allow-worker=w1",
         "--allow-worker=w2",
-        "--cordon-below=0.25",
+        "--quarantine-below=0.25",
         "--max-newcomers=7",
         "--redispatch-share=0",
         "--max-deviation=0.05",
@@ -218,10 +218,24 @@ fn lists_are_separated_by_commas_or_repeated() {
     let machine = args.serve.machine();
     let admitted: Vec<_> = machine.admitted.iter().flatten().map(ToString::to_string).collect();
     assert_eq!(admitted, ["w1", "w2"]);
-    assert_eq!(machine.cordon_below.map(coordinator::Score::millionths), Some(250_000));
+    assert_eq!(machine.quarantine_below.map(coordinator::Score::millionths), Some(250_000));
     assert_eq!((machine.redispatch_permille, machine.max_newcomers), (0, 7));
     assert_eq!(machine.policy.rule.max_deviation.map(|fraction| fraction.to_string()).as_deref(), Some("0.05"));
     assert_eq!(args.serve.policy.strategy.name(), "median");
+}
+
+#[test]
+fn the_quarantine_has_its_old_name_for_a_release() {
+    let below = |flags: &[&str]| {
+        let args = CoordinatorArgs::try_parse_from(["coordinator"].iter().chain(flags)).expect("valid");
+        args.serve.machine().quarantine_below.map(coordinator::Score::millionths)
+    };
+    assert_eq!(below(&["--cordon-below=0.25"]), Some(250_000));
+    assert_eq!(below(&["--cordon-below=0.25", "--quarantine-below=0.5"]), Some(500_000), "the new name wins");
+    let command = CoordinatorArgs::command();
+    let old = command.get_arguments().find(|arg| arg.get_long() == Some("cordon-below")).expect("the old name");
+    assert!(old.is_hide_set());
+    assert_eq!(old.get_env(), Some("QUORATE_CORDON_BELOW".as_ref()));
 }
 
 #[test]
@@ -262,7 +276,7 @@ fn every_flag_of_the_policy_reaches_the_machine() {
 fn values_out_of_range_are_refused() {
     for flags in [
         ["coordinator", "--redispatch-share=1.1"],
-        ["coordinator", "--cordon-below=-0.1"],
+        ["coordinator", "--quarantine-below=-0.1"],
         ["coordinator", "--max-deviation=-1"],
         ["coordinator", "--max-deviation=sd:3"],
         ["coordinator", "--tolerance=-0.1"],

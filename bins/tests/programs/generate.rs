@@ -104,7 +104,7 @@ async fn every_program_and_subcommand_has_a_page_with_every_flag_variable_and_ex
         let source =
             fs::read_to_string(dir.join(format!("{name}.1"))).unwrap_or_else(|error| panic!("{name}: {error}"));
         let page = words(&formatted(&source));
-        for arg in command.get_arguments() {
+        for arg in command.get_arguments().filter(|arg| !arg.is_hide_set()) {
             let long = arg.get_long().map(|long| format!("--{long}"));
             let variable = arg.get_env().map(|name| name.to_str().expect("ASCII").to_owned());
             for text in long.into_iter().chain(variable) {

@@ -110,15 +110,15 @@ pub enum Exclusion {
     Outlier,
     /// Older than [`Rule::max_age`].
     Stale,
-    /// The worker's reliability is below the cordon.
-    Cordoned,
+    /// The worker is quarantined: its score is below the coordinator's threshold.
+    Quarantined,
     /// The worker has no record, and a worker with a record sent a value or is still awaited.
     Newcomer,
 }
 
 impl Exclusion {
     /// Every reason.
-    pub const ALL: [Self; 5] = [Self::NotANumber, Self::Outlier, Self::Stale, Self::Cordoned, Self::Newcomer];
+    pub const ALL: [Self; 5] = [Self::NotANumber, Self::Outlier, Self::Stale, Self::Quarantined, Self::Newcomer];
 
     /// The reason's name in answers.
     pub const fn name(self) -> &'static str {
@@ -126,7 +126,7 @@ impl Exclusion {
             Self::NotANumber => "not_a_number",
             Self::Outlier => "outlier",
             Self::Stale => "stale",
-            Self::Cordoned => "cordoned",
+            Self::Quarantined => "quarantined",
             Self::Newcomer => "newcomer",
         }
     }

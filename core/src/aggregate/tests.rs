@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn every_reason_has_its_name() {
-    assert_eq!(Exclusion::ALL.map(Exclusion::name), ["not_a_number", "outlier", "stale", "cordoned", "newcomer"]);
+    assert_eq!(Exclusion::ALL.map(Exclusion::name), ["not_a_number", "outlier", "stale", "quarantined", "newcomer"]);
 }
 
 /// The decimal that `text` spells.

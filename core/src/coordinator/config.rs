@@ -68,7 +68,7 @@ pub struct Config {
     /// The workers whose results and presence count, and which need no record to decide; `None` admits every worker.
     pub admitted: Option<BTreeSet<WorkerId>>,
     /// A worker whose score is below this is asked but not counted; `None` counts every worker.
-    pub cordon_below: Option<Score>,
+    pub quarantine_below: Option<Score>,
     /// What workers weigh, where a strategy uses weights, and 1 for those that are not listed; if nobody is listed, every
     /// worker weighs its score.
     pub weights: BTreeMap<WorkerId, Millionths>,
@@ -102,7 +102,7 @@ impl Default for Config {
             keep_gone: Duration::from_hours(1),
             kept_queries: 64,
             admitted: None,
-            cordon_below: None,
+            quarantine_below: None,
             weights: BTreeMap::new(),
             events: false,
         }

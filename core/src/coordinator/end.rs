@@ -76,7 +76,7 @@ impl Coordinator {
                     _ => {}
                 },
             }
-            let has_changed = worker.told.is_some_and(|told| told != worker.standing(self.config.cordon_below));
+            let has_changed = worker.told.is_some_and(|told| told != worker.standing(self.config.quarantine_below));
             if let Some(has_record) = worker.took_part(earns, are_admitted_by_name) {
                 self.registry.count_record(self.now, has_record);
             }

@@ -52,7 +52,7 @@ pub enum Event {
         /// Its state now.
         state: WorkerState,
         /// Whether its values are shown and not used, for its score.
-        cordoned: bool,
+        quarantined: bool,
     },
 }
 

@@ -81,11 +81,11 @@ impl Request {
         participant.decides || self.decisive == 0
     }
 
-    /// The values that count, either of cordoned workers or of the others, in the order of the participants.
-    fn values(&self, of_cordoned: bool) -> impl Iterator<Item = Candidate<'_>> {
+    /// The values that count, either of quarantined workers or of the others, in the order of the participants.
+    fn values(&self, of_quarantined: bool) -> impl Iterator<Item = Candidate<'_>> {
         self.participants.iter().filter_map(move |participant| match &participant.part {
-            Part::Answered(answered @ Answered { cordoned, .. })
-                if *cordoned == of_cordoned && self.counts(participant) =>
+            Part::Answered(answered @ Answered { quarantined, .. })
+                if *quarantined == of_quarantined && self.counts(participant) =>
             {
                 answered.candidate()
             }
@@ -108,9 +108,9 @@ impl Request {
         Assessed::GoodBut(assessed.filter(|(_, assessment)| *assessment != Assessment::Good).collect())
     }
 
-    /// Compares the values of cordoned workers with each other, where there are no others to compare them with:
-    /// otherwise workers that were cordoned together could never return.
-    fn assess_cordoned(&self, usual: Usual, aggregator: &mut Aggregator) -> Assessed {
+    /// Compares the values of quarantined workers with each other, where there are no others to compare them with:
+    /// otherwise workers that were quarantined together could never return.
+    fn assess_quarantined(&self, usual: Usual, aggregator: &mut Aggregator) -> Assessed {
         match aggregator.aggregate(&self.policy.rule, self.values(true)) {
             Ok(aggregate) => self.assess(&aggregator.yardstick(&self.policy.rule, usual, &aggregate)),
             Err(AggregateError::NoValues { .. }) => Assessed::Nothing,
@@ -124,9 +124,9 @@ impl Request {
         let mut candidates = candidates.iter().peekable();
         let mut candidate = 0;
         for (index, participant) in self.participants.iter().enumerate() {
-            let Part::Answered(Answered { observed: Ok(_), cordoned, .. }) = participant.part else { continue };
-            if cordoned {
-                excluded.push((index, Exclusion::Cordoned));
+            let Part::Answered(Answered { observed: Ok(_), quarantined, .. }) = participant.part else { continue };
+            if quarantined {
+                excluded.push((index, Exclusion::Quarantined));
                 continue;
             }
             if !self.counts(participant) {
@@ -164,7 +164,7 @@ impl Request {
         let aggregate = match aggregator.aggregate(&self.policy.rule, self.candidates()) {
             Ok(aggregate) => aggregate,
             Err(AggregateError::NoValues { excluded }) => {
-                let assessed = self.assess_cordoned(usual, aggregator);
+                let assessed = self.assess_quarantined(usual, aggregator);
                 return Judgement { verdict: Err(insufficient(0)), excluded: self.excluded(&excluded), assessed };
             }
         };

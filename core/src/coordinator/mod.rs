@@ -202,8 +202,8 @@ impl Coordinator {
     }
 
     /// Whether a worker's values are shown and not used, for its score.
-    pub fn is_cordoned(&self, worker: &WorkerId) -> bool {
-        self.registry.is_cordoned(worker)
+    pub fn is_quarantined(&self, worker: &WorkerId) -> bool {
+        self.registry.is_quarantined(worker)
     }
 
     /// Does what a request's timer was armed for.

@@ -69,7 +69,7 @@ pub(super) struct Registry {
     admission: Admission,
     /// No worker expires before this: the coordinator has not run, and could hear none.
     spared_until: Timestamp,
-    cordon_below: Option<Score>,
+    quarantine_below: Option<Score>,
     /// Whether changes are told.
     tells: bool,
     /// The workers that may not be as they were told last.
@@ -95,7 +95,7 @@ impl Registry {
             founded_at: None,
             admission: Admission { every: admit_every, burst: admit_burst, spent_until: Timestamp::ZERO },
             spared_until: Timestamp::ZERO,
-            cordon_below: config.cordon_below,
+            quarantine_below: config.quarantine_below,
             tells: config.events,
             changed: Vec::new(),
         }
@@ -213,15 +213,15 @@ impl Registry {
         Expectation { participants, founding, places: count(places) }
     }
 
-    pub(super) fn is_cordoned(&self, id: &WorkerId) -> bool {
-        self.workers.get(id).is_some_and(|worker| worker.is_cordoned(self.cordon_below))
+    pub(super) fn is_quarantined(&self, id: &WorkerId) -> bool {
+        self.workers.get(id).is_some_and(|worker| worker.is_quarantined(self.quarantine_below))
     }
 
     /// Notes that a worker may have changed.
     pub(super) fn note_change(&mut self, id: &WorkerId) {
         if self.tells
             && let Some(worker) = self.workers.get(id)
-            && worker.told != Some(worker.standing(self.cordon_below))
+            && worker.told != Some(worker.standing(self.quarantine_below))
         {
             self.changed.push(id.clone());
         }
@@ -235,10 +235,10 @@ impl Registry {
         let mut events = Vec::with_capacity(changed.len());
         for id in changed {
             let Some(worker) = self.workers.get_mut(&id) else { continue };
-            let standing = worker.standing(self.cordon_below);
+            let standing = worker.standing(self.quarantine_below);
             if worker.told.replace(standing) != Some(standing) {
-                let Standing { state, cordoned } = standing;
-                events.push(Event::Worker { worker: id, state, cordoned });
+                let Standing { state, quarantined } = standing;
+                events.push(Event::Worker { worker: id, state, quarantined });
             }
         }
         events

@@ -46,8 +46,8 @@ pub(super) struct Answered {
     pub(super) age: Option<Duration>,
     /// What the worker weighed when it answered.
     pub(super) weight: Millionths,
-    /// Whether the worker was cordoned when it answered, so that its value is shown and not used.
-    pub(super) cordoned: bool,
+    /// Whether the worker was quarantined when it answered, so that its value is shown and not used.
+    pub(super) quarantined: bool,
     /// Whether it came on the reply subject of the request's own task, which only programs that get tasks know.
     pub(super) on_reply_subject: bool,
     /// Whether the worker has contradicted it since.
@@ -106,8 +106,8 @@ pub(super) struct Request {
     pub(super) open: bool,
     /// Whether those that were expected are founders: they decide, and earn a record by answering.
     pub(super) founding: bool,
-    /// How many participants that decide are awaited, or have sent a value and are not cordoned. While there are any, the
-    /// others do not count.
+    /// How many participants that decide are awaited, or have sent a value and are not quarantined. While there are any,
+    /// the others do not count.
     pub(super) decisive: u32,
     /// How many workers without a record may still join.
     pub(super) places: u32,
@@ -148,8 +148,8 @@ impl Request {
         is_proven: bool,
     ) {
         let is_usable = u32::from(self.is_usable(&answered));
-        // A cordoned worker decides nothing, and keeps nobody waiting.
-        let is_value = answered.observed.is_ok() && !answered.cordoned;
+        // A quarantined worker decides nothing, and keeps nobody waiting.
+        let is_value = answered.observed.is_ok() && !answered.quarantined;
         let part = Part::Answered(answered);
         match position {
             Ok(index) => {
@@ -209,7 +209,7 @@ impl Request {
             Ok(Value::Text(_)) => answered.spelled.is_some() || rule.strategy.takes_texts(),
             Err(_) => false,
         };
-        has_kind && !answered.cordoned && !rule.is_stale(answered.age)
+        has_kind && !answered.quarantined && !rule.is_stale(answered.age)
     }
 
     /// Whether there are values of workers that decide, with which others are compared.

@@ -52,7 +52,7 @@ impl Coordinator {
 
     /// Takes a result for a request in flight.
     fn result_in_time(&mut self, slot: Slot, result: &WorkerResult) -> ResultFate {
-        let cordoned = self.registry.is_cordoned(&result.worker);
+        let quarantined = self.registry.is_quarantined(&result.worker);
         let room = self.config.max_in_flight_bytes.saturating_sub(self.table.bytes());
         let request = self.table.get_mut(slot).expect("a known request is in its slot");
         let is_astray = match result.task {
@@ -114,7 +114,7 @@ impl Coordinator {
             response_time: result.response_time,
             age: result.age,
             weight: self.config.weight(&result.worker, worker.reliability.score),
-            cordoned,
+            quarantined,
             on_reply_subject: result.task.is_some(),
             contradicted: false,
         };

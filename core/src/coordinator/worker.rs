@@ -49,7 +49,7 @@ pub struct Worker {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Standing {
     pub(super) state: WorkerState,
-    pub(super) cordoned: bool,
+    pub(super) quarantined: bool,
 }
 
 /// Where a worker stands.
@@ -86,12 +86,12 @@ impl Worker {
     }
 
     /// Whether its values are shown and not used: its score is below this.
-    pub(super) fn is_cordoned(&self, below: Option<Score>) -> bool {
+    pub(super) fn is_quarantined(&self, below: Option<Score>) -> bool {
         below.is_some_and(|below| self.reliability.score < below)
     }
 
-    pub(super) fn standing(&self, cordon_below: Option<Score>) -> Standing {
-        Standing { state: self.state, cordoned: self.is_cordoned(cordon_below) }
+    pub(super) fn standing(&self, quarantine_below: Option<Score>) -> Standing {
+        Standing { state: self.state, quarantined: self.is_quarantined(quarantine_below) }
     }
 
     pub(super) fn is_live(&self) -> bool {

@@ -84,7 +84,7 @@ proptest! {
                 Exclusion::Stale => is_stale,
                 Exclusion::NotANumber => is_useless && !is_stale,
                 Exclusion::Outlier => rule.max_deviation.is_some() && !is_stale && !is_useless,
-                Exclusion::Cordoned | Exclusion::Newcomer => false,
+                Exclusion::Quarantined | Exclusion::Newcomer => false,
             };
             prop_assert!(is_true, "{:?} of {:?}, a text: {}", why, sent, is_text);
         }

@@ -17,8 +17,8 @@ fn with(change: impl FnOnce(&mut Config)) -> Harness {
     })
 }
 
-fn changed(name: &str, state: WorkerState, cordoned: bool) -> Event {
-    Event::Worker { worker: worker(name), state, cordoned }
+fn changed(name: &str, state: WorkerState, quarantined: bool) -> Event {
+    Event::Worker { worker: worker(name), state, quarantined }
 }
 
 fn fate(name: &str, id: &str, fate: ResultFate) -> Event {
@@ -99,8 +99,8 @@ fn a_worker_tells_each_change_of_its_state_once() {
 }
 
 #[test]
-fn a_worker_tells_that_it_is_cordoned_and_that_it_is_not_any_more() {
-    let mut harness = with(|config| config.cordon_below = Some(Score::from_millionths(999_000)));
+fn a_worker_tells_that_it_is_quarantined_and_that_it_is_not_any_more() {
+    let mut harness = with(|config| config.quarantine_below = Some(Score::from_millionths(999_000)));
     harness.live(&["a", "b", "c"]);
     let mut changes = Vec::new();
     for round in 0..200 {
@@ -112,10 +112,10 @@ fn a_worker_tells_that_it_is_cordoned_and_that_it_is_not_any_more() {
         let of_workers = |event: &Event| matches!(event, Event::Worker { .. });
         changes.extend(harness.events().into_iter().filter(of_workers));
     }
-    let cordoned = |is_so| changed("c", WorkerState::Live, is_so);
+    let quarantined = |is_so| changed("c", WorkerState::Live, is_so);
     let known = ["a", "b", "c"].map(|name| changed(name, WorkerState::Live, false));
     assert_eq!(changes[..3], known);
-    assert_eq!(changes[3..], [cordoned(true), cordoned(false)]);
+    assert_eq!(changes[3..], [quarantined(true), quarantined(false)]);
 }
 
 #[test]

@@ -84,8 +84,8 @@ fn a_value_that_is_too_old_for_the_caller_is_not_judged() {
 }
 
 #[test]
-fn a_permanent_liar_is_used_until_it_is_cordoned_and_never_again() {
-    let mut harness = Harness::with(|config| config.cordon_below = Some(Score::from_millionths(700_000)));
+fn a_permanent_liar_is_used_until_it_is_quarantined_and_never_again() {
+    let mut harness = Harness::with(|config| config.quarantine_below = Some(Score::from_millionths(700_000)));
     harness.live(&["a", "b", "c", "liar"]);
     let mut used = Vec::new();
     for round in 0..200 {
@@ -95,7 +95,7 @@ fn a_permanent_liar_is_used_until_it_is_cordoned_and_never_again() {
         }
         match harness.outcome(ticket).observations[3].excluded {
             None => used.push(round),
-            excluded => assert_eq!(excluded, Some(Exclusion::Cordoned)),
+            excluded => assert_eq!(excluded, Some(Exclusion::Quarantined)),
         }
     }
     assert_eq!(used, (0..6).collect::<Vec<_>>());
@@ -103,8 +103,8 @@ fn a_permanent_liar_is_used_until_it_is_cordoned_and_never_again() {
 }
 
 #[test]
-fn workers_that_are_all_cordoned_return_by_agreeing_with_each_other() {
-    let mut harness = Harness::with(|config| config.cordon_below = Some(Score::from_millionths(900_000)));
+fn workers_that_are_all_quarantined_return_by_agreeing_with_each_other() {
+    let mut harness = Harness::with(|config| config.quarantine_below = Some(Score::from_millionths(900_000)));
     harness.live(&["a", "b", "c"]);
     for fails in [false, true, true] {
         let (_, task) = harness.ask();
@@ -112,7 +112,7 @@ fn workers_that_are_all_cordoned_return_by_agreeing_with_each_other() {
             harness.result(&task, name, if fails { Err("the source is down") } else { Ok("100") });
         }
     }
-    assert!(harness.coordinator.is_cordoned(&worker("a")));
+    assert!(harness.coordinator.is_quarantined(&worker("a")));
     let mut verdicts = Vec::new();
     for _ in 0..4 {
         let (ticket, task) = harness.ask();

@@ -409,21 +409,21 @@ fn a_request_takes_no_more_workers_than_are_ever_known() {
 }
 
 #[test]
-fn a_cordoned_worker_is_asked_and_shown_and_returns_once_it_behaves() {
-    let mut harness = Harness::with(|config| config.cordon_below = Some(Score::from_millionths(500_000)));
+fn a_quarantined_worker_is_asked_and_shown_and_returns_once_it_behaves() {
+    let mut harness = Harness::with(|config| config.quarantine_below = Some(Score::from_millionths(500_000)));
     harness.live(&["a", "b"]);
     let (_, task) = harness.ask();
     harness.says(&task, "b", "1");
     harness.says(&task, "a", "1");
     let mut failures = 0;
-    while !harness.coordinator.is_cordoned(&worker("b")) {
+    while !harness.coordinator.is_quarantined(&worker("b")) {
         let (_, task) = harness.ask();
         harness.fails(&task, "b");
         harness.says(&task, "a", "1");
         failures += 1;
-        assert!(failures < 20, "never cordoned");
+        assert!(failures < 20, "never quarantined");
     }
-    assert!(failures > 5, "one bad answer does not cordon");
+    assert!(failures > 5, "one bad answer does not quarantine a worker");
 
     let (ticket, task) = harness.ask();
     harness.says(&task, "a", "1");
@@ -431,10 +431,10 @@ fn a_cordoned_worker_is_asked_and_shown_and_returns_once_it_behaves() {
     harness.says(&task, "b", "1.02");
     let outcome = harness.outcome(ticket);
     assert_eq!(harness.value(ticket), "1");
-    assert_eq!(outcome.observations[1].excluded, Some(Exclusion::Cordoned));
+    assert_eq!(outcome.observations[1].excluded, Some(Exclusion::Quarantined));
 
     let mut good = 1;
-    while harness.coordinator.is_cordoned(&worker("b")) {
+    while harness.coordinator.is_quarantined(&worker("b")) {
         let (_, task) = harness.ask();
         harness.says(&task, "a", "1");
         harness.says(&task, "b", "1.02");
@@ -448,8 +448,8 @@ fn a_cordoned_worker_is_asked_and_shown_and_returns_once_it_behaves() {
 }
 
 #[test]
-fn cordoned_values_do_not_make_a_quorum() {
-    let mut harness = Harness::with(|config| config.cordon_below = Some(Score::ONE));
+fn quarantined_values_do_not_make_a_quorum() {
+    let mut harness = Harness::with(|config| config.quarantine_below = Some(Score::ONE));
     harness.live(&["a", "b"]);
     let (_, task) = harness.ask();
     harness.says(&task, "a", "1");

@@ -398,8 +398,8 @@ fn a_newcomer_that_is_silent_keeps_nobody_waiting_twice() {
 }
 
 #[test]
-fn cordoned_workers_keep_no_newcomer_from_deciding() {
-    let mut harness = with_records(|config| config.cordon_below = Some(Score::from_millionths(950_000)));
+fn quarantined_workers_keep_no_newcomer_from_deciding() {
+    let mut harness = with_records(|config| config.quarantine_below = Some(Score::from_millionths(950_000)));
     harness.live(&["n1", "n2", "n3"]);
     for fails in [true, false] {
         let (ticket, task) = harness.ask();
@@ -409,7 +409,7 @@ fn cordoned_workers_keep_no_newcomer_from_deciding() {
         answer(&mut harness, &task, &["n1", "n2", "n3"]);
         assert_eq!(harness.value(ticket), "100", "{fails}");
     }
-    assert!(harness.coordinator.is_cordoned(&worker("a")));
+    assert!(harness.coordinator.is_quarantined(&worker("a")));
 }
 
 #[test]

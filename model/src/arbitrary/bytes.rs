@@ -166,7 +166,7 @@ fn config(bytes: &mut Bytes<'_>) -> Result<Config> {
         max_instances: *bytes.choose(&[0, 1, 2, 64])?,
         response_times: *bytes.choose(&[1, 2, 5, 128])?,
         reconnect_grace: millis(bytes, 250)?,
-        cordon_below: optional(bytes, |bytes| bytes.int_in_range(0..=1_000_000).map(Score::from_millionths))?,
+        quarantine_below: optional(bytes, |bytes| bytes.int_in_range(0..=1_000_000).map(Score::from_millionths))?,
         events: true,
         ..Config::default()
     };

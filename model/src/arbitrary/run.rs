@@ -100,7 +100,7 @@ impl Run {
         let evidence = [
             ("stale", excluded(Exclusion::Stale)),
             ("outliers", excluded(Exclusion::Outlier)),
-            ("cordoned", excluded(Exclusion::Cordoned)),
+            ("quarantined", excluded(Exclusion::Quarantined)),
             ("no_numbers", excluded(Exclusion::NotANumber)),
             ("weighed", outcomes().flat_map(|it| &it.observations).filter(|it| it.weight.is_some()).count()),
             ("some_agree", answers().filter(|answer| answer.agreeing > 0 && answer.agreeing < answer.used).count()),

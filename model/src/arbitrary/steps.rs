@@ -282,7 +282,7 @@ pub fn config() -> impl Strategy<Value = Config> {
     let newcomers = (0_u32..4, millis(0..200), 0_u32..4, millis(0..3000), 0_usize..3);
     let small = (small, newcomers);
     let admitted = prop::option::weighted(0.2, prop::collection::btree_set(0_u8..6, 0..6));
-    let cordon = prop::option::weighted(0.3, (0_u32..=1_000_000).prop_map(|below_one| 1_000_000 - below_one));
+    let quarantine = prop::option::weighted(0.3, (0_u32..=1_000_000).prop_map(|below_one| 1_000_000 - below_one));
     let policies = (policy(), particulars(), prop::bool::weighted(0.9));
     let defaults = Config::default();
     let bounds = (
@@ -292,8 +292,8 @@ pub fn config() -> impl Strategy<Value = Config> {
         prop_oneof![1 => 0_usize..6000, 5 => Just(defaults.max_in_flight_bytes)],
         prop_oneof![1 => 0_usize..6000, 5 => Just(defaults.max_remembered_bytes)],
     );
-    (small, waits, admitted, cordon, policies, bounds).prop_map(
-        |((small, newcomers), waits, admitted, cordon, policies, bounds)| {
+    (small, waits, admitted, quarantine, policies, bounds).prop_map(
+        |((small, newcomers), waits, admitted, quarantine, policies, bounds)| {
             let (policy, (policies, weights), events) = policies;
             let mut config = Config {
                 policy,
@@ -314,7 +314,7 @@ pub fn config() -> impl Strategy<Value = Config> {
                 keep_gone: newcomers.3,
                 kept_queries: newcomers.4,
                 admitted: admitted.map(|names| names.into_iter().map(worker).collect()),
-                cordon_below: cordon.map(Score::from_millionths),
+                quarantine_below: quarantine.map(Score::from_millionths),
                 max_instances: bounds.0,
                 response_times: bounds.1,
                 reconnect_grace: bounds.2,

@@ -185,7 +185,7 @@ impl CoordinatorModel {
 
     fn result_in_time(&mut self, result: &WorkerResult) -> ResultFate {
         let worker = &result.worker;
-        let cordoned = self.workers.is_cordoned(worker);
+        let quarantined = self.workers.is_quarantined(worker);
         let room = self.config.max_in_flight_bytes.saturating_sub(self.bytes());
         let Some(request) = self.flight.get_mut(&result.request) else { return ResultFate::Unknown };
         let joins = !request.parts.contains_key(worker);
@@ -240,7 +240,7 @@ impl CoordinatorModel {
             response_time: result.response_time,
             age: result.age,
             weight: if self.config.weights.is_empty() { known.trust() } else { set_weight },
-            cordoned,
+            quarantined,
             to_the_asker: result.task.is_some(),
             contradicted: false,
         };

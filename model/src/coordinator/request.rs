@@ -46,7 +46,7 @@ pub(super) struct Said {
     /// What the worker weighed then.
     pub(super) weight: Millionths,
     /// The worker was not trusted then.
-    pub(super) cordoned: bool,
+    pub(super) quarantined: bool,
     /// It came on the reply subject, which only workers that were asked know.
     pub(super) to_the_asker: bool,
     /// The worker has contradicted it since.
@@ -151,10 +151,10 @@ impl Request {
     }
 
     /// Whether a worker without a record has to stand back: one that decides has sent a value, or may do so yet. One that
-    /// is cordoned keeps nobody back.
+    /// is quarantined keeps nobody back.
     fn newcomers_wait(&self) -> bool {
         self.parts.values().any(|part| match &part.word {
-            Word::Said(said) => part.decides && said.observed.is_ok() && !said.cordoned,
+            Word::Said(said) => part.decides && said.observed.is_ok() && !said.quarantined,
             Word::Awaited => part.decides,
             Word::Gone => false,
         })
@@ -162,8 +162,8 @@ impl Request {
 
     /// Why a value does not count, whatever it is.
     fn does_not_count(&self, worker: &WorkerId, said: &Said) -> Option<Exclusion> {
-        if said.cordoned {
-            Some(Exclusion::Cordoned)
+        if said.quarantined {
+            Some(Exclusion::Quarantined)
         } else if !self.parts[worker].decides && self.newcomers_wait() {
             Some(Exclusion::Newcomer)
         } else {
@@ -172,7 +172,7 @@ impl Request {
     }
 
     /// What each value says of its worker: it is held against the values that count; if there are none, against those
-    /// that would, were their workers not cordoned.
+    /// that would, were their workers not quarantined.
     fn assess(&self) -> BTreeMap<WorkerId, Assessment> {
         let rule = &self.policy.rule;
         let waits = self.newcomers_wait();
@@ -180,12 +180,12 @@ impl Request {
             .values()
             .map(|(worker, value, said)| {
                 let candidate = Candidate { weight: said.weight, age: said.age, ..Candidate::from(value) };
-                (worker, candidate, said.cordoned, self.parts[worker].decides || !waits)
+                (worker, candidate, said.quarantined, self.parts[worker].decides || !waits)
             })
             .collect();
         let values: Vec<Candidate<'_>> = all.iter().map(|(_, candidate, ..)| *candidate).collect();
-        for cordoned in [false, true] {
-            let those = all.iter().filter(|(.., of, counts)| *of == cordoned && *counts);
+        for quarantined in [false, true] {
+            let those = all.iter().filter(|(.., of, counts)| *of == quarantined && *counts);
             let reference: Vec<Candidate<'_>> = those.map(|(_, candidate, ..)| *candidate).collect();
             if let Ok(answer) = aggregate_candidates(rule, &reference) {
                 let assessments = assess(rule, self.operators.rule.max_deviation, &reference, &answer, &values);

@@ -73,7 +73,7 @@ pub(super) struct Workers {
     max_lag: Duration,
     /// No worker expires before this: the machine did not run, and could hear none.
     spared_until: Timestamp,
-    cordon_below: Option<Score>,
+    quarantine_below: Option<Score>,
     /// The operator names all that may take part.
     by_name: bool,
     /// When the first record was earned since there was none.
@@ -83,7 +83,7 @@ pub(super) struct Workers {
     admit_burst: u32,
     /// Until when those that were admitted use up the rate.
     admitted_until: Timestamp,
-    /// The state of every worker, and whether it is cordoned, as they were told last.
+    /// The state of every worker, and whether it is quarantined, as they were told last.
     told: BTreeMap<WorkerId, (WorkerState, bool)>,
     /// When it is looked who has expired: when the next one does, as it was at the last look. Who is heard since
     /// expires later.
@@ -101,7 +101,7 @@ impl Workers {
             presence: config.presence,
             max_lag: config.max_lag,
             spared_until: Timestamp::ZERO,
-            cordon_below: config.cordon_below,
+            quarantine_below: config.quarantine_below,
             by_name: config.admitted.is_some(),
             founded_at: None,
             told: BTreeMap::new(),
@@ -129,9 +129,9 @@ impl Workers {
         self.known.get_mut(worker)
     }
 
-    pub(super) fn is_cordoned(&self, worker: &WorkerId) -> bool {
+    pub(super) fn is_quarantined(&self, worker: &WorkerId) -> bool {
         let score = self.known.get(worker).map(|known| known.record.score);
-        self.cordon_below.zip(score).is_some_and(|(below, score)| score < below.millionths())
+        self.quarantine_below.zip(score).is_some_and(|(below, score)| score < below.millionths())
     }
 
     /// Whose state is not as it was told last.
@@ -139,10 +139,10 @@ impl Workers {
         self.told.retain(|worker, _| self.known.contains_key(worker));
         let mut changes = Vec::new();
         for (worker, known) in &self.known {
-            let now = (known.state, self.is_cordoned(worker));
+            let now = (known.state, self.is_quarantined(worker));
             if self.told.get(worker) != Some(&now) {
-                let (state, cordoned) = now;
-                changes.push((worker.clone(), now, Event::Worker { worker: worker.clone(), state, cordoned }));
+                let (state, quarantined) = now;
+                changes.push((worker.clone(), now, Event::Worker { worker: worker.clone(), state, quarantined }));
             }
         }
         let told = changes.into_iter().map(|(worker, now, event)| {
@@ -357,7 +357,7 @@ impl Workers {
                     == [shown.successes, shown.failures, shown.timeouts]
                 && [record.late, record.outliers, record.equivocations]
                     == [shown.late, shown.outliers, shown.equivocations]
-                && self.is_cordoned(id) == machine.is_cordoned(id);
+                && self.is_quarantined(id) == machine.is_quarantined(id);
             if !same {
                 return Err(Divergence::new(&(id, known), &seen));
             }

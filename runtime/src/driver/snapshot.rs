@@ -58,7 +58,7 @@ pub struct WorkerView {
     /// What the machine knows of it.
     pub worker: Worker,
     /// Whether its values are shown and not used.
-    pub cordoned: bool,
+    pub quarantined: bool,
     /// How long ago it was last heard.
     pub last_heard: Duration,
 }
@@ -69,13 +69,13 @@ impl WorkerView {
         Self {
             id: id.clone(),
             worker: worker.clone(),
-            cordoned: machine.is_cordoned(id),
+            quarantined: machine.is_quarantined(id),
             last_heard: now.since(worker.last_heard),
         }
     }
 
     /// As it is told.
     pub(crate) fn body(&self) -> WorkerBody<'_> {
-        WorkerBody::new(&self.id, &self.worker, self.cordoned, self.last_heard)
+        WorkerBody::new(&self.id, &self.worker, self.quarantined, self.last_heard)
     }
 }

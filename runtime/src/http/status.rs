@@ -111,7 +111,7 @@ impl IntoResponses for AnsweringWorkers {
     fn responses() -> Answers {
         let worker = json!({
             "worker_id": "kraken", "state": "live", "announced": true, "replicated": false, "score": 0.9375,
-            "cordoned": false, "successes": 412, "failures": 3, "timeouts": 1, "late": 1, "outliers": 0,
+            "quarantined": false, "successes": 412, "failures": 3, "timeouts": 1, "late": 1, "outliers": 0,
             "equivocations": 0, "last_heard_ms": 812,
             "response_time": {"p50": 182_000_311, "p90": 260_114_200, "p99": 611_900_045},
         });

@@ -35,7 +35,7 @@ struct Parts {
     not_a_number: AtomicU64,
     outlier: AtomicU64,
     stale: AtomicU64,
-    cordoned: AtomicU64,
+    quarantined: AtomicU64,
     newcomer: AtomicU64,
     late: AtomicU64,
     missing: AtomicU64,
@@ -64,7 +64,7 @@ impl Ended {
                 (Ok(_), Some(Exclusion::NotANumber)) => &parts.not_a_number,
                 (Ok(_), Some(Exclusion::Outlier)) => &parts.outlier,
                 (Ok(_), Some(Exclusion::Stale)) => &parts.stale,
-                (Ok(_), Some(Exclusion::Cordoned)) => &parts.cordoned,
+                (Ok(_), Some(Exclusion::Quarantined)) => &parts.quarantined,
                 (Ok(_), Some(Exclusion::Newcomer)) => &parts.newcomer,
             };
             part.fetch_add(1, Ordering::Relaxed);
@@ -89,7 +89,7 @@ impl Ended {
                 ("excluded_not_a_number", count(&parts.not_a_number)),
                 ("excluded_outlier", count(&parts.outlier)),
                 ("excluded_stale", count(&parts.stale)),
-                ("excluded_cordoned", count(&parts.cordoned)),
+                ("excluded_quarantined", count(&parts.quarantined)),
                 ("excluded_newcomer", count(&parts.newcomer)),
             ],
         );
@@ -150,7 +150,7 @@ mod tests {
             Some(Exclusion::NotANumber),
             Some(Exclusion::Outlier),
             Some(Exclusion::Stale),
-            Some(Exclusion::Cordoned),
+            Some(Exclusion::Quarantined),
             Some(Exclusion::Newcomer),
         ];
         let mut observations: Vec<_> =
@@ -188,7 +188,7 @@ mod tests {
             (r#"quorate_observations_total{fate="excluded_not_a_number"}"#, 8),
             (r#"quorate_observations_total{fate="excluded_outlier"}"#, 12),
             (r#"quorate_observations_total{fate="excluded_stale"}"#, 16),
-            (r#"quorate_observations_total{fate="excluded_cordoned"}"#, 20),
+            (r#"quorate_observations_total{fate="excluded_quarantined"}"#, 20),
             (r#"quorate_observations_total{fate="failed"}"#, 24),
             (r#"quorate_silent_workers_total{fate="missing"}"#, 14),
             (r#"quorate_silent_workers_total{fate="late"}"#, 14),

@@ -191,11 +191,11 @@ pub(super) fn workers(page: &mut Page, snapshot: &Snapshot) {
             ("expired", count(WorkerState::Expired)),
         ],
     );
-    let cordoned = snapshot.workers.iter().filter(|view| view.cordoned && view.worker.state == WorkerState::Live);
+    let quarantined = snapshot.workers.iter().filter(|view| view.quarantined && view.worker.state == WorkerState::Live);
     page.gauge(
-        "quorate_workers_cordoned",
+        "quorate_workers_quarantined",
         "Live workers whose values are not used, for their score.",
-        cordoned.count() as f64,
+        quarantined.count() as f64,
     );
 }
 

@@ -68,7 +68,7 @@ described! {
     ExclusionName, "Exclusion" => names(Exclusion::ALL.map(Exclusion::name))
         .description(Some(
             "`not_a_number`: a text where the strategy needs numbers. `outlier`: beyond `max_deviation`. `stale`: older \
-             than `max_age_ms`. `cordoned`: the worker's score is below the coordinator's `--cordon-below`. \
+             than `max_age_ms`. `quarantined`: the worker's score is below the coordinator's `--quarantine-below`. \
              `newcomer`: the worker has no record yet, and a worker with a record sent a value, or was awaited.",
         ));
     OnDisputeName, "OnDispute" => names(OnDispute::ALL.map(OnDispute::name))

@@ -26,7 +26,7 @@ pub(crate) struct WorkerBody<'a> {
     /// How reliable it was lately, 0 to 1, with 6 decimals.
     score: JsonNumber,
     /// Whether its values are not counted because its score is too low.
-    cordoned: bool,
+    quarantined: bool,
     successes: u64,
     failures: u64,
     /// How often it was silent until the deadline.
@@ -82,7 +82,7 @@ impl From<ResponseTimes> for Quantiles {
 }
 
 impl<'a> WorkerBody<'a> {
-    pub(crate) fn new(id: &'a WorkerId, worker: &Worker, cordoned: bool, last_heard: Duration) -> Self {
+    pub(crate) fn new(id: &'a WorkerId, worker: &Worker, quarantined: bool, last_heard: Duration) -> Self {
         let record = &worker.reliability;
         Self {
             worker_id: id.as_str(),
@@ -90,7 +90,7 @@ impl<'a> WorkerBody<'a> {
             announced: worker.announced,
             replicated: worker.replicated,
             score: JsonNumber(Decimal::new(i64::from(record.score.millionths()), 6)),
-            cordoned,
+            quarantined,
             successes: record.successes,
             failures: record.failures,
             timeouts: record.timeouts,

@@ -338,9 +338,9 @@ fn coordinator_event(event: &coordinator::Event) -> String {
         Event::Replayed { ticket, request } => format!("ticket {} receives the outcome of {request}", ticket.0),
         Event::Redispatched { request, attempt } => format!("{request} is dispatched again, attempt {attempt}"),
         Event::Result { request, worker, fate } => format!("result {request} of {worker}: {}", fate.name()),
-        Event::Worker { worker, state, cordoned } => {
-            let cordoned = if *cordoned { ", cordoned" } else { "" };
-            format!("{worker} is {state:?}{cordoned}")
+        Event::Worker { worker, state, quarantined } => {
+            let quarantined = if *quarantined { ", quarantined" } else { "" };
+            format!("{worker} is {state:?}{quarantined}")
         }
     }
 }

@@ -105,7 +105,7 @@ mod tests {
             remember_ms: 1,
             max_remembered: 1,
             admitted: None,
-            cordon_below: None,
+            quarantine_below: None,
             policies: Vec::new(),
             weights: BTreeMap::new(),
             knobs: crate::scenario::Knobs::default(),

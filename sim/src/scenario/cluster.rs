@@ -101,7 +101,7 @@ pub struct Settings {
     /// The numbers of the worker names that count; `None` admits every worker.
     pub admitted: Option<Vec<u8>>,
     /// In millionths.
-    pub cordon_below: Option<u32>,
+    pub quarantine_below: Option<u32>,
     /// The first whose pattern covers a query is its policy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<QueryPolicy>,
@@ -212,7 +212,7 @@ impl Settings {
             remember: Duration::from_millis(self.remember_ms),
             max_remembered: self.max_remembered,
             admitted: self.admitted.as_ref().map(|names| names.iter().map(|name| worker_name(*name)).collect()),
-            cordon_below: self.cordon_below.map(Score::from_millionths),
+            quarantine_below: self.quarantine_below.map(Score::from_millionths),
             weights: self.weights.iter().map(|(name, weight)| (worker_name(*name), Millionths::new(*weight))).collect(),
             events: true,
             ..Config::default()

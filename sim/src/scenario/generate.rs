@@ -130,7 +130,7 @@ fn settings(random: &mut Random, presence_ms: u64, names: u8) -> Settings {
         remember_ms: random.pick(&[50, 300, 1000, 60_000]),
         max_remembered: if random.chance(200) { random.within(1..=5) as usize } else { 10_000 },
         admitted: random.chance(100).then(|| (1..=names).filter(|_| random.chance(700)).collect()),
-        cordon_below: random.chance(300).then(|| random.pick(&[300_000, 700_000, 900_000, 960_000])),
+        quarantine_below: random.chance(300).then(|| random.pick(&[300_000, 700_000, 900_000, 960_000])),
         policies: Vec::new(),
         weights: BTreeMap::new(),
         knobs: Knobs::default(),

@@ -62,7 +62,7 @@ export class Workers {
 function row(worker) {
   const [kind, sign, text] = STATES[worker.state] ?? ["fair", "?", String(worker.state)];
   const state = element("span", { class: "badges" }, badge(kind, sign, text));
-  if (worker.cordoned === true) state.append(badge("poor", "×", "cordoned"));
+  if (worker.quarantined === true) state.append(badge("poor", "×", "quarantined"));
   const quantile = (name) =>
     cell(name, worker.response_time ? nanoseconds(worker.response_time[name]) : "–", { class: "number" });
   return element(

@@ -200,7 +200,7 @@ impl Probe {
         // By a clock that differs, what was observed just now may be old.
         let may_seem_stale =
             self.policy.rule.max_age.is_some() && self.processes.iter().any(|worker| worker.observed_at);
-        if !is_of_use || may_be_stale || may_seem_stale || settings.cordon_below.is_some() {
+        if !is_of_use || may_be_stale || may_seem_stale || settings.quarantine_below.is_some() {
             0
         } else if self.policy.rule.max_deviation.is_some() {
             // Fewer than half are ever excluded.

@@ -86,7 +86,7 @@ pub(crate) fn scenario() -> Scenario {
                 remember_ms: 10_000,
                 max_remembered: 100,
                 admitted: None,
-                cordon_below: None,
+                quarantine_below: None,
                 policies: Vec::new(),
                 weights: BTreeMap::new(),
                 knobs: Knobs::default(),

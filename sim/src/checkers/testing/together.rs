@@ -53,7 +53,7 @@ impl Play {
         let mut scenario = scenario();
         let settings = &mut scenario.cluster.settings;
         settings.max_workers = random.pick(&[2, 4, 20]);
-        settings.cordon_below = random.pick(&[None, Some(500_000), Some(950_000)]);
+        settings.quarantine_below = random.pick(&[None, Some(500_000), Some(950_000)]);
         settings.redispatch_permille = random.pick(&[0, 500, 900]);
         settings.admitted = random.pick(&[None, Some(())]).map(|()| vec![1, 2, 3]);
         settings.policy.max_deviation_permille = Some(100);

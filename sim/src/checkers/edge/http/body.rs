@@ -114,7 +114,7 @@ fn note(outcome: &Outcome) -> String {
             Some(Exclusion::NotANumber) => (0, "not a number", "not a number"),
             Some(Exclusion::Outlier) => (1, "an outlier", "outliers"),
             Some(Exclusion::Stale) => (2, "stale", "stale"),
-            Some(Exclusion::Cordoned) => (3, "cordoned", "cordoned"),
+            Some(Exclusion::Quarantined) => (3, "quarantined", "quarantined"),
             Some(Exclusion::Newcomer) => (4, "a newcomer", "newcomers"),
         };
         not_used.entry(place).or_insert((one, several, 0)).2 += 1;
@@ -138,7 +138,7 @@ fn reason(excluded: Exclusion) -> &'static str {
         Exclusion::NotANumber => "not_a_number",
         Exclusion::Outlier => "outlier",
         Exclusion::Stale => "stale",
-        Exclusion::Cordoned => "cordoned",
+        Exclusion::Quarantined => "quarantined",
         Exclusion::Newcomer => "newcomer",
     }
 }
