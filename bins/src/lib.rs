@@ -1,4 +1,10 @@
-//! The programs of Quorate: their command lines, the client of the HTTP API, and what they show.
+//! The programs of Quorate: their command lines, the client of the HTTP API, and what they print.
+//!
+//! * `src/bin/` has the three thin `main`s; [`args`] their flags, variables, units and defaults
+//! * [`serve`] runs the programs that serve, with [`telemetry`] for logs and [`otlp`] for spans
+//! * [`client`] and [`api`] talk to a coordinator; [`commands`], [`demo`] and [`load`] are the subcommands of
+//!   `quorate`; [`render`] prints
+//! * [`exit`] has the exit codes, and errors as a sentence or as JSON
 
 pub mod api;
 pub mod args;

@@ -1,12 +1,17 @@
-//! What the machines of `quorate-core` must do, said a second time and as simply as possible.
+//! What the machines of `quorate-core` must do, written a second time and as simply as possible.
 //!
-//! Each model takes the same inputs at the same times as its machine, predicts what the machine puts out, and says where
-//! the two differ. The models know nothing of core but its public types: where core has a slab, an index or a timer,
-//! there is a map or a scan here. Tests drive a machine and its model side by side, and so does whoever else runs one.
+//! Each model takes the same inputs at the same times as its machine, predicts the outputs, and reports where the two
+//! differ. The models use only core's public types: where core has a slab, an index or a timer, a model has a map or a
+//! scan. Tests, fuzzers and the simulation run a machine and its model side by side.
 //!
-//! For every step: hand the model what the machine is handed (`input` or `wake`), then every output of the machine
-//! (`output`), then ask whether that was all (`settled`) and whether the two look the same (`compare`). A machine must be
-//! polled dry after each step, since what it names itself is learned from what it puts out.
+//! For every step, give the model what the machine is given (`input` or `wake`), then every output of the machine
+//! (`output`). Then ask whether that was all (`settled`) and whether the two look the same (`compare`). Poll the
+//! machine until it has no output left after each step, because a model learns the names that the machine draws from
+//! its outputs.
+//!
+//! * [`aggregate`] computes answers and assessments, [`pen`] digit by digit
+//! * `coordinator/` and `worker.rs` are the models of the machines
+//! * [`arbitrary`] draws what can come from outside, for tests and fuzzers
 #![warn(missing_docs)]
 
 pub mod aggregate;

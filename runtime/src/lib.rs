@@ -1,13 +1,13 @@
-//! A library to write workers with, and coordinators: the adapters of Quorate, which move bytes between the network and
-//! the state machines of `quorate-core`, and decide nothing themselves.
+//! A library for workers and coordinators: the adapters of Quorate. They move bytes between the network and the state
+//! machines of `quorate-core`, and decide nothing themselves.
 //!
 //! # A worker of your own
 //!
-//! Say where values come from: that is a [`Source`](source::Source). [`run_worker`](node::run_worker) does the rest:
-//! it takes tasks, starts each once and side by side, gives up at their deadlines, repeats its answers, announces
-//! itself, shows itself as a NATS service, and finishes what it has when it is told to stop.
+//! Implement [`Source`](source::Source), which says where values come from. [`run_worker`](node::run_worker) does the
+//! rest: it starts each task once and runs tasks concurrently, gives up at their deadlines, repeats its answers,
+//! announces itself, serves as a NATS service, and finishes its tasks when it is told to stop.
 //!
-//! Here it runs beside a coordinator on a bus within the process:
+//! Here it runs beside a coordinator, on a bus within the process:
 //!
 //! ```
 //! use std::time::Duration;
@@ -56,16 +56,19 @@
 //! }
 //! ```
 //!
-//! Over NATS the bus is `NatsBus::connect(NatsConfig::new("nats://localhost:4222"))?` of [`bus::nats`], and that is the
-//! only difference: `examples/worker.rs` is such a program, with ten lines in its `main`.
+//! Over NATS only the bus differs: it is `NatsBus::connect(NatsConfig::new("nats://localhost:4222"))?` of [`bus::nats`].
+//! `examples/worker.rs` is such a program, with ten lines in its `main`.
 //!
-//! # What else is here
+//! # Modules
 //!
-//! * [`node`]: a whole coordinator with its HTTP API, in one call, as its program runs it
-//! * [`source`]: what the worker's program asks: HTTP services, programs, simulated values
-//! * [`bus`]: what carries the messages, over NATS or within one process; a bus of your own is a trait, too
-//! * [`wire`]: the messages, as `docs/protocol.md` describes them
+//! * [`node`]: a whole coordinator with its HTTP API in one call, as its program runs it; a whole worker
+//! * [`source`]: the sources of the worker's program: HTTP services, programs, simulated values
+//! * [`bus`]: carries the messages, over NATS or within one process; a bus of your own implements a trait
+//! * [`wire`]: the messages, as `docs/protocol.md` specifies them
 //! * [`driver`]: one task that owns one machine, below [`node`]
+//! * [`http`]: the HTTP API with its pages, limits and events; [`metrics`]: what it counts; [`spans`]: what it traces
+//! * [`policies`]: the policy file; [`config_file`]: TOML files, refused with line and column
+//! * [`clock`]: tokio's clock, so that a simulation which drives tokio's time drives everything
 #![warn(missing_docs)]
 
 mod age;

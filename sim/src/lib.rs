@@ -1,9 +1,16 @@
-//! Quorate on a simulated network: one seed makes a cluster, a workload and a schedule of faults, and every run of it is
-//! the same run, to the byte, on any machine.
+//! Quorate on a simulated network. One seed makes a cluster, a workload and a schedule of faults, and every run of a
+//! seed is the same to the byte, on any machine.
 //!
 //! A [`Scenario`] is played on a *stage*: [`network`] runs the drivers, the HTTP API and the workers of production over
 //! turmoil's TCP; [`machines`] wires the state machines to a heap of timed events. Both tell what happens as
 //! [`Event`](event::Event)s, which the [`checkers`] judge, the [`coverage`] counts and the [`trace`] hashes.
+//!
+//! * [`scenario`] is what is played; [`random`] draws it, one stream per purpose and host
+//! * `observe.rs`, `mischief.rs`, `adversary.rs`, `retry.rs` are what sources, bad workers, the adversary and clients
+//!   do on both stages
+//! * [`edge`] is what can be seen of a program besides its machine and its messages, on the network only
+//! * [`shrink`] makes a failing scenario small; [`explain`] shows a run as a timeline
+//! * [`floor`] has bare simulations of the same size, to compare the speed with
 #![warn(missing_docs)]
 
 mod adversary;

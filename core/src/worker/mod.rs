@@ -1,6 +1,7 @@
-//! The worker's side: takes tasks, starts each once, and sends its answer again to whoever asks again.
+//! The worker: takes tasks, starts each once, and repeats its answer when a task is redispatched.
 //!
-//! It bounds what runs and what waits, drops what is no longer of use, announces itself, and drains.
+//! It bounds the jobs that run and wait, drops tasks whose time to live has run out, announces itself, and drains.
+//! `events.rs` has its inputs and outputs, `jobs.rs` the jobs by number and by request.
 
 mod config;
 mod events;

@@ -1,8 +1,8 @@
-//! What a coordinator shows of itself at `GET /metrics`.
+//! The metrics of a coordinator, at `GET /metrics`.
 //!
-//! Most of it is counted by the machine and read from it when somebody looks. Only what the machine does not keep is
-//! recorded here, without a lock: how long requests took and what became of each worker's part, by a tap beside the
-//! driver, and the answers over HTTP. No label has a value that comes from outside.
+//! The machine counts most of them, and `families.rs` reads them on demand. Only what the machine does not keep is
+//! recorded here, without a lock: how requests ended (`ended.rs`, by a tap beside the driver) and the responses over
+//! HTTP (`responses.rs`). No label takes a value from outside.
 
 mod edge;
 mod ended;

@@ -1,4 +1,9 @@
-//! What a worker asks: the sources behind one trait.
+//! Sources: where a worker gets its values, behind one trait.
+//!
+//! * `simulated.rs`, `http.rs`, `command.rs` are the kinds; `any.rs` chooses one when a worker starts
+//! * `config.rs` and `entry.rs` read the source file; `template.rs` fills queries into URLs
+//! * `json.rs` takes a value out of a JSON text, `age_from.rs` its age; `trace.rs` names the trace that a source is
+//!   queried for
 
 mod age_from;
 mod any;

@@ -1,7 +1,9 @@
-//! The wire: subjects, the JSON bodies of tasks, results, presence, outcomes and workers, and the header that names a trace.
-//! `docs/protocol.md` shows them.
+//! The wire: subjects, the JSON bodies of tasks, results, presence announcements and outcomes, and the header that
+//! names a trace. `docs/protocol.md` specifies them.
 //!
-//! Decoding takes whatever the network sends: it is bounded, ignores unknown fields and never panics.
+//! Decoding accepts whatever the network sends: it is bounded, ignores unknown fields and never panics. `value.rs`
+//! keeps every digit of a number. `outcome.rs` and `failure.rs` write how requests ended, both from `evidence.rs` and from each
+//! worker's fate in `fate.rs`; `worker.rs` writes what is known of a worker.
 
 mod evidence;
 pub(crate) mod failure;

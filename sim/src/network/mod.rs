@@ -1,4 +1,12 @@
 //! The stage with a network: the drivers, the HTTP API and the workers of production, each on a host of turmoil.
+//!
+//! * `play/` is the run; `stage.rs` is what all hosts share
+//! * `broker/` and `bus/` simulate NATS
+//! * `coordinator.rs`, `worker.rs`, `client.rs`, `adversary.rs` are the hosts; `life.rs` starts, stops and kills their
+//!   processes
+//! * `schedule.rs`, `links.rs`, `mischief.rs`, `visit.rs` turn faults and visits into action
+//! * `teller.rs` and `decode.rs` tell what happens as events; `encode.rs` writes messages that no program of ours would
+//!   write
 
 mod adversary;
 pub mod broker;

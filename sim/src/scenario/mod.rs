@@ -1,4 +1,8 @@
-//! What is played: a cluster, a workload and a timed schedule of faults, as a plain value that reads and writes as JSON.
+//! What is played: a cluster, a workload and a timed schedule of faults, as a plain value that reads and writes as
+//! JSON.
+//!
+//! `cluster.rs`, `policy.rs` and `knobs.rs` set up the hosts, `fault.rs` lists what goes wrong, `visit.rs` what clients
+//! do besides asking. `generate.rs` and `generate/` draw all of it from a seed.
 
 mod cluster;
 mod fault;

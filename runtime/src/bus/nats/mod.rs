@@ -1,8 +1,9 @@
 //! The bus over NATS.
 //!
-//! A supervisor task opens one session after another: a session is one connection, and what it has not sent
-//! dies with it, so that nothing is delivered stale. Subscriptions outlive sessions: each new session subscribes them
-//! again before the bus says that it is connected.
+//! * `supervisor.rs` keeps the bus connected: it opens one session after another
+//! * `session.rs` is one connection. Its unsent messages die with it, so that nothing is delivered after an outage
+//! * `subscription.rs` outlives sessions: each new session subscribes again before the bus reports that it is connected
+//! * `config.rs` has addresses, credentials and limits, and keeps secrets out of logs
 
 mod config;
 mod session;
