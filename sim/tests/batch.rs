@@ -33,7 +33,7 @@ fn a_seed_is_the_same_run_in_another_process() {
 }
 
 #[test]
-fn what_was_found_once_stays_mended() {
+fn what_was_found_once_stays_fixed() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/regressions");
     let mut files: Vec<_> = std::fs::read_dir(&directory)
         .expect("the regressions are there")
