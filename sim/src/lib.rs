@@ -10,7 +10,7 @@
 //!   do on both stages
 //! * [`edge`] is what can be seen of a program besides its machine and its messages, on the network only
 //! * [`shrink`] makes a failing scenario small; [`explain`] shows a run as a timeline
-//! * [`floor`] has bare simulations of the same size, to compare the speed with
+//! * [`baseline`] has bare simulations of the same size, to compare the speed with
 #![warn(missing_docs)]
 
 mod adversary;

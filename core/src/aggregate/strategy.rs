@@ -34,11 +34,12 @@ strategies! {
     Average = super::average::Average,
     /// The middle value; of an even count, the exact mean of the two middle ones.
     Median = super::median::Median,
-    /// The most frequent value, numbers rounded to [`Rule::precision`] decimals, texts compared exactly.
+    /// The most frequent value, numbers rounded to [`Rule::precision`](super::Rule::precision) decimals, texts compared
+    /// exactly.
     Majority = super::majority::Majority,
     /// The value in the middle of the workers' weights; where the middle falls between two, their exact mean.
     WeightedMedian = super::weighted_median::WeightedMedian,
-    /// The mean without the lowest and the highest [`Rule::trim_share`].
+    /// The mean without the lowest and the highest [`Rule::trim_share`](super::Rule::trim_share).
     TrimmedMean = super::trimmed_mean::TrimmedMean,
     /// The smallest value.
     Min = super::min::Min,
