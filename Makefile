@@ -12,10 +12,8 @@ demo:
 test: nats-server chromium node curl
 	cargo test --workspace --locked
 
-# cargo fmt does not find the modules that a macro declares.
 lint:
 	cargo fmt --all --check
-	rustfmt --edition 2024 --check $$(git ls-files 'sim/src/checkers/*.rs')
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
 	scripts/check-core-purity.sh
