@@ -76,7 +76,7 @@ pub enum What<'a> {
     /// Such a visit is over, with what was read, if anything was.
     VisitEnded(usize, Option<&'a Read>),
     /// A client asks.
-    Asked(&'a Asked),
+    Asked(&'a Question),
     /// A client has its answer, or knows that it will get none.
     Replied(u32, &'a Reply),
     /// A client goes away without waiting for its answer.
@@ -132,7 +132,7 @@ pub enum Body {
     /// A call to all workers to say that they are there.
     Ping,
     /// How a request ended, for those who follow all requests.
-    Outcome(Told),
+    Outcome(PublishedOutcome),
     /// The broker's notice that nobody received the message with this reply subject.
     NoResponders,
     /// Bytes that say nothing; so many of them.
@@ -141,7 +141,7 @@ pub enum Body {
 
 /// How a request ended, as it is on the bus.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Told {
+pub struct PublishedOutcome {
     /// The request's id.
     pub request: RequestId,
     /// What was asked.
@@ -180,7 +180,7 @@ pub struct WorkerResult {
 
 /// A client's question.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct Question {
     /// Unique in the run; a retry has a number of its own.
     pub number: u32,
     /// Which coordinator is asked.

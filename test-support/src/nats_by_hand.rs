@@ -26,7 +26,7 @@ pub struct ClientByHand {
 
 /// What a client says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum Published {
     /// Who it is, as JSON.
     Connect(String),
     /// Asks for a sign of life.
@@ -46,7 +46,7 @@ pub enum Said {
     },
 }
 
-impl Said {
+impl Published {
     /// Whether this is a message of the bus to itself, by which it knows what the server has received.
     pub fn is_echo(&self) -> bool {
         matches!(self, Self::Publish { subject, .. } if subject.starts_with("_INBOX."))
@@ -121,7 +121,7 @@ impl ClientByHand {
     /// If the client has gone away.
     pub async fn let_in(&mut self) {
         self.greet().await;
-        while self.hear().await != Said::Ping {}
+        while self.hear().await != Published::Ping {}
         self.say("PONG").await;
     }
 
@@ -137,7 +137,7 @@ impl ClientByHand {
     ///
     /// # Panics
     /// If it says nothing, or nothing that is understood here.
-    pub async fn hear(&mut self) -> Said {
+    pub async fn hear(&mut self) -> Published {
         soon("a word of the client", self.next()).await.expect("the client is there")
     }
 
@@ -145,30 +145,30 @@ impl ClientByHand {
     ///
     /// # Panics
     /// If it is not understood here.
-    pub async fn next(&mut self) -> Option<Said> {
+    pub async fn next(&mut self) -> Option<Published> {
         let mut line = String::new();
         if self.reader.read_line(&mut line).await.unwrap_or(0) == 0 {
             return None;
         }
         let words: Vec<&str> = line.split_whitespace().collect();
         Some(match words[..] {
-            ["CONNECT", ..] => Said::Connect(line.trim_end()["CONNECT ".len()..].to_owned()),
-            ["PING"] => Said::Ping,
-            ["PONG"] => Said::Pong,
+            ["CONNECT", ..] => Published::Connect(line.trim_end()["CONNECT ".len()..].to_owned()),
+            ["PING"] => Published::Ping,
+            ["PONG"] => Published::Pong,
             ["SUB", subject, sid] | ["SUB", subject, _, sid] => {
                 self.subscriptions.push((subject.to_owned(), sid.to_owned()));
-                Said::Subscribe(subject.to_owned())
+                Published::Subscribe(subject.to_owned())
             }
             ["UNSUB", sid, ..] => {
                 self.subscriptions.retain(|(_, kept)| kept != sid);
-                Said::Unsubscribe
+                Published::Unsubscribe
             }
             ["PUB", subject, len] | ["PUB", subject, _, len] => {
                 let len: usize = len.parse().expect("a length");
                 let mut payload = BytesMut::zeroed(len + "\r\n".len());
                 self.reader.read_exact(&mut payload).await.ok()?;
                 payload.truncate(len);
-                Said::Publish { subject: subject.to_owned(), payload: payload.freeze() }
+                Published::Publish { subject: subject.to_owned(), payload: payload.freeze() }
             }
             _ => panic!("not understood: {line:?}"),
         })
@@ -191,11 +191,11 @@ impl ClientByHand {
     ///
     /// # Panics
     /// If the client has gone away.
-    pub async fn serve(&mut self, said: &Said) {
+    pub async fn serve(&mut self, said: &Published) {
         match said {
-            Said::Ping => self.say("PONG").await,
-            Said::Publish { subject, payload } => self.deliver(subject, payload).await,
-            Said::Connect(_) | Said::Pong | Said::Subscribe(_) | Said::Unsubscribe => {}
+            Published::Ping => self.say("PONG").await,
+            Published::Publish { subject, payload } => self.deliver(subject, payload).await,
+            Published::Connect(_) | Published::Pong | Published::Subscribe(_) | Published::Unsubscribe => {}
         }
     }
 
@@ -210,13 +210,13 @@ impl ClientByHand {
     ///
     /// # Panics
     /// If the client has gone away.
-    pub async fn until_echo(&mut self) -> Vec<Said> {
+    pub async fn until_echo(&mut self) -> Vec<Published> {
         let mut all = Vec::new();
         loop {
             let said = self.hear().await;
             self.serve(&said).await;
             all.push(said);
-            if all.last().is_some_and(Said::is_echo) {
+            if all.last().is_some_and(Published::is_echo) {
                 return all;
             }
         }

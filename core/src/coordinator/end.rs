@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Coordinator;
 use super::judgement::{Judgement, Terms};
 use super::output::Output;
-use super::request::{Answered, Part, Request};
+use super::request::{FirstAnswer, ParticipantStatus, Request};
 use super::table::Slot;
 use super::timers::Timer;
 use crate::aggregate::Assessment;
@@ -56,25 +56,27 @@ impl Coordinator {
             let is_held = gives_time && record.has_answered(request.query_key);
             // All founders do, and not only those that were quick enough for the first caller.
             let mut earns = request.founding && participant.decides;
-            match &participant.part {
-                Part::Awaited if blames_the_silent => {
+            match &participant.status {
+                ParticipantStatus::Awaited if blames_the_silent => {
                     record.timeout(is_held);
                     worker.silent = gives_time;
                     earns &= !gives_time;
                 }
-                Part::Awaited => earns &= cause == Cause::QuorumMet,
-                Part::Left => earns = false,
-                Part::Answered(Answered { observed, .. }) => match (observed, judgement.assessment(index)) {
-                    (Ok(_), Assessment::Good) => {
-                        earns |= gives_records;
-                        if compares {
-                            record.judged(true);
+                ParticipantStatus::Awaited => earns &= cause == Cause::QuorumMet,
+                ParticipantStatus::Left => earns = false,
+                ParticipantStatus::Answered(FirstAnswer { observed, .. }) => {
+                    match (observed, judgement.assessment(index)) {
+                        (Ok(_), Assessment::Good) => {
+                            earns |= gives_records;
+                            if compares {
+                                record.judged(true);
+                            }
                         }
+                        (Ok(_), Assessment::Bad) if compares => record.outlier(),
+                        (Err(_), _) if is_held => record.judged(false),
+                        _ => {}
                     }
-                    (Ok(_), Assessment::Bad) if compares => record.outlier(),
-                    (Err(_), _) if is_held => record.judged(false),
-                    _ => {}
-                },
+                }
             }
             let has_changed = worker.told.is_some_and(|told| told != worker.standing(self.config.quarantine_below));
             if let Some(has_record) = worker.took_part(earns, are_admitted_by_name) {

@@ -1,7 +1,7 @@
 //! How a request ends: what its values make of it, and what they say of their workers.
 
 use super::config::Config;
-use super::request::{Answered, Part, Participant, Request};
+use super::request::{FirstAnswer, Participant, ParticipantStatus, Request};
 use crate::aggregate::{AggregateError, Aggregator, Assessment, Candidate, Exclusion, Usual, Yardstick};
 use crate::outcome::{Answer, Cause, Failure, Observation, Outcome, Status, count, reliability};
 use crate::policy::OnDispute;
@@ -83,8 +83,8 @@ impl Request {
 
     /// The values that count, either of quarantined workers or of the others, in the order of the participants.
     fn values(&self, of_quarantined: bool) -> impl Iterator<Item = Candidate<'_>> {
-        self.participants.iter().filter_map(move |participant| match &participant.part {
-            Part::Answered(answered @ Answered { quarantined, .. })
+        self.participants.iter().filter_map(move |participant| match &participant.status {
+            ParticipantStatus::Answered(answered @ FirstAnswer { quarantined, .. })
                 if *quarantined == of_quarantined && self.counts(participant) =>
             {
                 answered.candidate()
@@ -100,10 +100,11 @@ impl Request {
 
     /// What the values say of their workers, whether they are used or not.
     fn assess(&self, yardstick: &Yardstick) -> Assessed {
-        let values = self.participants.iter().enumerate().filter_map(|(index, participant)| match &participant.part {
-            Part::Answered(answered) => answered.candidate().map(|candidate| (index, candidate)),
-            _ => None,
-        });
+        let values =
+            self.participants.iter().enumerate().filter_map(|(index, participant)| match &participant.status {
+                ParticipantStatus::Answered(answered) => answered.candidate().map(|candidate| (index, candidate)),
+                _ => None,
+            });
         let assessed = values.map(|(index, candidate)| (index, yardstick.assess(&candidate)));
         Assessed::GoodBut(assessed.filter(|(_, assessment)| *assessment != Assessment::Good).collect())
     }
@@ -124,7 +125,10 @@ impl Request {
         let mut candidates = candidates.iter().peekable();
         let mut candidate = 0;
         for (index, participant) in self.participants.iter().enumerate() {
-            let Part::Answered(Answered { observed: Ok(_), quarantined, .. }) = participant.part else { continue };
+            let ParticipantStatus::Answered(FirstAnswer { observed: Ok(_), quarantined, .. }) = participant.status
+            else {
+                continue;
+            };
             if quarantined {
                 excluded.push((index, Exclusion::Quarantined));
                 continue;
@@ -142,8 +146,10 @@ impl Request {
     }
 
     fn succeeded(&self) -> u32 {
-        let success = |part: &Part| matches!(part, Part::Answered(Answered { observed: Ok(_), .. }));
-        count(self.participants.iter().filter(|participant| success(&participant.part)).count())
+        let success = |status: &ParticipantStatus| {
+            matches!(status, ParticipantStatus::Answered(FirstAnswer { observed: Ok(_), .. }))
+        };
+        count(self.participants.iter().filter(|participant| success(&participant.status)).count())
     }
 
     /// How the request would end if it ended now by `cause`. `bus_was_down` says whether the bus failed it meanwhile, and
@@ -199,14 +205,14 @@ impl Request {
         let mut missing = Vec::new();
         let mut excluded = judgement.excluded.into_iter().peekable();
         let uses_weights = self.policy.rule.strategy.uses_weights();
-        for (index, Participant { worker, part, .. }) in self.participants.into_iter().enumerate() {
-            match part {
-                Part::Answered(Answered { observed, response_time, age, weight, .. }) => {
+        for (index, Participant { worker, status, .. }) in self.participants.into_iter().enumerate() {
+            match status {
+                ParticipantStatus::Answered(FirstAnswer { observed, response_time, age, weight, .. }) => {
                     let excluded = excluded.next_if(|(of, _)| *of == index).map(|(_, why)| why);
                     let weight = (uses_weights && observed.is_ok()).then_some(weight);
                     observations.push(Observation { worker, observed, response_time, age, weight, excluded });
                 }
-                Part::Awaited | Part::Left => missing.push(worker),
+                ParticipantStatus::Awaited | ParticipantStatus::Left => missing.push(worker),
             }
         }
         Outcome {

@@ -32,7 +32,7 @@ pub use event::{Event, ResultFate};
 pub use input::{Input, Presence, PresenceState, Submit, Undelivered, UndeliveredCause, WorkerResult};
 pub use output::{Output, Refusal, Task};
 pub use reliability::{Reliability, ResponseTimes, Score};
-pub use worker::{Worker, WorkerState};
+pub use worker::{WorkerRecord, WorkerState};
 
 use crate::aggregate::Aggregator;
 use crate::id::WorkerId;
@@ -187,12 +187,12 @@ impl Coordinator {
     }
 
     /// The known workers, in order.
-    pub fn workers(&self) -> impl Iterator<Item = (&WorkerId, &Worker)> {
+    pub fn workers(&self) -> impl Iterator<Item = (&WorkerId, &WorkerRecord)> {
         self.registry.iter()
     }
 
     /// What is known of a worker; `None` if it is not known.
-    pub fn worker(&self, id: &WorkerId) -> Option<&Worker> {
+    pub fn worker(&self, id: &WorkerId) -> Option<&WorkerRecord> {
         self.registry.get(id)
     }
 

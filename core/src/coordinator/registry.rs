@@ -9,8 +9,8 @@ use super::config::Config;
 use super::event::Event;
 use super::input::{Presence, PresenceState};
 use super::reliability::{Reliability, Score};
-use super::request::{Part, Participant};
-use super::worker::{Standing, Worker, WorkerState};
+use super::request::{Participant, ParticipantStatus};
+use super::worker::{Standing, WorkerRecord, WorkerState};
 use crate::id::WorkerId;
 use crate::outcome::count;
 use crate::time::Timestamp;
@@ -51,7 +51,7 @@ impl Admission {
 /// The known workers, in order, at most `max_workers` of them.
 #[derive(Debug)]
 pub(super) struct Registry {
-    workers: BTreeMap<WorkerId, Worker>,
+    workers: BTreeMap<WorkerId, WorkerRecord>,
     /// The number of the next request.
     pub(super) asked: u64,
     max_workers: usize,
@@ -105,7 +105,7 @@ impl Registry {
         self.workers.len()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&WorkerId, &Worker)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&WorkerId, &WorkerRecord)> {
         self.workers.iter()
     }
 
@@ -119,11 +119,11 @@ impl Registry {
         self.workers.get(id).is_some_and(|worker| worker.said_there.is_some_and(|at| at >= since))
     }
 
-    pub(super) fn get(&self, id: &WorkerId) -> Option<&Worker> {
+    pub(super) fn get(&self, id: &WorkerId) -> Option<&WorkerRecord> {
         self.workers.get(id)
     }
 
-    pub(super) fn get_mut(&mut self, id: &WorkerId) -> Option<&mut Worker> {
+    pub(super) fn get_mut(&mut self, id: &WorkerId) -> Option<&mut WorkerRecord> {
         self.workers.get_mut(id)
     }
 
@@ -177,7 +177,7 @@ impl Registry {
             () if is_early => announced,
             () => heard,
         };
-        let is_newcomer = |worker: &Worker| {
+        let is_newcomer = |worker: &WorkerRecord| {
             let is_wanted = records == 0 || if is_early { worker.announced } else { !worker.silent };
             worker.is_live() && !worker.proven && is_wanted
         };
@@ -202,7 +202,7 @@ impl Registry {
             if (worker.proven && worker.is_live()) || is_chosen() {
                 worker.tried += u64::from(!worker.proven);
                 let decides = founding || worker.proven;
-                participants.push(Participant { worker: id.clone(), part: Part::Awaited, decides });
+                participants.push(Participant { worker: id.clone(), status: ParticipantStatus::Awaited, decides });
             }
         }
         let places = match participants.len() {
@@ -245,14 +245,14 @@ impl Registry {
     }
 
     /// Notes that a worker was heard through a result, which makes an unknown one live. `None` if there is no room.
-    pub(super) fn heard(&mut self, now: Timestamp, id: &WorkerId) -> Option<&mut Worker> {
+    pub(super) fn heard(&mut self, now: Timestamp, id: &WorkerId) -> Option<&mut WorkerRecord> {
         let worker = self.entry(now, id, false)?;
         worker.heard(now);
         Some(worker)
     }
 
     /// The same for a worker that is known; `None` if it is not.
-    pub(super) fn refresh(&mut self, now: Timestamp, id: &WorkerId) -> Option<&mut Worker> {
+    pub(super) fn refresh(&mut self, now: Timestamp, id: &WorkerId) -> Option<&mut WorkerRecord> {
         let worker = self.workers.get_mut(id)?;
         worker.heard(now);
         Some(worker)
@@ -317,14 +317,14 @@ impl Registry {
 
     /// When the next worker expires, if it is not heard before.
     pub(super) fn next_expiry(&self) -> Option<Timestamp> {
-        let present = |worker: &&Worker| worker.state != WorkerState::Expired;
+        let present = |worker: &&WorkerRecord| worker.state != WorkerState::Expired;
         let heard = self.workers.values().filter(present).map(|worker| worker.last_heard).min();
         heard.map(|heard| heard.after(self.presence).max(self.spared_until))
     }
 
     /// The entry of a worker. A new name gets one if there is room and the rate of new names allows it: at a start,
     /// while nobody has a record, those that announce themselves need not wait.
-    fn entry(&mut self, now: Timestamp, id: &WorkerId, announces: bool) -> Option<&mut Worker> {
+    fn entry(&mut self, now: Timestamp, id: &WorkerId, announces: bool) -> Option<&mut WorkerRecord> {
         if !self.workers.contains_key(id) {
             let displaced = if self.workers.len() >= self.max_workers { Some(self.displaced(now)?) } else { None };
             let is_start = self.proven == 0 && announces;
@@ -334,7 +334,7 @@ impl Registry {
             if let Some(displaced) = displaced.and_then(|id| self.workers.remove(&id)) {
                 self.proven -= usize::from(displaced.proven);
             }
-            let worker = Worker {
+            let worker = WorkerRecord {
                 state: WorkerState::Live,
                 announced: false,
                 replicated: false,

@@ -17,7 +17,7 @@ use crate::value::Value;
 #[derive(Debug)]
 pub(super) struct Participant {
     pub(super) worker: WorkerId,
-    pub(super) part: Part,
+    pub(super) status: ParticipantStatus,
     /// Whether its value may decide the answer, and is not only compared with those that do: the worker has a record,
     /// or no live worker had one when it was asked.
     pub(super) decides: bool,
@@ -25,18 +25,18 @@ pub(super) struct Participant {
 
 /// Where a worker stands with a request.
 #[derive(Debug)]
-pub(super) enum Part {
+pub(super) enum ParticipantStatus {
     /// It is waited for.
     Awaited,
     /// It left without an answer and is no longer waited for.
     Left,
     /// It has answered; whatever else it says is not used.
-    Answered(Answered),
+    Answered(FirstAnswer),
 }
 
 /// A worker's first answer.
 #[derive(Debug)]
-pub(super) struct Answered {
+pub(super) struct FirstAnswer {
     pub(super) observed: Result<Value, Arc<str>>,
     /// The number that a text spells, where the strategy needs numbers, so that a long text is parsed only once. Boxed
     /// to keep answers small: most values are numbers themselves.
@@ -66,7 +66,7 @@ pub(super) enum Notice {
     Refuted,
 }
 
-impl Answered {
+impl FirstAnswer {
     /// The value, to be compared with others; `None` for a failure.
     pub(super) fn candidate(&self) -> Option<Candidate<'_>> {
         let value = self.observed.as_ref().ok()?;
@@ -103,7 +103,7 @@ pub(super) struct Request {
     /// Whether the same id was asked before, in a request that was given up, so that its answers may still come.
     pub(super) asked_before: bool,
     /// Whether no worker was known when the request was made, so that nobody can say when all have answered.
-    pub(super) open: bool,
+    pub(super) expected_unknown: bool,
     /// Whether those that were expected are founders: they decide, and earn a record by answering.
     pub(super) founding: bool,
     /// How many participants that decide are awaited, or have sent a value and are not quarantined. While there are any,
@@ -144,33 +144,33 @@ impl Request {
         &mut self,
         position: Result<usize, usize>,
         worker: &WorkerId,
-        answered: Answered,
+        answered: FirstAnswer,
         is_proven: bool,
     ) {
         let is_usable = u32::from(self.is_usable(&answered));
         // A quarantined worker decides nothing, and keeps nobody waiting.
         let is_value = answered.observed.is_ok() && !answered.quarantined;
-        let part = Part::Answered(answered);
+        let status = ParticipantStatus::Answered(answered);
         match position {
             Ok(index) => {
                 let participant = &mut self.participants[index];
-                let before = std::mem::replace(&mut participant.part, part);
+                let before = std::mem::replace(&mut participant.status, status);
                 let decides = participant.decides;
                 *(if decides { &mut self.usable } else { &mut self.usable_of_others }) += is_usable;
                 match before {
-                    Part::Awaited => {
+                    ParticipantStatus::Awaited => {
                         self.awaited -= 1;
                         self.decisive -= u32::from(decides && !is_value);
                     }
-                    Part::Left => self.decisive += u32::from(decides && is_value),
-                    Part::Answered(_) => unreachable!("only a first answer is recorded"),
+                    ParticipantStatus::Left => self.decisive += u32::from(decides && is_value),
+                    ParticipantStatus::Answered(_) => unreachable!("only a first answer is recorded"),
                 }
             }
             Err(index) => {
                 self.places -= u32::from(!is_proven);
                 *(if is_proven { &mut self.usable } else { &mut self.usable_of_others }) += is_usable;
                 self.decisive += u32::from(is_proven && is_value);
-                self.participants.insert(index, Participant { worker: worker.clone(), part, decides: is_proven });
+                self.participants.insert(index, Participant { worker: worker.clone(), status, decides: is_proven });
             }
         }
     }
@@ -178,10 +178,10 @@ impl Request {
     /// Stops waiting for a worker that left. Returns whether it was waited for.
     pub(super) fn give_up_on(&mut self, worker: &WorkerId) -> bool {
         let Ok(index) = self.position(worker) else { return false };
-        let Participant { part, decides, .. } = &mut self.participants[index];
-        let awaited = matches!(part, Part::Awaited);
+        let Participant { status, decides, .. } = &mut self.participants[index];
+        let awaited = matches!(status, ParticipantStatus::Awaited);
         if awaited {
-            *part = Part::Left;
+            *status = ParticipantStatus::Left;
             self.awaited -= 1;
             self.decisive -= u32::from(*decides);
         }
@@ -190,7 +190,7 @@ impl Request {
 
     /// Whether nobody is waited for any more, which can be known only if somebody was known beforehand.
     pub(super) fn all_answered(&self) -> bool {
-        self.awaited == 0 && !self.open
+        self.awaited == 0 && !self.expected_unknown
     }
 
     /// The number that an observed text spells, where the strategy needs numbers.
@@ -202,7 +202,7 @@ impl Request {
     }
 
     /// Whether an answer is a value that can be used, as far as that is known without the others.
-    fn is_usable(&self, answered: &Answered) -> bool {
+    fn is_usable(&self, answered: &FirstAnswer) -> bool {
         let rule = &self.policy.rule;
         let has_kind = match answered.observed {
             Ok(Value::Number(_)) => true,
@@ -245,7 +245,7 @@ impl Request {
     }
 
     pub(super) fn has_answers(&self) -> bool {
-        self.participants.iter().any(|participant| matches!(participant.part, Part::Answered(_)))
+        self.participants.iter().any(|participant| matches!(participant.status, ParticipantStatus::Answered(_)))
     }
 
     /// When the request next wants attention.

@@ -5,7 +5,7 @@ use super::event::{Event, ResultFate};
 use super::input::{Undelivered, UndeliveredCause, WorkerResult};
 use super::judgement::Terms;
 use super::output::Output;
-use super::request::{Answered, Notice, Part, Participant, Request};
+use super::request::{FirstAnswer, Notice, Participant, ParticipantStatus, Request};
 use super::table::{Known, Slot};
 use crate::outcome::{Cause, Failure, WORKER_BYTES, text_bytes};
 
@@ -72,7 +72,7 @@ impl Coordinator {
         };
         let asked_twice = request.may_be_asked_twice();
         if let Ok(index) = position
-            && let Part::Answered(first) = &mut request.participants[index].part
+            && let ParticipantStatus::Answered(first) = &mut request.participants[index].status
         {
             let agrees = match (&first.observed, &result.observed) {
                 (Ok(first), Ok(second)) => first == second,
@@ -108,7 +108,7 @@ impl Coordinator {
         }
         worker.silent = false;
         worker.answers_directly |= result.task.is_some();
-        let answered = Answered {
+        let answered = FirstAnswer {
             observed: result.observed.clone(),
             spelled: request.spelled(&result.observed),
             response_time: result.response_time,
@@ -123,7 +123,7 @@ impl Coordinator {
             request.notice = Notice::Refuted;
             self.counters.no_responders_refuted += 1;
         }
-        if request.open {
+        if request.expected_unknown {
             request.stall_at = Some(self.now.after(self.config.stall));
         }
         self.table.add_bytes(slot, bytes);
@@ -163,7 +163,7 @@ impl Coordinator {
         if request.attempts > 1 || request.has_answers() {
             return;
         }
-        if undelivered.cause == UndeliveredCause::NoResponders && !request.open {
+        if undelivered.cause == UndeliveredCause::NoResponders && !request.expected_unknown {
             let until = self.now.after(self.config.no_responders_grace).min(request.deadline);
             if request.notice == Notice::None {
                 request.notice = Notice::Doubted { since: self.now, until };

@@ -140,7 +140,7 @@ impl Coordinator {
             armed_at: Timestamp::ZERO,
             attempts: 1,
             asked_before,
-            open: participants.is_empty(),
+            expected_unknown: participants.is_empty(),
             awaited: count(participants.len()),
             founding,
             decisive,

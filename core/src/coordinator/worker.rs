@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 /// What a coordinator knows of one worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each holds or not, whatever the others do")]
-pub struct Worker {
+pub struct WorkerRecord {
     /// Where it stands.
     pub state: WorkerState,
     /// Whether it has announced itself, and so keeps to the whole protocol; else it was only heard through a result.
@@ -65,7 +65,7 @@ pub enum WorkerState {
     Expired,
 }
 
-impl Worker {
+impl WorkerRecord {
     /// A result of it came, which makes an expired worker live. A worker that announced `draining` or `left` stays so,
     /// and expires a presence time after that announcement, since its last results may arrive later. A result after
     /// that makes it live again.

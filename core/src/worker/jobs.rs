@@ -38,12 +38,12 @@ pub(super) enum Stage {
     /// Its source is being asked.
     Running,
     /// It is done; the answer is kept for those who ask again.
-    Answered(Answered),
+    Answered(Answer),
 }
 
 /// What became of a job.
 #[derive(Clone, Debug)]
-pub(super) struct Answered {
+pub(super) struct Answer {
     pub(super) observed: Result<Value, Arc<str>>,
     /// From the task's arrival to the answer.
     pub(super) response_time: Duration,
@@ -55,7 +55,7 @@ pub(super) struct Answered {
     pub(super) at: Timestamp,
 }
 
-impl Answered {
+impl Answer {
     /// How old the value is known to be. One whose source says nothing is at least as old as the time since it was
     /// read; a failure has no age of its own.
     pub(super) fn age_at(&self, now: Timestamp) -> Option<Duration> {

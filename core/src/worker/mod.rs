@@ -18,7 +18,7 @@ use crate::coordinator::PresenceState;
 use crate::time::Timestamp;
 use crate::trace::Trace;
 use crate::value::Value;
-use jobs::{Answered, Job, Jobs, Key, Stage};
+use jobs::{Answer, Job, Jobs, Key, Stage};
 
 /// Whether a worker takes tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,7 +172,7 @@ impl Worker {
             self.counters.tasks_refused += 1;
             let observed = Err("worker is overloaded".into());
             let (response_time, trace) = (Duration::ZERO, task.trace);
-            let refusal = Answered { observed, response_time, age: None, trace, at: self.now };
+            let refusal = Answer { observed, response_time, age: None, trace, at: self.now };
             self.answer(&key, vec![task.reply.clone()], &refusal);
             return;
         }
@@ -210,7 +210,7 @@ impl Worker {
         self.counters.processing_time = self.counters.processing_time.saturating_add(response_time);
         self.running -= 1;
         self.deadlines.remove(&(deadline, id));
-        let answered = Answered { observed: observed.clone(), response_time, age, trace, at: self.now };
+        let answered = Answer { observed: observed.clone(), response_time, age, trace, at: self.now };
         self.answer(&key, replies, &answered);
         if let Some((_, job)) = self.jobs.get_mut(id) {
             job.stage = Stage::Answered(answered);
@@ -246,7 +246,7 @@ impl Worker {
         }
     }
 
-    fn answer(&mut self, key: &Key, replies: Vec<ReplyTo>, answered: &Answered) {
+    fn answer(&mut self, key: &Key, replies: Vec<ReplyTo>, answered: &Answer) {
         let age = answered.age_at(self.now);
         for reply in replies {
             self.outputs.push_back(Output::Answer(WorkResult {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use quorate_core::Coordinator;
 use quorate_core::coordinator::{
     Config, Counters, Event, Input, Output, Presence, PresenceState, Refusal, Score, Submit, Task, Undelivered,
-    UndeliveredCause, Worker, WorkerResult,
+    UndeliveredCause, WorkerRecord, WorkerResult,
 };
 use quorate_core::id::{RequestId, Ticket, WorkerId};
 use quorate_core::outcome::Outcome;
@@ -231,7 +231,7 @@ impl Harness {
         *self.coordinator.counters()
     }
 
-    pub(crate) fn worker(&self, name: &str) -> &Worker {
+    pub(crate) fn worker(&self, name: &str) -> &WorkerRecord {
         let known = self.coordinator.workers().find(|(id, _)| id.as_str() == name);
         known.unwrap_or_else(|| panic!("{name} is not known")).1
     }

@@ -13,7 +13,7 @@ use quorate_core::outcome::{Cause, Failure, Outcome};
 use quorate_core::policy::Policy;
 
 use super::memory::text_length;
-use super::request::{Ending, Part, Request, Said, Word};
+use super::request::{Ending, FirstAnswer, Participant, ParticipantStatus, Request};
 use super::{CoordinatorModel, Expected};
 use crate::policy;
 
@@ -21,7 +21,7 @@ use crate::policy;
 enum Reception {
     Asks { policy: Policy, asked_before: bool },
     Joins(RequestId),
-    IsTold(Arc<Outcome>),
+    Replays(Arc<Outcome>),
 }
 
 impl CoordinatorModel {
@@ -34,7 +34,7 @@ impl CoordinatorModel {
                 self.tell(Event::Joined { ticket, request: id.clone() });
                 self.flight.entry(id).and_modify(|request| request.tickets.push(ticket));
             }
-            Ok(Reception::IsTold(outcome)) => {
+            Ok(Reception::Replays(outcome)) => {
                 self.counters.requests_replayed += 1;
                 self.tell(Event::Replayed { ticket, request: outcome.request.clone() });
                 self.expect(Output::Answer { ticket, reply: Ok(outcome) });
@@ -66,7 +66,7 @@ impl CoordinatorModel {
             return if full { Err(Refusal::Overloaded) } else { Ok(Reception::Joins(id.clone())) };
         }
         if let Some(outcome) = ended.and_then(|ended| ended.outcome.as_ref()) {
-            return Ok(Reception::IsTold(Arc::clone(outcome)));
+            return Ok(Reception::Replays(Arc::clone(outcome)));
         }
         match () {
             () if self.draining => Err(Refusal::Draining),
@@ -87,11 +87,11 @@ impl CoordinatorModel {
 
     fn ask(&mut self, submit: &Submit, policy: Policy, asked_before: bool) {
         let (asked, founding, places) = self.workers.ask(self.now, self.config.max_newcomers as usize);
-        let parts: BTreeMap<WorkerId, Part> = asked
+        let participants: BTreeMap<WorkerId, Participant> = asked
             .into_iter()
             .map(|worker| {
                 let decides = founding || self.workers.has_record(&worker);
-                (worker, Part { word: Word::Awaited, decides })
+                (worker, Participant { status: ParticipantStatus::Awaited, decides })
             })
             .collect();
         // A share of the timeout, in thousandths; none of it is never.
@@ -115,15 +115,15 @@ impl CoordinatorModel {
             attempts: 1,
             asked_before_it: self.workers.asked,
             asked_before,
-            open: parts.is_empty(),
+            expected_unknown: participants.is_empty(),
             founding,
             places,
             operators: *policy::of_operator(&self.config, submit.query.as_str()),
-            parts,
+            participants,
             in_vain: None,
         };
         self.workers.asked += 1;
-        self.expected.push_back(Expected::FirstAsking(Box::new(request), submit.id.clone()));
+        self.expected.push_back(Expected::FirstDispatch(Box::new(request), submit.id.clone()));
     }
 
     /// A caller went away; with the last one its request goes, and only the query of its id is remembered.
@@ -188,15 +188,17 @@ impl CoordinatorModel {
         let quarantined = self.workers.is_quarantined(worker);
         let room = self.config.max_in_flight_bytes.saturating_sub(self.bytes());
         let Some(request) = self.flight.get_mut(&result.request) else { return ResultFate::Unknown };
-        let joins = !request.parts.contains_key(worker);
+        let joins = !request.participants.contains_key(worker);
         let has_record = self.workers.has_record(worker);
-        let full = request.parts.len() >= self.config.limits.max_workers as usize;
+        let full = request.participants.len() >= self.config.limits.max_workers as usize;
         let no_place = joins && (full || (!has_record && request.places == 0));
         let Some(known) = self.workers.heard(self.now, worker).filter(|_| !no_place) else {
             return ResultFate::NotAdmitted;
         };
         let twice = request.asked_twice();
-        if let Some(Part { word: Word::Said(first), .. }) = request.parts.get_mut(worker) {
+        if let Some(Participant { status: ParticipantStatus::Answered(first), .. }) =
+            request.participants.get_mut(worker)
+        {
             let contradicts = match (&first.observed, &result.observed) {
                 (Ok(first), Ok(second)) => first != second,
                 (Ok(_), Err(_)) => true,
@@ -212,10 +214,12 @@ impl CoordinatorModel {
             }
             return ResultFate::Duplicate;
         }
-        let place = if request.parts.contains_key(worker) { 0 } else { 192 };
+        let place = if request.participants.contains_key(worker) { 0 } else { 192 };
         if place + text_length(&result.observed) > room {
-            if let Some(Part { word: word @ Word::Awaited, .. }) = request.parts.get_mut(worker) {
-                *word = Word::Gone;
+            if let Some(Participant { status: status @ ParticipantStatus::Awaited, .. }) =
+                request.participants.get_mut(worker)
+            {
+                *status = ParticipantStatus::Left;
             }
             return ResultFate::NoRoom;
         }
@@ -235,7 +239,7 @@ impl CoordinatorModel {
         known.answers_directly |= result.task.is_some();
         self.counters.redispatch_rescued += u64::from(request.attempts == 2);
         let set_weight = self.config.weights.get(worker).copied().unwrap_or(Millionths::ONE);
-        let said = Said {
+        let said = FirstAnswer {
             observed: result.observed.clone(),
             response_time: result.response_time,
             age: result.age,
@@ -244,13 +248,13 @@ impl CoordinatorModel {
             to_the_asker: result.task.is_some(),
             contradicted: false,
         };
-        let decides = request.parts.get(worker).map_or(has_record, |part| part.decides);
-        request.parts.insert(worker.clone(), Part { word: Word::Said(said), decides });
+        let decides = request.participants.get(worker).map_or(has_record, |participant| participant.decides);
+        request.participants.insert(worker.clone(), Participant { status: ParticipantStatus::Answered(said), decides });
         if let Some((_, until @ Some(_))) = &mut request.unheard {
             *until = None;
             self.counters.no_responders_refuted += 1;
         }
-        if request.open {
+        if request.expected_unknown {
             request.stalls_at = Some(self.now.after(self.config.stall));
         }
         ResultFate::Accepted
@@ -280,7 +284,7 @@ impl CoordinatorModel {
             return;
         };
         self.counters.tasks_undelivered += 1;
-        if undelivered.cause == UndeliveredCause::NoResponders && !request.open {
+        if undelivered.cause == UndeliveredCause::NoResponders && !request.expected_unknown {
             if request.attempts == 1 && !request.has_answers() && request.unheard.is_none() {
                 let until = self.now.after(self.config.no_responders_grace).min(request.deadline);
                 request.unheard = Some((self.now, Some(until)));
@@ -316,7 +320,7 @@ impl CoordinatorModel {
         };
         let bus_failed = self.bus_failed(since) || self.slept_until.is_some_and(|at| at >= since);
         let Some(request) = self.flight.get_mut(id) else { return false };
-        if bus_failed || request.parts.keys().any(|worker| self.workers.said_there_since(worker, since)) {
+        if bus_failed || request.participants.keys().any(|worker| self.workers.said_there_since(worker, since)) {
             request.unheard = Some((since, None));
             self.counters.no_responders_refuted += 1;
             return false;
@@ -341,8 +345,10 @@ impl CoordinatorModel {
         let mut left_by = Vec::new();
         let known_since = self.workers.get_mut(&presence.worker).map_or(0, |known| known.asked_before);
         for (id, request) in self.flight.iter_mut().filter(|(_, request)| request.asked_before_it >= known_since) {
-            if let Some(Part { word: word @ Word::Awaited, .. }) = request.parts.get_mut(&presence.worker) {
-                *word = Word::Gone;
+            if let Some(Participant { status: status @ ParticipantStatus::Awaited, .. }) =
+                request.participants.get_mut(&presence.worker)
+            {
+                *status = ParticipantStatus::Left;
                 left_by.push((request.place(), id.clone()));
             }
         }

@@ -19,16 +19,16 @@ use quorate_core::value::Value;
 
 use super::Divergence;
 use memory::Memory;
-use request::{Ending, Request, Word};
+use request::{Ending, ParticipantStatus, Request};
 use workers::Workers;
 
 /// What the machine must put out next.
 #[derive(Debug)]
 enum Expected {
     Exactly(Output),
-    /// The first asking of a request, under a task of the machine's choice, and under an id of its choice if the caller
+    /// The first dispatch of a request, under a task of the machine's choice, and under an id of its choice if the caller
     /// gave none.
-    FirstAsking(Box<Request>, Option<RequestId>),
+    FirstDispatch(Box<Request>, Option<RequestId>),
 }
 
 /// The model of a [`Coordinator`].
@@ -138,7 +138,7 @@ impl CoordinatorModel {
     pub fn output(&mut self, output: &Output) -> Result<(), Divergence> {
         match self.expected.pop_front() {
             Some(Expected::Exactly(expected)) if expected == *output && has_no_zeros_to_spare(output) => Ok(()),
-            Some(Expected::FirstAsking(request, id)) => self.asked(*request, id, output),
+            Some(Expected::FirstDispatch(request, id)) => self.asked(*request, id, output),
             Some(expected) => Err(Divergence::new(&expected, output)),
             None => Err(Divergence::new(&"nothing", output)),
         }
@@ -165,7 +165,7 @@ impl CoordinatorModel {
 
     /// How many requests are in flight.
     pub fn in_flight(&self) -> usize {
-        let asking = self.expected.iter().filter(|expected| matches!(expected, Expected::FirstAsking(..)));
+        let asking = self.expected.iter().filter(|expected| matches!(expected, Expected::FirstDispatch(..)));
         self.flight.len() + asking.count()
     }
 
@@ -226,7 +226,7 @@ impl CoordinatorModel {
                 self.flight.insert(task.request.clone(), request);
                 Ok(())
             }
-            _ => Err(Divergence::new(&("the first asking of", request, id), output)),
+            _ => Err(Divergence::new(&("the first dispatch of", request, id), output)),
         }
     }
 
@@ -310,13 +310,13 @@ impl CoordinatorModel {
         let slept = self.slept_until.is_some_and(|at| at >= request.submitted);
         let blames_the_silent = cause == Cause::DeadlinePassed && !self.bus_failed(request.submitted) && !slept;
         let (compares, gives_records) = (request.compares(cause), request.gives_records());
-        for (worker, part) in &request.parts {
+        for (worker, participant) in &request.participants {
             let Some(known) = self.workers.get_mut(worker) else { continue };
             // Nobody is blamed who was never known to know the answer, or had less time than the operator gives.
             let held = request.gives_time() && known.record.queries.contains(&request.query);
-            let mut earns_record = request.founding && part.decides;
-            match &part.word {
-                Word::Awaited if blames_the_silent => {
+            let mut earns_record = request.founding && participant.decides;
+            match &participant.status {
+                ParticipantStatus::Awaited if blames_the_silent => {
                     known.record.timeouts += 1;
                     known.silent = request.gives_time();
                     earns_record &= !known.silent;
@@ -324,7 +324,7 @@ impl CoordinatorModel {
                         known.record.judge(false);
                     }
                 }
-                Word::Said(said) => match (&said.observed, verdict.assessed.get(worker)) {
+                ParticipantStatus::Answered(said) => match (&said.observed, verdict.assessed.get(worker)) {
                     (Ok(_), Some(Assessment::Good)) => {
                         if compares {
                             known.record.judge(true);
@@ -338,8 +338,8 @@ impl CoordinatorModel {
                     (Err(_), _) if held => known.record.judge(false),
                     _ => {}
                 },
-                Word::Awaited => earns_record &= cause == Cause::QuorumMet,
-                Word::Gone => earns_record = false,
+                ParticipantStatus::Awaited => earns_record &= cause == Cause::QuorumMet,
+                ParticipantStatus::Left => earns_record = false,
             }
             self.workers.took_part(worker, earns_record, self.now);
         }

@@ -18,8 +18,8 @@ use crate::aggregate::{aggregate_candidates, assess};
 
 /// What a request knows of one worker.
 #[derive(Debug)]
-pub(super) struct Part {
-    pub(super) word: Word,
+pub(super) struct Participant {
+    pub(super) status: ParticipantStatus,
     /// Its value may decide the answer: it had a record when it was asked or joined, or no live worker had one when it
     /// was asked.
     pub(super) decides: bool,
@@ -27,18 +27,18 @@ pub(super) struct Part {
 
 /// What a worker has said.
 #[derive(Debug)]
-pub(super) enum Word {
+pub(super) enum ParticipantStatus {
     /// It is waited for.
     Awaited,
     /// It is not waited for any more, since it left.
-    Gone,
+    Left,
     /// Its first answer, the only one that counts.
-    Said(Said),
+    Answered(FirstAnswer),
 }
 
 /// A first answer.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(super) struct FirstAnswer {
     pub(super) observed: Result<Value, Arc<str>>,
     pub(super) response_time: Duration,
     /// How old the worker said its value was.
@@ -87,14 +87,14 @@ pub(super) struct Request {
     /// The id was asked under before, in vain.
     pub(super) asked_before: bool,
     /// Nobody was live when it was asked.
-    pub(super) open: bool,
+    pub(super) expected_unknown: bool,
     /// All that it expects decide, and earn a record by answering.
     pub(super) founding: bool,
     /// How many without a record may take part, beside those of a founding request.
     pub(super) places: usize,
     /// What the operator sets for its query.
     pub(super) operators: Policy,
-    pub(super) parts: BTreeMap<WorkerId, Part>,
+    pub(super) participants: BTreeMap<WorkerId, Participant>,
     /// How many usable values there were when they were last judged and made no answer.
     pub(super) in_vain: Option<usize>,
 }
@@ -114,28 +114,28 @@ impl Request {
 
     /// What it weighs, in bytes: a fixed weight, one for each worker, and all texts.
     pub(super) fn bytes(&self, id: &RequestId) -> usize {
-        let said = |part: &Part| match &part.word {
-            Word::Said(said) => text_length(&said.observed),
-            Word::Awaited | Word::Gone => 0,
+        let said = |participant: &Participant| match &participant.status {
+            ParticipantStatus::Answered(said) => text_length(&said.observed),
+            ParticipantStatus::Awaited | ParticipantStatus::Left => 0,
         };
-        let workers: usize = self.parts.values().map(|part| 192 + said(part)).sum();
+        let workers: usize = self.participants.values().map(|participant| 192 + said(participant)).sum();
         640 + id.as_str().len() + self.query.as_str().len() + workers
     }
 
     pub(super) fn awaits_somebody(&self) -> bool {
-        self.parts.values().any(|part| matches!(part.word, Word::Awaited))
+        self.participants.values().any(|participant| matches!(participant.status, ParticipantStatus::Awaited))
     }
 
     pub(super) fn all_have_answered(&self) -> bool {
-        !self.open && !self.awaits_somebody()
+        !self.expected_unknown && !self.awaits_somebody()
     }
 
     pub(super) fn has_answers(&self) -> bool {
-        self.parts.values().any(|part| matches!(part.word, Word::Said(_)))
+        self.participants.values().any(|participant| matches!(participant.status, ParticipantStatus::Answered(_)))
     }
 
     pub(super) fn is_anyone_silent(&self) -> bool {
-        self.parts.is_empty() || self.awaits_somebody()
+        self.participants.is_empty() || self.awaits_somebody()
     }
 
     pub(super) fn asked_twice(&self) -> bool {
@@ -143,28 +143,28 @@ impl Request {
     }
 
     /// The answers that are values.
-    fn values(&self) -> impl Iterator<Item = (&WorkerId, &Value, &Said)> {
-        self.parts.iter().filter_map(|(worker, part)| match &part.word {
-            Word::Said(said) => said.observed.as_ref().ok().map(|value| (worker, value, said)),
-            Word::Awaited | Word::Gone => None,
+    fn values(&self) -> impl Iterator<Item = (&WorkerId, &Value, &FirstAnswer)> {
+        self.participants.iter().filter_map(|(worker, participant)| match &participant.status {
+            ParticipantStatus::Answered(said) => said.observed.as_ref().ok().map(|value| (worker, value, said)),
+            ParticipantStatus::Awaited | ParticipantStatus::Left => None,
         })
     }
 
     /// Whether a worker without a record has to stand back: one that decides has sent a value, or may do so yet. One that
     /// is quarantined keeps nobody back.
     fn newcomers_wait(&self) -> bool {
-        self.parts.values().any(|part| match &part.word {
-            Word::Said(said) => part.decides && said.observed.is_ok() && !said.quarantined,
-            Word::Awaited => part.decides,
-            Word::Gone => false,
+        self.participants.values().any(|participant| match &participant.status {
+            ParticipantStatus::Answered(said) => participant.decides && said.observed.is_ok() && !said.quarantined,
+            ParticipantStatus::Awaited => participant.decides,
+            ParticipantStatus::Left => false,
         })
     }
 
     /// Why a value does not count, whatever it is.
-    fn does_not_count(&self, worker: &WorkerId, said: &Said) -> Option<Exclusion> {
+    fn does_not_count(&self, worker: &WorkerId, said: &FirstAnswer) -> Option<Exclusion> {
         if said.quarantined {
             Some(Exclusion::Quarantined)
-        } else if !self.parts[worker].decides && self.newcomers_wait() {
+        } else if !self.participants[worker].decides && self.newcomers_wait() {
             Some(Exclusion::Newcomer)
         } else {
             None
@@ -180,7 +180,7 @@ impl Request {
             .values()
             .map(|(worker, value, said)| {
                 let candidate = Candidate { weight: said.weight, age: said.age, ..Candidate::from(value) };
-                (worker, candidate, said.quarantined, self.parts[worker].decides || !waits)
+                (worker, candidate, said.quarantined, self.participants[worker].decides || !waits)
             })
             .collect();
         let values: Vec<Candidate<'_>> = all.iter().map(|(_, candidate, ..)| *candidate).collect();
@@ -198,10 +198,10 @@ impl Request {
     /// The workers whose values can be used, by themselves.
     fn users(&self) -> impl Iterator<Item = &WorkerId> {
         let rule = &self.policy.rule;
-        let stale = |said: &Said| rule.max_age.is_some_and(|most| said.age.is_some_and(|age| age > most));
+        let stale = |said: &FirstAnswer| rule.max_age.is_some_and(|most| said.age.is_some_and(|age| age > most));
         let fits = |value: &Value| rule.strategy == Strategy::Majority || value.as_number().is_some();
-        let can = move |said: &Said, value: &Value| !stale(said) && fits(value);
-        let counts = |worker: &WorkerId, said: &Said| self.does_not_count(worker, said).is_none();
+        let can = move |said: &FirstAnswer, value: &Value| !stale(said) && fits(value);
+        let counts = |worker: &WorkerId, said: &FirstAnswer| self.does_not_count(worker, said).is_none();
         self.values()
             .filter(move |(worker, value, said)| counts(worker, said) && can(said, value))
             .map(|(worker, ..)| worker)
@@ -214,7 +214,7 @@ impl Request {
 
     /// Whether a good value earns a record: it is compared with one of a worker that decides, and for the age it has.
     pub(super) fn gives_records(&self) -> bool {
-        self.has_usual_max_age() && self.users().any(|worker| self.parts[worker].decides)
+        self.has_usual_max_age() && self.users().any(|worker| self.participants[worker].decides)
     }
 
     fn has_usual_max_age(&self) -> bool {
@@ -286,7 +286,7 @@ impl Request {
 
     /// The share of those asked, or heard, whose value was used.
     fn status(&self, used: usize) -> Status {
-        let all = self.parts.len();
+        let all = self.participants.len();
         if used == all {
             Status::Complete
         } else if used * 2 >= all {
@@ -301,14 +301,14 @@ impl Request {
         let succeeded = self.values().count() as u32;
         let by_weight = self.policy.rule.strategy == Strategy::WeightedMedian;
         let (mut observations, mut missing) = (Vec::new(), Vec::new());
-        for (worker, part) in self.parts {
-            match part.word {
-                Word::Said(Said { observed, response_time, age, weight, .. }) => {
+        for (worker, participant) in self.participants {
+            match participant.status {
+                ParticipantStatus::Answered(FirstAnswer { observed, response_time, age, weight, .. }) => {
                     let excluded = verdict.excluded.get(&worker).copied();
                     let weight = if by_weight && observed.is_ok() { Some(weight) } else { None };
                     observations.push(Observation { worker, observed, response_time, age, weight, excluded });
                 }
-                Word::Awaited | Word::Gone => missing.push(worker),
+                ParticipantStatus::Awaited | ParticipantStatus::Left => missing.push(worker),
             }
         }
         Outcome {

@@ -38,7 +38,7 @@ pub enum TrailStep {
 
 /// The end of a caller's wait.
 #[derive(Debug)]
-pub(super) struct Answered {
+pub(super) struct CallerReply {
     pub(super) reply: Result<EncodedOutcome, Refusal>,
     /// Empty unless it was wanted.
     pub(super) trail: Trail,
@@ -54,7 +54,7 @@ pub(super) struct Callers {
 
 #[derive(Debug)]
 struct Caller {
-    answer: oneshot::Sender<Answered>,
+    answer: oneshot::Sender<CallerReply>,
     /// `None` if it is not wanted.
     trail: Option<Trail>,
     /// The request that was dispatched for this caller, if its trail is wanted.
@@ -63,7 +63,7 @@ struct Caller {
 
 impl Callers {
     /// A caller waits from now on. `follows` says whether it wants its request's trail.
-    pub(super) fn wait(&mut self, ticket: Ticket, answer: oneshot::Sender<Answered>, follows: bool) {
+    pub(super) fn wait(&mut self, ticket: Ticket, answer: oneshot::Sender<CallerReply>, follows: bool) {
         self.waiting.insert(ticket, Caller { answer, trail: follows.then(Trail::default), dispatched: None });
     }
 
@@ -71,7 +71,7 @@ impl Callers {
     pub(super) fn answer(&mut self, ticket: Ticket, reply: impl FnOnce() -> Result<EncodedOutcome, Refusal>) {
         if let Some(Caller { answer, trail, .. }) = self.leave(ticket) {
             // A caller that went away meanwhile does not miss the answer.
-            let _ = answer.send(Answered { reply: reply(), trail: trail.unwrap_or_default() });
+            let _ = answer.send(CallerReply { reply: reply(), trail: trail.unwrap_or_default() });
         }
     }
 
@@ -148,7 +148,7 @@ mod tests {
     }
 
     /// Callers who want their trails, and where they are answered.
-    fn following(tickets: &[u64]) -> (Callers, Vec<oneshot::Receiver<Answered>>) {
+    fn following(tickets: &[u64]) -> (Callers, Vec<oneshot::Receiver<CallerReply>>) {
         let mut callers = Callers::default();
         let waiting = tickets.iter().map(|ticket| {
             let (answer, answered) = oneshot::channel();
@@ -159,7 +159,7 @@ mod tests {
         (callers, waiting)
     }
 
-    fn trail(callers: &mut Callers, ticket: u64, answered: &mut oneshot::Receiver<Answered>) -> Trail {
+    fn trail(callers: &mut Callers, ticket: u64, answered: &mut oneshot::Receiver<CallerReply>) -> Trail {
         callers.answer(Ticket(ticket), || Err(Refusal::Overloaded));
         answered.try_recv().expect("it is answered").trail
     }

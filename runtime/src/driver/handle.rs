@@ -10,9 +10,9 @@ use quorate_core::policy::Overrides;
 use quorate_core::query::Query;
 use tokio::sync::{mpsc, oneshot};
 
-use super::callers::{Answered, Trail};
-use super::snapshot::{Snapshot, Status};
-use super::view::{LookError, View};
+use super::callers::{CallerReply, Trail};
+use super::snapshot::{Readiness, Snapshot};
+use super::view::{SnapshotError, View};
 use crate::wire::{EncodedOutcome, TraceContext};
 
 /// What callers tell the driver.
@@ -23,7 +23,7 @@ pub(super) enum Command {
         submit: Submit,
         /// Whether the caller wants the trail of it.
         followed: bool,
-        reply: oneshot::Sender<Answered>,
+        reply: oneshot::Sender<CallerReply>,
     },
     Cancel(Ticket),
     Drain,
@@ -84,12 +84,12 @@ impl CoordinatorHandle {
     ) -> (Result<EncodedOutcome, AskError>, Trail) {
         let trace = context.map(TraceContext::mark);
         match self.submit(followed, |ticket| Submit { ticket, id, query, overrides, trace }).await {
-            Ok(Answered { reply, trail }) => (reply.map_err(AskError::Refused), trail),
+            Ok(CallerReply { reply, trail }) => (reply.map_err(AskError::Refused), trail),
             Err(error) => (Err(error), Trail::default()),
         }
     }
 
-    async fn submit(&self, followed: bool, submit: impl FnOnce(Ticket) -> Submit) -> Result<Answered, AskError> {
+    async fn submit(&self, followed: bool, submit: impl FnOnce(Ticket) -> Submit) -> Result<CallerReply, AskError> {
         let ticket = Ticket(self.tickets.fetch_add(1, Ordering::Relaxed));
         let (reply, answer) = oneshot::channel();
         let submit = submit(ticket);
@@ -109,17 +109,17 @@ impl CoordinatorHandle {
     /// Whether the coordinator can serve now. It costs the coordinator next to nothing, however many callers look.
     ///
     /// # Errors
-    /// [`LookError`] if it has stopped or is stuck.
-    pub async fn status(&self) -> Result<Status, LookError> {
-        self.view.status().await
+    /// [`SnapshotError`] if it has stopped or is stuck.
+    pub async fn readiness(&self) -> Result<Readiness, SnapshotError> {
+        self.view.readiness().await
     }
 
     /// What the coordinator knows. All callers share a snapshot until it is 250 ms old, or as old as
     /// [`with_snapshot_every`](super::CoordinatorDriver::with_snapshot_every) says.
     ///
     /// # Errors
-    /// [`LookError`] if it has stopped or is stuck.
-    pub async fn look(&self) -> Result<Arc<Snapshot>, LookError> {
+    /// [`SnapshotError`] if it has stopped or is stuck.
+    pub async fn snapshot(&self) -> Result<Arc<Snapshot>, SnapshotError> {
         self.view.snapshot().await
     }
 

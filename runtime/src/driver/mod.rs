@@ -21,9 +21,9 @@ pub use coordinator::CoordinatorDriver;
 pub use handle::{AskError, CoordinatorHandle};
 pub use identity::{WorkerIdentity, draw_instance};
 pub use settings::{DriverSettings, Inbox};
-pub use snapshot::{Snapshot, Status, WorkerView};
+pub use snapshot::{Readiness, Snapshot, WorkerView};
 pub use tap::{Held, Step, Tap};
-pub use view::LookError;
+pub use view::SnapshotError;
 pub use worker::{WorkerDriver, WorkerSettings};
 
 use std::pin::Pin;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use quorate_core::Coordinator;
-use quorate_core::coordinator::{Counters, Worker};
+use quorate_core::coordinator::{Counters, WorkerRecord};
 use quorate_core::id::WorkerId;
 use quorate_core::time::Timestamp;
 
@@ -12,7 +12,7 @@ use crate::wire::WorkerBody;
 
 /// Whether a coordinator can serve at one moment.
 #[derive(Clone, Copy, Debug)]
-pub struct Status {
+pub struct Readiness {
     /// How many workers would be expected to answer a request made now.
     pub live_workers: usize,
     /// How many requests are in flight.
@@ -56,7 +56,7 @@ pub struct WorkerView {
     /// Its name.
     pub id: WorkerId,
     /// What the machine knows of it.
-    pub worker: Worker,
+    pub worker: WorkerRecord,
     /// Whether its values are shown and not used.
     pub quarantined: bool,
     /// How long ago it was last heard.
@@ -65,7 +65,7 @@ pub struct WorkerView {
 
 impl WorkerView {
     /// What `machine` knows of a worker.
-    pub(crate) fn of(machine: &Coordinator, now: Timestamp, id: &WorkerId, worker: &Worker) -> Self {
+    pub(crate) fn of(machine: &Coordinator, now: Timestamp, id: &WorkerId, worker: &WorkerRecord) -> Self {
         Self {
             id: id.clone(),
             worker: worker.clone(),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use quorate_core::time::{Timestamp, saturating_nanos};
 use tokio::sync::Notify;
 
-use super::snapshot::{Snapshot, Status};
+use super::snapshot::{Readiness, Snapshot};
 use crate::clock::Clock;
 
 /// How often a driver makes a snapshot at most, unless it is told otherwise.
@@ -21,7 +21,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why a coordinator could not be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LookError {
+pub enum SnapshotError {
     /// The coordinator has stopped.
     #[error("the coordinator has stopped")]
     Stopped,
@@ -113,9 +113,9 @@ impl View {
 
     /// Whether the coordinator can serve. The number of workers may be as old as a snapshot; the rest is the state
     /// after the last pass.
-    pub(super) async fn status(&self) -> Result<Status, LookError> {
+    pub(super) async fn readiness(&self) -> Result<Readiness, SnapshotError> {
         let live_workers = self.see(&self.live_workers).await?;
-        Ok(Status {
+        Ok(Readiness {
             live_workers,
             in_flight: self.in_flight.load(Ordering::Relaxed),
             draining: self.draining.load(Ordering::Relaxed),
@@ -124,18 +124,18 @@ impl View {
     }
 
     /// The latest snapshot, or a new one if that one is too old.
-    pub(super) async fn snapshot(&self) -> Result<Arc<Snapshot>, LookError> {
+    pub(super) async fn snapshot(&self) -> Result<Arc<Snapshot>, SnapshotError> {
         self.see(&self.snapshot).await
     }
 
-    async fn see<T: Clone>(&self, picture: &Picture<T>) -> Result<T, LookError> {
+    async fn see<T: Clone>(&self, picture: &Picture<T>) -> Result<T, SnapshotError> {
         let asked = self.passes.load(Ordering::Acquire);
         let give_up = self.clock.instant(self.clock.now().after(PATIENCE));
         loop {
             // From here on nothing that is shown is missed.
             let shown = self.shown.notified();
             if self.gone.load(Ordering::Acquire) {
-                return Err(LookError::Stopped);
+                return Err(SnapshotError::Stopped);
             }
             if let Some(seen) = picture.recent(asked, self.clock.now(), self.every()) {
                 return Ok(seen);
@@ -146,7 +146,7 @@ impl View {
             tokio::select! {
                 biased;
                 () = shown => {}
-                () = tokio::time::sleep_until(give_up) => return Err(LookError::Stuck),
+                () = tokio::time::sleep_until(give_up) => return Err(SnapshotError::Stuck),
             }
         }
     }

@@ -13,8 +13,8 @@ use utoipa::openapi::{Content, Header, HeaderBuilder, Ref, RefOr, Response, Resp
 use utoipa::{PartialSchema, ToSchema};
 
 use super::error::ApiError;
-use crate::driver::{AskError, LookError};
-use crate::wire::failure::{Asked, ErrorBody};
+use crate::driver::{AskError, SnapshotError};
+use crate::wire::failure::{ErrorBody, FailureEvidence};
 
 /// The groups of routes.
 pub(super) const QUESTIONS: &str = "Questions";
@@ -33,15 +33,15 @@ pub(super) struct AskedError;
 
 impl PartialSchema for AskedError {
     fn schema() -> RefOr<Schema> {
-        let parts = AllOfBuilder::new().item(reference::<ErrorBody>()).item(reference::<Asked>());
+        let parts = AllOfBuilder::new().item(reference::<ErrorBody>()).item(reference::<FailureEvidence>());
         parts.description(Some("An error with what the workers said.")).into()
     }
 }
 
 impl ToSchema for AskedError {
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        schemas.push((Asked::name().into(), Asked::schema()));
-        Asked::schemas(schemas);
+        schemas.push((FailureEvidence::name().into(), FailureEvidence::schema()));
+        FailureEvidence::schemas(schemas);
     }
 }
 
@@ -50,7 +50,7 @@ pub(super) fn reads_limited() -> Error {
 }
 
 pub(super) fn stuck() -> Error {
-    (LookError::Stuck.into(), "the coordinator is stuck")
+    (SnapshotError::Stuck.into(), "the coordinator is stuck")
 }
 
 pub(super) fn draining() -> Error {

@@ -11,7 +11,7 @@ use quorate_core::coordinator::Refusal;
 use quorate_core::outcome::Failure;
 use serde::Serialize;
 
-use crate::driver::{AskError, LookError};
+use crate::driver::{AskError, SnapshotError};
 use crate::wire::failure::{self, ErrorBody, ErrorWord};
 use crate::wire::{EncodedOutcome, encode};
 
@@ -162,11 +162,11 @@ impl ApiError {
     }
 }
 
-impl From<LookError> for ApiError {
-    fn from(error: LookError) -> Self {
+impl From<SnapshotError> for ApiError {
+    fn from(error: SnapshotError) -> Self {
         match error {
-            LookError::Stopped => AskError::Stopped.into(),
-            LookError::Stuck => Self::unavailable(ErrorWord::Overloaded, error.to_string()),
+            SnapshotError::Stopped => AskError::Stopped.into(),
+            SnapshotError::Stuck => Self::unavailable(ErrorWord::Overloaded, error.to_string()),
         }
     }
 }

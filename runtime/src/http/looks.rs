@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 
-use crate::driver::{CoordinatorHandle, LookError, Snapshot};
+use crate::driver::{CoordinatorHandle, Snapshot, SnapshotError};
 
 /// The latest snapshot that a client read.
 #[derive(Debug, Default)]
@@ -22,8 +22,8 @@ pub(super) struct Look {
 
 impl Looks {
     /// The coordinator's snapshot.
-    pub(super) async fn look(&self, coordinator: &CoordinatorHandle) -> Result<Arc<Look>, LookError> {
-        let snapshot = coordinator.look().await?;
+    pub(super) async fn look(&self, coordinator: &CoordinatorHandle) -> Result<Arc<Look>, SnapshotError> {
+        let snapshot = coordinator.snapshot().await?;
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         match &*latest {
             Some(look) if Arc::ptr_eq(&look.snapshot, &snapshot) => Ok(Arc::clone(look)),

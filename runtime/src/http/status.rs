@@ -46,7 +46,7 @@ impl IntoResponses for AnsweringHealth {
 /// And whether NATS is connected, which it need not be to be alive.
 #[utoipa::path(get, path = "/health", tag = STATE, responses(AnsweringHealth))]
 pub(super) async fn health(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
-    let now = api.coordinator.status().await?;
+    let now = api.coordinator.readiness().await?;
     let health = Health { status: "healthy", port: api.settings.port, nats: now.bus_connected };
     Ok(json(StatusCode::OK, &health))
 }
@@ -80,7 +80,7 @@ impl IntoResponses for AnsweringReady {
 /// Whether a request made now could be answered
 #[utoipa::path(get, path = "/ready", tag = STATE, responses(AnsweringReady))]
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
-    let now = api.coordinator.status().await?;
+    let now = api.coordinator.readiness().await?;
     if now.draining {
         return Err(ApiError::not_ready(ErrorWord::Draining, "the coordinator is stopping"));
     }

@@ -6,7 +6,7 @@ use quorate_core::pattern::Pattern;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::configured::{Asked, ConfiguredSource, Route};
+use super::configured::{Backend, ConfiguredSource, Route};
 use super::entry::{self, Ask, Checked, Entry};
 use super::{CommandSource, ConfigError, HttpClient, HttpSource, SourceKind};
 use crate::clock::Clock;
@@ -76,8 +76,8 @@ impl SourceFile {
         let client = if https { HttpClient::new()? } else { HttpClient::plain()? };
         let routes = own().map(|entry| {
             let asked = match entry.ask.clone() {
-                Ask::Http(config) => Asked::Http(HttpSource::new(&client, config, clock)),
-                Ask::Command(config) => Asked::Command(CommandSource::new(config, clock)),
+                Ask::Http(config) => Backend::Http(HttpSource::new(&client, config, clock)),
+                Ask::Command(config) => Backend::Command(CommandSource::new(config, clock)),
             };
             Route { pattern: Pattern::new(&entry.query), asked }
         });

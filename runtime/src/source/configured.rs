@@ -16,12 +16,12 @@ pub struct ConfiguredSource {
 #[derive(Debug)]
 pub(super) struct Route {
     pub(super) pattern: Pattern,
-    pub(super) asked: Asked,
+    pub(super) asked: Backend,
 }
 
 /// What an entry asks.
 #[derive(Debug)]
-pub(super) enum Asked {
+pub(super) enum Backend {
     Http(HttpSource),
     Command(CommandSource),
 }
@@ -32,8 +32,8 @@ impl Source for ConfiguredSource {
             return Err(SourceError::unknown_query(query));
         };
         match &route.asked {
-            Asked::Http(source) => source.observe(query, time_left).await,
-            Asked::Command(source) => source.observe(query, time_left).await,
+            Backend::Http(source) => source.observe(query, time_left).await,
+            Backend::Command(source) => source.observe(query, time_left).await,
         }
     }
 }

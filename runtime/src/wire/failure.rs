@@ -22,7 +22,7 @@ pub(crate) struct ErrorBody<'a> {
     /// What the workers said, if they were asked. The document has a schema of its own for an error with it.
     #[serde(flatten)]
     #[schema(ignore)]
-    pub(crate) asked: Option<Asked<'a>>,
+    pub(crate) asked: Option<FailureEvidence<'a>>,
 }
 
 /// What went wrong, as a word for programs: stable.
@@ -55,7 +55,7 @@ impl fmt::Display for ErrorWord {
 
 /// What is said of a request that was asked and has no answer.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct FailureEvidence<'a> {
     /// The share of the used values that agree with what would have been the answer. Present if that is why there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -64,7 +64,7 @@ pub(crate) struct Asked<'a> {
     evidence: Evidence<'a>,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> FailureEvidence<'a> {
     pub(crate) fn of(outcome: &'a Outcome) -> Self {
         let agreement = match outcome.verdict {
             Err(Failure::Disputed { agreeing, used }) => Some(agreement(agreeing, used)),

@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::evidence::{Evidence, agreement};
-use super::failure::{Asked, ErrorBody, details, name_and_code};
+use super::failure::{ErrorBody, FailureEvidence, details, name_and_code};
 use super::{JsonNumber, JsonValue, OUTCOMES};
 
 /// Room for the answer of a few workers, so that writing it moves nothing.
@@ -41,7 +41,7 @@ pub fn encode_outcome(outcome: &Outcome) -> Bytes {
         Err(failure) => {
             let (error, code) = name_and_code(*failure);
             let details = details(*failure, outcome);
-            encode(&ErrorBody { error, code, details: &details, asked: Some(Asked::of(outcome)) })
+            encode(&ErrorBody { error, code, details: &details, asked: Some(FailureEvidence::of(outcome)) })
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quorate_core::coordinator::{ResponseTimes, Worker, WorkerState};
+use quorate_core::coordinator::{ResponseTimes, WorkerRecord, WorkerState};
 use quorate_core::id::WorkerId;
 use quorate_core::time::saturating_nanos;
 use rust_decimal::Decimal;
@@ -14,7 +14,7 @@ use super::{JsonNumber, saturating_millis};
 
 /// One worker with its record.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Worker)]
+#[schema(as = WorkerRecord)]
 pub(crate) struct WorkerBody<'a> {
     #[schema(value_type = Id)]
     worker_id: &'a str,
@@ -82,7 +82,7 @@ impl From<ResponseTimes> for Quantiles {
 }
 
 impl<'a> WorkerBody<'a> {
-    pub(crate) fn new(id: &'a WorkerId, worker: &Worker, quarantined: bool, last_heard: Duration) -> Self {
+    pub(crate) fn new(id: &'a WorkerId, worker: &WorkerRecord, quarantined: bool, last_heard: Duration) -> Self {
         let record = &worker.reliability;
         Self {
             worker_id: id.as_str(),

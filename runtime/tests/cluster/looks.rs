@@ -10,7 +10,7 @@ use quorate_core::policy::Overrides;
 use quorate_core::query::Query;
 use quorate_runtime::bus::local::LocalBus;
 use quorate_runtime::clock::Clock;
-use quorate_runtime::driver::{AskError, CoordinatorDriver, CoordinatorHandle, DriverSettings, Inbox, LookError};
+use quorate_runtime::driver::{AskError, CoordinatorDriver, CoordinatorHandle, DriverSettings, Inbox, SnapshotError};
 use quorate_runtime::wire::{SpanId, TraceContext, TraceId};
 use serde_json::json;
 
@@ -32,7 +32,7 @@ async fn looks_take_no_place_in_the_queue_of_questions() {
     let mut looks = Vec::new();
     for _ in 0..2 * Config::default().max_in_flight {
         let handle = handle.clone();
-        let mut look = Box::pin(async move { handle.look().await.map(drop) });
+        let mut look = Box::pin(async move { handle.snapshot().await.map(drop) });
         assert_eq!(look.as_mut().now_or_never(), None, "the driver does not run");
         looks.push(look);
     }
@@ -54,12 +54,12 @@ async fn a_full_queue_of_questions_does_not_hide_the_coordinator() {
         }
     };
     assert_eq!(refused, AskError::Busy);
-    let mut status = pin!(handle.status());
+    let mut status = pin!(handle.readiness());
     assert!(status.as_mut().now_or_never().is_none(), "the driver does not run yet");
     tokio::spawn(driver.run());
     let status = status.await.expect("it runs now");
     assert!(!status.draining);
-    assert!(handle.look().await.expect("it runs").refused_busy >= 1);
+    assert!(handle.snapshot().await.expect("it runs").refused_busy >= 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,7 +69,7 @@ async fn however_many_look_few_snapshots_are_made_and_none_is_old() {
     tokio::spawn(driver.run());
     let mut snapshots = Vec::new();
     for _ in 0..1000 {
-        let snapshot = handle.look().await.expect("it runs");
+        let snapshot = handle.snapshot().await.expect("it runs");
         if snapshots.last().is_none_or(|last| !Arc::ptr_eq(last, &snapshot)) {
             snapshots.push(snapshot);
         }
@@ -79,20 +79,20 @@ async fn however_many_look_few_snapshots_are_made_and_none_is_old() {
     // A question that nobody can answer has ended; what was counted is seen a quarter of a second later at most.
     let _ = handle.ask(None, query(), Overrides::default()).await;
     tokio::time::advance(Duration::from_millis(250)).await;
-    assert_eq!(handle.look().await.expect("it runs").counters.requests_accepted, 1);
+    assert_eq!(handle.snapshot().await.expect("it runs").counters.requests_accepted, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_driver_that_does_not_move_is_noticed_and_so_is_one_that_is_gone() {
     let (driver, handle) = coordinator(LocalBus::new()).await;
-    assert_eq!(handle.status().await.expect_err("it does not run"), LookError::Stuck);
-    assert_eq!(handle.look().await.expect_err("it does not run"), LookError::Stuck);
+    assert_eq!(handle.readiness().await.expect_err("it does not run"), SnapshotError::Stuck);
+    assert_eq!(handle.snapshot().await.expect_err("it does not run"), SnapshotError::Stuck);
     let running = tokio::spawn(driver.run());
-    assert_eq!(handle.status().await.expect("it runs").live_workers, 0);
+    assert_eq!(handle.readiness().await.expect("it runs").live_workers, 0);
     running.abort();
     assert!(running.await.expect_err("it was ended").is_cancelled());
-    assert_eq!(handle.status().await.expect_err("it is gone"), LookError::Stopped);
-    assert_eq!(handle.look().await.expect_err("it is gone"), LookError::Stopped);
+    assert_eq!(handle.readiness().await.expect_err("it is gone"), SnapshotError::Stopped);
+    assert_eq!(handle.snapshot().await.expect_err("it is gone"), SnapshotError::Stopped);
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn nothing_is_kept_of_a_caller_who_goes_away_or_is_answered() {
     let (driver, handle) = coordinator(bus.connection()).await;
     tokio::spawn(driver.with_snapshot_every(Duration::ZERO).run());
     let sizes = async || {
-        let snapshot = handle.look().await.expect("it runs");
+        let snapshot = handle.snapshot().await.expect("it runs");
         (snapshot.callers_waiting, snapshot.trails_followed)
     };
     let context = |n: u8| {

@@ -126,7 +126,8 @@ impl Bounds {
             reached.insert_if(S::RegistryForgot, before.is_some_and(forgot));
         }
         if config.response_times < coordinator::Config::default().response_times {
-            let answered = |worker: &coordinator::Worker| worker.reliability.successes + worker.reliability.failures;
+            let answered =
+                |worker: &coordinator::WorkerRecord| worker.reliability.successes + worker.reliability.failures;
             let mut workers = machine.workers();
             let full = workers.any(|(_, worker)| answered(worker) > config.response_times as u64);
             reached.insert_if(S::ResponseTimesFull, full);

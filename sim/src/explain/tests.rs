@@ -11,7 +11,7 @@ use quorate_core::value::Value;
 use super::*;
 use crate::checkers::Violation;
 use crate::coverage::Reached;
-use crate::event::{Asked, Body, Event, Message, Reply, Task, What, WorkerResult};
+use crate::event::{Body, Event, Message, Question, Reply, Task, What, WorkerResult};
 use crate::host::Host;
 use crate::scenario::{Fault, FaultKind, Policy, QUERIES, Request};
 
@@ -44,7 +44,7 @@ fn live(worker: &str) -> Message {
     Message { subject: "presence".into(), reply: None, body: Body::Presence(presence) }
 }
 
-fn asked(number: u32, id: Option<u32>) -> Asked {
+fn asked(number: u32, id: Option<u32>) -> Question {
     let request = Request {
         at_ms: 0,
         client: 1,
@@ -55,7 +55,7 @@ fn asked(number: u32, id: Option<u32>) -> Asked {
         gives_up_ms: None,
         retries: 0,
     };
-    Asked { number, coordinator: Host::Coordinator(1), place: Some(0), request }
+    Question { number, coordinator: Host::Coordinator(1), place: Some(0), request }
 }
 
 fn submit(ticket: u64, id: Option<&str>) -> coordinator::Input {

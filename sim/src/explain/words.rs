@@ -14,7 +14,7 @@ use quorate_core::worker;
 use quorate_runtime::driver::Held;
 
 use crate::edge::{Edge, traceparent};
-use crate::event::{Age, Asked, Body, Message, Reply, What};
+use crate::event::{Age, Body, Message, Question, Reply, What};
 use crate::host::Host;
 use crate::scenario::{Fault, FaultKind, Flood, Forgery, Linger, Mischief, Scenario, Visit, VisitKind};
 
@@ -210,8 +210,8 @@ fn state(state: PresenceState) -> &'static str {
     }
 }
 
-fn asked(asked: &Asked) -> String {
-    let Asked { number, coordinator, place, request } = asked;
+fn asked(asked: &Question) -> String {
+    let Question { number, coordinator, place, request } = asked;
     let id = request.id_text().unwrap_or_else(|| "any id".to_owned());
     let probe = if place.is_none() { " (to see that all is well)" } else { "" };
     format!("asks {coordinator} #{number} {id}: {}{probe}", request.query_text())

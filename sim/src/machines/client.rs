@@ -6,7 +6,7 @@ use quorate_core::query::Query;
 
 use super::links::{Fate, Node};
 use super::{Next, Program, Stage, millis};
-use crate::event::{Asked, Reply, What};
+use crate::event::{Question, Reply, What};
 use crate::host::Host;
 use crate::retry;
 use crate::scenario::Request;
@@ -55,7 +55,8 @@ impl Stage<'_> {
         };
         (exchange.client, exchange.coordinator) = (client, node);
         let id = self.exchanges.len();
-        let asked = Asked { number: id as u32, coordinator, place: exchange.place, request: exchange.request.clone() };
+        let asked =
+            Question { number: id as u32, coordinator, place: exchange.place, request: exchange.request.clone() };
         self.tell(client, What::Asked(&asked));
         if let Some(after) = exchange.request.gives_up_ms {
             self.heap.plan(self.now + millis(after), Next::GiveUp(id));

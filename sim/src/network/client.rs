@@ -13,7 +13,7 @@ use super::http::{Connection, request_body};
 use super::stage::{FORWARDED_FOR, Surroundings, TRACEPARENT};
 use super::visit;
 use crate::edge::{trace_of, traceparent};
-use crate::event::{Asked, Reply, What};
+use crate::event::{Question, Reply, What};
 use crate::host::Host;
 use crate::scenario::{Request, Visit, forwarded_for};
 
@@ -114,12 +114,13 @@ impl Client {
         let body = request_body(&request);
         let mut coordinator = request.coordinator;
         let mut retries = if request.id.is_some() { request.retries } else { 0 };
-        let teller = &self.clients.surroundings.teller;
+        let sink = &self.clients.surroundings.sink;
         loop {
             let number = self.clients.asked.fetch_add(1, Ordering::Relaxed);
-            let asked = Asked { number, coordinator: Host::Coordinator(coordinator), place, request: request.clone() };
-            teller.tell(self.host, What::Asked(&asked));
-            teller.message(body.len());
+            let asked =
+                Question { number, coordinator: Host::Coordinator(coordinator), place, request: request.clone() };
+            sink.tell(self.host, What::Asked(&asked));
+            sink.message(body.len());
             // A connection from before the faults may have lost its end: what sees whether all is well opens its own.
             let keeps = number % 2 == 1 && place.is_some();
             let exchange = timeout(self.clients.patience, self.exchange(coordinator, number, body.clone(), keeps));
@@ -127,18 +128,18 @@ impl Client {
                 None => exchange.await,
                 Some(at) => match timeout_at(at, exchange).await {
                     Ok(reply) => reply,
-                    Err(_) => return teller.tell(self.host, What::Vanished(number)),
+                    Err(_) => return sink.tell(self.host, What::Vanished(number)),
                 },
             };
             let reply = if let Some((reply, length)) = reply.ok().flatten() {
-                teller.message(length);
+                sink.message(length);
                 reply
             } else {
-                // Told, whatever comes of it.
+                // PublishedOutcome, whatever comes of it.
                 let _ = self.lost(number).await;
                 Reply::Lost
             };
-            teller.tell(self.host, What::Replied(number, &reply));
+            sink.tell(self.host, What::Replied(number, &reply));
             let Some(pause) = pause_before_retry(&reply) else { return };
             if retries == 0 || gives_up.is_some_and(|at| Instant::now() + pause >= at) {
                 return;

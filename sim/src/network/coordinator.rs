@@ -14,8 +14,8 @@ use quorate_runtime::policies::PolicyFile;
 use turmoil::net::{TcpListener, TcpStream};
 
 use super::life::Life;
+use super::sink::MachineTap;
 use super::stage::{HTTP_PORT, Surroundings, clock};
-use super::teller::MachineTap;
 use crate::event::What;
 use crate::host::Host;
 use crate::instance;
@@ -73,12 +73,12 @@ pub(super) async fn run(
         },
         driver,
     };
-    let tap = MachineTap { host, teller: surroundings.teller.clone() };
+    let tap = MachineTap { host, sink: surroundings.sink.clone() };
     let clock = clock(coordinator.clock_ms, coordinator.jump);
     match run_coordinator(bus, clock, listener, settings, tap, incarnation.stop()).await {
         Ok(()) => {
             life.has_stopped();
-            surroundings.teller.tell(host, What::Stopped);
+            surroundings.sink.tell(host, What::Stopped);
         }
         // Noted where it happened.
         Err(NodeError::Panicked(_)) => {}

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::event::{Age, Body, Message, Task, Told, WorkerResult};
+use crate::event::{Age, Body, Message, PublishedOutcome, Task, WorkerResult};
 
 /// The longest message that anybody looks at.
 const MAX_BYTES: usize = 64 * 1024;
@@ -108,10 +108,14 @@ fn task(payload: &[u8]) -> Option<Task> {
     })
 }
 
-fn told(payload: &[u8]) -> Option<Told> {
+fn told(payload: &[u8]) -> Option<PublishedOutcome> {
     let body: OutcomeBody = serde_json::from_slice(payload).ok()?;
     let value = body.final_value.map(|json| value(Some(&json))).transpose().ok()?;
-    Some(Told { request: RequestId::new(&body.request_id).ok()?, query: Query::new(&body.query).ok()?, value })
+    Some(PublishedOutcome {
+        request: RequestId::new(&body.request_id).ok()?,
+        query: Query::new(&body.query).ok()?,
+        value,
+    })
 }
 
 fn result(payload: &[u8]) -> Option<WorkerResult> {

@@ -5,7 +5,7 @@
 //! * `coordinator.rs`, `worker.rs`, `client.rs`, `adversary.rs` are the hosts; `life.rs` starts, stops and kills their
 //!   processes
 //! * `schedule.rs`, `links.rs`, `mischief.rs`, `visit.rs` turn faults and visits into action
-//! * `teller.rs` and `decode.rs` tell what happens as events; `encode.rs` writes messages that no program of ours would
+//! * `sink.rs` and `decode.rs` tell what happens as events; `encode.rs` writes messages that no program of ours would
 //!   write
 
 mod adversary;
@@ -23,8 +23,8 @@ mod mischief;
 mod panics;
 mod play;
 mod schedule;
+mod sink;
 mod stage;
-mod teller;
 mod visit;
 mod worker;
 
@@ -33,7 +33,7 @@ use crate::watch::{Report, Watch};
 
 /// Plays a scenario.
 pub(crate) fn play(scenario: &Scenario, watch: Watch) -> Report {
-    let teller = teller::Teller::new(watch);
-    play::Play::new(scenario, teller.clone()).run();
-    teller.report()
+    let sink = sink::EventSink::new(watch);
+    play::Play::new(scenario, sink.clone()).run();
+    sink.report()
 }

@@ -12,7 +12,7 @@ use super::bus::{BusTap, SimBus, SimBusSettings};
 use super::decode;
 use super::links::lane;
 use super::panics;
-use super::teller::Teller;
+use super::sink::EventSink;
 use crate::edge::{Edge, of_traceparent};
 use crate::event::What;
 use crate::host::Host;
@@ -29,7 +29,7 @@ pub(super) const HTTP_PORT: u16 = 8080;
 /// What a host needs to know of the run.
 #[derive(Clone)]
 pub(super) struct Surroundings {
-    pub(super) teller: Teller,
+    pub(super) sink: EventSink,
     pub(super) seed: u64,
     bus: Bus,
     pub(super) proxy: Option<Proxy>,
@@ -45,9 +45,9 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
-    pub(super) fn new(scenario: &Scenario, teller: Teller) -> Self {
+    pub(super) fn new(scenario: &Scenario, sink: EventSink) -> Self {
         Self {
-            teller,
+            sink,
             seed: scenario.seed,
             bus: scenario.cluster.bus,
             proxy: scenario.edges.proxy,
@@ -62,7 +62,7 @@ impl Surroundings {
     /// Tells that a process begins on the current host.
     pub(super) fn begins(&self, host: Host, incarnation: u32) {
         panics::blame(host);
-        self.teller.tell(host, What::Started { incarnation });
+        self.sink.tell(host, What::Started { incarnation });
     }
 
     /// Connects the current host to the bus.
@@ -74,7 +74,7 @@ impl Surroundings {
             random: Random::new(self.seed, Stream::Reconnect, (lane(host) << 16) | (incarnation & 0xffff)),
             publish_capacity: self.bus.outgoing(host),
             subscription_capacity: subscription_queue,
-            tap: Some(Arc::new(HostTap { host, teller: self.teller.clone() })),
+            tap: Some(Arc::new(HostTap { host, sink: self.sink.clone() })),
         })
     }
 }
@@ -89,12 +89,12 @@ pub(super) fn clock(clock_ms: u64, jump: Option<ClockJump>) -> Clock {
 /// Tells what goes over the bus of one host.
 struct HostTap {
     host: Host,
-    teller: Teller,
+    sink: EventSink,
 }
 
 impl HostTap {
     fn edge(&self, edge: Edge) {
-        self.teller.tell(self.host, What::Edge(edge));
+        self.sink.tell(self.host, What::Edge(edge));
     }
 
     fn carries(&self, headers: &Headers) {
@@ -107,12 +107,12 @@ impl HostTap {
 impl BusTap for HostTap {
     fn sent(&self, subject: &str, reply: Option<&str>, headers: &Headers, payload: &Bytes) {
         self.carries(headers);
-        self.teller.message(subject.len() + payload.len());
-        self.teller.tell(self.host, What::Sent(&decode::message(subject, reply, payload)));
+        self.sink.message(subject.len() + payload.len());
+        self.sink.tell(self.host, What::Sent(&decode::message(subject, reply, payload)));
     }
 
     fn unsent(&self, subject: &str, reply: Option<&str>, payload: &Bytes, error: PublishError) {
-        self.teller.tell(self.host, What::Unsent(&decode::message(subject, reply, payload), error));
+        self.sink.tell(self.host, What::Unsent(&decode::message(subject, reply, payload), error));
     }
 
     fn status(&self, BusStatus { connected, connections }: BusStatus) {
@@ -124,12 +124,12 @@ impl BusTap for HostTap {
             self.edge(Edge::Arrived(number));
         }
         self.carries(&message.headers);
-        self.teller.message(message.subject.len() + message.payload.len());
+        self.sink.message(message.subject.len() + message.payload.len());
         let received = if message.no_responders {
             decode::no_responders(&message.subject)
         } else {
             decode::message(&message.subject, message.reply.as_deref(), &message.payload)
         };
-        self.teller.tell(self.host, What::Received(&received));
+        self.sink.tell(self.host, What::Received(&received));
     }
 }

@@ -23,8 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Visits, and tells what came of it. `place` is the visit's in the scenario.
 pub(super) async fn run(surroundings: &Surroundings, host: Host, place: usize, visit: Visit) {
-    let teller = &surroundings.teller;
-    teller.tell(host, What::Visited(place, &visit));
+    let sink = &surroundings.sink;
+    sink.tell(host, What::Visited(place, &visit));
     let read = match visit.kind {
         VisitKind::Malformed(malformed) => {
             let (method, path, content_type, body) = malformed.request();
@@ -50,7 +50,7 @@ pub(super) async fn run(surroundings: &Surroundings, host: Host, place: usize, v
             None
         }
     };
-    teller.tell(host, What::VisitEnded(place, read.as_ref()));
+    sink.tell(host, What::VisitEnded(place, read.as_ref()));
 }
 
 async fn read(coordinator: u8, method: &str, path: &str, content_type: Option<&str>, body: String) -> Option<Read> {

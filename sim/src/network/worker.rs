@@ -13,8 +13,8 @@ use tokio::time::sleep;
 use super::condition::Condition;
 use super::life::Life;
 use super::mischief::MischievousBus;
+use super::sink::{EventSink, MachineTap};
 use super::stage::{Surroundings, clock};
-use super::teller::{MachineTap, Teller};
 use crate::checkers::said;
 use crate::edge::Edge;
 use crate::event::What;
@@ -46,7 +46,7 @@ pub(super) async fn run(
     );
     let source = SimulatedSource {
         host,
-        teller: surroundings.teller.clone(),
+        sink: surroundings.sink.clone(),
         observer: Mutex::new(Observer::new(surroundings.seed, worker, number)),
         condition: Arc::clone(condition),
     };
@@ -58,25 +58,25 @@ pub(super) async fn run(
     };
     let mut settings = WorkerSettings { machine: worker.config(), ..WorkerSettings::of(identity) };
     settings.batch = worker.knobs.batch.unwrap_or(settings.batch);
-    let tap = MachineTap { host, teller: surroundings.teller.clone() };
+    let tap = MachineTap { host, sink: surroundings.sink.clone() };
     let driver = WorkerDriver::new(bus, clock, settings, source).await?.with_tap(tap);
     driver.run(incarnation.stop()).await;
     life.has_stopped();
-    surroundings.teller.tell(host, What::Stopped);
+    surroundings.sink.tell(host, What::Stopped);
     pending().await
 }
 
 /// Observes what the scenario says, as well as the faults let it.
 struct SimulatedSource {
     host: Host,
-    teller: Teller,
+    sink: EventSink,
     observer: Mutex<Observer>,
     condition: Arc<Condition>,
 }
 
 impl Source for SimulatedSource {
     async fn observe(&self, query: &str, _time_left: Duration) -> Result<Reading, SourceError> {
-        self.teller.tell(self.host, What::Edge(Edge::Observes(trace_context().map(TraceContext::mark))));
+        self.sink.tell(self.host, What::Edge(Edge::Observes(trace_context().map(TraceContext::mark))));
         let faults = self.condition.lock().source;
         let (takes, read) = self.observer.lock().unwrap_or_else(PoisonError::into_inner).observe(query, &faults);
         sleep(takes).await;
@@ -86,7 +86,7 @@ impl Source for SimulatedSource {
         let read = read.map_err(SourceError::Failed);
         let words = read.as_ref().err().map(ToString::to_string).unwrap_or_default();
         let says = read.as_ref().map(|read| (&read.value, read.age)).map_err(|_| words.as_str());
-        self.teller.tell(self.host, What::Edge(Edge::Reads(said(query, says))));
+        self.sink.tell(self.host, What::Edge(Edge::Reads(said(query, says))));
         assert!(words != PANICKED, "{PANICKED}");
         read
     }

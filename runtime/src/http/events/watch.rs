@@ -28,12 +28,12 @@ pub(super) struct Watches {
 #[derive(Debug)]
 struct Watch {
     watchers: usize,
-    said: Arc<Said>,
+    said: Arc<AcceptedResults>,
 }
 
 /// What was said to one request since it is watched: the results that were accepted, as long as there is room.
 #[derive(Debug, Default)]
-pub(super) struct Said {
+pub(super) struct AcceptedResults {
     results: Mutex<Vec<Arc<WorkerResult>>>,
     /// Something was said.
     pub(super) arrived: Notify,
@@ -44,7 +44,7 @@ pub(super) struct Said {
 pub(super) struct Watching {
     watches: Arc<Watches>,
     request: RequestId,
-    said: Arc<Said>,
+    said: Arc<AcceptedResults>,
     told: usize,
 }
 
@@ -75,7 +75,7 @@ impl Watches {
     }
 }
 
-impl Said {
+impl AcceptedResults {
     fn note(&self, result: &WorkerResult) {
         let mut results = self.results();
         let bytes: usize = results.iter().map(|result| observed_weight(&result.observed)).sum();
@@ -95,7 +95,7 @@ impl Said {
 
 impl Watching {
     /// What was said, for waiting for more.
-    pub(super) fn said(&self) -> Arc<Said> {
+    pub(super) fn said(&self) -> Arc<AcceptedResults> {
         Arc::clone(&self.said)
     }
 

@@ -15,7 +15,7 @@ use quorate_core::policy::{OnDispute, Policy};
 use quorate_model::policy;
 
 use crate::checkers::{Checker, Context};
-use crate::event::{Asked, Event, Reply, What};
+use crate::event::{Event, Question, Reply, What};
 use crate::host::Host;
 use crate::scenario::{QUERIES, Settings, Truth, Worker, worker_name};
 
@@ -212,7 +212,7 @@ impl Probe {
 }
 
 impl Recovery {
-    fn asked(&mut self, at: u64, asked: &Asked) {
+    fn asked(&mut self, at: u64, asked: &Question) {
         if !self.healed || asked.place.is_some() || !self.is_running(asked.coordinator) {
             return;
         }

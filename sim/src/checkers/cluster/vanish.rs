@@ -118,7 +118,7 @@ mod tests {
 
     use super::*;
     use crate::Depth;
-    use crate::event::Asked;
+    use crate::event::Question;
     use crate::scenario::{Fault, Scenario};
 
     const COORDINATOR: Host = Host::Coordinator(1);
@@ -131,7 +131,7 @@ mod tests {
         let mut vanish = new(&Context { scenario: &scenario, depth: Depth::Network });
         let mut request = scenario.requests[0].clone();
         request.id = Some(1);
-        let asked = Asked { number: 7, coordinator: COORDINATOR, place: Some(0), request };
+        let asked = Question { number: 7, coordinator: COORDINATOR, place: Some(0), request };
         let submit = Input::Submit(Submit {
             ticket: Ticket(3),
             id: RequestId::new("request-1").ok(),

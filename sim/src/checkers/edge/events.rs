@@ -64,7 +64,7 @@ pub(crate) fn new(context: &Context<'_>) -> Events {
 
 /// What one connection was told.
 #[derive(Debug, Default)]
-struct Told {
+struct Stream {
     /// When it was made and when it ended.
     window: Option<(u64, u64)>,
     /// The requests, in order; `None` where some were missed.
@@ -73,8 +73,8 @@ struct Told {
 }
 
 /// Reads what one connection was told. `last` is the number of the last event that is known.
-fn read(text: &str, last: &mut Option<u64>) -> Result<Told, String> {
-    let mut told = Told::default();
+fn read(text: &str, last: &mut Option<u64>) -> Result<Stream, String> {
+    let mut told = Stream::default();
     let mut window = (None, None);
     for block in text.split("\n\n") {
         let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name));

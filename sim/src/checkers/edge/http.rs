@@ -22,7 +22,7 @@ use serde_json::{Value as Json, json};
 use crate::Depth;
 use crate::checkers::{Checker, Context};
 use crate::edge::trace_of;
-use crate::event::{Asked, Event, Reply, What};
+use crate::event::{Event, Question, Reply, What};
 use crate::host::Host;
 use crate::scenario::{Policy, Settings};
 use body::{agreement, answered, evidence, is_strategy};
@@ -33,7 +33,7 @@ const BODY_TIMEOUT: u64 = 10_000_000_000;
 /// A queue is short that holds no more than some clients may ask at once.
 const FEW: usize = 64;
 
-type Said = Result<Arc<Outcome>, Refusal>;
+type MachineReply = Result<Arc<Outcome>, Refusal>;
 
 #[derive(Debug)]
 pub(crate) struct Http {
@@ -44,7 +44,7 @@ pub(crate) struct Http {
     config: Config,
     open: BTreeMap<u32, Open>,
     /// What each coordinator answered, and when, since the first question that is open.
-    said: BTreeMap<Host, VecDeque<(u64, Said)>>,
+    said: BTreeMap<Host, VecDeque<(u64, MachineReply)>>,
     /// Which question each ticket of a coordinator stands for, where a trace tells.
     tickets: BTreeMap<(Host, Ticket), u32>,
     /// Until when a coordinator was there that had drained, and whose driver had ended.
@@ -55,7 +55,7 @@ pub(crate) struct Http {
 #[derive(Debug)]
 struct Open {
     at: u64,
-    asked: Asked,
+    asked: Question,
     taken: Taken,
 }
 
@@ -69,7 +69,7 @@ enum Taken {
     /// The machine was told of it and has not answered.
     Submitted,
     /// The machine has answered it.
-    Answered(Said),
+    Answered(MachineReply),
 }
 
 pub(crate) fn new(context: &Context<'_>) -> Http {
@@ -97,7 +97,7 @@ struct Response<'a> {
 
 impl Open {
     /// Whether an answer may be the one to this question.
-    fn may_get(&self, said: &Said) -> bool {
+    fn may_get(&self, said: &MachineReply) -> bool {
         match &self.taken {
             Taken::Untold => {}
             Taken::NotYet | Taken::Submitted => return false,
@@ -119,7 +119,7 @@ impl Http {
         }
     }
 
-    fn said(&mut self, at: u64, coordinator: Host, ticket: Ticket, said: &Said) {
+    fn said(&mut self, at: u64, coordinator: Host, ticket: Ticket, said: &MachineReply) {
         let number = self.tickets.remove(&(coordinator, ticket));
         if let Some(open) = number.and_then(|number| self.open.get_mut(&number)) {
             open.taken = Taken::Answered(said.clone());
@@ -260,7 +260,7 @@ fn check_form(response: Response<'_>) -> Result<(), String> {
 }
 
 /// Whether a response says what the machine said.
-fn check_said(response: Response<'_>, said: &Said) -> Result<(), String> {
+fn check_said(response: Response<'_>, said: &MachineReply) -> Result<(), String> {
     let Response { status, body, text, .. } = response;
     let (expected_status, word, outcome) = match said {
         Err(refusal) => {
@@ -321,13 +321,13 @@ struct Numbers<'a> {
     #[serde(borrow)]
     final_value: Option<&'a RawValue>,
     #[serde(borrow)]
-    spread: Option<SaidSpread<'a>>,
+    spread: Option<SpreadNumbers<'a>>,
     #[serde(borrow)]
-    worker_responses: Vec<SaidValue<'a>>,
+    worker_responses: Vec<ValueNumber<'a>>,
 }
 
 #[derive(Deserialize)]
-struct SaidSpread<'a> {
+struct SpreadNumbers<'a> {
     #[serde(borrow)]
     min: &'a RawValue,
     #[serde(borrow)]
@@ -339,7 +339,7 @@ struct SaidSpread<'a> {
 }
 
 #[derive(Deserialize)]
-struct SaidValue<'a> {
+struct ValueNumber<'a> {
     #[serde(borrow)]
     value: Option<&'a RawValue>,
 }

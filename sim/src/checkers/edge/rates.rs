@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::connections::is_one_too_many;
 use crate::Depth;
 use crate::checkers::{Checker, Context};
-use crate::event::{Asked, Event, Reply, What};
+use crate::event::{Event, Question, Reply, What};
 use crate::host::Host;
 use crate::scenario::{Proxy, forwarded_for};
 
@@ -55,7 +55,7 @@ impl Rates {
         self.per_second * u128::from(nanos)
     }
 
-    fn asked(&mut self, at: u64, client: Host, asked: &Asked) {
+    fn asked(&mut self, at: u64, client: Host, asked: &Question) {
         let client = if self.is_proxied { Host::Client(u8::MAX - forwarded_for(asked.number)) } else { client };
         self.open.insert(asked.number, (client, asked.coordinator, at));
     }

@@ -13,7 +13,7 @@ use crate::Depth;
 use crate::checkers::hosts::PerHost;
 use crate::checkers::{Checker, Context};
 use crate::edge::{Edge, trace_of};
-use crate::event::{Asked, Body, Event, Message, What};
+use crate::event::{Body, Event, Message, Question, What};
 use crate::host::Host;
 use crate::scenario::FaultKind;
 
@@ -38,7 +38,7 @@ pub(crate) struct Traces {
     /// Workers that may send something else than their machines want.
     mischievous: Vec<Host>,
     /// The questions by their traces, each until its coordinator's machine is told of it.
-    asked: BTreeMap<(Host, [u8; 25]), Asked>,
+    asked: BTreeMap<(Host, [u8; 25]), Question>,
     /// How many questions without a trace each coordinator was asked, and has not told its machine of.
     untraced: BTreeMap<Host, u32>,
 }
@@ -58,7 +58,7 @@ pub(crate) fn new(context: &Context<'_>) -> Traces {
 }
 
 impl Traces {
-    fn asks(&mut self, asked: &Asked) {
+    fn asks(&mut self, asked: &Question) {
         match trace_of(asked.number) {
             Some(Trace(mark)) => drop(self.asked.insert((asked.coordinator, mark), asked.clone())),
             None => *self.untraced.entry(asked.coordinator).or_default() += 1,
@@ -76,7 +76,7 @@ impl Traces {
             return Ok(());
         };
         let asked = self.asked.remove(&(host, trace.0));
-        let same = |asked: &Asked| {
+        let same = |asked: &Question| {
             asked.request.query_text() == submit.query.as_str()
                 && asked.request.id_text().as_deref() == submit.id.as_ref().map(RequestId::as_str)
         };
@@ -220,7 +220,7 @@ mod tests {
             gives_up_ms: None,
             retries: 0,
         };
-        let asked = Asked { number, coordinator: COORDINATOR, place: None, request };
+        let asked = Question { number, coordinator: COORDINATOR, place: None, request };
         tell(traces, Host::Client(1), What::Asked(&asked))?;
         let submit = Submit {
             ticket: Ticket(1),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use quorate_core::{coordinator, worker};
 use quorate_runtime::bus::PublishError;
 
-use self::edge::{Edge, PRESENCE, Said, Worker};
+use self::edge::{Edge, Outgoing, PRESENCE, Worker};
 use crate::Depth;
 use crate::checkers::hosts::{PerHost, entry};
 use crate::checkers::{Checker, Context};
@@ -66,11 +66,11 @@ impl Wire {
         }
     }
 
-    fn worker_wants(&mut self, host: Host, said: Said) {
+    fn worker_wants(&mut self, host: Host, said: Outgoing) {
         let skipped = self.worker(host).is_some_and(|worker| match said {
-            Said::Answer(_) => worker.mischievous,
-            Said::Announcement(_) => worker.unheard,
-            Said::Task(_) => false,
+            Outgoing::Answer(_) => worker.mischievous,
+            Outgoing::Announcement(_) => worker.unheard,
+            Outgoing::Task(_) => false,
         });
         if let Some(edge) = self.edges.get(host)
             && !skipped
@@ -106,10 +106,10 @@ impl Checker for Wire {
             What::Sent(message) => return self.says(host, message, None),
             What::Unsent(message, error) => return self.says(host, message, Some(error)),
             What::WorkerOutput(_, worker::Output::Answer(answer)) => {
-                self.worker_wants(host, Said::Answer(answer.clone()));
+                self.worker_wants(host, Outgoing::Answer(answer.clone()));
             }
             What::WorkerOutput(_, worker::Output::Announce(state)) => {
-                self.worker_wants(host, Said::Announcement(*state));
+                self.worker_wants(host, Outgoing::Announcement(*state));
             }
             _ => {}
         }
@@ -128,7 +128,7 @@ impl Checker for Wire {
             What::CoordinatorInput(now, input) => return edge.coordinator_told(host, input, wall(now), strange),
             What::WorkerInput(_, input) => return edge.worker_told(host, input),
             What::CoordinatorOutput(_, coordinator::Output::Publish(task)) => {
-                edge.said.push_back(Said::Task(task.clone()));
+                edge.said.push_back(Outgoing::Task(task.clone()));
             }
             // The other stage has no driver, and nobody who follows.
             What::CoordinatorOutput(_, coordinator::Output::Ended(outcome)) if self.depth == Depth::Network => {

@@ -18,7 +18,7 @@ use quorate_runtime::driver::Held;
 use crate::Depth;
 use crate::checkers::{Checker, Context};
 use crate::edge::Edge;
-use crate::event::{self, Asked, Body, Event, Message, Reply, Task, Told, What};
+use crate::event::{self, Body, Event, Message, PublishedOutcome, Question, Reply, Task, What};
 use crate::host::Host;
 use crate::scenario::{self, Cluster, Fault, FaultKind, Knobs, Policy, Scenario, Settings, WorkerKnobs};
 
@@ -346,7 +346,7 @@ impl Rig {
     }
 
     pub(crate) fn asked(&mut self, number: u32, place: Option<usize>, request: scenario::Request) {
-        let asked = Asked { number, coordinator: COORDINATOR, place, request };
+        let asked = Question { number, coordinator: COORDINATOR, place, request };
         self.tell(Host::Client(1), What::Asked(&asked));
     }
 
@@ -490,6 +490,6 @@ pub(crate) fn task_message(task: &coordinator::Task) -> Message {
 /// How a request ended, as a coordinator's driver tells it.
 pub(crate) fn outcome_message(outcome: &Outcome) -> Message {
     let value = outcome.verdict.as_ref().ok().map(|answer| answer.value.clone());
-    let told = Told { request: outcome.request.clone(), query: outcome.query.clone(), value };
+    let told = PublishedOutcome { request: outcome.request.clone(), query: outcome.query.clone(), value };
     Message { subject: "oracle.outcomes.q".into(), reply: None, body: Body::Outcome(told) }
 }

@@ -18,8 +18,8 @@ use super::life::{Life, Phase};
 use super::links::Links;
 use super::panics::Catch;
 use super::schedule::{Moment, Schedule};
+use super::sink::EventSink;
 use super::stage::Surroundings;
-use super::teller::Teller;
 use crate::event::What;
 use crate::host::Host;
 use crate::mischief::Mischiefs;
@@ -40,7 +40,7 @@ const SETTLE_SLACK: Duration = Duration::from_secs(1);
 pub(super) struct Play<'a> {
     scenario: &'a Scenario,
     sim: Sim<'a>,
-    teller: Teller,
+    sink: EventSink,
     catch: Catch,
     /// The processes that faults can end.
     lives: BTreeMap<Host, Arc<Life>>,
@@ -60,14 +60,14 @@ pub(super) struct Play<'a> {
 }
 
 impl<'a> Play<'a> {
-    pub(super) fn new(scenario: &'a Scenario, teller: Teller) -> Self {
-        let surroundings = Surroundings::new(scenario, teller.clone());
+    pub(super) fn new(scenario: &'a Scenario, sink: EventSink) -> Self {
+        let surroundings = Surroundings::new(scenario, sink.clone());
         let patience = 4 * Duration::from_millis(scenario.cluster.settings.max_timeout_ms) + PATIENCE_SLACK;
         let coordinators = scenario.cluster.coordinators.iter().map(|coordinator| coordinator.number).collect();
         let mut play = Self {
             scenario,
             sim: simulation(scenario),
-            teller,
+            sink,
             catch: Catch::begin(),
             lives: BTreeMap::new(),
             conditions: BTreeMap::new(),
@@ -111,8 +111,8 @@ impl<'a> Play<'a> {
         self.run_for(max_timeout.min(SETTLE_SLACK), |_| false);
         self.stop_all();
         self.run_for(stopping, Self::all_have_stopped);
-        if !self.teller.is_over() {
-            self.teller.tell(Host::Broker, What::Ended);
+        if !self.sink.is_over() {
+            self.sink.tell(Host::Broker, What::Ended);
         }
     }
 
@@ -122,15 +122,15 @@ impl<'a> Play<'a> {
 
     /// Steps until it is `done`, or that time has come.
     fn run_until(&mut self, until: Duration, done: impl Fn(&Self) -> bool) {
-        while self.sim.elapsed() < until && !done(self) && !self.teller.is_over() {
+        while self.sim.elapsed() < until && !done(self) && !self.sink.is_over() {
             self.keep_to_schedule();
             self.step();
         }
     }
 
     fn step(&mut self) {
-        self.teller.step();
-        self.teller.set_now(self.sim.elapsed());
+        self.sink.step();
+        self.sink.set_now(self.sim.elapsed());
         if let Some(links) = &mut self.links {
             links.weather(&mut self.sim);
         }
@@ -142,11 +142,11 @@ impl<'a> Play<'a> {
         // What a cluster does of which a part has panicked need not be the same each time.
         if !panics.is_empty() {
             for (host, text) in &panics {
-                self.teller.tell(*host, What::Panicked(text));
+                self.sink.tell(*host, What::Panicked(text));
             }
-            self.teller.end();
+            self.sink.end();
         }
-        self.teller.set_now(self.sim.elapsed());
+        self.sink.set_now(self.sim.elapsed());
         self.bury_the_stopped();
     }
 
@@ -155,7 +155,7 @@ impl<'a> Play<'a> {
             match moment {
                 Moment::Begin(place) => {
                     let fault = &self.scenario.faults[place];
-                    self.teller.tell(Host::Broker, What::FaultBegan(place, fault));
+                    self.sink.tell(Host::Broker, What::FaultBegan(place, fault));
                     self.lasting.insert(place);
                     self.apply_faults();
                     match &fault.kind {
@@ -167,7 +167,7 @@ impl<'a> Play<'a> {
                 Moment::End(place) => {
                     self.lasting.remove(&place);
                     self.apply_faults();
-                    self.teller.tell(Host::Broker, What::FaultEnded(place));
+                    self.sink.tell(Host::Broker, What::FaultEnded(place));
                     self.revive_the_dead();
                 }
                 Moment::Again(place) => match self.scenario.faults[place].kind {
@@ -214,12 +214,12 @@ impl<'a> Play<'a> {
         self.healed = true;
         self.apply_faults();
         self.revive_the_dead();
-        self.teller.tell(Host::Broker, What::Healed);
+        self.sink.tell(Host::Broker, What::Healed);
     }
 
     fn crash(&mut self, host: Host) {
         if matches!(self.lives[&host].phase(), Phase::Beginning | Phase::Running | Phase::Stopping) {
-            self.teller.tell(host, What::Crashed);
+            self.sink.tell(host, What::Crashed);
             self.bury(host);
         }
     }
@@ -228,7 +228,7 @@ impl<'a> Play<'a> {
         match self.lives[&host].phase() {
             Phase::Beginning => self.lives[&host].end(),
             Phase::Running => {
-                self.teller.tell(host, What::Stopping);
+                self.sink.tell(host, What::Stopping);
                 self.lives[&host].ask_to_stop();
             }
             Phase::Stopping | Phase::Stopped | Phase::Dead => {}

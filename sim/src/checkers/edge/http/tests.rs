@@ -53,7 +53,7 @@ fn body() -> Json {
 }
 
 /// The machine says something, and the client gets something.
-fn run(said: Option<Said>, reply: &Reply) -> Rig {
+fn run(said: Option<MachineReply>, reply: &Reply) -> Rig {
     let mut run = Rig::at(&scenario(), Depth::Network, new);
     run.asked(3, None, request());
     run.pass(5);

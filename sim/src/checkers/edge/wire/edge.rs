@@ -26,14 +26,14 @@ const PING_TOKEN: &str = "ping";
 
 /// What a coordinator must be told.
 #[derive(Debug)]
-enum Told {
+enum Received {
     Result(event::WorkerResult, Option<TaskId>),
     Undelivered(TaskId),
 }
 
 /// What the host's bus must be given.
 #[derive(Debug)]
-pub(super) enum Said {
+pub(super) enum Outgoing {
     Task(coordinator::Task),
     Answer(WorkResult),
     Announcement(PresenceState),
@@ -43,13 +43,13 @@ pub(super) enum Said {
 #[derive(Debug, Default)]
 pub(crate) struct Edge {
     /// What the machine has put out to be sent, in order.
-    pub(super) said: VecDeque<Said>,
+    pub(super) said: VecDeque<Outgoing>,
     /// How requests ended that has not been told yet to those who follow all of them, in order.
     pub(super) ended: VecDeque<Arc<Outcome>>,
     /// A task that the bus refused, which the machine must be told next.
     pub(super) refused: Option<Undelivered>,
     /// Received on the subjects for results, in order.
-    told: VecDeque<Told>,
+    told: VecDeque<Received>,
     /// Received from workers that were pinged, in order.
     ponged: VecDeque<Presence>,
     /// Received on the subject for announcements, in order.
@@ -117,14 +117,16 @@ impl Edge {
         self.received += 1;
         match (&*message.subject, &message.body) {
             (PRESENCE, Body::Presence(presence)) => self.announced.push_back(presence.clone()),
-            (RESULTS, Body::Result(result)) => self.told.push_back(Told::Result(result.clone(), None)),
+            (RESULTS, Body::Result(result)) => self.told.push_back(Received::Result(result.clone(), None)),
             (PRESENCE | RESULTS, _) => {}
             (subject, body) => match (inbox_token(subject), body) {
                 (Some(PING_TOKEN), Body::Presence(presence)) => self.ponged.push_back(presence.clone()),
                 (Some(PING_TOKEN) | None, _) => {}
                 (Some(token), body) => match (token.parse().map(TaskId), body) {
-                    (Ok(task), Body::Result(result)) => self.told.push_back(Told::Result(result.clone(), Some(task))),
-                    (Ok(task), Body::NoResponders) => self.told.push_back(Told::Undelivered(task)),
+                    (Ok(task), Body::Result(result)) => {
+                        self.told.push_back(Received::Result(result.clone(), Some(task)))
+                    }
+                    (Ok(task), Body::NoResponders) => self.told.push_back(Received::Undelivered(task)),
                     _ => {}
                 },
             },
@@ -178,11 +180,11 @@ impl Edge {
         }
         let was_received = match input {
             Input::Result(result) => match self.told.pop_front() {
-                Some(Told::Result(received, task)) => same_result(&told(&received, task, wall), result, strange),
+                Some(Received::Result(received, task)) => same_result(&told(&received, task, wall), result, strange),
                 _ => false,
             },
             Input::Undelivered(Undelivered { task, cause: UndeliveredCause::NoResponders }) => {
-                matches!(self.told.pop_front(), Some(Told::Undelivered(received)) if received == *task)
+                matches!(self.told.pop_front(), Some(Received::Undelivered(received)) if received == *task)
             }
             Input::Undelivered(_) => false,
             Input::Presence(presence) => {
@@ -222,7 +224,7 @@ impl Edge {
     ) -> Result<(), String> {
         match &message.body {
             Body::Task(said) => {
-                let Some(Said::Task(meant)) = self.said.pop_front() else {
+                let Some(Outgoing::Task(meant)) = self.said.pop_front() else {
                     return Err(format!("{host} sent {message:?}, which its machine did not want sent"));
                 };
                 let same = *message.subject == *TASKS
@@ -296,7 +298,7 @@ impl Edge {
         }
         let meant = self.said.pop_front();
         let right = match (&meant, &message.body) {
-            (Some(Said::Answer(meant)), Body::Result(said)) => {
+            (Some(Outgoing::Answer(meant)), Body::Result(said)) => {
                 *message.subject == *meant.reply.as_deref().unwrap_or(RESULTS)
                     && Some(&said.worker) == worker.id.as_ref()
                     && said.request == meant.request
@@ -304,7 +306,7 @@ impl Edge {
                     && (worker.dates || said.age == meant.age.map(|age| Age::Stated(whole_millis(age))))
                     && same_observation(&meant.observed, &said.observed)
             }
-            (Some(Said::Announcement(meant)), Body::Presence(said)) => {
+            (Some(Outgoing::Announcement(meant)), Body::Presence(said)) => {
                 self.state = Some(*meant);
                 said.state == *meant && is_of(said, worker)
             }

@@ -15,7 +15,7 @@ use crate::watch::{Report, Watch};
 
 /// A handle to those who watch; clones share them.
 #[derive(Clone)]
-pub(super) struct Teller(Arc<Shared>);
+pub(super) struct EventSink(Arc<Shared>);
 
 struct Shared {
     watch: Mutex<Option<Watch>>,
@@ -24,7 +24,7 @@ struct Shared {
     now: AtomicU64,
 }
 
-impl Teller {
+impl EventSink {
     pub(super) fn new(watch: Watch) -> Self {
         let watch = Mutex::new(Some(watch));
         Self(Arc::new(Shared { watch, ended: AtomicBool::new(false), now: AtomicU64::new(0) }))
@@ -80,25 +80,25 @@ impl Teller {
 /// Tells each step of a machine.
 pub(super) struct MachineTap {
     pub(super) host: Host,
-    pub(super) teller: Teller,
+    pub(super) sink: EventSink,
 }
 
 impl Tap<Coordinator> for MachineTap {
     fn step(&mut self, step: &Step<'_, Coordinator>) {
-        event::coordinator_step(step, |what| self.teller.tell(self.host, what));
+        event::coordinator_step(step, |what| self.sink.tell(self.host, what));
     }
 
     fn pass_ended(&mut self, held: Held) {
-        self.teller.tell(self.host, What::Edge(Edge::PassEnded(held)));
+        self.sink.tell(self.host, What::Edge(Edge::PassEnded(held)));
     }
 }
 
 impl Tap<Worker> for MachineTap {
     fn step(&mut self, step: &Step<'_, Worker>) {
-        event::worker_step(step, |what| self.teller.tell(self.host, what));
+        event::worker_step(step, |what| self.sink.tell(self.host, what));
     }
 
     fn pass_ended(&mut self, held: Held) {
-        self.teller.tell(self.host, What::Edge(Edge::PassEnded(held)));
+        self.sink.tell(self.host, What::Edge(Edge::PassEnded(held)));
     }
 }
