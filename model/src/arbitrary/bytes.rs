@@ -11,7 +11,8 @@ use quorate_core::value::Value;
 use rust_decimal::Decimal;
 
 use super::aggregation::{MAX_MANTISSA, Sent};
-use super::steps::{Clock, Step, Subject, TimedStep, worker};
+use super::clock::Clock;
+use super::steps::{Step, Subject, TimedStep, worker};
 
 /// The most steps and values of a case.
 const MOST: usize = 300;

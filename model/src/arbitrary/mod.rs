@@ -2,8 +2,11 @@
 
 pub mod aggregation;
 pub mod bytes;
+mod clock;
 mod run;
 mod steps;
+mod worker;
 
 pub use run::Run;
 pub use steps::{TimedStep, config, steps};
+pub use worker::{TimedWorkerStep, WorkerRun, worker_config, worker_steps};

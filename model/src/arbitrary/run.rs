@@ -14,7 +14,8 @@ use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
 use quorate_core::trace::Trace;
 
-use super::steps::{Clock, Step, Subject, TimedStep, worker};
+use super::clock::Clock;
+use super::steps::{Step, Subject, TimedStep, worker};
 
 /// The machine beside its model, and a record of what went in and came out.
 #[derive(Debug)]
@@ -169,16 +170,10 @@ impl Run {
     }
 
     fn take(&mut self, clock: Clock, step: &Step) -> Result<(), Divergence> {
-        let at = match clock {
-            Clock::Wait(wait) => {
-                self.advance(self.now.after(wait))?;
-                self.now
-            }
-            Clock::Jump(jump) => self.now.after(jump),
-            Clock::Back(back) => Timestamp::from_nanos(self.now.as_nanos().saturating_sub(back.as_nanos() as u64)),
-            Clock::To(nanos) => Timestamp::from_nanos(nanos),
-            Clock::BeforeTheEnd(rest) => Timestamp::from_nanos(u64::MAX - rest.as_nanos() as u64),
-        };
+        let (at, is_woken) = clock.from(self.now);
+        if is_woken {
+            self.advance(at)?;
+        }
         if let Step::Crowd { worker: index, come, leave } = *step {
             let all =
                 (0..come).map(|it| (it, PresenceState::Live)).chain((0..leave).map(|it| (it, PresenceState::Left)));

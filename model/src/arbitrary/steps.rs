@@ -12,6 +12,8 @@ use quorate_core::policy::{OnDispute, Overrides, Policy};
 use quorate_core::value::Value;
 use rust_decimal::Decimal;
 
+use super::clock::{Clock, clock, millis};
+
 /// One step. What it refers to is counted back from the latest there is by then, so that steps keep their meaning when
 /// others are left out.
 #[derive(Clone, Debug)]
@@ -66,27 +68,8 @@ pub(super) enum Subject {
     Other,
 }
 
-/// How the clock moves before a step.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Clock {
-    /// By so much, and the machine is woken whenever it asks for it.
-    Wait(Duration),
-    /// By so much at one go.
-    Jump(Duration),
-    /// Back by so much, for this step only.
-    Back(Duration),
-    /// To any time, be it past.
-    To(u64),
-    /// To this long before the end of time.
-    BeforeTheEnd(Duration),
-}
-
 pub(super) fn worker(index: u8) -> WorkerId {
     WorkerId::new(["w0", "w1", "w2", "w3", "w4", "w5"][usize::from(index) % 6]).expect("a worker id")
-}
-
-fn millis(range: std::ops::Range<u64>) -> impl Strategy<Value = Duration> {
-    range.prop_map(Duration::from_millis)
 }
 
 fn aggregation() -> impl Strategy<Value = Aggregation> {
@@ -206,30 +189,13 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn clock() -> impl Strategy<Value = Clock> {
-    let absurd = prop_oneof![
-        any::<u64>().prop_map(Clock::To),
-        (0_u64..3000).prop_map(|millis| Clock::BeforeTheEnd(Duration::from_millis(millis))),
-    ];
-    prop_oneof![
-        1280 => Just(Clock::Wait(Duration::ZERO)),
-        480 => millis(0..200).prop_map(Clock::Wait),
-        160 => (0_u64..20).prop_map(|hundreds| Clock::Wait(Duration::from_millis(hundreds * 100))),
-        80 => millis(0..10_000).prop_map(Clock::Wait),
-        80 => millis(0..2000).prop_map(Clock::Jump),
-        80 => any::<u32>().prop_map(|nanos| Clock::Back(Duration::from_nanos(nanos.into()))),
-        40 => Just(Clock::To(0)),
-        1 => absurd,
-    ]
-}
-
 /// A step and how the clock moves before it.
 #[derive(Clone, Debug)]
 pub struct TimedStep(pub(super) Clock, pub(super) Step);
 
 /// Any steps: up to 300 of them.
 pub fn steps() -> impl Strategy<Value = Vec<TimedStep>> {
-    prop::collection::vec((clock(), step()).prop_map(|(clock, step)| TimedStep(clock, step)), 0..300)
+    prop::collection::vec((clock(2), step()).prop_map(|(clock, step)| TimedStep(clock, step)), 0..300)
 }
 
 prop_compose! {

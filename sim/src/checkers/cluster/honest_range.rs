@@ -164,7 +164,8 @@ mod tests {
 
     use super::*;
     use crate::Depth;
-    use crate::checkers::testing::rig::{Rig, number, scenario, submit_with, text};
+    use crate::checkers::testing::inputs::{number, submit_with, text};
+    use crate::checkers::testing::rig::{Rig, scenario};
 
     /// The machine's answer to these values is fine; `lie`, in its place, is not.
     fn cases(strategy: Strategy, query: &str, values: &[Value], lie: Option<Value>) {

@@ -167,7 +167,8 @@ impl Checker for Punctual {
 mod tests {
     use quorate_core::coordinator::Input;
 
-    use crate::checkers::testing::rig::{COORDINATOR, Rig, WORKER, ask, live};
+    use crate::checkers::testing::inputs::{ask, live};
+    use crate::checkers::testing::rig::{COORDINATOR, Rig, WORKER};
     use crate::event::What;
     use crate::scenario::FaultKind;
 

@@ -135,7 +135,8 @@ mod tests {
 
     use super::*;
     use crate::Depth;
-    use crate::checkers::testing::rig::{COORDINATOR, Rig, id, number, scenario, submit};
+    use crate::checkers::testing::inputs::{id, number, submit};
+    use crate::checkers::testing::rig::{COORDINATOR, Rig, scenario};
 
     const WORKER: Host = Host::Worker(1);
 

@@ -212,7 +212,8 @@ impl Checker for Stale {
 mod tests {
     use quorate_core::{coordinator, worker};
 
-    use crate::checkers::testing::rig::{COORDINATOR, Rig, WORKER, live};
+    use crate::checkers::testing::inputs::live;
+    use crate::checkers::testing::rig::{COORDINATOR, Rig, WORKER};
     use crate::event::{Body, Message, What};
     use crate::scenario::FaultKind;
 

@@ -78,7 +78,8 @@ pub(crate) fn is_one_too_many(status: u16, body: &str) -> bool {
 mod tests {
     use super::*;
     use crate::Depth;
-    use crate::checkers::testing::rig::{COORDINATOR, Rig, request, scenario, submit};
+    use crate::checkers::testing::inputs::{request, submit};
+    use crate::checkers::testing::rig::{COORDINATOR, Rig, scenario};
 
     /// Three questions of one client, of which the first is answered before the third if so.
     fn three(answers: bool) -> Rig {

@@ -98,7 +98,8 @@ impl Checker for Farewells {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkers::testing::rig::{COORDINATOR, Rig, announcement, answer, request_id};
+    use crate::checkers::testing::inputs::{announcement, answer, request_id};
+    use crate::checkers::testing::rig::{COORDINATOR, Rig};
     use crate::event::WorkerResult;
     use crate::scenario::worker_name;
 

@@ -77,7 +77,8 @@ impl Checker for Followed {
 mod tests {
     use super::*;
     use crate::Depth;
-    use crate::checkers::testing::rig::{Rig, number, scenario, submit};
+    use crate::checkers::testing::inputs::{number, submit};
+    use crate::checkers::testing::rig::{Rig, scenario};
 
     /// What is found when two ask, one worker of one answers, and every output goes through `tamper`.
     fn run(tamper: impl FnMut(Output) -> Vec<Output> + 'static) -> Rig {

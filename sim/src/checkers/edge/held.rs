@@ -77,7 +77,8 @@ mod tests {
     use quorate_core::coordinator;
 
     use super::*;
-    use crate::checkers::testing::rig::{COORDINATOR, Rig, WORKER, ask, task};
+    use crate::checkers::testing::inputs::{ask, task};
+    use crate::checkers::testing::rig::{COORDINATOR, Rig, WORKER};
 
     fn held(waiting: usize, running: usize) -> What<'static> {
         What::Edge(Edge::PassEnded(Held { waiting, running, ..Held::default() }))

@@ -4,6 +4,7 @@
 //! and without HTTP it is that answer. What HTTP itself refuses was to be refused.
 
 mod body;
+mod digits;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -12,11 +13,7 @@ use quorate_core::coordinator::{Config, Input, Output, Refusal, Submit};
 use quorate_core::id::Ticket;
 use quorate_core::outcome::{Answer, Failure, Outcome};
 use quorate_core::trace::Trace;
-use quorate_core::value::Value;
 use quorate_model::policy;
-use rust_decimal::Decimal;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 
 use crate::Depth;
@@ -26,6 +23,7 @@ use crate::event::{Event, Question, Reply, What};
 use crate::host::Host;
 use crate::scenario::{Policy, Settings};
 use body::{agreement, answered, evidence, is_strategy};
+use digits::check_digits;
 
 /// How long the body of a request may take to arrive, in nanoseconds.
 const BODY_TIMEOUT: u64 = 10_000_000_000;
@@ -313,65 +311,6 @@ fn check_said(response: Response<'_>, said: &MachineReply) -> Result<(), String>
         }
     }
     check_digits(text, outcome, Some(answer))
-}
-
-/// The numbers of a body, as they were written.
-#[derive(Deserialize)]
-struct Numbers<'a> {
-    #[serde(borrow)]
-    final_value: Option<&'a RawValue>,
-    #[serde(borrow)]
-    spread: Option<SpreadNumbers<'a>>,
-    #[serde(borrow)]
-    worker_responses: Vec<ValueNumber<'a>>,
-}
-
-#[derive(Deserialize)]
-struct SpreadNumbers<'a> {
-    #[serde(borrow)]
-    min: &'a RawValue,
-    #[serde(borrow)]
-    max: &'a RawValue,
-    #[serde(borrow)]
-    interquartile: Option<&'a RawValue>,
-    #[serde(borrow)]
-    mad: &'a RawValue,
-}
-
-#[derive(Deserialize)]
-struct ValueNumber<'a> {
-    #[serde(borrow)]
-    value: Option<&'a RawValue>,
-}
-
-/// Every digit of every number is that of the machine, of which a JSON value keeps as many as a float has.
-fn check_digits(text: &str, outcome: &Outcome, answer: Option<&Answer>) -> Result<(), String> {
-    let numbers: Numbers<'_> = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let is = |raw: Option<&RawValue>, number: Decimal| {
-        let written = raw.and_then(|raw| Decimal::from_str_exact(raw.get()).ok());
-        if written == Some(number) { Ok(()) } else { Err(format!("{raw:?} was to be {number} to the last digit")) }
-    };
-    if let Some(answer) = answer {
-        if let Value::Number(number) = answer.value {
-            is(numbers.final_value, number)?;
-        }
-        if let (Some(said), Some(spread)) = (&numbers.spread, &answer.spread) {
-            is(Some(said.min), spread.min)?;
-            is(Some(said.max), spread.max)?;
-            is(Some(said.mad), spread.mad)?;
-            match spread.interquartile {
-                Some(interquartile) => is(said.interquartile, interquartile)?,
-                None if said.interquartile.is_none() => {}
-                None => return Err("the quartiles are farther apart than a decimal can say".to_owned()),
-            }
-        }
-    }
-    for (said, observation) in numbers.worker_responses.iter().zip(&outcome.observations) {
-        if let Ok(Value::Number(number)) = observation.observed {
-            is(said.value, number)?;
-        }
-    }
-    Ok(())
 }
 
 impl Checker for Http {

@@ -78,7 +78,8 @@ impl Checker for Lost {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkers::testing::rig::{COORDINATOR, Rig, request, scenario};
+    use crate::checkers::testing::inputs::request;
+    use crate::checkers::testing::rig::{COORDINATOR, Rig, scenario};
     use crate::scenario::{Fault, FaultKind};
 
     const CLIENT: Host = Host::Client(1);

@@ -346,7 +346,8 @@ fn whole(sample: f64) -> u64 {
 mod tests {
     use super::*;
     use crate::Depth;
-    use crate::checkers::testing::rig::{COORDINATOR, Rig, scenario, submit};
+    use crate::checkers::testing::inputs::submit;
+    use crate::checkers::testing::rig::{COORDINATOR, Rig, scenario};
 
     const CLIENT: Host = Host::Client(1);
 

@@ -110,7 +110,7 @@ impl Checker for Parting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkers::testing::rig::announcement;
+    use crate::checkers::testing::inputs::announcement;
     use crate::checkers::testing::rig::{COORDINATOR, Rig, scenario};
     use crate::event::Message;
 

@@ -143,7 +143,8 @@ impl Checker for RateLimit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkers::testing::rig::{COORDINATOR, Rig, request, scenario};
+    use crate::checkers::testing::inputs::request;
+    use crate::checkers::testing::rig::{COORDINATOR, Rig, scenario};
 
     fn http(status: u16) -> Reply {
         Reply::Http { status, retry_after: None, body: String::new() }

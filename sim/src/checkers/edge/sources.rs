@@ -99,7 +99,8 @@ mod tests {
     use quorate_core::time::Timestamp;
 
     use super::*;
-    use crate::checkers::testing::rig::{WORKER, query, scenario};
+    use crate::checkers::testing::inputs::query;
+    use crate::checkers::testing::rig::{WORKER, scenario};
 
     fn done(read: u64, observed: Result<Value, Arc<str>>, age: Option<Duration>) -> Result<(), String> {
         let mut sources = new(&Context { scenario: &scenario(), depth: Depth::Network });

@@ -234,7 +234,7 @@ mod tests {
 
     /// A worker takes a task in a trace and its machine is told of another.
     fn take(traces: &mut Traces, carried: Option<Trace>, told: Option<Trace>) -> Result<(), String> {
-        let request = crate::checkers::testing::rig::request_id(1);
+        let request = crate::checkers::testing::inputs::request_id(1);
         let query = Query::new("BTC/USD").expect("a query");
         let ttl = std::time::Duration::from_secs(1);
         if let Some(trace) = carried {

@@ -61,7 +61,8 @@ mod tests {
     use quorate_core::worker::{self, Worker};
 
     use crate::Depth;
-    use crate::checkers::testing::rig::{Rig, answer, ask, live, scenario, task};
+    use crate::checkers::testing::inputs::{answer, ask, live, task};
+    use crate::checkers::testing::rig::{Rig, scenario};
     use crate::scenario::Cluster;
 
     /// A rig whose machines have little room.

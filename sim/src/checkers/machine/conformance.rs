@@ -116,7 +116,8 @@ mod tests {
     use quorate_core::value::Value;
     use quorate_core::worker::{self, JobId};
 
-    use crate::checkers::testing::rig::{COORDINATOR, Rig, WORKER, answer, ask, live, query, scenario, task};
+    use crate::checkers::testing::inputs::{answer, ask, live, query, task};
+    use crate::checkers::testing::rig::{COORDINATOR, Rig, WORKER, scenario};
     use crate::event::What;
 
     #[test]

@@ -1,4 +1,5 @@
 //! What the tests of checkers share.
 
+pub(super) mod inputs;
 pub(super) mod rig;
 mod together;

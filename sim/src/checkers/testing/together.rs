@@ -17,7 +17,8 @@ use quorate_core::worker::{self, JobId, Worker};
 use quorate_runtime::bus::PublishError;
 use quorate_runtime::driver::{Held, Step};
 
-use super::rig::{COORDINATOR, WORKER, outcome_message, request_id, scenario, task_message, worker_id};
+use super::inputs::{outcome_message, request_id, task_message, worker_id};
+use super::rig::{COORDINATOR, WORKER, scenario};
 use crate::Depth;
 use crate::checkers::{Checkers, Context, said};
 use crate::edge::Edge;

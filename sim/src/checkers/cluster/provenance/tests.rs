@@ -6,7 +6,8 @@ use quorate_core::id::Ticket;
 
 use super::*;
 use crate::Depth;
-use crate::checkers::testing::rig::{Rig, id, number, result, scenario, submit, worker};
+use crate::checkers::testing::inputs::{id, number, result, submit, worker};
+use crate::checkers::testing::rig::{Rig, scenario};
 
 fn run() -> Rig {
     let mut run = Rig::at(&scenario(), Depth::Machines, new);

@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::*;
 use crate::Depth;
-use crate::checkers::testing::rig::{Rig, number, presence, request, scenario};
+use crate::checkers::testing::inputs::{number, presence, request};
+use crate::checkers::testing::rig::{Rig, scenario};
 use crate::scenario::{Policy, Scenario};
 
 fn run_of(scenario: &Scenario) -> Rig {
@@ -30,10 +31,10 @@ fn outcome(observed: &[(u8, Result<&str, &str>)], missing: &[u8]) -> Outcome {
     for worker in observed.iter().map(|(worker, _)| worker).chain(missing) {
         machine.handle_input(now(0), &presence(*worker, PresenceState::Live));
     }
-    machine.handle_input(now(0), &crate::checkers::testing::rig::submit(1, "request-1"));
+    machine.handle_input(now(0), &crate::checkers::testing::inputs::submit(1, "request-1"));
     for (worker, observed) in observed {
         let observed = observed.map(number).map_err(Arc::from);
-        let result = crate::checkers::testing::rig::result(*worker, "request-1", observed);
+        let result = crate::checkers::testing::inputs::result(*worker, "request-1", observed);
         machine.handle_input(now(0), &Input::Result(result));
     }
     machine.handle_timeout(now(1000));

@@ -5,7 +5,8 @@ use quorate_core::policy::PolicyError;
 
 use super::*;
 use crate::Depth;
-use crate::checkers::testing::rig::{Rig, number, request, scenario, submit};
+use crate::checkers::testing::inputs::{number, request, submit};
+use crate::checkers::testing::rig::{Rig, scenario};
 
 /// Two workers of three answer.
 fn outcome() -> Arc<Outcome> {
@@ -14,12 +15,12 @@ fn outcome() -> Arc<Outcome> {
     machine.handle_input(now(0), &Input::BusUp);
     for worker in 1..=3 {
         let live = quorate_core::coordinator::PresenceState::Live;
-        machine.handle_input(now(0), &crate::checkers::testing::rig::presence(worker, live));
+        machine.handle_input(now(0), &crate::checkers::testing::inputs::presence(worker, live));
     }
     machine.handle_input(now(0), &submit(1, "request-1"));
     let observed = [Ok(number("42000.50")), Err("no".into())];
     for (worker, observed) in (1..).zip(observed) {
-        let mut result = crate::checkers::testing::rig::result(worker, "request-1", observed);
+        let mut result = crate::checkers::testing::inputs::result(worker, "request-1", observed);
         result.age = result.observed.is_ok().then_some(std::time::Duration::from_micros(1_500_900));
         machine.handle_input(now(7), &Input::Result(result));
     }
@@ -121,7 +122,7 @@ fn an_answer_must_have_been_given_while_it_was_waited_for() {
 #[test]
 fn an_answer_to_another_question_is_none() {
     let mut other = (*outcome()).clone();
-    other.request = crate::checkers::testing::rig::id("request-2");
+    other.request = crate::checkers::testing::inputs::id("request-2");
     let mut said = body();
     said["request_id"] = json!("request-2");
     for response in said["worker_responses"].as_array_mut().expect("a list") {

@@ -124,7 +124,7 @@ impl Edge {
                 (Some(PING_TOKEN) | None, _) => {}
                 (Some(token), body) => match (token.parse().map(TaskId), body) {
                     (Ok(task), Body::Result(result)) => {
-                        self.told.push_back(Received::Result(result.clone(), Some(task)))
+                        self.told.push_back(Received::Result(result.clone(), Some(task)));
                     }
                     (Ok(task), Body::NoResponders) => self.told.push_back(Received::Undelivered(task)),
                     _ => {}

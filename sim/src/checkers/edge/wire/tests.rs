@@ -13,10 +13,10 @@ use quorate_runtime::bus::PublishError;
 
 use crate::Depth;
 use crate::checkers::Context;
-use crate::checkers::testing::rig::{
-    COORDINATOR, Rig, WORKER, announcement, answer, ask, live, outcome_message, query, request_id, task, task_message,
-    worker_id,
+use crate::checkers::testing::inputs::{
+    announcement, answer, ask, live, outcome_message, query, request_id, task, task_message, worker_id,
 };
+use crate::checkers::testing::rig::{COORDINATOR, Rig, WORKER};
 use crate::event::{Age, Body, Message, Task, What, WorkerResult};
 use crate::scenario::{FaultKind, Mischief};
 
