@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// The longest identifier accepted from outside, in bytes.
 pub const MAX_ID_BYTES: usize = 128;
 
-/// Why a text is not an identifier.
+/// Why a text is not a valid identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
     /// The text is empty.
@@ -15,12 +15,12 @@ pub enum IdError {
     /// The text is longer than [`MAX_ID_BYTES`].
     #[error("must be at most {MAX_ID_BYTES} bytes long")]
     TooLong,
-    /// The text has a control character, which could forge a line of a log.
+    /// The text contains a control character, which could forge a line of a log.
     #[error("must not contain control characters")]
     ControlCharacter,
 }
 
-/// Whether some character is a control character. Most texts are ASCII and need not be decoded.
+/// Whether the text contains a control character. Most texts are ASCII and need not be decoded.
 pub(crate) fn has_control_character(text: &str) -> bool {
     if text.is_ascii() { text.bytes().any(|byte| byte.is_ascii_control()) } else { text.chars().any(char::is_control) }
 }
@@ -44,7 +44,7 @@ macro_rules! text_id {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Takes a text from outside: 1 to [`MAX_ID_BYTES`] bytes without control characters.
+            /// Checks a text from outside: 1 to [`MAX_ID_BYTES`] bytes without control characters.
             ///
             /// # Errors
             /// [`IdError`] says which bound the text breaks.
@@ -73,8 +73,8 @@ macro_rules! text_id {
 }
 
 text_id! {
-    /// Names one request for the client, the coordinator and the workers. A client may choose it, so that a retry is
-    /// recognised; else the coordinator draws one.
+    /// Names one request for the client, the coordinator and the workers. A client may choose the id, so that a retry
+    /// is recognised; otherwise the coordinator draws one.
     RequestId
 }
 
@@ -83,13 +83,12 @@ text_id! {
     WorkerId
 }
 
-/// One asking of the workers: the coordinator's own name for a request in flight, never reused within a run. It is
-/// part of the reply subject, which ties an answer to the very task it answers.
+/// Names one task: the coordinator's own number for a request in flight, never reused within a run. It is part of the
+/// reply subject, which ties a result to the very task that it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskId(pub u64);
 
-/// The adapter's name for one caller that waits for an answer. The adapter chooses it and must not reuse it while
-/// that caller waits.
+/// The adapter's name for one waiting caller. The adapter chooses it and must not reuse it while that caller waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 

@@ -1,25 +1,21 @@
-//! What the two state machines have in common: their whole surface.
+//! The whole surface of the two state machines, as a trait.
 
 use crate::time::Timestamp;
 
-/// A sans-IO state machine: it handles inputs, each with its time, and says what is to be done and when it next wants to
-/// be woken.
-///
-/// Poll it dry after every input: then the outputs are known to be those of that input.
+/// A sans-IO state machine. It receives inputs with their times, and returns what to do and when to wake it next.
 pub trait Machine {
-    /// One thing that can happen to it.
+    /// What can happen to it.
     type Input;
-    /// One thing it can want done.
+    /// What it can ask the adapter to do.
     type Output;
 
     /// Handles one input.
     fn handle_input(&mut self, now: Timestamp, input: &Self::Input);
-    /// Notes that time has passed. To be called when [`Machine::poll_timeout`] is due; calling it more often does no
-    /// harm.
+    /// Lets time pass. Call it when [`Machine::poll_timeout`] is due; calling it more often does no harm.
     fn handle_timeout(&mut self, now: Timestamp);
-    /// When it next wants [`Machine::handle_timeout`] to be called; `None` if it waits for nothing.
+    /// When to call [`Machine::handle_timeout`] next; `None` if the machine waits for nothing.
     fn poll_timeout(&self) -> Option<Timestamp>;
-    /// The next thing to do, until there is none.
+    /// The next output. Call it until it returns `None`.
     fn poll_output(&mut self) -> Option<Self::Output>;
 }
 

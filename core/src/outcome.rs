@@ -9,32 +9,32 @@ use crate::id::{RequestId, WorkerId};
 use crate::query::Query;
 use crate::value::Value;
 
-/// One worker's contribution to one request. There is at most one per worker and request: the first.
+/// One worker's answer to one request. There is at most one per worker and request: the first.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Observation {
-    /// Who observed.
+    /// The worker.
     pub worker: WorkerId,
-    /// What it observed, or its own words for why it could not.
+    /// What it observed, or its own reason why it could not.
     pub observed: Result<Value, Arc<str>>,
-    /// How long the worker says it took.
+    /// The response time that the worker states.
     pub response_time: Duration,
-    /// How old the value was when it came, if the worker says so.
+    /// The age of the value on arrival, if the worker states one.
     pub age: Option<Duration>,
-    /// What its value weighed, where the strategy uses weights.
+    /// The weight of its value, if the strategy uses weights.
     pub weight: Option<Millionths>,
-    /// Why a successful observation was not used.
+    /// Why the value was not used; `None` if it was used or if there is none.
     pub excluded: Option<Exclusion>,
 }
 
-/// What a request counts in memory, in flight or remembered, beside its id, its query and its workers: in bytes, the
-/// same on every machine.
+/// What a request counts in memory, in flight or remembered, without its id, its query and its workers, in bytes. It is
+/// the same on every platform.
 const REQUEST_BYTES: usize = 640;
-/// What each worker of a request counts beside the text of its answer, in bytes.
+/// What each worker of a request counts without the text of its answer, in bytes.
 pub const WORKER_BYTES: usize = 192;
 
 const _: () = assert!(size_of::<Outcome>() <= REQUEST_BYTES && size_of::<Observation>() <= WORKER_BYTES);
 
-/// What a request is taken to weigh without its workers, in bytes.
+/// What a request weighs without its workers, in bytes.
 pub fn request_bytes(id: &RequestId, query: &Query) -> usize {
     REQUEST_BYTES + id.as_str().len() + query.as_str().len()
 }
@@ -54,30 +54,30 @@ pub struct Outcome {
     pub request: RequestId,
     /// What was asked.
     pub query: Query,
-    /// How the values were to be aggregated.
+    /// The strategy by which the values are aggregated.
     pub strategy: Strategy,
-    /// What came back, ordered by worker.
+    /// The answers, ordered by worker.
     pub observations: Vec<Observation>,
     /// The expected workers that did not answer, in order.
     pub missing: Vec<WorkerId>,
-    /// How many observations are values, used or not.
+    /// The number of observations that are values, used or not.
     pub succeeded: u32,
-    /// From submission to the end.
+    /// The time from submission to the end.
     pub elapsed: Duration,
-    /// What ended the collecting.
+    /// What ended the collection.
     pub cause: Cause,
     /// The answer, or why there is none.
     pub verdict: Result<Answer, Failure>,
 }
 
-/// What ended the collecting of answers.
+/// What ended the collection of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cause {
-    /// Every worker that was still waited for has answered.
+    /// Every awaited worker has answered.
     AllAnswered,
     /// The policy's quorum was met.
     QuorumMet,
-    /// No worker was known beforehand, and no further answer came for the stall time.
+    /// No worker was known at the dispatch, and no further result came for the stall timeout.
     Stalled,
     /// The deadline passed.
     DeadlinePassed,
@@ -86,8 +86,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// Whether the request ended before its deadline without waiting for those who were silent: they are late and not
-    /// missing.
+    /// Whether the request ended before its deadline without waiting for silent workers: they are late and not missing.
     pub fn is_early(self) -> bool {
         matches!(self, Self::QuorumMet | Self::Stalled)
     }
@@ -98,19 +97,19 @@ impl Cause {
 pub struct Answer {
     /// The aggregated value.
     pub value: Value,
-    /// How many values it rests on: as many as [`Outcome::used`] says.
+    /// The number of values it rests on, equal to [`Outcome::used`].
     pub used: u32,
-    /// How many of them agree with it, by the policy's tolerance.
+    /// The number of these that agree with it, by the policy's tolerance.
     pub agreeing: u32,
     /// Whether several values were equally frequent.
     pub tie: bool,
-    /// How far the used values lie apart, of numbers.
+    /// How far the used values lie apart, if they are numbers.
     pub spread: Option<Spread>,
     /// How far the answer can be relied on.
     pub status: Status,
 }
 
-/// How far an answer can be relied on, from the share of the expected workers whose value was used.
+/// How far an answer can be relied on, by the share of the expected workers whose value was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Status {
     /// The value of every expected worker was used.
@@ -119,7 +118,7 @@ pub enum Status {
     Partial,
     /// The values of fewer than half of the expected workers were used.
     LowReliability,
-    /// The workers do not agree: the outlier rule would have excluded half of the values or more, or fewer than the
+    /// The workers disagree: the outlier rule would have excluded half of the values or more, or fewer than the
     /// policy's `min_agreement` agree with the answer.
     Disputed,
 }
@@ -130,26 +129,26 @@ pub enum Failure {
     /// Fewer usable values than the policy's `min_responses`.
     #[error("{usable} of the required {required} responses are usable")]
     InsufficientResponses {
-        /// How many values could be used.
+        /// The number of usable values.
         usable: u32,
         /// The policy's `min_responses`.
         required: u32,
     },
-    /// The workers do not agree, and the policy rejects such an answer.
+    /// The workers disagree, and the policy rejects such an answer.
     #[error("the workers do not agree: {agreeing} of {used} used responses agree with the result")]
     Disputed {
-        /// How many of the used values agree with what would have been the answer.
+        /// The number of used values that agree with what would have been the answer.
         agreeing: u32,
-        /// How many values were used.
+        /// The number of used values.
         used: u32,
     },
-    /// The deadline passed without a single usable value.
+    /// The deadline passed without one usable value.
     #[error("no usable response before the deadline")]
     DeadlineExceeded,
     /// No worker is listening for tasks.
     #[error("no worker is listening for tasks")]
     NoWorkers,
-    /// The bus was down during the request, and the answers that came were not enough.
+    /// The bus was down during the request, and too few answers came.
     #[error("the connection to the bus was lost during the request")]
     BusDown,
     /// The task could not be sent because the outgoing queue of the bus was full.
@@ -158,8 +157,8 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether the same request may succeed if it is asked again: it failed for want of a bus or of workers, not for
-    /// what the workers said. Such a failure is not remembered under the request's id.
+    /// Whether a retry may succeed: the request failed for lack of a bus or of workers, not because of what the workers
+    /// said. Such a failure is not remembered under the request's id.
     pub fn is_retryable(self) -> bool {
         matches!(self, Self::NoWorkers | Self::BusDown | Self::Overloaded)
     }
@@ -172,30 +171,30 @@ impl Outcome {
         found.ok().map(|index| &self.observations[index])
     }
 
-    /// How many workers were expected to answer, or did.
+    /// The size of the expected set: the workers that were expected to answer, or did.
     pub fn expected(&self) -> u32 {
         count(self.observations.len() + self.missing.len())
     }
 
-    /// What it counts in memory, in bytes: [`request_bytes`], its texts, and [`WORKER_BYTES`] for each worker.
+    /// What the outcome weighs in memory, in bytes: [`request_bytes`], its texts, and [`WORKER_BYTES`] for each worker.
     pub fn bytes(&self) -> usize {
         let texts: usize = self.observations.iter().map(|observation| text_bytes(&observation.observed)).sum();
         let workers = self.observations.len() + self.missing.len();
         request_bytes(&self.request, &self.query) + workers * WORKER_BYTES + texts
     }
 
-    /// How many workers answered that they failed.
+    /// The number of workers that answered with a failure.
     pub fn failed(&self) -> u32 {
         count(self.observations.len()) - self.succeeded
     }
 
-    /// How many values were used, or would have been had there been enough of them.
+    /// The number of values that were used, or would have been had there been enough of them.
     pub fn used(&self) -> u32 {
         let is_used = |it: &&Observation| it.observed.is_ok() && it.excluded.is_none();
         count(self.observations.iter().filter(is_used).count())
     }
 
-    /// One sentence for people on how far the outcome can be relied on, and what was left out.
+    /// One sentence for people: how far the outcome can be relied on, and what was excluded.
     pub fn reliability_note(&self) -> String {
         let (used, expected) = (self.used(), self.expected());
         let mut note = match reliability(used, expected) {
@@ -229,7 +228,7 @@ fn in_words(why: Exclusion, excluded: usize) -> &'static str {
     }
 }
 
-/// The status that the share of the expected workers whose values were used gives.
+/// The status by the share of the expected workers whose values were used.
 pub(crate) fn reliability(used: u32, expected: u32) -> Status {
     if used >= expected && expected > 0 {
         Status::Complete
@@ -240,7 +239,7 @@ pub(crate) fn reliability(used: u32, expected: u32) -> Status {
     }
 }
 
-/// A count of workers; there are never more than `u32::MAX` of them.
+/// A number of workers, which is always below `u32::MAX`.
 pub(crate) fn count(n: usize) -> u32 {
     u32::try_from(n).expect("the number of workers of a request is bounded far below u32::MAX")
 }

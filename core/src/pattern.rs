@@ -1,11 +1,11 @@
-//! Which queries something is meant for.
+//! Patterns of queries.
 
-/// A query, or a pattern in which `*` stands for any characters, also none and also `/`.
+/// A query, or a pattern in which `*` stands for any characters, including none and including `/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern(String);
 
 impl Pattern {
-    /// Takes a pattern; every text is one.
+    /// Makes a pattern; every text is one.
     pub fn new(pattern: &str) -> Self {
         Self(pattern.to_owned())
     }
@@ -15,7 +15,7 @@ impl Pattern {
         &self.0
     }
 
-    /// Whether it covers `query`. Takes time proportional to the product of both lengths at worst.
+    /// Whether the pattern matches `query`. The time is at worst proportional to the product of both lengths.
     pub fn matches(&self, query: &str) -> bool {
         let Some((prefix, rest)) = self.0.split_once('*') else {
             return self.0 == query;
@@ -24,7 +24,7 @@ impl Pattern {
             return false;
         };
         let (middle, suffix) = rest.rsplit_once('*').unwrap_or(("", rest));
-        // The leftmost place of each part leaves the most to the parts after it.
+        // The leftmost match of each part leaves the most text to the parts after it.
         for part in middle.split('*') {
             let Some(at) = query.find(part) else {
                 return false;

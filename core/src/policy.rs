@@ -1,4 +1,4 @@
-//! What one request asks for: how to aggregate, how many answers, how long.
+//! How one request is answered: by which strategy, from how many values, by when.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,28 +12,29 @@ pub const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 /// The most decimals a request may ask [`Strategy::Majority`] to keep.
 pub const MAX_PRECISION: u32 = 28;
 
-/// How one request is asked and answered. A policy in use is always valid: see [`Policy::with`].
+/// How one request is answered. A policy in use is always valid: see [`Policy::with`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// How the values become one.
     pub rule: Rule,
-    /// With fewer used values than this the request fails and says so; at least 1.
+    /// With fewer used values than this the request fails; at least 1.
     pub min_responses: u32,
-    /// Answer as soon as this many usable values have come, at least [`Policy::min_responses`]; `None` waits for all.
+    /// The request ends as soon as this many usable values have come; at least [`Policy::min_responses`]. `None` waits
+    /// for all.
     pub quorum: Option<u32>,
-    /// From submission to answer, at the latest.
+    /// The longest time from submission to answer.
     pub timeout: Duration,
-    /// What becomes of a disputed answer.
+    /// What happens to a disputed answer.
     pub on_dispute: OnDispute,
 }
 
-/// What becomes of an answer that is disputed.
+/// What happens to a disputed answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum OnDispute {
-    /// It is given, and says that it is disputed.
+    /// It is returned, and says that it is disputed.
     #[default]
     Answer,
-    /// It is not given: the request fails, with the evidence.
+    /// It is rejected: the request fails, with the evidence.
     Reject,
 }
 
@@ -75,7 +76,7 @@ impl Default for Policy {
     }
 }
 
-/// The fields of a [`Policy`] that one request sets for itself; `None` keeps the default.
+/// The fields of a [`Policy`] that a request sets itself; `None` keeps the default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Overrides {
     /// See [`Rule::strategy`].
@@ -102,12 +103,12 @@ pub struct Overrides {
     pub on_dispute: Option<OnDispute>,
 }
 
-/// How far a request may go.
+/// The server's limits for requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The longest timeout a request may ask for.
     pub max_timeout: Duration,
-    /// The largest `min_responses` and `quorum`: no more workers than this are ever known.
+    /// The largest `min_responses` and `quorum`. No more workers than this are ever known.
     pub max_workers: u32,
 }
 
@@ -117,7 +118,7 @@ impl Default for Limits {
     }
 }
 
-/// Why a policy is not valid; the text names the field and its range.
+/// Why a policy is invalid; the text names the field and its range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum PolicyError {
     /// [`Policy::timeout`] is out of range.

@@ -21,13 +21,13 @@ pub enum QueryError {
     /// The text is longer than [`MAX_QUERY_CHARS`].
     #[error("query must be at most {MAX_QUERY_CHARS} characters long")]
     TooLong,
-    /// The text has a control character, which could forge a line of a log.
+    /// The text contains a control character, which could forge a line of a log.
     #[error("query must not contain control characters")]
     ControlCharacter,
 }
 
 impl Query {
-    /// Takes a text from outside.
+    /// Checks a text from outside.
     ///
     /// # Errors
     /// [`QueryError`] says which bound the text breaks.
@@ -35,7 +35,7 @@ impl Query {
         if text.is_empty() {
             return Err(QueryError::Empty);
         }
-        // A character has at most four bytes: a huge text is refused without being counted.
+        // A character has at most four bytes, so a huge text is refused without being counted.
         if text.len() > 4 * MAX_QUERY_CHARS || text.chars().count() > MAX_QUERY_CHARS {
             return Err(QueryError::TooLong);
         }

@@ -1,26 +1,26 @@
-//! Time as the machines see it: handed in with every call, never asked for.
+//! Time as the machines see it: passed in with every call, never read from a clock.
 
 use std::time::Duration;
 
-/// A moment, in nanoseconds since an origin that the adapter chooses and keeps.
+/// A point in time, in nanoseconds since an origin that the adapter chooses and keeps.
 ///
-/// Two timestamps are comparable only if they come from the same adapter. Arithmetic saturates: a deadline too far
-/// away to be represented is the end of time, not a wrap-around.
+/// Two timestamps are comparable only if they come from the same adapter. Arithmetic saturates: a deadline too far away
+/// to be represented becomes [`Timestamp::MAX`] and does not wrap around.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
     /// The adapter's origin.
     pub const ZERO: Self = Self(0);
-    /// The latest moment there is.
+    /// The latest timestamp.
     pub const MAX: Self = Self(u64::MAX);
 
-    /// The moment `nanos` nanoseconds after the origin.
+    /// The time `nanos` nanoseconds after the origin.
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
-    /// The moment `millis` milliseconds after the origin.
+    /// The time `millis` milliseconds after the origin.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis.saturating_mul(1_000_000))
     }
@@ -30,13 +30,13 @@ impl Timestamp {
         self.0
     }
 
-    /// This moment plus `duration`, at most [`Timestamp::MAX`].
+    /// This time plus `duration`, at most [`Timestamp::MAX`].
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(saturating_nanos(duration)))
     }
 
-    /// The time from `earlier` to this moment; zero if `earlier` is later.
+    /// The duration from `earlier` to this time; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }

@@ -1,7 +1,8 @@
-//! The mark by which an adapter recognises what belongs together.
+//! The mark by which an adapter recognises what belongs to one trace.
 
-/// What an adapter gives along with a request or a task, and gets back with all that is done for it.
+/// An opaque mark that an adapter passes with a request or a task, and receives back with every output for it.
 ///
-/// The machines carry it and never look into it: no decision depends on it. The adapters put a W3C trace context there.
+/// The machines copy it and never look into it: no decision depends on it. The adapters store a W3C trace context in
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Trace(pub [u8; 25]);

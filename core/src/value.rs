@@ -18,7 +18,7 @@ const MAX_MANTISSA: i128 = (1 << 96) - 1;
 pub enum Value {
     /// An exact decimal number: a 96-bit integer scaled by a power of ten between 10^-28 and 1.
     Number(Decimal),
-    /// A text such as a label or a block hash, as [`Value::text`] takes it.
+    /// A text such as a label or a block hash, in the form that [`Value::text`] gives it.
     Text(Arc<str>),
 }
 
@@ -39,8 +39,8 @@ pub enum ValueError {
 impl Value {
     /// Reads a number in JSON's grammar (`-1`, `0.5`, `4.2e4`), keeping every digit.
     ///
-    /// Trailing zeros are kept as far as they fit: 10.50 has two decimals. Takes time proportional to the length of the
-    /// text, whatever the exponent.
+    /// Trailing zeros are kept as far as they fit: 10.50 has two decimals. The time is proportional to the length of
+    /// the text, whatever the exponent.
     ///
     /// # Errors
     /// [`ValueError::NotANumber`] or [`ValueError::OutOfRange`]; a number is never rounded on the way in.
@@ -49,10 +49,11 @@ impl Value {
         literal.decimal().map(Self::Number).ok_or(ValueError::OutOfRange)
     }
 
-    /// Takes a text, without white space around it and in Unicode's normal form C: texts that look the same are equal.
+    /// Makes a value of a text: without white space around it, and in Unicode's normal form C, so that texts that look
+    /// the same are equal.
     ///
     /// # Errors
-    /// [`ValueError::TextTooLong`] if it has more than [`MAX_TEXT_BYTES`], as it came or in its normal form.
+    /// [`ValueError::TextTooLong`] if it has more than [`MAX_TEXT_BYTES`] bytes, as given or in its normal form.
     pub fn text(text: &str) -> Result<Self, ValueError> {
         if text.len() > MAX_TEXT_BYTES {
             return Err(ValueError::TextTooLong);
@@ -65,7 +66,8 @@ impl Value {
         if normal.len() > MAX_TEXT_BYTES { Err(ValueError::TextTooLong) } else { Ok(Self::Text(normal)) }
     }
 
-    /// The value as a number: a number itself, or a text that is one in JSON's grammar, as many price feeds send it.
+    /// The value as a number: a number itself, or a text that spells one in JSON's grammar, as many price feeds send
+    /// it.
     pub fn as_number(&self) -> Option<Decimal> {
         match self {
             Self::Number(number) => Some(*number),
@@ -84,12 +86,12 @@ struct Literal<'a> {
     integer: &'a str,
     /// Digits after it.
     fraction: &'a str,
-    /// Limited to 63 bits, which no text is long enough to make up for.
+    /// Limited to 63 bits: no text is long enough to compensate for a larger exponent.
     exponent: i64,
 }
 
 impl<'a> Literal<'a> {
-    /// Takes the text apart; `None` if it is not in the grammar.
+    /// Splits the text into its parts; `None` if it is not in the grammar.
     fn parse(text: &'a str) -> Option<Self> {
         let magnitude = text.strip_prefix('-').unwrap_or(text);
         let (digits, exponent) = match magnitude.split_once(['e', 'E']) {
@@ -106,7 +108,7 @@ impl<'a> Literal<'a> {
         (is_digits(integer) && !leading_zero).then_some(Self { negative, integer, fraction, exponent })
     }
 
-    /// The number, if a decimal holds it exactly.
+    /// The number, if a decimal can hold it exactly.
     fn decimal(&self) -> Option<Decimal> {
         let (significand, trailing_zeros) = self.significand()?;
         let decimals = i64::try_from(self.fraction.len()).ok()?.saturating_sub(self.exponent);
@@ -126,7 +128,7 @@ impl<'a> Literal<'a> {
         Decimal::try_from_i128_with_scale(signed, u32::try_from(scale).ok()?).ok()
     }
 
-    /// The digits as one integer without its trailing zeros, and how many those are; `None` if it is beyond 127 bits.
+    /// The digits as one integer without its trailing zeros, and the number of those; `None` beyond 127 bits.
     fn significand(&self) -> Option<(i128, i64)> {
         let mut significand = 0_i128;
         let mut zeros = 0_i64;
@@ -145,7 +147,7 @@ impl<'a> Literal<'a> {
     }
 }
 
-/// Reads an exponent after its `e`, limited to 63 bits.
+/// Parses an exponent after its `e`, limited to 63 bits.
 fn parse_exponent(text: &str) -> Option<i64> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if !is_digits(digits) {

@@ -1,4 +1,4 @@
-//! The exact mean: the sum is formed without rounding, divided once and rounded at most once.
+//! The exact mean. The sum is exact, it is divided once, and the quotient is rounded at most once.
 
 use rust_decimal::Decimal;
 
@@ -30,15 +30,15 @@ impl Combine for Average {
     }
 }
 
-/// The mean, without trailing zeros; `None` of nothing.
+/// The mean, without trailing zeros; `None` if there are none.
 ///
-/// Exact where a decimal holds it. Else rounded half-even to 28 significant digits, yet to no more than 28 decimals
-/// and never in the integer digits, and kept within the smallest and the largest number.
+/// It is exact if a decimal can hold it. Otherwise it is rounded half-even to 28 significant digits, but to no more
+/// than 28 decimals and never in the integer digits, and it stays between the smallest and the largest number.
 pub fn mean(numbers: &[Decimal]) -> Option<Decimal> {
     short_mean(numbers).or_else(|| long_mean(numbers))
 }
 
-/// The mean, if 128 bits are enough to find it, as they are for most.
+/// The mean, if 128 bits are enough to compute it. For most numbers they are.
 fn short_mean(numbers: &[Decimal]) -> Option<Decimal> {
     let scale = numbers.first()?.scale();
     let mut sum = 0_i128;
@@ -51,7 +51,7 @@ fn short_mean(numbers: &[Decimal]) -> Option<Decimal> {
     if numbers.len() > SUMMANDS_OF_AN_I128 {
         return None;
     }
-    // It needs no limits: the smallest and the largest number are among those a quotient is rounded to.
+    // Clamping is not needed: the smallest and the largest number are themselves possible results of the rounding.
     let magnitude = short_quotient(sum.unsigned_abs(), numbers.len() as u64, scale)?;
     Some(if sum < 0 && !magnitude.is_zero() { -magnitude } else { magnitude })
 }
@@ -84,9 +84,9 @@ fn sum(numbers: &[Decimal]) -> (bool, Wide) {
     (negative > positive, positive.abs_diff(negative))
 }
 
-/// The quotient of `sum` units and `count`, not 0, without trailing zeros: exact where a decimal holds it, else rounded
-/// half-even to 28 significant digits, yet never in the integer digits; `None` beyond the range of decimals. The sum is
-/// below 2^195.
+/// The quotient of `sum` units and `count`, not 0, without trailing zeros: exact if a decimal can hold it, otherwise
+/// rounded half-even to 28 significant digits, but never in the integer digits; `None` beyond the range of decimals.
+/// The sum is below 2^195.
 pub(super) fn quotient(sum: Wide, count: u64, unit: Unit) -> Option<Decimal> {
     if let Some(magnitude) = sum.to_u128()
         && let Some(quotient) = short_quotient(magnitude, count, unit.scale)
@@ -98,14 +98,16 @@ pub(super) fn quotient(sum: Wide, count: u64, unit: Unit) -> Option<Decimal> {
     exact_quotient(sum, count).or_else(|| rounded_quotient(sum, count)).map(|quotient| quotient.normalize())
 }
 
-/// The quotient of `magnitude` · 10^-`scale` and `count`, as [`quotient`] gives it, if 128 bits are enough to find it.
+/// The quotient of `magnitude` · 10^-`scale` and `count`, as [`quotient`] gives it, if 128 bits are enough to compute
+/// it.
 fn short_quotient(magnitude: u128, count: u64, scale: u32) -> Option<Decimal> {
     let decimal = |mantissa: u128, scale| {
         let decimal = Decimal::try_from_i128_with_scale(i128::try_from(mantissa).ok()?, scale).ok()?;
         Some(decimal.normalize())
     };
     let (whole, remainder) = div_rem(magnitude, count);
-    // Digit by digit: a quotient that ends does so after as many decimals more as its divisor has bits, or fewer.
+    // Digit by digit: a quotient that terminates does so after at most as many further decimals as its divisor has
+    // bits.
     let (mut quotient, mut rest) = (whole, remainder);
     for more in 0..=count.ilog2() {
         if rest == 0 {
@@ -115,7 +117,7 @@ fn short_quotient(magnitude: u128, count: u64, scale: u32) -> Option<Decimal> {
         quotient = quotient.checked_mul(10)?.checked_add((ten_times / count).into())?;
         rest = ten_times % count;
     }
-    // It does not end, so that no rounding meets the middle: as many digits as are kept.
+    // It does not terminate, so rounding never meets a midpoint. Compute the digits that are kept.
     let digits = whole.checked_ilog10().map_or(0, |log| log + 1);
     let more = SIGNIFICANT_DIGITS.checked_sub(digits)?.min(FINEST_SCALE - scale);
     let (floor, rest) = div_rem(magnitude.checked_mul(POW10[more as usize])?, count);
@@ -136,7 +138,7 @@ fn div_rem(dividend: u128, divisor: u64) -> (u128, u64) {
 fn exact_quotient(sum: Wide, count: u64) -> Option<Decimal> {
     let (mut quotient, 0) = sum.div_rem(count) else { return None };
     let mut scale = FINEST_SCALE;
-    // Trailing zeros go by powers of two: any number of them below 32, and there are at most 28.
+    // Trailing zeros are removed by powers of two: that covers any number of them below 32, and there are at most 28.
     for zeros in [16, 8, 4, 2, 1] {
         if zeros <= scale
             && let (shorter, 0) = quotient.div_rem(10_u64.pow(zeros))
@@ -163,8 +165,7 @@ fn rounded_quotient(sum: Wide, count: u64) -> Option<Decimal> {
     decimal(Wide::from(floor.checked_add(u128::from(up))?), FINEST_SCALE - dropped_digits)
 }
 
-/// How many of the last digits of a number of units of 10^-28 are beyond 28 significant ones, without touching an
-/// integer digit: 0 to 28.
+/// The number of last digits, in units of 10^-28, beyond 28 significant ones and behind the decimal point: 0 to 28.
 fn surplus_digits(quotient: Wide) -> u32 {
     let too_long = |dropped: &u32| {
         Wide::from(1).checked_mul_pow10(SIGNIFICANT_DIGITS + dropped).is_some_and(|limit| quotient >= limit)
@@ -242,7 +243,7 @@ mod tests {
             "9999999999999999999999999998 9999999999999999999999999999 9999999999999999999999999999",
             "0.0000000000000000000000000001 0.0000000000000000000000000001 0.0000000000000000000000000002",
             "3 3 3 3 3 3 3 4",
-            // Too little to be told from zero, which has no sign.
+            // Too small to differ from zero, which has no sign.
             "-0.0000000000000000000000000001 -0.0000000000000000000000000001 0.0000000000000000000000000001",
             "0 0 0",
         ] {

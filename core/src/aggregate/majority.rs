@@ -1,4 +1,4 @@
-//! The most frequent value, and which one to take when several are.
+//! The most frequent value, and the choice among several that are equally frequent.
 
 use std::sync::Arc;
 
@@ -35,17 +35,17 @@ impl Combine for Majority {
     }
 }
 
-/// The most frequent value and whether others were as frequent; `None` of nothing.
+/// The most frequent value and whether others were as frequent; `None` if there are none.
 ///
-/// Numbers count as equal if they are after rounding half-even to `precision` decimals, and come out rounded and
-/// without trailing zeros; texts count as equal byte by byte; a number never equals a text.
+/// Numbers are equal if they are equal after rounding half-even to `precision` decimals; the result is rounded and has
+/// no trailing zeros. Texts are compared byte by byte. A number never equals a text.
 ///
-/// Of equally frequent values a number goes before a text; of numbers the one nearest the median of `numbers`, the
-/// smaller of two equally near; of texts the lexicographically smallest.
+/// Among equally frequent values, a number is preferred to a text; among numbers the one nearest to the median of
+/// `numbers`, and the smaller of two equally near; among texts the lexicographically smallest.
 ///
 /// Rounds and sorts `numbers`, and sorts `texts`.
 fn majority(numbers: &mut [Decimal], texts: &mut [Arc<str>], precision: u32) -> Option<(Value, bool)> {
-    // Before they are rounded: the median is that of the values as they came.
+    // Before rounding: the median is that of the unrounded values.
     let median = median(numbers);
     for number in &mut *numbers {
         *number = round(*number, precision);
@@ -70,12 +70,12 @@ fn round(number: Decimal, precision: u32) -> Decimal {
     number.round_dp_with_strategy(precision, RoundingStrategy::MidpointNearestEven).normalize()
 }
 
-/// How often the most frequent of sorted items is among them.
+/// The number of occurrences of the most frequent of sorted items.
 fn most_votes<T: PartialEq>(sorted: &[T]) -> usize {
     sorted.chunk_by(PartialEq::eq).map(<[T]>::len).max().unwrap_or(0)
 }
 
-/// Of sorted items those that are there exactly `votes` times, ascending.
+/// The sorted items that occur exactly `votes` times, ascending.
 fn most_frequent<T: PartialEq>(sorted: &[T], votes: usize) -> impl Iterator<Item = &T> {
     sorted.chunk_by(PartialEq::eq).filter(move |group| group.len() == votes).map(|group| &group[0])
 }

@@ -21,7 +21,7 @@ impl Combine for Median {
     }
 }
 
-/// The middle number, or the exact mean of the two middle ones, without trailing zeros; `None` of nothing.
+/// The middle number, or the exact mean of the two middle ones, without trailing zeros; `None` if there are none.
 ///
 /// Reorders `numbers`. Takes time proportional to their count.
 pub fn median(numbers: &mut [Decimal]) -> Option<Decimal> {

@@ -46,12 +46,12 @@ use crate::value::Value;
 /// How one request's values are aggregated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// How the values that count become one.
+    /// How the values become one.
     pub strategy: Strategy,
     /// Decimals kept by [`Strategy::Majority`] when it compares numbers: 0 to 28.
     pub precision: u32,
-    /// The share of the numbers that [`Strategy::TrimmedMean`] leaves out at each end, rounded down to whole numbers:
-    /// below a half.
+    /// The share of the numbers that [`Strategy::TrimmedMean`] drops at each end, rounded down to whole numbers: below
+    /// a half.
     pub trim_share: Millionths,
     /// Which numbers are excluded because they are too far from the others; `None` excludes nothing.
     pub max_deviation: Option<OutlierRule>,
@@ -59,9 +59,9 @@ pub struct Rule {
     /// is a hundredth, or for [`Strategy::Majority`], which rounds the number first, zero. A negative one counts as 0.
     /// A text agrees if it is the result.
     pub tolerance: Option<Decimal>,
-    /// If fewer than this share of the used values agree with the result, it is disputed; `None` asks for nothing.
+    /// If fewer than this share of the used values agree with the result, it is disputed; `None` sets no minimum.
     pub min_agreement: Option<Millionths>,
-    /// Values that are known to be older are excluded; `None` takes values of any age.
+    /// Values known to be older are excluded; `None` accepts values of any age.
     pub max_age: Option<Duration>,
 }
 
@@ -91,12 +91,12 @@ impl Rule {
 pub struct Candidate<'a> {
     /// The value.
     pub value: &'a Value,
-    /// The value as the number that it is or spells: [`Value::as_number`], which of a long text takes a while. Not
-    /// needed of texts that count as they are: see [`Strategy::takes_texts`].
+    /// The value as the number that it is or spells: [`Value::as_number`], which takes a while for a long text. Not
+    /// needed if the strategy uses texts as they are: see [`Strategy::takes_texts`].
     pub number: Option<Decimal>,
     /// What it weighs, where the strategy uses weights.
     pub weight: Millionths,
-    /// How old it is; `None` if nobody says, which counts as fresh.
+    /// Its age; `None` if it is unknown, which counts as fresh.
     pub age: Option<Duration>,
 }
 
@@ -110,7 +110,7 @@ impl<'a> From<&'a Value> for Candidate<'a> {
 /// Why a value was not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Exclusion {
-    /// A text that is no number, where the strategy needs numbers.
+    /// A text that is not a number, where the strategy needs numbers.
     NotANumber,
     /// Too far from the others by [`Rule::max_deviation`].
     Outlier,
@@ -138,7 +138,7 @@ impl Exclusion {
     }
 }
 
-/// One value out of many, with what is to be said about it.
+/// One value out of many, with how far it can be trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Aggregate {
     /// The answer; a number has no trailing zeros, however the values were written.
@@ -147,14 +147,14 @@ pub struct Aggregate {
     pub used: usize,
     /// How many of the used values agree with the answer, by [`Rule::tolerance`].
     pub agreeing: usize,
-    /// Whether several values were equally frequent, so that a rule and not the workers chose among them.
+    /// Whether several values were equally frequent, so that a rule chose among them, not the workers.
     pub tie: bool,
     /// Indices of the values that were not used, in ascending order, and why.
     pub excluded: Vec<(usize, Exclusion)>,
     /// How far the used values lie apart, where all of them are numbers.
     pub spread: Option<Spread>,
-    /// Whether the values do not agree: the outlier rule would have excluded half or more of the numbers, and so
-    /// excluded none; or fewer than [`Rule::min_agreement`] agree with the answer.
+    /// Whether the values disagree: the outlier rule would have excluded half of the numbers or more, and so excluded
+    /// none; or fewer than [`Rule::min_agreement`] agree with the answer.
     pub disputed: bool,
 }
 
@@ -178,8 +178,8 @@ pub fn aggregate(rule: &Rule, values: &[&Value]) -> Result<Aggregate, AggregateE
     Aggregator::default().aggregate(rule, values.iter().map(|value| Candidate::from(*value)))
 }
 
-/// Aggregates, and keeps what it needs for the next time: it allocates nothing once it has seen as many values, but the
-/// list of those that are excluded.
+/// Aggregates, and reuses its buffers: once it has seen as many values, it allocates nothing but the list of the
+/// excluded ones.
 #[derive(Debug, Default)]
 pub struct Aggregator {
     numbers: Vec<UsedNumber>,
@@ -236,7 +236,7 @@ impl Aggregator {
         Ok(Aggregate { value, used, agreeing, tie, excluded, spread, disputed: outliers_disputed || !agrees })
     }
 
-    /// Sorts candidates into numbers, texts and those the rule has no use for.
+    /// Sorts candidates into numbers, texts and those that the rule excludes.
     fn sort<'a>(
         &mut self,
         rule: &Rule,
@@ -278,7 +278,7 @@ impl Aggregator {
         false
     }
 
-    /// Draws the line of a rule through the numbers, which are ranked.
+    /// Computes the fence of a rule around the ranked numbers.
     fn draw(&mut self, rule: OutlierRule) -> Numbers {
         let mut ranked = Ranked::again(&mut self.decimals);
         let fence = Fence::of(rule, &mut ranked, &mut self.distances);
@@ -292,7 +292,7 @@ impl Aggregator {
         Numbers { rule, fence, median, count, beyond, is_disputed }
     }
 
-    /// What the values of the last aggregation, which came to `aggregate` by `rule`, are compared with.
+    /// The yardstick for the values of the last aggregation, which gave `aggregate` by `rule`.
     pub fn yardstick(&mut self, rule: &Rule, usual: Usual, aggregate: &Aggregate) -> Yardstick {
         let strategy = rule.strategy.implementation();
         let numbers = self.drawn.take().unwrap_or_else(|| {
@@ -303,7 +303,7 @@ impl Aggregator {
             self.draw(USUAL)
         });
         let texts = aggregate.used - self.numbers.len();
-        // Those within the fence must outnumber the texts, too.
+        // The numbers within the fence must outnumber the texts, too.
         let is_disputed = numbers.beyond > 0 && (numbers.count - numbers.beyond) * 2 <= numbers.count + texts;
         let numbers = Numbers { is_disputed, ..numbers };
         let by_majority = strategy.takes_texts() && {
@@ -327,7 +327,7 @@ impl Aggregator {
         }
     }
 
-    /// Copies the numbers that are used to where they are ranked.
+    /// Copies the used numbers to the buffer in which they are ranked.
     fn take_used(&mut self) {
         self.decimals.clear();
         self.decimals.extend(self.numbers.iter().map(|used| used.number));

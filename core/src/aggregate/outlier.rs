@@ -1,4 +1,4 @@
-//! The outlier rules: which numbers are too far from the others to be believed.
+//! The outlier rules: which numbers lie too far from the others to be believed.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,8 +13,8 @@ use super::spread::{Quartiles, twice_the_mad};
 use super::wide::Wide;
 use crate::value::Value;
 
-/// 10^4 times what makes the median absolute deviation of normally distributed values their standard deviation: 1.4826,
-/// the inverse of the normal distribution's third quartile (Rousseeuw and Croux, 1993).
+/// 10^4 times the factor that makes the median absolute deviation of normally distributed values equal to their
+/// standard deviation: 1.4826, the inverse of the normal distribution's third quartile (Rousseeuw and Croux, 1993).
 const MAD_SCALE: u64 = 14_826;
 /// Millionths times ten-thousandths.
 const MAD_PARTS: u64 = 10_000 * Millionths::ONE.get();
@@ -22,7 +22,7 @@ const MAD_PARTS: u64 = 10_000 * Millionths::ONE.get();
 /// The products of bounded factors with distances, below 2^192, fit 256 bits.
 const IN_RANGE: &str = "40 + 14 + 192 bits are less than 256";
 
-/// Which numbers are outliers. Such are excluded as long as they are fewer than half of all.
+/// Which numbers are outliers. They are excluded if they are fewer than half of all numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OutlierRule {
     /// Those farther from the median than this fraction of the median's magnitude; a negative fraction counts as 0.
@@ -30,12 +30,12 @@ pub enum OutlierRule {
     /// Those farther from the median than this many times 1.4826 times the median absolute deviation. If that is zero,
     /// as it is when more than half of the numbers are equal, those that differ from the median.
     Mad(Millionths),
-    /// Those farther below the first or above the third quartile than this many times the distance of the two
-    /// (Tukey's fences).
+    /// Those farther below the first or above the third quartile than this many times the interquartile range (Tukey's
+    /// fences).
     Iqr(Millionths),
 }
 
-/// A text that is no outlier rule.
+/// A text that is not an outlier rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be a fraction such as 0.05, mad:K or iqr:K, with K from 0 to 1000000 and at most 6 decimals")]
 pub struct InvalidOutlierRule;
@@ -68,15 +68,15 @@ impl fmt::Display for OutlierRule {
     }
 }
 
-/// Where a rule draws the line through some numbers. All comparisons are exact.
+/// The boundary that a rule draws around numbers. All comparisons are exact.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fence {
-    /// Nowhere.
+    /// There is none.
     None,
-    /// Outliers are those farther from the center than `limit` units, once the distance is taken `parts` times.
+    /// Outliers are numbers whose distance from the center, multiplied by `parts`, exceeds `limit` units.
     Around { center: Decimal, unit: Unit, parts: u64, limit: Wide },
-    /// Outliers are those whose distance above the origin, taken `parts` times, is beyond these. If there is no `low`,
-    /// the fence reaches `below` the origin.
+    /// Outliers are numbers whose distance above the origin, multiplied by `parts`, is outside these. If there is no
+    /// `low`, the fence reaches `below` the origin.
     Between { origin: Decimal, unit: Unit, parts: u64, low: Option<Wide>, below: Wide, high: Wide },
 }
 
@@ -97,7 +97,7 @@ impl Fence {
             }
             OutlierRule::Iqr(times) => {
                 let Some(Quartiles { origin, unit, first, third }) = Quartiles::of(numbers) else { return Self::None };
-                // Quartiles come four times, the factor a million times.
+                // Quartiles are multiplied by four, the factor by a million.
                 let parts = Millionths::ONE.get();
                 let times_parts = |offset: Wide| offset.checked_mul(parts).expect(IN_RANGE);
                 let reach = third.abs_diff(first).checked_mul(times.get()).expect(IN_RANGE);
@@ -110,7 +110,7 @@ impl Fence {
         }
     }
 
-    /// Whether a number is an outlier. For [`Fence::Between`] it is one of those the fence was drawn through.
+    /// Whether a number is an outlier. For [`Fence::Between`] it must be one of those the fence was computed from.
     pub(super) fn excludes(&self, number: Decimal) -> bool {
         let times = |distance: Wide, parts: u64| distance.checked_mul(parts).expect(IN_RANGE);
         match *self {
@@ -124,10 +124,10 @@ impl Fence {
         }
     }
 
-    /// The same for any number. It may have more decimals than the numbers the fence was drawn through, and lie below
-    /// them.
+    /// The same for any number. It may have more decimals than the numbers that the fence was computed from, and lie
+    /// below them.
     pub(super) fn excludes_any(&self, number: Decimal) -> bool {
-        // What is beyond the range of 256 bits in a finer unit is beyond every distance.
+        // A distance beyond 256 bits in a finer unit exceeds every limit.
         let beyond = |distance: Wide, unit: Unit, finer: Unit, parts: u64, limit: Wide| {
             let distance = distance.checked_mul(parts).expect(IN_RANGE);
             limit.checked_mul_pow10(finer.scale - unit.scale).is_some_and(|limit| distance > limit)
@@ -159,7 +159,7 @@ impl Fence {
 pub(super) fn fraction_of(of: Decimal, fraction: Decimal, unit: Unit) -> Option<Wide> {
     let fraction = fraction.max(Decimal::ZERO);
     let product = Wide::product(fraction.mantissa().unsigned_abs(), of.mantissa().unsigned_abs());
-    // Distances are whole, so what is rounded off here decides none.
+    // Distances are whole, so rounding down here changes no comparison.
     match fraction.scale() + of.scale() {
         scale if scale <= unit.scale => product.checked_mul_pow10(unit.scale - scale),
         scale => Some(product.div_pow10(scale - unit.scale)),

@@ -1,14 +1,14 @@
-//! Numbers that are asked for by their places in ascending order.
+//! Order statistics: numbers looked up by their rank.
 
 use rust_decimal::Decimal;
 
 use super::scaled::order;
 
-/// So many numbers are sorted once, which is less work than to find one place after the other among them.
+/// Up to this count numbers are sorted once, which is cheaper than finding one rank after the other.
 const FEW: usize = 32;
 
-/// Some numbers, in the order that is cheapest: few are sorted, of more each place is found by itself, in time
-/// proportional to their count.
+/// Numbers in the cheapest order: few are sorted; among many, each rank is selected on demand, in time proportional to
+/// their count.
 #[derive(Debug)]
 pub(super) struct Ranked<'a> {
     numbers: &'a mut [Decimal],
@@ -24,7 +24,7 @@ impl<'a> Ranked<'a> {
         Self::again(numbers)
     }
 
-    /// Takes numbers that were ranked before, and not touched since.
+    /// Takes numbers that were ranked before and not changed since.
     pub(super) fn again(numbers: &'a mut [Decimal]) -> Self {
         let is_sorted = numbers.len() <= FEW;
         Self { numbers, is_sorted }
@@ -40,12 +40,12 @@ impl<'a> Ranked<'a> {
         self.numbers
     }
 
-    /// The smallest; `None` of nothing.
+    /// The smallest; `None` if there are none.
     pub(super) fn smallest(&self) -> Option<Decimal> {
         if self.is_sorted { self.numbers.first().copied() } else { smallest(self.numbers) }
     }
 
-    /// The largest; `None` of nothing.
+    /// The largest; `None` if there are none.
     pub(super) fn largest(&self) -> Option<Decimal> {
         if self.is_sorted {
             self.numbers.last().copied()
@@ -54,12 +54,12 @@ impl<'a> Ranked<'a> {
         }
     }
 
-    /// The number at a place, which is below their count.
+    /// The number at a rank, which is below their count.
     pub(super) fn at(&mut self, place: usize) -> Decimal {
         if self.is_sorted { self.numbers[place] } else { *self.numbers.select_nth_unstable_by(place, order).1 }
     }
 
-    /// The numbers at a place and at the next one, which is below their count.
+    /// The numbers at a rank and at the next one, which is below their count.
     pub(super) fn pair_at(&mut self, place: usize) -> [Decimal; 2] {
         if self.is_sorted {
             return [self.numbers[place], self.numbers[place + 1]];
@@ -68,7 +68,7 @@ impl<'a> Ranked<'a> {
         [number, smallest(larger).expect("there is a next place")]
     }
 
-    /// All but so many of the smallest and of the largest, in some order. There are more than twice as many.
+    /// All but this many of the smallest and of the largest, in some order. There are more than twice as many.
     pub(super) fn without_ends(&mut self, each: usize) -> &[Decimal] {
         let kept = each..self.numbers.len() - each;
         if !self.is_sorted && each > 0 {

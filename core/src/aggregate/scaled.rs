@@ -1,4 +1,4 @@
-//! Decimals as whole multiples of a power of ten, where sums and distances are exact whatever the scales.
+//! Decimals as whole multiples of a power of ten, so that sums and distances are exact for all scales.
 
 use std::cmp::Ordering;
 
@@ -20,14 +20,14 @@ pub(super) const POW10: [u128; FINEST_SCALE as usize + 1] = {
     powers
 };
 
-/// The order of two decimals, which is faster to find than by [`Ord`] where they have as many decimals, as most do that
-/// come from one kind of source.
+/// The order of two decimals. This is faster than [`Ord`] if both have the same number of decimals, as most values from
+/// one kind of source do.
 pub(super) fn order(a: &Decimal, b: &Decimal) -> Ordering {
     if a.scale() == b.scale() { a.mantissa().cmp(&b.mantissa()) } else { a.cmp(b) }
 }
 
-/// A power of ten of which some decimals are whole multiples. The coarser it is, the smaller are the multiples and the
-/// faster is what is done with them.
+/// A power of ten of which some decimals are whole multiples. A coarser unit means smaller multiples and faster
+/// arithmetic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unit {
     /// The unit is 10^-scale.

@@ -18,16 +18,15 @@ pub struct Spread {
     pub min: Decimal,
     /// The largest used value.
     pub max: Decimal,
-    /// The distance of the first and the third quartile, which are interpolated linearly between the two nearest values
-    /// (method 7 of Hyndman and Fan, 1996, as in numpy). Rounded as a mean is; `None` if it is beyond the range of
-    /// decimals.
+    /// The interquartile range. The quartiles are interpolated linearly between the two nearest values (method 7 of
+    /// Hyndman and Fan, 1996, as in numpy). Rounded like a mean; `None` beyond the range of decimals.
     pub interquartile: Option<Decimal>,
-    /// The median absolute deviation from the median, not scaled. Rounded as a mean is.
+    /// The median absolute deviation from the median, not scaled. Rounded like a mean.
     pub mad: Decimal,
 }
 
 impl Spread {
-    /// The spread of `numbers`; `None` of nothing. `distances` is overwritten.
+    /// The spread of `numbers`; `None` if there are none. `distances` is overwritten.
     pub(super) fn of(numbers: &mut Ranked<'_>, distances: &mut Vec<Wide>) -> Option<Self> {
         let max = numbers.largest()?;
         let Quartiles { origin: min, unit, first, third } = Quartiles::of(numbers)?;
@@ -54,7 +53,7 @@ pub(super) struct Quartiles {
 }
 
 impl Quartiles {
-    /// The quartiles of `numbers`; `None` of nothing.
+    /// The quartiles of `numbers`; `None` if there are none.
     pub(super) fn of(numbers: &mut Ranked<'_>) -> Option<Self> {
         let origin = numbers.smallest()?;
         let unit = Unit::of(numbers.as_slice());
@@ -76,7 +75,8 @@ fn fourfold_offset(numbers: &mut Ranked<'_>, origin: Decimal, unit: Unit, quarte
     part.and_then(|part| part.checked_add(fourfold(below))).expect(IN_RANGE)
 }
 
-/// Twice the median of the distances from `center`, in units, below 2^192; 0 of nothing. `distances` is overwritten.
+/// Twice the median of the distances from `center`, in units, below 2^192; 0 if there are none. `distances` is
+/// overwritten.
 pub(super) fn twice_the_mad(numbers: &[Decimal], center: Decimal, unit: Unit, distances: &mut Vec<Wide>) -> Wide {
     distances.clear();
     distances.extend(numbers.iter().map(|number| unit.distance(*number, center)));

@@ -7,7 +7,7 @@ use super::combine::Combine;
 
 macro_rules! strategies {
     ($($(#[$documentation:meta])* $variant:ident = $implementation:expr,)+) => {
-        /// How the values that count become one.
+        /// How the values become one.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Strategy {
@@ -27,9 +27,9 @@ macro_rules! strategies {
     };
 }
 
-// One line each, and one in `mod.rs` for its file.
+// One line per strategy, and one in `mod.rs` for its file.
 strategies! {
-    /// Exact sum over count; where no decimal holds that, rounded half-even to 28 significant digits.
+    /// The exact sum over the count; if no decimal can hold that, rounded half-even to 28 significant digits.
     #[default]
     Average = super::average::Average,
     /// The middle value; of an even count, the exact mean of the two middle ones.
@@ -37,7 +37,7 @@ strategies! {
     /// The most frequent value, numbers rounded to [`Rule::precision`](super::Rule::precision) decimals, texts compared
     /// exactly.
     Majority = super::majority::Majority,
-    /// The value in the middle of the workers' weights; where the middle falls between two, their exact mean.
+    /// The value in the middle of the workers' weights; if the middle falls between two, their exact mean.
     WeightedMedian = super::weighted_median::WeightedMedian,
     /// The mean without the lowest and the highest [`Rule::trim_share`](super::Rule::trim_share).
     TrimmedMean = super::trimmed_mean::TrimmedMean,

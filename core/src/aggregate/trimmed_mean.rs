@@ -1,4 +1,4 @@
-//! The mean of what is left without the extremes.
+//! The mean without the extremes.
 
 use rust_decimal::Decimal;
 
@@ -21,9 +21,10 @@ impl Combine for TrimmedMean {
     }
 }
 
-/// The mean without the ⌊`share` · count⌋ lowest and as many highest numbers, as [`mean`] rounds it; `None` of nothing.
+/// The mean without the ⌊`share` · count⌋ lowest and as many highest numbers, as [`mean`] rounds it; `None` if there
+/// are none.
 ///
-/// Of a share of a half or more, the one or two middle numbers are left.
+/// With a share of a half or more, the one or two middle numbers remain.
 fn trimmed_mean(mut numbers: Ranked<'_>, share: Millionths) -> Option<Decimal> {
     let count = numbers.as_slice().len();
     let most = count.checked_sub(1)? / 2;

@@ -1,4 +1,4 @@
-//! The median where some workers count more than others.
+//! The median of weighted values.
 
 use rust_decimal::Decimal;
 
@@ -25,7 +25,7 @@ impl Combine for WeightedMedian {
 }
 
 /// The smallest number that, with all below it, has more than half of the weight; if it and those below have exactly
-/// half, the exact mean of it and the next one that has a weight. Without trailing zeros; `None` of nothing.
+/// half, the exact mean of it and the next number with a weight. Without trailing zeros; `None` if there are none.
 ///
 /// Weights that are all zero count as equal. Sorts `weighted`.
 fn weighted_median(weighted: &mut [(Decimal, Millionths)]) -> Option<Decimal> {
@@ -61,7 +61,7 @@ mod tests {
             ("3 1 2 4", "1 1 1 1", "2.5"),
             ("1 2 3", "0 0 0", "2"),
             ("1 2 3 4", "0 0 0 0", "2.5"),
-            // One without a weight is none of the two middle ones.
+            // A number without a weight is neither of the two middle ones.
             ("1 2 3", "1 0 1", "2"),
             ("1 2 4", "1 0 1", "2.5"),
             ("1 2 3", "5 1 1", "1"),

@@ -7,7 +7,7 @@ pub(super) struct Wide {
     low: u128,
 }
 
-/// The largest power of ten below 2^64 is 10^19.
+/// The exponent of the largest power of ten below 2^64.
 const POW10_STEP: u32 = 19;
 
 impl From<u128> for Wide {

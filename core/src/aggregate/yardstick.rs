@@ -1,4 +1,4 @@
-//! What the values of an answer are compared with, to say of each whether it can be believed.
+//! The yardstick by which each value of an answer is judged: can it be believed?
 
 use rust_decimal::Decimal;
 
@@ -9,35 +9,35 @@ use crate::value::Value;
 
 /// A number that is no farther from the median than this fraction of it is never bad: 5 %.
 const NEAR: Decimal = Decimal::from_parts(5, 0, 0, false, 2);
-/// The fence where a request has no outlier rule.
+/// The fence of a request without an outlier rule.
 pub(super) const USUAL: OutlierRule = OutlierRule::Relative(NEAR);
 
-/// What a value says of its worker.
+/// What a value says about its worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Assessment {
     /// It can be believed.
     Good,
     /// It cannot be believed.
     Bad,
-    /// It says nothing of its worker.
+    /// It says nothing about its worker.
     Neutral,
 }
 
-/// What all values of one answer are compared with, whether they were used or not.
+/// The yardstick for all values of one answer, used or not.
 ///
-/// The fence is drawn through the numbers that might have been used, before outliers are excluded: by the request's
-/// outlier rule, else 5 % around their median. A number within the fence is good; one beyond it is bad, unless it is
-/// within 5 % of the median. Where the outlier rule is a caller's, a number that is farther from the median than 5 % is
-/// not good, and one that the operator's rule may let pass is not bad. If some numbers are beyond the fence, and those
-/// within it are no more than half of all values, no number is good or bad.
+/// The fence is computed from the usable numbers, before outliers are excluded: by the request's outlier rule, or 5 %
+/// around their median without one. A number within the fence is good; one beyond it is bad, unless it is within 5 % of
+/// the median. If a caller set the outlier rule, a number more than 5 % from the median is not good, and a number that
+/// the operator's rule may accept is not bad. If some numbers are beyond the fence, and those within it are no more
+/// than half of all values, no number is good or bad.
 ///
-/// Where texts are counted, a value that is the answer is good. A value of another kind than the answer, or another
-/// text, is bad if the answer has more than half of the votes. A value that is too old, or a text that is no number where
-/// numbers are needed, is neutral: the caller has chosen the age and the strategy.
+/// If the strategy counts texts, a value that is the answer is good. A value of another kind than the answer, or
+/// another text, is bad if the answer has more than half of the votes. A value that is too old, or a text where numbers
+/// are needed, is neutral: the caller chose the age and the strategy.
 #[derive(Debug)]
 pub struct Yardstick {
     pub(super) answer: Value,
-    /// Whether the answer is a vote that more than half have given.
+    /// Whether more than half of the votes are for the answer.
     pub(super) by_majority: bool,
     pub(super) takes_texts: bool,
     pub(super) rule: Rule,
@@ -46,28 +46,28 @@ pub struct Yardstick {
     pub(super) all_used_are_good: bool,
 }
 
-/// What numbers are compared with.
+/// The yardstick for numbers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Numbers {
     pub(super) rule: OutlierRule,
     pub(super) fence: Fence,
     /// The median; `None` if there are no numbers.
     pub(super) median: Option<Decimal>,
-    /// How many numbers there are.
+    /// The number of numbers.
     pub(super) count: usize,
-    /// How many of them are beyond the fence.
+    /// The number of these beyond the fence.
     pub(super) beyond: usize,
-    /// Whether the others are no more than half of all.
+    /// Whether the others are no more than half of all values.
     pub(super) is_disputed: bool,
 }
 
 impl Yardstick {
-    /// Whether every value that was used is good, and none was excluded for lying too far from the others.
+    /// Whether every used value is good, and none was excluded as an outlier.
     pub fn finds_all_good(&self) -> bool {
         self.all_used_are_good
     }
 
-    /// What a value says of its worker; it may be one that was not used.
+    /// What a value, used or not, says about its worker.
     pub fn assess(&self, candidate: &Candidate<'_>) -> Assessment {
         let Candidate { value, number, age, .. } = *candidate;
         if self.rule.is_stale(age) {
@@ -87,7 +87,7 @@ impl Yardstick {
         }
     }
 
-    /// Whether a value and the answer spell numbers that are near each other: nearly the same is no lie.
+    /// Whether a value and the answer spell numbers that are close to each other: a small difference is not a lie.
     fn is_near_the_answer(&self, value: &Value) -> bool {
         let (number, answer) = (value.as_number(), self.answer.as_number());
         number.zip(answer).is_some_and(|(number, answer)| is_within(NEAR, answer, number))
@@ -101,7 +101,7 @@ impl Numbers {
         if self.is_disputed {
             Assessment::Neutral
         } else if !self.is_beyond(number, median) {
-            // A caller's wide fence makes nobody good.
+            // A caller's wide fence makes no value good.
             if usual == Usual::Same || is_near(NEAR) { Assessment::Good } else { Assessment::Neutral }
         } else if is_near(NEAR) || usual.allows(is_near) {
             Assessment::Neutral
@@ -123,13 +123,13 @@ impl Numbers {
 pub enum Usual {
     /// It is the operator's.
     Same,
-    /// It is a caller's. This is the operator's.
+    /// It is a caller's. This is the operator's rule.
     Other(Option<OutlierRule>),
 }
 
 impl Usual {
-    /// Whether the operator's rule may let pass what a caller's does not. Where its fence would be is known only of a
-    /// relative one.
+    /// Whether the operator's rule may accept a value that the caller's rejects. Only the fence of a relative rule is
+    /// known here.
     fn allows(self, is_near: impl Fn(Decimal) -> bool) -> bool {
         match self {
             Self::Same | Self::Other(None) => false,

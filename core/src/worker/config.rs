@@ -1,4 +1,4 @@
-//! The worker's settings; every one of them is a bound or a wait.
+//! The worker's settings. Each is a bound or a wait.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use std::time::Duration;
 pub struct Config {
     /// The most jobs that run at once; at least 1.
     pub max_concurrent: usize,
-    /// The most jobs that wait for a place; a task beyond that is answered with a failure at once.
+    /// The most jobs that wait for a place. A task beyond that is answered with a failure at once.
     pub max_queued: usize,
-    /// How long a task without a time-to-live is of use.
+    /// The time to live of a task that states none.
     pub default_ttl: Duration,
-    /// The longest time-to-live that is believed.
+    /// The longest time to live that is accepted.
     pub max_ttl: Duration,
-    /// How long an answer is remembered for those who ask again.
+    /// How long an answer is remembered, to repeat it.
     pub remember: Duration,
-    /// How many answers are remembered; the oldest is forgotten first.
+    /// The number of answers that are remembered; the oldest is forgotten first.
     pub max_remembered: usize,
-    /// The most places one answer is sent to. Callers that give up and ask again under the same id make another place
-    /// each time; the latest are those where somebody waits.
+    /// The most reply subjects that one answer is sent to. Callers that give up and retry under the same id add a reply
+    /// subject each time; the latest are those where somebody waits.
     pub max_reply_places: usize,
-    /// How long a worker that drains still takes tasks: those of coordinators that have not heard yet that it does.
+    /// How long a draining worker still accepts tasks: those of coordinators that have not heard of it yet.
     pub drain_grace: Duration,
-    /// How often the worker announces itself; a third of the coordinator's presence time or less.
+    /// How often the worker announces itself; at most a third of the coordinator's presence timeout.
     pub announce_every: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! The jobs a worker knows, found by number and by what they answer.
+//! The jobs that a worker knows, found by number and by request.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,10 +11,11 @@ use crate::time::Timestamp;
 use crate::trace::Trace;
 use crate::value::Value;
 
-/// What a job answers. The query is part of it: two coordinators may use the same id for different queries.
+/// The request that a job answers. The query is part of the key, because two coordinators may use the same id for
+/// different queries.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
-    /// The first bytes of the request's id, which decide most comparisons without a look at the text elsewhere.
+    /// The first bytes of the request's id. They decide most comparisons without following the pointer to the text.
     prefix: u64,
     pub(super) request: RequestId,
     pub(super) query: Query,
@@ -30,24 +31,24 @@ impl Key {
     }
 }
 
-/// How far a job is.
+/// The stage of a job.
 #[derive(Debug)]
 pub(super) enum Stage {
     /// It waits for a place.
     Queued,
-    /// Its source is being asked.
+    /// Its source is being queried.
     Running,
-    /// It is done; the answer is kept for those who ask again.
+    /// It is done; the answer is kept, to repeat it.
     Answered(Answer),
 }
 
-/// What became of a job.
+/// The result of a job.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub(super) observed: Result<Value, Arc<str>>,
-    /// From the task's arrival to the answer.
+    /// The time from the task's arrival to the answer.
     pub(super) response_time: Duration,
-    /// How old the value was when the job was done, if its source says so.
+    /// The age of the value when the job was done, if its source states one.
     pub(super) age: Option<Duration>,
     /// The mark of the work.
     pub(super) trace: Option<Trace>,
@@ -56,8 +57,8 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// How old the value is known to be. One whose source says nothing is at least as old as the time since it was
-    /// read; a failure has no age of its own.
+    /// The known age of the value. If its source states none, the value is at least as old as the time since it was
+    /// read. A failure has no age of its own.
     pub(super) fn age_at(&self, now: Timestamp) -> Option<Duration> {
         let since = now.since(self.at);
         if self.age.is_none() && (self.observed.is_err() || since.is_zero()) {
@@ -71,12 +72,12 @@ impl Answer {
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) received: Timestamp,
-    /// When its source is given up.
+    /// When its source is abandoned.
     pub(super) deadline: Timestamp,
-    /// Until when somebody wants the answer: later than the deadline if it was asked for again since.
+    /// Until when somebody wants the answer: later than the deadline if the task has been repeated since.
     pub(super) wanted_until: Timestamp,
     pub(super) stage: Stage,
-    /// Where the answer goes; empty once it is sent.
+    /// The reply subjects of the answer; empty once it is sent.
     pub(super) replies: Vec<ReplyTo>,
     /// The mark of the task that began it.
     pub(super) trace: Option<Trace>,
@@ -87,8 +88,8 @@ impl Job {
         Self { received, deadline, wanted_until: deadline, stage: Stage::Queued, replies: vec![reply], trace }
     }
 
-    /// Sends the answer to one more place, and works on it for as long as it is wanted there. At most the latest
-    /// `places` are kept. A coordinator that asks a second time names the same place again.
+    /// Adds a reply subject, and extends the time for which the answer is wanted. At most the latest `places` are kept.
+    /// A redispatch names the same reply subject again.
     pub(super) fn wait_for(&mut self, reply: ReplyTo, until: Timestamp, places: usize) {
         self.wanted_until = self.wanted_until.max(until);
         if !self.replies.contains(&reply) {
@@ -131,19 +132,19 @@ impl Jobs {
         id
     }
 
-    /// Gives a job that was aborted and is still wanted another number, so that a late word on the aborted run is not
-    /// taken for one on the next.
+    /// Gives another number to a job that was aborted and is still wanted, so that a late result of the aborted run is
+    /// not taken for one of the next.
     pub(super) fn renumber(&mut self, id: JobId) -> Option<JobId> {
         let (key, job) = self.by_id.remove(&id)?;
         Some(self.insert(key, job))
     }
 
-    /// Notes until when an answered job is kept.
+    /// Records until when an answered job is kept.
     pub(super) fn remember(&mut self, id: JobId, forget_at: Timestamp) {
         self.answered.insert((forget_at, id));
     }
 
-    /// The answered job that is to be forgotten first, and when.
+    /// The answered job that will be forgotten first, and when.
     pub(super) fn oldest_answered(&self) -> Option<(Timestamp, JobId)> {
         self.answered.first().copied()
     }
@@ -154,7 +155,7 @@ impl Jobs {
         }
     }
 
-    /// Forgets the answered jobs whose time is over, and the oldest as long as there are more than `most`.
+    /// Forgets the answered jobs whose time has passed, and the oldest while there are more than `most`.
     pub(super) fn forget(&mut self, now: Timestamp, most: usize) {
         while let Some((forget_at, id)) = self.oldest_answered()
             && (forget_at <= now || self.answered.len() > most)

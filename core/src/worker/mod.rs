@@ -20,12 +20,12 @@ use crate::trace::Trace;
 use crate::value::Value;
 use jobs::{Answer, Job, Jobs, Key, Stage};
 
-/// Whether a worker takes tasks.
+/// Whether a worker accepts tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Intake {
     /// It does.
     Open,
-    /// It has said that it does not, and still takes those that come until then.
+    /// It has announced that it does not, and still accepts those that come until then.
     Closing(Timestamp),
     /// It does not.
     Closed,
@@ -37,12 +37,12 @@ pub struct Worker {
     config: Config,
     now: Timestamp,
     jobs: Jobs,
-    /// Jobs that wait for a place, the oldest first.
+    /// Jobs that wait for a place, oldest first.
     queue: BTreeSet<JobId>,
     running: usize,
-    /// When each job that waits or runs is of no use any more.
+    /// The deadline of each job that waits or runs.
     deadlines: BTreeSet<(Timestamp, JobId)>,
-    /// When it is time to be heard again.
+    /// When the next presence announcement is due.
     announce_at: Option<Timestamp>,
     bus_up: bool,
     intake: Intake,
@@ -83,8 +83,7 @@ impl Worker {
         }
     }
 
-    /// Notes that time has passed. To be called when [`Worker::poll_timeout`] is due; calling it more often does no
-    /// harm.
+    /// Lets time pass. Call it when [`Worker::poll_timeout`] is due; calling it more often does no harm.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
         let mut expired = false;
@@ -95,7 +94,7 @@ impl Worker {
             expired = true;
         }
         if expired {
-            // Only now: what waits may have expired too.
+            // Only now: jobs that wait may have expired too.
             self.start_waiting();
             self.report_drained();
         }
@@ -110,7 +109,7 @@ impl Worker {
         }
     }
 
-    /// When the worker next wants [`Worker::handle_timeout`] to be called; `None` if it waits for nothing.
+    /// When to call [`Worker::handle_timeout`] next; `None` if the worker waits for nothing.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let deadline = self.deadlines.first().map(|(at, _)| *at);
         let memory = self.jobs.oldest_answered().map(|(at, _)| at);
@@ -121,7 +120,7 @@ impl Worker {
         [deadline, memory, self.announce_at, closing].into_iter().flatten().min()
     }
 
-    /// The next thing to do, until there is none.
+    /// The next output. Call it until it returns `None`.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
@@ -131,12 +130,12 @@ impl Worker {
         &self.counters
     }
 
-    /// How many jobs run, and how many wait for a place.
+    /// The numbers of jobs that run and that wait for a place.
     pub fn load(&self) -> (usize, usize) {
         (self.running, self.queue.len())
     }
 
-    /// How many answers are remembered.
+    /// The number of remembered answers.
     pub fn remembered(&self) -> usize {
         self.jobs.len() - self.running - self.queue.len()
     }
@@ -164,7 +163,7 @@ impl Worker {
             return;
         }
         if self.intake == Intake::Closed {
-            // No answer: everybody has had the time to hear that none is to be expected.
+            // No answer: every coordinator has had the time to hear that it should expect none.
             self.counters.tasks_refused += 1;
             return;
         }
@@ -182,7 +181,7 @@ impl Worker {
         self.start_waiting();
     }
 
-    /// Starts what waits, as far as there are places.
+    /// Starts waiting jobs while there are places.
     fn start_waiting(&mut self) {
         while self.running < self.config.max_concurrent
             && let Some(id) = self.queue.pop_first()
@@ -221,8 +220,9 @@ impl Worker {
         self.report_drained();
     }
 
-    /// A job's deadline has passed: nobody waits for its answer any more, or somebody does who asked later. For them the
-    /// source is asked again, by a job behind those that wait already, since it was told not to take longer than this.
+    /// A job's deadline has passed. Either nobody waits for its answer any more, or somebody does whose task came
+    /// later. For them the source is queried again, by a job behind those that already wait, because the source was
+    /// told not to take longer than this.
     fn expire(&mut self, id: JobId) {
         let now = self.now;
         let (_, job) = self.jobs.get_mut(id).expect("a job with a deadline is kept");
@@ -260,7 +260,7 @@ impl Worker {
         }
     }
 
-    /// Says where the worker stands, and sets the time for the next such word.
+    /// Announces the worker's state, and sets the time of the next announcement.
     fn announce(&mut self) {
         let state = match self.intake {
             Intake::Open => PresenceState::Live,
