@@ -52,7 +52,7 @@ pub enum ClientError {
         reason: String,
     },
     /// It took too long: look at the coordinator.
-    #[error("{url} did not answer within {} s; see whether the coordinator is overloaded or stuck", .after.as_secs())]
+    #[error("{url} did not answer within {} s; check whether the coordinator is overloaded or stuck", .after.as_secs())]
     Timeout {
         /// Where.
         url: Url,
@@ -139,21 +139,21 @@ impl Refusal {
     pub fn advice(&self) -> String {
         let advice = match self.status.as_u16() {
             409 if self.is_disputed() => {
-                "compare the values, or ask with --on-dispute answer to get the doubtful answer"
+                "compare the values, or ask with --on-dispute answer to receive the disputed answer"
             }
-            409 => "give another --id, or none",
-            422 => "ask again, lower --min-responses, or look at the workers with: quorate workers",
+            409 => "use another --id, or none",
+            422 => "ask again, lower --min-responses, or list the workers with: quorate workers",
             429 => return format!("ask again in {} s", self.retry_after.unwrap_or(1)),
             503 => match self.answer.body.error.as_str() {
-                "no_workers" => "start a worker, with the same --nats as the coordinator",
+                "no_workers" => "start a worker with the same --nats as the coordinator",
                 "bus_down" => {
-                    "see that the NATS server runs where the coordinator's --nats says; the coordinator's log has the reason"
+                    "check that the NATS server runs at the coordinator's --nats; the coordinator's log has the reason"
                 }
-                "draining" => "ask another coordinator, or start this one again",
+                "draining" => "ask another coordinator, or restart this one",
                 "overloaded" => "ask again later, or look for a silent worker with: quorate workers",
-                _ => "see that NATS and the workers run, or look at the workers with: quorate workers",
+                _ => "check that NATS and the workers are running, or list the workers with: quorate workers",
             },
-            504 => "ask again, or give the workers longer with --timeout-ms",
+            504 => "ask again, or give the workers more time with --timeout-ms",
             500.. => "look at the coordinator's log",
             _ => "correct the request",
         };

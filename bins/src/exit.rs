@@ -17,14 +17,14 @@ pub struct Codes(&'static [(u8, &'static str)]);
 pub const QUORATE: Codes = Codes(&[
     (0, "done"),
     (FAILED, "error"),
-    (WRONG_USAGE, "wrong usage"),
+    (WRONG_USAGE, "usage error"),
     (REFUSED, "the coordinator answered with an error"),
     (UNANSWERED, "no coordinator answered"),
     (DISPUTED, "the workers do not agree, with --fail-on-dispute"),
 ]);
 
 /// Those of the programs that serve.
-pub const SERVER: Codes = Codes(&[(0, "stopped in good order"), (FAILED, "error"), (WRONG_USAGE, "wrong usage")]);
+pub const SERVER: Codes = Codes(&[(0, "stopped gracefully"), (FAILED, "error"), (WRONG_USAGE, "usage error")]);
 
 /// An error for which there is no other code.
 const FAILED: u8 = 1;

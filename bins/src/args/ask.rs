@@ -14,14 +14,14 @@ use super::{UrlArgs, WatchArgs};
 /// The flags of `quorate ask`.
 #[derive(Args, Clone, Debug)]
 pub struct AskArgs {
-    /// What to ask, such as BTC/USD
+    /// The question, such as BTC/USD
     #[arg(env = "QUORATE_QUERY")]
     pub query: String,
 
     #[command(flatten)]
     pub server: UrlArgs,
 
-    /// Name of the request: asked again under the same name, it has the same answer [default: one is drawn]
+    /// Id of the request; a retry under the same id receives the same answer [default: random]
     #[arg(long, env = "QUORATE_ASK_ID", value_name = "ID", value_parser = request_id, conflicts_with = "watch")]
     pub id: Option<RequestId>,
 
@@ -33,36 +33,38 @@ pub struct AskArgs {
     #[arg(long, env = "QUORATE_ASK_MIN_RESPONSES", value_name = "N", value_parser = positive)]
     pub min_responses: Option<u32>,
 
-    /// Answer as soon as this many usable values have come [default: the coordinator's]
+    /// Usable values with which the request ends early [default: the coordinator's]
     #[arg(long, env = "QUORATE_ASK_QUORUM", value_name = "N", value_parser = positive)]
     pub quorum: Option<u32>,
 
-    /// Milliseconds until the request is answered with what has come [default: the coordinator's]
+    /// Milliseconds until the deadline, when the request is answered with what has come [default: the coordinator's]
     #[arg(long, env = "QUORATE_ASK_TIMEOUT_MS", value_name = "MS", value_parser = millis())]
     pub timeout_ms: Option<u64>,
 
-    /// Leave out values farther from the median than this fraction of it, such as 0.05, or by mad:K or iqr:K [default:
+    /// Exclude values farther from the median than this fraction of it, such as 0.05, or by mad:K or iqr:K [default:
     /// the coordinator's]
     #[arg(long, env = "QUORATE_ASK_MAX_DEVIATION", value_name = "RULE", value_parser = outlier_rule)]
     pub max_deviation: Option<OutlierRule>,
 
-    /// How far from the answer a value still agrees with it, as a fraction of the answer [default: the coordinator's]
+    /// Distance from the answer within which a value agrees with it, as a fraction of the answer [default: the
+    /// coordinator's]
     #[arg(long, env = "QUORATE_ASK_TOLERANCE", value_name = "FRACTION", value_parser = fraction)]
     pub tolerance: Option<Decimal>,
 
-    /// Share of the used values, 0 to 1, that must agree with the answer, or it is disputed [default: the coordinator's]
+    /// Share of the used values, 0 to 1, that must agree with the answer; with fewer it is disputed [default: the
+    /// coordinator's]
     #[arg(long, env = "QUORATE_ASK_MIN_AGREEMENT", value_name = "SHARE", value_parser = agreement)]
     pub min_agreement: Option<Millionths>,
 
-    /// Whether a disputed answer is given, or refused with 409 [default: the coordinator's]
+    /// Whether a disputed answer is returned, or rejected with 409 [default: the coordinator's]
     #[arg(long, env = "QUORATE_ASK_ON_DISPUTE", value_name = "WHAT", value_parser = on_disputes())]
     pub on_dispute: Option<OnDispute>,
 
-    /// Leave out values that are known to be older than so many milliseconds [default: the coordinator's]
+    /// Exclude values known to be older than this many milliseconds [default: the coordinator's]
     #[arg(long, env = "QUORATE_ASK_MAX_AGE_MS", value_name = "MS")]
     pub max_age_ms: Option<u64>,
 
-    /// Share of the values that `trimmed_mean` leaves out at each end, from 0 to below 0.5 [default: the coordinator's]
+    /// Share of the values that `trimmed_mean` drops at each end, from 0 to below 0.5 [default: the coordinator's]
     #[arg(long, env = "QUORATE_ASK_TRIM_SHARE", value_name = "SHARE", value_parser = trim_share)]
     pub trim_share: Option<Millionths>,
 
@@ -70,7 +72,7 @@ pub struct AskArgs {
     #[arg(long, env = "QUORATE_ASK_PRECISION", value_name = "N", value_parser = precision())]
     pub precision: Option<u32>,
 
-    /// End with exit code 5 if the workers do not agree
+    /// Exit with code 5 if the workers disagree
     #[arg(long, env = "QUORATE_ASK_FAIL_ON_DISPUTE", value_parser = FalseyValueParser::new())]
     pub fail_on_dispute: bool,
 

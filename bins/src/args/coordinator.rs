@@ -19,7 +19,7 @@ use super::values::{
 use super::{LogArgs, NatsArgs, OtlpArgs, SeedArgs};
 use crate::exit;
 
-/// Asks many workers over NATS, and answers over HTTP with one value and its evidence
+/// Asks many workers over NATS and answers over HTTP, with one value and its evidence
 #[derive(Parser, Clone, Debug)]
 #[command(name = "coordinator", version, after_help = exit::SERVER.help())]
 pub struct CoordinatorArgs {
@@ -35,7 +35,7 @@ pub struct CoordinatorArgs {
     pub log: LogArgs,
 }
 
-/// What a coordinator does, whatever bus it is on.
+/// The flags of a coordinator on any bus.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Coordinator")]
 pub struct ServeArgs {
@@ -43,11 +43,11 @@ pub struct ServeArgs {
     #[arg(long, env = "QUORATE_LISTEN", value_name = "ADDR", default_value = "0.0.0.0:8080", value_parser = listen_address)]
     pub listen: SocketAddr,
 
-    /// Requests per second that one client address may make; 0 turns the limit off
+    /// Questions per second that one client address may ask; 0 turns the limit off
     #[arg(long, env = "QUORATE_RATE_LIMIT", value_name = "N", default_value_t = 10)]
     pub rate_limit: u32,
 
-    /// Requests that one client address may make at once before the rate limit holds
+    /// Questions that one client address may ask at once before the rate limit applies
     #[arg(long, env = "QUORATE_RATE_BURST", value_name = "N", default_value = "20")]
     pub rate_burst: NonZeroU32,
 
@@ -56,7 +56,7 @@ pub struct ServeArgs {
     #[arg(long, env = "QUORATE_READ_RATE_LIMIT", value_name = "N", default_value_t = 100)]
     pub read_rate_limit: u32,
 
-    /// Requests to those routes that one client address may make at once before their rate limit holds
+    /// Requests to those routes that one client address may make at once before their rate limit applies
     #[arg(long, env = "QUORATE_READ_RATE_BURST", value_name = "N", default_value = "200")]
     pub read_rate_burst: NonZeroU32,
 
@@ -80,7 +80,7 @@ pub struct ServeArgs {
     )]
     pub trusted_proxies: Vec<IpNet>,
 
-    /// Clients that may read the events at once, which the dashboard does; further ones are refused with 503
+    /// Clients that may read GET /events at once, as each open dashboard does; further ones are refused with 503
     #[arg(long, env = "QUORATE_MAX_SUBSCRIBERS", value_name = "N", default_value_t = 256)]
     pub max_subscribers: u32,
 
@@ -88,27 +88,27 @@ pub struct ServeArgs {
     #[arg(long, env = "QUORATE_MAX_SUBSCRIBERS_PER_CLIENT", value_name = "N", default_value_t = 32)]
     pub max_subscribers_per_client: u32,
 
-    /// Requests that may wait for workers at once; further ones are refused with 503
+    /// Requests that may be in flight at once; further ones are refused with 503
     #[arg(long, env = "QUORATE_MAX_IN_FLIGHT", value_name = "N", default_value_t = 10_000, value_parser = positive)]
     pub max_in_flight: u32,
 
-    /// Bytes that these requests and their answers may take; further requests are refused with 503
+    /// Bytes that the requests in flight and their answers may take; further requests are refused with 503
     #[arg(long, env = "QUORATE_MAX_IN_FLIGHT_BYTES", value_name = "BYTES", default_value_t = 268_435_456)]
     pub max_in_flight_bytes: usize,
 
-    /// Milliseconds without a further answer that end a request while no worker is known beforehand
+    /// Milliseconds without a further result after which a request ends while no worker is known
     #[arg(long, env = "QUORATE_STALL_MS", value_name = "MS", default_value_t = 300, value_parser = millis())]
     pub stall_ms: u64,
 
-    /// Milliseconds a worker counts as live after it was last heard
+    /// Milliseconds that a worker counts as live after it was last heard
     #[arg(long, env = "QUORATE_PRESENCE_MS", value_name = "MS", default_value_t = 10_000, value_parser = millis())]
     pub presence_ms: u64,
 
-    /// Milliseconds an ended request is remembered by its id, so that a retry gets the same outcome
+    /// Milliseconds that an outcome is remembered by its id, for retries
     #[arg(long, env = "QUORATE_REMEMBER_MS", value_name = "MS", default_value_t = 60_000, value_parser = millis())]
     pub remember_ms: u64,
 
-    /// Ended requests that are remembered; the oldest is forgotten first
+    /// Outcomes that are remembered; the oldest is forgotten first
     #[arg(long, env = "QUORATE_MAX_REMEMBERED", value_name = "N", default_value_t = 10_000)]
     pub max_remembered: u32,
 
@@ -116,7 +116,7 @@ pub struct ServeArgs {
     #[arg(long, env = "QUORATE_MAX_REMEMBERED_BYTES", value_name = "BYTES", default_value_t = 67_108_864)]
     pub max_remembered_bytes: usize,
 
-    /// Share of the timeout after which silent workers are asked once more, 0 to 1; 0 never asks again
+    /// Share of the timeout after which a task is redispatched to silent workers, 0 to 1; 0 turns that off
     #[arg(
         long,
         env = "QUORATE_REDISPATCH_SHARE",
@@ -126,7 +126,7 @@ pub struct ServeArgs {
     )]
     pub redispatch_share: Decimal,
 
-    /// Worker whose answers count; several separated by commas [default: every worker]
+    /// Worker that is admitted; several separated by commas [default: every worker]
     #[arg(
         long = "allow-worker",
         env = "QUORATE_ALLOW_WORKER",
@@ -136,23 +136,23 @@ pub struct ServeArgs {
     )]
     pub allowed_workers: Vec<WorkerId>,
 
-    /// Reliability score, 0 to 1, below which a worker is asked but not counted [default: every worker counts]
+    /// Score, 0 to 1, below which a worker is quarantined: it is asked, and its values are not used [default: none is]
     #[arg(long, env = "QUORATE_QUARANTINE_BELOW", value_name = "SCORE", value_parser = share)]
     pub quarantine_below: Option<Decimal>,
 
-    /// The old name of --quarantine-below, which wins where both are set
+    /// The old name of --quarantine-below, which takes precedence if both are set
     #[arg(long, env = "QUORATE_CORDON_BELOW", value_name = "SCORE", value_parser = share, hide = true)]
     cordon_below: Option<Decimal>,
 
-    /// Workers without a record that may take part in one answer, beside those that have one
+    /// Workers without a record that may take part in one answer
     #[arg(long, env = "QUORATE_MAX_NEWCOMERS", value_name = "N", default_value_t = 3)]
     pub max_newcomers: u32,
 
-    /// TOML file with the policies of some queries and the weights of workers [default: all queries are alike]
+    /// TOML file with policies for some queries, and with weights of workers [default: none]
     #[arg(long, env = "QUORATE_POLICIES", value_name = "FILE")]
     pub policies: Option<PathBuf>,
 
-    /// Share of the requests outside any trace, 0 to 1, with each of which one begins, where --otlp is given
+    /// Share of the requests outside any trace, 0 to 1, that begin one; with --otlp
     #[arg(long, env = "QUORATE_OTLP_SAMPLE", value_name = "SHARE", default_value = "1", value_parser = agreement)]
     pub otlp_sample: Millionths,
 
@@ -160,15 +160,15 @@ pub struct ServeArgs {
     pub policy: PolicyArgs,
 }
 
-/// How a request that sets nothing itself is asked and answered.
+/// The policy of requests that do not set their own.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Policy of requests that do not set their own")]
 pub struct PolicyArgs {
-    /// Milliseconds until a request is answered with what has come
+    /// Milliseconds until the deadline of a request, when it is answered with what has come
     #[arg(long, env = "QUORATE_TIMEOUT_MS", value_name = "MS", default_value_t = 5_000, value_parser = millis())]
     pub timeout_ms: u64,
 
-    /// The longest timeout, in milliseconds, that a request may set for itself
+    /// Longest timeout, in milliseconds, that a request may set
     #[arg(long, env = "QUORATE_MAX_TIMEOUT_MS", value_name = "MS", default_value_t = 60_000, value_parser = millis())]
     pub max_timeout_ms: u64,
 
@@ -176,7 +176,7 @@ pub struct PolicyArgs {
     #[arg(long, env = "QUORATE_MIN_RESPONSES", value_name = "N", default_value_t = 1, value_parser = positive)]
     pub min_responses: u32,
 
-    /// Answer as soon as this many usable values have come [default: wait for all]
+    /// Usable values with which a request ends early [default: wait for all]
     #[arg(long, env = "QUORATE_QUORUM", value_name = "N", value_parser = positive)]
     pub quorum: Option<u32>,
 
@@ -194,36 +194,37 @@ pub struct PolicyArgs {
     )]
     pub precision: u32,
 
-    /// Share of the values that `trimmed_mean` leaves out at each end, from 0 to below 0.5
+    /// Share of the values that `trimmed_mean` drops at each end, from 0 to below 0.5
     #[arg(long, env = "QUORATE_TRIM_SHARE", value_name = "SHARE", default_value = "0.25", value_parser = trim_share)]
     pub trim_share: Millionths,
 
-    /// Leave out values farther from the median than this fraction of it, such as 0.05, or by mad:K or iqr:K [default:
-    /// leave out none]
+    /// Exclude values farther from the median than this fraction of it, such as 0.05, or by mad:K or iqr:K [default:
+    /// exclude none]
     #[arg(long, env = "QUORATE_MAX_DEVIATION", value_name = "RULE", value_parser = outlier_rule)]
     pub max_deviation: Option<OutlierRule>,
 
-    /// How far from the answer a value still agrees with it, as a fraction of the answer [default: 0.01, or 0 for
-    /// majority]
+    /// Distance from the answer within which a value agrees with it, as a fraction of the answer [default: 0.01, or 0
+    /// for majority]
     #[arg(long, env = "QUORATE_TOLERANCE", value_name = "FRACTION", value_parser = fraction)]
     pub tolerance: Option<Decimal>,
 
-    /// Share of the used values, 0 to 1, that must agree with the answer, or it is disputed [default: any]
+    /// Share of the used values, 0 to 1, that must agree with the answer; with fewer it is disputed [default: no
+    /// minimum]
     #[arg(long, env = "QUORATE_MIN_AGREEMENT", value_name = "SHARE", value_parser = agreement)]
     pub min_agreement: Option<Millionths>,
 
-    /// Whether a disputed answer is given, or refused with 409
+    /// Whether a disputed answer is returned, or rejected with 409
     #[arg(long, env = "QUORATE_ON_DISPUTE", value_name = "WHAT", default_value = "answer", value_parser = on_disputes())]
     pub on_dispute: OnDispute,
 
-    /// Leave out values that are known to be older than so many milliseconds [default: use values of any age]
+    /// Exclude values known to be older than this many milliseconds [default: no maximum]
     #[arg(long, env = "QUORATE_MAX_AGE_MS", value_name = "MS")]
     pub max_age_ms: Option<u64>,
 }
 
 impl ServeArgs {
-    /// The settings of the state machine that the flags say, without those of the policy file. Whether the policy fits the
-    /// limits is for the machine to check.
+    /// The settings of the state machine by the flags, without those of the policy file. The machine checks whether the
+    /// policy is within the limits.
     pub fn machine(&self) -> Config {
         let defaults = Config::default();
         Config {
@@ -251,7 +252,7 @@ impl ServeArgs {
 }
 
 impl PolicyArgs {
-    /// The policy of a request that sets nothing itself.
+    /// The policy of requests that do not set their own.
     pub fn policy(&self) -> Policy {
         Policy {
             rule: Rule {
@@ -271,7 +272,7 @@ impl PolicyArgs {
     }
 }
 
-/// How many of `whole` equal parts a share of 0 to 1 is, rounded to the nearest.
+/// A share of 0 to 1 in parts of `whole`, rounded to the nearest.
 fn parts(share: Decimal, whole: u32) -> u32 {
     let parts = (share * Decimal::from(whole)).round();
     u32::try_from(parts).expect("a share of 0 to 1 is at most the whole")

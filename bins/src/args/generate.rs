@@ -1,4 +1,4 @@
-//! The flags of what `quorate` writes about the programs: completions and manual pages.
+//! The flags of the subcommands that describe the programs: completions and manual pages.
 
 use std::path::PathBuf;
 
@@ -23,7 +23,7 @@ pub struct ManArgs {
     #[arg(value_name = "PAGE", default_value = "quorate", conflicts_with = "dir")]
     pub page: String,
 
-    /// Write all pages into this directory, which is made if it is not there
+    /// Write all pages into this directory, and create it if necessary
     #[arg(long, env = "QUORATE_MAN_DIR", value_name = "DIR")]
     pub dir: Option<PathBuf>,
 }

@@ -23,11 +23,11 @@ pub use values::{duration, network, server_url, share};
 pub use watch::WatchArgs;
 pub use worker::{SimulatedArgs, SourceName, WorkArgs, WorkerArgs};
 
-/// Where the NATS servers are. Addresses may hold passwords: they are shown neither by `Debug` nor by the help.
+/// The NATS servers. Addresses may contain passwords, so neither `Debug` nor the help shows them.
 #[derive(Args, Clone)]
 #[command(next_help_heading = "NATS")]
 pub struct NatsArgs {
-    /// NATS server to connect to; several, separated by commas or given one by one, are tried in turn
+    /// NATS server to connect to; several are separated by commas or repeated, and tried in turn
     #[arg(
         long = "nats",
         env = "NATS_URL",
@@ -42,7 +42,7 @@ pub struct NatsArgs {
     #[arg(long = "nats-creds", env = "NATS_CREDS", value_name = "FILE")]
     pub credentials: Option<PathBuf>,
 
-    /// PEM certificates to trust instead of the system's where the connection is encrypted
+    /// PEM certificates to trust instead of the system's, if the connection is encrypted
     #[arg(long = "nats-ca", env = "NATS_CA", value_name = "FILE")]
     pub root_certificates: Option<PathBuf>,
 }
@@ -57,7 +57,7 @@ impl fmt::Debug for NatsArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Logs")]
 pub struct LogArgs {
-    /// How log lines are written to standard error
+    /// Format of the log on standard error
     #[arg(long = "log-format", env = "QUORATE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub format: LogFormat,
 
@@ -66,30 +66,30 @@ pub struct LogArgs {
     pub filter: String,
 }
 
-/// How log lines are written.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// Lines for people
     Text,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
 }
 
-/// Where the spans of traces go.
+/// The destination of spans.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Traces")]
 pub struct OtlpArgs {
-    /// Base address of an OpenTelemetry collector that is sent the spans of traces, by OTLP over HTTP [default: none]
+    /// Base address of an OpenTelemetry collector that receives the spans of traces, by OTLP over HTTP [default: none]
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL", value_parser = collector_url)]
     pub otlp: Option<Url>,
 }
 
-/// What is drawn at random.
+/// Random choices.
 #[derive(Args, Clone, Copy, Debug)]
 #[command(next_help_heading = "Chance")]
 pub struct SeedArgs {
-    /// Seed of what is drawn at random, so that it can be repeated; a coordinator's ids depend on its process as well
-    /// [default: drawn from the operating system]
+    /// Seed of random choices, to repeat them; a coordinator's ids also depend on its process [default: from the
+    /// operating system]
     #[arg(long, env = "QUORATE_SEED", value_name = "N")]
     pub seed: Option<u64>,
 }

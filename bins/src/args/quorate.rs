@@ -11,7 +11,7 @@ use super::values::{duration, server_url};
 use super::{AskArgs, CompletionsArgs, LogArgs, ManArgs, OtlpArgs, SeedArgs, ServeArgs, SimulatedArgs, WatchArgs};
 use crate::exit;
 
-/// Ask many workers, get one answer with the evidence behind it
+/// Ask many workers and get one answer, with its evidence
 #[derive(Parser, Clone, Debug)]
 #[command(name = "quorate", version, arg_required_else_help = true, after_help = exit::QUORATE.help() + "\n\nTo see it work, run: quorate demo")]
 pub struct QuorateArgs {
@@ -20,7 +20,7 @@ pub struct QuorateArgs {
 }
 
 impl QuorateArgs {
-    /// Whether a command line that is not understood wants its error as JSON.
+    /// Whether the error of an invalid command line is printed as JSON.
     pub fn wants_json() -> bool {
         let flag = std::env::args_os().take_while(|argument| argument != "--").any(|argument| argument == "--json");
         let variable = std::env::var("QUORATE_JSON").ok();
@@ -33,28 +33,28 @@ impl QuorateArgs {
     }
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Subcommand, Clone, Debug)]
 pub enum Command {
-    /// Show five questions being answered, by a coordinator and three workers started for it
+    /// Show how a coordinator and three workers, started for it, answer five questions
     #[command(after_help = exit::QUORATE.help())]
     Demo(DemoArgs),
-    /// Run a coordinator and simulated workers in this process; needs no NATS
+    /// Run a coordinator and simulated workers in this process, without NATS
     #[command(after_help = exit::QUORATE.help())]
     Dev(Box<DevArgs>),
     /// Ask a coordinator one question
     #[command(after_help = exit::QUORATE.help())]
     Ask(AskArgs),
-    /// List the workers a coordinator knows, with their reliability
+    /// List the workers that a coordinator knows, with their scores
     #[command(after_help = exit::QUORATE.help())]
     Workers(WorkersArgs),
-    /// Look whether a coordinator is alive, or ready; for health checks of what runs it
+    /// Check whether a coordinator is alive, or ready; for health checks
     #[command(after_help = exit::QUORATE.help())]
     Health(HealthArgs),
-    /// Measure a coordinator: connections that ask as fast as they are answered
+    /// Measure a coordinator with connections that ask as fast as they are answered
     #[command(after_help = exit::QUORATE.help())]
     Load(LoadArgs),
-    /// Write a script that completes command lines in a shell
+    /// Write a completion script for a shell
     Completions(CompletionsArgs),
     /// Write the manual pages of all programs
     Man(ManArgs),
@@ -78,7 +78,7 @@ impl Command {
 /// How answers and errors are printed.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct JsonArgs {
-    /// Print JSON, an object a line, errors too
+    /// Print JSON, one object per line, including errors
     #[arg(long, env = "QUORATE_JSON", value_parser = FalseyValueParser::new())]
     pub json: bool,
 }
@@ -86,7 +86,7 @@ pub struct JsonArgs {
 /// The flags of `quorate demo`.
 #[derive(Args, Clone, Debug)]
 pub struct DemoArgs {
-    /// Coordinator to ask [default: one started within this process, with three workers]
+    /// Coordinator to ask [default: one in this process, with three workers]
     #[arg(long, env = "QUORATE_URL", value_name = "URL", value_parser = server_url)]
     pub url: Option<Url>,
 
@@ -153,7 +153,7 @@ pub struct HealthArgs {
     #[command(flatten)]
     pub server: UrlArgs,
 
-    /// Look whether it could answer a question now, not only whether it is alive
+    /// Check whether it can answer a question now, not only whether it is alive
     #[arg(long, env = "QUORATE_READY", value_parser = FalseyValueParser::new())]
     pub ready: bool,
 }
@@ -164,7 +164,7 @@ pub struct LoadArgs {
     #[command(flatten)]
     pub server: UrlArgs,
 
-    /// What to ask
+    /// The question
     #[arg(long, env = "QUORATE_LOAD_QUERY", value_name = "QUERY", default_value = "BTC/USD")]
     pub query: String,
 
@@ -183,11 +183,11 @@ pub struct LoadArgs {
     )]
     pub duration: Duration,
 
-    /// Measure this many requests instead of a time
+    /// Measure this number of requests instead of a time
     #[arg(long, env = "QUORATE_LOAD_REQUESTS", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub requests: Option<u64>,
 
-    /// How long to ask before measuring begins, such as 2s
+    /// How long to ask before measuring, such as 2s
     #[arg(long, env = "QUORATE_LOAD_WARMUP", value_name = "TIME", default_value = "0s", value_parser = duration)]
     pub warmup: Duration,
 

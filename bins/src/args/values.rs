@@ -18,13 +18,13 @@ const UNITS: [(&str, u64); 5] =
 /// The longest duration that is accepted.
 const MAX_DURATION: Duration = Duration::from_hours(720);
 
-/// The shortest time from one question to the next: nobody reads faster, and to measure there is `quorate load`.
+/// The shortest time from one question to the next: nobody reads faster, and `quorate load` is there to measure.
 const MIN_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A time with its unit: `500ms`, `10s`, `1.5m`, `2h`; at most 30 days.
 ///
 /// # Errors
-/// A text that is none, in words for people.
+/// An error for people if the text is none.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "expected a time with its unit, such as 500ms, 10s or 1.5m".to_owned();
     let (number, nanos) =
@@ -50,7 +50,7 @@ pub(super) fn interval(text: &str) -> Result<Duration, String> {
 /// A decimal fraction from 0 to 1.
 ///
 /// # Errors
-/// A text that is none, in words for people.
+/// An error for people if the text is none.
 pub fn share(text: &str) -> Result<Decimal, String> {
     let number = Decimal::from_str_exact(text).ok();
     number
@@ -80,7 +80,7 @@ pub(super) fn agreement(text: &str) -> Result<Millionths, String> {
     share.ok_or_else(|| "expected a decimal fraction from 0 to 1 with at most 6 decimals, such as 0.75".to_owned())
 }
 
-/// A share from 0 to below 0.5 that is left out at each end.
+/// A share from 0 to below 0.5 that is dropped at each end.
 pub(super) fn trim_share(text: &str) -> Result<Millionths, String> {
     let share = millionths(text).filter(|share| share.get() * 2 < Millionths::ONE.get());
     share.ok_or_else(|| {
@@ -101,7 +101,7 @@ pub(super) fn strategies() -> impl TypedValueParser<Value = Strategy> {
     PossibleValuesParser::new(names).try_map(|name| name.parse::<Strategy>())
 }
 
-/// The name of what becomes of a disputed answer.
+/// What happens to a disputed answer, by name.
 pub(super) fn on_disputes() -> impl TypedValueParser<Value = OnDispute> {
     PossibleValuesParser::new(OnDispute::ALL.map(OnDispute::name)).try_map(|name| name.parse::<OnDispute>())
 }
@@ -109,7 +109,7 @@ pub(super) fn on_disputes() -> impl TypedValueParser<Value = OnDispute> {
 /// A network such as `10.0.0.0/8`, or a single address.
 ///
 /// # Errors
-/// A text that is neither, in words for people.
+/// An error for people if the text is neither.
 pub fn network(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<IpAddr>().map(IpNet::from);
     text.parse().or_else(|_| address()).map_err(|_| "expected a network such as 10.0.0.0/8, or an address".to_owned())
@@ -123,7 +123,7 @@ pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
 /// The base address of a coordinator.
 ///
 /// # Errors
-/// A text that is none, in words for people.
+/// An error for people if the text is none.
 pub fn server_url(text: &str) -> Result<Url, String> {
     base_url(text, "http://localhost:8080")
 }

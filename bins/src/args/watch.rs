@@ -1,4 +1,4 @@
-//! The flags that make a question one that is asked again and again.
+//! The flags that repeat a question.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use clap::builder::FalseyValueParser;
 
 use super::values::interval;
 
-/// Whether and how to go on asking.
+/// Whether and how to repeat a question.
 #[derive(Args, Clone, Copy, Debug)]
 #[command(next_help_heading = "Watching")]
 pub struct WatchArgs {
-    /// Ask again and again, until Ctrl-C
+    /// Ask repeatedly, until Ctrl-C
     #[arg(long, env = "QUORATE_WATCH", value_parser = FalseyValueParser::new())]
     pub watch: bool,
 
-    /// From one question to the next, such as 500ms or 5s; at least 10ms
+    /// Time from one question to the next, such as 500ms or 5s; at least 10ms
     #[arg(
         long,
         env = "QUORATE_INTERVAL",
@@ -25,7 +25,7 @@ pub struct WatchArgs {
     )]
     pub interval: Duration,
 
-    /// End after so many questions
+    /// End after this number of questions
     #[arg(
         long,
         env = "QUORATE_COUNT",

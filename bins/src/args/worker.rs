@@ -15,19 +15,19 @@ use super::values::share;
 use super::{LogArgs, NatsArgs, OtlpArgs, SeedArgs};
 use crate::exit;
 
-/// Answers the coordinator's questions over NATS from a source: simulated, an HTTP server, or a program
+/// Answers the questions of coordinators over NATS, from a source: simulated values, an HTTP service, or a program
 #[derive(Parser, Clone, Debug)]
 #[command(name = "worker", version, after_help = exit::SERVER.help())]
 pub struct WorkerArgs {
-    /// Name of this worker, its own among all workers [default: worker-PORT]
+    /// Name of this worker, unique among all workers [default: worker-PORT]
     #[arg(long, env = "QUORATE_ID", value_name = "ID", value_parser = worker_id)]
     pub id: Option<WorkerId>,
 
-    /// Number that names the worker where --id does not; nothing listens on it
+    /// Number that names the worker without --id; nothing listens on it
     #[arg(long, env = "QUORATE_PORT", value_name = "PORT", default_value_t = 8081)]
     pub port: u16,
 
-    /// Share this worker's name with other processes: each task goes to one of them, which answers for all
+    /// Share this worker's name with other processes; each task goes to one of them
     #[arg(long, env = "QUORATE_REPLICAS", value_parser = FalseyValueParser::new())]
     pub replicas: bool,
 
@@ -35,7 +35,7 @@ pub struct WorkerArgs {
     #[arg(long, env = "QUORATE_SOURCE", value_name = "KIND", default_value = "simulated")]
     pub source: SourceName,
 
-    /// TOML file that says what to ask for which query
+    /// TOML file that says where the value of each query comes from
     #[arg(
         long,
         env = "QUORATE_CONFIG",
@@ -58,19 +58,19 @@ pub struct WorkerArgs {
     pub log: LogArgs,
 }
 
-/// How much a worker takes on, and how often it shows itself.
+/// The load that a worker accepts, and how often it announces itself.
 #[derive(Args, Clone, Copy, Debug)]
 #[command(next_help_heading = "Work")]
 pub struct WorkArgs {
-    /// Tasks that are worked on at once
+    /// Tasks that run at once
     #[arg(long, env = "QUORATE_MAX_CONCURRENT", value_name = "N", default_value_t = 64, value_parser = positive)]
     pub max_concurrent: u32,
 
-    /// Tasks that may wait for their turn; further ones are answered with a failure at once
+    /// Tasks that may wait; further ones are answered with a failure at once
     #[arg(long, env = "QUORATE_MAX_QUEUE", value_name = "N", default_value_t = 1024)]
     pub max_queue: u32,
 
-    /// Milliseconds between announcements; at most a third of the coordinator's --presence-ms
+    /// Milliseconds between presence announcements; at most a third of the coordinator's --presence-ms
     #[arg(long, env = "QUORATE_ANNOUNCE_MS", value_name = "MS", default_value_t = 2_000, value_parser = millis())]
     pub announce_ms: u64,
 }
@@ -99,9 +99,9 @@ pub struct SimulatedArgs {
 /// The kinds of sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SourceName {
-    /// Drawn at random around a base value for each query
+    /// Random values around a base for each query
     Simulated,
-    /// An HTTP server
+    /// An HTTP service
     Http,
     /// A program on this machine
     Command,
@@ -129,7 +129,7 @@ impl WorkArgs {
 }
 
 impl SimulatedArgs {
-    /// The source's configuration; whether it is within range is for the source to check.
+    /// The configuration of the source, which checks its ranges.
     pub fn config(&self) -> SimulatedConfig {
         SimulatedConfig {
             delay_min: Duration::from_millis(self.delay_min_ms),

@@ -117,7 +117,7 @@ impl Export {
         self.stop.cancel();
         if timeout(FLUSH_TIMEOUT, &mut self.task).await.is_err() {
             self.task.abort();
-            warn!("the collector did not take the last spans in time; they are lost");
+            warn!("the collector did not accept the last spans in time; they are lost");
         }
     }
 }
@@ -149,18 +149,18 @@ impl Sender {
                 match self.exporter.export(batch).await {
                     Ok(()) => {
                         if let Some(lost) = self.losses.taken() {
-                            info!(lost, url = %self.url, "the collector takes spans again; some were lost meanwhile");
+                            info!(lost, url = %self.url, "the collector accepts spans again; some were lost in the meantime");
                         }
                     }
                     Err(error) => {
                         if let Some(lost) = self.losses.failed(count) {
-                            warn!(lost, url = %self.url, %error, "the collector takes no spans; they are lost");
+                            warn!(lost, url = %self.url, %error, "the collector accepts no spans; they are lost");
                         }
                     }
                 }
             }
             if let Some(lost) = self.losses.overflowed() {
-                warn!(lost, url = %self.url, "spans come faster than the collector takes them; some are lost");
+                warn!(lost, url = %self.url, "spans come faster than the collector accepts them; some are lost");
             }
         }
     }

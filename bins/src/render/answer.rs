@@ -222,7 +222,7 @@ q: the coordinator answered 422 Unprocessable Entity: 0 of 1 are usable
   worker  value    time  note
   w1          -  2.0 ms  failed: down
   w2          -       -  no answer
-  What to do: ask again, lower --min-responses, or look at the workers with: quorate workers
+  What to do: ask again, lower --min-responses, or list the workers with: quorate workers
 ";
         assert_eq!(refusal("q", &refused(422, json), Paint::Off), expected);
         let json = r#"{"error": "too many requests", "code": 429}"#;

@@ -62,7 +62,7 @@ fn every_variable_that_a_unit_speaks_of_is_read() {
 #[test]
 fn a_stop_is_given_the_time_it_takes_and_wrong_usage_is_not_tried_again() {
     let (usage, _) =
-        exit::SERVER.list().iter().find(|(_, meaning)| *meaning == "wrong usage").expect("there is a code");
+        exit::SERVER.list().iter().find(|(_, meaning)| *meaning == "usage error").expect("there is a code");
     for (program, unit) in units() {
         let given = values(&unit, "TimeoutStopSec")[0].strip_suffix('s').and_then(|seconds| seconds.parse().ok());
         assert!(given.map(Duration::from_secs) >= Some(longest_stop()), "{program}");

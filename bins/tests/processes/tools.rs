@@ -75,7 +75,7 @@ async fn without_workers_or_nats_every_tool_says_what_to_do() {
     let expected = "\
 q: the coordinator answered 503 Service Unavailable: no worker is listening for tasks: start a worker, or check that it \
 reaches the same bus
-  What to do: start a worker, with the same --nats as the coordinator
+  What to do: start a worker with the same --nats as the coordinator
 ";
     assert_eq!(ended.stderr, expected);
     let shown = done(QUORATE, &[&["workers"], &url[..]].concat()).await;
@@ -89,7 +89,7 @@ reaches the same bus
     let ended = run(QUORATE, &[&["ask", "q"], &url[..]].concat()).await;
     let expected = "\
 q: the coordinator answered 503 Service Unavailable: the bus is disconnected: ask again
-  What to do: see that the NATS server runs where the coordinator's --nats says; the coordinator's log has the reason
+  What to do: check that the NATS server runs at the coordinator's --nats; the coordinator's log has the reason
 ";
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(3), expected));
 }

@@ -417,7 +417,7 @@ async fn a_collector_that_is_not_there_or_does_not_answer_delays_nobody() {
         }
         let Cluster { coordinator, workers, nats: _nats, .. } = cluster;
         if url == &nowhere {
-            let line = coordinator.logs("the collector takes no spans; they are lost").await;
+            let line = coordinator.logs("the collector accepts no spans; they are lost").await;
             assert!(line.contains("lost=") && line.contains(url.as_str()), "{line}");
         }
         let stopped = Instant::now();
@@ -441,7 +441,7 @@ async fn the_last_spans_are_sent_before_a_program_ends_and_lost_ones_are_said() 
     let cluster = Cluster::start(1, &export, &[&QUICK[..], &export].concat()).await;
     drop(collector);
     cluster.api.answer("BTC/USD").await;
-    cluster.coordinator.logs("the collector takes no spans; they are lost").await;
+    cluster.coordinator.logs("the collector accepts no spans; they are lost").await;
     let collector = Collector::start_on(&address).await;
     ask_within(&cluster.api, &traceparent(), json!({"query": "BTC/USD"})).await;
     let Cluster { coordinator, workers, nats: _nats, .. } = cluster;

@@ -94,7 +94,7 @@ async fn an_error_of_the_coordinator_has_its_own_exit_code() {
     let url = server::serve(Router::new().route("/request", post(refuse))).await;
     let expected = "\
 q: the coordinator answered 503 Service Unavailable: no workers
-  What to do: see that NATS and the workers run, or look at the workers with: quorate workers
+  What to do: check that NATS and the workers are running, or list the workers with: quorate workers
 ";
     assert_eq!(run(QUORATE, &["ask", "q", "--url", url.as_str()]).await, (3, String::new(), expected.to_owned()));
     let (code, json, error) = run(QUORATE, &["ask", "q", "--json", "--url", url.as_str()]).await;

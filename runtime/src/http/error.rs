@@ -101,7 +101,7 @@ impl ApiError {
             ..Self::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 ErrorWord::RateLimited,
-                format!("your address reads events {max_subscribers} times already; end one of them first"),
+                format!("your address already reads events {max_subscribers} times; close one of these streams first"),
             )
         }
     }
@@ -112,7 +112,7 @@ impl ApiError {
     }
 
     pub(super) fn too_many_subscribers(max_subscribers: usize) -> Self {
-        Self::unavailable(ErrorWord::Overloaded, format!("{max_subscribers} clients read events already: ask again"))
+        Self::unavailable(ErrorWord::Overloaded, format!("{max_subscribers} clients already read events: ask again"))
     }
 
     pub(super) fn not_ready(error: ErrorWord, details: &str) -> Self {
@@ -224,7 +224,7 @@ pub(super) async fn not_found(uri: http::Uri) -> ApiError {
 }
 
 pub(super) async fn method_not_allowed(method: http::Method, uri: http::Uri) -> ApiError {
-    let details = format!("{:.100} does not take {method}; see the Allow header", uri.path());
+    let details = format!("{:.100} does not allow {method}; see the Allow header", uri.path());
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, ErrorWord::MethodNotAllowed, details)
 }
 

@@ -78,8 +78,8 @@ impl IntoResponses for AnsweringRequest {
 
 /// Ask all workers, and get one answer with its evidence
 ///
-/// It ends as soon as every expected worker has answered, or enough for its quorum, or at its deadline. With an `id` of its
-/// own a request can be repeated safely: it joins the one in flight, or gets the same outcome for 60 s.
+/// The request ends as soon as every expected worker has answered, or a quorum has, or at its deadline. A caller that
+/// sets `id` can retry safely: for 60 s, a retry joins the request in flight or receives its outcome.
 #[utoipa::path(post, path = "/request", tag = QUESTIONS, request_body = RequestBody, responses(AnsweringRequest))]
 pub(super) async fn ask(
     State(api): State<Arc<Api>>,

@@ -20,12 +20,12 @@ use crate::wire::{WorkerBody, encode};
 /// The routes that say whether the coordinator is alive and can serve. No rate limits them.
 pub(super) const PROBES: [&str; 2] = ["/health", "/ready"];
 
-/// That the process is alive.
+/// The process is alive.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Health {
     /// Always `healthy`.
     status: &'static str,
-    /// The port it was told to listen on.
+    /// The port that the coordinator listens on.
     port: u16,
     /// Whether NATS is connected.
     nats: bool,
@@ -43,7 +43,7 @@ impl IntoResponses for AnsweringHealth {
 
 /// Whether the process is alive
 ///
-/// And whether NATS is connected, which it need not be to be alive.
+/// Also says whether NATS is connected. A coordinator without NATS is alive, too.
 #[utoipa::path(get, path = "/health", tag = STATE, responses(AnsweringHealth))]
 pub(super) async fn health(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
     let now = api.coordinator.readiness().await?;
@@ -51,14 +51,14 @@ pub(super) async fn health(State(api): State<Arc<Api>>) -> Result<Response, ApiE
     Ok(json(StatusCode::OK, &health))
 }
 
-/// That a request made now could be answered.
+/// A request made now can be answered.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Readiness {
     /// Always true.
     ready: bool,
-    /// The workers that are live.
+    /// The number of live workers.
     workers: usize,
-    /// The requests that are not answered yet.
+    /// The number of requests in flight.
     in_flight: usize,
 }
 
@@ -77,7 +77,7 @@ impl IntoResponses for AnsweringReady {
     }
 }
 
-/// Whether a request made now could be answered
+/// Whether a request made now can be answered
 #[utoipa::path(get, path = "/ready", tag = STATE, responses(AnsweringReady))]
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
     let now = api.coordinator.readiness().await?;
@@ -94,13 +94,13 @@ pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<Response, ApiEr
     Ok(json(StatusCode::OK, &readiness))
 }
 
-/// The known workers, and what was counted.
+/// The known workers, and what the coordinator has counted.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Register<'a> {
     workers: Vec<WorkerBody<'a>>,
-    /// The requests that are not answered yet.
+    /// The number of requests in flight.
     in_flight: usize,
-    /// What was counted since the start, by name.
+    /// The counters since the start, by name.
     counters: BTreeMap<&'static str, u64>,
 }
 
@@ -121,7 +121,7 @@ impl IntoResponses for AnsweringWorkers {
     }
 }
 
-/// The known workers with their records, and what was counted
+/// The known workers with their scores and counters, and what the coordinator has counted
 #[utoipa::path(get, path = "/workers", tag = STATE, responses(AnsweringWorkers))]
 pub(super) async fn workers(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
     let look = api.looks.look(&api.coordinator).await?;

@@ -81,7 +81,7 @@ impl Ended {
         let parts = &self.parts;
         page.counters(
             "quorate_observations_total",
-            "Results that were part of a request when it ended, by what became of each.",
+            "Accepted results when their request ended, by fate.",
             "fate",
             [
                 ("used", count(&parts.used)),
@@ -95,7 +95,7 @@ impl Ended {
         );
         page.counters(
             "quorate_silent_workers_total",
-            "Expected workers that had not answered when a request ended: missing at its end, or late for its early end.",
+            "Expected workers that had not answered when a request ended: missing, or late because it ended early.",
             "fate",
             [("missing", count(&parts.missing)), ("late", count(&parts.late))],
         );

@@ -51,7 +51,7 @@ pub(super) fn requests(page: &mut Page, snapshot: &Snapshot) {
     } = snapshot.counters;
     page.counters(
         "quorate_requests_submitted_total",
-        "Questions of callers, by what became of each when it came.",
+        "Questions of callers, by admission.",
         "admission",
         [
             ("accepted", requests_accepted),
@@ -67,7 +67,7 @@ pub(super) fn requests(page: &mut Page, snapshot: &Snapshot) {
     );
     page.counters(
         "quorate_requests_ended_total",
-        "Accepted requests that have ended, by how.",
+        "Accepted requests that have ended, by outcome.",
         "outcome",
         [
             ("complete", answered_complete),
@@ -91,7 +91,7 @@ pub(super) fn requests(page: &mut Page, snapshot: &Snapshot) {
     );
     page.gauge(
         "quorate_trails_followed",
-        "Callers that wait and are told what happens to their request, for a trace.",
+        "Waiting callers that follow their request for a trace.",
         snapshot.trails_followed as f64,
     );
     page.gauge(
@@ -106,29 +106,29 @@ pub(super) fn requests(page: &mut Page, snapshot: &Snapshot) {
     );
     page.counter(
         "quorate_quorums_in_vain_total",
-        "Judgements of a quorum that gave no answer, so that its request went on.",
+        "Quorums that gave no answer, so that their request went on.",
         quorum_in_vain,
     );
     page.counters(
         "quorate_dispatches_total",
-        "Tasks that were published to the workers, by whether for the first or the second time.",
+        "Tasks published to the workers, by attempt.",
         "attempt",
         [("first", requests_accepted), ("second", redispatched)],
     );
     page.counter(
         "quorate_outcomes_unpublished_total",
-        "Outcomes that were not published to those who follow all outcomes.",
+        "Outcomes that were not published to followers.",
         snapshot.outcomes_unpublished,
     );
     page.counter(
         "quorate_requests_forgotten_for_bytes_total",
-        "Ended requests that were forgotten early, because the remembered outcomes weigh too much.",
+        "Outcomes that were forgotten early, because the remembered outcomes weigh too much.",
         forgotten_for_bytes,
     );
     page.counter("quorate_tasks_undelivered_total", "Tasks that reached nobody.", tasks_undelivered);
     page.counters(
         "quorate_no_responders_total",
-        "Requests for which a notice said that nobody listens, though workers were expected, by what came of it.",
+        "Notices that nobody listens, for requests that expected workers, by fate.",
         "fate",
         [
             ("doubted", no_responders_doubted),
@@ -143,7 +143,7 @@ pub(super) fn messages(page: &mut Page, snapshot: &Snapshot) {
     let counters = &snapshot.counters;
     page.counters(
         "quorate_results_total",
-        "Results of workers, by what became of each when it came.",
+        "Results of workers on arrival, by fate.",
         "fate",
         [
             ("accepted", counters.results_accepted),
@@ -157,22 +157,22 @@ pub(super) fn messages(page: &mut Page, snapshot: &Snapshot) {
     );
     page.counter(
         "quorate_results_rescued_total",
-        "Accepted results that came only after a second asking.",
+        "Accepted results that came only after the redispatch.",
         counters.redispatch_rescued,
     );
     page.counter(
         "quorate_messages_not_admitted_total",
-        "Results and announcements of workers that are not admitted, or beyond the number of workers kept.",
+        "Results and presence announcements of workers that are not admitted, or for which there is no room.",
         counters.workers_not_admitted,
     );
     page.counter(
         "quorate_messages_malformed_total",
-        "Messages from the bus that were not understood.",
+        "Messages from the bus that could not be decoded.",
         snapshot.messages_malformed,
     );
     page.counter(
         "quorate_messages_dropped_total",
-        "Messages that the bus dropped because they came faster than they were taken.",
+        "Messages that the bus dropped because they came faster than they were received.",
         snapshot.messages_dropped,
     );
 }
@@ -194,7 +194,7 @@ pub(super) fn workers(page: &mut Page, snapshot: &Snapshot) {
     let quarantined = snapshot.workers.iter().filter(|view| view.quarantined && view.worker.state == WorkerState::Live);
     page.gauge(
         "quorate_workers_quarantined",
-        "Live workers whose values are not used, for their score.",
+        "Live workers whose values are not used, because of their score.",
         quarantined.count() as f64,
     );
 }
@@ -220,7 +220,7 @@ pub(super) fn limiters(page: &mut Page, edge: &Edge) {
     );
     page.gauge(
         "quorate_rate_limiter_clients",
-        "Clients that the rate limiter tells apart now.",
+        "Clients that the rate limiter distinguishes now.",
         limiter.clients as f64,
     );
     page.counters(
@@ -231,7 +231,7 @@ pub(super) fn limiters(page: &mut Page, edge: &Edge) {
     );
     page.gauge(
         "quorate_read_limiter_clients",
-        "Clients that the rate limiter of reads tells apart now.",
+        "Clients that the rate limiter of reads distinguishes now.",
         read_limiter.clients as f64,
     );
 }
@@ -242,7 +242,7 @@ pub(super) fn connections(page: &mut Page, edge: &Edge) {
     page.gauge("quorate_http_connections", "Open connections of clients.", connections.open as f64);
     page.counters(
         "quorate_http_connections_refused_total",
-        "Connections of clients that were refused, by the bound that they met.",
+        "Connections of clients that were refused, by the bound that they exceeded.",
         "bound",
         [("peer", connections.refused_of_peer), ("all", connections.refused_of_all)],
     );

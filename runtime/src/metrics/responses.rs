@@ -47,7 +47,7 @@ impl Responses {
             .collect();
         page.labelled_counters(
             "quorate_http_responses_total",
-            "Answers over HTTP, by route and status.",
+            "Responses over HTTP, by route and status.",
             counts.iter().map(|(path, status, count)| ([("route", *path), ("status", status)], *count)),
         );
     }

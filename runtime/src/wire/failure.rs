@@ -53,10 +53,11 @@ impl fmt::Display for ErrorWord {
     }
 }
 
-/// What is said of a request that was asked and has no answer.
+/// What an error says about a request that was dispatched and has no answer.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FailureEvidence<'a> {
-    /// The share of the used values that agree with what would have been the answer. Present if that is why there is none.
+    /// The share of the used values that agree with what would have been the answer. Present if the dispute is the
+    /// error.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     agreement: Option<JsonNumber>,

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::schema::{ExclusionName, Id};
 use super::{JsonNumber, saturating_millis};
 
-/// One worker that was expected, or answered unexpected.
+/// One worker of the expected set.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct WorkerFate<'a> {
     /// Who.
@@ -19,19 +19,19 @@ pub(super) struct WorkerFate<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = ExclusionName, required = false)]
     reason: Option<&'static str>,
-    /// What its value weighed. Present where the strategy uses weights.
+    /// The weight of its value. Present if the strategy uses weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     weight: Option<JsonNumber>,
-    /// How old its value was when it came, in milliseconds. Present if it said so.
+    /// The age of its value on arrival, in milliseconds. Present if the worker stated one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     age_ms: Option<u64>,
 }
 
-/// What became of one worker's part. `used`: its value counted. `excluded`: its value did not count, for the `reason`.
-/// `failed`: it answered that it failed. `late`: it had not answered when the request ended before its deadline. `missing`:
-/// it was silent until the deadline, or it left.
+/// The fate of one worker's part. `used`: its value was used. `excluded`: its value was not used, for the `reason`.
+/// `failed`: it answered that it failed. `late`: it had not answered when the request ended before its deadline.
+/// `missing`: it was silent until the deadline, or it left.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Fate {

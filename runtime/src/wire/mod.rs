@@ -44,14 +44,14 @@ pub const SERVICE: &str = "quorate-worker";
 /// The longest message that is looked at, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
-/// Why a message is not understood. It is dropped and counted.
+/// Why a message cannot be decoded. It is dropped and counted.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
     /// Longer than [`MAX_MESSAGE_BYTES`].
     #[error("the message is longer than {MAX_MESSAGE_BYTES} bytes")]
     TooLong,
     /// Not the JSON it should be.
-    #[error("the message is not understood: {0}")]
+    #[error("the message cannot be decoded: {0}")]
     Json(#[from] serde_json::Error),
     /// An identifier is out of bounds.
     #[error("{field} {error}")]

@@ -83,7 +83,7 @@ pub(crate) struct OutcomeBody<'a> {
     /// The share of the used values, 0 to 1, that agree with the answer within the tolerance; rounded half-even to 6
     /// decimals.
     agreement: JsonNumber,
-    /// Whether several values were equally frequent, so that a rule and not the workers chose among them.
+    /// Whether several values were equally frequent, so that a rule chose among them, not the workers.
     tie: bool,
     /// How far the used values lie apart; null if they are texts.
     #[schema(required)]
@@ -92,7 +92,7 @@ pub(crate) struct OutcomeBody<'a> {
     evidence: Evidence<'a>,
 }
 
-/// How far numbers lie apart.
+/// How far the used numbers lie apart.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Spread)]
 struct SpreadBody {
@@ -100,7 +100,7 @@ struct SpreadBody {
     min: JsonNumber,
     /// The largest used number.
     max: JsonNumber,
-    /// The distance of the first and the third quartile; null if no decimal holds it.
+    /// The interquartile range; null if no decimal can hold it.
     #[schema(required)]
     interquartile: Option<JsonNumber>,
     /// The median absolute deviation from the median, not scaled.
@@ -108,8 +108,8 @@ struct SpreadBody {
 }
 
 /// How far an answer can be relied on. `complete`: the value of every expected worker was used. `partial`: those of at
-/// least half of them were. `low_reliability`: fewer were. `disputed`: the workers do not agree: `max_deviation` would
-/// have excluded half of the values or more, and so excluded none, or the agreement is below `min_agreement`.
+/// least half of them were. `low_reliability`: fewer were. `disputed`: the workers disagree. Either `max_deviation`
+/// would have excluded half of the values or more, and so excluded none, or the agreement is below `min_agreement`.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = Status)]

@@ -25,23 +25,23 @@ pub const MAX_ERROR_BYTES: usize = 1024;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = WorkerResponse)]
 pub(crate) struct ResultBody<'a> {
-    /// Who observed.
+    /// The worker.
     #[schema(value_type = Id)]
     worker_id: &'a str,
     /// The request it answers.
     #[schema(value_type = Id)]
     request_id: &'a str,
-    /// What it observed; null in a failure.
+    /// The observed value; null in a failure.
     #[schema(required)]
     value: Option<JsonValue<'a>>,
-    /// The worker's words for why there is no usable value. Present only in a failure.
+    /// The worker's reason why there is no value. Present only in a failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, min_length = 1, max_length = 1024)]
     err: Option<&'a str>,
-    /// How long the worker says it took, in nanoseconds.
+    /// The response time that the worker states, in nanoseconds.
     #[schema(example = 183_042_117)]
     response_time: u64,
-    /// How old the value was when it came, in milliseconds. Present if the worker said so.
+    /// The age of the value on arrival, in milliseconds. Present if the worker stated one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     age_ms: Option<u64>,

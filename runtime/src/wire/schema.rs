@@ -72,14 +72,14 @@ described! {
              `newcomer`: the worker has no record yet, and a worker with a record sent a value, or was awaited.",
         ));
     OnDisputeName, "OnDispute" => names(OnDispute::ALL.map(OnDispute::name))
-        .description(Some("What becomes of a disputed answer: `answer` gives it, `reject` is 409."));
+        .description(Some("What happens to a disputed answer: `answer` returns it, `reject` makes it 409."));
     TrimShare, "TrimShare" => either(fraction().maximum(Some(Number::Float(0.499_999))), [POSITIVE])
         .description(Some("A share below 0.5 with at most 6 decimals, as a number or as a string."));
     MaxDeviation, "MaxDeviation" => either(fraction(), [POSITIVE, ROBUST])
         .description(Some(
             "A fraction: values farther from the median than this fraction of its magnitude. `mad:K`: values farther \
              from it than K times 1.4826 times the median absolute deviation. `iqr:K`: values farther below the first or \
-             above the third quartile than K times the distance of the two. K from 0 to 1000000, at most 6 decimals.",
+             above the third quartile than K times the interquartile range. K is from 0 to 1000000, at most 6 decimals.",
         ));
     Tolerance, "Tolerance" => either(fraction(), [POSITIVE])
         .description(Some("A fraction that is not negative, as a number or as a string."));

@@ -22,7 +22,7 @@ use quorate_sim::{Depth, Scenario};
 
 /// What the program says at the end of its help.
 const EXIT_CODES: &str = "Exit codes: 0 all is well, 1 an invariant is broken, two runs differ, or an error, \
-    2 wrong usage.";
+    2 usage error.";
 
 /// Play Quorate on a simulated network: clusters, faults and invariants from one seed
 #[derive(Parser, Debug)]

@@ -42,7 +42,7 @@ async fn stay_connected(shared: &Shared) {
                 failures = failures.saturating_add(1);
                 // At each doubling: often at first, seldom in a long outage.
                 if failures.is_power_of_two() {
-                    tracing::warn!(attempts = failures, %error, "NATS cannot be reached; trying on");
+                    tracing::warn!(attempts = failures, %error, "NATS cannot be reached; still trying");
                 }
             }
         }

@@ -33,17 +33,17 @@ use crate::wire::failure::ErrorBody;
 #[openapi(
     info(
         title = "Quorate",
-        description = "Asks many independent workers one question, and answers once with the evidence: who said what, who \
-                       was silent, what was left out and why.\n\nNumbers have all their digits: read them as decimals, \
-                       not as binary floats. Times are nanoseconds, unless a name ends in `_ms`. Unknown fields are \
-                       ignored, here and there. Every error is JSON with a word for programs in `error` and a sentence \
-                       for people in `details`; a path that is not here is 404 `not_found`, a method that is not here \
-                       405 `method_not_allowed` with the header Allow.",
+        description = "Asks many independent workers one question and answers once, with the evidence: who said what, \
+                       who was silent, what was excluded and why.\n\nNumbers keep all their digits: read them as \
+                       decimals, not as binary floats. Times are in nanoseconds, unless a name ends in `_ms`. Both \
+                       sides ignore unknown fields. Every error is JSON, with a word for programs in `error` and a \
+                       sentence for people in `details`. An unknown path is 404 `not_found`. An unknown method of a \
+                       path is 405 `method_not_allowed`, with the header Allow.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     tags(
-        (name = QUESTIONS, description = "What the coordinator is for."),
-        (name = STATE, description = "What is there, and what happens."),
+        (name = QUESTIONS, description = "Requests and their answers."),
+        (name = STATE, description = "State and events of the coordinator."),
         (name = PAGES, description = "Pages for people, and this document."),
     ),
     components(schemas(
