@@ -13,7 +13,7 @@ const [worker_id = "node-1", url = process.env.NATS_URL ?? "nats://localhost:422
 const connection = await connect({ servers: url.split(","), maxReconnectAttempts: -1 });
 const tasks = connection.subscribe("oracle.tasks");
 const announce = (state) => connection.publish("oracle.workers", JSON.stringify({ worker_id, state }));
-const answers = new Map(); // Those of the last minute: who is announced repeats its answer when it is asked again.
+const answers = new Map(); // Those of the last minute: an announced worker repeats its answer to a redispatch.
 
 async function answer(request_id, query) {
   const start = performance.now();

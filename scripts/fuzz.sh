@@ -2,7 +2,7 @@
 # Lets libFuzzer look for bytes that are taken wrongly: `fuzz.sh SECONDS [TARGET...]`, so long for each target.
 #
 # What it finds is printed, and kept under target/fuzz-artifacts: put it into fuzz/regressions/TARGET/, named after what
-# was wrong, when that is mended. The corpus grows under target/fuzz-corpus; what is committed under fuzz/corpus is not
+# was wrong, when that is fixed. The corpus grows under target/fuzz-corpus; what is committed under fuzz/corpus is not
 # changed.
 set -euo pipefail
 cd "$(dirname "$0")/../fuzz"

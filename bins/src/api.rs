@@ -105,7 +105,7 @@ impl Scalar {
         Self(RawValue::from_string(number.to_string()).expect("a decimal is written as a JSON number"))
     }
 
-    /// As a value that can be compared and reckoned with; `None` if it is none, or too large for one.
+    /// As a value that can be compared and computed with; `None` if it is none, or too large for one.
     pub fn value(&self) -> Option<Value> {
         let json = self.0.get();
         match serde_json::from_str::<String>(json) {

@@ -98,8 +98,8 @@ impl ClientError {
         }
     }
 
-    /// Whether asking the same again is of no use. A proxy in front of a coordinator that has not started answers with a
-    /// server error.
+    /// Whether repeating the request is of no use. A proxy in front of a coordinator that has not started answers with
+    /// a server error.
     pub fn is_lasting(&self) -> bool {
         match self {
             Self::Foreign { status, .. } => !status.is_server_error(),
@@ -116,7 +116,7 @@ impl ClientError {
 pub struct Refusal {
     /// The HTTP status.
     pub status: StatusCode,
-    /// Seconds after which to ask again, if it says so.
+    /// Seconds after which to retry, if the coordinator states them.
     pub retry_after: Option<u64>,
     /// What it said.
     pub answer: Received<ErrorBody>,

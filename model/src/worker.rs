@@ -29,7 +29,7 @@ struct Open {
     /// When the last one that asked gives up.
     wanted_until: Timestamp,
     places: Vec<ReplyTo>,
-    /// Whose asking began it.
+    /// The mark of the task that began it.
     trace: Option<Trace>,
 }
 

@@ -36,7 +36,7 @@ pub struct Event<'a> {
 /// What happened. A machine's `now` is the time of its host's own clock.
 #[derive(Clone, Copy, Debug)]
 pub enum What<'a> {
-    /// A process began: the first on its host, or another after a crash or a stop. Machines start anew.
+    /// A process began: the first on its host, or another after a crash or a stop. Machines start over.
     Started {
         /// 1 for the first.
         incarnation: u32,
@@ -127,7 +127,7 @@ pub enum Body {
     Task(Task),
     /// A result.
     Result(WorkerResult),
-    /// A worker's word on itself, of its own accord or in answer to a ping.
+    /// A presence announcement, of the worker's own accord or in answer to a ping.
     Presence(Presence),
     /// A call to all workers to say that they are there.
     Ping,
@@ -157,9 +157,9 @@ pub struct Task {
     pub request: RequestId,
     /// What is asked.
     pub query: Query,
-    /// How long an answer is of use.
+    /// The time to live.
     pub ttl: Duration,
-    /// 1, or 2 for a second asking.
+    /// 1, or 2 for the redispatch.
     pub attempt: u32,
 }
 

@@ -17,7 +17,7 @@ const ENVIRONMENT: [(&str, &str); 5] = [
     ("NO_COLOR", "if it is set and not empty, there are no colours"),
     ("CLICOLOR_FORCE", "if it is set and not empty, there are colours even where there is no terminal"),
     ("CLICOLOR", "if it is 0, there are no colours"),
-    ("TERM", "if it is dumb or not set, there are no colours, and nothing is drawn anew in place"),
+    ("TERM", "if it is dumb or not set, there are no colours, and nothing is updated in place"),
     ("LC_ALL, LC_CTYPE, LANG", "the first that is set says whether drawings may have characters beyond ASCII"),
 ];
 

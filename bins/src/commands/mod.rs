@@ -49,7 +49,7 @@ impl Question {
     }
 }
 
-/// Asks one question and shows the answer with its evidence; or goes on asking.
+/// Asks one question and shows the answer with its evidence; or repeats it.
 ///
 /// # Errors
 /// No answer, or one that is disputed where none is wanted; [`Shown`] where that has been shown already.
@@ -97,7 +97,7 @@ async fn ask_once(question: &Question) -> anyhow::Result<()> {
     bail!(Shown(question.failure(error)))
 }
 
-/// Lists the workers, once or again and again.
+/// Lists the workers, once or repeatedly.
 ///
 /// # Errors
 /// No answer.

@@ -1,4 +1,4 @@
-//! What is asked again and again: when, and until when.
+//! Repetition: when a question is repeated, and until when.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,4 @@
-//! `quorate ask --watch`: one question again and again, a line for each answer.
+//! `quorate ask --watch`: one question repeatedly, with a line for each answer.
 
 use std::collections::VecDeque;
 use std::io::{self, Stdout};
@@ -25,7 +25,7 @@ const TREND: usize = 40;
 /// Asks until told to stop, or as often as was wanted.
 ///
 /// # Errors
-/// An error that asking again cannot mend, at once; when the questions were counted, otherwise, the last of those that had
+/// An error that repeating cannot fix, at once; when the questions were counted, otherwise, the last of those that had
 /// no answer, or a disputed one where none is wanted. All of them were shown.
 pub(super) async fn ask(question: &Question, args: &WatchArgs) -> anyhow::Result<()> {
     let mut watch = Watch::new(args);
@@ -116,7 +116,7 @@ impl View {
     }
 }
 
-/// A terminal, with a line at the bottom that is drawn anew.
+/// A terminal, with a line at the bottom that is updated in place.
 struct Live {
     lines: AnswerLines,
     bar: ProgressBar,

@@ -1,4 +1,4 @@
-//! `quorate workers --watch`: the workers again and again, on a terminal in place.
+//! `quorate workers --watch`: the workers repeatedly, in place on a terminal.
 
 use std::io::{self, Stdout};
 
@@ -14,7 +14,7 @@ use crate::signals::Suspend;
 /// Lists the workers until told to stop, or as often as was wanted.
 ///
 /// # Errors
-/// An error that asking again cannot mend, at once; when the looks were counted, otherwise, the last one that failed. All
+/// An error that repeating cannot fix, at once; when the looks were counted, otherwise, the last one that failed. All
 /// of them were shown.
 pub(super) async fn workers(client: &Client, json: bool, args: &WatchArgs) -> anyhow::Result<()> {
     let mut watch = Watch::new(args);
@@ -56,7 +56,7 @@ enum View {
     Json,
     /// Tables, one below the other.
     Tables(Paint),
-    /// One table, drawn anew.
+    /// One table, redrawn.
     Live(Box<Live>),
 }
 

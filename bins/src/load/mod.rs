@@ -1,4 +1,4 @@
-//! A closed-loop load generator: connections that each ask again as soon as they are answered.
+//! A closed-loop load generator: each connection sends the next question as soon as it is answered.
 
 mod connection;
 mod report;

@@ -1,4 +1,4 @@
-//! A terminal that is drawn on anew again and again, in place, and left as it was.
+//! A terminal that is redrawn in place, and left as it was.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};

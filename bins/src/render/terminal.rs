@@ -13,12 +13,12 @@ const ASSUMED_WIDTH: usize = 80;
 /// The height that is assumed where there is no terminal.
 const ASSUMED_HEIGHT: usize = 24;
 
-/// Whether standard output is a terminal on which what was drawn can be drawn anew.
+/// Whether standard output is a terminal that can be redrawn in place.
 pub fn can_redraw_stdout() -> bool {
     io::stdout().is_terminal() && anstyle_query::term_supports_color()
 }
 
-/// Whether standard error is a terminal on which what was drawn can be drawn anew.
+/// Whether standard error is a terminal that can be redrawn in place.
 pub fn can_redraw_stderr() -> bool {
     io::stderr().is_terminal() && anstyle_query::term_supports_color()
 }

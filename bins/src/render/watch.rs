@@ -1,4 +1,4 @@
-//! A question that is asked again and again: a line for each answer, and what they come to.
+//! A repeated question: a line for each answer, and a summary.
 
 use quorate_core::value::Value;
 use rust_decimal::Decimal;

@@ -142,7 +142,7 @@ fn check_mentions(file: &str, text: &str, metrics: &Exposition, recorded: &BTree
             if TARGET_LABELS.contains(&label) {
                 continue;
             }
-            // What a rule records has the labels of what it is reckoned from.
+            // A recorded series has the labels of the series that it is computed from.
             let of_metric = metrics.samples().filter(|sample| samples.is_empty() || sample.name == name);
             let values: BTreeSet<_> = of_metric.filter_map(|sample| sample.labels.get(label)).collect();
             for alternative in text.split('|') {

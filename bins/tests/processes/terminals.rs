@@ -175,7 +175,7 @@ async fn colours_are_for_terminals_unless_they_are_refused_or_forced() {
 }
 
 #[tokio::test]
-async fn a_terminal_that_cannot_draw_anew_has_plain_lines() {
+async fn a_terminal_that_cannot_redraw_has_plain_lines() {
     let (_dev, api) = dev().await;
     for flags in [&["ask", "BTC/USD"][..], &["workers"]] {
         let flags = [flags, &["--watch", "--count", "2", "--interval", "10ms", "--url", &api.url]].concat();

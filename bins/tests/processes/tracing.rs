@@ -203,7 +203,7 @@ async fn answer_as(client: &Client, tasks: &mut Subscriber, name: &str, value: &
 }
 
 #[tokio::test]
-async fn a_worker_that_knows_no_traces_is_told_of_all_the_same_and_a_second_asking_is_seen() {
+async fn a_worker_that_knows_no_traces_is_shown_all_the_same_and_so_is_a_redispatch() {
     let collector = Collector::start().await;
     let cluster = Cluster::start(0, &["--otlp", &collector.url], &[]).await;
     let (client, mut tasks) = listens(&cluster, "oracle.tasks").await;

@@ -94,7 +94,7 @@ async fn a_question_without_an_answer_is_a_line_and_does_not_end_the_watch() {
 }
 
 #[tokio::test]
-async fn what_asking_again_cannot_mend_ends_the_watch() {
+async fn what_repeating_cannot_fix_ends_the_watch() {
     let wrong = |_| (StatusCode::BAD_REQUEST, r#"{"error":"invalid_request","code":400}"#.to_owned());
     let foreign = |_| (StatusCode::NOT_FOUND, "not here".to_owned());
     for (answer, code) in [(wrong as fn(usize) -> _, 3), (foreign, 4)] {

@@ -1,4 +1,4 @@
-//! What is said about the used values, reckoned again the plain way: with integers, in sixths and quarters.
+//! What is said about the used values, computed a second time in a plain way: with integers, in sixths and quarters.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1024))]
 
     #[test]
-    fn the_spread_is_that_of_a_plain_reckoning(mut numbers in prop::collection::vec(-1000_i64..=1000, 1..20)) {
+    fn the_spread_is_that_of_a_plain_computation(mut numbers in prop::collection::vec(-1000_i64..=1000, 1..20)) {
         let decimals: Vec<Decimal> = numbers.iter().map(|number| Decimal::new(*number, 1)).collect();
         let spread = of_numbers_by(&Rule::default(), &decimals).spread.expect("numbers have a spread");
         numbers.sort_unstable();
@@ -41,7 +41,7 @@ proptest! {
     }
 
     #[test]
-    fn agreement_is_that_of_a_plain_reckoning(
+    fn agreement_is_that_of_a_plain_computation(
         numbers in prop::collection::vec(-50_i64..=50, 1..20),
         percent in 0_i64..=100,
         least in 0_u64..=100,

@@ -119,7 +119,7 @@ fn workers_are_called_when_the_bus_connects_and_for_doubted_notices_but_not_ofte
 }
 
 #[test]
-fn an_undelivered_second_asking_does_not_end_the_first() {
+fn an_undelivered_redispatch_does_not_end_the_request() {
     let mut harness = Harness::new();
     harness.live(&["a"]);
     let (ticket, _) = harness.ask();
@@ -242,7 +242,7 @@ fn a_reconnect_asks_again_soon_because_the_task_may_be_lost() {
 }
 
 #[test]
-fn a_second_asking_that_falls_into_an_outage_waits_for_the_bus() {
+fn a_redispatch_that_falls_into_an_outage_waits_for_the_bus() {
     let mut harness = Harness::new();
     harness.live(&["a"]);
     harness.ask();

@@ -35,7 +35,7 @@ fn a_request_goes_on_while_anybody_waits_for_it() {
 }
 
 #[test]
-fn a_cancelled_id_is_asked_anew_for_the_same_query() {
+fn a_cancelled_id_is_dispatched_again_for_the_same_query() {
     let mut harness = Harness::new();
     harness.live(&["a"]);
     let first = harness.submit("r1", "BTC/USD");
@@ -45,7 +45,7 @@ fn a_cancelled_id_is_asked_anew_for_the_same_query() {
     let new = harness.task();
     assert_ne!(old.id, new.id);
     harness.says(&old, "a", "1");
-    assert_eq!(harness.counters().results_misdirected, 1, "the first asking's reply subject is not the second's");
+    assert_eq!(harness.counters().results_misdirected, 1, "the first task's reply subject is not the second's");
     harness.says(&new, "a", "2");
     assert_eq!(harness.value(second), "2");
 }

@@ -60,7 +60,7 @@ fn nothing_is_remembered_where_nothing_may_be() {
 }
 
 #[test]
-fn failures_for_want_of_a_bus_or_of_workers_are_asked_anew() {
+fn failures_for_want_of_a_bus_or_of_workers_are_dispatched_again() {
     for cause in [UndeliveredCause::NoResponders, UndeliveredCause::Disconnected, UndeliveredCause::QueueFull] {
         let mut harness = Harness::new();
         let first = harness.submit("r1", "BTC/USD");
@@ -76,7 +76,7 @@ fn failures_for_want_of_a_bus_or_of_workers_are_asked_anew() {
 }
 
 #[test]
-fn forgetting_an_earlier_asking_does_not_forget_a_later_one_of_the_same_id() {
+fn forgetting_an_earlier_request_does_not_forget_a_later_one_of_the_same_id() {
     let mut harness = Harness::with(|config| config.remember = Duration::from_mins(1));
     harness.live(&["a"]);
     let cancelled = harness.submit("r1", "BTC/USD");

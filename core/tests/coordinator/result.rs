@@ -357,7 +357,7 @@ fn what_anybody_may_have_sent_makes_nobody_an_equivocator() {
 }
 
 #[test]
-fn a_worker_that_was_too_busy_for_the_first_asking_may_answer_the_second() {
+fn a_worker_that_was_too_busy_for_the_first_attempt_may_answer_the_second() {
     let mut harness = Harness::new();
     harness.live(&["a", "silent"]);
     let (_, task) = harness.ask();

@@ -248,7 +248,7 @@ fn those_who_follow_are_told_once_of_each_request_that_ends() {
 }
 
 #[test]
-fn both_askings_carry_the_mark_of_the_caller_who_came_first() {
+fn both_attempts_carry_the_mark_of_the_caller_who_came_first() {
     let mark = |byte| Some(Trace([byte; 25]));
     for (first, second) in [(mark(1), mark(2)), (None, mark(2)), (mark(1), None)] {
         let mut harness = Harness::new();

@@ -1,4 +1,4 @@
-//! Time passes: deadlines to the nanosecond, second askings, stalls, and clocks that lie.
+//! Time passes: deadlines to the nanosecond, redispatches, stalls, and clocks that lie.
 
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ fn silent_workers_are_asked_once_more_with_the_time_that_is_left() {
 }
 
 #[test]
-fn a_second_asking_is_the_last() {
+fn a_redispatch_is_the_last_attempt() {
     let mut harness = Harness::new();
     harness.live(&["a"]);
     harness.ask();

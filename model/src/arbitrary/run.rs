@@ -27,7 +27,7 @@ pub struct Run {
     now: Timestamp,
     inputs: Vec<(Timestamp, Option<Input>)>,
     outputs: Vec<Output>,
-    /// Every first asking, and those of them that may still be in flight.
+    /// Every first dispatch, and those of them that may still be in flight.
     tasks: Vec<Task>,
     flying: Vec<Task>,
     deadlines: HashMap<TaskId, Timestamp>,
@@ -143,7 +143,7 @@ impl Run {
                 Output::Publish(task) => {
                     let deadline = self.now.after(task.ttl);
                     let first = *self.deadlines.entry(task.id).or_insert(deadline);
-                    assert_eq!(deadline, first, "a second asking has the first one's deadline");
+                    assert_eq!(deadline, first, "a redispatch has the deadline of the first dispatch");
                     if task.attempt == 1 {
                         self.tasks.push(task.clone());
                         self.flying.push(task.clone());

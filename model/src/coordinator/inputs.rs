@@ -277,7 +277,7 @@ impl CoordinatorModel {
         }
     }
 
-    /// A first asking that reached nobody ends its request, unless somebody has answered all the same. Where workers
+    /// A first dispatch that reached nobody ends its request, unless somebody has answered all the same. Where workers
     /// are expected, a notice that nobody listens is doubted first.
     pub(super) fn undelivered(&mut self, undelivered: Undelivered) {
         let Some((id, request)) = self.flight.iter_mut().find(|(_, request)| request.task == undelivered.task) else {
@@ -358,7 +358,7 @@ impl CoordinatorModel {
         }
     }
 
-    /// After an outage those who are to be asked again are asked soon, but not at once.
+    /// After an outage the redispatch comes soon, but not at once.
     pub(super) fn bus_up(&mut self) {
         let back = !self.bus_up && self.bus_down_at.is_some();
         self.bus_up = true;

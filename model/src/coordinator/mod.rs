@@ -26,8 +26,8 @@ use workers::Workers;
 #[derive(Debug)]
 enum Expected {
     Exactly(Output),
-    /// The first dispatch of a request, under a task of the machine's choice, and under an id of its choice if the caller
-    /// gave none.
+    /// The first dispatch of a request, under a task of the machine's choice, and under an id of its choice if the
+    /// caller gave none.
     FirstDispatch(Box<Request>, Option<RequestId>),
 }
 
@@ -257,7 +257,7 @@ impl CoordinatorModel {
         self.expected.push_back(Expected::Exactly(output));
     }
 
-    /// The time has come for a request to end or to be asked again.
+    /// The time has come for a request to end or to be redispatched.
     fn due(&mut self, id: &RequestId) {
         if self.ends_unheard(id) {
             return;

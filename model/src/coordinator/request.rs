@@ -74,7 +74,7 @@ pub(super) struct Request {
     pub(super) tickets: Vec<Ticket>,
     pub(super) submitted: Timestamp,
     pub(super) deadline: Timestamp,
-    /// When silent workers are asked again, if they are to be.
+    /// When the task is redispatched to silent workers, if it is.
     pub(super) ask_again_at: Option<Timestamp>,
     /// When it is taken that nobody else will answer, if that can be taken at all.
     pub(super) stalls_at: Option<Timestamp>,

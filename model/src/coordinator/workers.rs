@@ -154,9 +154,9 @@ impl Workers {
 
     /// Whom a request expects, whether those found, and how many others without a record may join.
     ///
-    /// Everybody live founds while there is no record, and for a presence time after the first, while there are no three,
-    /// everybody who has announced itself. Later it is those with a record, and no more of the others, who take turns; if
-    /// none of the former is there, as many of the others as have a record.
+    /// While there is no record every live worker is a founder, and for a presence timeout after the first, while there
+    /// are no three, everybody who has announced itself. Later it is those with a record, and no more of the others,
+    /// who take turns; if none of the former is there, as many of the others as have a record.
     pub(super) fn ask(&mut self, now: Timestamp, max_newcomers: usize) -> (Vec<WorkerId>, bool, usize) {
         let long_gone = |known: &Known| known.is_gone() && known.last_heard.after(self.keep_gone) <= now;
         let records = self.known.values().filter(|known| known.proven && !long_gone(known)).count();
@@ -203,7 +203,7 @@ impl Workers {
         self.by_name || self.known.get(worker).is_some_and(|known| known.proven)
     }
 
-    /// Who has not been heard for the presence time is gone, and so are the processes behind the name.
+    /// A worker that has not been heard for the presence timeout is gone, and so are the processes behind the name.
     pub(super) fn expire(&mut self, now: Timestamp) {
         if self.looks_at.is_none_or(|looks_at| looks_at > now) {
             return;

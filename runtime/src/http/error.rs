@@ -21,8 +21,9 @@ pub struct ApiError {
     status: StatusCode,
     /// A stable word for programs.
     error: ErrorWord,
+    /// What to do, for people.
     said: Said,
-    /// When asking again may help.
+    /// When a retry may help.
     retry_after: Option<Duration>,
     /// Whether the rest of the request was not read, so that the connection can't be used again.
     close: bool,
@@ -48,7 +49,7 @@ impl ApiError {
         if error == ErrorWord::Draining { unavailable } else { unavailable.and_retry() }
     }
 
-    /// The same error, which asking again in a moment may help.
+    /// The same error, with a hint that a retry in a moment may help.
     fn and_retry(self) -> Self {
         Self { retry_after: Some(Duration::from_secs(1)), ..self }
     }
@@ -142,7 +143,7 @@ impl ApiError {
         }
     }
 
-    /// Whether the answer says when asking again may help.
+    /// Whether the answer says when a retry may help.
     pub(super) fn says_when_to_retry(&self) -> bool {
         self.retry_after.is_some()
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{WireError, parse};
 
-/// A worker's word on itself.
+/// A presence announcement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PresenceMessage<'a> {
     /// Who.

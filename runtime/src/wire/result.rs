@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_age_of_a_value_is_stated_or_reckoned_from_its_time() {
+    fn the_age_of_a_value_is_stated_or_computed_from_its_time() {
         let decoded = |fields: &str| {
             let body = format!(r#"{{"worker_id":"w","request_id":"r",{fields}}}"#);
             let now = UNIX_EPOCH + Duration::from_secs(20);

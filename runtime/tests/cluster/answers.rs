@@ -147,7 +147,7 @@ async fn a_program_that_knows_only_the_first_fields_is_a_worker<B: Bus>(connect:
             bus.publish("oracle.results", None, result.to_string().into()).expect("connected");
         }
     });
-    // Nobody is known: the request ends when no further answer has come for the stall time.
+    // Nobody is known: the request ends when no further result has come for the stall timeout.
     let asked = Instant::now();
     let body = coordinator.answer("BTC/USD").await;
     assert!(asked.elapsed() >= Duration::from_millis(300), "{:?}", asked.elapsed());

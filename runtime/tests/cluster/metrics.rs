@@ -15,7 +15,7 @@ use crate::support::{PATIENCE, Setup, TestCoordinator, delayed, failing, number,
 on_both_buses! {
     every_request_is_shown_once_by_how_it_came_and_how_it_ended,
     every_result_is_shown_by_what_became_of_it,
-    a_second_asking_and_what_it_rescued_are_shown,
+    a_redispatch_and_what_it_rescued_are_shown,
     what_is_refused_is_shown_with_the_reason,
     the_rate_limiter_shows_what_it_decided,
 }
@@ -225,7 +225,7 @@ async fn every_result_is_shown_by_what_became_of_it<B: Bus>(connect: impl Fn() -
     );
 }
 
-async fn a_second_asking_and_what_it_rescued_are_shown<B: Bus>(connect: impl Fn() -> B) {
+async fn a_redispatch_and_what_it_rescued_are_shown<B: Bus>(connect: impl Fn() -> B) {
     let machine = Config { redispatch_permille: 10, ..Config::default() };
     let coordinator = start(connect(), machine).await;
     let mut puppets = Puppets::announce(connect(), &["p"], &coordinator).await;

@@ -114,7 +114,7 @@ async fn a_dispute_is_answered_or_rejected_with_the_evidence<B: Bus>(connect: im
     let fates: Vec<&Json> = body["workers"].as_array().expect("a list").iter().map(|worker| &worker["fate"]).collect();
     assert_eq!(fates, ["used", "used", "used", "failed"]);
     assert_eq!(body.get("final_value"), None);
-    // Who asks again is told the same, without asking the workers.
+    // A retry receives the same outcome, without asking the workers.
     assert_eq!(coordinator.ask(json!({"query": "BTC/USD", "id": "one"})).await, (409, body));
     assert_eq!(coordinator.counter("failed_disputed").await, 1);
     assert_eq!(coordinator.counter("requests_replayed").await, 1);

@@ -184,7 +184,7 @@ fn left(time: Duration) -> String {
 fn body(message: &Message) -> String {
     match &message.body {
         Body::Task(task) => {
-            let again = if task.attempt > 1 { ", asked again" } else { "" };
+            let again = if task.attempt > 1 { ", redispatched" } else { "" };
             format!("task {} ({}, {}{again})", task.request, task.query, left(task.ttl))
         }
         Body::Result(result) => {

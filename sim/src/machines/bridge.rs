@@ -1,4 +1,4 @@
-//! A bridge between clusters that reconnects again and again: some of what passes the broker comes once more, later.
+//! A bridge between clusters that reconnects repeatedly: some of what passes the broker comes once more, later.
 
 use std::sync::Arc;
 

@@ -18,7 +18,7 @@ use crate::event::{Age, Body, Message, PublishedOutcome, Task, WorkerResult};
 
 /// The longest message that anybody looks at.
 const MAX_BYTES: usize = 64 * 1024;
-/// How long a task is of use that does not say so.
+/// The time to live of a task that states none.
 const DEFAULT_TTL_MS: u64 = 30_000;
 
 #[derive(Deserialize)]

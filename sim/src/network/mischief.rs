@@ -1,4 +1,4 @@
-//! The bus of a worker that may mean no good or have been written by others, and whose word on itself may be lost.
+//! The bus of a worker that may be malicious or written by others, and whose presence announcements may be lost.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

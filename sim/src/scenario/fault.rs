@@ -39,7 +39,7 @@ pub enum FaultKind {
     Freeze(Host),
     /// The broker closes all connections, this many times during the fault.
     ReconnectStorm(u32),
-    /// A bridge to another cluster reconnects again and again: this many of a thousand tasks and announcements are
+    /// A bridge to another cluster reconnects repeatedly: this many of a thousand tasks and announcements are
     /// delivered a second time, up to this many milliseconds later, and so after later messages.
     Bridge(u32, u64),
     /// Observing takes a worker this many milliseconds more.

@@ -16,7 +16,7 @@ const chart = new Chart();
 
 stream.addEventListener("state", ({ detail }) => {
   const connection = byId("connection");
-  // A stream that is opened anew for a question is not a broken one.
+  // A stream that is reopened for a question is not a broken one.
   if (detail === "connecting" && connection.dataset.state === "live") return;
   connection.dataset.state = detail;
   say(connection, CONNECTION[detail]);

@@ -28,7 +28,7 @@ export class EventStream extends EventTarget {
   /** Until when events are old ones. */
   #oldUntil = 0;
 
-  /** Opens the stream, or opens it anew from where it is. */
+  /** Opens the stream, or reopens it where it was. */
   open() {
     this.close();
     const parameters = new URLSearchParams();

@@ -1,4 +1,4 @@
-// The workers as the coordinator knows them, asked for again and again while the page is looked at.
+// The workers as the coordinator knows them, polled while the page is visible.
 
 import { badge } from "./badges.js";
 import { byId, cell, element, say } from "./dom.js";

@@ -251,7 +251,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Begins a process anew wherever there is none and no fault keeps it from being there.
+    /// Restarts a process wherever there is none and no fault keeps it down.
     fn revive_the_dead(&mut self) {
         let dead: Vec<Host> = self.hosts_that(|phase| phase == Phase::Dead).collect();
         for host in dead {

@@ -76,7 +76,7 @@ pub(crate) struct Worker {
     pub(super) replicated: bool,
     /// A fault makes it send something else than its machine wants.
     pub(super) mischievous: bool,
-    /// A fault keeps its word on itself back.
+    /// A fault withholds its presence announcement.
     pub(super) unheard: bool,
     /// It says when it observed a value, and not how old the value is.
     pub(super) dates: bool,
