@@ -1,4 +1,4 @@
-//! The coordinator's settings; every one of them is a bound or a wait.
+//! The coordinator's settings. Each is a bound or a wait.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,11 +13,11 @@ use crate::query::Query;
 /// The settings of a [`Coordinator`](super::Coordinator).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The policy of a request that sets nothing itself, where none of `policies` covers its query.
+    /// The policy of requests that set nothing themselves, if none of `policies` matches the query.
     pub policy: Policy,
-    /// The policies of some queries; the first whose pattern covers a query is the query's.
+    /// Policies for some queries. The first whose pattern matches a query applies to it.
     pub policies: Vec<(Pattern, Policy)>,
-    /// How far a request's own policy may go.
+    /// The limits of a request's own policy.
     pub limits: Limits,
     /// The most requests in flight; a further one is refused.
     pub max_in_flight: usize,
@@ -28,49 +28,50 @@ pub struct Config {
     pub max_waiting: usize,
     /// How long a worker counts as live after it was last heard.
     pub presence: Duration,
-    /// The most processes behind one worker's name that are told apart.
+    /// The most processes behind one worker's name that are distinguished.
     pub max_instances: usize,
-    /// How many of a worker's last response times are kept for the quantiles; at least 1.
+    /// The number of a worker's last response times that are kept for the quantiles; at least 1.
     pub response_times: usize,
-    /// A timer that fires later than this shows that the coordinator itself has not run. Then no worker is blamed for
-    /// silence in that time, and a worker whose presence ran out in it has as long again to be heard.
+    /// A timer that fires later than this shows that the coordinator itself was paused. Then no worker is blamed for
+    /// silence during the pause, and a worker whose presence ran out in it has this long again to be heard.
     pub max_lag: Duration,
-    /// While no worker is known: the pause after an answer that ends the collecting.
+    /// The stall timeout: while no worker is known, a request ends when no further result has come for this long.
     pub stall: Duration,
-    /// When silent workers are asked a second time, in thousandths of the timeout; 0 never asks again.
+    /// When a task is redispatched to silent workers, in thousandths of the timeout; 0 turns the redispatch off.
     pub redispatch_permille: u32,
-    /// How long after a reconnect the requests that may have lost their task are asked again, unless half of the time
-    /// they have left is less: the workers reconnect too.
+    /// How long after a reconnect the requests whose task may be lost are redispatched, unless half of their remaining
+    /// time is less: the workers reconnect too.
     pub reconnect_grace: Duration,
-    /// How long a request waits for a sign of its expected workers after a notice that nobody listens for its task.
-    /// Without one it fails; never later than its deadline.
+    /// How long a request waits for a sign of life of its expected workers after a notice that nobody listens for its
+    /// task. Without one it fails, at the latest at its deadline.
     pub no_responders_grace: Duration,
     /// How long an outcome is remembered by its id.
     pub remember: Duration,
-    /// How many outcomes are remembered; the oldest is forgotten first.
+    /// The number of outcomes that are remembered; the oldest is forgotten first.
     pub max_remembered: usize,
     /// What the remembered outcomes may weigh, in bytes as [`Outcome::bytes`](crate::outcome::Outcome::bytes) counts
     /// them.
     pub max_remembered_bytes: usize,
-    /// How many workers without a record take part in one answer beside those that have one. Some are expected in turn,
-    /// and the others join by answering. This many may join founders.
+    /// The number of workers without a record that take part in one answer beside those that have one. Some are
+    /// expected in turn, and the others take part by answering. This many may also take part beside founders.
     pub max_newcomers: u32,
     /// One new name becomes known per this time, and at most `admit_burst` at once. Names that announce themselves before
     /// any worker has a record are not bounded.
     pub admit_every: Duration,
-    /// How many new names become known at once; at least 1.
+    /// The number of new names that may become known at once; at least 1.
     pub admit_burst: u32,
-    /// How long a worker that has a record and is gone is kept before it may have to make room for a new one.
+    /// How long a worker with a record that is gone is kept before it may have to make room for a new name.
     pub keep_gone: Duration,
-    /// How many queries are kept per worker to which it has sent a value. It is blamed for silence and failures on
-    /// these only.
+    /// The number of queries kept per worker to which it has sent a value. A worker is blamed for silence and failures
+    /// on these only.
     pub kept_queries: usize,
     /// The workers whose results and presence count, and which need no record to decide; `None` admits every worker.
     pub admitted: Option<BTreeSet<WorkerId>>,
-    /// A worker whose score is below this is asked but not counted; `None` counts every worker.
+    /// The score below which workers are quarantined: they are asked, and their values are not used. `None` quarantines
+    /// none.
     pub quarantine_below: Option<Score>,
-    /// What workers weigh, where a strategy uses weights, and 1 for those that are not listed; if nobody is listed, every
-    /// worker weighs its score.
+    /// The weights of workers, if a strategy uses weights. A worker that is not listed weighs 1. If none is listed,
+    /// every worker weighs its score.
     pub weights: BTreeMap<WorkerId, Millionths>,
     /// Whether the coordinator tells its [`Event`](super::Event)s.
     pub events: bool,
@@ -110,13 +111,13 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The policy of a request for `query` that sets nothing itself.
+    /// The policy of requests for `query` that set nothing themselves.
     pub fn policy_of(&self, query: &Query) -> &Policy {
         let covers = |(pattern, _): &&(Pattern, Policy)| pattern.matches(query.as_str());
         self.policies.iter().find(covers).map_or(&self.policy, |(_, policy)| policy)
     }
 
-    /// What a worker with this score weighs.
+    /// The weight of a worker with this score.
     pub fn weight(&self, worker: &WorkerId, score: Score) -> Millionths {
         if self.weights.is_empty() {
             return Millionths::new(score.millionths().into());
@@ -124,7 +125,7 @@ impl Config {
         self.weights.get(worker).copied().unwrap_or(Millionths::ONE)
     }
 
-    /// How long after its submission a request of this timeout is asked a second time; `None` if never.
+    /// How long after its submission a request with this timeout is redispatched; `None` if never.
     pub(super) fn redispatch_after(&self, timeout: Duration) -> Option<Duration> {
         let nanos = timeout.as_nanos() * u128::from(self.redispatch_permille) / 1000;
         (self.redispatch_permille > 0).then(|| Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))

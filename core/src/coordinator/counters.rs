@@ -1,9 +1,9 @@
-//! What a coordinator has counted since it began: nothing is dropped without a trace.
+//! What a coordinator has counted since its start. Nothing is dropped without being counted.
 
-/// Defines the counters once: the struct, and the list of names and values that the adapters show.
+/// Defines the counters once: the struct, and the list of names and values for the adapters.
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// Counts since the coordinator began.
+        /// Counts since the start of the coordinator.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct Counters {
             $($(#[$doc])* pub $name: u64,)*
@@ -23,11 +23,11 @@ counters! {
     requests_accepted,
     /// Callers that joined a request in flight under the same id.
     requests_joined,
-    /// Callers that were given a remembered outcome.
+    /// Callers that received a remembered outcome.
     requests_replayed,
     /// Requests refused because their id belongs to another query.
     refused_conflict,
-    /// Requests refused because their policy is not valid.
+    /// Requests refused because their policy is invalid.
     refused_policy,
     /// Requests refused because too much is in flight.
     refused_overloaded,
@@ -41,17 +41,17 @@ counters! {
     answered_partial,
     /// Answers from the values of fewer than half of the expected workers.
     answered_low_reliability,
-    /// Answers whose workers do not agree.
+    /// Answers whose workers disagree.
     answered_disputed,
     /// Requests that ended with fewer usable values than required.
     failed_insufficient_responses,
-    /// Requests whose workers did not agree, where the policy rejects such an answer.
+    /// Requests whose workers disagree and whose policy rejects that.
     failed_disputed,
     /// Requests whose deadline passed without a usable value.
     failed_deadline_exceeded,
-    /// Requests that nobody listened to.
+    /// Requests that no worker listened for.
     failed_no_workers,
-    /// Requests that ended for want of a bus.
+    /// Requests that ended for lack of a bus.
     failed_bus_down,
     /// Requests whose task did not fit the outgoing queue.
     failed_overloaded,
@@ -59,21 +59,21 @@ counters! {
     cancelled,
     /// Requests that a quorum ended before every worker had answered.
     quorum_early,
-    /// Judgements of a quorum that gave no answer, so that the request goes on.
+    /// Quorums that gave no answer, so that the request went on.
     quorum_in_vain,
-    /// Second askings.
+    /// Redispatches.
     redispatched,
-    /// Answers that came only after a second asking.
+    /// Answers that came only after the redispatch.
     redispatch_rescued,
     /// Tasks reported undelivered.
     tasks_undelivered,
-    /// Requests that waited for a sign of a worker after a notice that nobody listens.
+    /// Requests that waited for a sign of life after a notice that nobody listens.
     no_responders_doubted,
-    /// Of these, requests that went on, because a worker gave a sign or the bus was lost.
+    /// Of these, requests that went on, because a worker gave a sign of life or the bus was lost.
     no_responders_refuted,
-    /// Of these, requests that failed, because no worker gave a sign.
+    /// Of these, requests that failed, because no worker gave a sign of life.
     no_responders_confirmed,
-    /// Results taken as an observation.
+    /// Results accepted as an observation.
     results_accepted,
     /// Results for a request that had ended.
     results_late,
@@ -82,13 +82,14 @@ counters! {
     results_duplicate,
     /// Second results that contradict the first and lower their worker's score, at most one per worker and request.
     results_equivocal,
-    /// Results for a request that is not known.
+    /// Results for an unknown request.
     results_unknown,
-    /// Results that were dropped, because the requests in flight weigh too much.
+    /// Results that were dropped because the requests in flight weigh too much.
     results_no_room,
-    /// Ended requests that were forgotten early, because the remembered outcomes weigh too much.
+    /// Ended requests that were forgotten early because the remembered outcomes weigh too much.
     forgotten_for_bytes,
-    /// Results that came on the reply subject of another task.
+    /// Misdirected results: on the reply subject of another task, or on the shared subject from a worker that uses
+    /// reply subjects.
     results_misdirected,
     /// Results and announcements of workers that are not admitted, or beyond the number of known workers, the rate of
     /// new names, or the places of an answer for workers without a record.

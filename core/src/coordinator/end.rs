@@ -1,4 +1,4 @@
-//! The end of a request: its callers are answered, its id is remembered, its workers' records are kept.
+//! The end of a request: its callers are answered, its id is remembered, and its workers' scores are updated.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ impl Coordinator {
         self.finish_with(slot, cause, judgement);
     }
 
-    /// Ends a request: its callers are answered, its id is remembered, and its workers' records are kept.
+    /// Ends a request: its callers are answered, its id is remembered, and its workers' scores are updated.
     pub(super) fn finish_with(&mut self, slot: Slot, cause: Cause, judgement: Judgement) {
         let Some(mut request) = self.table.remove(slot) else { return };
         self.timers.disarm(request.armed_at, Timer::Request(slot));
@@ -41,9 +41,9 @@ impl Coordinator {
         self.report_drained();
     }
 
-    /// What a request that ends says of its workers. How its values compare changes scores only if all came that the
-    /// operator's terms would have waited for; a failure or silence only if the worker has answered the query before,
-    /// and was given the time. Else callers could change scores.
+    /// Updates the scores of an ended request's workers. Values move scores only if all came that the operator's policy
+    /// would have waited for. A failure or silence moves one only if the worker has answered the query before, and was
+    /// given the time. Otherwise callers could move scores.
     fn keep_records(&mut self, request: &Request, cause: Cause, judgement: &Judgement) {
         let blames_the_silent = cause == Cause::DeadlinePassed && self.may_blame_the_silent(request.submitted);
         let terms = Terms::of(request, &self.config);
@@ -54,7 +54,7 @@ impl Coordinator {
             let Some(worker) = self.registry.get_mut(&participant.worker) else { continue };
             let record = &mut worker.reliability;
             let is_held = gives_time && record.has_answered(request.query_key);
-            // All founders do, and not only those that were quick enough for the first caller.
+            // All founders earn one, not only those that were quick enough for the first caller.
             let mut earns = request.founding && participant.decides;
             match &participant.status {
                 ParticipantStatus::Awaited if blames_the_silent => {
@@ -115,7 +115,7 @@ impl Coordinator {
         self.forget();
     }
 
-    /// Forgets what is too old or too much, and sees to it that the rest will be.
+    /// Forgets requests that are too old or too many, and arms the timer for the rest.
     pub(super) fn forget(&mut self) {
         loop {
             let is_too_heavy = self.memory.is_too_heavy();

@@ -1,4 +1,4 @@
-//! What can happen to a coordinator.
+//! The inputs of a coordinator.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,19 +9,19 @@ use crate::query::Query;
 use crate::trace::Trace;
 use crate::value::Value;
 
-/// One thing that happened. With its time, it is all a coordinator ever sees: a log of `(time, Input)` is a complete
-/// recording.
+/// What can happen to a coordinator. Inputs with their times are all it ever sees, so a log of `(time, Input)` is a
+/// complete recording.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
-    /// A caller asks.
+    /// A caller submits a request.
     Submit(Submit),
-    /// A caller no longer waits, and gets no answer.
+    /// A caller no longer waits, and receives no answer.
     Cancel(Ticket),
     /// A worker answered.
     Result(WorkerResult),
-    /// A task could not be delivered to anybody.
+    /// A task reached nobody.
     Undelivered(Undelivered),
-    /// A worker announced itself, or that it is leaving.
+    /// A worker announced its presence, or that it leaves.
     Presence(Presence),
     /// The bus is connected.
     BusUp,
@@ -36,30 +36,30 @@ pub enum Input {
 pub struct Submit {
     /// The adapter's name for the waiting caller.
     pub ticket: Ticket,
-    /// The caller's name for the request, so that a retry is recognised; `None` draws one.
+    /// The caller's id for the request, by which a retry is recognised; `None` draws one.
     pub id: Option<RequestId>,
-    /// What is asked.
+    /// The question.
     pub query: Query,
     /// The request's own policy.
     pub overrides: Overrides,
-    /// The mark of this asking. Tasks carry that of the caller who asked first, never of one who joins.
+    /// The mark of this submission. Tasks carry that of the first caller, never that of a retry that joins.
     pub trace: Option<Trace>,
 }
 
 /// A worker's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WorkerResult {
-    /// Who answers.
+    /// The worker.
     pub worker: WorkerId,
     /// The request it answers.
     pub request: RequestId,
     /// The task whose reply subject it came on; `None` if it came on the subject that all coordinators share.
     pub task: Option<TaskId>,
-    /// The value, or the worker's words for why there is none.
+    /// The value, or the worker's reason why there is none.
     pub observed: Result<Value, Arc<str>>,
-    /// How long the worker says it took.
+    /// The response time that the worker states.
     pub response_time: Duration,
-    /// How old the value was when it came; `None` if the worker does not say.
+    /// The age of the value on arrival; `None` if the worker states none.
     pub age: Option<Duration>,
 }
 
@@ -68,7 +68,7 @@ pub struct WorkerResult {
 pub struct Undelivered {
     /// The task.
     pub task: TaskId,
-    /// Why.
+    /// The cause.
     pub cause: UndeliveredCause,
 }
 
@@ -83,25 +83,25 @@ pub enum UndeliveredCause {
     QueueFull,
 }
 
-/// A worker's word on itself.
+/// A presence announcement.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Presence {
-    /// Who.
+    /// The worker.
     pub worker: WorkerId,
-    /// Which of the processes behind that name says so; the empty text if it does not say.
+    /// The process behind that name which announces itself; empty if it does not say.
     pub instance: Arc<str>,
-    /// What it says.
+    /// The announced state.
     pub state: PresenceState,
-    /// Whether several replicas stand behind this name: a second answer may then come from another replica and differ.
+    /// Whether several replicas answer under this name: a second answer may then come from another replica and differ.
     pub replicated: bool,
 }
 
-/// What a worker says of itself.
+/// The state that a worker announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PresenceState {
-    /// It takes tasks.
+    /// It accepts tasks.
     Live,
-    /// It takes no further tasks, but still answers those it has.
+    /// It accepts no further tasks, but still answers those it has.
     Draining,
     /// It is gone, and answers nothing more.
     Left,

@@ -1,4 +1,4 @@
-//! How a request ends: what its values make of it, and what they say of their workers.
+//! How a request would end now, and what its values say about their workers.
 
 use super::config::Config;
 use super::request::{FirstAnswer, Participant, ParticipantStatus, Request};
@@ -7,15 +7,15 @@ use crate::outcome::{Answer, Cause, Failure, Observation, Outcome, Status, count
 use crate::policy::OnDispute;
 use crate::time::Timestamp;
 
-/// How the terms of a request compare with the operator's for its query. What a caller chose is held neither against a
+/// How the policy of a request compares with the operator's for its query. What a caller chose counts neither against a
 /// worker nor for it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
-    /// It has no less time, so that silence is the worker's fault.
+    /// It gives no less time, so silence is the worker's fault.
     pub(super) gives_time: bool,
     /// It waits for as many values.
     has_usual_quorum: bool,
-    /// It takes values of the same ages, so that one that is good earns its worker a record.
+    /// It accepts values of the same ages, so a good one earns its worker a record.
     pub(super) has_usual_max_age: bool,
     /// How its outlier rule compares.
     pub(super) outliers: Usual,
@@ -33,23 +33,23 @@ impl Terms {
         }
     }
 
-    /// Whether the values are all that the operator would have waited for, so that they can be compared.
+    /// Whether all values came that the operator's policy would have waited for, so that they can be compared.
     pub(super) fn are_complete(self, cause: Cause) -> bool {
         self.has_usual_max_age && (cause == Cause::AllAnswered || (self.gives_time && self.has_usual_quorum))
     }
 }
 
-/// How a request would end: the verdict, and which participants' values were not used.
+/// How a request would end: the verdict, and the participants whose values are not used.
 #[derive(Debug)]
 pub(super) struct Judgement {
     verdict: Result<Answer, Failure>,
     /// Indices into the participants, ascending.
     excluded: Vec<(usize, Exclusion)>,
-    /// What the values say of their workers.
+    /// What the values say about their workers.
     assessed: Assessed,
 }
 
-/// What the values of an answer say of their workers.
+/// What the values of an answer say about their workers.
 #[derive(Debug)]
 enum Assessed {
     /// Nothing: there is no answer to compare them with.
@@ -59,7 +59,7 @@ enum Assessed {
 }
 
 impl Judgement {
-    /// What the value of a participant says of it.
+    /// What the value of a participant says about it.
     pub(super) fn assessment(&self, participant: usize) -> Assessment {
         match &self.assessed {
             Assessed::Nothing => Assessment::Neutral,
@@ -75,7 +75,7 @@ impl Judgement {
 }
 
 impl Request {
-    /// Whether a participant's value counts. That of a worker without a record counts only if no participant that
+    /// Whether a participant's value counts. The value of a worker without a record counts only if no participant that
     /// decides has sent a value or is awaited.
     fn counts(&self, participant: &Participant) -> bool {
         participant.decides || self.decisive == 0
@@ -98,7 +98,7 @@ impl Request {
         self.values(false)
     }
 
-    /// What the values say of their workers, whether they are used or not.
+    /// What the values say about their workers, used or not.
     fn assess(&self, yardstick: &Yardstick) -> Assessed {
         let values =
             self.participants.iter().enumerate().filter_map(|(index, participant)| match &participant.status {
@@ -109,8 +109,8 @@ impl Request {
         Assessed::GoodBut(assessed.filter(|(_, assessment)| *assessment != Assessment::Good).collect())
     }
 
-    /// Compares the values of quarantined workers with each other, where there are no others to compare them with:
-    /// otherwise workers that were quarantined together could never return.
+    /// Compares the values of quarantined workers with each other if there are no others. Otherwise workers that were
+    /// quarantined together could never return.
     fn assess_quarantined(&self, usual: Usual, aggregator: &mut Aggregator) -> Assessed {
         match aggregator.aggregate(&self.policy.rule, self.values(true)) {
             Ok(aggregate) => self.assess(&aggregator.yardstick(&self.policy.rule, usual, &aggregate)),
@@ -118,8 +118,7 @@ impl Request {
         }
     }
 
-    /// Which participants' values are not used, by their indices among the participants, from those among the
-    /// candidates.
+    /// The participants whose values are not used, by their indices, translated from the indices of candidates.
     fn excluded(&self, candidates: &[(usize, Exclusion)]) -> Vec<(usize, Exclusion)> {
         let mut excluded = Vec::new();
         let mut candidates = candidates.iter().peekable();
@@ -152,8 +151,8 @@ impl Request {
         count(self.participants.iter().filter(|participant| success(&participant.status)).count())
     }
 
-    /// How the request would end if it ended now by `cause`. `bus_was_down` says whether the bus failed it meanwhile, and
-    /// `usual` how its outlier rule compares with the operator's.
+    /// How the request would end if it ended now by `cause`. `bus_was_down` says whether the bus was down in the
+    /// meantime, and `usual` how its outlier rule compares with the operator's.
     pub(super) fn judge(
         &self,
         cause: Cause,
@@ -193,7 +192,7 @@ impl Request {
         Judgement { verdict, excluded: self.excluded(&aggregate.excluded), assessed }
     }
 
-    /// The end of a request that reached nobody.
+    /// The end of a request whose task reached nobody.
     pub(super) fn undelivered(failure: Failure) -> Judgement {
         Judgement { verdict: Err(failure), excluded: Vec::new(), assessed: Assessed::Nothing }
     }

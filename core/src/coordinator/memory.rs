@@ -1,4 +1,4 @@
-//! The requests that have ended, remembered by id for a while: bounded in count and time.
+//! The ended requests, remembered by id for a while: bounded in number, bytes and time.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use crate::time::Timestamp;
 pub(super) struct Ended {
     pub(super) request: RequestId,
     pub(super) query: Query,
-    /// What a retry is given; `None` if the request was cancelled or failed in a way that a retry may not, so that it
-    /// is dispatched again.
+    /// What a retry receives; `None` if the request was cancelled, or failed in a way that a retry may not, so that a
+    /// retry is dispatched again.
     pub(super) outcome: Option<Arc<Outcome>>,
     forget_at: Timestamp,
     bytes: usize,
@@ -31,7 +31,7 @@ pub(super) struct Memory {
     entries: VecDeque<Ended>,
     first: u64,
     capacity: usize,
-    /// What the entries weigh, and at most may weigh.
+    /// What the entries weigh, and the most they may weigh.
     bytes: usize,
     max_bytes: usize,
     keep: Duration,
@@ -70,7 +70,7 @@ impl Memory {
         self.bytes > self.max_bytes
     }
 
-    /// Takes the oldest entry if its time is over, or if there are more entries than allowed or they weigh too much.
+    /// Removes the oldest entry if its time has passed, or if the entries are too many or weigh too much.
     pub(super) fn pop(&mut self, now: Timestamp) -> Option<(EndedSeq, Ended)> {
         let oldest = self.entries.front()?;
         if self.entries.len() <= self.capacity && self.bytes <= self.max_bytes && oldest.forget_at > now {

@@ -1,8 +1,18 @@
-//! The coordinator: takes requests, asks the workers, collects what they say, and answers each request exactly once,
-//! never later than its deadline.
+//! The coordinator: accepts requests, dispatches tasks, collects results, and answers each request exactly once, never
+//! later than its deadline.
 //!
-//! Time only moves forward here: a time earlier than one already seen counts as the latest one seen. Whatever is due
-//! by the time of an input happens before the input, so that no answer is used that came after the deadline.
+//! Time never moves backwards: a time earlier than the latest one counts as the latest one. Whatever is due by the time
+//! of an input happens before the input, so no answer is used that came after the deadline.
+//!
+//! * `input.rs`, `output.rs`, `config.rs`: all that the machine can see, all that it can ask for, all its bounds and
+//!   waits
+//! * `submit.rs`: callers submit, join, retry and cancel requests
+//! * `request.rs`: one request in flight; `results.rs`: the results that come for it
+//! * `judgement.rs`: how a request would end now, and what its values say about their workers
+//! * `end.rs`: the end of a request: callers answered, id remembered, scores updated
+//! * `registry.rs`, `worker.rs`, `reliability.rs`: the known workers, who of them is expected, and their scores
+//! * `table.rs`, `memory.rs`: requests in flight by slot, task and id; ended requests by id
+//! * `timers.rs`, `counters.rs`: everything the machine waits for, and everything it counts
 
 mod config;
 mod counters;
@@ -57,13 +67,13 @@ pub struct Coordinator {
     presence_at: Option<Timestamp>,
     /// When the [`Timer::Memory`] is armed for.
     memory_at: Option<Timestamp>,
-    /// When the workers were last called, and when they will be called again.
+    /// When the workers were last pinged, and when they will be pinged again.
     called_at: Option<Timestamp>,
     call_at: Option<Timestamp>,
     bus_up: bool,
-    /// When the bus was last found down, if ever.
+    /// When the bus was last down, if ever.
     last_bus_down: Option<Timestamp>,
-    /// When the coordinator last found that it had not run for a while, if ever.
+    /// When the coordinator last noticed that it had been paused, if ever.
     last_gap: Option<Timestamp>,
     draining: bool,
     aggregator: Aggregator,
@@ -72,7 +82,7 @@ pub struct Coordinator {
 }
 
 impl Coordinator {
-    /// An idle coordinator without a bus. `seed` decides the ids it draws, and nothing else that can be seen.
+    /// An idle coordinator without a bus. `seed` determines the ids that it draws, and nothing else that is visible.
     pub fn new(config: Config, seed: u64) -> Self {
         let mut ids = ChaCha8Rng::seed_from_u64(seed);
         Self {
@@ -109,7 +119,7 @@ impl Coordinator {
             Input::BusUp => self.bus_up(),
             Input::BusDown => {
                 self.bus_up = false;
-                // The workers are called when the bus is back.
+                // The workers are pinged when the bus is back.
                 self.call_at = None;
                 self.last_bus_down = Some(self.now);
             }
@@ -122,8 +132,7 @@ impl Coordinator {
         self.tell_workers();
     }
 
-    /// Notes that time has passed. To be called when [`Coordinator::poll_timeout`] is due; calling it more often does
-    /// no harm.
+    /// Lets time pass. Call it when [`Coordinator::poll_timeout`] is due; calling it more often does no harm.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.pass_time(now);
         self.tell_workers();
@@ -156,12 +165,12 @@ impl Coordinator {
         }
     }
 
-    /// When the coordinator next wants [`Coordinator::handle_timeout`] to be called; `None` if it waits for nothing.
+    /// When to call [`Coordinator::handle_timeout`] next; `None` if the coordinator waits for nothing.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         self.timers.next().into_iter().chain(self.call_at).min()
     }
 
-    /// The next thing to do, until there is none.
+    /// The next output. Call it until it returns `None`.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
@@ -171,17 +180,17 @@ impl Coordinator {
         &self.counters
     }
 
-    /// How many requests are in flight.
+    /// The number of requests in flight.
     pub fn in_flight(&self) -> usize {
         self.table.len()
     }
 
-    /// How many ended requests are remembered.
+    /// The number of remembered requests.
     pub fn remembered(&self) -> usize {
         self.memory.len()
     }
 
-    /// Whether further requests are refused because the coordinator is about to stop.
+    /// Whether the coordinator is about to stop and refuses further requests.
     pub fn is_draining(&self) -> bool {
         self.draining
     }
@@ -196,12 +205,12 @@ impl Coordinator {
         self.registry.get(id)
     }
 
-    /// How many workers would be expected to answer a request made now.
+    /// The number of workers that a request made now could expect.
     pub fn live_workers(&self) -> usize {
         self.registry.live().count()
     }
 
-    /// Whether a worker's values are shown and not used, for its score.
+    /// Whether a worker's values are shown and not used, because of its score.
     pub fn is_quarantined(&self, worker: &WorkerId) -> bool {
         self.registry.is_quarantined(worker)
     }
@@ -224,7 +233,7 @@ impl Coordinator {
         }
     }
 
-    /// Asks a second time, if somebody is silent; while the bus is down that waits.
+    /// Publishes the task a second time if some worker is silent. While the bus is down, the redispatch waits.
     fn redispatch(&mut self, slot: Slot) {
         let bus_up = self.bus_up;
         let Some(request) = self.table.get_mut(slot) else { return };
@@ -239,7 +248,7 @@ impl Coordinator {
             self.publish(slot);
             self.tell(|| Event::Redispatched { request, attempt });
         } else {
-            // Not before the bus is back, which brings it forward.
+            // Not before the bus is back; its return brings the redispatch forward.
             request.redispatch_at = Some(request.deadline);
         }
     }
@@ -268,14 +277,14 @@ impl Coordinator {
         }));
     }
 
-    /// Arms the timer of a request, which must not be armed, for when the request next wants attention.
+    /// Arms the timer of a request, which must not be armed, for the next time at which the request is due.
     fn arm(&mut self, slot: Slot) {
         let Some(request) = self.table.get_mut(slot) else { return };
         request.armed_at = request.next_timeout();
         self.timers.arm(request.armed_at, Timer::Request(slot));
     }
 
-    /// Moves the armed timer of a request to when it now wants attention.
+    /// Moves the armed timer of a request to the time at which it is due now.
     fn rearm(&mut self, slot: Slot) {
         let Some(request) = self.table.get(slot) else { return };
         if request.armed_at != request.next_timeout() {
@@ -293,19 +302,19 @@ impl Coordinator {
         }
     }
 
-    /// Whether the bus has been down at some time since `since`.
+    /// Whether the bus has been down at any time since `since`.
     fn bus_was_down(&self, since: Timestamp) -> bool {
         !self.bus_up || self.last_bus_down.is_some_and(|at| at >= since)
     }
 
-    /// Whether a worker that has not answered a request made at `since` may be blamed for it. It may not if the bus was
-    /// down since, or if the coordinator itself did not run: its answer may lie in a queue.
+    /// Whether a worker that has not answered a request made at `since` may be blamed for it. It may not if the bus has
+    /// been down since, or if the coordinator itself was paused: the answer may lie in a queue.
     fn may_blame_the_silent(&self, since: Timestamp) -> bool {
         !self.bus_was_down(since) && self.last_gap.is_none_or(|at| at < since)
     }
 
-    /// The bus is back: what was published shortly before it went may be lost, so the requests in flight are asked
-    /// again soon instead of late, and not before the workers are back.
+    /// The bus is back. Messages published shortly before the outage may be lost, so requests in flight are
+    /// redispatched soon instead of late, but not before the workers are back.
     fn bus_up(&mut self) {
         let outage = self.last_bus_down.is_some() && !self.bus_up;
         self.bus_up = true;

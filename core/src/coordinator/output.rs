@@ -1,4 +1,4 @@
-//! What a coordinator wants done.
+//! The outputs of a coordinator.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,56 +10,55 @@ use crate::policy::PolicyError;
 use crate::query::Query;
 use crate::trace::Trace;
 
-/// One thing the adapter must do.
+/// What the adapter must do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Output {
     /// Publish a task to all workers.
     Publish(Task),
-    /// Ask the workers to announce themselves now, without waiting for their next announcement: the bus is connected,
-    /// or a notice says that nobody listens. For notices it comes at most twice in
-    /// [`Config::no_responders_grace`](super::Config).
+    /// Ping the workers, so that they announce themselves at once: the bus is connected, or a notice says that nobody
+    /// listens. Because of notices it comes at most twice in [`Config::no_responders_grace`](super::Config).
     CallWorkers,
-    /// Tell those who follow all requests how one of them ended. Comes once per request that has an outcome, before the
-    /// answers to its callers; a cancelled request has none.
+    /// Tell followers how a request ended. It comes once per request with an outcome, before the answers to its
+    /// callers. A cancelled request has no outcome.
     Ended(Arc<Outcome>),
     /// Answer a caller. Each ticket is answered exactly once, unless it is cancelled first.
     Answer {
         /// The caller.
         ticket: Ticket,
-        /// How its request ended, or why it was not accepted.
+        /// How its request ended, or why it was refused.
         reply: Result<Arc<Outcome>, Refusal>,
     },
-    /// Draining is done: nothing is in flight.
+    /// The coordinator has drained: nothing is in flight.
     Drained,
     /// Nothing is to be done: this is what the coordinator decided. Comes only if [`Config::events`](super::Config) is
     /// set.
     Event(Event),
 }
 
-/// A question to all workers.
+/// A task for all workers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Task {
-    /// The coordinator's own name for this asking; belongs in the reply subject.
+    /// The coordinator's own number for this task; belongs in the reply subject.
     pub id: TaskId,
     /// The request's id.
     pub request: RequestId,
-    /// What is asked.
+    /// The question.
     pub query: Query,
-    /// How long an answer is still of use. A duration, so that clock skew between hosts does not matter.
+    /// The time to live. A duration, so that clock skew between hosts does not matter.
     pub ttl: Duration,
-    /// 1, or 2 for the second asking of a request some workers were silent on.
+    /// 1, or 2 for the redispatch.
     pub attempt: u32,
     /// The mark of the request it belongs to.
     pub trace: Option<Trace>,
 }
 
-/// Why a request was not accepted.
+/// Why a request was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Refusal {
-    /// The request's policy is not valid; correct it.
+    /// The request's policy is invalid; correct it.
     #[error("{0}")]
     Policy(#[from] PolicyError),
-    /// Another query has, or lately had, the same id; choose another id.
+    /// Another query has, or recently had, the same id; choose another id.
     #[error("the id is already used for another query")]
     Conflict,
     /// Too many requests are in flight, or too many callers wait for this one; retry later.

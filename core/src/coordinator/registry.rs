@@ -1,4 +1,4 @@
-//! The workers a coordinator knows: who is live, and how far each can be trusted.
+//! The workers that a coordinator knows: which are live, and how far each can be trusted.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -15,26 +15,27 @@ use crate::id::WorkerId;
 use crate::outcome::count;
 use crate::time::Timestamp;
 
-/// So many workers with a record are enough to tell who of them is wrong.
+/// With this many workers with a record, it is possible to tell which of them is wrong.
 const FOUNDERS: usize = 3;
 
-/// Whom a request expects, and how many others may join it.
+/// The expected set of a request, and the number of others that may take part.
 #[derive(Debug)]
 pub(super) struct Expectation {
-    /// In order.
+    /// The expected workers, in order.
     pub(super) participants: Vec<Participant>,
-    /// Whether all of them decide, and earn a record by answering: see [`Registry::expect`].
+    /// Whether all of them are founders, which decide and earn a record by answering: see [`Registry::expect`].
     pub(super) founding: bool,
-    /// How many newcomers may join the expected workers.
+    /// The number of newcomers that may take part beside the expected workers.
     pub(super) places: u32,
 }
 
-/// How fast new names become known: one in `every`, and up to `burst` at once (the generic cell rate algorithm).
+/// The rate at which new names become known: one per `every`, and up to `burst` at once (the generic cell rate
+/// algorithm).
 #[derive(Debug)]
 struct Admission {
     every: Duration,
     burst: u32,
-    /// Until when the names admitted so far use up the rate.
+    /// Until when the names admitted so far exhaust the rate.
     spent_until: Timestamp,
 }
 
@@ -62,12 +63,12 @@ pub(super) struct Registry {
     keep_gone: Duration,
     /// Whether the operator admits workers by name.
     is_closed: bool,
-    /// How many workers have a record.
+    /// The number of workers with a record.
     proven: usize,
-    /// When the first worker earned a record, since there was none.
+    /// When the first worker earned a record; `None` while there is none.
     founded_at: Option<Timestamp>,
     admission: Admission,
-    /// No worker expires before this: the coordinator has not run, and could hear none.
+    /// No worker expires before this: the coordinator was paused, and could hear none.
     spared_until: Timestamp,
     quarantine_below: Option<Score>,
     /// Whether changes are told.
@@ -109,12 +110,12 @@ impl Registry {
         self.workers.iter()
     }
 
-    /// The workers that are expected to answer a request made now, in order.
+    /// The workers that a request made now could expect, in order.
     pub(super) fn live(&self) -> impl Iterator<Item = &WorkerId> {
         self.workers.iter().filter(|(_, worker)| worker.is_live()).map(|(id, _)| id)
     }
 
-    /// Whether a worker has said that it is live or draining since `since`.
+    /// Whether a worker has announced `live` or `draining` since `since`.
     pub(super) fn said_there_since(&self, id: &WorkerId, since: Timestamp) -> bool {
         self.workers.get(id).is_some_and(|worker| worker.said_there.is_some_and(|at| at >= since))
     }
@@ -137,7 +138,7 @@ impl Registry {
         self.workers.get(id).is_some_and(|worker| worker.answers_directly)
     }
 
-    /// Counts a worker that has earned a record, or has lost its own.
+    /// Counts a worker that has earned a record, or lost it.
     pub(super) fn count_record(&mut self, now: Timestamp, has_record: bool) {
         if has_record {
             self.proven += 1;
@@ -147,13 +148,14 @@ impl Registry {
         }
     }
 
-    /// Whom a request that is made now expects: the live workers with a record and, in turn, some of those without, no
+    /// The expected set of a request made now: the live workers with a record and, in turn, some of those without, no
     /// more than there are with one.
     ///
-    /// While nobody has a record all live workers are expected, and decide. So do those that have announced themselves
-    /// as long as fewer than [`FOUNDERS`] have a record, for a presence time: a request that comes while workers start
-    /// must not leave it to the first of them who is believed. If all workers with a record are away, others are
-    /// expected in their place, and earn none.
+    /// While no worker has a record, all live workers are expected as founders: they decide and earn a record. For a
+    /// presence timeout after the first record, while fewer than [`FOUNDERS`] workers have one, so are those that have
+    /// announced themselves. Otherwise a request that comes while workers start would leave all decisions to the worker
+    /// that happened to be first. If all workers with a record are away, others are expected in their place, and earn
+    /// none.
     pub(super) fn expect(&mut self, now: Timestamp, max_newcomers: u32) -> Expectation {
         let (mut records, mut proven) = (0, 0);
         let (mut all, mut announced, mut heard) = (0, 0, 0);
@@ -244,7 +246,7 @@ impl Registry {
         events
     }
 
-    /// Notes that a worker was heard through a result, which makes an unknown one live. `None` if there is no room.
+    /// Records that a worker was heard through a result, which makes an unknown one live. `None` if there is no room.
     pub(super) fn heard(&mut self, now: Timestamp, id: &WorkerId) -> Option<&mut WorkerRecord> {
         let worker = self.entry(now, id, false)?;
         worker.heard(now);
@@ -258,8 +260,8 @@ impl Registry {
         Some(worker)
     }
 
-    /// Takes a worker's word on itself. Returns whether the worker is gone by it and was not before; `None` if there
-    /// is no room.
+    /// Handles a presence announcement. Returns whether the worker is gone by it and was not before; `None` if there is
+    /// no room.
     pub(super) fn announce(&mut self, now: Timestamp, presence: &Presence) -> Option<bool> {
         if presence.state == PresenceState::Left && !self.workers.contains_key(&presence.worker) {
             return Some(false);
@@ -273,7 +275,7 @@ impl Registry {
         if presence.state != PresenceState::Left {
             worker.said_there = Some(now);
         }
-        // A process that died without a farewell must not count for as long as another one of the same name is live.
+        // A process that died without a farewell must not count while another one of the same name is live.
         worker.instances.retain(|_, last_heard| last_heard.after(presence_time).max(spared_until) > now);
         worker.state = match presence.state {
             PresenceState::Live => {
@@ -294,9 +296,9 @@ impl Registry {
         Some(worker.state == WorkerState::Left && before != WorkerState::Left)
     }
 
-    /// Marks the workers that have not been heard for the presence time as expired, also those that left: a result
-    /// under such a name comes from another process. If this is called too late, the coordinator has not run:
-    /// announcements may lie in a queue, and every worker has a little time to be heard.
+    /// Marks the workers that have not been heard for the presence timeout as expired, including those that left: a
+    /// result under such a name comes from another process. If this is called too late, the coordinator was paused:
+    /// announcements may lie in a queue, and every worker gets a little time to be heard.
     pub(super) fn expire(&mut self, now: Timestamp) {
         if self.next_expiry().is_some_and(|at| now.since(at) > self.max_lag) {
             self.spared_until = now.after(self.max_lag);
@@ -315,15 +317,15 @@ impl Registry {
         }
     }
 
-    /// When the next worker expires, if it is not heard before.
+    /// When the next worker expires, unless it is heard before.
     pub(super) fn next_expiry(&self) -> Option<Timestamp> {
         let present = |worker: &&WorkerRecord| worker.state != WorkerState::Expired;
         let heard = self.workers.values().filter(present).map(|worker| worker.last_heard).min();
         heard.map(|heard| heard.after(self.presence).max(self.spared_until))
     }
 
-    /// The entry of a worker. A new name gets one if there is room and the rate of new names allows it: at a start,
-    /// while nobody has a record, those that announce themselves need not wait.
+    /// The entry of a worker. A new name gets one if there is room and the rate of new names allows it. After a start,
+    /// while no worker has a record, names that announce themselves are not bounded.
     fn entry(&mut self, now: Timestamp, id: &WorkerId, announces: bool) -> Option<&mut WorkerRecord> {
         if !self.workers.contains_key(id) {
             let displaced = if self.workers.len() >= self.max_workers { Some(self.displaced(now)?) } else { None };
@@ -357,9 +359,9 @@ impl Registry {
         self.workers.get_mut(id)
     }
 
-    /// The worker that makes room in a full registry for a new name, if any: the newcomer that has been gone longest;
-    /// else the newcomer that has taken part in vain most often; else the worker with a record that has been gone
-    /// longest, if for at least `keep_gone`.
+    /// The worker that makes room for a new name in a full registry, if any. It is the first of these that exists: the
+    /// newcomer that has been gone longest; the newcomer that has most often taken part without earning a record; the
+    /// worker with a record that has been gone longest, and for at least `keep_gone`.
     fn displaced(&self, now: Timestamp) -> Option<WorkerId> {
         let longest_gone = |proven: bool| {
             let those = self.workers.iter().filter(move |(_, worker)| worker.is_gone() && worker.proven == proven);

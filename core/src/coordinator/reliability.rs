@@ -1,25 +1,25 @@
-//! What is known of one worker's record: counts, response times and one score.
+//! The reliability of one worker: counts, response times and one score.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::time::saturating_nanos;
 
-/// How far a worker can be trusted, from 0 to 1 in millionths.
+/// How far a worker can be trusted: a score from 0 to 1 in millionths.
 ///
-/// An exponentially weighted average of its record. A good value counts 1. A bad value and an equivocation count 0, as
-/// do a failure and a missed deadline for which the worker may be blamed. The newest event weighs one sixteenth, so
-/// that a worker which behaves again is trusted again: from 0 to above 0.5 in eleven good values. Integer arithmetic
-/// keeps it the same on every machine.
+/// It is an exponentially weighted average. A good value counts 1. A bad value and an equivocation count 0, as do a
+/// failure and a missed deadline for which the worker may be blamed. The newest event weighs one sixteenth, so a worker
+/// that behaves again is trusted again: from 0 to above 0.5 in eleven good values. Integer arithmetic makes it the same
+/// on every platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Score(u32);
 
 impl Score {
-    /// Full trust, where every worker begins.
+    /// Full trust, with which every worker begins.
     pub const ONE: Self = Self(1_000_000);
     /// No trust.
     pub const ZERO: Self = Self(0);
-    /// Below this a worker has no record any more.
+    /// Below this a worker loses its record.
     pub const LOST: Self = Self(100_000);
     /// The newest event weighs one part in this many.
     const WEIGHT: u32 = 16;
@@ -49,27 +49,27 @@ impl fmt::Display for Score {
     }
 }
 
-/// One worker's record.
+/// The counts, response times and score of one worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reliability {
     /// Values it sent in time.
     pub successes: u64,
     /// Failures it reported in time.
     pub failures: u64,
-    /// Requests that ended while it was still waited for.
+    /// Requests that ended while it was still awaited.
     pub timeouts: u64,
     /// Results it sent after their request had ended.
     pub late: u64,
-    /// Its values that were found bad beside the others'.
+    /// Its values that were found bad beside those of the others.
     pub outliers: u64,
     /// Times it contradicted itself within one request.
     pub equivocations: u64,
-    /// The record in one number.
+    /// The score.
     pub score: Score,
-    /// The last response times in nanoseconds, as a ring: from dispatch to arrival, as the coordinator saw them.
+    /// The last response times in nanoseconds, as a ring: from dispatch to arrival, as the coordinator measured them.
     response_times: Vec<u64>,
     next: usize,
-    /// How many response times are kept.
+    /// The number of response times that are kept.
     keeps: usize,
     /// The keys of the last queries to which it has sent a value, as a ring.
     queries: Vec<u64>,
@@ -88,7 +88,7 @@ pub struct ResponseTimes {
 }
 
 impl Reliability {
-    /// An empty record that keeps so many response times, at least 1.
+    /// An empty one that keeps this many response times, at least 1.
     pub(super) fn new(response_times: usize) -> Self {
         Self {
             successes: 0,
@@ -106,14 +106,14 @@ impl Reliability {
         }
     }
 
-    /// An answer came in time. What it does to the score is decided when its request ends, and its value has been held
-    /// against the others.
+    /// An answer came in time. Its effect on the score is decided when its request ends and its value has been compared
+    /// with the others.
     pub(super) fn answer(&mut self, is_value: bool, response_time: Duration) {
         *(if is_value { &mut self.successes } else { &mut self.failures }) += 1;
         self.response_time(response_time);
     }
 
-    /// The worker did well, or did not.
+    /// The worker did well, or it did not.
     pub(super) fn judged(&mut self, good: bool) {
         self.score = self.score.after(good);
     }
@@ -136,7 +136,7 @@ impl Reliability {
         self.score = self.score.after(false);
     }
 
-    /// It sent a value to the query with this key; the last `kept` of them are kept.
+    /// It sent a value to the query with this key. The last `kept` keys are kept.
     pub(super) fn answered_query(&mut self, key: u64, kept: usize) {
         if self.has_answered(key) {
             return;
@@ -149,7 +149,7 @@ impl Reliability {
         }
     }
 
-    /// Whether it has sent a value to this query, as far as that is kept.
+    /// Whether it has sent a value to this query, among the queries that are kept.
     pub(super) fn has_answered(&self, key: u64) -> bool {
         self.queries.contains(&key)
     }
@@ -164,7 +164,7 @@ impl Reliability {
         self.next = (self.next + 1) % self.keeps;
     }
 
-    /// Quantiles by the nearest-rank method over the last answers; `None` before the first.
+    /// Quantiles by the nearest-rank method over the last answers; `None` before the first answer.
     pub fn response_times(&self) -> Option<ResponseTimes> {
         if self.response_times.is_empty() {
             return None;

@@ -1,4 +1,4 @@
-//! One request in flight: who is waited for, and what has come.
+//! One request in flight: which workers are awaited, and what has come.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,18 +19,18 @@ pub(super) struct Participant {
     pub(super) worker: WorkerId,
     pub(super) status: ParticipantStatus,
     /// Whether its value may decide the answer, and is not only compared with those that do: the worker has a record,
-    /// or no live worker had one when it was asked.
+    /// or no live worker had one at the dispatch.
     pub(super) decides: bool,
 }
 
 /// Where a worker stands with a request.
 #[derive(Debug)]
 pub(super) enum ParticipantStatus {
-    /// It is waited for.
+    /// It is awaited.
     Awaited,
-    /// It left without an answer and is no longer waited for.
+    /// It left without an answer and is no longer awaited.
     Left,
-    /// It has answered; whatever else it says is not used.
+    /// It has answered; a further answer is not used.
     Answered(FirstAnswer),
 }
 
@@ -38,31 +38,31 @@ pub(super) enum ParticipantStatus {
 #[derive(Debug)]
 pub(super) struct FirstAnswer {
     pub(super) observed: Result<Value, Arc<str>>,
-    /// The number that a text spells, where the strategy needs numbers, so that a long text is parsed only once. Boxed
-    /// to keep answers small: most values are numbers themselves.
+    /// The number that a text spells, if the strategy needs numbers, so that a long text is parsed only once. Boxed to
+    /// keep answers small: most values are numbers themselves.
     pub(super) spelled: Option<Box<Decimal>>,
     pub(super) response_time: Duration,
-    /// How old the value was when it came.
+    /// The age of the value on arrival.
     pub(super) age: Option<Duration>,
-    /// What the worker weighed when it answered.
+    /// The weight of the worker when it answered.
     pub(super) weight: Millionths,
     /// Whether the worker was quarantined when it answered, so that its value is shown and not used.
     pub(super) quarantined: bool,
-    /// Whether it came on the reply subject of the request's own task, which only programs that get tasks know.
+    /// Whether it came on the reply subject of the request's own task, which only programs that receive tasks know.
     pub(super) on_reply_subject: bool,
     /// Whether the worker has contradicted it since.
     pub(super) contradicted: bool,
 }
 
-/// What became of a notice that the task reached nobody. Any client that may publish on the reply subject can forge it,
+/// The state of a notice that the task reached nobody. Any client that may publish on the reply subject can forge one,
 /// so it is believed only after every expected worker has had the time to refute it. Only the first notice counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Notice {
     /// There was none.
     None,
-    /// It came at `since`, and is believed if there is no sign of a worker by `until`.
+    /// It came at `since`, and is believed if no worker gives a sign of life by `until`.
     Doubted { since: Timestamp, until: Timestamp },
-    /// A worker gave a sign, or the bus was lost.
+    /// A worker gave a sign of life, or the bus was lost.
     Refuted,
 }
 
@@ -78,7 +78,7 @@ impl FirstAnswer {
     }
 }
 
-/// A request that collects answers.
+/// A request in flight.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) id: RequestId,
@@ -91,39 +91,39 @@ pub(super) struct Request {
     pub(super) tickets: Vec<Ticket>,
     pub(super) submitted: Timestamp,
     pub(super) deadline: Timestamp,
-    /// When to ask a second time; `None` once that is done or not wanted.
+    /// When to redispatch the task; `None` once that is done or not wanted.
     pub(super) redispatch_at: Option<Timestamp>,
-    /// When the pause after the last answer has been long enough, if no worker was known beforehand.
+    /// When the stall timeout after the last result ends, if no worker was known at the dispatch.
     pub(super) stall_at: Option<Timestamp>,
     /// Whether a notice said that its task reached nobody.
     pub(super) notice: Notice,
     /// When the request's timer is armed for.
     pub(super) armed_at: Timestamp,
     pub(super) attempts: u32,
-    /// Whether the same id was asked before, in a request that was given up, so that its answers may still come.
+    /// Whether the same id was dispatched before, in a request that was given up, so that its answers may still come.
     pub(super) asked_before: bool,
-    /// Whether no worker was known when the request was made, so that nobody can say when all have answered.
+    /// Whether no worker was known at the dispatch, so that nobody can say when all have answered.
     pub(super) expected_unknown: bool,
-    /// Whether those that were expected are founders: they decide, and earn a record by answering.
+    /// Whether the expected workers are founders, which decide and earn a record by answering.
     pub(super) founding: bool,
-    /// How many participants that decide are awaited, or have sent a value and are not quarantined. While there are any,
-    /// the others do not count.
+    /// The number of deciding participants that are awaited, or have sent a value and are not quarantined. While there
+    /// are any, the others do not count.
     pub(super) decisive: u32,
-    /// How many workers without a record may still join.
+    /// The number of workers without a record that may still take part.
     pub(super) places: u32,
-    /// The query's key in the records of workers.
+    /// The query's key in the lists of answered queries of workers.
     pub(super) query_key: u64,
-    /// The expected workers and those that joined by answering, ordered by worker.
+    /// The expected set: the workers expected at the dispatch and those added since, ordered by worker.
     pub(super) participants: Vec<Participant>,
-    /// How many participants are awaited.
+    /// The number of awaited participants.
     pub(super) awaited: u32,
     /// What it weighs in memory, in bytes, counted as in an outcome.
     pub(super) bytes: usize,
-    /// How many values of participants that decide can be used, before outliers are excluded.
+    /// The number of usable values of participants that decide, before outliers are excluded.
     pub(super) usable: u32,
     /// The same for the others, which count if nobody decides.
     pub(super) usable_of_others: u32,
-    /// How many usable values are judged next; `None` if judging waits for the end.
+    /// The number of usable values with which the quorum is judged next; `None` if judging waits for the end.
     pub(super) judge_at: Option<u32>,
 }
 
@@ -133,13 +133,13 @@ impl Request {
         self.participants.binary_search_by(|participant| participant.worker.cmp(worker))
     }
 
-    /// Whether another worker may join; `is_proven` says whether it has a record.
+    /// Whether another worker may take part; `is_proven` says whether it has a record.
     pub(super) fn has_place(&self, max_workers: u32, is_proven: bool) -> bool {
         self.participants.len() < max_workers as usize && (is_proven || self.places > 0)
     }
 
-    /// Takes a worker's first answer. `position` is what [`Request::position`] said, and `is_proven` whether the worker
-    /// has a record.
+    /// Adds a worker's first answer. `position` is what [`Request::position`] returned, and `is_proven` whether the
+    /// worker has a record.
     pub(super) fn record(
         &mut self,
         position: Result<usize, usize>,
@@ -175,7 +175,7 @@ impl Request {
         }
     }
 
-    /// Stops waiting for a worker that left. Returns whether it was waited for.
+    /// Stops waiting for a worker that left. Returns whether it was awaited.
     pub(super) fn give_up_on(&mut self, worker: &WorkerId) -> bool {
         let Ok(index) = self.position(worker) else { return false };
         let Participant { status, decides, .. } = &mut self.participants[index];
@@ -188,12 +188,12 @@ impl Request {
         awaited
     }
 
-    /// Whether nobody is waited for any more, which can be known only if somebody was known beforehand.
+    /// Whether no worker is awaited any more, which can be known only if some worker was known at the dispatch.
     pub(super) fn all_answered(&self) -> bool {
         self.awaited == 0 && !self.expected_unknown
     }
 
-    /// The number that an observed text spells, where the strategy needs numbers.
+    /// The number that an observed text spells, if the strategy needs numbers.
     pub(super) fn spelled(&self, observed: &Result<Value, Arc<str>>) -> Option<Box<Decimal>> {
         match observed {
             Ok(text @ Value::Text(_)) if !self.policy.rule.strategy.takes_texts() => text.as_number().map(Box::new),
@@ -201,7 +201,7 @@ impl Request {
         }
     }
 
-    /// Whether an answer is a value that can be used, as far as that is known without the others.
+    /// Whether an answer is a usable value, as far as that is known without the others.
     fn is_usable(&self, answered: &FirstAnswer) -> bool {
         let rule = &self.policy.rule;
         let has_kind = match answered.observed {
@@ -217,7 +217,7 @@ impl Request {
         self.usable > 0
     }
 
-    /// How many values can be used now.
+    /// The number of values that are usable now.
     fn usable(&self) -> u32 {
         if self.decisive > 0 { self.usable } else { self.usable + self.usable_of_others }
     }
@@ -227,7 +227,7 @@ impl Request {
         self.judge_at.is_some_and(|usable| self.usable() >= usable)
     }
 
-    /// Values that make no answer are judged again when there are a sixteenth more of them, so that judging n workers
+    /// If values give no answer, they are judged again when there are a sixteenth more of them. So judging n workers
     /// costs at most O(n log n), however late they agree.
     pub(super) fn judge_later(&mut self) {
         let usable = self.usable();
@@ -239,7 +239,7 @@ impl Request {
         self.awaited > 0 || self.participants.is_empty()
     }
 
-    /// Whether a worker may have been asked this more than once.
+    /// Whether a worker may have received this task more than once.
     pub(super) fn may_be_asked_twice(&self) -> bool {
         self.attempts > 1 || self.asked_before
     }
@@ -248,7 +248,7 @@ impl Request {
         self.participants.iter().any(|participant| matches!(participant.status, ParticipantStatus::Answered(_)))
     }
 
-    /// When the request next wants attention.
+    /// When the request is due next.
     pub(super) fn next_timeout(&self) -> Timestamp {
         let notice = match self.notice {
             Notice::Doubted { until, .. } => Some(until),

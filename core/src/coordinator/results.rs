@@ -1,4 +1,4 @@
-//! Workers' results: what is used, what is dropped, and what each says about its worker.
+//! The results of workers: which are used, which are dropped, and what each says about its worker.
 
 use super::Coordinator;
 use super::event::{Event, ResultFate};
@@ -65,7 +65,7 @@ impl Coordinator {
         let position = request.position(&result.worker);
         let is_proven = position.is_err() && self.registry.is_proven(&result.worker);
         let has_place = position.is_ok() || request.has_place(self.config.limits.max_workers, is_proven);
-        // Its name may become known without a place, so that its turn comes.
+        // Its name may become known without a place, so that it can be expected in turn later.
         let worker = self.registry.heard(self.now, &result.worker).filter(|_| has_place);
         let Some(worker) = worker else {
             return ResultFate::NotAdmitted;
@@ -77,11 +77,11 @@ impl Coordinator {
             let agrees = match (&first.observed, &result.observed) {
                 (Ok(first), Ok(second)) => first == second,
                 (Err(_), Err(_)) => true,
-                // A worker that had no place for the first asking may have one for the second.
+                // A worker that had no place for the first attempt may have one for the second.
                 (Err(_), Ok(_)) => asked_twice,
                 (Ok(_), Err(_)) => false,
             };
-            // Anybody may send on the shared subject. Only programs that get tasks know the reply subject.
+            // Anybody may publish on the shared subject. Only programs that receive tasks know the reply subject.
             let is_its_word = first.on_reply_subject && result.task.is_some();
             if agrees || first.contradicted || !is_its_word || !worker.must_repeat_itself(asked_twice) {
                 return ResultFate::Duplicate;
@@ -130,7 +130,7 @@ impl Coordinator {
         ResultFate::Accepted
     }
 
-    /// Ends a request that has all it waits for.
+    /// Ends a request that has everything it waits for.
     pub(super) fn settle(&mut self, slot: Slot) {
         let request = self.table.get_mut(slot).expect("a request that settles is in flight");
         if request.all_answered() {
@@ -138,8 +138,7 @@ impl Coordinator {
             return;
         }
         if request.is_to_be_judged() {
-            // The rules may leave fewer values than are required, or a dispute that is rejected: then it is better to wait
-            // for more.
+            // The rules may leave too few values, or a dispute that is rejected. Then it is better to wait for more.
             let outliers = Terms::of(request, &self.config).outliers;
             let judgement = request.judge(Cause::QuorumMet, false, outliers, &mut self.aggregator);
             if judgement.is_answer() {
@@ -153,9 +152,9 @@ impl Coordinator {
         self.rearm(slot);
     }
 
-    /// A task reached nobody. If that was the first asking there is nobody to wait for; if it was the second, those
-    /// that got the first may still answer. A notice that nobody listens may be forged: where workers are expected,
-    /// they are called and given the time to refute it.
+    /// A task reached nobody. If it was the first attempt, there is nobody to wait for. If it was the redispatch, the
+    /// workers that received the first may still answer. A notice that nobody listens may be forged: if workers are
+    /// expected, they are pinged and given the time to refute it.
     pub(super) fn undelivered(&mut self, undelivered: Undelivered) {
         let Some(slot) = self.table.slot_of(undelivered.task) else { return };
         self.counters.tasks_undelivered += 1;
@@ -181,8 +180,8 @@ impl Coordinator {
         self.finish_with(slot, Cause::Undelivered, Request::undelivered(failure));
     }
 
-    /// Ends a request if the time is up in which a worker could refute the notice, and none did. Returns whether it
-    /// ended. An outage refutes the notice as well: no worker can give a sign during it.
+    /// Ends a request if the time in which a worker could refute the notice is over and none did. Returns whether it
+    /// ended. An outage refutes the notice as well, because no worker can give a sign of life during it.
     pub(super) fn nobody_listens(&mut self, slot: Slot) -> bool {
         let Some(request) = self.table.get(slot) else { return false };
         let Notice::Doubted { since, until } = request.notice else { return false };
@@ -200,7 +199,7 @@ impl Coordinator {
         true
     }
 
-    /// Calls the workers now, or half a grace after the last call if that is later. So every grace leaves time for an
+    /// Pings the workers now, or half a grace after the last ping if that is later. So every grace leaves time for an
     /// answer, however many notices there are.
     fn call_workers(&mut self) {
         let grace = self.config.no_responders_grace;

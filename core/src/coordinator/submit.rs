@@ -1,4 +1,4 @@
-//! Callers: a request comes in, is joined by a retry, is given up by its caller.
+//! Callers: a request is submitted, joined by a retry, or cancelled.
 
 use std::sync::Arc;
 
@@ -17,13 +17,13 @@ use crate::outcome::{Outcome, WORKER_BYTES, count, request_bytes};
 use crate::policy::Policy;
 use crate::time::Timestamp;
 
-/// What becomes of a submission.
+/// The admission of a submission.
 enum Admission {
-    /// It is asked, under an id that is not in use now.
+    /// It is dispatched, under an id that is not in use.
     Ask { id: RequestId, policy: Policy, asked_before: bool },
-    /// It waits for the request in flight under the same id.
+    /// It joins the request in flight under the same id.
     Join(Slot),
-    /// It gets what an earlier request under the same id got.
+    /// It receives the outcome of an earlier request under the same id.
     Replay(Arc<Outcome>),
 }
 
@@ -58,8 +58,8 @@ impl Coordinator {
         }
     }
 
-    /// Decides on a submission: what is known of its id first, since a retry costs nothing, then whether there is
-    /// room for another request.
+    /// Decides on a submission: first by what is known of its id, because a retry costs nothing, then by whether there
+    /// is room for another request.
     fn admit(&mut self, submit: &Submit) -> Result<Admission, Refusal> {
         let policy = self.config.policy_of(&submit.query).with(&submit.overrides, &self.config.limits)?;
         let mut asked_before = false;
@@ -96,7 +96,7 @@ impl Coordinator {
             Err(Refusal::Overloaded)
         } else {
             let id = submit.id.clone().unwrap_or_else(|| self.draw_id());
-            // All known workers may have to be expected.
+            // All known workers may be expected.
             let most = request_bytes(&id, &submit.query) + self.registry.len() * WORKER_BYTES;
             if self.table.bytes() + most > self.config.max_in_flight_bytes {
                 return Err(Refusal::Overloaded);
@@ -158,8 +158,8 @@ impl Coordinator {
         self.arm(slot);
     }
 
-    /// A caller went away. A request that nobody waits for any more ends without an outcome; its id is remembered
-    /// with its query, so that a late result cannot be taken for another query's.
+    /// A caller went away. A request for which nobody waits any more ends without an outcome. Its id is remembered with
+    /// its query, so that a late result cannot be taken for one of another query.
     pub(super) fn cancel(&mut self, ticket: Ticket) {
         let Some(slot) = self.table.leave(ticket) else { return };
         let request = self.table.remove(slot).expect("the request that was left is in its slot");

@@ -1,4 +1,4 @@
-//! The requests a coordinator knows: a slab of those in flight, found by slot, by task or by id.
+//! The requests that a coordinator knows: a slab of those in flight, found by slot, by task or by id.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, DefaultHasher, Hasher};
@@ -20,7 +20,7 @@ pub(super) enum Known {
 }
 
 /// SipHash keyed by the machine's seed: callers choose the ids, and must not be able to choose ids that collide. Maps
-/// with it are looked up and never iterated, so the order of their entries can't matter.
+/// with it are looked up and never iterated, so the order of their entries does not matter.
 #[derive(Clone, Debug)]
 struct Keyed(u64);
 
@@ -41,7 +41,7 @@ struct Place {
     request: Option<Request>,
 }
 
-/// How many ended requests may stay in `asked` beside as many as are in flight.
+/// The number of ended requests that may stay in `asked`, beyond as many as are in flight.
 const SPARE: usize = 64;
 
 /// The slot of a task in flight.
@@ -58,7 +58,7 @@ pub(super) struct Table {
     free: Vec<Slot>,
     by_id: HashMap<RequestId, Known, Keyed>,
     by_ticket: HashMap<Ticket, Slot, Keyed>,
-    /// The requests in flight in the order of their submission, numbered, and some that have ended since: see
+    /// The requests in flight in the order of their submission, with their numbers, and some that have ended since: see
     /// [`Table::asked_since`].
     asked: VecDeque<(u64, TaskId)>,
     /// The number of the next request.
@@ -85,7 +85,7 @@ impl Table {
         self.by_id.hasher().hash_one(query)
     }
 
-    /// How many requests are in flight.
+    /// The number of requests in flight.
     pub(super) fn len(&self) -> usize {
         self.places.len() - self.free.len()
     }
@@ -100,7 +100,7 @@ impl Table {
         occupied.map(|(_, index)| Slot(index)).collect()
     }
 
-    /// Finds room for a request that `build` makes from the task it is to be asked under.
+    /// Finds room for a request that `build` makes from its task.
     pub(super) fn insert(&mut self, build: impl FnOnce(TaskId) -> Request) -> Slot {
         let slot = self.free.pop().unwrap_or_else(|| {
             let index = u32::try_from(self.places.len()).expect("the requests in flight are bounded far below 2^32");
@@ -140,7 +140,7 @@ impl Table {
         }
     }
 
-    /// How many requests have ever been in flight, which is the number of the next one.
+    /// The number of requests that have ever been in flight, which is the number of the next one.
     pub(super) fn asked(&self) -> u64 {
         self.next
     }
@@ -174,7 +174,7 @@ impl Table {
         request.id.clone()
     }
 
-    /// Takes a caller from its request. Returns the request's slot if that was its last caller.
+    /// Removes a caller from its request. Returns the request's slot if that was its last caller.
     pub(super) fn leave(&mut self, ticket: Ticket) -> Option<Slot> {
         let slot = self.by_ticket.remove(&ticket)?;
         let request = self.get_mut(slot).expect("a ticket waits for a request in flight");
@@ -182,8 +182,8 @@ impl Table {
         request.tickets.is_empty().then_some(slot)
     }
 
-    /// Takes a request out of flight. Its id stays known until [`Table::remember`] or [`Table::forget`] says what it
-    /// stands for.
+    /// Removes a request from those in flight. Its id stays known until [`Table::remember`] or [`Table::forget`] says
+    /// what it stands for.
     pub(super) fn remove(&mut self, slot: Slot) -> Option<Request> {
         let request = self.places.get_mut(slot.0 as usize)?.request.take()?;
         self.bytes -= request.bytes;
@@ -198,7 +198,7 @@ impl Table {
         self.by_id.insert(id, Known::Ended(seq));
     }
 
-    /// Forgets an ended request, unless its id has come to stand for another asking since.
+    /// Forgets an ended request, unless its id has come to stand for a later one.
     pub(super) fn forget(&mut self, id: &RequestId, seq: EndedSeq) {
         if self.known(id) == Some(Known::Ended(seq)) {
             self.by_id.remove(id);

@@ -1,4 +1,4 @@
-//! Everything a coordinator waits for, in one ordered structure.
+//! Everything that a coordinator waits for, in one ordered structure.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 /// What a timer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
-    /// A request wants attention: its deadline, its second asking or its stall, whichever is first.
+    /// A request is due: its deadline, its redispatch or its stall timeout, whichever is first.
     Request(Slot),
     /// The presence of some worker may have expired.
     Presence,
@@ -33,7 +33,7 @@ impl Timers {
         self.0.first().map(|(at, _)| *at)
     }
 
-    /// Takes the earliest timer that is due at `now`, with the time it was armed for.
+    /// Removes the earliest timer that is due at `now`, with the time it was armed for.
     pub(super) fn pop_due(&mut self, now: Timestamp) -> Option<(Timestamp, Timer)> {
         let due = self.next().is_some_and(|at| at <= now);
         if due { self.0.pop_first() } else { None }

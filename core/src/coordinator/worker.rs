@@ -11,34 +11,35 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each holds or not, whatever the others do")]
 pub struct WorkerRecord {
-    /// Where it stands.
+    /// Its state.
     pub state: WorkerState,
-    /// Whether it has announced itself, and so keeps to the whole protocol; else it was only heard through a result.
+    /// Whether it has announced itself, and so follows the whole protocol. Otherwise it was only heard through a
+    /// result.
     pub announced: bool,
-    /// Whether several replicas stand behind its name.
+    /// Whether several replicas answer under its name.
     pub replicated: bool,
     /// When it was last heard.
     pub last_heard: Timestamp,
-    /// When it last said that it is live or draining.
+    /// When it last announced `live` or `draining`.
     pub(super) said_there: Option<Timestamp>,
     /// The number of the first request that may wait for it.
     pub(super) awaited_from: u64,
-    /// Its record.
+    /// Its counts, response times and score.
     pub reliability: Reliability,
-    /// Whether it has a record: the operator admits it by name; or one of its values was found good beside those of
-    /// workers that decide, or it answered as a founder, and its score is not below [`Score::LOST`] since. Without one
-    /// it is a newcomer, whose values are compared and not used.
+    /// Whether it has a record. It has one if the operator admits it by name. It also has one if one of its values was
+    /// found good beside those of workers that decide, or if it answered as a founder, and its score has not been below
+    /// [`Score::LOST`] since. Without a record it is a newcomer, whose values are compared and not used.
     pub proven: bool,
-    /// As a newcomer: how many requests it took part in, whether the last that ended left it without a record, and
+    /// As a newcomer: the number of requests it took part in, whether the last that ended left it without a record, and
     /// whether it was silent in one until the deadline and has not been heard since.
     pub(super) tried: u64,
     pub(super) in_vain: bool,
     pub(super) silent: bool,
-    /// Whether it has answered on the reply subject of a task. What comes in its name on the subject that everybody may
-    /// publish on is not believed from then on.
+    /// Whether it has answered on the reply subject of a task. From then on, results in its name on the shared subject
+    /// are dropped.
     pub answers_directly: bool,
     pub(super) known_since: Timestamp,
-    /// When each process behind its name last said that it is live; one that is leaving is not among them. When one of
+    /// When each process behind its name last announced `live`; a process that leaves is not among them. If one of
     /// several leaves, as in a rolling restart, the worker does not.
     pub(super) instances: BTreeMap<Arc<str>, Timestamp>,
     /// Its standing when it was told last; `None` if it never was.
@@ -52,23 +53,23 @@ pub(super) struct Standing {
     pub(super) quarantined: bool,
 }
 
-/// Where a worker stands.
+/// The state of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WorkerState {
-    /// It is expected to answer the next request.
+    /// It may be expected by the next request.
     Live,
-    /// It finishes what it has and is not expected to answer a further request.
+    /// It finishes the tasks that it has, and no further request expects it.
     Draining,
-    /// It said that it is gone.
+    /// It announced that it left.
     Left,
-    /// It has not been heard for the presence time.
+    /// It has not been heard for the presence timeout.
     Expired,
 }
 
 impl WorkerRecord {
-    /// A result of it came, which makes an expired worker live. A worker that announced `draining` or `left` stays so,
-    /// and expires a presence time after that announcement, since its last results may arrive later. A result after
-    /// that makes it live again.
+    /// A result of it came, which makes an expired worker live. A worker that announced `draining` or `left` stays in
+    /// that state, because its last results may arrive later, and expires a presence timeout after that announcement. A
+    /// result after that makes it live again.
     pub(super) fn heard(&mut self, now: Timestamp) {
         if matches!(self.state, WorkerState::Live | WorkerState::Expired) {
             self.last_heard = now;
@@ -76,7 +77,8 @@ impl WorkerRecord {
         }
     }
 
-    /// Notes whether it has earned a record in a request that ends. Returns whether it has one now, if that has changed.
+    /// Records whether it has earned a record in a request that ends. Returns whether it has one now, if that has
+    /// changed.
     pub(super) fn took_part(&mut self, earns: bool, is_admitted_by_name: bool) -> Option<bool> {
         let can_be_trusted = self.reliability.score >= Score::LOST;
         let has_record = is_admitted_by_name || (can_be_trusted && (self.proven || earns));
@@ -98,19 +100,19 @@ impl WorkerRecord {
         self.state == WorkerState::Live
     }
 
-    /// Whether it said that it is gone, or has not been heard for the presence time.
+    /// Whether it announced that it left, or has not been heard for the presence timeout.
     pub(super) fn is_gone(&self) -> bool {
         matches!(self.state, WorkerState::Left | WorkerState::Expired)
     }
 
-    /// Whether it has been gone for so long.
+    /// Whether it has been gone for this long.
     pub(super) fn is_long_gone(&self, now: Timestamp, long: Duration) -> bool {
         self.is_gone() && self.last_heard.after(long) <= now
     }
 
-    /// Whether a second, different answer of this worker to one request contradicts the first. It may come from another
-    /// process of the same name. And where the workers may have been asked twice, one that never announced itself may
-    /// not know that it should repeat its answer, and replicas do not share theirs.
+    /// Whether a second, different answer of this worker to one request contradicts the first. The second may come from
+    /// another process of the same name. And if the workers may have been asked twice, one that never announced itself
+    /// may not know that it should repeat its answer, and replicas do not share theirs.
     pub(super) fn must_repeat_itself(&self, asked_twice: bool) -> bool {
         self.instances.len() <= 1 && (!asked_twice || (self.announced && !self.replicated))
     }
