@@ -1,4 +1,4 @@
-//! The state of the bus, as changes that a machine is to be told.
+//! The state of the bus, as inputs for a machine.
 
 use tokio::sync::watch;
 use tracing::{info, warn};

@@ -93,7 +93,7 @@ impl<B: Bus> CoordinatorDriver<B> {
         Ok((driver, CoordinatorHandle::new(sender, busy, view)))
     }
 
-    /// The same driver, with somebody who sees all that goes into its machine and comes out of it.
+    /// The same driver, with a tap that sees all inputs and outputs of its machine.
     pub fn with_tap<T: Tap<Coordinator>>(self, tap: T) -> CoordinatorDriver<B, T> {
         CoordinatorDriver {
             machine: self.machine.with_tap(tap),
@@ -122,13 +122,13 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         Self { tracer, ..self }
     }
 
-    /// The same driver, which makes a snapshot for readers at most this often; every 250 ms unless set.
+    /// The same driver, with this shortest time between two snapshots for readers; 250 ms unless set.
     pub fn with_snapshot_every(self, every: Duration) -> Self {
         self.shows.every(every);
         self
     }
 
-    /// Runs until the machine is drained, or nobody is left who could ask it.
+    /// Runs until the machine has drained, or no handle is left.
     pub async fn run(mut self) {
         self.bus_changed();
         self.execute();
@@ -155,8 +155,8 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
                 () = alarm.wait() => {}
                 () = self.shows.wanted() => {}
             }
-            // The first thing that is ready is seldom alone: whoever else has something to say says it now, and one
-            // pass, one write to the bus and one waking of each worker serve them all.
+            // The first message is seldom alone. Letting the other tasks run now means that one pass, one write to the
+            // bus and one waking of each worker serve all of them.
             yield_now().await;
             self.take_all_ready();
             self.machine.wake(self.clock.now());
@@ -166,8 +166,9 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         self.bus.flush().await;
     }
 
-    /// Takes what else is ready: results before announcements, so that a worker's last answer precedes its farewell;
-    /// questions last, so that an overload of them does not hold up answers. Each has a share that no other can take.
+    /// Takes everything else that is ready: results before presence announcements, so that a worker's last answer
+    /// precedes its farewell; questions last, so that an overload of them does not delay results. Each has a share that
+    /// no other can use.
     fn take_all_ready(&mut self) {
         self.bus_changed();
         let mut taken = std::mem::take(&mut self.taken);
@@ -204,7 +205,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         }
     }
 
-    /// Asks the workers that are there already to say so, instead of waiting for their next announcement.
+    /// Pings the workers, so that they announce themselves at once.
     fn call_workers(&self) {
         let subject = format!("$SRV.PING.{}", wire::SERVICE);
         let reply = ping_subject(&self.settings.instance);
@@ -213,14 +214,14 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         }
     }
 
-    /// Takes a worker's reply to a ping, or the notice that no worker listens.
+    /// Handles a worker's reply to a ping, or the notice that no worker listens.
     fn pong(&mut self, message: &Message) {
         if !message.no_responders {
             self.presence(PresenceMessage::decode_ping(&message.payload));
         }
     }
 
-    /// Takes a message on the reply subject of a task.
+    /// Handles a message on the reply subject of a task.
     fn reply(&mut self, message: &Message) {
         let token = message.subject.strip_prefix(self.settings.inbox.prefix()).unwrap_or_default();
         match token.parse().map(TaskId) {
@@ -280,7 +281,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         }
     }
 
-    /// Publishes the machine's state after this pass to its readers.
+    /// Shows the state of the machine after this pass to readers.
     fn show(&self) {
         let at_once = AtOnce {
             in_flight: self.machine.in_flight(),
@@ -311,8 +312,8 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         }
     }
 
-    /// Does what the machine wants done. A task that can't be published comes back as an input, whose outputs are
-    /// carried out in the same pass.
+    /// Carries out the outputs of the machine. A task that cannot be published comes back as an input, whose outputs
+    /// are carried out in the same pass.
     fn execute(&mut self) {
         let mut reply = self.settings.inbox.prefix().to_owned();
         // Who asked is told at once, everybody else afterwards.

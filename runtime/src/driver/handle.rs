@@ -15,13 +15,13 @@ use super::snapshot::{Readiness, Snapshot};
 use super::view::{SnapshotError, View};
 use crate::wire::{EncodedOutcome, TraceContext};
 
-/// What callers tell the driver.
+/// Commands of callers to the driver.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly all are questions: a box would cost each of them an allocation")]
 pub(super) enum Command {
     Ask {
         submit: Submit,
-        /// Whether the caller wants the trail of it.
+        /// Whether the caller wants the trail of the request.
         followed: bool,
         reply: oneshot::Sender<CallerReply>,
     },
@@ -35,7 +35,7 @@ pub enum AskError {
     /// The coordinator refused it.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// More callers than the coordinator can take in ask at once; retry later.
+    /// The queue of questions is full; retry later.
     #[error("too many requests wait to be taken in")]
     Busy,
     /// The coordinator has stopped.
@@ -58,8 +58,7 @@ impl CoordinatorHandle {
         Self { commands, tickets: Arc::default(), busy, view }
     }
 
-    /// Asks, and waits for the end of the request, at most until its deadline. Dropping the future takes the question
-    /// back.
+    /// Submits a request and waits for its end, at most until its deadline. Dropping the future cancels it.
     ///
     /// # Errors
     /// [`AskError`] if the question was not accepted.
@@ -72,8 +71,9 @@ impl CoordinatorHandle {
         self.ask_within(None, false, id, query, overrides).await.0.map(|ended| ended.outcome)
     }
 
-    /// Like [`ask`](Self::ask), for a caller who is part of a trace: the tasks will be, too, if it is the first to ask.
-    /// If `followed`, it is also given what happened meanwhile; its context must then be its own.
+    /// Like [`ask`](Self::ask), for a caller in a trace. The tasks are part of the trace as well, unless the caller
+    /// joins another's request. If `followed`, the answer includes the trail of the request; the trace context must
+    /// then be the caller's own.
     pub async fn ask_within(
         &self,
         context: Option<TraceContext>,
@@ -106,7 +106,7 @@ impl CoordinatorHandle {
         answered.map_err(|_| AskError::Stopped)
     }
 
-    /// Whether the coordinator can serve now. It costs the coordinator next to nothing, however many callers look.
+    /// Whether the coordinator can serve now. It costs the coordinator next to nothing, however many callers ask.
     ///
     /// # Errors
     /// [`SnapshotError`] if it has stopped or is stuck.
@@ -114,7 +114,7 @@ impl CoordinatorHandle {
         self.view.readiness().await
     }
 
-    /// What the coordinator knows. All callers share a snapshot until it is 250 ms old, or as old as
+    /// A snapshot of the coordinator. All callers share it until it is 250 ms old, or as old as
     /// [`with_snapshot_every`](super::CoordinatorDriver::with_snapshot_every) says.
     ///
     /// # Errors
@@ -123,14 +123,14 @@ impl CoordinatorHandle {
         self.view.snapshot().await
     }
 
-    /// Lets the coordinator accept no further requests; it stops once those in flight have ended.
+    /// Makes the coordinator refuse further requests. It stops once those in flight have ended.
     pub async fn drain(&self) {
         // A coordinator that has stopped is drained.
         let _ = self.commands.send(Command::Drain).await;
     }
 }
 
-/// Takes the question back if its caller goes away before the answer.
+/// Cancels the request if its caller goes away before the answer.
 struct Waiting<'a> {
     commands: &'a mpsc::Sender<Command>,
     ticket: Option<Ticket>,

@@ -1,5 +1,5 @@
-//! What a coordinator's driver takes from the bus in a pass: a bounded share of each subscription, and an announcement
-//! only after the answers that came before it.
+//! What a coordinator's driver takes from the bus in a pass: a bounded share of each subscription, and a presence
+//! announcement only after the results that came before it.
 //!
 //! Announcements are taken first and held. Messages that came before them wait in the other queues at that moment. So
 //! the announcements are handed over once each of these queues has been seen empty, or as many messages have been taken

@@ -1,7 +1,15 @@
-//! The drivers: one task owns one machine, feeds it what the bus and the callers bring, and does what it says.
+//! The drivers. One task owns one machine: it feeds the machine inputs from the bus and from callers, and carries out
+//! its outputs.
 //!
-//! No lock is held around a machine. A driver wakes for the first thing that is ready, takes all that is ready with
-//! it, up to a bound, and then carries out what the machine wants done.
+//! No lock surrounds a machine. A driver wakes for the first message that is ready, handles everything that is ready
+//! with it, up to a bound, and then carries out the outputs together.
+//!
+//! * `coordinator.rs`, `worker.rs`: the two drivers
+//! * `handle.rs`, `view.rs`: how callers ask, and how readers see snapshots without waiting in the queue of questions
+//! * `intake.rs`: what a pass takes from each subscription, and in which order
+//! * `tap.rs`, `trail.rs`: who sees inputs and outputs: recordings, checkers, metrics, events and traces
+//! * `service.rs`, `identity.rs`: a worker as a NATS service, and the names of processes
+//! * `settings.rs`, `bus_watch.rs`: the secret inbox and the bounds; the state of the bus as inputs
 
 mod bus_watch;
 mod callers;
@@ -34,15 +42,15 @@ use tokio::time::Sleep;
 use crate::bus::{Message, Subscription};
 use crate::clock::Clock;
 
-/// What waits in a subscription, up to `batch` messages.
+/// The messages that wait in a subscription, up to `batch`.
 fn ready<S: Subscription>(subscription: &mut S, batch: usize) -> Vec<Message> {
     std::iter::from_fn(|| subscription.try_recv()).take(batch).collect()
 }
 
-/// Wakes a driver when its machine next wants to be told the time, or earlier.
+/// Wakes a driver when its machine is due, or earlier.
 ///
-/// It is only ever moved to an earlier time. What a machine waits for moves on with every request that ends, and waking
-/// once too often costs less than moving a timer each time.
+/// It only ever moves to an earlier time. The time at which a machine is due moves with every request that ends, and
+/// waking once too often costs less than moving a timer each time.
 #[derive(Debug)]
 struct Alarm {
     sleep: Pin<Box<Sleep>>,
@@ -54,7 +62,7 @@ impl Alarm {
         Self { sleep: Box::pin(tokio::time::sleep_until(clock.instant(Timestamp::MAX))), armed: None }
     }
 
-    /// Sees to it that [`Alarm::wait`] ends by `at`.
+    /// Makes [`Alarm::wait`] end by `at`.
     fn set(&mut self, clock: &Clock, at: Option<Timestamp>) {
         if let Some(at) = at
             && self.armed.is_none_or(|armed| at < armed)
@@ -64,7 +72,7 @@ impl Alarm {
         }
     }
 
-    /// Waits for the time that is set; for ever if none is. Cancel safe.
+    /// Waits until the time that is set, or for ever if none is. Cancel safe.
     async fn wait(&mut self) {
         if self.armed.is_none() {
             std::future::pending::<()>().await;

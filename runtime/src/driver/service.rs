@@ -70,16 +70,16 @@ struct EndpointStats<'a> {
     data: Drops,
 }
 
-/// What a worker could not take or give, counted: nothing is lost without a trace.
+/// What a worker has lost. Nothing is lost without being counted.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(super) struct Drops {
-    /// Tasks that were not understood.
+    /// Tasks that could not be decoded.
     pub(super) tasks_malformed: u64,
-    /// Tasks whose time was over before there was an answer.
+    /// Tasks whose time to live ran out before there was an answer.
     pub(super) tasks_expired: u64,
-    /// Tasks that the bus dropped because they came faster than they were taken.
+    /// Tasks that the bus dropped because they came faster than they were received.
     pub(super) tasks_dropped: u64,
-    /// Results that could not be sent: the bus was disconnected, its queue full, or the reply subject not valid.
+    /// Results that could not be sent: the bus was disconnected, its queue full, or the reply subject invalid.
     pub(super) results_unsent: u64,
 }
 

@@ -1,4 +1,4 @@
-//! How a coordinator's driver is set up: its names, its seed and its bounds.
+//! The settings of a coordinator's driver: its names, its seed and its bounds.
 
 use std::{fmt, io};
 

@@ -1,4 +1,4 @@
-//! What a machine handles and puts out, one input at a time.
+//! Taps: they see all inputs and outputs of a machine.
 
 use std::ops::Deref;
 
@@ -37,8 +37,8 @@ pub trait Tap<M: Machine>: Send + 'static {
     }
 }
 
-/// How much a driver keeps beside its machine. Each count follows from the inputs and outputs of the machine, so that a
-/// difference is something that is kept for ever.
+/// What a driver keeps beside its machine. Each count follows from the inputs and outputs of the machine, so a
+/// difference is a leak.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Held {
     /// Callers that wait for an answer; a worker has none.
@@ -47,16 +47,16 @@ pub struct Held {
     pub trails: usize,
     /// Announcements that wait for the results that came before them.
     pub announced: usize,
-    /// Jobs whose source is being asked; a coordinator has none.
+    /// Jobs whose source is being queried; a coordinator has none.
     pub running: usize,
 }
 
-/// Nobody looks.
+/// No tap.
 impl<M: Machine> Tap<M> for () {
     fn step(&mut self, _step: &Step<'_, M>) {}
 }
 
-/// Two look, one after the other.
+/// Two taps, one after the other.
 impl<M: Machine, A: Tap<M>, B: Tap<M>> Tap<M> for (A, B) {
     fn step(&mut self, step: &Step<'_, M>) {
         self.0.step(step);
@@ -74,7 +74,7 @@ impl<M: Machine, A: Tap<M>, B: Tap<M>> Tap<M> for (A, B) {
     }
 }
 
-/// A machine that can only be used before the eyes of its tap, and is polled dry after every input.
+/// A machine that can only be used through its tap.
 #[derive(Debug)]
 pub(super) struct Tapped<M: Machine, T> {
     machine: M,

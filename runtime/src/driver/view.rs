@@ -1,4 +1,4 @@
-//! What a driver shows of its machine to readers.
+//! Views: what a driver shows of its machine to readers.
 //!
 //! Readers do not wait in the queue of questions: a reader raises a flag, and the driver takes a snapshot at the end of
 //! a pass, at most one per interval. So the machine's task does the same work however many readers there are, and a
@@ -14,18 +14,18 @@ use tokio::sync::Notify;
 use super::snapshot::{Readiness, Snapshot};
 use crate::clock::Clock;
 
-/// How often a driver makes a snapshot at most, unless it is told otherwise.
+/// The default of the shortest time from one snapshot to the next.
 pub(super) const SNAPSHOT_EVERY: Duration = Duration::from_millis(250);
-/// How long a look waits for a driver that does not end its pass.
+/// How long a reader waits for a driver that does not end its pass.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Why a coordinator could not be looked at.
+/// Why a coordinator shows nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SnapshotError {
     /// The coordinator has stopped.
     #[error("the coordinator has stopped")]
     Stopped,
-    /// The coordinator's driver has not ended a pass for two seconds; look again.
+    /// The coordinator's driver has not ended a pass for two seconds; retry.
     #[error("the coordinator has not moved for {} s", PATIENCE.as_secs())]
     Stuck,
 }

@@ -59,16 +59,16 @@ impl WorkerSettings {
 /// What a job gives back: its number, and the reading or the failure.
 type JobEnd = (JobId, Result<Reading, Arc<str>>);
 
-/// A job whose source is being asked.
+/// A job whose source is being queried.
 #[derive(Debug)]
 struct Running {
     task: AbortHandle,
-    /// Where in a trace the work belongs.
+    /// The trace context of the work.
     context: Option<TraceContext>,
     span: Option<OpenSpan>,
 }
 
-/// Owns a [`Worker`] and runs it over a bus, asking a [`Source`].
+/// Owns a [`Worker`] and runs it over a bus, with a [`Source`].
 #[derive(Debug)]
 pub struct WorkerDriver<B: Bus, S, T = ()> {
     machine: Tapped<Worker, T>,
@@ -76,7 +76,7 @@ pub struct WorkerDriver<B: Bus, S, T = ()> {
     bus: B,
     clock: Clock,
     source: Arc<S>,
-    /// `None` once the worker takes no further tasks, so that the bus knows it, too.
+    /// `None` once the worker accepts no further tasks, so that the bus knows it too.
     tasks: Option<B::Subscription>,
     service: Service<B>,
     bus_watch: BusWatch,
@@ -122,7 +122,7 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
         })
     }
 
-    /// The same driver, with somebody who sees all that goes into its machine and comes out of it.
+    /// The same driver, with a tap that sees all inputs and outputs of its machine.
     pub fn with_tap<T: Tap<Worker>>(self, tap: T) -> WorkerDriver<B, S, T> {
         WorkerDriver {
             machine: self.machine.with_tap(tap),
@@ -251,8 +251,7 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
         }
     }
 
-    /// A job that was started is done. One that was aborted meanwhile is not known here any more, and the machine ignores
-    /// it.
+    /// A started job is done. A job that has been aborted is no longer known here, and the machine ignores it.
     fn done(&mut self, job: JobId, observed: Result<Value, Arc<str>>, age: Option<Duration>) {
         let running = self.running.remove(&job);
         let trace = running.as_ref().and_then(|running| running.context).map(TraceContext::mark);
@@ -274,7 +273,7 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
         self.running.insert(job, Running { task, context, span });
     }
 
-    /// The span of a task. Who asks decides whether there is one, so that a trace is recorded as a whole or not at all.
+    /// The span of a task. The asker decides whether there is one, so a trace is recorded as a whole or not at all.
     fn span(&self, query: &Query, asked_by: Option<TraceContext>) -> Option<OpenSpan> {
         let mut span = self.tracer.as_ref()?.begin_within("process oracle.tasks", SpanKind::Consumer, asked_by?)?;
         span.set("quorate.worker.id", Attribute::text(&self.identity.id));

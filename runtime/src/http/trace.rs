@@ -44,7 +44,7 @@ impl RequestTrace {
         }
     }
 
-    /// The request was asked, or is told what another one was told.
+    /// The request has ended, or the caller has received the outcome of another one.
     pub(super) fn ended(&mut self, outcome: &Outcome, trail: Trail) {
         let Some(span) = &mut self.span else { return };
         span.set("quorate.request.id", Attribute::text(&outcome.request));

@@ -1,4 +1,4 @@
-//! One thing that happened, and how it is written.
+//! An event, and its encoding.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,9 +13,9 @@ use crate::wire::{ResultBody, TYPICAL_BODY_BYTES};
 /// One thing that happened.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// A request ended: the outcome as its caller gets it.
+    /// A request ended.
     Outcome(Bytes),
-    /// A worker is new, or its state is.
+    /// A worker is new, or its state has changed.
     Worker(Box<WorkerView>),
 }
 

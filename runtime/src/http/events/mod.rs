@@ -1,9 +1,8 @@
 //! `GET /events`: what happens in a coordinator, as server-sent events.
 //!
 //! The driver's tap puts what happens into a ring of bounded size. A subscriber is a cursor into that ring and no more:
-//! what it is too slow for is overwritten, and it is told how much that was. So neither the driver nor the memory
-//! depends on how many clients read, or how slowly. An outcome comes with the bytes that its caller gets; any other event
-//! is encoded once, by the first subscriber that needs it.
+//! events that it is too slow for are overwritten, and it is told how many. So neither the driver nor the memory
+//! depends on how many clients read, or how slowly. An event is encoded once, by the first subscriber that needs it.
 
 mod event;
 mod resume;

@@ -85,9 +85,9 @@ impl IntoResponses for AnsweringEvents {
 /// A stream of what happens
 ///
 /// Server-sent events, until the client goes away or the coordinator stops. `outcome`: a request ended; the data is an
-/// Outcome, or an AskedError. `worker`: a worker is new, or its state is; a Worker. `observation`: a worker answered the
-/// request that is watched; a WorkerResponse. `missed`: so many events are left out here; `{"count": 12}`, or null if it
-/// cannot be known.
+/// Outcome, or an AskedError. `worker`: a worker is new, or its state has changed; the data is a Worker. `observation`:
+/// a worker answered the watched request; the data is a WorkerResponse. `missed`: events are left out here; the data is
+/// `{"count": 12}`, or null if the number is unknown.
 #[utoipa::path(
     get,
     path = "/events",

@@ -1,4 +1,4 @@
-//! What the driver does for the events: as little as possible.
+//! The driver's part in the events: as little as possible.
 
 use quorate_core::Coordinator;
 use quorate_core::coordinator::{self, Input, Output, ResultFate};
