@@ -3,6 +3,8 @@
 use crate::time::Timestamp;
 
 /// A sans-IO state machine. It receives inputs with their times, and returns what to do and when to wake it next.
+///
+/// Poll it dry after every input: then the outputs are known to be those of that input.
 pub trait Machine {
     /// What can happen to it.
     type Input;
