@@ -29,8 +29,8 @@ fn an_outcome_is_forgotten_when_its_time_is_over() {
     assert_eq!(harness.coordinator.remembered(), 0);
     harness.says(&task, "a", "1");
     assert_eq!((harness.counters().results_late, harness.counters().results_unknown), (1, 1));
-    let anew = harness.submit("r1", "ETH/USD");
-    assert!(harness.waits(anew), "a forgotten id stands for no query");
+    let again = harness.submit("r1", "ETH/USD");
+    assert!(harness.waits(again), "a forgotten id stands for no query");
 }
 
 #[test]
@@ -54,8 +54,8 @@ fn nothing_is_remembered_where_nothing_may_be() {
         harness.live(&["a"]);
         answered(&mut harness, "r1");
         assert_eq!(harness.coordinator.remembered(), 0);
-        let anew = harness.submit("r1", "BTC/USD");
-        assert!(harness.waits(anew));
+        let again = harness.submit("r1", "BTC/USD");
+        assert!(harness.waits(again));
     }
 }
 

@@ -207,7 +207,7 @@ impl WorkerRun {
         self.model.compare(&self.worker)?;
         let (running, waiting) = self.worker.load();
         assert!(running <= self.config.max_concurrent, "too many jobs run");
-        // A job that is started anew waits beside those that were let in.
+        // A job that is started again waits beside those that were let in.
         assert!(waiting <= self.config.max_queued + self.config.max_concurrent, "too many jobs wait");
         assert!(self.worker.remembered() <= self.config.max_remembered, "too many answers are remembered");
         Ok(())

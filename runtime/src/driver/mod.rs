@@ -7,7 +7,9 @@
 //! * `coordinator.rs`, `worker.rs`: the two drivers
 //! * `handle.rs`, `view.rs`: how callers ask, and how readers see snapshots without waiting in the queue of questions
 //! * `intake.rs`: what a pass takes from each subscription, and in which order
-//! * `tap.rs`, `trail.rs`: who sees inputs and outputs: recordings, checkers, metrics, events and traces
+//! * `tap.rs`: the machine, polled dry after every input, and the taps that see each step: checkers, metrics, events
+//! * `callers.rs`: the callers that wait, and the trails of their requests, for traces
+//! * `snapshot.rs`: what a reader sees of a machine
 //! * `service.rs`, `identity.rs`: a worker as a NATS service, and the names of processes
 //! * `settings.rs`, `bus_watch.rs`: the secret inbox and the bounds; the state of the bus as inputs
 

@@ -42,7 +42,7 @@ sometimes! {
     NotAdmitted,
     /// silent workers were asked a second time
     Redispatched,
-    /// an answer came only after a second asking
+    /// an answer came only after a redispatch
     RedispatchRescued,
     /// a quorum ended a request early
     QuorumEarly,

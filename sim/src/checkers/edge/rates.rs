@@ -60,7 +60,7 @@ impl Rates {
         self.open.insert(asked.number, (client, asked.coordinator, at));
     }
 
-    /// A coordinator begins anew, and every client has its whole allowance.
+    /// A coordinator starts again, and every client has its whole allowance.
     fn restarted(&mut self, coordinator: Host) {
         self.asked.retain(|(_, asked), _| *asked != coordinator);
         self.open.retain(|_, (_, asked, _)| *asked != coordinator);
