@@ -65,7 +65,7 @@ pub(super) struct Registry {
     is_closed: bool,
     /// The number of workers with a record.
     proven: usize,
-    /// When the first worker earned a record; `None` while there is none.
+    /// When the first worker earned a record, after a time without any.
     founded_at: Option<Timestamp>,
     admission: Admission,
     /// No worker expires before this: the coordinator was paused, and could hear none.
