@@ -108,7 +108,9 @@ impl Coverage {
                 let process = self.processes.entry(event.host).or_default();
                 process.coordinator = *machine.counters();
                 process.in_flight = machine.in_flight();
-                process.answered.clear();
+            }
+            What::Edge(Edge::PassEnded(_)) => {
+                self.processes.entry(event.host).or_default().answered.clear();
             }
             What::WorkerSettled(_, machine) => {
                 let process = self.processes.entry(event.host).or_default();

@@ -11,6 +11,7 @@ use quorate_core::time::Timestamp;
 use quorate_core::worker::{self, ReplyTo, Worker};
 
 use super::{Reached, Sometimes as S};
+use crate::edge::Edge;
 use crate::event::{Event, What};
 use crate::host::Host;
 use crate::scenario::Scenario;
@@ -73,8 +74,12 @@ impl Bounds {
                     reached.insert_if(S::BatchFull, received >= batch);
                 }
             }
+            What::Edge(Edge::PassEnded(_)) => {
+                if let Some((_, received)) = self.batches.get_mut(&host) {
+                    *received = 0;
+                }
+            }
             What::CoordinatorSettled(_, machine) => {
-                self.takes_again(host);
                 self.wanted.insert(host, machine.poll_timeout());
                 self.coordinator(host, machine, reached);
             }
@@ -84,17 +89,8 @@ impl Bounds {
                     places.retain(|(request, _), _| *request != result.request);
                 }
             }
-            What::WorkerSettled(_, machine) => {
-                self.takes_again(host);
-                self.worker(host, machine, reached);
-            }
+            What::WorkerSettled(_, machine) => self.worker(host, machine, reached),
             _ => {}
-        }
-    }
-
-    fn takes_again(&mut self, host: Host) {
-        if let Some((_, received)) = self.batches.get_mut(&host) {
-            *received = 0;
         }
     }
 
