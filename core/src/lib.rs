@@ -81,15 +81,15 @@
 //!                 assert_eq!(ticket, Ticket(1));
 //!                 break 'run reply?;
 //!             }
-//!             // A real adapter pings the workers, publishes the outcome, and stops.
-//!             Output::CallWorkers | Output::Ended(_) | Output::Drained => {}
+//!             // A real adapter pings the workers, publishes the outcome, stops, and tells decisions to who wants them.
+//!             Output::CallWorkers | Output::Ended(_) | Output::Drained | Output::Event(_) => {}
 //!         }
 //!     }
 //!     let due = coordinator.poll_timeout().unwrap_or(Timestamp::MAX);
 //!     match inbox.pop_front() {
 //!         Some((at, input)) if at <= due => {
 //!             now = at;
-//!             coordinator.handle_input(now, input);
+//!             coordinator.handle_input(now, &input);
 //!         }
 //!         later => {
 //!             inbox.extend(later);
