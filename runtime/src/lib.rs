@@ -44,7 +44,7 @@
 //!     let (driver, coordinator) =
 //!         CoordinatorDriver::new(bus, Clock::new(), Config::default(), DriverSettings::new(7)?).await?;
 //!     tokio::spawn(driver.run());
-//!     while coordinator.status().await?.live_workers == 0 {
+//!     while coordinator.readiness().await?.live_workers == 0 {
 //!         tokio::time::sleep(Duration::from_millis(10)).await;
 //!     }
 //!     let outcome = coordinator.ask(None, Query::new("BTC/USD")?, Overrides::default()).await?;
