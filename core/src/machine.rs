@@ -4,7 +4,7 @@ use crate::time::Timestamp;
 
 /// A sans-IO state machine. It receives inputs with their times, and returns what to do and when to wake it next.
 ///
-/// Poll it dry after every input: then the outputs are known to be those of that input.
+/// Poll it dry after every input, as [`Machine::step`] does: then the outputs are known to be those of that input.
 pub trait Machine {
     /// What can happen to it.
     type Input;
@@ -19,6 +19,16 @@ pub trait Machine {
     fn poll_timeout(&self) -> Option<Timestamp>;
     /// The next output. Call it until it returns `None`.
     fn poll_output(&mut self) -> Option<Self::Output>;
+
+    /// One step: handles an input, or lets time pass if there is none, and appends everything that the machine puts out
+    /// because of it to `outputs`.
+    fn step(&mut self, now: Timestamp, input: Option<&Self::Input>, outputs: &mut impl Extend<Self::Output>) {
+        match input {
+            Some(input) => self.handle_input(now, input),
+            None => self.handle_timeout(now),
+        }
+        outputs.extend(std::iter::from_fn(|| self.poll_output()));
+    }
 }
 
 macro_rules! machine {

@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::{CoordinatorModel, Divergence};
-use quorate_core::Coordinator;
 use quorate_core::aggregate::Exclusion;
 use quorate_core::coordinator::{
     Config, Input, Output, Presence, PresenceState, Submit, Task, Undelivered, WorkerResult,
@@ -13,6 +12,7 @@ use quorate_core::id::{RequestId, TaskId, Ticket};
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
 use quorate_core::trace::Trace;
+use quorate_core::{Coordinator, Machine as _};
 
 use super::clock::Clock;
 use super::steps::{Step, Subject, TimedStep, worker};
@@ -308,11 +308,7 @@ impl Run {
         let mut again = Coordinator::new(config, self.seed);
         let mut outputs = Vec::new();
         for (at, input) in &self.inputs {
-            match input {
-                Some(input) => again.handle_input(*at, input),
-                None => again.handle_timeout(*at),
-            }
-            outputs.extend(std::iter::from_fn(|| again.poll_output()));
+            again.step(*at, input.as_ref(), &mut outputs);
         }
         outputs
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use quorate_core::Machine as _;
 use quorate_core::coordinator::PresenceState;
 use quorate_core::id::RequestId;
 use quorate_core::query::Query;
@@ -278,18 +279,10 @@ impl WorkerRun {
     /// Whether another machine puts out the same for the same inputs.
     pub fn replays(self) -> bool {
         let mut again = Worker::new(self.config);
-        let mut outputs = self.outputs.into_iter();
-        for (at, input) in self.inputs {
-            match input {
-                Some(input) => again.handle_input(at, &input),
-                None => again.handle_timeout(at),
-            }
-            while let Some(output) = again.poll_output() {
-                if outputs.next() != Some(output) {
-                    return false;
-                }
-            }
+        let mut outputs = Vec::new();
+        for (at, input) in &self.inputs {
+            again.step(*at, input.as_ref(), &mut outputs);
         }
-        outputs.next().is_none()
+        outputs == self.outputs
     }
 }

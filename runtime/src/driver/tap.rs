@@ -95,19 +95,17 @@ impl<M: Machine, T: Tap<M>> Tapped<M, T> {
 
     /// Lets the machine handle an input. Returns what it puts out, which is to be carried out later.
     pub(super) fn input(&mut self, now: Timestamp, input: &M::Input) -> &[M::Output] {
-        self.machine.handle_input(now, input);
-        self.drain(now, Some(input))
+        self.step(now, Some(input))
     }
 
     /// Lets the machine do what is due.
     pub(super) fn wake(&mut self, now: Timestamp) {
-        self.machine.handle_timeout(now);
-        self.drain(now, None);
+        self.step(now, None);
     }
 
-    fn drain(&mut self, now: Timestamp, input: Option<&M::Input>) -> &[M::Output] {
+    fn step(&mut self, now: Timestamp, input: Option<&M::Input>) -> &[M::Output] {
         let first = self.outputs.len();
-        self.outputs.extend(std::iter::from_fn(|| self.machine.poll_output()));
+        self.machine.step(now, input, &mut self.outputs);
         let outputs = &self.outputs[first..];
         self.tap.step(&Step { now, input, outputs, machine: &self.machine });
         outputs

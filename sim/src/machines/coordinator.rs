@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_core::Coordinator;
 use quorate_core::coordinator::{Input, Output, Task, Undelivered, UndeliveredCause, WorkerResult};
 use quorate_core::id::{TaskId, Ticket};
 use quorate_core::time::Timestamp;
+use quorate_core::{Coordinator, Machine as _};
 use quorate_runtime::bus::PublishError;
 use quorate_runtime::driver::{Held, Step};
 
@@ -140,12 +140,8 @@ impl Stage<'_> {
         let Program::Coordinator(coordinator) = &mut self.programs[node] else { return };
         let now = coordinator.clock(self.now);
         let Some(Process { machine, outputs, .. }) = &mut coordinator.process else { return };
-        match input {
-            Some(input) => machine.handle_input(now, input),
-            None => machine.handle_timeout(now),
-        }
         let first = outputs.len();
-        outputs.extend(std::iter::from_fn(|| machine.poll_output()));
+        machine.step(now, input, outputs);
         let outputs = &outputs.make_contiguous()[first..];
         let (at, host) = (self.now, self.hosts[node]);
         event::coordinator_step(&Step { now, input, outputs, machine }, |what| {

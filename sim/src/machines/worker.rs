@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use quorate_core::Machine as _;
 use quorate_core::coordinator::{Presence, PresenceState};
 use quorate_core::id::WorkerId;
 use quorate_core::time::{Timestamp, saturating_nanos};
@@ -162,11 +163,8 @@ impl Stage<'_> {
         let Program::Worker(worker) = &mut self.programs[node] else { return };
         let now = worker.clock(self.now);
         let Some(Process { machine, .. }) = &mut worker.process else { return };
-        match input {
-            Some(input) => machine.handle_input(now, input),
-            None => machine.handle_timeout(now),
-        }
-        let outputs: Vec<Output> = std::iter::from_fn(|| machine.poll_output()).collect();
+        let mut outputs = Vec::new();
+        machine.step(now, input, &mut outputs);
         let (at, host) = (self.now, self.hosts[node]);
         event::worker_step(&Step { now, input, outputs: &outputs, machine }, |what| {
             self.watch.event(&Event { at, host, what });

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use quorate_core::Machine as _;
 use quorate_core::coordinator::{Coordinator, Input, Output, PresenceState, WorkerResult};
 use quorate_core::id::Ticket;
 use quorate_core::outcome::Outcome;
@@ -236,14 +237,10 @@ impl Rig {
 
     fn coordinator_step(&mut self, input: Option<&Input>) {
         let now = self.now();
-        if let Some(input) = input {
-            self.input(input);
-            self.coordinator.handle_input(now, input);
-        } else {
-            self.tell(COORDINATOR, What::CoordinatorWoken(now));
-            self.coordinator.handle_timeout(now);
-        }
-        while let Some(output) = self.coordinator.poll_output() {
+        self.tell(COORDINATOR, input.map_or(What::CoordinatorWoken(now), |input| What::CoordinatorInput(now, input)));
+        let mut outputs = Vec::new();
+        self.coordinator.step(now, input, &mut outputs);
+        for output in outputs {
             for output in (self.tamper)(output) {
                 self.output(&output);
                 if let Output::Answer { ticket, .. } = &output {
@@ -282,11 +279,11 @@ impl Rig {
         self.at_ms(at_ms);
         let now = self.now();
         self.tell(WORKER, What::WorkerInput(now, input));
-        self.worker.handle_input(now, input);
+        let mut outputs = Vec::new();
+        self.worker.step(now, Some(input), &mut outputs);
         if let worker::Input::Done { job, .. } = input {
             self.running.remove(job);
         }
-        let outputs: Vec<_> = std::iter::from_fn(|| self.worker.poll_output()).collect();
         for output in &outputs {
             match output {
                 worker::Output::Start { job, .. } => drop(self.running.insert(*job)),

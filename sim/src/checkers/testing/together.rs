@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use quorate_core::Machine as _;
 use quorate_core::aggregate::{Millionths, Strategy};
 use quorate_core::coordinator::{
     self, Coordinator, Presence, PresenceState, Submit, Undelivered, UndeliveredCause, WorkerResult,
@@ -233,11 +234,8 @@ impl Play {
 
     fn coordinator_step(&mut self, input: Option<&coordinator::Input>, outputs: &mut VecDeque<coordinator::Output>) {
         let now = self.now();
-        match input {
-            Some(input) => self.coordinator.handle_input(now, input),
-            None => self.coordinator.handle_timeout(now),
-        }
-        let new: Vec<_> = std::iter::from_fn(|| self.coordinator.poll_output()).collect();
+        let mut new = Vec::new();
+        self.coordinator.step(now, input, &mut new);
         let Self { checkers, events, at, coordinator, .. } = self;
         event::coordinator_step(&Step { now, input, outputs: &new, machine: coordinator }, |what| {
             tell(checkers, events, Event { at: *at, host: COORDINATOR, what });
@@ -297,11 +295,8 @@ impl Play {
 
     fn worker_step(&mut self, input: Option<&worker::Input>, outputs: &mut Vec<worker::Output>) {
         let now = self.now();
-        match input {
-            Some(input) => self.worker.handle_input(now, input),
-            None => self.worker.handle_timeout(now),
-        }
-        let new: Vec<_> = std::iter::from_fn(|| self.worker.poll_output()).collect();
+        let mut new = Vec::new();
+        self.worker.step(now, input, &mut new);
         let Self { checkers, events, at, worker, .. } = self;
         event::worker_step(&Step { now, input, outputs: &new, machine: worker }, |what| {
             tell(checkers, events, Event { at: *at, host: WORKER, what });

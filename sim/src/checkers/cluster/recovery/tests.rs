@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use quorate_core::Machine as _;
 use quorate_core::coordinator::PresenceState;
 use quorate_core::outcome::Cause;
 use serde_json::json;
@@ -37,8 +38,10 @@ fn outcome(observed: &[(u8, Result<&str, &str>)], missing: &[u8]) -> Outcome {
         let result = crate::checkers::testing::inputs::result(*worker, "request-1", observed);
         machine.handle_input(now(0), &Input::Result(result));
     }
-    machine.handle_timeout(now(1000));
-    std::iter::from_fn(|| machine.poll_output())
+    let mut outputs = Vec::new();
+    machine.step(now(1000), None, &mut outputs);
+    outputs
+        .into_iter()
         .find_map(|output| match output {
             quorate_core::coordinator::Output::Answer { reply: Ok(outcome), .. } => Some((*outcome).clone()),
             _ => None,
