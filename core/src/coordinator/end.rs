@@ -18,8 +18,7 @@ impl Coordinator {
     pub(super) fn finish(&mut self, slot: Slot, cause: Cause) {
         let Some(request) = self.table.get(slot) else { return };
         let bus_was_down = self.bus_was_down(request.submitted);
-        let outliers = Terms::of(request, &self.config).outliers;
-        let judgement = request.judge(cause, bus_was_down, outliers, &mut self.aggregator);
+        let judgement = request.judge(cause, bus_was_down, &self.config, &mut self.aggregator);
         self.finish_with(slot, cause, judgement);
     }
 

@@ -152,14 +152,15 @@ impl Request {
     }
 
     /// How the request would end if it ended now by `cause`. `bus_was_down` says whether the bus was down in the
-    /// meantime, and `usual` how its outlier rule compares with the operator's.
+    /// meantime.
     pub(super) fn judge(
         &self,
         cause: Cause,
         bus_was_down: bool,
-        usual: Usual,
+        config: &Config,
         aggregator: &mut Aggregator,
     ) -> Judgement {
+        let usual = Terms::of(self, config).outliers;
         let required = self.policy.min_responses;
         let insufficient = |usable: u32| match cause {
             Cause::DeadlinePassed if bus_was_down => Failure::BusDown,

@@ -207,12 +207,12 @@ impl Coordinator {
 
     /// The number of workers that a request made now could expect.
     pub fn live_workers(&self) -> usize {
-        self.registry.live().count()
+        self.registry.iter().filter(|(_, worker)| worker.is_live()).count()
     }
 
     /// Whether a worker's values are shown and not used, because of its score.
     pub fn is_quarantined(&self, worker: &WorkerId) -> bool {
-        self.registry.is_quarantined(worker)
+        self.registry.get(worker).is_some_and(|it| it.is_quarantined(self.config.quarantine_below))
     }
 
     /// Does what a request's timer was armed for.

@@ -110,11 +110,6 @@ impl Registry {
         self.workers.iter()
     }
 
-    /// The workers that a request made now could expect, in order.
-    pub(super) fn live(&self) -> impl Iterator<Item = &WorkerId> {
-        self.workers.iter().filter(|(_, worker)| worker.is_live()).map(|(id, _)| id)
-    }
-
     /// Whether a worker has announced `live` or `draining` since `since`.
     pub(super) fn said_there_since(&self, id: &WorkerId, since: Timestamp) -> bool {
         self.workers.get(id).is_some_and(|worker| worker.said_there.is_some_and(|at| at >= since))
@@ -213,10 +208,6 @@ impl Registry {
             expected => max_newcomers.min(most - (expected - proven)),
         };
         Expectation { participants, founding, places: count(places) }
-    }
-
-    pub(super) fn is_quarantined(&self, id: &WorkerId) -> bool {
-        self.workers.get(id).is_some_and(|worker| worker.is_quarantined(self.quarantine_below))
     }
 
     /// Notes that a worker may have changed.

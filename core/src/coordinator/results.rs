@@ -3,7 +3,6 @@
 use super::Coordinator;
 use super::event::{Event, ResultFate};
 use super::input::{Undelivered, UndeliveredCause, WorkerResult};
-use super::judgement::Terms;
 use super::output::Output;
 use super::request::{FirstAnswer, Notice, Participant, ParticipantStatus, Request};
 use super::table::{Known, Slot};
@@ -52,7 +51,6 @@ impl Coordinator {
 
     /// Takes a result for a request in flight.
     fn result_in_time(&mut self, slot: Slot, result: &WorkerResult) -> ResultFate {
-        let quarantined = self.registry.is_quarantined(&result.worker);
         let room = self.config.max_in_flight_bytes.saturating_sub(self.table.bytes());
         let request = self.table.get_mut(slot).expect("a known request is in its slot");
         let is_astray = match result.task {
@@ -114,7 +112,7 @@ impl Coordinator {
             response_time: result.response_time,
             age: result.age,
             weight: self.config.weight(&result.worker, worker.reliability.score),
-            quarantined,
+            quarantined: worker.is_quarantined(self.config.quarantine_below),
             on_reply_subject: result.task.is_some(),
             contradicted: false,
         };
@@ -139,8 +137,7 @@ impl Coordinator {
         }
         if request.is_to_be_judged() {
             // The rules may leave too few values, or a dispute that is rejected. Then it is better to wait for more.
-            let outliers = Terms::of(request, &self.config).outliers;
-            let judgement = request.judge(Cause::QuorumMet, false, outliers, &mut self.aggregator);
+            let judgement = request.judge(Cause::QuorumMet, false, &self.config, &mut self.aggregator);
             if judgement.is_answer() {
                 self.counters.quorum_early += 1;
                 self.finish_with(slot, Cause::QuorumMet, judgement);
