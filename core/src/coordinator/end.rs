@@ -77,7 +77,7 @@ impl Coordinator {
                     }
                 }
             }
-            let has_changed = worker.told.is_some_and(|told| told != worker.standing(self.config.quarantine_below));
+            let has_changed = worker.has_changed(self.config.quarantine_below);
             if let Some(has_record) = worker.took_part(earns, are_admitted_by_name) {
                 self.registry.count_record(self.now, has_record);
             }

@@ -214,7 +214,7 @@ impl Registry {
     pub(super) fn note_change(&mut self, id: &WorkerId) {
         if self.tells
             && let Some(worker) = self.workers.get(id)
-            && worker.told != Some(worker.standing(self.quarantine_below))
+            && worker.has_changed(self.quarantine_below)
         {
             self.changed.push(id.clone());
         }

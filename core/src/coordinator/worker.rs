@@ -96,6 +96,11 @@ impl WorkerRecord {
         Standing { state: self.state, quarantined: self.is_quarantined(quarantine_below) }
     }
 
+    /// Whether its standing is not that of its last event.
+    pub(super) fn has_changed(&self, quarantine_below: Option<Score>) -> bool {
+        self.told != Some(self.standing(quarantine_below))
+    }
+
     pub(super) fn is_live(&self) -> bool {
         self.state == WorkerState::Live
     }
