@@ -34,9 +34,9 @@ pub const WORKER_BYTES: usize = 192;
 
 const _: () = assert!(size_of::<Outcome>() <= REQUEST_BYTES && size_of::<Observation>() <= WORKER_BYTES);
 
-/// What a request weighs without its workers, in bytes.
-pub fn request_bytes(id: &RequestId, query: &Query) -> usize {
-    REQUEST_BYTES + id.as_str().len() + query.as_str().len()
+/// What a request with this many workers weighs without the texts of their answers, in bytes.
+pub fn request_bytes(id: &RequestId, query: &Query, workers: usize) -> usize {
+    REQUEST_BYTES + id.as_str().len() + query.as_str().len() + workers * WORKER_BYTES
 }
 
 /// What the text of an answer weighs, in bytes.
@@ -176,11 +176,10 @@ impl Outcome {
         count(self.observations.len() + self.missing.len())
     }
 
-    /// What the outcome weighs in memory, in bytes: [`request_bytes`], its texts, and [`WORKER_BYTES`] for each worker.
+    /// What the outcome weighs in memory, in bytes: [`request_bytes`] and its texts.
     pub fn bytes(&self) -> usize {
         let texts: usize = self.observations.iter().map(|observation| text_bytes(&observation.observed)).sum();
-        let workers = self.observations.len() + self.missing.len();
-        request_bytes(&self.request, &self.query) + workers * WORKER_BYTES + texts
+        request_bytes(&self.request, &self.query, self.observations.len() + self.missing.len()) + texts
     }
 
     /// The number of workers that answered with a failure.

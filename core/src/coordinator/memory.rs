@@ -58,7 +58,7 @@ impl Memory {
         let seq = EndedSeq(self.first + self.entries.len() as u64);
         let bytes = match &outcome {
             Some(outcome) => outcome.bytes(),
-            None => request_bytes(&request, &query),
+            None => request_bytes(&request, &query, 0),
         };
         self.bytes += bytes;
         self.entries.push_back(Ended { request, query, outcome, forget_at: now.after(self.keep), bytes });

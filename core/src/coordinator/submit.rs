@@ -13,7 +13,7 @@ use super::request::{Notice, Request};
 use super::table::{Known, Slot};
 use super::timers::Timer;
 use crate::id::{RequestId, Ticket};
-use crate::outcome::{Outcome, WORKER_BYTES, count, request_bytes};
+use crate::outcome::{Outcome, count, request_bytes};
 use crate::policy::Policy;
 use crate::time::Timestamp;
 
@@ -97,7 +97,7 @@ impl Coordinator {
         } else {
             let id = submit.id.clone().unwrap_or_else(|| self.draw_id());
             // All known workers may be expected.
-            let most = request_bytes(&id, &submit.query) + self.registry.len() * WORKER_BYTES;
+            let most = request_bytes(&id, &submit.query, self.registry.len());
             if self.table.bytes() + most > self.config.max_in_flight_bytes {
                 return Err(Refusal::Overloaded);
             }
@@ -122,7 +122,7 @@ impl Coordinator {
         let decisive = count(participants.iter().filter(|participant| participant.decides).count());
         let query_key = self.table.key_of(&submit.query);
         let redispatch_after = self.config.redispatch_after(policy.timeout);
-        let bytes = request_bytes(&id, &submit.query) + participants.len() * WORKER_BYTES;
+        let bytes = request_bytes(&id, &submit.query, participants.len());
         let request = id.clone();
         let slot = self.table.insert(|task| Request {
             bytes,
