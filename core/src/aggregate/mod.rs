@@ -263,9 +263,12 @@ impl Aggregator {
     fn exclude(&mut self, rule: OutlierRule, excluded: &mut Vec<(usize, Exclusion)>) -> bool {
         let drawn = self.draw(rule);
         self.drawn = Some(drawn);
-        let Numbers { fence, beyond, is_disputed, .. } = drawn;
-        if beyond == 0 || is_disputed {
-            return is_disputed;
+        let Numbers { fence, count, beyond, .. } = drawn;
+        if beyond == 0 {
+            return false;
+        }
+        if beyond * 2 >= count {
+            return true;
         }
         self.numbers.retain(|number| {
             let is_outlier = fence.excludes(number.number);
@@ -288,8 +291,7 @@ impl Aggregator {
         };
         let beyond = self.numbers.iter().filter(|number| fence.excludes(number.number)).count();
         let count = self.numbers.len();
-        let is_disputed = beyond > 0 && beyond * 2 >= count;
-        Numbers { rule, fence, median, count, beyond, is_disputed }
+        Numbers { rule, fence, median, count, beyond }
     }
 
     /// The yardstick for the values of the last aggregation, which gave `aggregate` by `rule`.
@@ -303,9 +305,6 @@ impl Aggregator {
             self.draw(USUAL)
         });
         let texts = aggregate.used - self.numbers.len();
-        // The numbers within the fence must outnumber the texts, too.
-        let is_disputed = numbers.beyond > 0 && (numbers.count - numbers.beyond) * 2 <= numbers.count + texts;
-        let numbers = Numbers { is_disputed, ..numbers };
         let by_majority = strategy.takes_texts() && {
             let votes = match &aggregate.value {
                 Value::Text(_) => aggregate.agreeing,
@@ -324,6 +323,7 @@ impl Aggregator {
             usual,
             all_used_are_good: are_numbers && numbers.beyond == 0 && usual == Usual::Same,
             numbers,
+            texts,
         }
     }
 

@@ -43,6 +43,8 @@ pub struct Yardstick {
     pub(super) rule: Rule,
     pub(super) usual: Usual,
     pub(super) numbers: Numbers,
+    /// The number of used texts.
+    pub(super) texts: usize,
     pub(super) all_used_are_good: bool,
 }
 
@@ -57,8 +59,6 @@ pub(super) struct Numbers {
     pub(super) count: usize,
     /// The number of these beyond the fence.
     pub(super) beyond: usize,
-    /// Whether the others are no more than half of all values.
-    pub(super) is_disputed: bool,
 }
 
 impl Yardstick {
@@ -80,11 +80,18 @@ impl Yardstick {
             Value::Text(_) => number,
         };
         match (&self.answer, number) {
+            (Value::Number(_), Some(_)) if self.is_disputed() => Assessment::Neutral,
             (Value::Number(_), Some(number)) => self.numbers.assess(number, self.usual),
             _ if *value == self.answer => Assessment::Good,
             _ if self.by_majority && !self.is_near_the_answer(value) => Assessment::Bad,
             _ => Assessment::Neutral,
         }
+    }
+
+    /// Whether some numbers are beyond the fence, and those within it are no more than half of all values.
+    fn is_disputed(&self) -> bool {
+        let Numbers { count, beyond, .. } = self.numbers;
+        beyond > 0 && (count - beyond) * 2 <= count + self.texts
     }
 
     /// Whether a value and the answer spell numbers that are close to each other: a small difference is not a lie.
@@ -98,9 +105,7 @@ impl Numbers {
     fn assess(&self, number: Decimal, usual: Usual) -> Assessment {
         let Some(median) = self.median else { return Assessment::Neutral };
         let is_near = |most: Decimal| is_within(most, median, number);
-        if self.is_disputed {
-            Assessment::Neutral
-        } else if !self.is_beyond(number, median) {
+        if !self.is_beyond(number, median) {
             // A caller's wide fence makes no value good.
             if usual == Usual::Same || is_near(NEAR) { Assessment::Good } else { Assessment::Neutral }
         } else if is_near(NEAR) || usual.allows(is_near) {
