@@ -39,6 +39,8 @@ pub(super) struct Known {
     /// When each process of this name last said that it takes tasks.
     instances: BTreeMap<Arc<str>, Timestamp>,
     pub(super) record: Record,
+    /// Its state, and whether it was quarantined, in its last event.
+    last_event: Option<(WorkerState, bool)>,
 }
 
 impl Known {
@@ -53,6 +55,10 @@ impl Known {
     /// What it weighs if nobody's weight is set.
     pub(super) fn trust(&self) -> Millionths {
         Millionths::new(self.record.score.into())
+    }
+
+    fn is_quarantined(&self, below: Option<Score>) -> bool {
+        below.is_some_and(|below| self.record.score < below.millionths())
     }
 
     fn is_gone(&self) -> bool {
@@ -83,8 +89,6 @@ pub(super) struct Workers {
     admit_burst: u32,
     /// Until when those that were admitted use up the rate.
     admitted_until: Timestamp,
-    /// The state of every worker, and whether it is quarantined, as they were told last.
-    told: BTreeMap<WorkerId, (WorkerState, bool)>,
     /// When it is looked who has expired: when the next one does, as it was at the last look. Who is heard since
     /// expires later.
     pub(super) looks_at: Option<Timestamp>,
@@ -104,7 +108,6 @@ impl Workers {
             quarantine_below: config.quarantine_below,
             by_name: config.admitted.is_some(),
             founded_at: None,
-            told: BTreeMap::new(),
             looks_at: None,
             keep_gone: config.keep_gone,
             admit_every: config.admit_every,
@@ -130,26 +133,19 @@ impl Workers {
     }
 
     pub(super) fn is_quarantined(&self, worker: &WorkerId) -> bool {
-        let score = self.known.get(worker).map(|known| known.record.score);
-        self.quarantine_below.zip(score).is_some_and(|(below, score)| score < below.millionths())
+        self.known.get(worker).is_some_and(|known| known.is_quarantined(self.quarantine_below))
     }
 
-    /// Whose state is not as it was told last.
+    /// An event for each worker that is not as its last event says.
     pub(super) fn changes(&mut self) -> Vec<Event> {
-        self.told.retain(|worker, _| self.known.contains_key(worker));
         let mut changes = Vec::new();
-        for (worker, known) in &self.known {
-            let now = (known.state, self.is_quarantined(worker));
-            if self.told.get(worker) != Some(&now) {
-                let (state, quarantined) = now;
-                changes.push((worker.clone(), now, Event::Worker { worker: worker.clone(), state, quarantined }));
+        for (worker, known) in &mut self.known {
+            let (state, quarantined) = (known.state, known.is_quarantined(self.quarantine_below));
+            if known.last_event.replace((state, quarantined)) != Some((state, quarantined)) {
+                changes.push(Event::Worker { worker: worker.clone(), state, quarantined });
             }
         }
-        let told = changes.into_iter().map(|(worker, now, event)| {
-            self.told.insert(worker, now);
-            event
-        });
-        told.collect()
+        changes
     }
 
     /// Whom a request expects, whether those found, and how many others without a record may join.
@@ -293,6 +289,7 @@ impl Workers {
             since: now,
             instances: BTreeMap::new(),
             record: Record::spotless(),
+            last_event: None,
         }
     }
 
