@@ -81,7 +81,7 @@
 //!                 assert_eq!(ticket, Ticket(1));
 //!                 break 'run reply?;
 //!             }
-//!             // A real adapter pings the workers, publishes the outcome, stops, and tells decisions to who wants them.
+//!             // A real adapter pings the workers, publishes the outcome, stops, and passes events on.
 //!             Output::CallWorkers | Output::Ended(_) | Output::Drained | Output::Event(_) => {}
 //!         }
 //!     }

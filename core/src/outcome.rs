@@ -77,7 +77,7 @@ pub enum Cause {
     AllAnswered,
     /// The policy's quorum was met.
     QuorumMet,
-    /// No worker was known at the dispatch, and no further result came for the stall timeout.
+    /// No worker was expected at the dispatch, and no further result came for the stall timeout.
     Stalled,
     /// The deadline passed.
     DeadlinePassed,

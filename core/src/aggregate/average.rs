@@ -165,7 +165,7 @@ fn rounded_quotient(sum: Wide, count: u64) -> Option<Decimal> {
     decimal(Wide::from(floor.checked_add(u128::from(up))?), FINEST_SCALE - dropped_digits)
 }
 
-/// The number of last digits, in units of 10^-28, beyond 28 significant ones and behind the decimal point: 0 to 28.
+/// How many of the last digits of a quotient in units of 10^-28 are beyond 28 significant ones, decimals only: 0 to 28.
 fn surplus_digits(quotient: Wide) -> u32 {
     let too_long = |dropped: &u32| {
         Wide::from(1).checked_mul_pow10(SIGNIFICANT_DIGITS + dropped).is_some_and(|limit| quotient >= limit)

@@ -13,7 +13,7 @@ pub(super) trait Combine: Sync {
     /// The strategy's name in requests, configuration and answers.
     fn name(&self) -> &'static str;
 
-    /// The value, and whether others had as good a claim; `None` of nothing.
+    /// The value, and whether others had as good a claim; `None` if there are none.
     fn combine(&self, votes: Votes<'_>, rule: &Rule) -> Option<(Value, bool)>;
 
     /// Whether texts count as they are, and not only those that spell a number.

@@ -1,6 +1,7 @@
 //! Many values become one: some are excluded, a strategy combines the rest, and the result says how far they agree.
 //!
-//! * `strategy.rs` registers the strategies; each has a file of its own, `average.rs` to `weighted_median.rs`
+//! * `strategy.rs` registers the strategies; `combine.rs` is what each implements and is
+//!   given; each has a file of its own, `average.rs` to `weighted_median.rs`
 //! * `outlier.rs` has the outlier rules; `yardstick.rs` decides for each value whether it can be believed
 //! * `spread.rs` measures how far the used values lie apart
 //! * `ranked.rs`, `scaled.rs`, `wide.rs`, `millionths.rs` are the exact arithmetic: order statistics, integers of a

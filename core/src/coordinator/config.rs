@@ -35,7 +35,7 @@ pub struct Config {
     /// A timer that fires later than this shows that the coordinator itself was paused. Then no worker is blamed for
     /// silence during the pause, and a worker whose presence ran out in it has this long again to be heard.
     pub max_lag: Duration,
-    /// The stall timeout: while no worker is known, a request ends when no further result has come for this long.
+    /// The stall timeout: a request that expected no worker ends when no further result has come for this long.
     pub stall: Duration,
     /// When a task is redispatched to silent workers, in thousandths of the timeout; 0 turns the redispatch off.
     pub redispatch_permille: u32,
@@ -73,7 +73,7 @@ pub struct Config {
     /// The weights of workers, if a strategy uses weights. A worker that is not listed weighs 1. If none is listed,
     /// every worker weighs its score.
     pub weights: BTreeMap<WorkerId, Millionths>,
-    /// Whether the coordinator tells its [`Event`](super::Event)s.
+    /// Whether the coordinator emits [`Event`](super::Event)s.
     pub events: bool,
 }
 

@@ -53,7 +53,7 @@ impl Coordinator {
             let Some(worker) = self.registry.get_mut(&participant.worker) else { continue };
             let record = &mut worker.reliability;
             let is_held = gives_time && record.has_answered(request.query_key);
-            // All founders earn one, not only those that were quick enough for the first caller.
+            // All founders earn a record, not only those that were quick enough for the first caller.
             let mut earns = request.founding && participant.decides;
             match &participant.status {
                 ParticipantStatus::Awaited if blames_the_silent => {

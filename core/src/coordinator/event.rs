@@ -3,8 +3,8 @@
 use super::worker::WorkerState;
 use crate::id::{RequestId, Ticket, WorkerId};
 
-/// One decision of a coordinator. Events change nothing: a coordinator that is not asked for them
-/// ([`Config::events`](super::Config)) does all else the same.
+/// One decision of a coordinator. Events change nothing: without them ([`Config::events`](super::Config)) it does
+/// everything else the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
     /// A request was accepted, and its first task is published.

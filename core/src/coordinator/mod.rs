@@ -129,13 +129,13 @@ impl Coordinator {
                 self.report_drained();
             }
         }
-        self.tell_workers();
+        self.emit_changes();
     }
 
     /// Lets time pass. Call it when [`Coordinator::poll_timeout`] is due; calling it more often does no harm.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.pass_time(now);
-        self.tell_workers();
+        self.emit_changes();
     }
 
     /// Does what is due by now.
@@ -246,22 +246,22 @@ impl Coordinator {
             let (request, attempt) = (request.id.clone(), request.attempts);
             self.counters.redispatched += 1;
             self.publish(slot);
-            self.tell(|| Event::Redispatched { request, attempt });
+            self.emit(|| Event::Redispatched { request, attempt });
         } else {
             // Not before the bus is back; its return brings the redispatch forward.
             request.redispatch_at = Some(request.deadline);
         }
     }
 
-    /// Tells a decision, if anybody wants to know.
-    fn tell(&mut self, event: impl FnOnce() -> Event) {
+    /// Emits an event, if events are on.
+    fn emit(&mut self, event: impl FnOnce() -> Event) {
         if self.config.events {
             self.outputs.push_back(Output::Event(event()));
         }
     }
 
-    /// Tells which workers are not as they were told last.
-    fn tell_workers(&mut self) {
+    /// Emits an event for each worker that differs from its last event.
+    fn emit_changes(&mut self) {
         self.outputs.extend(self.registry.changes().into_iter().map(Output::Event));
     }
 

@@ -71,9 +71,9 @@ pub(super) struct Registry {
     /// No worker expires before this: the coordinator was paused, and could hear none.
     spared_until: Timestamp,
     quarantine_below: Option<Score>,
-    /// Whether changes are told.
-    tells: bool,
-    /// The workers that may not be as they were told last.
+    /// Whether events are on.
+    emits: bool,
+    /// The workers that may differ from their last events.
     changed: Vec<WorkerId>,
 }
 
@@ -97,7 +97,7 @@ impl Registry {
             admission: Admission { every: admit_every, burst: admit_burst, spent_until: Timestamp::ZERO },
             spared_until: Timestamp::ZERO,
             quarantine_below: config.quarantine_below,
-            tells: config.events,
+            emits: config.events,
             changed: Vec::new(),
         }
     }
@@ -210,9 +210,9 @@ impl Registry {
         Expectation { participants, founding, places: count(places) }
     }
 
-    /// Notes that a worker may have changed.
+    /// Notes a worker for [`Registry::changes`] if it differs from its last event.
     pub(super) fn note_change(&mut self, id: &WorkerId) {
-        if self.tells
+        if self.emits
             && let Some(worker) = self.workers.get(id)
             && worker.has_changed(self.quarantine_below)
         {
@@ -220,7 +220,7 @@ impl Registry {
         }
     }
 
-    /// The workers that are not as they were told last, in order.
+    /// An event for each worker that differs from its last one, in order.
     pub(super) fn changes(&mut self) -> Vec<Event> {
         let mut changed = std::mem::take(&mut self.changed);
         changed.sort_unstable();
@@ -229,7 +229,7 @@ impl Registry {
         for id in changed {
             let Some(worker) = self.workers.get_mut(&id) else { continue };
             let standing = worker.standing(self.quarantine_below);
-            if worker.told.replace(standing) != Some(standing) {
+            if worker.last_event.replace(standing) != Some(standing) {
                 let Standing { state, quarantined } = standing;
                 events.push(Event::Worker { worker: id, state, quarantined });
             }
@@ -301,7 +301,7 @@ impl Registry {
             if worker.state != WorkerState::Expired && worker.last_heard.after(self.presence) <= now {
                 worker.state = WorkerState::Expired;
                 worker.instances.clear();
-                if self.tells {
+                if self.emits {
                     self.changed.push(id.clone());
                 }
             }
@@ -342,7 +342,7 @@ impl Registry {
                 answers_directly: false,
                 known_since: now,
                 instances: BTreeMap::new(),
-                told: None,
+                last_event: None,
             };
             self.proven += usize::from(worker.proven);
             self.workers.insert(id.clone(), worker);

@@ -19,7 +19,7 @@ pub(super) struct Participant {
     pub(super) worker: WorkerId,
     pub(super) status: ParticipantStatus,
     /// Whether its value may decide the answer, and is not only compared with those that do: the worker has a record,
-    /// or no live worker had one at the dispatch.
+    /// or is a founder.
     pub(super) decides: bool,
 }
 
@@ -28,7 +28,7 @@ pub(super) struct Participant {
 pub(super) enum ParticipantStatus {
     /// It is awaited.
     Awaited,
-    /// It left without an answer and is no longer awaited.
+    /// It left, or there was no room for its answer; it is no longer awaited.
     Left,
     /// It has answered; a further answer is not used.
     Answered(FirstAnswer),
@@ -93,7 +93,7 @@ pub(super) struct Request {
     pub(super) deadline: Timestamp,
     /// When to redispatch the task; `None` once that is done or not wanted.
     pub(super) redispatch_at: Option<Timestamp>,
-    /// When the stall timeout after the last result ends, if no worker was known at the dispatch.
+    /// When the stall timeout after the last result ends, if no worker was expected at the dispatch.
     pub(super) stall_at: Option<Timestamp>,
     /// Whether a notice said that its task reached nobody.
     pub(super) notice: Notice,
@@ -102,7 +102,7 @@ pub(super) struct Request {
     pub(super) attempts: u32,
     /// Whether the same id was dispatched before, in a request that was given up, so that its answers may still come.
     pub(super) asked_before: bool,
-    /// Whether no worker was known at the dispatch, so that nobody can say when all have answered.
+    /// Whether no worker was expected at the dispatch, so that nobody can say when all have answered.
     pub(super) expected_unknown: bool,
     /// Whether the expected workers are founders, which decide and earn a record by answering.
     pub(super) founding: bool,
@@ -175,7 +175,7 @@ impl Request {
         }
     }
 
-    /// Stops waiting for a worker that left. Returns whether it was awaited.
+    /// Stops waiting for a worker. Returns whether it was awaited.
     pub(super) fn give_up_on(&mut self, worker: &WorkerId) -> bool {
         let Ok(index) = self.position(worker) else { return false };
         let Participant { status, decides, .. } = &mut self.participants[index];
@@ -188,7 +188,7 @@ impl Request {
         awaited
     }
 
-    /// Whether no worker is awaited any more, which can be known only if some worker was known at the dispatch.
+    /// Whether no worker is awaited any more, which can be known only if some worker was expected at the dispatch.
     pub(super) fn all_answered(&self) -> bool {
         self.awaited == 0 && !self.expected_unknown
     }

@@ -23,7 +23,7 @@ impl Coordinator {
                 ResultFate::Late
             }
         };
-        self.tell_fate(result, fate);
+        self.emit_fate(result, fate);
         if let (Some(Known::InFlight(slot)), ResultFate::Accepted | ResultFate::NoRoom) = (known, fate) {
             self.settle(slot);
         }
@@ -31,8 +31,8 @@ impl Coordinator {
         self.arm_presence();
     }
 
-    /// Counts what became of a result, and tells it.
-    fn tell_fate(&mut self, result: &WorkerResult, fate: ResultFate) {
+    /// Counts what became of a result, and emits the event that says it.
+    fn emit_fate(&mut self, result: &WorkerResult, fate: ResultFate) {
         let counters = &mut self.counters;
         let counter = match fate {
             ResultFate::Accepted => &mut counters.results_accepted,
@@ -46,7 +46,7 @@ impl Coordinator {
         };
         *counter += 1;
         let (request, worker) = (&result.request, &result.worker);
-        self.tell(|| Event::Result { request: request.clone(), worker: worker.clone(), fate });
+        self.emit(|| Event::Result { request: request.clone(), worker: worker.clone(), fate });
     }
 
     /// Takes a result for a request in flight.

@@ -37,11 +37,11 @@ impl Coordinator {
             Ok(Admission::Join(slot)) => {
                 self.counters.requests_joined += 1;
                 let request = self.table.join(slot, ticket);
-                self.tell(|| Event::Joined { ticket, request });
+                self.emit(|| Event::Joined { ticket, request });
             }
             Ok(Admission::Replay(outcome)) => {
                 self.counters.requests_replayed += 1;
-                self.tell(|| Event::Replayed { ticket, request: outcome.request.clone() });
+                self.emit(|| Event::Replayed { ticket, request: outcome.request.clone() });
                 self.outputs.push_back(Output::Answer { ticket, reply: Ok(outcome) });
             }
             Err(refusal) => {
@@ -154,7 +154,7 @@ impl Coordinator {
         self.registry.asked = self.table.asked();
         self.counters.requests_accepted += 1;
         self.publish(slot);
-        self.tell(|| Event::Dispatched { ticket: submit.ticket, request });
+        self.emit(|| Event::Dispatched { ticket: submit.ticket, request });
         self.arm(slot);
     }
 

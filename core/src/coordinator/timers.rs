@@ -8,7 +8,8 @@ use crate::time::Timestamp;
 /// What a timer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
-    /// A request is due: its deadline, its redispatch or its stall timeout, whichever is first.
+    /// A request is due: its deadline, its redispatch, its stall timeout or the end of a doubted notice, whichever is
+    /// first.
     Request(Slot),
     /// The presence of some worker may have expired.
     Presence,

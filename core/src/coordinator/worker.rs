@@ -42,11 +42,11 @@ pub struct WorkerRecord {
     /// When each process behind its name last announced `live`; a process that leaves is not among them. If one of
     /// several leaves, as in a rolling restart, the worker does not.
     pub(super) instances: BTreeMap<Arc<str>, Timestamp>,
-    /// Its standing when it was told last; `None` if it never was.
-    pub(super) told: Option<Standing>,
+    /// Its standing in its last event; `None` before the first.
+    pub(super) last_event: Option<Standing>,
 }
 
-/// What is told of a worker when it changes.
+/// What an event says of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Standing {
     pub(super) state: WorkerState,
@@ -96,9 +96,9 @@ impl WorkerRecord {
         Standing { state: self.state, quarantined: self.is_quarantined(quarantine_below) }
     }
 
-    /// Whether its standing is not that of its last event.
+    /// Whether its standing differs from that in its last event.
     pub(super) fn has_changed(&self, quarantine_below: Option<Score>) -> bool {
-        self.told != Some(self.standing(quarantine_below))
+        self.last_event != Some(self.standing(quarantine_below))
     }
 
     pub(super) fn is_live(&self) -> bool {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use quorate_core::coordinator::{Config, Event, Input, PresenceState, ResultFate, Score, WorkerResult, WorkerState};
 use quorate_core::id::{TaskId, Ticket};
-use quorate_core::policy::Overrides;
 
 use crate::support::{Harness, request, result, worker};
 
@@ -104,7 +103,7 @@ fn a_worker_tells_that_it_is_quarantined_and_that_it_is_not_any_more() {
     harness.live(&["a", "b", "c"]);
     let mut changes = Vec::new();
     for round in 0..200 {
-        let (_, task) = harness.ask_with(Overrides::default());
+        let (_, task) = harness.ask();
         // It is wrong once, and is believed again later.
         for (name, value) in [("a", "100"), ("b", "100"), ("c", if round == 1 { "900" } else { "100" })] {
             harness.says(&task, name, value);

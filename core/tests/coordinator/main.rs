@@ -1,5 +1,5 @@
-//! The coordinator, one file per input; two for what time does, deadlines and forgetting; and two for what a request
-//! asks for and its answer rests on, and one for the events that tell of all that.
+//! The coordinator: one file per input, two for what time does (deadlines, forgetting), two for what a request asks for
+//! and what its answer rests on, and one for events.
 
 mod bus;
 mod cancel;

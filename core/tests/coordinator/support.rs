@@ -232,8 +232,7 @@ impl Harness {
     }
 
     pub(crate) fn worker(&self, name: &str) -> &WorkerRecord {
-        let known = self.coordinator.workers().find(|(id, _)| id.as_str() == name);
-        known.unwrap_or_else(|| panic!("{name} is not known")).1
+        self.coordinator.worker(&worker(name)).unwrap_or_else(|| panic!("{name} is not known"))
     }
 
     pub(crate) fn score(&self, name: &str) -> Score {
@@ -241,7 +240,7 @@ impl Harness {
     }
 
     pub(crate) fn knows(&self, name: &str) -> bool {
-        self.coordinator.workers().any(|(id, _)| id.as_str() == name)
+        self.coordinator.worker(&worker(name)).is_some()
     }
 
     /// What those were told who follow all requests.

@@ -38,7 +38,7 @@ pub(super) fn millis(range: std::ops::Range<u64>) -> impl Strategy<Value = Durat
     range.prop_map(Duration::from_millis)
 }
 
-/// Mostly no time passes, and then mostly some hundred milliseconds times `scale`.
+/// Mostly no time passes; otherwise mostly less than 100 ms times `scale`.
 pub(super) fn clock(scale: u64) -> impl Strategy<Value = Clock> {
     let absurd = prop_oneof![
         any::<u64>().prop_map(Clock::To),

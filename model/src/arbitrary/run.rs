@@ -294,7 +294,8 @@ impl Run {
         Ok(())
     }
 
-    /// Whether another machine puts out the same for the same inputs, and one that tells events the other way all else.
+    /// Whether a second machine puts out the same for the same inputs, and one with `events` flipped the same but for
+    /// events.
     pub fn replays(self) -> bool {
         let is_no_event = |output: &Output| !matches!(output, Output::Event(_));
         let mut other_way = self.again(Config { events: !self.config.events, ..self.config.clone() });

@@ -20,8 +20,7 @@ use crate::aggregate::{aggregate_candidates, assess};
 #[derive(Debug)]
 pub(super) struct Participant {
     pub(super) status: ParticipantStatus,
-    /// Its value may decide the answer: it had a record when it was asked or joined, or no live worker had one when it
-    /// was asked.
+    /// Its value may decide the answer: it had a record when it was asked or joined, or it was asked as a founder.
     pub(super) decides: bool,
 }
 
