@@ -84,7 +84,7 @@ pub enum What<'a> {
     /// A fault of the schedule begins; the number is its place there.
     FaultBegan(usize, &'a Fault),
     /// A fault of the schedule ends.
-    FaultEnded(usize),
+    FaultEnded(usize, &'a Fault),
     /// All faults have ended, and no further request of the workload comes: from now on everything must get well.
     Healed,
     /// The run is over; everything has had its time.

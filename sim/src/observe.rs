@@ -157,26 +157,10 @@ fn number(mantissa: i128, scale: u32, as_text: bool) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::Scenario;
 
     fn worker() -> Worker {
-        Worker {
-            number: 1,
-            name: 1,
-            replicated: false,
-            observe_ms: (5, 20),
-            fail_permille: 0,
-            dated_permille: 0,
-            age_ms: (0, 0),
-            max_concurrent: 1,
-            max_queued: 1,
-            max_remembered: 1,
-            remember_ms: 1,
-            announce_ms: 1,
-            knobs: crate::scenario::WorkerKnobs::default(),
-            clock_ms: 0,
-            jump: None,
-            observed_at: false,
-        }
+        Worker { observe_ms: (5, 20), ..Scenario::quiet().cluster.workers[0].clone() }
     }
 
     #[test]

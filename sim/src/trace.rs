@@ -47,7 +47,7 @@ impl TraceHash {
             }
             What::Vanished(number) => (17_u8, number).hash(self),
             What::FaultBegan(place, _) => (18_u8, place).hash(self),
-            What::FaultEnded(place) => (19_u8, place).hash(self),
+            What::FaultEnded(place, _) => (19_u8, place).hash(self),
             What::Healed => 20_u8.hash(self),
             What::Ended => 21_u8.hash(self),
             What::Panicked(text) => (22_u8, text).hash(self),

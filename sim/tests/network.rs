@@ -1,6 +1,5 @@
 //! The stage with a network: the same scenario is the same run, and a cluster without faults answers everything.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use quorate_core::coordinator::Input;
@@ -8,65 +7,23 @@ use quorate_core::worker;
 use quorate_sim::event::{Body, Event, Reply, What};
 use quorate_sim::host::Host;
 use quorate_sim::scenario::{
-    Bus, Cluster, Coordinator, Edges, Fault, FaultKind, Forgery, Knobs, Mischief, Network, Policy, Request, Scenario,
-    Settings, Worker, WorkerKnobs,
+    Cluster, Coordinator, Edges, Fault, FaultKind, Forgery, Mischief, Policy, Request, Scenario, Worker,
 };
 use quorate_sim::trace::Line;
 use quorate_sim::{Depth, Report, run};
 
 fn cluster(coordinators: u8, workers: u8) -> Cluster {
-    let worker = |number| Worker {
-        number,
-        name: number,
-        replicated: false,
-        observe_ms: (5, 60),
-        fail_permille: 0,
-        dated_permille: 0,
-        age_ms: (0, 0),
-        max_concurrent: 8,
-        max_queued: 64,
-        max_remembered: 1000,
-        remember_ms: 60_000,
-        announce_ms: 500,
-        knobs: WorkerKnobs::default(),
-        clock_ms: 1_000 * u64::from(number),
-        jump: None,
-        observed_at: false,
+    let Scenario { mut cluster, .. } = Scenario::quiet();
+    let worker = cluster.workers[0].clone();
+    let worker = |number| {
+        let clock_ms = 1_000 * u64::from(number);
+        Worker { number, name: number, max_queued: 64, clock_ms, ..worker.clone() }
     };
-    Cluster {
-        coordinators: (1..=coordinators)
-            .map(|number| Coordinator { number, clock_ms: u64::from(number), jump: None })
-            .collect(),
-        settings: Settings {
-            policy: Policy::default(),
-            max_timeout_ms: 2_000,
-            max_workers: 100,
-            max_in_flight: 100,
-            max_waiting: 8,
-            presence_ms: 1_500,
-            stall_ms: 300,
-            redispatch_permille: 500,
-            remember_ms: 10_000,
-            max_remembered: 1000,
-            admitted: None,
-            quarantine_below: None,
-            policies: Vec::new(),
-            weights: BTreeMap::new(),
-            knobs: Knobs::default(),
-            rate_limit: None,
-        },
-        workers: (1..=workers).map(worker).collect(),
-        clients: vec![1, 2],
-        adversary: false,
-        network: Network { latency_us: (500, 4_000) },
-        bus: Bus {
-            keepalive_ms: 600,
-            reconnect_ms: (50, 300),
-            broker_queue: 512,
-            publish_queue: 512,
-            subscription_queue: 512,
-        },
-    }
+    cluster.workers = (1..=workers).map(worker).collect();
+    let coordinator = |number| Coordinator { number, clock_ms: u64::from(number), jump: None };
+    cluster.coordinators = (1..=coordinators).map(coordinator).collect();
+    cluster.clients = vec![1, 2];
+    cluster
 }
 
 fn scenario(requests: u64) -> Scenario {

@@ -3,7 +3,12 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
+use quorate_core::worker;
+
+use super::Checker;
+use crate::event::{Event, What};
 use crate::host::Host;
+use crate::scenario::Cluster;
 use crate::trace::TraceHash;
 
 /// A map with a hash that is the same in every run.
@@ -14,6 +19,22 @@ pub(super) type Map<K, V> = HashMap<K, V, BuildHasherDefault<TraceHash>>;
 pub(super) struct PerHost<T> {
     coordinators: Vec<T>,
     workers: Vec<T>,
+}
+
+/// An invariant of each coordinator and each worker process by itself. What is kept begins anew with the process.
+pub(super) trait Process: Default {
+    /// Judges one event of the process, as [`Checker::event`] does.
+    fn event(&mut self, event: &Event<'_>) -> Result<(), String>;
+}
+
+impl<P: Process> Checker for PerHost<P> {
+    fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
+        let Some(process) = self.get(event.host) else { return Ok(()) };
+        if let What::Started { .. } = event.what {
+            *process = P::default();
+        }
+        process.event(event)
+    }
 }
 
 impl<T: Default> PerHost<T> {
@@ -37,6 +58,15 @@ impl<T: Default> PerHost<T> {
         let workers = self.workers.iter_mut().zip(0..).map(|(kept, number)| (Host::Worker(number), kept));
         coordinators.chain(workers)
     }
+}
+
+/// How each worker of a cluster is configured, by its number.
+pub(super) fn worker_configs(cluster: &Cluster) -> Vec<Option<worker::Config>> {
+    let mut configs = Vec::new();
+    for worker in &cluster.workers {
+        *entry(&mut configs, worker.number) = Some(worker.config());
+    }
+    configs
 }
 
 /// What is kept under a number.

@@ -78,8 +78,7 @@ pub(crate) struct Checkers(Vec<(&'static str, Box<dyn Checker + Send>)>);
 
 impl Checkers {
     pub(crate) fn new(context: &Context<'_>) -> Self {
-        // Conformance is the last: where another invariant is broken by the same event, that one is named.
-        Self(vec![
+        let mut all: Vec<(_, Box<dyn Checker + Send>)> = vec![
             ("bounds", Box::new(machine::bounds::new(context))),
             ("honest_range", Box::new(cluster::honest_range::new(context))),
             ("provenance", Box::new(cluster::provenance::new(context))),
@@ -88,24 +87,31 @@ impl Checkers {
             ("recovery", Box::new(cluster::recovery::new(context))),
             ("stale", Box::new(cluster::stale::new(context))),
             ("vanish", Box::new(cluster::vanish::new(context))),
-            ("connection", Box::new(edge::connection::new(context))),
-            ("connections", Box::new(edge::connections::new(context))),
-            ("events", Box::new(edge::events::new(context))),
-            ("farewells", Box::new(edge::farewells::new(context))),
             ("followed", Box::new(edge::followed::new(context))),
             ("held", Box::new(edge::held::new(context))),
             ("http", Box::new(edge::http::new(context))),
-            ("lost", Box::new(edge::lost::new(context))),
-            ("malformed", Box::new(edge::malformed::new(context))),
-            ("pages", Box::new(edge::pages::new(context))),
-            ("panics", Box::new(edge::panics::new(context))),
-            ("parting", Box::new(edge::parting::new(context))),
-            ("rates", Box::new(edge::rates::new(context))),
-            ("sources", Box::new(edge::sources::new(context))),
-            ("traces", Box::new(edge::traces::new(context))),
             ("wire", Box::new(edge::wire::new(context))),
-            ("conformance", Box::new(machine::conformance::new(context))),
-        ])
+        ];
+        // What only real programs have: buses, HTTP servers, sources.
+        if context.depth == Depth::Network {
+            all.extend::<[(_, Box<dyn Checker + Send>); _]>([
+                ("connection", Box::new(edge::connection::new(context))),
+                ("connections", Box::new(edge::connections::new(context))),
+                ("events", Box::new(edge::events::new(context))),
+                ("farewells", Box::new(edge::farewells::new(context))),
+                ("lost", Box::new(edge::lost::new(context))),
+                ("malformed", Box::new(edge::malformed::new(context))),
+                ("pages", Box::new(edge::pages::new(context))),
+                ("panics", Box::new(edge::panics::new(context))),
+                ("parting", Box::new(edge::parting::new(context))),
+                ("rates", Box::new(edge::rates::new(context))),
+                ("sources", Box::new(edge::sources::new(context))),
+                ("traces", Box::new(edge::traces::new(context))),
+            ]);
+        }
+        // The last: where another invariant is broken by the same event, that one is named.
+        all.push(("conformance", Box::new(machine::conformance::new(context))));
+        Self(all)
     }
 
     /// Shows an event to every checker; the first that objects is heard.

@@ -141,7 +141,7 @@ impl Recorder {
                 let text = words::fault(fault);
                 self.timeline.spans.push(Span { began: at, ended: None, lanes, text });
             }
-            What::FaultEnded(number) => {
+            What::FaultEnded(number, _) => {
                 if let Some(span) = self.faults.get(&number) {
                     let span = &mut self.timeline.spans[*span];
                     span.ended = Some(at);
@@ -350,7 +350,7 @@ fn kind(what: &What<'_>) -> Option<Kind> {
         What::Asked(_) | What::Replied(..) | What::Vanished(_) | What::Visited(..) | What::VisitEnded(..) => {
             Kind::Client
         }
-        What::FaultBegan(..) | What::FaultEnded(_) => Kind::Fault,
+        What::FaultBegan(..) | What::FaultEnded(..) => Kind::Fault,
         What::Healed | What::Ended => Kind::Phase,
         What::Panicked(_) => Kind::Violation,
     })

@@ -198,7 +198,7 @@ fn eventful() -> Timeline {
             (5, WORKER, What::FaultBegan(0, &fault)),
             (5, WORKER, What::Crashed),
             (10, CLIENT, What::Asked(&asked)),
-            (25, WORKER, What::FaultEnded(0)),
+            (25, WORKER, What::FaultEnded(0, &fault)),
             (26, WORKER, What::Started { incarnation: 2 }),
             (30, COORDINATOR, What::Healed),
         ],

@@ -50,7 +50,7 @@ pub fn event(what: &What<'_>) -> String {
         What::Replied(number, answer) => format!("answer to #{number}: {}", reply(answer)),
         What::Vanished(number) => format!("gives up #{number}"),
         What::FaultBegan(place, what) => format!("fault {place} begins: {}", fault(what)),
-        What::FaultEnded(place) => format!("fault {place} ends"),
+        What::FaultEnded(place, _) => format!("fault {place} ends"),
         What::Healed => "all faults have ended: everything must get well".to_owned(),
         What::Ended => "the run is over".to_owned(),
         What::Panicked(text) => format!("panicked: {text}"),

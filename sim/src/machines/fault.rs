@@ -25,10 +25,10 @@ impl Stage<'_> {
     }
 
     pub(super) fn fault_ends(&mut self, place: usize) {
-        let scenario = self.scenario;
-        self.tell(BROKER, What::FaultEnded(place));
+        let fault = &self.scenario.faults[place];
+        self.tell(BROKER, What::FaultEnded(place, fault));
         self.lasting.retain(|lasting| *lasting != place);
-        self.apply(&scenario.faults[place], false, self.now);
+        self.apply(fault, false, self.now);
     }
 
     /// All faults have ended by themselves; what is down starts again.

@@ -135,7 +135,7 @@ impl Client {
                 sink.message(length);
                 reply
             } else {
-                // PublishedOutcome, whatever comes of it.
+                // An error changes nothing: the answer is lost either way.
                 let _ = self.lost(number).await;
                 Reply::Lost
             };

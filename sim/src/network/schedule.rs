@@ -87,46 +87,13 @@ fn is_possible(kind: &FaultKind, hosts: &[Host]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::scenario::{Bus, Cluster, Edges, Network, Policy, Settings};
 
     fn scenario(faults: Vec<Fault>) -> Scenario {
-        let settings = Settings {
-            policy: Policy::default(),
-            max_timeout_ms: 1,
-            max_workers: 1,
-            max_in_flight: 1,
-            max_waiting: 1,
-            presence_ms: 1,
-            stall_ms: 1,
-            redispatch_permille: 1,
-            remember_ms: 1,
-            max_remembered: 1,
-            admitted: None,
-            quarantine_below: None,
-            policies: Vec::new(),
-            weights: BTreeMap::new(),
-            knobs: crate::scenario::Knobs::default(),
-            rate_limit: None,
-        };
-        let cluster = Cluster {
-            coordinators: Vec::new(),
-            settings,
-            workers: Vec::new(),
-            clients: vec![1, 2],
-            adversary: false,
-            network: Network { latency_us: (1, 1) },
-            bus: Bus {
-                keepalive_ms: 1,
-                reconnect_ms: (1, 1),
-                broker_queue: 1,
-                publish_queue: 1,
-                subscription_queue: 1,
-            },
-        };
-        Scenario { seed: 1, cluster, requests: Vec::new(), faults, edges: Edges::default(), heal_ms: 100 }
+        let mut scenario = Scenario { faults, heal_ms: 100, ..Scenario::quiet() };
+        scenario.cluster.workers.clear();
+        scenario.cluster.clients = vec![1, 2];
+        scenario
     }
 
     #[test]

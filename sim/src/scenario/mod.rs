@@ -2,13 +2,14 @@
 //! JSON.
 //!
 //! `cluster.rs`, `policy.rs` and `knobs.rs` set up the hosts, `fault.rs` lists what goes wrong, `visit.rs` what clients
-//! do besides asking. `generate.rs` and `generate/` draw all of it from a seed.
+//! do besides asking. `generate.rs` and `generate/` draw all of it from a seed; `quiet.rs` is one in which nothing goes wrong.
 
 mod cluster;
 mod fault;
 mod generate;
 mod knobs;
 mod policy;
+mod quiet;
 mod visit;
 
 use std::path::Path;

@@ -163,14 +163,13 @@ mod tests {
     use quorate_core::policy::Overrides;
 
     use super::*;
-    use crate::Depth;
     use crate::checkers::testing::inputs::{number, submit_with, text};
-    use crate::checkers::testing::rig::{Rig, scenario};
+    use crate::checkers::testing::rig::Rig;
 
     /// The machine's answer to these values is fine; `lie`, in its place, is not.
     fn cases(strategy: Strategy, query: &str, values: &[Value], lie: Option<Value>) {
         for lie in [None, lie] {
-            let mut run = Rig::at(&scenario(), Depth::Machines, new);
+            let mut run = Rig::new(new);
             run.begin(&[1, 2, 3, 4]);
             let is_fine = lie.is_none();
             run.tamper_outcome(move |outcome| {

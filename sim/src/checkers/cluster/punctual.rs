@@ -15,7 +15,7 @@ use crate::checkers::{Checker, Context};
 use crate::edge::Edge;
 use crate::event::{Event, What};
 use crate::host::Host;
-use crate::scenario::FaultKind;
+use crate::scenario::{Fault, FaultKind};
 
 /// How late a wake may be where timers have a granularity of 1 ms, and hosts take turns of 1 ms.
 const NETWORK_SLACK: Duration = Duration::from_millis(3);
@@ -50,20 +50,14 @@ pub(crate) struct Punctual {
     /// Nothing is due before this.
     earliest: u64,
     slack: u64,
-    /// Which hosts the faults of the schedule freeze.
-    freezes: Vec<Option<Host>>,
 }
 
 pub(crate) fn new(context: &Context<'_>) -> Punctual {
-    let freezes = context.scenario.faults.iter().map(|fault| match fault.kind {
-        FaultKind::Freeze(host) => Some(host),
-        _ => None,
-    });
     let slack = match context.depth {
         Depth::Network => NETWORK_SLACK,
         Depth::Machines => Duration::ZERO,
     };
-    Punctual { waits: PerHost::new(), earliest: NEVER, slack: slack.as_nanos() as u64, freezes: freezes.collect() }
+    Punctual { waits: PerHost::new(), earliest: NEVER, slack: slack.as_nanos() as u64 }
 }
 
 /// When a machine's own time `due` is in the time of the run, if its clock shows `now` at `at`.
@@ -122,10 +116,8 @@ impl Punctual {
         Ok(())
     }
 
-    fn thaw(&mut self, place: usize, at: u64) {
-        if let Some(host) = self.freezes.get(place).copied().flatten()
-            && let Some(wait) = self.waits.get(host)
-        {
+    fn thaw(&mut self, host: Host, at: u64) {
+        if let Some(wait) = self.waits.get(host) {
             wait.frozen = wait.frozen.saturating_sub(1);
             // It takes up where it was: whatever was due meanwhile is due now.
             if wait.due != NEVER {
@@ -149,14 +141,12 @@ impl Checker for Punctual {
                     *wait = Wait { frozen: wait.frozen, ..Wait::default() };
                 }
             }
-            What::FaultBegan(place, _) => {
-                if let Some(host) = self.freezes.get(place).copied().flatten()
-                    && let Some(wait) = self.waits.get(host)
-                {
+            What::FaultBegan(_, Fault { kind: FaultKind::Freeze(host), .. }) => {
+                if let Some(wait) = self.waits.get(*host) {
                     wait.frozen += 1;
                 }
             }
-            What::FaultEnded(place) => self.thaw(place, event.at),
+            What::FaultEnded(_, Fault { kind: FaultKind::Freeze(host), .. }) => self.thaw(*host, event.at),
             _ => {}
         }
         if event.at > self.earliest.saturating_add(self.slack) { self.look(event.at) } else { Ok(()) }

@@ -126,22 +126,16 @@ impl Checker for Quiescence {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use quorate_core::coordinator::{Input, Output};
-    use quorate_core::query::Query;
     use quorate_core::time::Timestamp;
-    use quorate_core::worker::{Config, Task, Worker};
+    use quorate_core::worker::{Config, Worker};
 
     use super::*;
-    use crate::Depth;
-    use crate::checkers::testing::inputs::{id, number, submit};
-    use crate::checkers::testing::rig::{COORDINATOR, Rig, scenario};
-
-    const WORKER: Host = Host::Worker(1);
+    use crate::checkers::testing::inputs::{number, submit, task};
+    use crate::checkers::testing::rig::{COORDINATOR, Rig, WORKER};
 
     fn run() -> Rig {
-        let mut run = Rig::at(&scenario(), Depth::Machines, new);
+        let mut run = Rig::new(new);
         run.begin(&[1]);
         run
     }
@@ -230,16 +224,7 @@ mod tests {
 
     fn busy_worker() -> Worker {
         let mut worker = Worker::new(Config::default());
-        worker.handle_input(
-            Timestamp::ZERO,
-            &worker::Input::Task(Task {
-                request: id("a"),
-                query: Query::new("BTC/USD").expect("a query"),
-                ttl: Some(Duration::from_secs(1)),
-                reply: None,
-                trace: None,
-            }),
-        );
+        worker.handle_input(Timestamp::ZERO, &task(1, 1_000));
         worker
     }
 

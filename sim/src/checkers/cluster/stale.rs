@@ -1,17 +1,16 @@
 //! Nothing that was published before or during an outage is received after it, and nothing more often than it was sent,
 //! unless a bridge repeats it: once.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hash as _, Hasher as _};
+use std::hash::{Hash as _, Hasher as _};
 use std::time::Duration;
 
 use quorate_core::{coordinator, worker};
 
-use crate::checkers::hosts::PerHost;
+use crate::checkers::hosts::{Map, PerHost};
 use crate::checkers::{Checker, Context};
 use crate::event::{Body, Event, Message, What};
 use crate::host::Host;
-use crate::scenario::{FaultKind, Scenario};
+use crate::scenario::{Fault, FaultKind, Scenario};
 use crate::trace::TraceHash;
 
 /// For what the hosts do between receiving and passing on.
@@ -44,11 +43,10 @@ struct Sends {
 /// Watches the age of messages.
 pub(crate) struct Stale {
     sessions: PerHost<Sessions>,
-    sent: HashMap<u64, Sends, BuildHasherDefault<TraceHash>>,
+    sent: Map<u64, Sends>,
     sweep_at: usize,
     /// How long after the end of a session its messages may arrive.
     allowed: u64,
-    freezes: Vec<Option<Host>>,
     /// Whether tasks and announcements may come a second time.
     bridge: bool,
     /// Whether workers may send something else or more than they say.
@@ -73,16 +71,11 @@ pub(crate) fn new(context: &Context<'_>) -> Stale {
     let latest_again = bridges.max();
     let allowed =
         2 * (Duration::from_millis(cluster.bus.keepalive_ms) + latency) + latest_again.unwrap_or_default() + SLACK;
-    let freezes = faults.iter().map(|fault| match fault.kind {
-        FaultKind::Freeze(host) => Some(host),
-        _ => None,
-    });
     Stale {
         sessions: PerHost::new(),
-        sent: HashMap::default(),
+        sent: Map::default(),
         sweep_at: 1024,
         allowed: allowed.as_nanos() as u64,
-        freezes: freezes.collect(),
         bridge: latest_again.is_some(),
         mischief: faults.iter().any(|fault| matches!(fault.kind, FaultKind::Mischief(..))),
         forgeries: faults.iter().any(|fault| matches!(fault.kind, FaultKind::Forge(..))),
@@ -171,11 +164,6 @@ impl Stale {
             sessions.down = false;
         }
     }
-
-    fn frozen(&mut self, place: usize) -> Option<&mut Sessions> {
-        let host = self.freezes.get(place).copied().flatten()?;
-        self.sessions.get(host)
-    }
 }
 
 impl Checker for Stale {
@@ -191,13 +179,13 @@ impl Checker for Stale {
                 self.bus_is_up(event.host);
             }
             What::Started { .. } => self.bus_is_up(event.host),
-            What::FaultBegan(place, _) => {
-                if let Some(sessions) = self.frozen(place) {
+            What::FaultBegan(_, Fault { kind: FaultKind::Freeze(host), .. }) => {
+                if let Some(sessions) = self.sessions.get(*host) {
                     sessions.frozen += 1;
                 }
             }
-            What::FaultEnded(place) => {
-                if let Some(sessions) = self.frozen(place) {
+            What::FaultEnded(_, Fault { kind: FaultKind::Freeze(host), .. }) => {
+                if let Some(sessions) = self.sessions.get(*host) {
                     sessions.frozen = sessions.frozen.saturating_sub(1);
                     sessions.thawed_at = Some(event.at);
                 }

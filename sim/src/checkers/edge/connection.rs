@@ -2,8 +2,8 @@
 
 use quorate_core::{coordinator, worker};
 
-use crate::checkers::hosts::PerHost;
-use crate::checkers::{Checker, Context};
+use crate::checkers::Context;
+use crate::checkers::hosts::{PerHost, Process};
 use crate::edge::Edge;
 use crate::event::{Event, What};
 use crate::host::Host;
@@ -13,7 +13,7 @@ const SOON: u64 = 5_000_000;
 
 /// One host's bus, as it is and as its machine was told.
 #[derive(Debug, Default)]
-struct Link {
+pub(crate) struct Link {
     connected: bool,
     connections: u64,
     changed: u64,
@@ -23,11 +23,8 @@ struct Link {
     told_of: u64,
 }
 
-#[derive(Debug)]
-pub(crate) struct Connection(PerHost<Link>);
-
-pub(crate) fn new(_: &Context<'_>) -> Connection {
-    Connection(PerHost::new())
+pub(crate) fn new(_: &Context<'_>) -> PerHost<Link> {
+    PerHost::new()
 }
 
 impl Link {
@@ -60,24 +57,21 @@ impl Link {
     }
 }
 
-impl Checker for Connection {
+impl Process for Link {
     fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
         let host = event.host;
-        let Some(link) = self.0.get(host) else { return Ok(()) };
         match event.what {
             What::Edge(Edge::Bus { connected, connections }) => {
-                (link.connected, link.connections, link.changed) = (connected, connections, event.at);
+                (self.connected, self.connections, self.changed) = (connected, connections, event.at);
             }
-            // Where there is no such edge, the machines are told by the stage itself.
-            _ if link.changed == 0 && link.connections == 0 => {}
             What::CoordinatorInput(_, coordinator::Input::BusUp) | What::WorkerInput(_, worker::Input::BusUp) => {
-                return link.up(host);
+                return self.up(host);
             }
             What::CoordinatorInput(_, coordinator::Input::BusDown) | What::WorkerInput(_, worker::Input::BusDown) => {
-                return link.down(host);
+                return self.down(host);
             }
-            What::CoordinatorSettled(..) | What::WorkerSettled(..) => return link.check(host, event.at),
-            What::Started { .. } | What::Crashed | What::Stopped => *link = Link::default(),
+            What::CoordinatorSettled(..) | What::WorkerSettled(..) => return self.check(host, event.at),
+            What::Crashed | What::Stopped => *self = Self::default(),
             _ => {}
         }
         Ok(())

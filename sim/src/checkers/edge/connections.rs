@@ -69,9 +69,12 @@ impl Checker for Connections {
 
 /// Whether a client is told that it has as many connections as it may have.
 pub(crate) fn is_one_too_many(status: u16, body: &str) -> bool {
+    if status != 503 {
+        return false;
+    }
     let body: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
     let is_about_connections = body["details"].as_str().is_some_and(|details| details.contains("connections"));
-    status == 503 && body["error"] == "overloaded" && is_about_connections
+    body["error"] == "overloaded" && is_about_connections
 }
 
 #[cfg(test)]
@@ -79,11 +82,12 @@ mod tests {
     use super::*;
     use crate::Depth;
     use crate::checkers::testing::inputs::{request, submit};
-    use crate::checkers::testing::rig::{COORDINATOR, Rig, scenario};
+    use crate::checkers::testing::rig::{COORDINATOR, Rig};
+    use crate::scenario::Scenario;
 
     /// Three questions of one client, of which the first is answered before the third if so.
     fn three(answers: bool) -> Rig {
-        let mut scenario = scenario();
+        let mut scenario = Scenario::quiet();
         scenario.edges.connections_per_peer = Some(2);
         let mut run = Rig::at(&scenario, Depth::Network, new);
         for (number, ticket) in [(0, 1), (1, 2), (2, 3)] {

@@ -251,7 +251,8 @@ impl Checker for Events {
 mod tests {
     use super::*;
     use crate::Depth;
-    use crate::checkers::testing::rig::{Rig, scenario};
+    use crate::checkers::testing::rig::Rig;
+    use crate::scenario::Scenario;
 
     fn process(ended: &[&str]) -> Process {
         let ended = ended.iter().map(|id| (1, RequestId::new(id).expect("an id"))).collect();
@@ -279,7 +280,7 @@ mod tests {
 
     /// Two visits of one client that may read once at a time: when the second has its response, and its status.
     fn twice(second_at: u64, status: u16) -> Rig {
-        let mut scenario = scenario();
+        let mut scenario = Scenario::quiet();
         let follow = VisitKind::Follow { first_ms: 500, away_ms: 1, then_ms: 1, recent: false };
         let visit = Visit { at_ms: 1, client: 1, coordinator: 1, kind: follow };
         scenario.edges.visits = vec![visit; 2];

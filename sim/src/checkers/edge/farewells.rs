@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use quorate_core::coordinator::{Input, PresenceState};
 use quorate_core::id::WorkerId;
 
-use crate::checkers::hosts::PerHost;
-use crate::checkers::{Checker, Context};
+use crate::checkers::Context;
+use crate::checkers::hosts::{PerHost, Process};
 use crate::edge::Edge;
 use crate::event::{Body, Event, Message, What};
 
@@ -16,7 +16,7 @@ const PRESENCE: &str = "oracle.workers";
 
 /// What one coordinator has taken, and its machine has been told.
 #[derive(Debug, Default)]
-struct Taken {
+pub(crate) struct Taken {
     /// The number of the message that it takes next.
     next: u64,
     /// Farewells that are taken and not told yet, in order.
@@ -62,33 +62,28 @@ fn overtaken(worker: &WorkerId, number: u64, farewell: u64) -> String {
     format!("a result of {worker} was message {number}, and is told after its farewell, which was message {farewell}")
 }
 
-#[derive(Debug)]
-pub(crate) struct Farewells(PerHost<Taken>);
-
-pub(crate) fn new(_: &Context<'_>) -> Farewells {
-    Farewells(PerHost::new())
+pub(crate) fn new(_: &Context<'_>) -> PerHost<Taken> {
+    PerHost::new()
 }
 
-impl Checker for Farewells {
+impl Process for Taken {
     fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
-        let Some(taken) = self.0.get(event.host) else { return Ok(()) };
         match event.what {
-            What::Edge(Edge::Arrived(number)) => taken.next = number,
-            What::Received(message) if taken.next > 0 => {
-                let number = std::mem::take(&mut taken.next);
-                return taken.takes(number, message);
+            What::Edge(Edge::Arrived(number)) => self.next = number,
+            What::Received(message) if self.next > 0 => {
+                let number = std::mem::take(&mut self.next);
+                return self.takes(number, message);
             }
             What::CoordinatorInput(_, Input::Result(result)) => {
-                if let Some(place) = taken.answers.iter().position(|(of, _)| *of == result.worker) {
-                    taken.answers.remove(place);
+                if let Some(place) = self.answers.iter().position(|(of, _)| *of == result.worker) {
+                    self.answers.remove(place);
                 }
             }
             What::CoordinatorInput(_, Input::Presence(presence)) if presence.state == PresenceState::Left => {
-                return taken.told(&presence.worker);
+                return self.told(&presence.worker);
             }
             // All that was taken is told; announcements may wait.
-            What::Edge(Edge::PassEnded(_)) => taken.answers.clear(),
-            What::Started { .. } => *taken = Taken::default(),
+            What::Edge(Edge::PassEnded(_)) => self.answers.clear(),
             _ => {}
         }
         Ok(())

@@ -7,14 +7,13 @@ use quorate_core::id::RequestId;
 use quorate_core::outcome::Outcome;
 use quorate_core::time::Timestamp;
 
-use crate::checkers::hosts::Map;
-use crate::checkers::hosts::PerHost;
-use crate::checkers::{Checker, Context};
+use crate::checkers::Context;
+use crate::checkers::hosts::{Map, PerHost, Process};
 use crate::event::{Event, What};
 
 /// The requests of one coordinator.
 #[derive(Debug, Default)]
-struct Requests {
+pub(crate) struct Requests {
     /// Those that were asked and did not end, with their deadlines; those given up stay a little longer.
     asked: Map<RequestId, Timestamp>,
     sweep_at: usize,
@@ -22,10 +21,8 @@ struct Requests {
     told: Vec<Arc<Outcome>>,
 }
 
-pub(crate) struct Followed(PerHost<Requests>);
-
-pub(crate) fn new(_context: &Context<'_>) -> Followed {
-    Followed(PerHost::new())
+pub(crate) fn new(_context: &Context<'_>) -> PerHost<Requests> {
+    PerHost::new()
 }
 
 impl Requests {
@@ -60,13 +57,11 @@ impl Requests {
     }
 }
 
-impl Checker for Followed {
+impl Process for Requests {
     fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
-        let Some(requests) = self.0.get(event.host) else { return Ok(()) };
         match event.what {
-            What::CoordinatorOutput(now, output) => return requests.output(now, output),
-            What::CoordinatorSettled(..) => requests.told.clear(),
-            What::Started { .. } | What::Crashed => *requests = Requests::default(),
+            What::CoordinatorOutput(now, output) => return self.output(now, output),
+            What::CoordinatorSettled(..) => self.told.clear(),
             _ => {}
         }
         Ok(())
@@ -76,13 +71,12 @@ impl Checker for Followed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Depth;
     use crate::checkers::testing::inputs::{number, submit};
-    use crate::checkers::testing::rig::{Rig, scenario};
+    use crate::checkers::testing::rig::Rig;
 
     /// What is found when two ask, one worker of one answers, and every output goes through `tamper`.
     fn run(tamper: impl FnMut(Output) -> Vec<Output> + 'static) -> Rig {
-        let mut run = Rig::at(&scenario(), Depth::Machines, new);
+        let mut run = Rig::new(new);
         run.begin(&[1]);
         run.tamper(tamper);
         run.drive(&submit(1, "a"));

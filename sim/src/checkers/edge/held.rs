@@ -10,27 +10,24 @@ use quorate_core::id::Ticket;
 use quorate_core::worker::{self, JobId};
 use quorate_runtime::driver::Held;
 
-use crate::checkers::hosts::PerHost;
-use crate::checkers::{Checker, Context};
+use crate::checkers::Context;
+use crate::checkers::hosts::{PerHost, Process};
 use crate::edge::Edge;
 use crate::event::{Event, What};
 use crate::host::Host;
 
 /// Who waits at one host, and what runs there.
 #[derive(Debug, Default)]
-struct Process {
+pub(crate) struct Kept {
     waiting: BTreeSet<Ticket>,
     running: BTreeSet<JobId>,
 }
 
-#[derive(Debug)]
-pub(crate) struct Kept(PerHost<Process>);
-
-pub(crate) fn new(_: &Context<'_>) -> Kept {
-    Kept(PerHost::new())
+pub(crate) fn new(_: &Context<'_>) -> PerHost<Kept> {
+    PerHost::new()
 }
 
-impl Process {
+impl Kept {
     fn told(&mut self, input: &Input) {
         match input {
             Input::Submit(submit) => drop(self.waiting.insert(submit.ticket)),
@@ -54,18 +51,15 @@ impl Process {
     }
 }
 
-impl Checker for Kept {
+impl Process for Kept {
     fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
-        let host = event.host;
-        let Some(process) = self.0.get(host) else { return Ok(()) };
         match event.what {
-            What::CoordinatorInput(_, input) => process.told(input),
-            What::CoordinatorOutput(_, Output::Answer { ticket, .. }) => drop(process.waiting.remove(ticket)),
-            What::WorkerOutput(_, worker::Output::Start { job, .. }) => drop(process.running.insert(*job)),
+            What::CoordinatorInput(_, input) => self.told(input),
+            What::CoordinatorOutput(_, Output::Answer { ticket, .. }) => drop(self.waiting.remove(ticket)),
+            What::WorkerOutput(_, worker::Output::Start { job, .. }) => drop(self.running.insert(*job)),
             What::WorkerOutput(_, worker::Output::Abort(job))
-            | What::WorkerInput(_, worker::Input::Done { job, .. }) => drop(process.running.remove(job)),
-            What::Edge(Edge::PassEnded(held)) => return process.check(host, held),
-            What::Started { .. } => *process = Process::default(),
+            | What::WorkerInput(_, worker::Input::Done { job, .. }) => drop(self.running.remove(job)),
+            What::Edge(Edge::PassEnded(held)) => return self.check(event.host, held),
             _ => {}
         }
         Ok(())

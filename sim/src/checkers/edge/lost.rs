@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use quorate_core::coordinator::{Input, Submit};
 
 use super::touched::Touched;
-use crate::Depth;
 use crate::checkers::{Checker, Context};
 use crate::edge::trace_of;
 use crate::event::{Event, Reply, What};
@@ -23,7 +22,6 @@ struct Open {
 
 #[derive(Debug)]
 pub(crate) struct Lost {
-    is_judged: bool,
     /// Whether a coordinator that stops may give up a connection that is slow.
     is_hurried: bool,
     touched: Touched,
@@ -31,19 +29,11 @@ pub(crate) struct Lost {
 }
 
 pub(crate) fn new(context: &Context<'_>) -> Lost {
-    Lost {
-        is_judged: context.depth == Depth::Network,
-        is_hurried: context.scenario.edges.stop_ms.is_some(),
-        touched: Touched::new(context),
-        open: BTreeMap::new(),
-    }
+    Lost { is_hurried: context.scenario.edges.stop_ms.is_some(), touched: Touched::new(context), open: BTreeMap::new() }
 }
 
 impl Checker for Lost {
     fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
-        if !self.is_judged {
-            return Ok(());
-        }
         self.touched.event(event);
         match event.what {
             What::Asked(asked) => {
@@ -79,13 +69,13 @@ impl Checker for Lost {
 mod tests {
     use super::*;
     use crate::checkers::testing::inputs::request;
-    use crate::checkers::testing::rig::{COORDINATOR, Rig, scenario};
+    use crate::checkers::testing::rig::{COORDINATOR, Rig};
     use crate::scenario::{Fault, FaultKind};
 
     const CLIENT: Host = Host::Client(1);
 
     fn lost_after(what: What<'_>, host: Host) -> Rig {
-        let mut run = Rig::at(&scenario(), Depth::Network, new);
+        let mut run = Rig::new(new);
         run.pass(100);
         run.tell(host, what);
         run.pass(10);

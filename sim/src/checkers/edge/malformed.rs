@@ -64,11 +64,12 @@ impl Checker for Refused {
 mod tests {
     use super::*;
     use crate::Depth;
-    use crate::checkers::testing::rig::{Rig, scenario};
+    use crate::checkers::testing::rig::Rig;
     use crate::host::Host;
+    use crate::scenario::Scenario;
 
     fn answered(malformed: Malformed, read: Option<&Read>) -> Rig {
-        let mut scenario = scenario();
+        let mut scenario = Scenario::quiet();
         let visit = Visit { at_ms: 100, client: 1, coordinator: 1, kind: VisitKind::Malformed(malformed) };
         scenario.edges.visits = vec![visit];
         let mut run = Rig::at(&scenario, Depth::Network, new);

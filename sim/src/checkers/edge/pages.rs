@@ -347,13 +347,14 @@ mod tests {
     use super::*;
     use crate::Depth;
     use crate::checkers::testing::inputs::submit;
-    use crate::checkers::testing::rig::{COORDINATOR, Rig, scenario};
+    use crate::checkers::testing::rig::{COORDINATOR, Rig};
+    use crate::scenario::Scenario;
 
     const CLIENT: Host = Host::Client(1);
 
     /// A coordinator knows one worker and has one request in flight, and its page says this.
     fn page(page: Page, status: u16, body: &str) -> Rig {
-        let mut scenario = scenario();
+        let mut scenario = Scenario::quiet();
         let visit = Visit { at_ms: 100, client: 1, coordinator: 1, kind: VisitKind::Read(page) };
         scenario.edges.visits = vec![visit];
         let mut run = Rig::at(&scenario, Depth::Network, new);

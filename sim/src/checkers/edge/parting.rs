@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use quorate_core::coordinator::{Input, PresenceState};
 
-use crate::Depth;
 use crate::checkers::{Checker, Context};
-use crate::event::{Body, Event, What};
+use crate::event::{Body, Event, Message, What};
 use crate::host::Host;
 use crate::scenario::FaultKind;
 
@@ -20,7 +19,8 @@ const LONG: usize = 1000;
 
 #[derive(Debug)]
 pub(crate) struct Parting {
-    is_judged: bool,
+    /// Whether nothing in the scenario may take a farewell.
+    is_quiet: bool,
     soon: u64,
     /// The last farewell of each worker process.
     said: BTreeMap<Host, Arc<str>>,
@@ -49,7 +49,7 @@ pub(crate) fn new(context: &Context<'_>) -> Parting {
     let is_roomy = cluster.bus.broker_queue >= LONG && cluster.bus.subscription_queue >= LONG;
     let is_quiet = is_roomy && !faults.iter().any(|fault| takes_messages(&fault.kind));
     Parting {
-        is_judged: is_quiet && context.depth == Depth::Network,
+        is_quiet,
         soon: SOON + 8_000 * cluster.network.latency_us.1,
         said: BTreeMap::new(),
         there: BTreeSet::new(),
@@ -58,9 +58,17 @@ pub(crate) fn new(context: &Context<'_>) -> Parting {
     }
 }
 
+/// The process that says farewell in a message, if one does.
+fn who_leaves(message: &Message) -> Option<Arc<str>> {
+    match &message.body {
+        Body::Presence(presence) if presence.state == PresenceState::Left => Some(Arc::clone(&presence.instance)),
+        _ => None,
+    }
+}
+
 impl Checker for Parting {
     fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
-        if !self.is_judged {
+        if !self.is_quiet {
             return Ok(());
         }
         if let Some(((coordinator, instance), _)) = self.open.iter().find(|(_, until)| **until < event.at) {
@@ -68,11 +76,7 @@ impl Checker for Parting {
         }
         match (event.what, event.host) {
             (What::Sent(message), Host::Worker(_)) => {
-                if let Body::Presence(presence) = &message.body
-                    && presence.state == PresenceState::Left
-                {
-                    self.said.insert(event.host, Arc::clone(&presence.instance));
-                }
+                self.said.extend(who_leaves(message).map(|instance| (event.host, instance)));
             }
             (What::Stopped, Host::Worker(_)) => {
                 let Some(instance) = self.said.remove(&event.host) else { return Ok(()) };
@@ -81,10 +85,8 @@ impl Checker for Parting {
                 self.open.extend(rest.map(|awaited| (awaited, event.at + self.soon)));
             }
             (What::Received(message), Host::Coordinator(_)) => {
-                if let Body::Presence(presence) = &message.body
-                    && presence.state == PresenceState::Left
-                {
-                    let heard = (event.host, Arc::clone(&presence.instance));
+                if let Some(instance) = who_leaves(message) {
+                    let heard = (event.host, instance);
                     self.open.remove(&heard);
                     self.heard.insert(heard);
                 }
@@ -110,13 +112,14 @@ impl Checker for Parting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Depth;
     use crate::checkers::testing::inputs::announcement;
-    use crate::checkers::testing::rig::{COORDINATOR, Rig, scenario};
-    use crate::event::Message;
+    use crate::checkers::testing::rig::{COORDINATOR, Rig};
+    use crate::scenario::Scenario;
 
     /// A worker stops, and its farewell is heard or not.
     fn stopped(is_heard: bool) -> Rig {
-        let mut scenario = scenario();
+        let mut scenario = Scenario::quiet();
         (scenario.cluster.bus.broker_queue, scenario.cluster.bus.subscription_queue) = (LONG, LONG);
         scenario.faults.clear();
         let mut run = Rig::at(&scenario, Depth::Network, new);

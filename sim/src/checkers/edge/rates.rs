@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::connections::is_one_too_many;
-use crate::Depth;
 use crate::checkers::{Checker, Context};
 use crate::event::{Event, Question, Reply, What};
 use crate::host::Host;
@@ -18,7 +17,7 @@ pub(crate) struct RateLimit(Option<Rates>);
 pub(crate) fn new(context: &Context<'_>) -> RateLimit {
     let edges = &context.scenario.edges;
     let is_proxied = edges.proxy == Some(Proxy::Trusted);
-    let limit = context.scenario.cluster.settings.rate_limit.filter(|_| context.depth == Depth::Network);
+    let limit = context.scenario.cluster.settings.rate_limit;
     RateLimit(limit.map(|limit| Rates::new(limit, is_proxied, edges.clients.is_some())))
 }
 
@@ -143,8 +142,10 @@ impl Checker for RateLimit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Depth;
     use crate::checkers::testing::inputs::request;
-    use crate::checkers::testing::rig::{COORDINATOR, Rig, scenario};
+    use crate::checkers::testing::rig::{COORDINATOR, Rig};
+    use crate::scenario::Scenario;
 
     fn http(status: u16) -> Reply {
         Reply::Http { status, retry_after: None, body: String::new() }
@@ -152,7 +153,7 @@ mod tests {
 
     /// A client that asks every `pause_ms`, five times, at a rate of ten per second and three at once.
     fn rated(pause_ms: u64, statuses: [u16; 5], restarts: bool) -> Rig {
-        let mut scenario = scenario();
+        let mut scenario = Scenario::quiet();
         scenario.cluster.settings.rate_limit = Some((10, 3));
         let mut run = Rig::at(&scenario, Depth::Network, new);
         for (number, status) in (1..).zip(statuses) {
@@ -184,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_request_without_an_answer_may_have_counted() {
-        let mut scenario = scenario();
+        let mut scenario = Scenario::quiet();
         scenario.cluster.settings.rate_limit = Some((1, 3));
         for vanish in [false, true] {
             let mut run = Rig::at(&scenario, Depth::Network, new);

@@ -12,9 +12,8 @@ use quorate_core::query::Query;
 use quorate_core::value::Value;
 use quorate_core::worker::{Input, JobId, Output};
 
-use crate::Depth;
-use crate::checkers::hosts::PerHost;
-use crate::checkers::{Checker, Context};
+use crate::checkers::Context;
+use crate::checkers::hosts::{PerHost, Process};
 use crate::edge::Edge;
 use crate::event::{Event, What};
 
@@ -23,7 +22,7 @@ const SOON: u64 = 5_000_000;
 
 /// What one worker's source has said.
 #[derive(Debug, Default)]
-struct Process {
+pub(crate) struct Source {
     jobs: BTreeMap<JobId, Query>,
     /// See [`said`]; with when it was said.
     read: Vec<(u64, u64)>,
@@ -31,14 +30,8 @@ struct Process {
     aborted: usize,
 }
 
-#[derive(Debug)]
-pub(crate) struct Sources {
-    is_judged: bool,
-    processes: PerHost<Process>,
-}
-
-pub(crate) fn new(context: &Context<'_>) -> Sources {
-    Sources { is_judged: context.depth == Depth::Network, processes: PerHost::new() }
+pub(crate) fn new(_: &Context<'_>) -> PerHost<Source> {
+    PerHost::new()
 }
 
 /// A number that stands for what a source says of a query.
@@ -49,7 +42,7 @@ pub(crate) fn said(query: &str, read: Result<(&Value, Option<Duration>), &str>) 
     hasher.finish()
 }
 
-impl Process {
+impl Source {
     fn done(&mut self, job: JobId, observed: &Result<Value, Arc<str>>, age: Option<Duration>) -> Result<(), String> {
         let Some(query) = self.jobs.remove(&job) else { return Ok(()) };
         let read = observed.as_ref().map(|value| (value, age)).map_err(AsRef::as_ref);
@@ -64,30 +57,25 @@ impl Process {
     }
 }
 
-impl Checker for Sources {
+impl Process for Source {
     fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
-        if !self.is_judged {
-            return Ok(());
-        }
-        let Some(process) = self.processes.get(event.host) else { return Ok(()) };
         match event.what {
-            What::Edge(Edge::Reads(read)) => process.read.push((read, event.at)),
-            What::WorkerOutput(_, Output::Start { job, query, .. }) => drop(process.jobs.insert(*job, query.clone())),
+            What::Edge(Edge::Reads(read)) => self.read.push((read, event.at)),
+            What::WorkerOutput(_, Output::Start { job, query, .. }) => drop(self.jobs.insert(*job, query.clone())),
             What::WorkerOutput(_, Output::Abort(job)) => {
-                process.jobs.remove(job);
-                process.aborted += 1;
+                self.jobs.remove(job);
+                self.aborted += 1;
             }
             What::WorkerSettled(..) => {
-                let unheard = process.read.iter().filter(|(_, at)| at + SOON < event.at).count();
-                if unheard > process.aborted {
+                let unheard = self.read.iter().filter(|(_, at)| at + SOON < event.at).count();
+                if unheard > self.aborted {
                     return Err(format!("{}: the source has said {unheard} things that nobody was told", event.host));
                 }
             }
             What::WorkerInput(_, Input::Done { job, observed, age, .. }) => {
-                let told = process.done(*job, observed, *age);
+                let told = self.done(*job, observed, *age);
                 return told.map_err(|why| format!("{}: {why}", event.host));
             }
-            What::Started { .. } => *process = Process::default(),
             _ => {}
         }
         Ok(())
@@ -100,11 +88,11 @@ mod tests {
 
     use super::*;
     use crate::checkers::testing::inputs::query;
-    use crate::checkers::testing::rig::{WORKER, scenario};
+    use crate::checkers::testing::rig::WORKER;
 
     fn done(read: u64, observed: Result<Value, Arc<str>>, age: Option<Duration>) -> Result<(), String> {
-        let mut sources = new(&Context { scenario: &scenario(), depth: Depth::Network });
-        let mut tell = |what| sources.event(&Event { at: 0, host: WORKER, what });
+        let mut source = Source::default();
+        let mut tell = |what| source.event(&Event { at: 0, host: WORKER, what });
         let time_left = Duration::from_secs(1);
         let start = Output::Start { job: JobId(1), query: query(), time_left, trace: None };
         tell(What::WorkerOutput(Timestamp::ZERO, &start))?;

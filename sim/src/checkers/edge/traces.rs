@@ -9,7 +9,6 @@ use quorate_core::id::RequestId;
 use quorate_core::trace::Trace;
 use quorate_core::worker::{self, JobId};
 
-use crate::Depth;
 use crate::checkers::hosts::PerHost;
 use crate::checkers::{Checker, Context};
 use crate::edge::{Edge, trace_of};
@@ -33,7 +32,6 @@ struct Process {
 
 #[derive(Debug)]
 pub(crate) struct Traces {
-    is_judged: bool,
     processes: PerHost<Process>,
     /// Workers that may send something else than their machines want.
     mischievous: Vec<Host>,
@@ -49,7 +47,6 @@ pub(crate) fn new(context: &Context<'_>) -> Traces {
         _ => None,
     });
     Traces {
-        is_judged: context.depth == Depth::Network,
         processes: PerHost::new(),
         mischievous: mischievous.collect(),
         asked: BTreeMap::new(),
@@ -148,9 +145,6 @@ impl Process {
 
 impl Checker for Traces {
     fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
-        if !self.is_judged {
-            return Ok(());
-        }
         let host = event.host;
         match event.what {
             What::Asked(asked) => {
@@ -190,19 +184,22 @@ impl Checker for Traces {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use quorate_core::coordinator::Submit;
     use quorate_core::id::Ticket;
     use quorate_core::policy::Overrides;
-    use quorate_core::query::Query;
     use quorate_core::time::Timestamp;
 
     use super::*;
-    use crate::checkers::testing::rig::{COORDINATOR, WORKER, scenario};
+    use crate::Depth;
+    use crate::checkers::testing::inputs::{query, request, request_id};
+    use crate::checkers::testing::rig::{COORDINATOR, WORKER};
     use crate::event::Task;
-    use crate::scenario::{Policy, Request};
+    use crate::scenario::{Request, Scenario};
 
     fn traces() -> Traces {
-        new(&Context { scenario: &scenario(), depth: Depth::Network })
+        new(&Context { scenario: &Scenario::quiet(), depth: Depth::Network })
     }
 
     fn tell(traces: &mut Traces, host: Host, what: What<'_>) -> Result<(), String> {
@@ -210,33 +207,17 @@ mod tests {
     }
 
     fn ask(traces: &mut Traces, number: u32, told: Option<Trace>) -> Result<(), String> {
-        let request = Request {
-            at_ms: 0,
-            client: 1,
-            coordinator: 1,
-            query: 0,
-            id: None,
-            policy: Policy::default(),
-            gives_up_ms: None,
-            retries: 0,
-        };
+        let request = Request { id: None, ..request() };
         let asked = Question { number, coordinator: COORDINATOR, place: None, request };
         tell(traces, Host::Client(1), What::Asked(&asked))?;
-        let submit = Submit {
-            ticket: Ticket(1),
-            id: None,
-            query: Query::new("BTC/USD").expect("a query"),
-            overrides: Overrides::default(),
-            trace: told,
-        };
+        let submit =
+            Submit { ticket: Ticket(1), id: None, query: query(), overrides: Overrides::default(), trace: told };
         tell(traces, COORDINATOR, What::CoordinatorInput(Timestamp::ZERO, &Input::Submit(submit)))
     }
 
     /// A worker takes a task in a trace and its machine is told of another.
     fn take(traces: &mut Traces, carried: Option<Trace>, told: Option<Trace>) -> Result<(), String> {
-        let request = crate::checkers::testing::inputs::request_id(1);
-        let query = Query::new("BTC/USD").expect("a query");
-        let ttl = std::time::Duration::from_secs(1);
+        let (request, query, ttl) = (request_id(1), query(), Duration::from_secs(1));
         if let Some(trace) = carried {
             tell(traces, WORKER, What::Edge(Edge::Carries(trace)))?;
         }

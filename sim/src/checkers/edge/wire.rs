@@ -5,14 +5,14 @@ mod edge;
 
 use std::sync::Arc;
 
-use quorate_core::{coordinator, worker};
-use quorate_runtime::bus::PublishError;
+use quorate_core::coordinator::Output;
+use quorate_core::worker;
 
-use self::edge::{Edge, Outgoing, PRESENCE, Worker};
+use self::edge::{Edge, Outgoing, Worker};
 use crate::Depth;
 use crate::checkers::hosts::{PerHost, entry};
 use crate::checkers::{Checker, Context};
-use crate::event::{Body, Event, Message, What};
+use crate::event::{Body, Event, What};
 use crate::host::Host;
 use crate::scenario::{Coordinator, FaultKind};
 
@@ -59,90 +59,24 @@ pub(crate) fn new(context: &Context<'_>) -> Wire {
 }
 
 impl Wire {
-    fn worker(&self, host: Host) -> Option<&Worker> {
-        match host {
-            Host::Worker(number) => self.workers.get(usize::from(number)),
-            _ => None,
-        }
-    }
-
-    fn worker_wants(&mut self, host: Host, said: Outgoing) {
-        let skipped = self.worker(host).is_some_and(|worker| match said {
-            Outgoing::Answer(_) => worker.mischievous,
-            Outgoing::Announcement(_) => worker.unheard,
-            Outgoing::Task(_) => false,
-        });
-        if let Some(edge) = self.edges.get(host)
-            && !skipped
-        {
-            edge.said.push_back(said);
-        }
-    }
-
-    fn says(&mut self, host: Host, message: &Message, error: Option<PublishError>) -> Result<(), String> {
-        match host {
-            Host::Coordinator(_) => match self.edges.get(host) {
-                Some(edge) => edge.coordinator_says(host, message, error),
-                None => Ok(()),
-            },
-            Host::Worker(number) => match (self.edges.get(host), self.workers.get(usize::from(number))) {
-                (Some(_), Some(worker))
-                    if worker.unheard && matches!(message.body, Body::Presence(_)) && *message.subject == *PRESENCE =>
-                {
-                    Ok(())
-                }
-                (Some(edge), Some(worker)) => edge.worker_says(host, worker, message),
-                _ => Ok(()),
-            },
-            Host::Broker | Host::Client(_) | Host::Adversary => Ok(()),
-        }
-    }
-}
-
-impl Checker for Wire {
-    fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
+    fn coordinator(&mut self, event: &Event<'_>, number: u8) -> Result<(), String> {
         let host = event.host;
-        match event.what {
-            What::Sent(message) => return self.says(host, message, None),
-            What::Unsent(message, error) => return self.says(host, message, Some(error)),
-            What::WorkerOutput(_, worker::Output::Answer(answer)) => {
-                self.worker_wants(host, Outgoing::Answer(answer.clone()));
-            }
-            What::WorkerOutput(_, worker::Output::Announce(state)) => {
-                self.worker_wants(host, Outgoing::Announcement(*state));
-            }
-            _ => {}
-        }
-        let strange = self.strange_values;
-        let coordinators = &self.coordinators;
-        let wall = |now| {
-            let coordinator = coordinators.iter().find(|it| Host::Coordinator(it.number) == host);
-            coordinator.map_or(now, |coordinator| coordinator.wall(now))
-        };
         let Some(edge) = self.edges.get(host) else { return Ok(()) };
         match event.what {
-            What::Received(message) => match host {
-                Host::Coordinator(_) => edge.coordinator_received(message),
-                _ => edge.worker_received(message),
-            },
-            What::CoordinatorInput(now, input) => return edge.coordinator_told(host, input, wall(now), strange),
-            What::WorkerInput(_, input) => return edge.worker_told(host, input),
-            What::CoordinatorOutput(_, coordinator::Output::Publish(task)) => {
-                edge.said.push_back(Outgoing::Task(task.clone()));
+            What::Sent(message) => edge.coordinator_says(host, message, None)?,
+            What::Unsent(message, error) => edge.coordinator_says(host, message, Some(error))?,
+            What::Received(message) => edge.coordinator_received(message),
+            What::CoordinatorInput(now, input) => {
+                let coordinator = self.coordinators.iter().find(|it| it.number == number);
+                let wall = coordinator.map_or(now, |coordinator| coordinator.wall(now));
+                edge.coordinator_told(host, input, wall, self.strange_values)?;
             }
+            What::CoordinatorOutput(_, Output::Publish(task)) => edge.said.push_back(Outgoing::Task(task.clone())),
             // The other stage has no driver, and nobody who follows.
-            What::CoordinatorOutput(_, coordinator::Output::Ended(outcome)) if self.depth == Depth::Network => {
+            What::CoordinatorOutput(_, Output::Ended(outcome)) if self.depth == Depth::Network => {
                 edge.ended.push_back(Arc::clone(outcome));
             }
-            What::Edge(crate::edge::Edge::PassEnded(_)) => match host {
-                Host::Coordinator(_) => return edge.coordinator_pass_ended(host, self.depth, self.batch),
-                Host::Worker(number) => {
-                    if let Some(worker) = self.workers.get(usize::from(number)) {
-                        return edge.worker_pass_ended(host, worker);
-                    }
-                }
-                _ => {}
-            },
+            What::Edge(crate::edge::Edge::PassEnded(_)) => edge.coordinator_pass_ended(host, self.depth, self.batch)?,
             What::Stopped => {
                 edge.must_be_followed(host)?;
                 *edge = Edge::default();
@@ -151,6 +85,39 @@ impl Checker for Wire {
             _ => {}
         }
         Ok(())
+    }
+
+    fn worker(&mut self, event: &Event<'_>, number: u8) -> Result<(), String> {
+        let host = event.host;
+        let Some(worker) = self.workers.get(usize::from(number)) else { return Ok(()) };
+        let Some(edge) = self.edges.get(host) else { return Ok(()) };
+        match event.what {
+            What::Sent(message) | What::Unsent(message, _)
+                if worker.unheard && matches!(message.body, Body::Presence(_)) => {}
+            What::Sent(message) | What::Unsent(message, _) => edge.worker_says(host, worker, message)?,
+            What::Received(message) => edge.worker_received(message),
+            What::WorkerInput(_, input) => edge.worker_told(host, input)?,
+            What::WorkerOutput(_, worker::Output::Answer(answer)) if !worker.mischievous => {
+                edge.said.push_back(Outgoing::Answer(answer.clone()));
+            }
+            What::WorkerOutput(_, worker::Output::Announce(state)) if !worker.unheard => {
+                edge.said.push_back(Outgoing::Announcement(*state));
+            }
+            What::Edge(crate::edge::Edge::PassEnded(_)) => edge.worker_pass_ended(host, worker)?,
+            What::Started { .. } | What::Crashed | What::Stopped => *edge = Edge::default(),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Checker for Wire {
+    fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
+        match event.host {
+            Host::Coordinator(number) => self.coordinator(event, number),
+            Host::Worker(number) => self.worker(event, number),
+            Host::Broker | Host::Client(_) | Host::Adversary => Ok(()),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use quorate_core::coordinator::{self, Coordinator};
 use quorate_core::worker::{self, Worker};
 
-use crate::checkers::hosts::entry;
+use crate::checkers::hosts::worker_configs;
 use crate::checkers::{Checker, Context};
 use crate::event::{Event, What};
 use crate::host::Host;
@@ -16,10 +16,7 @@ pub(crate) struct Bounds {
 
 pub(crate) fn new(context: &Context<'_>) -> Bounds {
     let cluster = &context.scenario.cluster;
-    let mut workers = Vec::new();
-    for worker in &cluster.workers {
-        *entry(&mut workers, worker.number) = Some(worker.config());
-    }
+    let workers = worker_configs(cluster);
     Bounds { coordinator: cluster.settings.config(), workers }
 }
 
@@ -62,12 +59,12 @@ mod tests {
 
     use crate::Depth;
     use crate::checkers::testing::inputs::{answer, ask, live, task};
-    use crate::checkers::testing::rig::{Rig, scenario};
-    use crate::scenario::Cluster;
+    use crate::checkers::testing::rig::Rig;
+    use crate::scenario::{Cluster, Scenario};
 
     /// A rig whose machines have little room.
     fn tight() -> Rig {
-        let mut scenario = scenario();
+        let mut scenario = Scenario::quiet();
         let Cluster { settings, workers, .. } = &mut scenario.cluster;
         (settings.max_in_flight, settings.max_remembered) = (4, 4);
         (workers[0].max_concurrent, workers[0].max_queued) = (2, 1);

@@ -3,7 +3,7 @@
 use quorate_core::{coordinator, worker};
 use quorate_model::{CoordinatorModel, Divergence, WorkerModel};
 
-use crate::checkers::hosts::entry;
+use crate::checkers::hosts::{entry, worker_configs};
 use crate::checkers::{Checker, Context};
 use crate::event::{Event, What};
 use crate::host::Host;
@@ -40,10 +40,7 @@ impl<M> Twin<M> {
 
 pub(crate) fn new(context: &Context<'_>) -> Conformance {
     let cluster = &context.scenario.cluster;
-    let mut workers = Vec::new();
-    for worker in &cluster.workers {
-        *entry(&mut workers, worker.number) = Some(worker.config());
-    }
+    let workers = worker_configs(cluster);
     Conformance { coordinator: cluster.settings.config(), workers, coordinators: Vec::new(), worker_twins: Vec::new() }
 }
 
@@ -117,8 +114,9 @@ mod tests {
     use quorate_core::worker::{self, JobId};
 
     use crate::checkers::testing::inputs::{answer, ask, live, query, task};
-    use crate::checkers::testing::rig::{COORDINATOR, Rig, WORKER, scenario};
+    use crate::checkers::testing::rig::{COORDINATOR, Rig, WORKER};
     use crate::event::What;
+    use crate::scenario::Scenario;
 
     #[test]
     fn machines_do_what_their_models_do() {
@@ -175,7 +173,7 @@ mod tests {
     #[test]
     fn a_machine_that_looks_different_is_found() {
         let mut rig = Rig::new(super::new);
-        let config = scenario().cluster.settings.config();
+        let config = Scenario::quiet().cluster.settings.config();
         rig.coordinator = Coordinator::new(Config { presence: Duration::from_secs(4), ..config }, 1);
         rig.coordinator(0, &Input::Presence(live("w1")));
         for _ in 0..15 {

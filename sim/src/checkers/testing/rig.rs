@@ -1,7 +1,7 @@
 //! What tests of checkers have in common: one checker, and real machines whose doings it is shown, as they are or
 //! tampered with.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,13 +20,10 @@ use crate::checkers::{Checker, Context};
 use crate::edge::Edge;
 use crate::event::{self, Body, Event, Message, Question, Reply, What};
 use crate::host::Host;
-use crate::scenario::{self, Cluster, Fault, FaultKind, Knobs, Policy, Scenario, Settings, WorkerKnobs};
+use crate::scenario::{self, Fault, FaultKind, Scenario};
 
 pub(crate) const COORDINATOR: Host = Host::Coordinator(1);
 pub(crate) const WORKER: Host = Host::Worker(1);
-
-/// What the hosts' clocks show when a run begins, in milliseconds.
-const CLOCK_MS: u64 = 7_000;
 
 /// What an output is turned into before the checker sees it.
 type Tamper = Box<dyn FnMut(Output) -> Vec<Output>>;
@@ -50,76 +47,15 @@ pub(crate) struct Rig {
     violation: Option<String>,
 }
 
-/// A cluster of one coordinator, three workers and one client, in which nothing goes wrong by itself.
-pub(crate) fn scenario() -> Scenario {
-    let worker = |number| scenario::Worker {
-        number,
-        name: number,
-        replicated: false,
-        observe_ms: (1, 5),
-        fail_permille: 0,
-        dated_permille: 0,
-        age_ms: (0, 0),
-        max_concurrent: 4,
-        max_queued: 4,
-        max_remembered: 100,
-        remember_ms: 10_000,
-        announce_ms: 500,
-        knobs: WorkerKnobs::default(),
-        clock_ms: 0,
-        jump: None,
-        observed_at: false,
-    };
-    Scenario {
-        seed: 1,
-        cluster: Cluster {
-            coordinators: vec![scenario::Coordinator { number: 1, clock_ms: CLOCK_MS, jump: None }],
-            settings: Settings {
-                policy: Policy { timeout_ms: Some(1000), ..Policy::default() },
-                max_timeout_ms: 60_000,
-                max_workers: 100,
-                max_in_flight: 100,
-                max_waiting: 10,
-                presence_ms: 5_000,
-                stall_ms: 100,
-                redispatch_permille: 500,
-                remember_ms: 10_000,
-                max_remembered: 100,
-                admitted: None,
-                quarantine_below: None,
-                policies: Vec::new(),
-                weights: BTreeMap::new(),
-                knobs: Knobs::default(),
-                rate_limit: None,
-            },
-            workers: (1..=3).map(worker).collect(),
-            clients: vec![1],
-            adversary: false,
-            network: scenario::Network { latency_us: (100, 1_000) },
-            bus: scenario::Bus {
-                keepalive_ms: 1_000,
-                reconnect_ms: (10, 100),
-                broker_queue: 100,
-                publish_queue: 100,
-                subscription_queue: 100,
-            },
-        },
-        requests: Vec::new(),
-        faults: Vec::new(),
-        edges: scenario::Edges::default(),
-        heal_ms: 10_000,
-    }
-}
-
 impl Rig {
     pub(crate) fn new<C: Checker + 'static>(new: fn(&Context<'_>) -> C) -> Self {
-        Self::at(&scenario(), Depth::Machines, new)
+        Self::at(&Scenario::quiet(), Depth::Machines, new)
     }
 
     /// The same with these faults in the schedule.
     pub(crate) fn with_faults<C: Checker + 'static>(new: fn(&Context<'_>) -> C, faults: Vec<FaultKind>) -> Self {
         let faults = faults.into_iter().map(|kind| Fault { at_ms: 0, for_ms: 1_000, kind }).collect();
-        Self::at(&Scenario { faults, ..scenario() }, Depth::Machines, new)
+        Self::at(&Scenario { faults, ..Scenario::quiet() }, Depth::Machines, new)
     }
 
     pub(crate) fn at<C: Checker + 'static>(scenario: &Scenario, depth: Depth, new: fn(&Context<'_>) -> C) -> Self {
@@ -130,7 +66,7 @@ impl Rig {
             worker: Worker::new(scenario.cluster.workers[0].config()),
             tamper: Box::new(|output| vec![output]),
             at: 0,
-            clock_offset_ms: CLOCK_MS,
+            clock_offset_ms: scenario.cluster.coordinators[0].clock_ms,
             sends: false,
             outputs: Vec::new(),
             waiting: BTreeSet::new(),
@@ -192,7 +128,8 @@ impl Rig {
     }
 
     pub(crate) fn fault_ends(&mut self, place: usize) {
-        self.tell(COORDINATOR, What::FaultEnded(place));
+        let fault = self.scenario.faults[place].clone();
+        self.tell(COORDINATOR, What::FaultEnded(place, &fault));
     }
 
     /// Starts a run: the bus is up, and these workers are known.

@@ -19,7 +19,7 @@ use quorate_runtime::bus::PublishError;
 use quorate_runtime::driver::{Held, Step};
 
 use super::inputs::{outcome_message, request_id, task_message, worker_id};
-use super::rig::{COORDINATOR, WORKER, scenario};
+use super::rig::{COORDINATOR, WORKER};
 use crate::Depth;
 use crate::checkers::{Checkers, Context, said};
 use crate::edge::Edge;
@@ -42,6 +42,7 @@ struct Play {
     events: u64,
     bus_up: bool,
     worker_bus_up: bool,
+    connections: u64,
     tickets: u64,
     jobs: VecDeque<(JobId, Query)>,
     tasks: VecDeque<coordinator::Task>,
@@ -52,7 +53,7 @@ struct Play {
 impl Play {
     fn new(seed: u64, depth: Depth) -> Self {
         let mut random = Random::new(seed, Stream::Scenario, 0);
-        let mut scenario = scenario();
+        let mut scenario = Scenario::quiet();
         let settings = &mut scenario.cluster.settings;
         settings.max_workers = random.pick(&[2, 4, 20]);
         settings.quarantine_below = random.pick(&[None, Some(500_000), Some(950_000)]);
@@ -71,6 +72,7 @@ impl Play {
             events: 0,
             bus_up: false,
             worker_bus_up: false,
+            connections: 0,
             tickets: 0,
             jobs: VecDeque::new(),
             tasks: VecDeque::new(),
@@ -108,11 +110,11 @@ impl Play {
         use coordinator::Input;
         match self.random.below(20) {
             0 => {
-                self.bus_up = true;
+                self.bus(COORDINATOR, true);
                 Input::BusUp
             }
             1 if self.random.chance(300) => {
-                self.bus_up = false;
+                self.bus(COORDINATOR, false);
                 Input::BusDown
             }
             2..=6 => {
@@ -200,36 +202,44 @@ impl Play {
         use worker::Input;
         match self.random.below(12) {
             0 => {
-                self.worker_bus_up = true;
+                self.bus(WORKER, true);
                 Input::BusUp
             }
+            2..=6 if !self.jobs.is_empty() => {
+                let (job, query) = self.jobs.pop_front().expect("a job");
+                self.running.remove(&job);
+                let observed = self.value();
+                let age = self.age().filter(|_| observed.is_ok());
+                let read = observed.as_ref().map(|value| (value, age)).map_err(AsRef::as_ref);
+                let read = said(query.as_str(), read);
+                self.tell(WORKER, What::Edge(Edge::Reads(read)));
+                Input::Done { job, observed, age, trace: None }
+            }
             1 if self.random.chance(300) => {
-                self.worker_bus_up = false;
+                self.bus(WORKER, false);
                 Input::BusDown
             }
-            2..=6 => match self.jobs.pop_front() {
-                Some((job, query)) => {
-                    let observed = self.value();
-                    let age = self.age().filter(|_| observed.is_ok());
-                    let read = observed.as_ref().map(|value| (value, age)).map_err(AsRef::as_ref);
-                    let read = said(query.as_str(), read);
-                    self.tell(WORKER, What::Edge(Edge::Reads(read)));
-                    Input::Done { job, observed, age, trace: None }
-                }
-                None => Input::BusDown,
-            },
             7 if self.random.chance(3) => Input::Drain,
-            _ => {
-                let ttl = Duration::from_millis(self.random.below(40));
-                let task =
-                    event::Task { request: request_id(self.random.below(20)), query: self.query(), ttl, attempt: 1 };
-                let reply: Option<Arc<str>> =
-                    self.random.chance(900).then(|| format!("_INBOX.c1.{}", self.random.below(20)).into());
-                self.receive(WORKER, "oracle.tasks", reply.clone(), Body::Task(task.clone()));
-                let event::Task { request, query, ttl, .. } = task;
-                Input::Task(worker::Task { request, query, ttl: Some(ttl), reply, trace: None })
-            }
+            _ => self.task(),
         }
+    }
+
+    fn task(&mut self) -> worker::Input {
+        let ttl = Duration::from_millis(self.random.below(40));
+        let task = event::Task { request: request_id(self.random.below(20)), query: self.query(), ttl, attempt: 1 };
+        let reply: Option<Arc<str>> =
+            self.random.chance(900).then(|| format!("_INBOX.c1.{}", self.random.below(20)).into());
+        self.receive(WORKER, "oracle.tasks", reply.clone(), Body::Task(task.clone()));
+        let event::Task { request, query, ttl, .. } = task;
+        worker::Input::Task(worker::Task { request, query, ttl: Some(ttl), reply, trace: None })
+    }
+
+    /// A host's bus is connected, or again, or lost.
+    fn bus(&mut self, host: Host, connected: bool) {
+        let is_up = if host == COORDINATOR { &mut self.bus_up } else { &mut self.worker_bus_up };
+        *is_up = connected;
+        self.connections += u64::from(connected);
+        self.tell(host, What::Edge(Edge::Bus { connected, connections: self.connections }));
     }
 
     fn coordinator_step(&mut self, input: Option<&coordinator::Input>, outputs: &mut VecDeque<coordinator::Output>) {
@@ -308,12 +318,6 @@ impl Play {
         let mut outputs = Vec::new();
         for _ in 0..inputs {
             let input = self.worker_input();
-            if input == worker::Input::BusDown {
-                self.worker_bus_up = false;
-            }
-            if let worker::Input::Done { job, .. } = &input {
-                self.running.remove(job);
-            }
             self.worker_step(Some(&input), &mut outputs);
         }
         self.worker_step(None, &mut outputs);

@@ -167,7 +167,7 @@ impl<'a> Play<'a> {
                 Moment::End(place) => {
                     self.lasting.remove(&place);
                     self.apply_faults();
-                    self.sink.tell(Host::Broker, What::FaultEnded(place));
+                    self.sink.tell(Host::Broker, What::FaultEnded(place, &self.scenario.faults[place]));
                     self.revive_the_dead();
                 }
                 Moment::Again(place) => match self.scenario.faults[place].kind {

@@ -5,12 +5,11 @@ use std::time::Duration;
 use quorate_core::id::Ticket;
 
 use super::*;
-use crate::Depth;
 use crate::checkers::testing::inputs::{id, number, result, submit, worker};
-use crate::checkers::testing::rig::{Rig, scenario};
+use crate::checkers::testing::rig::Rig;
 
 fn run() -> Rig {
-    let mut run = Rig::at(&scenario(), Depth::Machines, new);
+    let mut run = Rig::new(new);
     run.begin(&[1, 2, 3]);
     run.earn_records(&[1, 2, 3]);
     run

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::*;
 use crate::Depth;
 use crate::checkers::testing::inputs::{number, presence, request};
-use crate::checkers::testing::rig::{Rig, scenario};
+use crate::checkers::testing::rig::Rig;
 use crate::scenario::{Policy, Scenario};
 
 fn run_of(scenario: &Scenario) -> Rig {
@@ -26,7 +26,7 @@ fn run_of(scenario: &Scenario) -> Rig {
 
 /// What these workers observed, as the core would have it.
 fn outcome(observed: &[(u8, Result<&str, &str>)], missing: &[u8]) -> Outcome {
-    let mut machine = quorate_core::Coordinator::new(scenario().cluster.settings.config(), 1);
+    let mut machine = quorate_core::Coordinator::new(Scenario::quiet().cluster.settings.config(), 1);
     let now = quorate_core::time::Timestamp::from_millis;
     machine.handle_input(now(0), &Input::BusUp);
     for worker in observed.iter().map(|(worker, _)| worker).chain(missing) {
@@ -61,29 +61,29 @@ fn ends(scenario: &Scenario, outcome: Outcome) -> Rig {
 
 #[test]
 fn an_answer_with_all_workers_finds_nothing() {
-    ends(&scenario(), outcome(&ALL, &[])).expect_fine();
+    ends(&Scenario::quiet(), outcome(&ALL, &[])).expect_fine();
 }
 
 #[test]
 fn every_worker_must_be_heard_and_succeed() {
-    ends(&scenario(), outcome(&ALL[..2], &[3])).expect_violation("w3 runs and is not heard");
-    ends(&scenario(), outcome(&ALL[..2], &[])).expect_violation("w3 runs and is not heard");
+    ends(&Scenario::quiet(), outcome(&ALL[..2], &[3])).expect_violation("w3 runs and is not heard");
+    ends(&Scenario::quiet(), outcome(&ALL[..2], &[])).expect_violation("w3 runs and is not heard");
     let failed = [ALL[0], ALL[1], (3, Err("no"))];
-    ends(&scenario(), outcome(&failed, &[])).expect_violation("w3 runs and does not succeed");
-    ends(&scenario(), outcome(&ALL, &[9])).expect_violation("no such worker");
+    ends(&Scenario::quiet(), outcome(&failed, &[])).expect_violation("w3 runs and does not succeed");
+    ends(&Scenario::quiet(), outcome(&ALL, &[9])).expect_violation("no such worker");
     let mut partial = outcome(&ALL, &[]);
     partial.verdict.as_mut().expect("an answer").status = Status::Partial;
-    ends(&scenario(), partial).expect_violation("not complete");
+    ends(&Scenario::quiet(), partial).expect_violation("not complete");
 }
 
 #[test]
 fn whoever_does_not_run_or_is_not_admitted_need_not_be_heard() {
-    let mut stopped = run_of(&scenario());
+    let mut stopped = run_of(&Scenario::quiet());
     stopped.tell(Host::Worker(3), What::Crashed);
     stopped.asked(1, None, request());
     stopped.replied(1, &Reply::Ended(Ok(Arc::new(outcome(&ALL[..2], &[])))));
     stopped.expect_fine();
-    let mut two = scenario();
+    let mut two = Scenario::quiet();
     two.cluster.settings.admitted = Some(vec![1, 2]);
     ends(&two, outcome(&ALL[..2], &[])).expect_fine();
 }
@@ -97,11 +97,11 @@ fn what_the_scenario_makes_impossible_is_not_asked_for() {
         |scenario| scenario.cluster.settings.policy.quorum = Some(2),
     ];
     for spoil in spoiled {
-        let mut scenario = scenario();
+        let mut scenario = Scenario::quiet();
         spoil(&mut scenario);
         ends(&scenario, outcome(&ALL[..2], &[3])).expect_fine();
     }
-    let mut failing = scenario();
+    let mut failing = Scenario::quiet();
     failing.cluster.workers[2].fail_permille = 1;
     ends(&failing, outcome(&[ALL[0], ALL[1], (3, Err("no"))], &[])).expect_fine();
     ends(&failing, outcome(&ALL[..2], &[3])).expect_violation("is not heard");
@@ -110,7 +110,7 @@ fn what_the_scenario_makes_impossible_is_not_asked_for() {
 #[test]
 fn a_name_that_was_forged_lately_may_be_missing() {
     for (ms, is_fine) in [(5000, true), (5021, false)] {
-        let mut run = run_of(&scenario());
+        let mut run = run_of(&Scenario::quiet());
         run.input(&presence(9, PresenceState::Live));
         run.pass(ms);
         run.asked(1, None, request());
@@ -130,7 +130,7 @@ fn no_failure_is_fine_that_has_no_reason() {
     ] {
         let mut failed = outcome(&ALL, &[]);
         (failed.verdict, failed.cause) = (Err(failure), Cause::DeadlinePassed);
-        let run = ends(&scenario(), failed);
+        let run = ends(&Scenario::quiet(), failed);
         match failure {
             Failure::NoWorkers => run.expect_violation("there are workers"),
             Failure::BusDown | Failure::Overloaded => run.expect_violation("not answered"),
@@ -138,12 +138,12 @@ fn no_failure_is_fine_that_has_no_reason() {
         }
     }
     for refusal in [Refusal::Draining, Refusal::BusDown, Refusal::Overloaded, Refusal::Conflict] {
-        let mut refused = run_of(&scenario());
+        let mut refused = run_of(&Scenario::quiet());
         refused.asked(1, None, request());
         refused.replied(1, &Reply::Ended(Err(refusal)));
         refused.expect_violation("not answered");
     }
-    let mut lost = run_of(&scenario());
+    let mut lost = run_of(&Scenario::quiet());
     lost.asked(1, None, request());
     lost.replied(1, &Reply::Lost);
     lost.expect_violation("not answered");
@@ -153,7 +153,7 @@ fn no_failure_is_fine_that_has_no_reason() {
 fn fewer_workers_than_required_are_a_reason() {
     let mut failed = outcome(&ALL, &[]);
     failed.verdict = Err(Failure::InsufficientResponses { usable: 3, required: 4 });
-    let mut run = run_of(&scenario());
+    let mut run = run_of(&Scenario::quiet());
     let policy = Policy { min_responses: Some(4), ..Policy::default() };
     run.asked(1, None, crate::scenario::Request { policy, ..request() });
     run.replied(1, &Reply::Ended(Ok(Arc::new(failed))));
@@ -163,7 +163,7 @@ fn fewer_workers_than_required_are_a_reason() {
 #[test]
 fn an_answer_comes_in_time_and_comes_at_all() {
     for (ms, words) in [(1028, None), (1029, Some("took"))] {
-        let mut run = run_of(&scenario());
+        let mut run = run_of(&Scenario::quiet());
         run.asked(1, None, request());
         run.pass(ms);
         run.replied(1, &Reply::Ended(Ok(Arc::new(outcome(&ALL, &[])))));
@@ -172,7 +172,7 @@ fn an_answer_comes_in_time_and_comes_at_all() {
             Some(words) => run.expect_violation(words),
         }
     }
-    let mut silent = run_of(&scenario());
+    let mut silent = run_of(&Scenario::quiet());
     silent.asked(1, None, request());
     silent.end();
     silent.expect_violation("never answered");
@@ -180,7 +180,7 @@ fn an_answer_comes_in_time_and_comes_at_all() {
 
 #[test]
 fn requests_of_the_workload_are_not_judged() {
-    let mut run = run_of(&scenario());
+    let mut run = run_of(&Scenario::quiet());
     run.asked(1, Some(0), request());
     run.replied(1, &Reply::Lost);
     run.end();
@@ -208,7 +208,7 @@ fn a_body_says_the_same_as_an_outcome() {
         ),
         (Reply::Http { status: 429, retry_after: Some(1), body: "{}".to_owned() }, Some("not answered")),
     ] {
-        let mut run = run_of(&scenario());
+        let mut run = run_of(&Scenario::quiet());
         run.asked(1, None, request());
         run.replied(1, &reply);
         match words {

@@ -6,11 +6,12 @@ use quorate_core::policy::PolicyError;
 use super::*;
 use crate::Depth;
 use crate::checkers::testing::inputs::{number, request, submit};
-use crate::checkers::testing::rig::{Rig, scenario};
+use crate::checkers::testing::rig::Rig;
+use crate::scenario::Scenario;
 
 /// Two workers of three answer.
 fn outcome() -> Arc<Outcome> {
-    let mut machine = quorate_core::Coordinator::new(scenario().cluster.settings.config(), 1);
+    let mut machine = quorate_core::Coordinator::new(Scenario::quiet().cluster.settings.config(), 1);
     let now = quorate_core::time::Timestamp::from_millis;
     machine.handle_input(now(0), &Input::BusUp);
     for worker in 1..=3 {
@@ -55,7 +56,7 @@ fn body() -> Json {
 
 /// The machine says something, and the client gets something.
 fn run(said: Option<MachineReply>, reply: &Reply) -> Rig {
-    let mut run = Rig::at(&scenario(), Depth::Network, new);
+    let mut run = Rig::at(&Scenario::quiet(), Depth::Network, new);
     run.asked(3, None, request());
     run.pass(5);
     if let Some(reply) = said {
@@ -110,7 +111,7 @@ fn every_field_counts() {
 #[test]
 fn an_answer_must_have_been_given_while_it_was_waited_for() {
     run(None, &http(200, None, body())).expect_violation("there was none");
-    let mut early = Rig::at(&scenario(), Depth::Network, new);
+    let mut early = Rig::at(&Scenario::quiet(), Depth::Network, new);
     early.asked(3, None, request());
     early.output(&Output::Answer { ticket: quorate_core::id::Ticket(1), reply: Ok(outcome()) });
     early.pass(1);
@@ -202,7 +203,7 @@ fn http_refuses_by_itself_only_what_it_must() {
     run(None, &http(503, Some(1), error(503, "overloaded", false))).expect_violation("there was none");
     run(None, &http(503, None, error(503, "draining", false))).expect_violation("there was none");
 
-    let mut bad = Rig::at(&scenario(), Depth::Network, new);
+    let mut bad = Rig::at(&Scenario::quiet(), Depth::Network, new);
     let mut asked = request();
     asked.policy.strategy = Some("mode".to_owned());
     bad.asked(3, None, asked);
@@ -212,7 +213,7 @@ fn http_refuses_by_itself_only_what_it_must() {
 
 #[test]
 fn a_question_with_a_bad_policy_is_not_answered() {
-    let mut bad = Rig::at(&scenario(), Depth::Network, new);
+    let mut bad = Rig::at(&Scenario::quiet(), Depth::Network, new);
     let mut asked = request();
     asked.policy.precision = Some(29);
     bad.asked(3, None, asked);
@@ -223,7 +224,7 @@ fn a_question_with_a_bad_policy_is_not_answered() {
 
 #[test]
 fn a_question_with_an_unknown_strategy_is_not_answered() {
-    let mut bad = Rig::at(&scenario(), Depth::Network, new);
+    let mut bad = Rig::at(&Scenario::quiet(), Depth::Network, new);
     let mut asked = request();
     asked.policy.strategy = Some("mode".to_owned());
     bad.asked(3, None, asked);
@@ -257,7 +258,7 @@ fn nobody_is_answered_twice() {
 
 #[test]
 fn one_who_has_gone_is_not_answered() {
-    let mut gone = Rig::at(&scenario(), Depth::Network, new);
+    let mut gone = Rig::at(&Scenario::quiet(), Depth::Network, new);
     gone.asked(3, None, request());
     gone.tell(Host::Client(1), What::Vanished(3));
     gone.replied(3, &Reply::Lost);
@@ -266,7 +267,7 @@ fn one_who_has_gone_is_not_answered() {
 
 /// The machine answers the ticket of a question that is asked in a trace, once it is told of it.
 fn traced(answers: u64, reply: &Reply) -> Rig {
-    let mut run = Rig::at(&scenario(), Depth::Network, new);
+    let mut run = Rig::at(&Scenario::quiet(), Depth::Network, new);
     run.asked(4, None, request());
     let Input::Submit(mut told) = submit(7, "request-1") else { unreachable!("it is a question") };
     told.trace = trace_of(4);
@@ -287,7 +288,7 @@ fn a_question_gets_the_answer_that_its_own_ticket_got() {
 fn only_a_coordinator_that_has_drained_says_so_by_itself() {
     let draining = http(503, None, error(503, "draining", false));
     let after = |restarts_first: bool| {
-        let mut run = Rig::at(&scenario(), Depth::Network, new);
+        let mut run = Rig::at(&Scenario::quiet(), Depth::Network, new);
         run.pass(5);
         run.output(&Output::Drained);
         run.pass(5);

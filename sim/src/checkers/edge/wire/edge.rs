@@ -18,7 +18,7 @@ use crate::host::Host;
 
 const TASKS: &str = "oracle.tasks";
 const RESULTS: &str = "oracle.results";
-pub(super) const PRESENCE: &str = "oracle.workers";
+const PRESENCE: &str = "oracle.workers";
 const OUTCOMES: &str = "oracle.outcomes.";
 const PING: &str = "$SRV.PING";
 const INBOX: &str = "_INBOX.";
@@ -283,14 +283,14 @@ impl Edge {
         {
             let asked = self.pings.pop_front();
             let state = self.state.unwrap_or(PresenceState::Live);
-            if presence.state != state && !worker.unheard {
+            if presence.state != state {
                 return Err(format!("{host} said last that it is {state:?}, and tells who calls it {message:?}"));
             }
             let right = asked.as_ref() == Some(&message.subject) && is_of(presence, worker);
-            return if right || worker.unheard {
+            return if right {
                 Ok(())
             } else {
-                Err(format!("{host} sent {message:?} to whoever called the workers on {asked:?}"))
+                Err(format!("{host} sent {message:?} in answer to a ping on {asked:?}"))
             };
         }
         if worker.mischievous && matches!(message.body, Body::Result(_) | Body::Garbage(_)) {
