@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_core::coordinator::{self, Coordinator, Presence, Refusal};
-use quorate_core::id::{RequestId, WorkerId};
+use quorate_core::id::{RequestId, TaskId, WorkerId};
 use quorate_core::outcome::Outcome;
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
@@ -176,6 +176,20 @@ pub struct WorkerResult {
     pub response_time: Duration,
     /// How old the value is, as the worker says; a failure has no age.
     pub age: Option<Age>,
+}
+
+impl WorkerResult {
+    /// What a coordinator is told of it that reads it at a time of day, on the reply subject of a task or on that for all.
+    pub(crate) fn read_at(&self, wall: Timestamp, task: Option<TaskId>) -> coordinator::WorkerResult {
+        coordinator::WorkerResult {
+            worker: self.worker.clone(),
+            request: self.request.clone(),
+            task,
+            observed: self.observed.clone(),
+            response_time: self.response_time,
+            age: self.age.map(|age| age.at(wall)),
+        }
+    }
 }
 
 /// A client's question.

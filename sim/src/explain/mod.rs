@@ -1,6 +1,7 @@
 //! Shows a run to people: as a timeline on a terminal, and as a page for a browser.
 
 mod html;
+mod moment;
 mod recorder;
 #[cfg(test)]
 mod tests;

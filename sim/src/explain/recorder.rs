@@ -5,23 +5,19 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::mem;
 use std::sync::Arc;
 
+use quorate_core::coordinator;
 use quorate_core::id::RequestId;
-use quorate_core::{coordinator, worker};
 
 use super::words;
 use super::{Arrow, Kind, Moment, Span, Timeline};
 use crate::Depth;
 use crate::checkers::Violation;
-use crate::edge::Edge;
 use crate::event::{Body, Event, Message, What};
 use crate::host::Host;
 use crate::scenario::Scenario;
-use crate::trace::Line;
 
 /// A message is taken for the oldest of several same ones that was sent no longer ago than this; in nanoseconds.
 const RECENT: u64 = 1_000_000_000;
-/// The most characters of a moment's detail.
-const MAX_DETAIL: usize = 800;
 
 /// Takes the events of a run.
 #[derive(Debug)]
@@ -99,17 +95,8 @@ impl Recorder {
         let Event { at, what, .. } = *event;
         let lane = self.lane(event.host);
         self.last = Some((at, lane));
-        let Some(kind) = kind(&what) else { return };
+        let Some(moment) = Moment::of(event, lane) else { return };
         let place = self.timeline.moments.len();
-        let moment = Moment {
-            at,
-            lane,
-            kind,
-            text: words::event(&what),
-            detail: detail(event),
-            request: request(&what).map(words::clean),
-            chatter: is_chatter(&what),
-        };
         self.timeline.moments.push(moment);
         match what {
             What::Sent(message) => self.sent(at, lane, place, message),
@@ -307,14 +294,11 @@ impl Recorder {
                     question.request = Some(words::clean(request.as_str()));
                 }
             }
-            coordinator::Output::Answer { ticket, reply } => {
+            coordinator::Output::Answer { ticket, .. } => {
                 let Some(number) = self.tickets.get(&(lane, ticket.0)) else { return };
                 self.asked.push((Place::Moment(place), *number));
                 let question = self.questions.get_mut(number).expect("a ticket is a question's");
                 question.answered = Some(at);
-                if let Ok(outcome) = reply {
-                    question.request = Some(words::clean(outcome.request.as_str()));
-                }
             }
             coordinator::Output::CallWorkers
             | coordinator::Output::Ended(_)
@@ -329,78 +313,5 @@ impl Recorder {
         let (from, sent, to) = (*coordinator, *sent, Some((lane, at)));
         let text = format!("answer to #{number}");
         self.timeline.arrows.push(Arrow { from, sent, to, kind: Kind::Client, text, request: None, chatter: false });
-    }
-}
-
-/// What an event is about; `None` if it shows nothing that another event does not show.
-fn kind(what: &What<'_>) -> Option<Kind> {
-    Some(match what {
-        What::CoordinatorSettled(..) | What::WorkerSettled(..) | What::CoordinatorWoken(_) | What::WorkerWoken(_) => {
-            return None;
-        }
-        What::Started { .. } | What::Crashed | What::Stopping | What::Stopped | What::Edge(Edge::Bus { .. }) => {
-            Kind::Process
-        }
-        What::Edge(_) => return None,
-        What::CoordinatorInput(..) | What::CoordinatorOutput(..) | What::WorkerInput(..) | What::WorkerOutput(..) => {
-            Kind::Machine
-        }
-        What::Sent(_) | What::Received(_) => Kind::Message,
-        What::Unsent(..) => Kind::Unsent,
-        What::Asked(_) | What::Replied(..) | What::Vanished(_) | What::Visited(..) | What::VisitEnded(..) => {
-            Kind::Client
-        }
-        What::FaultBegan(..) | What::FaultEnded(..) => Kind::Fault,
-        What::Healed | What::Ended => Kind::Phase,
-        What::Panicked(_) => Kind::Violation,
-    })
-}
-
-/// The request that an event names.
-fn request<'a>(what: &'a What<'_>) -> Option<&'a str> {
-    let id = match what {
-        What::Sent(message) | What::Unsent(message, _) | What::Received(message) => match &message.body {
-            Body::Task(task) => &task.request,
-            Body::Result(result) => &result.request,
-            _ => return None,
-        },
-        What::CoordinatorInput(_, coordinator::Input::Result(result)) => &result.request,
-        What::CoordinatorInput(_, coordinator::Input::Submit(submit)) => submit.id.as_ref()?,
-        What::CoordinatorOutput(_, coordinator::Output::Publish(task)) => &task.request,
-        What::CoordinatorOutput(
-            _,
-            coordinator::Output::Ended(outcome) | coordinator::Output::Answer { reply: Ok(outcome), .. },
-        ) => &outcome.request,
-        What::CoordinatorOutput(_, coordinator::Output::Event(event)) => match event {
-            coordinator::Event::Dispatched { request, .. }
-            | coordinator::Event::Joined { request, .. }
-            | coordinator::Event::Replayed { request, .. }
-            | coordinator::Event::Redispatched { request, .. }
-            | coordinator::Event::Result { request, .. } => request,
-            coordinator::Event::Worker { .. } => return None,
-        },
-        What::WorkerInput(_, worker::Input::Task(task)) => &task.request,
-        What::WorkerOutput(_, worker::Output::Answer(result)) => &result.request,
-        _ => return None,
-    };
-    Some(id.as_str())
-}
-
-fn is_chatter(what: &What<'_>) -> bool {
-    match what {
-        What::Sent(message) | What::Unsent(message, _) | What::Received(message) => {
-            matches!(message.body, Body::Presence(_) | Body::Ping)
-        }
-        What::CoordinatorInput(_, input) => matches!(input, coordinator::Input::Presence(_)),
-        What::WorkerOutput(_, output) => matches!(output, worker::Output::Announce(_)),
-        _ => false,
-    }
-}
-
-fn detail(event: &Event<'_>) -> String {
-    let line = words::clean(&Line(event).to_string());
-    match line.char_indices().nth(MAX_DETAIL) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_core::coordinator::{Input, Output, Task, Undelivered, UndeliveredCause, WorkerResult};
+use quorate_core::coordinator::{Input, Output, Task, Undelivered, UndeliveredCause};
 use quorate_core::id::{TaskId, Ticket};
 use quorate_core::time::Timestamp;
 use quorate_core::{Coordinator, Machine as _};
@@ -152,16 +152,15 @@ impl Stage<'_> {
     /// Carries out what the machine has put out, and what it puts out meanwhile.
     fn coordinator_outputs(&mut self, node: Node) {
         let mut drained = false;
-        loop {
+        let waiting = loop {
             let Some(process) = self.coordinator(node).and_then(|coordinator| coordinator.process.as_mut()) else {
                 return;
             };
-            let Some(output) = process.outputs.pop_front() else { break };
+            let Some(output) = process.outputs.pop_front() else { break process.waiting.len() };
             match output {
                 Output::Publish(task) => self.publish_task(node, &task),
                 Output::Answer { ticket, reply } => {
-                    let process = self.coordinator(node).and_then(|coordinator| coordinator.process.as_mut());
-                    if let Some(exchange) = process.and_then(|process| process.waiting.remove(&ticket)) {
+                    if let Some(exchange) = process.waiting.remove(&ticket) {
                         self.send_reply(node, exchange, Reply::Ended(reply));
                     }
                 }
@@ -170,9 +169,7 @@ impl Stage<'_> {
                 Output::Ended(_) | Output::Event(_) => {}
                 Output::Drained => drained = true,
             }
-        }
-        let waiting =
-            self.coordinator(node).and_then(|it| it.process.as_ref()).map_or(0, |process| process.waiting.len());
+        };
         self.tell(node, What::Edge(Edge::PassEnded(Held { waiting, ..Held::default() })));
         if drained {
             self.coordinator_stopped(node);
@@ -237,14 +234,9 @@ impl Stage<'_> {
         self.tell(node, What::Received(message));
         let task = token.and_then(|token| token.parse().ok()).map(TaskId);
         let input = match &message.body {
-            Body::Result(result) if task.is_some() || (token.is_none() && !is_pong) => Input::Result(WorkerResult {
-                worker: result.worker.clone(),
-                request: result.request.clone(),
-                task,
-                observed: result.observed.clone(),
-                response_time: result.response_time,
-                age: result.age.map(|age| age.at(wall)),
-            }),
+            Body::Result(result) if task.is_some() || (token.is_none() && !is_pong) => {
+                Input::Result(result.read_at(wall, task))
+            }
             Body::NoResponders => match task {
                 Some(task) => Input::Undelivered(Undelivered { task, cause: UndeliveredCause::NoResponders }),
                 None => return,

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use quorate_core::Machine as _;
 use quorate_core::aggregate::{Millionths, Strategy};
-use quorate_core::coordinator::{
-    self, Coordinator, Presence, PresenceState, Submit, Undelivered, UndeliveredCause, WorkerResult,
-};
+use quorate_core::coordinator::{self, Coordinator, Presence, PresenceState, Submit, Undelivered, UndeliveredCause};
 use quorate_core::id::{TaskId, Ticket};
 use quorate_core::policy::{OnDispute, Overrides};
 use quorate_core::query::Query;
@@ -172,19 +170,14 @@ impl Play {
                 let task = self.random.chance(700).then_some(of);
                 let response_time = Duration::from_millis(1);
                 let worker = worker_id(&format!("w{}", self.random.below(6)));
-                let age = self.age().filter(|_| observed.is_ok());
-                let result = event::WorkerResult {
-                    worker: worker.clone(),
-                    request: request.clone(),
-                    observed: observed.clone(),
-                    response_time,
-                    age: age.map(event::Age::Stated),
-                };
+                let age = self.age().filter(|_| observed.is_ok()).map(event::Age::Stated);
+                let result = event::WorkerResult { worker, request, observed, response_time, age };
+                let input = Input::Result(result.read_at(self.now(), task));
                 let subject = task.map_or("oracle.results".to_owned(), |task| format!("_INBOX.c1.{}", task.0));
                 let message = Message { subject: subject.into(), reply: None, body: Body::Result(result) };
                 self.tell(Host::Adversary, What::Sent(&message));
                 self.tell(COORDINATOR, What::Received(&message));
-                Input::Result(WorkerResult { worker, request, task, observed, response_time, age })
+                input
             }
         }
     }

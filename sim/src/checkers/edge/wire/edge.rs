@@ -180,7 +180,7 @@ impl Edge {
         }
         let was_received = match input {
             Input::Result(result) => match self.told.pop_front() {
-                Some(Received::Result(received, task)) => same_result(&told(&received, task, wall), result, strange),
+                Some(Received::Result(received, task)) => same_result(&received.read_at(wall, task), result, strange),
                 _ => false,
             },
             Input::Undelivered(Undelivered { task, cause: UndeliveredCause::NoResponders }) => {
@@ -347,18 +347,6 @@ impl Edge {
             self.pings.clear();
             Ok(())
         }
-    }
-}
-
-/// What a coordinator is to be told of a result that it reads at a time of day.
-fn told(result: &event::WorkerResult, task: Option<TaskId>, wall: Timestamp) -> WorkerResult {
-    WorkerResult {
-        worker: result.worker.clone(),
-        request: result.request.clone(),
-        task,
-        observed: result.observed.clone(),
-        response_time: result.response_time,
-        age: result.age.map(|age| age.at(wall)),
     }
 }
 
