@@ -88,8 +88,8 @@ impl Callers {
         Some(caller)
     }
 
-    /// Notes what happens to a request that somebody follows.
-    pub(super) fn event(&mut self, now: Timestamp, event: Event) {
+    /// Notes what happens to a request that somebody follows. The clock is read for these alone.
+    pub(super) fn event(&mut self, now: impl FnOnce() -> Timestamp, event: Event) {
         match event {
             Event::Dispatched { ticket, request } => {
                 if let Some(caller) = self.waiting.get_mut(&ticket).filter(|caller| caller.trail.is_some()) {
@@ -104,11 +104,11 @@ impl Callers {
         }
     }
 
-    fn note(&mut self, now: Timestamp, request: &RequestId, step: TrailStep) {
+    fn note(&mut self, now: impl FnOnce() -> Timestamp, request: &RequestId, step: TrailStep) {
         let Some(caller) = self.followed.get(request).and_then(|ticket| self.waiting.get_mut(ticket)) else { return };
         let Some(trail) = &mut caller.trail else { return };
         if trail.steps.len() < MAX_STEPS {
-            trail.steps.push((now, step));
+            trail.steps.push((now(), step));
         } else {
             trail.dropped = trail.dropped.saturating_add(1);
         }
@@ -129,7 +129,9 @@ impl Callers {
 mod tests {
     use super::*;
 
-    const NOW: Timestamp = Timestamp::ZERO;
+    fn now() -> Timestamp {
+        Timestamp::ZERO
+    }
 
     fn request() -> RequestId {
         RequestId::new("r").expect("an id")
@@ -168,11 +170,11 @@ mod tests {
     fn the_caller_for_whom_a_request_is_dispatched_is_told_all_and_one_who_joins_nothing() {
         let (mut callers, mut waiting) = following(&[1, 2]);
         let fates = [("a", ResultFate::Misdirected), ("a", ResultFate::Accepted), ("a", ResultFate::Duplicate)];
-        callers.event(NOW, dispatched(1));
-        callers.event(NOW, Event::Joined { ticket: Ticket(2), request: request() });
-        callers.event(NOW, Event::Redispatched { request: request(), attempt: 2 });
+        callers.event(now, dispatched(1));
+        callers.event(now, Event::Joined { ticket: Ticket(2), request: request() });
+        callers.event(now, Event::Redispatched { request: request(), attempt: 2 });
         for (name, fate) in fates {
-            callers.event(NOW, result(name, fate));
+            callers.event(now, result(name, fate));
         }
         let mut steps = vec![TrailStep::Dispatched(1), TrailStep::Dispatched(2)];
         steps.extend(fates.map(|(name, fate)| TrailStep::Result { worker: worker(name), fate }));
@@ -186,9 +188,9 @@ mod tests {
     #[test]
     fn nothing_is_kept_of_a_caller_who_went_away_while_others_wait_for_the_same() {
         let (mut callers, _waiting) = following(&[1]);
-        callers.event(NOW, dispatched(1));
+        callers.event(now, dispatched(1));
         callers.forget(Ticket(1));
-        callers.event(NOW, result("a", ResultFate::Accepted));
+        callers.event(now, result("a", ResultFate::Accepted));
         assert_eq!((callers.len(), callers.followed()), (0, 0));
     }
 
@@ -197,7 +199,7 @@ mod tests {
         let mut callers = Callers::default();
         let (answer, mut answered) = oneshot::channel();
         callers.wait(Ticket(1), answer, false);
-        callers.event(NOW, dispatched(1));
+        callers.event(now, dispatched(1));
         assert_eq!((callers.len(), callers.followed()), (1, 0));
         assert_eq!(trail(&mut callers, 1, &mut answered), Trail::default());
     }
@@ -205,9 +207,9 @@ mod tests {
     #[test]
     fn a_flood_of_results_is_counted_and_not_kept() {
         let (mut callers, mut waiting) = following(&[1]);
-        callers.event(NOW, dispatched(1));
+        callers.event(now, dispatched(1));
         for _ in 0..MAX_STEPS + 4 {
-            callers.event(NOW, result("a", ResultFate::Duplicate));
+            callers.event(now, result("a", ResultFate::Duplicate));
         }
         let trail = trail(&mut callers, 1, &mut waiting[0]);
         assert_eq!((trail.steps.len(), trail.dropped), (MAX_STEPS, 5));

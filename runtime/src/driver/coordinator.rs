@@ -43,8 +43,6 @@ pub struct CoordinatorDriver<B: Bus, T = ()> {
     bus_watch: BusWatch,
     settings: DriverSettings,
     callers: Callers,
-    /// Emptied in each pass.
-    outputs: Vec<Output>,
     tracer: Option<Tracer>,
     malformed: u64,
     outcomes_unpublished: u64,
@@ -82,7 +80,6 @@ impl<B: Bus> CoordinatorDriver<B> {
             taken: Taken::default(),
             settings,
             callers: Callers::default(),
-            outputs: Vec::new(),
             tracer: None,
             malformed: 0,
             outcomes_unpublished: 0,
@@ -105,7 +102,6 @@ impl<B: Bus> CoordinatorDriver<B> {
             bus_watch: self.bus_watch,
             settings: self.settings,
             callers: self.callers,
-            outputs: self.outputs,
             tracer: self.tracer,
             malformed: self.malformed,
             outcomes_unpublished: self.outcomes_unpublished,
@@ -318,33 +314,28 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         let mut reply = self.settings.inbox.prefix().to_owned();
         // Who asked is told at once, everybody else afterwards.
         let mut ended: Vec<EncodedOutcome> = Vec::new();
-        let mut outputs = self.machine.take_outputs(std::mem::take(&mut self.outputs));
-        while !outputs.is_empty() {
-            for output in outputs.drain(..) {
-                match output {
-                    Output::Publish(task) => self.publish(&task, &mut reply),
-                    Output::CallWorkers => self.call_workers(),
-                    Output::Ended(outcome) => {
-                        let outcome = EncodedOutcome::new(outcome);
-                        self.machine.ended(&outcome);
-                        ended.push(outcome);
-                    }
-                    Output::Answer { ticket, reply } => {
-                        self.callers.answer(ticket, || {
-                            reply.map(|outcome| match ended.last() {
-                                Some(told) if Arc::ptr_eq(&told.outcome, &outcome) => told.clone(),
-                                // One that is remembered: nobody keeps its bytes.
-                                _ => EncodedOutcome::new(outcome),
-                            })
-                        });
-                    }
-                    Output::Drained => self.drained = true,
-                    Output::Event(event) => self.callers.event(self.clock.now(), event),
+        while let Some(output) = self.machine.next_output() {
+            match output {
+                Output::Publish(task) => self.publish(&task, &mut reply),
+                Output::CallWorkers => self.call_workers(),
+                Output::Ended(outcome) => {
+                    let outcome = EncodedOutcome::new(outcome);
+                    self.machine.ended(&outcome);
+                    ended.push(outcome);
                 }
+                Output::Answer { ticket, reply } => {
+                    self.callers.answer(ticket, || {
+                        reply.map(|outcome| match ended.last() {
+                            Some(told) if Arc::ptr_eq(&told.outcome, &outcome) => told.clone(),
+                            // One that is remembered: nobody keeps its bytes.
+                            _ => EncodedOutcome::new(outcome),
+                        })
+                    });
+                }
+                Output::Drained => self.drained = true,
+                Output::Event(event) => self.callers.event(|| self.clock.now(), event),
             }
-            outputs = self.machine.take_outputs(outputs);
         }
-        self.outputs = outputs;
         for told in ended {
             self.publish_outcome(&told);
         }

@@ -1,5 +1,6 @@
 //! Taps: they see all inputs and outputs of a machine.
 
+use std::collections::VecDeque;
 use std::ops::Deref;
 
 use quorate_core::Machine;
@@ -26,7 +27,9 @@ pub struct Step<'a, M: Machine> {
 /// A tap runs within the driver and must not block.
 pub trait Tap<M: Machine>: Send + 'static {
     /// The machine has handled an input.
-    fn step(&mut self, step: &Step<'_, M>);
+    fn step(&mut self, step: &Step<'_, M>) {
+        let _ = step;
+    }
     /// A request has ended, and this is what everybody is told of it; a worker ends no requests.
     fn ended(&mut self, outcome: &EncodedOutcome) {
         let _ = outcome;
@@ -52,9 +55,7 @@ pub struct Held {
 }
 
 /// No tap.
-impl<M: Machine> Tap<M> for () {
-    fn step(&mut self, _step: &Step<'_, M>) {}
-}
+impl<M: Machine> Tap<M> for () {}
 
 /// Two taps, one after the other.
 impl<M: Machine, A: Tap<M>, B: Tap<M>> Tap<M> for (A, B) {
@@ -80,12 +81,12 @@ pub(super) struct Tapped<M: Machine, T> {
     machine: M,
     tap: T,
     /// What is still to be carried out.
-    outputs: Vec<M::Output>,
+    outputs: VecDeque<M::Output>,
 }
 
 impl<M: Machine, T: Tap<M>> Tapped<M, T> {
     pub(super) fn new(machine: M, tap: T) -> Self {
-        Self { machine, tap, outputs: Vec::new() }
+        Self { machine, tap, outputs: VecDeque::new() }
     }
 
     /// The same machine with another tap.
@@ -106,15 +107,19 @@ impl<M: Machine, T: Tap<M>> Tapped<M, T> {
     fn step(&mut self, now: Timestamp, input: Option<&M::Input>) -> &[M::Output] {
         let first = self.outputs.len();
         self.machine.step(now, input, &mut self.outputs);
-        let outputs = &self.outputs[first..];
+        let outputs = &self.outputs.make_contiguous()[first..];
         self.tap.step(&Step { now, input, outputs, machine: &self.machine });
         outputs
     }
 
-    /// Exchanges an empty buffer for what is to be carried out.
-    pub(super) fn take_outputs(&mut self, empty: Vec<M::Output>) -> Vec<M::Output> {
-        debug_assert!(empty.is_empty(), "outputs would be carried out twice");
-        std::mem::replace(&mut self.outputs, empty)
+    /// The next output to carry out.
+    pub(super) fn next_output(&mut self) -> Option<M::Output> {
+        let output = self.outputs.pop_front();
+        if output.is_none() {
+            // An empty queue begins at the start of its buffer again, so that a step finds its outputs side by side.
+            self.outputs.clear();
+        }
+        output
     }
 
     /// Tells how a request ended.

@@ -88,8 +88,6 @@ pub struct WorkerDriver<B: Bus, S, T = ()> {
     tasks_malformed: u64,
     results_unsent: u64,
     drained: bool,
-    /// Emptied in each pass.
-    outputs: Vec<Output>,
 }
 
 impl<B: Bus, S: Source> WorkerDriver<B, S> {
@@ -118,7 +116,6 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
             tasks_malformed: 0,
             results_unsent: 0,
             drained: false,
-            outputs: Vec::new(),
         })
     }
 
@@ -141,7 +138,6 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
             tasks_malformed: self.tasks_malformed,
             results_unsent: self.results_unsent,
             drained: self.drained,
-            outputs: self.outputs,
         }
     }
 }
@@ -282,8 +278,7 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
     }
 
     fn execute(&mut self) {
-        let mut outputs = self.machine.take_outputs(std::mem::take(&mut self.outputs));
-        for output in outputs.drain(..) {
+        while let Some(output) = self.machine.next_output() {
             match output {
                 Output::Start { job, query, time_left, trace } => self.start(job, query, time_left, trace),
                 Output::Abort(job) => {
@@ -311,7 +306,6 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
                 Output::Drained => self.drained = true,
             }
         }
-        self.outputs = outputs;
         self.machine.pass_ended(Held { running: self.running.len(), ..Held::default() });
     }
 
