@@ -7,11 +7,11 @@ use prometheus::core::Collector as _;
 use prometheus::{Histogram, HistogramOpts};
 use quorate_core::Coordinator;
 use quorate_core::aggregate::Exclusion;
-use quorate_core::coordinator::Output;
 use quorate_core::outcome::Outcome;
 
 use super::page::Page;
-use crate::driver::{Step, Tap};
+use crate::driver::Tap;
+use crate::wire::EncodedOutcome;
 
 const DURATION: &str = "quorate_request_duration_seconds";
 const DURATION_HELP: &str = "From the submission of an accepted request to its end, by whether there was an answer.";
@@ -113,12 +113,8 @@ impl EndedTap {
 }
 
 impl Tap<Coordinator> for EndedTap {
-    fn step(&mut self, step: &Step<'_, Coordinator>) {
-        for output in step.outputs {
-            if let Output::Ended(outcome) = output {
-                self.0.record(outcome);
-            }
-        }
+    fn ended(&mut self, outcome: &EncodedOutcome) {
+        self.0.record(&outcome.outcome);
     }
 }
 
