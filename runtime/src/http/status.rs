@@ -67,14 +67,19 @@ struct AnsweringReady;
 
 impl IntoResponses for AnsweringReady {
     fn responses() -> Answers {
-        let not_ready = ApiError::not_ready;
-        let no_workers = not_ready(ErrorWord::NoWorkers, "no worker is known yet");
-        let bus_down = not_ready(ErrorWord::BusDown, "the bus is disconnected; it is being reconnected");
         answers(
             shown::<Readiness>("It can serve.", json!({"ready": true, "workers": 3, "in_flight": 0})),
-            vec![(no_workers, "no live worker is known"), (bus_down, "NATS is not connected"), stuck(), draining()],
+            vec![(no_workers(), "no live worker is known"), (bus_down(), "NATS is not connected"), stuck(), draining()],
         )
     }
+}
+
+fn no_workers() -> ApiError {
+    ApiError::not_ready(ErrorWord::NoWorkers, "no worker is known yet")
+}
+
+fn bus_down() -> ApiError {
+    ApiError::not_ready(ErrorWord::BusDown, "the bus is disconnected; it is being reconnected")
 }
 
 /// Whether a request made now can be answered
@@ -85,10 +90,10 @@ pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<Response, ApiEr
         return Err(ApiError::not_ready(ErrorWord::Draining, "the coordinator is stopping"));
     }
     if !now.bus_connected {
-        return Err(ApiError::not_ready(ErrorWord::BusDown, "the bus is disconnected; it is being reconnected"));
+        return Err(bus_down());
     }
     if now.live_workers == 0 {
-        return Err(ApiError::not_ready(ErrorWord::NoWorkers, "no worker is known yet"));
+        return Err(no_workers());
     }
     let readiness = Readiness { ready: true, workers: now.live_workers, in_flight: now.in_flight };
     Ok(json(StatusCode::OK, &readiness))

@@ -85,7 +85,7 @@ impl IntoResponses for AnsweringEvents {
 /// A stream of what happens
 ///
 /// Server-sent events, until the client goes away or the coordinator stops. `outcome`: a request ended; the data is an
-/// Outcome, or an AskedError. `worker`: a worker is new, or its state has changed; the data is a Worker. `observation`:
+/// Outcome, or an AskedError. `worker`: a worker is new, or its state has changed; the data is a WorkerRecord. `observation`:
 /// a worker answered the watched request; the data is a WorkerResponse. `missed`: events are left out here; the data is
 /// `{"count": 12}`, or null if the number is unknown.
 #[utoipa::path(
