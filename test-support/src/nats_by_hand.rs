@@ -26,7 +26,7 @@ pub struct ClientByHand {
 
 /// What a client says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Published {
+pub enum ClientOp {
     /// Who it is, as JSON.
     Connect(String),
     /// Asks for a sign of life.
@@ -46,7 +46,7 @@ pub enum Published {
     },
 }
 
-impl Published {
+impl ClientOp {
     /// Whether this is a message of the bus to itself, by which it knows what the server has received.
     pub fn is_echo(&self) -> bool {
         matches!(self, Self::Publish { subject, .. } if subject.starts_with("_INBOX."))
@@ -121,7 +121,7 @@ impl ClientByHand {
     /// If the client has gone away.
     pub async fn let_in(&mut self) {
         self.greet().await;
-        while self.hear().await != Published::Ping {}
+        while self.hear().await != ClientOp::Ping {}
         self.say("PONG").await;
     }
 
@@ -137,7 +137,7 @@ impl ClientByHand {
     ///
     /// # Panics
     /// If it says nothing, or nothing that is understood here.
-    pub async fn hear(&mut self) -> Published {
+    pub async fn hear(&mut self) -> ClientOp {
         soon("a word of the client", self.next()).await.expect("the client is there")
     }
 
@@ -145,30 +145,30 @@ impl ClientByHand {
     ///
     /// # Panics
     /// If it is not understood here.
-    pub async fn next(&mut self) -> Option<Published> {
+    pub async fn next(&mut self) -> Option<ClientOp> {
         let mut line = String::new();
         if self.reader.read_line(&mut line).await.unwrap_or(0) == 0 {
             return None;
         }
         let words: Vec<&str> = line.split_whitespace().collect();
         Some(match words[..] {
-            ["CONNECT", ..] => Published::Connect(line.trim_end()["CONNECT ".len()..].to_owned()),
-            ["PING"] => Published::Ping,
-            ["PONG"] => Published::Pong,
+            ["CONNECT", ..] => ClientOp::Connect(line.trim_end()["CONNECT ".len()..].to_owned()),
+            ["PING"] => ClientOp::Ping,
+            ["PONG"] => ClientOp::Pong,
             ["SUB", subject, sid] | ["SUB", subject, _, sid] => {
                 self.subscriptions.push((subject.to_owned(), sid.to_owned()));
-                Published::Subscribe(subject.to_owned())
+                ClientOp::Subscribe(subject.to_owned())
             }
             ["UNSUB", sid, ..] => {
                 self.subscriptions.retain(|(_, kept)| kept != sid);
-                Published::Unsubscribe
+                ClientOp::Unsubscribe
             }
             ["PUB", subject, len] | ["PUB", subject, _, len] => {
                 let len: usize = len.parse().expect("a length");
                 let mut payload = BytesMut::zeroed(len + "\r\n".len());
                 self.reader.read_exact(&mut payload).await.ok()?;
                 payload.truncate(len);
-                Published::Publish { subject: subject.to_owned(), payload: payload.freeze() }
+                ClientOp::Publish { subject: subject.to_owned(), payload: payload.freeze() }
             }
             _ => panic!("not understood: {line:?}"),
         })
@@ -191,11 +191,11 @@ impl ClientByHand {
     ///
     /// # Panics
     /// If the client has gone away.
-    pub async fn serve(&mut self, said: &Published) {
+    pub async fn serve(&mut self, said: &ClientOp) {
         match said {
-            Published::Ping => self.say("PONG").await,
-            Published::Publish { subject, payload } => self.deliver(subject, payload).await,
-            Published::Connect(_) | Published::Pong | Published::Subscribe(_) | Published::Unsubscribe => {}
+            ClientOp::Ping => self.say("PONG").await,
+            ClientOp::Publish { subject, payload } => self.deliver(subject, payload).await,
+            ClientOp::Connect(_) | ClientOp::Pong | ClientOp::Subscribe(_) | ClientOp::Unsubscribe => {}
         }
     }
 
@@ -210,13 +210,13 @@ impl ClientByHand {
     ///
     /// # Panics
     /// If the client has gone away.
-    pub async fn until_echo(&mut self) -> Vec<Published> {
+    pub async fn until_echo(&mut self) -> Vec<ClientOp> {
         let mut all = Vec::new();
         loop {
             let said = self.hear().await;
             self.serve(&said).await;
             all.push(said);
-            if all.last().is_some_and(Published::is_echo) {
+            if all.last().is_some_and(ClientOp::is_echo) {
                 return all;
             }
         }

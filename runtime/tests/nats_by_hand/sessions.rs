@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use quorate_runtime::bus::{Bus, PublishError};
 use quorate_test_support::bus_contract::{connected, receive, text};
-use quorate_test_support::nats_by_hand::{Published, ServerByHand};
+use quorate_test_support::nats_by_hand::{ClientOp, ServerByHand};
 
 use crate::bus;
 
@@ -31,7 +31,7 @@ async fn a_server_that_gives_signs_of_life_is_kept() {
     let mut pings = 0;
     while pings < 20 {
         let said = client.hear().await;
-        pings += u32::from(said == Published::Ping);
+        pings += u32::from(said == ClientOp::Ping);
         client.serve(&said).await;
     }
     assert_eq!(bus.status().borrow().connections, 1);
@@ -50,7 +50,7 @@ async fn a_flush_waits_for_its_own_echo() {
     });
     let (subject, payload) = loop {
         match client.hear().await {
-            Published::Publish { subject, payload } => break (subject, payload),
+            ClientOp::Publish { subject, payload } => break (subject, payload),
             said => client.serve(&said).await,
         }
     };
@@ -90,7 +90,7 @@ async fn every_connection_has_all_subscriptions_before_it_counts_as_made() {
         let mut subscribed = Vec::new();
         let echo = loop {
             match client.hear().await {
-                Published::Subscribe(subject) => subscribed.push(subject),
+                ClientOp::Subscribe(subject) => subscribed.push(subject),
                 said if said.is_echo() => break said,
                 said => client.serve(&said).await,
             }
