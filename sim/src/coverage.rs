@@ -1,4 +1,4 @@
-//! What a run should reach now and then: a simulation that reaches nothing finds nothing.
+//! What a run should reach sometimes: a simulation that reaches nothing finds nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +28,7 @@ use crate::scenario::{ClockJump, Coordinator, Page, Proxy, Visit, VisitKind, for
 pub struct Reached([u64; 4]);
 
 impl Reached {
-    /// Adds what was reached.
+    /// Adds one thing that was reached.
     pub fn insert(&mut self, what: Sometimes) {
         self.insert_if(what, true);
     }
@@ -45,19 +45,19 @@ impl Reached {
     }
 }
 
-/// What is known of one process.
+/// The state of one process.
 #[derive(Debug, Default)]
 struct Process {
     coordinator: Counters,
     worker: worker::Counters,
     in_flight: usize,
-    /// The workers of which a result was taken since the machine settled.
+    /// The workers whose results have come since the last pass ended.
     answered: BTreeSet<WorkerId>,
-    /// Who waits, and whether there is an outlier rule for it.
+    /// The waiting callers, each with whether an outlier rule applies to its request.
     waiting: BTreeMap<Ticket, bool>,
-    /// How many connections it has had.
+    /// The number of connections that it has had.
     connections: u32,
-    /// Whether it was told to stop with something at hand.
+    /// Whether requests were in flight when it was told to stop.
     stopping_busy: bool,
 }
 
@@ -69,13 +69,13 @@ pub(crate) struct Coverage {
     processes: BTreeMap<Host, Process>,
     bounds: Bounds,
     probes: Vec<u32>,
-    /// The visits under way, by their places.
+    /// The visits under way, by their place in the scenario.
     visits: BTreeMap<usize, Visit>,
-    /// When the time of day of coordinators is wrong.
+    /// When each coordinator's time of day is wrong.
     jumps: Vec<(Host, ClockJump)>,
     has_edge: bool,
     is_proxied: bool,
-    /// How many clients a limiter tells apart, if that may be few, and those that have asked.
+    /// The number of clients that a rate limiter distinguishes, if a seed bounds it.
     clients: Option<usize>,
     asking: BTreeSet<(Host, u8)>,
 }
@@ -279,7 +279,7 @@ impl Coverage {
         }
     }
 
-    /// A request ended; `outliers` says whether there was an outlier rule for it.
+    /// Counts what an outcome shows; `outliers` says whether an outlier rule applied to the request.
     fn outcome(&mut self, outcome: &Outcome, outliers: bool) {
         let disputed = match &outcome.verdict {
             Ok(answer) => answer.status == Status::Disputed,
@@ -300,7 +300,7 @@ impl Coverage {
         }
     }
 
-    /// A process has ended: what it has counted is what it has reached.
+    /// Counts what a process that has ended had counted.
     fn ended(&mut self, host: Host) {
         use Sometimes as S;
         let Some(process) = self.processes.remove(&host) else { return };
@@ -346,7 +346,7 @@ impl Coverage {
     }
 }
 
-/// Whether the answer is another than if all had the same weight.
+/// Whether equal weights would have given another answer.
 fn weights_decided(outcome: &Outcome) -> bool {
     let Ok(answer) = &outcome.verdict else { return false };
     let used = outcome.observations.iter().filter(|observation| observation.excluded.is_none());

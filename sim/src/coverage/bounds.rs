@@ -16,20 +16,21 @@ use crate::event::{Event, What};
 use crate::host::Host;
 use crate::scenario::Scenario;
 
-/// Where the answers to a worker's tasks go.
+/// Where a worker's answers go, by task.
 type Places = BTreeMap<(RequestId, Query), BTreeSet<ReplyTo>>;
 
-/// Notes the bounds that a run reaches. What is kept for it is kept only where a bound is tiny.
+/// Notes the bounds that a run reaches. It tracks state only where a seed makes the bound tiny.
 #[derive(Debug)]
 pub(super) struct Bounds {
     coordinator: Config,
     workers: BTreeMap<Host, worker::Config>,
-    /// The workers that each coordinator with a small registry knew the last time.
+    /// The workers that each coordinator knew when its registry was last full.
     known: BTreeMap<Host, Vec<WorkerId>>,
-    /// The processes that have said to a coordinator that they are live.
+    /// The processes that have announced themselves live to a coordinator, by worker.
     instances: BTreeMap<(Host, WorkerId), BTreeSet<Arc<str>>>,
     places: BTreeMap<Host, Places>,
-    /// What each driver may take at once, where a seed says so, and what it has received since its machine settled.
+    /// The most messages that each driver may take in a pass, where a seed sets it, and the number received since the
+    /// last pass ended.
     batches: BTreeMap<Host, (usize, usize)>,
     /// When each coordinator wants to be woken.
     wanted: BTreeMap<Host, Option<Timestamp>>,

@@ -1,10 +1,10 @@
-//! What must happen sometimes, in a few words each.
+//! The things that must happen sometimes, each in a few words.
 
 use crate::Depth;
 use crate::host::Host;
 use crate::scenario::{FaultKind, Flood, Forgery, Mischief};
 
-/// Lists the counters once: the enum, its names and its count.
+/// Defines the counters in one place: the enum, the list of all, and their descriptions.
 macro_rules! sometimes {
     ($($(#[doc = $doc:literal])* $name:ident,)*) => {
         /// Something that must happen in some run of a batch.
@@ -17,7 +17,7 @@ macro_rules! sometimes {
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// What it is about, in a few words.
+            /// Its description, in a few words.
             pub const fn text(self) -> &'static str {
                 match self {
                     $(Self::$name => concat!($($doc),*).trim_ascii(),)*
@@ -38,17 +38,17 @@ sometimes! {
     UnknownResult,
     /// a result came on the reply subject of another task
     MisdirectedResult,
-    /// somebody who is not admitted was heard
+    /// a worker that is not admitted was heard
     NotAdmitted,
-    /// silent workers were asked a second time
+    /// a task was redispatched to silent workers
     Redispatched,
     /// an answer came only after a redispatch
     RedispatchRescued,
     /// a quorum ended a request early
     QuorumEarly,
-    /// a quorum gave no answer, so that its request went on
+    /// a quorum gave no answer, and its request went on
     QuorumInVain,
-    /// a request without known workers ended after a pause
+    /// a request that expected no worker ended after a pause
     Stalled,
     /// the value of every expected worker was used
     AnsweredComplete,
@@ -56,35 +56,35 @@ sometimes! {
     AnsweredPartial,
     /// the values of fewer than half of the expected workers were used
     AnsweredLowReliability,
-    /// the workers did not agree
+    /// an answer was disputed
     AnsweredDisputed,
     /// fewer values than required were usable
     BelowMinimum,
     /// a deadline passed without a usable value
     DeadlineExceeded,
-    /// nobody listened for a task
+    /// a request failed because nobody listened for its task
     NoResponders,
-    /// it was doubted that nobody listened for a task
+    /// a notice that nobody listens was doubted
     NoRespondersDoubted,
-    /// a worker showed that it listened all the same
+    /// a doubted notice was refuted
     NoRespondersRefuted,
-    /// no worker showed in time that it listened
+    /// a doubted notice was confirmed
     NoRespondersConfirmed,
-    /// a request ended for want of a bus
+    /// a request failed because its bus was down
     FailedForBus,
-    /// a task did not fit the outgoing queue
+    /// a request failed because its task did not fit the outgoing queue
     FailedForQueue,
     /// the last caller of a request went away
     Cancelled,
     /// a caller joined a request in flight
     Joined,
-    /// a caller was given a remembered outcome
+    /// a retry received a remembered outcome
     Replayed,
-    /// an id was refused for another query
+    /// an id was refused because another query has it
     RefusedConflict,
     /// a policy was refused
     RefusedPolicy,
-    /// a request was shed for overload
+    /// a request was refused because of overload
     RefusedOverloaded,
     /// a request was refused while draining
     RefusedDraining,
@@ -96,25 +96,25 @@ sometimes! {
     ExcludedOutlier,
     /// a quarantined worker's value was not used
     ExcludedQuarantined,
-    /// the value of a worker without a record was compared and not used
+    /// a newcomer's value was compared and not used
     ExcludedNewcomer,
     /// a text was excluded where numbers are needed
     ExcludedText,
     /// a stale value was excluded
     ExcludedStale,
-    /// fewer workers agreed than were to
+    /// fewer workers agreed than the policy demands
     TooFewAgreed,
     /// a disputed answer was rejected
     DisputeRejected,
-    /// the weights of workers decided
+    /// the weights of workers changed the answer
     WeightsDecided,
-    /// the policy of a query was not that of all others
+    /// a query had a policy of its own
     PolicyOfQuery,
     /// several values were equally frequent
     Tie,
     /// a coordinator drained with requests in flight
     DrainedInFlight,
-    /// a coordinator was connected again
+    /// a coordinator reconnected
     Reconnected,
     /// the bus went down with requests in flight
     DisconnectedInFlight,
@@ -122,73 +122,73 @@ sometimes! {
     CrashedInFlight,
     /// a worker left with requests in flight
     WorkerLeftInFlight,
-    /// a worker was asked again
+    /// a worker received a task again
     WorkerRepeated,
-    /// a worker had no place for a task
+    /// a worker refused a task
     WorkerRefused,
-    /// a task's time was over before there was an answer
+    /// a task expired at its worker before there was an answer
     WorkerExpired,
-    /// a source was given up
+    /// a worker aborted a job
     WorkerAborted,
-    /// a worker drained with jobs at hand
+    /// a worker was told to drain with unfinished jobs
     WorkerDrainedBusy,
     /// a client went away
     ClientVanished,
-    /// a client got no answer
+    /// a client got no response
     ClientLost,
-    /// a message was not sent for want of a connection
+    /// a message was not sent because there was no connection
     UnsentDisconnected,
     /// a message did not fit the outgoing queue
     UnsentFull,
-    /// bytes that say nothing were received
+    /// bytes that are no message were received
     GarbageReceived,
     /// the registry was full
     RegistryFull,
-    /// a full registry forgot a worker that was gone
+    /// a full registry forgot a worker
     RegistryForgot,
-    /// there was no room for a further worker
+    /// a full registry refused a worker
     RegistryRefused,
-    /// more processes spoke in one name than are told apart
+    /// more processes used one worker's name than are distinguished
     InstancesFull,
-    /// a response time was forgotten for a later one
+    /// an old response time made room for a new one
     ResponseTimesFull,
-    /// an outcome was forgotten before its time
+    /// an outcome was forgotten early because too many were remembered
     MemoryFull,
-    /// an outcome was forgotten because those remembered weighed too much
+    /// an outcome was forgotten early because the remembered ones weighed too much
     MemoryHeavy,
-    /// an answer was not kept because those in flight weighed too much
+    /// a result was dropped because the requests in flight weighed too much
     NoRoom,
-    /// a driver took as much from its bus at once as it may
+    /// a driver took as many messages in a pass as it may
     BatchFull,
-    /// a worker forgot an answer before its time
+    /// a worker forgot an answer early because too many were remembered
     WorkerMemoryFull,
-    /// an answer of a worker had more places to go than are kept
+    /// a worker's answer had more reply subjects than are kept
     ReplyPlacesFull,
-    /// a task had longer than its worker believes
+    /// a worker cut a task's time to live to its own maximum
     TtlCut,
-    /// a worker closed its intake at once when it was told to stop
+    /// a worker that was told to stop closed its intake at once
     NoDrainGrace,
-    /// a coordinator was served later than one that runs is
+    /// a coordinator was woken so late that it must have been paused
     StoodStill,
-    /// a result said when its value was observed
+    /// a result stated when its value was observed
     ObservedAt,
-    /// a coordinator whose time of day was wrong read when a value was observed
+    /// a coordinator with a wrong time of day received such a result
     ObservedAtByWrongClock,
-    /// requests were asked again at once after an outage
+    /// requests were redispatched at once after an outage
     NoReconnectGrace,
-    /// after the faults, a question was answered by every worker
+    /// after the faults, every worker answered a question
     Recovered,
     /// a source panicked, and its task failed
     SourcePanicked,
-    /// a worker that drained told so to one who called the workers
+    /// a draining worker answered a call to all workers
     CalledWhileDraining,
-    /// a worker's farewell was taken at once with its last answer
+    /// a worker's last answer and its farewell arrived in one pass
     FarewellWithAnswer,
-    /// a question was asked in a trace
+    /// a message belonged to a trace
     Traced,
-    /// a client was believed for whom it asks, and refused for asking too often
+    /// a client behind a trusted proxy was told to slow down
     RateLimitedByProxy,
-    /// a request that is none was refused
+    /// a malformed request was refused
     MalformedRefused,
     /// the page of workers was read
     PageWorkers,
@@ -200,17 +200,17 @@ sometimes! {
     PageReady,
     /// a page said that the coordinator is not ready
     PageNotReady,
-    /// a client had as many connections as it may have, and one too many
+    /// a client was refused one connection too many
     ConnectionRefused,
-    /// a client was refused that shares its allowance with others
+    /// a client that shares its allowance was told to slow down
     AllowanceShared,
-    /// a client had as many readers of events as it may have, and one too many
+    /// a client was refused one reader of events too many
     ReaderRefused,
-    /// a reader of events came back to where it was
+    /// a reader of events resumed where it had stopped
     EventsResumed,
     /// a reader of events was told how many it missed
     EventsMissed,
-    /// a client held a connection and did not use it
+    /// a client held a connection without using it
     Lingered,
     /// a coordinator stopped while a client held a connection
     StoppedLingering,
@@ -230,9 +230,9 @@ sometimes! {
     FaultStop,
     /// fault: a frozen worker
     FaultFreeze,
-    /// fault: a coordinator that stands still
+    /// fault: a frozen coordinator
     FaultFreezeCoordinator,
-    /// fault: messages that come twice, and late
+    /// fault: a bridge that delivers messages twice, and late
     FaultBridge,
     /// fault: a storm of reconnects
     FaultReconnectStorm,
@@ -274,11 +274,11 @@ sometimes! {
     ForgedAnswer,
     /// forgery: a forged answer on the shared subject
     ForgedAnswerShared,
-    /// forgery: a forged sign of life
+    /// forgery: a forged announcement of a live worker
     ForgedLive,
     /// forgery: a forged farewell
     ForgedLeft,
-    /// forgery: a forged sign of leaving
+    /// forgery: a forged announcement of a draining worker
     ForgedDraining,
     /// forgery: a forged notice that nobody listens
     ForgedNoResponders,
@@ -326,13 +326,13 @@ impl Sometimes {
                 | Self::BatchFull
         );
         match self {
-            // Over the network a frozen coordinator hears nothing, and its timers go on.
+            // Over the network a frozen coordinator receives nothing, but its timers go on.
             Self::StoodStill => depth == Depth::Machines,
             _ => !needs_edge || depth == Depth::Network,
         }
     }
 
-    /// That this kind of fault began.
+    /// The counter of a kind of fault.
     pub(super) fn fault(kind: &FaultKind) -> Self {
         use Sometimes as S;
         match kind {
