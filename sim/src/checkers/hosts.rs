@@ -1,4 +1,5 @@
-//! What checkers keep per process, found by the host's number in constant time; and maps that are the same in every run.
+//! State that checkers keep per process, found by host number in constant time, and maps with the same order in every
+//! run.
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
@@ -11,17 +12,18 @@ use crate::host::Host;
 use crate::scenario::Cluster;
 use crate::trace::TraceHash;
 
-/// A map with a hash that is the same in every run.
+/// A map whose hash is the same in every run.
 pub(super) type Map<K, V> = HashMap<K, V, BuildHasherDefault<TraceHash>>;
 
-/// Something for every coordinator and every worker process.
+/// One `T` for each coordinator and each worker process.
 #[derive(Debug)]
 pub(super) struct PerHost<T> {
     coordinators: Vec<T>,
     workers: Vec<T>,
 }
 
-/// An invariant of each coordinator and each worker process by itself. What is kept begins anew with the process.
+/// An invariant that is checked for each coordinator and each worker process separately. Its state starts afresh with
+/// the process.
 pub(super) trait Process: Default {
     /// Judges one event of the process, as [`Checker::event`] does.
     fn event(&mut self, event: &Event<'_>) -> Result<(), String>;
@@ -42,7 +44,7 @@ impl<T: Default> PerHost<T> {
         Self { coordinators: Vec::new(), workers: Vec::new() }
     }
 
-    /// What is kept for a host; `None` if it is neither a coordinator nor a worker.
+    /// The state of a host; `None` if it is neither a coordinator nor a worker.
     pub(super) fn get(&mut self, host: Host) -> Option<&mut T> {
         match host {
             Host::Coordinator(number) => Some(entry(&mut self.coordinators, number)),
@@ -51,7 +53,7 @@ impl<T: Default> PerHost<T> {
         }
     }
 
-    /// Everything that is kept, with its host.
+    /// The state of every host seen so far.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (Host, &mut T)> {
         let coordinators =
             self.coordinators.iter_mut().zip(0..).map(|(kept, number)| (Host::Coordinator(number), kept));
@@ -60,7 +62,7 @@ impl<T: Default> PerHost<T> {
     }
 }
 
-/// How each worker of a cluster is configured, by its number.
+/// The configuration of each worker of a cluster, by its number.
 pub(super) fn worker_configs(cluster: &Cluster) -> Vec<Option<worker::Config>> {
     let mut configs = Vec::new();
     for worker in &cluster.workers {
@@ -69,7 +71,7 @@ pub(super) fn worker_configs(cluster: &Cluster) -> Vec<Option<worker::Config>> {
     configs
 }
 
-/// What is kept under a number.
+/// The entry of a number, created if necessary.
 pub(super) fn entry<T: Default>(all: &mut Vec<T>, number: u8) -> &mut T {
     let index = usize::from(number);
     if all.len() <= index {

@@ -1,34 +1,34 @@
-//! The invariants: what must hold whatever goes wrong, one module each, in three tiers.
+//! The invariants, which hold whatever goes wrong: one module each, in three tiers.
 //!
-//! A checker sees every event of a run and says when its invariant is broken. Safety is judged while the run goes on;
-//! what must be true in the end, once the faults have healed, is judged at [`What::Ended`](crate::event::What::Ended).
+//! A checker sees every event of a run and reports when its invariant is broken. Safety is judged during the run.
+//! Liveness is judged once the faults have healed, some of it only at [`What::Ended`](crate::event::What::Ended).
 //!
 //! | invariant | why it matters | module |
 //! |---|---|---|
 //! | Each machine does exactly what an independent model of it does. | every rule of the product, stated a second time | `machine/conformance` |
-//! | Nothing a machine keeps grows beyond its bound. | memory, whoever is hostile | `machine/bounds` |
-//! | Every observation was sent in its worker's name and accepted, and none is left out. | evidence is evidence | `cluster/provenance` |
-//! | Fewer than half liars cannot move the answer out of the honest range. | the promise of each strategy | `cluster/honest_range` |
+//! | Nothing a machine keeps grows beyond its bound. | hostile hosts cannot exhaust its memory | `machine/bounds` |
+//! | Every observation was sent in its worker's name and accepted, and none is left out. | evidence can be trusted | `cluster/provenance` |
+//! | A minority of liars cannot move the answer out of the honest range. | the promise of each strategy | `cluster/honest_range` |
 //! | Once the faults have healed, every request is answered with every worker that runs. | an outage ends | `cluster/recovery` |
-//! | At the end nothing is in flight, and what was told to stop has stopped. | nothing is forgotten | `cluster/quiescence` |
+//! | At the end nothing is in flight, and every process that was told to stop has stopped. | nothing is forgotten | `cluster/quiescence` |
 //! | A machine is woken when it asked to be, and its outputs are carried out in that pass. | deadlines | `cluster/punctual` |
-//! | Nothing from before an outage is received after it, and nothing more often than it was sent. | no answer from the past | `cluster/stale` |
-//! | A coordinator no longer works for a client that has gone away. | no work for nobody | `cluster/vanish` |
-//! | What a machine puts out is sent, and what a host receives its machine is told: all, once, in order. | the wire | `edge/wire` |
+//! | Nothing from before an outage is received after it, and nothing more often than it was sent. | no stale answers | `cluster/stale` |
+//! | A coordinator stops working for a client that has gone away. | no wasted work | `cluster/vanish` |
+//! | A driver sends what its machine puts out and passes on what its host receives: all, once, in order. | the wire | `edge/wire` |
 //! | A response says what the machine answered. | the API | `edge/http` |
-//! | Followers are told once how each request ended, before its callers, and the same. | outcomes on the bus | `edge/followed` |
-//! | A reader of `/events` is told all in order, or how much it missed. | the stream of events | `edge/events` |
-//! | A page says what was true lately, and no counter decreases. | dashboards and alerts | `edge/pages` |
+//! | Followers receive each outcome once, before the request's callers, and the same one. | outcomes on the bus | `edge/followed` |
+//! | A reader of `/events` receives all events in order, or the number that it missed. | the stream of events | `edge/events` |
+//! | A page is at most 400 ms out of date, and no counter decreases. | dashboards and alerts | `edge/pages` |
 //! | A client gets its rate, and no more. | one client cannot starve another | `edge/rates` |
-//! | A client has no more questions under way than connections. | the same, for sockets | `edge/connections` |
+//! | A client has no more questions in flight than connections. | the same, for sockets | `edge/connections` |
 //! | A malformed request gets the error that names its fault, and goes no further. | callers can correct it | `edge/malformed` |
-//! | A client is left without a response only where a fault touches it. | nothing is lost silently | `edge/lost` |
-//! | A machine is told soon of every connection and every outage of its bus. | what it decides by | `edge/connection` |
-//! | An answer is told before the farewell that followed it. | the answer counts | `edge/farewells` |
-//! | A worker that stops is heard to leave. | nobody waits for it | `edge/parting` |
-//! | A driver keeps an entry per caller and job, and nothing else. | memory of the drivers | `edge/held` |
-//! | What a source says is what its worker's machine is told. | values and ages | `edge/sources` |
-//! | A client's trace reaches the tasks, sources and results, and no other does. | traces | `edge/traces` |
+//! | A client is left without a response only if a fault touches it. | nothing is lost silently | `edge/lost` |
+//! | A machine learns of every connection and outage of its bus within 5 ms. | its decisions depend on it | `edge/connection` |
+//! | A machine receives a worker's answer before the farewell that followed it. | the answer counts | `edge/farewells` |
+//! | Every coordinator hears the farewell of a worker that stops. | no request waits for it | `edge/parting` |
+//! | A driver keeps an entry per caller and job, and nothing else. | drivers do not leak memory | `edge/held` |
+//! | A worker's machine receives exactly what its source said. | values and ages | `edge/sources` |
+//! | A client's trace reaches the tasks, sources and results of its request, and no other trace does. | traces | `edge/traces` |
 //! | No program panics. | robustness | `edge/panics` |
 
 mod cluster;
@@ -47,18 +47,18 @@ pub(crate) use edge::sources::said;
 /// What a checker needs to know before a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
-    /// What is played.
+    /// The scenario that is played.
     pub scenario: &'a Scenario,
-    /// On which stage.
+    /// The stage that plays it.
     pub depth: Depth,
 }
 
-/// Watches over one invariant.
+/// One invariant.
 pub(crate) trait Checker {
-    /// Judges one event, given all that came before it.
+    /// Judges one event in the light of all earlier ones.
     ///
     /// # Errors
-    /// How the invariant is broken.
+    /// A description of how the invariant is broken.
     fn event(&mut self, event: &Event<'_>) -> Result<(), String>;
 }
 
@@ -67,9 +67,9 @@ pub(crate) trait Checker {
 pub struct Violation {
     /// The name of the checker: its module.
     pub checker: &'static str,
-    /// When, in nanoseconds since the run began.
+    /// The time, in nanoseconds since the run began.
     pub at: u64,
-    /// How.
+    /// How the invariant is broken.
     pub text: String,
 }
 
@@ -92,7 +92,7 @@ impl Checkers {
             ("http", Box::new(edge::http::new(context))),
             ("wire", Box::new(edge::wire::new(context))),
         ];
-        // What only real programs have: buses, HTTP servers, sources.
+        // Buses, HTTP servers and sources exist only in real programs.
         if context.depth == Depth::Network {
             all.extend::<[(_, Box<dyn Checker + Send>); _]>([
                 ("connection", Box::new(edge::connection::new(context))),
@@ -109,12 +109,12 @@ impl Checkers {
                 ("traces", Box::new(edge::traces::new(context))),
             ]);
         }
-        // The last: where another invariant is broken by the same event, that one is named.
+        // Last, so that a more specific invariant that the same event breaks is the one reported.
         all.push(("conformance", Box::new(machine::conformance::new(context))));
         Self(all)
     }
 
-    /// Shows an event to every checker; the first that objects is heard.
+    /// Shows an event to the checkers, up to the first that objects.
     pub(crate) fn event(&mut self, event: &Event<'_>) -> Result<(), Violation> {
         for (checker, judge) in &mut self.0 {
             judge.event(event).map_err(|text| Violation { checker, at: event.at, text })?;

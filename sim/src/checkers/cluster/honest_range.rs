@@ -1,8 +1,8 @@
-//! Fewer than half liars cannot move the median out of the range of honest values, nor a majority away from the honest;
-//! liars of less than half of the weight cannot move the weighted median, nor as many as are trimmed at each end the
-//! trimmed mean.
+//! A minority of liars cannot move an answer out of the range of honest values.
 //!
-//! An average, the smallest and the largest value have that only while nobody lies.
+//! What a minority is depends on the strategy. The median withstands fewer than half of the values, the weighted median
+//! less than half of the weight, and the trimmed mean as many liars as are trimmed at each end. If more than half of
+//! the votes are for one honest value, it is the majority. An average, a minimum and a maximum withstand no liar.
 
 use quorate_core::aggregate::{Millionths, Rule, Strategy};
 use quorate_core::coordinator::{Config, Input, Output};
@@ -23,7 +23,7 @@ pub(crate) struct HonestRange {
     coordinators: PerHost<Process>,
 }
 
-/// The rules of one coordinator's requests.
+/// The rules of one coordinator's requests in flight.
 #[derive(Debug, Default)]
 struct Process {
     /// The rule of the request that is being submitted.
@@ -35,7 +35,7 @@ pub(crate) fn new(context: &Context<'_>) -> HonestRange {
     HonestRange { config: context.scenario.cluster.settings.config(), coordinators: PerHost::new() }
 }
 
-/// What an honest worker may say.
+/// The values that an honest worker may send.
 #[derive(Clone, Copy, Debug)]
 enum Honest {
     Between(Decimal, Decimal),
@@ -78,7 +78,7 @@ fn vote(value: &Value, precision: u32) -> Vote<'_> {
     }
 }
 
-/// Holds an answer to the honest.
+/// Checks that an answer is honest, as far as its strategy promises that.
 fn check(rule: &Rule, outcome: &Outcome) -> Result<(), String> {
     let Ok(answer) = &outcome.verdict else { return Ok(()) };
     let Some(question) = QUERIES.iter().find(|question| question.text == outcome.query.as_str()) else {
@@ -111,10 +111,10 @@ fn check(rule: &Rule, outcome: &Outcome) -> Result<(), String> {
             let honest_votes: Vec<Vote<'_>> =
                 used.iter().filter(|value| honest.says(value)).map(|value| vote(value, rule.precision)).collect();
             let wins = |of: &&Vote<'_>| 2 * honest_votes.iter().filter(|vote| vote == of).count() > used.len();
-            // The answer has been rounded already.
+            // The answer has already been rounded.
             honest_votes.iter().find(wins).is_none_or(|winner| *winner == vote(&answer.value, 28))
         }
-        // Nothing is promised of a strategy that is not known here.
+        // A strategy unknown to this checker promises nothing.
         _ => true,
     };
     if holds {
@@ -146,7 +146,7 @@ impl Checker for HonestRange {
             }
             What::CoordinatorSettled(_, machine) => {
                 process.submitted = None;
-                // What was cancelled ends without a word.
+                // A cancelled request ends without an output.
                 if machine.in_flight() == 0 {
                     process.in_flight.clear();
                 }
@@ -166,7 +166,7 @@ mod tests {
     use crate::checkers::testing::inputs::{number, submit_with, text};
     use crate::checkers::testing::rig::Rig;
 
-    /// The machine's answer to these values is fine; `lie`, in its place, is not.
+    /// The machine's answer to these values is fine, and `lie` in its place is found.
     fn cases(strategy: Strategy, query: &str, values: &[Value], lie: Option<Value>) {
         for lie in [None, lie] {
             let mut run = Rig::new(new);
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn half_liars_may() {
+    fn half_of_the_values_may_move_the_median() {
         let values = ["42000", "42000", "99999", "99999"].map(number);
         cases(Strategy::Median, "BTC/USD", &values, None);
         cases(Strategy::Average, "BTC/USD", &values[..3], None);
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_half_who_agree_honestly_are_the_majority() {
+    fn more_than_half_honest_votes_are_the_majority() {
         let values = ["42000.001", "42000.002", "42000", "7"].map(number);
         cases(Strategy::Majority, "BTC/USD", &values, Some(number("42000.01")));
         cases(Strategy::Majority, "label/cat.jpg", &["cat", "cat", "dog"].map(text), Some(text("dog")));

@@ -1,4 +1,4 @@
-//! What callers and operators are promised over time, whatever goes wrong meanwhile.
+//! What callers and operators are promised over time, whatever goes wrong.
 
 pub(super) mod honest_range;
 pub(super) mod provenance;

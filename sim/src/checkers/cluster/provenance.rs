@@ -1,5 +1,5 @@
-//! Every observation in an outcome was sent by somebody in that worker's name for that request, and the coordinator
-//! accepted it when it came; and every result that it accepted for the request is listed.
+//! Every observation in an outcome was sent in that worker's name for that request, and the coordinator accepted it;
+//! and every result that it accepted for the request is listed.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use crate::checkers::hosts::{Map, PerHost};
 use crate::checkers::{Checker, Context};
 use crate::event::{self, Age, Body, Event, Message, What};
 
-/// The longest text that a value may be, in bytes: a longer one is a failure of its worker.
+/// The longest text that a value may be, in bytes. A longer one counts as a failure of its worker.
 const MAX_TEXT_BYTES: usize = 4096;
 
 type Observed = Result<Value, Arc<str>>;
 
-/// What somebody sent in a worker's name, and how old that was said to be.
+/// A result sent in a worker's name, by the worker or by somebody else, with the age that it stated.
 #[derive(Debug, PartialEq, Eq)]
 struct Sent {
     worker: WorkerId,
@@ -27,17 +27,17 @@ struct Sent {
 
 #[derive(Debug)]
 pub(crate) struct Provenance {
-    /// What was sent, whoever sent it.
+    /// All results that were sent, by any host.
     sent: Map<RequestId, Vec<Sent>>,
     coordinators: PerHost<Process>,
 }
 
-/// What one coordinator has accepted.
+/// The results that one coordinator has accepted.
 #[derive(Debug, Default)]
 struct Process {
-    /// For each request in flight, in order of the workers.
+    /// By request in flight, each list in order of the workers.
     accepted: Map<RequestId, Vec<WorkerResult>>,
-    /// The result that it handles.
+    /// The result that it is handling.
     result: Option<WorkerResult>,
 }
 
@@ -59,7 +59,7 @@ impl Process {
         }
     }
 
-    /// The observations of an outcome are the results that were accepted.
+    /// Checks that the observations of an outcome are the accepted results.
     fn ended(&mut self, outcome: &Outcome) -> Result<(), String> {
         let accepted = self.accepted.remove(&outcome.request).unwrap_or_default();
         let is = |(result, observation): (&WorkerResult, &Observation)| {
@@ -94,7 +94,7 @@ impl Provenance {
     }
 }
 
-/// Each worker is listed once, in order.
+/// Checks that each worker is listed once, in order.
 fn check_order(outcome: &Outcome) -> Result<(), String> {
     let observed = outcome.observations.iter().map(|observation| &observation.worker);
     if !observed.clone().is_sorted_by(|a, b| a < b) || !outcome.missing.is_sorted_by(|a, b| a < b) {
@@ -106,12 +106,12 @@ fn check_order(outcome: &Outcome) -> Result<(), String> {
     }
 }
 
-/// Whether what was sent is what was observed. What is wrong with a value becomes its worker's failure, which has no age,
-/// and the words of a failure may be cut.
+/// Whether an observation may come from a sent result. An invalid value becomes a failure of its worker, which has no
+/// age, and the text of a failure may be cut.
 fn says(sent: &Sent, observation: &Observation) -> bool {
     let same_age = match (sent.age.filter(|_| observation.observed.is_ok()), observation.age) {
         (Some(Age::Stated(sent)), Some(observed)) => sent == observed,
-        // When it was read, and by which time of day, another checker watches.
+        // The checker `wire` knows when it was read, and by which time of day.
         (Some(Age::ObservedAt(_)), Some(_)) | (None, None) => true,
         _ => false,
     };
@@ -150,7 +150,7 @@ impl Checker for Provenance {
             }
             What::CoordinatorSettled(_, machine) => {
                 process.result = None;
-                // What was cancelled ends without a word.
+                // A cancelled request ends without an output.
                 if machine.in_flight() == 0 {
                     process.accepted.clear();
                 }

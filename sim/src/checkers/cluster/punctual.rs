@@ -1,6 +1,6 @@
 //! A machine is woken when it asked to be, and its outputs are carried out in the pass in which it put them out.
 //!
-//! The time a machine asked for is of its host's own clock; every event of the machine shows how far that is from the
+//! A machine asks for a time of its host's own clock. Every event of the machine shows how far that clock is from the
 //! time of the run.
 
 use std::time::Duration;
@@ -17,24 +17,24 @@ use crate::event::{Event, What};
 use crate::host::Host;
 use crate::scenario::{Fault, FaultKind};
 
-/// How late a wake may be where timers have a granularity of 1 ms, and hosts take turns of 1 ms.
+/// How late a wake may be over the network, where timers have a granularity of 1 ms and hosts run in turns of 1 ms.
 const NETWORK_SLACK: Duration = Duration::from_millis(3);
 
-/// Nothing is due.
+/// The due time of a process that waits for nothing.
 const NEVER: u64 = u64::MAX;
 
 /// What one process waits for.
 #[derive(Debug)]
 struct Wait {
-    /// When its machine must have been woken, or its pass must have ended, in the time of the run.
+    /// When its machine must have been woken, or its pass must have ended: in nanoseconds since the run began.
     due: u64,
-    /// When the machine must be woken after its pass.
+    /// When the machine must be woken once its pass has ended.
     wake: u64,
-    /// Between an input and the end of the pass.
+    /// Whether the machine has taken a step and the pass has not ended.
     in_pass: bool,
-    /// How many faults freeze the process.
+    /// The number of faults that freeze the process.
     frozen: u32,
-    /// Whether the machine has drained, and its process ends.
+    /// Whether the machine has drained, so that its process ends.
     drained: bool,
 }
 
@@ -44,10 +44,9 @@ impl Default for Wait {
     }
 }
 
-/// Watches the time of every machine.
 pub(crate) struct Punctual {
     waits: PerHost<Wait>,
-    /// Nothing is due before this.
+    /// No process is due before this time.
     earliest: u64,
     slack: u64,
 }
@@ -60,7 +59,7 @@ pub(crate) fn new(context: &Context<'_>) -> Punctual {
     Punctual { waits: PerHost::new(), earliest: NEVER, slack: slack.as_nanos() as u64 }
 }
 
-/// When a machine's own time `due` is in the time of the run, if its clock shows `now` at `at`.
+/// Converts `due`, a time of a machine's own clock, to the time of the run. That clock shows `now` at `at`.
 fn in_run_time(due: Timestamp, now: Timestamp, at: u64) -> u64 {
     if due >= now {
         at.saturating_add(due.as_nanos() - now.as_nanos())
@@ -70,7 +69,7 @@ fn in_run_time(due: Timestamp, now: Timestamp, at: u64) -> u64 {
 }
 
 impl Punctual {
-    /// A machine has handled an input or was woken: its outputs must be carried out in the same pass.
+    /// A machine has handled an input or was woken, so its outputs must be carried out in the same pass.
     fn settled(&mut self, event: &Event<'_>, now: Timestamp, timeout: Option<Timestamp>) {
         if let Some(wait) = self.waits.get(event.host)
             && !wait.drained
@@ -96,7 +95,7 @@ impl Punctual {
         }
     }
 
-    /// Looks at everybody, now that somebody may be late.
+    /// Looks for a late process, now that there may be one.
     fn look(&mut self, at: u64) -> Result<(), String> {
         self.earliest = NEVER;
         for (host, wait) in self.waits.iter_mut() {
@@ -119,7 +118,7 @@ impl Punctual {
     fn thaw(&mut self, host: Host, at: u64) {
         if let Some(wait) = self.waits.get(host) {
             wait.frozen = wait.frozen.saturating_sub(1);
-            // It takes up where it was: whatever was due meanwhile is due now.
+            // It resumes where it was: what came due during the freeze is due now.
             if wait.due != NEVER {
                 wait.due = wait.due.max(at);
             }
@@ -188,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_whose_wishes_are_not_carried_out_is_found() {
+    fn a_machine_whose_outputs_are_not_carried_out_is_found() {
         let mut rig = Rig::new(super::new);
         rig.begin_coordinator(&Input::BusUp);
         rig.settled_coordinator();

@@ -1,6 +1,6 @@
-//! When a run is over nothing is in flight, queued or running, and whatever was told to stop has stopped.
+//! When a run is over, nothing is in flight, queued or running, and every process that was told to stop has stopped.
 //!
-//! A machine says that it is drained when it is, and not before: once, at the first moment with nothing left to do.
+//! A machine reports that it is drained exactly once, at the first moment at which it has nothing left to do.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,13 @@ use crate::checkers::{Checker, Context};
 use crate::event::{Event, What};
 use crate::host::Host;
 
-/// One process.
+/// The state of one process.
 #[derive(Debug, Default)]
 struct Process {
     lifecycle: Lifecycle,
-    /// What a machine had left to do when it last settled: requests, or jobs that run and jobs that wait.
+    /// What its machine had left to do when it last settled: requests in flight, or jobs running and waiting.
     left_to_do: (usize, usize),
-    /// Whether the machine was told to drain, and takes nothing more.
+    /// Whether the machine accepts nothing more, because it drains.
     closed: bool,
     drained: bool,
 }
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_coordinator_that_is_told_to_stop_must() {
+    fn a_coordinator_that_is_told_to_stop_must_stop() {
         let mut run = run();
         run.tell(COORDINATOR, What::Stopping);
         run.drive(&Input::Drain);
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_coordinator_must_not_stop_unasked_nor_undrained() {
+    fn a_coordinator_must_not_stop_unasked_or_undrained() {
         let mut unasked = run();
         unasked.tell(COORDINATOR, What::Stopped);
         unasked.expect_violation("not told to");
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn drained_is_said_when_it_is_true() {
+    fn drained_is_reported_once_and_only_when_it_is_true() {
         let mut silent = run();
         silent.tamper(|_| vec![]);
         silent.drive(&Input::Drain);

@@ -1,8 +1,8 @@
 //! Once the faults have healed, every request is answered in time with every admitted worker that runs.
 //!
-//! Judged by the requests that are made for it, when everything has had the time to find itself again. What the scenario
-//! itself makes impossible is not asked for: a worker that takes too long or fails of its own, a quorum that does not
-//! wait, more workers than there is room for, more values required than there are.
+//! This is judged by probes: requests that are made once everything has had time to reconnect. What the scenario itself
+//! rules out is not demanded: an answer of a worker that is too slow or fails by itself, waiting beyond a quorum, more
+//! workers than the registry has room for, more values than there are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::event::{Event, Question, Reply, What};
 use crate::host::Host;
 use crate::scenario::{QUERIES, Settings, Truth, Worker, worker_name};
 
-/// What scheduling may add to a way of several messages.
+/// What scheduling may add to a path of several messages.
 const PAUSE: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
@@ -30,12 +30,12 @@ pub(crate) struct Recovery {
     latency: Duration,
     broker_queue: usize,
     running: BTreeMap<Host, bool>,
-    /// The names that some process has.
+    /// The names of all worker processes.
     names: BTreeSet<WorkerId>,
-    /// When a coordinator last heard of a worker that no process is.
+    /// When each coordinator last heard a name that no worker process has.
     fakes: BTreeMap<(Host, WorkerId), u64>,
     healed: bool,
-    /// Who had a record at each coordinator when it last settled, since the faults have healed.
+    /// The workers with a record at each coordinator, as of its last step since the faults healed.
     proven: BTreeMap<Host, BTreeSet<WorkerId>>,
     open: BTreeMap<u32, Probe>,
 }
@@ -48,23 +48,23 @@ struct Probe {
     query: usize,
     policy: Policy,
     is_valid: bool,
-    /// Who had a record then: the others take turns.
+    /// The workers that had a record when it was made. The others are expected only in turn.
     proven: BTreeSet<WorkerId>,
-    /// The processes that ran when it was made.
+    /// The worker processes that ran when it was made.
     processes: Vec<Worker>,
-    /// How many such requests were open at once.
+    /// The most probes that were open at the same time as this one, itself included.
     at_once: usize,
-    /// How many messages wait at the broker for one host before it is cut off.
+    /// The number of messages that may wait at the broker for one host before it is cut off.
     broker_queue: usize,
 }
 
-/// What a client learned.
+/// What a response told a client.
 #[derive(Debug, Default)]
 struct Learned {
     ending: Ending,
-    /// Whether nobody was left out, but for those whose value was of no use.
+    /// Whether no value is missing, apart from those that were excluded.
     is_complete: bool,
-    /// Who answered, and whether with a value.
+    /// The workers that answered, each with whether it sent a value.
     answered: Vec<(String, bool)>,
     missing: Vec<String>,
 }
@@ -169,7 +169,7 @@ impl Probe {
         !is_cut_off && worker.max_concurrent.saturating_add(worker.max_queued) >= self.at_once
     }
 
-    /// The admitted names that run, and whether they have a record and all their processes are like this.
+    /// The admitted names of running processes, each with whether it has a record and `all` holds for its processes.
     fn names(&self, settings: &Settings, all: impl Fn(&Worker) -> bool) -> BTreeMap<String, bool> {
         let mut names = BTreeMap::new();
         for worker in &self.processes {
@@ -182,22 +182,22 @@ impl Probe {
         names
     }
 
-    /// Whether workers that do not agree are no answer.
+    /// Whether the policy may reject a disputed answer.
     fn may_be_rejected(&self) -> bool {
         let Rule { max_deviation, min_agreement, .. } = self.policy.rule;
         self.policy.on_dispute == OnDispute::Reject && (max_deviation.is_some() || min_agreement.is_some())
     }
 
-    /// How many values are usable for certain.
+    /// How many of `sure` values are certain to be usable.
     fn usable(&self, settings: &Settings, sure: usize) -> usize {
-        // A fresh value that is lost on its way is older when it is sent again.
+        // A fresh value whose message is lost is older when it is sent again.
         let may_be_stale = self.policy.rule.max_age.is_some_and(|most| most < self.policy.timeout);
         let Some(question) = QUERIES.get(self.query) else { return 0 };
         let is_of_use = match question.truth {
             Truth::Number { .. } => true,
             Truth::Text(_) => self.policy.rule.strategy == Strategy::Majority,
         };
-        // By a clock that differs, what was observed just now may be old.
+        // By a different clock, a value that was observed just now may seem old.
         let may_seem_stale =
             self.policy.rule.max_age.is_some() && self.processes.iter().any(|worker| worker.observed_at);
         if !is_of_use || may_be_stale || may_seem_stale || settings.quarantine_below.is_some() {
@@ -259,7 +259,7 @@ impl Recovery {
 
     fn check(&self, probe: &Probe, learned: &Learned) -> Result<(), String> {
         let settings = &self.settings;
-        // There may be room for no request at all, or for no answer.
+        // There may be no room for any request, or for any answer.
         if settings.knobs.max_in_flight_bytes.is_some() {
             return Ok(());
         }
@@ -280,7 +280,7 @@ impl Recovery {
         let is_recent = |heard: &u64| probe.at < heard.saturating_add(recent.as_nanos() as u64);
         let fakes = self.fakes.iter().filter(|((of, _), at)| *of == probe.coordinator && is_recent(at));
         let fakes: Vec<&str> = fakes.map(|((_, worker), _)| worker.as_str()).collect();
-        // Without room for all of them, anybody may be left out.
+        // Without room for all of them, any worker may be left out.
         if self.names.len() + fakes.len() > settings.max_workers as usize {
             return Ok(());
         }

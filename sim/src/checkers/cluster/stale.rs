@@ -1,5 +1,7 @@
-//! Nothing that was published before or during an outage is received after it, and nothing more often than it was sent,
-//! unless a bridge repeats it: once.
+//! Nothing that was published before or during an outage is received after it, and nothing more often than it was sent.
+//! A bridge may repeat a message once.
+//!
+//! What was in transit when a session ended may still arrive for a bounded time.
 
 use std::hash::{Hash as _, Hasher as _};
 use std::time::Duration;
@@ -13,45 +15,44 @@ use crate::host::Host;
 use crate::scenario::{Fault, FaultKind, Scenario};
 use crate::trace::TraceHash;
 
-/// For what the hosts do between receiving and passing on.
+/// What a host may take between receiving a message and passing it on.
 const SLACK: Duration = Duration::from_millis(100);
-/// How long a message is remembered after nobody may receive it any more.
+/// How long a message is remembered beyond the time in which it may arrive.
 const REMEMBER: Duration = Duration::from_secs(10);
 
-/// The times of one process's connections.
+/// The sessions of one process, each of one connection.
 #[derive(Debug, Default)]
 struct Sessions {
-    /// When each session ended; the number of the current one is their count.
+    /// When each session ended. The number of the current one is their count.
     ended: Vec<u64>,
-    /// Whether the machine knows that there is no connection.
+    /// Whether the machine knows that it has no connection.
     down: bool,
     frozen: u32,
     thawed_at: Option<u64>,
 }
 
-/// All messages that say the same.
+/// All messages with the same content.
 #[derive(Debug)]
 struct Sends {
     count: u32,
-    /// The last of them: who, when, and in which session.
+    /// The last of them: its sender, its time, and the sender's session.
     by: Host,
     at: u64,
     session: usize,
     received: Vec<(Host, u32)>,
 }
 
-/// Watches the age of messages.
 pub(crate) struct Stale {
     sessions: PerHost<Sessions>,
     sent: Map<u64, Sends>,
     sweep_at: usize,
-    /// How long after the end of a session its messages may arrive.
+    /// How long after the end of a session its messages may arrive, in nanoseconds.
     allowed: u64,
-    /// Whether tasks and announcements may come a second time.
+    /// Whether tasks and announcements may be delivered a second time.
     bridge: bool,
-    /// Whether workers may send something else or more than they say.
+    /// Whether workers may send other results than their machines put out, or more.
     mischief: bool,
-    /// Whether somebody may send what no host says that it sends.
+    /// Whether messages may arrive that no host reports as sent.
     forgeries: bool,
 }
 
@@ -63,12 +64,12 @@ pub(crate) fn new(context: &Context<'_>) -> Stale {
     });
     let latency =
         Duration::from_micros(cluster.network.latency_us.1) + Duration::from_millis(slowest.max().unwrap_or(0));
-    // On the way to the broker and on the way from it, a connection lives on for the keep-alive time at most.
     let bridges = faults.iter().filter_map(|fault| match fault.kind {
         FaultKind::Bridge(_, latest_ms) => Some(Duration::from_millis(latest_ms)),
         _ => None,
     });
     let latest_again = bridges.max();
+    // A connection outlives its outage by at most the keep-alive time, to the broker and from it.
     let allowed =
         2 * (Duration::from_millis(cluster.bus.keepalive_ms) + latency) + latest_again.unwrap_or_default() + SLACK;
     Stale {
@@ -94,7 +95,7 @@ impl Stale {
         if let Some(sessions) = self.sessions.get(host) {
             session = sessions.ended.len();
             let machines_own = match host {
-                // A call may be answered, and mischief done, before the machine has heard.
+                // A call may be answered, and mischief done, before the machine learns of the outage.
                 Host::Worker(_) => !self.mischief && message.subject.starts_with("oracle."),
                 _ => true,
             };
@@ -140,7 +141,7 @@ impl Stale {
         }
         let (by, sent_at, session) = (sends.by, sends.at, sends.session);
         let ended = self.sessions.get(by).and_then(|sender| sender.ended.get(session).copied());
-        // What waits in a frozen process is as old as the time it has been frozen.
+        // What waits in a frozen process may be as old as the freeze.
         let waited = frozen || thawed_at.is_some_and(|thawed_at| thawed_at >= sent_at);
         match ended {
             Some(ended) if !waited && !self.forgeries && at > ended.saturating_add(self.allowed) => Err(format!(
@@ -209,7 +210,7 @@ mod tests {
         Message { subject: "oracle.workers".into(), reply: None, body: Body::Presence(live("w1")) }
     }
 
-    /// The worker announces itself, loses its connection after that and has another soon.
+    /// The worker announces itself, loses its connection at 10 ms, and is connected again at 100 ms.
     fn outage(rig: &mut Rig) {
         rig.tell(WORKER, What::Sent(&announcement()));
         rig.at_ms(10);
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_taken_without_a_connection_is_found() {
+    fn a_message_that_is_sent_without_a_connection_is_found() {
         let mut rig = Rig::new(super::new);
         rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), &coordinator::Input::BusDown));
         rig.tell(COORDINATOR, What::Sent(&announcement()));

@@ -1,4 +1,4 @@
-//! A coordinator no longer works for a client that has gone away: it hears of it, and takes the question back.
+//! A coordinator stops working for a client that has gone away: it notices, and cancels the question.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::event::{Event, What};
 use crate::host::Host;
 use crate::scenario::FaultKind;
 
-/// A coordinator may take this long, besides what the network takes.
+/// How long a coordinator may take to notice, in nanoseconds, besides the latency of the network.
 const PATIENCE: u64 = 20_000_000;
 
 /// A client that has gone away.
@@ -22,13 +22,13 @@ struct Gone {
 }
 
 pub(crate) struct Vanish {
-    /// Hosts that faults touch: what they hear of is not judged.
+    /// Hosts that faults touch. They may not notice, and are not judged.
     touched: BTreeSet<Host>,
-    /// The longest that hearing of it may take, in nanoseconds.
+    /// The longest that noticing may take, in nanoseconds.
     patience: u64,
-    /// The questions by their numbers, if they have ids of their own.
+    /// The questions that carry an id, by number.
     asked: BTreeMap<u32, (Host, RequestId)>,
-    /// How often each id was used.
+    /// The number of questions under each id.
     uses: BTreeMap<RequestId, u32>,
     /// The open questions of each coordinator.
     open: BTreeMap<(Host, Ticket), RequestId>,
@@ -124,7 +124,7 @@ mod tests {
     const COORDINATOR: Host = Host::Coordinator(1);
     const CLIENT: Host = Host::Client(1);
 
-    /// What is found when a client goes away at 10 ms and its coordinator takes the question back at that time.
+    /// The verdict if a client goes away at 10 ms and its coordinator cancels the question at `cancelled_ms`.
     fn found(faults: Vec<Fault>, cancelled_ms: Option<u64>) -> Result<(), String> {
         let mut scenario = Scenario { faults, ..Scenario::generate(1) };
         scenario.cluster.network.latency_us = (100, 1000);
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_nobody_waits_for_is_taken_back_unless_nobody_can_have_heard() {
+    fn a_question_whose_client_is_gone_is_cancelled_unless_a_fault_hides_that() {
         assert_eq!(found(Vec::new(), Some(12)), Ok(()));
         assert!(found(Vec::new(), None).is_err());
         let hold = Fault { at_ms: 1, for_ms: 50, kind: FaultKind::Hold(CLIENT, COORDINATOR) };

@@ -1,4 +1,4 @@
-//! Nothing that a machine keeps grows beyond its bound: requests, answers that are remembered, workers, jobs.
+//! Nothing that a machine keeps grows beyond its bound: requests, remembered answers, workers, jobs.
 
 use quorate_core::coordinator::{self, Coordinator};
 use quorate_core::worker::{self, Worker};
@@ -8,7 +8,6 @@ use crate::checkers::{Checker, Context};
 use crate::event::{Event, What};
 use crate::host::Host;
 
-/// Watches the size of every machine.
 pub(crate) struct Bounds {
     coordinator: coordinator::Config,
     workers: Vec<Option<worker::Config>>,
@@ -62,7 +61,7 @@ mod tests {
     use crate::checkers::testing::rig::Rig;
     use crate::scenario::{Cluster, Scenario};
 
-    /// A rig whose machines have little room.
+    /// A rig whose machines have small bounds.
     fn tight() -> Rig {
         let mut scenario = Scenario::quiet();
         let Cluster { settings, workers, .. } = &mut scenario.cluster;

@@ -8,10 +8,10 @@ use crate::checkers::{Checker, Context};
 use crate::event::{Event, What};
 use crate::host::Host;
 
-/// Every so many steps all that can be seen of a machine is compared.
+/// The number of steps after which the whole visible state of a machine is compared.
 const COMPARE_EVERY: u32 = 16;
 
-/// Runs a model beside every machine.
+/// Runs a model alongside every machine.
 pub(crate) struct Conformance {
     coordinator: coordinator::Config,
     workers: Vec<Option<worker::Config>>,
@@ -22,7 +22,7 @@ pub(crate) struct Conformance {
 /// The model of a machine.
 struct Twin<M> {
     model: M,
-    /// How many steps it has taken.
+    /// The number of steps so far.
     steps: u32,
 }
 
@@ -31,7 +31,7 @@ impl<M> Twin<M> {
         Self { model, steps: 0 }
     }
 
-    /// Whether all that can be seen of the machine is compared after this step.
+    /// Counts a step. Returns whether the visible state is compared after it.
     fn compares(&mut self) -> bool {
         self.steps += 1;
         self.steps.is_multiple_of(COMPARE_EVERY)
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_too_many_and_one_too_few_are_found() {
+    fn an_extra_output_and_a_missing_one_are_found() {
         let mut rig = Rig::new(super::new);
         rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Drained));
         rig.expect_violation("there was Drained");
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn another_output_is_found() {
+    fn a_wrong_output_is_found() {
         let mut rig = Rig::new(super::new);
         rig.tell(WORKER, What::WorkerInput(rig.now(), &task(1, 500)));
         let start =
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_that_looks_different_is_found() {
+    fn a_machine_with_a_different_state_is_found() {
         let mut rig = Rig::new(super::new);
         let config = Scenario::quiet().cluster.settings.config();
         rig.coordinator = Coordinator::new(Config { presence: Duration::from_secs(4), ..config }, 1);

@@ -31,17 +31,17 @@ fn ask(tamper: impl Fn(&mut Outcome) + 'static) -> Rig {
 }
 
 #[test]
-fn what_was_received_finds_nothing() {
+fn observations_that_were_received_are_fine() {
     ask(|_| {}).expect_fine();
 }
 
 #[test]
-fn whatever_was_not_received_is_not() {
+fn observations_that_were_not_received_are_found() {
     let first = |outcome: &Outcome| outcome.observations.len() == 2;
     let tampered: [fn(&mut Observation); 6] = [
         |observation| observation.observed = Ok(number("9")),
         |observation| observation.observed = Err("oh".into()),
-        // Of another request, and a second result.
+        // A value of another request, and a second result.
         |observation| observation.observed = Ok(number("5")),
         |observation| observation.observed = Ok(number("22")),
         |observation| observation.response_time = Duration::ZERO,
@@ -80,7 +80,7 @@ fn all_that_was_accepted_is_listed_in_order_and_nothing_else() {
 }
 
 #[test]
-fn somebody_must_have_sent_it() {
+fn an_observation_must_have_been_sent() {
     let mut run = run();
     run.drive(&submit(1, "a"));
     for number_of in 1..=3 {
@@ -90,7 +90,7 @@ fn somebody_must_have_sent_it() {
 }
 
 #[test]
-fn what_is_sent_for_another_request_is_not_sent_for_this() {
+fn a_result_sent_for_another_request_does_not_count() {
     let mut run = run();
     run.drive(&submit(1, "a"));
     for number_of in 1..=3 {
@@ -101,7 +101,7 @@ fn what_is_sent_for_another_request_is_not_sent_for_this() {
 }
 
 #[test]
-fn words_may_be_cut_and_what_is_no_value_is_a_failure() {
+fn failure_texts_may_be_cut_and_invalid_values_become_failures() {
     let long: Observed = Ok(Value::Text("x".repeat(5000).into()));
     let err = |text: &str| Err(text.into());
     assert!(is_observed(&long, &err("value is longer than 4096 bytes")));
@@ -112,7 +112,7 @@ fn words_may_be_cut_and_what_is_no_value_is_a_failure() {
 }
 
 #[test]
-fn an_id_that_is_asked_again_begins_anew() {
+fn a_retry_after_a_cancellation_starts_without_results() {
     let mut run = run();
     run.drive(&submit(1, "a"));
     run.result(1, "a", Ok(number("1")));

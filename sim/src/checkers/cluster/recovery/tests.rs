@@ -24,7 +24,7 @@ fn run_of(scenario: &Scenario) -> Rig {
     run
 }
 
-/// What these workers observed, as the core would have it.
+/// The core's outcome of these observations.
 fn outcome(observed: &[(u8, Result<&str, &str>)], missing: &[u8]) -> Outcome {
     let mut machine = quorate_core::Coordinator::new(Scenario::quiet().cluster.settings.config(), 1);
     let now = quorate_core::time::Timestamp::from_millis;
@@ -60,7 +60,7 @@ fn ends(scenario: &Scenario, outcome: Outcome) -> Rig {
 }
 
 #[test]
-fn an_answer_with_all_workers_finds_nothing() {
+fn an_answer_with_all_workers_is_fine() {
     ends(&Scenario::quiet(), outcome(&ALL, &[])).expect_fine();
 }
 
@@ -77,7 +77,7 @@ fn every_worker_must_be_heard_and_succeed() {
 }
 
 #[test]
-fn whoever_does_not_run_or_is_not_admitted_need_not_be_heard() {
+fn workers_that_do_not_run_or_are_not_admitted_need_not_be_heard() {
     let mut stopped = run_of(&Scenario::quiet());
     stopped.tell(Host::Worker(3), What::Crashed);
     stopped.asked(1, None, request());
@@ -89,7 +89,7 @@ fn whoever_does_not_run_or_is_not_admitted_need_not_be_heard() {
 }
 
 #[test]
-fn what_the_scenario_makes_impossible_is_not_asked_for() {
+fn what_the_scenario_makes_impossible_is_not_demanded() {
     let spoiled: [fn(&mut Scenario); 4] = [
         |scenario| scenario.cluster.workers[2].observe_ms.1 = 1000,
         |scenario| (scenario.cluster.workers[2].max_queued, scenario.cluster.workers[2].max_concurrent) = (0, 0),
@@ -108,7 +108,7 @@ fn what_the_scenario_makes_impossible_is_not_asked_for() {
 }
 
 #[test]
-fn a_name_that_was_forged_lately_may_be_missing() {
+fn a_recently_forged_name_may_be_missing() {
     for (ms, is_fine) in [(5000, true), (5021, false)] {
         let mut run = run_of(&Scenario::quiet());
         run.input(&presence(9, PresenceState::Live));
@@ -120,7 +120,7 @@ fn a_name_that_was_forged_lately_may_be_missing() {
 }
 
 #[test]
-fn no_failure_is_fine_that_has_no_reason() {
+fn a_failure_without_a_reason_is_found() {
     for failure in [
         Failure::InsufficientResponses { usable: 0, required: 1 },
         Failure::DeadlineExceeded,
@@ -150,7 +150,7 @@ fn no_failure_is_fine_that_has_no_reason() {
 }
 
 #[test]
-fn fewer_workers_than_required_are_a_reason() {
+fn fewer_workers_than_required_are_a_reason_to_fail() {
     let mut failed = outcome(&ALL, &[]);
     failed.verdict = Err(Failure::InsufficientResponses { usable: 3, required: 4 });
     let mut run = run_of(&Scenario::quiet());
