@@ -1,4 +1,4 @@
-//! A machine is told soon of every connection of its bus and of every outage, and of nothing else.
+//! A machine learns of every connection and every outage of its bus within 5 ms, and of no others.
 
 use quorate_core::{coordinator, worker};
 
@@ -8,18 +8,19 @@ use crate::edge::Edge;
 use crate::event::{Event, What};
 use crate::host::Host;
 
-/// A driver hears of a change within this time, in nanoseconds: it looks in every pass, and a change wakes it.
+/// The time within which a machine learns of a change, in nanoseconds. A change wakes the driver, which then looks at
+/// the bus.
 const SOON: u64 = 5_000_000;
 
-/// One host's bus, as it is and as its machine was told.
+/// The state of one host's bus, and what its machine was told of it.
 #[derive(Debug, Default)]
 pub(crate) struct Link {
     connected: bool,
     connections: u64,
     changed: u64,
-    /// What the machine was told.
+    /// Whether the machine was last told that the bus is up.
     told: bool,
-    /// How many connections there were when the machine was told of one last.
+    /// The number of connections when the machine was last told of one.
     told_of: u64,
 }
 
@@ -89,7 +90,7 @@ mod tests {
         rig.tell(COORDINATOR, What::Edge(Edge::Bus { connected, connections }));
     }
 
-    /// A coordinator that is told of its first connection.
+    /// A coordinator that has been told of its first connection.
     fn connected() -> Rig {
         let mut rig = Rig::new(new);
         rig.at_ms(1);
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn each_connection_and_each_outage_is_told_also_one_too_short_to_be_seen() {
+    fn every_connection_and_outage_is_reported_even_the_shortest() {
         let mut rig = connected();
         bus(&mut rig, false, 1);
         bus(&mut rig, true, 2);
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_that_is_not_told_is_found() {
+    fn an_outage_that_is_not_reported_is_found() {
         let mut rig = connected();
         bus(&mut rig, false, 1);
         bus(&mut rig, true, 2);

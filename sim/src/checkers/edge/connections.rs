@@ -1,4 +1,4 @@
-//! One client never has more questions under way than it may have connections.
+//! A client never has more questions in flight at a coordinator than it may have connections.
 
 use std::collections::BTreeMap;
 
@@ -13,17 +13,17 @@ use crate::host::Host;
 
 #[derive(Debug)]
 pub(crate) struct Connections {
-    /// How many connections one client may have; `None` if it may have more than it ever does.
+    /// The most connections that one client may have; `None` if it cannot reach the bound.
     most: Option<usize>,
-    /// Who asks in which trace.
+    /// The client of each trace.
     asked: BTreeMap<[u8; 25], Host>,
-    /// Whose question each ticket of a coordinator stands for.
+    /// The client behind each ticket of a coordinator.
     under_way: BTreeMap<(Host, Ticket), Host>,
 }
 
 pub(crate) fn new(context: &Context<'_>) -> Connections {
     Connections {
-        // A proxy that is trusted holds connections for many.
+        // A trusted proxy holds connections for many clients.
         most: context
             .scenario
             .edges
@@ -67,7 +67,7 @@ impl Checker for Connections {
     }
 }
 
-/// Whether a client is told that it has as many connections as it may have.
+/// Whether a response refuses one connection too many.
 pub(crate) fn is_one_too_many(status: u16, body: &str) -> bool {
     if status != 503 {
         return false;
@@ -85,7 +85,7 @@ mod tests {
     use crate::checkers::testing::rig::{COORDINATOR, Rig};
     use crate::scenario::Scenario;
 
-    /// Three questions of one client, of which the first is answered before the third if so.
+    /// Three questions of one client. If `answers`, the first is over before the third.
     fn three(answers: bool) -> Rig {
         let mut scenario = Scenario::quiet();
         scenario.edges.connections_per_peer = Some(2);
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_as_there_may_be_are_well_and_one_more_is_found() {
+    fn as_many_questions_as_connections_are_fine_and_one_more_is_found() {
         three(true).expect_fine();
         three(false).expect_violation("has 3 questions under way");
     }

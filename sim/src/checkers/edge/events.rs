@@ -1,8 +1,8 @@
-//! A reader of `/events` is told every request that ended, in order and once, also over a reconnect, or how many it
-//! missed.
+//! A reader of `/events` receives every request that ended, once and in order, even over a reconnect, or the number of
+//! events that it missed.
 //!
-//! The ids of events grow by one. A notice of missed events has the id of the last of them. No more of a client read at
-//! once than may, and one is refused only while others read.
+//! The ids of events grow by one. A notice of missed events has the id of the last of them. A client has no more
+//! readers at once than it may have, and a reader is refused only while others read.
 
 use std::collections::BTreeMap;
 
@@ -16,14 +16,14 @@ use crate::event::{Event, FOLLOWED_AGAIN, Read, TOO_MANY_READERS, What};
 use crate::host::Host;
 use crate::scenario::{Visit, VisitKind};
 
-/// How long after it ended a request may be told, in nanoseconds, beside what the network takes.
+/// The time within which a reader receives an ended request, in nanoseconds, besides the latency of the network.
 const TOLD_WITHIN: u64 = 400_000_000;
 
-/// One coordinator's process.
+/// The state of one coordinator process.
 #[derive(Debug, Default)]
 struct Process {
     began: u64,
-    /// The requests that ended, and when.
+    /// The requests that ended, each with its time.
     ended: Vec<(u64, RequestId)>,
 }
 
@@ -33,14 +33,14 @@ pub(crate) struct Events {
     touched: Touched,
     processes: BTreeMap<Host, Process>,
     slack: u64,
-    /// What a connection and a response may take, in milliseconds.
+    /// The longest that a connection and its response may take, in milliseconds.
     response_ms: u64,
-    /// How many of one client may read at once, if that may be few.
+    /// The most readers that one client may have at once, if a seed bounds it.
     readers: Option<usize>,
     reading: Vec<Reading>,
 }
 
-/// A client that reads events, or has read them.
+/// A visit in which a client reads events, under way or ended.
 #[derive(Debug)]
 struct Reading {
     place: usize,
@@ -48,7 +48,7 @@ struct Reading {
     coordinator: Host,
     began: u64,
     ended: u64,
-    /// From its first response to the end of that connection.
+    /// The times of its first response and of the end of that connection.
     first: Option<(u64, u64)>,
 }
 
@@ -62,17 +62,17 @@ pub(crate) fn new(context: &Context<'_>) -> Events {
     Events { visits, touched: Touched::new(context), processes, slack, response_ms, readers, reading: Vec::new() }
 }
 
-/// What one connection was told.
+/// What one connection received.
 #[derive(Debug, Default)]
 struct Stream {
-    /// When it was made and when it ended.
+    /// When it began and when it ended.
     window: Option<(u64, u64)>,
-    /// The requests, in order; `None` where some were missed.
+    /// The ended requests, in order; `None` stands for a gap.
     requests: Vec<Option<String>>,
     has_missed: bool,
 }
 
-/// Reads what one connection was told. `last` is the number of the last event that is known.
+/// Parses what one connection received. `last` is the number of the last known event.
 fn read(text: &str, last: &mut Option<u64>) -> Result<Stream, String> {
     let mut told = Stream::default();
     let mut window = (None, None);
@@ -87,7 +87,7 @@ fn read(text: &str, last: &mut Option<u64>) -> Result<Stream, String> {
         let Some(name) = field("event: ") else { continue };
         let data = field("data: ").and_then(|data| serde_json::from_str::<Json>(data).ok());
         let (Some(data), Some(number)) = (data, field("id: ").and_then(number)) else {
-            // The end of a connection that breaks may be half an event.
+            // The last event of a broken connection may be incomplete.
             continue;
         };
         let expected = match (name, data["count"].as_u64()) {
@@ -118,7 +118,7 @@ fn number(id: &str) -> Option<u64> {
 }
 
 impl Process {
-    /// Whether what is told is what ended, in order, with nothing left out but what was missed.
+    /// Whether a reader received the ended requests in order, leaving out only what it missed.
     fn is_in_order(&self, told: &[Option<String>]) -> bool {
         let mut from = 0;
         for run in told.split(Option::is_none).filter(|run| !run.is_empty()) {
@@ -162,8 +162,8 @@ impl Process {
 }
 
 impl Events {
-    /// Notes that a client reads no more. Returns whether others of it may have read meanwhile, so that it may have been
-    /// refused.
+    /// Records that a reader has ended. Returns whether other readers of the same client may have been there, so that
+    /// it may have been refused.
     fn others(&mut self, place: usize, read: &Read, now: u64) -> bool {
         let Some(most) = self.readers else { return false };
         let first = read.body.split(FOLLOWED_AGAIN).next().unwrap_or_default();
@@ -175,7 +175,7 @@ impl Events {
         self.reading.iter().filter(same).filter(|other| other.ended >= began).count() >= most
     }
 
-    /// Of one client no more had a response while others read than may.
+    /// Checks that no more readers of a client were served at once than it may have.
     fn check_readers(&self, place: usize) -> Result<(), String> {
         let Some(most) = self.readers else { return Ok(()) };
         let Some(mine) = self.reading.iter().find(|reading| reading.place == place) else { return Ok(()) };
@@ -209,7 +209,7 @@ impl Checker for Events {
                 let (Some(process), Some(read)) = (self.processes.get(&coordinator), read) else {
                     return self.touched.check_lost(place);
                 };
-                // What an earlier process told is no longer known.
+                // The requests of an earlier process are not known.
                 if process.began > since || self.touched.excuses(coordinator, coordinator, since) {
                     return Ok(());
                 }
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_in_order_is_well_and_so_is_what_is_missed() {
+    fn events_in_order_are_fine_and_so_is_a_notice_of_missed_ones() {
         let worker = "id: c1i1-5\nevent: worker\ndata: {}\n\n";
         let first = [": connected 0\n\nretry: 1000\n\n", &outcome(4, "b"), worker, ": ended 5\n\n"].concat();
         assert_eq!(found(&["a", "b", "c"], &[first.clone(), outcome(6, "c")]), Ok(()));
@@ -278,7 +278,7 @@ mod tests {
         assert_eq!(found(&["a", "b", "c", "d", "e"], &[first, missed + &outcome(9, "e")]), Ok(()));
     }
 
-    /// Two visits of one client that may read once at a time: when the second has its response, and its status.
+    /// Two visits of a client that may have one reader at a time. The second is answered at `second_at` with `status`.
     fn twice(second_at: u64, status: u16) -> Rig {
         let mut scenario = Scenario::quiet();
         let follow = VisitKind::Follow { first_ms: 500, away_ms: 1, then_ms: 1, recent: false };
@@ -302,14 +302,14 @@ mod tests {
     }
 
     #[test]
-    fn one_reader_too_many_is_refused_and_not_taken() {
+    fn one_reader_too_many_must_be_refused() {
         twice(300_000_000, TOO_MANY_READERS).expect_fine();
         twice(650_000_000, 200).expect_fine();
         twice(300_000_000, 200).expect_violation("as one more than 1");
     }
 
     #[test]
-    fn what_is_left_out_or_told_twice_or_miscounted_is_found() {
+    fn events_left_out_repeated_or_miscounted_are_found() {
         let two = |one: u64, other: u64| vec![outcome(one, "a") + &outcome(other, "c")];
         assert!(found(&["a", "b", "c"], &two(1, 2)).is_err(), "b is left out");
         assert!(found(&["a", "c"], &two(1, 3)).is_err(), "an id is left out");

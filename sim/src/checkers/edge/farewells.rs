@@ -1,6 +1,6 @@
-//! A coordinator's machine is told of a worker's answer before its farewell, if they arrived in that order.
+//! A coordinator's machine receives a worker's answer before its farewell, if they arrived in that order.
 //!
-//! The two come on different subjects, and a worker that has left is not waited for.
+//! The two come on different subjects, and no request waits for a worker that has left.
 
 use std::collections::BTreeMap;
 
@@ -14,21 +14,21 @@ use crate::event::{Body, Event, Message, What};
 
 const PRESENCE: &str = "oracle.workers";
 
-/// What one coordinator has taken, and its machine has been told.
+/// What one coordinator's driver has taken from its subscriptions and passed to its machine.
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
-    /// The number of the message that it takes next.
+    /// The number of the message that it takes next, in order of arrival; 0 if unknown.
     next: u64,
-    /// Farewells that are taken and not told yet, in order.
+    /// Farewells that were taken and not passed on yet, in order.
     held: Vec<(WorkerId, u64)>,
-    /// Answers that are taken in this pass and not told yet, in order.
+    /// Answers that were taken in this pass and not passed on yet, in order.
     answers: Vec<(WorkerId, u64)>,
-    /// The last farewell of each worker that was told.
+    /// The last farewell of each worker that was passed on.
     told: BTreeMap<WorkerId, u64>,
 }
 
 impl Taken {
-    /// A message comes out of a subscription.
+    /// The driver takes a message from a subscription.
     fn takes(&mut self, number: u64, message: &Message) -> Result<(), String> {
         match &message.body {
             Body::Presence(presence) if presence.state == PresenceState::Left && *message.subject == *PRESENCE => {
@@ -45,9 +45,9 @@ impl Taken {
         Ok(())
     }
 
-    /// The machine is told of a farewell.
+    /// The machine receives a farewell.
     fn told(&mut self, worker: &WorkerId) -> Result<(), String> {
-        // A reply to a ping is told when it comes.
+        // A reply to a ping is not held back.
         let Some(place) = self.held.iter().position(|(of, _)| of == worker) else { return Ok(()) };
         let (_, farewell) = self.held.remove(place);
         self.told.insert(worker.clone(), farewell);
@@ -82,7 +82,7 @@ impl Process for Taken {
             What::CoordinatorInput(_, Input::Presence(presence)) if presence.state == PresenceState::Left => {
                 return self.told(&presence.worker);
             }
-            // All that was taken is told; announcements may wait.
+            // All answers that were taken have been passed on. Announcements may wait.
             What::Edge(Edge::PassEnded(_)) => self.answers.clear(),
             _ => {}
         }
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_before_a_farewell_and_one_that_arrived_after_it_are_well() {
+    fn an_answer_before_a_farewell_and_one_that_arrived_after_it_are_fine() {
         let mut rig = Rig::new(new);
         takes(&mut rig, 2, PRESENCE, farewell());
         takes(&mut rig, 1, "_INBOX.c1.1", result(1));
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_farewell_that_is_told_before_an_answer_that_was_taken_is_found() {
+    fn a_farewell_that_overtakes_an_answer_of_its_pass_is_found() {
         let mut rig = Rig::new(new);
         takes(&mut rig, 5, PRESENCE, farewell());
         takes(&mut rig, 4, "_INBOX.c1.1", result(2));
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_farewell_that_is_told_before_an_answer_is_taken_is_found_and_that_of_another_worker_is_none() {
+    fn a_farewell_that_overtakes_a_later_taken_answer_of_its_worker_is_found() {
         let mut rig = Rig::new(new);
         takes(&mut rig, 5, PRESENCE, farewell());
         farewell_is_told(&mut rig);

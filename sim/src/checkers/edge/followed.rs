@@ -1,4 +1,4 @@
-//! Those who follow all requests are told once how each of them ended, before its callers are, and what they are told.
+//! Followers of all requests receive each outcome once, before the request's callers, and the same one.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::event::{Event, What};
 /// The requests of one coordinator.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
-    /// Those that were asked and did not end, with their deadlines; those given up stay a little longer.
+    /// The requests in flight, with their deadlines. A cancelled one stays until a sweep after its deadline.
     asked: Map<RequestId, Timestamp>,
     sweep_at: usize,
-    /// What was told since the machine settled.
+    /// The outcomes that followers were given in this step.
     told: Vec<Arc<Outcome>>,
 }
 
@@ -74,7 +74,7 @@ mod tests {
     use crate::checkers::testing::inputs::{number, submit};
     use crate::checkers::testing::rig::Rig;
 
-    /// What is found when two ask, one worker of one answers, and every output goes through `tamper`.
+    /// Two callers ask, the only worker answers, and a third caller asks. Every output goes through `tamper`.
     fn run(tamper: impl FnMut(Output) -> Vec<Output> + 'static) -> Rig {
         let mut run = Rig::new(new);
         run.begin(&[1]);
@@ -87,12 +87,12 @@ mod tests {
     }
 
     #[test]
-    fn what_the_machine_says_finds_nothing() {
+    fn untampered_outputs_are_fine() {
         run(|output| vec![output]).expect_fine();
     }
 
     #[test]
-    fn an_end_that_nobody_is_told_of_or_everybody_twice_or_otherwise_is_found() {
+    fn an_outcome_that_followers_never_get_or_get_twice_or_changed_is_found() {
         run(|output| if matches!(output, Output::Ended(_)) { Vec::new() } else { vec![output] })
             .expect_violation("before its followers");
         run(|output| if matches!(output, Output::Ended(_)) { vec![output.clone(), output] } else { vec![output] })

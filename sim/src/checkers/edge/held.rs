@@ -1,7 +1,7 @@
 //! A driver keeps an entry for each waiting caller and each running job, and nothing else.
 //!
-//! Its entries are compared with the inputs and outputs of its machine, each time that it has carried out all outputs:
-//! an entry that is kept for longer is kept for ever.
+//! The number of its entries is compared with the inputs and outputs of its machine whenever it has carried out all
+//! outputs. An entry that outlives that is never removed.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::edge::Edge;
 use crate::event::{Event, What};
 use crate::host::Host;
 
-/// Who waits at one host, and what runs there.
+/// The callers that wait at one host, and the jobs that run there.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     waiting: BTreeSet<Ticket>,

@@ -1,7 +1,7 @@
-//! What a client gets says what the coordinator's machine answered.
+//! A response says what the coordinator's machine answered.
 //!
-//! Over HTTP the status, the word, the fields and `Retry-After` are those that `docs/protocol.md` names for that answer,
-//! and without HTTP it is that answer. What HTTP itself refuses was to be refused.
+//! Over HTTP, the status, the error, the fields and `Retry-After` are those that `docs/protocol.md` gives for that
+//! answer. Without HTTP, the response is the answer itself. The HTTP layer refuses a question only with a valid reason.
 
 mod body;
 mod digits;
@@ -25,10 +25,10 @@ use crate::scenario::{Policy, Settings};
 use body::{agreement, answered, evidence, is_strategy};
 use digits::check_digits;
 
-/// How long the body of a request may take to arrive, in nanoseconds.
+/// The time within which the body of a request must arrive, in nanoseconds.
 const BODY_TIMEOUT: u64 = 10_000_000_000;
 
-/// A queue is short that holds no more than some clients may ask at once.
+/// A queue with fewer places than this may fill up.
 const FEW: usize = 64;
 
 type MachineReply = Result<Arc<Outcome>, Refusal>;
@@ -36,16 +36,17 @@ type MachineReply = Result<Arc<Outcome>, Refusal>;
 #[derive(Debug)]
 pub(crate) struct Http {
     depth: Depth,
-    /// Whether there is a bound on the connections of one client that it can reach.
+    /// Whether a client can reach the bound on its connections.
     is_bounded: bool,
     settings: Settings,
     config: Config,
     open: BTreeMap<u32, Open>,
-    /// What each coordinator answered, and when, since the first question that is open.
+    /// The answers of each coordinator, with their times, since the oldest open question.
     said: BTreeMap<Host, VecDeque<(u64, MachineReply)>>,
-    /// Which question each ticket of a coordinator stands for, where a trace tells.
+    /// The question behind each ticket of a coordinator, if it has a trace.
     tickets: BTreeMap<(Host, Ticket), u32>,
-    /// Until when a coordinator was there that had drained, and whose driver had ended.
+    /// Until when each coordinator ran without a driver, because its machine had drained; `u64::MAX` until it starts
+    /// again.
     drained: BTreeMap<Host, u64>,
 }
 
@@ -57,14 +58,14 @@ struct Open {
     taken: Taken,
 }
 
-/// How far a question has come, where the trace in which it is asked tells.
+/// How far a question has come, if a trace identifies it.
 #[derive(Debug)]
 enum Taken {
-    /// It is in no trace: any answer to the same may be its own.
+    /// It has no trace: any answer to the same question may be its own.
     Untold,
-    /// The machine has not been told of it.
+    /// The machine has not received it.
     NotYet,
-    /// The machine was told of it and has not answered.
+    /// The machine has received it and has not answered.
     Submitted,
     /// The machine has answered it.
     Answered(MachineReply),
@@ -89,7 +90,7 @@ struct Response<'a> {
     status: u16,
     retry_after: Option<u64>,
     body: &'a Json,
-    /// The body as it came: its numbers have all their digits.
+    /// The body as received, in which numbers have all their digits.
     text: &'a str,
 }
 
@@ -138,7 +139,7 @@ impl Http {
         result.map_err(|why| format!("question {number} ({:?}): {why}", open.asked.request.query_text()))
     }
 
-    /// Forgets the answers from before the first question that is open.
+    /// Forgets the answers that are older than the oldest open question.
     fn forget(&mut self) {
         let first = self.open.values().map(|open| open.at).next().unwrap_or(u64::MAX);
         for said in self.said.values_mut() {
@@ -150,7 +151,7 @@ impl Http {
 
     fn check(&self, at: u64, open: &Open, reply: &Reply) -> Result<(), String> {
         let said = self.said.get(&open.asked.coordinator);
-        // The latest first: it is most often the one.
+        // The latest first, since it is usually the one.
         let candidates = said.into_iter().flat_map(|said| said.iter().rev());
         let mut candidates = candidates
             .take_while(|(said_at, _)| *said_at >= open.at)
@@ -180,7 +181,7 @@ impl Http {
         }
     }
 
-    /// Whether a response is one that needs no answer of the machine, and is true.
+    /// Whether the HTTP layer may give this response by itself.
     fn is_of_http_itself(&self, at: u64, open: &Open, response: Response<'_>) -> bool {
         let Response { status, body, .. } = response;
         let policy = &open.asked.request.policy;
@@ -188,13 +189,13 @@ impl Http {
             (400, Some("invalid_request")) => is_strategy_unknown(policy),
             (408, Some("request_timeout")) => at.saturating_sub(open.at) >= BODY_TIMEOUT,
             (429, Some("rate_limited")) => self.settings.rate_limit.is_some(),
-            // The client had as many connections as it may have, or more waited to be taken in than may.
+            // The client had too many connections, or a queue in front of the machine was full.
             (503, Some("overloaded")) => {
                 let is_short = |queue: usize| queue < FEW;
                 let batch = self.settings.knobs.batch.unwrap_or(usize::MAX);
                 body["request_id"].is_null() && (self.is_bounded || is_short(self.settings.max_in_flight.max(batch)))
             }
-            // There was no machine any more.
+            // The machine had already drained.
             (503, Some("draining")) => {
                 let drained = self.drained.get(&open.asked.coordinator);
                 body["request_id"].is_null() && drained.is_some_and(|until| *until >= open.at)
@@ -203,7 +204,7 @@ impl Http {
         }
     }
 
-    /// A question that must be refused is not answered.
+    /// Checks that an invalid question is not answered.
     fn check_policy(&self, open: &Open, reply: &Reply) -> Result<(), String> {
         let is_answered = match reply {
             Reply::Ended(reply) => reply.is_ok(),
@@ -225,12 +226,12 @@ impl Http {
     }
 }
 
-/// Whether a request names a strategy that there is not.
+/// Whether a request names an unknown strategy.
 fn is_strategy_unknown(policy: &Policy) -> bool {
     policy.strategy.as_deref().is_some_and(|name| !is_strategy(name))
 }
 
-/// What every response has: an error says its own code, and when to ask again if that helps.
+/// Checks what every response has: an error states its own status, and when to retry if that helps.
 fn check_form(response: Response<'_>) -> Result<(), String> {
     let Response { status, retry_after, body, .. } = response;
     let error = body["error"].as_str();
@@ -257,7 +258,7 @@ fn check_form(response: Response<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a response says what the machine said.
+/// Checks that a response says what the machine said.
 fn check_said(response: Response<'_>, said: &MachineReply) -> Result<(), String> {
     let Response { status, body, text, .. } = response;
     let (expected_status, word, outcome) = match said {

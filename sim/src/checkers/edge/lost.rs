@@ -1,4 +1,4 @@
-//! A client is left without a response only where a fault touches it or the coordinator that it asks.
+//! A client is left without a response only if a fault touches it or the coordinator that it asks.
 
 use std::collections::BTreeMap;
 
@@ -16,13 +16,13 @@ struct Open {
     client: Host,
     coordinator: Host,
     asked: u64,
-    /// The coordinator's machine was told of it: a stop must not take its answer.
+    /// Whether the coordinator's machine has received it, so that even a stop must not lose its answer.
     is_taken: bool,
 }
 
 #[derive(Debug)]
 pub(crate) struct Lost {
-    /// Whether a coordinator that stops may give up a connection that is slow.
+    /// Whether a coordinator that stops may close a slow connection.
     is_hurried: bool,
     touched: Touched,
     open: BTreeMap<u32, Open>,
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_fault_on_the_link_or_the_coordinator_takes_is_lost() {
+    fn a_response_may_be_lost_to_a_fault_on_the_link_or_the_coordinator() {
         let fault = Fault { at_ms: 1, for_ms: 9, kind: FaultKind::Hold(COORDINATOR, CLIENT) };
         lost_after(What::FaultBegan(0, &fault), Host::Broker).expect_fine();
         lost_after(What::Stopping, COORDINATOR).expect_fine();
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_that_nothing_took_is_found() {
+    fn a_response_lost_without_a_fault_is_found() {
         let fault = Fault { at_ms: 1, for_ms: 9, kind: FaultKind::Hold(COORDINATOR, Host::Broker) };
         lost_after(What::FaultBegan(0, &fault), Host::Broker).expect_violation("without a response");
         lost_after(What::Crashed, Host::Worker(1)).expect_violation("without a response");

@@ -1,4 +1,4 @@
-//! A malformed request gets the error that names what is wrong with it, and goes no further.
+//! A malformed request gets the error that names its fault, and never reaches the machine.
 
 use quorate_core::coordinator::Input;
 use serde_json::Value as Json;
@@ -12,7 +12,7 @@ use crate::scenario::{Malformed, Visit, VisitKind};
 #[derive(Debug)]
 pub(crate) struct Refused {
     visits: Vec<Visit>,
-    /// Whether there is a bound on the connections of one client that it can reach.
+    /// Whether a client can reach the bound on its connections.
     is_bounded: bool,
     touched: Touched,
 }
@@ -46,12 +46,12 @@ impl Checker for Refused {
                 match read {
                     Some(read) if self.is_bounded && is_one_too_many(read.status, &read.body) => Ok(()),
                     Some(read) => check(*malformed, read),
-                    // The rest of a body that is too long is not read, and the connection may break over it.
+                    // The server does not read the rest of an oversized body, which may break the connection.
                     None if *malformed == Malformed::Oversized => Ok(()),
                     None => self.touched.check_lost(place),
                 }
             }
-            // No query of theirs is one that anybody else asks.
+            // Only malformed requests have such a query.
             What::CoordinatorInput(_, Input::Submit(submit)) if submit.query.as_str().starts_with("qqq") => {
                 Err(format!("{} was told a request that is none: {submit:?}", event.host))
             }
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn each_has_its_error() {
+    fn each_malformed_request_has_its_error() {
         for malformed in Malformed::ALL {
             let (status, word) = malformed.answer();
             answered(*malformed, Some(&error(status, word))).expect_fine();

@@ -1,4 +1,4 @@
-//! What programs say and hear: on the bus, over HTTP, and beside their machines.
+//! What programs send and receive on the bus and over HTTP, and what they keep besides their machines.
 
 pub(super) mod connection;
 pub(super) mod connections;

@@ -1,7 +1,7 @@
-//! A coordinator's pages say what its machine has lately counted and known, and no counter decreases.
+//! A coordinator's pages say what its machine counted and knew at most 400 ms ago, and no counter decreases.
 //!
-//! A page may be as old as [`LATELY`]: its numbers must lie between what was true then and what is true when it is
-//! read.
+//! A page may be as old as [`LATELY`]: its numbers must lie between what was true then and what is true when it has
+//! been read.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -16,10 +16,10 @@ use crate::event::{Event, Read, What};
 use crate::host::Host;
 use crate::scenario::{Page, Visit, VisitKind};
 
-/// How old what a page says may be, in nanoseconds, beside the time it takes to be read.
+/// How old a page may be, in nanoseconds, besides the time that reading it takes.
 const LATELY: u64 = 400_000_000;
 
-/// What one worker was once.
+/// The state and the counts of one worker at one moment.
 type Seen = (&'static str, [u64; 6]);
 
 /// What a machine had counted and knew at one moment.
@@ -33,25 +33,25 @@ struct Look {
     is_draining: bool,
 }
 
-/// One coordinator's process.
+/// The state of one coordinator process.
 #[derive(Debug, Default)]
 struct Process {
     began: u64,
     looks: VecDeque<Look>,
-    /// Since when its bus has been connected or not, lately.
+    /// The recent changes of its bus, each with its time and whether the bus was then connected.
     bus: VecDeque<(u64, bool)>,
-    /// The counters that were read last, and when.
+    /// The samples that were last read, and when.
     metrics: (u64, BTreeMap<String, f64>),
 }
 
 #[derive(Debug)]
 pub(crate) struct Pages {
     visits: Vec<Visit>,
-    /// Whether there is a bound on the connections of one client that it can reach.
+    /// Whether a client can reach the bound on its connections.
     is_bounded: bool,
     touched: Touched,
     processes: BTreeMap<Host, Process>,
-    /// The visits that have begun and not ended, by when they began.
+    /// The visits under way, each with its start.
     open: BTreeSet<(u64, usize)>,
 }
 
@@ -74,7 +74,7 @@ fn state(state: WorkerState) -> &'static str {
     }
 }
 
-/// The names of the counts of one worker, in a page.
+/// The names of a worker's counts, in a page.
 const COUNTS: [&str; 6] = ["successes", "failures", "timeouts", "late", "outliers", "equivocations"];
 
 impl Look {
@@ -103,7 +103,7 @@ impl Look {
 }
 
 impl Process {
-    /// Forgets what is older than anybody may be told.
+    /// Forgets what is too old for any page, except the last moment before `before`.
     fn forget(&mut self, before: u64) {
         while self.looks.len() > 1 && self.looks[1].at <= before {
             self.looks.pop_front();
@@ -113,18 +113,19 @@ impl Process {
         }
     }
 
-    /// What a page that was asked for at `since` may be about. What was true at that time was told last before it.
+    /// The moments that a page requested at `since` may describe. The first is the last one that is at least [`LATELY`]
+    /// older.
     fn since(&self, since: u64) -> impl Iterator<Item = &Look> + Clone {
         let earliest = since.saturating_sub(LATELY);
         let first = self.looks.iter().rposition(|look| look.at <= earliest).unwrap_or(0);
         self.looks.iter().skip(first)
     }
 
-    /// Whether a number lies between the least and the most that it was.
+    /// Whether a number lies between the least and the most that it was at these moments.
     fn is_between(&self, since: u64, number: u64, of: impl Fn(&Look) -> u64 + Clone) -> bool {
         let all = self.since(since).map(of);
         let least = all.clone().min().unwrap_or(0);
-        // Before the first look nothing had happened.
+        // There is no earlier moment: nothing had been counted.
         let least = if self.since(since).next().is_none_or(|look| look.at > since) { 0 } else { least };
         (least..=all.max().unwrap_or(0)).contains(&number)
     }
@@ -235,7 +236,7 @@ impl Process {
     }
 }
 
-/// Samples of counters, and what the machine calls them.
+/// The samples of counters, each with the machine's name for it.
 const COUNTED: &[(&str, &str)] = &[
     (r#"quorate_requests_submitted_total{admission="accepted"}"#, "requests_accepted"),
     (r#"quorate_requests_submitted_total{admission="joined"}"#, "requests_joined"),
@@ -268,13 +269,13 @@ const COUNTED: &[(&str, &str)] = &[
     (r#"quorate_results_total{fate="unknown"}"#, "results_unknown"),
 ];
 
-/// Whether a sample only ever grows.
+/// Whether a sample is of a counter, which never decreases.
 fn is_counter(sample: &str) -> bool {
     let name = sample.split('{').next().unwrap_or_default();
     ["_total", "_count", "_sum", "_bucket"].iter().any(|end| name.ends_with(end))
 }
 
-/// The samples of a page, each with its labels; `None` if a line is none.
+/// The samples of a page, by name and labels; `None` if a line is malformed.
 fn samples(page: &str) -> Option<BTreeMap<String, f64>> {
     let lines = page.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines
@@ -294,7 +295,7 @@ impl Pages {
             return Ok(());
         }
         let Some(process) = self.processes.get_mut(&coordinator) else { return Ok(()) };
-        // One that is about to stop, or has begun since, may still answer for the one before.
+        // Around a restart, the previous process may have answered.
         if process.began > since || self.touched.excuses(coordinator, coordinator, since) {
             return Ok(());
         }
@@ -337,7 +338,7 @@ impl Checker for Pages {
     }
 }
 
-/// A sample that counts; one that is no whole number is none that can be right.
+/// A sample as a count; `u64::MAX`, which is always wrong, if it is not a whole number.
 fn whole(sample: f64) -> u64 {
     sample.to_string().parse().unwrap_or(u64::MAX)
 }
@@ -352,7 +353,7 @@ mod tests {
 
     const CLIENT: Host = Host::Client(1);
 
-    /// A coordinator knows one worker and has one request in flight, and its page says this.
+    /// A coordinator knows one worker and has one request in flight, and its page has this status and body.
     fn page(page: Page, status: u16, body: &str) -> Rig {
         let mut scenario = Scenario::quiet();
         let visit = Visit { at_ms: 100, client: 1, coordinator: 1, kind: VisitKind::Read(page) };
@@ -370,13 +371,13 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_says_what_is_so_is_well() {
+    fn a_true_page_is_fine() {
         page(Page::Health, 200, r#"{"status": "healthy", "port": 8080, "nats": true}"#).expect_fine();
         page(Page::Ready, 200, r#"{"ready": true, "workers": 1, "in_flight": 1}"#).expect_fine();
     }
 
     #[test]
-    fn a_page_that_says_something_else_is_found() {
+    fn a_false_page_is_found() {
         page(Page::Health, 200, r#"{"status": "healthy", "port": 8080, "nats": false}"#)
             .expect_violation("page of health");
         page(Page::Ready, 503, r#"{"error": "no_workers"}"#).expect_violation("page of readiness");

@@ -3,7 +3,6 @@
 use crate::checkers::{Checker, Context};
 use crate::event::{Event, What};
 
-/// Watches for panics.
 pub(crate) struct Panics;
 
 pub(crate) fn new(_context: &Context<'_>) -> Panics {

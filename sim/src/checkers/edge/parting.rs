@@ -1,6 +1,6 @@
-//! A worker that stops is heard to leave by every coordinator, where no fault may take its last word.
+//! Every connected coordinator receives the farewell of a worker that stops, unless a fault may lose it.
 //!
-//! A process that ends takes with it what its bus has not sent.
+//! What a bus has not sent is lost with its process.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,23 +12,23 @@ use crate::event::{Body, Event, Message, What};
 use crate::host::Host;
 use crate::scenario::FaultKind;
 
-/// How long it may take until all have heard it, in nanoseconds, beside what the network takes.
+/// The time within which every coordinator receives it, in nanoseconds, besides the latency of the network.
 const SOON: u64 = 300_000_000;
-/// A queue of so many messages is never full in a run.
+/// A queue of this length never fills up in a run.
 const LONG: usize = 1000;
 
 #[derive(Debug)]
 pub(crate) struct Parting {
-    /// Whether nothing in the scenario may take a farewell.
+    /// Whether nothing in the scenario can lose a farewell.
     is_quiet: bool,
     soon: u64,
-    /// The last farewell of each worker process.
+    /// The instance named in the last farewell of each worker process.
     said: BTreeMap<Host, Arc<str>>,
     /// The coordinators that are connected.
     there: BTreeSet<Host>,
-    /// Whose farewells each coordinator has heard.
+    /// The instances whose farewell each coordinator has received.
     heard: BTreeSet<(Host, Arc<str>)>,
-    /// Who is still to hear one, and by when.
+    /// The farewells that each coordinator has yet to receive, with their time limits.
     open: BTreeMap<(Host, Arc<str>), u64>,
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn new(context: &Context<'_>) -> Parting {
     }
 }
 
-/// The process that says farewell in a message, if one does.
+/// The instance that says farewell in a message, if any.
 fn who_leaves(message: &Message) -> Option<Arc<str>> {
     match &message.body {
         Body::Presence(presence) if presence.state == PresenceState::Left => Some(Arc::clone(&presence.instance)),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_farewell_that_is_heard_is_well_and_one_that_is_lost_is_found() {
+    fn a_farewell_that_is_heard_is_fine_and_one_that_is_lost_is_found() {
         stopped(true).expect_fine();
         stopped(false).expect_violation("has not heard that");
     }

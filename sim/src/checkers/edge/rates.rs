@@ -1,4 +1,4 @@
-//! A client that asks more often than it may over HTTP is refused, and never gets more than its rate.
+//! A client that asks more often over HTTP than its rate allows is refused, and no client ever gets more than its rate.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::scenario::{Proxy, forwarded_for};
 
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
-/// Nothing to watch where there is no limit.
+/// `None` if the scenario has no rate limit.
 #[derive(Debug)]
 pub(crate) struct RateLimit(Option<Rates>);
 
@@ -21,19 +21,19 @@ pub(crate) fn new(context: &Context<'_>) -> RateLimit {
     RateLimit(limit.map(|limit| Rates::new(limit, is_proxied, edges.clients.is_some())))
 }
 
-/// What the clients were allowed.
+/// The questions of all clients, and the rate that applies to each.
 #[derive(Debug)]
 struct Rates {
     per_second: u128,
     burst: u128,
-    /// Whether clients are believed when they say for whom they ask.
+    /// Whether coordinators trust clients to name the client for whom they ask.
     is_proxied: bool,
     /// Whether some clients may share one allowance.
     is_shared: bool,
-    /// Who asked whom, and when.
+    /// The client, the coordinator and the time of each open question.
     open: BTreeMap<u32, (Host, Host, u64)>,
-    /// What each client asked of each coordinator since that began: when it asked and when it had its answer. In
-    /// between its allowance was looked at.
+    /// The questions of each client to each coordinator since that started: when each was asked, and when it was
+    /// answered. Its allowance was checked at some time in between.
     asked: BTreeMap<(Host, Host), Vec<(u64, u64)>>,
 }
 
@@ -49,7 +49,7 @@ impl Rates {
         }
     }
 
-    /// How many requests come to be allowed in so many nanoseconds, in 10^-9 requests.
+    /// The number of requests that become allowed in this time, in 10^-9 requests.
     fn earned(&self, nanos: u64) -> u128 {
         self.per_second * u128::from(nanos)
     }
@@ -59,7 +59,7 @@ impl Rates {
         self.open.insert(asked.number, (client, asked.coordinator, at));
     }
 
-    /// A coordinator starts again, and every client has its whole allowance.
+    /// A coordinator has restarted, which restores every client's whole allowance.
     fn restarted(&mut self, coordinator: Host) {
         self.asked.retain(|(_, asked), _| *asked != coordinator);
         self.open.retain(|_, (_, asked, _)| *asked != coordinator);
@@ -76,7 +76,7 @@ impl Rates {
             self.gone(number);
             return Ok(());
         };
-        // Before it is looked at whose question it is.
+        // Such a response comes before the allowance is checked.
         if is_one_too_many(*status, body) {
             self.open.remove(&number);
             return Ok(());
@@ -90,7 +90,7 @@ impl Rates {
         self.check_allowed(client, coordinator, at)
     }
 
-    /// In no window did a client get more than its rate.
+    /// Checks that a client got no more than its rate in any window that ends here.
     fn check_allowed(&self, client: Host, coordinator: Host, until: u64) -> Result<(), String> {
         let asked = &self.asked[&(client, coordinator)];
         for (from, _) in asked {
@@ -104,7 +104,7 @@ impl Rates {
         Ok(())
     }
 
-    /// There is a window before a refusal in which a client may have used up its allowance.
+    /// Checks that the client may have used up its allowance in some window before a refusal.
     fn check_limited(&self, client: Host, coordinator: Host, from: u64, until: u64) -> Result<(), String> {
         let counts = |by: Host, of: Host| of == coordinator && (by == client || self.is_shared);
         let asked = self.asked.iter().filter(|((by, of), _)| counts(*by, *of));
@@ -115,10 +115,10 @@ impl Rates {
         let begins = perhaps.iter().map(|(_, answered)| *answered).chain([from]);
         let is_used_up = begins.into_iter().any(|begin| {
             let inside = perhaps.iter().filter(|(_, answered)| *answered >= begin).count();
+            // One less than the burst: a question that is no longer known here may have counted.
             let least = (self.burst - 1) * NANOS_PER_SECOND + self.earned(from.saturating_sub(begin));
             inside as u128 * NANOS_PER_SECOND >= least
         });
-        // One that was asked but is not known of may have been the one too many.
         if is_used_up { Ok(()) } else { Err(format!("{client} is refused by {coordinator} within its rate")) }
     }
 }
@@ -151,7 +151,7 @@ mod tests {
         Reply::Http { status, retry_after: None, body: String::new() }
     }
 
-    /// A client that asks every `pause_ms`, five times, at a rate of ten per second and three at once.
+    /// A client asks five times, every `pause_ms`, at a rate of 10 per second and a burst of 3.
     fn rated(pause_ms: u64, statuses: [u16; 5], restarts: bool) -> Rig {
         let mut scenario = Scenario::quiet();
         scenario.cluster.settings.rate_limit = Some((10, 3));

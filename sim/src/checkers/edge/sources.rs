@@ -1,6 +1,6 @@
-//! What a source says of a query is what its worker's machine is told: the value and its age, or why there is none.
+//! A worker's machine receives exactly what its source said about a query: the value and its age, or why there is none.
 //!
-//! A source that panics has failed, and nothing else of its worker has.
+//! A source that panics fails its own job, and nothing else of its worker.
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
@@ -17,16 +17,16 @@ use crate::checkers::hosts::{PerHost, Process};
 use crate::edge::Edge;
 use crate::event::{Event, What};
 
-/// How soon a machine is told what a source says, in nanoseconds.
+/// The time within which a machine receives what a source said, in nanoseconds.
 const SOON: u64 = 5_000_000;
 
 /// What one worker's source has said.
 #[derive(Debug, Default)]
 pub(crate) struct Source {
     jobs: BTreeMap<JobId, Query>,
-    /// See [`said`]; with when it was said.
+    /// What was said and not passed on yet, as [`said`] hashes it, with its time.
     read: Vec<(u64, u64)>,
-    /// How many jobs were given up, whose sources may have spoken without being heard.
+    /// The number of aborted jobs. Their sources may have said something that was dropped.
     aborted: usize,
 }
 
@@ -34,9 +34,9 @@ pub(crate) fn new(_: &Context<'_>) -> PerHost<Source> {
     PerHost::new()
 }
 
-/// A number that stands for what a source says of a query.
+/// A hash of what a source says about a query.
 pub(crate) fn said(query: &str, read: Result<(&Value, Option<Duration>), &str>) -> u64 {
-    // Always the same in one build.
+    // Its keys are fixed, so every run of one build gives the same hash.
     let mut hasher = DefaultHasher::new();
     (query, read).hash(&mut hasher);
     hasher.finish()
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_told_and_nothing_else() {
+    fn exactly_what_a_source_said_must_be_passed_on() {
         let value = Value::Text("cat".into());
         let age = Some(Duration::from_millis(7));
         let read = said("BTC/USD", Ok((&value, age)));

@@ -1,5 +1,5 @@
-//! Where a client may be left without a response: on a link that a fault touches, or by a coordinator that is not
-//! there.
+//! When a client may be left without a response: a fault touched its link to the coordinator, or the coordinator was
+//! away.
 
 use std::collections::BTreeMap;
 
@@ -10,21 +10,21 @@ use crate::scenario::FaultKind;
 
 /// Before this time, in nanoseconds, a coordinator may not listen yet.
 const BEGINNING: u64 = 10_000_000;
-/// How long the end of a process takes to be noticed, beside what the network takes.
+/// How long clients take to notice the end of a process, in nanoseconds, besides the latency of the network.
 const NOTICED: u64 = 20_000_000;
 
 /// What faults have touched so far.
 #[derive(Debug)]
 pub(crate) struct Touched {
-    /// How long after a coordinator has begun again a client may meet the one before.
+    /// How long after a restart a client may still reach the previous process, in nanoseconds.
     slack: u64,
-    /// The links that a fault has touched. A connection that is kept for later may have been broken by it.
+    /// The links that a fault has touched. A fault may break a pooled connection that is used only later.
     links: Vec<(Host, Host)>,
-    /// Until when each coordinator was not there, or about to go.
+    /// Until when each coordinator was away, frozen or about to stop; `u64::MAX` until it starts again.
     down: BTreeMap<Host, u64>,
-    /// When each coordinator was killed last.
+    /// When each coordinator was last killed.
     killed: BTreeMap<Host, u64>,
-    /// Who visits whom, and since when, by the visits' places.
+    /// The client, the coordinator and the start of each visit, by its place in the scenario.
     visits: BTreeMap<usize, (Host, Host, u64)>,
 }
 
@@ -63,14 +63,14 @@ impl Touched {
         }
     }
 
-    /// Whether something takes a response that a client has waited for since then.
+    /// Whether a fault may cost a client the response that it has awaited since `since`.
     pub(super) fn excuses(&self, client: Host, coordinator: Host, since: u64) -> bool {
         let is_touched = |(a, b): &(Host, Host)| [(a, b), (b, a)].contains(&(&client, &coordinator));
         let was_down = self.down.get(&coordinator).is_some_and(|until| until.saturating_add(self.slack) >= since);
         was_down || since < BEGINNING || self.links.iter().any(is_touched)
     }
 
-    /// The same of a question. One that `is_taken` is answered by a coordinator that stops, too.
+    /// The same for a question. If the machine has received it (`is_taken`), a graceful stop is no excuse.
     pub(super) fn excuses_question(&self, client: Host, coordinator: Host, since: u64, is_taken: bool) -> bool {
         if is_taken && self.killed.get(&coordinator).is_none_or(|at| *at < since) {
             let is_touched = |(a, b): &(Host, Host)| [(a, b), (b, a)].contains(&(&client, &coordinator));
@@ -79,12 +79,12 @@ impl Touched {
         self.excuses(client, coordinator, since)
     }
 
-    /// When the visit with this place began, and whom it is to.
+    /// The coordinator and the start of a visit.
     pub(super) fn visit(&self, place: usize) -> Option<(Host, u64)> {
         self.visits.get(&place).map(|(_, coordinator, since)| (*coordinator, *since))
     }
 
-    /// The visit with this place got no response.
+    /// Checks that a visit without a response is excused.
     pub(super) fn check_lost(&self, place: usize) -> Result<(), String> {
         let Some((client, coordinator, since)) = self.visits.get(&place) else { return Ok(()) };
         if self.excuses(*client, *coordinator, *since) {

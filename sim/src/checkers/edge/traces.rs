@@ -1,6 +1,6 @@
-//! The trace in which a client asks reaches the workers' tasks, their sources and their results, and no other does.
+//! A client's trace reaches the tasks, sources and results of its request, and no other trace does.
 //!
-//! The machines carry traces and never look into them. Here the headers are judged that programs write and read.
+//! The machines carry traces without reading them. This checker judges the headers that programs write and read.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,16 +16,16 @@ use crate::event::{Body, Event, Message, Question, What};
 use crate::host::Host;
 use crate::scenario::FaultKind;
 
-/// What is on its way within one host.
+/// The traces on their way within one host.
 #[derive(Debug, Default)]
 struct Process {
     /// The trace of the message that is sent or taken next.
     carried: Option<Trace>,
-    /// The traces of the tasks and results that the machine has put out to be sent, in order.
+    /// The traces of the tasks and results that the machine has put out and the driver has not sent, in order.
     meant: VecDeque<Option<Trace>>,
-    /// The traces of the tasks that a worker's machine was not told of yet.
+    /// The traces of the tasks that a worker's machine has not received yet, in order.
     tasks: VecDeque<Option<Trace>>,
-    /// The jobs whose sources were not asked yet.
+    /// The traces of the jobs whose sources have not been asked yet.
     asked: Vec<Option<Trace>>,
     jobs: BTreeMap<JobId, Option<Trace>>,
 }
@@ -33,11 +33,11 @@ struct Process {
 #[derive(Debug)]
 pub(crate) struct Traces {
     processes: PerHost<Process>,
-    /// Workers that may send something else than their machines want.
+    /// Workers that may send other results than their machines put out.
     mischievous: Vec<Host>,
-    /// The questions by their traces, each until its coordinator's machine is told of it.
+    /// The questions by trace, each until its coordinator's machine receives it.
     asked: BTreeMap<(Host, [u8; 25]), Question>,
-    /// How many questions without a trace each coordinator was asked, and has not told its machine of.
+    /// The number of questions without a trace that each coordinator's machine has not received yet.
     untraced: BTreeMap<Host, u32>,
 }
 
@@ -64,7 +64,7 @@ impl Traces {
 
     fn submitted(&mut self, host: Host, submit: &coordinator::Submit) -> Result<(), String> {
         if self.asked.is_empty() && self.untraced.is_empty() {
-            // Nobody told what was asked.
+            // A test without clients reports no questions.
             return Ok(());
         }
         let Some(trace) = submit.trace else {
@@ -215,7 +215,7 @@ mod tests {
         tell(traces, COORDINATOR, What::CoordinatorInput(Timestamp::ZERO, &Input::Submit(submit)))
     }
 
-    /// A worker takes a task in a trace and its machine is told of another.
+    /// A worker takes a task in the trace `carried`, and its machine receives it in `told`.
     fn take(traces: &mut Traces, carried: Option<Trace>, told: Option<Trace>) -> Result<(), String> {
         let (request, query, ttl) = (request_id(1), query(), Duration::from_secs(1));
         if let Some(trace) = carried {
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_that_is_carried_on_is_well_and_so_is_none() {
+    fn a_trace_that_is_passed_on_is_fine_and_so_is_no_trace() {
         let mut traces = traces();
         assert_eq!(ask(&mut traces, 4, trace_of(4)), Ok(()));
         assert_eq!(ask(&mut traces, 3, None), Ok(()));
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_that_is_lost_or_made_up_is_found_and_one_that_is_used_twice() {
+    fn a_lost_or_invented_trace_is_found() {
         assert!(ask(&mut traces(), 4, None).is_err());
         assert!(ask(&mut traces(), 4, trace_of(8)).is_err());
         assert!(ask(&mut traces(), 3, trace_of(8)).is_err());

@@ -1,5 +1,5 @@
-//! What a machine puts out is sent, and what a host receives its machine is told: all of it, once, in order, unchanged,
-//! and before the pass of the driver ends. The outcomes of ended requests are sent after all else.
+//! A driver sends what its machine puts out, and passes to its machine what the host receives: all of it, once, in
+//! order, unchanged, and before its pass ends. It sends the outcomes of ended requests after all else.
 
 mod edge;
 
@@ -16,18 +16,18 @@ use crate::event::{Body, Event, What};
 use crate::host::Host;
 use crate::scenario::{Coordinator, FaultKind};
 
-/// What a driver takes of each kind in a pass unless a seed says otherwise.
+/// The most messages of each kind that a driver takes in a pass, unless a seed says otherwise.
 const BATCH: usize = 256;
 
-/// Watches the edge between hosts and the network.
+/// Watches what hosts exchange with the network.
 pub(crate) struct Wire {
     edges: PerHost<Edge>,
     workers: Vec<Worker>,
     coordinators: Vec<Coordinator>,
     depth: Depth,
-    /// How much a coordinator's driver takes from each subscription in a pass.
+    /// The most messages that a coordinator's driver takes from each subscription in a pass.
     batch: usize,
-    /// Whether values may come that no worker of ours would send, which the stage and the driver may word differently.
+    /// Whether invalid values may come, whose failures the stage and the driver may word differently.
     strange_values: bool,
 }
 
@@ -72,7 +72,7 @@ impl Wire {
                 edge.coordinator_told(host, input, wall, self.strange_values)?;
             }
             What::CoordinatorOutput(_, Output::Publish(task)) => edge.said.push_back(Outgoing::Task(task.clone())),
-            // The other stage has no driver, and nobody who follows.
+            // The other stage has no driver, and no followers.
             What::CoordinatorOutput(_, Output::Ended(outcome)) if self.depth == Depth::Network => {
                 edge.ended.push_back(Arc::clone(outcome));
             }

@@ -8,7 +8,7 @@ use quorate_core::value::Value;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value as Json, json};
 
-/// The strategies and their names in requests and answers.
+/// The strategies, with their names in requests and answers.
 const STRATEGIES: [(&str, Strategy); 7] = [
     ("average", Strategy::Average),
     ("median", Strategy::Median),
@@ -24,7 +24,7 @@ pub(super) fn is_strategy(name: &str) -> bool {
     STRATEGIES.iter().any(|(known, _)| *known == name)
 }
 
-/// The name of a strategy in an answer; nothing for one that is not known here.
+/// The name of a strategy in an answer; empty for one unknown to this checker.
 fn strategy_name(strategy: Strategy) -> &'static str {
     STRATEGIES.iter().find(|(_, known)| *known == strategy).map_or("", |(name, _)| name)
 }
@@ -60,7 +60,7 @@ pub(super) fn answered(answer: &Answer) -> Map<String, Json> {
     ])
 }
 
-/// What workers said, as it is in every outcome.
+/// The evidence, which every outcome has.
 pub(super) fn evidence(outcome: &Outcome) -> Map<String, Json> {
     let Outcome { request, query, strategy, observations, missing, .. } = outcome;
     let succeeded = observations.iter().filter(|observation| observation.observed.is_ok()).count();
@@ -100,7 +100,7 @@ pub(super) fn evidence(outcome: &Outcome) -> Map<String, Json> {
     ])
 }
 
-/// The sentence on how many of the expected workers' values were used, and how many were not, and why.
+/// The sentence that counts the used values, and the excluded ones with the reasons.
 fn note(outcome: &Outcome) -> String {
     let expected = outcome.observations.len() + outcome.missing.len();
     let mut not_used: BTreeMap<usize, (&str, &str, usize)> = BTreeMap::new();
@@ -132,7 +132,7 @@ fn note(outcome: &Outcome) -> String {
     if all.is_empty() { counted } else { format!("{counted}; {}", all.replacen(" as ", " excluded as ", 1)) }
 }
 
-/// Why a value was not used, as an answer says it.
+/// The reason for an exclusion, as an answer names it.
 fn reason(excluded: Exclusion) -> &'static str {
     match excluded {
         Exclusion::NotANumber => "not_a_number",
@@ -143,7 +143,7 @@ fn reason(excluded: Exclusion) -> &'static str {
     }
 }
 
-/// What became of each worker's part, ordered by worker.
+/// The fate of each worker's part, ordered by worker.
 fn fates(outcome: &Outcome) -> Json {
     let mut fates: BTreeMap<&str, Json> = BTreeMap::new();
     for Observation { worker, observed, excluded, weight, age, .. } in &outcome.observations {
@@ -164,7 +164,7 @@ fn fates(outcome: &Outcome) -> Json {
         }
         fates.insert(worker.as_str(), said);
     }
-    // Who was not waited for may still answer.
+    // The request did not wait for these workers, which may still answer.
     let was_early = matches!(outcome.cause, Cause::QuorumMet | Cause::Stalled);
     for worker in &outcome.missing {
         let fate = if was_early { "late" } else { "missing" };
@@ -177,7 +177,7 @@ fn fields<const N: usize>(fields: [(&str, Json); N]) -> Map<String, Json> {
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// A value as it is read back from its JSON: with as many digits as the body of a [`Reply`] keeps.
+/// A value as JSON parses it: a number has the digits of a float. `check_digits` compares the rest.
 fn value(value: &Value) -> Json {
     match value {
         Value::Text(text) => json!(text.as_ref()),

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// The numbers of a body, as they were written.
+/// The numbers of a body, as text.
 #[derive(Deserialize)]
 struct Numbers<'a> {
     #[serde(borrow)]
@@ -35,7 +35,7 @@ struct ValueNumber<'a> {
     value: Option<&'a RawValue>,
 }
 
-/// Every digit of every number is that of the machine, of which a JSON value keeps as many as a float has.
+/// Checks that every digit of every number is the machine's. A parsed JSON value keeps only the digits of a float.
 pub(super) fn check_digits(text: &str, outcome: &Outcome, answer: Option<&Answer>) -> Result<(), String> {
     let numbers: Numbers<'_> = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let is = |raw: Option<&RawValue>, number: Decimal| {

@@ -54,7 +54,7 @@ fn body() -> Json {
     })
 }
 
-/// The machine says something, and the client gets something.
+/// The machine answers `said`, and the client receives `reply`.
 fn run(said: Option<MachineReply>, reply: &Reply) -> Rig {
     let mut run = Rig::at(&Scenario::quiet(), Depth::Network, new);
     run.asked(3, None, request());
@@ -109,7 +109,7 @@ fn every_field_counts() {
 }
 
 #[test]
-fn an_answer_must_have_been_given_while_it_was_waited_for() {
+fn an_answer_must_have_been_given_while_the_question_was_open() {
     run(None, &http(200, None, body())).expect_violation("there was none");
     let mut early = Rig::at(&Scenario::quiet(), Depth::Network, new);
     early.asked(3, None, request());
@@ -133,7 +133,7 @@ fn an_answer_to_another_question_is_none() {
 }
 
 #[test]
-fn each_failure_has_its_word_and_says_when_to_ask_again() {
+fn each_failure_has_its_error_and_says_when_to_retry() {
     for (failure, status, word, wait) in [
         (Failure::InsufficientResponses { usable: 1, required: 2 }, 422, "insufficient_responses", None),
         (Failure::DeadlineExceeded, 504, "deadline_exceeded", None),
@@ -179,7 +179,7 @@ fn a_rejected_dispute_says_how_few_agreed() {
 }
 
 #[test]
-fn each_refusal_has_its_word() {
+fn each_refusal_has_its_error() {
     for (refusal, status, word, wait) in [
         (Refusal::Policy(PolicyError::Precision), 400, "invalid_request", None),
         (Refusal::Conflict, 409, "conflict", None),
@@ -195,7 +195,7 @@ fn each_refusal_has_its_word() {
 }
 
 #[test]
-fn http_refuses_by_itself_only_what_it_must() {
+fn http_itself_refuses_only_with_a_reason() {
     run(None, &http(400, None, error(400, "invalid_request", false))).expect_violation("there was none");
     run(None, &http(408, None, error(408, "request_timeout", false))).expect_violation("there was none");
     run(None, &http(429, Some(1), error(429, "rate_limited", false))).expect_violation("there was none");
@@ -245,7 +245,7 @@ fn without_http_the_answer_is_the_machines_own() {
 }
 
 #[test]
-fn one_who_gets_nothing_is_told_nothing_wrong() {
+fn no_response_is_no_wrong_response() {
     run(None, &Reply::Lost).expect_fine();
 }
 
@@ -257,7 +257,7 @@ fn nobody_is_answered_twice() {
 }
 
 #[test]
-fn one_who_has_gone_is_not_answered() {
+fn a_client_that_has_gone_is_not_answered() {
     let mut gone = Rig::at(&Scenario::quiet(), Depth::Network, new);
     gone.asked(3, None, request());
     gone.tell(Host::Client(1), What::Vanished(3));
@@ -265,7 +265,7 @@ fn one_who_has_gone_is_not_answered() {
     gone.expect_violation("nobody waits");
 }
 
-/// The machine answers the ticket of a question that is asked in a trace, once it is told of it.
+/// The machine receives a traced question with ticket 7 and answers the ticket `answers`.
 fn traced(answers: u64, reply: &Reply) -> Rig {
     let mut run = Rig::at(&Scenario::quiet(), Depth::Network, new);
     run.asked(4, None, request());
@@ -285,7 +285,7 @@ fn a_question_gets_the_answer_that_its_own_ticket_got() {
 }
 
 #[test]
-fn only_a_coordinator_that_has_drained_says_so_by_itself() {
+fn http_itself_says_that_a_coordinator_drains_only_if_it_has_drained() {
     let draining = http(503, None, error(503, "draining", false));
     let after = |restarts_first: bool| {
         let mut run = Rig::at(&Scenario::quiet(), Depth::Network, new);

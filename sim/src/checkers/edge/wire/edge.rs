@@ -24,14 +24,14 @@ const PING: &str = "$SRV.PING";
 const INBOX: &str = "_INBOX.";
 const PING_TOKEN: &str = "ping";
 
-/// What a coordinator must be told.
+/// A message that a coordinator's machine must receive.
 #[derive(Debug)]
 enum Received {
     Result(event::WorkerResult, Option<TaskId>),
     Undelivered(TaskId),
 }
 
-/// What the host's bus must be given.
+/// A message that the host's bus must be given.
 #[derive(Debug)]
 pub(super) enum Outgoing {
     Task(coordinator::Task),
@@ -42,11 +42,11 @@ pub(super) enum Outgoing {
 /// What is on its way within one host.
 #[derive(Debug, Default)]
 pub(crate) struct Edge {
-    /// What the machine has put out to be sent, in order.
+    /// What the machine has put out and the bus has not been given, in order.
     pub(super) said: VecDeque<Outgoing>,
-    /// How requests ended that has not been told yet to those who follow all of them, in order.
+    /// The outcomes that followers have not been sent yet, in order.
     pub(super) ended: VecDeque<Arc<Outcome>>,
-    /// A task that the bus refused, which the machine must be told next.
+    /// A task that the bus refused, which must be the machine's next input.
     pub(super) refused: Option<Undelivered>,
     /// Received on the subjects for results, in order.
     told: VecDeque<Received>,
@@ -56,33 +56,33 @@ pub(crate) struct Edge {
     announced: VecDeque<Presence>,
     /// Tasks received by a worker, in order.
     tasks: VecDeque<worker::Task>,
-    /// Where a worker must say that it is there.
+    /// The reply subjects of calls that a worker must answer, in order.
     pings: VecDeque<Arc<str>>,
     /// Messages received since the last pass ended.
     received: u32,
     /// `_INBOX.<secret>`, once it is known.
     inbox: Option<Box<str>>,
-    /// Whether the workers must be called.
+    /// Whether the coordinator must still call the workers.
     call: bool,
-    /// What a worker has announced last; until then it is live.
+    /// The state that a worker last announced; `None` means live.
     pub(super) state: Option<PresenceState>,
 }
 
-/// What is known of a worker process beforehand.
+/// What the scenario says about a worker process.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each holds or not, whatever the others do")]
 pub(crate) struct Worker {
     pub(super) id: Option<WorkerId>,
     pub(super) replicated: bool,
-    /// A fault makes it send something else than its machine wants.
+    /// Whether a fault makes it send other results than its machine puts out.
     pub(super) mischievous: bool,
-    /// A fault withholds its presence announcement.
+    /// Whether a fault withholds its presence announcements.
     pub(super) unheard: bool,
-    /// It says when it observed a value, and not how old the value is.
+    /// Whether it states when it observed a value, rather than the age.
     pub(super) dates: bool,
 }
 
-/// A time-to-live on the wire: whole milliseconds, rounded up.
+/// A time to live on the wire: whole milliseconds, rounded up.
 fn on_the_wire(ttl: Duration) -> Duration {
     Duration::from_millis(u64::try_from(ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
 }
@@ -92,7 +92,7 @@ fn whole_millis(age: Duration) -> Duration {
     Duration::from_millis(u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Whether a failure is told in the same words; an empty text would not say that anything failed.
+/// Whether a failure keeps its text. An empty one is replaced, because it would not show that anything failed.
 fn same_words(meant: &str, said: &str) -> bool {
     meant == said || (meant.is_empty() && said == "failed")
 }
@@ -112,7 +112,7 @@ fn inbox_token(subject: &str) -> Option<&str> {
 }
 
 impl Edge {
-    /// Notes what a coordinator received.
+    /// Records what a coordinator received.
     pub(super) fn coordinator_received(&mut self, message: &Message) {
         self.received += 1;
         match (&*message.subject, &message.body) {
@@ -133,7 +133,7 @@ impl Edge {
         }
     }
 
-    /// Notes what a worker received.
+    /// Records what a worker received.
     pub(super) fn worker_received(&mut self, message: &Message) {
         match (&*message.subject, &message.body) {
             (TASKS, Body::Task(task)) => self.tasks.push_back(worker::Task {
@@ -148,7 +148,7 @@ impl Edge {
         }
     }
 
-    /// A pass has ended: what the machine put out must have been sent.
+    /// Checks, at the end of a pass, that everything that the machine put out was sent.
     fn must_be_said(&self, host: Host) -> Result<(), String> {
         match self.said.front() {
             Some(said) => Err(format!("{host} did not send what its machine wanted sent: {said:?}")),
@@ -156,7 +156,7 @@ impl Edge {
         }
     }
 
-    /// A pass has ended, or the process: those who follow must have been told of what has ended.
+    /// Checks, at the end of a pass or of the process, that followers were sent every outcome.
     pub(super) fn must_be_followed(&self, host: Host) -> Result<(), String> {
         match self.ended.front() {
             Some(outcome) => Err(format!("{host} did not tell that a request has ended: {outcome:?}")),
@@ -207,7 +207,7 @@ impl Edge {
     pub(super) fn worker_told(&mut self, host: Host, input: &worker::Input) -> Result<(), String> {
         match input {
             worker::Input::Task(task) => match self.tasks.pop_front() {
-                // The trace is in a header, which another checker watches.
+                // The trace is in a header, which the checker `traces` judges.
                 Some(received) if received == worker::Task { trace: None, ..task.clone() } => Ok(()),
                 received => Err(format!("{host} received {received:?} and its machine was told {task:?}")),
             },
@@ -244,7 +244,7 @@ impl Edge {
                 });
                 Ok(())
             }
-            // One that the bus does not take is counted and not sent again.
+            // An outcome that the bus refuses is counted and not sent again.
             Body::Outcome(said) if self.said.is_empty() => {
                 let meant = self.ended.pop_front();
                 let same = meant.as_ref().is_some_and(|meant| {
@@ -266,7 +266,7 @@ impl Edge {
         }
     }
 
-    /// Whether a reply subject is `_INBOX.<secret>.<task>`, with the same secret as ever.
+    /// Whether a reply subject is `_INBOX.<secret>.<task>`, with the same secret as before.
     fn is_inbox(&mut self, reply: Option<&str>, task: TaskId) -> bool {
         let Some((prefix, token)) = reply.and_then(|reply| reply.rsplit_once('.')) else { return false };
         if token.parse() != Ok(task.0) || !prefix.starts_with(INBOX) {
@@ -315,11 +315,12 @@ impl Edge {
         if right { Ok(()) } else { Err(format!("{host} sent {message:?}, and its machine wanted sent: {meant:?}")) }
     }
 
-    /// A driver that takes `batch` messages of one kind in a pass may leave as many announcements for a later one.
+    /// Checks the end of a pass. A driver that takes `batch` messages of one kind in a pass may leave as many
+    /// announcements for a later one.
     pub(super) fn coordinator_pass_ended(&mut self, host: Host, depth: Depth, batch: usize) -> Result<(), String> {
         self.must_be_said(host)?;
         self.must_be_followed(host)?;
-        // Announcements may wait while what came before them comes faster than it is taken.
+        // Announcements may wait while earlier messages come faster than they are taken.
         let may_wait = if depth == Depth::Network && self.received as usize >= batch { batch } else { 0 };
         self.received = 0;
         if let Some(refused) = &self.refused {

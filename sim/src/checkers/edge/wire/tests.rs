@@ -34,7 +34,7 @@ fn result_message(subject: &str, name: &str, value: i64) -> Message {
     )
 }
 
-/// A rig whose coordinator asks a request of number 1 on a bus that is up.
+/// A rig whose coordinator has dispatched request 1 on a bus that is up.
 fn asking() -> Rig {
     let mut rig = Rig::new(super::new);
     rig.sends = true;
@@ -44,7 +44,7 @@ fn asking() -> Rig {
 }
 
 #[test]
-fn what_is_received_is_told_and_what_is_wanted_is_said() {
+fn what_is_received_is_passed_on_and_what_is_put_out_is_sent() {
     let mut rig = asking();
     rig.tell(COORDINATOR, What::Received(&message("oracle.workers", Body::Presence(live("w1")))));
     rig.tell(COORDINATOR, What::Received(&result_message("_INBOX.c1.4294967296", "w1", 5)));
@@ -64,7 +64,7 @@ fn what_is_received_is_told_and_what_is_wanted_is_said() {
     rig.expect_fine();
 }
 
-/// A task, with a time-to-live that is rounded on the wire.
+/// A task whose time to live is rounded on the wire.
 fn meant() -> quorate_core::coordinator::Task {
     quorate_core::coordinator::Task {
         id: TaskId(1),
@@ -77,7 +77,7 @@ fn meant() -> quorate_core::coordinator::Task {
 }
 
 #[test]
-fn a_task_that_is_not_sent_or_not_as_it_is_meant_is_found() {
+fn a_task_that_is_not_sent_or_is_changed_is_found() {
     let mut rig = Rig::new(super::new);
     rig.coordinator(0, &Input::BusUp);
     rig.coordinator(1, &ask(1));
@@ -93,7 +93,7 @@ fn a_task_that_is_not_sent_or_not_as_it_is_meant_is_found() {
     rig.expect_violation("sent");
 }
 
-/// A coordinator sends a task that its bus refuses, and is told this cause.
+/// A coordinator sends a task, its bus refuses it, and the machine receives this cause.
 fn refused(rig: &mut Rig, cause: UndeliveredCause) {
     let meant = meant();
     rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Publish(meant.clone())));
@@ -103,7 +103,7 @@ fn refused(rig: &mut Rig, cause: UndeliveredCause) {
 }
 
 #[test]
-fn a_task_that_is_refused_by_the_bus_must_be_told() {
+fn a_refusal_by_the_bus_must_be_passed_on() {
     let refused = |cause| {
         let mut rig = Rig::new(super::new);
         rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), &Input::BusUp));
@@ -114,7 +114,7 @@ fn a_task_that_is_refused_by_the_bus_must_be_told() {
     refused(UndeliveredCause::Disconnected).expect_violation("instead of");
 }
 
-/// How a request ended without an answer.
+/// An outcome without an answer.
 fn outcome(number: u64) -> Outcome {
     Outcome {
         request: request_id(number),
@@ -129,7 +129,7 @@ fn outcome(number: u64) -> Outcome {
     }
 }
 
-/// A rig with a driver, whose coordinator has ended request 1, then sends a task that is refused, and is told so.
+/// A rig with a driver. Its coordinator has ended request 1, and has then learned that the bus refused a task.
 fn ended() -> Rig {
     let at_network = |context: &Context<'_>| super::new(&Context { scenario: context.scenario, depth: Depth::Network });
     let mut rig = Rig::new(at_network);
@@ -139,7 +139,7 @@ fn ended() -> Rig {
 }
 
 #[test]
-fn an_outcome_is_told_once_and_before_the_pass_ends() {
+fn an_outcome_is_sent_once_and_before_the_pass_ends() {
     let mut rig = ended();
     rig.tell(COORDINATOR, What::Sent(&outcome_message(&outcome(1))));
     rig.end_coordinator_pass();
@@ -163,7 +163,7 @@ fn an_outcome_is_told_once_and_before_the_pass_ends() {
 }
 
 #[test]
-fn a_result_that_is_not_told_is_found() {
+fn a_result_that_is_not_passed_on_is_found() {
     let mut rig = asking();
     rig.tell(COORDINATOR, What::Received(&result_message("oracle.results", "w1", 5)));
     rig.wake_coordinator(2);
@@ -181,14 +181,14 @@ fn a_result_that_was_not_received_is_found() {
 }
 
 #[test]
-fn a_result_that_is_told_of_another_task_is_found() {
+fn a_result_passed_on_for_another_task_is_found() {
     let mut rig = asking();
     rig.tell(COORDINATOR, What::Received(&result_message("_INBOX.c1.1", "w1", 5)));
     rig.coordinator(2, &answer("w1", 1, Some(TaskId(2)), 5));
     rig.expect_violation("not received next");
 }
 
-/// A worker's rig, and the answer and the announcement it wants sent.
+/// The worker's machine puts out an answer of 5 and a live announcement, and the host sends these.
 fn worker_says(rig: &mut Rig, value: i64, state: PresenceState) {
     let answer = worker::WorkResult {
         request: request_id(1),
