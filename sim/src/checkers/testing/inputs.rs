@@ -26,7 +26,7 @@ pub(crate) fn id(text: &str) -> RequestId {
     RequestId::new(text).expect("an identifier")
 }
 
-/// The id of the request of this number.
+/// The id of request `number`.
 pub(crate) fn request_id(number: u64) -> RequestId {
     id(&format!("request-{number}"))
 }
@@ -43,12 +43,12 @@ pub(crate) fn text(text: &str) -> Value {
     Value::text(text).expect("a text")
 }
 
-/// A request under an id of this number, from the caller with this number.
+/// A request under the id of this number, from the caller of this number.
 pub(crate) fn ask(number: u64) -> Input {
     submit(number, request_id(number).as_str())
 }
 
-/// A question for `BTC/USD` under an id.
+/// A request for `BTC/USD` under an id.
 pub(crate) fn submit(ticket: u64, id: &str) -> Input {
     submit_with(ticket, id, "BTC/USD", Overrides::default())
 }
@@ -75,7 +75,7 @@ pub(crate) fn presence(number: u8, state: PresenceState) -> Input {
     Input::Presence(announcement(worker(number).as_str(), state))
 }
 
-/// A value of a worker for the request of this number.
+/// A worker's value for request `number`.
 pub(crate) fn answer(name: &str, number: u64, task: Option<TaskId>, value: i64) -> Input {
     Input::Result(WorkerResult {
         worker: worker_id(name),
@@ -92,7 +92,7 @@ pub(crate) fn result(number: u8, request: &str, observed: Result<Value, Arc<str>
     WorkerResult { worker, request, task: None, observed, response_time: Duration::from_millis(1), age: None }
 }
 
-/// A request of the client for `BTC/USD` under the id `request-1`.
+/// A question of client 1 for `BTC/USD` under the id `request-1`.
 pub(crate) fn request() -> scenario::Request {
     scenario::Request {
         at_ms: 0,
@@ -106,7 +106,7 @@ pub(crate) fn request() -> scenario::Request {
     }
 }
 
-/// A task for a worker, of the request of this number.
+/// A task of request `number`, as a worker's input.
 pub(crate) fn task(number: u64, ttl_ms: u64) -> worker::Input {
     worker::Input::Task(worker::Task {
         request: request_id(number),
@@ -131,7 +131,7 @@ pub(crate) fn task_message(task: &coordinator::Task) -> Message {
     }
 }
 
-/// How a request ended, as a coordinator's driver tells it.
+/// An outcome as a coordinator's driver publishes it.
 pub(crate) fn outcome_message(outcome: &Outcome) -> Message {
     let value = outcome.verdict.as_ref().ok().map(|answer| answer.value.clone());
     let told = PublishedOutcome { request: outcome.request.clone(), query: outcome.query.clone(), value };

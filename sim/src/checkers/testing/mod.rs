@@ -1,4 +1,4 @@
-//! What the tests of checkers share.
+//! What the tests of the checkers share.
 
 pub(super) mod inputs;
 pub(super) mod rig;

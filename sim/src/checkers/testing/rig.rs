@@ -1,5 +1,4 @@
-//! What tests of checkers have in common: one checker, and real machines whose doings it is shown, as they are or
-//! tampered with.
+//! A rig for the tests of a checker, which is shown the steps of real machines, unchanged or tampered with.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,10 +24,10 @@ use crate::scenario::{self, Fault, FaultKind, Scenario};
 pub(crate) const COORDINATOR: Host = Host::Coordinator(1);
 pub(crate) const WORKER: Host = Host::Worker(1);
 
-/// What an output is turned into before the checker sees it.
+/// Turns an output into those that the checker sees in its place.
 type Tamper = Box<dyn FnMut(Output) -> Vec<Output>>;
 
-/// Shows a checker what a coordinator and a worker do.
+/// A checker, and the coordinator and worker that it is shown.
 pub(crate) struct Rig {
     checker: Box<dyn Checker>,
     pub(crate) scenario: Scenario,
@@ -36,9 +35,9 @@ pub(crate) struct Rig {
     pub(crate) worker: Worker,
     tamper: Tamper,
     at: u64,
-    /// What the clocks of the hosts show when the run begins.
+    /// What the clocks of the hosts show when the run begins, in milliseconds.
     pub(crate) clock_offset_ms: u64,
-    /// Whether the messages of the machines are shown as sent.
+    /// Whether the checker sees the tasks of the coordinator being sent.
     pub(crate) sends: bool,
     /// What the coordinator has put out in this pass.
     outputs: Vec<Output>,
@@ -52,7 +51,7 @@ impl Rig {
         Self::at(&Scenario::quiet(), Depth::Machines, new)
     }
 
-    /// The same with these faults in the schedule.
+    /// A rig with these faults in its schedule.
     pub(crate) fn with_faults<C: Checker + 'static>(new: fn(&Context<'_>) -> C, faults: Vec<FaultKind>) -> Self {
         let faults = faults.into_iter().map(|kind| Fault { at_ms: 0, for_ms: 1_000, kind }).collect();
         Self::at(&Scenario { faults, ..Scenario::quiet() }, Depth::Machines, new)
@@ -78,12 +77,12 @@ impl Rig {
         rig
     }
 
-    /// From now on, every output of the coordinator goes through `tamper`.
+    /// Passes every later output of the coordinator through `tamper`.
     pub(crate) fn tamper(&mut self, tamper: impl FnMut(Output) -> Vec<Output> + 'static) {
         self.tamper = Box::new(tamper);
     }
 
-    /// From now on, every outcome goes through `tamper`.
+    /// Passes every later outcome through `tamper`.
     pub(crate) fn tamper_outcome(&mut self, tamper: impl Fn(&mut Outcome) + 'static) {
         self.tamper(move |mut output| {
             if let Output::Ended(outcome) | Output::Answer { reply: Ok(outcome), .. } = &mut output {
@@ -102,7 +101,7 @@ impl Rig {
         self.at += ms * 1_000_000;
     }
 
-    /// What the clock of the hosts shows.
+    /// What the clocks of the hosts show now.
     pub(crate) fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.clock_offset_ms).after(Duration::from_nanos(self.at))
     }
@@ -112,12 +111,12 @@ impl Rig {
         self.violation = self.violation.take().or(verdict.err());
     }
 
-    /// Tells an input of the coordinator, as an event alone.
+    /// Shows an input of the coordinator to the checker alone.
     pub(crate) fn input(&mut self, input: &Input) {
         self.tell(COORDINATOR, What::CoordinatorInput(self.now(), input));
     }
 
-    /// Tells an output of the coordinator, as an event alone.
+    /// Shows an output of the coordinator to the checker alone.
     pub(crate) fn output(&mut self, output: &Output) {
         self.tell(COORDINATOR, What::CoordinatorOutput(self.now(), output));
     }
@@ -146,7 +145,7 @@ impl Rig {
         self.drive(input)
     }
 
-    /// The same at the present time.
+    /// Gives the coordinator an input now, in a pass of its own.
     pub(crate) fn drive(&mut self, input: &Input) -> Vec<Output> {
         self.begin_coordinator(input);
         self.end_coordinator_pass()
@@ -162,7 +161,7 @@ impl Rig {
         self.end_coordinator_pass();
     }
 
-    /// Gives the coordinator an input, and carries its outputs out later.
+    /// Gives the coordinator an input without ending the pass, which would carry out its outputs.
     pub(crate) fn begin_coordinator(&mut self, input: &Input) {
         match input {
             Input::Submit(submit) => drop(self.waiting.insert(submit.ticket)),
@@ -189,14 +188,14 @@ impl Rig {
         self.settled_coordinator();
     }
 
-    /// Says that the coordinator has settled.
+    /// Shows that the coordinator has settled.
     pub(crate) fn settled_coordinator(&mut self) {
         let what = What::CoordinatorSettled(self.now(), &self.coordinator);
         let verdict = self.checker.event(&Event { at: self.at, host: COORDINATOR, what });
         self.violation = self.violation.take().or(verdict.err());
     }
 
-    /// Carries out what the coordinator has put out.
+    /// Ends the coordinator's pass, in which its outputs are carried out. Returns them.
     pub(crate) fn end_coordinator_pass(&mut self) -> Vec<Output> {
         let outputs = std::mem::take(&mut self.outputs);
         for output in &outputs {
@@ -234,20 +233,20 @@ impl Rig {
         outputs
     }
 
-    /// Says that the worker has settled.
+    /// Shows that the worker has settled.
     pub(crate) fn settled_worker(&mut self) {
         let what = What::WorkerSettled(self.now(), &self.worker);
         let verdict = self.checker.event(&Event { at: self.at, host: WORKER, what });
         self.violation = self.violation.take().or(verdict.err());
     }
 
-    /// Says that the worker's outputs are carried out.
+    /// Shows the end of the worker's pass.
     pub(crate) fn end_worker_pass(&mut self) {
         let held = Held { running: self.running.len(), ..Held::default() };
         self.tell(WORKER, What::Edge(Edge::PassEnded(held)));
     }
 
-    /// These workers earn a record by answering a request.
+    /// Lets these workers earn a record by answering a request.
     pub(crate) fn earn_records(&mut self, workers: &[u8]) {
         self.drive(&submit(1000, "earned"));
         for number in workers {
@@ -255,14 +254,14 @@ impl Rig {
         }
     }
 
-    /// A result arrives that its worker has sent.
+    /// Shows that a worker's result is sent, and gives it to the coordinator.
     pub(crate) fn result(&mut self, number: u8, request: &str, observed: Result<Value, Arc<str>>) {
         let result = result(number, request, observed);
         self.sent(&result);
         self.drive(&Input::Result(result));
     }
 
-    /// A result is sent.
+    /// Shows that a result is sent.
     pub(crate) fn sent(&mut self, result: &WorkerResult) {
         let message = Message {
             subject: "oracle.results".into(),

@@ -1,4 +1,4 @@
-//! All checkers together, on what real machines do when they are told anything at all.
+//! All checkers together, on real machines with random inputs.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -28,10 +28,10 @@ use crate::scenario::{Fault, FaultKind, Forgery, Scenario};
 
 const QUERIES: [&str; 2] = ["BTC/USD", "ETH/USD"];
 
-/// A coordinator and a worker that are told anything.
+/// A coordinator and a worker with random inputs.
 struct Play {
     checkers: Checkers,
-    /// Whether there is a driver, which tells those who follow all requests.
+    /// Whether there is a driver, which publishes outcomes to followers.
     follows: bool,
     random: Random,
     coordinator: Coordinator,
@@ -186,7 +186,7 @@ impl Play {
         self.tell(host, What::Received(&Message { subject: subject.into(), reply, body }));
     }
 
-    /// In whole milliseconds, as on the wire.
+    /// An age in whole milliseconds, as on the wire.
     fn age(&mut self) -> Option<Duration> {
         self.random.pick(&[None, Some(Duration::ZERO), Some(Duration::from_millis(20)), Some(Duration::from_secs(1))])
     }
@@ -227,7 +227,7 @@ impl Play {
         worker::Input::Task(worker::Task { request, query, ttl: Some(ttl), reply, trace: None })
     }
 
-    /// A host's bus is connected, or again, or lost.
+    /// Shows that a host's bus is connected, or lost.
     fn bus(&mut self, host: Host, connected: bool) {
         let is_up = if host == COORDINATOR { &mut self.bus_up } else { &mut self.worker_bus_up };
         *is_up = connected;
@@ -353,7 +353,7 @@ impl Play {
         self.tell(WORKER, What::Edge(Edge::PassEnded(held)));
     }
 
-    /// Goes on to the next moment, at most to when a machine wants to be woken.
+    /// Advances to the next moment, no later than a machine wants to be woken, and runs a pass of each machine.
     fn step(&mut self, most_inputs: u64) {
         let wait = self.random.pick(&[0, 0, 1_000, 300_000, 2_000_000, 40_000_000]);
         let due = [self.coordinator.poll_timeout(), self.worker.poll_timeout()].into_iter().flatten().min();
@@ -375,7 +375,7 @@ fn tell(checkers: &mut Checkers, events: &mut u64, event: Event<'_>) {
 }
 
 #[test]
-fn real_machines_are_fine_whatever_they_are_told() {
+fn real_machines_are_fine_whatever_their_inputs() {
     for seed in 0..150 {
         let (depth, most_inputs) = if seed % 2 == 0 { (Depth::Machines, 1) } else { (Depth::Network, 6) };
         let mut play = Play::new(seed, depth);
