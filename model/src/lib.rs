@@ -5,11 +5,11 @@
 //! scan. Tests, fuzzers and the simulation run a machine and its model side by side.
 //!
 //! For every step, give the model what the machine is given (`input` or `wake`), then every output of the machine
-//! (`output`). Then ask whether that was all (`settled`) and whether the two look the same (`compare`). Poll the
-//! machine until it has no output left after each step, because a model learns the names that the machine draws from
+//! (`output`). Then check that no output is missing (`settled`) and that the two are in the same state (`compare`).
+//! After each step, poll the machine until it has no output left: a model learns the ids that the machine draws from
 //! its outputs.
 //!
-//! * [`aggregate`] computes answers and assessments, [`pen`] digit by digit
+//! * [`aggregate`] computes answers and assessments; [`pen`] is its arithmetic beyond 128 bits, digit by digit
 //! * `coordinator/` and `worker.rs` are the models of the machines
 //! * [`arbitrary`] draws what can come from outside, for tests and fuzzers
 #![warn(missing_docs)]
@@ -27,7 +27,7 @@ use std::fmt::Debug;
 pub use coordinator::CoordinatorModel;
 pub use worker::WorkerModel;
 
-/// A machine did something else than its model.
+/// A machine did something other than its model.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected}, and there was {found}")]
 pub struct Divergence {
@@ -36,12 +36,11 @@ pub struct Divergence {
 }
 
 impl Divergence {
-    /// Something else was expected.
     fn new(expected: &dyn Debug, found: &dyn Debug) -> Self {
         Self { expected: format!("{expected:?}"), found: format!("{found:?}") }
     }
 
-    /// Fails unless the machine shows what the model expects; `what` names it.
+    /// Fails unless the machine shows what the model expects. `what` names the property.
     fn unless_equal<T: Debug + PartialEq>(what: &str, expected: &T, found: &T) -> Result<(), Self> {
         if expected == found { Ok(()) } else { Err(Self::new(&(what, expected), found)) }
     }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use rust_decimal::Decimal;
 
-/// Decimals of the finest decimal.
+/// The most decimals that a [`Decimal`] has.
 pub const FINEST: usize = 28;
 
 /// A natural number as decimal digits, the least significant first, without leading zeros.
@@ -29,12 +29,12 @@ impl Digits {
         Self::trimmed([vec![0; zeros], self.0.clone()].concat())
     }
 
-    /// Whether the last so many digits are zeros.
+    /// Whether the last `zeros` digits are zeros.
     pub fn ends_in_zeros(&self, zeros: usize) -> bool {
         self.0.iter().take(zeros).all(|digit| *digit == 0)
     }
 
-    /// Whether there is no digit but zeros.
+    /// Whether the number is zero.
     pub fn is_zero(&self) -> bool {
         self.0.is_empty()
     }
@@ -59,7 +59,7 @@ impl Digits {
         Self::trimmed((0..=self.0.len().max(other.0.len())).map(column).collect())
     }
 
-    /// The larger less the smaller.
+    /// The larger number minus the smaller one.
     pub fn difference(&self, other: &Self) -> Self {
         if self.compare(other) == Ordering::Less {
             return other.difference(self);
@@ -92,7 +92,8 @@ impl Digits {
         (Self::trimmed(quotient), remainder > 0)
     }
 
-    /// Without the last digits, rounded half-even; `more` says that something nonzero follows the last digit.
+    /// The number without its last `dropped` digits, rounded half-even. `more` says that a nonzero digit follows the
+    /// last one.
     pub fn rounded(&self, dropped: usize, more: bool) -> Self {
         let kept = Self(self.0.iter().skip(dropped).copied().collect());
         let half = Self(vec![5]).times_pow10(dropped).0.get(1..).map_or(Self(vec![]), |half| Self(half.to_vec()));
@@ -105,7 +106,7 @@ impl Digits {
         if up { kept.plus(&Self(vec![1])) } else { kept }
     }
 
-    /// The decimal with this mantissa, if there is one.
+    /// The decimal with this mantissa and scale; `None` if it is out of range.
     pub fn decimal(&self, negative: bool, scale: usize) -> Option<Decimal> {
         let mantissa =
             self.0.iter().rev().try_fold(0_i128, |sum, digit| sum.checked_mul(10)?.checked_add((*digit).into()))?;
@@ -139,8 +140,8 @@ pub fn mean(numbers: &[Decimal]) -> Decimal {
     mean.clamp(*min, *max)
 }
 
-/// So many units of 10^-28, divided: exact where a decimal holds it, else rounded half-even to 28 significant digits, yet
-/// never in the integer digits; `None` beyond the range of decimals.
+/// Divides a number in units of 10^-28: exact where a decimal holds the result, else rounded half-even to 28
+/// significant digits, but never in the integer digits. `None` if the result is out of range.
 pub fn quotient(negative: bool, units: &Digits, divisor: usize) -> Option<Decimal> {
     let (quotient, inexact) = units.over(divisor);
     let exact = (0..=FINEST)
@@ -148,14 +149,14 @@ pub fn quotient(negative: bool, units: &Digits, divisor: usize) -> Option<Decima
         .find_map(|dropped| quotient.rounded(dropped, false).decimal(negative, FINEST - dropped));
     let rounded = || {
         let dropped = quotient.0.len().saturating_sub(28).min(FINEST);
-        // One more digit tells a half from less than a half where no digit of the quotient is dropped.
+        // If no digit of the quotient is dropped, one more digit is needed to distinguish a half from less.
         let (finer, more) = units.times_pow10(1).over(divisor);
         finer.rounded(dropped + 1, more).decimal(negative, FINEST - dropped)
     };
     exact.or_else(rounded)
 }
 
-/// Whether |v - median| > fraction · |median|, where a negative fraction counts as 0.
+/// Whether |`number` - `median`| > `fraction` · |`median`|, where a negative fraction counts as 0.
 pub fn is_outlier(number: Decimal, median: Decimal, fraction: Decimal) -> bool {
     let (median_negative, median) = units(median);
     let (_, distance) = sum([units(number), (!median_negative, median.clone())].into_iter());

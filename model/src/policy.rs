@@ -1,4 +1,4 @@
-//! The policy in force for a request: the operator's for its query, with what the caller sets in its place.
+//! The policy in force for a request: the operator's for its query, with the caller's overrides.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use quorate_core::coordinator::Config;
 use quorate_core::policy::{Limits, Overrides, Policy, PolicyError};
 use rust_decimal::Decimal;
 
-/// What the operator sets for a query: the policy of the first pattern that covers it, or the one for all others.
+/// The operator's policy for a query: that of the first pattern that covers it, or else the default one.
 pub fn of_operator<'a>(config: &'a Config, query: &str) -> &'a Policy {
     for (pattern, policy) in &config.policies {
         if covers(pattern.as_str().as_bytes(), query.as_bytes()) {
@@ -17,7 +17,7 @@ pub fn of_operator<'a>(config: &'a Config, query: &str) -> &'a Policy {
     &config.policy
 }
 
-/// Whether a pattern, in which a star stands for any text, covers a query.
+/// Whether a pattern covers a query. A star matches any text.
 fn covers(pattern: &[u8], query: &[u8]) -> bool {
     match (pattern, query) {
         ([b'*', pattern @ ..], _) => (0..=query.len()).any(|skipped| covers(pattern, &query[skipped..])),
@@ -27,16 +27,16 @@ fn covers(pattern: &[u8], query: &[u8]) -> bool {
     }
 }
 
-/// What holds for a request for `query` whose caller sets `overrides`.
+/// The policy in force for a request for `query` with these overrides.
 ///
 /// # Errors
-/// [`PolicyError`] for the first field that is out of its range.
+/// [`PolicyError`] for the first field that is out of range.
 pub fn in_force(config: &Config, query: &str, overrides: &Overrides) -> Result<Policy, PolicyError> {
     let policy = with(of_operator(config, query), overrides);
     fault(&policy, &config.limits).map_or(Ok(policy), Err)
 }
 
-/// A policy with the fields that a caller sets in place of its own.
+/// A policy with a caller's overrides in place of its own fields.
 pub fn with(policy: &Policy, overrides: &Overrides) -> Policy {
     Policy {
         rule: Rule {
@@ -55,7 +55,7 @@ pub fn with(policy: &Policy, overrides: &Overrides) -> Policy {
     }
 }
 
-/// The first field that is out of its range.
+/// The error for the first field that is out of range.
 fn fault(policy: &Policy, limits: &Limits) -> Option<PolicyError> {
     let (max, max_timeout) = (limits.max_workers, limits.max_timeout);
     let Policy { rule, min_responses: min, quorum, timeout, .. } = *policy;

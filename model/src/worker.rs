@@ -14,9 +14,9 @@ use quorate_core::worker::{Config, Counters, Input, JobId, Output, ReplyTo, Task
 
 use super::Divergence;
 
-/// What is worked on: an id may be used for several queries.
+/// What a job works on. One id may be used for several queries.
 type Key = (RequestId, Query);
-/// The place in the queue, counted from the first.
+/// A job's place in the queue, counted from the first.
 type Arrival = u64;
 
 /// A job without an answer yet.
@@ -26,10 +26,10 @@ struct Open {
     run: Run,
     received: Timestamp,
     deadline: Timestamp,
-    /// When the last one that asked gives up.
+    /// The latest deadline of the tasks that asked for it.
     wanted_until: Timestamp,
     places: Vec<ReplyTo>,
-    /// The mark of the task that began it.
+    /// The trace of the task that began it.
     trace: Option<Trace>,
 }
 
@@ -38,19 +38,19 @@ struct Open {
 enum Run {
     Waits,
     Starts,
-    /// Under the name the machine gave to this run.
+    /// It runs under the id that the machine gave to this run.
     Runs(JobId),
 }
 
-/// An answer that is kept.
+/// A remembered answer.
 #[derive(Clone, Debug)]
 struct Kept {
     observed: Result<Value, Arc<str>>,
     response_time: Duration,
-    /// How old the value was when it came, and when that was.
+    /// The age of the value when it came, and the time of that.
     age: Option<Duration>,
     came_at: Timestamp,
-    /// Which work it comes from.
+    /// The trace of the work that produced it.
     trace: Option<Trace>,
 }
 
@@ -58,7 +58,7 @@ struct Kept {
 #[derive(Debug)]
 enum Expected {
     Exactly(Output),
-    /// The start of a job under a name of the machine's choice.
+    /// The start of a job under an id that the machine chooses.
     Start {
         key: Key,
         time_left: Duration,
@@ -66,7 +66,7 @@ enum Expected {
     },
 }
 
-/// Whether tasks are taken.
+/// Whether the worker accepts tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Intake {
     Open,
@@ -84,17 +84,17 @@ pub struct WorkerModel {
     announces_at: Option<Timestamp>,
     open: BTreeMap<Key, Open>,
     kept: BTreeMap<Key, Kept>,
-    /// The kept answers by when they are forgotten; of one moment the first to arrive goes first.
+    /// The remembered answers by expiry; those of the same expiry are in order of arrival.
     kept_until: BTreeMap<(Timestamp, Arrival), Key>,
     arrivals: u64,
-    /// The highest name of a job so far.
+    /// The highest job id so far.
     last_name: Option<JobId>,
     counters: Counters,
     expected: VecDeque<Expected>,
 }
 
 impl WorkerModel {
-    /// A worker that has seen nothing yet.
+    /// The model of a new worker.
     pub fn new(config: Config) -> Self {
         Self {
             config,
@@ -112,7 +112,7 @@ impl WorkerModel {
         }
     }
 
-    /// The machine is handed an input.
+    /// The machine receives an input.
     pub fn input(&mut self, now: Timestamp, input: &Input) {
         self.wake(now);
         match input {
@@ -131,7 +131,7 @@ impl WorkerModel {
         }
     }
 
-    /// The machine is told the time.
+    /// The machine is woken.
     pub fn wake(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
         if self.open.values().any(|job| job.deadline <= self.now) {
@@ -150,10 +150,10 @@ impl WorkerModel {
         }
     }
 
-    /// The machine puts something out.
+    /// The machine puts out an output.
     ///
     /// # Errors
-    /// [`Divergence`] if it should be something else or nothing.
+    /// [`Divergence`] if another output or none was expected.
     pub fn output(&mut self, output: &Output) -> Result<(), Divergence> {
         match (self.expected.pop_front(), output) {
             (Some(Expected::Exactly(expected)), output) if expected == *output => Ok(()),
@@ -170,20 +170,21 @@ impl WorkerModel {
         }
     }
 
-    /// Whether the machine should put out more.
+    /// Whether further outputs are expected.
     pub fn expects_more(&self) -> bool {
         !self.expected.is_empty()
     }
 
-    /// The machine has put everything out.
+    /// The machine has no further output.
     ///
     /// # Errors
-    /// [`Divergence`] if it should put out more.
+    /// [`Divergence`] if one was expected.
     pub fn settled(&self) -> Result<(), Divergence> {
         self.expected.front().map_or(Ok(()), |expected| Err(Divergence::new(expected, &"nothing")))
     }
 
-    /// When the machine must want to be woken: for the first job, answer or announcement whose time comes.
+    /// When the machine must ask to be woken: at the earliest time of a job, an answer, an announcement or the end of
+    /// intake.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         let forgets_at = self.kept_until.keys().map(|(until, _)| *until).next();
         let closes_at = match self.intake {
@@ -193,26 +194,26 @@ impl WorkerModel {
         self.open.values().map(|job| job.deadline).chain(self.announces_at).chain(closes_at).chain(forgets_at).min()
     }
 
-    /// How many jobs run, and how many wait for a place.
+    /// The number of running jobs, and of those that wait for a place.
     pub fn load(&self) -> (usize, usize) {
         let running = self.open.values().filter(|job| job.run != Run::Waits).count();
         (running, self.open.len() - running)
     }
 
-    /// How many answers are remembered.
+    /// The number of remembered answers.
     pub fn remembered(&self) -> usize {
         self.kept.len()
     }
 
-    /// What should have been counted.
+    /// The expected counters.
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
 
-    /// Compares all that can be seen of the machine.
+    /// Compares the whole visible state of the machine.
     ///
     /// # Errors
-    /// [`Divergence`] names the first thing that differs.
+    /// [`Divergence`] names the first difference.
     pub fn compare(&self, machine: &Worker) -> Result<(), Divergence> {
         Divergence::unless_equal("counters", &self.counters, machine.counters())?;
         Divergence::unless_equal("running and waiting", &self.load(), &machine.load())?;
@@ -239,7 +240,7 @@ impl WorkerModel {
             self.counters.tasks_repeated += 1;
             job.wanted_until = job.wanted_until.max(until);
             if !job.places.contains(&task.reply) {
-                // Whoever asked last still waits.
+                // The oldest places make room: the latest askers are the likeliest to still wait.
                 let surplus = (job.places.len() + 1).saturating_sub(self.config.max_reply_places);
                 job.places.drain(..surplus);
                 job.places.push(task.reply.clone());
@@ -273,7 +274,7 @@ impl WorkerModel {
         running >= self.config.max_concurrent && waiting >= self.config.max_queued
     }
 
-    /// Jobs start in the order they arrived, as long as there are places.
+    /// Starts waiting jobs in order of arrival, while there are places.
     fn start(&mut self) {
         let (mut running, mut waiting) = self.load();
         while running < self.config.max_concurrent && waiting > 0 {
@@ -287,7 +288,7 @@ impl WorkerModel {
         }
     }
 
-    /// A running job says that it is done.
+    /// A running job is done.
     fn done(&mut self, name: JobId, observed: &Result<Value, Arc<str>>, age: Option<Duration>, trace: Option<Trace>) {
         let named = self.open.iter().find(|(_, job)| job.run == Run::Runs(name));
         let Some(key) = named.map(|(key, _)| key.clone()) else { return };
@@ -304,8 +305,8 @@ impl WorkerModel {
         self.report_if_drained();
     }
 
-    /// Jobs whose time is over are stopped. Those that are still wanted, by somebody who asked later, wait for another
-    /// start: behind the others if they have had one.
+    /// Gives up the jobs whose deadline has passed, and aborts those that run. A job that a later task still wants
+    /// waits to be started again, behind the others if it had been started.
     fn give_up(&mut self) {
         let mut over: Vec<_> = self.open.values_mut().filter(|job| job.deadline <= self.now).collect();
         over.sort_unstable_by_key(|job| (job.deadline, job.arrival));
@@ -322,7 +323,7 @@ impl WorkerModel {
         self.counters.tasks_expired += (before - self.open.len()) as u64;
     }
 
-    /// Forgets answers that are too old, and the oldest of too many.
+    /// Forgets answers that are too old, and the oldest if there are too many.
     fn forget(&mut self) {
         while let Some(((until, _), _)) = self.kept_until.first_key_value()
             && (*until <= self.now || self.kept_until.len() > self.config.max_remembered)
@@ -332,12 +333,12 @@ impl WorkerModel {
         }
     }
 
-    /// Sends an answer, whose value has grown older since it came.
+    /// Expects an answer to each place. Its value has grown older since it came.
     fn answer(&mut self, key: &Key, places: impl IntoIterator<Item = ReplyTo>, kept: &Kept) {
         let since = self.now.since(kept.came_at);
         let age = match kept.age {
             Some(age) => Some(age.saturating_add(since)),
-            // It may be older, and is no younger.
+            // The value is at least this old.
             None if kept.observed.is_ok() && self.now > kept.came_at => Some(since),
             None => None,
         };
@@ -353,7 +354,7 @@ impl WorkerModel {
         }
     }
 
-    /// Says where the worker stands, and when it will again; a farewell is the last word.
+    /// Announces the worker's state, and sets the time of the next announcement. After a farewell there is none.
     fn announce(&mut self) {
         let state = match self.intake {
             Intake::Open => PresenceState::Live,

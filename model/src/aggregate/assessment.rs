@@ -1,4 +1,4 @@
-//! What a value says of its worker, compared with the values that decide the answer.
+//! What a value says about its worker, compared with the values that decide the answer.
 
 use quorate_core::aggregate::{Aggregate, Assessment, Candidate, OutlierRule, Rule, Strategy};
 use quorate_core::value::Value;
@@ -7,8 +7,8 @@ use rust_decimal::Decimal;
 use super::dispersion::{is_within, outliers};
 use super::strategies::{median, shortened};
 
-/// What each of `values` says of its worker, where these candidates came to this answer by this rule. `operators` is the
-/// outlier rule of the operator's policy, which may be another than the request's.
+/// What each of `values` says about its worker, if these candidates gave this answer by this rule. `operators` is the
+/// outlier rule of the operator's policy, which may differ from the request's.
 pub fn assess(
     rule: &Rule,
     operators: Option<OutlierRule>,
@@ -20,7 +20,6 @@ pub fn assess(
     values.iter().map(|value| of_one((rule, operators), candidates, &numbers, answer, value)).collect()
 }
 
-/// Five of a hundred.
 fn five_percent() -> Decimal {
     Decimal::new(5, 2)
 }
@@ -29,7 +28,8 @@ fn is_stale(rule: &Rule, candidate: &Candidate<'_>) -> bool {
     rule.max_age.zip(candidate.age).is_some_and(|(most, age)| age > most)
 }
 
-/// What a candidate counts as a number; a majority takes texts as they are.
+/// A value as a number; `None` for a text that spells none, and for any text in a majority, which takes texts as they
+/// are.
 fn number(rule: &Rule, value: &Value) -> Option<Decimal> {
     match value {
         Value::Text(_) if rule.strategy == Strategy::Majority => None,
@@ -37,7 +37,7 @@ fn number(rule: &Rule, value: &Value) -> Option<Decimal> {
     }
 }
 
-/// The numbers that might be used.
+/// The numbers that can be used, in ascending order.
 fn ascending(rule: &Rule, candidates: &[Candidate<'_>]) -> Vec<Decimal> {
     let fresh = candidates.iter().filter(|candidate| !is_stale(rule, candidate));
     let mut numbers: Vec<Decimal> = fresh.filter_map(|candidate| number(rule, candidate.value)).collect();
@@ -87,8 +87,10 @@ fn is_vote(rule: &Rule, answer: &Value, value: &Value) -> bool {
     }
 }
 
-/// Beyond the fence is bad, unless it is near the median, or those within are not more than half of all values. A fence of the caller's
-/// makes no number good that is far from the median, and none bad that the operator's may let pass.
+/// Numbers within the fence are good, and those beyond it are bad unless they are within 5 % of the median. If some are
+/// beyond it and those within are no more than half of all values, no number is good or bad. If a caller set the
+/// outlier rule, a number more than 5 % from the median is not good, and one that the operator's rule may accept is not
+/// bad.
 fn of_number(
     (asked, operators): (Option<OutlierRule>, Option<OutlierRule>),
     (numbers, all): (&[Decimal], usize),

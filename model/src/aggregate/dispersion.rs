@@ -8,7 +8,8 @@ use rust_decimal::Decimal;
 use super::strategies::median;
 use super::whole::{Whole, distance, finest};
 
-/// Four times the first and the third quartile of ascending numbers in units of 10^-`scale`; there is at least one.
+/// Four times the first and the third quartile of ascending numbers, in units of 10^-`scale`. There is at least one
+/// number.
 ///
 /// A quartile is interpolated between the two numbers nearest its place: method 7 of Hyndman and Fan, 1996.
 fn fourfold_quartiles(ascending: &[Decimal], scale: u32) -> [Whole; 2] {
@@ -21,14 +22,14 @@ fn fourfold_quartiles(ascending: &[Decimal], scale: u32) -> [Whole; 2] {
     })
 }
 
-/// Twice the median distance from `center` in units of 10^-`scale`; there is at least one number.
+/// Twice the median distance from `center`, in units of 10^-`scale`. There is at least one number.
 fn twofold_deviation(numbers: &[Decimal], center: Decimal, scale: u32) -> Whole {
     let mut distances: Vec<Whole> = numbers.iter().map(|number| distance(*number, center, scale)).collect();
     distances.sort_by(Whole::compare);
     distances[(distances.len() - 1) / 2].plus(&distances[distances.len() / 2])
 }
 
-/// The spread of ascending numbers; `None` of nothing.
+/// The spread of ascending numbers; `None` if there are none.
 pub(super) fn spread(ascending: &[Decimal]) -> Option<Spread> {
     let (min, max, median) = (ascending.first()?, ascending.last()?, median(ascending)?);
     let scale = finest(ascending).max(median.scale());
@@ -42,7 +43,7 @@ pub(super) fn spread(ascending: &[Decimal]) -> Option<Spread> {
     })
 }
 
-/// Which of `those` are outliers by the rule among ascending numbers, which they need not be of.
+/// Which of `those` are outliers by the rule among the ascending numbers. They need not be among these.
 pub(super) fn outliers(rule: OutlierRule, ascending: &[Decimal], those: &[Decimal]) -> Vec<Decimal> {
     let Some(median) = median(ascending) else { return vec![] };
     let scale = finest(ascending).max(finest(those)).max(median.scale());
@@ -50,7 +51,7 @@ pub(super) fn outliers(rule: OutlierRule, ascending: &[Decimal], those: &[Decima
     match rule {
         OutlierRule::Relative(fraction) => outliers.retain(|number| !is_within(fraction, median, *number)),
         OutlierRule::Mad(times) => {
-            // 1.4826 · K · deviation, where K comes in millionths and the deviation twice.
+            // The limit is 1.4826 · K · deviation. K comes in millionths, and the deviation doubled.
             let deviation = twofold_deviation(ascending, median, scale);
             let limit = deviation.times(&Whole::from(times.get())).times(&Whole::from(14_826));
             let parts = Whole::from(2 * 1_000_000 * 10_000);

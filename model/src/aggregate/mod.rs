@@ -1,4 +1,4 @@
-//! From many values to one, as it must be: everything is sorted, counted and compared one by one.
+//! How many values must become one, computed naively: everything is sorted, counted and compared one by one.
 
 mod assessment;
 mod dispersion;
@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 
 pub use self::assessment::assess;
 
-/// What core must make of these values by this rule, all of them fresh and of the same weight.
+/// The expected aggregate of these values by this rule, all fresh and of the same weight.
 ///
 /// # Errors
 /// [`AggregateError::NoValues`] if nothing is left to aggregate.
@@ -22,13 +22,13 @@ pub fn aggregate(rule: &Rule, values: &[&Value]) -> Result<Aggregate, AggregateE
     aggregate_candidates(rule, &candidates)
 }
 
-/// What core must make of these candidates by this rule.
+/// The expected aggregate of these candidates by this rule.
 ///
 /// # Errors
 /// [`AggregateError::NoValues`] if nothing is left to aggregate.
 ///
 /// # Panics
-/// On a strategy that the model has not been taught.
+/// If the model does not know the strategy.
 pub fn aggregate_candidates(rule: &Rule, candidates: &[Candidate<'_>]) -> Result<Aggregate, AggregateError> {
     let majority = rule.strategy == Strategy::Majority;
     let mut numbers: BTreeMap<usize, Decimal> = BTreeMap::new();
@@ -76,13 +76,13 @@ pub fn aggregate_candidates(rule: &Rule, candidates: &[Candidate<'_>]) -> Result
     Ok(Aggregate { value, used, agreeing, tie, excluded, spread, disputed })
 }
 
-/// How many of what is used is the answer, or as near to it as the rule asks.
+/// The number of used values that are the answer, or within the tolerance of it.
 fn agreeing(rule: &Rule, answer: &Value, numbers: &[Decimal], texts: &[&str]) -> usize {
     let majority = rule.strategy == Strategy::Majority;
     match answer {
         Value::Text(answer) => texts.iter().filter(|text| **text == answer.as_ref()).count(),
         Value::Number(answer) => {
-            // A vote is for the rounded number, and one for another is none for this.
+            // A vote is for the rounded number. By default, one for another number does not agree.
             let usual = if majority { Decimal::ZERO } else { Decimal::new(1, 2) };
             let tolerance = rule.tolerance.unwrap_or(usual);
             let meant = |number: Decimal| if majority { strategies::shortened(number, rule.precision) } else { number };

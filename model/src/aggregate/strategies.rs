@@ -1,4 +1,4 @@
-//! What each strategy must make of ascending numbers.
+//! The expected answer of each strategy.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use super::whole::{Whole, distance, finest, rounded};
 /// A used number and its weight in millionths.
 pub(super) type Weighted = (Decimal, u64);
 
-/// The answer, and whether others had as good a claim; `None` of nothing.
+/// The answer, and whether it was a tie; `None` without values.
 ///
 /// # Panics
-/// On a strategy that the model has not been taught.
+/// If the model does not know the strategy.
 pub(super) fn combine(rule: &Rule, used: &[Weighted], texts: &[&str]) -> Option<(Value, bool)> {
     let ascending: Vec<Decimal> = used.iter().map(|(number, _)| *number).collect();
     let number = match rule.strategy {
@@ -46,7 +46,8 @@ pub(super) fn median(ascending: &[Decimal]) -> Option<Decimal> {
     mean(&ascending[middle])
 }
 
-/// The mean of the first number up to which there is half of the weight, and the first up to which there is more.
+/// The mean of two numbers: the first up to which there is at least half of the weight, and the first up to which there
+/// is more.
 fn weighted_median(used: &[Weighted]) -> Option<Decimal> {
     let weightless = used.iter().all(|(_, weight)| *weight == 0);
     let up_to = |most: Decimal| -> u128 {
@@ -59,11 +60,11 @@ fn weighted_median(used: &[Weighted]) -> Option<Decimal> {
     mean(&[*lower, *upper])
 }
 
-/// The mean without the lowest and the highest share, one of each at a time, as long as somebody is left.
+/// The mean without the lowest and the highest share. One number goes at each end at a time, as long as any are left.
 fn trimmed_mean(ascending: &[Decimal], share: Millionths) -> Option<Decimal> {
     let mut left = ascending;
     let mut trimmed = 0;
-    // One more at each end is within the share.
+    // While one more at each end is within the share.
     while (trimmed + 1) * 1_000_000 <= ascending.len() as u128 * u128::from(share.get())
         && let [_, inner @ .., _] = left
         && !inner.is_empty()
@@ -74,8 +75,9 @@ fn trimmed_mean(ascending: &[Decimal], share: Millionths) -> Option<Decimal> {
     mean(left)
 }
 
-/// The most frequent value, and whether others are as frequent. Numbers go before texts; of numbers the one nearest the
-/// median goes first and the smaller of two as near; of texts the first in the order of their bytes.
+/// The most frequent value, and whether others are as frequent. Among those, numbers go before texts. Of the numbers,
+/// the one nearest the median goes first, and of two as near the smaller. Of the texts, the first in byte order goes
+/// first.
 fn most_frequent(ascending: &[Decimal], texts: &[&str], precision: u32) -> Option<(Value, bool)> {
     let mut numbers: BTreeMap<Decimal, usize> = BTreeMap::new();
     for number in ascending {
@@ -102,7 +104,7 @@ fn most_frequent(ascending: &[Decimal], texts: &[&str], precision: u32) -> Optio
     Some((winner, ties > 1))
 }
 
-/// The number with at most so many decimals, half-even, without trailing zeros.
+/// The number rounded half-even to at most `precision` decimals, without trailing zeros.
 pub(super) fn shortened(number: Decimal, precision: u32) -> Decimal {
     let Some(surplus) = number.scale().checked_sub(precision) else { return number.normalize() };
     let (magnitude, unit) = (number.mantissa().unsigned_abs(), 10_u128.pow(surplus));

@@ -1,4 +1,4 @@
-//! Whole numbers of any size, and their quotients: within 128 bits where they fit, else with [`pen`] and paper.
+//! Integers of any size and their quotients: within 128 bits where they fit, else with [`pen`] and paper.
 
 use std::cmp::Ordering;
 
@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use crate::pen::{self, Digits, FINEST};
 
-/// A whole number, also a negative one.
+/// An integer.
 #[derive(Clone, Debug)]
 pub(super) enum Whole {
     Short(i128),
@@ -21,7 +21,7 @@ impl From<u64> for Whole {
 }
 
 impl Whole {
-    /// A decimal in units of 10^-`scale`, which is at least its own scale.
+    /// A decimal in units of 10^-`scale`. `scale` is at least the decimal's own.
     pub(super) fn at(number: Decimal, scale: u32) -> Self {
         let zeros = scale - number.scale();
         let short = 10_i128.checked_pow(zeros).and_then(|power| number.mantissa().checked_mul(power));
@@ -49,7 +49,7 @@ impl Whole {
         }
     }
 
-    /// The same number below zero, or above.
+    /// The number with the opposite sign.
     fn negated(&self) -> Self {
         match self {
             Self::Short(number) => Self::Short(-number),
@@ -57,7 +57,7 @@ impl Whole {
         }
     }
 
-    /// Without its sign.
+    /// The absolute value.
     pub(super) fn magnitude(&self) -> Self {
         match self {
             Self::Short(number) => Self::Short(number.abs()),
@@ -105,8 +105,9 @@ impl Whole {
         self.compare(other) == Ordering::Greater
     }
 
-    /// This many units of 10^-`scale`, divided: exact where a decimal holds it, else rounded half-even to 28 significant
-    /// digits, yet to no more than 28 decimals and never in the integer digits; `None` beyond the range of decimals.
+    /// Divides this number of units of 10^-`scale`: exact where a decimal holds the result, else rounded half-even to
+    /// 28 significant digits, but to no more than 28 decimals and never in the integer digits. `None` if it is out of
+    /// range.
     pub(super) fn over(&self, divisor: usize, scale: u32) -> Option<Decimal> {
         let short = match self {
             Self::Short(dividend) => short_quotient(*dividend, scale, divisor as u128),
@@ -120,14 +121,14 @@ impl Whole {
     }
 }
 
-/// The quotient, if 128 bits are enough to find it.
+/// The quotient, if 128 bits suffice to compute it.
 fn short_quotient(dividend: i128, scale: u32, divisor: u128) -> Option<Decimal> {
     let magnitude = dividend.unsigned_abs();
     let limit = 10_u128.pow(28).checked_mul(divisor)?;
     if magnitude >= limit {
         return None;
     }
-    // With as many decimals as 28 digits hold, and one more where the result is exact and a decimal still holds it.
+    // As many decimals as 28 digits hold, and one more if the result is then exact and a decimal holds it.
     let decimals = (scale..=28).take_while(|decimals| magnitude < limit / 10_u128.pow(decimals - scale)).last()?;
     let quotient = |decimals: u32| {
         let dividend = magnitude.checked_mul(10_u128.pow(decimals - scale))?;
@@ -157,12 +158,12 @@ pub(super) fn rounded(floor: u128, rest: u128, divisor: u128) -> u128 {
     }
 }
 
-/// The most decimals that any of these has.
+/// The most decimals of any of these numbers.
 pub(super) fn finest(numbers: &[Decimal]) -> u32 {
     numbers.iter().map(Decimal::scale).max().unwrap_or(0)
 }
 
-/// The distance of two numbers in units of 10^-`scale`.
+/// The distance between two numbers, in units of 10^-`scale`.
 pub(super) fn distance(a: Decimal, b: Decimal, scale: u32) -> Whole {
     Whole::at(a, scale).minus(&Whole::at(b, scale)).magnitude()
 }

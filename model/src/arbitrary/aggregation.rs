@@ -23,7 +23,7 @@ pub fn decimal() -> impl Strategy<Value = Decimal> {
     ]
 }
 
-/// Any value: a number, a text that is one, or another text.
+/// Any value: a number, a text that spells one, or another text.
 pub fn value() -> impl Strategy<Value = Value> {
     prop_oneof![
         4 => decimal().prop_map(Value::Number),
@@ -75,14 +75,14 @@ pub fn rule() -> impl Strategy<Value = Rule> {
 pub struct Sent {
     /// The value.
     pub value: Value,
-    /// What its worker weighs.
+    /// The weight of its worker.
     pub weight: Millionths,
-    /// How old it is.
+    /// Its age, if stated.
     pub age: Option<Duration>,
 }
 
 impl Sent {
-    /// What is aggregated of it.
+    /// The candidate that is aggregated.
     pub fn candidate(&self) -> Candidate<'_> {
         Candidate { weight: self.weight, age: self.age, ..Candidate::from(&self.value) }
     }
@@ -94,10 +94,10 @@ pub fn sent() -> impl Strategy<Value = Sent> {
     (value(), factor(), age).prop_map(|(value, weight, age)| Sent { value, weight, age })
 }
 
-/// Aggregates what was sent.
+/// Aggregates the values with core.
 ///
 /// # Errors
-/// As the aggregation itself.
+/// As [`Aggregator::aggregate`].
 pub fn run(rule: &Rule, sent: &[Sent]) -> Result<Aggregate, AggregateError> {
     Aggregator::default().aggregate(rule, sent.iter().map(Sent::candidate))
 }

@@ -1,4 +1,4 @@
-//! What a fuzzer's bytes stand for, so that a small change of theirs is a small change of the case.
+//! Decodes a fuzzer's bytes into cases. A small change of the bytes is a small change of the case.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use super::aggregation::{MAX_MANTISSA, Sent};
 use super::clock::Clock;
 use super::steps::{Step, Subject, TimedStep, worker};
 
-/// The most steps and values of a case.
+/// The most steps or values in a case.
 const MOST: usize = 300;
 
 type Bytes<'a> = Unstructured<'a>;
 
-/// A rule and values; `None` of too few bytes.
+/// A rule and values; `None` if there are too few bytes.
 pub fn aggregation(data: &[u8]) -> Option<(Rule, Vec<Sent>)> {
     let mut bytes = Unstructured::new(data);
     let rule = rule(&mut bytes).ok()?;
@@ -30,7 +30,7 @@ pub fn aggregation(data: &[u8]) -> Option<(Rule, Vec<Sent>)> {
     Some((rule, sent))
 }
 
-/// A coordinator's settings, its seed, and what happens to it; `None` of too few bytes.
+/// A coordinator's configuration, its seed and its steps; `None` if there are too few bytes.
 pub fn coordinator(data: &[u8]) -> Option<(Config, u64, Vec<TimedStep>)> {
     let mut bytes = Unstructured::new(data);
     let config = config(&mut bytes).ok()?;
@@ -39,7 +39,7 @@ pub fn coordinator(data: &[u8]) -> Option<(Config, u64, Vec<TimedStep>)> {
     Some((config, seed, steps))
 }
 
-/// As many as there are bytes for, up to [`MOST`].
+/// As many items as there are bytes for, up to [`MOST`].
 fn all<T>(bytes: &mut Bytes<'_>, mut one: impl FnMut(&mut Bytes<'_>) -> Result<T>) -> Vec<T> {
     let mut all = Vec::new();
     while !bytes.is_empty() && all.len() < MOST {
@@ -111,7 +111,7 @@ fn on_dispute(bytes: &mut Bytes<'_>) -> Result<OnDispute> {
     bytes.choose(&OnDispute::ALL).copied()
 }
 
-/// Not always within the limits.
+/// Overrides that are not always within the limits.
 fn overrides(bytes: &mut Bytes<'_>) -> Result<Overrides> {
     let Rule { strategy, precision, trim_share, max_deviation, tolerance, min_agreement, max_age } = rule(bytes)?;
     Ok(Overrides {
@@ -129,7 +129,7 @@ fn overrides(bytes: &mut Bytes<'_>) -> Result<Overrides> {
     })
 }
 
-/// Within the limits.
+/// A policy within the limits.
 fn policy(bytes: &mut Bytes<'_>) -> Result<Policy> {
     let mut rule = rule(bytes)?;
     rule.trim_share = Millionths::new(rule.trim_share.get() % 500_000);

@@ -8,13 +8,13 @@ use quorate_core::time::Timestamp;
 /// How the clock moves before a step.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Clock {
-    /// By so much, and the machine is woken whenever it asks for it.
+    /// Forward by this much. The machine is woken whenever it asks for it.
     Wait(Duration),
-    /// By so much at one go.
+    /// Forward by this much at once, without waking the machine on the way.
     Jump(Duration),
-    /// Back by so much, for this step only.
+    /// Back by this much, for this step only.
     Back(Duration),
-    /// To any time, be it past.
+    /// To any time, in nanoseconds, which may be past.
     To(u64),
     /// To this long before the end of time.
     BeforeTheEnd(Duration),
@@ -38,7 +38,7 @@ pub(super) fn millis(range: std::ops::Range<u64>) -> impl Strategy<Value = Durat
     range.prop_map(Duration::from_millis)
 }
 
-/// Mostly no time passes; otherwise mostly less than 100 ms times `scale`.
+/// Mostly no time passes. Otherwise, it is mostly less than 100 ms times `scale`.
 pub(super) fn clock(scale: u64) -> impl Strategy<Value = Clock> {
     let absurd = prop_oneof![
         any::<u64>().prop_map(Clock::To),

@@ -1,4 +1,4 @@
-//! A coordinator and its model, taking the same steps.
+//! A coordinator and its model, given the same steps.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use quorate_core::{Coordinator, Machine as _};
 use super::clock::Clock;
 use super::steps::{Step, Subject, TimedStep, worker};
 
-/// The machine beside its model, and a record of what went in and came out.
+/// The machine and its model, and a record of all inputs and outputs.
 #[derive(Debug)]
 pub struct Run {
     coordinator: Coordinator,
@@ -27,7 +27,7 @@ pub struct Run {
     now: Timestamp,
     inputs: Vec<(Timestamp, Option<Input>)>,
     outputs: Vec<Output>,
-    /// Every first dispatch, and those of them that may still be in flight.
+    /// Every first dispatch, and those whose requests may still be in flight.
     tasks: Vec<Task>,
     flying: Vec<Task>,
     deadlines: HashMap<TaskId, Timestamp>,
@@ -43,10 +43,10 @@ impl Run {
     /// Takes all steps and lets everything end.
     ///
     /// # Errors
-    /// [`Divergence`] if the machine does something else than its model.
+    /// [`Divergence`] if the machine does something other than its model.
     ///
     /// # Panics
-    /// If the machine breaks a promise that needs no model.
+    /// If the machine breaks a promise that can be checked without a model.
     pub fn play(config: Config, seed: u64, steps: &[TimedStep]) -> Result<Self, Divergence> {
         let mut run = Self::new(config, seed);
         for TimedStep(clock, step) in steps {
@@ -82,8 +82,8 @@ impl Run {
         run
     }
 
-    /// What the machine counted, how often it was handed something, and how often an answer or a failure rested on what
-    /// the counters do not tell.
+    /// The counters of the machine, the number of its steps, and how often an outcome had evidence that the counters do
+    /// not show.
     pub fn reached(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let transitions = ("transitions", self.inputs.len() as u64);
         self.coordinator.counters().iter().chain(self.evidence()).chain([transitions])
@@ -119,7 +119,7 @@ impl Run {
         Ok(())
     }
 
-    /// Lets time pass as an adapter does.
+    /// Lets time pass as a driver does.
     fn advance(&mut self, until: Timestamp) -> Result<(), Divergence> {
         while let Some(wake) = self.coordinator.poll_timeout().filter(|wake| *wake <= until) {
             self.wake(wake.max(self.now))?;
@@ -135,7 +135,8 @@ impl Run {
         self.check()
     }
 
-    /// The machine did what the model did, and both kept the promises that need no model.
+    /// Checks that the machine did what the model did, and that it kept the promises that can be checked without a
+    /// model.
     fn check(&mut self) -> Result<(), Divergence> {
         while let Some(output) = self.coordinator.poll_output() {
             self.model.output(&output)?;
@@ -188,18 +189,18 @@ impl Run {
         let Some(input) = self.input(step) else { return self.wake(at) };
         let cancelled = if let Input::Cancel(ticket) = input { Some(ticket) } else { None };
         self.feed(at, input)?;
-        // Only now: its request may have ended just before.
+        // Only now, because the request may have ended just before.
         cancelled.map(|ticket| self.waiting.remove(&ticket));
         Ok(())
     }
 
-    /// Mostly what is in flight, sometimes what has ended.
+    /// Mostly a task in flight, sometimes one that has ended.
     fn task(&self, index: u8) -> Option<&Task> {
         let among = if index < 192 && !self.flying.is_empty() { &self.flying } else { &self.tasks };
         among.iter().rev().nth(usize::from(index) % among.len().clamp(1, 8))
     }
 
-    /// What a step comes to, with what there is by now.
+    /// The input of a step, given what exists by now; `None` for one that only wakes the machine.
     fn input(&mut self, step: &Step) -> Option<Input> {
         Some(match step {
             Step::Idle | Step::Crowd { .. } => return None,
@@ -209,7 +210,7 @@ impl Run {
                 self.waiting.insert(ticket);
                 let id = id.map(|id| RequestId::new(["r0", "r1", "r2", "r3"][id as usize]).expect("a request id"));
                 let query = Query::new(["BTC/USD", "ETH/USD"][*query as usize]).expect("a query");
-                // Callers have marks of their own, and some have none.
+                // Each caller has its own trace, and some have none.
                 let trace = (ticket.0 % 4 != 3).then_some(Trace([ticket.0 as u8; 25]));
                 Input::Submit(Submit { ticket, id, query, overrides: *overrides, trace })
             }
@@ -268,7 +269,7 @@ impl Run {
         })
     }
 
-    /// Everything ends by itself, and everything that came was counted once.
+    /// Checks that everything ends by itself, and that every input was counted once.
     fn finish(&mut self) -> Result<(), Divergence> {
         self.advance(self.now.after(Duration::from_hours(1)))?;
         assert_eq!((self.coordinator.in_flight(), self.coordinator.remembered()), (0, 0));
@@ -294,8 +295,8 @@ impl Run {
         Ok(())
     }
 
-    /// Whether a second machine puts out the same for the same inputs, and one with `events` flipped the same but for
-    /// events.
+    /// Whether a second machine puts out the same for the same inputs. One with `events` flipped must put out the same
+    /// except for events.
     pub fn replays(self) -> bool {
         let is_no_event = |output: &Output| !matches!(output, Output::Event(_));
         let mut other_way = self.again(Config { events: !self.config.events, ..self.config.clone() });
@@ -304,7 +305,7 @@ impl Run {
             && other_way.iter().eq(self.outputs.iter().filter(|it| is_no_event(it)))
     }
 
-    /// What a machine puts out for the same inputs.
+    /// The outputs of a new machine for the same inputs.
     fn again(&self, config: Config) -> Vec<Output> {
         let mut again = Coordinator::new(config, self.seed);
         let mut outputs = Vec::new();

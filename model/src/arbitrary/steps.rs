@@ -14,7 +14,7 @@ use rust_decimal::Decimal;
 
 use super::clock::{Clock, clock, millis};
 
-/// One step. What it refers to is counted back from the latest there is by then, so that steps keep their meaning when
+/// One step. Tickets and tasks are counted back from the latest at that time, so that steps keep their meaning when
 /// others are left out.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
@@ -33,7 +33,7 @@ pub(super) enum Step {
         observed: Result<Value, ()>,
         age: Option<Duration>,
     },
-    /// The same result as the last one.
+    /// The last result again, unchanged.
     Repeat,
     Unknown {
         worker: u8,
@@ -48,7 +48,7 @@ pub(super) enum Step {
         state: PresenceState,
         replicated: bool,
     },
-    /// So many processes of one name come, and so many of them leave.
+    /// `come` processes announce one name as live, then `leave` of them leave.
     Crowd {
         worker: u8,
         come: u8,
@@ -60,7 +60,7 @@ pub(super) enum Step {
     Idle,
 }
 
-/// What a result came on.
+/// The subject on which a result comes.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Subject {
     Own,
@@ -76,7 +76,7 @@ fn aggregation() -> impl Strategy<Value = Aggregation> {
     prop::sample::select(Aggregation::ALL)
 }
 
-/// Tenths, also such as no share can be.
+/// Tenths, also out of the range of shares.
 fn tenths(range: std::ops::Range<i64>) -> impl Strategy<Value = Decimal> {
     range.prop_map(|tenths| Decimal::new(tenths, 1))
 }
@@ -100,7 +100,7 @@ fn on_dispute() -> impl Strategy<Value = OnDispute> {
     prop::sample::select(&OnDispute::ALL[..])
 }
 
-/// Of an age and of a limit, so that they are often the same.
+/// An age or an age limit: drawn from the same few values, so that they are often equal.
 fn age_limit() -> impl Strategy<Value = Duration> {
     prop_oneof![9 => millis(0..4), 1 => Just(Duration::MAX)]
 }
@@ -110,7 +110,7 @@ fn age() -> impl Strategy<Value = Option<Duration>> {
 }
 
 prop_compose! {
-    /// How one request aggregates, as it says so itself: not always within the limits.
+    /// The overrides of a request's rule, which are not always within the limits.
     fn rule_overrides()(
         strategy in prop::option::of(aggregation()),
         precision in prop::option::weighted(0.1, prop::sample::select(&[0_u32, 1, 28, 29][..])),
@@ -193,13 +193,13 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Clone, Debug)]
 pub struct TimedStep(pub(super) Clock, pub(super) Step);
 
-/// Any steps: up to 300 of them.
+/// Up to 300 steps.
 pub fn steps() -> impl Strategy<Value = Vec<TimedStep>> {
     prop::collection::vec((clock(2), step()).prop_map(|(clock, step)| TimedStep(clock, step)), 0..300)
 }
 
 prop_compose! {
-    /// How a coordinator aggregates by itself, within the limits.
+    /// The operator's rule, within the limits.
     fn rule()(
         strategy in aggregation(),
         precision in prop::sample::select(&[0_u32, 2, 2, 28][..]),
@@ -225,7 +225,7 @@ fn policy() -> impl Strategy<Value = Policy> {
     )
 }
 
-/// The policies of some queries, and what some workers weigh.
+/// The policies of some queries, and the weights of some workers.
 fn particulars() -> impl Strategy<Value = (Vec<(Pattern, Policy)>, BTreeMap<WorkerId, Millionths>)> {
     let pattern = prop::sample::select(&["*", "*/USD", "BTC/*", "ETH/USD", "ETH/EUR"][..]).prop_map(Pattern::new);
     let policies = prop::collection::vec((pattern, policy()), 0..3);
@@ -233,12 +233,12 @@ fn particulars() -> impl Strategy<Value = (Vec<(Pattern, Policy)>, BTreeMap<Work
     (policies, prop_oneof![Just(BTreeMap::new()), weights])
 }
 
-/// A limit that is mostly out of the way.
+/// A limit that is large in most cases.
 fn roomy(least: u32, most: u32) -> impl Strategy<Value = u32> {
     prop_oneof![least..most, most / 2..most]
 }
 
-/// Small limits and short waits, none of them and zero included.
+/// Small limits and short waits, including absent and zero ones.
 pub fn config() -> impl Strategy<Value = Config> {
     let small = (roomy(0, 8), roomy(0, 4), roomy(0, 16), roomy(0, 8));
     let presence = prop_oneof![millis(0..3000), Just(Duration::from_mins(1))];

@@ -1,4 +1,4 @@
-//! A worker and its model, taking the same steps.
+//! A worker and its model, given the same steps.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use quorate_core::worker::{Config, Input, JobId, Output, Task, Worker};
 use super::clock::{Clock, clock, millis};
 use crate::{Divergence, WorkerModel};
 
-/// One step. A job is counted back from the latest start there is by then.
+/// One step. A job is counted back from the latest start at that time.
 #[derive(Clone, Debug)]
 enum Step {
     Task {
@@ -26,7 +26,7 @@ enum Step {
         ttl: Option<Duration>,
         place: Option<u8>,
     },
-    /// The same task for so many places.
+    /// The same task with each of this many reply subjects.
     Crowd {
         request: u8,
         query: u8,
@@ -47,7 +47,7 @@ enum Step {
 #[derive(Clone, Debug)]
 pub struct TimedWorkerStep(Clock, Step);
 
-/// Any steps: up to 300 of them.
+/// Up to 300 steps.
 pub fn worker_steps() -> impl Strategy<Value = Vec<TimedWorkerStep>> {
     prop::collection::vec((clock(1), step()).prop_map(|(clock, step)| TimedWorkerStep(clock, step)), 0..300)
 }
@@ -68,7 +68,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Small limits and short waits, zero included.
+/// Small limits and short waits, including zero.
 pub fn worker_config() -> impl Strategy<Value = Config> {
     let counts =
         (1_usize..5, 0_usize..5, 0_usize..8, prop_oneof![1_usize..4, Just(Config::default().max_reply_places)]);
@@ -100,7 +100,7 @@ fn task(request: u8, query: u8, ttl: Option<Duration>, place: Option<u8>, trace:
     })
 }
 
-/// The machine beside its model, and a record of what went in and came out.
+/// The machine and its model, and a record of all inputs and outputs.
 #[derive(Debug)]
 pub struct WorkerRun {
     worker: Worker,
@@ -109,7 +109,7 @@ pub struct WorkerRun {
     now: Timestamp,
     inputs: Vec<(Timestamp, Option<Input>)>,
     outputs: Vec<Output>,
-    /// Every start, the latest last.
+    /// Every started job, the latest last.
     started: Vec<JobId>,
     expired: u64,
     reached: BTreeMap<&'static str, u64>,
@@ -119,10 +119,10 @@ impl WorkerRun {
     /// Takes all steps and lets everything end.
     ///
     /// # Errors
-    /// [`Divergence`] if the machine does something else than its model.
+    /// [`Divergence`] if the machine does something other than its model.
     ///
     /// # Panics
-    /// If the machine breaks a promise that needs no model.
+    /// If the machine breaks a promise that can be checked without a model.
     pub fn play(config: Config, steps: &[TimedWorkerStep]) -> Result<Self, Divergence> {
         let mut run = Self::new(config);
         for TimedWorkerStep(clock, step) in steps {
@@ -158,7 +158,7 @@ impl WorkerRun {
         Ok(())
     }
 
-    /// Lets time pass as an adapter does.
+    /// Lets time pass as a driver does.
     fn advance(&mut self, until: Timestamp) -> Result<(), Divergence> {
         while let Some(wake) = self.worker.poll_timeout().filter(|wake| *wake < until) {
             self.wake(wake.max(self.now))?;
@@ -174,7 +174,8 @@ impl WorkerRun {
         self.check()
     }
 
-    /// The machine did what the model did, and both kept the promises that need no model.
+    /// Checks that the machine did what the model did, and that it kept the promises that can be checked without a
+    /// model.
     fn check(&mut self) -> Result<(), Divergence> {
         let mut aborted = 0;
         while let Some(output) = self.worker.poll_output() {
@@ -208,13 +209,13 @@ impl WorkerRun {
         self.model.compare(&self.worker)?;
         let (running, waiting) = self.worker.load();
         assert!(running <= self.config.max_concurrent, "too many jobs run");
-        // A job that is started again waits beside those that were let in.
+        // A restarted job waits in addition to those that were queued.
         assert!(waiting <= self.config.max_queued + self.config.max_concurrent, "too many jobs wait");
         assert!(self.worker.remembered() <= self.config.max_remembered, "too many answers are remembered");
         Ok(())
     }
 
-    /// Another mark for each input, and sometimes none.
+    /// A new trace for each input, and sometimes none.
     fn mark(&self) -> Option<Trace> {
         let number = self.inputs.len();
         (number % 4 != 3).then_some(Trace([number as u8; 25]))
@@ -235,8 +236,8 @@ impl WorkerRun {
                 });
             }
             Step::Done { job, observed, age } => {
-                // Mostly what may still run, sometimes what has been, or never was. No number is guessed that is given
-                // later: nobody knows of a job before it is started.
+                // Mostly a job that may still run, sometimes one that has ended or never existed. It never guesses an
+                // id that is given later, because nobody knows of a job before it starts.
                 let recent = self.started.iter().rev().nth(usize::from(*job) % 6);
                 let job = recent.copied().unwrap_or(JobId(u64::MAX));
                 let observed = observed.map(|number| Value::Number(number.into())).map_err(|()| "no price".into());
@@ -249,7 +250,7 @@ impl WorkerRun {
         self.feed(at, input)
     }
 
-    /// Everything ends by itself, and a worker that drains is done with it.
+    /// Checks that everything ends by itself, and that a worker that was told to drain has drained.
     fn finish(&mut self) -> Result<(), Divergence> {
         self.feed(self.now, Input::BusDown)?;
         let draining = self.inputs.iter().any(|(_, input)| matches!(input, Some(Input::Drain)));
@@ -261,7 +262,7 @@ impl WorkerRun {
         Ok(())
     }
 
-    /// How often the worker was led to everything that it can be led to.
+    /// How often each thing happened that can happen to a worker.
     pub fn reached(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let counters = self.worker.counters();
         let counters = [
@@ -276,7 +277,7 @@ impl WorkerRun {
         counters.into_iter().chain(self.reached.iter().map(|(name, count)| (*name, *count)))
     }
 
-    /// Whether another machine puts out the same for the same inputs.
+    /// Whether a second machine puts out the same for the same inputs.
     pub fn replays(self) -> bool {
         let mut again = Worker::new(self.config);
         let mut outputs = Vec::new();

@@ -1,4 +1,4 @@
-//! What each input must lead to.
+//! What must follow from each input.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::request::{Ending, FirstAnswer, Participant, ParticipantStatus, Reques
 use super::{CoordinatorModel, Expected};
 use crate::policy;
 
-/// What becomes of a caller.
+/// What a submission leads to, unless it is refused.
 enum Reception {
     Asks { policy: Policy, asked_before: bool },
     Joins(RequestId),
@@ -52,7 +52,8 @@ impl CoordinatorModel {
         }
     }
 
-    /// An invalid policy is refused whatever the id; a known id costs nothing, so it comes before what has no room.
+    /// An invalid policy is refused whatever the id. A known id needs no dispatch, so it comes before draining, the bus
+    /// and the bounds on requests in flight.
     fn receive(&self, submit: &Submit) -> Result<Reception, Refusal> {
         let policy = policy::in_force(&self.config, submit.query.as_str(), &submit.overrides)?;
         let flying = submit.id.as_ref().and_then(|id| self.flight.get_key_value(id));
@@ -79,7 +80,7 @@ impl CoordinatorModel {
         }
     }
 
-    /// What a request weighs that is asked of all known workers. An id that is drawn has 32 digits.
+    /// The weight in bytes of a request that expects all known workers. A drawn id has 32 digits.
     fn bytes_of_another(&self, submit: &Submit) -> usize {
         let id = submit.id.as_ref().map_or(32, |id| id.as_str().len());
         640 + id + submit.query.as_str().len() + 192 * self.workers.count()
@@ -94,7 +95,7 @@ impl CoordinatorModel {
                 (worker, Participant { status: ParticipantStatus::Awaited, decides })
             })
             .collect();
-        // A share of the timeout, in thousandths; none of it is never.
+        // A share of 0 means that there is no redispatch.
         let permille = self.config.redispatch_permille;
         let ask_again_at = (permille > 0).then(|| {
             let wait = policy.timeout.as_nanos() * u128::from(permille) / 1000;
@@ -126,7 +127,7 @@ impl CoordinatorModel {
         self.expected.push_back(Expected::FirstDispatch(Box::new(request), submit.id.clone()));
     }
 
-    /// A caller went away; with the last one its request goes, and only the query of its id is remembered.
+    /// A caller went away. If it was the last, its request is cancelled, and only the query of its id is remembered.
     pub(super) fn cancel(&mut self, ticket: Ticket) {
         let Some((id, request)) = self.flight.iter_mut().find(|(_, request)| request.tickets.contains(&ticket)) else {
             return;
@@ -158,7 +159,7 @@ impl CoordinatorModel {
             ResultFate::NoRoom => self.counters.results_no_room += 1,
         }
         self.tell(Event::Result { request: result.request.clone(), worker: result.worker.clone(), fate });
-        // An answer may end its request; what has no room is not waited for.
+        // An answer may end its request, and so may one without room, whose worker is no longer awaited.
         if matches!(fate, ResultFate::Accepted | ResultFate::NoRoom) {
             self.settle(&result.request);
         }
@@ -169,7 +170,7 @@ impl CoordinatorModel {
             return ResultFate::NotAdmitted;
         }
         if let Some(request) = self.flight.get(&result.request) {
-            // Who answers directly does so always: on the other subject anybody may speak in its name.
+            // A worker that has used a reply subject always does. On the shared subject, anybody can use its name.
             let direct = self.workers.get_mut(&result.worker).is_some_and(|known| known.answers_directly);
             let misdirected = result.task.map_or(direct, |task| task != request.task);
             return if misdirected { ResultFate::Misdirected } else { self.result_in_time(result) };
@@ -260,7 +261,7 @@ impl CoordinatorModel {
         ResultFate::Accepted
     }
 
-    /// Ends a request if all have answered, or if there is a quorum that makes an answer.
+    /// Ends a request if all workers have answered, or if there is a quorum that gives an answer.
     fn settle(&mut self, id: &RequestId) {
         let Some(request) = self.flight.get_mut(id) else { return };
         if request.all_have_answered() {
@@ -277,8 +278,8 @@ impl CoordinatorModel {
         }
     }
 
-    /// A first dispatch that reached nobody ends its request, unless somebody has answered all the same. Where workers
-    /// are expected, a notice that nobody listens is doubted first.
+    /// A first dispatch that reached nobody ends its request, unless a worker has answered all the same. If workers are
+    /// expected, a notice that nobody listens is doubted first.
     pub(super) fn undelivered(&mut self, undelivered: Undelivered) {
         let Some((id, request)) = self.flight.iter_mut().find(|(_, request)| request.task == undelivered.task) else {
             return;
@@ -289,7 +290,7 @@ impl CoordinatorModel {
                 let until = self.now.after(self.config.no_responders_grace).min(request.deadline);
                 request.unheard = Some((self.now, Some(until)));
                 self.counters.no_responders_doubted += 1;
-                // The workers are called, but not before half of a grace has passed since the last time.
+                // Calls the workers, but at most once in half of a grace.
                 let soonest = self.called_at.map(|at| at.after(self.config.no_responders_grace / 2));
                 match soonest.filter(|at| *at > self.now) {
                     None => self.call(),
@@ -310,7 +311,8 @@ impl CoordinatorModel {
         }
     }
 
-    /// Ends a request for which a notice was doubted, if no worker that it expects has announced itself since.
+    /// Ends a request whose notice was doubted until now, unless the doubt was right: the bus failed, the machine was
+    /// paused, or a participant has announced itself since.
     pub(super) fn ends_unheard(&mut self, id: &RequestId) -> bool {
         let now = self.now;
         let Some((since, _)) =
@@ -331,8 +333,8 @@ impl CoordinatorModel {
         true
     }
 
-    /// Nobody waits any more for a worker that leaves. One that was forgotten meanwhile is another to what was asked
-    /// before.
+    /// A worker that leaves is no longer awaited. A request from before it became known keeps waiting: if the worker
+    /// was forgotten in between, that request expects another worker of the same name.
     pub(super) fn presence(&mut self, presence: &Presence) {
         let left = if self.admits(&presence.worker) { self.workers.announced(self.now, presence) } else { None };
         let Some(left) = left else {
@@ -358,7 +360,7 @@ impl CoordinatorModel {
         }
     }
 
-    /// After an outage the redispatch comes soon, but not at once.
+    /// After an outage, each pending redispatch waits for a grace, or for half of the remaining time if that is less.
     pub(super) fn bus_up(&mut self) {
         let back = !self.bus_up && self.bus_down_at.is_some();
         self.bus_up = true;

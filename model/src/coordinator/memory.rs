@@ -1,4 +1,4 @@
-//! The ended requests that should be remembered.
+//! The ended requests that the coordinator must remember.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use quorate_core::value::Value;
 /// An ended request.
 #[derive(Debug)]
 pub(super) struct Ended {
-    /// Tells endings of one id apart.
+    /// Distinguishes the endings of one id.
     number: u64,
     pub(super) query: Query,
-    /// What a retry gets; `None` if it is dispatched again.
+    /// What a retry receives; `None` if it is dispatched again.
     pub(super) outcome: Option<Arc<Outcome>>,
 }
 
-/// How long the text of an answer is, in bytes.
+/// The length of an answer's text, in bytes.
 pub(super) fn text_length(observed: &Result<Value, Arc<str>>) -> usize {
     match observed {
         Ok(Value::Text(text)) => text.len(),
@@ -29,18 +29,18 @@ pub(super) fn text_length(observed: &Result<Value, Arc<str>>) -> usize {
     }
 }
 
-/// All endings that are remembered, and the latest of each id.
+/// All remembered endings, and the latest of each id.
 #[derive(Debug)]
 pub(super) struct Memory {
     most: usize,
     most_bytes: usize,
     keep: Duration,
     endings: u64,
-    /// When each is too old, its number, what it weighs, and its id.
+    /// The expiry, the number, the weight in bytes and the id of each ending, the oldest first.
     by_age: VecDeque<(Timestamp, u64, usize, RequestId)>,
-    /// How many were forgotten because all weighed too much.
+    /// The number of endings forgotten because all of them weighed too much.
     pub(super) forgotten_for_bytes: u64,
-    /// When it is looked what has become too old: when the oldest does, as it was at the last look.
+    /// When the machine next looks for expired endings: the expiry of the oldest, as of the last look.
     pub(super) looks_at: Option<Timestamp>,
     latest: BTreeMap<RequestId, Ended>,
 }
@@ -73,13 +73,13 @@ impl Memory {
         self.forget(now);
     }
 
-    /// It is time to look what has become too old.
+    /// Looks for expired endings.
     pub(super) fn look(&mut self, now: Timestamp) {
         self.looks_at = None;
         self.forget(now);
     }
 
-    /// Forgets what is too old, and the oldest of what is too much.
+    /// Forgets expired endings, and the oldest ones while there are too many or they weigh too much.
     fn forget(&mut self, now: Timestamp) {
         while let Some((until, number, _, id)) = self.by_age.front() {
             let too_heavy = self.by_age.iter().map(|(_, _, bytes, _)| bytes).sum::<usize>() > self.most_bytes;

@@ -26,7 +26,7 @@ use workers::Workers;
 #[derive(Debug)]
 enum Expected {
     Exactly(Output),
-    /// The first dispatch of a request, under a task of the machine's choice, and under an id of its choice if the
+    /// The first dispatch of a request, under a task id that the machine chooses, and a request id of its choice if the
     /// caller gave none.
     FirstDispatch(Box<Request>, Option<RequestId>),
 }
@@ -36,17 +36,17 @@ enum Expected {
 pub struct CoordinatorModel {
     config: Config,
     now: Timestamp,
-    /// When the workers were last called, and when they are to be again.
+    /// When the workers were last called, and when they are to be called again.
     called_at: Option<Timestamp>,
     calls_at: Option<Timestamp>,
     bus_up: bool,
     /// When the bus last went down, if ever.
     bus_down_at: Option<Timestamp>,
-    /// When the machine last woke too late for some request, if ever.
+    /// When the machine last found a request overdue by more than `max_lag`, which shows that it was paused.
     slept_until: Option<Timestamp>,
     draining: bool,
     flight: BTreeMap<RequestId, Request>,
-    /// Every task there ever was.
+    /// All task ids so far.
     tasks: BTreeSet<TaskId>,
     memory: Memory,
     workers: Workers,
@@ -55,7 +55,7 @@ pub struct CoordinatorModel {
 }
 
 impl CoordinatorModel {
-    /// A coordinator that has seen nothing yet.
+    /// The model of a new coordinator.
     pub fn new(config: Config) -> Self {
         Self {
             now: Timestamp::ZERO,
@@ -75,7 +75,7 @@ impl CoordinatorModel {
         }
     }
 
-    /// The machine is handed an input.
+    /// The machine receives an input.
     pub fn input(&mut self, now: Timestamp, input: &Input) {
         self.pass_time(now);
         match input {
@@ -100,13 +100,13 @@ impl CoordinatorModel {
         self.tell_workers();
     }
 
-    /// The machine is told the time.
+    /// The machine is woken.
     pub fn wake(&mut self, now: Timestamp) {
         self.pass_time(now);
         self.tell_workers();
     }
 
-    /// What is due by now happens.
+    /// Handles what is due by now.
     fn pass_time(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
         let mut due: Vec<_> = self.flight.iter().filter(|(_, request)| request.due_at() <= self.now).collect();
@@ -131,10 +131,10 @@ impl CoordinatorModel {
         self.counters.forgotten_for_bytes = self.memory.forgotten_for_bytes;
     }
 
-    /// The machine puts something out.
+    /// The machine puts out an output.
     ///
     /// # Errors
-    /// [`Divergence`] if it should be something else or nothing.
+    /// [`Divergence`] if another output or none was expected.
     pub fn output(&mut self, output: &Output) -> Result<(), Divergence> {
         match self.expected.pop_front() {
             Some(Expected::Exactly(expected)) if expected == *output && has_no_zeros_to_spare(output) => Ok(()),
@@ -144,50 +144,50 @@ impl CoordinatorModel {
         }
     }
 
-    /// Whether the machine should put out more.
+    /// Whether further outputs are expected.
     pub fn expects_more(&self) -> bool {
         !self.expected.is_empty()
     }
 
-    /// The machine has put everything out.
+    /// The machine has no further output.
     ///
     /// # Errors
-    /// [`Divergence`] if it should put out more.
+    /// [`Divergence`] if one was expected.
     pub fn settled(&self) -> Result<(), Divergence> {
         self.expected.front().map_or(Ok(()), |expected| Err(Divergence::new(expected, &"nothing")))
     }
 
-    /// When the machine must want to be woken: for the first request, worker or outcome whose time comes.
+    /// When the machine must ask to be woken: at the earliest time of a request, a worker, an outcome or a call.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         let requests = self.flight.values().map(Request::due_at);
         requests.chain(self.workers.looks_at).chain(self.memory.looks_at).chain(self.calls_at).min()
     }
 
-    /// How many requests are in flight.
+    /// The number of requests in flight.
     pub fn in_flight(&self) -> usize {
         let asking = self.expected.iter().filter(|expected| matches!(expected, Expected::FirstDispatch(..)));
         self.flight.len() + asking.count()
     }
 
-    /// What the requests in flight weigh, in bytes.
+    /// The weight of the requests in flight, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.flight.iter().map(|(id, request)| request.bytes(id)).sum()
     }
 
-    /// How many ended requests are remembered.
+    /// The number of remembered requests.
     pub fn remembered(&self) -> usize {
         self.memory.len()
     }
 
-    /// What should have been counted.
+    /// The expected counters.
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
 
-    /// Compares all that can be seen of the machine.
+    /// Compares the whole visible state of the machine.
     ///
     /// # Errors
-    /// [`Divergence`] names the first thing that differs.
+    /// [`Divergence`] names the first difference.
     pub fn compare(&self, machine: &Coordinator) -> Result<(), Divergence> {
         if self.counters != *machine.counters() {
             for (expected, found) in self.counters.iter().zip(machine.counters().iter()) {
@@ -201,7 +201,7 @@ impl CoordinatorModel {
         self.workers.compare(machine)
     }
 
-    /// The machine asks a request for the first time: what it chose itself must be new.
+    /// The machine dispatches a request for the first time. The ids that it drew must be new.
     fn asked(&mut self, mut request: Request, id: Option<RequestId>, output: &Output) -> Result<(), Divergence> {
         let fits = |task: &Task| {
             let id_fits = match &id {
@@ -230,21 +230,21 @@ impl CoordinatorModel {
         }
     }
 
-    /// The workers are called.
+    /// Expects a call of the workers.
     fn call(&mut self) {
         self.calls_at = None;
         self.called_at = Some(self.now);
         self.expect(Output::CallWorkers);
     }
 
-    /// A decision is told, if decisions are.
+    /// Expects an event, if the machine emits events.
     fn tell(&mut self, event: Event) {
         if self.config.events {
             self.expect(Output::Event(event));
         }
     }
 
-    /// The workers that changed are told last.
+    /// Expects the events of changed workers, which come last.
     fn tell_workers(&mut self) {
         if self.config.events {
             for event in self.workers.changes() {
@@ -257,7 +257,7 @@ impl CoordinatorModel {
         self.expected.push_back(Expected::Exactly(output));
     }
 
-    /// The time has come for a request to end or to be redispatched.
+    /// Handles a request whose time has come: it ends or is redispatched.
     fn due(&mut self, id: &RequestId) {
         if self.ends_unheard(id) {
             return;
@@ -272,7 +272,7 @@ impl CoordinatorModel {
             if !request.is_anyone_silent() {
                 request.ask_again_at = None;
             } else if !self.bus_up {
-                // The next thing that happens to it is the return of the bus, or its end.
+                // Until the bus returns, only the end of the request is due.
                 request.ask_again_at = Some(Timestamp::MAX);
             } else {
                 request.ask_again_at = None;
@@ -292,7 +292,7 @@ impl CoordinatorModel {
         }
     }
 
-    /// Whether the bus is down, or was since `since`.
+    /// Whether the bus is down, or was at any time since `since`.
     fn bus_failed(&self, since: Timestamp) -> bool {
         !self.bus_up || self.bus_down_at.is_some_and(|at| at >= since)
     }
@@ -304,7 +304,7 @@ impl CoordinatorModel {
         }
     }
 
-    /// A request ends: its workers' records say so, its callers are told, and its id is remembered.
+    /// Ends a request: its workers' scores are updated, its callers are answered, and its id is remembered.
     fn end_with(&mut self, id: &RequestId, cause: Cause, verdict: Ending) {
         let Some(mut request) = self.flight.remove(id) else { return };
         let slept = self.slept_until.is_some_and(|at| at >= request.submitted);
@@ -312,7 +312,8 @@ impl CoordinatorModel {
         let (compares, gives_records) = (request.compares(cause), request.gives_records());
         for (worker, participant) in &request.participants {
             let Some(known) = self.workers.get_mut(worker) else { continue };
-            // Nobody is blamed who was never known to know the answer, or had less time than the operator gives.
+            // A failure or silence moves the score only of a worker that has answered this query before and had the
+            // operator's time.
             let held = request.gives_time() && known.record.queries.contains(&request.query);
             let mut earns_record = request.founding && participant.decides;
             match &participant.status {
@@ -350,7 +351,7 @@ impl CoordinatorModel {
         for ticket in tickets {
             self.expect(Output::Answer { ticket, reply: Ok(Arc::clone(&outcome)) });
         }
-        // What failed for want of a bus or of workers may go better the next time.
+        // A request that failed without workers, a bus or room is dispatched again on a retry.
         let again = matches!(outcome.verdict, Err(Failure::NoWorkers | Failure::BusDown | Failure::Overloaded));
         self.memory.add(self.now, id.clone(), outcome.query.clone(), (!again).then_some(outcome));
         self.report_if_drained();
@@ -379,7 +380,7 @@ impl CoordinatorModel {
     }
 }
 
-/// Whether the numbers of an answer are written without trailing zeros, which equality does not tell.
+/// Whether the numbers of an answer have no trailing zeros, which equality ignores.
 fn has_no_zeros_to_spare(output: &Output) -> bool {
     let Output::Answer { reply: Ok(outcome), .. } = output else { return true };
     let Ok(answer) = &outcome.verdict else { return true };

@@ -1,4 +1,4 @@
-//! The record of one worker: what it has done, and its score.
+//! The counts, response times and score of one worker.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -9,7 +9,7 @@ use quorate_core::query::Query;
 
 use crate::Divergence;
 
-/// What one worker has done.
+/// What one worker has done so far.
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) successes: u64,
@@ -18,13 +18,13 @@ pub(super) struct Record {
     pub(super) late: u64,
     pub(super) outliers: u64,
     pub(super) equivocations: u64,
-    /// From 0 to 1,000,000.
+    /// In millionths, from 0 to 1,000,000.
     pub(super) score: u32,
-    /// All response times, as the coordinator saw them.
+    /// All response times that the coordinator measured, the latest last.
     response_times: Vec<Duration>,
-    /// How many of them there were when they were last compared.
+    /// The number of response times when they were last compared.
     compared: Cell<usize>,
-    /// The last queries that it sent a value to, each once.
+    /// The last queries to which it sent a value, each once.
     pub(super) queries: VecDeque<Query>,
 }
 
@@ -44,19 +44,19 @@ impl Record {
         }
     }
 
-    /// An answer came so long after it was asked for.
+    /// Counts an answer and its response time, which runs from the submission of the request.
     pub(super) fn answered(&mut self, is_value: bool, after: Duration) {
         *(if is_value { &mut self.successes } else { &mut self.failures }) += 1;
         self.response_times.push(after);
     }
 
-    /// The smallest of the last response times that so many of a hundred do not exceed.
+    /// The smallest of the sorted times that `percent` of 100 do not exceed.
     fn quantile(sorted: &[Duration], percent: usize) -> Option<Duration> {
         let covers = |(place, _): &(usize, &Duration)| (place + 1) * 100 >= sorted.len() * percent;
         sorted.iter().enumerate().find(covers).map(|(_, time)| *time)
     }
 
-    /// Compares the quantiles of the last `most` response times, if there are others than the last time.
+    /// Compares the quantiles of the last `most` response times, if any have come since the last comparison.
     pub(super) fn compare_response_times(&self, most: usize, shown: &Reliability) -> Result<(), Divergence> {
         if self.compared.replace(self.response_times.len()) == self.response_times.len() {
             return Ok(());
@@ -70,7 +70,7 @@ impl Record {
         Divergence::unless_equal("the quantiles of a worker's response times", &expected, &shown)
     }
 
-    /// The score goes a sixteenth of the way to 1 or to 0, and never by less than a millionth.
+    /// Moves the score a sixteenth of the way to 1 or to 0, rounded up to a millionth.
     pub(super) fn judge(&mut self, good: bool) {
         let way = |rest: u32| rest / 16 + u32::from(!rest.is_multiple_of(16));
         if good {

@@ -1,4 +1,4 @@
-//! One request as it should be: who is asked, who has said what, and what follows from that.
+//! One request: which workers it expects, what they have answered, and what follows from that.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,102 +16,103 @@ use quorate_core::value::Value;
 use super::memory::text_length;
 use crate::aggregate::{aggregate_candidates, assess};
 
-/// What a request knows of one worker.
+/// The part of one worker in a request.
 #[derive(Debug)]
 pub(super) struct Participant {
     pub(super) status: ParticipantStatus,
-    /// Its value may decide the answer: it had a record when it was asked or joined, or it was asked as a founder.
+    /// Whether its value may decide the answer: it had a record when it was asked or joined, or it was asked as a
+    /// founder.
     pub(super) decides: bool,
 }
 
-/// What a worker has said.
+/// Where a worker stands with a request.
 #[derive(Debug)]
 pub(super) enum ParticipantStatus {
-    /// It is waited for.
+    /// It is awaited.
     Awaited,
-    /// It is not waited for any more, since it left.
+    /// It is no longer awaited, because it left or there was no room for its answer.
     Left,
-    /// Its first answer, the only one that counts.
+    /// It has answered. Only the first answer counts.
     Answered(FirstAnswer),
 }
 
-/// A first answer.
+/// A worker's first answer.
 #[derive(Debug)]
 pub(super) struct FirstAnswer {
     pub(super) observed: Result<Value, Arc<str>>,
     pub(super) response_time: Duration,
-    /// How old the worker said its value was.
+    /// The age of the value on arrival, as the worker stated it.
     pub(super) age: Option<Duration>,
-    /// What the worker weighed then.
+    /// The weight of the worker when it answered.
     pub(super) weight: Millionths,
-    /// The worker was not trusted then.
+    /// Whether the worker was quarantined when it answered.
     pub(super) quarantined: bool,
-    /// It came on the reply subject, which only workers that were asked know.
+    /// Whether it came on the reply subject, which only programs that receive tasks know.
     pub(super) to_the_asker: bool,
-    /// The worker has contradicted it since.
+    /// Whether the worker has contradicted it since.
     pub(super) contradicted: bool,
 }
 
-/// How a request ends, and whose values were not used.
+/// How a request ends, and which values were not used.
 pub(super) struct Ending {
     pub(super) verdict: Result<Answer, Failure>,
     pub(super) excluded: BTreeMap<WorkerId, Exclusion>,
-    /// What the values say of their workers, where there is anything to hold them against.
+    /// What the values say about their workers; empty if there is nothing to compare them with.
     pub(super) assessed: BTreeMap<WorkerId, Assessment>,
 }
 
 /// A request that was accepted and has not ended.
 #[derive(Debug)]
 pub(super) struct Request {
-    /// What the machine calls it; learned when it is published.
+    /// The task id that the machine drew, learned from the first dispatch.
     pub(super) task: TaskId,
     pub(super) query: Query,
-    /// The mark of the caller who asked first.
+    /// The trace of the caller that submitted it.
     pub(super) trace: Option<Trace>,
     pub(super) policy: Policy,
-    /// Who waits, in the order they came.
+    /// The waiting callers, in the order in which they came.
     pub(super) tickets: Vec<Ticket>,
     pub(super) submitted: Timestamp,
     pub(super) deadline: Timestamp,
-    /// When the task is redispatched to silent workers, if it is.
+    /// When the task is redispatched if a worker is still silent; `None` if never, or not again.
     pub(super) ask_again_at: Option<Timestamp>,
-    /// When it is taken that nobody else will answer, if that can be taken at all.
+    /// When the request ends because no further result has come; `None` if it expected workers, or none has answered.
     pub(super) stalls_at: Option<Timestamp>,
-    /// When the first notice said that nobody listens, and until when it is doubted; the latter is `None` once it is
-    /// refuted.
+    /// The time of the first notice that nobody listens, and until when that is doubted; the latter is `None` once it
+    /// is refuted.
     pub(super) unheard: Option<(Timestamp, Option<Timestamp>)>,
     pub(super) attempts: u32,
-    /// How many requests had been asked before.
+    /// The number of requests dispatched before it.
     pub(super) asked_before_it: u64,
-    /// The id was asked under before, in vain.
+    /// Whether the same id was dispatched before by a request without a lasting outcome, whose answers may still come.
     pub(super) asked_before: bool,
-    /// Nobody was live when it was asked.
+    /// Whether it expected no worker at its dispatch.
     pub(super) expected_unknown: bool,
-    /// All that it expects decide, and earn a record by answering.
+    /// Whether the workers that it expects are founders, which decide and earn a record by answering.
     pub(super) founding: bool,
-    /// How many without a record may take part, beside those of a founding request.
+    /// The number of workers without a record that may still join by answering.
     pub(super) places: usize,
-    /// What the operator sets for its query.
+    /// The operator's policy for its query.
     pub(super) operators: Policy,
     pub(super) participants: BTreeMap<WorkerId, Participant>,
-    /// How many usable values there were when they were last judged and made no answer.
+    /// The number of usable values when a quorum was last judged and gave no answer.
     pub(super) in_vain: Option<usize>,
 }
 
 impl Request {
-    /// When something must happen, if nothing else does before.
+    /// The earliest time at which something must happen to it.
     pub(super) fn due_at(&self) -> Timestamp {
         let doubted_until = self.unheard.and_then(|(_, until)| until);
         [self.ask_again_at, self.stalls_at, doubted_until].into_iter().flatten().fold(self.deadline, Timestamp::min)
     }
 
-    /// Requests for which something happens at one moment take turns by their place in the machine's table, which the
-    /// lower half of a task's number names.
+    /// Its place in the machine's table, which is the lower half of its task id. Requests that are due at the same time
+    /// are handled in this order.
     pub(super) fn place(&self) -> u32 {
         self.task.0 as u32
     }
 
-    /// What it weighs, in bytes: a fixed weight, one for each worker, and all texts.
+    /// Its weight in bytes: a fixed one, one for each worker, and all texts.
     pub(super) fn bytes(&self, id: &RequestId) -> usize {
         let said = |participant: &Participant| match &participant.status {
             ParticipantStatus::Answered(said) => text_length(&said.observed),
@@ -141,7 +142,7 @@ impl Request {
         self.asked_before || self.attempts == 2
     }
 
-    /// The answers that are values.
+    /// The answers that are values, with their workers.
     fn values(&self) -> impl Iterator<Item = (&WorkerId, &Value, &FirstAnswer)> {
         self.participants.iter().filter_map(|(worker, participant)| match &participant.status {
             ParticipantStatus::Answered(said) => said.observed.as_ref().ok().map(|value| (worker, value, said)),
@@ -149,8 +150,8 @@ impl Request {
         })
     }
 
-    /// Whether a worker without a record has to stand back: one that decides has sent a value, or may do so yet. One that
-    /// is quarantined keeps nobody back.
+    /// Whether newcomers have to stand back: a worker that decides has sent a value, or may still do so. A value of a
+    /// quarantined worker holds nobody back.
     fn newcomers_wait(&self) -> bool {
         self.participants.values().any(|participant| match &participant.status {
             ParticipantStatus::Answered(said) => participant.decides && said.observed.is_ok() && !said.quarantined,
@@ -159,7 +160,7 @@ impl Request {
         })
     }
 
-    /// Why a value does not count, whatever it is.
+    /// Why a worker's value does not count, whatever it is; `None` if it does.
     fn does_not_count(&self, worker: &WorkerId, said: &FirstAnswer) -> Option<Exclusion> {
         if said.quarantined {
             Some(Exclusion::Quarantined)
@@ -170,8 +171,8 @@ impl Request {
         }
     }
 
-    /// What each value says of its worker: it is held against the values that count; if there are none, against those
-    /// that would, were their workers not quarantined.
+    /// What each value says about its worker. It is compared with the values that count. If none can be used, it is
+    /// compared with those that would count if their workers were not quarantined.
     fn assess(&self) -> BTreeMap<WorkerId, Assessment> {
         let rule = &self.policy.rule;
         let waits = self.newcomers_wait();
@@ -194,7 +195,7 @@ impl Request {
         BTreeMap::new()
     }
 
-    /// The workers whose values can be used, by themselves.
+    /// The workers with usable values, before outliers are excluded.
     fn users(&self) -> impl Iterator<Item = &WorkerId> {
         let rule = &self.policy.rule;
         let stale = |said: &FirstAnswer| rule.max_age.is_some_and(|most| said.age.is_some_and(|age| age > most));
@@ -206,12 +207,13 @@ impl Request {
             .map(|(worker, ..)| worker)
     }
 
-    /// How many values can be used, by themselves.
+    /// The number of usable values, before outliers are excluded.
     pub(super) fn usable(&self) -> usize {
         self.users().count()
     }
 
-    /// Whether a good value earns a record: it is compared with one of a worker that decides, and for the age it has.
+    /// Whether a good value earns a record: it was compared with a deciding worker's value, under the operator's
+    /// maximum age.
     pub(super) fn gives_records(&self) -> bool {
         self.has_usual_max_age() && self.users().any(|worker| self.participants[worker].decides)
     }
@@ -220,25 +222,26 @@ impl Request {
         self.policy.rule.max_age == self.operators.rule.max_age
     }
 
-    /// It has no less time than the operator gives to its query.
+    /// Whether it has no less time than the operator gives its query.
     pub(super) fn gives_time(&self) -> bool {
         self.policy.timeout >= self.operators.timeout
     }
 
-    /// Whether all the values came that come where the operator sets the terms.
+    /// Whether all values have come that would come under the operator's policy.
     pub(super) fn compares(&self, cause: Cause) -> bool {
         let waits = self.gives_time() && self.policy.quorum == self.operators.quorum;
         self.has_usual_max_age() && (waits || cause == Cause::AllAnswered)
     }
 
-    /// Whether there is a quorum, and a sixteenth more than when it was last judged in vain, but one more at least.
+    /// Whether a quorum is to be judged. If the last one gave no answer, it takes a sixteenth more usable values, and
+    /// at least one more.
     pub(super) fn is_to_be_judged(&self) -> bool {
         let usable = self.usable();
         let has_grown = self.in_vain.is_none_or(|before| usable >= before + (before / 16).max(1));
         has_grown && self.policy.quorum.is_some_and(|quorum| usable >= quorum as usize)
     }
 
-    /// What the values that came amount to if nothing else comes.
+    /// How the request ends with the values that have come.
     pub(super) fn verdict(&self, cause: Cause, bus_failed: bool) -> Ending {
         let mut excluded = BTreeMap::new();
         let (mut workers, mut candidates) = (Vec::new(), Vec::new());
@@ -283,7 +286,7 @@ impl Request {
         Ending { verdict, excluded, assessed: self.assess() }
     }
 
-    /// The share of those asked, or heard, whose value was used.
+    /// The status, by the share of participants whose values were used.
     fn status(&self, used: usize) -> Status {
         let all = self.participants.len();
         if used == all {
@@ -295,7 +298,7 @@ impl Request {
         }
     }
 
-    /// What its callers are told.
+    /// The outcome that its callers receive.
     pub(super) fn outcome(self, id: RequestId, now: Timestamp, cause: Cause, verdict: Ending) -> Outcome {
         let succeeded = self.values().count() as u32;
         let by_weight = self.policy.rule.strategy == Strategy::WeightedMedian;

@@ -1,4 +1,4 @@
-//! The workers a coordinator should know, and the record it should keep of each.
+//! The workers that a coordinator must know, and the record that it must keep of each.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use quorate_core::time::Timestamp;
 use super::record::Record;
 use crate::Divergence;
 
-/// What is to be known of one worker.
+/// What the coordinator must know of one worker.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each holds or not, whatever the others do")]
 pub(super) struct Known {
@@ -22,37 +22,39 @@ pub(super) struct Known {
     announced: bool,
     replicated: bool,
     last_heard: Timestamp,
-    /// When it last said that it takes tasks, or finishes those it has.
+    /// When it last announced `live` or `draining`.
     said_there: Option<Timestamp>,
-    /// How many requests had been asked before it became known.
+    /// The number of requests dispatched before it became known.
     pub(super) asked_before: u64,
-    /// It has a record: a value of its was good, or it answered as a founder; or the operator admits it by name.
+    /// Whether it has a record: one of its values was good, it answered as a founder, or the operator admits it by
+    /// name.
     pub(super) proven: bool,
-    /// How many requests it took part in without a record, and whether the last that ended left it without one.
+    /// The number of requests in which it took part without a record, and whether it had none after the last that
+    /// ended.
     pub(super) tried: u64,
     pub(super) in_vain: bool,
-    /// It let a deadline pass and has not been heard through a result since.
+    /// Whether it was silent until a deadline and has not been heard through a result since.
     pub(super) silent: bool,
-    /// It has answered on the reply subject of a task.
+    /// Whether it has answered on the reply subject of a task.
     pub(super) answers_directly: bool,
     since: Timestamp,
-    /// When each process of this name last said that it takes tasks.
+    /// When each process of this name last announced `live`.
     instances: BTreeMap<Arc<str>, Timestamp>,
     pub(super) record: Record,
-    /// Its state, and whether it was quarantined, in its last event.
+    /// The state and the quarantine in its last event.
     last_event: Option<(WorkerState, bool)>,
 }
 
 impl Known {
-    /// Whether a second, different answer to one request can only be a contradiction: it can't come from another process
-    /// or replica, and whoever was asked twice knows that the answer is to be repeated.
+    /// Whether a different second answer to one request can only be equivocation: there is one process behind the name,
+    /// and a worker that was asked twice is known to repeat its answer.
     pub(super) fn has_one_word(&self, asked_twice: bool) -> bool {
         let one_process = self.instances.len() < 2;
         let keeps_to_protocol = self.announced && !self.replicated;
         one_process && (keeps_to_protocol || !asked_twice)
     }
 
-    /// What it weighs if nobody's weight is set.
+    /// Its weight if no weights are configured.
     pub(super) fn trust(&self) -> Millionths {
         Millionths::new(self.record.score.into())
     }
@@ -66,30 +68,30 @@ impl Known {
     }
 }
 
-/// All workers that should be known.
+/// All workers that the coordinator must know.
 #[derive(Debug)]
 pub(super) struct Workers {
     known: BTreeMap<WorkerId, Known>,
-    /// How many requests have been asked.
+    /// The number of requests dispatched so far.
     pub(super) asked: u64,
     most: usize,
     most_instances: usize,
     most_times: usize,
     presence: Duration,
     max_lag: Duration,
-    /// No worker expires before this: the machine did not run, and could hear none.
+    /// No worker expires before this time, because the machine was paused and could hear none.
     spared_until: Timestamp,
     quarantine_below: Option<Score>,
-    /// The operator names all that may take part.
+    /// Whether the operator admits workers by name.
     by_name: bool,
-    /// When the first record was earned since there was none.
+    /// When the first record was earned since nobody had one.
     founded_at: Option<Timestamp>,
     keep_gone: Duration,
     admit_every: Duration,
     admit_burst: u32,
-    /// Until when those that were admitted use up the rate.
+    /// Until when the new names admitted so far use up the rate.
     admitted_until: Timestamp,
-    /// When it is looked who has expired: when the next one does, as it was at the last look. Who is heard since
+    /// When the machine next looks for expired workers: the earliest expiry, as of the last look. A worker heard since
     /// expires later.
     pub(super) looks_at: Option<Timestamp>,
 }
@@ -136,7 +138,7 @@ impl Workers {
         self.known.get(worker).is_some_and(|known| known.is_quarantined(self.quarantine_below))
     }
 
-    /// An event for each worker that is not as its last event says.
+    /// An event for each worker that differs from its last event.
     pub(super) fn changes(&mut self) -> Vec<Event> {
         let mut changes = Vec::new();
         for (worker, known) in &mut self.known {
@@ -148,11 +150,13 @@ impl Workers {
         changes
     }
 
-    /// Whom a request expects, whether those found, and how many others without a record may join.
+    /// The workers that a request expects, whether they are founders, and how many others without a record may join.
     ///
-    /// While there is no record every live worker is a founder, and for a presence timeout after the first, while there
-    /// are no three, everybody who has announced itself. Later it is those with a record, and no more of the others,
-    /// who take turns; if none of the former is there, as many of the others as have a record.
+    /// While nobody has a record, all live workers are expected as founders. For a presence timeout after the first
+    /// record, while fewer than three workers have one, so are those that have announced themselves. After that, a
+    /// request expects the live workers with a record and, in turn, some of the others: as many as those, but no more
+    /// than `max_newcomers`. If no worker with a record is live, it expects as many others as there are records, or
+    /// `max_newcomers` if that is more.
     pub(super) fn ask(&mut self, now: Timestamp, max_newcomers: usize) -> (Vec<WorkerId>, bool, usize) {
         let long_gone = |known: &Known| known.is_gone() && known.last_heard.after(self.keep_gone) <= now;
         let records = self.known.values().filter(|known| known.proven && !long_gone(known)).count();
@@ -183,8 +187,8 @@ impl Workers {
         (proven.into_iter().chain(others).collect(), founding, places)
     }
 
-    /// A request ended in which a worker took part. With a score below a tenth nobody has a record, unless the operator
-    /// vouches for it.
+    /// A request ended in which the worker took part. A worker with a score below 0.1 has no record, unless the
+    /// operator admits it by name.
     pub(super) fn took_part(&mut self, worker: &WorkerId, earns_record: bool, now: Timestamp) {
         let Some(known) = self.known.get_mut(worker) else { return };
         let before = known.proven;
@@ -199,7 +203,8 @@ impl Workers {
         self.by_name || self.known.get(worker).is_some_and(|known| known.proven)
     }
 
-    /// A worker that has not been heard for the presence timeout is gone, and so are the processes behind the name.
+    /// Expires the workers that have not been heard for the presence timeout, with the processes behind their names. If
+    /// this comes too late, the machine was paused, and all workers are spared for a while.
     pub(super) fn expire(&mut self, now: Timestamp) {
         if self.looks_at.is_none_or(|looks_at| looks_at > now) {
             return;
@@ -221,14 +226,15 @@ impl Workers {
         }
     }
 
-    /// A result came in time: it makes an unknown or expired worker live.
+    /// A result came in time. It makes an unknown or expired worker live; `None` if there is no room for it.
     pub(super) fn heard(&mut self, now: Timestamp, worker: &WorkerId) -> Option<&mut Known> {
         self.make_room(now, worker, false)?;
         self.known.entry(worker.clone()).or_insert_with(|| Self::stranger(now, self.asked, self.by_name));
         self.heard_late(now, worker)
     }
 
-    /// A result of a known worker came. It neither takes back a farewell nor extends its time.
+    /// A result of a known worker came. It prolongs the worker's presence, unless the worker announced that it drains
+    /// or left.
     pub(super) fn heard_late(&mut self, now: Timestamp, worker: &WorkerId) -> Option<&mut Known> {
         let known = self.known.get_mut(worker)?;
         self.looks_at = self.looks_at.or(Some(now.after(self.presence).max(self.spared_until)));
@@ -239,7 +245,7 @@ impl Workers {
         Some(known)
     }
 
-    /// A worker spoke of itself. Returns whether it left by that; `None` if there was no room for it.
+    /// A presence announcement came. Returns whether the worker left by it; `None` if there was no room for it.
     pub(super) fn announced(&mut self, now: Timestamp, presence: &Presence) -> Option<bool> {
         let is_known = self.known.contains_key(&presence.worker);
         if !is_known && presence.state == PresenceState::Left {
@@ -293,8 +299,8 @@ impl Workers {
         }
     }
 
-    /// Makes room for a new name; `None` if no worker may be displaced, or if too many names come. Before anybody has a
-    /// record, those that announce themselves may be as many as they like.
+    /// Makes room for a new name; `None` if no worker may be displaced, or if new names come too fast. Before any
+    /// worker has a record, names that announce themselves may come at any rate.
     fn make_room(&mut self, now: Timestamp, worker: &WorkerId, announced: bool) -> Option<()> {
         if self.known.contains_key(worker) {
             return Some(());
@@ -315,8 +321,8 @@ impl Workers {
         Some(())
     }
 
-    /// Newcomers that are gone go first, then those that took part in vain, then workers with a record that are long
-    /// gone.
+    /// The worker to displace. Newcomers that are gone go first, then those that took part in vain, then workers with a
+    /// record that are long gone.
     fn who_goes(&self, now: Timestamp) -> Option<WorkerId> {
         let mut ranked: Vec<_> = self
             .known
@@ -336,7 +342,7 @@ impl Workers {
         ranked.into_iter().next().map(|(_, worker)| worker)
     }
 
-    /// Compares what can be seen of the workers.
+    /// Compares the visible state of the workers.
     pub(super) fn compare(&self, machine: &Coordinator) -> Result<(), Divergence> {
         let mut expected = self.known.iter();
         for (worker, seen) in machine.workers() {
