@@ -92,8 +92,7 @@ impl Digits {
         (Self::trimmed(quotient), remainder > 0)
     }
 
-    /// The number without its last `dropped` digits, rounded half-even. `more` says that a nonzero digit follows the
-    /// last one.
+    /// The number without its last `dropped` digits, rounded half-even. `more`: a nonzero digit follows the last one.
     pub fn rounded(&self, dropped: usize, more: bool) -> Self {
         let kept = Self(self.0.iter().skip(dropped).copied().collect());
         let half = Self(vec![5]).times_pow10(dropped).0.get(1..).map_or(Self(vec![]), |half| Self(half.to_vec()));

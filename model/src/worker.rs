@@ -183,8 +183,7 @@ impl WorkerModel {
         self.expected.front().map_or(Ok(()), |expected| Err(Divergence::new(expected, &"nothing")))
     }
 
-    /// When the machine must ask to be woken: at the earliest time of a job, an answer, an announcement or the end of
-    /// intake.
+    /// When the machine must ask to be woken: for the first job, answer, announcement or end of intake.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         let forgets_at = self.kept_until.keys().map(|(until, _)| *until).next();
         let closes_at = match self.intake {

@@ -28,8 +28,7 @@ fn is_stale(rule: &Rule, candidate: &Candidate<'_>) -> bool {
     rule.max_age.zip(candidate.age).is_some_and(|(most, age)| age > most)
 }
 
-/// A value as a number; `None` for a text that spells none, and for any text in a majority, which takes texts as they
-/// are.
+/// A value as a number; `None` for a text that spells none. A majority takes texts as they are.
 fn number(rule: &Rule, value: &Value) -> Option<Decimal> {
     match value {
         Value::Text(_) if rule.strategy == Strategy::Majority => None,
@@ -87,10 +86,9 @@ fn is_vote(rule: &Rule, answer: &Value, value: &Value) -> bool {
     }
 }
 
-/// Numbers within the fence are good, and those beyond it are bad unless they are within 5 % of the median. If some are
-/// beyond it and those within are no more than half of all values, no number is good or bad. If a caller set the
-/// outlier rule, a number more than 5 % from the median is not good, and one that the operator's rule may accept is not
-/// bad.
+/// A number within the fence is good, and one beyond it is bad unless it is within 5 % of the median. If some are
+/// beyond it and those within are no more than half of all values, none is good or bad. Under a caller's rule, a number
+/// more than 5 % from the median is not good, and one that the operator's rule may accept is not bad.
 fn of_number(
     (asked, operators): (Option<OutlierRule>, Option<OutlierRule>),
     (numbers, all): (&[Decimal], usize),

@@ -8,8 +8,7 @@ use rust_decimal::Decimal;
 use super::strategies::median;
 use super::whole::{Whole, distance, finest};
 
-/// Four times the first and the third quartile of ascending numbers, in units of 10^-`scale`. There is at least one
-/// number.
+/// Four times the first and the third quartile of one or more ascending numbers, in units of 10^-`scale`.
 ///
 /// A quartile is interpolated between the two numbers nearest its place: method 7 of Hyndman and Fan, 1996.
 fn fourfold_quartiles(ascending: &[Decimal], scale: u32) -> [Whole; 2] {
@@ -22,7 +21,7 @@ fn fourfold_quartiles(ascending: &[Decimal], scale: u32) -> [Whole; 2] {
     })
 }
 
-/// Twice the median distance from `center`, in units of 10^-`scale`. There is at least one number.
+/// Twice the median distance of one or more numbers from `center`, in units of 10^-`scale`.
 fn twofold_deviation(numbers: &[Decimal], center: Decimal, scale: u32) -> Whole {
     let mut distances: Vec<Whole> = numbers.iter().map(|number| distance(*number, center, scale)).collect();
     distances.sort_by(Whole::compare);

@@ -46,8 +46,8 @@ pub(super) fn median(ascending: &[Decimal]) -> Option<Decimal> {
     mean(&ascending[middle])
 }
 
-/// The mean of two numbers: the first up to which there is at least half of the weight, and the first up to which there
-/// is more.
+/// The mean of two numbers: the first that covers half of the weight, with those before it, and the first that covers
+/// more.
 fn weighted_median(used: &[Weighted]) -> Option<Decimal> {
     let weightless = used.iter().all(|(_, weight)| *weight == 0);
     let up_to = |most: Decimal| -> u128 {
@@ -75,9 +75,8 @@ fn trimmed_mean(ascending: &[Decimal], share: Millionths) -> Option<Decimal> {
     mean(left)
 }
 
-/// The most frequent value, and whether others are as frequent. Among those, numbers go before texts. Of the numbers,
-/// the one nearest the median goes first, and of two as near the smaller. Of the texts, the first in byte order goes
-/// first.
+/// The most frequent value, and whether others are as frequent. Of those, the number nearest the median goes first, the
+/// smaller of two equally near; if all are texts, the first in byte order.
 fn most_frequent(ascending: &[Decimal], texts: &[&str], precision: u32) -> Option<(Value, bool)> {
     let mut numbers: BTreeMap<Decimal, usize> = BTreeMap::new();
     for number in ascending {

@@ -106,8 +106,7 @@ impl Whole {
     }
 
     /// Divides this number of units of 10^-`scale`: exact where a decimal holds the result, else rounded half-even to
-    /// 28 significant digits, but to no more than 28 decimals and never in the integer digits. `None` if it is out of
-    /// range.
+    /// 28 significant digits, but to no more than 28 decimals and never in the integer digits. `None` if out of range.
     pub(super) fn over(&self, divisor: usize, scale: u32) -> Option<Decimal> {
         let short = match self {
             Self::Short(dividend) => short_quotient(*dividend, scale, divisor as u128),

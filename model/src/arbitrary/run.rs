@@ -82,8 +82,7 @@ impl Run {
         run
     }
 
-    /// The counters of the machine, the number of its steps, and how often an outcome had evidence that the counters do
-    /// not show.
+    /// The counters, the number of steps, and how often outcomes had evidence that the counters do not show.
     pub fn reached(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let transitions = ("transitions", self.inputs.len() as u64);
         self.coordinator.counters().iter().chain(self.evidence()).chain([transitions])
@@ -135,8 +134,7 @@ impl Run {
         self.check()
     }
 
-    /// Checks that the machine did what the model did, and that it kept the promises that can be checked without a
-    /// model.
+    /// Checks that the machine did what the model did, and kept the promises that can be checked without a model.
     fn check(&mut self) -> Result<(), Divergence> {
         while let Some(output) = self.coordinator.poll_output() {
             self.model.output(&output)?;

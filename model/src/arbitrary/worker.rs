@@ -174,8 +174,7 @@ impl WorkerRun {
         self.check()
     }
 
-    /// Checks that the machine did what the model did, and that it kept the promises that can be checked without a
-    /// model.
+    /// Checks that the machine did what the model did, and kept the promises that can be checked without a model.
     fn check(&mut self) -> Result<(), Divergence> {
         let mut aborted = 0;
         while let Some(output) = self.worker.poll_output() {

@@ -52,8 +52,8 @@ impl CoordinatorModel {
         }
     }
 
-    /// An invalid policy is refused whatever the id. A known id needs no dispatch, so it comes before draining, the bus
-    /// and the bounds on requests in flight.
+    /// An invalid policy is refused whatever the id. A known id needs no dispatch: what forbids one is checked after
+    /// it.
     fn receive(&self, submit: &Submit) -> Result<Reception, Refusal> {
         let policy = policy::in_force(&self.config, submit.query.as_str(), &submit.overrides)?;
         let flying = submit.id.as_ref().and_then(|id| self.flight.get_key_value(id));
@@ -311,8 +311,8 @@ impl CoordinatorModel {
         }
     }
 
-    /// Ends a request whose notice was doubted until now, unless the doubt was right: the bus failed, the machine was
-    /// paused, or a participant has announced itself since.
+    /// Ends a request whose doubted notice was not refuted. A failed bus, a pause, or an announcement of a participant
+    /// since the notice refutes it.
     pub(super) fn ends_unheard(&mut self, id: &RequestId) -> bool {
         let now = self.now;
         let Some((since, _)) =
@@ -333,8 +333,8 @@ impl CoordinatorModel {
         true
     }
 
-    /// A worker that leaves is no longer awaited. A request from before it became known keeps waiting: if the worker
-    /// was forgotten in between, that request expects another worker of the same name.
+    /// A worker that leaves is no longer awaited. If it was forgotten meanwhile, older requests expect another of that
+    /// name.
     pub(super) fn presence(&mut self, presence: &Presence) {
         let left = if self.admits(&presence.worker) { self.workers.announced(self.now, presence) } else { None };
         let Some(left) = left else {

@@ -26,8 +26,7 @@ use workers::Workers;
 #[derive(Debug)]
 enum Expected {
     Exactly(Output),
-    /// The first dispatch of a request, under a task id that the machine chooses, and a request id of its choice if the
-    /// caller gave none.
+    /// The first dispatch of a request. The machine chooses the task id, and the request id if the caller gave none.
     FirstDispatch(Box<Request>, Option<RequestId>),
 }
 
@@ -312,7 +311,7 @@ impl CoordinatorModel {
         let (compares, gives_records) = (request.compares(cause), request.gives_records());
         for (worker, participant) in &request.participants {
             let Some(known) = self.workers.get_mut(worker) else { continue };
-            // A failure or silence moves the score only of a worker that has answered this query before and had the
+            // A failure or silence moves the score only if the worker has answered this query before and had the
             // operator's time.
             let held = request.gives_time() && known.record.queries.contains(&request.query);
             let mut earns_record = request.founding && participant.decides;

@@ -20,8 +20,7 @@ use crate::aggregate::{aggregate_candidates, assess};
 #[derive(Debug)]
 pub(super) struct Participant {
     pub(super) status: ParticipantStatus,
-    /// Whether its value may decide the answer: it had a record when it was asked or joined, or it was asked as a
-    /// founder.
+    /// Whether its value may decide the answer: it had a record when asked or on joining, or it was asked as a founder.
     pub(super) decides: bool,
 }
 
@@ -76,10 +75,9 @@ pub(super) struct Request {
     pub(super) deadline: Timestamp,
     /// When the task is redispatched if a worker is still silent; `None` if never, or not again.
     pub(super) ask_again_at: Option<Timestamp>,
-    /// When the request ends because no further result has come; `None` if it expected workers, or none has answered.
+    /// When the request ends as stalled; `None` if it expected workers, or none has answered.
     pub(super) stalls_at: Option<Timestamp>,
-    /// The time of the first notice that nobody listens, and until when that is doubted; the latter is `None` once it
-    /// is refuted.
+    /// The time of the first notice that nobody listens, and the end of the doubt in it; no end once it is refuted.
     pub(super) unheard: Option<(Timestamp, Option<Timestamp>)>,
     pub(super) attempts: u32,
     /// The number of requests dispatched before it.
@@ -150,8 +148,7 @@ impl Request {
         })
     }
 
-    /// Whether newcomers have to stand back: a worker that decides has sent a value, or may still do so. A value of a
-    /// quarantined worker holds nobody back.
+    /// Whether newcomers do not count: a deciding worker is awaited, or one that is not quarantined has sent a value.
     fn newcomers_wait(&self) -> bool {
         self.participants.values().any(|participant| match &participant.status {
             ParticipantStatus::Answered(said) => participant.decides && said.observed.is_ok() && !said.quarantined,
@@ -212,8 +209,7 @@ impl Request {
         self.users().count()
     }
 
-    /// Whether a good value earns a record: it was compared with a deciding worker's value, under the operator's
-    /// maximum age.
+    /// Whether a good value earns a record: it was compared with a deciding worker's, under the operator's maximum age.
     pub(super) fn gives_records(&self) -> bool {
         self.has_usual_max_age() && self.users().any(|worker| self.participants[worker].decides)
     }
@@ -233,8 +229,8 @@ impl Request {
         self.has_usual_max_age() && (waits || cause == Cause::AllAnswered)
     }
 
-    /// Whether a quorum is to be judged. If the last one gave no answer, it takes a sixteenth more usable values, and
-    /// at least one more.
+    /// Whether a quorum is to be judged; after one without an answer, with a sixteenth more usable values, and at least
+    /// one.
     pub(super) fn is_to_be_judged(&self) -> bool {
         let usable = self.usable();
         let has_grown = self.in_vain.is_none_or(|before| usable >= before + (before / 16).max(1));

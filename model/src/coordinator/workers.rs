@@ -26,11 +26,9 @@ pub(super) struct Known {
     said_there: Option<Timestamp>,
     /// The number of requests dispatched before it became known.
     pub(super) asked_before: u64,
-    /// Whether it has a record: one of its values was good, it answered as a founder, or the operator admits it by
-    /// name.
+    /// Whether it has a record: one of its values was good, it was a founder, or the operator admits it by name.
     pub(super) proven: bool,
-    /// The number of requests in which it took part without a record, and whether it had none after the last that
-    /// ended.
+    /// The number of requests in which it took part without a record, and whether the last to end left it without one.
     pub(super) tried: u64,
     pub(super) in_vain: bool,
     /// Whether it was silent until a deadline and has not been heard through a result since.
@@ -47,7 +45,7 @@ pub(super) struct Known {
 
 impl Known {
     /// Whether a different second answer to one request can only be equivocation: there is one process behind the name,
-    /// and a worker that was asked twice is known to repeat its answer.
+    /// and if the worker was asked twice, it is known to repeat its answer.
     pub(super) fn has_one_word(&self, asked_twice: bool) -> bool {
         let one_process = self.instances.len() < 2;
         let keeps_to_protocol = self.announced && !self.replicated;
@@ -91,8 +89,7 @@ pub(super) struct Workers {
     admit_burst: u32,
     /// Until when the new names admitted so far use up the rate.
     admitted_until: Timestamp,
-    /// When the machine next looks for expired workers: the earliest expiry, as of the last look. A worker heard since
-    /// expires later.
+    /// When the machine next looks for expired workers: the earliest expiry, as of the last look.
     pub(super) looks_at: Option<Timestamp>,
 }
 
@@ -187,8 +184,8 @@ impl Workers {
         (proven.into_iter().chain(others).collect(), founding, places)
     }
 
-    /// A request ended in which the worker took part. A worker with a score below 0.1 has no record, unless the
-    /// operator admits it by name.
+    /// The worker took part in a request that ended. Below a score of 0.1 it has no record, unless it is admitted by
+    /// name.
     pub(super) fn took_part(&mut self, worker: &WorkerId, earns_record: bool, now: Timestamp) {
         let Some(known) = self.known.get_mut(worker) else { return };
         let before = known.proven;
@@ -233,8 +230,8 @@ impl Workers {
         self.heard_late(now, worker)
     }
 
-    /// A result of a known worker came. It prolongs the worker's presence, unless the worker announced that it drains
-    /// or left.
+    /// A result of a known worker came. It prolongs the worker's presence, unless that announced that it drains or
+    /// left.
     pub(super) fn heard_late(&mut self, now: Timestamp, worker: &WorkerId) -> Option<&mut Known> {
         let known = self.known.get_mut(worker)?;
         self.looks_at = self.looks_at.or(Some(now.after(self.presence).max(self.spared_until)));

@@ -1,4 +1,4 @@
-//! State that checkers keep per process, found by host number in constant time, and maps with the same order in every
+//! State that checkers keep per process, found by host number in constant time, and maps that are the same in every
 //! run.
 
 use std::collections::HashMap;
@@ -22,8 +22,7 @@ pub(super) struct PerHost<T> {
     workers: Vec<T>,
 }
 
-/// An invariant that is checked for each coordinator and each worker process separately. Its state starts afresh with
-/// the process.
+/// An invariant of each coordinator and each worker process by itself. Its state starts afresh with the process.
 pub(super) trait Process: Default {
     /// Judges one event of the process, as [`Checker::event`] does.
     fn event(&mut self, event: &Event<'_>) -> Result<(), String>;

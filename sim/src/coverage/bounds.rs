@@ -29,8 +29,8 @@ pub(super) struct Bounds {
     /// The processes that have announced themselves live to a coordinator, by worker.
     instances: BTreeMap<(Host, WorkerId), BTreeSet<Arc<str>>>,
     places: BTreeMap<Host, Places>,
-    /// The most messages that each driver may take in a pass, where a seed sets it, and the number received since the
-    /// last pass ended.
+    /// Where a seed sets it, the most messages that a driver takes in a pass, and the number received since the last
+    /// pass.
     batches: BTreeMap<Host, (usize, usize)>,
     /// When each coordinator wants to be woken.
     wanted: BTreeMap<Host, Option<Timestamp>>,

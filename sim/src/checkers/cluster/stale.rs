@@ -1,7 +1,6 @@
 //! Nothing that was published before or during an outage is received after it, and nothing more often than it was sent.
-//! A bridge may repeat a message once.
 //!
-//! What was in transit when a session ended may still arrive for a bounded time.
+//! What was in transit when a session ended may arrive for a bounded time. A bridge may repeat a message once.
 
 use std::hash::{Hash as _, Hasher as _};
 use std::time::Duration;

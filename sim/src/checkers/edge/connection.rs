@@ -8,8 +8,7 @@ use crate::edge::Edge;
 use crate::event::{Event, What};
 use crate::host::Host;
 
-/// The time within which a machine learns of a change, in nanoseconds. A change wakes the driver, which then looks at
-/// the bus.
+/// The time within which a machine learns of a change, in nanoseconds. A change wakes the driver.
 const SOON: u64 = 5_000_000;
 
 /// The state of one host's bus, and what its machine was told of it.

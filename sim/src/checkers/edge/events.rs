@@ -162,8 +162,8 @@ impl Process {
 }
 
 impl Events {
-    /// Records that a reader has ended. Returns whether other readers of the same client may have been there, so that
-    /// it may have been refused.
+    /// Records that a reader has ended. Returns whether enough others of its client may have read, so that it may be
+    /// refused.
     fn others(&mut self, place: usize, read: &Read, now: u64) -> bool {
         let Some(most) = self.readers else { return false };
         let first = read.body.split(FOLLOWED_AGAIN).next().unwrap_or_default();

@@ -45,8 +45,7 @@ pub(crate) struct Http {
     said: BTreeMap<Host, VecDeque<(u64, MachineReply)>>,
     /// The question behind each ticket of a coordinator, if it has a trace.
     tickets: BTreeMap<(Host, Ticket), u32>,
-    /// Until when each coordinator ran without a driver, because its machine had drained; `u64::MAX` until it starts
-    /// again.
+    /// Until when each drained coordinator was there without a driver; `u64::MAX` until it starts again.
     drained: BTreeMap<Host, u64>,
 }
 

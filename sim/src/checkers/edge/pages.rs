@@ -1,7 +1,6 @@
 //! A coordinator's pages say what its machine counted and knew at most 400 ms ago, and no counter decreases.
 //!
-//! A page may be as old as [`LATELY`]: its numbers must lie between what was true then and what is true when it has
-//! been read.
+//! The numbers of a page must lie between what was true [`LATELY`] before and what is true when it has been read.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -113,8 +112,7 @@ impl Process {
         }
     }
 
-    /// The moments that a page requested at `since` may describe. The first is the last one that is at least [`LATELY`]
-    /// older.
+    /// The moments that a page requested at `since` may describe: from the last one that is at least [`LATELY`] older.
     fn since(&self, since: u64) -> impl Iterator<Item = &Look> + Clone {
         let earliest = since.saturating_sub(LATELY);
         let first = self.looks.iter().rposition(|look| look.at <= earliest).unwrap_or(0);

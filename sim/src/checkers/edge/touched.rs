@@ -1,5 +1,4 @@
-//! When a client may be left without a response: a fault touched its link to the coordinator, or the coordinator was
-//! away.
+//! When a client may be left without a response: a fault touched its link to the coordinator, or that was away.
 
 use std::collections::BTreeMap;
 
