@@ -13,7 +13,7 @@ impl Stage<'_> {
     pub(super) fn fault_begins(&mut self, place: usize) {
         let scenario = self.scenario;
         let fault = &scenario.faults[place];
-        if self.healed || !self.concerns_anybody(&fault.kind) {
+        if self.healed || !fault.kind.is_possible(|host| self.node(host).is_some()) {
             return;
         }
         self.tell(BROKER, What::FaultBegan(place, fault));
@@ -42,29 +42,6 @@ impl Stage<'_> {
     pub(super) fn stop_all(&mut self) {
         for node in 0..self.hosts.len() {
             self.stop(node);
-        }
-    }
-
-    fn concerns_anybody(&self, kind: &FaultKind) -> bool {
-        let there = |host: &Host| self.node(*host).is_some();
-        match kind {
-            FaultKind::Partition(a, b)
-            | FaultKind::PartitionOneWay(a, b)
-            | FaultKind::Hold(a, b)
-            | FaultKind::Slow(a, b, _)
-            | FaultKind::Loss(a, b, _) => a != b && there(a) && there(b),
-            FaultKind::Crash(host)
-            | FaultKind::Stop(host)
-            | FaultKind::Freeze(host)
-            | FaultKind::SlowSource(host, _)
-            | FaultKind::FailSource(host, _)
-            | FaultKind::PanicSource(host, _)
-            | FaultKind::StaleSource(host, _)
-            | FaultKind::Mischief(host, ..)
-            | FaultKind::PresenceLost(host) => there(host),
-            FaultKind::Lie(hosts, _) => hosts.iter().any(there),
-            FaultKind::ReconnectStorm(_) | FaultKind::Bridge(..) => true,
-            FaultKind::Forge(..) => there(&Host::Adversary),
         }
     }
 

@@ -187,15 +187,11 @@ pub(super) fn lane(host: Host) -> u32 {
 fn conditions<'a>(lasting: impl IntoIterator<Item = &'a FaultKind>) -> BTreeMap<Pair, Condition> {
     let mut links: BTreeMap<Pair, Condition> = BTreeMap::new();
     for kind in lasting {
-        let (a, b) = match kind {
-            FaultKind::Partition(a, b)
-            | FaultKind::PartitionOneWay(a, b)
-            | FaultKind::Hold(a, b)
-            | FaultKind::Slow(a, b, _)
-            | FaultKind::Loss(a, b, _) => (*a, *b),
-            FaultKind::Freeze(host) => (*host, Host::Broker),
-            _ => continue,
+        let pair = match kind {
+            FaultKind::Freeze(host) => Some((*host, Host::Broker)),
+            _ => kind.link(),
         };
+        let Some((a, b)) = pair else { continue };
         let link = links.entry((a.min(b), a.max(b))).or_default();
         match kind {
             FaultKind::Partition(..) => link.traffic = link.traffic.and(Traffic::Partitioned),

@@ -30,7 +30,7 @@ impl Schedule {
         let mut moments = Vec::new();
         for (place, fault) in scenario.faults.iter().enumerate() {
             let begin = Duration::from_millis(fault.at_ms);
-            if begin >= heal || !is_possible(&fault.kind, &hosts) {
+            if begin >= heal || !fault.kind.is_possible(|host| hosts.contains(&host)) {
                 continue;
             }
             let lasts = Duration::from_millis(fault.for_ms.max(1));
@@ -56,32 +56,6 @@ fn times(fault: &Fault) -> u32 {
     match fault.kind {
         FaultKind::ReconnectStorm(times) | FaultKind::Forge(_, times) => times,
         _ => 0,
-    }
-}
-
-/// Whether all that a fault is about is there, and is of the kind that it can be about.
-fn is_possible(kind: &FaultKind, hosts: &[Host]) -> bool {
-    let is_there = |host: &Host| hosts.contains(host);
-    match kind {
-        FaultKind::Partition(a, b)
-        | FaultKind::PartitionOneWay(a, b)
-        | FaultKind::Hold(a, b)
-        | FaultKind::Slow(a, b, _)
-        | FaultKind::Loss(a, b, _) => a != b && is_there(a) && is_there(b),
-        FaultKind::Crash(host) => {
-            is_there(host) && matches!(host, Host::Broker | Host::Coordinator(_) | Host::Worker(_))
-        }
-        FaultKind::Stop(host) => is_there(host) && matches!(host, Host::Coordinator(_) | Host::Worker(_)),
-        FaultKind::Freeze(host) => is_there(host) && matches!(host, Host::Coordinator(_) | Host::Worker(_)),
-        FaultKind::SlowSource(host, _)
-        | FaultKind::FailSource(host, _)
-        | FaultKind::PanicSource(host, _)
-        | FaultKind::StaleSource(host, _)
-        | FaultKind::Mischief(host, ..)
-        | FaultKind::PresenceLost(host) => is_there(host) && matches!(host, Host::Worker(_)),
-        FaultKind::Lie(liars, _) => liars.iter().any(is_there),
-        FaultKind::Forge(..) => is_there(&Host::Adversary),
-        FaultKind::ReconnectStorm(_) | FaultKind::Bridge(..) => true,
     }
 }
 

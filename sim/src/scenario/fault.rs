@@ -131,6 +131,18 @@ pub enum Flood {
 }
 
 impl FaultKind {
+    /// The link that it disturbs, if it disturbs one.
+    pub fn link(&self) -> Option<(Host, Host)> {
+        match self {
+            Self::Partition(one, other)
+            | Self::PartitionOneWay(one, other)
+            | Self::Hold(one, other)
+            | Self::Slow(one, other, _)
+            | Self::Loss(one, other, _) => Some((*one, *other)),
+            _ => None,
+        }
+    }
+
     /// The hosts it concerns.
     pub fn hosts(&self) -> Vec<Host> {
         match self {
@@ -151,6 +163,25 @@ impl FaultKind {
             Self::ReconnectStorm(_) | Self::Bridge(..) => vec![Host::Broker],
             Self::Lie(hosts, _) => hosts.clone(),
             Self::Forge(..) => vec![Host::Adversary],
+        }
+    }
+
+    /// Whether it can happen: the hosts it concerns exist, and are of the kind that it can concern.
+    pub(crate) fn is_possible(&self, exists: impl Fn(Host) -> bool) -> bool {
+        let mut hosts = self.hosts().into_iter();
+        match self {
+            Self::Lie(..) => hosts.any(exists),
+            Self::Crash(host) => exists(*host) && !matches!(host, Host::Client(_) | Host::Adversary),
+            Self::Stop(host) | Self::Freeze(host) => {
+                exists(*host) && matches!(host, Host::Coordinator(_) | Host::Worker(_))
+            }
+            Self::SlowSource(host, _)
+            | Self::FailSource(host, _)
+            | Self::PanicSource(host, _)
+            | Self::StaleSource(host, _)
+            | Self::Mischief(host, ..)
+            | Self::PresenceLost(host) => exists(*host) && matches!(host, Host::Worker(_)),
+            _ => hosts.all(exists) && self.link().is_none_or(|(one, other)| one != other),
         }
     }
 }

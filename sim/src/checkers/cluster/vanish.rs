@@ -38,16 +38,9 @@ pub(crate) struct Vanish {
 pub(crate) fn new(context: &Context<'_>) -> Vanish {
     let mut touched = BTreeSet::new();
     for fault in &context.scenario.faults {
-        match &fault.kind {
-            FaultKind::Partition(a, b)
-            | FaultKind::PartitionOneWay(a, b)
-            | FaultKind::Hold(a, b)
-            | FaultKind::Slow(a, b, _)
-            | FaultKind::Loss(a, b, _) => touched.extend([*a, *b]),
-            FaultKind::Crash(host) | FaultKind::Stop(host) | FaultKind::Freeze(host) => {
-                touched.insert(*host);
-            }
-            _ => {}
+        let is_of_a_process = matches!(fault.kind, FaultKind::Crash(_) | FaultKind::Stop(_) | FaultKind::Freeze(_));
+        if is_of_a_process || fault.kind.link().is_some() {
+            touched.extend(fault.kind.hosts());
         }
     }
     Vanish {

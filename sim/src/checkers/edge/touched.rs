@@ -40,15 +40,12 @@ impl Touched {
 
     pub(super) fn event(&mut self, event: &Event<'_>) {
         match event.what {
-            What::FaultBegan(_, fault) => match fault.kind {
-                FaultKind::Partition(a, b)
-                | FaultKind::PartitionOneWay(a, b)
-                | FaultKind::Hold(a, b)
-                | FaultKind::Slow(a, b, _)
-                | FaultKind::Loss(a, b, _) => self.links.push((a, b)),
-                FaultKind::Freeze(host) => drop(self.down.insert(host, u64::MAX)),
-                _ => {}
-            },
+            What::FaultBegan(_, fault) => {
+                self.links.extend(fault.kind.link());
+                if let FaultKind::Freeze(host) = fault.kind {
+                    self.down.insert(host, u64::MAX);
+                }
+            }
             What::Crashed => {
                 self.down.insert(event.host, u64::MAX);
                 self.killed.insert(event.host, event.at);
@@ -64,16 +61,19 @@ impl Touched {
 
     /// Whether a fault may cost a client the response that it has awaited since `since`.
     pub(super) fn excuses(&self, client: Host, coordinator: Host, since: u64) -> bool {
-        let is_touched = |(a, b): &(Host, Host)| [(a, b), (b, a)].contains(&(&client, &coordinator));
         let was_down = self.down.get(&coordinator).is_some_and(|until| until.saturating_add(self.slack) >= since);
-        was_down || since < BEGINNING || self.links.iter().any(is_touched)
+        was_down || since < BEGINNING || self.has_touched(client, coordinator)
+    }
+
+    /// Whether a fault has touched the link between two hosts.
+    fn has_touched(&self, one: Host, other: Host) -> bool {
+        self.links.iter().any(|link| *link == (one, other) || *link == (other, one))
     }
 
     /// The same for a question. If the machine has received it (`is_taken`), a graceful stop is no excuse.
     pub(super) fn excuses_question(&self, client: Host, coordinator: Host, since: u64, is_taken: bool) -> bool {
         if is_taken && self.killed.get(&coordinator).is_none_or(|at| *at < since) {
-            let is_touched = |(a, b): &(Host, Host)| [(a, b), (b, a)].contains(&(&client, &coordinator));
-            return self.links.iter().any(is_touched);
+            return self.has_touched(client, coordinator);
         }
         self.excuses(client, coordinator, since)
     }

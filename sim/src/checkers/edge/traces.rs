@@ -35,6 +35,8 @@ pub(crate) struct Traces {
     processes: PerHost<Process>,
     /// Workers that may send other results than their machines put out.
     mischievous: Vec<Host>,
+    /// Whether any client has asked. A test without clients reports no questions.
+    has_clients: bool,
     /// The questions by trace, each until its coordinator's machine receives it.
     asked: BTreeMap<(Host, [u8; 25]), Question>,
     /// The number of questions without a trace that each coordinator's machine has not received yet.
@@ -49,6 +51,7 @@ pub(crate) fn new(context: &Context<'_>) -> Traces {
     Traces {
         processes: PerHost::new(),
         mischievous: mischievous.collect(),
+        has_clients: false,
         asked: BTreeMap::new(),
         untraced: BTreeMap::new(),
     }
@@ -56,6 +59,7 @@ pub(crate) fn new(context: &Context<'_>) -> Traces {
 
 impl Traces {
     fn asks(&mut self, asked: &Question) {
+        self.has_clients = true;
         match trace_of(asked.number) {
             Some(Trace(mark)) => drop(self.asked.insert((asked.coordinator, mark), asked.clone())),
             None => *self.untraced.entry(asked.coordinator).or_default() += 1,
@@ -63,8 +67,7 @@ impl Traces {
     }
 
     fn submitted(&mut self, host: Host, submit: &coordinator::Submit) -> Result<(), String> {
-        if self.asked.is_empty() && self.untraced.is_empty() {
-            // A test without clients reports no questions.
+        if !self.has_clients {
             return Ok(());
         }
         let Some(trace) = submit.trace else {
@@ -210,8 +213,11 @@ mod tests {
         let request = Request { id: None, ..request() };
         let asked = Question { number, coordinator: COORDINATOR, place: None, request };
         tell(traces, Host::Client(1), What::Asked(&asked))?;
-        let submit =
-            Submit { ticket: Ticket(1), id: None, query: query(), overrides: Overrides::default(), trace: told };
+        submit(traces, told)
+    }
+
+    fn submit(traces: &mut Traces, trace: Option<Trace>) -> Result<(), String> {
+        let submit = Submit { ticket: Ticket(1), id: None, query: query(), overrides: Overrides::default(), trace };
         tell(traces, COORDINATOR, What::CoordinatorInput(Timestamp::ZERO, &Input::Submit(submit)))
     }
 
@@ -235,6 +241,13 @@ mod tests {
         assert_eq!(ask(&mut traces, 3, None), Ok(()));
         assert_eq!(take(&mut traces, trace_of(4), trace_of(4)), Ok(()));
         assert_eq!(take(&mut traces, None, None), Ok(()));
+    }
+
+    #[test]
+    fn a_question_that_is_submitted_twice_is_found() {
+        let mut traces = traces();
+        assert_eq!(ask(&mut traces, 4, trace_of(4)), Ok(()));
+        assert!(submit(&mut traces, trace_of(4)).is_err());
     }
 
     #[test]

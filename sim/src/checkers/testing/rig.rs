@@ -107,8 +107,7 @@ impl Rig {
     }
 
     pub(crate) fn tell(&mut self, host: Host, what: What<'_>) {
-        let verdict = self.checker.event(&Event { at: self.at, host, what });
-        self.violation = self.violation.take().or(verdict.err());
+        judge(&mut *self.checker, &mut self.violation, &Event { at: self.at, host, what });
     }
 
     /// Shows an input of the coordinator to the checker alone.
@@ -190,9 +189,9 @@ impl Rig {
 
     /// Shows that the coordinator has settled.
     pub(crate) fn settled_coordinator(&mut self) {
-        let what = What::CoordinatorSettled(self.now(), &self.coordinator);
-        let verdict = self.checker.event(&Event { at: self.at, host: COORDINATOR, what });
-        self.violation = self.violation.take().or(verdict.err());
+        let event =
+            Event { at: self.at, host: COORDINATOR, what: What::CoordinatorSettled(self.now(), &self.coordinator) };
+        judge(&mut *self.checker, &mut self.violation, &event);
     }
 
     /// Ends the coordinator's pass, in which its outputs are carried out. Returns them.
@@ -235,9 +234,8 @@ impl Rig {
 
     /// Shows that the worker has settled.
     pub(crate) fn settled_worker(&mut self) {
-        let what = What::WorkerSettled(self.now(), &self.worker);
-        let verdict = self.checker.event(&Event { at: self.at, host: WORKER, what });
-        self.violation = self.violation.take().or(verdict.err());
+        let event = Event { at: self.at, host: WORKER, what: What::WorkerSettled(self.now(), &self.worker) };
+        judge(&mut *self.checker, &mut self.violation, &event);
     }
 
     /// Shows the end of the worker's pass.
@@ -300,4 +298,10 @@ impl Rig {
         let text = self.violation.as_deref().expect("the checker sees nothing wrong");
         assert!(text.contains(words), "{text}");
     }
+}
+
+/// Shows the checker an event, and keeps its first objection.
+fn judge(checker: &mut dyn Checker, violation: &mut Option<String>, event: &Event<'_>) {
+    let verdict = checker.event(event);
+    *violation = violation.take().or(verdict.err());
 }
