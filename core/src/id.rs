@@ -20,7 +20,7 @@ pub enum IdError {
     ControlCharacter,
 }
 
-/// Whether the text contains a control character. Most texts are ASCII and need not be decoded.
+/// Whether the text contains a control character. Most texts are ASCII, which needs no decoding.
 pub(crate) fn has_control_character(text: &str) -> bool {
     if text.is_ascii() { text.bytes().any(|byte| byte.is_ascii_control()) } else { text.chars().any(char::is_control) }
 }
@@ -84,7 +84,7 @@ text_id! {
 }
 
 /// Names one task: the coordinator's own number for a request in flight, never reused within a run. It is part of the
-/// reply subject, which ties a result to the very task that it answers.
+/// reply subject, which ties a result to exactly the task that it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskId(pub u64);
 

@@ -12,8 +12,8 @@
 //! 2. It waits for the next input, but no longer than until [`Machine::poll_timeout`].
 //! 3. It hands over the input with [`Machine::handle_input`], or the time with [`Machine::handle_timeout`].
 //!
-//! Here a coordinator asks two workers, of which one stays silent. Time is a variable, so the five seconds until the
-//! deadline take none:
+//! Here a coordinator asks two workers, one of which stays silent. Time is a variable, so the five seconds until the
+//! deadline pass at once:
 //!
 //! ```
 //! use std::collections::VecDeque;
@@ -47,7 +47,7 @@
 //!     trace: None,
 //! };
 //!
-//! // What the network and a caller will bring, each with its time.
+//! // The inputs from the network and from a caller, each with its time.
 //! let mut now = Timestamp::ZERO;
 //! let mut inbox = VecDeque::from([
 //!     (now, Input::BusUp),
@@ -99,7 +99,7 @@
 //!     }
 //! };
 //!
-//! // The coordinator sent the task again at half of the timeout, and answered at the deadline with what had come.
+//! // The coordinator sent the task again at half of the timeout, and answered at the deadline with what it had.
 //! assert_eq!(attempts, [1, 2]);
 //! assert_eq!(now, Timestamp::from_millis(5000));
 //! assert_eq!(outcome.missing, [bitstamp]);
@@ -112,12 +112,12 @@
 //!
 //! # Modules
 //!
-//! * [`machine`]: the surface that both machines share, as a trait
+//! * [`machine`]: the trait that both machines implement
 //! * [`coordinator`]: the machine that serves requests
 //! * [`worker`]: the machine that answers tasks
-//! * [`aggregate`]: many values become one
-//! * [`outcome`]: how a request ended, with its evidence and what it weighs in memory
-//! * [`policy`]: how one request is asked and answered, and the server's limits
+//! * [`aggregate`]: combines many values into one
+//! * [`outcome`]: how a request ended, with its evidence and its size in memory
+//! * [`policy`]: how one request is answered, and the server's limits
 //! * [`id`], [`query`], [`pattern`], [`time`], [`value`]: bounded texts, patterns of queries, timestamps, exact values
 //! * [`trace`]: an opaque mark that the machines copy, so that adapters can assign work to a trace
 #![warn(missing_docs)]

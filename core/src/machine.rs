@@ -4,11 +4,11 @@ use crate::time::Timestamp;
 
 /// A sans-IO state machine. It receives inputs with their times, and returns what to do and when to wake it next.
 ///
-/// Poll it dry after every input, as [`Machine::step`] does: then the outputs are known to be those of that input.
+/// Poll it dry after every input, as [`Machine::step`] does, so that every output can be attributed to its input.
 pub trait Machine {
-    /// What can happen to it.
+    /// The inputs it handles.
     type Input;
-    /// What it can ask the adapter to do.
+    /// What it asks the adapter to do.
     type Output;
 
     /// Handles one input.
@@ -20,8 +20,7 @@ pub trait Machine {
     /// The next output. Call it until it returns `None`.
     fn poll_output(&mut self) -> Option<Self::Output>;
 
-    /// One step: handles an input, or lets time pass if there is none, and appends everything that the machine puts out
-    /// because of it to `outputs`.
+    /// One step: handles an input, or lets time pass if there is none, and appends the resulting outputs to `outputs`.
     fn step(&mut self, now: Timestamp, input: Option<&Self::Input>, outputs: &mut impl Extend<Self::Output>) {
         match input {
             Some(input) => self.handle_input(now, input),

@@ -16,20 +16,20 @@ pub struct Observation {
     pub worker: WorkerId,
     /// What it observed, or its own reason why it could not.
     pub observed: Result<Value, Arc<str>>,
-    /// The response time that the worker states.
+    /// The response time stated by the worker.
     pub response_time: Duration,
     /// The age of the value on arrival, if the worker states one.
     pub age: Option<Duration>,
-    /// The weight of its value, if the strategy uses weights.
+    /// The weight of the value, if the strategy uses weights.
     pub weight: Option<Millionths>,
     /// Why the value was not used; `None` if it was used or if there is none.
     pub excluded: Option<Exclusion>,
 }
 
-/// What a request counts in memory, in flight or remembered, without its id, its query and its workers, in bytes. It is
-/// the same on every platform.
+/// What a request weighs in memory, in flight or remembered, without its id, its query and its workers, in bytes. A
+/// constant, so that limits mean the same on every platform.
 const REQUEST_BYTES: usize = 640;
-/// What each worker of a request counts without the text of its answer, in bytes.
+/// What each worker of a request weighs without the text of its answer, in bytes.
 pub const WORKER_BYTES: usize = 192;
 
 const _: () = assert!(size_of::<Outcome>() <= REQUEST_BYTES && size_of::<Observation>() <= WORKER_BYTES);
@@ -54,7 +54,7 @@ pub struct Outcome {
     pub request: RequestId,
     /// What was asked.
     pub query: Query,
-    /// The strategy by which the values are aggregated.
+    /// The strategy that aggregates the values.
     pub strategy: Strategy,
     /// The answers, ordered by worker.
     pub observations: Vec<Observation>,
@@ -86,7 +86,8 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// Whether the request ended before its deadline without waiting for silent workers: they are late and not missing.
+    /// Whether the request ended before its deadline without waiting for silent workers, which are then late, not
+    /// missing.
     pub fn is_early(self) -> bool {
         matches!(self, Self::QuorumMet | Self::Stalled)
     }
@@ -99,7 +100,7 @@ pub struct Answer {
     pub value: Value,
     /// The number of values it rests on, equal to [`Outcome::used`].
     pub used: u32,
-    /// The number of these that agree with it, by the policy's tolerance.
+    /// The number of used values that agree with it, by the policy's tolerance.
     pub agreeing: u32,
     /// Whether several values were equally frequent.
     pub tie: bool,
@@ -157,8 +158,8 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether a retry may succeed: the request failed for lack of a bus or of workers, not because of what the workers
-    /// said. Such a failure is not remembered under the request's id.
+    /// Whether a retry may succeed: the request failed because the bus or the workers were unavailable, not because of
+    /// what the workers said. Such a failure is not remembered under the request's id.
     pub fn is_retryable(self) -> bool {
         matches!(self, Self::NoWorkers | Self::BusDown | Self::Overloaded)
     }
@@ -187,7 +188,7 @@ impl Outcome {
         count(self.observations.len()) - self.succeeded
     }
 
-    /// The number of values that were used, or would have been had there been enough of them.
+    /// The number of values that were used, or would have been if there had been enough of them.
     pub fn used(&self) -> u32 {
         let is_used = |it: &&Observation| it.observed.is_ok() && it.excluded.is_none();
         count(self.observations.iter().filter(is_used).count())
@@ -263,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_ends_early_when_it_no_longer_waits_for_those_who_are_silent() {
+    fn a_request_ends_early_if_it_stops_waiting_for_silent_workers() {
         let early = [Cause::QuorumMet, Cause::Stalled];
         for cause in [Cause::AllAnswered, Cause::DeadlinePassed, Cause::Undelivered].into_iter().chain(early) {
             assert_eq!(cause.is_early(), early.contains(&cause), "{cause:?}");

@@ -1,4 +1,4 @@
-//! How one request is answered: by which strategy, from how many values, by when.
+//! How one request is answered: by which strategy, from how many values, and by when.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -15,12 +15,12 @@ pub const MAX_PRECISION: u32 = 28;
 /// How one request is answered. A policy in use is always valid: see [`Policy::with`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// How the values become one.
+    /// How the values are combined.
     pub rule: Rule,
-    /// With fewer used values than this the request fails; at least 1.
+    /// The request fails if fewer values than this are used; at least 1.
     pub min_responses: u32,
     /// The request ends as soon as this many usable values have come; at least [`Policy::min_responses`]. `None` waits
-    /// for all.
+    /// for all workers.
     pub quorum: Option<u32>,
     /// The longest time from submission to answer.
     pub timeout: Duration,
@@ -31,7 +31,7 @@ pub struct Policy {
 /// What happens to a disputed answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum OnDispute {
-    /// It is returned, and says that it is disputed.
+    /// It is returned, marked as disputed.
     #[default]
     Answer,
     /// It is rejected: the request fails, with the evidence.
@@ -108,7 +108,7 @@ pub struct Overrides {
 pub struct Limits {
     /// The longest timeout a request may ask for.
     pub max_timeout: Duration,
-    /// The largest `min_responses` and `quorum`. No more workers than this are ever known.
+    /// The largest `min_responses` and `quorum`, and the most workers that are known at a time.
     pub max_workers: u32,
 }
 
@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_to_do_in_a_dispute_has_a_name_that_is_read_again() {
+    fn the_names_of_on_dispute_read_back() {
         assert_eq!(OnDispute::ALL.map(OnDispute::name), ["answer", "reject"]);
         assert_eq!(OnDispute::ALL.map(|choice| choice.name().parse()), OnDispute::ALL.map(Ok));
         assert_eq!("Reject".parse::<OnDispute>(), Err(UnknownOnDispute));
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_request_does_not_set_keeps_the_default() {
+    fn fields_that_a_request_does_not_set_keep_their_defaults() {
         let overrides = Overrides { strategy: Some(Strategy::Median), quorum: Some(2), ..Overrides::default() };
         let policy = Policy::default().with(&overrides, &Limits::default()).expect("within the limits");
         assert_eq!(policy.rule.strategy, Strategy::Median);

@@ -1,4 +1,4 @@
-//! The mark by which an adapter recognises what belongs to one trace.
+//! The mark by which an adapter recognises what belongs to a trace.
 
 /// An opaque mark that an adapter passes with a request or a task, and receives back with every output for it.
 ///

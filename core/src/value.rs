@@ -49,8 +49,8 @@ impl Value {
         literal.decimal().map(Self::Number).ok_or(ValueError::OutOfRange)
     }
 
-    /// Makes a value of a text: without white space around it, and in Unicode's normal form C, so that texts that look
-    /// the same are equal.
+    /// Makes a value of a text: removes white space around it and normalizes it to Unicode's form C, so that texts that
+    /// look the same are equal.
     ///
     /// # Errors
     /// [`ValueError::TextTooLong`] if it has more than [`MAX_TEXT_BYTES`] bytes, as given or in its normal form.
@@ -66,8 +66,7 @@ impl Value {
         if normal.len() > MAX_TEXT_BYTES { Err(ValueError::TextTooLong) } else { Ok(Self::Text(normal)) }
     }
 
-    /// The value as a number: a number itself, or a text that spells one in JSON's grammar, as many price feeds send
-    /// it.
+    /// The value as a number: a number itself, or a text that spells one in JSON's grammar, as in many price feeds.
     pub fn as_number(&self) -> Option<Decimal> {
         match self {
             Self::Number(number) => Some(*number),
@@ -86,7 +85,7 @@ struct Literal<'a> {
     integer: &'a str,
     /// Digits after it.
     fraction: &'a str,
-    /// Limited to 63 bits: no text is long enough to compensate for a larger exponent.
+    /// Saturated at 63 bits: no text is long enough to compensate for a larger exponent.
     exponent: i64,
 }
 
@@ -147,7 +146,7 @@ impl<'a> Literal<'a> {
     }
 }
 
-/// Parses an exponent after its `e`, limited to 63 bits.
+/// Parses the text after an `e`, saturated at 63 bits.
 fn parse_exponent(text: &str) -> Option<i64> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if !is_digits(digits) {
@@ -212,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_in_the_grammar_of_json_is_no_number() {
+    fn a_text_outside_the_grammar_of_json_is_not_a_number() {
         for text in [
             "",
             "-",
@@ -251,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_decimal_cannot_hold_exactly_is_out_of_range() {
+    fn a_number_that_a_decimal_cannot_hold_exactly_is_out_of_range() {
         for text in [
             "79228162514264337593543950336",
             "-79228162514264337593543950336",
@@ -308,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_text_that_grows_too_long_in_its_normal_form_is_refused() {
-        // Three bytes that become nine.
+        // Four bytes that become twelve.
         let growing = "\u{1d160}";
         assert!(Value::text(&growing.repeat(MAX_TEXT_BYTES / 12)).is_ok());
         assert_eq!(Value::text(&growing.repeat(MAX_TEXT_BYTES / 4)), Err(ValueError::TextTooLong));

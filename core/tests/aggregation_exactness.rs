@@ -1,4 +1,4 @@
-//! The arithmetic of the aggregation against arithmetic with pen and paper, and the whole of it against its model.
+//! Compares the arithmetic of the aggregation with arithmetic on written digits, and whole aggregations with the model.
 
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -21,7 +21,7 @@ fn decimal() -> impl Strategy<Value = Decimal> {
         .prop_map(|(mantissa, scale)| Decimal::from_i128_with_scale(mantissa, scale))
 }
 
-/// Decimals that are alike, so that an outlier rule tells some apart.
+/// Similar decimals, of which an outlier rule excludes some.
 fn alike() -> impl Strategy<Value = Vec<Decimal>> {
     let max = (1_i128 << 96) - 1;
     let around = prop_oneof![max - 60..=max, -max..=60 - max, 40_i128..=100, -100_i128..=-40];
@@ -31,7 +31,7 @@ fn alike() -> impl Strategy<Value = Vec<Decimal>> {
     })
 }
 
-/// Numbers of few digits, several of them equal, numbers in texts and other texts.
+/// Numbers with few digits, several of them equal, texts that spell numbers, and other texts.
 fn mixed() -> impl Strategy<Value = Vec<Value>> {
     let number = (-40_i64..=40, 0_u32..=3).prop_map(|(mantissa, scale)| Decimal::new(mantissa, scale));
     let value = prop_oneof![
@@ -49,7 +49,7 @@ fn factor() -> impl Strategy<Value = Millionths> {
         .prop_map(Millionths::new)
 }
 
-/// Any rule, but for the age.
+/// Any rule without a maximum age.
 fn rule() -> impl Strategy<Value = Rule> {
     let fraction = || prop_oneof![(-5_i64..=40).prop_map(|percent| Decimal::new(percent, 2)), decimal()];
     let outliers = prop_oneof![
@@ -76,7 +76,7 @@ fn rule() -> impl Strategy<Value = Rule> {
         })
 }
 
-/// The value, the indices of outliers and whether they are disputed.
+/// The value, the indices of outliers, and whether they are disputed.
 fn run(strategy: Aggregation, numbers: &[Decimal], max_deviation: Option<Decimal>) -> (Decimal, Vec<usize>, bool) {
     let values: Vec<Value> = numbers.iter().copied().map(Value::Number).collect();
     let rule = Rule { strategy, max_deviation: max_deviation.map(OutlierRule::Relative), ..Rule::default() };
@@ -159,7 +159,7 @@ proptest! {
             .collect();
         let said = Aggregator::default().aggregate(&rule, candidates.iter().copied());
         let expected = model::aggregate::aggregate_candidates(&rule, &candidates);
-        // Equality does not tell 1.0 from 1.00, which must not be answered.
+        // Compared as text, because equality does not tell 1.0 from 1.00, and no answer may have trailing zeros.
         prop_assert_eq!(format!("{:?}", said), format!("{:?}", expected));
     }
 
@@ -171,7 +171,7 @@ proptest! {
     ) {
         let point = if fraction.is_empty() { "" } else { "." };
         let read = Value::number(&format!("{integer}{point}{fraction}e{exponent}"));
-        // In units of 10^-200, in which the text is whole.
+        // In units of 10^-200, of which the number is a whole multiple.
         let shift = usize::try_from(200 + exponent).expect("positive") - fraction.len();
         let whole = Digits::written(&format!("{integer}{fraction}")).times_pow10(shift);
         let exact = (0..=FINEST).find_map(|scale| {

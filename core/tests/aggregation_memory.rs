@@ -1,4 +1,4 @@
-//! An aggregator that has seen as many values before allocates nothing but the list of those it excludes.
+//! An aggregator that has seen as many values before allocates only the list of excluded ones.
 
 use std::alloc::System;
 

@@ -12,7 +12,7 @@ struct Vectors {
     cases: Vec<Case>,
 }
 
-/// One case. Its remaining fields say where it comes from, and where this project's answer is another on purpose.
+/// One case. Its other fields state where it comes from, and where this project deliberately answers differently.
 #[derive(Deserialize)]
 struct Case {
     name: String,

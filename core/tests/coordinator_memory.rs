@@ -37,7 +37,7 @@ fn worker(index: usize) -> WorkerId {
     WorkerId::new(&format!("worker-{index}")).expect("a worker id")
 }
 
-/// A connected coordinator with so many live workers and room for `REQUESTS`.
+/// A connected coordinator with this many live workers and room for `REQUESTS`.
 fn coordinator(workers: usize) -> Coordinator {
     let config = Config {
         max_in_flight: REQUESTS,
@@ -56,7 +56,7 @@ fn coordinator(workers: usize) -> Coordinator {
 }
 
 fn submit(coordinator: &mut Coordinator, ticket: usize) -> Task {
-    // Each request owns its query, as it does when it was read from a socket.
+    // Each request owns its query, as it does when read from a socket.
     let query = Query::new("BTC/USD").expect("a query");
     let (ticket, overrides, trace) = (Ticket(ticket as u64), Overrides::default(), Some(Trace([7; 25])));
     let submit = Submit { ticket, id: None, query, overrides, trace };
@@ -109,7 +109,7 @@ fn a_request_in_flight_takes_less_than_a_kibibyte_and_leaves_nothing() {
     assert!(lost < REQUESTS, "{lost} bytes are lost, one per request or more");
 }
 
-/// Of many workers with long texts not as many outcomes are kept as may be remembered, but what may be kept in bytes.
+/// With many workers and long texts, the limit in bytes is reached before the limit in outcomes.
 #[test]
 fn what_is_remembered_takes_no_more_memory_than_it_may_weigh() {
     const WORKERS: usize = 1000;
@@ -157,7 +157,7 @@ fn a_result_costs_about_the_same_however_many_requests_are_in_flight() {
     };
     let (few, many) = (cost(RESULTS), cost(REQUESTS));
     println!("{RESULTS} results: {few:?} with {RESULTS} in flight, {many:?} with {REQUESTS}");
-    // Larger tables miss more caches; a cost that grew with their size would be a thousandfold.
+    // Larger tables miss more caches; a cost that grew with their size would grow a thousandfold.
     assert!(many < few * 20 + Duration::from_micros(200), "{few:?} with {RESULTS} in flight, {many:?} with {REQUESTS}");
 }
 

@@ -1,4 +1,4 @@
-//! The coordinator beside its model: whatever comes, and whenever, it does what the model says.
+//! The coordinator against its model: for any inputs at any times, it does what the model says.
 //!
 //! `PROPTEST_CASES` sets how many sequences of inputs are tried.
 
@@ -11,7 +11,7 @@ use proptest::test_runner::{TestCaseError, TestError, TestRunner};
 
 use quorate_model::arbitrary::{self, Run};
 
-/// Enough for every counter to be reached many times over, in a few seconds.
+/// Enough to reach every counter many times, in a few seconds.
 const CASES: u32 = 4000;
 
 #[test]

@@ -13,15 +13,15 @@ use quorate_core::time::Timestamp;
 use quorate_core::value::Value;
 use rust_decimal::Decimal;
 
-/// A worker that always does the same: how long it takes, and how far its values lie from the truth, in thousandths.
+/// A worker that always behaves the same: how long it takes, and how far its values are from the truth, in thousandths.
 #[derive(Clone, Copy, Debug)]
 struct Honest {
     takes_ms: u64,
     off: i64,
-    /// Whether it writes its number as a text, and says how old it is.
+    /// Whether it sends its number as a text, and whether it states an age.
     as_text: bool,
     dated: bool,
-    /// Whether it answers that it does not know a query, or says nothing.
+    /// Whether it answers that it does not know a query, or stays silent.
     answers_unknown: bool,
 }
 
@@ -69,13 +69,13 @@ fn request() -> impl Strategy<Value = (usize, Overrides, u64)> {
     (0_usize..3, overrides, 0_u64..400)
 }
 
-/// What is known to everybody; the last is known to nobody.
+/// The queries. Every worker knows them but the last, which none knows.
 const QUERIES: [&str; 3] = ["BTC/USD", "ETH/USD", "who/knows"];
 
 struct Play {
     coordinator: Coordinator,
     now: Timestamp,
-    /// When each answer of each worker comes.
+    /// When each answer of each worker arrives.
     answers: Vec<(Timestamp, WorkerResult)>,
     tickets: u64,
 }
@@ -161,7 +161,7 @@ proptest! {
                 (worker.off, worker.as_text) = (worker.off * 4, false);
             }
         }
-        // Quicker than everybody, and fewer.
+        // Faster than all others, and fewer.
         let liar = Honest { takes_ms: 1, off: 5000, as_text: false, dated: false, answers_unknown: false };
         workers.extend(std::iter::repeat_n(liar, liars.min((honest.len() - 1) / 2)));
         let coordinator = Coordinator::new(config, 1);

@@ -1,4 +1,4 @@
-//! The worker's machine: each task is worked on once, within bounds, and answered to whoever asked.
+//! The worker's machine: each task is worked on once, within bounds, and answered on every reply subject it came with.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -33,7 +33,7 @@ impl Harness {
         self.drain_outputs();
     }
 
-    /// Moves the clock, waking the worker whenever it wants to be woken on the way.
+    /// Moves the clock, waking the worker at each of its timeouts on the way.
     fn at_ms(&mut self, millis: u64) {
         let at = Timestamp::from_millis(millis);
         while let Some(wake) = self.worker.poll_timeout().filter(|wake| *wake < at) {
@@ -43,7 +43,7 @@ impl Harness {
         self.jump_ms(millis);
     }
 
-    /// Moves the clock at one go.
+    /// Moves the clock in one step.
     fn jump_ms(&mut self, millis: u64) {
         self.now = Timestamp::from_millis(millis);
         self.worker.handle_timeout(self.now);
@@ -73,7 +73,7 @@ impl Harness {
         self.done_aged(job, value, None);
     }
 
-    /// A job is done, and its source says how old the value is.
+    /// A job is done, and its source states the age of the value.
     fn done_aged(&mut self, job: JobId, value: &str, age: Option<Duration>) {
         self.input(&Input::Done { job, observed: Ok(Value::number(value).expect("a number")), age, trace: None });
     }
@@ -169,7 +169,7 @@ fn an_answered_task_that_is_asked_again_gets_the_same_answer() {
         let first = harness.answer();
         harness.at_ms(600);
         harness.task("r1");
-        // A value has aged, which the next test is about.
+        // The value has aged, which the next test is about.
         let age = first.observed.is_ok().then_some(Duration::from_millis(595));
         assert_eq!(harness.answer(), WorkResult { age, ..first });
         harness.nothing();
@@ -232,7 +232,7 @@ fn the_same_id_with_another_query_is_another_task() {
 }
 
 #[test]
-fn only_so_many_places_get_one_answer() {
+fn the_reply_subjects_of_one_answer_are_bounded() {
     let mut harness = Harness::new();
     harness.task("r1");
     let job = harness.started();
@@ -278,7 +278,7 @@ fn waiting_tasks_start_in_the_order_they_came() {
 }
 
 #[test]
-fn the_time_to_live_is_believed_within_bounds() {
+fn the_time_to_live_is_accepted_within_bounds() {
     let cases = [
         (Some(Duration::ZERO), None),
         (Some(Duration::from_nanos(1)), Some(Duration::from_nanos(1))),
@@ -299,7 +299,7 @@ fn the_time_to_live_is_believed_within_bounds() {
 }
 
 #[test]
-fn a_running_job_is_aborted_at_its_deadline_and_its_late_word_ignored() {
+fn a_running_job_is_aborted_at_its_deadline_and_its_late_result_ignored() {
     let mut harness = Harness::new();
     harness.task("r1");
     let job = harness.started();
@@ -328,7 +328,7 @@ fn an_answer_at_the_deadline_is_too_late() {
 
 #[test]
 fn a_task_that_expires_while_it_waits_is_never_started() {
-    // Woken at each timeout, or late and at one go.
+    // Woken at each timeout, or once and late.
     for step in [true, false] {
         let mut harness = Harness::with(|config| config.max_concurrent = 1);
         harness.task_to("running", "BTC/USD", Some(Duration::from_millis(500)), None);
@@ -349,7 +349,7 @@ fn a_task_that_expires_while_it_waits_is_never_started() {
 }
 
 #[test]
-fn words_on_jobs_that_do_not_run_are_ignored() {
+fn results_of_jobs_that_do_not_run_are_ignored() {
     let mut harness = Harness::with(|config| config.max_concurrent = 1);
     harness.task("r1");
     harness.task("r2");
@@ -388,7 +388,7 @@ fn answers_are_remembered_within_bounds_of_count_and_time() {
 }
 
 #[test]
-fn a_worker_announces_itself_when_the_bus_is_up_and_every_so_often_since() {
+fn a_worker_announces_itself_when_the_bus_is_up_and_regularly_after_that() {
     let live = Output::Announce(PresenceState::Live);
     let mut harness = Harness::new();
     assert_eq!(harness.worker.poll_timeout(), None, "nothing to say without a bus");
@@ -495,13 +495,13 @@ fn a_job_that_is_asked_for_again_goes_on_for_as_long_as_it_is_wanted() {
 }
 
 #[test]
-fn a_late_word_on_an_aborted_job_is_not_taken_for_the_one_that_follows_it() {
+fn a_late_result_of_an_aborted_job_is_not_taken_for_one_of_the_next() {
     let mut harness = Harness::new();
     harness.task("r1");
     let first = harness.started();
     harness.at_ms(500);
     harness.task("r1");
-    // The source was done in time, and its word comes just when the job is given up.
+    // The source finishes in time, but its result comes just when the job is given up.
     harness.now = Timestamp::from_millis(1000);
     harness.done(first, "1");
     assert_eq!(harness.next(), Output::Abort(first));
@@ -513,7 +513,7 @@ fn a_late_word_on_an_aborted_job_is_not_taken_for_the_one_that_follows_it() {
 }
 
 #[test]
-fn of_many_askers_under_one_id_the_latest_are_answered() {
+fn the_latest_reply_subjects_under_one_id_are_answered() {
     let mut harness = Harness::new();
     for n in 1..=10 {
         harness.task_to("r", "BTC/USD", Some(Duration::from_secs(1)), Some(&format!("asker {n}")));
@@ -588,7 +588,7 @@ fn a_start_carries_the_mark_of_its_task_and_every_answer_that_of_the_work() {
     harness.task_marked("r1", mark(1));
     let Output::Start { job, trace, .. } = harness.next() else { panic!("no start") };
     assert_eq!(trace, mark(1));
-    // Whoever asks for the same gets an answer from that same work.
+    // A repeated task is answered from the same work.
     harness.task_marked("r1", mark(2));
     harness.input(&Input::Done { job, observed: Err("no price".into()), age: None, trace: mark(9) });
     assert_eq!(harness.answer().trace, mark(9));

@@ -1,4 +1,4 @@
-//! The worker beside its model: whatever comes, and whenever, it does what the model says.
+//! The worker against its model: for any inputs at any times, it does what the model says.
 //!
 //! `PROPTEST_CASES` sets how many sequences of inputs are tried.
 
@@ -10,10 +10,10 @@ use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestError, TestRunner};
 use quorate_model::arbitrary::{WorkerRun, worker_config, worker_steps};
 
-/// Enough for everything to be reached many times over, in a few seconds.
+/// Enough to reach everything many times, in a few seconds.
 const CASES: u32 = 4000;
 
-/// All that [`WorkerRun::reached`] can count.
+/// The number of things that [`WorkerRun::reached`] can count.
 const REACHABLE: usize = 18;
 
 #[test]

@@ -11,7 +11,7 @@ use crate::value::Value;
 /// Significant digits of a mean that no decimal holds exactly.
 const SIGNIFICANT_DIGITS: u32 = 28;
 
-/// Mantissas are below 2^96, so that many of them sum up within an `i128`.
+/// This many mantissas, each below 2^96, sum up within an `i128`.
 const SUMMANDS_OF_AN_I128: usize = 1 << 30;
 
 /// A mean is no larger than its largest input.
@@ -30,7 +30,7 @@ impl Combine for Average {
     }
 }
 
-/// The mean, without trailing zeros; `None` if there are none.
+/// The mean, without trailing zeros; `None` if there are no numbers.
 ///
 /// It is exact if a decimal can hold it. Otherwise it is rounded half-even to 28 significant digits, but to no more
 /// than 28 decimals and never in the integer digits, and it stays between the smallest and the largest number.
@@ -38,7 +38,7 @@ pub fn mean(numbers: &[Decimal]) -> Option<Decimal> {
     short_mean(numbers).or_else(|| long_mean(numbers))
 }
 
-/// The mean, if 128 bits are enough to compute it. For most numbers they are.
+/// The mean, if all numbers have the same scale and 128 bits are enough to compute it. Usually they are.
 fn short_mean(numbers: &[Decimal]) -> Option<Decimal> {
     let scale = numbers.first()?.scale();
     let mut sum = 0_i128;
@@ -165,7 +165,7 @@ fn rounded_quotient(sum: Wide, count: u64) -> Option<Decimal> {
     decimal(Wide::from(floor.checked_add(u128::from(up))?), FINEST_SCALE - dropped_digits)
 }
 
-/// How many of the last digits of a quotient in units of 10^-28 are beyond 28 significant ones, decimals only: 0 to 28.
+/// The number of decimals, 0 to 28, that a quotient in units of 10^-28 has beyond 28 significant digits.
 fn surplus_digits(quotient: Wide) -> u32 {
     let too_long = |dropped: &u32| {
         Wide::from(1).checked_mul_pow10(SIGNIFICANT_DIGITS + dropped).is_some_and(|limit| quotient >= limit)
@@ -202,7 +202,7 @@ mod tests {
             ("0.0000000000000000000000000001 0.0000000000000000000000000002", "0.0000000000000000000000000002"),
             ("0 -0.0000000000000000000000000003", "-0.0000000000000000000000000002"),
             ("0 0.0000000000000000000000000005", "0.0000000000000000000000000002"),
-            // Beyond 28 integer digits nothing of the integer part is dropped.
+            // Beyond 28 integer digits, nothing of the integer part is dropped.
             ("79228162514264337593543950335 79228162514264337593543950335", "79228162514264337593543950335"),
             ("79228162514264337593543950335 79228162514264337593543950334", "79228162514264337593543950334"),
             ("79228162514264337593543950333 79228162514264337593543950334", "79228162514264337593543950334"),
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn the_short_way_leads_where_the_long_one_does() {
+    fn the_short_and_the_long_computation_agree() {
         for numbers in [
             "1.00 2.00 4.00",
             "1 2 4 8 16 32 65",
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_has_no_mean() {
+    fn no_numbers_have_no_mean() {
         assert_eq!(mean(&[]), None);
     }
 }

@@ -1,4 +1,4 @@
-//! What every strategy does, and what it is given.
+//! What each strategy implements, and what it is given.
 
 use std::sync::Arc;
 
@@ -8,40 +8,41 @@ use super::ranked::Ranked;
 use super::{Millionths, Rule};
 use crate::value::Value;
 
-/// One way to make one value of many.
+/// One way to combine many values into one.
 pub(super) trait Combine: Sync {
     /// The strategy's name in requests, configuration and answers.
     fn name(&self) -> &'static str;
 
-    /// The value, and whether others had as good a claim; `None` if there are none.
+    /// The combined value, and whether other values were as frequent; `None` if there are no values.
     fn combine(&self, votes: Votes<'_>, rule: &Rule) -> Option<(Value, bool)>;
 
-    /// Whether texts count as they are, and not only those that spell a number.
+    /// Whether the strategy uses texts as they are, and not only those that spell a number.
     fn takes_texts(&self) -> bool {
         false
     }
 
-    /// Whether [`Votes::weighted`] is wanted.
+    /// Whether the strategy reads [`Votes::weighted`].
     fn uses_weights(&self) -> bool {
         false
     }
 
-    /// A used number as it is compared with the result.
+    /// A used number in the form in which it is compared with the result.
     fn compared(&self, number: Decimal, _rule: &Rule) -> Decimal {
         number
     }
 
-    /// How far from the result, as a fraction of its magnitude, a number still agrees if the rule does not say.
+    /// The tolerance if the rule sets none: how far a number may be from the result and still agree, as a fraction of
+    /// the result's magnitude.
     fn default_tolerance(&self) -> Decimal {
         Decimal::new(1, 2)
     }
 }
 
-/// What may be used. All of it may be reordered.
+/// The values that a strategy combines. It may reorder them.
 pub(super) struct Votes<'a> {
     pub(super) numbers: Ranked<'a>,
-    /// The same numbers with their weights, where the strategy uses them.
+    /// The same numbers with their weights, if the strategy uses weights.
     pub(super) weighted: &'a mut [(Decimal, Millionths)],
-    /// What is not to be read as a number, where the strategy takes texts.
+    /// The texts, if the strategy uses texts as they are.
     pub(super) texts: &'a mut [Arc<str>],
 }

@@ -35,7 +35,7 @@ impl Combine for Majority {
     }
 }
 
-/// The most frequent value and whether others were as frequent; `None` if there are none.
+/// The most frequent value and whether others were as frequent; `None` if there are no values.
 ///
 /// Numbers are equal if they are equal after rounding half-even to `precision` decimals; the result is rounded and has
 /// no trailing zeros. Texts are compared byte by byte. A number never equals a text.

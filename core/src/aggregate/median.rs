@@ -21,7 +21,7 @@ impl Combine for Median {
     }
 }
 
-/// The middle number, or the exact mean of the two middle ones, without trailing zeros; `None` if there are none.
+/// The middle number, or the exact mean of the two middle ones, without trailing zeros; `None` if there are no numbers.
 ///
 /// Reorders `numbers`. Takes time proportional to their count.
 pub fn median(numbers: &mut [Decimal]) -> Option<Decimal> {
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_has_no_median() {
+    fn no_numbers_have_no_median() {
         assert_eq!(median(&mut []), None);
     }
 }

@@ -1,7 +1,8 @@
-//! Many values become one: some are excluded, a strategy combines the rest, and the result says how far they agree.
+//! Combines many values into one: some are excluded, a strategy combines the rest, and the result says how far they
+//! agree.
 //!
-//! * `strategy.rs` registers the strategies; `combine.rs` is what each implements and is
-//!   given; each has a file of its own, `average.rs` to `weighted_median.rs`
+//! * `strategy.rs` registers the strategies; `combine.rs` is what each implements and is given; each has a file of its
+//!   own, `average.rs` to `weighted_median.rs`
 //! * `outlier.rs` has the outlier rules; `yardstick.rs` decides for each value whether it can be believed
 //! * `spread.rs` measures how far the used values lie apart
 //! * `ranked.rs`, `scaled.rs`, `wide.rs`, `millionths.rs` are the exact arithmetic: order statistics, integers of a
@@ -47,7 +48,7 @@ use crate::value::Value;
 /// How one request's values are aggregated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// How the values become one.
+    /// How the values are combined.
     pub strategy: Strategy,
     /// Decimals kept by [`Strategy::Majority`] when it compares numbers: 0 to 28.
     pub precision: u32,
@@ -57,8 +58,8 @@ pub struct Rule {
     /// Which numbers are excluded because they are too far from the others; `None` excludes nothing.
     pub max_deviation: Option<OutlierRule>,
     /// A number agrees with the result if it is no farther from it than this fraction of the result's magnitude; `None`
-    /// is a hundredth, or for [`Strategy::Majority`], which rounds the number first, zero. A negative one counts as 0.
-    /// A text agrees if it is the result.
+    /// is a hundredth, or zero for [`Strategy::Majority`], which rounds the number first. A negative one counts as 0. A
+    /// text agrees if it equals the result.
     pub tolerance: Option<Decimal>,
     /// If fewer than this share of the used values agree with the result, it is disputed; `None` sets no minimum.
     pub min_agreement: Option<Millionths>,
@@ -92,10 +93,10 @@ impl Rule {
 pub struct Candidate<'a> {
     /// The value.
     pub value: &'a Value,
-    /// The value as the number that it is or spells: [`Value::as_number`], which takes a while for a long text. Not
-    /// needed if the strategy uses texts as they are: see [`Strategy::takes_texts`].
+    /// The value as the number that it is or spells: [`Value::as_number`], which is slow for a long text. Not needed if
+    /// the strategy uses texts as they are: see [`Strategy::takes_texts`].
     pub number: Option<Decimal>,
-    /// What it weighs, where the strategy uses weights.
+    /// Its weight, if the strategy uses weights.
     pub weight: Millionths,
     /// Its age; `None` if it is unknown, which counts as fresh.
     pub age: Option<Duration>,
@@ -139,7 +140,7 @@ impl Exclusion {
     }
 }
 
-/// One value out of many, with how far it can be trusted.
+/// One value out of many, and how far it can be trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Aggregate {
     /// The answer; a number has no trailing zeros, however the values were written.
@@ -152,7 +153,7 @@ pub struct Aggregate {
     pub tie: bool,
     /// Indices of the values that were not used, in ascending order, and why.
     pub excluded: Vec<(usize, Exclusion)>,
-    /// How far the used values lie apart, where all of them are numbers.
+    /// How far the used values lie apart, if all of them are numbers.
     pub spread: Option<Spread>,
     /// Whether the values disagree: the outlier rule would have excluded half of the numbers or more, and so excluded
     /// none; or fewer than [`Rule::min_agreement`] agree with the answer.
@@ -179,8 +180,7 @@ pub fn aggregate(rule: &Rule, values: &[&Value]) -> Result<Aggregate, AggregateE
     Aggregator::default().aggregate(rule, values.iter().map(|value| Candidate::from(*value)))
 }
 
-/// Aggregates, and reuses its buffers: once it has seen as many values, it allocates nothing but the list of the
-/// excluded ones.
+/// Aggregates, and reuses its buffers: once it has seen as many values, it allocates only the list of excluded ones.
 #[derive(Debug, Default)]
 pub struct Aggregator {
     numbers: Vec<UsedNumber>,
@@ -260,7 +260,8 @@ impl Aggregator {
         }
     }
 
-    /// Excludes outlying numbers. Returns whether that is disputed, so that none was excluded.
+    /// Excludes outlying numbers. Returns whether there are too many of them: then none is excluded, and the answer is
+    /// disputed.
     fn exclude(&mut self, rule: OutlierRule, excluded: &mut Vec<(usize, Exclusion)>) -> bool {
         let drawn = self.draw(rule);
         self.drawn = Some(drawn);

@@ -75,8 +75,8 @@ pub(super) enum Fence {
     None,
     /// Outliers are numbers whose distance from the center, multiplied by `parts`, exceeds `limit` units.
     Around { center: Decimal, unit: Unit, parts: u64, limit: Wide },
-    /// Outliers are numbers whose distance above the origin, multiplied by `parts`, is outside these. If there is no
-    /// `low`, the fence reaches `below` the origin.
+    /// Outliers are numbers whose distance above the origin, multiplied by `parts`, is below `low` or above `high`. If
+    /// there is no `low`, the fence reaches `below` the origin.
     Between { origin: Decimal, unit: Unit, parts: u64, low: Option<Wide>, below: Wide, high: Wide },
 }
 
@@ -124,8 +124,8 @@ impl Fence {
         }
     }
 
-    /// The same for any number. It may have more decimals than the numbers that the fence was computed from, and lie
-    /// below them.
+    /// Like [`Fence::excludes`], but for any number. It may have more decimals than the numbers that the fence was
+    /// computed from, and lie below them.
     pub(super) fn excludes_any(&self, number: Decimal) -> bool {
         // A distance beyond 256 bits in a finer unit exceeds every limit.
         let beyond = |distance: Wide, unit: Unit, finer: Unit, parts: u64, limit: Wide| {

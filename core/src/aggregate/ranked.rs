@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 
 use super::scaled::order;
 
-/// Up to this count numbers are sorted once, which is cheaper than finding one rank after the other.
+/// Up to this count, numbers are sorted once, which is cheaper than selecting several ranks.
 const FEW: usize = 32;
 
 /// Numbers in the cheapest order: few are sorted; among many, each rank is selected on demand, in time proportional to
@@ -59,7 +59,7 @@ impl<'a> Ranked<'a> {
         if self.is_sorted { self.numbers[place] } else { *self.numbers.select_nth_unstable_by(place, order).1 }
     }
 
-    /// The numbers at a rank and at the next one, which is below their count.
+    /// The number at a rank and the one after it; both ranks are below their count.
     pub(super) fn pair_at(&mut self, place: usize) -> [Decimal; 2] {
         if self.is_sorted {
             return [self.numbers[place], self.numbers[place + 1]];
@@ -68,7 +68,7 @@ impl<'a> Ranked<'a> {
         [number, smallest(larger).expect("there is a next place")]
     }
 
-    /// All but this many of the smallest and of the largest, in some order. There are more than twice as many.
+    /// All but the `each` smallest and the `each` largest, in some order. There must be more than twice as many.
     pub(super) fn without_ends(&mut self, each: usize) -> &[Decimal] {
         let kept = each..self.numbers.len() - each;
         if !self.is_sorted && each > 0 {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_has_no_ends() {
+    fn no_numbers_have_no_ends() {
         let ranked = Ranked::of(&mut []);
         assert_eq!((ranked.smallest(), ranked.largest(), ranked.as_slice().len()), (None, None, 0));
     }

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::wide::Wide;
 
-/// Decimals of the finest decimal, 28.
+/// The most decimals that a decimal can have, 28.
 pub(super) const FINEST_SCALE: u32 = Decimal::MAX_SCALE;
 
 /// The powers of ten up to 10^28.
@@ -38,12 +38,12 @@ impl Unit {
     /// The unit of every decimal.
     pub(super) const FINEST: Self = Self { scale: FINEST_SCALE };
 
-    /// The unit of these decimals.
+    /// The unit of these decimals: the coarsest that suits all of them.
     pub(super) fn of(numbers: &[Decimal]) -> Self {
         Self { scale: numbers.iter().map(Decimal::scale).max().unwrap_or(0) }
     }
 
-    /// The unit of one decimal more.
+    /// The unit of these decimals and one more.
     pub(super) fn and(self, number: Decimal) -> Self {
         Self { scale: self.scale.max(number.scale()) }
     }
@@ -57,7 +57,7 @@ impl Unit {
         Wide::product(magnitude, POW10[(self.scale - scale) as usize])
     }
 
-    /// The exact distance of two decimals in this unit, which is one of both: below 2^191.
+    /// The exact distance between two decimals in this unit, of which both are whole multiples: below 2^191.
     #[inline]
     pub(super) fn distance(self, a: Decimal, b: Decimal) -> Wide {
         if a.scale() == b.scale() {

@@ -11,7 +11,7 @@ use super::wide::Wide;
 /// Offsets and distances are below 2^191.
 const IN_RANGE: &str = "191 bits and a few are less than 256";
 
-/// How far the used numbers lie apart. Without trailing zeros.
+/// How far the used numbers lie apart. No number has trailing zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Spread {
     /// The smallest used value.
@@ -62,7 +62,7 @@ impl Quartiles {
     }
 }
 
-/// Four times the distance of a quartile from `origin`, the smallest of the numbers, of which there is one or more.
+/// Four times the distance of a quartile from `origin`, the smallest number. There is at least one number.
 fn fourfold_offset(numbers: &mut Ranked<'_>, origin: Decimal, unit: Unit, quarters: usize) -> Wide {
     let position = quarters * (numbers.as_slice().len() - 1);
     let fourfold = |number| unit.distance(number, origin).checked_mul(4).expect(IN_RANGE);

@@ -1,9 +1,9 @@
-//! Tests of the whole of an aggregation.
+//! Tests of whole aggregations.
 
 use super::*;
 
 #[test]
-fn every_reason_has_its_name() {
+fn every_exclusion_has_a_name() {
     assert_eq!(Exclusion::ALL.map(Exclusion::name), ["not_a_number", "outlier", "stale", "quarantined", "newcomer"]);
 }
 
@@ -65,7 +65,7 @@ fn majority_applies_the_outlier_rule_to_numbers_only() {
 }
 
 #[test]
-fn a_dispute_excludes_nothing_and_is_said() {
+fn a_dispute_excludes_nothing_and_is_reported() {
     let values: Vec<Value> = decimals("1 1 100 100").into_iter().map(Value::Number).collect();
     let aggregate = run(Strategy::Median, Some("0.1"), &values).expect("numbers");
     assert!(aggregate.disputed);

@@ -21,8 +21,8 @@ impl Combine for TrimmedMean {
     }
 }
 
-/// The mean without the ⌊`share` · count⌋ lowest and as many highest numbers, as [`mean`] rounds it; `None` if there
-/// are none.
+/// The mean without the ⌊`share` · count⌋ lowest and as many highest numbers, rounded as by [`mean`]; `None` if there
+/// are no numbers.
 ///
 /// With a share of a half or more, the one or two middle numbers remain.
 fn trimmed_mean(mut numbers: Ranked<'_>, share: Millionths) -> Option<Decimal> {

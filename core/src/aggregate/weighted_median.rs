@@ -25,7 +25,8 @@ impl Combine for WeightedMedian {
 }
 
 /// The smallest number that, with all below it, has more than half of the weight; if it and those below have exactly
-/// half, the exact mean of it and the next number with a weight. Without trailing zeros; `None` if there are none.
+/// half, the exact mean of it and the next number with a weight. Without trailing zeros; `None` if there are no
+/// numbers.
 ///
 /// Weights that are all zero count as equal. Sorts `weighted`.
 fn weighted_median(weighted: &mut [(Decimal, Millionths)]) -> Option<Decimal> {

@@ -106,7 +106,7 @@ impl Numbers {
         let Some(median) = self.median else { return Assessment::Neutral };
         let is_near = |most: Decimal| is_within(most, median, number);
         if !self.is_beyond(number, median) {
-            // A caller's wide fence makes no value good.
+            // A caller's wide fence must not make a value good.
             if usual == Usual::Same || is_near(NEAR) { Assessment::Good } else { Assessment::Neutral }
         } else if is_near(NEAR) || usual.allows(is_near) {
             Assessment::Neutral

@@ -1,4 +1,4 @@
-//! The coordinator's settings. Each is a bound or a wait.
+//! The coordinator's settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -28,18 +28,18 @@ pub struct Config {
     pub max_waiting: usize,
     /// How long a worker counts as live after it was last heard.
     pub presence: Duration,
-    /// The most processes behind one worker's name that are distinguished.
+    /// The most processes of one worker that are told apart.
     pub max_instances: usize,
-    /// The number of a worker's last response times that are kept for the quantiles; at least 1.
+    /// The number of a worker's latest response times that are kept for the quantiles; at least 1.
     pub response_times: usize,
     /// A timer that fires later than this shows that the coordinator itself was paused. Then no worker is blamed for
-    /// silence during the pause, and a worker whose presence ran out in it has this long again to be heard.
+    /// silence during the pause, and a worker whose presence ran out during it has this long to be heard again.
     pub max_lag: Duration,
     /// The stall timeout: a request that expected no worker ends when no further result has come for this long.
     pub stall: Duration,
     /// When a task is redispatched to silent workers, in thousandths of the timeout; 0 turns the redispatch off.
     pub redispatch_permille: u32,
-    /// How long after a reconnect the requests whose task may be lost are redispatched, unless half of their remaining
+    /// How long after a reconnect the requests whose tasks may be lost are redispatched, unless half of their remaining
     /// time is less: the workers reconnect too.
     pub reconnect_grace: Duration,
     /// How long a request waits for a sign of life of its expected workers after a notice that nobody listens for its
@@ -52,20 +52,21 @@ pub struct Config {
     /// What the remembered outcomes may weigh, in bytes as [`Outcome::bytes`](crate::outcome::Outcome::bytes) counts
     /// them.
     pub max_remembered_bytes: usize,
-    /// The number of workers without a record that take part in one answer beside those that have one. Some are
-    /// expected in turn, and the others take part by answering. This many may also take part beside founders.
+    /// The most newcomers that take part in one request besides the workers with a record. Some are expected in turn;
+    /// the others take part by answering. As many may take part besides founders.
     pub max_newcomers: u32,
-    /// One new name becomes known per this time, and at most `admit_burst` at once. Names that announce themselves before
-    /// any worker has a record are not bounded.
+    /// New names become known at a rate of one per this time, with at most `admit_burst` at once. Names that announce
+    /// themselves before any worker has a record are exempt.
     pub admit_every: Duration,
     /// The number of new names that may become known at once; at least 1.
     pub admit_burst: u32,
-    /// How long a worker with a record that is gone is kept before it may have to make room for a new name.
+    /// A gone worker with a record is kept for this long after it was last heard. Then it may have to make room for a
+    /// new name.
     pub keep_gone: Duration,
-    /// The number of queries kept per worker to which it has sent a value. A worker is blamed for silence and failures
-    /// on these only.
+    /// The number of queries kept per worker, the latest to which it has sent a value. It is blamed for silence and
+    /// failures on these only.
     pub kept_queries: usize,
-    /// The workers whose results and presence count, and which need no record to decide; `None` admits every worker.
+    /// The workers that are admitted by name, which have a record from the start; `None` admits every worker.
     pub admitted: Option<BTreeSet<WorkerId>>,
     /// The score below which workers are quarantined: they are asked, and their values are not used. `None` quarantines
     /// none.

@@ -49,9 +49,9 @@ counters! {
     failed_disputed,
     /// Requests whose deadline passed without a usable value.
     failed_deadline_exceeded,
-    /// Requests that no worker listened for.
+    /// Requests that failed because no worker was listening for tasks.
     failed_no_workers,
-    /// Requests that ended for lack of a bus.
+    /// Requests that failed because the bus was down.
     failed_bus_down,
     /// Requests whose task did not fit the outgoing queue.
     failed_overloaded,
@@ -59,7 +59,7 @@ counters! {
     cancelled,
     /// Requests that a quorum ended before every worker had answered.
     quorum_early,
-    /// Quorums that gave no answer, so that the request went on.
+    /// Quorums that gave no answer, so that the request continued.
     quorum_in_vain,
     /// Redispatches.
     redispatched,
@@ -91,7 +91,7 @@ counters! {
     /// Misdirected results: on the reply subject of another task, or on the shared subject from a worker that uses
     /// reply subjects.
     results_misdirected,
-    /// Results and announcements of workers that are not admitted, or beyond the number of known workers, the rate of
-    /// new names, or the places of an answer for workers without a record.
+    /// Results and announcements that were dropped because the worker is not admitted, or because there was no room for
+    /// it: among the known workers, in the rate of new names, or in the request.
     workers_not_admitted,
 }

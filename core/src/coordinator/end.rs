@@ -40,9 +40,9 @@ impl Coordinator {
         self.report_drained();
     }
 
-    /// Updates the scores of an ended request's workers. Values move scores only if all came that the operator's policy
-    /// would have waited for. A failure or silence moves one only if the worker has answered the query before, and was
-    /// given the time. Otherwise callers could move scores.
+    /// Updates the scores and records of an ended request's workers. Values move scores only if every value came that
+    /// the operator's policy would have waited for. A failure or silence moves a score only if the worker has answered
+    /// the query before and had at least the operator's timeout. Otherwise callers could move scores.
     fn keep_records(&mut self, request: &Request, cause: Cause, judgement: &Judgement) {
         let blames_the_silent = cause == Cause::DeadlinePassed && self.may_blame_the_silent(request.submitted);
         let terms = Terms::of(request, &self.config);
@@ -53,7 +53,8 @@ impl Coordinator {
             let Some(worker) = self.registry.get_mut(&participant.worker) else { continue };
             let record = &mut worker.reliability;
             let is_held = gives_time && record.has_answered(request.query_key);
-            // All founders earn a record, not only those that were quick enough for the first caller.
+            // A founder earns a record even if a quorum or a caller's short timeout ended the request before it
+            // answered.
             let mut earns = request.founding && participant.decides;
             match &participant.status {
                 ParticipantStatus::Awaited if blames_the_silent => {

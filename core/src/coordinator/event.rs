@@ -3,8 +3,8 @@
 use super::worker::WorkerState;
 use crate::id::{RequestId, Ticket, WorkerId};
 
-/// One decision of a coordinator. Events change nothing: without them ([`Config::events`](super::Config)) it does
-/// everything else the same.
+/// One decision of a coordinator. Events have no effect: if [`Config::events`](super::Config) turns them off,
+/// everything else stays the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
     /// A request was accepted, and its first task is published.
@@ -14,7 +14,7 @@ pub enum Event {
         /// The request.
         request: RequestId,
     },
-    /// A caller waits for a request that is in flight already.
+    /// A caller joined a request in flight.
     Joined {
         /// The caller.
         ticket: Ticket,
@@ -28,18 +28,18 @@ pub enum Event {
         /// The request.
         request: RequestId,
     },
-    /// A request is dispatched again, because a worker is silent.
+    /// A task was redispatched, because a worker is silent.
     Redispatched {
         /// The request.
         request: RequestId,
-        /// The number of the attempt: 2, as there is one redispatch at most.
+        /// The number of the attempt: 2, because there is at most one redispatch.
         attempt: u32,
     },
     /// What became of a worker's result. Each result has exactly one such event.
     Result {
         /// The request it is for.
         request: RequestId,
-        /// The worker it comes from, as it says.
+        /// The worker that the result names.
         worker: WorkerId,
         /// What became of it.
         fate: ResultFate,
@@ -51,7 +51,7 @@ pub enum Event {
         worker: WorkerId,
         /// Its state now.
         state: WorkerState,
-        /// Whether its values are shown and not used, for its score.
+        /// Whether its values are shown but not used, because of its score.
         quarantined: bool,
     },
 }
@@ -69,12 +69,12 @@ pub enum ResultFate {
     Duplicate,
     /// The worker has answered, and contradicts itself. Lowers its score, once in a request.
     Equivocal,
-    /// It came on the reply subject of another task; or on the shared subject, from a worker that answers directly.
+    /// It came on the reply subject of another task, or on the shared subject from a worker that uses reply subjects.
     Misdirected,
     /// Its request is not known.
     Unknown,
-    /// Its worker is not admitted; or there is no room for another worker, among those that are known, in the rate of
-    /// new names, or in the request.
+    /// Its worker is not admitted, or there is no room for it: among the known workers, in the rate of new names, or in
+    /// the request.
     NotAdmitted,
     /// The requests in flight weigh too much.
     NoRoom,

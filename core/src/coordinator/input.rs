@@ -88,7 +88,7 @@ pub enum UndeliveredCause {
 pub struct Presence {
     /// The worker.
     pub worker: WorkerId,
-    /// The process behind that name which announces itself; empty if it does not say.
+    /// The announcing process behind that name; empty if the announcement names none.
     pub instance: Arc<str>,
     /// The announced state.
     pub state: PresenceState,

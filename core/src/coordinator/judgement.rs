@@ -7,8 +7,8 @@ use crate::outcome::{Answer, Cause, Failure, Observation, Outcome, Status, count
 use crate::policy::OnDispute;
 use crate::time::Timestamp;
 
-/// How the policy of a request compares with the operator's for its query. What a caller chose counts neither against a
-/// worker nor for it.
+/// How the policy of a request compares with the operator's policy for its query. What a caller chose must count
+/// neither for nor against a worker.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
     /// It gives no less time, so silence is the worker's fault.
@@ -151,8 +151,8 @@ impl Request {
         count(self.participants.iter().filter(|participant| success(&participant.status)).count())
     }
 
-    /// How the request would end if it ended now by `cause`. `bus_was_down` says whether the bus was down in the
-    /// meantime.
+    /// How the request would end if it ended now by `cause`. `bus_was_down` says whether the bus was down at any time
+    /// since its submission.
     pub(super) fn judge(
         &self,
         cause: Cause,

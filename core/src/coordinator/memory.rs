@@ -14,8 +14,8 @@ use crate::time::Timestamp;
 pub(super) struct Ended {
     pub(super) request: RequestId,
     pub(super) query: Query,
-    /// What a retry receives; `None` if the request was cancelled, or failed in a way that a retry may not, so that a
-    /// retry is dispatched again.
+    /// What a retry receives; `None` if a retry is dispatched again: the request was cancelled, or its failure is
+    /// retryable.
     pub(super) outcome: Option<Arc<Outcome>>,
     forget_at: Timestamp,
     bytes: usize,
@@ -47,7 +47,8 @@ impl Memory {
         self.entries.get(usize::try_from(index).ok()?)
     }
 
-    /// Remembers a request. Its entry may have to make room for it first: see [`Memory::pop`].
+    /// Remembers a request. The bounds hold again once [`Memory::pop`] has returned `None`; it may remove even this
+    /// entry.
     pub(super) fn push(
         &mut self,
         now: Timestamp,

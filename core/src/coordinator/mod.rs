@@ -4,13 +4,12 @@
 //! Time never moves backwards: a time earlier than the latest one counts as the latest one. Whatever is due by the time
 //! of an input happens before the input, so no answer is used that came after the deadline.
 //!
-//! * `input.rs`, `output.rs`, `config.rs`: all that the machine can see, all that it can ask for, all its bounds and
-//!   waits
+//! * `input.rs`, `output.rs`, `config.rs`: all that the machine can see, all that it can ask for, all its settings
 //! * `submit.rs`: callers submit, join, retry and cancel requests
 //! * `request.rs`: one request in flight; `results.rs`: the results that come for it
 //! * `judgement.rs`: how a request would end now, and what its values say about their workers
 //! * `end.rs`: the end of a request: callers answered, id remembered, scores updated
-//! * `registry.rs`, `worker.rs`, `reliability.rs`: the known workers, who of them is expected, and their scores
+//! * `registry.rs`, `worker.rs`, `reliability.rs`: the known workers, which of them are expected, and their scores
 //! * `table.rs`, `memory.rs`: requests in flight by slot, task and id; ended requests by id
 //! * `timers.rs`, `counters.rs`: everything the machine waits for, and everything it counts
 
@@ -210,12 +209,12 @@ impl Coordinator {
         self.registry.iter().filter(|(_, worker)| worker.is_live()).count()
     }
 
-    /// Whether a worker's values are shown and not used, because of its score.
+    /// Whether a worker's values are shown but not used, because of its score.
     pub fn is_quarantined(&self, worker: &WorkerId) -> bool {
         self.registry.get(worker).is_some_and(|it| it.is_quarantined(self.config.quarantine_below))
     }
 
-    /// Does what a request's timer was armed for.
+    /// Handles a request's timer.
     fn request_due(&mut self, slot: Slot) {
         if self.nobody_listens(slot) {
             return;
@@ -308,13 +307,13 @@ impl Coordinator {
     }
 
     /// Whether a worker that has not answered a request made at `since` may be blamed for it. It may not if the bus has
-    /// been down since, or if the coordinator itself was paused: the answer may lie in a queue.
+    /// been down since, or if the coordinator itself was paused: the answer may still be queued.
     fn may_blame_the_silent(&self, since: Timestamp) -> bool {
         !self.bus_was_down(since) && self.last_gap.is_none_or(|at| at < since)
     }
 
-    /// The bus is back. Messages published shortly before the outage may be lost, so requests in flight are
-    /// redispatched soon instead of late, but not before the workers are back.
+    /// The bus is back. Messages published shortly before the outage may be lost, so the redispatch of each request in
+    /// flight is brought forward, but leaves the workers time to reconnect.
     fn bus_up(&mut self) {
         let outage = self.last_bus_down.is_some() && !self.bus_up;
         self.bus_up = true;
@@ -342,7 +341,7 @@ impl Coordinator {
             None => self.counters.workers_not_admitted += 1,
             Some(false) => {}
             Some(true) => {
-                // Requests from before it became known, or from before it last left, do not wait for it.
+                // Requests submitted before it became known, or before it last left, do not wait for it.
                 let asked = self.table.asked();
                 let first = self
                     .registry

@@ -15,7 +15,7 @@ use crate::id::WorkerId;
 use crate::outcome::count;
 use crate::time::Timestamp;
 
-/// With this many workers with a record, it is possible to tell which of them is wrong.
+/// The fewest workers with a record among which one that is wrong can be told from the others.
 const FOUNDERS: usize = 3;
 
 /// The expected set of a request, and the number of others that may take part.
@@ -25,7 +25,7 @@ pub(super) struct Expectation {
     pub(super) participants: Vec<Participant>,
     /// Whether all of them are founders, which decide and earn a record by answering: see [`Registry::expect`].
     pub(super) founding: bool,
-    /// The number of newcomers that may take part beside the expected workers.
+    /// The number of newcomers that may take part besides the expected workers.
     pub(super) places: u32,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Expectation {
 struct Admission {
     every: Duration,
     burst: u32,
-    /// Until when the names admitted so far exhaust the rate.
+    /// When the rate, exhausted by the names admitted so far, will have recovered completely.
     spent_until: Timestamp,
 }
 
@@ -68,7 +68,7 @@ pub(super) struct Registry {
     /// When the first worker earned a record, after a time without any.
     founded_at: Option<Timestamp>,
     admission: Admission,
-    /// No worker expires before this: the coordinator was paused, and could hear none.
+    /// No worker expires before this: the coordinator was paused and could not hear any.
     spared_until: Timestamp,
     quarantine_below: Option<Score>,
     /// Whether events are on.
@@ -143,14 +143,14 @@ impl Registry {
         }
     }
 
-    /// The expected set of a request made now: the live workers with a record and, in turn, some of those without, no
-    /// more than there are with one.
+    /// The expected set of a request made now: the live workers with a record and, in turn, some newcomers, no more of
+    /// them than there are workers with a record.
     ///
-    /// While no worker has a record, all live workers are expected as founders: they decide and earn a record. For a
-    /// presence timeout after the first record, while fewer than [`FOUNDERS`] workers have one, so are those that have
-    /// announced themselves. Otherwise a request that comes while workers start would leave all decisions to the worker
-    /// that happened to be first. If all workers with a record are away, others are expected in their place, and earn
-    /// none.
+    /// While no worker has a record, all live workers are expected as founders: they decide and earn a record. For one
+    /// presence timeout after the first record, while fewer than [`FOUNDERS`] workers have one, the newcomers that have
+    /// announced themselves are founders, too. Otherwise a request that comes while workers start would leave all
+    /// decisions to the worker that happened to be first. If all workers with a record are away, newcomers are expected
+    /// in their place, and earn none.
     pub(super) fn expect(&mut self, now: Timestamp, max_newcomers: u32) -> Expectation {
         let (mut records, mut proven) = (0, 0);
         let (mut all, mut announced, mut heard) = (0, 0, 0);
@@ -244,15 +244,14 @@ impl Registry {
         Some(worker)
     }
 
-    /// The same for a worker that is known; `None` if it is not.
+    /// Like [`Registry::heard`], but leaves an unknown worker unknown and returns `None`.
     pub(super) fn refresh(&mut self, now: Timestamp, id: &WorkerId) -> Option<&mut WorkerRecord> {
         let worker = self.workers.get_mut(id)?;
         worker.heard(now);
         Some(worker)
     }
 
-    /// Handles a presence announcement. Returns whether the worker is gone by it and was not before; `None` if there is
-    /// no room.
+    /// Handles a presence announcement. Returns whether it turns the worker to left; `None` if there is no room.
     pub(super) fn announce(&mut self, now: Timestamp, presence: &Presence) -> Option<bool> {
         if presence.state == PresenceState::Left && !self.workers.contains_key(&presence.worker) {
             return Some(false);
@@ -288,8 +287,8 @@ impl Registry {
     }
 
     /// Marks the workers that have not been heard for the presence timeout as expired, including those that left: a
-    /// result under such a name comes from another process. If this is called too late, the coordinator was paused:
-    /// announcements may lie in a queue, and every worker gets a little time to be heard.
+    /// result under such a name comes from another process. If this is called more than `max_lag` late, the coordinator
+    /// was paused: announcements may still be queued, so every worker gets another `max_lag` to be heard.
     pub(super) fn expire(&mut self, now: Timestamp) {
         if self.next_expiry().is_some_and(|at| now.since(at) > self.max_lag) {
             self.spared_until = now.after(self.max_lag);
@@ -315,8 +314,8 @@ impl Registry {
         heard.map(|heard| heard.after(self.presence).max(self.spared_until))
     }
 
-    /// The entry of a worker. A new name gets one if there is room and the rate of new names allows it. After a start,
-    /// while no worker has a record, names that announce themselves are not bounded.
+    /// The entry of a worker. A new name gets one if there is room and the rate of new names allows it. Exempt from the
+    /// rate are admitted names and, while no worker has a record, names that announce themselves.
     fn entry(&mut self, now: Timestamp, id: &WorkerId, announces: bool) -> Option<&mut WorkerRecord> {
         if !self.workers.contains_key(id) {
             let displaced = if self.workers.len() >= self.max_workers { Some(self.displaced(now)?) } else { None };
@@ -350,7 +349,7 @@ impl Registry {
         self.workers.get_mut(id)
     }
 
-    /// The worker that makes room for a new name in a full registry, if any. It is the first of these that exists: the
+    /// The worker that makes room for a new name in a full registry, if any. The first of these that exists: the
     /// newcomer that has been gone longest; the newcomer that has most often taken part without earning a record; the
     /// worker with a record that has been gone longest, and for at least `keep_gone`.
     fn displaced(&self, now: Timestamp) -> Option<WorkerId> {

@@ -56,11 +56,11 @@ pub struct Reliability {
     pub successes: u64,
     /// Failures it reported in time.
     pub failures: u64,
-    /// Requests that ended while it was still awaited.
+    /// Requests that still awaited it at their deadline, except if the bus was down or the coordinator was paused.
     pub timeouts: u64,
     /// Results it sent after their request had ended.
     pub late: u64,
-    /// Its values that were found bad beside those of the others.
+    /// Its values that were judged bad in comparison with those of the others.
     pub outliers: u64,
     /// Times it contradicted itself within one request.
     pub equivocations: u64,
@@ -88,7 +88,7 @@ pub struct ResponseTimes {
 }
 
 impl Reliability {
-    /// An empty one that keeps this many response times, at least 1.
+    /// The reliability of a worker without history. Keeps this many response times, at least 1.
     pub(super) fn new(response_times: usize) -> Self {
         Self {
             successes: 0,
@@ -113,7 +113,7 @@ impl Reliability {
         self.response_time(response_time);
     }
 
-    /// The worker did well, or it did not.
+    /// Moves the score up or down.
     pub(super) fn judged(&mut self, good: bool) {
         self.score = self.score.after(good);
     }
@@ -136,7 +136,7 @@ impl Reliability {
         self.score = self.score.after(false);
     }
 
-    /// It sent a value to the query with this key. The last `kept` keys are kept.
+    /// Notes that it sent a value to the query with this key. The last `kept` keys are kept.
     pub(super) fn answered_query(&mut self, key: u64, kept: usize) {
         if self.has_answered(key) {
             return;

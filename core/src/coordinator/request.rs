@@ -54,11 +54,11 @@ pub(super) struct FirstAnswer {
     pub(super) contradicted: bool,
 }
 
-/// The state of a notice that the task reached nobody. Any client that may publish on the reply subject can forge one,
-/// so it is believed only after every expected worker has had the time to refute it. Only the first notice counts.
+/// What has become of a notice that the task reached nobody. Any client that may publish on the reply subject can forge
+/// one, so it is believed only after every expected worker has had time to refute it. Only the first notice counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Notice {
-    /// There was none.
+    /// No notice came.
     None,
     /// It came at `since`, and is believed if no worker gives a sign of life by `until`.
     Doubted { since: Timestamp, until: Timestamp },
@@ -95,14 +95,15 @@ pub(super) struct Request {
     pub(super) redispatch_at: Option<Timestamp>,
     /// When the stall timeout after the last result ends, if no worker was expected at the dispatch.
     pub(super) stall_at: Option<Timestamp>,
-    /// Whether a notice said that its task reached nobody.
+    /// Whether a notice said that its task reached nobody, and whether it is believed.
     pub(super) notice: Notice,
     /// When the request's timer is armed for.
     pub(super) armed_at: Timestamp,
     pub(super) attempts: u32,
-    /// Whether the same id was dispatched before, in a request that was given up, so that its answers may still come.
+    /// Whether the same id was dispatched before, in a request that ended without a remembered outcome: its answers may
+    /// still come.
     pub(super) asked_before: bool,
-    /// Whether no worker was expected at the dispatch, so that nobody can say when all have answered.
+    /// Whether no worker was expected at the dispatch, so that the coordinator cannot know when all have answered.
     pub(super) expected_unknown: bool,
     /// Whether the expected workers are founders, which decide and earn a record by answering.
     pub(super) founding: bool,
@@ -123,12 +124,12 @@ pub(super) struct Request {
     pub(super) usable: u32,
     /// The same for the others, which count if nobody decides.
     pub(super) usable_of_others: u32,
-    /// The number of usable values with which the quorum is judged next; `None` if judging waits for the end.
+    /// The number of usable values at which the values are judged next; `None` if they are judged only at the end.
     pub(super) judge_at: Option<u32>,
 }
 
 impl Request {
-    /// The position of a worker among the participants, or where it belongs.
+    /// The position of a worker among the participants, or where to insert it.
     pub(super) fn position(&self, worker: &WorkerId) -> Result<usize, usize> {
         self.participants.binary_search_by(|participant| participant.worker.cmp(worker))
     }
@@ -222,13 +223,13 @@ impl Request {
         if self.decisive > 0 { self.usable } else { self.usable + self.usable_of_others }
     }
 
-    /// Whether there are as many usable values as the policy's quorum, and enough more since they were last judged.
+    /// Whether the usable values have reached the policy's quorum, and have grown enough since they were last judged.
     pub(super) fn is_to_be_judged(&self) -> bool {
         self.judge_at.is_some_and(|usable| self.usable() >= usable)
     }
 
-    /// If values give no answer, they are judged again when there are a sixteenth more of them. So judging n workers
-    /// costs at most O(n log n), however late they agree.
+    /// Defers the next judgement, after values that give no answer, until there are a sixteenth more of them. So
+    /// judging n workers costs at most O(n log n), however late they agree.
     pub(super) fn judge_later(&mut self) {
         let usable = self.usable();
         self.judge_at = Some(usable + (usable / 16).max(1));

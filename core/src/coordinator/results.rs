@@ -16,7 +16,8 @@ impl Coordinator {
             None => ResultFate::Unknown,
             Some(Known::InFlight(slot)) => self.result_in_time(slot, result),
             Some(Known::Ended(_)) => {
-                // Many know the id of an ended request, not only the workers that were asked: it makes no worker known.
+                // The id of an ended request is known to more than the workers that were asked: it makes no worker
+                // known.
                 if let Some(worker) = self.registry.refresh(self.now, &result.worker) {
                     worker.reliability.late += 1;
                 }
@@ -31,7 +32,7 @@ impl Coordinator {
         self.arm_presence();
     }
 
-    /// Counts what became of a result, and emits the event that says it.
+    /// Counts what became of a result, and emits its event.
     fn emit_fate(&mut self, result: &WorkerResult, fate: ResultFate) {
         let counters = &mut self.counters;
         let counter = match fate {
@@ -49,7 +50,7 @@ impl Coordinator {
         self.emit(|| Event::Result { request: request.clone(), worker: worker.clone(), fate });
     }
 
-    /// Takes a result for a request in flight.
+    /// Handles a result for a request in flight.
     fn result_in_time(&mut self, slot: Slot, result: &WorkerResult) -> ResultFate {
         let room = self.config.max_in_flight_bytes.saturating_sub(self.table.bytes());
         let request = self.table.get_mut(slot).expect("a known request is in its slot");
@@ -63,7 +64,7 @@ impl Coordinator {
         let position = request.position(&result.worker);
         let is_proven = position.is_err() && self.registry.is_proven(&result.worker);
         let has_place = position.is_ok() || request.has_place(self.config.limits.max_workers, is_proven);
-        // Its name may become known without a place, so that it can be expected in turn later.
+        // Even without a place, the worker may become known, so that a later request can expect it.
         let worker = self.registry.heard(self.now, &result.worker).filter(|_| has_place);
         let Some(worker) = worker else {
             return ResultFate::NotAdmitted;
@@ -75,7 +76,7 @@ impl Coordinator {
             let agrees = match (&first.observed, &result.observed) {
                 (Ok(first), Ok(second)) => first == second,
                 (Err(_), Err(_)) => true,
-                // A worker that had no place for the first attempt may have one for the second.
+                // A worker that was too busy for the first attempt may have had time for the second.
                 (Err(_), Ok(_)) => asked_twice,
                 (Ok(_), Err(_)) => false,
             };
@@ -136,7 +137,8 @@ impl Coordinator {
             return;
         }
         if request.is_to_be_judged() {
-            // The rules may leave too few values, or a dispute that is rejected. Then it is better to wait for more.
+            // The rules may exclude too many values, or the answer may be a dispute that is rejected. Then it is better
+            // to wait for more.
             let judgement = request.judge(Cause::QuorumMet, false, &self.config, &mut self.aggregator);
             if judgement.is_answer() {
                 self.counters.quorum_early += 1;

@@ -96,7 +96,7 @@ impl Coordinator {
             Err(Refusal::Overloaded)
         } else {
             let id = submit.id.clone().unwrap_or_else(|| self.draw_id());
-            // All known workers may be expected.
+            // In the worst case, all known workers are expected.
             let most = request_bytes(&id, &submit.query, self.registry.len());
             if self.table.bytes() + most > self.config.max_in_flight_bytes {
                 return Err(Refusal::Overloaded);
@@ -158,8 +158,8 @@ impl Coordinator {
         self.arm(slot);
     }
 
-    /// A caller went away. A request for which nobody waits any more ends without an outcome. Its id is remembered with
-    /// its query, so that a late result cannot be taken for one of another query.
+    /// A caller went away. A request that nobody waits for any longer ends without an outcome. Its id is remembered
+    /// with its query, so that a late result cannot be taken for one of another query.
     pub(super) fn cancel(&mut self, ticket: Ticket) {
         let Some(slot) = self.table.leave(ticket) else { return };
         let request = self.table.remove(slot).expect("the request that was left is in its slot");

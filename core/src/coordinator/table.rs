@@ -12,7 +12,7 @@ use crate::query::Query;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Slot(u32);
 
-/// What an id stands for.
+/// What an id refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Known {
     InFlight(Slot),
@@ -36,12 +36,12 @@ impl BuildHasher for Keyed {
 
 #[derive(Debug)]
 struct Place {
-    /// Grows with every request that is kept here, so that a [`TaskId`] names one of them.
+    /// Incremented for every request that is kept here, so that a [`TaskId`] names only one of them.
     generation: u32,
     request: Option<Request>,
 }
 
-/// The number of ended requests that may stay in `asked`, beyond as many as are in flight.
+/// The number of ended requests that may stay in `asked`, beyond the number of those in flight.
 const SPARE: usize = 64;
 
 /// The slot of a task in flight.
@@ -51,7 +51,7 @@ fn in_flight(places: &[Place], task: TaskId) -> Option<Slot> {
     (request.task == task).then_some(slot)
 }
 
-/// The requests in flight, and what every remembered id stands for.
+/// The requests in flight, and what every remembered id refers to.
 #[derive(Debug)]
 pub(super) struct Table {
     places: Vec<Place>,
@@ -80,7 +80,7 @@ impl Table {
         }
     }
 
-    /// A key for a query. Nobody can choose a query with the key of another one.
+    /// A key for a query. The hash is keyed, so nobody can choose a query that has the key of another one.
     pub(super) fn key_of(&self, query: &Query) -> u64 {
         self.by_id.hasher().hash_one(query)
     }
@@ -182,8 +182,7 @@ impl Table {
         request.tickets.is_empty().then_some(slot)
     }
 
-    /// Removes a request from those in flight. Its id stays known until [`Table::remember`] or [`Table::forget`] says
-    /// what it stands for.
+    /// Removes a request from those in flight. Its id still refers to the slot until [`Table::remember`] is called.
     pub(super) fn remove(&mut self, slot: Slot) -> Option<Request> {
         let request = self.places.get_mut(slot.0 as usize)?.request.take()?;
         self.bytes -= request.bytes;
@@ -198,7 +197,7 @@ impl Table {
         self.by_id.insert(id, Known::Ended(seq));
     }
 
-    /// Forgets an ended request, unless its id has come to stand for a later one.
+    /// Forgets an ended request, unless its id now refers to a later one.
     pub(super) fn forget(&mut self, id: &RequestId, seq: EndedSeq) {
         if self.known(id) == Some(Known::Ended(seq)) {
             self.by_id.remove(id);

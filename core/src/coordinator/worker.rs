@@ -27,11 +27,11 @@ pub struct WorkerRecord {
     /// Its counts, response times and score.
     pub reliability: Reliability,
     /// Whether it has a record. It has one if the operator admits it by name. It also has one if one of its values was
-    /// found good beside those of workers that decide, or if it answered as a founder, and its score has not been below
-    /// [`Score::LOST`] since. Without a record it is a newcomer, whose values are compared and not used.
+    /// found good in comparison with those of workers that decide, or if it took part as a founder, and its score has
+    /// not been below [`Score::LOST`] since. Without a record it is a newcomer, whose values are compared and not used.
     pub proven: bool,
     /// As a newcomer: the number of requests it took part in, whether the last that ended left it without a record, and
-    /// whether it was silent in one until the deadline and has not been heard since.
+    /// whether it was silent in one until the deadline and has not answered since.
     pub(super) tried: u64,
     pub(super) in_vain: bool,
     pub(super) silent: bool,
@@ -46,7 +46,7 @@ pub struct WorkerRecord {
     pub(super) last_event: Option<Standing>,
 }
 
-/// What an event says of a worker.
+/// What an event reports of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Standing {
     pub(super) state: WorkerState,
@@ -67,9 +67,9 @@ pub enum WorkerState {
 }
 
 impl WorkerRecord {
-    /// A result of it came, which makes an expired worker live. A worker that announced `draining` or `left` stays in
-    /// that state, because its last results may arrive later, and expires a presence timeout after that announcement. A
-    /// result after that makes it live again.
+    /// Records a result of it, which makes an expired worker live. A worker that announced `draining` or `left` stays
+    /// in that state, because its last results may arrive later, and expires a presence timeout after that
+    /// announcement. A result after that makes it live again.
     pub(super) fn heard(&mut self, now: Timestamp) {
         if matches!(self.state, WorkerState::Live | WorkerState::Expired) {
             self.last_heard = now;
@@ -77,8 +77,7 @@ impl WorkerRecord {
         }
     }
 
-    /// Records whether it has earned a record in a request that ends. Returns whether it has one now, if that has
-    /// changed.
+    /// Records whether it earned a record in a request that ended. Returns whether it has one now, if that has changed.
     pub(super) fn took_part(&mut self, earns: bool, is_admitted_by_name: bool) -> Option<bool> {
         let can_be_trusted = self.reliability.score >= Score::LOST;
         let has_record = is_admitted_by_name || (can_be_trusted && (self.proven || earns));
@@ -87,7 +86,7 @@ impl WorkerRecord {
         (before != has_record).then_some(has_record)
     }
 
-    /// Whether its values are shown and not used: its score is below this.
+    /// Whether its values are shown but not used, because its score is below this.
     pub(super) fn is_quarantined(&self, below: Option<Score>) -> bool {
         below.is_some_and(|below| self.reliability.score < below)
     }
@@ -115,9 +114,9 @@ impl WorkerRecord {
         self.is_gone() && self.last_heard.after(long) <= now
     }
 
-    /// Whether a second, different answer of this worker to one request contradicts the first. The second may come from
-    /// another process of the same name. And if the workers may have been asked twice, one that never announced itself
-    /// may not know that it should repeat its answer, and replicas do not share theirs.
+    /// Whether a second, different answer of this worker to one request contradicts the first. If several processes
+    /// share its name, the second may come from another one. If the workers may have been asked twice, a worker that
+    /// never announced itself may not know that it should repeat its answer, and replicas do not share theirs.
     pub(super) fn must_repeat_itself(&self, asked_twice: bool) -> bool {
         self.instances.len() <= 1 && (!asked_twice || (self.announced && !self.replicated))
     }

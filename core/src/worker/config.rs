@@ -18,9 +18,9 @@ pub struct Config {
     /// The number of answers that are remembered; the oldest is forgotten first.
     pub max_remembered: usize,
     /// The most reply subjects that one answer is sent to. Callers that give up and retry under the same id add a reply
-    /// subject each time; the latest are those where somebody waits.
+    /// subject each time. The latest ones are kept, because callers still wait there.
     pub max_reply_places: usize,
-    /// How long a draining worker still accepts tasks: those of coordinators that have not heard of it yet.
+    /// How long a draining worker still accepts tasks from coordinators that do not know yet that it is draining.
     pub drain_grace: Duration,
     /// How often the worker announces itself; at most a third of the coordinator's presence timeout.
     pub announce_every: Duration,

@@ -43,7 +43,7 @@ pub struct WorkResult {
     pub observed: Result<Value, Arc<str>>,
     /// The time from the task's arrival to the answer.
     pub response_time: Duration,
-    /// The least age of the value; `None` if its source states none and the value was read just now.
+    /// A lower bound of the value's age; `None` if its source states none and the value was read just now.
     pub age: Option<Duration>,
     /// The mark of the work it comes from.
     pub trace: Option<Trace>,
@@ -93,7 +93,7 @@ pub enum Output {
     Answer(WorkResult),
     /// Announce this state to the coordinators.
     Announce(PresenceState),
-    /// Unsubscribe from tasks: every coordinator has had the time to hear that the worker is draining.
+    /// Unsubscribe from tasks: every coordinator has had time to hear that the worker is draining.
     CloseIntake,
     /// The worker has drained: nothing runs and nothing waits.
     Drained,

@@ -89,7 +89,7 @@ impl Job {
     }
 
     /// Adds a reply subject, and extends the time for which the answer is wanted. At most the latest `places` are kept.
-    /// A redispatch names the same reply subject again.
+    /// A redispatch repeats a reply subject, which is kept once.
     pub(super) fn wait_for(&mut self, reply: ReplyTo, until: Timestamp, places: usize) {
         self.wanted_until = self.wanted_until.max(until);
         if !self.replies.contains(&reply) {

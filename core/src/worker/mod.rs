@@ -94,7 +94,7 @@ impl Worker {
             expired = true;
         }
         if expired {
-            // Only now: jobs that wait may have expired too.
+            // Not in the loop: waiting jobs may have expired, too.
             self.start_waiting();
             self.report_drained();
         }
@@ -163,7 +163,7 @@ impl Worker {
             return;
         }
         if self.intake == Intake::Closed {
-            // No answer: every coordinator has had the time to hear that it should expect none.
+            // No answer: every coordinator has had time to hear that it should expect none.
             self.counters.tasks_refused += 1;
             return;
         }
@@ -220,9 +220,8 @@ impl Worker {
         self.report_drained();
     }
 
-    /// A job's deadline has passed. Either nobody waits for its answer any more, or somebody does whose task came
-    /// later. For them the source is queried again, by a job behind those that already wait, because the source was
-    /// told not to take longer than this.
+    /// A job's deadline has passed. It is dropped unless a later task for the same request still wants the answer. If
+    /// its source was running, which was given only this long, it is queried again, behind the jobs that already wait.
     fn expire(&mut self, id: JobId) {
         let now = self.now;
         let (_, job) = self.jobs.get_mut(id).expect("a job with a deadline is kept");

@@ -1,5 +1,5 @@
 //! How many liars it takes to move an answer out of the range of the honest values: the breakdown point of each
-//! strategy, as the documentation states it. Each law comes with the liars that are one too many.
+//! strategy, as the documentation states it. Each law is also tested with one liar too many.
 
 use proptest::prelude::*;
 use quorate_core::aggregate::{Millionths, Rule, Strategy as Aggregation};
@@ -53,7 +53,7 @@ proptest! {
     }
 
     #[test]
-    fn as_many_as_are_trimmed_at_each_end_leave_the_trimmed_mean_honest(
+    fn as_many_liars_as_are_trimmed_at_each_end_leave_the_trimmed_mean_honest(
         honest in prop::collection::vec(decimal(), 1..10),
         lies in prop::collection::vec(decimal(), 0..10),
         share in 0_u64..500_000,
@@ -67,7 +67,7 @@ proptest! {
     }
 
     #[test]
-    fn as_long_as_those_who_agree_outnumber_the_liars_the_majority_is_theirs(
+    fn the_majority_is_the_truth_while_those_who_agree_outnumber_the_liars(
         truth in -99_i64..=99,
         agreeing in 1_usize..10,
         lies in prop::collection::vec(-99_i64..=99, 0..10),
@@ -96,7 +96,7 @@ proptest! {
     }
 
     #[test]
-    fn half_and_what_is_trimmed_and_one_more_are_too_many(honest in prop::collection::vec(-1000_i64..=1000, 1..10)) {
+    fn half_of_all_or_one_more_than_is_trimmed_are_too_many(honest in prop::collection::vec(-1000_i64..=1000, 1..10)) {
         let honest: Vec<Decimal> = honest.into_iter().map(Decimal::from).collect();
         let with = |lies: usize| [honest.as_slice(), &vec![Decimal::from(1_000_000); lies]].concat();
         for strategy in [Aggregation::Median, Aggregation::WeightedMedian] {

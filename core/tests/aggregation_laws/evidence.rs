@@ -1,4 +1,4 @@
-//! What is said about the used values, computed a second time in a plain way: with integers, in sixths and quarters.
+//! The evidence about the used values, recomputed in the simplest way: with integers, in sixths and quarters.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_not_used_is_excluded_once_and_for_a_true_reason(
+    fn every_unused_value_is_excluded_once_and_for_a_true_reason(
         sent in prop::collection::vec(sent(), 0..12),
         rule in rule(),
     ) {

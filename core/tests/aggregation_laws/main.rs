@@ -1,4 +1,4 @@
-//! The laws that every aggregation obeys, over arbitrary decimals, the extreme ones included.
+//! The laws that every aggregation obeys, over arbitrary decimals, including extreme ones.
 
 mod breakdown;
 mod evidence;

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use crate::support::{decimal, moderate, of_numbers_by, outlier_rule};
 
-/// The positions of the outliers, and whether they are so many that it is disputed.
+/// The positions of the outliers, and whether there are so many that they are disputed.
 fn outliers(rule: OutlierRule, numbers: &[Decimal]) -> (Vec<usize>, bool) {
     let aggregate = of_numbers_by(&Rule { max_deviation: Some(rule), ..Rule::default() }, numbers);
     let position = |(index, why): &(usize, Exclusion)| {
@@ -44,7 +44,7 @@ proptest! {
     }
 
     #[test]
-    fn whoever_is_farther_out_than_an_outlier_is_one(
+    fn a_number_farther_out_than_an_outlier_is_an_outlier(
         numbers in prop::collection::vec((-30_i64..=30).prop_map(Decimal::from), 1..12),
         rule in outlier_rule(),
     ) {
@@ -63,7 +63,7 @@ proptest! {
     }
 
     #[test]
-    fn the_rules_of_scale_do_not_care_for_place_or_unit(
+    fn mad_and_iqr_do_not_depend_on_location_sign_or_unit(
         numbers in prop::collection::vec((-30_i64..=30).prop_map(Decimal::from), 1..12),
         times in 0_u64..4_000_000,
         constant in moderate(),
@@ -81,7 +81,7 @@ proptest! {
     }
 
     #[test]
-    fn a_relative_rule_does_not_care_for_the_unit(
+    fn a_relative_rule_does_not_depend_on_the_unit(
         numbers in prop::collection::vec((-30_i64..=30).prop_map(Decimal::from), 1..12),
         percent in 0_i64..100,
         factor in 1_i64..=1000,
@@ -111,7 +111,7 @@ proptest! {
     }
 
     #[test]
-    fn texts_are_no_outliers_and_do_not_make_any(
+    fn texts_are_never_outliers_and_cause_none(
         numbers in prop::collection::vec(decimal(), 1..8),
         texts in prop::collection::vec("[a-c]", 0..8),
         rule in outlier_rule(),

@@ -1,4 +1,4 @@
-//! What holds for every strategy, but where the strategy's name says otherwise.
+//! What holds for every strategy, or for the one in the name of the test.
 
 use proptest::prelude::*;
 use quorate_core::aggregate::{Rule, Strategy as Aggregation};
@@ -7,7 +7,8 @@ use rust_decimal::Decimal;
 
 use crate::support::{Sent, decimal, moderate, numeric, of_numbers, of_numbers_by, rule, run, sent, shown};
 
-/// As many moderate decimals as divide a power of ten, so that their mean is exact; also without a quarter at each end.
+/// Moderate decimals whose count divides a power of ten, so that their mean is exact, even without a quarter at each
+/// end.
 fn moderates() -> impl Strategy<Value = Vec<Decimal>> {
     prop::sample::select(vec![1_usize, 2, 4, 8, 16]).prop_flat_map(|count| prop::collection::vec(moderate(), count))
 }

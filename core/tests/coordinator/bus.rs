@@ -1,4 +1,4 @@
-//! The bus goes and comes back, and tasks reach nobody.
+//! The bus is lost and returns, and tasks reach nobody.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ fn a_task_that_reaches_nobody_fails_at_once() {
     }
 }
 
-/// A request of `expected`, which a notice at 3 ms says to have reached nobody.
+/// A request that expects `expected`, and a notice at 3 ms that its task reached nobody.
 fn doubted(expected: &[&str]) -> (Harness, Ticket, Task) {
     let mut harness = Harness::new();
     harness.live(expected);
@@ -156,8 +156,8 @@ fn an_undelivered_task_of_an_ended_request_touches_no_other() {
 }
 
 #[test]
-fn too_few_answers_for_an_outage_are_the_fault_of_the_bus() {
-    // When the bus goes and comes back, and whether the only answer came before.
+fn too_few_answers_during_an_outage_fail_because_of_the_bus() {
+    // When the bus is lost and when it returns, in milliseconds, and whether the only answer came before.
     let cases = [
         (Some(100), None, false, Err(Failure::BusDown)),
         (Some(100), Some(200), false, Err(Failure::BusDown)),
@@ -219,7 +219,7 @@ fn a_failure_of_the_bus_is_not_remembered() {
 }
 
 #[test]
-fn a_reconnect_asks_again_soon_because_the_task_may_be_lost() {
+fn a_reconnect_brings_the_redispatch_forward_because_the_task_may_be_lost() {
     let mut harness = Harness::new();
     harness.live(&["a", "b"]);
     let (ticket, task) = harness.ask();
@@ -252,7 +252,7 @@ fn a_redispatch_that_falls_into_an_outage_waits_for_the_bus() {
     harness.no_task();
     assert_eq!(harness.counters().redispatched, 0);
     harness.input(&Input::BusUp);
-    // Half of what is left, since that is less than the workers are given to return.
+    // Half of the remaining time, because that is less than the reconnect grace.
     harness.at_ms(859);
     harness.no_task();
     harness.at_ms(860);
@@ -271,7 +271,7 @@ fn the_first_connection_is_no_reconnect() {
 }
 
 #[test]
-fn that_the_bus_is_still_there_is_no_reconnect_even_after_an_outage() {
+fn a_repeated_bus_up_is_no_reconnect_even_after_an_outage() {
     let mut harness = Harness::new();
     harness.live(&["a"]);
     harness.input(&Input::BusDown);

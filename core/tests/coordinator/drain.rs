@@ -15,7 +15,7 @@ fn an_idle_coordinator_is_drained_at_once() {
 }
 
 #[test]
-fn what_is_in_flight_is_finished_first_and_drained_is_said_once() {
+fn requests_in_flight_finish_first_and_drained_is_reported_once() {
     let endings: [fn(&mut Harness, &Task, Ticket); 3] = [
         |harness, task, _| harness.says(task, "a", "1"),
         |harness, _, ticket| harness.input(&Input::Cancel(ticket)),

@@ -1,5 +1,5 @@
-//! What the coordinator tells of its decisions. That every input leads to the events that the model expects, and that a
-//! coordinator without events does all else the same, is checked in `coordinator_model.rs`.
+//! The events of a coordinator. `coordinator_model.rs` checks that every input leads to the events that the model
+//! expects, and that a coordinator without events otherwise does the same.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -24,14 +24,14 @@ fn fate(name: &str, id: &str, fate: ResultFate) -> Event {
     Event::Result { request: request(id), worker: worker(name), fate }
 }
 
-/// The fates of results since the last look.
+/// The fates of results since the last call.
 fn fates(harness: &mut Harness) -> Vec<ResultFate> {
     let fate = |event| if let Event::Result { fate, .. } = event { Some(fate) } else { None };
     harness.events().into_iter().filter_map(fate).collect()
 }
 
 #[test]
-fn a_request_tells_that_it_is_dispatched_joined_redispatched_and_replayed() {
+fn a_request_emits_dispatched_joined_redispatched_and_replayed() {
     let mut harness = with(|config| config.redispatch_permille = 500);
     harness.live(&["a"]);
     harness.events();
@@ -51,7 +51,7 @@ fn a_request_tells_that_it_is_dispatched_joined_redispatched_and_replayed() {
 }
 
 #[test]
-fn every_result_tells_what_became_of_it() {
+fn every_result_emits_its_fate() {
     let mut harness = with(|config| {
         config.admitted = Some(BTreeSet::from(["a", "b"].map(worker)));
         config.max_in_flight_bytes = 3000;
@@ -82,7 +82,7 @@ fn every_result_tells_what_became_of_it() {
 }
 
 #[test]
-fn a_worker_tells_each_change_of_its_state_once() {
+fn each_change_of_a_workers_state_is_emitted_once() {
     let mut harness = with(|config| config.presence = Duration::from_secs(1));
     harness.live(&["b", "a", "a"]);
     assert_eq!(harness.events(), [changed("b", WorkerState::Live, false), changed("a", WorkerState::Live, false)]);
@@ -98,13 +98,13 @@ fn a_worker_tells_each_change_of_its_state_once() {
 }
 
 #[test]
-fn a_worker_tells_that_it_is_quarantined_and_that_it_is_not_any_more() {
+fn the_start_and_the_end_of_a_quarantine_are_emitted() {
     let mut harness = with(|config| config.quarantine_below = Some(Score::from_millionths(999_000)));
     harness.live(&["a", "b", "c"]);
     let mut changes = Vec::new();
     for round in 0..200 {
         let (_, task) = harness.ask();
-        // It is wrong once, and is believed again later.
+        // It is wrong once, and is trusted again later.
         for (name, value) in [("a", "100"), ("b", "100"), ("c", if round == 1 { "900" } else { "100" })] {
             harness.says(&task, name, value);
         }
@@ -118,7 +118,7 @@ fn a_worker_tells_that_it_is_quarantined_and_that_it_is_not_any_more() {
 }
 
 #[test]
-fn who_does_not_ask_for_events_gets_none() {
+fn no_events_are_emitted_unless_they_are_on() {
     let mut harness = Harness::new();
     harness.live(&["a"]);
     let (_, task) = harness.ask();

@@ -1,4 +1,4 @@
-//! What the end of a request says of its workers.
+//! What the end of a request does to the scores of its workers.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::support::{Harness, result, worker};
 
 const FULL: Score = Score::ONE;
 
-/// The scores of workers whose values these are, of which all have a record.
+/// Which of these values lower the scores of their workers, all of which have a record.
 fn judged(overrides: Overrides, values: &[&str]) -> Vec<bool> {
     let names: Vec<String> = (0..values.len()).map(|number| format!("w{number}")).collect();
     let mut harness = Harness::new();
@@ -39,11 +39,11 @@ fn a_value_is_bad_beyond_the_fence_and_five_percent_of_the_median() {
         (None, &["100", "105", "95"], &[false, false, false]),
         (None, &["100", "105.01", "100"], &[false, true, false]),
         (None, &["100", "100", "94.99"], &[false, false, true]),
-        // A caller's narrow rule excludes, and does not condemn; a wide one forgives.
+        // With a caller's rule, a value within 5 % of the median or within the operator's fence is never bad.
         (relative(0), &["100", "100", "104"], &[false, false, false]),
         (relative(0), &["100", "100", "106"], &[false, false, true]),
         (relative(20), &["100", "100", "119"], &[false, false, false]),
-        // Half of them or more beyond the fence: nobody can say who is right.
+        // With half of the values or more beyond the fence, nobody can tell who is right.
         (None, &["100", "200"], &[false, false]),
         (None, &["100", "200", "300", "200"], &[false, false, false, false]),
         (None, &["100", "n/a", "100"], &[false, false, false]),

@@ -1,5 +1,5 @@
-//! The coordinator: one file per input, two for what time does (deadlines, forgetting), two for what a request asks for
-//! and what its answer rests on, and one for events.
+//! The coordinator: one file per kind of input, two for what time does (deadlines, forgetting), two for what a request
+//! asks for and what its answer rests on, two for the records and scores of workers, and one for events.
 
 mod bus;
 mod cancel;

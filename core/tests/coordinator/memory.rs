@@ -48,7 +48,7 @@ fn the_oldest_is_forgotten_first_when_there_are_too_many() {
 }
 
 #[test]
-fn nothing_is_remembered_where_nothing_may_be() {
+fn nothing_is_remembered_if_the_limit_is_zero() {
     for (count, time) in [(0, Duration::from_mins(1)), (10, Duration::ZERO)] {
         let mut harness = Harness::with(|config| (config.max_remembered, config.remember) = (count, time));
         harness.live(&["a"]);
@@ -60,7 +60,7 @@ fn nothing_is_remembered_where_nothing_may_be() {
 }
 
 #[test]
-fn failures_for_want_of_a_bus_or_of_workers_are_dispatched_again() {
+fn a_retry_after_a_failure_of_the_bus_or_without_workers_is_dispatched_again() {
     for cause in [UndeliveredCause::NoResponders, UndeliveredCause::Disconnected, UndeliveredCause::QueueFull] {
         let mut harness = Harness::new();
         let first = harness.submit("r1", "BTC/USD");
@@ -128,7 +128,7 @@ fn what_is_remembered_is_bounded_by_what_it_weighs() {
         for name in &names {
             harness.says(&task, name, &long());
         }
-        // 640 bytes, 3 of id and query, and for each worker 192 and its text.
+        // 640 bytes, 3 for the id and the query, and for each worker 192 and its text.
         assert_eq!(harness.outcome(ticket).bytes(), 640 + 3 + 10 * (192 + 4096));
     }
     assert_eq!((harness.coordinator.remembered(), harness.counters().forgotten_for_bytes), (2, 8));
@@ -140,7 +140,7 @@ fn what_is_remembered_is_bounded_by_what_it_weighs() {
 
 #[test]
 fn what_is_in_flight_is_bounded_by_what_it_weighs() {
-    // Two requests of two workers, and one text.
+    // Room for two requests with two workers each, and for one text.
     let mut harness = Harness::with(|config| config.max_in_flight_bytes = 2 * (640 + 3 + 2 * 192) + 4096);
     harness.live(&["a", "b"]);
     let majority = Overrides { strategy: Some(Strategy::Majority), ..Overrides::default() };

@@ -1,4 +1,4 @@
-//! Which policy a request has: its query's, or that of all others, with what it sets itself on top.
+//! Which policy a request has: its query's or the default, with the request's own fields on top.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use quorate_core::policy::{Overrides, Policy, PolicyError};
 
 use crate::support::{Harness, TIMEOUT_MS};
 
-/// The policy of all others takes the average, that of `*/USD` the maximum, and that of `BTC/*` the minimum of at least
-/// three within 2 s.
+/// The default policy takes the average, that of `*/USD` the maximum, and that of `BTC/*` the minimum of at least three
+/// values within 2 s.
 fn by_query(config: &mut Config) {
     let policy = |strategy| {
         let mut policy = config.policy;
@@ -27,7 +27,7 @@ fn by_query(config: &mut Config) {
     ];
 }
 
-/// Asks two workers, which say 1 and 5.
+/// Asks two workers, which answer 1 and 5.
 fn ask(query: &str, overrides: Overrides) -> (Harness, Ticket) {
     let mut harness = Harness::with(by_query);
     harness.live(&["a", "b"]);
@@ -57,7 +57,7 @@ fn the_first_pattern_that_covers_a_query_decides() {
 }
 
 #[test]
-fn what_a_request_sets_goes_on_top_of_its_querys_policy() {
+fn the_fields_of_a_request_override_its_querys_policy() {
     let (harness, ticket) = ask("BTC/EUR", Overrides { min_responses: Some(2), ..Overrides::default() });
     assert_eq!(harness.value(ticket), "1");
     let overrides = Overrides { strategy: Some(Strategy::Median), min_responses: Some(1), ..Overrides::default() };

@@ -56,7 +56,7 @@ fn a_late_result_is_a_sign_of_life_too() {
 }
 
 #[test]
-fn a_late_result_makes_nobody_known() {
+fn a_late_result_makes_no_worker_known() {
     let mut harness = Harness::new();
     harness.live(&["a", "b"]);
     let (_, ended) = harness.ask();
@@ -73,8 +73,8 @@ fn a_late_result_makes_nobody_known() {
 }
 
 #[test]
-fn results_do_not_put_off_the_time_of_a_farewell() {
-    // A farewell that somebody else sent in the name of a worker does no more.
+fn results_do_not_prolong_a_farewell() {
+    // So a forged farewell silences a worker for one presence timeout at most.
     for state in [PresenceState::Left, PresenceState::Draining] {
         let mut harness = Harness::with(|config| config.presence = Duration::from_secs(10));
         harness.live(&["a", "b"]);
@@ -107,7 +107,7 @@ fn presence_that_ran_out_while_the_coordinator_did_not_run_is_given_time_to_be_h
     harness.announces_as("a", "one", PresenceState::Live);
     harness.announces_as("a", "two", PresenceState::Live);
     harness.live(&["silent"]);
-    // Nothing is served for 20 s; what was announced meanwhile comes after that.
+    // The coordinator is paused for 20 s; what was announced meanwhile arrives after that.
     harness.wakes_late_ms(20_000);
     assert_eq!(harness.coordinator.live_workers(), 2);
     harness.announces_as("a", "one", PresenceState::Left);
@@ -207,7 +207,7 @@ fn an_expired_worker_is_still_awaited_by_the_requests_that_expected_it() {
 }
 
 #[test]
-fn the_farewell_of_a_stranger_is_nothing_to_remember() {
+fn the_farewell_of_an_unknown_worker_is_ignored() {
     let mut harness = Harness::new();
     harness.presence("stranger", PresenceState::Left);
     assert!(!harness.knows("stranger"));
@@ -224,7 +224,7 @@ fn only_admitted_workers_are_known() {
 }
 
 #[test]
-fn a_full_registry_forgets_the_longest_gone_and_otherwise_takes_nobody() {
+fn a_full_registry_forgets_the_longest_gone_and_otherwise_admits_nobody() {
     let mut harness = Harness::with(|config| config.limits.max_workers = 3);
     harness.live(&["a", "b", "c"]);
     harness.live(&["d"]);
@@ -296,7 +296,7 @@ fn a_process_that_died_silently_is_forgotten_while_its_name_lives_on() {
 }
 
 #[test]
-fn of_one_name_so_many_processes_are_told_apart_and_no_more() {
+fn the_processes_of_one_name_that_are_told_apart_are_bounded() {
     let mut harness = Harness::new();
     let processes: Vec<_> = (0..65).map(|process| process.to_string()).collect();
     for process in &processes {

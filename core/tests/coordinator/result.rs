@@ -76,7 +76,7 @@ fn the_note_and_the_status_are_counted_over_the_expected_workers() {
 
 #[test]
 fn the_note_and_the_status_follow_what_was_used() {
-    // What five workers say, with an age of an hour where it is marked as old.
+    // The answers of five workers, with an age of an hour where they are marked as old.
     let cases = [
         ("1 1 1 1 99", "Partial response: 4/5 workers succeeded; 1 excluded as an outlier", Ok(Status::Partial)),
         (
@@ -221,7 +221,7 @@ fn values_of_the_wrong_kind_only_are_a_shortfall_too() {
 }
 
 #[test]
-fn whatever_cannot_be_used_is_dropped_and_counted() {
+fn every_unusable_result_is_dropped_and_counted() {
     type Feed = fn(&mut Harness, &Task, &Task);
     let cases: [(&str, Feed); 6] = [
         ("results_unknown", |harness, open, _| {
@@ -291,8 +291,8 @@ fn the_first_answer_counts_and_a_different_second_is_an_equivocation() {
 }
 
 #[test]
-fn who_cannot_know_its_first_answer_does_not_contradict_itself_when_asked_twice() {
-    // Announced, replicated, asked twice: is a different second answer held against the worker?
+fn a_worker_that_cannot_know_its_first_answer_does_not_contradict_itself_when_asked_twice() {
+    // Announced, replicated, asked twice, and whether a different second answer is held against the worker.
     let cases = [
         (true, false, false, true),
         (true, false, true, true),
@@ -336,8 +336,8 @@ fn a_worker_contradicts_itself_at_most_once_in_one_request() {
 }
 
 #[test]
-fn what_anybody_may_have_sent_makes_nobody_an_equivocator() {
-    // Whether the first and the second answer come on the reply subject, which only those know who get tasks.
+fn results_that_anybody_may_have_sent_are_no_equivocation() {
+    // Whether the first and the second answer come on the reply subject, which only receivers of tasks know.
     for (first, second, equivocal, misdirected) in
         [(true, true, 1, 0), (false, true, 0, 0), (true, false, 0, 1), (false, false, 0, 0)]
     {
@@ -384,7 +384,7 @@ fn a_worker_that_was_not_expected_is_shown_and_not_waited_for() {
 }
 
 #[test]
-fn a_result_on_the_subject_of_all_coordinators_is_taken() {
+fn a_result_on_the_shared_subject_is_accepted() {
     let mut harness = Harness::new();
     harness.live(&["a"]);
     let (ticket, task) = harness.ask();

@@ -1,4 +1,4 @@
-//! Who has a record, and what those may do who have none: strangers cannot outvote, outnumber or displace the workers.
+//! Which workers have a record, and what newcomers may do: they cannot outvote, outnumber or displace the others.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use quorate_core::policy::Overrides;
 
 use crate::support::{Harness, missing, observers, result, worker};
 
-/// Three workers that have a record, and a quarter of a minute in which they stay known.
+/// Three workers that have a record.
 fn with_records(change: impl FnOnce(&mut quorate_core::coordinator::Config)) -> Harness {
     let mut harness = Harness::with(change);
     harness.live(&["a", "b", "c"]);
@@ -139,7 +139,7 @@ fn a_newcomer_decides_where_nobody_with_a_record_has_a_value() {
 
 #[test]
 fn a_newcomer_does_not_decide_while_one_with_a_record_may_still_answer() {
-    // Neither by a quorum that it meets first, nor by a deadline that comes too soon for the others.
+    // Neither a quorum that it meets first nor a deadline too soon for the others lets it decide.
     let overrides = Overrides { quorum: Some(1), timeout: Some(Duration::from_millis(1)), ..Overrides::default() };
     let mut harness = with_records(|_| {});
     let (ticket, task) = harness.ask_with(overrides);
@@ -239,7 +239,7 @@ fn a_full_registry_never_forgets_a_live_worker_with_a_record() {
     harness.live(&["n3"]);
     assert!(!harness.knows("n3"), "those that were not tried stay");
 
-    // n1 and n2 take part in vain; n2 is gone, and goes first.
+    // n1 and n2 take part in vain; n2 is gone, so it is displaced first.
     let (_, task) = harness.ask();
     harness.says(&task, "n1", "666");
     harness.says(&task, "n2", "666");
@@ -250,7 +250,7 @@ fn a_full_registry_never_forgets_a_live_worker_with_a_record() {
     harness.live(&["n4"]);
     assert!(harness.knows("n4") && harness.knows("n3") && !harness.knows("n1"));
 
-    // The others earn a record; one that has one and is gone is kept for a while.
+    // The others earn a record. A gone worker with a record is kept for a while.
     let (_, task) = harness.ask();
     answer(&mut harness, &task, &["n3", "n4", "a", "b", "c"]);
     harness.presence("b", PresenceState::Left);
@@ -264,7 +264,7 @@ fn a_full_registry_never_forgets_a_live_worker_with_a_record() {
 }
 
 #[test]
-fn who_is_there_first_does_not_rule_over_those_that_start_with_it() {
+fn the_first_worker_does_not_rule_over_those_that_start_with_it() {
     let mut harness = Harness::with(|config| config.policy.rule.strategy = Strategy::Median);
     harness.live(&["first"]);
     let (ticket, task) = harness.ask();
@@ -280,7 +280,7 @@ fn who_is_there_first_does_not_rule_over_those_that_start_with_it() {
         assert_eq!(harness.value(ticket), "100");
     }
     assert!(harness.score("first") < Score::ONE);
-    // One that was only heard does not found: its answers may come from anywhere.
+    // A worker that was only heard is no founder: its answers may come from anybody.
     let mut harness = Harness::new();
     harness.live(&["a"]);
     let (_, task) = harness.ask();
@@ -293,7 +293,7 @@ fn who_is_there_first_does_not_rule_over_those_that_start_with_it() {
 }
 
 #[test]
-fn strangers_found_nothing_while_those_with_a_record_are_away() {
+fn newcomers_earn_no_record_while_those_with_a_record_are_away() {
     let mut harness = with_records(|_| {});
     let strangers = ["x1", "x2", "x3", "x4", "x5"];
     harness.live(&strangers);
@@ -314,7 +314,7 @@ fn strangers_found_nothing_while_those_with_a_record_are_away() {
     }
     answer(&mut harness, &task, &["a", "b", "c"]);
     assert_eq!(harness.value(ticket), "100");
-    // Who is away for an hour is not waited for any more.
+    // Workers with a record that have been away for an hour are no longer waited for.
     for name in ["a", "b", "c"] {
         harness.presence(name, PresenceState::Left);
     }
@@ -345,7 +345,7 @@ fn a_record_is_lost_with_the_score_and_earned_again() {
 }
 
 #[test]
-fn the_names_that_the_operator_admits_need_no_record() {
+fn workers_that_the_operator_admits_have_a_record_from_the_start() {
     let admitted = ["a", "b", "c", "d", "e"];
     let mut harness = Harness::with(|config| {
         config.policy.rule.strategy = Strategy::Median;
@@ -367,7 +367,7 @@ fn the_names_that_the_operator_admits_need_no_record() {
 }
 
 #[test]
-fn what_comes_in_the_name_of_a_worker_that_answers_directly_must_come_directly() {
+fn results_of_a_worker_that_uses_reply_subjects_must_come_on_them() {
     let mut harness = with_records(|_| {});
     let (ticket, task) = harness.ask();
     for name in ["a", "b", "c"] {
@@ -391,7 +391,7 @@ fn a_newcomer_that_is_silent_keeps_nobody_waiting_twice() {
     harness.task();
     let (ticket, task) = harness.ask();
     answer(&mut harness, &task, &["a", "b"]);
-    // It is asked all the same, and may join.
+    // It receives the task nevertheless, and may take part by answering.
     harness.says(&task, "silent", "100");
     answer(&mut harness, &task, &["c"]);
     assert_eq!((harness.outcome(ticket).expected(), harness.worker("silent").proven), (4, true));

@@ -125,11 +125,11 @@ fn a_retry_joins_the_request_in_flight_and_gets_the_same_outcome() {
     harness.says(&task, "a", "42");
     assert!(Arc::ptr_eq(&harness.outcome(first), &harness.outcome(second)));
     assert_eq!(harness.counters().requests_joined, 1);
-    assert_eq!(harness.counters().answered_complete, 1, "one request, whoever waits for it");
+    assert_eq!(harness.counters().answered_complete, 1, "one request, however many callers wait for it");
 }
 
 #[test]
-fn only_so_many_callers_wait_for_one_request() {
+fn the_callers_that_wait_for_one_request_are_bounded() {
     let mut harness = Harness::with(|config| config.max_waiting = 2);
     harness.live(&["a"]);
     let first = harness.submit("r1", "BTC/USD");
@@ -165,7 +165,7 @@ fn a_retry_after_the_end_gets_the_same_outcome_even_when_nothing_else_is_admitte
 }
 
 #[test]
-fn a_retry_is_given_a_failure_that_the_workers_caused() {
+fn a_retry_receives_a_failure_that_the_workers_caused() {
     let mut harness = Harness::new();
     harness.live(&["a"]);
     let first = harness.submit("r1", "BTC/USD");
@@ -224,7 +224,7 @@ fn task_ids_are_never_reused_though_slots_are() {
 }
 
 #[test]
-fn those_who_follow_are_told_once_of_each_request_that_ends() {
+fn followers_are_told_once_of_each_request_that_ends() {
     let mut harness = Harness::new();
     harness.live(&["a"]);
     let first = harness.submit("r1", "BTC/USD");

@@ -1,4 +1,4 @@
-//! A coordinator, a clock that only the test moves, and everything the coordinator has put out so far.
+//! A coordinator, a clock that only the test moves, and everything that the coordinator has output so far.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use quorate_core::value::Value;
 
 pub(crate) type Reply = Result<Arc<Outcome>, Refusal>;
 
-/// Requests without a timeout of their own take this long at most.
+/// The timeout of requests that set none.
 pub(crate) const TIMEOUT_MS: u64 = 1000;
 
 pub(crate) struct Harness {
@@ -46,7 +46,7 @@ impl Harness {
         harness
     }
 
-    /// A coordinator that has not seen its bus yet.
+    /// A coordinator without a bus.
     pub(crate) fn disconnected(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::default();
         config.policy.timeout = Duration::from_millis(TIMEOUT_MS);
@@ -64,7 +64,7 @@ impl Harness {
         }
     }
 
-    /// Moves the clock to `at`, waking the coordinator whenever it wants to be woken on the way.
+    /// Moves the clock to `at`, waking the coordinator at each of its timeouts on the way.
     pub(crate) fn at(&mut self, at: Timestamp) {
         while let Some(wake) = self.coordinator.poll_timeout().filter(|wake| *wake <= at) {
             assert!(wake >= self.now, "a timeout in the past: {wake:?} at {:?}", self.now);
@@ -77,7 +77,7 @@ impl Harness {
         self.drain_outputs();
     }
 
-    /// Moves the clock, and wakes the coordinator only then.
+    /// Moves the clock, and wakes the coordinator only at the end.
     pub(crate) fn wakes_late_ms(&mut self, millis: u64) {
         self.now = Timestamp::from_millis(millis);
         self.coordinator.handle_timeout(self.now);
@@ -88,7 +88,7 @@ impl Harness {
         self.now
     }
 
-    /// Takes a task that was published, if there is one.
+    /// Takes a task that was published. Returns whether there was one.
     pub(crate) fn has_task(&mut self) -> bool {
         self.tasks.pop_front().is_some()
     }
@@ -172,14 +172,14 @@ impl Harness {
         self.ask_with(Overrides::default())
     }
 
-    /// The one task published since the last look.
+    /// The only task that is published and not yet taken.
     pub(crate) fn task(&mut self) -> Task {
         let task = self.tasks.pop_front().expect("a task is published");
         self.no_task();
         task
     }
 
-    /// Nothing was published since the last look.
+    /// Asserts that no task is published that is not yet taken.
     pub(crate) fn no_task(&self) {
         assert!(self.tasks.is_empty(), "published: {:?}", self.tasks);
     }
@@ -243,17 +243,17 @@ impl Harness {
         self.coordinator.worker(&worker(name)).is_some()
     }
 
-    /// What those were told who follow all requests.
+    /// The outcomes that followers were told.
     pub(crate) fn ended(&self) -> &[Arc<Outcome>] {
         &self.ended
     }
 
-    /// How often the workers were called.
+    /// How often the workers were pinged.
     pub(crate) fn calls(&self) -> usize {
         self.calls
     }
 
-    /// What the coordinator has decided since the last look.
+    /// The events since the last call.
     pub(crate) fn events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }
@@ -271,7 +271,7 @@ pub(crate) fn request(id: &str) -> RequestId {
     RequestId::new(id).expect("a request id")
 }
 
-/// A result on the reply subject of `task`. What is no number is a text.
+/// A result on the reply subject of `task`. A value that is not a number is sent as a text.
 pub(crate) fn result(task: &Task, name: &str, observed: Result<&str, &str>) -> WorkerResult {
     WorkerResult {
         worker: worker(name),

@@ -19,7 +19,7 @@ fn a_result_counts_until_the_deadline_and_not_at_it() {
         harness.live(&["a", "b"]);
         let (ticket, task) = harness.ask();
         harness.says(&task, "a", "1");
-        // The adapter's timer is slow: the result is what wakes the machine.
+        // The adapter's timer is late: the result wakes the machine.
         harness.coordinator.handle_input(at, &Input::Result(result(&task, "b", Ok("3"))));
         harness.at(at);
         let outcome = harness.outcome(ticket);
@@ -61,7 +61,7 @@ fn a_deadline_without_a_usable_value_says_so_and_one_with_too_few_names_the_shor
 }
 
 #[test]
-fn silent_workers_are_asked_once_more_with_the_time_that_is_left() {
+fn a_redispatch_carries_the_time_that_is_left() {
     let mut harness = Harness::with(|config| config.redispatch_permille = 250);
     harness.live(&["a", "b"]);
     let (ticket, first) = harness.ask();
@@ -90,7 +90,7 @@ fn a_redispatch_is_the_last_attempt() {
 }
 
 #[test]
-fn nobody_is_asked_twice_where_that_is_not_wanted_or_useless() {
+fn there_is_no_redispatch_if_it_is_off_or_useless() {
     for permille in [0, 1000, u32::MAX] {
         let mut harness = Harness::with(|config| config.redispatch_permille = permille);
         harness.live(&["a"]);
@@ -208,7 +208,7 @@ fn nobody_is_blamed_for_a_pause_of_the_coordinator_itself() {
         let outcome = harness.outcome(ticket);
         assert_eq!((&outcome.verdict, outcome.cause), (&Err(Failure::DeadlineExceeded), Cause::DeadlinePassed));
         assert_eq!(harness.worker("a").reliability.timeouts, timeouts, "{lag:?}");
-        // A request that is made after the pause is held against the silent again.
+        // A request made after the pause counts against silent workers again.
         let after = late.after(Duration::from_millis(1));
         harness.at(after);
         harness.ask();

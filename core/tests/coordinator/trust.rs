@@ -15,7 +15,7 @@ fn beyond_a_tenth() -> OutlierRule {
     OutlierRule::Relative(Decimal::new(1, 1))
 }
 
-/// Rejects an answer with which fewer than two of three agree.
+/// Rejects an answer with which less than 60 % of the used values agree.
 fn two_thirds() -> Overrides {
     Overrides {
         strategy: Some(Strategy::Median),
@@ -29,7 +29,7 @@ fn by_weight() -> Overrides {
     Overrides { strategy: Some(Strategy::WeightedMedian), ..Overrides::default() }
 }
 
-/// A worker's value of an age arrives.
+/// A worker's value of this age arrives.
 fn says_aged(harness: &mut Harness, task: &Task, name: &str, value: &str, age: Option<Duration>) {
     let mut aged = result(task, name, Ok(value));
     aged.age = age;
