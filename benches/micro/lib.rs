@@ -1,1 +1,1 @@
-//! The benchmarks are in `benches/`; there is nothing here that anybody could use.
+//! Empty: the benchmarks are in `benches/`.

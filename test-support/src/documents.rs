@@ -1,4 +1,4 @@
-//! The documents as tests read them: which there are, their fenced blocks, and the commands in these.
+//! The documents as tests read them: the list of them, their fenced blocks, and the commands in the blocks.
 
 use std::fs;
 use std::mem::take;
@@ -9,7 +9,7 @@ use crate::workspace;
 /// A fenced block of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
-    /// What stands behind the opening fence, such as `sh`.
+    /// What follows the opening fence, such as `sh`.
     pub fence: String,
     /// The lines between the fences, each with its end.
     pub text: String,
@@ -54,8 +54,8 @@ pub fn prose(document: &str) -> String {
     document.split("```").step_by(2).collect()
 }
 
-/// The commands in the text of a shell block, without comments. A command goes on over the end of a line within quotes,
-/// behind a backslash, and up to the end of its here-document.
+/// The commands in the text of a shell block, without comments. A command continues on the next line within quotes,
+/// after a backslash, and until the end of its here-document.
 ///
 /// # Panics
 /// If the last command does not end.

@@ -13,25 +13,25 @@ pub struct Exposition {
 pub struct Family {
     /// `counter`, `gauge` or `histogram`.
     pub kind: String,
-    /// What is said of it.
+    /// Its help text.
     pub help: String,
     /// The samples; those of a histogram have the family's name and a suffix.
     pub samples: Vec<Sample>,
 }
 
-/// One number.
+/// One sample.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
     /// The name.
     pub name: String,
     /// The labels.
     pub labels: BTreeMap<String, String>,
-    /// The number.
+    /// Its value.
     pub value: f64,
 }
 
 impl Exposition {
-    /// Reads a scrape: every family has its help and its kind, once and first, and then all its samples, of which no two
+    /// Reads a scrape. Every family states its help and then its kind, once, before all its samples, no two of which
     /// have the same labels.
     ///
     /// # Errors
@@ -82,7 +82,7 @@ impl Exposition {
         self.families.values().flat_map(|family| &family.samples)
     }
 
-    /// The number of one sample, as in `name` or `name{label="value"}` with the labels in order.
+    /// The value of one sample, as in `name` or `name{label="value"}` with the labels in order.
     pub fn value(&self, sample: &str) -> Option<f64> {
         self.samples().find(|other| other.to_string() == sample).map(|found| found.value)
     }
@@ -163,7 +163,7 @@ impl Sample {
         }
         let mut sample =
             Self { name: name.to_owned(), labels: BTreeMap::new(), value: value.parse().map_err(|_| wrong())? };
-        // None of the values that are shown here needs an escape.
+        // None of the label values here needs an escape.
         for label in labels.split(',').filter(|label| !label.is_empty()) {
             let (name, value) = label.split_once("=\"").ok_or_else(wrong)?;
             let value = value.strip_suffix('"').filter(|value| !value.contains(['"', '\\'])).ok_or_else(wrong)?;

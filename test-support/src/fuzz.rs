@@ -1,7 +1,6 @@
-//! What fuzzers feed: each function takes any bytes, and panics if what takes them is wrong about them.
+//! The fuzz targets: each takes any bytes, and panics if the code under test handles them wrongly.
 //!
-//! `fuzz/` lets libFuzzer look for such bytes; a test here plays again what is kept in `fuzz/corpus/` and
-//! `fuzz/regressions/`.
+//! `fuzz/` runs them with libFuzzer; a test here replays what is kept in `fuzz/corpus/` and `fuzz/regressions/`.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -15,10 +14,10 @@ use quorate_runtime::http::Question;
 use quorate_runtime::policies::PolicyFile;
 use quorate_runtime::wire;
 
-/// One function, with the name its corpus has.
+/// A target: its name, which is also that of its corpus, and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// Every function, in the order of their names.
+/// Every target, in the order of their names.
 pub const TARGETS: [Target; 6] = [
     ("aggregation", aggregation),
     ("coordinator", coordinator),
@@ -28,7 +27,7 @@ pub const TARGETS: [Target; 6] = [
     ("wire_task", wire_task),
 ];
 
-/// A task that is taken is the same after it was written and read again.
+/// A task that is accepted survives being encoded and decoded again.
 pub fn wire_task(data: &[u8]) {
     let Ok(task) = wire::decode_task(data, Some("_INBOX.a.7")) else { return };
     let sent = coordinator::Task {
@@ -44,7 +43,7 @@ pub fn wire_task(data: &[u8]) {
     assert_eq!(again.ttl, Some(task.ttl.unwrap_or(Duration::ZERO)));
 }
 
-/// A result that is taken is the same after it was written and read again.
+/// A result that is accepted survives being encoded and decoded again.
 pub fn wire_result(data: &[u8]) {
     let now = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     let Ok(result) = wire::decode_result(data, Some(TaskId(7)), now) else { return };
@@ -62,7 +61,7 @@ pub fn wire_result(data: &[u8]) {
     assert_eq!(again.response_time, result.response_time);
     match (&again.observed, &result.observed) {
         (Ok(again), Ok(value)) => assert_eq!(again, value),
-        // An empty word on what went wrong is written as one that says at least that.
+        // An empty error text is encoded as `failed`, so that it still says that something failed.
         (Err(again), Err(error)) => assert!(again == error || error.is_empty()),
         _ => panic!("{:?} became {:?}", result.observed, again.observed),
     }
@@ -71,7 +70,7 @@ pub fn wire_result(data: &[u8]) {
     assert!(result.observed.is_err() || millis(again.age) == millis(result.age), "{:?} {:?}", result.age, again.age);
 }
 
-/// A body is taken, and then held to the limits, or refused.
+/// A body is refused, or accepted and then checked against the limits.
 pub fn request_body(data: &[u8]) {
     let Ok(question) = Question::parse(data) else { return };
     if let Ok(policy) = Policy::default().with(&question.overrides, &Limits::default()) {
@@ -80,7 +79,7 @@ pub fn request_body(data: &[u8]) {
     }
 }
 
-/// A file is taken as a whole, with policies that are within the limits, or refused at a place within it.
+/// A file is accepted with all its policies within the limits, or refused with a place within it.
 pub fn policy_file(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     match PolicyFile::parse("fuzz.toml", text, &Policy::default(), &Limits::default()) {
@@ -102,17 +101,17 @@ pub fn policy_file(data: &[u8]) {
     }
 }
 
-/// Whatever is aggregated by whatever rule, the model says the same.
+/// For any rule and any values, the aggregation and its model agree.
 pub fn aggregation(data: &[u8]) {
     let Some((rule, sent)) = arbitrary::bytes::aggregation(data) else { return };
     let candidates: Vec<_> = sent.iter().map(arbitrary::aggregation::Sent::candidate).collect();
     let said = arbitrary::aggregation::run(&rule, &sent);
     let expected = aggregate_candidates(&rule, &candidates);
-    // Equality does not tell 1.0 from 1.00, which must not be answered.
+    // Compared as text, because equality does not tell 1.0 from 1.00, and no answer may have trailing zeros.
     assert_eq!(format!("{said:?}"), format!("{expected:?}"), "{rule:?} {sent:?}");
 }
 
-/// Whatever happens to a coordinator and whenever, the model says the same, and it happens again from a recording.
+/// For any inputs at any times, the coordinator and its model agree, and a recording replays to the same outputs.
 pub fn coordinator(data: &[u8]) {
     let Some((config, seed, steps)) = arbitrary::bytes::coordinator(data) else { return };
     match arbitrary::Run::play(config, seed, &steps) {

@@ -20,18 +20,18 @@ pub struct ServerByHand {
 pub struct ClientByHand {
     reader: BufReader<OwnedReadHalf>,
     writer: OwnedWriteHalf,
-    /// The patterns of its subscriptions, by number.
+    /// The pattern and the number of each subscription.
     subscriptions: Vec<(String, String)>,
 }
 
-/// What a client says.
+/// What a client sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientOp {
-    /// Who it is, as JSON.
+    /// Introduces itself, as JSON.
     Connect(String),
-    /// Asks for a sign of life.
+    /// Asks whether the server is alive.
     Ping,
-    /// Gives one.
+    /// Answers a ping.
     Pong,
     /// Subscribes to a pattern.
     Subscribe(String),
@@ -47,7 +47,7 @@ pub enum ClientOp {
 }
 
 impl ClientOp {
-    /// Whether this is a message of the bus to itself, by which it knows what the server has received.
+    /// Whether this is a message of the bus to itself, which tells it how much the server has received.
     pub fn is_echo(&self) -> bool {
         matches!(self, Self::Publish { subject, .. } if subject.starts_with("_INBOX."))
     }
@@ -70,7 +70,7 @@ impl ServerByHand {
         format!("nats://{}", self.listener.local_addr().expect("a listener has an address"))
     }
 
-    /// The next connection, to which nothing has been said.
+    /// The next connection, to which nothing has been sent.
     ///
     /// # Panics
     /// If none comes.
@@ -79,7 +79,7 @@ impl ServerByHand {
         ClientByHand::new(stream)
     }
 
-    /// The next connection, which has been greeted and let in.
+    /// The next connection, after the handshake.
     ///
     /// # Panics
     /// If none comes, or the client goes away.
@@ -106,7 +106,7 @@ impl ClientByHand {
         Self { reader: BufReader::new(reader), writer, subscriptions: Vec::new() }
     }
 
-    /// Says which server this is.
+    /// Sends the greeting that names the server.
     ///
     /// # Panics
     /// If the client has gone away.
@@ -115,7 +115,7 @@ impl ClientByHand {
         self.say(info).await;
     }
 
-    /// Greets it and lets it in.
+    /// Completes the handshake.
     ///
     /// # Panics
     /// If the client has gone away.
@@ -125,7 +125,7 @@ impl ClientByHand {
         self.say("PONG").await;
     }
 
-    /// Says one line.
+    /// Sends one line.
     ///
     /// # Panics
     /// If the client has gone away.
@@ -133,15 +133,15 @@ impl ClientByHand {
         self.writer.write_all(format!("{line}\r\n").as_bytes()).await.expect("the client is there");
     }
 
-    /// What the client says next.
+    /// What the client sends next.
     ///
     /// # Panics
-    /// If it says nothing, or nothing that is understood here.
+    /// If it sends nothing, or nothing that is understood here.
     pub async fn hear(&mut self) -> ClientOp {
         soon("a word of the client", self.next()).await.expect("the client is there")
     }
 
-    /// What the client says next; `None` when it has gone away. Its subscriptions are noted.
+    /// What the client sends next; `None` when it has gone away. Notes its subscriptions.
     ///
     /// # Panics
     /// If it is not understood here.
@@ -187,7 +187,7 @@ impl ClientByHand {
         self.writer.write_all(&message).await.expect("the client is there");
     }
 
-    /// Does what a server does with one thing that was said.
+    /// Reacts to what was sent, as a server does.
     ///
     /// # Panics
     /// If the client has gone away.
@@ -206,7 +206,7 @@ impl ClientByHand {
         }
     }
 
-    /// Serves up to the next echo, which is included. Returns all that was said.
+    /// Serves up to the next echo, which is included. Returns all that was sent.
     ///
     /// # Panics
     /// If the client has gone away.

@@ -1,4 +1,4 @@
-//! A NATS server of a test's own, which it can kill and start again.
+//! A real NATS server for one test, which can kill it and start it again.
 
 use std::env;
 use std::hash::{BuildHasher, RandomState};
@@ -26,7 +26,7 @@ const PORTS: std::ops::Range<u16> = 20_000..32_000;
 pub struct NatsServer {
     binary: PathBuf,
     port: u16,
-    /// Tells this server from any other that may have been faster to take the port.
+    /// Distinguishes this server from another one that has taken the port first.
     name: String,
     arguments: Vec<String>,
     child: Option<Child>,
@@ -136,7 +136,7 @@ impl Drop for NatsServer {
     }
 }
 
-/// The line a NATS server sends to whoever connects.
+/// The line that a NATS server sends to a new connection.
 fn greeting(port: u16) -> io::Result<String> {
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(START_TIMEOUT))?;
@@ -145,14 +145,15 @@ fn greeting(port: u16) -> io::Result<String> {
     if line.starts_with("INFO ") { Ok(line) } else { Err(io::ErrorKind::InvalidData.into()) }
 }
 
-/// Finds `nats-server`: the one `NATS_SERVER` names, the one on the `PATH`, or the one `make nats-server` has got.
+/// Finds `nats-server`: the one that `NATS_SERVER` names, the one on the `PATH`, or the one that `make nats-server` has
+/// installed.
 fn find_binary() -> PathBuf {
     if let Some(named) = env::var_os("NATS_SERVER") {
         return named.into();
     }
     let on_path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&on_path)
-        // Where Debian's package puts it, which the `PATH` of an ordinary user may lack.
+        // Where Debian's package installs it, which the `PATH` of an ordinary user may lack.
         .chain([PathBuf::from("/usr/sbin"), workspace("target/nats-server/bin")])
         .map(|folder| folder.join("nats-server"))
         .find(|candidate| candidate.is_file())

@@ -1,7 +1,7 @@
 //! Checks JSON against a schema of `docs/schemas`, or of the API's document.
 //!
-//! It knows the part of JSON Schema that these schemas use. A keyword or a pattern it does not know is an error, so that
-//! nothing passes because it was not looked at.
+//! It knows the part of JSON Schema that these schemas use. A keyword or a pattern it does not know is an error, so
+//! that nothing passes unchecked.
 
 use std::fs;
 
@@ -42,7 +42,7 @@ impl Schema {
     }
 }
 
-/// A schema with what it refers to in the place of references.
+/// A schema with its references replaced by what they refer to.
 fn followed(document: &Value, schema: &Value) -> Value {
     match schema {
         Value::Object(keywords) => {
@@ -50,7 +50,7 @@ fn followed(document: &Value, schema: &Value) -> Value {
                 ("$ref", Value::String(path)) => {
                     let target = document.pointer(path.trim_start_matches('#'));
                     let target = target.unwrap_or_else(|| panic!("{path} leads nowhere"));
-                    // A reference may have words of its own beside it.
+                    // A reference may have further keywords next to it.
                     ("allOf".to_owned(), Value::Array(vec![followed(document, target)]))
                 }
                 _ => (keyword.clone(), followed(document, rule)),
@@ -71,7 +71,7 @@ fn check(schema: &Value, value: &Value) -> Result<(), Wrong> {
     for (keyword, rule) in keywords {
         match keyword.as_str() {
             "$schema" | "$id" | "title" | "description" | "default" | "example" | "examples" => {}
-            // The width of an integer, which its bounds say, too, where it matters.
+            // The width of an integer. Where it matters, the bounds state it, too.
             "format" if ["uint16", "uint32", "uint64"].iter().any(|width| rule == width) => {}
             // Unknown fields are ignored on every wire.
             "additionalProperties" if rule == true => {}
@@ -127,7 +127,7 @@ fn others(rule: &Value, named: Option<&Value>, value: &Value) -> Result<(), Wron
     Ok(())
 }
 
-/// Whether a rule that looks at the value as a whole holds. A rule for another type always does.
+/// Whether a value satisfies a keyword that concerns it as a whole. A keyword for another type is always satisfied.
 fn holds(keyword: &str, rule: &Value, value: &Value) -> Result<bool, String> {
     let has_all = |fields: &Map<String, Value>, names: &Value| {
         list(names).iter().all(|name| name.as_str().is_some_and(|name| fields.contains_key(name)))
@@ -172,7 +172,7 @@ fn is_of(name: &Value, value: &Value) -> bool {
     }
 }
 
-/// What the patterns of the schemas mean.
+/// The check for a pattern of the schemas.
 fn pattern(rule: &Value) -> Result<fn(&str) -> bool, String> {
     match rule.as_str() {
         Some(r"^[^\u0000-\u001f\u007f-\u009f]+$") => Ok(|text| !text.is_empty() && !text.contains(char::is_control)),
@@ -181,7 +181,7 @@ fn pattern(rule: &Value) -> Result<fn(&str) -> bool, String> {
             Ok(|text| text.strip_prefix("mad:").or(text.strip_prefix("iqr:")).is_some_and(is_positive_number))
         }
         Some(r"^[a-zA-Z0-9_-]+$") => Ok(is_name),
-        // As semver.org has it.
+        // The pattern that semver.org suggests.
         Some(
             r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-((?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(?:\.(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*))?(?:\+([0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*))?$",
         ) => Ok(is_version),

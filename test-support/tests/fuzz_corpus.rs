@@ -1,4 +1,4 @@
-//! What the fuzzers begin with, and what they have found, played on every change and without a fuzzer.
+//! Replays what the fuzzers start with and what they have found, on every change and without a fuzzer.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use quorate_test_support::fuzz::TARGETS;
 use quorate_test_support::workspace;
 
 #[test]
-fn nothing_in_the_corpus_is_mistaken() {
+fn every_target_accepts_its_corpus() {
     for (name, target) in TARGETS {
         let mut played = 0;
         for directory in ["corpus", "regressions"] {
@@ -25,7 +25,7 @@ fn nothing_in_the_corpus_is_mistaken() {
 }
 
 #[test]
-fn every_function_has_a_fuzzer() {
+fn every_target_has_a_fuzzer() {
     let manifest = fs::read_to_string(workspace("fuzz/Cargo.toml")).expect("the fuzzers' manifest");
     for (name, _) in TARGETS {
         assert!(manifest.contains(&format!("name = \"{name}\"")), "{name}");

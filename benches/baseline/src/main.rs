@@ -1,8 +1,9 @@
 //! The baseline: the leanest honest program that asks three workers over NATS and answers once.
 //!
-//! It speaks the same wire as the coordinator, to the same workers, and does what any author would write in an hour. It
-//! has no deadline, no limit, no retry, no memory of what it answered and no notion of who its workers are: it waits for
-//! three results, whoever sends them, and averages floats. `make bench-baseline` measures the coordinator against it.
+//! It speaks the same protocol as the coordinator, to the same workers, and does what any author would write in an
+//! hour. It has no deadline, no limit, no retry, no memory of what it answered and no notion of who its workers are: it
+//! waits for three results, from any workers, and averages them as floats. `make bench-baseline` measures the
+//! coordinator against it.
 
 mod scatter;
 

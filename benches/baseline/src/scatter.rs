@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 /// Where the workers listen.
 const TASKS: &str = "oracle.tasks";
-/// How many results make an answer.
+/// The number of results that make an answer.
 const WORKERS: usize = 3;
 
 #[derive(Serialize)]
@@ -20,7 +20,7 @@ struct Task<'a> {
     query: &'a str,
 }
 
-/// What a worker said.
+/// The result of a worker.
 #[derive(Deserialize, Serialize)]
 pub(crate) struct WorkerResponse {
     worker_id: String,
@@ -29,7 +29,7 @@ pub(crate) struct WorkerResponse {
     response_time: u64,
 }
 
-/// What a client gets.
+/// The answer to a client.
 #[derive(Serialize)]
 pub(crate) struct Answer {
     request_id: String,
@@ -87,7 +87,7 @@ impl Scatter {
         if question.responses.len() == WORKERS
             && let Some(Waiting { responses, done }) = waiting.remove(&number)
         {
-            // A client that went away does not miss the answer.
+            // Fails only if the client has gone away.
             let _ = done.send(responses);
         }
     }

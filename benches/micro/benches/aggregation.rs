@@ -1,4 +1,4 @@
-//! Every strategy and rule for 3 to 100,000 values, beside its baseline and beside what else a user could pick.
+//! Every strategy and outlier rule for 3 to 100,000 values, next to a baseline and to alternative crates.
 #![allow(missing_docs)]
 
 use std::hint::black_box;
@@ -24,7 +24,7 @@ fn prices(count: usize) -> Vec<Decimal> {
     (0..count).map(|_| Decimal::new(4_200_000 + i64::from(random.next_u32() % 8_000), 2)).collect()
 }
 
-/// The strategies and the rules, whole: exclusion, result, agreement and spread.
+/// Whole aggregations by strategy and by rule: exclusion, result, agreement and spread.
 fn aggregate(c: &mut Criterion) {
     let mut group = c.benchmark_group("aggregate");
     let rules = Strategy::ALL
@@ -57,7 +57,7 @@ fn of_copies<T: Clone, R>(
     });
 }
 
-/// The median and the mean alone, beside the least they could cost and beside crates for binary floating point.
+/// The median and the mean alone, next to the least they could cost and to crates for binary floating point.
 fn baselines(c: &mut Criterion) {
     for count in COUNTS {
         let prices = prices(count);

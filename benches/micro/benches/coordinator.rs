@@ -17,7 +17,7 @@ use rust_decimal::Decimal;
 const WORKERS: [usize; 3] = [3, 7, 31];
 const IN_FLIGHT: [usize; 3] = [1, 1_000, 100_000];
 
-/// A coordinator at work. Time goes on by a microsecond with every request, as it does under load.
+/// A coordinator at work. Time advances by a microsecond with every request, as it does under load.
 struct Bench {
     coordinator: Coordinator,
     workers: Vec<WorkerId>,
@@ -58,8 +58,7 @@ impl Bench {
         task
     }
 
-    /// One request, answered by all workers in the same way, which do not agree well enough for its quorum of half of
-    /// them.
+    /// One request, answered by all workers, which never agree well enough for its quorum of half of them.
     fn disputed(&mut self, odd: &Value, even: &Value) {
         self.now = self.now.after(Duration::from_micros(1));
         let overrides = Overrides {
@@ -115,7 +114,7 @@ fn submit_to_answer(c: &mut Criterion) {
     for workers in WORKERS {
         for in_flight in IN_FLIGHT {
             let mut bench = Bench::new(workers);
-            // The one that is measured is in flight, too.
+            // The measured request is in flight, too.
             for _ in 1..in_flight {
                 bench.submit(Some(Duration::from_hours(10_000)));
             }
@@ -125,7 +124,7 @@ fn submit_to_answer(c: &mut Criterion) {
     }
 }
 
-/// A quorum that gives no answer until all have answered: how often is that seen?
+/// The cost of judging in vain: a quorum gives no answer before all workers have answered.
 fn disputed_quorum(c: &mut Criterion) {
     let mut group = c.benchmark_group("disputed quorum of 1000 workers");
     let spelled = |text: &str| Value::text(&format!("{text}.{}", "0".repeat(4000))).expect("short enough");

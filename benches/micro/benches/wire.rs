@@ -1,4 +1,4 @@
-//! Reading and writing what goes over the bus.
+//! Encodes and decodes the messages on the bus.
 #![allow(missing_docs)]
 
 use std::hint::black_box;

@@ -69,7 +69,7 @@ pub async fn wildcards_match_tokens<H: Harness>(harness: H) {
         for expected in expected {
             assert_eq!(receive_own(&mut subscription).await.subject, expected, "{pattern}");
         }
-        // Everything includes what a bus needs for itself.
+        // A subscription to everything also receives what a bus sends to itself.
         if pattern != ">" {
             receives_nothing(&bus, &mut subscription).await;
         }
@@ -121,7 +121,7 @@ pub async fn a_publisher_hears_that_nobody_is_subscribed<H: Harness>(harness: H)
     let (bus, other) = (harness.connection().await, harness.connection().await);
     let mut answers = subscribe(&bus, "answers.*").await;
     let mut others_answers = subscribe(&other, "answers.*").await;
-    // The one that publishes hears it, whichever of them subscribed first.
+    // The publisher hears it, no matter which connection subscribed first.
     for (publisher, own) in [(&bus, &mut answers), (&other, &mut others_answers)] {
         publisher.publish("nobody", Some("answers.1"), Bytes::from_static(b"?")).expect("the bus is connected");
         let (subject, headers, payload) = ("answers.1".to_owned(), Headers::default(), Bytes::new());
@@ -163,7 +163,7 @@ pub async fn a_cancelled_receive_loses_no_message<H: Harness>(harness: H) {
             if let Some(message) = subscription.recv().now_or_never() {
                 break message.expect("the bus is open");
             }
-            // Simulated time goes on only when all wait.
+            // Simulated time advances only while all tasks wait.
             tokio::time::sleep(Duration::from_millis(1)).await;
         };
         assert_eq!(text(&message), number.to_string());

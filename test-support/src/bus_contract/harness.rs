@@ -1,4 +1,4 @@
-//! What a bus must offer to be held to the contract, and helpers to wait for things.
+//! What an implementation provides to be held to the contract, and helpers that wait for something to happen.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use quorate_runtime::bus::{Bus, Message, PublishError, Subscription};
 use tokio::task::JoinHandle;
 
-/// How long a thing may take that has no reason to take long.
+/// How long to wait for something that should happen at once.
 const SOON: Duration = Duration::from_secs(20);
 
 /// How many messages a subscription holds unless the check says otherwise: more than any check sends at once.
@@ -19,13 +19,13 @@ pub trait Harness: Sized {
     /// The bus that is held to the contract.
     type Bus: Bus;
 
-    /// Whether every loss is counted, or possibly fewer.
+    /// Whether every loss is counted. Otherwise some may not be.
     const COUNTS_EVERY_LOSS: bool;
 
-    /// Connections opened from now on hold `capacity` messages per subscription. There are none yet.
+    /// Connections hold `capacity` messages per subscription. Called before the first connection is opened.
     fn with_capacity(self, capacity: usize) -> Self;
 
-    /// A new connection, which may still be on its way.
+    /// A new connection, which may not be connected yet.
     fn open(&self) -> Self::Bus;
 
     /// Cuts all connections.
@@ -34,7 +34,7 @@ pub trait Harness: Sized {
     /// Lets all connections come back.
     fn heal(&mut self);
 
-    /// Repeats something beside the check, as eagerly as the bus can bear, until it stops.
+    /// Repeats a step concurrently with the check, as fast as the bus can bear, until it returns [`Next::Stop`].
     fn beside(mut step: impl FnMut() -> Next + Send + 'static) -> JoinHandle<()> {
         tokio::task::spawn_blocking(move || {
             loop {
@@ -56,7 +56,7 @@ pub trait Harness: Sized {
         }
     }
 
-    /// The harness, to be kept, and a connection that is connected.
+    /// The harness, which must be kept, and a connection that is connected.
     fn into_connection(self) -> impl Future<Output = (Self, Self::Bus)> {
         async {
             let bus = self.connection().await;
@@ -65,18 +65,18 @@ pub trait Harness: Sized {
     }
 }
 
-/// How something that is repeated goes on.
+/// When a step is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// At once.
     Again,
-    /// When others have had their turn.
+    /// After other threads have had their turn.
     Pause,
-    /// Not at all.
+    /// Never.
     Stop,
 }
 
-/// Stops what is done beside a check: when one of the clones is dropped, also by a check that fails.
+/// Stops a concurrent step as soon as any of the clones is dropped, even by a check that fails.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stop(Arc<AtomicBool>);
 
@@ -92,7 +92,7 @@ impl Drop for Stop {
     }
 }
 
-/// Waits for something that is about to happen.
+/// Waits for something that should happen at once.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(SOON, future).await.unwrap_or_else(|_| panic!("{what} did not happen in time"))
 }
@@ -126,7 +126,7 @@ pub async fn receive(subscription: &mut impl Subscription) -> Message {
     soon("a message", subscription.recv()).await.expect("the bus is open")
 }
 
-/// The next message that is not one a bus sends for itself, as a subscription to everything receives them.
+/// The next message that the bus has not sent to itself, for a subscription to everything.
 pub async fn receive_own(subscription: &mut impl Subscription) -> Message {
     loop {
         let message = receive(subscription).await;
@@ -136,8 +136,8 @@ pub async fn receive_own(subscription: &mut impl Subscription) -> Message {
     }
 }
 
-/// Asserts that `subscription` has received nothing. What was published through `bus` has reached the subscriptions of
-/// `bus` when a message to itself has made its round.
+/// Asserts that `subscription` has received nothing. What was published through `bus` before has reached the
+/// subscriptions of `bus` once it has received a message to itself.
 pub async fn receives_nothing(bus: &impl Bus, subscription: &mut impl Subscription) {
     let mut probe = subscribe(bus, "probe.of.the.harness").await;
     publish(bus, "probe.of.the.harness", "");

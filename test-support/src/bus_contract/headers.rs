@@ -1,4 +1,4 @@
-//! What travels beside the body of a message.
+//! The headers of a message, which travel with its body.
 
 use bytes::Bytes;
 use quorate_runtime::bus::{Bus, Headers, MAX_HEADERS, PublishError};
@@ -30,7 +30,7 @@ pub async fn headers_arrive_with_their_message_and_with_no_other<H: Harness>(har
             assert_eq!(text(&receive(&mut wild).await), body);
         }
     }
-    // What a header would say that were one is not taken for one.
+    // A body that looks like headers is not taken for headers.
     publish(&bus, "a", "NATS/1.0\r\na: 1\r\n\r\n");
     assert!(receive(&mut own).await.headers.is_empty());
 }

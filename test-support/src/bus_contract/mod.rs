@@ -1,4 +1,4 @@
-//! The contract of the bus as checks, each a function that holds one implementation to it.
+//! The contract of the bus as a set of checks, each a function that runs against one implementation.
 //!
 //! [`bus_contract!`](crate::bus_contract!) lists them, so that each implementation is held to all of them.
 

@@ -22,10 +22,10 @@ pub async fn a_publish_while_disconnected_is_refused<H: Harness>(harness: H) {
     assert_eq!(text(&receive(&mut subscription).await), "after");
 }
 
-/// Publishers publish without pause while the connection breaks several times. Each notes after every accepted publish
-/// which session it is in: not later than that session the message was accepted.
+/// Publishers publish without pause while the connection breaks several times. After every accepted publish, each notes
+/// the current session: the message was accepted in that session or an earlier one.
 ///
-/// The subscriber is emptied while it is known to be disconnected, so what it receives from then on came over a new
+/// The subscription is emptied while it is known to be disconnected. So what it receives after that came over a new
 /// connection, and must have been accepted by one.
 pub async fn nothing_published_before_or_during_an_outage_is_delivered_after_it<H: Harness>(mut harness: H) {
     const PUBLISHERS: usize = 2;
@@ -74,8 +74,8 @@ pub async fn nothing_published_before_or_during_an_outage_is_delivered_after_it<
     assert!(stale.is_empty(), "{} stale messages, such as {:?}", stale.len(), &stale[..stale.len().min(5)]);
 }
 
-/// Publishes the number of the publisher and of the message each time it is called, and notes in which session, at the
-/// latest, each message was accepted.
+/// Each call publishes the number of the publisher and of the message, and notes the latest session in which the
+/// message can have been accepted.
 fn burst<H: Harness>(
     stop: Stop,
     bus: H::Bus,
