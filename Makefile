@@ -1,6 +1,6 @@
 # `make demo` shows it, `make test` tests it, `make lint` checks its style.
 #
-# Everything is built with --locked: what is tested is what Cargo.lock says, and no build changes it.
+# Everything is built with --locked: the tested versions are those of Cargo.lock, and no build changes it.
 .PHONY: demo test lint deny msrv nats-server chromium node curl bench-baseline sim sim-short sim-speed planted-bugs fuzz mutants bench soak openapi
 
 MSRV := $(shell sed -n 's/^rust-version = "\(.*\)"$$/\1/p' Cargo.toml)
@@ -8,7 +8,7 @@ MSRV := $(shell sed -n 's/^rust-version = "\(.*\)"$$/\1/p' Cargo.toml)
 demo:
 	cargo run --release --locked -- demo
 
-# Some tests need a real NATS server, a real browser, Node and curl, which are got if there are none.
+# Some tests need a real NATS server, a real browser, Node and curl, which are installed if they are missing.
 test: nats-server chromium node curl
 	cargo test --workspace --locked
 
@@ -20,11 +20,12 @@ lint:
 	scripts/check-biased-select.sh
 	scripts/check-deploy.sh
 
-# Holds the dependencies to deny.toml. What cannot be checked without a network is skipped; ALL=1 makes that a failure.
+# Checks the dependencies against deny.toml. What cannot be checked without a network is skipped; ALL=1 makes that a
+# failure.
 deny:
 	@scripts/deny.sh $(if $(ALL),--all)
 
-# Builds all that is no test with the oldest compiler that Cargo.toml promises, which rustup installs.
+# Builds everything but the tests with the oldest compiler that Cargo.toml promises, which rustup installs.
 msrv:
 	rustup run $(MSRV) cargo --version || rustup toolchain install $(MSRV) --profile minimal
 	cargo +$(MSRV) check --workspace --locked
@@ -46,8 +47,8 @@ bench-baseline: nats-server
 	cargo build --release --workspace --locked
 	scripts/bench-baseline.py
 
-# Plays seeds on a simulated network, then on the state machines alone; both, unless DEPTH names one of them.
-# `make sim SEEDS=0..500 DEPTH=machines` plays other seeds; what fails is said with the command that plays it again.
+# Runs seeds on a simulated network, then on the state machines alone, or only one of them if DEPTH names it. `make sim
+# SEEDS=0..500 DEPTH=machines` runs other seeds. A failure is reported with the command that replays it.
 sim:
 	cargo build --release --locked -p quorate-sim
 ifneq ($(DEPTH),machines)
@@ -57,36 +58,36 @@ ifneq ($(DEPTH),network)
 	target/release/quorate-sim sweep --depth machines --seeds $(or $(SEEDS),0..100000)
 endif
 
-# The part of `make sim` that every change goes through after the tests, with the binary that they built.
+# The part of `make sim` that every change runs after the tests, with the binary that they built.
 sim-short:
 	cargo run --quiet --locked -p quorate-sim -- sweep --depth machines --seeds 0..100000 --require-coverage
 
-# Both depths beside a bare simulation of the same size; docs/performance.md has the table.
+# Both depths next to a bare simulation of the same size; docs/performance.md has the table.
 sim-speed:
 	cargo run --release --locked -p quorate-sim -- speed
 
-# Plants bugs in a copy of the sources, one at a time, and says how soon the simulation finds each.
+# Plants bugs in a copy of the sources, one at a time, and reports how many seeds the simulation needs to find each.
 planted-bugs:
 	scripts/planted-bugs.py
 
-# Lets libFuzzer look for bytes that are taken wrongly, FUZZ_SECONDS on each target; with nightly and cargo-fuzz, which it
-# installs. What is committed of its corpus is played by the tests.
+# Lets libFuzzer look for inputs that are handled wrongly, for FUZZ_SECONDS on each target. Needs nightly and
+# cargo-fuzz, which it installs. The tests replay the committed part of its corpus.
 fuzz:
 	scripts/fuzz.sh $(or $(FUZZ_SECONDS),60)
 
-# Changes the core in every small way, one at a time, and says which no test notices: hours on two cores.
+# Applies every small change to the core, one at a time, and reports those that no test notices: hours on two cores.
 mutants:
 	scripts/mutants.sh
 
-# What the aggregation, the wire and the coordinator's machine cost; docs/performance.md has the tables.
+# The cost of the aggregation, the wire format and the coordinator's machine; docs/performance.md has the tables.
 bench:
 	cargo bench --locked -p quorate-benches
 
-# Two hundred slow readers of events beside a thousand requests a second; docs/performance.md has the figures.
+# Two hundred slow readers of events during a thousand requests a second; docs/performance.md has the figures.
 soak: nats-server
 	cargo test --release --locked -p quorate --test processes followers:: -- --include-ignored --nocapture --test-threads 1
 
-# Renews docs/openapi.json, the copy of what GET /openapi.json serves, and the schemas of its bodies in docs/schemas; tests
-# compare them.
+# Renews docs/openapi.json, the copy of what GET /openapi.json serves, and the schemas of its bodies in docs/schemas;
+# tests compare them.
 openapi:
 	QUORATE_RENEW_OPENAPI=1 cargo test --locked -p quorate-runtime --lib -- http::openapi::tests::the_copy http::openapi::tests::the_copies

@@ -13,7 +13,7 @@ const [worker_id = "node-1", url = process.env.NATS_URL ?? "nats://localhost:422
 const connection = await connect({ servers: url.split(","), maxReconnectAttempts: -1 });
 const tasks = connection.subscribe("oracle.tasks");
 const announce = (state) => connection.publish("oracle.workers", JSON.stringify({ worker_id, state }));
-const answers = new Map(); // Those of the last minute: an announced worker repeats its answer to a redispatch.
+const answers = new Map(); // Of the last minute: an announced worker repeats its answer to a redispatch.
 
 async function answer(request_id, query) {
   const start = performance.now();
@@ -33,7 +33,7 @@ announce("live");
 const announcing = setInterval(announce, 2_000, "live");
 const stop = () => { clearInterval(announcing); announce("draining"); tasks.drain(); };
 process.once("SIGINT", stop).once("SIGTERM", stop);
-for await (const task of tasks) reply(task).catch(console.error); // Side by side, until the worker is told to stop.
+for await (const task of tasks) reply(task).catch(console.error); // Concurrently, until the worker is told to stop.
 await Promise.all(answers.values());
 announce("left");
 await connection.drain();

@@ -1,6 +1,6 @@
-# Sourced by the scripts that get what tests need.
+# Sourced by the scripts that install what tests need.
 
-# Installs Debian's packages of these names; fails where there is no apt, or it could not.
+# Installs Debian packages; fails if there is no apt, or if apt fails.
 with_apt() {
   local sudo=()
   command -v apt-get >/dev/null || return

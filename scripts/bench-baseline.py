@@ -2,9 +2,9 @@
 """Measures the coordinator against the baseline, and prints Markdown.
 
 The baseline is benches/baseline, the leanest program that asks three workers over NATS and answers once. Both ask the
-same three workers through the same NATS server, and both are asked by `quorate load`, one after the other within a round
-and in the other order in the next one, so that what else the machine does falls on both. It needs release builds and a
-nats-server; `make bench-baseline` sees to both. Everything runs on loopback and is gone afterwards.
+same three workers through the same NATS server. `quorate load` measures one after the other, and swaps the order in
+every round, so that other load on the machine affects both. It needs release builds and a nats-server, which
+`make bench-baseline` provides. Everything runs on loopback, and is ended afterwards.
 """
 
 import argparse
@@ -61,7 +61,7 @@ def free_port():
 
 
 class Collector(http.server.ThreadingHTTPServer):
-    """Takes spans, and counts the bytes."""
+    """Accepts spans, and counts their bytes."""
 
     daemon_threads = True
     taken = 0
@@ -88,7 +88,7 @@ class Collector(http.server.ThreadingHTTPServer):
 
 
 class Processes:
-    """What the bench has started. All of it ends with the block."""
+    """The processes that the benchmark has started. All end with the block."""
 
     def __init__(self):
         self.running = {}
@@ -132,7 +132,7 @@ class Processes:
 
 
 def get_json(url, body=None):
-    """The JSON at an address, or None while there is none."""
+    """The JSON at an address, or None if there is none yet."""
     request = urllib.request.Request(url, body, {"content-type": "application/json"})
     try:
         with urllib.request.urlopen(request, timeout=2) as response:
@@ -179,7 +179,7 @@ def start(processes, options, collector):
 
 
 def load(url, connections, seconds):
-    """One measurement, and the processor time the load generator has used."""
+    """One measurement: the report of the load generator."""
     command = [RELEASE / "quorate", "load", "--json", "--url", url, "--connections", connections,
                "--duration", f"{round(seconds * 1000)}ms"]
     process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE)
@@ -261,7 +261,7 @@ def summarise(results):
 
 def main():
     options = arguments()
-    # Ended by a signal, it still ends what it has started.
+    # So that its processes are ended even if a signal ends it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print(f"{options.rounds} rounds of {options.seconds:g} s per program, {os.cpu_count()} processors")
     collector = Collector() if options.traced else None

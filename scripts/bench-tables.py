@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints the tables of docs/performance.md from what Criterion has kept of `make bench`: medians, and their ratios."""
+"""Prints the tables of docs/performance.md from Criterion's results of `make bench`: medians, and their ratios."""
 
 import json
 import pathlib

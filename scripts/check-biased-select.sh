@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Checks that every select! that can run in a simulation is biased.
 #
-# Without `biased;` tokio decides which branch is polled first by a generator of its own, which nothing seeds. One such
-# choice, and two runs of the same seed are no longer the same run: a failure that was found cannot be found again. The
-# bus over NATS is left out: it never runs in a simulation.
+# Without `biased;`, tokio decides which branch is polled first with its own generator, which cannot be seeded. A single
+# such choice makes two runs of the same seed differ, so that a failure cannot be replayed. The bus over NATS is left
+# out: it never runs in a simulation.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

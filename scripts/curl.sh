@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Makes sure that there is a curl, with which the documents ask and the test of their commands too.
+# Makes sure that curl is installed, which the commands in the documents use, and so their test.
 #
 # In this order: the one on the PATH, Debian's package curl.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/apt.sh
 
-# Says which curl is used, if it runs, and ends the script.
+# Prints which curl is used, if it runs, and ends the script.
 use() {
   local version
   if version=$(curl --version 2>/dev/null); then

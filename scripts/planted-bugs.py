@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Plants bugs, one at a time, and sees how soon the simulation finds each, or which test does.
+"""Plants bugs, one at a time, and reports how many seeds the simulation needs to find each, or which test finds it.
 
-Works on a copy of the sources under target/, so that nothing here is ever changed. Writes a Markdown table.
+Works on a copy of the sources under target/, so that the sources themselves never change. Writes a Markdown table.
 With arguments, plants only the bugs whose name contains one of them.
 """
 
@@ -17,9 +17,9 @@ import tomllib
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COPY = ROOT / "target" / "planted"
 SEEDS = os.environ.get("SEEDS", "0..1000")
-# The profile of tests is optimised where it matters, and is built again faster.
+# The test profile is optimised where it matters, and rebuilds faster.
 BUILD = ["cargo", "build", "--quiet", "--locked", "-p", "quorate-sim"]
-# A test that waits for ever has found its bug, too.
+# A test that never ends has found its bug, too.
 TEST_SECONDS = 300
 
 
@@ -53,7 +53,7 @@ def planted(bug: dict) -> str:
 
 
 def find(bug: dict) -> tuple[str, str, str]:
-    """Where the planted bug was looked for, how many seeds or runs it took, and what objected."""
+    """The depth at which the planted bug was looked for, how many seeds or runs it took, and what found it."""
     if "test" in bug:
         return "test", *test(bug["test"])
     subprocess.run(BUILD, cwd=COPY, check=True)
@@ -61,7 +61,7 @@ def find(bug: dict) -> tuple[str, str, str]:
 
 
 def test(arguments: str) -> tuple[str, str]:
-    """Runs the tests that these arguments of `cargo test` choose. That they do not build is no find."""
+    """Runs the tests that these arguments of `cargo test` choose. A failure to build does not count as a find."""
     command = ["cargo", "test", "--locked", *shlex.split(arguments)]
     subprocess.run([*command[:2], "--no-run", "--quiet", *command[2:]], cwd=COPY, check=True)
     try:
@@ -75,7 +75,7 @@ def test(arguments: str) -> tuple[str, str]:
 
 
 def sweep(depth: str) -> tuple[str, str]:
-    """How many seeds it took, and which checker objected."""
+    """How many seeds it took, and which checker found it."""
     program = COPY / "target" / "debug" / "quorate-sim"
     command = [program, "sweep", "--seeds", SEEDS, "--depth", depth, "--jobs", "1"]
     command += ["--max-failures", "1", "--shrink-seconds", "0"]

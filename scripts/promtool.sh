@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Makes sure that there is a promtool for the tests, and prints where it is.
 #
-# In this order: the one PROMTOOL names, the one on the PATH, the one this script has put into target/ before, the one out
-# of Debian's package prometheus, which is unpacked into target/ and not installed, so that no service starts.
+# In this order: the one that PROMTOOL names, the one on the PATH, the one that this script has put into target/ before,
+# the one from Debian's package prometheus, which is unpacked into target/ and not installed, so that no service starts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,7 +16,7 @@ use() {
   fi
 }
 
-# A new folder, moved into place only when it is complete; several tests may do so at once.
+# Fills a new folder, and moves it into place only when it is complete: several tests may do so at once.
 with_apt() {
   local new
   mkdir -p target
@@ -25,7 +25,7 @@ with_apt() {
   chmod 755 "$new"
   (
     cd "$new"
-    # Without lists, or with old ones, there is nothing to download; only root can get new ones.
+    # Without package lists, or with old ones, there is nothing to download; only root can get new ones.
     apt-get download -q prometheus >&2 || {
       local sudo=()
       if [ "$(id -u)" != 0 ]; then sudo=(sudo -n); fi

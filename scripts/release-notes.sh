@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Prints what CHANGELOG.md says of a version, for the release: `release-notes.sh VERSION`, with or without a `v` before it.
+# Prints the section of CHANGELOG.md about a version, for the release: `release-notes.sh VERSION`, with or without a
+# leading `v`.
 #
-# Links to files become links to the files of that version. Another changelog can be named after the version.
+# Links to files become links to the files of that version. A second argument names another changelog.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,7 +16,7 @@ changelog=${2:-CHANGELOG.md}
 if [ "$version" = Unreleased ]; then tree=main; else tree=v$version; fi
 repository=$(sed -n 's/^repository = "\(.*\)"$/\1/p' Cargo.toml)
 
-# From the version's heading to the next one, without the definitions of links at the end of the file. A link with a colon
+# From the version's heading to the next one, without the link definitions at the end of the file. A link with a colon
 # has a scheme, and one that begins with # stays on the page: both are left as they are.
 notes=$(awk -v heading="## [$version]" '
   /^## / { inside = index($0, heading) == 1; next }
