@@ -1,8 +1,8 @@
-//! The JSON of the HTTP API, as a client reads it. Fields it does not know are ignored.
+//! The JSON of the HTTP API, as a client reads it. Unknown fields are ignored.
 //!
-//! These are not the types that a coordinator writes. Those borrow from its machine and say everything, in words and bounds
-//! of their version. A client asks coordinators of other versions, too: it demands only what it cannot do without, takes
-//! words that it does not know, and keeps numbers as they are written.
+//! These are not the types that a coordinator writes. Those borrow from its machine and have every field, with the
+//! names and bounds of their version. A client also asks coordinators of other versions: it requires only the fields it
+//! cannot do without, accepts unknown names, and keeps numbers as they are written.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -59,37 +59,37 @@ pub struct Ask {
     /// The request's own id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// How the values become one.
+    /// How the values are combined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strategy: Option<&'static str>,
-    /// Usable answers below which the request fails.
+    /// The request fails with fewer usable values than this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_responses: Option<u32>,
-    /// Successes that are enough.
+    /// The number of usable values with which the request ends early.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quorum: Option<u32>,
-    /// Milliseconds until the answer, at the latest.
+    /// The time until the deadline, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
-    /// The outlier rule, as it is written.
+    /// The outlier rule, as in a request's JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_deviation: Option<String>,
-    /// How far from the answer a value still agrees: a decimal fraction, with its digits.
+    /// How far from the answer a value still agrees with it: a decimal fraction of the answer, with its digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tolerance: Option<Scalar>,
-    /// The share that must agree.
+    /// The share of the used values that must agree, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_agreement: Option<Scalar>,
-    /// What becomes of a disputed answer.
+    /// What happens to a disputed answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_dispute: Option<&'static str>,
-    /// The age in milliseconds beyond which values are left out.
+    /// Values known to be older than this are excluded, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age_ms: Option<u64>,
-    /// The share that a trimmed mean leaves out at each end.
+    /// The share of the values that `trimmed_mean` drops at each end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trim_share: Option<Scalar>,
-    /// Decimals that `majority` compares.
+    /// The decimals that `majority` keeps when it compares numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub precision: Option<u32>,
 }
@@ -105,7 +105,7 @@ impl Scalar {
         Self(RawValue::from_string(number.to_string()).expect("a decimal is written as a JSON number"))
     }
 
-    /// As a value that can be compared and computed with; `None` if it is none, or too large for one.
+    /// The value, to compare and compute with; `None` if it is neither a number nor a text, or out of bounds.
     pub fn value(&self) -> Option<Value> {
         let json = self.0.get();
         match serde_json::from_str::<String>(json) {
@@ -116,7 +116,7 @@ impl Scalar {
 }
 
 impl fmt::Display for Scalar {
-    /// A string without its quotes and escapes, anything else as it came. May hold control characters.
+    /// A string without its quotes and escapes, anything else as it came. May contain control characters.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let json = self.0.get();
         match serde_json::from_str::<String>(json) {
@@ -134,9 +134,9 @@ pub struct Outcome {
     /// What was asked.
     #[serde(default)]
     pub query: String,
-    /// The one value.
+    /// The answer.
     pub final_value: Scalar,
-    /// How the values became one.
+    /// How the values were combined.
     #[serde(default)]
     pub strategy: String,
     /// How far the answer can be relied on.
@@ -151,7 +151,7 @@ pub struct Outcome {
     /// The share of the used values that agree with the answer.
     #[serde(default)]
     pub agreement: Option<Scalar>,
-    /// Smallest and largest used value.
+    /// The smallest and the largest used value.
     #[serde(default)]
     pub spread: Option<Spread>,
     /// What the answer rests on.
@@ -159,43 +159,43 @@ pub struct Outcome {
     pub evidence: Evidence,
 }
 
-/// What came back from the workers; it may accompany an error, too.
+/// What the workers answered; may accompany an error, too.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Evidence {
     /// One sentence on how far the answer can be relied on.
     #[serde(default)]
     pub reliability_note: String,
-    /// How many workers were expected to answer, or did.
+    /// The number of workers that were expected to answer, or did.
     #[serde(default)]
     pub expected: u32,
-    /// How many sent a value.
+    /// The number of workers that sent a value.
     #[serde(default)]
     pub succeeded: u32,
-    /// How many said that they failed.
+    /// The number of workers that reported a failure.
     #[serde(default)]
     pub failed: u32,
-    /// Who did not answer.
+    /// The workers that did not answer.
     #[serde(default)]
     pub missing: Vec<String>,
     /// What became of each worker.
     #[serde(default)]
     pub workers: Vec<WorkerFate>,
-    /// Whose value was not used.
+    /// The values that were not used.
     #[serde(default)]
     pub excluded: Vec<Excluded>,
-    /// What each worker said.
+    /// The answer of each worker.
     #[serde(default)]
     pub worker_responses: Vec<WorkerResponse>,
 }
 
-/// What became of one worker's part.
+/// What became of one worker's answer.
 #[derive(Clone, Debug, Deserialize)]
 pub struct WorkerFate {
-    /// Which worker.
+    /// The worker.
     pub worker_id: String,
     /// `used`, `excluded`, `failed`, `late` or `missing`.
     pub fate: String,
-    /// How old its value was when it came, in milliseconds.
+    /// The age of its value on arrival, in milliseconds.
     #[serde(default)]
     pub age_ms: Option<u64>,
 }
@@ -203,29 +203,29 @@ pub struct WorkerFate {
 /// A value that was not used.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Excluded {
-    /// Whose it was.
+    /// The worker that sent it.
     pub worker_id: String,
     /// Why it was not used.
     pub reason: String,
 }
 
-/// What one worker said.
+/// The answer of one worker.
 #[derive(Clone, Debug, Deserialize)]
 pub struct WorkerResponse {
-    /// Which worker.
+    /// The worker.
     pub worker_id: String,
     /// Its value.
     #[serde(default)]
     pub value: Option<Scalar>,
-    /// Why it failed; empty if it did not.
+    /// Why it failed; empty or absent if it did not.
     #[serde(default)]
     pub err: Option<String>,
-    /// How long it took, in nanoseconds.
+    /// Its response time in nanoseconds.
     #[serde(default)]
     pub response_time: u64,
 }
 
-/// Smallest and largest used value.
+/// The smallest and the largest used value.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Spread {
     /// The smallest.
@@ -238,13 +238,13 @@ pub struct Spread {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Every expected worker succeeded.
+    /// The value of every expected worker was used.
     Complete,
-    /// At least half did.
+    /// The values of at least half of them were used.
     Partial,
-    /// Fewer than half did.
+    /// The values of fewer than half of them were used.
     LowReliability,
-    /// The workers do not agree.
+    /// The workers disagree.
     Disputed,
     /// A status this client does not know.
     #[default]
@@ -253,7 +253,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// As the coordinator writes it.
+    /// The name that the coordinator writes.
     pub fn name(self) -> &'static str {
         match self {
             Self::Complete => "complete",
@@ -268,12 +268,12 @@ impl Status {
 /// The body of an answer that is an error.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ErrorBody {
-    /// What went wrong, in few words.
+    /// What went wrong, in a word or a few.
     pub error: String,
     /// More about it.
     #[serde(default)]
     pub details: Option<String>,
-    /// What came back from the workers, if they were asked.
+    /// What the workers answered, if they were asked.
     #[serde(skip)]
     pub evidence: Evidence,
 }
@@ -281,22 +281,22 @@ pub struct ErrorBody {
 /// The answer of `GET /health`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Health {
-    /// `healthy`: there is an answer.
+    /// `healthy` whenever it answers.
     pub status: String,
-    /// Whether it is connected to NATS.
+    /// Whether the coordinator is connected to NATS.
     #[serde(default)]
     pub nats: Option<bool>,
 }
 
-/// The answer of `GET /ready`, if it is.
+/// The answer of `GET /ready` if the coordinator is ready.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Readiness {
-    /// True: one that is not ready answers with an error.
+    /// Always true: a coordinator that is not ready answers with an error.
     pub ready: bool,
     /// Live workers.
     #[serde(default)]
     pub workers: u64,
-    /// Requests that wait for workers.
+    /// The number of requests in flight.
     #[serde(default)]
     pub in_flight: u64,
 }
@@ -306,7 +306,7 @@ pub struct Readiness {
 pub struct Workers {
     /// Live and recent workers.
     pub workers: Vec<Worker>,
-    /// What the coordinator has counted, by name.
+    /// The coordinator's counters, by name.
     #[serde(default)]
     pub counters: BTreeMap<String, u64>,
 }
@@ -323,7 +323,7 @@ pub struct Worker {
     pub announced: bool,
     /// Its reliability, 0 to 1.
     pub score: Scalar,
-    /// Whether it is asked but not counted. Coordinators up to 0.1 say `cordoned`.
+    /// Whether it is asked and its values are not used. Coordinators up to 0.1 call this `cordoned`.
     #[serde(default, alias = "cordoned")]
     pub quarantined: bool,
     /// Values it sent in time.
@@ -332,19 +332,19 @@ pub struct Worker {
     /// Failures it reported in time.
     #[serde(default)]
     pub failures: u64,
-    /// Requests that ended while it was waited for.
+    /// Requests that still awaited it at their deadline.
     #[serde(default)]
     pub timeouts: u64,
-    /// Results that came too late.
+    /// Results that came after their request had ended.
     #[serde(default)]
     pub late: u64,
-    /// Values the outlier rule excluded.
+    /// Values that were judged bad.
     #[serde(default)]
     pub outliers: u64,
-    /// Times it contradicted itself.
+    /// Times it contradicted itself within one request.
     #[serde(default)]
     pub equivocations: u64,
-    /// Quantiles of its response times.
+    /// Quantiles of its response times; `None` before its first answer.
     #[serde(default)]
     pub response_time: Option<ResponseTimes>,
     /// Milliseconds since it was last heard.

@@ -13,13 +13,13 @@ use rustls_platform_verifier::BuilderVerifierExt;
 
 use crate::api::{Ask, Body, ErrorBody, Health, Outcome, Readiness, Workers};
 
-/// How long a connection may take.
+/// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an answer may take that does not wait for workers; and by how much one that does may exceed its deadline.
+/// How long to wait for an answer that does not depend on workers, or beyond the deadline for one that does.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a coordinator may take to say whether it is alive, or ready. Whoever runs it looks every few seconds.
+/// How long to wait for an answer about health or readiness. Callers probe every few seconds.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
-/// The longest timeout a coordinator has unless it was set otherwise; assumed where a request sets none.
+/// The longest timeout that a request is expected to have if it sets none.
 const ASSUMED_TIMEOUT: Duration = Duration::from_mins(10);
 /// The longest answer that is read, in bytes.
 const MAX_BODY: usize = 16 << 20;
@@ -31,46 +31,46 @@ pub struct Client {
     url: Url,
 }
 
-/// What a coordinator answered: understood, and as it came.
+/// A coordinator's answer, decoded and as received.
 #[derive(Clone, Debug)]
 pub struct Received<T> {
     /// The answer.
     pub body: T,
-    /// Its JSON text, which may hold fields this client does not know.
+    /// Its JSON text, which may have fields that this client does not know.
     pub json: String,
 }
 
-/// Why there is no answer. The texts may quote the network: show them through [`crate::render::clean`].
+/// Why there is no answer. The messages may quote the network: show them through [`crate::render::clean`].
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nothing listens there: start a coordinator, or name another.
+    /// Nothing listens there: start a coordinator, or name another one.
     #[error("cannot reach {url}: {reason}; is the coordinator running? start one with: quorate dev")]
     Unreachable {
-        /// Where.
+        /// The address.
         url: Url,
         /// The operating system's reason.
         reason: String,
     },
-    /// It took too long: look at the coordinator.
+    /// No answer in time: check the coordinator.
     #[error("{url} did not answer within {} s; check whether the coordinator is overloaded or stuck", .after.as_secs())]
     Timeout {
-        /// Where.
+        /// The address.
         url: Url,
-        /// How long was waited.
+        /// How long the client waited.
         after: Duration,
     },
-    /// The connection broke before the whole answer came: ask again.
+    /// The connection broke before the whole answer had come: ask again.
     #[error("the connection to {url} broke: {reason}; try again")]
     Broken {
-        /// Where.
+        /// The address.
         url: Url,
-        /// How.
+        /// The operating system's reason.
         reason: String,
     },
-    /// Something else than a coordinator answered: name another.
+    /// Something other than a coordinator answered: name another address.
     #[error("{url} answered {status}, but not as a coordinator does ({reason}); check the address given with --url")]
     Foreign {
-        /// Where.
+        /// The address.
         url: Url,
         /// The HTTP status.
         status: StatusCode,
@@ -80,7 +80,7 @@ pub enum ClientError {
     /// The coordinator answered with an error.
     #[error("{0}")]
     Refused(Box<Refusal>),
-    /// This machine lacks something that is needed.
+    /// This machine lacks something that the client needs.
     #[error("cannot prepare the HTTP client: {0}; install your system's CA certificates, or use an http:// address")]
     Setup(String),
 }
@@ -98,8 +98,8 @@ impl ClientError {
         }
     }
 
-    /// Whether repeating the request is of no use. A proxy in front of a coordinator that has not started answers with
-    /// a server error.
+    /// Whether a repetition cannot succeed. A server error may come from a proxy in front of a coordinator that has not
+    /// started yet, so it is not lasting.
     pub fn is_lasting(&self) -> bool {
         match self {
             Self::Foreign { status, .. } => !status.is_server_error(),
@@ -118,12 +118,12 @@ pub struct Refusal {
     pub status: StatusCode,
     /// Seconds after which to retry, if the coordinator states them.
     pub retry_after: Option<u64>,
-    /// What it said.
+    /// The answer.
     pub answer: Received<ErrorBody>,
 }
 
 impl Refusal {
-    /// Whether there would be an answer if disputed ones were wanted.
+    /// Whether the request failed only because the workers disagree.
     pub fn is_disputed(&self) -> bool {
         self.status == StatusCode::CONFLICT && self.answer.body.error == "disputed"
     }
@@ -135,7 +135,7 @@ impl Refusal {
         format!("the coordinator answered {}: {said}", self.status)
     }
 
-    /// What to do about it.
+    /// What the user can do about it.
     pub fn advice(&self) -> String {
         let advice = match self.status.as_u16() {
             409 if self.is_disputed() => {
@@ -162,7 +162,7 @@ impl Refusal {
 }
 
 impl Client {
-    /// A client of the coordinator at `url`. Certificates are those the operating system trusts.
+    /// A client of the coordinator at `url`. It trusts the certificates that the operating system trusts.
     ///
     /// # Errors
     /// [`ClientError::Setup`].
@@ -245,7 +245,7 @@ impl Client {
         ClientError::Foreign { url: self.url.clone(), status, reason: reason.to_string() }
     }
 
-    /// The innermost cause of a failed request; the outer ones repeat the address.
+    /// The error of a failed request. Its reason is the innermost cause; the outer ones repeat the address.
     fn lost(&self, error: &reqwest::Error, after: Duration) -> ClientError {
         let url = self.url.clone();
         let mut cause: &dyn Error = error;
@@ -266,7 +266,7 @@ impl Client {
     }
 }
 
-/// What builds a client for `url`, which follows no redirects and takes no proxy from the environment.
+/// A builder of clients for `url`, which follow no redirects and ignore proxies set in the environment.
 pub(crate) fn builder(url: &Url) -> Result<reqwest::ClientBuilder, ClientError> {
     let setup = |error: &dyn Error| ClientError::Setup(error.to_string());
     let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -294,7 +294,7 @@ pub fn route_url(base: &Url, route: &str) -> Url {
     url
 }
 
-/// What people call the usual errors; the operating system's own words for the rest.
+/// The common names of frequent errors; the operating system's own words for the rest.
 pub fn plain_reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),

@@ -1,4 +1,4 @@
-//! The demo: five questions one after the other, each answer with its workers, and a table of all at the end; or each
+//! The demo: asks five questions in turn, shows each answer with its workers, and a table of all at the end; or each
 //! answer as a line of JSON.
 
 use std::io::{self, Write};
@@ -16,29 +16,29 @@ use crate::render::{
     Charset, Paint, answer, can_redraw_stderr, can_redraw_stdout, clean, json, refusal, spinner, summary,
 };
 
-/// What is asked. The first question comes twice: its answers differ, as those of a market do.
+/// The questions. The first is asked again at the end: its answers differ, like those of a market.
 const QUERIES: [&str; 5] = ["BTC/USD", "ETH/USD", "SOL/USD", "MATIC/USD", "BTC/USD"];
 /// How long a coordinator may take to become ready.
 const READY_WITHIN: Duration = Duration::from_secs(30);
-/// The pause between two looks whether it is.
+/// The pause between two checks of whether it is ready.
 const READY_POLL: Duration = Duration::from_millis(100);
 /// How often the spinner turns.
 const SPIN: Duration = Duration::from_millis(100);
 
-/// Shows the demo with the coordinator at `url`, on standard output, once it is ready and knows of so many workers.
+/// Shows the demo with the coordinator at `url` on standard output, once it is ready and has this many live workers.
 ///
 /// # Errors
-/// A coordinator that does not become ready or cannot be asked, and a question that twice has no answer.
+/// A coordinator that does not become ready or cannot be asked, and a question that fails twice.
 pub async fn run(url: &Url, workers: u32, json: bool) -> anyhow::Result<()> {
     let client = Client::new(url.clone())?;
     let spins = !json && can_redraw_stdout() && can_redraw_stderr();
     Demo { client, workers, json, paint: Paint::for_stdout(), spins, out: io::stdout() }.show(READY_WITHIN).await
 }
 
-/// One showing.
+/// One run of the demo.
 struct Demo<W> {
     client: Client,
-    /// How many workers it waits for; a coordinator that is ready has one or more.
+    /// The number of workers to wait for; a coordinator that is ready has at least one.
     workers: u32,
     json: bool,
     paint: Paint,
@@ -93,7 +93,7 @@ impl<W: Write> Demo<W> {
         Ok(())
     }
 
-    /// Asks, and asks once more if the workers failed, as simulated ones do now and then.
+    /// Asks, and asks again if the workers failed, as simulated ones sometimes do.
     async fn ask(&mut self, query: &'static str) -> anyhow::Result<Result<Outcome, Refusal>> {
         let ask = Ask { query: query.to_owned(), ..Ask::default() };
         let mut retried = false;

@@ -2,18 +2,17 @@
 
 use quorate_runtime::http::ServeLimits;
 
-/// Descriptors for all but the connections of clients: NATS, the log, the runtime's own.
+/// The descriptors for everything but the connections of clients: NATS, the log, the runtime.
 const OTHERS: usize = 128;
 
-/// The bounds of the connections, with at most `max_connections_per_peer` of one peer. There are fewer connections in
-/// all if the system has too few descriptors for the default.
+/// The bounds of the connections, with at most `max_connections_per_peer` of one peer. The total is lower than the
+/// default if the system grants too few descriptors.
 pub(crate) fn serve_limits(max_connections_per_peer: usize) -> ServeLimits {
     let limits = ServeLimits { max_connections_per_peer, ..ServeLimits::default() };
     within(limits, available(limits.max_connections + OTHERS))
 }
 
-/// The same limits, for a process that may have this many descriptors. At most a quarter of the connections is
-/// reserved.
+/// The limits for a process that may have this many descriptors. At most a quarter of the connections is reserved.
 fn within(limits: ServeLimits, descriptors: usize) -> ServeLimits {
     let max_connections = limits.max_connections.min(descriptors.saturating_sub(OTHERS)).max(1);
     let reserved_connections = limits.reserved_connections.min(max_connections / 4);

@@ -1,4 +1,4 @@
-//! How a program ends: what it says of an error, and its exit code.
+//! How a program ends: its error message and its exit code.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -9,11 +9,11 @@ use serde::Serialize;
 use crate::client::ClientError;
 use crate::render::{clean, json};
 
-/// The exit codes of a program, each with what it means.
+/// The exit codes of a program and their meanings.
 #[derive(Clone, Copy, Debug)]
 pub struct Codes(&'static [(u8, &'static str)]);
 
-/// Those of `quorate`.
+/// The exit codes of `quorate`.
 pub const QUORATE: Codes = Codes(&[
     (0, "done"),
     (FAILED, "error"),
@@ -23,18 +23,18 @@ pub const QUORATE: Codes = Codes(&[
     (DISPUTED, "the workers do not agree, with --fail-on-dispute"),
 ]);
 
-/// Those of the programs that serve.
+/// The exit codes of the servers.
 pub const SERVER: Codes = Codes(&[(0, "stopped gracefully"), (FAILED, "error"), (WRONG_USAGE, "usage error")]);
 
-/// An error for which there is no other code.
+/// Any error without a code of its own.
 const FAILED: u8 = 1;
-/// The command line is not understood; also clap's own code.
+/// An invalid command line; also clap's own code.
 const WRONG_USAGE: u8 = 2;
 /// The coordinator answered with an error.
 const REFUSED: u8 = 3;
-/// Nothing listens, or it does not answer, or not as a coordinator does.
+/// Nothing listens there, or it does not answer, or it is not a coordinator.
 const UNANSWERED: u8 = 4;
-/// There is an answer, and whoever asked wants none that is disputed.
+/// The answer is disputed, and the user wants none that is.
 const DISPUTED: u8 = 5;
 
 impl Codes {
@@ -53,22 +53,22 @@ impl Codes {
     }
 }
 
-/// An error whose details were shown already; only the exit code is left to say.
+/// An error that was shown already and only determines the exit code.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:#}")]
 pub struct Shown(pub anyhow::Error);
 
-/// A disputed answer, where whoever asked wants none.
+/// A disputed answer, although the user wants none.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the workers do not agree")]
 pub struct Disputed;
 
-/// An error as JSON, with the fields that the coordinator's errors have too.
+/// An error as JSON, with the fields that a coordinator's errors have, too.
 #[derive(Debug, Serialize)]
 pub struct ErrorLine<'a> {
     /// What went wrong, in one word.
     error: &'a str,
-    /// The HTTP status, where the coordinator answered.
+    /// The HTTP status, if the coordinator answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<u16>,
     /// The sentence that people are shown.
@@ -76,7 +76,7 @@ pub struct ErrorLine<'a> {
 }
 
 impl ErrorLine<'_> {
-    /// The line of an error in the command line.
+    /// The line for an invalid command line.
     pub fn usage(error: &clap::Error) -> Self {
         let said = error.to_string();
         let said = said.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
@@ -108,15 +108,15 @@ impl<'a> From<&'a anyhow::Error> for ErrorLine<'a> {
 /// Prints an error as a line of JSON on standard output.
 pub fn print_json(error: &ErrorLine<'_>) {
     let line = serde_json::to_string(error).expect("texts and numbers are always JSON");
-    // Whoever does not read it has the exit code.
+    // If it cannot be printed, the exit code still tells the error.
     let _ = writeln!(io::stdout(), "{}", json(&line));
 }
 
-/// Says in one sentence what went wrong, on standard error or as JSON on standard output, and gives the exit code.
+/// Prints an error in one sentence on standard error, or as JSON on standard output, and returns the exit code.
 pub fn report(result: anyhow::Result<()>, as_json: bool) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     if error.chain().any(is_closed_pipe) {
-        // Whoever read the output has seen enough.
+        // The reader has closed the output because it has seen enough.
         return ExitCode::SUCCESS;
     }
     if !error.is::<Shown>() {
@@ -129,7 +129,7 @@ pub fn report(result: anyhow::Result<()>, as_json: bool) -> ExitCode {
     ExitCode::from(code(&error))
 }
 
-/// Says what is wrong with the command line, and ends the program with the code for that. Help and version are no error.
+/// Prints what is wrong with the command line, and exits with the code for that. Help and version are not errors.
 pub fn usage(error: &clap::Error, as_json: bool) -> ! {
     if as_json && error.use_stderr() {
         print_json(&ErrorLine::usage(error));
@@ -152,7 +152,7 @@ fn code(error: &anyhow::Error) -> u8 {
     }
 }
 
-/// The cause of an error that is of this type.
+/// The first cause of an error that has this type.
 fn cause<T: std::error::Error + 'static>(error: &anyhow::Error) -> Option<&T> {
     error.chain().find_map(|cause| cause.downcast_ref())
 }

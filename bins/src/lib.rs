@@ -1,6 +1,6 @@
 //! The programs of Quorate: their command lines, the client of the HTTP API, and what they print.
 //!
-//! * `src/bin/` has the three thin `main`s; [`args`] their flags, variables, units and defaults
+//! * `src/bin/` has the three thin `main`s; [`args`] has their flags, variables, units and defaults
 //! * [`serve`] runs the programs that serve, with [`telemetry`] for logs and [`otlp`] for spans
 //! * [`client`] and [`api`] talk to a coordinator; [`commands`], [`demo`] and [`load`] are the subcommands of
 //!   `quorate`; [`render`] prints
@@ -20,6 +20,6 @@ pub mod serve;
 mod signals;
 pub mod telemetry;
 
-/// Each request is many small allocations, and what one thread has allocated another one often frees.
+/// A request makes many small allocations, and one thread often frees what another has allocated.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -1,4 +1,4 @@
-//! The programs that serve: the coordinator, the worker, and both in one process.
+//! The servers: the coordinator, the worker, and both in one process.
 
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -30,7 +30,7 @@ use crate::descriptors::serve_limits;
 use crate::otlp::Export;
 use crate::{demo, signals};
 
-/// What the system may keep of what a client has not taken yet, on each connection.
+/// The send buffer of each connection, which holds what the client has not accepted yet.
 const SEND_BUFFER_BYTES: u32 = 64 << 10;
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -41,10 +41,10 @@ const WORKER: &str = "quorate-worker";
 /// The workers of the embedded demo.
 const DEMO_WORKERS: u32 = 3;
 
-/// Runs a coordinator over NATS until it is told to stop.
+/// Runs a coordinator over NATS until a signal stops it.
 ///
 /// # Errors
-/// Settings that cannot be used, an address that cannot be listened on, a NATS address that cannot be used.
+/// Unusable settings, an unusable NATS address, or an address that cannot be listened on.
 pub async fn coordinator(args: CoordinatorArgs) -> anyhow::Result<()> {
     let (listener, address) = listen(args.serve.listen)?;
     let mut settings = coordinator_settings(&args.serve, address.port(), &args.seed)?;
@@ -59,10 +59,10 @@ pub async fn coordinator(args: CoordinatorArgs) -> anyhow::Result<()> {
     Ok(ran?)
 }
 
-/// Runs a worker over NATS until it is told to stop.
+/// Runs a worker over NATS until a signal stops it.
 ///
 /// # Errors
-/// A source or a NATS address that cannot be used.
+/// An unusable source or NATS address.
 pub async fn worker(args: WorkerArgs) -> anyhow::Result<()> {
     let id = args.id();
     let source = match args.source {
@@ -82,7 +82,7 @@ pub async fn worker(args: WorkerArgs) -> anyhow::Result<()> {
     Ok(ran?)
 }
 
-/// The traces of one service, if they are wanted.
+/// The traces of one service, if they are exported.
 struct Traces(Option<(Export, Tracer)>);
 
 impl Traces {
@@ -103,7 +103,7 @@ impl Traces {
         self.0.as_ref().map(|(_, tracer)| tracer.clone())
     }
 
-    /// Sends what is recorded, for a short while at most.
+    /// Sends the recorded spans, within a few seconds.
     async fn stop(self) {
         if let Some((export, _)) = self.0 {
             export.stop().await;
@@ -121,10 +121,10 @@ fn configured(args: &WorkerArgs, kind: SourceKind) -> Result<AnySource, quorate_
     AnySource::from_config(file, args.id().as_str(), kind, Clock::new())
 }
 
-/// Runs a coordinator and simulated workers in this process until it is told to stop, and shows the demo with them.
+/// Runs a coordinator and simulated workers in this process until a signal stops it, and shows the demo with them.
 ///
 /// # Errors
-/// Settings that cannot be used, or an address that cannot be listened on.
+/// Unusable settings, or an address that cannot be listened on.
 pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
     let (listener, address) = listen(args.serve.listen)?;
     let mut settings = coordinator_settings(&args.serve, address.port(), &args.seed)?;
@@ -148,7 +148,7 @@ pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
         {
             info!("the demo ended early: {error:#}");
         }
-        // Whoever reads this may have seen enough: the server goes on.
+        // If the output was closed, its reader has seen enough: the server continues.
         let at = localhost(address);
         let json = || serde_json::json!({ "serving": at }).to_string();
         let line = if args.output.json { json() } else { format!("Serving on {at} until Ctrl-C.") };
@@ -187,7 +187,7 @@ pub async fn embedded_demo(json: bool) -> anyhow::Result<()> {
     shown
 }
 
-/// Simulated workers of this process.
+/// The simulated workers of this process.
 struct Workers {
     count: u32,
     source: SimulatedConfig,
@@ -210,8 +210,8 @@ impl Cluster {
     }
 }
 
-/// Starts a coordinator and simulated workers on a bus within the process. They stop with `stop`: the workers answer
-/// what they have, so that the coordinator can.
+/// Starts a coordinator and simulated workers on a bus within the process. `stop` stops them all: the workers still
+/// answer their tasks, so that the coordinator can answer its callers.
 fn embedded<L: Listener<Addr = SocketAddr>>(
     listener: L,
     settings: CoordinatorSettings,
@@ -272,16 +272,16 @@ fn listen(address: SocketAddr) -> anyhow::Result<(impl Listener<Addr = SocketAdd
         anyhow!("cannot listen on {address}: {error}; {advice}")
     })?;
     let address = listener.local_addr().context("cannot tell the address that is listened on")?;
-    // An answer is one small write: waiting to fill a packet would only delay it.
+    // An answer is one small write, which Nagle's algorithm would only delay.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     Ok((listener, address))
 }
 
-/// Listens with a small send buffer. Else the system keeps megabytes for each reader of events that is slow, instead of
+/// Listens with a small send buffer. Otherwise the system buffers megabytes for each slow reader of events, instead of
 /// letting it fall behind.
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // As a listener that is bound in one go does, so that a restart finds its address free.
+    // Like `TcpListener::bind`, so that a restart can bind the address at once.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
@@ -305,13 +305,13 @@ fn nats(args: NatsArgs, name: &str) -> anyhow::Result<NatsBus> {
     })
 }
 
-/// The address as a program on this machine reaches it.
+/// The URL under which a program on this machine reaches the address.
 fn url_of(address: SocketAddr) -> anyhow::Result<Url> {
     let ip = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
     Url::parse(&format!("http://{}", SocketAddr::new(ip, address.port()))).context("cannot name the address as a URL")
 }
 
-/// The address as people write it.
+/// The address for people.
 fn localhost(address: SocketAddr) -> String {
     if address.ip().is_unspecified() || address.ip().is_loopback() {
         format!("http://localhost:{}", address.port())

@@ -1,4 +1,4 @@
-//! The signals that ask a program to stop, or to let go of the terminal.
+//! The signals that tell a program to stop or to suspend.
 
 use std::future::pending;
 use std::process::exit;
@@ -7,13 +7,13 @@ use rustix::process::{Signal as Number, getpid, kill_process};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
-/// The exit code of a program that is told to stop again while it is stopping.
+/// The exit code after a second signal to stop.
 const IMPATIENT: i32 = 1;
-/// What Ctrl-Z sends.
+/// The signal of Ctrl-Z.
 const SUSPEND: i32 = Number::TSTP.as_raw();
 
-/// Waits for SIGINT or SIGTERM, which are caught from the call on, whenever that begins to wait. A second one ends the
-/// process at once, without finishing what is in flight.
+/// Waits for SIGINT or SIGTERM. They are caught from this call on, even before the future is polled. A second signal
+/// ends the process at once, without finishing what is in flight.
 pub(crate) fn stop() -> impl Future<Output = ()> {
     let mut stop = Stop::listen();
     async move {
@@ -27,7 +27,7 @@ pub(crate) fn stop() -> impl Future<Output = ()> {
     }
 }
 
-/// SIGINT and SIGTERM, which from then on end nothing by themselves.
+/// SIGINT and SIGTERM, which no longer end the process by themselves.
 #[derive(Debug)]
 pub(crate) struct Stop {
     interrupt: Option<Signal>,
@@ -35,12 +35,12 @@ pub(crate) struct Stop {
 }
 
 impl Stop {
-    /// From now on.
+    /// Catches the signals from now on.
     pub(crate) fn listen() -> Self {
         Self { interrupt: listen(SignalKind::interrupt()), terminate: listen(SignalKind::terminate()) }
     }
 
-    /// Waits for one of them, and gives its name. Nothing is lost if it is given up.
+    /// Waits for one of them, and returns its name. Cancel safe: no signal is lost.
     pub(crate) async fn told(&mut self) -> &'static str {
         tokio::select! {
             () = next(&mut self.interrupt) => "SIGINT",
@@ -49,22 +49,22 @@ impl Stop {
     }
 }
 
-/// Ctrl-Z, for a program that leaves the terminal in order before it is suspended.
+/// Ctrl-Z, for a program that restores the terminal before it is suspended.
 #[derive(Debug)]
 pub(crate) struct Suspend(Option<Signal>);
 
 impl Suspend {
-    /// From now on.
+    /// Catches the signal from now on.
     pub(crate) fn listen() -> Self {
         Self(listen(SignalKind::from_raw(SUSPEND)))
     }
 
-    /// Waits for it. Nothing is lost if it is given up.
+    /// Waits for the signal. Cancel safe: no signal is lost.
     pub(crate) async fn told(&mut self) {
         next(&mut self.0).await;
     }
 
-    /// Suspends this process until it is told to continue.
+    /// Suspends this process until SIGCONT.
     pub(crate) fn suspend() {
         if let Err(error) = kill_process(getpid(), Number::STOP) {
             warn!(%error, "cannot suspend");
@@ -81,7 +81,7 @@ async fn next(signal: &mut Option<Signal>) {
     pending::<()>().await;
 }
 
-/// `None` if the system does not let the signal be caught: it then ends the process, as it does by default.
+/// `None` if the system does not let the signal be caught. It then ends or suspends the process, as by default.
 fn listen(kind: SignalKind) -> Option<Signal> {
     signal(kind).inspect_err(|error| warn!(%error, "a signal cannot be caught")).ok()
 }

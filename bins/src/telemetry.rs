@@ -1,4 +1,4 @@
-//! Logs: lines for people or JSON, to standard error.
+//! Logs to standard error: lines for people, or JSON.
 
 use std::io;
 
@@ -8,14 +8,15 @@ use tracing_subscriber::EnvFilter;
 use crate::args::{LogArgs, LogFormat};
 use crate::render::Paint;
 
-/// Installs the process's logger; once per process.
+/// Installs the logger of the process; once per process.
 ///
 /// # Errors
-/// A filter that is not understood, or a logger already installed.
+/// An invalid filter, or a logger that is already installed.
 pub fn init(args: &LogArgs) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&args.filter)
         .with_context(|| format!("cannot understand the log filter {:?}; give a level such as info", args.filter))?;
-    // A line that cannot be written is lost. To say so on the same stream would fail, too, and end the task that logs.
+    // A line that cannot be written is lost. Reporting that on the same stream would fail, too, and end the task that
+    // logs.
     let builder = tracing_subscriber::fmt().log_internal_errors(false).with_env_filter(filter).with_writer(io::stderr);
     let installed = match args.format {
         LogFormat::Text => builder.with_ansi(Paint::for_stderr().is_on()).try_init(),

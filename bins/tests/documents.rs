@@ -1,5 +1,5 @@
-//! The documents against the code: examples are understood, flags exist with the variable and the default that is said of
-//! them, and links lead somewhere.
+//! The documents against the code: examples decode, flags exist with the stated variables and defaults, and links lead
+//! somewhere.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,7 +19,7 @@ fn read(path: impl AsRef<Path>) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Reads a message with the code that reads it in production.
+/// Decodes a message with the code that decodes it in production.
 fn decode(kind: &str, text: &str) -> Result<(), String> {
     let bytes = text.as_bytes();
     let error = |error: &dyn std::fmt::Display| error.to_string();
@@ -28,7 +28,7 @@ fn decode(kind: &str, text: &str) -> Result<(), String> {
         "result" => decode_result(bytes, None, std::time::SystemTime::now()).map(drop).map_err(|e| error(&e)),
         "presence" => PresenceMessage::decode(bytes).map(drop).map_err(|e| error(&e)),
         "service_ping" => PresenceMessage::decode_ping(bytes).map(drop).map_err(|e| error(&e)),
-        // Nothing of ours reads these: they are for the tools of NATS.
+        // None of our programs reads these: they are for the tools of NATS.
         "service_info" | "service_stats" => Ok(()),
         "request" => serde_json::from_str::<RequestBody>(text).map(drop).map_err(|e| error(&e)),
         "outcome" => Outcome::read(text).map(drop).map_err(|e| error(&e)),
@@ -119,7 +119,7 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// The flags that the tables under a heading name: name, variable, default.
+/// The flags in the tables under a heading: name, variable, default.
 fn rows(document: &str, heading: &str) -> Vec<(String, String, String)> {
     let (_, section) = document.split_once(&format!("\n### {heading}\n")).expect("there is such a section");
     let section = section.split("\n## ").next().expect("a split has a first part");
@@ -130,7 +130,7 @@ fn rows(document: &str, heading: &str) -> Vec<(String, String, String)> {
         let cells: Vec<_> = row.split('|').map(str::trim).collect();
         let defaults: Vec<_> = cells[4].split(',').map(|default| default.trim().trim_matches('`')).collect();
         for (at, name) in quoted(cells[1]).enumerate() {
-            // A row for two flags shows the first variable and the rule makes the second.
+            // A row for two flags shows only the first variable; the second follows from the flag's name.
             let variable = match quoted(cells[2]).nth(at) {
                 Some(variable) if variable.starts_with(|first: char| first.is_ascii_uppercase()) => variable.to_owned(),
                 _ => format!("QUORATE_{}", name[2..].replace('-', "_").to_uppercase()),
@@ -142,7 +142,7 @@ fn rows(document: &str, heading: &str) -> Vec<(String, String, String)> {
     flags
 }
 
-/// Whether a table says of a default what the program has: a program without one has a word for that in the table.
+/// Whether the default in a table is that of the program. If the program has none, the table says so in words.
 fn is_default(said: &str, default: &str) -> bool {
     if default.is_empty() { !said.starts_with(|first: char| first.is_ascii_digit()) } else { said == default }
 }
@@ -177,7 +177,7 @@ fn the_tables_of_the_operators_tool_are_those_of_its_subcommands() {
         subcommands += 1;
         let name = subcommand.get_name();
         let own = format!("`quorate {name}`");
-        // What it has whole, and of which it has a part.
+        // The tables whose flags it has all, and those of which it has some.
         let (whole, part): (&[&str], &[&str]) = match name {
             "ask" | "workers" => (&[client, "Watching", &own], &[]),
             "health" | "load" | "demo" => (&[client, &own], &[]),
@@ -225,14 +225,14 @@ fn every_flag_that_a_document_names_exists() {
     let servers = [CoordinatorArgs::command(), WorkerArgs::command()];
     let known: BTreeSet<_> =
         servers.iter().chain(quorate.get_subcommands()).flat_map(flags).map(|flag| flag.0).collect();
-    // The simulator has flags of its own, and tests that know them.
+    // The simulator has its own flags, which its own tests check.
     for document in documents().into_iter().filter(|document| !document.ends_with("simulation.md")) {
         let text = read(&document);
         for span in quoted(&prose(&text)).filter(|span| span.starts_with("--")) {
             let name = span.split([' ', '=']).next().unwrap_or_default();
             assert!(name == "--help" || known.contains(name), "{}: {span}", document.display());
         }
-        // The command lines of our programs in shell blocks, a flag being what follows the program on its line.
+        // The command lines of our programs in shell blocks. A flag belongs to the program before it on its line.
         for block in blocks(&text).iter().filter(|block| block.fence == "sh") {
             for command in commands(&block.text) {
                 let mut words = command.split_whitespace();

@@ -25,7 +25,7 @@ pub struct AskArgs {
     #[arg(long, env = "QUORATE_ASK_ID", value_name = "ID", value_parser = request_id, conflicts_with = "watch")]
     pub id: Option<RequestId>,
 
-    /// How the values become one [default: the coordinator's]
+    /// How to combine the values [default: the coordinator's]
     #[arg(long, env = "QUORATE_ASK_STRATEGY", value_name = "NAME", value_parser = strategies())]
     pub strategy: Option<Strategy>,
 

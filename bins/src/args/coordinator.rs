@@ -180,7 +180,7 @@ pub struct PolicyArgs {
     #[arg(long, env = "QUORATE_QUORUM", value_name = "N", value_parser = positive)]
     pub quorum: Option<u32>,
 
-    /// How the values become one
+    /// How to combine the values
     #[arg(long, env = "QUORATE_STRATEGY", value_name = "NAME", default_value = "average", value_parser = strategies())]
     pub strategy: Strategy,
 
@@ -272,7 +272,7 @@ impl PolicyArgs {
     }
 }
 
-/// A share of 0 to 1 in parts of `whole`, rounded to the nearest.
+/// A share from 0 to 1 in parts of `whole`, rounded to the nearest.
 fn parts(share: Decimal, whole: u32) -> u32 {
     let parts = (share * Decimal::from(whole)).round();
     u32::try_from(parts).expect("a share of 0 to 1 is at most the whole")
@@ -288,7 +288,7 @@ pub(super) fn millis() -> clap::builder::RangedU64ValueParser<u64> {
     clap::value_parser!(u64).range(1..=30 * 24 * 3_600_000)
 }
 
-/// Decimals of a number.
+/// The number of decimals.
 pub(super) fn precision() -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(0..=i64::from(quorate_core::policy::MAX_PRECISION))
 }

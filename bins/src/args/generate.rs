@@ -1,4 +1,4 @@
-//! The flags of the subcommands that describe the programs: completions and manual pages.
+//! The flags of the subcommands that write completions and manual pages.
 
 use std::path::PathBuf;
 

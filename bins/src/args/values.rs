@@ -1,4 +1,4 @@
-//! How the texts of flags become values, each error saying what is accepted.
+//! Parses the texts of flags. Each error says what is accepted.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -18,13 +18,13 @@ const UNITS: [(&str, u64); 5] =
 /// The longest duration that is accepted.
 const MAX_DURATION: Duration = Duration::from_hours(720);
 
-/// The shortest time from one question to the next: nobody reads faster, and `quorate load` is there to measure.
+/// The shortest interval of a watch: nobody reads faster, and `quorate load` is there to measure.
 const MIN_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A time with its unit: `500ms`, `10s`, `1.5m`, `2h`; at most 30 days.
 ///
 /// # Errors
-/// An error for people if the text is none.
+/// Says what is expected if the text is not a time.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "expected a time with its unit, such as 500ms, 10s or 1.5m".to_owned();
     let (number, nanos) =
@@ -40,7 +40,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "the longest time is 30 days (720h)".to_owned())
 }
 
-/// The time from one question to the next.
+/// The interval of a watch.
 pub(super) fn interval(text: &str) -> Result<Duration, String> {
     let shortest = |interval: &Duration| *interval >= MIN_INTERVAL;
     duration(text)
@@ -50,7 +50,7 @@ pub(super) fn interval(text: &str) -> Result<Duration, String> {
 /// A decimal fraction from 0 to 1.
 ///
 /// # Errors
-/// An error for people if the text is none.
+/// Says what is expected if the text is not such a fraction.
 pub fn share(text: &str) -> Result<Decimal, String> {
     let number = Decimal::from_str_exact(text).ok();
     number
@@ -109,7 +109,7 @@ pub(super) fn on_disputes() -> impl TypedValueParser<Value = OnDispute> {
 /// A network such as `10.0.0.0/8`, or a single address.
 ///
 /// # Errors
-/// An error for people if the text is neither.
+/// Says what is expected if the text is neither.
 pub fn network(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<IpAddr>().map(IpNet::from);
     text.parse().or_else(|_| address()).map_err(|_| "expected a network such as 10.0.0.0/8, or an address".to_owned())
@@ -123,7 +123,7 @@ pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
 /// The base address of a coordinator.
 ///
 /// # Errors
-/// An error for people if the text is none.
+/// Says what is expected if the text is not such an address.
 pub fn server_url(text: &str) -> Result<Url, String> {
     base_url(text, "http://localhost:8080")
 }

@@ -1,4 +1,4 @@
-//! The operator's tool: everything in one process, and questions to coordinators that run elsewhere.
+//! The operator's tool: runs everything in one process, or asks coordinators that run elsewhere.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! What shells and manual readers need of the command lines: generated, so that it is never behind.
+//! Completions and manual pages, generated from the command lines so that they are never out of date.
 
 use std::fs;
 use std::io::{self, Write};
@@ -12,7 +12,7 @@ use roff::{Inline, Roff, bold, roman};
 use crate::args::{CompletionsArgs, CoordinatorArgs, ManArgs, Program, QuorateArgs, WorkerArgs};
 use crate::exit::{self, Codes};
 
-/// What a manual page says of the environment, beside the variables of the flags.
+/// What a manual page says about the environment, besides the variables of the flags.
 const ENVIRONMENT: [(&str, &str); 5] = [
     ("NO_COLOR", "if it is set and not empty, there are no colours"),
     ("CLICOLOR_FORCE", "if it is set and not empty, there are colours even where there is no terminal"),
@@ -46,10 +46,10 @@ pub fn completions(args: CompletionsArgs) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
-/// Prints a manual page, or writes all of them.
+/// Prints a manual page, or writes all of them into a directory.
 ///
 /// # Errors
-/// No such page, and those of writing.
+/// An unknown page, and errors of writing.
 pub fn man(args: &ManArgs) -> anyhow::Result<()> {
     let pages = pages();
     if let Some(dir) = &args.dir {
@@ -120,7 +120,7 @@ impl Page {
     }
 }
 
-/// A term and what it means.
+/// A term and its explanation.
 fn entry(page: &mut Roff, term: &str, meaning: &str) {
     page.control("TP", []);
     page.text([bold(term)]);

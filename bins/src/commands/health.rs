@@ -1,15 +1,15 @@
-//! `quorate health`: whether a coordinator is alive, or ready, as an exit code. What runs containers can ask with it where
-//! there is neither a shell nor curl.
+//! `quorate health`: whether a coordinator is alive or ready, as an exit code. Container runtimes use it where there is
+//! neither a shell nor curl.
 
 use super::print;
 use crate::args::HealthArgs;
 use crate::client::Client;
 use crate::render;
 
-/// Says whether the coordinator is alive, or with `--ready` whether it could answer a question now.
+/// Checks whether the coordinator is alive, or with `--ready` whether it can answer a question now.
 ///
 /// # Errors
-/// No answer, or one that says that it is not ready, and why.
+/// No answer, or the reason why it is not ready.
 pub async fn health(args: HealthArgs) -> anyhow::Result<()> {
     let client = Client::new(args.server.url)?;
     let (said, json) = if args.ready {

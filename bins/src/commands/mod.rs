@@ -1,5 +1,5 @@
-//! The subcommands that ask a running coordinator, `ask`, `workers`, `health` and `load`, and those that write about the
-//! programs.
+//! The subcommands that ask a running coordinator (`ask`, `workers`, `health` and `load`), and those that generate
+//! completions and manual pages.
 
 mod generate;
 mod health;
@@ -30,17 +30,17 @@ use watch::Stamp;
 const NOTHING_SUCCEEDED: &str =
     "no request succeeded; see the errors above, and whether one question is answered: quorate ask BTC/USD";
 
-/// What is asked of whom, and how the answer is shown.
+/// A question, the coordinator to ask, and how to show the answer.
 struct Question {
     client: Client,
     ask: Ask,
     json: bool,
-    /// Whether a dispute has its own exit code.
+    /// Whether a disputed answer has its own exit code.
     fail_on_dispute: bool,
 }
 
 impl Question {
-    /// The error of a question that has no answer, with the exit code that is wanted.
+    /// The error of a question without an answer, with the exit code that the user wants.
     fn failure(&self, error: ClientError) -> anyhow::Error {
         match error {
             ClientError::Refused(refusal) if self.fail_on_dispute && refusal.is_disputed() => Disputed.into(),
@@ -49,10 +49,10 @@ impl Question {
     }
 }
 
-/// Asks one question and shows the answer with its evidence; or repeats it.
+/// Asks one question and shows the answer with its evidence, once or repeatedly.
 ///
 /// # Errors
-/// No answer, or one that is disputed where none is wanted; [`Shown`] where that has been shown already.
+/// No answer, or a disputed one if the user wants none; [`Shown`] if that was shown already.
 pub async fn ask(args: AskArgs) -> anyhow::Result<()> {
     let ask = Ask {
         query: args.query,
@@ -115,7 +115,7 @@ pub async fn workers(args: WorkersArgs) -> anyhow::Result<()> {
     }
 }
 
-/// Measures and shows the report.
+/// Measures a coordinator and shows the report.
 ///
 /// # Errors
 /// A measurement in which nothing succeeded.
@@ -145,7 +145,7 @@ pub async fn load(args: LoadArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A report that is an error, too.
+/// A report that is also an error.
 #[derive(Serialize)]
 struct Failed {
     error: &'static str,
@@ -154,7 +154,7 @@ struct Failed {
     report: Report,
 }
 
-/// The line of an error while something is watched: the coordinator's own, or one like it.
+/// The line for an error during a watch: the coordinator's own JSON, or a similar object.
 fn error_json(now: Stamp, error: &ClientError) -> anyhow::Result<String> {
     let line = match error {
         ClientError::Refused(refusal) => refusal.answer.json.clone(),
@@ -163,7 +163,7 @@ fn error_json(now: Stamp, error: &ClientError) -> anyhow::Result<String> {
     Ok(now.json("", &line))
 }
 
-/// Writes to standard output, and reports it where that is closed.
+/// Writes to standard output, and fails if that is closed.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{}", text.trim_end())?;

@@ -1,4 +1,4 @@
-//! Repetition: when a question is repeated, and until when.
+//! Watching: when a question is repeated, and when that ends.
 
 use std::time::SystemTime;
 
@@ -18,22 +18,22 @@ pub(super) struct Watch {
     stop: Stop,
 }
 
-/// What is to be done next.
+/// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
     /// Ask.
     Now,
-    /// End: as many questions were asked as were wanted.
+    /// End: the requested number of questions was asked.
     Over,
-    /// End: the user wants no more.
+    /// End: the user has stopped the watch.
     Stopped,
 }
 
 impl Watch {
-    /// Begins now.
+    /// A watch that begins now.
     pub(super) fn new(args: &WatchArgs) -> Self {
         let mut ticks = interval(args.interval);
-        // An answer that takes longer than the interval puts the next question off; none are asked in a burst.
+        // An answer that takes longer than the interval delays the next question; missed questions are not made up for.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self { ticks, left: args.count, stop: Stop::listen() }
     }
@@ -52,7 +52,7 @@ impl Watch {
         }
     }
 
-    /// What `work` comes to; `None` if the user wants no more before that.
+    /// The result of `work`; `None` if the user stops the watch first.
     pub(super) async fn unless_stopped<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
@@ -62,7 +62,7 @@ impl Watch {
     }
 }
 
-/// The time of day by which answers are told apart, in UTC as in the logs.
+/// The time at which an answer came, in UTC as in the logs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stamp(OffsetDateTime);
 
@@ -89,14 +89,14 @@ impl Stamp {
         rfc3339(self.0.replace_nanosecond(whole).unwrap_or(self.0))
     }
 
-    /// The JSON object `text` on one line, with the time and further `fields` in front of its own.
+    /// The JSON object `text` on one line, with the time and further `fields` before its own.
     pub(super) fn json(self, fields: &str, text: &str) -> String {
         let line = json(text);
         let time = self.milli();
         match line.trim().strip_prefix('{').map(str::trim_start) {
             Some("}") => format!("{{\"time\":\"{time}\"{fields}}}"),
             Some(rest) => format!("{{\"time\":\"{time}\"{fields},{rest}"),
-            // Nothing that this tool understands; a coordinator answers with objects.
+            // Not an object, which a coordinator never answers.
             None => format!("{{\"time\":\"{time}\"{fields},\"answer\":{line}}}"),
         }
     }

@@ -1,4 +1,4 @@
-//! `quorate ask --watch`: one question repeatedly, with a line for each answer.
+//! `quorate ask --watch`: repeats one question, with a line for each answer.
 
 use std::collections::VecDeque;
 use std::io::{self, Stdout};
@@ -19,14 +19,14 @@ use crate::render::{AnswerLines, Change, Charset, Paint, Quiet, can_redraw_stdou
 
 /// How often the spinner turns.
 const SPIN: Duration = Duration::from_millis(100);
-/// The answers whose trend is drawn.
+/// The number of answers whose trend is drawn.
 const TREND: usize = 40;
 
-/// Asks until told to stop, or as often as was wanted.
+/// Asks until it is stopped, or until the requested number of questions was asked.
 ///
 /// # Errors
-/// An error that repeating cannot fix, at once; when the questions were counted, otherwise, the last of those that had
-/// no answer, or a disputed one where none is wanted. All of them were shown.
+/// An error that a repetition cannot fix ends the watch at once. If the number of questions is limited, the last
+/// question without an answer, or with a disputed answer if the user wants none, is the error. All errors were shown.
 pub(super) async fn ask(question: &Question, args: &WatchArgs) -> anyhow::Result<()> {
     let mut watch = Watch::new(args);
     let mut view = View::new(question, args);
@@ -63,11 +63,11 @@ pub(super) async fn ask(question: &Question, args: &WatchArgs) -> anyhow::Result
 
 /// Where the lines go.
 enum View {
-    /// Objects, one a line.
+    /// JSON objects, one per line.
     Json,
     /// Text, one line for each answer.
     Lines(AnswerLines),
-    /// The same on a terminal, with what they come to below.
+    /// The same on a terminal, with a summary below.
     Live(Live),
 }
 
@@ -123,7 +123,7 @@ struct Live {
     /// Held until the bar is cleared.
     _quiet: Quiet<Stdout>,
     charset: Charset,
-    /// What is asked, and how often.
+    /// The query and the interval.
     what: String,
     recent: VecDeque<f64>,
     answered: u64,
@@ -151,7 +151,7 @@ impl Live {
         live
     }
 
-    /// Shows a line above, and what all come to below.
+    /// Shows a line above the summary, and updates the summary.
     fn show(&mut self, line: &str, value: Option<&Value>) -> anyhow::Result<()> {
         if let Some(Value::Number(number)) = value
             && let Some(number) = number.to_f64()
@@ -162,7 +162,7 @@ impl Live {
             self.recent.push_back(number);
         }
         self.sum_up();
-        // Not by the bar itself, which fills lines with spaces: whoever copies them would have one long line.
+        // Not through the bar, which pads lines with spaces: copied, they would be one long line.
         self.bar.suspend(|| print(line))
     }
 

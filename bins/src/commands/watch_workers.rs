@@ -1,4 +1,4 @@
-//! `quorate workers --watch`: the workers repeatedly, in place on a terminal.
+//! `quorate workers --watch`: lists the workers repeatedly, in place on a terminal.
 
 use std::io::{self, Stdout};
 
@@ -11,11 +11,11 @@ use crate::exit::Shown;
 use crate::render::{self, Paint, Screen, Tone, can_redraw_stdout, clean, size, workers_summary};
 use crate::signals::Suspend;
 
-/// Lists the workers until told to stop, or as often as was wanted.
+/// Lists the workers until it is stopped, or until the requested number of lists was shown.
 ///
 /// # Errors
-/// An error that repeating cannot fix, at once; when the looks were counted, otherwise, the last one that failed. All
-/// of them were shown.
+/// An error that a repetition cannot fix ends the watch at once. If the number of lists is limited, the last error
+/// counts. All errors were shown.
 pub(super) async fn workers(client: &Client, json: bool, args: &WatchArgs) -> anyhow::Result<()> {
     let mut watch = Watch::new(args);
     let mut view = View::new(client, json, args);
@@ -52,9 +52,9 @@ pub(super) async fn workers(client: &Client, json: bool, args: &WatchArgs) -> an
 
 /// Where the workers are shown.
 enum View {
-    /// Objects, one a line.
+    /// JSON objects, one per line.
     Json,
-    /// Tables, one below the other.
+    /// Tables, one after the other.
     Tables(Paint),
     /// One table, redrawn.
     Live(Box<Live>),
@@ -65,11 +65,11 @@ struct Live {
     screen: Screen<Stdout>,
     suspend: Suspend,
     paint: Paint,
-    /// Whose workers, and how often they are looked at.
+    /// The coordinator and the interval.
     title: String,
-    /// What was shown last, in full.
+    /// All of the last drawing.
     shown: String,
-    /// The last table, for when it cannot be had again.
+    /// The last table, which stays while the coordinator cannot be reached.
     table: String,
 }
 
@@ -94,7 +94,7 @@ impl View {
         }))
     }
 
-    /// What `work` comes to, while Ctrl-Z gives the terminal back until the process continues.
+    /// The result of `work`. Meanwhile Ctrl-Z leaves the screen and suspends the process.
     async fn unless_suspended<T>(&mut self, work: impl Future<Output = T>) -> anyhow::Result<T> {
         let Self::Live(live) = self else { return Ok(work.await) };
         let mut work = std::pin::pin!(work);

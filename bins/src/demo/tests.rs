@@ -1,4 +1,4 @@
-//! The demo against coordinators that answer as told.
+//! The demo against coordinators whose answers the tests choose.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 
-/// A coordinator that is ready from the third look on and has all workers from the fourth on, and then answers its n-th
+/// A coordinator that is ready from the third check on and has all workers from the fourth on. It answers its n-th
 /// question, from 0, with `answer(n)`.
 async fn coordinator(answer: fn(usize) -> (StatusCode, String)) -> (Url, Arc<AtomicUsize>) {
     let (looks, asked) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));

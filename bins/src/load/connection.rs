@@ -16,7 +16,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 use super::Target;
 use super::tally::{Ending, Permit, Tally};
 
-/// The pauses after failures in a row: the shortest, doubled up to the longest.
+/// The shortest pause after a failure, which doubles with each failure in a row, and the longest one.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
 /// One connection.
@@ -32,7 +32,7 @@ impl Connection {
         Self { target, tally, backoff: BACKOFF.0 }
     }
 
-    /// Asks until the end.
+    /// Asks until the measurement ends.
     pub(super) async fn run(mut self) {
         let mut kept = None;
         while let Some(permit) = self.tally.permit() {
@@ -66,7 +66,7 @@ impl Connection {
     }
 
     /// One request and its whole answer, on the kept connection if that is still open. A server may close a connection
-    /// between two requests, so that finding it closed is no error; a new one must take the request.
+    /// between two requests, so a closed one is not an error: a new one takes the request.
     async fn exchange(&self, kept: &mut Option<SendRequest<Full<Bytes>>>) -> Result<u16, Ending> {
         if let Some(sender) = kept
             && sender.ready().await.is_err()
@@ -85,7 +85,7 @@ impl Connection {
         let stream = TcpStream::connect(&self.target.addresses[..]).await.map_err(|_| Ending::Connect)?;
         stream.set_nodelay(true).map_err(|_| Ending::Connect)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| Ending::Io)?;
-        // How it ends shows in the sender, which it outlives by no more than a wake-up.
+        // The sender reports how the connection ends. The task outlives it by at most one wake-up.
         tokio::spawn(connection);
         Ok(sender)
     }

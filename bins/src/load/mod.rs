@@ -1,4 +1,4 @@
-//! A closed-loop load generator: each connection sends the next question as soon as it is answered.
+//! A closed-loop load generator: each connection sends the next question as soon as the last one is answered.
 
 mod connection;
 mod report;
@@ -37,9 +37,9 @@ const TICK: Duration = Duration::from_millis(200);
 pub struct Plan {
     /// The coordinator.
     pub url: Url,
-    /// What to ask; request ids are left to the coordinator.
+    /// The question; the coordinator draws the request ids.
     pub query: String,
-    /// How many connections ask at once.
+    /// The number of connections that ask at once.
     pub connections: u32,
     /// When to end.
     pub end: End,
@@ -49,7 +49,7 @@ pub struct Plan {
     pub timeout: Duration,
 }
 
-/// When a measurement ends. Requests under way are waited for, and count.
+/// When a measurement ends. Requests in flight are waited for, and count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// After a time.
@@ -58,7 +58,7 @@ pub enum End {
     Requests(u64),
 }
 
-/// Where and what to ask, made once for all connections.
+/// Where and what to ask, shared by all connections.
 #[derive(Debug)]
 struct Target {
     addresses: Vec<SocketAddr>,
@@ -69,7 +69,7 @@ struct Target {
 /// Measures. Ctrl-C or SIGTERM ends it early, with a report of what was measured.
 ///
 /// # Errors
-/// A server that cannot be found or reached at the beginning; one that goes away later is measured.
+/// A server that cannot be found or reached at the beginning. One that goes away later is measured.
 pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
     let target = Arc::new(target(plan).await?);
     reach(&plan.url, &target).await?;
@@ -127,7 +127,7 @@ async fn target(plan: &Plan) -> anyhow::Result<Target> {
     Ok(Target { addresses, request, timeout: plan.timeout })
 }
 
-/// Fails at once where nothing listens, rather than with a table of errors.
+/// Fails at once if nothing listens, instead of with a table of errors.
 async fn reach(url: &Url, target: &Target) -> Result<(), ClientError> {
     let unreachable = |error: &io::Error| ClientError::Unreachable { url: url.clone(), reason: plain_reason(error) };
     match timeout(target.timeout, TcpStream::connect(&target.addresses[..])).await {

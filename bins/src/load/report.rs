@@ -1,34 +1,34 @@
-//! What a measurement found.
+//! The results of a measurement.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// What a measurement found.
+/// The results of a measurement.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Report {
-    /// How many requests were begun and have ended, well or not.
+    /// Requests that were begun and have ended, with or without success.
     pub requests: u64,
-    /// How many were answered with a success.
+    /// Requests that were answered with a success.
     pub ok: u64,
-    /// How many were not: by HTTP status, or `connect`, `timeout`, `io`.
+    /// The others, by HTTP status, or as `connect`, `timeout` or `io`.
     pub errors: BTreeMap<String, u64>,
-    /// From the beginning of the measurement to the end of its last request.
+    /// The time from the beginning of the measurement to the end of its last request.
     pub seconds: f64,
     /// Successful answers per second.
     pub requests_per_second: f64,
-    /// Latency of the successful answers, from before the request is sent to the last byte of its answer; `None`
-    /// without any.
+    /// Latency of the successful answers, from before the request is sent to the last byte of the answer; `None` if
+    /// there are none.
     pub latency_us: Option<Latency>,
-    /// How many successful answers took how long.
+    /// The number of successful answers by latency.
     #[serde(skip)]
     pub histogram: Histogram,
 }
 
-/// Latencies in microseconds, three digits exact, ascending, each with how often it was.
+/// Latencies in microseconds with three significant digits, ascending, each with its count.
 pub type Histogram = Vec<(u64, u64)>;
 
-/// Quantiles in microseconds, three digits exact.
+/// Quantiles in microseconds, with three significant digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Latency {
     /// Half were no longer than this.

@@ -1,4 +1,4 @@
-//! What all connections have counted, and whether they go on.
+//! What all connections have counted, and whether they continue.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,7 +21,7 @@ pub(super) enum Ending {
     Io,
 }
 
-/// One request that may be made.
+/// Permission to make one request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Permit {
     began: Instant,
@@ -36,7 +36,7 @@ pub(super) struct Tally {
     counts: Mutex<Counts>,
 }
 
-/// The longest latency told apart, in microseconds: an hour; longer ones count as that long.
+/// The longest latency that is distinguished, in microseconds: an hour. Longer ones count as an hour.
 const MAX_LATENCY_US: u64 = 3_600_000_000;
 
 #[derive(Debug)]
@@ -52,7 +52,7 @@ struct Counts {
 }
 
 impl Tally {
-    /// Begins now, with the warm-up.
+    /// A tally that begins now, with the warm-up.
     pub(super) fn new(end: End, warmup: Duration) -> Self {
         let begins = Instant::now() + warmup;
         let counts = Counts {
@@ -73,7 +73,7 @@ impl Tally {
         self.begins
     }
 
-    /// Permission to make one more request; `None` at the end.
+    /// Permission to make another request; `None` at the end.
     pub(super) fn permit(&self) -> Option<Permit> {
         let began = Instant::now();
         let measured = began >= self.begins;
@@ -107,7 +107,7 @@ impl Tally {
         }
     }
 
-    /// When there is nothing more to do but what is under way; `None` if a count decides.
+    /// When no further request is permitted; `None` if the number of requests decides.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.end {
             End::After(duration) => Some(self.begins + duration),

@@ -1,4 +1,4 @@
-//! Spans as OpenTelemetry has them.
+//! Converts spans to those of OpenTelemetry.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use opentelemetry::{Array, InstrumentationScope, KeyValue, StringValue, Value};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use quorate_runtime::spans::{self, Attribute, Span, SpanEvent};
 
-/// A span for the exporter. What is recorded is sampled; a parent is always in another process.
+/// A span for the exporter. Recorded spans are always sampled, and a parent is always in another process.
 pub(super) fn span_data(span: Span, scope: &InstrumentationScope) -> SpanData {
     let Span { name, kind, context, parent, start, end, attributes, events, events_dropped, error } = span;
     let (trace, id) = (TraceId::from_bytes(context.trace.bytes()), SpanId::from_bytes(context.span.bytes()));

@@ -1,20 +1,20 @@
-//! How many spans are lost, and when to say so.
+//! Counts lost spans, and decides when to report them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts lost spans. It says so at each doubling: often at first, seldom in a long outage.
+/// The number of lost spans. It is reported at each doubling: often at first, rarely in a long outage.
 #[derive(Debug)]
 pub(super) struct Losses {
-    /// Those that found the queue full, counted by whoever had one.
+    /// Spans that found the queue full, counted by the sink.
     overflow: Arc<AtomicU64>,
-    /// How many of these were seen.
+    /// How many of these are already in `lost`.
     seen: u64,
-    /// All that were lost since the collector last took everything.
+    /// All spans lost since the collector last accepted a batch after a failure.
     lost: u64,
-    /// How many it will be when that is said next.
+    /// The number of lost spans at which to report next.
     say_at: u64,
-    /// Whether the last batch was not taken.
+    /// Whether the collector refused the last batch.
     failing: bool,
 }
 
@@ -23,14 +23,14 @@ impl Losses {
         Self { overflow, seen: 0, lost: 0, say_at: 1, failing: false }
     }
 
-    /// A batch of so many was not taken. The number of lost ones, if it is to be said.
+    /// The collector refused a batch of this many spans. Returns the number of lost spans if it is to be reported.
     pub(super) fn failed(&mut self, spans: u64) -> Option<u64> {
         self.failing = true;
         self.lost += spans;
         self.say()
     }
 
-    /// Looks for those that found the queue full. The number of lost ones, if it is to be said.
+    /// Counts the spans that found the queue full. Returns the number of lost spans if it is to be reported.
     pub(super) fn overflowed(&mut self) -> Option<u64> {
         let overflow = self.overflow.load(Ordering::Relaxed);
         self.lost += overflow - self.seen;
@@ -38,7 +38,7 @@ impl Losses {
         self.say()
     }
 
-    /// A batch was taken. The number of lost ones, if it is the first after one that was not.
+    /// The collector accepted a batch. Returns the number of lost spans if this is the first one after a refused one.
     pub(super) fn taken(&mut self) -> Option<u64> {
         if !std::mem::take(&mut self.failing) {
             return None;
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn losses_are_said_at_each_doubling_and_when_they_end() {
+    fn losses_are_reported_at_each_doubling_and_when_they_end() {
         let overflow = Arc::<AtomicU64>::default();
         let mut losses = Losses::new(Arc::clone(&overflow));
         assert_eq!((losses.taken(), losses.overflowed()), (None, None));

@@ -1,8 +1,8 @@
-//! Spans to a collector: OTLP over HTTP, in batches, and never in the way of a request.
+//! Exports spans to a collector: OTLP over HTTP, in batches, and never in the way of a request.
 //!
-//! Finished spans wait in a queue with a bound. What finds it full is lost, and so is what the collector does not take:
-//! counted, and said in the log. The batches are sent by a task of this runtime and not by the SDK's own processor, which
-//! needs a thread and a blocking client, and says neither how much is lost nor when that ends.
+//! Finished spans wait in a bounded queue. Spans that find it full are lost, and so are those that the collector
+//! refuses; losses are counted and logged. A task of this runtime sends the batches instead of the SDK's own processor,
+//! which needs a thread and a blocking client, and reports neither how many spans are lost nor when that ends.
 
 mod convert;
 mod losses;
@@ -30,17 +30,17 @@ use crate::client;
 use convert::span_data;
 use losses::Losses;
 
-/// How many finished spans wait at most.
+/// The most finished spans that wait.
 const QUEUE: usize = 8192;
-/// How many spans are sent at once.
+/// The most spans in one batch.
 const BATCH: usize = 512;
-/// The pause between two looks at the queue: no span wakes anybody.
+/// The pause between two looks at the queue: spans do not wake the task.
 const EVERY: Duration = Duration::from_millis(200);
 /// How long the collector may take for one batch, retries included.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a program that stops waits for the collector to take the rest.
+/// How long a program that stops waits for the collector to accept the rest.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
-/// Where a collector takes spans, under its base address.
+/// The route that accepts spans, under the collector's base address.
 const ROUTE: &str = "v1/traces";
 
 /// Sends the spans of one service to a collector, from its start until [`Export::stop`].
@@ -67,8 +67,8 @@ impl SpanSink for Queue {
 }
 
 impl Export {
-    /// Begins to send to the collector at `url`. `service` and `instance` are what the spans are shown under. Whether the
-    /// collector is there is not asked.
+    /// Starts to send to the collector at `url`, which need not be reachable yet. The spans are shown under `service`
+    /// and `instance`.
     ///
     /// # Errors
     /// Certificates or settings in the environment that cannot be used.
@@ -101,18 +101,18 @@ impl Export {
         Ok(Self { queue, stop, task })
     }
 
-    /// What makes the spans, by `clock`. Of the traces that begin here it records the share `sample`.
+    /// A tracer that reads `clock`. It records the share `sample` of the traces that begin here.
     ///
     /// # Errors
     /// The operating system gives no random number.
     pub fn tracer(&self, clock: Clock, sample: Millionths) -> anyhow::Result<Tracer> {
-        // Never from --seed: ids of traces must not come twice.
+        // Never from --seed: trace ids must not repeat.
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| anyhow!("the operating system gives no random number: {error}"))?;
         Ok(Tracer::new(self.queue.clone(), clock, sample, seed))
     }
 
-    /// Sends what waits, for a short while at most.
+    /// Sends the rest, within `FLUSH_TIMEOUT`.
     pub async fn stop(mut self) {
         self.stop.cancel();
         if timeout(FLUSH_TIMEOUT, &mut self.task).await.is_err() {

@@ -1,4 +1,4 @@
-//! An answer, or the error in its place, with what each worker said.
+//! An answer, or the error in its place, with the answers of the workers.
 
 use std::fmt::Write as _;
 
@@ -33,7 +33,7 @@ pub fn answer(outcome: &Outcome, paint: Paint) -> String {
     )
 }
 
-/// The coordinator's error in place of an answer, with what the workers said, if they were asked.
+/// The coordinator's error in place of an answer, with the answers of the workers if they were asked.
 pub fn refusal(query: &str, refusal: &Refusal, paint: Paint) -> String {
     let evidence = &refusal.answer.body.evidence;
     let headline = paint.tint(Tone::Bad, &clean(&format!("{query}: {}", refusal.headline())));
@@ -42,7 +42,7 @@ pub fn refusal(query: &str, refusal: &Refusal, paint: Paint) -> String {
     format!("{headline}\n{breakdown}  {}\n", clean(&format!("What to do: {}", refusal.advice())))
 }
 
-/// All answers of a session, a line each: what was asked, and what came of it.
+/// All answers of a session, one per line: the query and its outcome.
 pub fn summary(asked: &[(&str, Result<Outcome, Refusal>)], paint: Paint) -> String {
     let head = [
         ("query", Align::Left),
@@ -103,7 +103,7 @@ fn breakdown(evidence: &Evidence, paint: Paint) -> String {
     table.draw(paint)
 }
 
-/// What became of a worker, if the coordinator says so.
+/// What became of a worker's answer, if the coordinator says.
 fn fate<'a>(evidence: &'a Evidence, worker: &str) -> Option<&'a WorkerFate> {
     evidence.workers.iter().find(|fate| fate.worker_id == worker)
 }

@@ -1,17 +1,17 @@
-//! How often which latency was, as bars.
+//! Latencies as a histogram of bars.
 
 use std::fmt::Write as _;
 
 use super::{Align, Cell, Charset, Paint, Table, Tone};
 use crate::load::Histogram;
 
-/// The most bars that are drawn.
+/// The most bars that are drawn, unless the coarsest steps need more.
 const MAX_BARS: usize = 16;
-/// The least columns that the longest bar has.
+/// The least length of the longest bar, in columns.
 const MIN_BAR: usize = 10;
-/// A bar's last column, by the eighths of it that are filled.
+/// The last column of a bar, by how many of its eighths are filled.
 const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-/// Where bars begin and end, in tenths of a power of ten: the finest first, so that each is the tenfold of one before.
+/// The edges of the bars within a power of ten, in tenths. The finest steps first.
 const STEPS: [&[u64]; 4] = [
     &[10, 11, 12, 13, 15, 16, 18, 20, 22, 24, 27, 30, 33, 36, 39, 43, 47, 51, 56, 62, 68, 75, 82, 91],
     &[10, 12, 15, 18, 22, 27, 33, 39, 47, 56, 68, 82],
@@ -24,13 +24,13 @@ const STEPS: [&[u64]; 4] = [
 struct Bucket {
     /// The shortest latency it counts, in microseconds.
     from: u64,
-    /// The shortest latency that the next one counts.
+    /// The shortest latency that the next bar counts.
     to: u64,
     count: u64,
 }
 
-/// A bar for each span of latency, in logarithmic steps, no line wider than `width`. `marks` are latencies with a name,
-/// which stands at its bar. Nothing if nothing was measured.
+/// A bar for each range of latencies, in logarithmic steps, no line wider than `width`. `marks` are named latencies,
+/// shown at their bars. Empty if nothing was measured.
 pub fn histogram(measured: &Histogram, marks: &[(&str, u64)], width: usize, charset: Charset, paint: Paint) -> String {
     let buckets = buckets(measured);
     let mut table = Table::new([("latency", Align::Right), ("answers", Align::Right), ("", Align::Left)]);
@@ -49,7 +49,7 @@ pub fn histogram(measured: &Histogram, marks: &[(&str, u64)], width: usize, char
     if buckets.is_empty() { String::new() } else { table.draw(paint) }
 }
 
-/// Buckets from the shortest to the longest latency, by the finest steps that do not make too many.
+/// Buckets from the shortest to the longest latency, in the finest steps that do not make too many.
 fn buckets(measured: &Histogram) -> Vec<Bucket> {
     let (Some((first, _)), Some((last, _))) = (measured.first(), measured.last()) else { return Vec::new() };
     let coarsest = STEPS.len() - 1;
@@ -62,7 +62,7 @@ fn buckets(measured: &Histogram) -> Vec<Bucket> {
     Vec::new()
 }
 
-/// The edges of the buckets that hold everything from `first` to `last`.
+/// The edges of the buckets that cover everything from `first` to `last`.
 fn edges(steps: &[u64], first: u64, last: u64) -> Vec<u64> {
     let decades = (0..).map_while(|power| 10_u64.checked_pow(power));
     let edges = decades.flat_map(|decade| steps.iter().map(move |step| (decade.saturating_mul(*step)) / 10));
@@ -84,7 +84,7 @@ fn fill(edges: &[u64], measured: &Histogram) -> Vec<Bucket> {
     buckets
 }
 
-/// A bar for `count` where `most` has the `longest`. What is counted at all is seen.
+/// A bar for `count`, if `most` is as long as `longest`. A count above zero is always visible.
 fn bar(count: u64, most: u64, longest: usize, charset: Charset) -> String {
     let parts = longest as u128 * if charset == Charset::Unicode { 8 } else { 1 };
     let filled = parts * u128::from(count) / u128::from(most.max(1));
@@ -95,7 +95,7 @@ fn bar(count: u64, most: u64, longest: usize, charset: Charset) -> String {
     }
 }
 
-/// The names of the marks that lie in a bucket, with spaces before each.
+/// The names of the marks in a bucket, each after a space.
 fn names(bucket: &Bucket, marks: &[(&str, u64)]) -> String {
     let mut names = String::new();
     for (name, _) in marks.iter().filter(|(_, at)| (bucket.from..bucket.to).contains(at)) {
@@ -104,7 +104,7 @@ fn names(bucket: &Bucket, marks: &[(&str, u64)]) -> String {
     names
 }
 
-/// An edge, which has two digits at most: `850 µs`, `1.2 ms`, `3 s`.
+/// An edge, which has at most two digits: `850 µs`, `1.2 ms`, `3 s`.
 fn edge(micros: u64) -> String {
     let (unit, name) = match micros {
         0..1_000 => (1, "µs"),

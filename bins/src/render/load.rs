@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::{Align, Cell, Charset, Paint, Table, Tone, histogram, time};
 use crate::load::Report;
 
-/// Requests, errors by kind, rate and latencies, with a drawing of them that is `width` columns wide; and a hint where the
-/// rate limit was measured instead.
+/// Requests, errors by kind, rate and latencies, with a histogram that is `width` columns wide, and a hint if the rate
+/// limit was measured instead.
 pub fn load(report: &Report, width: usize, charset: Charset, paint: Paint) -> String {
     let mut marks = Vec::new();
     let mut table = Table::new([("measured", Align::Left), ("", Align::Right)]);

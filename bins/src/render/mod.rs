@@ -1,4 +1,4 @@
-//! What people see: answers, workers and measurements as aligned plain text, and the terminal it is drawn on.
+//! What users see: answers, workers and measurements as aligned plain text, and the terminal that shows it.
 
 mod answer;
 mod histogram;

@@ -1,4 +1,4 @@
-//! Colours: only on a terminal or where `CLICOLOR_FORCE` demands them, and never where `NO_COLOR` is set.
+//! Colours: only on a terminal or if `CLICOLOR_FORCE` demands them, and never if `NO_COLOR` is set.
 
 use std::io::{self, IsTerminal};
 
@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal};
 pub enum Paint {
     /// Plain text.
     Off,
-    /// Colours of the terminal.
+    /// Text with the colours of the terminal.
     On,
 }
 
@@ -21,11 +21,11 @@ pub enum Tone {
     Strong,
     /// Less important.
     Faint,
-    /// As it should be.
+    /// Good.
     Good,
-    /// To be looked at.
+    /// Questionable.
     Doubtful,
-    /// Wrong.
+    /// Bad.
     Bad,
 }
 
@@ -59,7 +59,7 @@ impl Paint {
         format!("\x1b[{code}m{text}\x1b[0m")
     }
 
-    /// What clap does for the help: the conventions of no-color.org and bixense.com/clicolors.
+    /// The same rules that clap applies to the help: the conventions of no-color.org and bixense.com/clicolors.
     fn when(terminal: bool) -> Self {
         let refused = anstyle_query::no_color();
         let forced = anstyle_query::clicolor_force();

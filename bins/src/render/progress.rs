@@ -1,15 +1,15 @@
-//! What is drawn while something is waited for.
+//! What is drawn while the program waits.
 
 use indicatif::ProgressStyle;
 
 use super::Charset;
 
-/// A message behind something that turns.
+/// A spinner before a message.
 pub fn spinner(charset: Charset) -> ProgressStyle {
     drawn("{spinner} {wide_msg}", charset)
 }
 
-/// How much is done, and how long it has taken, before a message.
+/// The elapsed time and the progress before a message.
 pub fn progress(charset: Charset) -> ProgressStyle {
     drawn("{spinner} {elapsed} {bar:40} {percent:>3}%  {wide_msg}", charset)
 }

@@ -1,20 +1,20 @@
-//! A terminal that is redrawn in place, and left as it was.
+//! A terminal that is redrawn in place, and restored at the end.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-/// The second screen of the terminal, no cursor, and lines cut off at the edge instead of continued on the next.
+/// Enters the alternate screen, hides the cursor, and cuts off long lines instead of wrapping them.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
-/// The opposite, in the opposite order.
+/// Undoes this, in the opposite order.
 const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
-/// What is written until the end is shown all at once, by terminals that can.
+/// Starts a frame: terminals that support it show what follows only at the end of the frame.
 const BEGIN: &str = "\x1b[?2026h\x1b[H";
-/// Nothing is left below; shown from here on.
+/// Clears the rest of the screen, and ends the frame.
 const END: &str = "\x1b[J\x1b[?2026l";
-/// Nothing is left at the right.
+/// Clears the rest of the line.
 const NEXT_LINE: &str = "\x1b[K\r\n";
 
-/// The terminal's second screen, while this lives; the first one, unchanged, once it is left or dropped.
+/// The alternate screen of the terminal. The main screen is back, unchanged, once this is left or dropped.
 #[derive(Debug)]
 pub struct Screen<W: Write> {
     out: W,
@@ -22,13 +22,13 @@ pub struct Screen<W: Write> {
 }
 
 impl<W: Write> Screen<W> {
-    /// Not yet entered.
+    /// A screen that is not entered yet.
     pub fn new(out: W) -> Self {
         Self { out, entered: false }
     }
 
-    /// Shows as many of the lines of `text` as there are `rows`, in one write and without clearing first, so that what
-    /// has not changed does not flicker.
+    /// Draws as many lines of `text` as fit into `rows`, in one write and without clearing first, so that what has not
+    /// changed does not flicker.
     ///
     /// # Errors
     /// Those of writing.
@@ -54,7 +54,7 @@ impl<W: Write> Screen<W> {
         self.write(&drawn)
     }
 
-    /// Back to what the terminal showed before. Drawing enters again.
+    /// Returns to the main screen. The next drawing enters again.
     ///
     /// # Errors
     /// Those of writing.
@@ -81,7 +81,7 @@ mod tests {
 
     use super::*;
 
-    /// What a terminal of 4 rows and 20 columns shows.
+    /// The screen of a terminal with 4 rows and 20 columns.
     fn shown(bytes: &[u8]) -> vt100::Parser {
         let size = |size| NonZero::new(size).expect("it is not zero");
         let mut terminal = vt100::Parser::new(size(4), size(20), 0);
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_leaves_finds_the_terminal_as_it_was() {
+    fn leaving_restores_the_terminal() {
         let mut out = Vec::new();
         Screen::new(&mut out).draw("table", 4).expect("it is written");
         let terminal = shown(&out);

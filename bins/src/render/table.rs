@@ -4,7 +4,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{Paint, Tone, clean};
 
-/// Where a column's texts stand.
+/// Where the texts of a column are aligned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
     /// At the left.
@@ -13,7 +13,7 @@ pub enum Align {
     Right,
 }
 
-/// One text of a table; from whatever text it is made, it holds no control character.
+/// One text of a table. It has no control characters, whatever it is made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cell {
     text: String,
@@ -41,7 +41,7 @@ pub struct Table<const COLUMNS: usize> {
 }
 
 impl<const COLUMNS: usize> Table<COLUMNS> {
-    /// A table with nothing but its head.
+    /// A table with only its head.
     pub fn new(head: [(&str, Align); COLUMNS]) -> Self {
         let cells = head.map(|(name, _)| Cell::new(name, Tone::Faint));
         Self { aligns: head.map(|(_, align)| align), rows: vec![cells] }
@@ -52,13 +52,13 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         self.rows.push(cells);
     }
 
-    /// The table's lines, each indented by two spaces and ended by a line feed, without spaces before it.
+    /// The lines of the table, each indented by two spaces and ended by a line feed, without trailing spaces.
     pub fn draw(&self, paint: Paint) -> String {
         let width = |column: usize| self.rows.iter().map(|row| row[column].text.width()).max().unwrap_or(0);
         let widths: [usize; COLUMNS] = std::array::from_fn(width);
         let mut drawn = String::new();
         for row in &self.rows {
-            // Spaces wait until a text follows them.
+            // Spaces are written only before a text.
             let mut spaces = 0;
             for ((cell, align), width) in row.iter().zip(self.aligns).zip(widths) {
                 let padding = width - cell.text.width();

@@ -1,4 +1,4 @@
-//! What is known of the terminal: whether there is one, how large it is, and what it can show.
+//! Properties of the terminal: whether there is one, how large it is, and what it can show.
 
 use std::env;
 use std::io::{self, IsTerminal};
@@ -8,9 +8,9 @@ use rustix::process::getpgrp;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcgetpgrp, tcsetattr};
 use terminal_size::{Height, Width, terminal_size_of};
 
-/// The width that is assumed where there is no terminal.
+/// The width that is assumed if there is no terminal.
 const ASSUMED_WIDTH: usize = 80;
-/// The height that is assumed where there is no terminal.
+/// The height that is assumed if there is no terminal.
 const ASSUMED_HEIGHT: usize = 24;
 
 /// Whether standard output is a terminal that can be redrawn in place.
@@ -23,7 +23,7 @@ pub fn can_redraw_stderr() -> bool {
     io::stderr().is_terminal() && anstyle_query::term_supports_color()
 }
 
-/// Columns and rows of the terminal that is standard output; 80 and 24 where it is none.
+/// The columns and rows of the terminal on standard output; 80 and 24 if there is none.
 pub fn size() -> (usize, usize) {
     match terminal_size_of(io::stdout()) {
         Some((Width(columns @ 1..), Height(rows @ 1..))) => (columns.into(), rows.into()),
@@ -31,8 +31,8 @@ pub fn size() -> (usize, usize) {
     }
 }
 
-/// A terminal that does not show Ctrl-C as `^C` while this lives: the two characters would shift what is drawn anew in
-/// place, so that it could not be found again to be cleared.
+/// Keeps a terminal from showing Ctrl-C as `^C`. These two characters would shift what is redrawn in place, so that it
+/// could not be found again to be cleared.
 #[derive(Debug)]
 pub struct Quiet<F: AsFd> {
     terminal: F,
@@ -40,7 +40,7 @@ pub struct Quiet<F: AsFd> {
 }
 
 impl<F: AsFd> Quiet<F> {
-    /// From now on, if this process may change the terminal.
+    /// Applies from now on, if this process may change the terminal.
     pub fn on(terminal: F) -> Self {
         let shown_before = set_shown(&terminal, false).unwrap_or(false);
         Self { terminal, shown_before }
@@ -50,14 +50,14 @@ impl<F: AsFd> Quiet<F> {
 impl<F: AsFd> Drop for Quiet<F> {
     fn drop(&mut self) {
         if self.shown_before {
-            // A terminal that cannot be changed any more is gone, or somebody else's.
+            // A terminal that can no longer be changed is gone, or belongs to another process.
             let _ = set_shown(&self.terminal, true);
         }
     }
 }
 
-/// Has the terminal show control characters, or not, and gives whether it did before. A process in the background would
-/// be stopped for that, and leaves it.
+/// Sets whether the terminal shows control characters, and returns whether it did before. Does nothing in a background
+/// process, which would be stopped for it.
 fn set_shown(terminal: &impl AsFd, shown: bool) -> rustix::io::Result<bool> {
     if tcgetpgrp(terminal)? != getpgrp() {
         return Ok(false);
@@ -74,18 +74,18 @@ fn set_shown(terminal: &impl AsFd, shown: bool) -> rustix::io::Result<bool> {
 pub enum Charset {
     /// Letters, digits and punctuation.
     Ascii,
-    /// Blocks, too.
+    /// Also block characters.
     Unicode,
 }
 
 impl Charset {
-    /// What the locale says.
+    /// The character set of the locale.
     pub fn of_locale() -> Self {
         let set = |name| env::var(name).ok().filter(|value: &String| !value.is_empty());
         Self::of(["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set).as_deref())
     }
 
-    /// What a locale such as `de_DE.UTF-8` says. Without any it is that of C, which is ASCII.
+    /// The character set of a locale such as `de_DE.UTF-8`. The default locale, C, is ASCII.
     fn of(locale: Option<&str>) -> Self {
         let codeset = locale.and_then(|locale| locale.split_once('.')).map(|(_, codeset)| codeset.to_ascii_lowercase());
         match codeset.as_deref().and_then(|codeset| codeset.split('@').next()) {

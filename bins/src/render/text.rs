@@ -1,8 +1,8 @@
-//! Texts from the network made fit for a terminal, and times made fit for people.
+//! Makes texts from the network safe for a terminal, and times readable.
 
 use std::fmt::Write as _;
 
-/// `text` on one line, its control characters written as escapes: nothing in it can steer a terminal or pass for
+/// `text` on one line, with its control characters as escapes: nothing in it can control a terminal or look like
 /// another line.
 pub fn clean(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -16,12 +16,12 @@ pub fn clean(text: &str) -> String {
     shown
 }
 
-/// JSON `text` that means the same, on one line and with no control character.
+/// JSON `text` with the same meaning, on one line and without control characters.
 pub fn json(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
-            // White space between tokens; within a string, JSON does not allow them.
+            // White space between tokens. JSON does not allow these characters within a string.
             '\t' | '\r' | '\n' => shown.push(' '),
             _ if steers(character) => {
                 let _ = write!(shown, "\\u{:04x}", u32::from(character));
@@ -32,8 +32,8 @@ pub fn json(text: &str) -> String {
     shown
 }
 
-/// Whether a terminal would act on a character instead of showing it: controls, line separators, and those that
-/// reverse the direction of what follows. All are below U+10000.
+/// Whether a terminal would act on a character instead of showing it: control characters, line separators, and those
+/// that reverse the direction of text. All are below U+10000.
 fn steers(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -42,7 +42,7 @@ fn steers(character: char) -> bool {
         )
 }
 
-/// Nanoseconds for people, rounded down: `850 µs`, `412 ms`, `12.3 s`.
+/// Nanoseconds as a readable time, rounded down: `850 µs`, `412 ms`, `12.3 s`.
 pub fn time(nanos: u64) -> String {
     match nanos {
         0..1_000_000 => format!("{} µs", nanos / 1_000),

@@ -9,26 +9,26 @@ use super::{Charset, Paint, Tone, clean, time};
 use crate::api::{Evidence, Outcome};
 use crate::client::ClientError;
 
-/// The significant digits of a change; of the value itself all are shown.
+/// The significant digits of a change. Values are shown with all their digits.
 const CHANGE_DIGITS: u32 = 6;
 /// The decimals of a change in percent.
 const PERCENT_DECIMALS: u32 = 3;
-/// The widths that most lines need, so that columns seldom grow.
+/// Initial widths of the columns, which most lines fit, so that columns rarely grow.
 const WIDTHS: [usize; 6] = [0, 18, 8, 13, 0, 7];
-/// The heights of a trend's columns.
+/// The characters for the heights of a trend's columns.
 const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// How an answer differs from the one before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Change {
-    /// One of them is missing, or one is a number and the other is not.
+    /// A value is missing, or one is a number and the other is not, or the difference is out of range.
     #[default]
     Unknown,
-    /// By this much; the share is that of the answer before, unless that is zero.
+    /// The difference of two numbers.
     By {
         /// The difference, exact.
         difference: Decimal,
-        /// The difference as a share of the answer before.
+        /// The difference as a fraction of the previous answer; `None` if that is zero.
         share: Option<Decimal>,
     },
     /// Both are texts.
@@ -39,7 +39,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// From one answer's value to the next one's.
+    /// The change from one answer's value to the next.
     pub fn between(before: Option<&Value>, after: Option<&Value>) -> Self {
         match (before, after) {
             (Some(Value::Number(before)), Some(Value::Number(after))) => match after.checked_sub(*before) {
@@ -51,7 +51,7 @@ impl Change {
         }
     }
 
-    /// For people, in few characters.
+    /// A short text for people.
     fn shown(&self) -> String {
         match self {
             Self::Unknown => "-".to_owned(),
@@ -70,7 +70,7 @@ impl Change {
     }
 }
 
-/// Lines that are shown one after the other, in columns that grow with what comes.
+/// Lines that are shown one after the other, in columns that grow as needed.
 #[derive(Clone, Copy, Debug)]
 pub struct AnswerLines {
     paint: Paint,
@@ -83,7 +83,7 @@ impl AnswerLines {
         Self { paint, widths: WIDTHS }
     }
 
-    /// The line of an answer that came at `time`.
+    /// The line of an answer that came at the time `at`.
     pub fn answer(&mut self, at: &str, outcome: &Outcome, change: &Change) -> String {
         let Outcome { final_value, status, elapsed, agreement, evidence, .. } = outcome;
         let agreement = agreement.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
@@ -125,7 +125,7 @@ impl AnswerLines {
     }
 }
 
-/// Whose value is not in the answer, and why.
+/// The workers whose values were not used, and why.
 fn missed(evidence: &Evidence) -> String {
     let mut missed = Vec::new();
     for response in &evidence.worker_responses {
@@ -143,8 +143,8 @@ fn missed(evidence: &Evidence) -> String {
     clean(&missed.join("; "))
 }
 
-/// Numbers, oldest first, as columns between the smallest and the largest of them; nothing without two that differ, or
-/// where there are no characters to draw them with.
+/// Numbers, oldest first, as columns scaled between the smallest and the largest. Empty unless two of them differ, or
+/// if the character set has no blocks.
 pub fn trend(values: impl Iterator<Item = f64> + Clone, charset: Charset) -> String {
     let (min, max) =
         values.clone().fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), value| (value.min(min), value.max(max)));
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_an_error_says_what_the_coordinator_said_and_who_is_to_blame() {
+    fn a_line_of_an_error_has_the_coordinators_details_and_the_silent_workers() {
         let json = r#"{"error": "deadline_exceeded", "code": 504, "details": "no value", "missing": ["w1"]}"#;
         let answer = Received { body: ErrorBody::read(json).expect("an error"), json: json.to_owned() };
         let refusal = Refusal { status: StatusCode::GATEWAY_TIMEOUT, retry_after: None, answer };

@@ -1,9 +1,9 @@
-//! The workers a coordinator knows, with their records.
+//! The workers that a coordinator knows, with their scores and counts.
 
 use super::{Align, Cell, Paint, Table, Tone, clean, time};
 use crate::api::{Worker, Workers};
 
-/// A line for each worker, and the counts that are not zero.
+/// A line for each worker, and the counters that are not zero.
 pub fn workers(known: &Workers, paint: Paint) -> String {
     let mut shown = if known.workers.is_empty() {
         "No worker is known. Start one with: worker\n".to_owned()

@@ -11,7 +11,7 @@ use crate::program::{check_taken, coordinator_port, longest_stop};
 
 const COMPOSE: &str = "deploy/compose.yaml";
 
-/// A container's place in the file.
+/// A service of the file.
 struct Service<'a> {
     name: &'a str,
     body: &'a Json,
@@ -24,7 +24,7 @@ fn services(compose: &Json) -> Vec<Service<'_>> {
 }
 
 impl Service<'_> {
-    /// The stage of the Dockerfile that its image is built from, if it is ours.
+    /// The stage of the Dockerfile that its image is built from, if the image is ours.
     fn stage(&self) -> Option<Stage> {
         let build = self.body.get("build")?;
         let folder = workspace("deploy").join(text(&build["context"]));
@@ -38,12 +38,12 @@ impl Service<'_> {
         fields(&self.body["environment"]).map(|(name, value)| (name, text(value))).collect()
     }
 
-    /// Whether somebody can wait until it is healthy.
+    /// Whether other services can wait until it is healthy.
     fn has_health_check(&self) -> bool {
         self.body.get("healthcheck").is_some() || self.stage().is_some_and(|stage| stage.health_check().is_some())
     }
 
-    /// Its port, as the other containers reach it.
+    /// The port on which other containers reach it.
     fn port(&self) -> u16 {
         if self.stage().is_some_and(|stage| stage.name() == "coordinator") {
             assert!(!self.variables().iter().any(|(name, _)| *name == "QUORATE_LISTEN"));

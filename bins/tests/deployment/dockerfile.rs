@@ -1,4 +1,5 @@
-//! The Dockerfile: what it builds is there, what it copies suffices, and what it runs are our programs, as nobody.
+//! The Dockerfile: what it builds exists, what it copies suffices, and its images run our programs as an unprivileged
+//! user.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +14,7 @@ use crate::program::{check_taken, coordinator_port};
 const DOCKERFILE: &str = "deploy/Dockerfile";
 const IGNORE: &str = "deploy/Dockerfile.dockerignore";
 
-/// A stage: what it begins with, and its instructions.
+/// A stage: its base image and its instructions.
 #[derive(Clone, Debug)]
 pub(crate) struct Stage {
     name: String,
@@ -41,7 +42,7 @@ impl Stage {
         stages
     }
 
-    /// The stages that are images for use: they run something.
+    /// The stages that are images to use: those that run something.
     pub(crate) fn images() -> Vec<Self> {
         let images: Vec<_> = Self::all().into_iter().filter(|stage| stage.last("ENTRYPOINT").is_some()).collect();
         assert_eq!(images.len(), 3);
@@ -65,7 +66,7 @@ impl Stage {
         self.instructions.iter().rev().find(|(kind, _)| kind == word).map(|(_, rest)| rest.as_str())
     }
 
-    /// Itself, and the stages it is made of.
+    /// The stage itself, and the stages it is based on.
     fn lineage(&self) -> Vec<Self> {
         let base = Self::all().into_iter().find(|stage| stage.name == self.base);
         [self.clone()].into_iter().chain(base.into_iter().flat_map(|base| base.lineage())).collect()
@@ -84,7 +85,7 @@ impl Stage {
         path.strip_prefix("/usr/local/bin/").expect("that is where they are").to_owned()
     }
 
-    /// What tells whether a container of the image is healthy.
+    /// The command that tells whether a container of the image is healthy.
     pub(crate) fn health_check(&self) -> Option<Vec<String>> {
         self.last("HEALTHCHECK").map(|check| exec(check.split_once(" CMD ").expect("it has a command").1))
     }
@@ -95,7 +96,7 @@ fn exec(command: &str) -> Vec<String> {
     serde_json::from_str(command).unwrap_or_else(|error| panic!("{command} needs a shell: {error}"))
 }
 
-/// The version of Rust that the programs are built with, on Debian 12.
+/// The version of Rust that builds the programs, on Debian 12.
 pub(crate) fn compiler() -> String {
     let base = &Stage::all()[0].base;
     let version = base.strip_prefix("rust:").and_then(|tag| tag.strip_suffix("-slim-bookworm"));
@@ -156,7 +157,7 @@ fn a_container_is_asked_for_its_health_where_there_is_something_to_ask() {
     }
 }
 
-/// Copies what the build gets of a file or folder.
+/// Copies the part of a file or folder that is in the build context.
 fn copy(path: &str, to: &Path, left_out: &BTreeSet<&str>) {
     let source = workspace(path);
     if !source.is_dir() {
@@ -170,7 +171,7 @@ fn copy(path: &str, to: &Path, left_out: &BTreeSet<&str>) {
 }
 
 #[test]
-fn what_the_build_gets_suffices_to_resolve_it() {
+fn the_build_context_suffices_to_resolve_the_build() {
     let ignore = read(IGNORE);
     let mut lines = ignore.lines().filter(|line| !line.starts_with('#'));
     assert_eq!(lines.next(), Some("*"), "first, everything is left out");
@@ -188,7 +189,7 @@ fn what_the_build_gets_suffices_to_resolve_it() {
     }
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["metadata", "--locked", "--offline", "--format-version=1"]);
-    // On another one, packages are needed that are not on this machine.
+    // Another target would need packages that are not on this machine.
     cargo.args(["--filter-platform", "x86_64-unknown-linux-gnu"]).current_dir(folder.path());
     let output = cargo.output().expect("cargo runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

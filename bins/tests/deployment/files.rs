@@ -1,4 +1,4 @@
-//! The files as they are read.
+//! Reads the files under test.
 
 use std::fs;
 
@@ -29,17 +29,17 @@ pub(crate) fn listed(folder: &str) -> Vec<String> {
     names
 }
 
-/// A text that must be one.
+/// A value that must be a text.
 pub(crate) fn text(value: &Json) -> &str {
     value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
 }
 
-/// The texts of a list; none, if there is no list.
+/// The texts of a list; empty if there is no list.
 pub(crate) fn texts(value: &Json) -> Vec<&str> {
     value.as_array().into_iter().flatten().map(text).collect()
 }
 
-/// The fields of an object, in the order of their names; none, if there is no object.
+/// The fields of an object, in the order of their names; empty if there is no object.
 pub(crate) fn fields(value: &Json) -> impl Iterator<Item = (&str, &Json)> {
     value.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value))
 }

@@ -22,7 +22,7 @@ fn of_kind(kind: &str) -> Vec<Json> {
     objects().into_iter().filter(|object| object["kind"] == kind).collect()
 }
 
-/// What runs pods.
+/// The objects that run pods.
 fn workloads() -> Vec<Json> {
     let workloads = [of_kind("Deployment"), of_kind("StatefulSet")].concat();
     assert_eq!(workloads.len(), 3, "NATS, coordinator, workers");
@@ -62,7 +62,7 @@ fn every_program_takes_its_settings() {
             variables.extend(fields(&map["data"]).map(|(name, value)| (name, text(value))));
         }
         for variable in container["env"].as_array().into_iter().flatten() {
-            // What is only known of a running pod is its name.
+            // The name of a pod is known only once it runs.
             let value = variable["value"].as_str().unwrap_or("quorate-worker-0");
             variables.push((text(&variable["name"]), value));
         }
@@ -89,7 +89,7 @@ fn images_are_of_this_version_and_nats_is_the_one_of_the_tests() {
     assert_eq!(container(&nats.expect("there is one"))["image"], format!("nats:{}-alpine", tested_nats()));
 }
 
-/// The port of a container that is called so.
+/// The container's port of this name.
 fn port(container: &Json, name: &Json) -> u64 {
     let ports = container["ports"].as_array().into_iter().flatten();
     let port = ports.into_iter().find(|port| port["name"] == *name);
@@ -103,7 +103,7 @@ fn what_is_probed_and_scraped_is_a_route_of_the_coordinator() {
         let probes = ["startupProbe", "livenessProbe", "readinessProbe"];
         let container = container(&workload);
         if stage.name() == "worker" {
-            // It listens on nothing.
+            // It listens on no port.
             assert!(probes.iter().chain(&["ports"]).all(|field| container.get(*field).is_none()));
             continue;
         }

@@ -1,12 +1,12 @@
-//! What the Makefile, the scripts, the workflows and the images build is what `Cargo.lock` says.
+//! The Makefile, the scripts, the workflows and the images build with the versions of `Cargo.lock`.
 
 use crate::files::{listed, read};
 
-/// The subcommands of cargo that would change a lock file which does not fit the manifests.
+/// The subcommands of cargo that would change a lock file that does not fit the manifests.
 const RESOLVES: [&str; 10] =
     ["bench", "build", "check", "clippy", "doc", "fetch", "install", "metadata", "run", "test"];
 
-/// The subcommand of a line that runs cargo with one of these. In Python a command is a list of strings.
+/// The subcommand with which a line runs cargo, if it is one of these. In Python a command is a list of strings.
 fn resolves(line: &str) -> Option<&'static str> {
     let line = line.replace("\", \"", " ").replace('"', " ");
     let (_, rest) = line.split_once("cargo ").filter(|(before, _)| !before.ends_with(['`', '-', '_']))?;

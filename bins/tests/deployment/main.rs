@@ -1,7 +1,7 @@
-//! What is under `deploy/` and `.github/` against the programs it runs: settings they take, addresses and routes they have,
-//! files that exist, the time a stop takes, and no more rights than are needed. `scripts/check-deploy.sh` holds the same
-//! files to the schemas and the tools of those who read them. Beside them: what the Makefile and the scripts build, and what
-//! a release says.
+//! What is under `deploy/` and `.github/` against the programs that it runs: settings they accept, addresses and routes
+//! they have, files that exist, the time a stop takes, and no more rights than needed. `scripts/check-deploy.sh` checks
+//! the same files with schemas and with the tools of their readers. Also: what the Makefile and the scripts build, and
+//! what a release says.
 
 mod compose;
 mod dockerfile;

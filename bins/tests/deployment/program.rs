@@ -15,7 +15,7 @@ fn program(name: &str) -> clap::Command {
     }
 }
 
-/// The part of a program that has the flags: a subcommand, where there are some.
+/// The command that has the flags: the subcommand, if the program has some.
 fn flags_of(name: &str, arguments: &[&str]) -> clap::Command {
     let program = program(name);
     match arguments.first().and_then(|first| program.find_subcommand(first)) {
@@ -24,7 +24,7 @@ fn flags_of(name: &str, arguments: &[&str]) -> clap::Command {
     }
 }
 
-/// That a program takes these arguments with these variables in its environment.
+/// Checks that a program accepts these arguments with these variables in its environment.
 pub(crate) fn check_taken(name: &str, arguments: &[&str], variables: &[(&str, &str)]) {
     let flags = flags_of(name, arguments);
     let mut line: Vec<_> = [name].iter().chain(arguments).map(|&word| word.to_owned()).collect();
@@ -32,7 +32,7 @@ pub(crate) fn check_taken(name: &str, arguments: &[&str], variables: &[(&str, &s
         let arg = flags.get_arguments().find(|arg| arg.get_env().is_some_and(|env| env == *variable));
         let arg = arg.unwrap_or_else(|| panic!("{name} {arguments:?} does not read {variable}"));
         let long = arg.get_long().expect("what has a variable and is used here has a flag");
-        // As the flag, so that the value is looked at, too.
+        // Passed as the flag, so that the value is parsed, too.
         if arg.get_action().takes_values() {
             line.push(format!("--{long}={value}"));
         } else {
@@ -64,7 +64,7 @@ pub(crate) fn coordinator_port() -> u16 {
     listen.rsplit(':').next().and_then(|port| port.parse().ok()).expect("an address has a port")
 }
 
-/// How long a stop may take: the longest deadline, and the few seconds that docs/operations.md asks for.
+/// How long a stop may take: the longest deadline, and the few seconds that docs/operations.md allows.
 pub(crate) fn longest_stop() -> Duration {
     let longest = default("coordinator", "max-timeout-ms").parse().expect("milliseconds");
     Duration::from_millis(longest) + Duration::from_secs(5)

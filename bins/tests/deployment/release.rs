@@ -1,4 +1,4 @@
-//! Releases: the changelog is in the form that release notes are taken from, and the script takes them.
+//! Releases: the changelog has the form from which release notes are taken, and the script takes them.
 
 use std::fs;
 use std::process::{Command, Output};

@@ -1,13 +1,13 @@
-//! A coordinator, to see which routes it has.
+//! A running coordinator, to check which routes it has.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
-/// A coordinator of a test's own. Killed when dropped.
+/// A coordinator for one test. Killed when dropped.
 pub(crate) struct Coordinator {
     process: Child,
-    /// Kept open, so that it can go on saying things.
+    /// Kept open, so that the coordinator can continue to write to it.
     _said: BufReader<ChildStderr>,
     address: String,
 }
@@ -25,7 +25,7 @@ impl Coordinator {
         Self { process, _said: said, address: address.expect("it says where it listens") }
     }
 
-    /// Whether `GET path` is answered, with whatever.
+    /// Whether `GET path` is a route, whatever its status.
     pub(crate) fn has(&self, path: &str) -> bool {
         let mut stream = TcpStream::connect(&self.address).expect("it listens");
         write!(stream, "GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").expect("it reads");
@@ -38,7 +38,7 @@ impl Coordinator {
 
 impl Drop for Coordinator {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have exited by itself.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use crate::dockerfile::{Stage, compiler};
 use crate::files::{fields, listed, read, text, yaml};
 
-/// Each workflow, by its file.
+/// Each workflow, with the name of its file.
 fn workflows() -> Vec<(String, Json)> {
     let files = listed(".github/workflows");
     assert_eq!(files, ["ci.yml", "images.yml", "nightly.yml", "release.yml"]);
@@ -31,7 +31,7 @@ fn lines(workflow: &Json) -> Vec<&str> {
     fields(&workflow["jobs"]).flat_map(|(_, job)| lines_of(job)).collect()
 }
 
-/// What `.ci/run` makes.
+/// The targets that `.ci/run` makes.
 fn made_elsewhere() -> BTreeSet<String> {
     let run = read(".ci/run");
     let list = run.lines().find_map(|line| line.strip_prefix("for step in ")?.strip_suffix("; do"));
@@ -48,7 +48,7 @@ fn a_change_goes_through_what_ci_runs_elsewhere_and_the_oldest_compiler() {
         let [target] = targets[..] else { panic!("{job} makes {targets:?}") };
         made.insert(target.to_owned());
     }
-    // On GitHub there is a network, and no check of the dependencies may be skipped.
+    // GitHub has a network, so no check of the dependencies may be skipped.
     let mut expected: BTreeSet<_> = made_elsewhere();
     assert!(expected.remove("deny"), "{expected:?}");
     expected.extend(["deny ALL=1", "msrv"].map(str::to_owned));
@@ -63,7 +63,7 @@ fn what_a_change_builds_is_built_with_the_compiler_of_the_images() {
     let install = format!("rustup toolchain install {version} --profile minimal --component clippy,rustfmt");
     let install = format!("{install} && rustup default {version}");
     for (job, fields) in fields(&ci["jobs"]) {
-        // One has a compiler of its own, and the other one builds nothing.
+        // One has its own compiler, and the other one builds nothing.
         if !["msrv", "deny"].contains(&job) {
             assert_eq!(lines_of(fields)[0], install, "{job}");
         }

@@ -1,5 +1,5 @@
-//! What every page must be like at any width and in any colours: axe-core's rules of accessibility, and nothing beside the
-//! screen.
+//! What every page must satisfy at any width and in any colours: axe-core's rules of accessibility, and nothing outside
+//! the screen.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use crate::chromium::Browser;
 use crate::packages::Package;
 
-/// The package that has axe-core, of which only the script is used.
+/// The package that contains axe-core, of which only the script is used.
 const AXE: Package = Package {
     name: "axe-playwright-python",
     version: "0.1.8",
@@ -16,9 +16,9 @@ const AXE: Package = Package {
     purpose: "for axe-core, the rules of accessibility",
 };
 
-/// Checks the page as it is; `how` says how it is shown.
+/// Checks the page as it is now; `how` says how it is shown.
 pub(crate) async fn check_layout(browser: &Browser, how: &str) {
-    // A color that is on its way to another is neither.
+    // A colour in transition is neither the old nor the new one.
     browser.until("document.getAnimations().every((one) => !(one instanceof CSSTransition))").await;
     let wide = "[...document.querySelectorAll('body *')].filter((one) => one.getBoundingClientRect().right > innerWidth + 1 \
                 && one.closest('.hidden-text, .summary, svg, thead, datalist') === null).length";
@@ -27,7 +27,7 @@ pub(crate) async fn check_layout(browser: &Browser, how: &str) {
     assert_eq!(violations(browser).await, [""; 0], "{how}");
 }
 
-/// What breaks a rule of accessibility on the page as it is.
+/// Violations of the rules of accessibility on the page as it is now.
 async fn violations(browser: &Browser) -> Vec<String> {
     let script = AXE.folder().join("axe_playwright_python/axe.min.js");
     browser.script(&fs::read_to_string(script).expect("the package has the script")).await;

@@ -1,5 +1,5 @@
-//! The API against the document that it serves: schemathesis makes up requests from it, right ones and wrong ones, and
-//! holds every answer to it.
+//! The API against the document that it serves: schemathesis generates valid and invalid requests from it, and checks
+//! every answer against it.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const SCHEMATHESIS: Package = Package {
     purpose: "to make up requests from the API's document",
 };
 
-/// How long it may take: several times what it takes on two cores.
+/// How long it may take: several times as long as on two cores.
 const PATIENCE: Duration = Duration::from_mins(3);
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn every_answer_is_what_the_document_describes_whatever_is_asked() {
     let file = |name: &str| workspace(&format!("bins/tests/processes/schemathesis/{name}")).display().to_string();
     let (config, document) = (file("schemathesis.toml"), format!("{}/openapi.json", cluster.api.url));
     let arguments = ["-m", "schemathesis.cli", "--config-file", &config, "run", &document];
-    // What it remembers between runs would be kept below its home.
+    // What it remembers between runs would be kept in its home directory.
     let variables =
         [("HOME", &*home), ("PYTHONPATH", &packages), ("SCHEMATHESIS_HOOKS", &file("hooks.py")), ("LANG", "C.UTF-8")];
     let ended = Program::start_in("python3", &arguments, &variables).ended_within(PATIENCE).await;

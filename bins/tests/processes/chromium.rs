@@ -1,4 +1,4 @@
-//! A browser of a test's own: headless Chromium, driven over W3C WebDriver.
+//! A browser for one test: headless Chromium, driven over W3C WebDriver.
 
 use std::env;
 use std::fs;
@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use crate::support::{PATIENCE, Program, client};
 
-/// The keys that the test presses, as WebDriver names them.
+/// The keys that the tests press, as WebDriver encodes them.
 pub(crate) const TAB: &str = "\u{e004}";
 pub(crate) const ENTER: &str = "\u{e007}";
 pub(crate) const SPACE: &str = "\u{e00d}";
@@ -31,12 +31,12 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// Starts a browser that has nothing from earlier ones.
+    /// Starts a browser with an empty profile.
     pub(crate) async fn start() -> Self {
         let driver = env::var("CHROMEDRIVER").unwrap_or_else(|_| "chromedriver".to_owned());
         let profile = tempfile::tempdir().expect("a folder");
         let home = profile.path().display().to_string();
-        // The browser writes below its home only.
+        // The browser writes only below its home directory.
         let variables = [("HOME", home.as_str()), ("LANG", "C.UTF-8")];
         let driver = Program::start_in(&driver, &["--port=0"], &variables);
         let port = driver.prints("was started successfully on port ").await;
@@ -118,7 +118,7 @@ impl Browser {
         self.post("actions", json!({"actions": [{"type": "key", "id": "keys", "actions": strokes}]})).await;
     }
 
-    /// Sets the width of the page and the colours that its reader prefers.
+    /// Sets the width of the page and the preferred colour scheme.
     pub(crate) async fn show(&self, width: u32, scheme: &str) {
         let size = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500});
         self.devtools("Emulation.setDeviceMetricsOverride", size).await;
@@ -126,7 +126,7 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", media).await;
     }
 
-    /// Keeps a picture of the whole page in `target/dashboard/`.
+    /// Saves a picture of the whole page in `target/dashboard/`.
     pub(crate) async fn picture(&self, name: &str) {
         let shot = self.devtools("Page.captureScreenshot", json!({"captureBeyondViewport": true})).await;
         let folder = pictures();
@@ -135,7 +135,7 @@ impl Browser {
         fs::write(folder.join(format!("{name}.png")), bytes).expect("target can be written to");
     }
 
-    /// What the browser complained of: errors of scripts, files that are not there, what the page's policy forbids.
+    /// The errors that the browser has logged: of scripts, missing files, and violations of the page's policy.
     pub(crate) async fn complaints(&self) -> Vec<String> {
         let log = self.post("se/log", json!({"type": "browser"})).await;
         let entries = log.as_array().into_iter().flatten();
@@ -148,9 +148,9 @@ impl Browser {
 }
 
 impl Drop for Browser {
-    /// The driver is killed, and so has no time to end what it has started.
+    /// The driver is killed, so it has no time to end what it has started.
     fn drop(&mut self) {
-        // It may have crashed.
+        // It may have crashed already.
         let _ = kill_process(self.process, Signal::KILL);
     }
 }
@@ -169,7 +169,7 @@ async fn command(request: reqwest::RequestBuilder, body: &Json) -> Json {
     answer["value"].take()
 }
 
-/// The bytes of a text in base 64.
+/// Decodes base 64.
 fn decoded(text: &str) -> Vec<u8> {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let digit = |byte: u8| DIGITS.iter().position(|digit| *digit == byte);

@@ -1,4 +1,4 @@
-//! A collector of traces: it takes spans as OTLP over HTTP, and shows them.
+//! A collector of traces for one test: it accepts spans as OTLP over HTTP, and shows them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,10 +18,10 @@ use tokio::task::JoinHandle;
 
 use crate::support::until;
 
-/// What is known of something, by name.
+/// Attributes by name.
 pub(crate) type Attributes = BTreeMap<String, String>;
 
-/// A span that was taken. Ids are hexadecimal.
+/// A span that was received. Ids are hexadecimal.
 #[derive(Clone, Debug)]
 pub(crate) struct Span {
     pub(crate) service: String,
@@ -35,7 +35,7 @@ pub(crate) struct Span {
     pub(crate) attributes: Attributes,
     pub(crate) events: Vec<(String, Attributes)>,
     pub(crate) error: Option<String>,
-    /// In nanoseconds since 1970.
+    /// Start and end, in nanoseconds since 1970.
     pub(crate) times: (u64, u64),
 }
 
@@ -58,7 +58,7 @@ impl Collector {
         Self::start_on("127.0.0.1:0").await
     }
 
-    /// Starts at an address where there may have been one before.
+    /// Starts at an address where another one may have been before.
     pub(crate) async fn start_on(address: &str) -> Self {
         let listener = TcpListener::bind(address).await.expect("the address is free");
         let url = format!("http://{}", listener.local_addr().expect("it is bound"));
@@ -78,7 +78,7 @@ impl Collector {
         self.taken.spans.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits until there are so many spans of a trace, and gives them by when they began.
+    /// Waits until a trace has this many spans, and returns them in the order of their start.
     pub(crate) async fn trace(&self, trace: &str, count: usize) -> Vec<Span> {
         let spans = || {
             let mut spans: Vec<_> = self.spans().into_iter().filter(|span| span.trace == trace).collect();

@@ -8,10 +8,10 @@ use crate::accessibility::check_layout;
 use crate::chromium::{ARROW_LEFT, Browser, ENTER, SPACE, TAB};
 use crate::support::{Cluster, Program, QUICK, WORKER};
 
-/// Every worker that was started is live, and the page knows it.
+/// True once the page shows every started worker as live.
 const READY: &str = "document.querySelectorAll('#workers tr[data-state=live]').length === 3 \
                      && document.querySelector('#connection').dataset.state === 'live'";
-/// The question has its answer.
+/// True once the question is answered.
 const ANSWERED: &str = "document.querySelector('#answer-value .final') !== null";
 
 async fn cluster(worker: &[&str]) -> Cluster {
@@ -37,7 +37,7 @@ async fn ask(browser: &Browser, query: &str) {
 async fn a_question_is_answered_on_the_page_worker_by_worker_and_a_killed_worker_turns_grey() {
     let mut cluster = cluster(&["--delay-min-ms", "150", "--delay-max-ms", "1200", "--failure-rate", "0"]).await;
     let browser = opened(&cluster).await;
-    // Every change of the rows is noted, to see that the workers came one by one before the answer.
+    // Records every change of the rows, to check that the workers came one by one before the answer.
     browser
         .script(
             "window.seen = []; new MutationObserver(() => window.seen.push([document.querySelectorAll('#answer-workers \
@@ -74,7 +74,7 @@ async fn a_question_is_answered_on_the_page_worker_by_worker_and_a_killed_worker
     assert_eq!(browser.complaints().await, [""; 0]);
 }
 
-/// A worker that has one number for every query.
+/// A worker that answers every query with the same number.
 fn constant(cluster: &Cluster, folder: &tempfile::TempDir, id: &str, number: &str) -> Program {
     let file = folder.path().join(format!("{id}.toml"));
     let source = format!("[[source]]\nquery = \"*\"\nkind = \"command\"\nargv = [\"echo\", \"{number}\"]\n");
@@ -145,7 +145,7 @@ async fn the_page_can_be_used_by_the_keyboard_alone() {
     browser.press(ENTER).await;
     browser.until("document.activeElement.id === 'ask'").await;
 
-    // Every stop shows that it has the focus, and there is one for everything that can be used.
+    // Every stop has a visible focus, and everything that can be used is a stop.
     let mut stops = Vec::new();
     loop {
         browser.press(TAB).await;

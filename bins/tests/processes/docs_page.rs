@@ -61,7 +61,7 @@ async fn the_page_shows_every_route_status_field_and_schema_of_the_document() {
 async fn the_page_keeps_to_the_rules_of_accessibility_in_light_and_dark_and_on_a_phone() {
     let cluster = Cluster::start(0, &[], &QUICK).await;
     let browser = opened(&cluster).await;
-    // With everything that can be seen.
+    // With everything expanded.
     browser.script("document.querySelectorAll('details').forEach((one) => { one.open = true })").await;
     for (width, scheme) in [(1280, "light"), (1280, "dark"), (360, "light"), (360, "dark")] {
         browser.show(width, scheme).await;
@@ -85,7 +85,7 @@ async fn the_page_is_reached_from_the_dashboard_and_read_by_the_keyboard() {
     assert_eq!(browser.text(":focus").await, "Skip to the routes");
     browser.press(ENTER).await;
     browser.until("document.activeElement.id === 'routes'").await;
-    // The answers of a route are opened by the key of a button.
+    // The answers of a route open with Enter, like a button.
     browser.script("document.querySelector('summary').focus()").await;
     browser.press(ENTER).await;
     browser.until("document.querySelector('details').open").await;

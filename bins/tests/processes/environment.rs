@@ -1,4 +1,4 @@
-//! The environment in place of flags.
+//! The environment instead of flags.
 
 use std::net::TcpListener;
 
@@ -17,7 +17,7 @@ fn unused_port() -> u16 {
 async fn the_environment_sets_what_flags_do_not() {
     let nats = NatsServer::start();
     let url = nats.url();
-    // The first of them is not there.
+    // The first server does not exist.
     let urls = format!("nats://127.0.0.1:{},{url}", unused_port());
     let coordinator = Program::start_in(
         COORDINATOR,
@@ -38,7 +38,7 @@ async fn the_environment_sets_what_flags_do_not() {
         Program::start_in(WORKER, flags, &[&quick[..], variables].concat())
     };
     let _named = worker(&[], &[("NATS_URL", &urls), ("QUORATE_ID", "named"), ("QUORATE_REPLICAS", "true")]);
-    // A flag wins over its variable.
+    // A flag takes precedence over its variable.
     let _flagged =
         worker(&["--nats", &url, "--port", "9000"], &[("NATS_URL", "nonsense://"), ("QUORATE_PORT", "9001")]);
     api.wait_for(2, "live").await;

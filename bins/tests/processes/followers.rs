@@ -1,5 +1,5 @@
-//! What many slow readers of events cost those who ask. That they lose nothing untold is tested always; what they cost is
-//! measured with `make soak`.
+//! What many slow readers of events cost callers. A test that always runs checks that no loss goes unreported; `make
+//! soak` measures the cost.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -12,13 +12,13 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::support::Cluster;
 
 const READERS: usize = 200;
-/// Each connection asks so often a second: together a thousand times.
+/// Each connection asks this often per second, together a thousand times.
 const CONNECTIONS: usize = 50;
 const EACH_PER_SECOND: u32 = 20;
 const PHASE: Duration = Duration::from_secs(5);
-/// A phase of the test that always runs: long enough for the ring of events to be written over.
+/// A phase of the test that always runs: long enough to overwrite the whole ring of events.
 const SHORT_PHASE: Duration = Duration::from_secs(3);
-/// Phases with readers and without take turns, so that whatever else the machine does concerns both.
+/// Phases with and without readers alternate, so that other load on the machine affects both.
 const ROUNDS: usize = 4;
 
 const ASK: &[u8] = b"POST /request HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 19\r\n\r\n\
@@ -27,15 +27,15 @@ const ASK: &[u8] = b"POST /request HTTP/1.1\r\nhost: x\r\ncontent-type: applicat
 /// What callers saw in one phase.
 struct Seen {
     others: usize,
-    /// Readers that were told of events they missed.
+    /// Readers that were told that they missed events.
     behind: usize,
     p50: Duration,
-    /// What the coordinator computed, which does not depend on what else the machine does.
+    /// The processor time of the coordinator, which does not depend on other load.
     worked: Duration,
     resident_kib: u64,
 }
 
-/// The time that all threads of a process have computed so far, in user space and in the kernel.
+/// The processor time of all threads of a process so far, in user space and in the kernel.
 fn worked(process: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("it runs");
     let (_, fields) = stat.rsplit_once(')').expect("the name is in brackets");
@@ -43,7 +43,7 @@ fn worked(process: u32) -> Duration {
     Duration::from_millis(10 * ticks.sum::<u64>())
 }
 
-/// Asks at a steady rate, whatever the answers take, and sees how long they take from when they were due.
+/// Asks at a steady rate, however long the answers take. Latencies count from when a question was due.
 async fn load(address: &str, coordinator: u32, phase: Duration) -> Seen {
     let worked_before = worked(coordinator);
     let mut asking = JoinSet::new();
@@ -80,7 +80,7 @@ async fn load(address: &str, coordinator: u32, phase: Duration) -> Seen {
     Seen { others, behind: 0, p50, worked, resident_kib }
 }
 
-/// Reads one answer, and says whether it is 200.
+/// Reads one answer, and returns whether its status is 200.
 async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> bool {
     let mut have = 0;
     loop {
@@ -110,7 +110,7 @@ impl Reader {
         Self { stream, bytes: Vec::new() }
     }
 
-    /// Takes a kilobyte, if there is one.
+    /// Reads a kilobyte, if there is one.
     fn sip(&mut self) {
         let mut kilobyte = [0; 1024];
         if let Ok(read) = self.stream.try_read(&mut kilobyte) {
@@ -118,8 +118,8 @@ impl Reader {
         }
     }
 
-    /// Reads what there is, until nothing more comes. Gives how many outcomes it was told, how many it missed, and
-    /// whether that is all of them.
+    /// Reads until nothing more comes. Returns how many outcomes it was sent, how many it was told it missed, and
+    /// whether these are all.
     async fn drain(mut self) -> (u64, u64, bool) {
         let mut buffer = vec![0; 1 << 16];
         while let Ok(Ok(read @ 1..)) = timeout(Duration::from_secs(2), self.stream.read(&mut buffer)).await {
@@ -139,7 +139,7 @@ impl Reader {
     }
 }
 
-/// Asks while many read slowly, and then lets these read the rest.
+/// Asks while many clients read slowly, and then lets them read the rest.
 async fn load_with_readers(address: &str, coordinator: u32, phase: Duration) -> Seen {
     let mut readers = Vec::new();
     for _ in 0..READERS {
@@ -164,7 +164,7 @@ async fn load_with_readers(address: &str, coordinator: u32, phase: Duration) -> 
     Seen { behind, ..seen }
 }
 
-/// A coordinator with three quick workers, its address and the id of its process.
+/// A coordinator with three fast workers, its address and its process id.
 async fn quick_cluster() -> (Cluster, String, u32) {
     let worker = ["--delay-min-ms", "1", "--delay-max-ms", "2", "--failure-rate", "0"];
     let cluster = Cluster::start(3, &["--max-subscribers-per-client", "256"], &worker).await;
@@ -174,7 +174,7 @@ async fn quick_cluster() -> (Cluster, String, u32) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_reads_too_slowly_is_told_what_it_missed_while_every_question_is_answered() {
+async fn a_reader_that_is_too_slow_is_told_what_it_missed_while_every_question_is_answered() {
     let (_cluster, address, id) = quick_cluster().await;
     let seen = load_with_readers(&address, id, SHORT_PHASE).await;
     assert_eq!(seen.others, 0, "every question has an answer");
@@ -186,7 +186,7 @@ async fn whoever_reads_too_slowly_is_told_what_it_missed_while_every_question_is
 async fn two_hundred_slow_readers_of_events_do_not_concern_who_asks() {
     let (_cluster, address, id) = quick_cluster().await;
     let begun = Instant::now();
-    // Until as many outcomes are remembered as can be.
+    // Until as many outcomes are remembered as possible.
     load(&address, id, PHASE).await;
     load(&address, id, PHASE).await;
     let (mut alone, mut read) = (Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! Logs that nobody reads any more.
+//! Logs whose reader is gone.
 
 use std::process::Stdio;
 
@@ -27,7 +27,7 @@ async fn a_coordinator_serves_and_stops_in_good_order_when_the_reader_of_its_log
 
     let api = Api::at(&format!("http://{address}"));
     until("a connection", async || api.get("/health").await.1["nats"] == true).await;
-    // That it stops it says, too, which nobody takes.
+    // It also logs that it stops, which nobody reads.
     let id = coordinator.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)).expect("it runs");
     kill_process(id, Signal::TERM).expect("it can be signalled");
     let ended = timeout(PATIENCE, coordinator.wait()).await.expect("it ends").expect("it can be waited for");

@@ -1,5 +1,5 @@
-//! The programs as their operators run them: processes over a real NATS server, which are killed, stopped, set up wrongly
-//! and asked over HTTP.
+//! The programs as operators run them: processes with a real NATS server, which are killed, stopped, misconfigured and
+//! asked over HTTP.
 
 mod accessibility;
 mod api_document;

@@ -1,5 +1,5 @@
-//! What Prometheus and Grafana are given, against a coordinator that runs: promtool accepts it, and every name in the rules,
-//! the dashboard and the table of metrics is one that the coordinator shows.
+//! The configuration of Prometheus and Grafana against a running coordinator: promtool accepts it, and every name in
+//! the rules, the dashboard and the table of metrics is one that the coordinator exposes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,14 +15,14 @@ const RULES: &str = "deploy/prometheus/rules.yml";
 const RULES_TEST: &str = "deploy/prometheus/rules_test.yml";
 const DASHBOARD: &str = "deploy/grafana/dashboards/quorate.json";
 const DATASOURCE: &str = "deploy/grafana/provisioning/datasources/prometheus.yml";
-/// What Prometheus adds to every series, and what it makes itself.
+/// The labels that Prometheus adds to every series.
 const TARGET_LABELS: [&str; 2] = ["job", "instance"];
 
 fn read(path: &str) -> String {
     fs::read_to_string(workspace(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// A scrape of a coordinator that has answered something.
+/// A scrape of a coordinator that has answered requests.
 async fn scrape() -> (String, Exposition) {
     let cluster = Cluster::start(1, &[], &QUICK).await;
     cluster.api.answer("BTC/USD").await;
@@ -31,7 +31,7 @@ async fn scrape() -> (String, Exposition) {
     (text, metrics)
 }
 
-/// Runs promtool, which must not complain, in the workspace.
+/// Runs promtool in the workspace. It must not complain.
 fn promtool(arguments: &[&str], input: &str) {
     let found = Command::new(workspace("scripts/promtool.sh")).stderr(Stdio::inherit()).output().expect("bash");
     assert!(found.status.success(), "scripts/promtool.sh says above what to do");
@@ -90,7 +90,7 @@ fn every_expression_of_the_dashboard_is_one() {
     let dashboard = dashboard();
     let expressions: Vec<&str> = fields(&dashboard, "expr").into_iter().filter_map(Json::as_str).collect();
     assert!(expressions.len() > 20, "{expressions:?}");
-    // As recording rules, which promtool can check. JSON is YAML.
+    // Written as recording rules, which promtool can check. JSON is YAML.
     let rules: Vec<_> = expressions
         .iter()
         .enumerate()
@@ -103,7 +103,7 @@ fn every_expression_of_the_dashboard_is_one() {
     promtool(&["check", "rules", file.path().to_str().expect("UTF-8")], "");
 }
 
-/// Every mention of one of our metrics: its name, and what is demanded of its labels.
+/// Every mention of one of our metrics: its name, and its label matchers.
 fn mentions(text: &str) -> Vec<(&str, Vec<(&str, &str)>)> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
     let mut mentions = Vec::new();
@@ -121,7 +121,7 @@ fn mentions(text: &str) -> Vec<(&str, Vec<(&str, &str)>)> {
     mentions
 }
 
-/// The labels in a selector, each with its text.
+/// The labels in a selector, each with its value.
 fn matchers(selector: &str) -> Vec<(&str, &str)> {
     let mut parts = selector.split('"');
     let mut matchers = Vec::new();
@@ -131,7 +131,7 @@ fn matchers(selector: &str) -> Vec<(&str, &str)> {
     matchers
 }
 
-/// That a text mentions only metrics, labels and values of labels that there are.
+/// Checks that a text mentions only metrics, labels and values of labels that exist.
 fn check_mentions(file: &str, text: &str, metrics: &Exposition, recorded: &BTreeSet<&str>) {
     let mentions = mentions(text);
     assert!(mentions.len() > 5, "{file}: {mentions:?}");
@@ -169,7 +169,7 @@ async fn the_rules_and_the_dashboard_name_only_what_a_coordinator_shows() {
     let dashboard = dashboard();
     let expressions = texts(&dashboard).join("\n");
     check_mentions(DASHBOARD, &expressions, &metrics, &recorded);
-    // And there is nothing that nobody sees.
+    // And the dashboard shows every metric.
     for name in metrics.families().keys() {
         assert!(expressions.contains(name.as_str()), "the dashboard does not show {name}");
     }

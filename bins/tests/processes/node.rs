@@ -1,4 +1,4 @@
-//! A worker in another language, which announces itself and keeps what that promises.
+//! A worker in another language, which announces itself and keeps the promises that come with that.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,12 +14,12 @@ use tokio::time::timeout;
 
 use crate::support::{Cluster, PATIENCE, Program, elapsed, parsed};
 
-/// What `examples/worker.mjs` needs.
+/// The package that `examples/worker.mjs` needs.
 const PACKAGE: &str = "@nats-io/transport-node";
 const VERSION: &str = "3.4.0";
 
-/// A folder with the package in its `node_modules`, got from npm into `target/` if it is not there. Each version has its
-/// own, which is there as a whole or not at all, even if several tests get it at once.
+/// A folder with the package in its `node_modules`, installed with npm into `target/` if it is missing. Each version
+/// has its own folder, which is complete or absent, even if several tests install it at once.
 fn packages() -> PathBuf {
     let versions = workspace("target/node");
     let folder = versions.join(VERSION);
@@ -45,7 +45,7 @@ fn packages() -> PathBuf {
     );
 }
 
-/// A copy of the example in a folder where Node finds its packages: it looks for them beside a program, and above.
+/// A copy of the example in a folder where Node finds its packages: next to a program, or above it.
 fn example() -> TempDir {
     let folder = tempfile::tempdir_in(packages()).expect("a folder");
     fs::copy(workspace("examples/worker.mjs"), folder.path().join("worker.mjs")).expect("it can be copied");
@@ -58,7 +58,7 @@ fn start(example: &TempDir, id: &str, url: &str) -> Program {
 
 #[tokio::test]
 async fn the_example_in_javascript_is_waited_for_from_its_start_until_it_says_that_it_leaves() {
-    // Long enough that a request which waits for an unknown worker is told from one which knows whom it waits for.
+    // Long enough to tell a request that waits for unknown workers from one that knows its workers.
     let stall = Duration::from_secs(20);
     let cluster = Cluster::start(0, &["--stall-ms", "20000", "--timeout-ms", "25000"], &[]).await;
     let example = example();
@@ -106,7 +106,7 @@ async fn the_example_in_javascript_repeats_its_answers_and_outlives_what_is_no_t
     let task = json!({"id": "a", "query": "BTC/USD", "ttl_ms": 5000, "attempt": 1});
     let first = ask(task).await;
     assert_eq!((&parsed(&first)["request_id"], &parsed(&first)["value"]), (&json!("a"), &json!(42000.5)), "{first}");
-    // To the nanosecond that it took: it has not asked its source again. But the value has grown older since.
+    // The same to the nanosecond: it has not asked its source again. But the value has aged since.
     let until = Instant::now() + PATIENCE;
     let age = loop {
         let mut again = parsed(&ask(json!({"id": "a", "query": "BTC/USD", "ttl_ms": 2500, "attempt": 2})).await);

@@ -1,4 +1,4 @@
-//! Python packages that tests use, got from PyPI into `target/`.
+//! Python packages that tests use, installed from PyPI into `target/`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,14 +10,14 @@ use quorate_test_support::workspace;
 pub(crate) struct Package {
     pub(crate) name: &'static str,
     pub(crate) version: &'static str,
-    /// Whether what it depends on is needed, too.
+    /// Whether its dependencies are needed, too.
     pub(crate) dependencies: bool,
     /// What a test needs it for.
     pub(crate) purpose: &'static str,
 }
 
 impl Package {
-    /// A folder that has it, for `PYTHONPATH`: got if it is not there.
+    /// A folder that contains it, for `PYTHONPATH`. Installs it if it is missing.
     pub(crate) fn folder(&self) -> PathBuf {
         let Self { name, version, dependencies, purpose } = self;
         let folder = workspace(&format!("target/python/{name}-{version}"));
@@ -36,8 +36,8 @@ impl Package {
                 Err(error) => Err(format!("python3 cannot be started: {error}\n")),
             }
         };
-        // With --target, pip leaves the system's packages alone; an old pip refuses nevertheless where they are managed by
-        // the distribution, unless told so.
+        // With --target, pip leaves the system's packages alone. Where the distribution manages these, an old pip
+        // refuses nevertheless without --break-system-packages.
         if let Err(why) = install(&[]).or_else(|why| install(&["--break-system-packages"]).map_err(|_| why)) {
             panic!(
                 "{why}this test needs {requirement} {purpose}, and could not get it: that takes python3 with pip (Debian: \
@@ -46,7 +46,7 @@ impl Package {
                 folder.display()
             );
         }
-        // The folder is there as a whole or not at all, even if several tests get it at once.
+        // The folder is complete or absent, even if several tests install it at once.
         if fs::rename(&new, &folder).is_err() {
             assert!(folder.is_dir(), "{} cannot be moved to {}", new.display(), folder.display());
             let _ = fs::remove_dir_all(&new);

@@ -1,4 +1,4 @@
-//! A worker in another language, which knows the least that a worker must.
+//! A worker in another language, which does only the least that a worker must do.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use crate::packages::Package;
 use crate::support::{Cluster, Program, elapsed, until};
 
-/// What `examples/worker.py` needs.
+/// The package that `examples/worker.py` needs.
 pub(crate) const NATS_PY: Package =
     Package { name: "nats-py", version: "2.16.0", dependencies: true, purpose: "to run examples/worker.py" };
 

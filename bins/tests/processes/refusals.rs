@@ -1,4 +1,4 @@
-//! Settings that cannot be used: one sentence that says what to do, and an exit code.
+//! Invalid settings: one sentence that says what to do, and an exit code.
 
 use std::fs;
 use std::net::TcpListener;
@@ -7,7 +7,7 @@ use quorate_test_support::workspace;
 
 use crate::support::{COORDINATOR, QUORATE, WORKER, run};
 
-/// Runs a program that must refuse to start, and gives what it says.
+/// Runs a program that must refuse to start, and returns its error.
 async fn refusal(program: &str, flags: &[&str], code: i32) -> String {
     let ended = run(program, flags).await;
     assert_eq!(ended.code, Some(code), "{flags:?}: {ended:?}");
@@ -16,7 +16,7 @@ async fn refusal(program: &str, flags: &[&str], code: i32) -> String {
     ended.stderr
 }
 
-/// Runs a program that must refuse to start, with nothing but this sentence.
+/// Runs a program that must refuse to start with exactly this sentence.
 async fn refuses(program: &str, flags: &[&str], sentence: &str) {
     assert_eq!(refusal(program, flags, 1).await, format!("error: {sentence}\n"), "{flags:?}");
 }
@@ -118,7 +118,7 @@ async fn a_policy_file_that_cannot_be_used_is_refused_with_the_place_of_its_faul
             assert!(said.starts_with(&format!("error: {file}:{line}:{column}: {says}")), "{fault}: {said}");
         }
     }
-    // The limits are those of the flags.
+    // The limits come from the flags.
     let narrow = [&coordinator[..], &["--max-timeout-ms", "6000"]].concat();
     fs::write(&file, "[[policy]]\nquery = \"*\"\ntimeout_ms = 6001\n").expect("it can be written");
     refuses(COORDINATOR, &narrow, &format!("{file}:3:14: timeout_ms must be between 1 and 6000")).await;

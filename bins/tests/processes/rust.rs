@@ -1,4 +1,4 @@
-//! A worker in Rust that is not ours: the example of the library, as cargo has built it.
+//! A worker in Rust that is not ours: the example of the library, as built by cargo.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,15 +9,15 @@ use serde_json::json;
 
 use crate::support::{Cluster, Program};
 
-/// The example as a program. `cargo test` builds it beside the tests, but not when it is told to build a single one; so
-/// what lies there must be as new as its sources.
+/// The example as a program. `cargo test` builds it together with the tests, except when it is told to build a single
+/// one. So the program must be as new as its sources.
 fn example() -> PathBuf {
     let how = "cargo test -p quorate, or cargo build --example worker, builds it";
     let this = std::env::current_exe().expect("a test is a file");
     let profile = this.ancestors().nth(2).expect("tests lie in target/PROFILE/deps");
     let program = profile.join("examples/worker");
     let built = modified(&program).unwrap_or_else(|| panic!("there is no {}: {how}", program.display()));
-    // Cargo writes down what went into it: `program: source source ...`, spaces within a name escaped.
+    // Cargo records the sources of a program: `program: source source ...`, with spaces in names escaped.
     let parts = fs::read_to_string(program.with_extension("d")).expect("cargo tells its sources");
     let (_, sources) = parts.trim().split_once(": ").expect("they follow the program");
     for source in sources.replace("\\ ", "\0").split(' ').map(|source| source.replace('\0', " ")) {

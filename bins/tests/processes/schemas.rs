@@ -46,7 +46,7 @@ async fn every_answer_is_what_its_schema_describes() {
     let dispute = json!({"query": "q", "tolerance": 0, "min_agreement": 1, "on_dispute": "reject"});
     let disputed = refused(api.ask(dispute).await);
     assert_eq!(disputed["worker_responses"].as_array().map(Vec::len), Some(3), "{disputed}");
-    // Stopped like this, a worker is silent and still subscribed.
+    // A worker stopped like this is silent but still subscribed.
     for worker in &workers {
         worker.signal(Signal::STOP);
     }
@@ -78,7 +78,7 @@ async fn every_answer_is_what_its_schema_describes() {
 
 #[tokio::test]
 async fn a_rate_limited_caller_is_told_so_as_the_schema_describes() {
-    // Where no NATS server is.
+    // No NATS server runs there.
     let nats = ["--nats", "nats://127.0.0.1:1"];
     let flags = [&nats[..], &["--listen", "127.0.0.1:0", "--rate-limit", "1", "--rate-burst", "1"]].concat();
     let coordinator = Program::start(COORDINATOR, &flags);

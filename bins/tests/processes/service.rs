@@ -1,4 +1,4 @@
-//! Workers as a NATS service: what `nats micro ls`, `info` and `stats` ask, asked in the same way, and the answers held to
+//! Workers as a NATS service: sends the requests of `nats micro ls`, `info` and `stats`, and checks the answers against
 //! the schemas.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ use crate::support::{Cluster, PATIENCE, Program, QUICK, WORKER, parsed};
 
 const SERVICE: &str = "quorate-worker";
 
-/// Asks a service, and gives the first `count` answers, each of which is what the schema of its kind describes.
+/// Asks a service, and returns the first `count` answers, each of which fits the schema of its kind.
 async fn ask(client: &Client, verb: &str, to: &str, count: usize) -> Vec<Json> {
     let inbox = client.new_inbox();
     let replies = client.subscribe(inbox.clone()).await.expect("a subscription");
@@ -28,7 +28,7 @@ async fn ask(client: &Client, verb: &str, to: &str, count: usize) -> Vec<Json> {
     answers.inspect(|answer| check(&format!("service_{}", verb.to_lowercase()), answer)).collect()
 }
 
-/// The answers by the worker that gave them.
+/// The answers by worker.
 fn by_worker(answers: &[Json]) -> BTreeMap<&str, &Json> {
     answers.iter().map(|answer| (answer["metadata"]["worker_id"].as_str().expect("a name"), answer)).collect()
 }
@@ -87,7 +87,7 @@ async fn the_tools_of_nats_list_workers_and_show_what_they_have_done() {
         }
     }
 
-    // `nats micro info` asks all of a service, takes one and asks it for its statistics.
+    // `nats micro info` asks all instances of a service, takes one, and asks that for its statistics.
     for (worker, ping) in by_worker(&pings) {
         let id = ping["id"].as_str().expect("an id");
         for verb in ["PING", "INFO", "STATS"] {

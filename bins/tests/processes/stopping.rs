@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::support::{Cluster, QUORATE, done, until};
 
-/// Workers that take a second and a half.
+/// Workers that take a second and a half to answer.
 const SLOW: [&str; 6] = ["--delay-min-ms", "1500", "--delay-max-ms", "1500", "--failure-rate", "0"];
 /// Workers that take longer than any test waits.
 const STUCK: [&str; 6] = ["--delay-min-ms", "50000", "--delay-max-ms", "50000", "--failure-rate", "0"];
@@ -60,7 +60,7 @@ async fn a_second_signal_ends_a_coordinator_at_once() {
 
 #[tokio::test]
 async fn a_stopped_worker_finishes_its_task_and_is_shown_as_left() {
-    // The worker asks a program that says when it is asked, and answers when it may.
+    // The worker runs a program that reports when it is asked, and answers when it is allowed to.
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name);
     let text = |name: &str| path(name).display().to_string();

@@ -1,4 +1,4 @@
-//! Processes of a test's own: started, read, signalled, and killed when the test is over.
+//! Processes for one test: started, read, signalled, and killed at its end.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
@@ -17,10 +17,10 @@ pub(crate) const COORDINATOR: &str = env!("CARGO_BIN_EXE_coordinator");
 pub(crate) const WORKER: &str = env!("CARGO_BIN_EXE_worker");
 pub(crate) const QUORATE: &str = env!("CARGO_BIN_EXE_quorate");
 
-/// How long a test waits for what must happen.
+/// How long a test waits for something that must happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A simulated source that is quick and always has a value.
+/// A simulated source that is fast and never fails.
 pub(crate) const QUICK: [&str; 6] = ["--delay-min-ms", "1", "--delay-max-ms", "5", "--failure-rate", "0"];
 
 /// A running process. Killed when dropped.
@@ -31,7 +31,7 @@ pub(crate) struct Program {
     stderr: Stream,
 }
 
-/// What a process has written so far, line by line.
+/// The output of a process so far, line by line.
 struct Stream {
     text: Arc<Mutex<String>>,
     reader: JoinHandle<()>,
@@ -48,7 +48,7 @@ pub(crate) struct Ended {
 }
 
 impl Program {
-    /// Starts a process that has nothing of this process's environment but the search path.
+    /// Starts a process with nothing of this process's environment but the search path.
     pub(crate) fn start(program: &str, arguments: &[&str]) -> Self {
         Self::start_in(program, arguments, &[])
     }
@@ -76,22 +76,22 @@ impl Program {
         self.child.id().expect("it has not ended")
     }
 
-    /// Waits until it has written `text` on standard error, and gives the rest of that line.
+    /// Waits until it has written `text` to standard error, and returns the rest of that line.
     pub(crate) async fn logs(&self, text: &str) -> String {
         self.writes(&self.stderr, text).await
     }
 
-    /// Waits until it has written `text` on standard output, and gives the rest of that line.
+    /// Waits until it has written `text` to standard output, and returns the rest of that line.
     pub(crate) async fn prints(&self, text: &str) -> String {
         self.writes(&self.stdout, text).await
     }
 
-    /// What it has written on standard output.
+    /// What it has written to standard output.
     pub(crate) fn stdout(&self) -> String {
         self.stdout.so_far()
     }
 
-    /// What it has written on standard error.
+    /// What it has written to standard error.
     pub(crate) fn stderr(&self) -> String {
         self.stderr.so_far()
     }
@@ -114,7 +114,7 @@ impl Program {
         }
     }
 
-    /// Whether it has not ended.
+    /// Whether it still runs.
     pub(crate) fn runs(&mut self) -> bool {
         self.child.try_wait().expect("it can be looked at").is_none()
     }
@@ -124,7 +124,7 @@ impl Program {
         self.ended_within(PATIENCE).await
     }
 
-    /// Like [`ended`](Self::ended), with a patience of its own.
+    /// Like [`ended`](Self::ended), with its own patience.
     pub(crate) async fn ended_within(mut self, patience: Duration) -> Ended {
         let Ok(status) = timeout(patience, self.child.wait()).await else {
             panic!("{} does not end; it wrote: {}{}", self.name, self.stdout.so_far(), self.stderr.so_far());
@@ -166,14 +166,14 @@ pub(crate) async fn run(program: &str, arguments: &[&str]) -> Ended {
     Program::start(program, arguments).ended().await
 }
 
-/// Runs a program that must succeed, and gives what it printed.
+/// Runs a program that must succeed, and returns its output.
 pub(crate) async fn done(program: &str, arguments: &[&str]) -> String {
     let ended = run(program, arguments).await;
     assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
     ended.stdout
 }
 
-/// Reads what a program printed as JSON.
+/// Parses the output of a program as JSON.
 pub(crate) fn parsed(text: &str) -> Json {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text:?}"))
 }
@@ -199,7 +199,7 @@ impl Api {
         answer(self.client.get(format!("{}{path}", self.url))).await
     }
 
-    /// Asks `body`, and gives the status and the JSON of the answer.
+    /// Asks with this body, and returns the status and the JSON of the answer.
     pub(crate) async fn ask(&self, body: Json) -> (u16, Json) {
         self.post("application/json", body.to_string()).await
     }
@@ -217,13 +217,13 @@ impl Api {
         body
     }
 
-    /// Asks whatever is given.
+    /// Posts any body.
     pub(crate) async fn post(&self, content_type: &str, body: impl Into<reqwest::Body>) -> (u16, Json) {
         let request = self.client.post(format!("{}/request", self.url)).header("content-type", content_type);
         answer(request.body(body)).await
     }
 
-    /// What Prometheus scrapes.
+    /// The metrics, as Prometheus scrapes them.
     pub(crate) async fn metrics(&self) -> String {
         let response =
             self.client.get(format!("{}/metrics", self.url)).timeout(PATIENCE).send().await.expect("an answer");
@@ -236,7 +236,7 @@ impl Api {
         self.get("/workers").await.1["counters"][name].as_u64().unwrap_or_else(|| panic!("no counter {name}"))
     }
 
-    /// Waits until as many workers are in `state` as `expected`.
+    /// Waits until `expected` workers are in `state`.
     pub(crate) async fn wait_for(&self, expected: usize, state: &str) {
         until(&format!("{expected} {state} workers"), async || {
             let (_, body) = self.get("/workers").await;
@@ -246,14 +246,14 @@ impl Api {
         .await;
     }
 
-    /// The first worker that is known is `id`, and has announced itself or not.
+    /// Checks that the first known worker is `id`, and whether it has announced itself.
     pub(crate) async fn knows(&self, id: &str, announced: bool) {
         let (_, known) = self.get("/workers").await;
         let worker = &known["workers"][0];
         assert_eq!((&worker["worker_id"], &worker["announced"]), (&json!(id), &json!(announced)), "{known}");
     }
 
-    /// Waits until as many requests are in flight.
+    /// Waits until `expected` requests are in flight.
     pub(crate) async fn wait_for_in_flight(&self, expected: u64) {
         until("requests in flight", async || self.get("/workers").await.1["in_flight"] == expected).await;
     }
@@ -266,7 +266,7 @@ async fn answer(request: reqwest::RequestBuilder) -> (u16, Json) {
     (status, parsed(&response.text().await.expect("a body")))
 }
 
-/// A client that keeps to itself what the environment says about proxies.
+/// A client that ignores proxies set in the environment.
 pub(crate) fn client() -> reqwest::Client {
     let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -302,14 +302,14 @@ impl Cluster {
     }
 }
 
-/// The API of a coordinator that was put on a port of the system's choice, once it listens.
+/// The API of a coordinator on a port of the system's choice, once it listens.
 pub(crate) async fn api_of(coordinator: &Program) -> Api {
     let address = coordinator.logs("the coordinator listens address=").await;
     Api::at(&format!("http://{address}"))
 }
 
-/// Waits until something is so, asking again and again; fails after [`PATIENCE`]. A coordinator lets one address read a
-/// hundred times a second.
+/// Waits until a condition holds, checking again and again; fails after [`PATIENCE`]. A coordinator allows one address
+/// a hundred reads per second.
 pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so().await {

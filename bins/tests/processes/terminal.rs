@@ -1,4 +1,4 @@
-//! A terminal of a test's own: a pseudo-terminal with a program on it, and what its user would see.
+//! A terminal for one test: a pseudo-terminal that runs a program, and what its user would see.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -18,9 +18,9 @@ use crate::support::PATIENCE;
 
 /// Rows and columns.
 pub(crate) const SIZE: (u16, u16) = (24, 120);
-/// What stands on the terminal before the program starts.
+/// What the terminal shows before the program starts.
 pub(crate) const PROMPT: &str = "$ quorate";
-/// A terminal that can do everything.
+/// A terminal with all capabilities.
 pub(crate) const CAPABLE: [(&str, &str); 2] = [("TERM", "xterm-256color"), ("LANG", "C.UTF-8")];
 
 /// A program on a terminal. Killed when dropped.
@@ -31,15 +31,15 @@ pub(crate) struct Terminal {
     reader: std::thread::JoinHandle<()>,
 }
 
-/// What a program has written, and what the terminal makes of it.
+/// The output of a program, and what the terminal makes of it.
 struct Shown {
     bytes: Vec<u8>,
     parser: vt100::Parser,
 }
 
 impl Terminal {
-    /// Starts a program as the leader of a session whose terminal this is, so that keys become signals. Its environment
-    /// is `variables` and the search path.
+    /// Starts a program as the leader of a session with this controlling terminal, so that keys become signals. Its
+    /// environment is `variables` and the search path.
     pub(crate) fn start(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a pseudo-terminal");
         grantpt(&master).expect("it is ours");
@@ -50,7 +50,7 @@ impl Terminal {
         let slave = OpenOptions::new().read(true).write(true).open(name).expect("the other end");
         let end = || Stdio::from(slave.try_clone().expect("a descriptor"));
 
-        // The flag makes standard input the session's terminal.
+        // The flag makes standard input the session's controlling terminal.
         let mut command = Command::new("setsid");
         command.args(["--ctty", program]).args(arguments).env_clear();
         command.envs(std::env::var_os("PATH").map(|path| ("PATH", path))).envs(variables.iter().copied());
@@ -81,7 +81,7 @@ impl Terminal {
         kill_process(Pid::from_raw(id).expect("an id is not zero"), signal).expect("it can be signalled");
     }
 
-    /// Waits until the terminal shows something.
+    /// Waits until the screen satisfies a condition.
     pub(crate) async fn shows(&self, what: &str, is_so: impl Fn(&vt100::Screen) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !is_so(self.lock().parser.screen()) {
@@ -105,7 +105,7 @@ impl Terminal {
         String::from_utf8_lossy(&self.lock().bytes).into_owned()
     }
 
-    /// Waits until the program ends by itself; gives its exit code, what it has written, and the terminal.
+    /// Waits until the program ends by itself. Returns its exit code, its output, and the screen.
     pub(crate) async fn ended(mut self) -> (Option<i32>, String, vt100::Screen) {
         let Ok(status) = timeout(PATIENCE, self.child.wait()).await else {
             panic!("it does not end; the terminal shows:\n{}", self.text());
@@ -121,7 +121,7 @@ impl Terminal {
     }
 }
 
-/// Reads until nobody has the other end any more, which Linux reports as an error.
+/// Reads until the other end is closed, which Linux reports as an error.
 fn read(master: OwnedFd, shown: &Mutex<Shown>) {
     let mut master = File::from(master);
     let mut buffer = [0; 4096];

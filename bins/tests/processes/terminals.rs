@@ -1,4 +1,4 @@
-//! The operator's tool on a terminal: what is drawn in place, what keys do, and where there are colours.
+//! The operator's tool on a terminal: what is drawn in place, what keys do, and when there are colours.
 
 use rustix::process::Signal;
 
@@ -10,7 +10,7 @@ const INTERRUPT: &str = "\u{3}";
 /// Ctrl-Z.
 const SUSPEND: &str = "\u{1a}";
 
-/// Names and values of variables.
+/// Environment variables and their values.
 type Environment<'a> = &'a [(&'a str, &'a str)];
 
 /// A coordinator with three workers in one process, and its API.
@@ -22,7 +22,7 @@ async fn dev() -> (Program, Api) {
     (dev, Api::at(&url))
 }
 
-/// Lines of the screen that begin so.
+/// The number of lines on the screen that start with this.
 fn lines(screen: &vt100::Screen, start: &str) -> usize {
     screen.contents().lines().filter(|line| line.starts_with(start)).count()
 }
@@ -37,7 +37,7 @@ async fn the_workers_are_drawn_in_place_and_the_terminal_is_left_as_it_was() {
         screen.alternate_screen() && screen.hide_cursor() && (one, all) == (1, 3)
     };
     terminal.shows("table on a second screen without a cursor", live).await;
-    // The table follows what happens, and there is still only one.
+    // The table is updated, and there is still only one.
     let accepted =
         |screen: &vt100::Screen, count: u64| screen.contents().contains(&format!("{count}  requests accepted"));
     let before = api.counter("requests_accepted").await;
@@ -124,7 +124,7 @@ async fn a_measurement_has_a_bar_while_it_lasts_and_a_drawing_as_wide_as_the_ter
     let text = screen.contents();
     assert!(code == Some(0) && !text.contains('░') && text.contains("latency p99.9"), "{text}");
 
-    // Without characters for it, nothing beyond the unit of a microsecond.
+    // Without block characters, nothing but the µ of microseconds is beyond ASCII.
     let ascii = [("TERM", "xterm"), ("LC_ALL", "C"), ("LANG", "C.UTF-8")];
     let flags = ["load", "--requests", "20", "--connections", "2", "--url", &api.url];
     let (code, written, _) = Terminal::start(QUORATE, &flags, &ascii).ended().await;
@@ -154,7 +154,7 @@ async fn colours_are_for_terminals_unless_they_are_refused_or_forced() {
     let (_dev, api) = dev().await;
     let flags = ["ask", "BTC/USD", "--url", &api.url];
     let terminal = ("TERM", "xterm-256color");
-    // The environment, whether there are colours on a terminal, and in a file.
+    // The environment, whether there are colours on a terminal, and whether there are in a file.
     let cases: [(Environment, bool, bool); 9] = [
         (&[terminal], true, false),
         (&[terminal, ("NO_COLOR", "1")], false, false),

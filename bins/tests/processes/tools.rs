@@ -5,10 +5,10 @@ use serde_json::json;
 
 use crate::support::{Cluster, Program, QUICK, QUORATE, WORKER, done, parsed, run, until};
 
-/// What the demo asks.
+/// The questions of the demo.
 pub(crate) const DEMO: [&str; 5] = ["BTC/USD", "ETH/USD", "SOL/USD", "MATIC/USD", "BTC/USD"];
 
-/// That `shown` holds five answers in order, each with a line for each of the workers.
+/// Checks that `shown` has five answers in order, each with a line for each worker.
 pub(crate) fn check_demo(shown: &str, workers: [&str; 3]) {
     let answers: Vec<_> = shown
         .lines()

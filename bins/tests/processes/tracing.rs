@@ -1,4 +1,4 @@
-//! One request is one trace: from its caller through the coordinator to the workers and what they ask, and back.
+//! One request is one trace: from its caller through the coordinator to the workers and their sources, and back.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -18,23 +18,23 @@ use crate::support::{Api, Cluster, PATIENCE, Program, QUICK, QUORATE, until};
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
 
-/// What a caller sends who records the trace.
+/// The header of a caller that records the trace.
 fn traceparent() -> String {
     format!("00-{TRACE}-{CALLER}-01")
 }
 
-/// Asks within a trace, and gives the answer, which must be one.
+/// Asks within a trace, and returns the answer. The request must succeed.
 async fn ask_within(api: &Api, traceparent: &str, body: Json) -> Json {
     let (status, answer) = api.ask_within(traceparent, body).await;
     assert_eq!(status, 200, "{answer}");
     answer
 }
 
-/// Some client of NATS, which hears all that is published on `subject`.
+/// A client of NATS that receives everything published on `subject`.
 async fn listens(cluster: &Cluster, subject: &str) -> (Client, Subscriber) {
     let client = async_nats::connect(cluster.nats.url()).await.expect("the server listens");
     let subscriber = client.subscribe(subject.to_owned()).await.expect("it may subscribe");
-    // The server has taken the subscription when it has taken what comes behind it.
+    // The server has processed the subscription once it has answered what follows it.
     let inbox = client.new_inbox();
     let mut echo = client.subscribe(inbox.clone()).await.expect("it may subscribe");
     client.publish(inbox, "".into()).await.expect("it is connected");
@@ -46,7 +46,7 @@ async fn next(subscriber: &mut Subscriber) -> async_nats::Message {
     timeout(PATIENCE, subscriber.next()).await.expect("a message").expect("it is subscribed")
 }
 
-/// The values of the header that names a trace.
+/// The values of the header that carries the trace.
 fn traces(message: &async_nats::Message) -> Vec<String> {
     let headers = message.headers.as_ref();
     headers
@@ -111,12 +111,12 @@ async fn one_request_is_one_trace_across_the_coordinator_and_all_workers() {
             (&span.instance, "BTC/USD")
         );
     }
-    // The clocks are those of one machine.
+    // All clocks are that of one machine.
     let ends = spans.iter().map(|span| span.times.1).max().expect("some spans");
     assert!(spans.iter().all(|span| before <= span.times.0 && span.times.0 <= span.times.1), "{before} {spans:#?}");
     assert!(request.times.1 + 1_000_000_000 >= ends, "{spans:#?}");
 
-    // The same on the wire: tasks belong to the request, results to the work.
+    // The same on the bus: tasks belong to the request, results to the work.
     assert_eq!(traces(&next(&mut tasks).await), [format!("00-{TRACE}-{}-01", request.id)]);
     let mut sent = Vec::new();
     while sent.len() < 3 {
@@ -140,7 +140,7 @@ async fn a_trace_begins_with_a_request_outside_any_and_with_as_many_as_are_wante
     assert_eq!(request.parent, "", "nothing was before it");
     assert_eq!((of_workers.len(), &of_workers[0].trace, &of_workers[0].parent), (1, &request.trace, &request.id));
 
-    // A caller who does not record the trace decides that for all of it; what is sent is as if nobody exported.
+    // A caller that does not record the trace decides so for all of it; messages are the same as without an export.
     let (_client, mut tasks) = listens(&cluster, "oracle.tasks").await;
     let unrecorded = format!("00-{TRACE}-{CALLER}-00");
     ask_within(&cluster.api, &unrecorded, json!({"query": "BTC/USD"})).await;
@@ -171,7 +171,7 @@ async fn without_an_export_traces_are_passed_on_as_they_come_and_nobody_is_told(
     for (sent, passed_on) in [
         (None, None),
         (Some(traceparent()), Some(traceparent())),
-        // What is invalid is ignored, never an error.
+        // An invalid header is ignored, never an error.
         (Some(traceparent().to_uppercase()), None),
         (Some(twice), None),
         (Some(nonsense), None),
@@ -191,7 +191,7 @@ async fn without_an_export_traces_are_passed_on_as_they_come_and_nobody_is_told(
     assert_eq!(collector.requests().len(), 0);
 }
 
-/// Answers the next task as a worker of another kind would.
+/// Answers the next task as a foreign worker would.
 async fn answer_as(client: &Client, tasks: &mut Subscriber, name: &str, value: &Json) -> async_nats::Message {
     let task = next(tasks).await;
     let id = serde_json::from_slice::<Json>(&task.payload).expect("a task")["id"].clone();
@@ -241,7 +241,7 @@ async fn a_result_that_comes_late_is_part_of_the_trace() {
     let slow = ["--delay-min-ms", "500", "--delay-max-ms", "500", "--failure-rate", "0"];
     let cluster = Cluster::start(1, &export, &[&slow[..], &export].concat()).await;
     let (client, mut tasks) = listens(&cluster, "oracle.tasks").await;
-    // Who is not expected makes no quorum while an expected worker may still answer.
+    // A worker that is not expected makes no quorum while an expected one may still answer.
     let quick = json!({"worker_id": "quick", "state": "live"}).to_string();
     client.publish("oracle.workers", quick.into()).await.expect("it is sent");
     cluster.api.wait_for(2, "live").await;
@@ -278,7 +278,7 @@ async fn what_fails_is_seen_to_fail() {
     let (_, told) = &request.events[1];
     assert_eq!((&*told["quorate.fate"], &*told["quorate.failure"]), ("failed", "simulated failure"));
 
-    // Neither is asked: one is nonsense, and there is nobody to ask for the other.
+    // Neither is dispatched: one is invalid, and for the other there is no worker.
     let trace = "0af7651916cd43dd8448eb211c80319c";
     let (status, _) = cluster.api.ask_within(&format!("00-{trace}-{CALLER}-01"), json!({"query": 5})).await;
     assert_eq!(status, 400);
@@ -341,7 +341,7 @@ async fn a_caller_who_joins_a_request_and_one_who_goes_away_have_spans_of_their_
     assert_eq!(joined.attributes["quorate.request.id"], "r");
 }
 
-/// Gives the heads of the requests that come to it, and answers each with 42.
+/// A service that reports the heads of the requests it receives, and answers each with 42.
 async fn service(listener: TcpListener, heads: tokio::sync::mpsc::UnboundedSender<Vec<String>>) {
     loop {
         let (stream, _) = listener.accept().await.expect("a client");
@@ -393,7 +393,7 @@ async fn what_workers_ask_is_told_the_trace() {
                     told.push(header.unwrap_or("none").to_owned());
                 }
             }
-            // What is recorded is asked by the worker's span, what is not by the caller's.
+            // A recorded request is asked by the worker's span, another one by the caller's.
             let by = if exports { collector.trace(&trace, 1).await[0].id.clone() } else { CALLER.to_owned() };
             assert_eq!(told, [format!("00-{trace}-{by}-01"), "none".to_owned()], "{source}");
         }
@@ -404,7 +404,7 @@ async fn what_workers_ask_is_told_the_trace() {
 #[tokio::test]
 async fn a_collector_that_is_not_there_or_does_not_answer_delays_nobody() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    // Connections are accepted by the system, and nobody ever reads them.
+    // The system accepts connections, which nobody ever reads.
     let silent = format!("http://{}", listener.local_addr().expect("it is bound"));
     let closed = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let nowhere = format!("http://{}", closed.local_addr().expect("it is bound"));

@@ -1,4 +1,4 @@
-//! The command lines: names, defaults and environment variables that people and scripts rely on.
+//! The command lines: the names, defaults and environment variables that people and scripts rely on.
 
 use std::time::Duration;
 
@@ -113,7 +113,7 @@ const LOAD: [Flag; 6] = [
     ("warmup", "QUORATE_LOAD_WARMUP", "0s"),
 ];
 
-/// Every flag of a command, and the query, sorted; but help, version, old names, and what is only ever typed.
+/// Every flag of a command, and the query, sorted; except help, version, old names, and what is only ever typed.
 fn flags(command: &clap::Command) -> Vec<(String, String, String)> {
     let mut flags: Vec<_> = command
         .get_arguments()

@@ -12,7 +12,7 @@ pub(crate) const QUORATE: &str = env!("CARGO_BIN_EXE_quorate");
 pub(crate) const COORDINATOR: &str = env!("CARGO_BIN_EXE_coordinator");
 pub(crate) const WORKER: &str = env!("CARGO_BIN_EXE_worker");
 
-/// A program without any of this process's settings for it.
+/// A program without settings from this process's environment.
 pub(crate) fn command(program: &str, flags: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(flags).env_clear();
@@ -28,7 +28,7 @@ pub(crate) async fn run(program: &str, flags: &[&str]) -> (i32, String, String) 
     (status.code().expect("it exits by itself"), text(stdout), text(stderr))
 }
 
-/// A text without its line breaks, wherever they are.
+/// A text with its white space normalized.
 fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

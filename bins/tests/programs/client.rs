@@ -1,4 +1,4 @@
-//! The client against servers that answer well, badly, or not at all.
+//! The client against servers that answer correctly, wrongly, or not at all.
 
 use axum::Router;
 use axum::http::StatusCode;

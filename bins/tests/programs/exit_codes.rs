@@ -1,4 +1,4 @@
-//! Each exit code of the programs, provoked; and what is said with it, as text and as JSON.
+//! Provokes each exit code of the programs, and checks the error, as text and as JSON.
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::binary::{COORDINATOR, QUORATE, WORKER, run};
 use super::server;
 
-/// A server that answers every question in one way.
+/// A server that gives every question the same answer.
 async fn answering(status: u16, body: &str) -> Url {
     let body = body.to_owned();
     let answer = move || {
@@ -36,7 +36,7 @@ async fn every_exit_code_is_what_it_is_said_to_be() {
     let nowhere = server::nowhere().await;
     let strict = ["ask", "q", "--fail-on-dispute"];
     let ask = ["ask", "q"];
-    // The command, whom it asks, the code, the word of the error.
+    // The command, the server it asks, the exit code, the error in one word.
     let unknown = Url::parse("http://no-such-host.invalid").expect("a URL");
     let healthy = answering(200, r#"{"status":"healthy","port":8080,"nats":false}"#).await;
     let ready = answering(200, r#"{"ready":true,"workers":1,"in_flight":0}"#).await;

@@ -1,4 +1,4 @@
-//! Completions and manual pages: what is written, and what shells and readers make of it.
+//! Completions and manual pages: what is written, and how shells and readers process it.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ use quorate_cli::exit;
 
 use super::binary::{QUORATE, run};
 
-/// What `bash` would complete the words with.
+/// The completions that `bash` offers for the words.
 fn completed(script: &str, words: &[&str]) -> Vec<String> {
     let program = words[0];
     let last = words[words.len() - 1];
@@ -60,7 +60,7 @@ async fn every_shell_has_a_script_that_names_the_subcommands() {
     }
 }
 
-/// The text of a manual page, formatted by groff with all its warnings where there is groff, else without its markup.
+/// The text of a manual page, formatted by groff with all warnings on if groff is installed, else without its markup.
 fn formatted(page: &str) -> String {
     let groff = Command::new("groff")
         .args(["-man", "-ww", "-Tascii", "-P-cbou", "-rLL=200n"])
@@ -79,7 +79,7 @@ fn formatted(page: &str) -> String {
     String::from_utf8(output.stdout).expect("ASCII")
 }
 
-/// Words without the breaks that a line's end put between or into them.
+/// The words of a text, without line breaks between or within them.
 fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

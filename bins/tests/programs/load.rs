@@ -26,7 +26,7 @@ fn plan(url: Url, requests: u64) -> Plan {
     }
 }
 
-/// Answers every request of a connection, but drops the connection in place of the second answer of the first one.
+/// Answers every request, but drops the first connection that sends one instead of answering it.
 async fn drop_once(listener: TcpListener, connections: Arc<AtomicU64>) {
     loop {
         let (stream, _) = listener.accept().await.expect("a connection");
@@ -39,7 +39,7 @@ async fn answer(mut stream: TcpStream, connections: Arc<AtomicU64>) {
     let mut first = None;
     loop {
         let Ok(1..) = stream.read(&mut buffer).await else { return };
-        // The connection that only looks whether something listens sends nothing and is not counted.
+        // The connection that only checks whether something listens sends nothing and is not counted.
         let first = *first.get_or_insert_with(|| connections.fetch_add(1, Ordering::Relaxed) == 0);
         if first && connections.load(Ordering::Relaxed) < 100 {
             connections.fetch_add(100, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The programs as their users meet them: command lines, and what they do with the answers of a server.
+//! The programs as users see them: command lines, and how they handle the answers of a server.
 
 mod args;
 mod binary;

@@ -1,4 +1,4 @@
-//! Servers that answer as told, on free ports of this machine.
+//! Servers on free ports of this machine, whose answers the tests choose.
 
 use axum::Router;
 use reqwest::Url;
@@ -12,7 +12,7 @@ pub(crate) async fn serve(router: Router) -> Url {
     url
 }
 
-/// Where nothing listens.
+/// An address where nothing listens.
 pub(crate) async fn nowhere() -> Url {
     url(&TcpListener::bind("127.0.0.1:0").await.expect("a free port"))
 }
@@ -23,7 +23,7 @@ pub(crate) fn url(listener: &TcpListener) -> Url {
     Url::parse(&format!("http://{address}")).expect("an address is a URL")
 }
 
-/// An answer in which one worker said `value`.
+/// An answer with the value of one worker.
 pub(crate) fn outcome(query: &str, value: &str) -> String {
     format!(
         r#"{{"request_id":"r1","query":"{query}","final_value":{value},"strategy":"average","status":"complete",

@@ -1,4 +1,4 @@
-//! Watching, without a terminal: lines and objects, until a count or a signal.
+//! Watching without a terminal: lines and objects, until a count or a signal.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,14 +30,14 @@ fn refusal() -> (StatusCode, String) {
     (StatusCode::GATEWAY_TIMEOUT, body.to_owned())
 }
 
-/// Watches to the end with an interval that does not keep a test waiting.
+/// Watches to the end, with an interval too short to delay a test.
 async fn watch(subcommand: &[&str], url: &Url, count: &str, flags: &[&str]) -> (i32, Vec<String>, String) {
     let watching = ["--watch", "--interval", "10ms", "--count", count, "--url", url.as_str()];
     let (code, shown, error) = run(QUORATE, &[subcommand, &watching[..], flags].concat()).await;
     (code, shown.lines().map(str::to_owned).collect(), error)
 }
 
-/// The lines as JSON, without their times, which are looked at.
+/// The lines as JSON, without their times, which are checked.
 fn objects(lines: &[String]) -> Vec<Json> {
     let object = |line: &String| {
         let mut object: Json = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"));
@@ -159,7 +159,7 @@ async fn a_signal_ends_a_watch_in_good_order() {
 }
 
 #[tokio::test]
-async fn a_reader_that_has_seen_enough_ends_the_watch() {
+async fn a_reader_that_closes_the_output_ends_the_watch() {
     let url = coordinator(|_| value("1")).await;
     let flags = ["ask", "q", "--watch", "--interval", "10ms", "--url", url.as_str()];
     let mut command = tokio::process::Command::from(command(QUORATE, &flags));

@@ -1,4 +1,4 @@
-//! What stands in for the exchanges of `examples/sources.toml`: a server whose answers have the form that each of them
+//! Stands in for the exchanges of `examples/sources.toml`: a server whose answers have the form that each exchange
 //! documents for its ticker.
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,10 +16,10 @@ use tokio::net::TcpListener;
 /// The hosts that the example names.
 const HOSTS: [&str; 3] = ["https://api.exchange.coinbase.com", "https://api.kraken.com", "https://www.bitstamp.net"];
 
-/// How many answers were given. The price goes up with each.
+/// The number of answers so far. The price rises with each.
 static TRADES: AtomicU32 = AtomicU32::new(0);
 
-/// The example of sources, asking a server of this process instead of the exchanges, which it serves until the test ends.
+/// The example of sources, with the exchanges replaced by a server in this process. It runs until the test ends.
 pub(crate) async fn sources() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("it is bound"));
@@ -34,7 +34,7 @@ pub(crate) async fn sources() -> String {
     redirected
 }
 
-/// What an exchange answers for a path.
+/// The answer of an exchange for a path.
 fn ticker(path: &str, trade: u32) -> Option<Json> {
     let now = SystemTime::now();
     let cents = 4_200_000 + trade * 7;

@@ -1,9 +1,8 @@
-//! Every command in the documents is run here, or is in the table with the reason why it is not.
+//! Runs every command in the documents, unless the table has the reason why it is not run.
 //!
-//! The commands of a document run in its order, in a folder that looks like the repository after `cargo build --release`,
-//! with a NATS server, exchanges that this process plays, and addresses that are free here. They are run as they stand but
-//! for what [`stage::Stage`] replaces. What a document shows of their output in a `text` block after them must be what was
-//! written, but for the digits.
+//! The commands of a document run in order, in a folder that looks like the repository after `cargo build --release`,
+//! with a NATS server, stand-ins for the exchanges, and free addresses. They run as written, except for what
+//! [`stage::Stage`] replaces. A `text` block after them must be what they wrote, except for the digits.
 
 mod exchanges;
 mod stage;
@@ -23,17 +22,17 @@ use self::stage::Stage;
 enum How {
     /// It ends with this exit code.
     Ends(i32),
-    /// It is run when the worker that was killed is known to be gone, and ends with 0.
+    /// It runs once the killed worker is known to be gone, and ends with 0.
     EndsLater,
     /// It is a coordinator: it serves until the document ends.
     Coordinates,
-    /// It is a worker that announces itself, and works until the document ends.
+    /// It is a worker that announces itself, and runs until the document ends.
     Works,
-    /// It is a worker that is known by its answers only, and works until the document ends.
+    /// It is a worker that is known only by its answers, and runs until the document ends.
     Answers,
-    /// It goes on until the document ends, and writes this before the next command.
+    /// It runs until the document ends, and writes this before the next command.
     GoesOn(&'static str),
-    /// It kills the command before it that contains this, which is done by its id: others may run the same here.
+    /// It kills the earlier command that contains this, by its id: others may run the same command here.
     Kills(&'static str),
     /// It is not run here, for this reason.
     NotHere(&'static str),
@@ -41,7 +40,7 @@ enum How {
 
 use How::{Answers, Coordinates, Ends, EndsLater, GoesOn, Kills, NotHere, Works};
 
-/// Each kind of command with how it is run. The first that fits is taken; `*` stands for any characters.
+/// Every kind of command and how it runs. The first match counts; `*` matches any characters.
 const TABLE: &[(&str, How)] = &[
     // The programs.
     ("coordinator *", Coordinates),
@@ -57,7 +56,7 @@ const TABLE: &[(&str, How)] = &[
     ("quorate load *", Ends(0)),
     ("quorate completions *", Ends(0)),
     ("quorate man *", Ends(0)),
-    // What is used beside them. curl ends with 22 where the status is 400 or more.
+    // The tools that the documents use with them. curl exits with 22 if the status is 400 or more.
     ("curl -sN *localhost:8080/events*", GoesOn("retry: ")),
     ("curl -s localhost:8080/request *\"timeout_ms\": 0}'", Ends(22)),
     ("curl -s localhost:8080/*", Ends(0)),
@@ -65,7 +64,7 @@ const TABLE: &[(&str, How)] = &[
     ("cat > follow.py <<*", Ends(0)),
     ("python3 follow.py", GoesOn("following")),
     ("pkill -KILL -f 'worker --id kraken'", Kills("worker --id kraken")),
-    // What is there already.
+    // What exists already.
     ("cargo build --release", NotHere("what it builds was built for this test, by whoever runs it")),
     (
         "nats-server",
@@ -79,11 +78,12 @@ const TABLE: &[(&str, How)] = &[
     ("cargo run --example worker *", NotHere("rust.rs runs it")),
     ("cargo run --release -p quorate-sim -- *", NotHere("sim/tests/command_line.rs runs them, with fewer seeds")),
     ("quorate-sim *", NotHere("sim/tests/command_line.rs runs them, with fewer seeds")),
-    // What takes an engine, or rights over the machine. bins/tests/deployment holds the files to the programs.
+    // What needs a container engine, or rights over the machine. bins/tests/deployment checks the files against the
+    // programs.
     ("docker *", NotHere("there is no engine here; the workflow for images runs them")),
     ("kubectl *", NotHere("there is no cluster here")),
     ("sudo *", NotHere("it changes the machine")),
-    // What is too much. That there are such targets is tested below.
+    // What takes too long. A test below checks that these targets exist.
     ("make test", NotHere("it is what runs this")),
     ("make lint", NotHere("it builds everything another time")),
     ("make deny", NotHere("it needs what the registries have today")),
@@ -94,7 +94,7 @@ const TABLE: &[(&str, How)] = &[
     ("scripts/bench-baseline.py *", NotHere("it measures, for minutes, with nothing beside it")),
 ];
 
-/// The documents that ask a coordinator which they have not started: for these there is one, with three workers.
+/// The documents that ask a coordinator which they have not started. They get one, with three workers.
 const ASK_ONLY: [&str; 1] = ["docs/operations.md"];
 
 /// The row of the table for a command, wherever its program lies.
@@ -103,13 +103,13 @@ fn row(command: &str) -> Option<&'static (&'static str, How)> {
     TABLE.iter().find(|(pattern, _)| Pattern::new(pattern).matches(command))
 }
 
-/// What a document tells its reader to do and to expect.
+/// A command of a document, or the output it shows.
 enum Step {
     Run(String),
     Expect(String),
 }
 
-/// The steps of each document that has some. A block of output belongs to the commands in the block before it.
+/// The steps of each document that has any. A block of output belongs to the commands in the block before it.
 fn steps() -> Vec<(String, Vec<Step>)> {
     let root = workspace("");
     let of = |path: &Path| {

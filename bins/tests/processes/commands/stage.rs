@@ -1,4 +1,4 @@
-//! Where the commands of one document run.
+//! The place where the commands of one document run.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -13,7 +13,7 @@ use super::exchanges::sources;
 use crate::python::NATS_PY;
 use crate::support::{Api, COORDINATOR, Program, QUORATE, WORKER, api_of, until};
 
-/// A folder, a NATS server, and what was started there. All of it ends with it.
+/// A folder, a NATS server, and the programs started there. All end with it.
 pub(crate) struct Stage {
     document: String,
     folder: TempDir,
@@ -22,14 +22,14 @@ pub(crate) struct Stage {
     api: Option<Api>,
     /// How many workers must be live.
     workers: usize,
-    /// What goes on, by its command.
+    /// The programs that run, by command.
     running: Vec<(String, Program)>,
-    /// What the last command that ended has written.
+    /// The output of the last command that ended.
     written: String,
 }
 
 impl Stage {
-    /// Makes what a reader has who has cloned the repository and built it.
+    /// Prepares what a reader has who has cloned the repository and built it.
     pub(crate) async fn set(document: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = |name: &str| folder.path().join(name);
@@ -54,7 +54,7 @@ impl Stage {
     /// Runs a command as the table says.
     ///
     /// # Panics
-    /// If it does not do what the table says.
+    /// If the command does not do what the table says.
     pub(crate) async fn run(&mut self, command: &str, how: How) {
         match how {
             How::Ends(code) => self.run_to_its_end(command, code).await,
@@ -95,7 +95,7 @@ impl Stage {
         }
     }
 
-    /// Waits until every line that the document shows was written by the last command, or by one that goes on.
+    /// Waits until every line that the document shows was written, by the last command or by a running one.
     pub(crate) async fn expect(&self, shown: &str) {
         for line in shown.lines().map(shape) {
             let what = format!("{line:?} in {}, after {}", self.document, self.written);
@@ -107,7 +107,7 @@ impl Stage {
         }
     }
 
-    /// Ends what goes on, all of which must have gone on until now.
+    /// Ends the running programs, none of which may have ended before.
     pub(crate) fn clear(mut self) {
         for (command, program) in &mut self.running {
             assert!(program.runs(), "{}: {command} ended: {}", self.document, program.stderr());
@@ -125,7 +125,7 @@ impl Stage {
     }
 
     fn go_on(&mut self, command: &str) -> &Program {
-        // What is killed is then the program, and not the shell.
+        // So that a kill reaches the program, and not the shell.
         let program = self.start(&format!("exec {command}"));
         self.running.push((command.to_owned(), program));
         &self.running.last().expect("it has just been added").1
@@ -147,7 +147,7 @@ impl Stage {
         Program::start_in("sh", &["-c", &format!("cd \"$HOME\"\n{}", self.here(command))], &variables)
     }
 
-    /// The command with what is here in place of what is elsewhere, or is not to be touched, or takes long.
+    /// The command with local addresses, and with replacements for what must not be touched or takes long.
     fn here(&self, command: &str) -> String {
         let mut here = command.to_owned();
         for (elsewhere, here_it_is) in [

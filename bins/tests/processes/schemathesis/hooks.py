@@ -1,13 +1,13 @@
-"""What a right request keeps to and JSON Schema cannot say, so that right requests are made up, too.
+"""The rules of valid requests that JSON Schema cannot express, so that valid requests are generated, too.
 
-Only what the schema allows is changed: a request that breaks it goes out as it is.
+Only what the schema allows is changed: a request that violates it is sent unchanged.
 """
 
 import re
 
 import schemathesis
 
-# The largest value of each fraction; what has no limit is kept to what a decimal holds.
+# The largest value of each fraction. One without a limit gets one that decimals can hold.
 FRACTIONS = {"trim_share": 0.499999, "tolerance": 1e6, "min_agreement": 1, "max_deviation": 1e6}
 UNLIMITED = ("tolerance", "max_deviation")
 WRITTEN = re.compile(r"((?:mad|iqr):)?((?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)")
@@ -15,7 +15,7 @@ WORKERS = range(1, 1001)
 
 
 def few_digits(number, most):
-    """As exact decimals hold it, with at most 6 decimals."""
+    """The number with at most 6 decimals, which exact decimals can hold."""
     return int(min(number, most) * 1e6) / 1e6
 
 
@@ -38,7 +38,7 @@ def map_body(context, body):
     body = {name: fraction(name, value) if name in FRACTIONS else value for name, value in body.items()}
     name = body.get("id")
     if isinstance(name, str) and len(name) <= 128:
-        # A limit in bytes, which may be fewer characters.
+        # The limit is in bytes, which may be fewer characters.
         body["id"] = name.encode()[:128].decode(errors="ignore")
     quorum, least = body.get("quorum"), body.get("min_responses")
     if quorum in WORKERS and least in WORKERS and quorum < least:
