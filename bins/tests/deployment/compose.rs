@@ -105,7 +105,7 @@ fn every_address_is_that_of_a_service() {
 }
 
 #[test]
-fn every_program_over_nats_is_told_where_it_is() {
+fn every_program_that_uses_nats_has_its_address() {
     let compose = yaml(COMPOSE);
     for service in services(&compose) {
         let over_nats = service.stage().is_some_and(|stage| stage.name() != "quorate");
@@ -144,7 +144,7 @@ fn other_images_are_pinned_and_nats_is_the_one_of_the_tests() {
 }
 
 #[test]
-fn what_is_mounted_is_there_and_where_it_is_looked_for() {
+fn mounted_files_exist_and_are_where_they_are_read() {
     let compose = yaml(COMPOSE);
     let mounts = |name: &str| -> Vec<(String, String)> {
         let mounts = texts(&compose["services"][name]["volumes"]).into_iter();
@@ -177,7 +177,7 @@ fn what_is_mounted_is_there_and_where_it_is_looked_for() {
 }
 
 #[test]
-fn only_what_says_whether_it_is_healthy_is_waited_for() {
+fn services_wait_for_health_only_where_there_is_a_health_check() {
     let compose = yaml(COMPOSE);
     let services = services(&compose);
     let mut awaited = 0;

@@ -129,7 +129,7 @@ fn the_compiler_is_new_enough_and_its_system_is_that_of_the_images() {
 }
 
 #[test]
-fn every_image_runs_a_program_of_ours_as_nobody_and_without_a_shell() {
+fn every_image_runs_one_of_our_programs_unprivileged_and_without_a_shell() {
     for image in Stage::images() {
         assert_eq!(image.program(), image.name);
         assert!(programs().contains(&image.name));
@@ -143,7 +143,7 @@ fn every_image_runs_a_program_of_ours_as_nobody_and_without_a_shell() {
 }
 
 #[test]
-fn a_container_is_asked_for_its_health_where_there_is_something_to_ask() {
+fn an_image_has_a_health_check_where_there_is_something_to_check() {
     for image in Stage::images() {
         let Some(check) = image.health_check() else {
             assert_ne!(image.name, "coordinator");

@@ -73,7 +73,7 @@ fn every_program_takes_its_settings() {
 }
 
 #[test]
-fn a_worker_is_called_as_its_pod_and_no_two_pods_are_called_alike() {
+fn a_worker_is_named_after_its_pod_and_no_two_pods_share_a_name() {
     let [workers] = &of_kind("StatefulSet")[..] else { panic!("workers are one") };
     let id = json!([{"name": "QUORATE_ID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]);
     assert_eq!(container(workers)["env"], id);
@@ -97,7 +97,7 @@ fn port(container: &Json, name: &Json) -> u64 {
 }
 
 #[test]
-fn what_is_probed_and_scraped_is_a_route_of_the_coordinator() {
+fn probed_and_scraped_paths_are_routes_of_the_coordinator() {
     let coordinator = Coordinator::start();
     for (workload, stage) in ours() {
         let probes = ["startupProbe", "livenessProbe", "readinessProbe"];

@@ -48,7 +48,7 @@ fn an_instance_of_the_worker_is_named_after_its_id() {
 }
 
 #[test]
-fn every_variable_that_a_unit_speaks_of_is_read() {
+fn every_variable_that_a_unit_mentions_is_read() {
     for (program, unit) in units() {
         let words = unit.split(|c: char| !c.is_ascii_uppercase() && c != '_');
         let named: Vec<_> = words.filter(|word| word.starts_with("QUORATE_") || word.starts_with("NATS_")).collect();

@@ -57,7 +57,7 @@ fn a_change_goes_through_what_ci_runs_elsewhere_and_the_oldest_compiler() {
 }
 
 #[test]
-fn what_a_change_builds_is_built_with_the_compiler_of_the_images() {
+fn changes_are_built_with_the_compiler_of_the_images() {
     let ci = yaml(".github/workflows/ci.yml");
     let version = compiler();
     let install = format!("rustup toolchain install {version} --profile minimal --component clippy,rustfmt");
@@ -81,7 +81,7 @@ fn the_oldest_compiler_is_that_of_the_manifests() {
 }
 
 #[test]
-fn what_make_is_asked_for_is_in_the_makefile() {
+fn the_makefile_has_the_targets_and_settings_that_workflows_use() {
     let makefile = read("Makefile");
     let mut made = BTreeSet::new();
     for (file, workflow) in workflows() {
@@ -103,7 +103,7 @@ fn what_make_is_asked_for_is_in_the_makefile() {
 }
 
 #[test]
-fn what_is_kept_is_where_it_is_written() {
+fn kept_files_are_where_they_are_written() {
     let written = [
         ("target/dashboard", "bins/tests/processes/chromium.rs"),
         ("target/fuzz-artifacts", "scripts/fuzz.sh"),
@@ -141,7 +141,7 @@ fn every_image_is_built_under_the_name_that_compose_runs() {
 }
 
 #[test]
-fn every_job_ends_and_fails_where_a_part_of_a_pipe_does() {
+fn every_job_has_a_time_limit_and_fails_if_a_part_of_a_pipe_does() {
     for (file, workflow) in workflows() {
         assert_eq!(workflow["defaults"]["run"]["shell"], "bash", "{file}: only so there is pipefail");
         for (name, job) in fields(&workflow["jobs"]) {

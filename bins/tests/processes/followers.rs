@@ -183,7 +183,7 @@ async fn a_reader_that_is_too_slow_is_told_what_it_missed_while_every_question_i
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement of a minute and a half, for a machine that does nothing else: make soak"]
-async fn two_hundred_slow_readers_of_events_do_not_concern_who_asks() {
+async fn two_hundred_slow_readers_of_events_do_not_slow_down_callers() {
     let (_cluster, address, id) = quick_cluster().await;
     let begun = Instant::now();
     // Until as many outcomes are remembered as possible.

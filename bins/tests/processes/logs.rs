@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::support::{Api, COORDINATOR, PATIENCE, until};
 
 #[tokio::test]
-async fn a_coordinator_serves_and_stops_in_good_order_when_the_reader_of_its_log_is_gone() {
+async fn a_coordinator_serves_and_stops_gracefully_when_the_reader_of_its_log_is_gone() {
     let nats = NatsServer::start();
     let mut command = Command::new(COORDINATOR);
     command.args(["--nats", &nats.url(), "--listen", "127.0.0.1:0"]).env_clear().kill_on_drop(true);

@@ -36,7 +36,7 @@ async fn an_address_in_use_is_refused() {
 }
 
 #[tokio::test]
-async fn a_nats_address_that_is_none_is_refused() {
+async fn an_invalid_nats_address_is_refused() {
     for (program, flags) in [(COORDINATOR, ["--listen", "127.0.0.1:0"]), (WORKER, ["--id", "w"])] {
         for (url, why) in [
             ("http://localhost:4222", "invalid scheme for NATS server URL: http"),

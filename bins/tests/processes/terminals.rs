@@ -60,7 +60,7 @@ async fn the_workers_are_drawn_in_place_and_the_terminal_is_left_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_coordinator_that_goes_away_is_said_above_the_last_table() {
+async fn the_loss_of_the_coordinator_is_shown_above_the_last_table() {
     let (dev, api) = dev().await;
     let flags = ["workers", "--watch", "--interval", "50ms", "--url", &api.url];
     let mut terminal = Terminal::start(QUORATE, &flags, &CAPABLE);

@@ -129,7 +129,7 @@ async fn one_request_is_one_trace_across_the_coordinator_and_all_workers() {
 }
 
 #[tokio::test]
-async fn a_trace_begins_with_a_request_outside_any_and_with_as_many_as_are_wanted() {
+async fn requests_outside_any_trace_begin_one_as_often_as_the_sample_says() {
     let collector = Collector::start().await;
     let export = ["--otlp", collector.url.as_str()];
     let cluster = Cluster::start(1, &export, &[&QUICK[..], &export].concat()).await;
@@ -161,7 +161,7 @@ async fn a_trace_begins_with_a_request_outside_any_and_with_as_many_as_are_wante
 }
 
 #[tokio::test]
-async fn without_an_export_traces_are_passed_on_as_they_come_and_nobody_is_told() {
+async fn without_an_export_traces_are_passed_on_and_nothing_is_exported() {
     let collector = Collector::start().await;
     let cluster = Cluster::start(2, &[], &QUICK).await;
     let (_client, mut tasks) = listens(&cluster, "oracle.tasks").await;
@@ -262,7 +262,7 @@ async fn a_result_that_comes_late_is_part_of_the_trace() {
 }
 
 #[tokio::test]
-async fn what_fails_is_seen_to_fail() {
+async fn failures_are_visible_in_the_spans() {
     let collector = Collector::start().await;
     let export = ["--otlp", collector.url.as_str()];
     let failing = ["--delay-min-ms", "1", "--delay-max-ms", "5", "--failure-rate", "1"];
@@ -295,7 +295,7 @@ async fn what_fails_is_seen_to_fail() {
 }
 
 #[tokio::test]
-async fn work_that_is_given_up_is_seen_to_be() {
+async fn abandoned_work_is_visible_in_the_spans() {
     let collector = Collector::start().await;
     let export = ["--otlp", collector.url.as_str()];
     let stuck = ["--delay-min-ms", "50000", "--delay-max-ms", "50000", "--failure-rate", "0"];
@@ -358,7 +358,7 @@ async fn service(listener: TcpListener, heads: tokio::sync::mpsc::UnboundedSende
 }
 
 #[tokio::test]
-async fn what_workers_ask_is_told_the_trace() {
+async fn sources_receive_the_trace_of_their_worker() {
     let collector = Collector::start().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound");
@@ -434,7 +434,7 @@ async fn a_collector_that_is_not_there_or_does_not_answer_delays_nobody() {
 }
 
 #[tokio::test]
-async fn the_last_spans_are_sent_before_a_program_ends_and_lost_ones_are_said() {
+async fn the_last_spans_are_sent_before_a_program_ends_and_lost_ones_are_reported() {
     let collector = Collector::start().await;
     let address = collector.url.strip_prefix("http://").expect("an address").to_owned();
     let export = ["--otlp", collector.url.as_str()];

@@ -54,14 +54,14 @@ async fn help_names_the_subcommands_and_the_exit_codes() {
 }
 
 #[tokio::test]
-async fn wrong_usage_is_told_apart() {
+async fn wrong_usage_has_its_own_exit_code() {
     let (code, _, error) = run(QUORATE, &["ask", "BTC/USD", "--timeout-ms", "soon"]).await;
     assert_eq!(code, 2);
     assert!(error.contains("--timeout-ms"), "{error}");
 }
 
 #[tokio::test]
-async fn where_nothing_listens_it_is_one_sentence_and_what_to_do() {
+async fn if_nothing_listens_the_error_says_what_to_do_in_one_sentence() {
     let url = server::nowhere().await;
     let expected = format!(
         "error: cannot reach {url}: connection refused; is the coordinator running? start one with: quorate dev\n"

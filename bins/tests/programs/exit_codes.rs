@@ -25,7 +25,7 @@ async fn answering(status: u16, body: &str) -> Url {
 }
 
 #[tokio::test]
-async fn every_exit_code_is_what_it_is_said_to_be() {
+async fn every_exit_code_is_as_documented() {
     let good = answering(200, &server::outcome("q", "1")).await;
     let disputed = answering(200, &server::outcome("q", "1").replace("\"complete\"", "\"disputed\"")).await;
     let rejected = answering(409, r#"{"error":"disputed","code":409,"details":"no"}"#).await;

@@ -94,7 +94,7 @@ async fn a_question_without_an_answer_is_a_line_and_does_not_end_the_watch() {
 }
 
 #[tokio::test]
-async fn what_repeating_cannot_fix_ends_the_watch() {
+async fn an_error_that_a_repetition_cannot_fix_ends_the_watch() {
     let wrong = |_| (StatusCode::BAD_REQUEST, r#"{"error":"invalid_request","code":400}"#.to_owned());
     let foreign = |_| (StatusCode::NOT_FOUND, "not here".to_owned());
     for (answer, code) in [(wrong as fn(usize) -> _, 3), (foreign, 4)] {
@@ -138,7 +138,7 @@ async fn the_workers_are_tables_or_objects_one_after_the_other() {
 }
 
 #[tokio::test]
-async fn a_signal_ends_a_watch_in_good_order() {
+async fn a_signal_ends_a_watch_gracefully() {
     let ask = coordinator(|n| if n % 2 == 0 { value("1") } else { refusal() }).await;
     let workers = coordinator(|_| (StatusCode::OK, r#"{"workers":[]}"#.to_owned())).await;
     for (subcommand, url) in [(&["ask", "q"][..], ask), (&["workers"], workers)] {

@@ -39,7 +39,7 @@ fn a_value_is_bad_beyond_the_fence_and_five_percent_of_the_median() {
         (None, &["100", "105", "95"], &[false, false, false]),
         (None, &["100", "105.01", "100"], &[false, true, false]),
         (None, &["100", "100", "94.99"], &[false, false, true]),
-        // With a caller's rule, a value within 5 % of the median or within the operator's fence is never bad.
+        // With a caller's rule, only a value beyond its fence and more than 5 % from the median is bad.
         (relative(0), &["100", "100", "104"], &[false, false, false]),
         (relative(0), &["100", "100", "106"], &[false, false, true]),
         (relative(20), &["100", "100", "119"], &[false, false, false]),

@@ -16,7 +16,7 @@ pub const DEFAULT_CAPACITY: usize = 32_768;
 
 /// One broker that can break, and connections to it.
 pub trait Harness: Sized {
-    /// The bus that is held to the contract.
+    /// The implementation that is checked.
     type Bus: Bus;
 
     /// Whether every loss is counted. Otherwise some may not be.
