@@ -19,7 +19,6 @@ use super::tally::{Ending, Permit, Tally};
 /// The shortest pause after a failure, which doubles with each failure in a row, and the longest one.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
-/// One connection.
 #[derive(Debug)]
 pub(super) struct Connection {
     target: Arc<Target>,

@@ -115,7 +115,6 @@ impl Tally {
         }
     }
 
-    /// Ends the measurement.
     pub(super) fn stop(&self) {
         self.lock().stopped = true;
     }

@@ -72,13 +72,11 @@ impl Stage {
         [self.clone()].into_iter().chain(base.into_iter().flat_map(|base| base.lineage())).collect()
     }
 
-    /// The user that the image runs as.
     pub(crate) fn user(&self) -> String {
         let user = self.lineage().iter().find_map(|stage| stage.last("USER").map(str::to_owned));
         user.unwrap_or_else(|| panic!("{} runs as root", self.name))
     }
 
-    /// The program that the image runs.
     pub(crate) fn program(&self) -> String {
         let words = exec(self.last("ENTRYPOINT").expect("it is an image"));
         let [path] = &words[..] else { panic!("{words:?} is more than a program") };
@@ -103,7 +101,6 @@ pub(crate) fn compiler() -> String {
     version.unwrap_or_else(|| panic!("{base} is no version of Rust on Debian 12")).to_owned()
 }
 
-/// The programs of this package.
 fn programs() -> BTreeSet<String> {
     let files = listed("bins/src/bin");
     files.iter().map(|file| file.strip_suffix(".rs").expect("a source").to_owned()).collect()

@@ -70,7 +70,6 @@ impl Browser {
         command(self.client.post(format!("{}/{path}", self.session)), &body).await
     }
 
-    /// Opens a page.
     pub(crate) async fn open(&self, url: &str) {
         self.post("url", json!({ "url": url })).await;
     }

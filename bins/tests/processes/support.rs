@@ -65,13 +65,11 @@ impl Program {
         Self { name: format!("{program} {arguments:?}"), child, stdout, stderr }
     }
 
-    /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         let id = self.id().try_into().expect("an id is positive");
         kill_process(Pid::from_raw(id).expect("an id is not zero"), signal).expect("it can be signalled");
     }
 
-    /// The id of the process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id().expect("it has not ended")
     }

@@ -70,12 +70,10 @@ impl Terminal {
         Self { child, keyboard, shown, reader }
     }
 
-    /// Presses keys.
     pub(crate) fn press(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).expect("the terminal takes keys");
     }
 
-    /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         let id = self.child.id().expect("it has not ended").try_into().expect("an id is positive");
         kill_process(Pid::from_raw(id).expect("an id is not zero"), signal).expect("it can be signalled");
@@ -90,7 +88,6 @@ impl Terminal {
         }
     }
 
-    /// The text on the terminal.
     pub(crate) fn text(&self) -> String {
         self.lock().parser.screen().contents()
     }

@@ -161,7 +161,6 @@ impl Table {
         self.places.get_mut(slot.0 as usize)?.request.as_mut()
     }
 
-    /// The slot of a task in flight.
     pub(super) fn slot_of(&self, task: TaskId) -> Option<Slot> {
         in_flight(&self.places, task)
     }

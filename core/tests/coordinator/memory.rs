@@ -111,7 +111,6 @@ fn results_cannot_make_the_machine_remember_anything() {
     assert_eq!((harness.coordinator.remembered(), harness.coordinator.in_flight()), (0, 1));
 }
 
-/// A text of 4 KiB.
 fn long() -> String {
     "x".repeat(4096)
 }
