@@ -1,4 +1,4 @@
-//! Somebody on the bus who means no good: it has heard the last task and knows how to write what others write.
+//! A malicious participant on the bus: it hears the tasks, and can write every message that others write.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,16 +16,16 @@ use crate::mischief::Tampered;
 use crate::random::{Random, Stream};
 use crate::scenario::{Flood, Forgery, QUERIES, worker_name};
 
-/// How many of the tasks it has heard it remembers.
+/// The most tasks that it remembers.
 const MAX_HEARD: usize = 8;
 
-/// Makes what the adversary sends.
+/// Decides what the adversary sends.
 #[derive(Debug)]
 pub(crate) struct Adversary {
     random: Random,
-    /// The last tasks that were heard, the latest last, and where their answers go.
+    /// The requests and reply subjects of the last tasks, latest last.
     heard: VecDeque<(RequestId, Arc<str>)>,
-    /// In whose name it answers the next task.
+    /// The worker in whose name it answers the next task.
     lurks_as: Option<u8>,
     forged: u32,
 }
@@ -35,7 +35,7 @@ impl Adversary {
         Self { random: Random::new(seed, Stream::Adversary, 0), heard: VecDeque::new(), lurks_as: None, forged: 0 }
     }
 
-    /// Hears a message on the subject of tasks. Returns what it sends at once.
+    /// Hears a message on the subject of tasks. Returns what it sends in response.
     pub(crate) fn hear(&mut self, message: &Message) -> Vec<Tampered> {
         let (Body::Task(task), Some(reply)) = (&message.body, &message.reply) else { return Vec::new() };
         if self.heard.len() == MAX_HEARD {
@@ -48,7 +48,7 @@ impl Adversary {
         }
     }
 
-    /// What it sends; nothing if it would have to answer and has heard no task.
+    /// What it sends for a forgery: nothing if that needs a task to answer and it has heard none.
     pub(crate) fn forge(&mut self, forgery: Forgery) -> Vec<Tampered> {
         self.forged += 1;
         match forgery {
@@ -104,7 +104,7 @@ impl Adversary {
         }
     }
 
-    /// Says the same thing under many names, which are the same each time.
+    /// Sends the same kind of message under many names, which are the same each time.
     fn flood(&mut self, flood: Flood, names: u16) -> Vec<Tampered> {
         let about = if flood == Flood::Ended { self.heard.front() } else { self.heard.back() };
         let about = about.cloned();

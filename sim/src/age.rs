@@ -1,20 +1,20 @@
-//! How old a value is, as a message says it.
+//! The age of a value.
 
 use std::time::Duration;
 
 use quorate_core::time::Timestamp;
 
-/// How old a value is, as a message says it.
+/// The age of a value, as a message states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Age {
-    /// In whole milliseconds.
+    /// The age itself, in whole milliseconds.
     Stated(Duration),
-    /// By the time of day when it was observed, from the beginning of 1970.
+    /// The time of day at which the value was observed, since the Unix epoch.
     ObservedAt(Timestamp),
 }
 
 impl Age {
-    /// How old that makes it for one who reads it at a time of day.
+    /// The age for a reader whose time of day is `wall`.
     pub fn at(self, wall: Timestamp) -> Duration {
         match self {
             Self::Stated(age) => age,

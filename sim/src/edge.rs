@@ -1,33 +1,33 @@
-//! What can be seen of a production program beside its machine and its messages: its bus, its maps, its traces.
+//! What can be observed of a production program besides its machine and its messages: its bus, its maps, its traces.
 //!
-//! On the stage without a network, only the end of a pass can.
+//! The stage without a network reports only the end of a pass.
 
 use quorate_core::trace::Trace;
 use quorate_runtime::driver::Held;
 
-/// One thing that can be seen there.
+/// One observation at the edge of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Edge {
-    /// The bus of the host is connected or not, after so many connections.
+    /// The host's bus has connected or disconnected.
     Bus {
-        /// Whether it can be published on.
+        /// Whether it accepts messages.
         connected: bool,
-        /// How many connections there have been.
+        /// The number of connections made so far.
         connections: u64,
     },
-    /// The message that the host takes next was the one with this number of all that its bus was given.
+    /// The next message that the host takes was the one with this number, counting all that reached its bus.
     Arrived(u64),
-    /// The message that the host sends or takes next belongs to this trace.
+    /// The next message that the host sends or takes belongs to this trace.
     Carries(Trace),
-    /// The source of a worker is asked within this trace.
+    /// A worker's source is queried within this trace.
     Observes(Option<Trace>),
-    /// The source of a worker says something of a query, for which this number stands.
+    /// A worker's source has returned a reading or failed; the number is a hash of the query and what it returned.
     Reads(u64),
-    /// All outputs of a pass are carried out. Beside the machine this is kept.
+    /// The driver has carried out all outputs of a pass. This is what it still keeps outside its machine.
     PassEnded(Held),
 }
 
-/// The trace in which a question with this number is asked; every fourth is in none.
+/// The trace of the question with this number; every fourth question has none.
 pub(crate) fn trace_of(number: u32) -> Option<Trace> {
     if number % 4 == 3 {
         return None;
@@ -40,13 +40,13 @@ pub(crate) fn trace_of(number: u32) -> Option<Trace> {
     Some(Trace(mark))
 }
 
-/// The header `traceparent` that says so.
+/// The `traceparent` header of a trace.
 pub(crate) fn traceparent(Trace(mark): Trace) -> String {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     format!("00-{}-{}-{}", hex(&mark[..16]), hex(&mark[16..24]), hex(&mark[24..]))
 }
 
-/// Reads that header, of version 00 only: nobody here writes another.
+/// Parses a `traceparent` header of version 00, the only one that is written here.
 pub(crate) fn of_traceparent(text: &str) -> Option<Trace> {
     let fields: Vec<&str> = text.split('-').collect();
     let ["00", trace, span, flags] = fields[..] else { return None };

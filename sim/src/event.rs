@@ -1,8 +1,8 @@
-//! What happens in a run, as the stages tell it and everybody else sees it.
+//! The events of a run: the stages report them, and checkers, coverage, trace and listeners see them.
 //!
-//! Around each machine the events are its steps, in order and complete: an input or a wake, then its outputs, then the
-//! machine as it has settled, with nothing in between. Around the network they are what
-//! a host sent and received, understood apart from the code that is tested.
+//! For each machine, the events are its steps, complete and in order: an input or a wake, then its outputs, then the
+//! settled machine, with nothing in between. For the network, they are the messages a host sent and received, decoded
+//! independently of the code under test.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,69 +25,69 @@ use crate::scenario::{Fault, Request, Visit};
 /// One thing that happened on one host.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
-    /// When, in nanoseconds of simulated time since the run began.
+    /// Nanoseconds of simulated time since the run began.
     pub at: u64,
-    /// Where.
+    /// The host it happened on.
     pub host: Host,
-    /// What.
+    /// What happened.
     pub what: What<'a>,
 }
 
-/// What happened. A machine's `now` is the time of its host's own clock.
+/// What happened. A machine's `now` is the time on its host's own clock.
 #[derive(Clone, Copy, Debug)]
 pub enum What<'a> {
-    /// A process began: the first on its host, or another after a crash or a stop. Machines start over.
+    /// A process started: the first on its host, or a new one after a crash or a stop. Its machine starts empty.
     Started {
-        /// 1 for the first.
+        /// 1 for the first process on its host.
         incarnation: u32,
     },
     /// The process was killed.
     Crashed,
     /// The process was told to stop.
     Stopping,
-    /// The process has ended as it was told to.
+    /// The process has stopped after it was told to.
     Stopped,
     /// A coordinator handles an input.
     CoordinatorInput(Timestamp, &'a coordinator::Input),
-    /// A coordinator is woken.
+    /// A coordinator is woken, to do what is due.
     CoordinatorWoken(Timestamp),
-    /// What a coordinator puts out because of that. It is carried out later.
+    /// A coordinator returns an output of this step, to be carried out after it.
     CoordinatorOutput(Timestamp, &'a coordinator::Output),
-    /// A coordinator after such a step.
+    /// The coordinator's state after the step.
     CoordinatorSettled(Timestamp, &'a Coordinator),
     /// A worker handles an input.
     WorkerInput(Timestamp, &'a worker::Input),
-    /// A worker is woken.
+    /// A worker is woken, to do what is due.
     WorkerWoken(Timestamp),
-    /// What a worker puts out because of that. It is carried out later.
+    /// A worker returns an output of this step, to be carried out after it.
     WorkerOutput(Timestamp, &'a worker::Output),
-    /// A worker after such a step.
+    /// The worker's state after the step.
     WorkerSettled(Timestamp, &'a Worker),
-    /// The host's bus took a message for sending.
+    /// The host's bus accepted a message for sending.
     Sent(&'a Message),
     /// The host's bus refused a message.
     Unsent(&'a Message, PublishError),
     /// The host's program received a message.
     Received(&'a Message),
-    /// Something shows at the edge of the host's program.
+    /// Something was observed at the edge of the host's program.
     Edge(Edge),
-    /// A client does something over HTTP beside asking; the number is its place in the scenario.
+    /// A client begins a visit: something other than a question, over HTTP. The number is its index in the scenario.
     Visited(usize, &'a Visit),
-    /// Such a visit is over, with what was read, if anything was.
+    /// The visit with this index is over, with what it read, if anything.
     VisitEnded(usize, Option<&'a Read>),
-    /// A client asks.
+    /// A client asks a question.
     Asked(&'a Question),
-    /// A client has its answer, or knows that it will get none.
+    /// The client of the question with this number has its reply, or knows that none will come.
     Replied(u32, &'a Reply),
-    /// A client goes away without waiting for its answer.
+    /// The client of the question with this number leaves without waiting for the reply.
     Vanished(u32),
-    /// A fault of the schedule begins; the number is its place there.
+    /// The fault with this index in the schedule begins.
     FaultBegan(usize, &'a Fault),
-    /// A fault of the schedule ends.
+    /// The fault with this index in the schedule ends.
     FaultEnded(usize, &'a Fault),
-    /// All faults have ended, and no further request of the workload comes: from now on everything must get well.
+    /// All faults have ended and the workload is complete: from now on the cluster must recover.
     Healed,
-    /// The run is over; everything has had its time.
+    /// The run is over: everything has had time to finish.
     Ended,
     /// A program panicked.
     Panicked(&'a str),
@@ -114,72 +114,73 @@ pub(crate) fn worker_step(step: &Step<'_, Worker>, mut tell: impl FnMut(What<'_>
 pub struct Message {
     /// The subject it was published on.
     pub subject: Arc<str>,
-    /// Where an answer to it goes.
+    /// The reply subject.
     pub reply: Option<Arc<str>>,
-    /// What it says.
+    /// The decoded payload.
     pub body: Body,
 }
 
-/// What a message on the bus says.
+/// The decoded payload of a message on the bus.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Body {
     /// A task.
     Task(Task),
     /// A result.
     Result(WorkerResult),
-    /// A presence announcement, of the worker's own accord or in answer to a ping.
+    /// A presence announcement, unprompted or in answer to a ping.
     Presence(Presence),
-    /// A call to all workers to say that they are there.
+    /// A request to all workers to announce their presence.
     Ping,
-    /// How a request ended, for those who follow all requests.
+    /// The outcome of a request, published for those who follow all requests.
     Outcome(PublishedOutcome),
     /// The broker's notice that nobody received the message with this reply subject.
     NoResponders,
-    /// Bytes that say nothing; so many of them.
+    /// This many bytes that cannot be decoded.
     Garbage(usize),
 }
 
-/// How a request ended, as it is on the bus.
+/// The outcome of a request, as published on the bus.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PublishedOutcome {
     /// The request's id.
     pub request: RequestId,
-    /// What was asked.
+    /// The query.
     pub query: Query,
     /// The answer's value; `None` if there is no answer.
     pub value: Option<Value>,
 }
 
-/// A task as it is on the bus.
+/// A task, as published on the bus.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Task {
     /// The request's id.
     pub request: RequestId,
-    /// What is asked.
+    /// The query.
     pub query: Query,
     /// The time to live.
     pub ttl: Duration,
-    /// 1, or 2 for the redispatch.
+    /// 1 for the first dispatch, 2 for the redispatch.
     pub attempt: u32,
 }
 
-/// A result as it is on the bus.
+/// A result, as published on the bus.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WorkerResult {
-    /// Who is said to answer.
+    /// The worker it claims to be from.
     pub worker: WorkerId,
     /// The request that is answered.
     pub request: RequestId,
     /// The value, or why there is none.
     pub observed: Result<Value, Arc<str>>,
-    /// How long it took, as the worker says.
+    /// How long the worker claims to have taken.
     pub response_time: Duration,
-    /// How old the value is, as the worker says; a failure has no age.
+    /// The age that the worker states for the value; a failure has no age.
     pub age: Option<Age>,
 }
 
 impl WorkerResult {
-    /// What a coordinator is told of it that reads it at a time of day, on the reply subject of a task or on that for all.
+    /// The input it is to a coordinator that reads it at time of day `wall`, on the reply subject of `task` or, without
+    /// one, on the shared subject.
     pub(crate) fn read_at(&self, wall: Timestamp, task: Option<TaskId>) -> coordinator::WorkerResult {
         coordinator::WorkerResult {
             worker: self.worker.clone(),
@@ -195,20 +196,20 @@ impl WorkerResult {
 /// A client's question.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// Unique in the run; a retry has a number of its own.
+    /// Unique in the run; a retry has its own number.
     pub number: u32,
-    /// Which coordinator is asked.
+    /// The coordinator that is asked.
     pub coordinator: Host,
-    /// The place of the request in the scenario's workload; `None` for a request made after the faults have healed, to
-    /// see that everything is well again.
+    /// The index of the request in the scenario's workload; `None` for a probe, which checks after the faults that the
+    /// cluster has recovered.
     pub place: Option<usize>,
-    /// The question.
+    /// The request it makes.
     pub request: Request,
 }
 
-/// Stands in a [`Read`] where a reader of events came back.
+/// Marks in the body of a [`Read`] where a reader of events reconnected.
 pub const FOLLOWED_AGAIN: &str = "\u{1e}";
-/// The status that a client gets that already has as many readers of events as it may.
+/// The status for a client that already has the maximum number of readers of events.
 pub const TOO_MANY_READERS: u16 = 429;
 
 /// What a client read over HTTP.
@@ -218,14 +219,14 @@ pub struct Read {
     pub status: u16,
     /// The header `Content-Type`.
     pub content_type: String,
-    /// The body, as it came.
+    /// The body, as received.
     pub body: String,
 }
 
-/// What became of a question.
+/// The result of a question, as its client sees it.
 #[derive(Clone, Debug)]
 pub enum Reply {
-    /// The coordinator's own reply, where no HTTP is between it and the client.
+    /// The machine's own reply, on the stage without HTTP.
     Ended(Result<Arc<Outcome>, Refusal>),
     /// A response over HTTP.
     Http {
@@ -233,9 +234,9 @@ pub enum Reply {
         status: u16,
         /// The header `Retry-After`, in seconds.
         retry_after: Option<u64>,
-        /// The body, as it came.
+        /// The body, as received.
         body: String,
     },
-    /// No response: the coordinator could not be reached, the connection broke, or nothing came for very long.
+    /// No response: the coordinator was unreachable, the connection broke, or the client ran out of patience.
     Lost,
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A simulated host. Hosts keep their names when a scenario is shortened.
+/// A simulated host. Hosts keep their names when a scenario is shrunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Host {
@@ -15,9 +15,9 @@ pub enum Host {
     Coordinator(u8),
     /// A worker process.
     Worker(u8),
-    /// Where HTTP clients run; one address for the rate limit.
+    /// A host of HTTP clients, which the rate limit sees as one address.
     Client(u8),
-    /// Somebody on the bus who means no good.
+    /// A malicious participant on the bus.
     Adversary,
 }
 
@@ -33,7 +33,7 @@ impl fmt::Display for Host {
     }
 }
 
-/// A text that names no host.
+/// A text that is not the name of a host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no host: broker, coordinator-N, worker-N, client-N or adversary")]
 pub struct UnknownHost(String);

@@ -1,16 +1,18 @@
-//! Quorate on a simulated network. One seed makes a cluster, a workload and a schedule of faults, and every run of a
-//! seed is the same to the byte, on any machine.
+//! Quorate on a simulated network. One seed determines a cluster, a workload and a schedule of faults, and every run of
+//! a seed is identical to the byte, on any machine.
 //!
-//! A [`Scenario`] is played on a *stage*: [`network`] runs the drivers, the HTTP API and the workers of production over
-//! turmoil's TCP; [`machines`] wires the state machines to a heap of timed events. Both tell what happens as
-//! [`Event`](event::Event)s, which the [`checkers`] judge, the [`coverage`] counts and the [`trace`] hashes.
+//! A [`Scenario`] is played on a *stage*: [`network`] runs the production drivers, HTTP API and workers over turmoil's
+//! TCP; [`machines`] drives the state machines from a heap of timed events. Both report what happens as
+//! [`Event`](event::Event)s, which [`checkers`] judge, [`coverage`] counts and [`trace`] hashes.
 //!
-//! * [`scenario`] is what is played; [`random`] draws it, one stream per purpose and host
-//! * `observe.rs`, `mischief.rs`, `adversary.rs`, `retry.rs` are what sources, bad workers, the adversary and clients
-//!   do on both stages
-//! * [`edge`] is what can be seen of a program besides its machine and its messages, on the network only
+//! * [`scenario`] defines what is played and draws it from a seed; [`random`] has one stream per purpose and host
+//! * `observe.rs`, `mischief.rs` and `adversary.rs` say what sources, malicious workers and the adversary do on both
+//!   stages
+//! * `retry.rs` and `timing.rs` say when clients retry and probe, and when a run ends, on the machines stage
+//! * [`edge`] is what can be observed of a program besides its machine and its messages; the machines stage reports
+//!   only the end of a driver's pass
 //! * [`shrink`] makes a failing scenario small; [`explain`] shows a run as a timeline
-//! * [`baseline`] has bare simulations of the same size, to compare the speed with
+//! * [`baseline`] has bare simulations of the same size, as a reference for speed
 #![warn(missing_docs)]
 
 mod adversary;
@@ -42,13 +44,13 @@ pub use watch::{Listener, Report};
 
 use watch::Watch;
 
-/// How much of the real thing a run goes through.
+/// How much of the production code a run exercises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Depth {
     /// Drivers, HTTP and TCP, on turmoil.
     Network,
-    /// The state machines alone, some hundred times faster.
+    /// The state machines alone, tens of times faster.
     Machines,
 }
 

@@ -1,4 +1,4 @@
-//! The simulation's program: plays seeds by the thousand, and shows what went on in one of them.
+//! The simulator's binary: plays thousands of seeds, and shows what happened in one of them.
 
 mod cli;
 

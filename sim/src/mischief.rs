@@ -1,4 +1,4 @@
-//! What a worker that means no good does with its results on their way out.
+//! How a malicious worker tampers with its outgoing results.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,41 +15,40 @@ use crate::scenario::{FaultKind, Mischief, worker_name};
 /// The most bytes of garbage in one message.
 const MAX_GARBAGE: u64 = 64;
 
-/// Something to be sent that may not be what an honest worker sends. A text in it may be longer than a value can be:
-/// whoever reads the message takes that for a failure of the worker.
+/// A message as a malicious worker or the adversary sends it. Its text may be longer than a value may be, which readers
+/// treat as a failure of the worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Tampered {
-    /// A message that can be understood.
+    /// A well-formed message.
     Message(Message),
-    /// Bytes that say nothing.
+    /// Bytes that cannot be decoded.
     Garbage {
         /// The subject they are published on.
         subject: Arc<str>,
-        /// How many.
+        /// The number of bytes.
         len: usize,
     },
 }
 
-/// Tampers with the results of one worker process, as often as the faults that last say.
+/// Tampers with the results of one worker process, as often as the active faults say.
 #[derive(Debug)]
 pub(crate) struct Mischiefs {
     random: Random,
     lasting: Vec<(Mischief, u32)>,
-    /// The request and the subject of the result before, as it was meant.
+    /// The request and the subject of the previous result, before it was tampered with.
     before: Option<(RequestId, Arc<str>)>,
     /// Results that are sent after the next one.
     held_back: Vec<Message>,
 }
 
 impl Mischiefs {
-    /// For the worker process with this number, which does no mischief yet.
     pub(crate) fn new(seed: u64, number: u8, incarnation: u32) -> Self {
         let host = (u32::from(number) << 8) | (incarnation & 0xff);
         let random = Random::new(seed, Stream::Mischief, host);
         Self { random, lasting: Vec::new(), before: None, held_back: Vec::new() }
     }
 
-    /// What a worker does as long as these faults last: each mischief with its thousandths.
+    /// What a worker does while these faults are active: each mischief with its share of results, in thousandths.
     pub(crate) fn of<'a>(worker: Host, lasting: impl IntoIterator<Item = &'a FaultKind>) -> Vec<(Mischief, u32)> {
         let mischief = |kind: &FaultKind| match kind {
             FaultKind::Mischief(host, mischief, permille) if *host == worker => Some((*mischief, *permille)),
@@ -58,16 +57,15 @@ impl Mischiefs {
         lasting.into_iter().filter_map(mischief).collect()
     }
 
-    /// From now on it does this.
     pub(crate) fn set(&mut self, lasting: Vec<(Mischief, u32)>) {
         self.lasting = lasting;
     }
 
-    /// What is sent instead of `message`, and after how long. Whatever is no result is sent as it is.
+    /// What is sent instead of `message`, and after how long. Messages other than results are sent unchanged.
     pub(crate) fn tamper(&mut self, message: Message) -> Vec<(Duration, Tampered)> {
         let Body::Result(result) = &message.body else { return vec![(Duration::ZERO, Tampered::Message(message))] };
         let before = self.before.replace((result.request.clone(), Arc::clone(&message.subject)));
-        // Each is drawn for, so that one more does not change what the others draw.
+        // Every mischief draws, so that choosing one does not change what the others draw.
         let drawn: Vec<bool> = self.lasting.iter().map(|(_, permille)| self.random.chance(*permille)).collect();
         let chosen = drawn.into_iter().position(|chosen| chosen).map(|place| self.lasting[place].0);
         if chosen == Some(Mischief::Reorder) {
@@ -116,7 +114,7 @@ impl Mischiefs {
     }
 }
 
-/// The same message with another result in it.
+/// A copy of the message whose result is changed.
 fn changed(message: &Message, change: impl FnOnce(&mut WorkerResult)) -> Message {
     let mut message = message.clone();
     if let Body::Result(result) = &mut message.body {
@@ -154,7 +152,7 @@ mod tests {
         }
     }
 
-    /// What becomes of the second of two results if the worker always does this.
+    /// What is sent for the second of two results if the worker always does this.
     fn second(mischief: Mischief) -> Vec<(Duration, Tampered)> {
         let mut mischiefs = Mischiefs::new(1, 1, 1);
         let honest = Tampered::Message(result("one"));

@@ -1,4 +1,4 @@
-//! What a worker's source says, and after how long.
+//! What a worker's source returns, and after how long.
 
 use std::time::Duration;
 
@@ -10,32 +10,32 @@ use crate::host::Host;
 use crate::random::{Random, Stream};
 use crate::scenario::{FaultKind, QUERIES, Truth, Worker};
 
-/// What a liar says where the truth is a text.
+/// The value that liars report where the truth is a text.
 const LIE: &str = "dog";
 
-/// What a worker says of a source that panicked. Where there is no driver, a source that would panic fails in its
-/// words.
+/// The failure that a driver reports for a source that panicked. On the machines stage, which has no drivers, such a
+/// source fails with the same text.
 pub(crate) const PANICKED: &str = "the source panicked";
 
 /// What is wrong with the source of one worker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SourceFaults {
-    /// How much longer observing takes.
+    /// How much longer an observation takes.
     pub(crate) slow: Duration,
-    /// In how many of a thousand cases it fails, at least.
+    /// The least share of observations that fail, in thousandths; the worker's own share counts if it is larger.
     pub(crate) fail_permille: u32,
-    /// In how many of a thousand cases it panics.
+    /// The share of observations that panic, in thousandths.
     pub(crate) panic_permille: u32,
-    /// By how many thousandths it is above the truth.
+    /// How far its values are above the truth, in thousandths of the truth.
     pub(crate) lie_permille: Option<i64>,
     /// How much older its values are.
     pub(crate) stale: Option<Duration>,
-    /// All faults have ended: it is as quick as it can be, does not fail and does not lie, and what it says is fresh.
+    /// All faults have ended: the source is as quick as it can be, never fails or lies, and its values are fresh.
     pub(crate) healed: bool,
 }
 
 impl SourceFaults {
-    /// What the faults that last do to the source of a worker. Of two lies the later in the schedule is told.
+    /// What the active faults do to the source of a worker. If there are two lies, the later in the schedule counts.
     pub(crate) fn of<'a>(worker: Host, lasting: impl IntoIterator<Item = &'a FaultKind>) -> Self {
         let mut faults = Self::default();
         for kind in lasting {
@@ -58,20 +58,19 @@ impl SourceFaults {
     }
 }
 
-/// The source of one run of one worker process.
+/// The source of one worker process.
 #[derive(Debug)]
 pub(crate) struct Observer {
     random: Random,
-    /// In milliseconds, from and to.
+    /// How long an observation takes, from and to, in milliseconds.
     takes: (u64, u64),
     fail_permille: u32,
     dated_permille: u32,
-    /// In milliseconds, from and to.
+    /// The age of dated values, from and to, in milliseconds.
     age: (u64, u64),
 }
 
 impl Observer {
-    /// The source of the worker process that begins for the `incarnation`th time.
     pub(crate) fn new(seed: u64, worker: &Worker, incarnation: u32) -> Self {
         let host = (u32::from(worker.number) << 8) | (incarnation & 0xff);
         Self {
@@ -83,8 +82,8 @@ impl Observer {
         }
     }
 
-    /// How long observing takes, and what comes of it. Draws as many random numbers whatever the faults are, so that
-    /// a fault changes only what it is about.
+    /// How long an observation takes, and its result. The number of random numbers drawn does not depend on the faults,
+    /// so that a fault changes only the observations it affects.
     pub(crate) fn observe(&mut self, query: &str, faults: &SourceFaults) -> (Duration, Result<Reading, String>) {
         let takes = Duration::from_millis(self.random.within(self.takes.0..=self.takes.1));
         let luck = self.random.below(1000);
@@ -120,7 +119,7 @@ impl Observer {
         (takes, Ok(Reading { value, age }))
     }
 
-    /// How old the source says that its next value is. One that never says so draws nothing.
+    /// The age that the source states for its next value. A source that never states one draws no random numbers.
     fn age(&mut self) -> Option<Duration> {
         if self.dated_permille == 0 {
             return None;
@@ -131,7 +130,7 @@ impl Observer {
     }
 }
 
-/// The truth, so many units of its mantissa off.
+/// The truth, off by `offset` units of its mantissa.
 fn honest(truth: Truth, offset: i128) -> Value {
     match truth {
         Truth::Number { mantissa, scale, as_text, .. } => number(i128::from(mantissa) + offset, scale, as_text),
@@ -139,7 +138,7 @@ fn honest(truth: Truth, offset: i128) -> Value {
     }
 }
 
-/// The same lie, whoever tells it.
+/// The value that a liar reports. It depends only on the truth, so that all liars agree.
 fn lie(truth: Truth, permille: i64) -> Value {
     match truth {
         Truth::Number { mantissa, scale, as_text, .. } => {
@@ -207,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_says_how_old_its_values_are_as_often_as_it_is_to() {
+    fn a_source_states_ages_as_often_as_its_settings_say() {
         let dated = Worker { dated_permille: 500, age_ms: (100, 200), ..worker() };
         let stale = FaultKind::StaleSource(Host::Worker(1), 1000);
         let ages = |faults: SourceFaults| {
@@ -224,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_that_nobody_knows_fails_at_once() {
+    fn an_unknown_query_fails_at_once() {
         let (takes, observed) = Observer::new(1, &worker(), 1).observe("x", &SourceFaults::default());
         assert_eq!((takes, observed), (Duration::ZERO, Err(r#"no source for query "x""#.to_owned())));
     }

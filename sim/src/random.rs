@@ -1,25 +1,25 @@
-//! Random numbers from the scenario's seed, and from nothing else.
+//! Random numbers that depend on the scenario's seed alone.
 
 use std::ops::RangeInclusive;
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
-/// A stream of random numbers. Each purpose and each host has a stream of its own, so that removing one host from a
-/// scenario does not change what the others draw.
+/// A stream of random numbers. Each purpose and host has its own, so that removing a host from a scenario does not
+/// change what the others draw.
 #[derive(Clone, Debug)]
 pub struct Random(ChaCha8Rng);
 
-/// What a stream is for; the numbers keep streams apart and never change.
+/// The purpose of a stream. The numbers are part of every seed's scenario and must never change.
 #[derive(Clone, Copy, Debug)]
 pub enum Stream {
-    /// Making the scenario.
+    /// The scenario.
     Scenario = 1,
     /// Latency and loss on the network.
     Network = 2,
     /// What a worker observes and how long it takes.
     Worker = 3,
-    /// What a worker that means no good does.
+    /// How a malicious worker tampers with its results.
     Mischief = 4,
     /// The adversary.
     Adversary = 5,
@@ -27,12 +27,12 @@ pub enum Stream {
     Coordinator = 6,
     /// The pauses between attempts to connect.
     Reconnect = 7,
-    /// What comes twice.
+    /// The messages that a bridge repeats, and when.
     Bridge = 8,
 }
 
 impl Random {
-    /// The stream of `seed` for one purpose, and one host of that kind.
+    /// The stream of `seed` for one purpose and the host with this number.
     pub fn new(seed: u64, stream: Stream, host: u32) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream((u64::from(host) << 32) | stream as u64);
@@ -50,7 +50,7 @@ impl Random {
         (wide >> 64) as u64
     }
 
-    /// A number of the range.
+    /// A number from the range.
     pub fn within(&mut self, range: RangeInclusive<u64>) -> u64 {
         let (low, high) = range.into_inner();
         low + self.below(high.saturating_sub(low).saturating_add(1))
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn streams_are_apart_and_the_same_again() {
+    fn streams_are_independent_and_repeatable() {
         let first = |stream, host| Random::new(7, stream, host).number();
         assert_eq!(first(Stream::Worker, 1), first(Stream::Worker, 1));
         assert_ne!(first(Stream::Worker, 1), first(Stream::Worker, 2));
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_are_kept_and_reached() {
+    fn a_range_is_covered_and_never_left() {
         let mut random = Random::new(1, Stream::Scenario, 0);
         let drawn: Vec<u64> = (0..1000).map(|_| random.within(3..=5)).collect();
         assert!((3..=5).all(|number| drawn.contains(&number)) && drawn.iter().all(|drawn| (3..=5).contains(drawn)));

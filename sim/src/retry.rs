@@ -1,23 +1,23 @@
-//! What clients do on both stages alike: how long they wait, whom they ask next, and how they probe.
+//! How clients on the machines stage retry and probe: how long they wait, and which coordinator they ask next.
 
 use crate::scenario::{Policy, Request, Scenario};
 
-/// The pause before a client asks again, in nanoseconds.
+/// The pause before a client retries, in nanoseconds.
 pub(crate) const PAUSE: u64 = 5_000_000;
 
-/// How long a client waits for a reply before it takes it as lost, in nanoseconds.
+/// How long a client waits for a reply before it considers it lost, in nanoseconds.
 pub(crate) fn client_patience(scenario: &Scenario) -> u64 {
     (2 * scenario.cluster.settings.max_timeout_ms + 200) * 1_000_000
 }
 
-/// Whom a client asks after this coordinator.
+/// The coordinator that a client asks after this one failed it.
 pub(crate) fn next_coordinator(scenario: &Scenario, coordinator: u8) -> u8 {
     let coordinators = &scenario.cluster.coordinators;
     let place = coordinators.iter().position(|other| other.number == coordinator).unwrap_or(0);
     coordinators.get((place + 1) % coordinators.len().max(1)).map_or(coordinator, |next| next.number)
 }
 
-/// The requests that see whether all is well after the faults: one for each coordinator.
+/// The probes, which check that the cluster has recovered from its faults: one for each coordinator.
 pub(crate) fn probes(scenario: &Scenario) -> Vec<Request> {
     let Some(client) = scenario.cluster.clients.first() else { return Vec::new() };
     let probe = |number: u8| Request {

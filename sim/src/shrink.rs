@@ -1,8 +1,7 @@
-//! Makes a failing scenario as small as it gets while it fails in the same way: whoever reads it should find nothing in
-//! it that does not matter.
+//! Shrinks a failing scenario for as long as it fails in the same way, so that what is left is what matters.
 //!
-//! Delta debugging leaves out faults, requests and hosts, in chunks and then one by one; then what is left is made
-//! plainer. This is repeated until nothing can be left out or made plainer any more.
+//! Delta debugging removes faults and requests, in chunks and then one by one, and after them hosts; then the rest is
+//! simplified. This repeats until nothing more can be removed or simplified.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -12,40 +11,40 @@ use crate::checkers::Violation;
 use crate::host::Host;
 use crate::scenario::{FaultKind, Forgery, Policy, Request, Scenario};
 
-/// How much may be tried.
+/// How much the search may spend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// So many runs at most.
+    /// The maximum number of runs.
     pub runs: u32,
-    /// For so long at most; the run that is under way then is finished.
+    /// The maximum time; a run in progress at its end is finished.
     pub time: Duration,
 }
 
 impl Budget {
-    /// As much as it takes.
+    /// No limit.
     pub const UNLIMITED: Self = Self { runs: u32::MAX, time: Duration::MAX };
 
-    /// As many runs as fit into a time.
+    /// As many runs as fit into `time`.
     pub fn time(time: Duration) -> Self {
         Self { time, ..Self::UNLIMITED }
     }
 }
 
-/// A scenario made small.
+/// The result of shrinking a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shrunk {
-    /// The scenario. It fails.
+    /// The smallest scenario found that fails.
     pub scenario: Scenario,
-    /// How it fails: by the same checker as the one it was made from.
+    /// How it fails: the same checker objects as to the original.
     pub violation: Violation,
-    /// How many scenarios were tried.
+    /// The number of scenarios tried.
     pub runs: u32,
-    /// Whether nothing more can be left out; else the budget ended it.
+    /// Whether nothing more can be removed; otherwise the budget ran out.
     pub minimal: bool,
 }
 
-/// Makes a scenario small. `run` says how a scenario fails, if it does, and must say the same of the same scenario
-/// every time. `None` if the scenario does not fail.
+/// Shrinks a scenario. `run` returns how a scenario fails, if it does, and must be deterministic. `None` if the
+/// scenario does not fail.
 pub fn shrink(
     scenario: &Scenario,
     budget: Budget,
@@ -62,7 +61,7 @@ pub fn shrink(
         exhausted: false,
         run: &mut run,
     };
-    // Each round begins with what takes most away, so that later runs are short.
+    // Each round begins with what removes most, so that later runs are short.
     while !search.exhausted {
         let before = search.best.clone();
         search.leave_out();
@@ -75,21 +74,21 @@ pub fn shrink(
     Some(Shrunk { scenario: best, violation, runs, minimal: !exhausted })
 }
 
-/// How large a scenario is.
+/// The size of a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
-    /// Faults.
+    /// The number of faults.
     pub faults: usize,
-    /// Requests.
+    /// The number of requests.
     pub requests: usize,
-    /// Hosts.
+    /// The number of hosts.
     pub hosts: usize,
     /// When the faults end, in milliseconds.
     pub heal_ms: u64,
 }
 
 impl Size {
-    /// Of a scenario.
+    /// The size of `scenario`.
     pub fn of(scenario: &Scenario) -> Self {
         Self {
             faults: scenario.faults.len(),
@@ -100,22 +99,22 @@ impl Size {
     }
 }
 
-/// The smallest failing scenario so far, and what is left to spend.
+/// The smallest failing scenario so far, and the remaining budget.
 struct Search<'a> {
     best: Scenario,
     violation: Violation,
-    /// Hashes of the scenarios that did not fail in the same way: none is run twice.
+    /// Hashes of the scenarios that did not fail in the same way, so that none is run twice.
     refused: HashSet<u64>,
     runs: u32,
     runs_left: u32,
-    /// `None` is never.
+    /// When the time runs out; `None` for never.
     until: Option<Instant>,
     exhausted: bool,
     run: &'a mut dyn FnMut(&Scenario) -> Option<Violation>,
 }
 
 impl Search<'_> {
-    /// Takes a candidate if it fails in the same way.
+    /// Keeps a candidate if it fails in the same way.
     fn take(&mut self, candidate: Scenario) -> bool {
         if self.exhausted || candidate == self.best {
             return false;
@@ -143,15 +142,15 @@ impl Search<'_> {
         }
     }
 
-    /// Takes the best with a change.
+    /// Tries the best scenario with a change, and keeps it if it fails in the same way.
     fn take_with(&mut self, change: impl FnOnce(&mut Scenario)) -> bool {
         let mut candidate = self.best.clone();
         change(&mut candidate);
         self.take(candidate)
     }
 
-    /// Delta debugging over a list: leaves out chunks of half its length, then of a quarter, and so on to single items,
-    /// which are tried until none can go.
+    /// Delta debugging over a list: removes chunks of half its length, then of a quarter, and so on down to single
+    /// items, which are tried until none can be removed.
     fn thin<T>(&mut self, list: fn(&mut Scenario) -> &mut Vec<T>) {
         let mut chunk = list(&mut self.best).len().div_ceil(2);
         while chunk > 0 {
@@ -160,7 +159,7 @@ impl Search<'_> {
             while at < list(&mut self.best).len() && !self.exhausted {
                 let end = (at + chunk).min(list(&mut self.best).len());
                 if self.take_with(|scenario| drop(list(scenario).drain(at..end))) {
-                    // What came after it is here now.
+                    // The next chunk has moved to the same index.
                     thinned = true;
                 } else {
                     at = end;
@@ -250,7 +249,7 @@ impl Search<'_> {
     }
 
     fn simplify_fault(&mut self, place: usize) {
-        // Half as long, as often as that will do.
+        // Halve the duration for as long as the scenario still fails.
         while self.best.faults[place].for_ms > 1
             && self.take_with(|scenario| scenario.faults[place].for_ms = scenario.faults[place].for_ms.div_ceil(2))
         {
@@ -285,7 +284,8 @@ impl Search<'_> {
         }
     }
 
-    /// Ends the faults as soon as the last request has begun and the last fault has ended, or else halfway there.
+    /// Heals as soon as the last request has begun and the last fault has ended, or else halves the time beyond that
+    /// for as long as the scenario still fails.
     fn heal_sooner(&mut self) {
         let faults = self.best.faults.iter().map(|fault| fault.at_ms.saturating_add(fault.for_ms));
         let requests = self.best.requests.iter().map(|request| request.at_ms.saturating_add(1));
@@ -299,8 +299,8 @@ impl Search<'_> {
     }
 }
 
-/// A scenario without a host, what only concerned it, and its requests. `None` if it cannot be left out: there is a
-/// broker always, and one of every other kind but the adversary.
+/// A scenario without a host and its faults; its requests move to another host. `None` if the host cannot be removed: a
+/// scenario has a broker and at least one coordinator, worker and client.
 fn without(scenario: &Scenario, host: Host) -> Option<Scenario> {
     let mut smaller = scenario.clone();
     let cluster = &mut smaller.cluster;
@@ -311,7 +311,7 @@ fn without(scenario: &Scenario, host: Host) -> Option<Scenario> {
         Host::Coordinator(number) => {
             cluster.coordinators.retain(|coordinator| coordinator.number != number);
             let other = cluster.coordinators.first()?.number;
-            // Its requests go to another one: those that are not needed can be left out one by one.
+            // Its requests move to another coordinator: those that are not needed can be removed one by one.
             for request in smaller.requests.iter_mut().filter(|request| request.coordinator == number) {
                 request.coordinator = other;
             }

@@ -11,7 +11,7 @@ pub(crate) struct TraceHash(u64);
 
 impl Default for TraceHash {
     fn default() -> Self {
-        // The first 64 bits of the fraction of pi: no bit pattern of its own.
+        // The first 64 bits of the fractional part of pi: an arbitrary constant.
         Self(0x243f_6a88_85a3_08d3)
     }
 }
@@ -98,7 +98,7 @@ impl Hasher for TraceHash {
     }
 }
 
-/// Fewer than eight bytes as a number, in at most three reads: a copy of any length would be a call.
+/// Fewer than eight bytes as a number, in at most three reads: copying a variable length would call `memcpy`.
 fn little_endian(bytes: &[u8]) -> u64 {
     let (mut number, mut bits, mut rest) = (0, 0, bytes);
     if let Some((four, after)) = rest.split_first_chunk() {
@@ -114,7 +114,7 @@ fn little_endian(bytes: &[u8]) -> u64 {
     number
 }
 
-/// One line of a trace: all of an event.
+/// An event as one line of a trace, with all its details.
 #[derive(Debug)]
 pub struct Line<'a>(pub &'a Event<'a>);
 

@@ -1,4 +1,4 @@
-//! Everybody who watches a run: the trace, the checkers, the coverage, and whoever else wants to see the events.
+//! Passes the events of a run to its watchers: the trace, the checkers, the coverage and an optional listener.
 
 use std::hash::Hasher as _;
 
@@ -12,22 +12,22 @@ use crate::trace::TraceHash;
 /// Sees every event of a run.
 pub type Listener = Box<dyn FnMut(&Event<'_>) + Send>;
 
-/// What is known of a run when it is over.
+/// The result of a run.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// A hash over every event: two runs with the same hash were the same.
     pub hash: u64,
-    /// How many events there were.
+    /// The number of events.
     pub events: u64,
-    /// How many steps the stage made: timed events, or ticks of the network's clock.
+    /// The number of steps of the stage: timed events, or ticks of the network's clock.
     pub steps: u64,
-    /// How many messages a network carried.
+    /// The number of messages carried; on the bus, each counts once for its sender and once for each receiver.
     pub messages: u64,
-    /// How many bytes these had: bodies and, on the bus, subjects. None where messages are never bytes.
+    /// The bytes in these messages: bodies and, on the bus, subjects. 0 on the machines stage, which encodes nothing.
     pub bytes: u64,
-    /// What was reached.
+    /// The coverage counters that the run reached.
     pub reached: Reached,
-    /// The first broken invariant; the run ended there.
+    /// The first broken invariant, which ended the run.
     pub violation: Option<Violation>,
 }
 
@@ -60,7 +60,7 @@ impl Watch {
         }
     }
 
-    /// Takes one event. After the first broken invariant nothing is looked at any more.
+    /// Handles one event. Events after the first broken invariant are ignored.
     pub(crate) fn event(&mut self, event: &Event<'_>) {
         if self.violation.is_some() {
             return;
@@ -74,18 +74,17 @@ impl Watch {
         self.violation = self.checkers.event(event).err();
     }
 
-    /// Counts a message of so many bytes that a network carried.
+    /// Counts a message of `bytes` bytes.
     pub(crate) fn message(&mut self, bytes: usize) {
         self.messages += 1;
         self.bytes += bytes as u64;
     }
 
-    /// Counts a step of the stage.
     pub(crate) fn step(&mut self) {
         self.steps += 1;
     }
 
-    /// Whether the run need not go on.
+    /// Whether an invariant is broken, so that the run can end.
     pub(crate) fn is_over(&self) -> bool {
         self.violation.is_some()
     }

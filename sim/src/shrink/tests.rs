@@ -1,5 +1,3 @@
-//! Tests of `shrink`.
-
 use super::*;
 use crate::scenario::Fault;
 
@@ -7,7 +5,7 @@ fn violation(checker: &'static str) -> Violation {
     Violation { checker, at: 0, text: "broken".to_owned() }
 }
 
-/// Many faults and requests, of which those that matter are told by their times.
+/// Many faults and requests, each identified by its time.
 fn large() -> Scenario {
     let mut scenario = Scenario::generate(1);
     scenario.cluster.clients = vec![1];
@@ -36,8 +34,8 @@ fn only_what_matters_is_left() {
 }
 
 #[test]
-fn nothing_that_is_left_can_be_left_out() {
-    // Any two of three faults, one of two requests, and an odd number of workers.
+fn nothing_more_can_be_removed() {
+    // It fails with any two of three faults, one of two requests and an odd number of workers.
     let fails = |scenario: &Scenario| {
         let count = [30, 110, 360].iter().filter(|at| scenario.faults.iter().any(|it| it.at_ms == **at)).count();
         let asked = scenario.requests.iter().any(|request| request.at_ms == 70 || request.at_ms == 140);
@@ -62,7 +60,7 @@ fn nothing_that_is_left_can_be_left_out() {
 }
 
 #[test]
-fn another_violation_is_not_the_same_failure() {
+fn a_violation_by_another_checker_is_not_the_same_failure() {
     let run = |scenario: &Scenario| match scenario.faults.len() {
         0..5 => Some(violation("other")),
         _ => Some(violation("same")),
@@ -72,7 +70,7 @@ fn another_violation_is_not_the_same_failure() {
 }
 
 #[test]
-fn a_budget_ends_it_with_what_was_found_and_no_scenario_is_run_twice() {
+fn the_best_scenario_is_kept_when_the_budget_ends_and_none_is_run_twice() {
     let mut seen = HashSet::new();
     let mut run = |scenario: &Scenario| {
         assert!(seen.insert(hash(scenario)), "run twice");
@@ -85,12 +83,12 @@ fn a_budget_ends_it_with_what_was_found_and_no_scenario_is_run_twice() {
 }
 
 #[test]
-fn what_does_not_fail_is_not_shrunk() {
+fn a_scenario_that_passes_is_not_shrunk() {
     assert_eq!(shrink(&large(), Budget::UNLIMITED, |_| None), None);
 }
 
 #[test]
-fn requests_of_a_host_that_is_left_out_go_to_another() {
+fn requests_of_a_removed_host_move_to_another() {
     let mut scenario = large();
     scenario.cluster.clients.push(2);
     scenario.requests[3].client = 2;
