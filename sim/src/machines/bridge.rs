@@ -1,4 +1,4 @@
-//! A bridge between clusters that reconnects repeatedly: some of what passes the broker comes once more, later.
+//! A bridge to another cluster that reconnects repeatedly, and so delivers some messages a second time, later.
 
 use std::sync::Arc;
 
@@ -7,11 +7,11 @@ use crate::event::Message;
 use crate::random::{Random, Stream};
 use crate::scenario::FaultKind;
 
-/// What the bridge does while its faults last.
+/// What the bridge does while its faults are active.
 #[derive(Debug)]
 pub(super) struct Bridge {
     random: Random,
-    /// How many of a thousand messages it repeats; 0 while there is no such fault.
+    /// The share of messages it repeats, in thousandths; 0 while there is no such fault.
     again_permille: u32,
     latest_ms: u64,
 }
@@ -23,7 +23,7 @@ impl Bridge {
 }
 
 impl Stage<'_> {
-    /// Makes it do what the faults that last say; of two the one that repeats more.
+    /// Sets the bridge to what the active faults say; if there are several, the one that repeats most counts.
     pub(super) fn set_bridge(&mut self) {
         let kinds = self.lasting.iter().map(|place| &self.scenario.faults[*place].kind);
         let bridges = kinds.filter_map(|kind| match kind {
@@ -33,7 +33,7 @@ impl Stage<'_> {
         (self.bridge.again_permille, self.bridge.latest_ms) = bridges.max().unwrap_or_default();
     }
 
-    /// A message has passed the broker, and may do so again.
+    /// A message has passed the broker, and may be repeated.
     pub(super) fn bridge(&mut self, message: &Arc<Message>) {
         let crosses = [&self.subjects.tasks, &self.subjects.presence].contains(&&message.subject);
         if self.bridge.again_permille > 0 && crosses && self.bridge.random.chance(self.bridge.again_permille) {
@@ -42,7 +42,7 @@ impl Stage<'_> {
         }
     }
 
-    /// A message that has passed the broker comes again. If nobody listens any more, no notice is sent.
+    /// Delivers a message that has passed the broker a second time. If nobody is subscribed now, no notice is sent.
     pub(super) fn deliver_again(&mut self, message: &Arc<Message>) {
         if !self.broker.running {
             return;

@@ -1,4 +1,4 @@
-//! The broker: who is subscribed to what, and who receives a message. It gives what NATS core gives, and no more.
+//! The broker: who is subscribed to what, and who receives a message. It provides what NATS core provides and no more.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,9 +11,9 @@ use crate::event::{Body, Message, What};
 #[derive(Debug, Default)]
 pub(super) struct Broker {
     pub(super) running: bool,
-    /// The hosts that are connected, in order.
+    /// The connected hosts, in ascending order.
     connected: Vec<Node>,
-    /// How many messages the replicas of each name have received: whose turn it is.
+    /// How many tasks the replicas of each name have received together, which decides whose turn is next.
     turns: BTreeMap<u8, usize>,
 }
 
@@ -28,7 +28,6 @@ impl Broker {
         self.connected.retain(|other| *other != node);
     }
 
-    /// The hosts that are connected.
     pub(super) fn connected(&self) -> Vec<Node> {
         self.connected.clone()
     }
@@ -77,14 +76,14 @@ impl Stage<'_> {
         }
     }
 
-    /// The hosts whose subscriptions match, in order; of the replicas of a name, one.
+    /// The hosts with a matching subscription, in ascending order; then, for a task, one of the replicas of each name.
     pub(super) fn receivers(&mut self, message: &Message) -> Vec<Node> {
         let subject = &*message.subject;
         let is_task = subject == &*self.subjects.tasks;
         let is_ping = subject == &*self.subjects.ping;
         let is_shared = subject == &*self.subjects.results || subject == &*self.subjects.presence;
         let mut receivers = Vec::with_capacity(self.broker.connected.len());
-        // Names whose turn is decided, with all their replicas that could receive the message.
+        // For each replicated name, all replicas that could receive the message.
         let mut replicas: Vec<(u8, Vec<Node>)> = Vec::new();
         for node in &self.broker.connected {
             match &self.programs[*node] {
@@ -138,7 +137,7 @@ impl Stage<'_> {
         }
     }
 
-    /// The broker is killed, or starts again.
+    /// The broker is killed or restarted.
     pub(super) fn set_broker_running(&mut self, running: bool) {
         if running == self.broker.running {
             return;

@@ -1,4 +1,4 @@
-//! The clients: they ask, wait, give up, and ask again.
+//! The clients: they ask, wait, give up and retry.
 
 use quorate_core::coordinator::{Input, Refusal, Submit};
 use quorate_core::id::{RequestId, Ticket};
@@ -11,21 +11,21 @@ use crate::host::Host;
 use crate::retry;
 use crate::scenario::Request;
 
-/// The place of an exchange among all of a run.
+/// The index of an exchange among all exchanges of a run.
 pub(super) type ExchangeId = usize;
 
-/// One question of a client, and what has become of it.
+/// One question of a client, and its state.
 #[derive(Clone, Debug)]
 pub(super) struct Exchange {
     place: Option<usize>,
     request: Request,
-    /// How many times it may be asked again.
+    /// The number of retries left.
     retries: u8,
     client: Node,
     coordinator: Node,
-    /// The process that took it, and the ticket it gave.
+    /// The incarnation of the coordinator that accepted the request, and its ticket there.
     taken: Option<(u32, Ticket)>,
-    /// Whether the client has its reply, or waits no longer.
+    /// Whether the client has its reply or no longer waits for one.
     over: bool,
 }
 
@@ -46,7 +46,7 @@ impl Exchange {
 }
 
 impl Stage<'_> {
-    /// A client asks.
+    /// A client asks a question.
     pub(super) fn ask(&mut self, mut exchange: Exchange) {
         let request = &exchange.request;
         let coordinator = Host::Coordinator(request.coordinator);
@@ -72,7 +72,7 @@ impl Stage<'_> {
     pub(super) fn submit(&mut self, id: ExchangeId) {
         let node = self.exchanges[id].coordinator;
         let Some(ticket) = self.take_request(node, id) else {
-            // Nobody listens there.
+            // No process runs there.
             self.send_reply(node, id, Reply::Lost);
             return;
         };
@@ -90,7 +90,7 @@ impl Stage<'_> {
         self.coordinator_input(node, &Input::Submit(submit));
     }
 
-    /// Sends a coordinator's reply on its way.
+    /// Sends a coordinator's reply to the client.
     pub(super) fn send_reply(&mut self, node: Node, id: ExchangeId, reply: Reply) {
         let client = self.exchanges[id].client;
         if let Fate::Arrives(at) = self.links.send(self.now, node, client) {
@@ -129,7 +129,7 @@ impl Stage<'_> {
         }
     }
 
-    /// The client goes away without its answer.
+    /// The client leaves without waiting for its reply.
     pub(super) fn give_up(&mut self, id: ExchangeId) {
         let exchange = &mut self.exchanges[id];
         if std::mem::replace(&mut exchange.over, true) {
@@ -141,7 +141,7 @@ impl Stage<'_> {
         self.ask_again(id);
     }
 
-    /// The coordinator hears that a client is gone, if the network lets it.
+    /// The coordinator learns that the client is gone, if the network delivers that.
     fn hear_of_leaving(&mut self, id: ExchangeId) {
         let Exchange { client, coordinator, .. } = self.exchanges[id];
         if let Fate::Arrives(at) = self.links.send(self.now, client, coordinator) {
@@ -159,7 +159,7 @@ impl Stage<'_> {
         }
     }
 
-    /// Asks the next coordinator, under the same id.
+    /// Retries at the next coordinator, under the same id.
     fn ask_again(&mut self, id: ExchangeId) {
         let exchange = &self.exchanges[id];
         let mut request = exchange.request.clone();
@@ -173,7 +173,7 @@ impl Stage<'_> {
         self.heap.plan(self.now + retry::PAUSE, Next::Ask(Box::new(again)));
     }
 
-    /// Asks every coordinator once.
+    /// Probes every coordinator.
     pub(super) fn probe(&mut self) {
         for request in retry::probes(self.scenario) {
             self.ask(Exchange::new(None, request));

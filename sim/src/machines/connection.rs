@@ -1,7 +1,7 @@
 //! The connections of hosts to the broker, as each side sees them.
 //!
-//! As over TCP, order is kept within a connection, and what is lost on the way is never sent again: after the first
-//! loss nothing more arrives in that direction, and only silence tells the other side.
+//! A connection keeps order, as over TCP, but nothing is retransmitted: after the first loss nothing more arrives in
+//! that direction, and only silence tells the other side.
 
 use std::sync::Arc;
 
@@ -11,25 +11,25 @@ use super::links::{Fate, Node};
 use super::{BROKER, Next, Program, Stage, millis};
 use crate::event::Message;
 
-/// A host's connection, the last of several.
+/// A host's latest connection.
 #[expect(clippy::struct_excessive_bools, reason = "two facts for each of the two sides, in any combination")]
 #[derive(Clone, Debug, Default)]
 pub(super) struct Connection {
-    /// How many there have been.
+    /// The number of this connection, 1 for the host's first.
     pub(super) session: u32,
     /// Whether the host believes that it is connected.
     pub(super) host_up: bool,
-    /// Whether the broker believes that the host is.
+    /// Whether the broker believes that the host is connected.
     pub(super) broker_up: bool,
     /// Whether something was lost on the way to the broker, so that nothing more arrives there.
     hole_to_broker: bool,
-    /// Whether something was lost on the way to the host.
+    /// Whether something was lost on the way to the host, so that nothing more arrives there.
     hole_to_host: bool,
-    /// What is held back on the way to the broker.
+    /// Messages held back on the way to the broker.
     held_to_broker: Vec<Arc<Message>>,
-    /// What is held back on the way to the host.
+    /// Messages held back on the way to the host.
     held_to_host: Vec<Arc<Message>>,
-    /// The attempt to connect that counts.
+    /// The number of the latest attempt to connect; earlier ones are ignored.
     attempt: u32,
 }
 
@@ -88,12 +88,12 @@ impl Stage<'_> {
         }
     }
 
-    /// Something is lost on the way, and with it all that follows. The other side gives up after a while of silence.
+    /// A message is lost, and with it everything behind it. The receiving side gives up after one keepalive of silence.
     fn make_hole(&mut self, node: Node, to_broker: bool) {
         let connection = &mut self.connections[node];
         let session = connection.session;
         let keepalive = millis(self.scenario.cluster.bus.keepalive_ms);
-        // The last sign of life came up to a third of that earlier.
+        // The last sign of life came up to a third of the keepalive ago.
         let at = self.now + keepalive - self.pauses.below(keepalive / 3 + 1);
         if to_broker {
             if !std::mem::replace(&mut connection.hole_to_broker, true) {
@@ -104,7 +104,7 @@ impl Stage<'_> {
         }
     }
 
-    /// A fault cuts or holds a direction: the signs of life that the two sides exchange do not get through.
+    /// A fault blocks or holds a direction, so that the signs of life of that side do not get through.
     pub(super) fn direction_cut(&mut self, from: Node, to: Node) {
         let (node, to_broker) = match (from, to) {
             (BROKER, node) => (node, false),
@@ -127,7 +127,7 @@ impl Stage<'_> {
         }
     }
 
-    /// One of the signs of life that the two sides exchange is lost if the direction is still cut.
+    /// A sign of life is due. It is lost if the direction is still blocked.
     pub(super) fn sign_of_life(&mut self, node: Node, session: u32, to_broker: bool) {
         let (from, to) = if to_broker { (node, BROKER) } else { (BROKER, node) };
         if self.connections[node].session == session && self.links.is_blocked(from, to) {
@@ -135,7 +135,7 @@ impl Stage<'_> {
         }
     }
 
-    /// What was held back goes on its way.
+    /// Sends the messages that were held back.
     pub(super) fn direction_released(&mut self, from: Node, to: Node) {
         match (from, to) {
             (BROKER, node) => {
@@ -152,7 +152,7 @@ impl Stage<'_> {
         }
     }
 
-    /// A host begins to connect after `pause` nanoseconds.
+    /// A host begins to connect after a pause, in nanoseconds.
     pub(super) fn begin_connecting(&mut self, node: Node, pause: u64) {
         let connection = &mut self.connections[node];
         connection.attempt += 1;
@@ -168,7 +168,7 @@ impl Stage<'_> {
         let back = self.links.send(self.now, BROKER, node);
         let keepalive = millis(self.scenario.cluster.bus.keepalive_ms);
         let at = match (there, back) {
-            // There and back for the greeting, and again for the subscriptions.
+            // One round trip for the greeting, and one for the subscriptions.
             (Fate::Arrives(there), Fate::Arrives(back)) => self.now + 2 * (there + back - 2 * self.now),
             _ => self.now + keepalive,
         };
@@ -199,7 +199,7 @@ impl Stage<'_> {
         self.bus_up(node);
     }
 
-    /// The host gives its connection up.
+    /// The host gives up its connection, if that is still the one of `session` and silent.
     pub(super) fn host_loses(&mut self, node: Node, session: u32) {
         let connection = &self.connections[node];
         let silent = connection.hole_to_host || self.links.is_held(BROKER, node) || !connection.broker_up;
@@ -213,7 +213,7 @@ impl Stage<'_> {
         self.reconnect(node);
     }
 
-    /// The broker gives the connection of a host up.
+    /// The broker gives up the connection of a host, if that is still the one of `session` and silent.
     pub(super) fn broker_loses(&mut self, node: Node, session: u32) {
         let connection = &self.connections[node];
         let is_still = self.frozen[node].0 > 0 && matches!(self.programs[node], Program::Coordinator(_));
@@ -223,7 +223,7 @@ impl Stage<'_> {
         }
     }
 
-    /// The broker closes the connection of a host, which hears of it if the network lets it.
+    /// The broker closes the connection of a host, which learns of it from the network or by silence.
     pub(super) fn broker_closes(&mut self, node: Node) {
         let connection = &mut self.connections[node];
         if !connection.broker_up {
@@ -239,7 +239,7 @@ impl Stage<'_> {
         }
     }
 
-    /// The process of a host ends, or gives up: its connection closes.
+    /// The process of a host ends, and with it the connection.
     pub(super) fn host_closes(&mut self, node: Node) {
         let connection = &mut self.connections[node];
         connection.attempt += 1;
@@ -256,7 +256,7 @@ impl Stage<'_> {
         self.heap.plan(at, Next::BrokerLoses { node, session });
     }
 
-    /// When the other side hears that a connection is closed: with the next message, or by silence.
+    /// When the other side learns that a connection is closed: when a message arrives, or after a keepalive of silence.
     fn notice(&mut self, from: Node, to: Node) -> u64 {
         match self.links.send(self.now, from, to) {
             Fate::Arrives(at) => at,

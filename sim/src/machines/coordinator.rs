@@ -1,4 +1,4 @@
-//! The hosts that run a coordinator's machine, as its driver does in production.
+//! The hosts that run a coordinator's machine, in place of the production driver.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -24,22 +24,22 @@ use crate::scenario;
 pub(super) struct CoordinatorNode {
     spec: scenario::Coordinator,
     incarnation: u32,
-    /// `_INBOX.<secret>.`
+    /// The prefix of its reply subjects: `_INBOX.<secret>.`
     inbox: String,
-    /// Where workers reply to its pings.
+    /// The subject on which workers reply to its pings.
     ping: String,
     /// The process, while it runs.
     process: Option<Process>,
-    /// Whether it starts again as soon as it has stopped.
+    /// Whether a new process starts as soon as this one has stopped.
     restart: bool,
 }
 
 struct Process {
     machine: Coordinator,
-    /// What is still to be carried out.
+    /// Outputs that are still to be carried out.
     outputs: VecDeque<Output>,
     stopping: bool,
-    /// When the next wake is planned for.
+    /// When the next planned wake is, in nanoseconds of the run.
     wake_at: Option<u64>,
     waiting: BTreeMap<Ticket, ExchangeId>,
     next_ticket: u64,
@@ -61,12 +61,12 @@ impl CoordinatorNode {
         self.process.is_some()
     }
 
-    /// If the process is stopping, or is to stop, another one starts when it has stopped.
+    /// Lets a new process start once this one has stopped, if it is stopping or `is_to_stop`.
     pub(super) fn restart_once_stopped(&mut self, is_to_stop: bool) {
         self.restart = self.process.as_ref().is_some_and(|process| process.stopping || is_to_stop);
     }
 
-    /// Whether a subject is one of its own.
+    /// Whether a subject is one of its reply subjects.
     pub(super) fn is_own(&self, subject: &str) -> bool {
         self.process.is_some() && (subject.starts_with(&self.inbox) || subject == self.ping)
     }
@@ -75,7 +75,7 @@ impl CoordinatorNode {
         self.incarnation
     }
 
-    /// What the host's clock shows.
+    /// What the host's clock shows `now` nanoseconds into the run.
     fn clock(&self, now: u64) -> Timestamp {
         Timestamp::from_nanos(now + millis(self.spec.clock_ms))
     }
@@ -112,7 +112,7 @@ impl Stage<'_> {
         self.begin_connecting(node, 0);
     }
 
-    /// Lets the machine handle an input, and does what it puts out.
+    /// Lets the machine handle an input, and carries out its outputs.
     pub(super) fn coordinator_input(&mut self, node: Node, input: &Input) {
         self.coordinator_step(node, Some(input));
         self.coordinator_outputs(node);
@@ -135,7 +135,7 @@ impl Stage<'_> {
         }
     }
 
-    /// One step of the machine: an input, or a wake.
+    /// One step of the machine: an input, or a wake if there is none.
     fn coordinator_step(&mut self, node: Node, input: Option<&Input>) {
         let Program::Coordinator(coordinator) = &mut self.programs[node] else { return };
         let now = coordinator.clock(self.now);
@@ -149,7 +149,7 @@ impl Stage<'_> {
         });
     }
 
-    /// Carries out what the machine has put out, and what it puts out meanwhile.
+    /// Carries out the outputs of the machine, and those that carrying them out leads to.
     fn coordinator_outputs(&mut self, node: Node) {
         let mut drained = false;
         let waiting = loop {
@@ -165,7 +165,7 @@ impl Stage<'_> {
                     }
                 }
                 Output::CallWorkers => self.call_workers(node),
-                // Nobody on this stage follows the requests of others.
+                // No client on this stage follows the requests of others.
                 Output::Ended(_) | Output::Event(_) => {}
                 Output::Drained => drained = true,
             }
@@ -198,7 +198,7 @@ impl Stage<'_> {
         let body = Body::Task(event::Task {
             request: task.request.clone(),
             query: task.query.clone(),
-            // On the wire it is in whole milliseconds.
+            // The wire has whole milliseconds.
             ttl: Duration::from_millis(task.ttl.as_nanos().div_ceil(1_000_000) as u64),
             attempt: task.attempt,
         });
@@ -212,13 +212,13 @@ impl Stage<'_> {
         }
     }
 
-    /// Asks the workers that are there to say so.
+    /// Pings the workers, so that they announce their presence.
     fn call_workers(&mut self, node: Node) {
         let ping = Arc::clone(&self.subjects.ping);
         let Some(coordinator) = self.coordinator(node) else { return };
         let reply = coordinator.ping.as_str().into();
         let message = Message { subject: ping, reply: Some(reply), body: Body::Ping };
-        // If it cannot be sent, the workers' own announcements will do.
+        // If the ping cannot be sent, the periodic announcements are enough.
         let _ = self.publish(node, &Arc::new(message));
     }
 
@@ -247,7 +247,7 @@ impl Stage<'_> {
         self.coordinator_input(node, &input);
     }
 
-    /// A request has arrived. Returns its ticket, unless the process is gone.
+    /// Accepts a request. Returns its ticket; `None` if no process runs.
     pub(super) fn take_request(&mut self, node: Node, exchange: ExchangeId) -> Option<Ticket> {
         let process = self.coordinator(node)?.process.as_mut()?;
         let ticket = Ticket(process.next_ticket);
@@ -256,7 +256,7 @@ impl Stage<'_> {
         Some(ticket)
     }
 
-    /// Whether a ticket has had no answer.
+    /// Whether a ticket still waits for its answer.
     pub(super) fn is_waiting(&mut self, node: Node, ticket: Ticket) -> bool {
         let process = self.coordinator(node).and_then(|coordinator| coordinator.process.as_ref());
         process.is_some_and(|process| process.waiting.contains_key(&ticket))
@@ -278,7 +278,6 @@ impl Stage<'_> {
         }
     }
 
-    /// Tells the process to stop.
     pub(super) fn stop_coordinator(&mut self, node: Node) {
         let Some(process) = self.coordinator(node).and_then(|coordinator| coordinator.process.as_mut()) else { return };
         if !std::mem::replace(&mut process.stopping, true) {

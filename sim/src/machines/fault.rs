@@ -1,4 +1,4 @@
-//! The faults of the schedule, as they begin and end.
+//! Begins and ends the faults of the schedule.
 
 use super::links::{Node, count};
 use super::worker::understood;
@@ -31,21 +31,20 @@ impl Stage<'_> {
         self.apply(fault, false, self.now);
     }
 
-    /// All faults have ended by themselves; what is down starts again.
+    /// All faults have ended by themselves. Sources are healthy from now on.
     pub(super) fn heal(&mut self) {
         self.healed = true;
         self.tell_workers_their_faults();
         self.tell(BROKER, What::Healed);
     }
 
-    /// Tells every process to stop.
     pub(super) fn stop_all(&mut self) {
         for node in 0..self.hosts.len() {
             self.stop(node);
         }
     }
 
-    /// Lets a fault begin, or end.
+    /// Applies the beginning or the end of a fault; `end` is when it ends.
     fn apply(&mut self, fault: &Fault, begins: bool, end: u64) {
         match &fault.kind {
             FaultKind::Partition(a, b) => {
@@ -110,7 +109,7 @@ impl Stage<'_> {
         }
     }
 
-    /// Plans something several times between now and `end`.
+    /// Plans something `times` times, spread evenly between now and `end`.
     fn spread(&mut self, times: u32, end: u64, next: impl Fn() -> Next) {
         let pause = (end - self.now) / u64::from(times.max(1));
         for n in 0..u64::from(times) {
@@ -149,7 +148,7 @@ impl Stage<'_> {
     fn freeze(&mut self, host: Host, begins: bool) {
         let Some(node) = self.node(host) else { return };
         match self.programs[node] {
-            // Nobody answers for its connection while it stands still.
+            // A frozen coordinator sends no signs of life.
             Program::Coordinator(_) if begins => {
                 let session = self.connections[node].session;
                 let silence = millis(self.scenario.cluster.bus.keepalive_ms);
@@ -168,7 +167,7 @@ impl Stage<'_> {
 
     fn stop(&mut self, node: Node) {
         match &self.programs[node] {
-            // One that stands still hears of it when it goes on.
+            // A frozen coordinator receives the signal when it thaws.
             Program::Coordinator(_) if self.frozen[node].0 > 0 => {
                 let incarnation = self.incarnation(node);
                 self.frozen[node].1.push(Next::StopCoordinator { node, incarnation });
@@ -179,14 +178,14 @@ impl Stage<'_> {
         }
     }
 
-    /// Stops a coordinator that was told to while it stood still, unless it has been killed meanwhile.
+    /// Stops a coordinator that was told to stop while it was frozen, unless another process has started meanwhile.
     pub(super) fn stop_late(&mut self, node: Node, incarnation: u32) {
         if self.incarnation(node) == incarnation {
             self.stop(node);
         }
     }
 
-    /// Starts a process that was killed or has stopped; one that is still stopping starts again when it has.
+    /// Starts a process that was killed or has stopped. One that is still stopping restarts once it has stopped.
     fn start_if_down(&mut self, node: Node) {
         match &mut self.programs[node] {
             Program::Coordinator(coordinator) if coordinator.is_running() => {
@@ -199,7 +198,6 @@ impl Stage<'_> {
         }
     }
 
-    /// The adversary does something.
     pub(super) fn forge(&mut self, forgery: Forgery) {
         let Some(node) = self.node(Host::Adversary) else { return };
         let Program::Adversary(adversary) = &mut self.programs[node] else { return };
@@ -209,7 +207,7 @@ impl Stage<'_> {
 
     pub(super) fn publish_forged(&mut self, node: Node, forged: Vec<Tampered>) {
         for forged in forged {
-            // What can't be sent is not worth a second attempt.
+            // A forgery that cannot be sent is dropped.
             let _ = self.publish(node, &Arc::new(understood(forged)));
         }
     }

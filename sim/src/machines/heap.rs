@@ -1,9 +1,9 @@
-//! What is going to happen, in the order of time.
+//! A queue of future events, ordered by time.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Things to come. Of two at the same time, the one that was planned first comes first.
+/// Future events. Two at the same time come in the order in which they were planned.
 #[derive(Debug)]
 pub struct Heap<T> {
     heap: BinaryHeap<Reverse<Planned<T>>>,
@@ -44,7 +44,7 @@ impl<T> Ord for Planned<T> {
 }
 
 impl<T> Heap<T> {
-    /// Nothing to come.
+    /// An empty heap.
     pub fn new() -> Self {
         Self { heap: BinaryHeap::new(), planned: 0 }
     }
@@ -55,7 +55,7 @@ impl<T> Heap<T> {
         self.planned += 1;
     }
 
-    /// Takes what comes next, with its time.
+    /// Takes the next event, with its time in nanoseconds.
     pub fn pop(&mut self) -> Option<(u64, T)> {
         self.heap.pop().map(|Reverse(planned)| (planned.at, planned.what))
     }
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_order_is_that_of_time_then_of_planning() {
+    fn events_come_in_order_of_time_then_of_planning() {
         let mut heap = Heap::new();
         for (at, what) in [(5, 'c'), (1, 'a'), (5, 'd'), (2, 'b')] {
             heap.plan(at, what);

@@ -1,30 +1,30 @@
-//! The network between the hosts: latency, and what the faults do to it.
+//! The network between the hosts: its latency, and the effects of faults.
 
 use crate::random::Random;
 use crate::scenario::Network;
 
-/// A host's place among the hosts of a run.
+/// A host's index among the hosts of a run.
 pub(super) type Node = usize;
 
 /// One direction between two hosts.
 #[derive(Clone, Debug, Default)]
 struct Link {
-    /// How many faults let nothing through.
+    /// The number of active faults that block it.
     blocked: u32,
-    /// How many faults hold messages back.
+    /// The number of active faults that hold messages back.
     held: u32,
-    /// Latencies that faults impose, in milliseconds; the longest counts.
+    /// The latencies that faults impose, in milliseconds; the longest counts.
     slow_ms: Vec<u64>,
-    /// Messages lost of a thousand, over all faults.
+    /// The share of messages lost, in thousandths: the sum over all faults.
     loss_permille: u32,
-    /// When the last message arrives: order is kept.
+    /// When the last message arrives, in nanoseconds of the run: later ones must not overtake it.
     last_arrival: u64,
 }
 
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It arrives at this time.
+    /// It arrives at this time, in nanoseconds of the run.
     Arrives(u64),
     /// It is held back.
     Held,
@@ -32,7 +32,7 @@ pub(super) enum Fate {
     Lost,
 }
 
-/// All links.
+/// All links between the hosts.
 #[derive(Debug)]
 pub(super) struct Links {
     nodes: usize,
@@ -88,7 +88,7 @@ impl Links {
         count(&mut self.link(from, to).blocked, begins);
     }
 
-    /// Returns whether messages held back are free now.
+    /// Returns whether no fault holds messages back now.
     pub(super) fn hold(&mut self, from: Node, to: Node, begins: bool) -> bool {
         let held = &mut self.link(from, to).held;
         count(held, begins);
@@ -110,7 +110,7 @@ impl Links {
     }
 }
 
-/// Counts a fault that begins or ends.
+/// Adds a fault that begins, or subtracts one that ends.
 pub(super) fn count(faults: &mut u32, begins: bool) {
     *faults = if begins { *faults + 1 } else { *faults - 1 };
 }
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn overlapping_faults_end_when_the_last_of_them_does() {
+    fn overlapping_faults_end_when_the_last_one_does() {
         let mut links = links();
         links.block(0, 1, true);
         links.block(0, 1, true);

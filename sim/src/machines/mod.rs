@@ -1,4 +1,4 @@
-//! The stage without a network: the state machines of production on a heap of timed events, with a model of the broker.
+//! The stage without a network: the production state machines on a heap of timed events, with a model of the broker.
 
 mod bridge;
 mod broker;
@@ -28,7 +28,7 @@ use heap::Heap;
 use links::{Links, Node};
 use worker::{JobEnd, WorkerNode};
 
-/// Where the broker is among the hosts.
+/// The broker's index among the hosts.
 const BROKER: Node = 0;
 
 /// Plays a scenario.
@@ -46,44 +46,44 @@ pub(crate) fn play(scenario: &Scenario, watch: Watch) -> Report {
     stage.watch.report()
 }
 
-/// Something that is going to happen.
+/// A future event.
 #[derive(Debug)]
 enum Next {
     /// A message reaches the broker over the connection of a host.
     AtBroker { from: Node, session: u32, message: Arc<Message> },
     /// A message reaches a host over its connection.
     AtHost { to: Node, session: u32, message: Arc<Message> },
-    /// A message reaches those who are subscribed once more.
+    /// The bridge delivers a message a second time.
     Again(Arc<Message>),
     /// A host tries to connect to the broker.
     Connect { node: Node, attempt: u32 },
-    /// An attempt to connect has had its time.
+    /// An attempt to connect succeeds or fails.
     Connected { node: Node, attempt: u32 },
-    /// A host finds out that its connection is lost.
+    /// A host notices that its connection is lost.
     HostLoses { node: Node, session: u32 },
-    /// The broker finds out that the connection of a host is lost.
+    /// The broker notices that the connection of a host is lost.
     BrokerLoses { node: Node, session: u32 },
-    /// A sign of life is sent over a direction that was cut.
+    /// A sign of life is due in a direction that was blocked.
     SignOfLife { node: Node, session: u32, to_broker: bool },
-    /// A machine may want to be woken.
+    /// A machine may have something due.
     Wake { node: Node, incarnation: u32 },
-    /// A coordinator that stood still hears that it is to stop.
+    /// A coordinator that was told to stop while frozen does so.
     StopCoordinator { node: Node, incarnation: u32 },
     /// A job of a worker is done.
     JobDone(JobEnd),
     /// A result that a worker holds back is sent.
     SendLate { node: Node, incarnation: u32, message: Arc<Message> },
-    /// A client makes a request: one of the workload, a probe, or one again.
+    /// A client asks a question: one of the workload, a probe or a retry.
     Ask(Box<Exchange>),
     /// A request reaches its coordinator.
     Submit(ExchangeId),
-    /// A client stops waiting, and goes away.
+    /// A client stops waiting and leaves.
     GiveUp(ExchangeId),
-    /// A coordinator hears that a client is gone.
+    /// A coordinator learns that a client is gone.
     Cancel(ExchangeId),
-    /// A client gets its reply.
+    /// A client receives its reply.
     Reply(ExchangeId, Box<crate::event::Reply>),
-    /// A client has waited for very long.
+    /// A client runs out of patience.
     ClientTimeout(ExchangeId),
     /// A fault of the schedule begins.
     FaultBegins(usize),
@@ -91,11 +91,11 @@ enum Next {
     FaultEnds(usize),
     /// The broker closes all connections.
     Kick,
-    /// The adversary does something.
+    /// The adversary sends a forgery.
     Forge(Forgery),
     /// All faults have ended.
     Healed,
-    /// Everything should be well: it is tried.
+    /// The clients probe the coordinators, which must have recovered.
     Probe,
     /// The processes are told to stop.
     Stop,
@@ -119,10 +119,10 @@ struct Stage<'s> {
     /// Nanoseconds since the run began.
     now: u64,
     heap: Heap<Next>,
-    /// The names of the hosts, by their places.
+    /// The names of the hosts, by index.
     hosts: Vec<Host>,
     programs: Vec<Program>,
-    /// How many faults have frozen each host, and what it has missed.
+    /// For each host, how many active faults freeze it, and the events that it has missed.
     frozen: Vec<(u32, Vec<Next>)>,
     links: Links,
     broker: Broker,
@@ -131,13 +131,13 @@ struct Stage<'s> {
     subjects: Subjects,
     pauses: Random,
     bridge: Bridge,
-    /// The faults that last, by their places in the schedule.
+    /// The indices of the active faults in the schedule, ascending.
     lasting: Vec<usize>,
     healed: bool,
     ended: bool,
 }
 
-/// The subjects that are always the same.
+/// The subjects that all coordinators and workers share.
 struct Subjects {
     tasks: Arc<str>,
     results: Arc<str>,
@@ -196,7 +196,7 @@ impl<'s> Stage<'s> {
         }
     }
 
-    /// Starts every process and plans what the scenario says.
+    /// Starts every process, and plans the requests, the faults and the phases of the run.
     fn begin(&mut self) {
         self.broker.running = true;
         for node in 0..self.hosts.len() {
@@ -255,7 +255,7 @@ impl<'s> Stage<'s> {
         }
     }
 
-    /// Starts what runs on a host: for the first time, or after a crash or a stop.
+    /// Starts the program of a host, for the first time or after a crash or a stop.
     fn start(&mut self, node: Node) {
         match &mut self.programs[node] {
             Program::Broker | Program::Client => {}
@@ -273,19 +273,19 @@ impl<'s> Stage<'s> {
         }
     }
 
-    /// Tells everybody who watches what happens on a host.
+    /// Reports an event on a host.
     fn tell(&mut self, node: Node, what: What<'_>) {
         self.watch.event(&Event { at: self.now, host: self.hosts[node], what });
     }
 
-    /// The place of a host, if there is such a host.
+    /// The index of a host; `None` if the scenario does not have it.
     fn node(&self, host: Host) -> Option<Node> {
         self.hosts.iter().position(|other| *other == host)
     }
 }
 
 impl Next {
-    /// The host that must not be frozen for this to happen.
+    /// The host that must not be frozen when this happens.
     fn needs_awake(&self, exchanges: &[Exchange]) -> Option<Node> {
         match self {
             Self::AtHost { to: node, .. }
@@ -302,7 +302,7 @@ impl Next {
     }
 }
 
-/// Milliseconds in nanoseconds.
+/// Converts milliseconds to nanoseconds.
 pub(crate) fn millis(millis: u64) -> u64 {
     millis.saturating_mul(1_000_000)
 }

@@ -1,4 +1,4 @@
-//! The hosts that run a worker's machine, as its driver does in production, with a simulated source.
+//! The hosts that run a worker's machine, in place of the production driver, with a simulated source.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,11 +30,11 @@ pub(super) struct WorkerNode {
     seed: u64,
     incarnation: u32,
     process: Option<Process>,
-    /// Whether it starts again as soon as it has stopped.
+    /// Whether a new process starts as soon as this one has stopped.
     restart: bool,
     source: SourceFaults,
     lasting: Vec<(Mischief, u32)>,
-    /// Whether what it says of itself is lost.
+    /// Whether its presence announcements are lost.
     presence_lost: bool,
 }
 
@@ -50,7 +50,7 @@ struct Process {
     state: PresenceState,
 }
 
-/// A job that is done.
+/// The end of a job.
 #[derive(Debug)]
 pub(super) struct JobEnd {
     pub(super) node: Node,
@@ -78,7 +78,7 @@ impl WorkerNode {
         self.process.is_some()
     }
 
-    /// If the process is stopping, another one starts when it has stopped.
+    /// Lets a new process start once this one has stopped, if it is stopping.
     pub(super) fn restart_once_stopped(&mut self) {
         self.restart = self.process.as_ref().is_some_and(|process| process.stopping);
     }
@@ -87,7 +87,7 @@ impl WorkerNode {
         self.process.as_ref().is_some_and(|process| process.takes_tasks)
     }
 
-    /// What goes wrong with it from now on.
+    /// Sets what goes wrong with it from now on.
     pub(super) fn set_faults(&mut self, lasting: &[&FaultKind], healed: bool) {
         let host = Host::Worker(self.spec.number);
         self.source = SourceFaults { healed, ..SourceFaults::of(host, lasting.iter().copied()) };
@@ -137,7 +137,7 @@ impl Stage<'_> {
         self.begin_connecting(node, 0);
     }
 
-    /// Lets the machine handle an input, and does what it puts out.
+    /// Lets the machine handle an input, and carries out its outputs.
     pub(super) fn worker_input(&mut self, node: Node, input: &Input) {
         self.worker_step(node, Some(input));
     }
@@ -158,7 +158,7 @@ impl Stage<'_> {
         }
     }
 
-    /// One step of the machine, an input or a wake, and what it leads to.
+    /// One step of the machine, an input or a wake if there is none. Carries out its outputs.
     fn worker_step(&mut self, node: Node, input: Option<&Input>) {
         let Program::Worker(worker) = &mut self.programs[node] else { return };
         let now = worker.clock(self.now);
@@ -248,7 +248,7 @@ impl Stage<'_> {
         for (delay, tampered) in process.mischiefs.tamper(message) {
             let message = Arc::new(understood(tampered));
             if delay == Duration::ZERO {
-                // A result that cannot be sent is lost, as everything on this bus may be.
+                // A result that cannot be sent is lost, like any message on this bus.
                 let _ = self.publish(node, &message);
             } else {
                 self.heap.plan(now + saturating_nanos(delay), Next::SendLate { node, incarnation, message });
@@ -315,7 +315,6 @@ impl Stage<'_> {
         }
     }
 
-    /// Tells the process to stop.
     pub(super) fn stop_worker(&mut self, node: Node) {
         let Some(process) = self.worker_process(node) else { return };
         if !std::mem::replace(&mut process.stopping, true) {
@@ -345,7 +344,7 @@ pub(super) fn understood(tampered: Tampered) -> Message {
                 Ok(Value::Text(text)) if text.len() > MAX_TEXT_BYTES => Err(ValueError::TextTooLong.to_string().into()),
                 observed => observed,
             };
-            // What is wrong with a value makes it a failure, which has no age.
+            // An invalid value becomes a failure, which has no age.
             let age = result.age.filter(|_| observed.is_ok());
             Message { subject, reply, body: Body::Result(WorkerResult { observed, age, ..result }) }
         }
