@@ -1,4 +1,4 @@
-//! The host of the adversary: it listens for tasks and forges what the schedule says.
+//! The adversary's host: it listens for tasks, and sends the forgeries of the schedule.
 
 use bytes::Bytes;
 use quorate_runtime::bus::{Bus, Headers, Subscription};
@@ -14,7 +14,7 @@ use crate::host::Host;
 use crate::mischief::Tampered;
 use crate::scenario::Forgery;
 
-/// Runs the host until nobody wants anything forged any more.
+/// Runs the host until the sender of forgeries is dropped.
 pub(super) async fn run(surroundings: &Surroundings, mut forgeries: UnboundedReceiver<Forgery>) -> turmoil::Result {
     surroundings.begins(Host::Adversary, 1);
     let bus = surroundings.connect(Host::Adversary, 1);
@@ -35,7 +35,7 @@ pub(super) async fn run(surroundings: &Surroundings, mut forgeries: UnboundedRec
     }
 }
 
-/// What can't be sent is not worth a second attempt.
+/// Publishes a forgery; one that cannot be sent is dropped.
 fn publish(bus: &SimBus, forged: Tampered) {
     let _ = match forged {
         Tampered::Message(Message { subject, body: Body::NoResponders, .. }) => {

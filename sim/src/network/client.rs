@@ -1,4 +1,4 @@
-//! The host of a client: it asks over HTTP what the workload says, when it says it.
+//! A client's host: it makes the requests and visits of the scenario over HTTP, at their times.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -17,22 +17,22 @@ use crate::event::{Question, Reply, What};
 use crate::host::Host;
 use crate::scenario::{Request, Visit, forwarded_for};
 
-/// The pause before the same is asked again, unless the reply names one.
+/// The pause before a retry, unless the reply states one.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
-/// How long it may take until all that is lost at once is known to be.
+/// How long losses are collected before they are reported, so that those of one crash are reported together.
 const MOMENT: Duration = Duration::from_millis(1);
-/// The most connections to one coordinator that are kept for later.
+/// The most idle connections that are kept open to one coordinator.
 const MAX_KEPT: usize = 4;
 
-/// A request and its place in the workload.
+/// A request and its index in the workload; a probe has none.
 pub(super) type Errand = (Option<usize>, Request);
 
 /// What the clients share.
 pub(super) struct Clients {
     surroundings: Surroundings,
-    /// The numbers of all coordinators, in turn.
+    /// The numbers of all coordinators, in the order in which retries try them.
     coordinators: Vec<u8>,
-    /// After how long without a response a client gives up.
+    /// How long a client waits for a response before it considers it lost.
     patience: Duration,
     asked: AtomicU32,
     unfinished: AtomicUsize,
@@ -43,12 +43,11 @@ impl Clients {
         Self { surroundings, coordinators, patience, asked: AtomicU32::new(0), unfinished: AtomicUsize::new(0) }
     }
 
-    /// Notes that so many errands more are to be done.
+    /// Adds to the number of unfinished errands.
     pub(super) fn expect(&self, errands: usize) {
         self.unfinished.fetch_add(errands, Ordering::Relaxed);
     }
 
-    /// Whether all errands are done.
     pub(super) fn are_done(&self) -> bool {
         self.unfinished.load(Ordering::Relaxed) == 0
     }
@@ -63,13 +62,13 @@ impl Clients {
 struct Client {
     host: Host,
     clients: Arc<Clients>,
-    /// Connections that are open and not in use, by coordinator.
+    /// Idle connections, by coordinator.
     kept: Mutex<BTreeMap<u8, Vec<Connection>>>,
-    /// Questions that were lost just now.
+    /// Lost questions that are yet to be reported, by number.
     lost: Mutex<BTreeMap<u32, oneshot::Sender<()>>>,
 }
 
-/// Runs a client host: `errands` at their times, and then those that come later at once.
+/// Runs a client host: `errands` and `visits` at their times, and those from `later` as they arrive.
 pub(super) async fn run(
     number: u8,
     clients: Arc<Clients>,
@@ -108,7 +107,7 @@ impl Client {
         self.clients.unfinished.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Asks until there is an answer that is worth keeping, or no retry is left, or the patience is at its end.
+    /// Asks until a reply is final, no retry is left, or the client gives up.
     async fn ask(self: &Arc<Self>, (place, request): Errand) {
         let gives_up = request.gives_up_ms.map(|millis| Instant::now() + Duration::from_millis(millis));
         let body = request_body(&request);
@@ -121,7 +120,7 @@ impl Client {
                 Question { number, coordinator: Host::Coordinator(coordinator), place, request: request.clone() };
             sink.tell(self.host, What::Asked(&asked));
             sink.message(body.len());
-            // A connection from before the faults may have lost its end: what sees whether all is well opens its own.
+            // The other end of an old connection may be gone after the faults, so a probe opens a new one.
             let keeps = number % 2 == 1 && place.is_some();
             let exchange = timeout(self.clients.patience, self.exchange(coordinator, number, body.clone(), keeps));
             let reply = match gives_up {
@@ -135,7 +134,7 @@ impl Client {
                 sink.message(length);
                 reply
             } else {
-                // An error changes nothing: the answer is lost either way.
+                // An error makes no difference: the reply is lost either way.
                 let _ = self.lost(number).await;
                 Reply::Lost
             };
@@ -150,14 +149,14 @@ impl Client {
         }
     }
 
-    /// One request and its response, with its length; `None` if there is none. One that `keeps` connections prefers
-    /// one that is open already, and leaves its own open.
+    /// Makes one request. Returns the response and the length of its body; `None` if none arrives. With `keeps`, uses
+    /// an idle connection if there is one, and leaves the connection open.
     async fn exchange(&self, coordinator: u8, number: u32, body: String, keeps: bool) -> Option<(Reply, usize)> {
         let kept = if keeps { self.kept().get_mut(&coordinator).and_then(Vec::pop) } else { None };
         let mut headers = Vec::new();
         headers.extend(trace_of(number).map(|trace| (TRACEPARENT, traceparent(trace))));
         if self.clients.surroundings.proxy.is_some() {
-            // Of those that a proxy heard of, it names the last itself.
+            // Only the last address is the proxy's own entry; the others are the client's claim.
             headers.push((FORWARDED_FOR, format!("203.0.113.9, 10.9.0.{}", forwarded_for(number))));
         }
         let mut connection = match kept {
@@ -175,8 +174,8 @@ impl Client {
         Some(reply)
     }
 
-    /// Completes after a moment, so that of the questions that are lost with one host the first is told first: in which order
-    /// a host that crashes closes its connections depends on more than the simulation.
+    /// Completes after `MOMENT`, in the order of the questions' numbers. A crashed host closes its connections in an
+    /// order that the seed does not determine.
     fn lost(self: &Arc<Self>, number: u32) -> oneshot::Receiver<()> {
         let (told, waiting) = oneshot::channel();
         let mut lost = lock(&self.lost);
@@ -185,7 +184,7 @@ impl Client {
             tokio::spawn(async move {
                 sleep(MOMENT).await;
                 for told in std::mem::take(&mut *lock(&client.lost)).into_values() {
-                    // Whoever waits for it does so until it comes.
+                    // The receiver waits until this is sent.
                     let _ = told.send(());
                 }
             });
@@ -203,7 +202,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How long to wait before asking again; `None` if that is of no use.
+/// How long to wait before a retry; `None` if the reply is final.
 fn pause_before_retry(reply: &Reply) -> Option<Duration> {
     match reply {
         Reply::Lost => Some(RETRY_PAUSE),

@@ -1,24 +1,24 @@
-//! What is wrong with a worker process while a fault lasts.
+//! What is wrong with a worker while faults are active.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::observe::SourceFaults;
 use crate::scenario::Mischief;
 
-/// What is wrong with one worker process now. The stage changes it, the host looks.
+/// What is wrong with one worker now. The stage writes it, the worker's host reads it.
 #[derive(Debug, Default)]
 pub(super) struct Condition(Mutex<Wrong>);
 
-/// See [`Condition`].
+/// The content of a [`Condition`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wrong {
-    /// With its source.
+    /// What is wrong with its source.
     pub(super) source: SourceFaults,
-    /// Its source gives nothing back until this ends.
+    /// Whether its source is frozen and returns nothing.
     pub(super) paused: bool,
-    /// What it does with so many of a thousand of its results.
+    /// How it tampers with its results, each with the share of results in thousandths.
     pub(super) mischief: Vec<(Mischief, u32)>,
-    /// What it says of itself is lost.
+    /// Whether its presence announcements are lost.
     pub(super) presence_lost: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The host of a coordinator: its driver and its HTTP API, as `quorate serve` runs them.
+//! A coordinator's host: its driver and HTTP API, as `quorate serve` runs them.
 
 use std::future::pending;
 use std::io;
@@ -22,10 +22,10 @@ use crate::instance;
 use crate::random::{Random, Stream};
 use crate::scenario::{Coordinator, Proxy, Settings};
 
-/// The address range of turmoil's hosts.
+/// The address range of turmoil's hosts: the trusted proxies, where a scenario has any.
 const NETWORK: &str = "192.168.0.0/16";
 
-/// Runs the host for as long as its process lives, and then does nothing.
+/// Runs the host's process until it ends, and then does nothing.
 pub(super) async fn run(
     surroundings: &Surroundings,
     coordinator: Coordinator,
@@ -80,14 +80,14 @@ pub(super) async fn run(
             life.has_stopped();
             surroundings.sink.tell(host, What::Stopped);
         }
-        // Noted where it happened.
+        // The panic hook has recorded it.
         Err(NodeError::Panicked(_)) => {}
         Err(NodeError::Bus(error)) => panic!("the coordinator ended: {error}"),
     }
     pending().await
 }
 
-/// What the machine is set up with. Its policies and weights are read from a text, as `quorate serve` reads them.
+/// The machine's configuration. Policies and weights are parsed from a policy file, as in `quorate serve`.
 fn machine(settings: &Settings) -> Config {
     let config = settings.config();
     let read = PolicyFile::parse("the scenario's", &settings.policy_file(), &config.policy, &config.limits);

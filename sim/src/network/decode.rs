@@ -1,4 +1,4 @@
-//! Reads the messages on the bus, as the protocol describes them and apart from the code that is tested.
+//! Decodes the messages on the bus by the protocol's documentation, independently of the code under test.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::event::{Age, Body, Message, PublishedOutcome, Task, WorkerResult};
 
-/// The longest message that anybody looks at.
+/// The longest payload that is decoded, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
-/// The time to live of a task that states none.
+/// The time to live of a task that states none, in milliseconds.
 const DEFAULT_TTL_MS: u64 = 30_000;
 
 #[derive(Deserialize)]
@@ -71,7 +71,7 @@ struct PingBody {
     metadata: BTreeMap<String, String>,
 }
 
-/// A message with this subject, reply subject and payload.
+/// Decodes a message.
 pub(super) fn message(subject: &str, reply: Option<&str>, payload: &[u8]) -> Message {
     let body = body(subject, payload).unwrap_or(Body::Garbage(payload.len()));
     Message { subject: subject.into(), reply: reply.map(Arc::from), body }
@@ -141,7 +141,7 @@ fn result(payload: &[u8]) -> Option<WorkerResult> {
     })
 }
 
-/// A value, or what is wrong with it: then it is a failure of the worker, in the words of this very project.
+/// A value, or the failure of its worker that it becomes, with the same text as in the code under test.
 fn value(json: Option<&RawValue>) -> Result<Value, String> {
     let text = json.map_or("null", RawValue::get);
     match text.as_bytes() {
@@ -191,7 +191,7 @@ mod tests {
 
     use super::*;
 
-    /// The examples of the protocol, by the kind that is named at each.
+    /// The examples of one kind in the protocol's documentation.
     fn examples(kind: &str) -> Vec<String> {
         let protocol =
             std::fs::read_to_string(quorate_test_support::workspace("docs/protocol.md")).expect("the protocol");
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_programs_write_reads_the_same_as_they_read_it() {
+    fn results_decode_as_the_programs_decode_them() {
         for example in examples("result") {
             let theirs = quorate_runtime::wire::decode_result(example.as_bytes(), None, SystemTime::UNIX_EPOCH)
                 .expect("a result");
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_nothing_is_garbage() {
+    fn undecodable_bytes_are_garbage() {
         for subject in ["oracle.tasks", "oracle.results", "oracle.workers", "_INBOX.c1i1.1", "_INBOX.c1i1.ping", "x"] {
             assert_eq!(message(subject, None, b"\xff\xff").body, Body::Garbage(2), "{subject}");
         }

@@ -1,5 +1,4 @@
-//! Writes messages for the bus that no program of this project would write: those of a worker or an adversary that
-//! means no good.
+//! Encodes messages that no program of this project would send: those of malicious workers and the adversary.
 
 use bytes::Bytes;
 use quorate_core::coordinator::PresenceState;
@@ -13,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::event::{Age, Body, Message};
 
-/// A byte that is in no JSON.
+/// A byte that never occurs in JSON.
 const GARBAGE: u8 = 0xff;
 
 #[derive(Serialize)]
@@ -30,7 +29,7 @@ struct ResultBody<'a> {
     observed_at: Option<String>,
 }
 
-/// The payload of a message.
+/// Encodes the payload of a message.
 pub(super) fn payload(message: &Message) -> Bytes {
     let json = match &message.body {
         Body::Result(result) => serde_json::to_vec(&ResultBody {
@@ -75,7 +74,7 @@ pub(super) fn payload(message: &Message) -> Bytes {
     json.expect("texts and numbers are serializable").into()
 }
 
-/// So many bytes that say nothing.
+/// `len` bytes that cannot be decoded.
 pub(super) fn garbage(len: usize) -> Bytes {
     vec![GARBAGE; len].into()
 }
@@ -108,7 +107,7 @@ mod tests {
     use crate::scenario::worker_name;
 
     #[test]
-    fn what_is_written_reads_back() {
+    fn encoded_messages_decode_to_the_same() {
         for age in [Age::Stated(Duration::from_millis(1500)), Age::ObservedAt(Timestamp::from_nanos(1_500_000_007))] {
             reads_back(age);
         }

@@ -1,4 +1,4 @@
-//! One HTTP connection of a client, and the body of a request.
+//! A client's HTTP connection, and the body of a request.
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER};
@@ -16,7 +16,7 @@ use crate::event::Reply;
 use crate::host::Host;
 use crate::scenario::{Outliers, Request};
 
-/// A connection to a coordinator. Dropping it closes it, whatever is under way.
+/// A connection to a coordinator. Dropping it closes it, even in the middle of a request.
 pub(super) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     authority: String,
@@ -35,7 +35,7 @@ impl Connection {
         let stream = TcpStream::connect((host.as_str(), HTTP_PORT)).await?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         let carrier = tokio::spawn(async move {
-            // Whoever waits for a response hears of it.
+            // The request in flight reports the error.
             let _ = connection.await;
         });
         let authority = format!("{host}:{HTTP_PORT}");
@@ -46,7 +46,7 @@ impl Connection {
         !self.sender.is_closed()
     }
 
-    /// Asks, and reads the whole response. Returns it with the length of its body.
+    /// Sends a request and reads the whole response. Returns it with the length of its body in bytes.
     pub(super) async fn ask(
         &mut self,
         body: String,
@@ -72,7 +72,7 @@ impl Connection {
     }
 }
 
-/// The fields of a request, named as the protocol names them.
+/// The body of a request, with the field names of the protocol.
 #[derive(Serialize)]
 struct Body<'a> {
     query: &'a str,
@@ -102,7 +102,7 @@ struct Body<'a> {
     timeout_ms: Option<u64>,
 }
 
-/// The body of a request. A decimal has all its digits.
+/// The body of a request. Decimals are exact.
 pub(super) fn request_body(request: &Request) -> String {
     let policy = &request.policy;
     let json = |text: String| RawValue::from_string(text).expect("a decimal or a quoted name is JSON");
@@ -138,7 +138,7 @@ mod tests {
     use crate::scenario::Policy;
 
     #[test]
-    fn a_body_has_what_the_request_sets_and_no_more() {
+    fn a_body_has_exactly_the_fields_that_the_request_sets() {
         let policy = Policy { max_deviation_permille: Some(50), quorum: Some(3), ..Policy::default() };
         let request = Request {
             at_ms: 0,

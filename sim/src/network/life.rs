@@ -1,13 +1,13 @@
-//! The life of the process on one host: it runs, it is told to stop, it is dead, it begins again.
+//! The life cycle of the process on a host: it runs, is told to stop, dies and is started again.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// Shared between a host, which lives it, and the stage, which decides on it.
+/// Shared between a host, which runs the process, and the stage, which starts and ends it.
 ///
-/// A dead process is a host whose program does nothing: its connections are gone and nobody listens, but the host
-/// itself still answers that this is so.
+/// The host of a dead process stays up and runs a program that does nothing: its connections are closed, and new ones
+/// are refused rather than unanswered.
 #[derive(Debug)]
 pub(super) struct Life(Mutex<State>);
 
@@ -18,25 +18,25 @@ struct State {
     stop: Arc<Notify>,
 }
 
-/// Where a process stands.
+/// The phase of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// It runs as soon as its host does.
+    /// It starts as soon as its host runs.
     Beginning,
     /// It runs.
     Running,
-    /// It was told to stop and has not ended yet.
+    /// It was told to stop and has not stopped yet.
     Stopping,
-    /// It has ended as it was told to; what is left of it is to be removed.
+    /// It has stopped after it was told to; the stage has yet to close what it left open.
     Stopped,
-    /// There is none.
+    /// There is no process.
     Dead,
 }
 
-/// One run of the process.
+/// One process in the life of a host.
 #[derive(Debug)]
 pub(super) struct Incarnation {
-    /// 1 for the first.
+    /// 1 for the first process of its host.
     pub(super) number: u32,
     stop: Arc<Notify>,
 }
@@ -49,7 +49,7 @@ impl Incarnation {
 }
 
 impl Life {
-    /// The life of a process that begins when its host first runs.
+    /// A first process, which starts when its host first runs.
     pub(super) fn new() -> Self {
         Self(Mutex::new(State { incarnation: 1, phase: Phase::Beginning, stop: Arc::default() }))
     }
@@ -58,7 +58,7 @@ impl Life {
         self.state().phase
     }
 
-    /// Takes what the host's program is to be from now on; `None` is nothing.
+    /// Begins the next process; `None` if the host's program is to do nothing.
     pub(super) fn begin(&self) -> Option<Incarnation> {
         let mut state = self.state();
         if state.phase != Phase::Beginning {
@@ -68,24 +68,24 @@ impl Life {
         Some(Incarnation { number: state.incarnation, stop: Arc::clone(&state.stop) })
     }
 
-    /// The program has ended as it was told to.
+    /// Notes that the process has stopped after it was told to.
     pub(super) fn has_stopped(&self) {
         self.state().phase = Phase::Stopped;
     }
 
-    /// Tells a process that runs to stop.
+    /// Tells a running process to stop.
     pub(super) fn ask_to_stop(&self) {
         let mut state = self.state();
         state.phase = Phase::Stopping;
         state.stop.notify_one();
     }
 
-    /// The process is gone.
+    /// Notes that the process is dead.
     pub(super) fn end(&self) {
         self.state().phase = Phase::Dead;
     }
 
-    /// Another process begins as soon as the host runs again.
+    /// Lets another process start as soon as the host runs again.
     pub(super) fn begin_again(&self) {
         let mut state = self.state();
         *state = State { incarnation: state.incarnation + 1, phase: Phase::Beginning, stop: Arc::default() };
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_begins_once_and_not_when_it_ended_before_that() {
+    fn a_process_begins_once_and_never_after_it_has_ended() {
         let life = Life::new();
         assert_eq!(life.begin().map(|incarnation| incarnation.number), Some(1));
         assert_eq!(life.phase(), Phase::Running);

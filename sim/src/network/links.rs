@@ -1,11 +1,11 @@
-//! The links between the hosts: how long messages take, and what the faults that last do to them.
+//! The links between the hosts: their latency, and the effects of the active faults on them.
 //!
-//! A link has one state at a time. Where several faults are on one link, the worst of them shows, and when it ends, the
-//! next: a fault that ends never heals what another one still breaks.
+//! A link has one state at a time: that of the worst active fault on it. A fault that ends therefore never heals what
+//! another one still breaks.
 //!
 //! turmoil's own random latency and loss are not used. They draw a number for each message in the order of sending, and
 //! when a host crashes, tokio drops its tasks in an order that depends on how many tasks there have been in the whole
-//! process. Here each link has a latency for all messages, which changes every now and then.
+//! process. Here a link has the same latency for all messages, and changes it at random times.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -17,28 +17,28 @@ use crate::host::Host;
 use crate::random::{Random, Stream};
 use crate::scenario::{FaultKind, Network};
 
-/// For how long a link keeps its latency, at most, in milliseconds.
+/// The longest time for which a link keeps its latency, in milliseconds.
 const MAX_STEADY_MS: u64 = 40;
 
 /// Two hosts, the smaller first.
 type Pair = (Host, Host);
 
-/// What lasts on one link.
+/// The combined effect of the active faults on one link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Condition {
     traffic: Traffic,
-    /// How long every message takes.
+    /// The latency that faults impose on every message.
     latency: Option<Duration>,
-    /// How many of a thousand messages are lost, unless none gets through.
+    /// The share of messages that are lost while traffic flows, in thousandths.
     loss_permille: u32,
 }
 
-/// Whether messages get through, the worst last.
+/// Whether messages get through, worst last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Traffic {
     #[default]
     Flows,
-    /// In some direction they do not: from the smaller host, from the greater.
+    /// Messages are lost from the smaller host (the first flag), from the greater (the second), or from both.
     Cut(bool, bool),
     Held,
     Partitioned,
@@ -55,7 +55,7 @@ impl Traffic {
     }
 }
 
-/// Keeps the links of a simulation as they are to be.
+/// Controls the links of a simulation.
 #[derive(Debug)]
 pub(super) struct Links {
     network: Network,
@@ -73,7 +73,7 @@ struct Link {
 }
 
 impl Links {
-    /// The links between those hosts that talk with each other, all whole; `sim` must know the hosts.
+    /// Intact links between the hosts that talk to each other. `sim` must already have the hosts.
     pub(super) fn new(seed: u64, network: Network, hosts: &[Host], sim: &Sim<'_>) -> Self {
         let mut links = BTreeMap::new();
         for a in hosts {
@@ -88,7 +88,7 @@ impl Links {
         Self { network, links }
     }
 
-    /// Changes the latencies that have been steady for long enough, and loses what is to be lost.
+    /// Draws new latencies for the links that are due, and loses messages on lossy links. Called before each step.
     pub(super) fn weather(&mut self, sim: &mut Sim<'_>) {
         let now = sim.elapsed();
         let (low, high) = self.network.latency_us;
@@ -104,7 +104,7 @@ impl Links {
         }
     }
 
-    /// Brings the links from where they are to where the faults that last want them.
+    /// Changes the links to what the active faults require.
     pub(super) fn apply<'a>(&mut self, sim: &mut Sim<'_>, lasting: impl IntoIterator<Item = &'a FaultKind>) {
         let wanted = conditions(lasting);
         for (pair, link) in &mut self.links {
@@ -120,7 +120,7 @@ impl Links {
 }
 
 impl Condition {
-    /// How many of a thousand messages are lost one by one.
+    /// The share of messages to lose at random, in thousandths.
     fn loses(self) -> u32 {
         if self.traffic == Traffic::Flows { self.loss_permille } else { 0 }
     }
@@ -149,7 +149,8 @@ impl Link {
         }
     }
 
-    /// Now and then, all that is on its way at once: what follows on a connection waits for it for ever anyway.
+    /// At random, loses everything in flight at once: nothing is retransmitted, so a connection that loses one segment
+    /// never delivers those behind it anyway.
     fn lose(&mut self, sim: &mut Sim<'_>) {
         let (a, b) = self.ends;
         let mut on_their_way = 0;
@@ -157,7 +158,7 @@ impl Link {
             let ours = links.filter(|link| link.pair() == (a.min(b), a.max(b)));
             on_their_way = ours.map(Iterator::count).sum::<usize>() as u64;
         });
-        // A message is on its way for so many steps, and takes its chance in each.
+        // A message is in flight for this many steps, and may be lost in each.
         let steps = self.condition.latency.unwrap_or(self.latency).as_millis().max(1) as u64;
         if on_their_way > 0 && self.random.below(1000 * steps) < u64::from(self.condition.loses()) * on_their_way {
             sim.partition(a, b);
@@ -166,12 +167,12 @@ impl Link {
     }
 }
 
-/// Whether the smaller host ever talks with the greater.
+/// Whether the smaller host ever talks to the greater.
 fn talk(a: Host, b: Host) -> bool {
     a == Host::Broker && !matches!(b, Host::Client(_)) || matches!((a, b), (Host::Coordinator(_), Host::Client(_)))
 }
 
-/// A number for each host, below 2^16, to tell their random numbers apart.
+/// A number for each host, below 2^16, which separates their random streams.
 pub(super) fn lane(host: Host) -> u32 {
     let (kind, number) = match host {
         Host::Broker => (0, 0),
@@ -183,7 +184,7 @@ pub(super) fn lane(host: Host) -> u32 {
     (kind << 8) | u32::from(number)
 }
 
-/// What all these faults together do to the links.
+/// The combined effect of the faults on each link.
 fn conditions<'a>(lasting: impl IntoIterator<Item = &'a FaultKind>) -> BTreeMap<Pair, Condition> {
     let mut links: BTreeMap<Pair, Condition> = BTreeMap::new();
     for kind in lasting {

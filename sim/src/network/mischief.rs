@@ -1,4 +1,4 @@
-//! The bus of a worker that may be malicious or written by others, and whose presence announcements may be lost.
+//! A worker's bus, which may tamper with results, state ages as third-party workers do, and lose announcements.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,13 +16,13 @@ use crate::event::{Age, Body, Message};
 use crate::mischief::{Mischiefs, Tampered};
 use crate::scenario::Worker;
 
-/// A bus that tampers with the results that are published on it.
+/// A bus that tampers with the results published on it.
 #[derive(Clone)]
 pub(super) struct MischievousBus {
     bus: SimBus,
     mischiefs: Arc<Mutex<Mischiefs>>,
     condition: Arc<Condition>,
-    /// How its worker says how old a value is, and by which clock.
+    /// The worker, which decides how ages are stated, and its clock.
     worker: (Arc<Worker>, Clock),
 }
 
@@ -36,7 +36,7 @@ impl MischievousBus {
         Self { bus, mischiefs: Arc::new(Mutex::new(mischiefs)), condition, worker: (Arc::new(worker), clock) }
     }
 
-    /// What the worker means to say, in its own words.
+    /// The message before any tampering, with ages stated as the scenario wants them.
     fn meant(&self, subject: &str, reply: Option<&str>, payload: Bytes) -> (Message, Bytes) {
         let mut message = decode::message(subject, reply, &payload);
         let (worker, clock) = &self.worker;
@@ -51,7 +51,7 @@ impl MischievousBus {
         (message, payload)
     }
 
-    /// Sends what became of the message `meant`, whose bytes are `payload`.
+    /// Sends the tampered version of the message `meant`, whose bytes are `payload`.
     fn send(&self, sent: Tampered, meant: &Message, headers: &Headers, payload: &Bytes) -> Result<(), PublishError> {
         match sent {
             Tampered::Message(message) => {
@@ -66,7 +66,7 @@ impl MischievousBus {
 impl Bus for MischievousBus {
     type Subscription = SimSubscription;
 
-    /// A message that is swallowed, held back or delayed counts as taken: the program must not know.
+    /// A message that is dropped, held back or delayed counts as accepted: the program must not notice.
     fn publish_with(
         &self,
         subject: &str,
@@ -97,7 +97,7 @@ impl Bus for MischievousBus {
             let (headers, payload) = (headers.clone(), payload.clone());
             tokio::spawn(async move {
                 sleep(after).await;
-                // A result that can't be sent later is lost, as one that was sent on a broken connection.
+                // A delayed result that cannot be sent is lost, like one that was sent on a broken connection.
                 let _ = bus.send(sent, &meant, &headers, &payload);
             });
         }

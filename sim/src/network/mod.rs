@@ -1,12 +1,12 @@
-//! The stage with a network: the drivers, the HTTP API and the workers of production, each on a host of turmoil.
+//! The stage with a network: the production drivers, HTTP API and workers, each on a turmoil host.
 //!
 //! * `play/` is the run; `stage.rs` is what all hosts share
 //! * `broker/` and `bus/` simulate NATS
 //! * `coordinator.rs`, `worker.rs`, `client.rs`, `adversary.rs` are the hosts; `life.rs` starts, stops and kills their
 //!   processes
-//! * `schedule.rs`, `links.rs`, `mischief.rs`, `visit.rs` turn faults and visits into action
-//! * `sink.rs` and `decode.rs` tell what happens as events; `encode.rs` writes messages that no program of ours would
-//!   write
+//! * `schedule.rs`, `links.rs`, `condition.rs`, `mischief.rs` and `visit.rs` carry out faults and visits
+//! * `sink.rs`, `decode.rs` and `panics.rs` report what happens as events; `encode.rs` writes the messages of malicious
+//!   workers and the adversary
 
 mod adversary;
 pub mod broker;

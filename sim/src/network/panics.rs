@@ -1,4 +1,4 @@
-//! Panics of any task on any host, which tokio would keep to the task.
+//! Catches the panics of all tasks on all hosts, which tokio would otherwise confine to the task.
 
 use std::cell::RefCell;
 use std::panic::{self, PanicHookInfo};
@@ -10,22 +10,22 @@ use crate::host::Host;
 use crate::observe::PANICKED;
 
 thread_local! {
-    /// What panicked on this thread while a run is on; `None` while there is none.
+    /// The panics on this thread during a run; `None` outside of a run.
     static CAUGHT: RefCell<Option<Caught>> = const { RefCell::new(None) };
 }
 
 #[derive(Default)]
 struct Caught {
-    /// Which host each runtime is.
+    /// The host of each runtime.
     hosts: Vec<(Id, Host)>,
     panics: Vec<(Host, String)>,
 }
 
-/// As long as this lives, panics on this thread are noted instead of printed.
+/// While this exists, panics on this thread are recorded instead of printed.
 pub(super) struct Catch(());
 
 impl Catch {
-    /// Begins to note panics.
+    /// Begins to record panics.
     pub(super) fn begin() -> Self {
         static HOOK: Once = Once::new();
         HOOK.call_once(|| {
@@ -55,7 +55,7 @@ impl Drop for Catch {
     }
 }
 
-/// From now on the current runtime's panics are those of `host`.
+/// Attributes the current runtime's panics to `host` from now on.
 pub(super) fn blame(host: Host) {
     CAUGHT.with_borrow_mut(|caught| {
         if let Some(caught) = caught {
@@ -65,10 +65,11 @@ pub(super) fn blame(host: Host) {
     });
 }
 
-/// Notes a panic if a run is on. A panic of no host's is the broker's, the network itself.
+/// Records a panic during a run. Returns false if it is to be printed instead. A panic outside of all hosts is
+/// attributed to the broker.
 fn note(info: &PanicHookInfo<'_>) -> bool {
     let place = info.location().map(|place| format!(" at {}:{}", place.file(), place.line())).unwrap_or_default();
-    // A source that is to panic does.
+    // This panic is the fault of the schedule, not a bug.
     if info.payload_as_str() == Some(PANICKED) {
         return true;
     }
@@ -89,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_of_a_task_is_one_of_its_host() {
+    fn a_panic_of_a_task_is_attributed_to_its_host() {
         let catch = Catch::begin();
         let runtimes = [Host::Coordinator(1), Host::Worker(2)].map(|host| {
             let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");

@@ -1,4 +1,4 @@
-//! The schedule of faults, as moments at which the stage has something to do.
+//! The schedule of faults as a list of moments at which the stage has to act.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,24 +6,24 @@ use std::time::Duration;
 use crate::host::Host;
 use crate::scenario::{Fault, FaultKind, Scenario};
 
-/// What is to be done at a moment, in the order in which it is done there.
+/// What the stage does at a moment; at the same time, in the order of the variants. Each names a fault by its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Moment {
-    /// The fault with this place in the schedule ends.
+    /// The fault ends.
     End(usize),
-    /// The fault with this place in the schedule begins.
+    /// The fault begins.
     Begin(usize),
-    /// The fault with this place in the schedule does once more what it does several times.
+    /// The fault performs its repeated action.
     Again(usize),
 }
 
-/// All moments of a scenario that are still to come.
+/// The remaining moments of a scenario.
 #[derive(Debug)]
 pub(super) struct Schedule(VecDeque<(Duration, Moment)>);
 
 impl Schedule {
-    /// The moments until the faults heal. A fault on a host that does not exist is none; one that lasts beyond the
-    /// healing ends with it.
+    /// The moments until the faults heal. A fault on a host that does not exist is ignored; one that would last beyond
+    /// the healing ends with it.
     pub(super) fn new(scenario: &Scenario) -> Self {
         let heal = Duration::from_millis(scenario.heal_ms);
         let hosts: Vec<Host> = scenario.hosts().collect();
@@ -44,14 +44,14 @@ impl Schedule {
         Self(moments.into())
     }
 
-    /// The next moment that has come.
+    /// Takes the next moment, if it is due.
     pub(super) fn next(&mut self, now: Duration) -> Option<Moment> {
         let (at, _) = self.0.front()?;
         if *at <= now { self.0.pop_front().map(|(_, moment)| moment) } else { None }
     }
 }
 
-/// How often a fault does what it does.
+/// How often a fault performs its repeated action.
 fn times(fault: &Fault) -> u32 {
     match fault.kind {
         FaultKind::ReconnectStorm(times) | FaultKind::Forge(_, times) => times,
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_end_at_the_latest_when_all_heal_and_those_of_nobody_never_begin() {
+    fn faults_end_with_the_healing_and_those_on_no_host_never_begin() {
         let fault = |at_ms, for_ms, kind| Fault { at_ms, for_ms, kind };
         let (one, two) = (Host::Client(1), Host::Client(2));
         let mut schedule = Schedule::new(&scenario(vec![

@@ -1,4 +1,4 @@
-//! Tells everybody who watches what happens, and when.
+//! Reports events to the watchers, with their times.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,14 +13,14 @@ use crate::event::{self, Event, What};
 use crate::host::Host;
 use crate::watch::{Report, Watch};
 
-/// A handle to those who watch; clones share them.
+/// A handle to the watchers of a run; clones share them.
 #[derive(Clone)]
 pub(super) struct EventSink(Arc<Shared>);
 
 struct Shared {
     watch: Mutex<Option<Watch>>,
     ended: AtomicBool,
-    /// In nanoseconds of simulated time.
+    /// Nanoseconds of simulated time since the run began.
     now: AtomicU64,
 }
 
@@ -30,7 +30,7 @@ impl EventSink {
         Self(Arc::new(Shared { watch, ended: AtomicBool::new(false), now: AtomicU64::new(0) }))
     }
 
-    /// Sets the time of what is told from now on.
+    /// Sets the time of the events reported from now on.
     pub(super) fn set_now(&self, now: Duration) {
         self.0.now.store(saturating_nanos(now), Ordering::Relaxed);
     }
@@ -42,7 +42,7 @@ impl EventSink {
         }
     }
 
-    /// Counts a message of so many bytes that the network carried.
+    /// Counts a message of `bytes` bytes that the network carried.
     pub(super) fn message(&self, bytes: usize) {
         if let Some(watch) = &mut *self.watch() {
             watch.message(bytes);
@@ -56,28 +56,28 @@ impl EventSink {
         }
     }
 
-    /// Whether the run need not go on.
+    /// Whether the run has ended or an invariant is broken.
     pub(super) fn is_over(&self) -> bool {
         self.0.ended.load(Ordering::Relaxed) || self.watch().as_ref().is_none_or(Watch::is_over)
     }
 
-    /// The run can't go on.
+    /// Ends the run, because it cannot continue.
     pub(super) fn end(&self) {
         self.0.ended.store(true, Ordering::Relaxed);
     }
 
-    /// Ends the watch: nothing is told any more.
+    /// The report of the run. Events after this are ignored.
     pub(super) fn report(&self) -> Report {
         self.watch().take().expect("a run is reported on once").report()
     }
 
-    /// A checker that panicked is a fault of its own, which must not hide what it watched.
+    /// Ignores a poisoned lock: a checker's panic is recorded as such, and must not hide the report.
     fn watch(&self) -> MutexGuard<'_, Option<Watch>> {
         self.0.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Tells each step of a machine.
+/// Reports each step of a machine.
 pub(super) struct MachineTap {
     pub(super) host: Host,
     pub(super) sink: EventSink,

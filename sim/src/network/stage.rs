@@ -1,4 +1,4 @@
-//! What all hosts of the stage have in common.
+//! What all hosts of the stage share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,9 +19,9 @@ use crate::host::Host;
 use crate::random::{Random, Stream};
 use crate::scenario::{Bus, ClockJump, Proxy, Scenario};
 
-/// The header that says to which trace a message belongs.
+/// The header with the trace that a message belongs to.
 pub(super) const TRACEPARENT: &str = "traceparent";
-/// The header in which a proxy says for whom it asks.
+/// The header in which a proxy states its client's address.
 pub(super) const FORWARDED_FOR: &str = "x-forwarded-for";
 /// The port of the coordinators' API.
 pub(super) const HTTP_PORT: u16 = 8080;
@@ -33,14 +33,15 @@ pub(super) struct Surroundings {
     pub(super) seed: u64,
     bus: Bus,
     pub(super) proxy: Option<Proxy>,
-    /// How many events a coordinator keeps.
+    /// The events that a coordinator keeps for readers that reconnect.
     pub(super) kept: Option<usize>,
-    /// How many connections of one client a coordinator holds.
+    /// The connections that a coordinator accepts from one client address.
     pub(super) connections_per_peer: Option<usize>,
-    /// How many clients its limiter tells apart, and how many readers of events each may have.
+    /// The clients that a coordinator's rate limiter distinguishes.
     pub(super) clients: Option<usize>,
+    /// The readers of events that each client may have.
     pub(super) readers: Option<usize>,
-    /// How long a coordinator that stops waits for its connections.
+    /// How long a stopping coordinator waits for its connections.
     pub(super) stop: Option<Duration>,
 }
 
@@ -59,7 +60,7 @@ impl Surroundings {
         }
     }
 
-    /// Tells that a process begins on the current host.
+    /// Reports that a process starts on the current host.
     pub(super) fn begins(&self, host: Host, incarnation: u32) {
         panics::blame(host);
         self.sink.tell(host, What::Started { incarnation });
@@ -79,14 +80,14 @@ impl Surroundings {
     }
 }
 
-/// The clock of the current host, which showed `clock_ms` when the run began.
+/// The clock of the current host, which showed `clock_ms` milliseconds when the run began.
 pub(super) fn clock(clock_ms: u64, jump: Option<ClockJump>) -> Clock {
     let elapsed = turmoil::sim_elapsed().expect("a host asks");
     let clock = Clock::starting_at(Timestamp::from_millis(clock_ms).after(elapsed));
     jump.map_or(clock, |jump| clock.with_wall_jump(jump.on(clock_ms)))
 }
 
-/// Tells what goes over the bus of one host.
+/// Reports what goes over the bus of one host.
 struct HostTap {
     host: Host,
     sink: EventSink,

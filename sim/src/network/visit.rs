@@ -1,4 +1,4 @@
-//! A visit of a client: a malformed request, a page that is read, a connection that is held.
+//! A client's visit: a malformed request, a page read, events followed, or a connection held.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -18,10 +18,10 @@ use crate::event::{FOLLOWED_AGAIN, Read, What};
 use crate::host::Host;
 use crate::scenario::{Linger, Visit, VisitKind};
 
-/// How long a page may take. A link may be held back for longer: then the page is not judged.
+/// How long a page may take. If a link is held for longer, the page is not judged.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Visits, and tells what came of it. `place` is the visit's in the scenario.
+/// Carries out a visit and reports what was read. `place` is the visit's index in the scenario.
 pub(super) async fn run(surroundings: &Surroundings, host: Host, place: usize, visit: Visit) {
     let sink = &surroundings.sink;
     sink.tell(host, What::Visited(place, &visit));
@@ -59,7 +59,7 @@ async fn read(coordinator: u8, method: &str, path: &str, content_type: Option<&s
         let stream = TcpStream::connect((host.as_str(), HTTP_PORT)).await.ok()?;
         let (mut sender, connection) = handshake(TokioIo::new(stream)).await.ok()?;
         let carrier = tokio::spawn(async move {
-            // The client that waits for the response hears of it.
+            // The request in flight reports the error.
             let _ = connection.await;
         });
         let mut request = http::Request::builder()
@@ -83,13 +83,13 @@ async fn read(coordinator: u8, method: &str, path: &str, content_type: Option<&s
     .flatten()
 }
 
-/// The id of the last event in a text.
+/// The id of the last complete event in a stream of events.
 fn last_id(text: &str) -> Option<String> {
     let whole = text.rfind("\n\n").map(|end| &text[..end])?;
     whole.lines().rev().find_map(|line| line.strip_prefix("id: ")).map(str::to_owned)
 }
 
-/// Reads events for so long, with comments of when that began and ended.
+/// Reads events for as long as `lasts`. Adds comments to the stream that state when it connected and ended.
 async fn follow(coordinator: u8, path: &str, last_id: Option<String>, lasts: Duration) -> Option<Read> {
     let until = Instant::now() + lasts;
     let now = || turmoil::sim_elapsed().expect("a host asks").as_nanos();
@@ -99,7 +99,7 @@ async fn follow(coordinator: u8, path: &str, last_id: Option<String>, lasts: Dur
         let stream = TcpStream::connect((host.as_str(), HTTP_PORT)).await.ok()?;
         let (mut sender, connection) = handshake(TokioIo::new(stream)).await.ok()?;
         opened = Some(Carrier(tokio::spawn(async move {
-            // The reader hears of it.
+            // The reader of the body sees the error.
             let _ = connection.await;
         })));
         let mut request = http::Request::get(path).header(HOST, format!("{host}:{HTTP_PORT}"));
@@ -123,7 +123,7 @@ async fn follow(coordinator: u8, path: &str, last_id: Option<String>, lasts: Dur
     Some(Read { status, content_type, body: text })
 }
 
-/// The task that carries a connection, which ends with it.
+/// The task that carries a connection; dropping this ends both.
 struct Carrier(JoinHandle<()>);
 
 impl Drop for Carrier {
@@ -135,7 +135,7 @@ impl Drop for Carrier {
 async fn linger(coordinator: u8, how: Linger, lasts: Duration) {
     let host = Host::Coordinator(coordinator).to_string();
     let Ok(Ok(mut stream)) = timeout(lasts, TcpStream::connect((host.as_str(), HTTP_PORT))).await else { return };
-    // It is closed before that if the coordinator has had enough.
+    // The coordinator may close the connection earlier.
     let _ = timeout(lasts, stream.write_all(how.bytes().as_bytes())).await;
     sleep(lasts).await;
 }

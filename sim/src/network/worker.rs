@@ -1,5 +1,4 @@
-//! The host of a worker process: its driver, as `quorate worker` runs it, with a source that observes what the
-//! scenario says.
+//! A worker's host: its driver, as `quorate worker` runs it, with a source that observes what the scenario says.
 
 use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,10 +23,10 @@ use crate::mischief::Mischiefs;
 use crate::observe::{Observer, PANICKED};
 use crate::scenario::Worker;
 
-/// How often a source that is paused looks whether it still is.
+/// How often a paused source checks whether it still is.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Runs the host for as long as its process lives, and then does nothing.
+/// Runs the host's process until it ends, and then does nothing.
 pub(super) async fn run(
     surroundings: &Surroundings,
     worker: &Worker,
@@ -66,7 +65,7 @@ pub(super) async fn run(
     pending().await
 }
 
-/// Observes what the scenario says, as well as the faults let it.
+/// A source that observes what the scenario and the active faults say.
 struct SimulatedSource {
     host: Host,
     sink: EventSink,

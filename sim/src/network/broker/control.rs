@@ -1,4 +1,4 @@
-//! What a fault does to the broker's connections.
+//! How faults control the broker: they close and refuse its connections, and repeat messages.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::random::Random;
 
-/// Closes and refuses connections of a broker. Clones control the same one, also after it was restarted.
+/// Controls a broker. Clones control the same one, even after a restart.
 #[derive(Clone, Debug, Default)]
 pub struct BrokerControl {
     state: Arc<Mutex<State>>,
@@ -23,15 +23,16 @@ struct State {
     open: BTreeMap<u64, CancellationToken>,
 }
 
-/// What a bridge does that repeats some of what is published.
+/// A bridge to another cluster, which delivers some messages a second time.
 #[derive(Debug)]
 struct Bridge {
     random: Random,
+    /// The share of messages it repeats, in thousandths.
     again_permille: u32,
     latest: Duration,
 }
 
-/// A connection that was let in; it is open until this is dropped.
+/// An admitted connection, which is open until this is dropped.
 #[derive(Debug)]
 pub(super) struct Admission {
     control: BrokerControl,
@@ -41,17 +42,17 @@ pub(super) struct Admission {
 }
 
 impl BrokerControl {
-    /// Controls the broker it is given to.
+    /// A control for the broker that it is passed to.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Closes all connections. Clients may come back at once.
+    /// Closes all connections. Clients may reconnect at once.
     pub fn kick_all(&self) {
         self.lock().close_all();
     }
 
-    /// Closes all connections and refuses further ones (`true`), or takes them again (`false`).
+    /// Closes all connections and refuses new ones (`true`), or accepts them again (`false`).
     pub fn refuse(&self, refuse: bool) {
         let mut state = self.lock();
         state.refusing = refuse;
@@ -60,15 +61,15 @@ impl BrokerControl {
         }
     }
 
-    /// From now on so many of a thousand tasks and announcements come a second time, up to `latest` later. Of a broker
-    /// that has no such bridge yet, `random` decides which.
+    /// Repeats this many of a thousand tasks and announcements from now on, each up to `latest` later. `random` gives
+    /// the random numbers of the bridge, and is called only the first time.
     pub fn repeat(&self, random: impl FnOnce() -> Random, again_permille: u32, latest: Duration) {
         let mut state = self.lock();
         let bridge = state.bridge.get_or_insert_with(|| Bridge { random: random(), again_permille, latest });
         (bridge.again_permille, bridge.latest) = (again_permille, latest);
     }
 
-    /// Lets a connection in, unless all are refused.
+    /// Admits a connection, unless connections are refused.
     pub(super) fn admit(&self) -> Option<Admission> {
         let mut state = self.lock();
         if state.refusing {
@@ -92,7 +93,7 @@ impl State {
 }
 
 impl Admission {
-    /// After how long what was published on this subject comes again, if it does.
+    /// The delay after which a message published on this subject is repeated; `None` if it is not.
     pub(super) fn comes_again(&self, subject: &str) -> Option<Duration> {
         let crosses = subject == wire::TASKS || subject == wire::PRESENCE;
         let mut state = self.control.lock();

@@ -1,7 +1,7 @@
-//! What the broker and its clients say to each other: frames of a length, a kind and a body.
+//! The frames that the broker and its clients exchange: a length, a kind and a body.
 //!
-//! A frame from the network is never trusted: one that is too long, cut short, or says what it must not say is an
-//! error, and ends the connection.
+//! Frames from the network are not trusted: one that is too long, truncated or malformed is an error and ends the
+//! connection.
 
 use std::sync::Arc;
 
@@ -9,47 +9,46 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use quorate_runtime::bus::local::MAX_PAYLOAD_BYTES;
 use quorate_runtime::bus::{Headers, MAX_HEADERS, Message};
 
-/// The longest that a subject, a reply subject and a queue group may be together, in bytes: what NATS allows unless
-/// told otherwise.
+/// The maximum length of a subject, a reply subject and a queue group together, in bytes: the default of NATS.
 pub(crate) const MAX_SUBJECT_BYTES: usize = 4096;
 
-/// The longest body of a frame, in bytes: the largest payload, and room for the rest.
+/// The maximum length of a frame's body, in bytes: the largest payload, and room for the rest.
 const MAX_BODY_BYTES: usize = MAX_PAYLOAD_BYTES + MAX_SUBJECT_BYTES + 64;
 
-/// Before the body: its length and the kind of the frame.
+/// The size of a frame's head, in bytes: the length of the body and the kind of the frame.
 const HEAD_BYTES: usize = 5;
 
-/// One thing said.
+/// One message between the broker and a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Frame {
-    /// The broker takes the connection; its first word.
+    /// The broker accepts the connection; the first frame that it sends.
     Info,
-    /// A client publishes.
+    /// A client publishes a message.
     Publish { subject: String, reply: Option<String>, headers: Headers, payload: Bytes },
     /// A client subscribes under a number of its choice.
     Subscribe { id: u64, pattern: String, group: Option<String> },
     /// A client ends a subscription.
     Unsubscribe { id: u64 },
-    /// The broker delivers to one subscription. The message is shared by all frames that deliver it.
+    /// The broker delivers a message to one subscription. All frames that deliver a message share it.
     Deliver { id: u64, message: Arc<Message> },
-    /// Asks for a [`Pong`](Self::Pong) with the same number, behind everything said before it.
+    /// Asks for a [`Pong`](Self::Pong) with the same number, which follows the effects of all earlier frames.
     Ping(u64),
     /// Answers a [`Ping`](Self::Ping).
     Pong(u64),
 }
 
-/// Why bytes are no frame.
+/// The bytes are not a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a frame of this protocol")]
 pub(crate) struct Malformed;
 
 impl Frame {
-    /// Whether it carries a message: of these a queue has a limit.
+    /// Whether it carries a message, which counts against the limit of a queue.
     pub(crate) fn is_message(&self) -> bool {
         matches!(self, Self::Publish { .. } | Self::Deliver { .. })
     }
 
-    /// Appends the frame.
+    /// Appends the frame to a buffer.
     pub(crate) fn encode(&self, to: &mut BytesMut) {
         let start = to.len();
         to.put_bytes(0, HEAD_BYTES);
@@ -97,10 +96,10 @@ impl Frame {
         head.put_u8(kind);
     }
 
-    /// Takes the first frame, if all of it is there.
+    /// Takes the first frame from a buffer, if it is complete.
     ///
     /// # Errors
-    /// If it is none; nothing after it can be understood then.
+    /// If the bytes are not a frame. The rest of the stream cannot be decoded then.
     pub(crate) fn decode(from: &mut BytesMut) -> Result<Option<Self>, Malformed> {
         let Some(mut head) = from.get(..HEAD_BYTES) else { return Ok(None) };
         let (length, kind) = (head.get_u32() as usize, head.get_u8());
@@ -150,7 +149,7 @@ fn put_text(to: &mut BytesMut, text: &str) {
     to.put_slice(text.as_bytes());
 }
 
-/// Their count, and each name and value. Messages without any are frames of another kind, which has no place for them.
+/// Appends the count, then each name and value. A message without headers is a frame of another kind, without a count.
 fn put_headers(to: &mut BytesMut, headers: &Headers) {
     if !headers.is_empty() {
         to.put_u8(u8::try_from(headers.iter().len()).expect("a message has few headers"));
@@ -184,12 +183,11 @@ fn take_text(from: &mut Bytes) -> Result<String, Malformed> {
     std::str::from_utf8(&from.split_to(length)).map(str::to_owned).map_err(|_| Malformed)
 }
 
-/// No text is empty where there is one.
+/// Takes an optional text: an empty one means that there is none.
 fn take_optional(from: &mut Bytes) -> Result<Option<String>, Malformed> {
     take_text(from).map(|text| (!text.is_empty()).then_some(text))
 }
 
-/// The rest.
 fn take_payload(from: &mut Bytes) -> Result<Bytes, Malformed> {
     if from.len() > MAX_PAYLOAD_BYTES {
         return Err(Malformed);
@@ -238,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_read_back_however_they_are_cut() {
+    fn frames_decode_to_the_same_however_they_are_split() {
         let mut bytes = BytesMut::new();
         for frame in frames() {
             frame.encode(&mut bytes);
@@ -257,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bytes_are_too_strange() {
+    fn arbitrary_bytes_never_panic() {
         for frame in frames() {
             let mut bytes = BytesMut::new();
             frame.encode(&mut bytes);
@@ -265,7 +263,7 @@ mod tests {
                 for value in 0..=u8::MAX {
                     let mut strange = bytes.clone();
                     strange[place] = value;
-                    // Another frame, more to come, or an error: all of it is fine, as long as it is an answer.
+                    // Another frame, an incomplete one or an error are all fine, as long as nothing panics.
                     let _answer = Frame::decode(&mut strange);
                 }
             }
@@ -273,20 +271,20 @@ mod tests {
     }
 
     #[test]
-    fn lies_are_found_out() {
+    fn malformed_frames_are_errors() {
         for lie in [
             // Longer than any frame.
             &[0xff, 0xff, 0xff, 0xff, 1][..],
-            // A kind there is not.
+            // An unknown kind.
             &[0, 0, 0, 0, 9],
-            // A number cut short.
+            // A truncated number.
             &[0, 0, 0, 1, 5, 0],
             // A text longer than the body.
             &[0, 0, 0, 3, 1, 0, 2, b'a'],
-            // No headers where there must be some, and a name that is none.
+            // No headers in a frame that must have some, and an invalid name.
             &[0, 0, 0, 6, 7, 0, 1, b'a', 0, 0, 0],
             &[0, 0, 0, 11, 7, 0, 1, b'a', 0, 0, 1, 0, 1, b' ', 0, 0],
-            // Something after the end.
+            // Trailing bytes.
             &[0, 0, 0, 9, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0],
         ] {
             assert_eq!(Frame::decode(&mut BytesMut::from(lie)), Err(Malformed), "{lie:?}");

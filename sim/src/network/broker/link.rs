@@ -1,8 +1,8 @@
-//! One end of a connection between the broker and a client: what waits to be sent, and the two directions of bytes.
+//! One end of a connection between the broker and a client: its outgoing queue, and the bytes in both directions.
 //!
-//! A segment that the simulated network loses is never sent again, and nothing behind it arrives: silence is the only
-//! sign that a connection is dead. Hence both ends say something at least every third of the keepalive, and give the
-//! connection up after one keepalive in which they heard nothing.
+//! A segment that the simulated network loses is not retransmitted, and nothing behind it arrives: silence is the only
+//! sign that a connection is dead. So each end sends something at least every third of the keepalive, and gives up the
+//! connection when it has heard nothing for one keepalive.
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,14 +18,14 @@ use turmoil::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::frame::{Frame, Malformed};
 
-/// How much is written at once, in bytes, if it waits: one write is one segment, of which the network holds a limited
-/// number.
+/// The size at which a write is full, in bytes. One write is one segment, and the network holds a limited number of
+/// segments.
 const SEGMENT_BYTES: usize = 64 * 1024;
 
-/// The number of the pings that only say that this end is alive.
+/// The number of pings that are only signs of life.
 pub(crate) const IDLE_PING: u64 = 0;
 
-/// Why a connection is over.
+/// Why a connection has ended.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Ended {
     #[error("the other end closed the connection")]
@@ -42,13 +42,13 @@ pub(crate) enum Ended {
     Dropped,
 }
 
-/// What waits to be sent on one connection. It dies with the connection.
+/// The outgoing queue of one connection, which is lost with the connection.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
-    /// How many messages wait at most; what is not a message always finds room.
+    /// The maximum number of queued messages; other frames are always accepted.
     limit: usize,
     waiting: Mutex<Waiting>,
-    /// Only the connection waits, so one permit is enough.
+    /// Only the connection's task waits, so one permit is enough.
     ready: Notify,
 }
 
@@ -63,7 +63,7 @@ impl Outgoing {
         Self { limit, waiting: Mutex::default(), ready: Notify::new() }
     }
 
-    /// Puts a frame at the end, unless it is a message and there is no room; returns whether it was taken.
+    /// Queues a frame, unless it is a message and the queue is full. Returns whether it was queued.
     #[must_use]
     pub(crate) fn offer(&self, frame: Frame) -> bool {
         let mut waiting = self.lock();
@@ -78,20 +78,20 @@ impl Outgoing {
         true
     }
 
-    /// Like [`offer`](Self::offer), and also refuses a message when half of the room is taken.
+    /// Like [`offer`](Self::offer), but refuses a message already when the queue is half full.
     #[must_use]
     pub(crate) fn offer_expendable(&self, frame: Frame) -> bool {
         let taken = self.lock().messages;
         2 * taken < self.limit && self.offer(frame)
     }
 
-    /// Puts a frame that is no message at the end.
+    /// Queues a frame that is not a message.
     pub(crate) fn push(&self, frame: Frame) {
         let taken = self.offer(frame);
         assert!(taken, "only messages are refused");
     }
 
-    /// How many frames wait.
+    /// The number of queued frames.
     pub(crate) fn len(&self) -> usize {
         self.lock().frames.len()
     }
@@ -115,7 +115,7 @@ impl Outgoing {
     }
 }
 
-/// Carries frames in both directions until the connection is over. Pings are answered here; `heard` takes the rest.
+/// Carries frames in both directions until the connection ends. Answers pings itself, and passes the rest to `heard`.
 pub(crate) async fn carry(
     stream: TcpStream,
     keepalive: Duration,

@@ -1,8 +1,8 @@
-//! A broker on the simulated network: what NATS core gives to its clients, and no more.
+//! A broker on the simulated network: what NATS core provides to its clients, and no more.
 //!
-//! At most once; order per publisher and subject; queue groups; reply subjects and the notice that nobody was there to
-//! answer; a client that does not take its messages fast enough is cut off. Nothing in it depends on the order of a
-//! hash table or on a random number from outside the simulation.
+//! That is at-most-once delivery, order per publisher and subject, queue groups, reply subjects, notices of messages
+//! without subscribers, and disconnecting slow consumers. Nothing in it depends on the order of a hash table or on
+//! random numbers from outside the simulation.
 
 mod control;
 pub(crate) mod frame;
@@ -29,32 +29,33 @@ pub const PORT: u16 = 4222;
 /// The name of the host it runs on.
 pub const HOST: &str = "broker";
 
-/// What turmoil's `tcp_capacity` has to be at least.
+/// The minimum for turmoil's `tcp_capacity`.
 ///
 /// turmoil panics when more connections than that wait to be accepted. Each client has one attempt at a time, but the
-/// attempts that it made and gave up while the link was held all arrive when the link is released.
+/// attempts that it abandoned while its link was held all arrive when the link is released.
 pub const TCP_CAPACITY: usize = 4096;
 
-/// How many frames that are no messages may wait for one connection beyond its queue: answers to its own pings.
+/// How many frames other than messages may be queued for a connection beyond its limit: the answers to its own pings.
 const ANSWERS: usize = 1024;
 
-/// What a broker bounds.
+/// The limits of a broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BrokerSettings {
-    /// How many messages wait for one connection before it is closed as too slow.
+    /// How many messages may be queued for one connection before it is closed as too slow.
     pub queue: usize,
-    /// How long a connection may be silent before it is given up. Either end says something three times as often.
+    /// How long a connection may be silent before it is given up. Each end sends something at least three times as
+    /// often.
     pub keepalive: Duration,
 }
 
-/// Runs a broker on the current host, which must be the one of the name [`HOST`].
+/// Runs a broker on the current host, which must be named [`HOST`].
 ///
 /// # Errors
 /// If the port is taken.
 pub async fn run(settings: BrokerSettings, control: BrokerControl) -> turmoil::Result {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).await?;
     let router = Arc::default();
-    // Never waits for anything else, so that those who come in one moment are all taken in.
+    // Waits for nothing else, so that connections that arrive together are all accepted.
     loop {
         let (stream, _) = listener.accept().await?;
         if let Some(admission) = control.admit() {
@@ -63,17 +64,17 @@ pub async fn run(settings: BrokerSettings, control: BrokerControl) -> turmoil::R
     }
 }
 
-/// Publishes something again, as somebody who does not care whether anybody listens.
+/// Publishes a message a second time after `wait`, from a connection without subscriptions, which gets no notices.
 async fn publish_again(frame: Frame, wait: Duration, router: Arc<Mutex<Router>>) {
     tokio::time::sleep(wait).await;
     let mut router = router.lock().unwrap_or_else(PoisonError::into_inner);
     let bridge = router.attach(Arc::new(Outgoing::new(1)), CancellationToken::new());
-    // It was published before, so that it is well formed.
+    // It has been published before, so it is well formed.
     let _ = router.handle(&bridge, frame);
     router.detach(bridge.id());
 }
 
-/// Serves one client until its connection is over.
+/// Serves one client until its connection ends.
 async fn serve(stream: TcpStream, settings: BrokerSettings, admission: Admission, router: Arc<Mutex<Router>>) {
     let lock = || router.lock().unwrap_or_else(PoisonError::into_inner);
     let outgoing = Arc::new(Outgoing::new(settings.queue));

@@ -1,6 +1,6 @@
-//! Who is subscribed to what, and which of them receive a message.
+//! Who is subscribed to what, and which subscriptions receive a message.
 //!
-//! Given the same calls in the same order, the same messages go the same way.
+//! Routing is deterministic: it depends only on the calls and their order.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,9 +26,9 @@ pub(super) struct Link {
 pub(super) struct Router {
     /// The number of the last connection.
     last_link: u64,
-    /// How many messages were published: decides who of a queue group is next.
+    /// The number of messages published, which decides the next member of a queue group.
     published: u64,
-    /// What each connection is subscribed to, by the number it chose.
+    /// The patterns that each connection is subscribed to, by the number it chose.
     links: BTreeMap<u64, BTreeMap<u64, String>>,
     /// The subscriptions without wildcards by subject, oldest first.
     exact: BTreeMap<String, Vec<Route>>,
@@ -60,14 +60,14 @@ impl Router {
         }
     }
 
-    /// Does what a client asks for.
+    /// Handles a frame from a client.
     ///
     /// # Errors
-    /// [`Ended`] if a client must not ask for that.
+    /// [`Ended`] if a client must not send that.
     pub(super) fn handle(&mut self, from: &Arc<Link>, frame: Frame) -> Result<(), Ended> {
         match frame {
             Frame::Publish { subject, reply, headers, payload } => {
-                // A client cannot tell whether the broker or another client says that nobody listens.
+                // A client cannot distinguish the broker's notice from one that another client forged.
                 let no_responders = payload.is_empty() && headers.sole("Status") == Some("503");
                 self.publish(from, Message { subject, reply, headers, payload, no_responders })
             }
@@ -84,8 +84,8 @@ impl Router {
         }
     }
 
-    /// Delivers a message to whoever is subscribed, or answers its publisher that nobody is. Who has no room for it is
-    /// too slow, and cut off.
+    /// Delivers a message to its subscribers, or notifies its publisher that there are none. A subscriber whose queue
+    /// is full is too slow and is disconnected.
     fn publish(&mut self, from: &Link, message: Message) -> Result<(), Ended> {
         let Message { subject, reply, .. } = &message;
         if !subject::is_publishable(subject) || !reply.as_deref().is_none_or(subject::is_publishable) {
@@ -125,7 +125,7 @@ impl Router {
         if !subject::is_subscribable(&pattern) || !group.as_deref().is_none_or(subject::is_queue_group) {
             return Err(Ended::Misbehaved);
         }
-        // None: it was cut off, and what it still says is of no interest.
+        // A client that is being disconnected may still send.
         let Some(subscribed) = self.links.get_mut(&from.id) else { return Ok(()) };
         if subscribed.insert(id, pattern.clone()).is_some() {
             return Err(Ended::Misbehaved);
@@ -139,7 +139,7 @@ impl Router {
         Ok(())
     }
 
-    /// The subscriptions that match: those without wildcards first, each kind oldest first.
+    /// The matching subscriptions: those without wildcards first, each kind oldest first.
     fn routes<'a>(&'a self, subject: &'a str) -> impl Iterator<Item = &'a Route> {
         let exact = self.exact.get(subject).into_iter().flatten();
         exact.chain(self.wild.iter().filter(move |route| subject::matches(&route.pattern, subject)))
@@ -177,8 +177,7 @@ impl Route {
     }
 }
 
-/// Spreads the numbers as if they were random (the finaliser of SplitMix64): NATS chooses at random whom of a queue
-/// group to serve.
+/// Scrambles a number (the finaliser of SplitMix64), because NATS chooses a random member of a queue group.
 fn mix(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -224,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_too_slow_is_cut_off_and_nobody_else() {
+    fn only_the_slow_consumer_is_disconnected() {
         let mut router = Router::default();
         let (slow, fast) = (attach(&mut router, 2), attach(&mut router, 10));
         for link in [&slow, &fast] {
@@ -235,14 +234,14 @@ mod tests {
         }
         assert!(slow.closed.is_cancelled() && !fast.closed.is_cancelled());
         assert_eq!((slow.outgoing.len(), fast.outgoing.len()), (2, 4));
-        // What it said before it knew.
+        // The slow client sends this before it knows.
         subscribe(&mut router, &slow, 2, "b", None);
         publish(&mut router, &fast, "b");
         assert_eq!((slow.outgoing.len(), fast.outgoing.len()), (2, 5));
     }
 
     #[test]
-    fn nothing_is_kept_of_what_is_gone() {
+    fn nothing_is_kept_of_ended_subscriptions_and_connections() {
         let mut router = Router::default();
         let (one, other) = (attach(&mut router, 1), attach(&mut router, 1));
         subscribe(&mut router, &one, 1, "a", None);
@@ -256,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn who_says_what_no_client_may_say_is_refused() {
+    fn frames_that_a_client_must_not_send_are_refused() {
         let mut router = Router::default();
         let link = attach(&mut router, 1);
         subscribe(&mut router, &link, 1, "a", None);

@@ -1,9 +1,9 @@
 //! The bus over the simulated network.
 //!
-//! It keeps the contract the way the bus over NATS does: one session per connection, nothing stale after a reconnect,
-//! subscriptions made again before the bus says that it is connected. When it does what is decided by simulated time,
-//! the seed of [`SimBusSettings::random`] and the calls of the program alone; of the receivers of one
-//! [`status`](Bus::status) only one may wait at a time, since tokio wakes several in an order of its own.
+//! It keeps the contract in the same way as the bus over NATS: one session per connection, nothing stale after a
+//! reconnect, and subscriptions restored before the bus reports that it is connected. Its timing depends only on
+//! simulated time, [`SimBusSettings::random`] and the calls of the program. At most one receiver of
+//! [`status`](Bus::status) may wait at a time, because tokio wakes several in a random order.
 
 mod session;
 mod state;
@@ -27,44 +27,44 @@ use subscription::Registration;
 
 pub use subscription::SimSubscription;
 
-/// How long [`Bus::flush`] waits at most.
+/// The longest that [`Bus::flush`] waits.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Sees what a program does on its bus.
+/// Observes what a program does on its bus.
 pub trait BusTap: Send + Sync {
-    /// The bus took a message for sending.
+    /// The bus accepted a message for sending.
     fn sent(&self, subject: &str, reply: Option<&str>, headers: &Headers, payload: &Bytes);
 
     /// The bus refused a message.
     fn unsent(&self, subject: &str, reply: Option<&str>, payload: &Bytes, error: PublishError);
 
-    /// The program took a message out of a subscription: the one with this number of all that arrived.
+    /// The program took a message out of a subscription. `number` counts all messages that have arrived at the bus.
     fn received(&self, number: u64, message: &Message);
 
-    /// The bus has become connected, or is so no longer.
+    /// The bus has connected or disconnected.
     fn status(&self, status: BusStatus) {
         let _ = status;
     }
 }
 
-/// How a bus is set up.
+/// The settings of a bus.
 #[derive(Clone)]
 pub struct SimBusSettings {
     /// How long the broker may be silent before the connection is given up, and how long connecting may take.
     pub keepalive: Duration,
     /// The pause before the next attempt to connect, at least and at most.
     pub reconnect: (Duration, Duration),
-    /// Decides the pauses.
+    /// The source of these pauses.
     pub random: Random,
-    /// How many messages may wait to be sent.
+    /// The maximum number of messages that wait to be sent.
     pub publish_capacity: usize,
-    /// How many messages may wait in one subscription.
+    /// The maximum number of messages that wait in one subscription.
     pub subscription_capacity: usize,
-    /// Who else wants to see what goes over the bus.
+    /// An observer of what goes over the bus.
     pub tap: Option<Arc<dyn BusTap>>,
 }
 
-/// A connection to the simulated broker that is restored for ever. Dropping the last clone closes it.
+/// A connection to the simulated broker, which reconnects for as long as it exists. Dropping the last clone closes it.
 #[derive(Clone, Debug)]
 pub struct SimBus {
     handle: Arc<Handle>,
@@ -84,10 +84,10 @@ struct Handle {
 struct Shared(Mutex<State>);
 
 impl SimBus {
-    /// Begins to connect in the background, and returns at once; [`Bus::status`] tells when it is connected.
+    /// Begins to connect in the background and returns at once; [`Bus::status`] tells when it is connected.
     ///
     /// # Panics
-    /// Outside a host of a simulation, or if a queue has no room for a message.
+    /// Outside a host of a simulation, or if a capacity is zero.
     pub fn connect(settings: SimBusSettings) -> Self {
         assert!(
             settings.publish_capacity > 0 && settings.subscription_capacity > 0,
@@ -122,7 +122,7 @@ impl SimBus {
         self.handle.shared.lock().publish(frame, expendable)
     }
 
-    /// Offers a message, and tells who looks.
+    /// Offers a message, and reports the result to the tap.
     fn send(
         &self,
         subject: &str,
@@ -173,7 +173,7 @@ impl Bus for SimBus {
     async fn flush(&self) {
         let flush = self.handle.shared.lock().flush();
         if let Some(answered) = flush {
-            // Answered, lost, or too late: there is nothing more to wait for.
+            // Whether it was answered, lost or late: there is nothing more to wait for.
             let _ = timeout(FLUSH_TIMEOUT, answered).await;
         }
     }

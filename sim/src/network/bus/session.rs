@@ -1,6 +1,6 @@
-//! The task that keeps a bus connected: one session after another, for as long as the bus is open.
+//! The task that keeps a bus connected, one session after another, for as long as the bus is open.
 //!
-//! A session is one connection. What it has not sent dies with it, so that nothing is delivered stale.
+//! A session is one connection. What it has not sent is lost with it, so that nothing stale is delivered.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::network::broker::frame::Frame;
 use crate::network::broker::link::{Ended, Outgoing, carry};
 use crate::network::broker::{HOST, PORT};
 
-/// Keeps the bus connected until `stop`, then closes it.
+/// Keeps the bus connected until `stop` is cancelled, then closes it.
 pub(super) async fn supervise(shared: Arc<Shared>, settings: SimBusSettings, stop: CancellationToken) {
     tokio::select! {
         biased;
@@ -36,9 +36,9 @@ async fn stay_connected(shared: &Shared, mut settings: SimBusSettings) {
     }
 }
 
-/// Opens a connection and carries the session until it is over.
+/// Opens a connection and carries the session until it ends.
 async fn session(shared: &Shared, settings: &SimBusSettings) -> Ended {
-    // An attempt over a link that holds everything back would take for ever.
+    // Without a timeout, an attempt over a held link would never end.
     let stream = match timeout(settings.keepalive, TcpStream::connect((HOST, PORT))).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return error.into(),

@@ -1,4 +1,4 @@
-//! What the clones of a bus and its task share: the subscriptions, and the session there is, if there is one.
+//! What the clones of a bus and its task share: the subscriptions and the current session.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,23 +16,23 @@ use crate::network::broker::link::{Ended, Outgoing};
 pub(super) struct State {
     status: watch::Sender<BusStatus>,
     session: Option<Session>,
-    /// The number of the last subscription or ping; none has another's in the life of the bus.
+    /// The number of the last subscription or ping. Numbers are never reused.
     last: u64,
     registrations: BTreeMap<u64, Registration>,
-    /// How many messages have arrived.
+    /// The number of messages that have arrived.
     arrived: u64,
     tap: Option<Arc<dyn BusTap>>,
     closed: bool,
 }
 
-/// One connection. What it has not sent dies with it.
+/// One connection. What it has not sent is lost with it.
 #[derive(Debug)]
 struct Session {
     outgoing: Arc<Outgoing>,
-    /// The ping behind the subscriptions it began with; `None` once it is answered. Until then the bus is not connected,
-    /// and takes no messages.
+    /// The ping sent after the initial subscriptions; `None` once it is answered. Until then the bus counts as
+    /// disconnected and accepts no messages.
     unconfirmed: Option<u64>,
-    /// Who waits for which pong.
+    /// The flushes that wait for a pong, by its number.
     flushes: BTreeMap<u64, oneshot::Sender<()>>,
 }
 
@@ -53,7 +53,7 @@ impl State {
         self.status.subscribe()
     }
 
-    /// Begins a session: all subscriptions are made again. It is one to publish in when the broker has confirmed them.
+    /// Begins a session by restoring all subscriptions. Messages are accepted once the broker has confirmed them.
     pub(super) fn begin_session(&mut self, outgoing: Arc<Outgoing>) {
         for (id, registration) in &self.registrations {
             outgoing.push(registration.frame(*id));
@@ -63,7 +63,7 @@ impl State {
         self.session = Some(Session { outgoing, unconfirmed: Some(ping), flushes: BTreeMap::new() });
     }
 
-    /// From here on publishes are refused, and nobody waits for a flush any more.
+    /// Ends the session: messages are refused from now on, and pending flushes end.
     pub(super) fn end_session(&mut self) {
         self.session = None;
         if self.status.send_if_modified(|status| std::mem::replace(&mut status.connected, false)) {
@@ -77,11 +77,11 @@ impl State {
         }
     }
 
-    /// Takes what the broker says.
+    /// Handles a frame from the broker.
     pub(super) fn heard(&mut self, frame: Frame) -> Result<(), Ended> {
         match frame {
             Frame::Deliver { id, message } => {
-                // It may have been dropped meanwhile.
+                // The subscription may have been dropped meanwhile.
                 if let Some(registration) = self.registrations.get(&id) {
                     self.arrived += 1;
                     registration.deliver(self.arrived, Arc::unwrap_or_clone(message));
@@ -99,7 +99,7 @@ impl State {
     fn answered(&mut self, ping: u64) {
         let Some(session) = &mut self.session else { return };
         if let Some(flush) = session.flushes.remove(&ping) {
-            // The error means that it has waited for long enough.
+            // An error means that the flush has timed out.
             let _ = flush.send(());
         }
         if session.unconfirmed == Some(ping) {
@@ -110,7 +110,7 @@ impl State {
         }
     }
 
-    /// Queues a message of the program. An expendable one leaves half of the room to the others.
+    /// Queues a message of the program. An expendable one is refused when the queue is half full.
     pub(super) fn publish(&self, frame: Frame, expendable: bool) -> Result<(), PublishError> {
         let Some(Session { outgoing, unconfirmed: None, .. }) = &self.session else {
             return Err(PublishError::Disconnected);
@@ -125,7 +125,8 @@ impl State {
             return Err(BusError::Closed);
         }
         let id = self.next();
-        // One made while a session is being confirmed is not waited for: who must know asks with a flush.
+        // The confirmation of the session does not cover a subscription made meanwhile: a caller that must be sure
+        // flushes.
         if let Some(session) = &self.session {
             session.outgoing.push(registration.frame(id));
         }
@@ -142,8 +143,8 @@ impl State {
         }
     }
 
-    /// Sends a ping whose answer means that everything before it has reached the broker. The receiver errs when the
-    /// session ends before that; `None` if there is none.
+    /// Sends a ping whose answer means that everything before it has reached the broker. The receiver fails if the
+    /// session ends before that; `None` if there is no session.
     pub(super) fn flush(&mut self) -> Option<oneshot::Receiver<()>> {
         let ping = self.next();
         let session = self.session.as_mut()?;
@@ -154,7 +155,7 @@ impl State {
         Some(answered)
     }
 
-    /// Closes the bus for good: subscriptions end once they are emptied.
+    /// Closes the bus for good: subscriptions end once they are drained.
     pub(super) fn close(&mut self) {
         self.end_session();
         self.closed = true;

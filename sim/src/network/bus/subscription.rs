@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::{BusTap, Shared};
 
-/// A subscription as the sessions see it.
+/// The sending end of a subscription, which sessions deliver to.
 #[derive(Debug)]
 pub(super) struct Registration {
     pub(super) pattern: String,
@@ -18,7 +18,7 @@ pub(super) struct Registration {
 }
 
 impl Registration {
-    /// A registration, and where the messages and the count of those that were dropped come out.
+    /// A registration, with the receiver of its messages and the count of those that were dropped.
     pub(super) fn new(
         pattern: &str,
         group: Option<&str>,
@@ -35,7 +35,7 @@ impl Registration {
         (registration, messages, dropped)
     }
 
-    /// Queues the message with this number, or counts it as dropped.
+    /// Queues the message with this number, or counts it as dropped if the queue is full.
     pub(super) fn deliver(&self, number: u64, message: Message) {
         if let Err(mpsc::error::TrySendError::Full(_)) = self.messages.try_send((number, message)) {
             self.dropped.fetch_add(1, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The hosts of a run, each with its program.
+//! Adds the hosts of a run, each with its program.
 
 use std::future::pending;
 use std::rc::Rc;
@@ -18,7 +18,7 @@ use crate::network::{adversary, coordinator, worker};
 use crate::scenario::{Request, Visit};
 
 impl Play<'_> {
-    /// Adds everybody: the broker first, so that it listens before anybody connects.
+    /// Adds all hosts. The broker is first, so that it listens before any other host connects.
     pub(super) fn add_hosts(&mut self, surroundings: &Surroundings) {
         self.add_broker(surroundings);
         self.add_coordinators(surroundings);

@@ -1,4 +1,4 @@
-//! One run: the simulation, step by step, and what the schedule does to it in between.
+//! One run: steps the simulation, and applies the schedule of faults between the steps.
 
 mod cast;
 
@@ -27,13 +27,13 @@ use crate::observe::SourceFaults;
 use crate::random::{Random, Stream};
 use crate::scenario::{FaultKind, Forgery, Policy, Request, Scenario};
 
-/// How far simulated time goes in one step; the grain of the network's latency, and of tokio's timers.
+/// The simulated time of one step, and the resolution of the network's latency and tokio's timers.
 const TICK: Duration = Duration::from_millis(1);
-/// What a process may take to end beyond the requests it has at hand: its bus is flushed, the worker's grace is over.
+/// How long a process may take to stop beyond its open requests: to flush its bus, or for the worker's drain grace.
 const STOP_SLACK: Duration = Duration::from_secs(4);
-/// What a response may take beyond four timeouts.
+/// How long a response may take beyond four timeouts.
 const PATIENCE_SLACK: Duration = Duration::from_secs(1);
-/// What everything may take to get well beyond what the settings say.
+/// How long recovery may take beyond what the settings imply.
 const SETTLE_SLACK: Duration = Duration::from_secs(1);
 
 /// A run.
@@ -45,13 +45,13 @@ pub(super) struct Play<'a> {
     /// The processes that faults can end.
     lives: BTreeMap<Host, Arc<Life>>,
     conditions: BTreeMap<Host, Arc<Condition>>,
-    /// There are links once all hosts are there.
+    /// `None` until all hosts have been added.
     links: Option<Links>,
     schedule: Schedule,
-    /// The faults that last, by their places in the schedule.
+    /// The indices of the active faults in the schedule.
     lasting: BTreeSet<usize>,
     healed: bool,
-    /// Everybody is told to stop, and nobody begins again.
+    /// Whether all processes have been told to stop, so that none is started again.
     ending: bool,
     broker: BrokerControl,
     clients: Arc<Clients>,
@@ -87,7 +87,7 @@ impl<'a> Play<'a> {
         play
     }
 
-    /// Plays all of it, or as much as there is before an invariant is broken.
+    /// Plays the run to its end, or until an invariant is broken.
     pub(super) fn run(mut self) {
         let heal = Duration::from_millis(self.scenario.heal_ms);
         self.run_until(heal, |_| false);
@@ -96,18 +96,18 @@ impl<'a> Play<'a> {
         let millis = Duration::from_millis;
         let max_timeout = millis(cluster.settings.max_timeout_ms);
         let stopping = max_timeout + ServeLimits::default().stop_timeout + STOP_SLACK;
-        // Whoever was told to stop shortly before has ended and begun again.
+        // Let processes that were told to stop just before the healing stop and start again.
         self.run_for(stopping, Self::all_run);
         let announced = cluster.workers.iter().map(|worker| worker.announce_ms).max().unwrap_or(0);
         let bus = 2 * millis(cluster.bus.keepalive_ms) + millis(cluster.bus.reconnect_ms.1);
         self.run_for(bus + millis(announced + cluster.settings.presence_ms) + SETTLE_SLACK, |_| false);
-        // Requests that are still under way could take the places of those that see whether everything is well.
+        // Let open requests finish first: they could use up the capacity that the probes need.
         let retries = self.scenario.requests.iter().map(|request| u32::from(request.retries)).max().unwrap_or(0);
         let exchange = 4 * max_timeout + 2 * PATIENCE_SLACK;
         self.run_for(exchange * (retries + 1), |play| play.clients.are_done());
         self.probe();
         self.run_for(exchange, |play| play.clients.are_done());
-        // Workers that were late still answer.
+        // Let late workers answer.
         self.run_for(max_timeout.min(SETTLE_SLACK), |_| false);
         self.stop_all();
         self.run_for(stopping, Self::all_have_stopped);
@@ -120,7 +120,7 @@ impl<'a> Play<'a> {
         self.run_until(self.sim.elapsed() + time, done);
     }
 
-    /// Steps until it is `done`, or that time has come.
+    /// Steps until `done`, or until that simulated time.
     fn run_until(&mut self, until: Duration, done: impl Fn(&Self) -> bool) {
         while self.sim.elapsed() < until && !done(self) && !self.sink.is_over() {
             self.keep_to_schedule();
@@ -139,7 +139,7 @@ impl<'a> Play<'a> {
         if let (Ok(Err(error)), true) = (&stepped, panics.is_empty()) {
             panics.push((Host::Broker, format!("a host ended: {error}")));
         }
-        // What a cluster does of which a part has panicked need not be the same each time.
+        // The rest of the run is not deterministic once a task has panicked.
         if !panics.is_empty() {
             for (host, text) in &panics {
                 self.sink.tell(*host, What::Panicked(text));
@@ -174,7 +174,7 @@ impl<'a> Play<'a> {
                     FaultKind::ReconnectStorm(_) => self.broker.kick_all(),
                     FaultKind::Forge(forgery, _) => {
                         if let Some(forgeries) = &self.forgeries {
-                            // The adversary never ends.
+                            // The adversary's host receives for as long as the run lasts.
                             let _ = forgeries.send(forgery);
                         }
                     }
@@ -184,7 +184,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Makes links and workers what the faults that last make of them.
+    /// Applies the active faults to the links, the broker and the workers.
     fn apply_faults(&mut self) {
         let scenario = self.scenario;
         let kinds = || self.lasting.iter().map(|place| &scenario.faults[*place].kind);
@@ -208,7 +208,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Ends whatever lasts and brings everybody back.
+    /// Ends all faults and restarts every process that is down.
     fn heal(&mut self) {
         self.keep_to_schedule();
         self.healed = true;
@@ -235,7 +235,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Removes what is left of a process: whoever was connected to it notices.
+    /// Removes a process and closes its connections, which their other ends notice.
     fn bury(&mut self, host: Host) {
         self.lives[&host].end();
         self.restart_host(host);
@@ -251,7 +251,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Restarts a process wherever there is none and no fault keeps it down.
+    /// Starts a process on each host that has none and that no active fault keeps down.
     fn revive_the_dead(&mut self) {
         let dead: Vec<Host> = self.hosts_that(|phase| phase == Phase::Dead).collect();
         for host in dead {
@@ -284,7 +284,7 @@ impl<'a> Play<'a> {
         self.hosts_that(|phase| phase == Phase::Stopping).next().is_none()
     }
 
-    /// The first client asks each coordinator the first question, which everybody must be able to answer now.
+    /// Lets the first client ask each coordinator the first query, which every worker must be able to answer now.
     fn probe(&mut self) {
         let Some((client, errands)) = self.errands.first_key_value() else { return };
         let max_timeout_ms = self.scenario.cluster.settings.max_timeout_ms;
@@ -301,7 +301,7 @@ impl<'a> Play<'a> {
                 retries: 0,
             };
             self.clients.expect(1);
-            // The client never ends.
+            // The client's host receives for as long as the run lasts.
             let _ = errands.send((None, request));
         }
     }
@@ -315,9 +315,9 @@ impl<'a> Play<'a> {
     }
 }
 
-/// A network with no hosts.
+/// A simulation without hosts.
 fn simulation<'a>(scenario: &Scenario) -> Sim<'a> {
-    // The links have latencies of their own; without a range, turmoil's is none of chance.
+    // The links set their own latencies; with an empty range, turmoil's is not random.
     let latency = Duration::from_micros(scenario.cluster.network.latency_us.0);
     Builder::new()
         .rng_seed(scenario.seed)
