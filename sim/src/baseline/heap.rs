@@ -5,11 +5,11 @@ use std::hint::black_box;
 use crate::machines::heap::Heap;
 use crate::random::{Random, Stream};
 
-/// How many events are planned at any time.
+/// The number of planned events at any time.
 const PLANNED: u64 = 64;
 
-/// Takes `events` events from a heap of the machines' stage and plans another for each. Returns a number that depends on
-/// all of them.
+/// Takes `events` events from a heap as the machines stage uses it, and plans another for each. Returns a number that
+/// depends on all of them, so that no work is optimised away.
 pub fn heap_baseline(seed: u64, events: u64) -> u64 {
     let mut random = Random::new(seed, Stream::Network, 0);
     let mut heap = Heap::new();

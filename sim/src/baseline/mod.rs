@@ -1,4 +1,4 @@
-//! The baselines: how fast the same numbers of hosts, messages and events move when nothing is done with them.
+//! Baselines for speed: the same numbers of hosts, messages and events as in a run, with nothing done to them.
 
 mod heap;
 mod turmoil;

@@ -1,4 +1,4 @@
-//! A bare simulation on turmoil: as many hosts and messages, through a hub, and nothing is done with them.
+//! A bare simulation on turmoil: hosts send messages through a hub, and do nothing with them.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -8,36 +8,36 @@ use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use turmoil::net::{TcpListener, TcpStream};
 
-/// What the bare simulation carries.
+/// The load of a bare simulation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TurmoilLoad {
-    /// Hosts that are connected to the hub, besides the hub.
+    /// The number of hosts, not counting the hub.
     pub hosts: u64,
-    /// Messages of all hosts together, those of the hub included.
+    /// The number of messages of all hosts together, including the hub's.
     pub messages: u64,
-    /// The bytes of one message.
+    /// The size of one message, in bytes.
     pub bytes: usize,
-    /// How long the simulation goes on, in simulated milliseconds: its steps.
+    /// How long the simulation lasts, in simulated milliseconds of one step each.
     pub millis: u64,
     /// The latency of every message, from and to, in microseconds.
     pub latency_us: (u64, u64),
 }
 
-/// What the bare simulation has done.
+/// What a bare simulation has done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TurmoilDone {
-    /// Messages that arrived, at the hub and at the hosts.
+    /// The number of messages that arrived, at the hub and at the hosts.
     pub messages: u64,
-    /// Steps of a simulated millisecond each.
+    /// The number of steps, of a simulated millisecond each.
     pub steps: u64,
 }
 
 const PORT: u16 = 4222;
-/// As on the stage with a network.
+/// The tick of the network stage.
 const TICK: Duration = Duration::from_millis(1);
 
-/// Runs it. Each host sends its share of the messages, evenly over the time; the hub sends each back. A share is a whole
-/// number of messages, and one at least.
+/// Runs a bare simulation. Each host sends its share of the messages, spread evenly over the time, and the hub sends
+/// each back. A share is a whole number of messages, at least one.
 pub fn turmoil_baseline(seed: u64, load: TurmoilLoad) -> TurmoilDone {
     let TurmoilLoad { hosts, messages, bytes, millis, latency_us } = load;
     let mut sim = turmoil::Builder::new()
@@ -65,7 +65,7 @@ pub fn turmoil_baseline(seed: u64, load: TurmoilLoad) -> TurmoilDone {
     });
     let back = Arc::new(AtomicU64::new(0));
     for host in 0..hosts {
-        // There and back.
+        // Each message counts twice: there and back.
         let share = (messages / 2 / hosts).max(1);
         let back = Arc::clone(&back);
         sim.client(format!("host-{host}"), async move {
@@ -74,13 +74,13 @@ pub fn turmoil_baseline(seed: u64, load: TurmoilLoad) -> TurmoilDone {
             let sending = tokio::spawn(async move {
                 let message = vec![b'x'; bytes];
                 for number in 0..share {
-                    // At its time, not so long after the one before: what a timer is late would add up.
+                    // At a fixed time, not a fixed pause after the previous one: timer delays would add up.
                     tokio::time::sleep_until(began + Duration::from_millis(millis * number / share)).await;
                     if writer.write_all(&message).await.is_err() {
                         return;
                     }
                 }
-                // Kept open until everything has come back.
+                // Keep the connection open until everything has come back.
                 std::future::pending::<()>().await;
             });
             let mut buffer = vec![0; 1 << 16];
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_message_comes_back_in_about_the_time() {
+    fn every_message_comes_back_in_about_the_given_time() {
         for messages in [80, 800, 80_000] {
             let load = TurmoilLoad { hosts: 4, messages, bytes: 100, millis: 500, latency_us: (100, 900) };
             let done = turmoil_baseline(1, load);

@@ -1,4 +1,4 @@
-//! The hosts of a scenario and how they are set up.
+//! The hosts of a scenario and their settings.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,13 +23,13 @@ use crate::host::Host;
 pub struct Cluster {
     /// The coordinators, one to three.
     pub coordinators: Vec<Coordinator>,
-    /// What they are all set up with.
+    /// The settings of all coordinators.
     pub settings: Settings,
     /// The worker processes, one to twenty.
     pub workers: Vec<Worker>,
     /// The numbers of the client hosts.
     pub clients: Vec<u8>,
-    /// Whether there is somebody on the bus who means no good; the forgeries of the faults are its doing.
+    /// Whether there is an adversary, which carries out the faults that are forgeries.
     pub adversary: bool,
     /// The network between the hosts.
     pub network: Network,
@@ -41,34 +41,34 @@ pub struct Cluster {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Coordinator {
-    /// Its number: the host's name.
+    /// Its number, which names the host.
     pub number: u8,
     /// What its clock shows when the run begins, in milliseconds.
     pub clock_ms: u64,
-    /// When its time of day is wrong.
+    /// When its time of day is wrong, if ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jump: Option<ClockJump>,
 }
 
-/// The time of day of a host is wrong for a while.
+/// An interval in which the time of day of a host is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClockJump {
-    /// From when, in milliseconds of the run.
+    /// When it begins, in milliseconds of the run.
     pub at_ms: u64,
-    /// For how long, in milliseconds.
+    /// How long it lasts, in milliseconds.
     pub for_ms: u64,
-    /// By how many milliseconds it is ahead; behind, if negative.
+    /// How far the time of day is ahead, in milliseconds; behind, if negative.
     pub ahead_ms: i64,
 }
 
-/// The time of day of a host, from the beginning of 1970, when its clock shows `now`.
+/// The time of day of a host, since the Unix epoch, when its clock shows `now`.
 fn wall(jump: Option<ClockJump>, clock_ms: u64, now: Timestamp) -> Timestamp {
     jump.map_or(now, |jump| jump.on(clock_ms).wall(now))
 }
 
 impl ClockJump {
-    /// On a host whose clock shows `clock_ms` when the run begins.
+    /// The jump on a host whose clock shows `clock_ms` when the run begins.
     pub fn on(self, clock_ms: u64) -> WallJump {
         let from = clock_ms + self.at_ms;
         let [from, until] = [from, from + self.for_ms].map(Timestamp::from_millis);
@@ -77,13 +77,13 @@ impl ClockJump {
 }
 
 impl Coordinator {
-    /// The time of day, from the beginning of 1970, when its clock shows `now`.
+    /// Its time of day, since the Unix epoch, when its clock shows `now`.
     pub fn wall(&self, now: Timestamp) -> Timestamp {
         wall(self.jump, self.clock_ms, now)
     }
 }
 
-/// What all coordinators are set up with: see [`Config`] for what each means.
+/// The settings of all coordinators; see [`Config`] for what each means.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
@@ -98,20 +98,20 @@ pub struct Settings {
     pub redispatch_permille: u32,
     pub remember_ms: u64,
     pub max_remembered: usize,
-    /// The numbers of the worker names that count; `None` admits every worker.
+    /// The numbers of the admitted worker names; `None` admits every worker.
     pub admitted: Option<Vec<u8>>,
     /// In millionths.
     pub quarantine_below: Option<u32>,
-    /// The first whose pattern covers a query is its policy.
+    /// The first whose pattern covers a query applies to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<QueryPolicy>,
-    /// What the worker names with these numbers weigh, in millionths.
+    /// The weights of worker names, by number, in millionths.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub weights: BTreeMap<u8, u64>,
     /// Bounds that a seed may make tiny.
     #[serde(default, skip_serializing_if = "Knobs::is_default")]
     pub knobs: Knobs,
-    /// Requests per second and at once of one client; only where there is HTTP.
+    /// The rate limit of one client, as requests per second and burst; only on the network stage.
     pub rate_limit: Option<(u32, u32)>,
 }
 
@@ -119,20 +119,20 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Worker {
-    /// Its number: the host's name.
+    /// Its number, which names the host.
     pub number: u8,
-    /// The number of the name its results carry. Processes with the same name are replicas.
+    /// The number of the name in its results. Processes with the same name are replicas.
     pub name: u8,
     /// Whether other processes have the same name.
     pub replicated: bool,
-    /// How long observing takes, from and to, in milliseconds.
+    /// How long an observation takes, from and to, in milliseconds.
     pub observe_ms: (u64, u64),
-    /// In how many of a thousand cases observing fails.
+    /// The share of observations that fail, in thousandths.
     pub fail_permille: u32,
-    /// In how many of a thousand cases its source says how old a value is.
+    /// The share of values of which the source states the age, in thousandths.
     #[serde(default)]
     pub dated_permille: u32,
-    /// How old its values are then, from and to, in milliseconds.
+    /// The age of these values, from and to, in milliseconds.
     #[serde(default)]
     pub age_ms: (u64, u64),
     /// See [`worker::Config::max_concurrent`].
@@ -150,11 +150,11 @@ pub struct Worker {
     pub knobs: WorkerKnobs,
     /// What its clock shows when the run begins, in milliseconds.
     pub clock_ms: u64,
-    /// When its time of day is wrong.
+    /// When its time of day is wrong, if ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jump: Option<ClockJump>,
-    /// Whether it says when it observed a value, by its time of day, and not how old the value is: as workers do that
-    /// others have written.
+    /// Whether it states the time of day at which it observed a value instead of the value's age, as some third-party
+    /// workers do.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub observed_at: bool,
 }
@@ -171,33 +171,33 @@ pub struct Network {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bus {
-    /// After how long without a sign of life a connection is given up, in milliseconds.
+    /// How long a connection may be silent before it is given up, in milliseconds.
     pub keepalive_ms: u64,
     /// The pause before another attempt to connect, at least and at most, in milliseconds.
     pub reconnect_ms: (u64, u64),
-    /// How many messages wait for one connection at the broker before it is closed as too slow.
+    /// The maximum number of messages that wait for one connection at the broker before it is closed as too slow.
     pub broker_queue: usize,
-    /// How many messages wait in the outgoing queue of a coordinator; a worker's is never short.
+    /// The maximum number of messages in the outgoing queue of a coordinator; those of other hosts are never short.
     pub publish_queue: usize,
-    /// How many messages wait in one subscription of a host; only where there is a network.
+    /// The maximum number of messages in one subscription of a host; only on the network stage.
     pub subscription_queue: usize,
 }
 
 impl Bus {
-    /// How many messages wait in the outgoing queue of a host. A worker's is never short: it answers several coordinators
-    /// at once, and what it cannot send is lost without a word.
+    /// The capacity of the outgoing queue of a host, in messages. A worker's is never short: it answers several
+    /// coordinators at once, and messages that it cannot send are lost silently.
     pub(crate) fn outgoing(&self, host: Host) -> usize {
         if matches!(host, Host::Coordinator(_)) { self.publish_queue } else { 1024 }
     }
 }
 
 impl Settings {
-    /// The policies and the weights as a policy file says them.
+    /// The policies and the weights as the text of a policy file.
     pub fn policy_file(&self) -> String {
         file::file(&self.policies, &self.weights)
     }
 
-    /// As the core takes them.
+    /// The configuration of the coordinator's machine.
     pub fn config(&self) -> Config {
         let policy = self.policy.over(&policy::Policy::default());
         let mut config = Config {
@@ -223,12 +223,12 @@ impl Settings {
 }
 
 impl Worker {
-    /// The name its results carry.
+    /// The name in its results.
     pub fn id(&self) -> WorkerId {
         worker_name(self.name)
     }
 
-    /// How it says that a value is so old, when its clock shows `now`.
+    /// How it states that a value is `age` old when its clock shows `now`.
     pub fn says_age(&self, age: Duration, now: Timestamp) -> Age {
         if !self.observed_at {
             // The wire has whole milliseconds.
@@ -238,7 +238,7 @@ impl Worker {
         Age::ObservedAt(Timestamp::from_nanos(wall.as_nanos().saturating_sub(saturating_nanos(age))))
     }
 
-    /// As the core takes it.
+    /// The configuration of the worker's machine.
     pub fn config(&self) -> worker::Config {
         let mut config = worker::Config {
             max_concurrent: self.max_concurrent,
@@ -253,7 +253,7 @@ impl Worker {
     }
 }
 
-/// The name of the workers with this number.
+/// The worker name with this number.
 pub fn worker_name(number: u8) -> WorkerId {
     WorkerId::new(&format!("w{number}")).expect("a letter and a number are an identifier")
 }

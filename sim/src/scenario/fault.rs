@@ -4,83 +4,84 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::Host;
 
-/// One fault: it begins, and it ends by itself, so that leaving it out of a schedule leaves nothing broken.
+/// One fault. It ends by itself, so that any of them can be removed from a schedule without leaving something broken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// When it begins, in milliseconds; not before the first, so that every process has begun.
+    /// When it begins, in milliseconds; at least 1, so that every process has started.
     pub at_ms: u64,
     /// How long it lasts, in milliseconds.
     pub for_ms: u64,
-    /// What it is.
+    /// What goes wrong.
     pub kind: FaultKind,
 }
 
-/// What goes wrong. A fault on a host that does not exist is none.
+/// What goes wrong. A fault on a host that does not exist is ignored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
-    /// Nothing gets from one host to the other, in both directions. What was on its way is lost.
+    /// Nothing gets through between two hosts, in either direction. Messages in flight are lost.
     Partition(Host, Host),
-    /// Nothing gets from the first host to the second.
+    /// Nothing gets through from the first host to the second.
     PartitionOneWay(Host, Host),
-    /// What is sent between two hosts is held back and arrives when the fault ends.
+    /// Messages between two hosts are held back and arrive when the fault ends.
     Hold(Host, Host),
     /// Messages between two hosts take this many milliseconds.
     Slow(Host, Host, u64),
-    /// This many of a thousand messages between two hosts are lost, and with the first of them the connection.
+    /// This many of a thousand messages between two hosts are lost. The first loss ends the connection.
     Loss(Host, Host, u32),
-    /// A process is killed and starts again when the fault ends: the broker, a coordinator or a worker.
+    /// The broker, a coordinator or a worker is killed, and starts again when the fault ends.
     Crash(Host),
-    /// A coordinator or a worker is told to stop, and starts again when the fault ends, or when it has stopped if that
+    /// A coordinator or a worker is told to stop. It starts again when the fault ends, or when it has stopped if that
     /// takes longer.
     Stop(Host),
-    /// A coordinator or a worker is frozen, and goes on where it was when the fault ends.
+    /// A coordinator or a worker is frozen and resumes when the fault ends. The network stage approximates this: it
+    /// holds the host's link to the broker, and pauses a worker's source.
     Freeze(Host),
     /// The broker closes all connections, this many times during the fault.
     ReconnectStorm(u32),
     /// A bridge to another cluster reconnects repeatedly: this many of a thousand tasks and announcements are
-    /// delivered a second time, up to this many milliseconds later, and so after later messages.
+    /// delivered a second time, up to this many milliseconds later, possibly after later messages.
     Bridge(u32, u64),
-    /// Observing takes a worker this many milliseconds more.
+    /// The observations of a worker take this many milliseconds longer.
     SlowSource(Host, u64),
     /// This many of a thousand observations of a worker fail.
     FailSource(Host, u32),
-    /// A worker's source panics in this many of a thousand cases.
+    /// A worker's source panics in this many of a thousand observations.
     PanicSource(Host, u32),
-    /// The values of a worker's source are this many milliseconds older, and the source says so.
+    /// The values of a worker's source are this many milliseconds older, and the source states that age.
     StaleSource(Host, u64),
-    /// These worker processes observe the same wrong thing: so many thousandths above the truth.
+    /// These workers report the same wrong value: this many thousandths above the truth.
     Lie(Vec<Host>, i64),
-    /// A worker process does this with so many of a thousand of its results.
+    /// A worker does this to this many of a thousand of its results.
     Mischief(Host, Mischief, u32),
-    /// What a worker says of itself is lost.
+    /// The presence announcements of a worker are lost.
     PresenceLost(Host),
-    /// The adversary does this, so many times during the fault.
+    /// The adversary does this, this many times during the fault.
     Forge(Forgery, u32),
 }
 
-/// What a worker that means no good does with a result.
+/// What a malicious worker does to a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mischief {
     /// It sends it twice.
     Duplicate,
-    /// It sends another one for the same request after it.
+    /// It sends it, and then a different one for the same request.
     Equivocate,
-    /// It sends it so many milliseconds later.
+    /// It sends it this many milliseconds later.
     Delay(u64),
     /// It sends it after the next one.
     Reorder,
-    /// It sends it with some bytes changed, so that it says nothing.
+    /// It sends bytes that cannot be decoded in its place.
     Corrupt,
-    /// It sends it with a text of more bytes than a message may have values.
+    /// It replaces the value by a text that is longer than a value may be.
     Oversize,
-    /// It sends it in the name of this worker, too.
+    /// It also sends it in the name of this worker.
     Impersonate(u8),
-    /// It sends it for the request before.
+    /// It sends it for the previous request.
     Misattribute,
-    /// It sends it on the reply subject of the task before.
+    /// It sends it on the reply subject of the previous task.
     Misdirect,
     /// It does not send it.
     Drop,
@@ -92,41 +93,42 @@ pub enum Mischief {
 pub enum Forgery {
     /// It answers a request that was never made.
     UnknownRequest,
-    /// It answers the last task it has heard, in the name of a worker with this number.
+    /// It answers the last task it has heard, in the name of this worker.
     Answer(u8),
-    /// It answers the last task it has heard on the subject that all coordinators share, in the name of this worker.
+    /// It answers the last task it has heard on the shared subject, in the name of this worker.
     AnswerShared(u8),
-    /// It says that this worker is live.
+    /// It announces that this worker is live.
     Live(u8),
-    /// It says that this worker has left.
+    /// It announces that this worker is gone.
     Left(u8),
-    /// It announces that this worker drains.
+    /// It announces that this worker is draining.
     Draining(u8),
-    /// It forges the broker's notice that nobody listens for the last task it has heard.
+    /// It forges the broker's notice that nobody received the last task it has heard.
     NoResponders,
-    /// It answers the next task it hears at once, in the name of this worker.
+    /// It answers the next task immediately, in the name of this worker.
     First(u8),
-    /// It answers the last task it has heard this many times in the name of this worker, each time differently.
+    /// It answers the last task it has heard in the name of this worker, as many times as the second field says, with
+    /// random values.
     Repeats(u8, u8),
-    /// It speaks under this many invented names.
+    /// It sends messages under this many invented names.
     Flood(Flood, u16),
-    /// It sends bytes that say nothing to wherever coordinators and workers listen.
+    /// It sends bytes that cannot be decoded to every subject that it knows.
     Garbage,
-    /// It sends a task of its own to the workers.
+    /// It sends its own task to the workers.
     Task,
 }
 
-/// What the adversary says in invented names.
+/// What the adversary sends under invented names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Flood {
-    /// Answers to the last task it has heard, where its answers go.
+    /// Answers to the last task it has heard, on its reply subject.
     Answers,
-    /// Answers to the last task it has heard, on the subject that all coordinators share.
+    /// Answers to the last task it has heard, on the shared subject.
     Shared,
-    /// Answers to a task it has heard before, which may have ended, on the subject that all coordinators share.
+    /// Answers to the oldest task it remembers, which may have ended, on the shared subject.
     Ended,
-    /// That they are live.
+    /// Announcements that the names are live.
     Live,
 }
 

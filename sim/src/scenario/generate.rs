@@ -1,7 +1,7 @@
-//! From a seed to a scenario.
+//! Draws a scenario from a seed.
 //!
 //! Each seed switches whole classes of faults and limits on or off before it draws their details, so that rare
-//! combinations happen: a run with every fault at once hides what two of them alone would show.
+//! combinations occur: a run with every fault at once would hide what two of them alone show.
 
 mod clocks;
 mod edge;
@@ -21,7 +21,7 @@ use crate::host::Host;
 use crate::random::{Random, Stream};
 
 impl Scenario {
-    /// The scenario of a seed: always the same.
+    /// The scenario of a seed, which is always the same.
     pub fn generate(seed: u64) -> Self {
         let mut random = Random::new(seed, Stream::Scenario, 0);
         let heal_ms = random.within(300..=1500);
@@ -159,7 +159,7 @@ fn requests(random: &mut Random, cluster: &Cluster, heal_ms: u64) -> Vec<Request
         });
     };
     for _ in 0..random.within(2..=25) {
-        // The first may come before anybody is connected.
+        // The first requests may come before any host is connected.
         let at_ms = random.below(heal_ms);
         one(random, at_ms);
     }
@@ -169,7 +169,7 @@ fn requests(random: &mut Random, cluster: &Cluster, heal_ms: u64) -> Vec<Request
             one(random, at_ms);
         }
     }
-    // The query and the coordinator of a repeated id are often the same, or nothing would ever be joined or repeated.
+    // A repeated id often gets the query and the coordinator of the first: retries would rarely match otherwise.
     for place in 1..requests.len() {
         let Some(first) = requests[..place].iter().position(|other| other.id == requests[place].id) else { continue };
         if requests[place].id.is_some() && random.chance(700) {
@@ -180,7 +180,7 @@ fn requests(random: &mut Random, cluster: &Cluster, heal_ms: u64) -> Vec<Request
     requests
 }
 
-/// A request's own policy; now and then one that is not valid.
+/// The policy of one request; occasionally an invalid one.
 fn policy(random: &mut Random, cluster: &Cluster) -> Policy {
     let Settings { max_timeout_ms, .. } = cluster.settings;
     let workers = cluster.workers.len() as u64;
@@ -216,17 +216,17 @@ fn faults(random: &mut Random, cluster: &Cluster, heal_ms: u64) -> Vec<Fault> {
     draw.faults
 }
 
-/// The faults of one scenario, as they are drawn.
+/// The faults of a scenario while they are drawn.
 struct Draw<'a> {
     cluster: &'a Cluster,
     heal_ms: u64,
-    /// How many faults of a class there are at most.
+    /// The maximum number of faults of one class.
     intensity: u64,
     faults: Vec<Fault>,
 }
 
 impl Draw<'_> {
-    /// With a chance of so many of a thousand, adds some faults of a class.
+    /// With this chance in thousandths, adds one or more faults of a class, of at most `longest_ms` each.
     fn class(&mut self, random: &mut Random, permille: u32, longest_ms: u64, kind: impl Fn(&mut Random) -> FaultKind) {
         if !random.chance(permille) {
             return;
@@ -366,7 +366,7 @@ fn on_the_bus(random: &mut Random, cluster: &Cluster) -> Host {
     if random.chance(300) { coordinator(random, cluster) } else { worker(random, cluster) }
 }
 
-/// The number of some worker's name; now and then of nobody.
+/// The number of a random worker's name; occasionally one that no worker has.
 fn name(random: &mut Random, cluster: &Cluster) -> u8 {
     let names = cluster.workers.iter().map(|worker| worker.name).max().unwrap_or(1);
     let nobody = u64::from(random.chance(300));
@@ -378,7 +378,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_makes_the_same_scenario_again_and_another_seed_another() {
+    fn a_seed_always_makes_the_same_scenario_and_another_seed_makes_another() {
         assert_eq!(Scenario::generate(7), Scenario::generate(7));
         assert_ne!(Scenario::generate(7), Scenario::generate(8));
     }

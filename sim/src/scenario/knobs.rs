@@ -1,12 +1,11 @@
-//! Bounds and waits that production leaves at their defaults and a seed may make tiny, so that they are reached.
+//! Bounds and waits that production leaves at their defaults, and that a seed may make tiny so that they are reached.
 
 use std::time::Duration;
 
 use quorate_core::{coordinator, worker};
 use serde::{Deserialize, Serialize};
 
-/// What all coordinators are set up with beside the settings that always are drawn; `None` leaves the default. See
-/// [`coordinator::Config`] for what each means.
+/// The knobs of all coordinators; `None` leaves the default. See [`coordinator::Config`] for what each means.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs)]
@@ -19,7 +18,7 @@ pub struct Knobs {
     pub reconnect_grace_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_lag_ms: Option<u64>,
-    /// Of the driver: what it takes from each subscription in a pass.
+    /// The maximum number of messages that the driver takes from each subscription in a pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,7 +39,7 @@ pub struct Knobs {
     pub max_remembered_bytes: Option<usize>,
 }
 
-/// The same for one worker process: see [`worker::Config`].
+/// The knobs of one worker process; `None` leaves the default. See [`worker::Config`] for what each means.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs)]
@@ -53,7 +52,7 @@ pub struct WorkerKnobs {
     pub max_ttl_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drain_grace_ms: Option<u64>,
-    /// Of the driver: what it takes from each subscription in a pass.
+    /// The maximum number of messages that the driver takes from each subscription in a pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<usize>,
 }

@@ -1,8 +1,8 @@
-//! What is played: a cluster, a workload and a timed schedule of faults, as a plain value that reads and writes as
-//! JSON.
+//! A scenario: a cluster, a workload and a timed schedule of faults, as a plain value that is stored as JSON.
 //!
-//! `cluster.rs`, `policy.rs` and `knobs.rs` set up the hosts, `fault.rs` lists what goes wrong, `visit.rs` what clients
-//! do besides asking. `generate.rs` and `generate/` draw all of it from a seed; `quiet.rs` is one in which nothing goes wrong.
+//! `cluster.rs`, `policy.rs` and `knobs.rs` configure the hosts, `fault.rs` lists what goes wrong, and `visit.rs` what
+//! clients do besides asking questions. `generate.rs` and `generate/` draw a scenario from a seed; `quiet.rs` has one
+//! without faults.
 
 mod cluster;
 mod fault;
@@ -26,22 +26,22 @@ pub use visit::{Edges, Linger, Malformed, Page, Proxy, Visit, VisitKind, forward
 
 use crate::host::Host;
 
-/// Everything that decides a run. With the seed, it decides it to the byte.
+/// Everything that determines a run, to the byte.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
-    /// Decides whatever is left to chance during the run.
+    /// Determines every random choice during the run.
     pub seed: u64,
-    /// The hosts and how they are set up.
+    /// The hosts and their settings.
     pub cluster: Cluster,
-    /// What clients ask, in the order of time.
+    /// What clients ask, ordered by time.
     pub requests: Vec<Request>,
-    /// What goes wrong, in the order of time.
+    /// What goes wrong, ordered by time.
     pub faults: Vec<Fault>,
-    /// What there is at the edge of the coordinators.
+    /// The visits of clients, and the settings of the coordinators' HTTP API.
     #[serde(default, skip_serializing_if = "Edges::is_plain")]
     pub edges: Edges,
-    /// When all faults end, in milliseconds; every request begins before that.
+    /// When all faults have ended, in milliseconds; every request begins before that.
     pub heal_ms: u64,
 }
 
@@ -55,18 +55,18 @@ pub struct Request {
     pub client: u8,
     /// Which coordinator it asks.
     pub coordinator: u8,
-    /// Which of the [`QUERIES`] it asks; beyond their number, one that nobody knows.
+    /// The index of its query in [`QUERIES`]; an index beyond the end is a query that no worker knows.
     pub query: u8,
     /// The id it chooses, as a number; several requests may choose the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<u32>,
-    /// What it sets of its policy.
+    /// The policy fields that it sets.
     #[serde(default)]
     pub policy: Policy,
-    /// When it stops waiting and goes away, in milliseconds after it was made; `None` waits for the answer.
+    /// When its client stops waiting and leaves, in milliseconds after the request; `None` waits for the reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gives_up_ms: Option<u64>,
-    /// How often it asks again, under the same id, when it got no answer or was told to retry.
+    /// The maximum number of retries, under the same id, when no reply came or the reply may be retried.
     #[serde(default)]
     pub retries: u8,
 }
@@ -80,25 +80,25 @@ pub struct Question {
     pub truth: Truth,
 }
 
-/// What is observed for a question.
+/// What an honest worker observes for a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Truth {
     /// A number near `mantissa` / 10^`scale`: at most `noise` units of the mantissa away from it.
     Number {
-        /// The digits.
+        /// Its digits.
         mantissa: i64,
-        /// How many of them are decimals.
+        /// The number of decimal places.
         scale: u32,
-        /// How far an honest observation may be from it.
+        /// How far an honest observation may be off, in units of the mantissa.
         noise: u64,
-        /// Whether it is sent as a text, as many feeds do.
+        /// Whether it is sent as text, as many feeds do.
         as_text: bool,
     },
-    /// A text: this one.
+    /// Exactly this text.
     Text(&'static str),
 }
 
-/// All questions that can be answered.
+/// All questions that the workers can answer.
 pub const QUERIES: [Question; 6] = [
     Question { text: "BTC/USD", truth: Truth::Number { mantissa: 4_200_000, scale: 2, noise: 21_000, as_text: false } },
     Question {
@@ -120,7 +120,7 @@ pub const QUERIES: [Question; 6] = [
     Question { text: "label/cat.jpg", truth: Truth::Text("cat") },
 ];
 
-/// The question nobody can answer.
+/// The query that no worker can answer.
 pub const UNKNOWN_QUERY: &str = "unknown/query";
 
 impl Request {
@@ -139,7 +139,7 @@ impl Scenario {
     /// Reads a scenario from a file.
     ///
     /// # Errors
-    /// If the file cannot be read or holds no scenario; the text says where.
+    /// If the file cannot be read or is not a scenario; the text says where.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         serde_json::from_str(&text).with_context(|| format!("{} holds no scenario", path.display()))
@@ -155,7 +155,7 @@ impl Scenario {
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// All hosts, in the order in which columns and checks name them.
+    /// All hosts, in the order in which timelines show them.
     pub fn hosts(&self) -> impl Iterator<Item = Host> {
         let Cluster { clients, coordinators, workers, adversary, .. } = &self.cluster;
         let clients = clients.iter().map(|number| Host::Client(*number));

@@ -1,4 +1,4 @@
-//! How requests are asked and answered: of all queries, of some, and of one request.
+//! The policies of requests: for all queries, for some queries, and for one request.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -27,7 +27,7 @@ pub struct Policy {
     /// In thousandths.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_deviation_permille: Option<i64>,
-    /// Goes before `max_deviation_permille`.
+    /// Takes precedence over `max_deviation_permille`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outliers: Option<Outliers>,
     /// In thousandths.
@@ -48,7 +48,7 @@ pub struct Policy {
     pub timeout_ms: Option<u64>,
 }
 
-/// An outlier rule by how values are spread; the factor is in thousandths.
+/// An outlier rule that depends on the spread of the values; the factor is in thousandths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outliers {
@@ -62,14 +62,14 @@ pub enum Outliers {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QueryPolicy {
-    /// Which queries; see [`Pattern`].
+    /// The queries it applies to; see [`Pattern`].
     pub pattern: String,
-    /// What of it is not as for all other queries.
+    /// The fields that differ from the policy of all other queries.
     pub policy: Policy,
 }
 
-/// A policy file that says as much as these policies and weights, in millionths, of worker names. Of policies for the
-/// same queries a file has only the first, which is the one that decides.
+/// The text of a policy file with these policies and weights of worker names, in millionths. If policies have the same
+/// pattern, the file has only the first, which is the one that applies.
 pub(super) fn file(policies: &[QueryPolicy], weights: &BTreeMap<u8, u64>) -> String {
     let mut text = String::new();
     for (place, policy) in policies.iter().enumerate() {
@@ -87,7 +87,7 @@ pub(super) fn file(policies: &[QueryPolicy], weights: &BTreeMap<u8, u64>) -> Str
     text
 }
 
-/// Thousandths as core takes a share.
+/// Converts thousandths to the core's type for shares.
 pub(super) fn share(permille: u32) -> Millionths {
     Millionths::new(u64::from(permille) * 1000)
 }
@@ -102,7 +102,7 @@ impl From<Outliers> for OutlierRule {
 }
 
 impl Policy {
-    /// As the core takes it. An unknown strategy is left to its default.
+    /// The overrides of the core. An unknown strategy is left at its default.
     pub fn overrides(&self) -> Overrides {
         let relative = self.max_deviation_permille.map(|permille| OutlierRule::Relative(Decimal::new(permille, 3)));
         Overrides {
@@ -122,7 +122,7 @@ impl Policy {
         }
     }
 
-    /// A whole policy, with those of `base` for what is not set.
+    /// A complete policy, with the fields of `base` for what is not set.
     pub(super) fn over(&self, base: &policy::Policy) -> policy::Policy {
         let set = self.overrides();
         policy::Policy {
@@ -144,7 +144,7 @@ impl Policy {
 }
 
 impl QueryPolicy {
-    /// As a policy file says it.
+    /// Its section of a policy file.
     fn text(&self) -> String {
         let Policy {
             strategy,
@@ -174,7 +174,7 @@ impl QueryPolicy {
             ("trim_share", trim_share_permille.map(|share| decimal(share.into()))),
             ("max_deviation", outliers.or(max_deviation_permille.map(decimal))),
             ("tolerance", tolerance_permille.map(decimal)),
-            // A text says the same as a number.
+            // As text, which a policy file accepts for a number.
             ("min_agreement", min_agreement_permille.map(|share| quoted(&decimal(share.into())))),
             ("max_age_ms", max_age_ms.map(|millis| millis.to_string())),
             ("on_dispute", dispute),
@@ -186,7 +186,7 @@ impl QueryPolicy {
         format!("[[policy]]\n{}", lines.collect::<String>())
     }
 
-    /// As the core takes it, where `base` is the policy of all other queries.
+    /// The pattern and the complete policy; `base` is the policy of all other queries.
     pub(super) fn over(&self, base: &policy::Policy) -> (Pattern, policy::Policy) {
         (Pattern::new(&self.pattern), self.policy.over(base))
     }
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_policy_file_says_what_is_set_and_each_pattern_once() {
+    fn a_policy_file_has_what_is_set_and_each_pattern_once() {
         let policy = Policy {
             strategy: Some("median".to_owned()),
             trim_share_permille: Some(200),

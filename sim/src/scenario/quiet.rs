@@ -1,11 +1,11 @@
-//! A scenario in which all is well, for tests to change.
+//! A scenario without faults, for tests to change.
 
 use std::collections::BTreeMap;
 
 use super::{Bus, Cluster, Coordinator, Edges, Knobs, Network, Policy, Scenario, Settings, Worker, WorkerKnobs};
 
 impl Scenario {
-    /// A cluster of one coordinator, three workers and one client, in which nothing goes wrong by itself.
+    /// A cluster of one coordinator, three workers and one client, without requests and faults.
     pub fn quiet() -> Self {
         let worker = |number| Worker {
             number,

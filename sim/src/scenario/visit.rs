@@ -1,52 +1,53 @@
-//! What clients do over HTTP beside asking questions.
+//! What clients do over HTTP besides asking questions.
 
 use serde::{Deserialize, Serialize};
 
-/// What there is at the edge of the coordinators; only where there is HTTP.
+/// The visits of clients, and the settings of the coordinators' HTTP API, where `None` is the production default. Only
+/// the network stage has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Edges {
-    /// What clients do beside asking questions, in the order of time.
+    /// What clients do besides asking questions, ordered by time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub visits: Vec<Visit>,
-    /// For whom clients say that they ask; `None` if they say nothing.
+    /// Whether clients send `X-Forwarded-For`, and whether coordinators trust it; `None` if they do not send it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy: Option<Proxy>,
-    /// How many events a coordinator keeps for those who come back; `None` is production's.
+    /// The number of events that a coordinator keeps for readers that reconnect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<usize>,
-    /// How many connections of one client a coordinator holds; `None` is production's.
+    /// The number of connections that a coordinator accepts from one client address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections_per_peer: Option<usize>,
-    /// How many clients the limiter of a coordinator tells apart; `None` is production's.
+    /// The number of clients that a coordinator's rate limiter distinguishes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clients: Option<usize>,
-    /// How many readers of events a client may have at a coordinator; `None` is production's.
+    /// The number of readers of events that a client may have at a coordinator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub readers: Option<usize>,
-    /// How long a coordinator that stops waits for its connections, in milliseconds.
+    /// How long a stopping coordinator waits for its connections, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_ms: Option<u64>,
 }
 
 impl Edges {
-    /// Whether everything is as without visits and proxies.
+    /// Whether there are no visits and every setting is left at its default.
     pub fn is_plain(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// Clients say in `X-Forwarded-For` that they ask for somebody else.
+/// Whether coordinators believe the `X-Forwarded-For` that clients send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Proxy {
-    /// And are believed.
+    /// They believe it.
     Trusted,
-    /// And are not.
+    /// They ignore it.
     Untrusted,
 }
 
-/// For whom a client asks the question with this number, if it says so.
+/// The last octet of the address that `X-Forwarded-For` states for the question with this number.
 pub fn forwarded_for(number: u32) -> u8 {
     (number % 3) as u8
 }
@@ -73,18 +74,18 @@ pub enum VisitKind {
     Malformed(Malformed),
     /// It reads a page.
     Read(Page),
-    /// It reads events, goes away, and comes back to where it was.
+    /// It reads events, disconnects, and resumes where it was.
     Follow {
         /// How long it reads first, in milliseconds.
         first_ms: u64,
-        /// How long it is away.
+        /// How long it is away, in milliseconds.
         away_ms: u64,
-        /// How long it reads then.
+        /// How long it reads after that, in milliseconds.
         then_ms: u64,
-        /// Whether it begins with some that happened before.
+        /// Whether it begins with some recent events.
         recent: bool,
     },
-    /// It holds a connection for so many milliseconds, in this way.
+    /// It holds a connection in this way for this many milliseconds.
     Linger(Linger, u64),
 }
 
@@ -92,30 +93,30 @@ pub enum VisitKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Malformed {
-    /// Its body breaks off.
+    /// Its body is truncated JSON.
     Json,
-    /// Its body is valid JSON that asks nothing.
+    /// Its body is valid JSON without a query.
     NoQuery,
     /// Its query is empty.
     EmptyQuery,
-    /// Its id is longer than an id may be.
+    /// Its id is too long.
     LongId,
-    /// A field that is ignored is nested too deeply.
+    /// An unknown field is nested too deeply.
     Deep,
-    /// A field is out of its type.
+    /// A field has an invalid value.
     Field,
-    /// Its body is said to be a text.
+    /// Its body is declared as text.
     ContentType,
-    /// Its body is longer than one may be.
+    /// Its body is too long.
     Oversized,
     /// There is no such route.
     Route,
-    /// The route does not take that method.
+    /// The route does not support the method.
     Method,
 }
 
 impl Malformed {
-    /// All of them.
+    /// All variants.
     pub const ALL: &[Self] = &[
         Self::Json,
         Self::NoQuery,
@@ -129,7 +130,7 @@ impl Malformed {
         Self::Method,
     ];
 
-    /// The status and the word that `docs/protocol.md` names for it.
+    /// The status and the error word that `docs/protocol.md` specifies for it.
     pub fn answer(self) -> (u16, &'static str) {
         match self {
             Self::Json | Self::NoQuery | Self::EmptyQuery | Self::LongId | Self::Deep | Self::Field => {
@@ -161,7 +162,7 @@ impl Malformed {
     }
 }
 
-/// A page of a coordinator.
+/// A page of a coordinator's HTTP API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
@@ -173,10 +174,10 @@ pub enum Page {
 }
 
 impl Page {
-    /// All of them.
+    /// All variants.
     pub const ALL: &[Self] = &[Self::Workers, Self::Metrics, Self::Health, Self::Ready];
 
-    /// Where it is.
+    /// Its path.
     pub fn path(self) -> &'static str {
         match self {
             Self::Workers => "/workers",
@@ -195,14 +196,14 @@ pub enum Linger {
     Silent,
     /// It sends the first half of a head.
     HalfHead,
-    /// It sends a head, and half of the body it names.
+    /// It sends a head, and half of the body that the head announces.
     HalfBody,
-    /// It asks for a long page many times over, and reads nothing.
+    /// It requests a long page many times and reads nothing.
     Unread,
 }
 
 impl Linger {
-    /// All of them.
+    /// All variants.
     pub const ALL: &[Self] = &[Self::Silent, Self::HalfHead, Self::HalfBody, Self::Unread];
 
     /// What it sends.

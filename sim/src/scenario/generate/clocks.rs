@@ -1,14 +1,15 @@
-//! Times of day that jump, and workers that say when they observed a value, which a coordinator reads by its own clock.
+//! Times of day that jump, and workers that state when they observed a value, which a coordinator compares with its own
+//! time of day.
 //!
-//! It is drawn from a stream of its own, so that the rest of a seed's scenario does not depend on it.
+//! They are drawn from their own stream, so that the rest of a seed's scenario does not depend on them.
 
 use super::super::{ClockJump, Scenario};
 use crate::random::{Random, Stream};
 
-/// The stream beside the ones of the rest.
+/// The number of this part's stream.
 const STREAM: u32 = 7;
 
-/// Adds it to a scenario.
+/// Adds them to a scenario.
 pub(super) fn add(scenario: &mut Scenario) {
     let random = &mut Random::new(scenario.seed, Stream::Scenario, STREAM);
     if !random.chance(250) {

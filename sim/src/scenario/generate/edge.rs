@@ -1,21 +1,21 @@
-//! What of a scenario is about the edge of the coordinators and the sources of the workers: visits, proxies, panics.
+//! What concerns the coordinators' HTTP API and the workers' sources: visits, proxies, bounds and panics.
 //!
-//! It is drawn from a stream of its own, so that the rest of a seed's scenario does not depend on it.
+//! They are drawn from their own streams, so that the rest of a seed's scenario does not depend on them.
 
 use super::super::{Edges, Fault, FaultKind, Linger, Malformed, Page, Proxy, Scenario, Visit, VisitKind};
 use crate::host::Host;
 use crate::random::{Random, Stream};
 
-/// The stream beside the one of the rest.
+/// The number of this part's stream.
 const STREAM: u32 = 4;
-/// The stream of bounds.
+/// The number of the stream of bounds.
 const BOUNDS: u32 = 8;
 
-/// Adds it to a scenario.
+/// Adds them to a scenario.
 pub(super) fn add(scenario: &mut Scenario) {
     let random = &mut Random::new(scenario.seed, Stream::Scenario, STREAM);
     let mut edges = Edges::default();
-    // A malformed request counts against its client's rate, too, which is judged by its questions alone.
+    // A malformed request also counts against its client's rate limit, which the checker judges by questions alone.
     let has_rate = scenario.cluster.settings.rate_limit.is_some();
     if random.chance(250) && !has_rate {
         for _ in 0..random.within(1..=4) {
@@ -42,7 +42,7 @@ pub(super) fn add(scenario: &mut Scenario) {
         }
     }
     if random.chance(400) {
-        // What a client keeps open, reads and holds beside its questions is fewer than that.
+        // More than the connections that a client needs besides those of its questions: idle ones, visits and holds.
         edges.connections_per_peer = Some(random.within(12..=14) as usize);
     }
     if random.chance(120) {
@@ -74,7 +74,7 @@ pub(super) fn add(scenario: &mut Scenario) {
     }
 }
 
-/// Bounds of the API that production leaves at defaults no short run would reach.
+/// Bounds of the API that no short run would reach at their production defaults.
 fn bounds(random: &mut Random, has_rate: bool, edges: &mut Edges) {
     if has_rate && random.chance(400) {
         edges.clients = Some(1);

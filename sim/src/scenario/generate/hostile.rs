@@ -1,15 +1,15 @@
-//! Further hostile conditions: moves of the adversary, frozen coordinators, and messages that come twice.
+//! Further hostile conditions: forgeries of the adversary, frozen coordinators, and messages that are delivered twice.
 //!
-//! It is drawn from a stream of its own, so that the rest of a seed's scenario does not depend on it.
+//! They are drawn from their own stream, so that the rest of a seed's scenario does not depend on them.
 
 use super::super::{Fault, FaultKind, Flood, Forgery, Scenario};
 use super::{Draw, coordinator, name};
 use crate::random::{Random, Stream};
 
-/// The stream beside the ones of the rest.
+/// The number of this part's stream.
 const STREAM: u32 = 3;
 
-/// Adds it to a scenario.
+/// Adds them to a scenario.
 pub(super) fn add(scenario: &mut Scenario) {
     let random = &mut Random::new(scenario.seed, Stream::Scenario, STREAM);
     if random.chance(80) {
@@ -39,7 +39,7 @@ fn forgeries(random: &mut Random, draw: &mut Draw<'_>) {
     one(random, &|random| Forgery::First(name(random, cluster)));
     one(random, &|random| Forgery::Repeats(name(random, cluster), random.within(2..=20) as u8));
     for flood in [Flood::Answers, Flood::Shared, Flood::Ended, Flood::Live] {
-        // Sometimes many, and a handful otherwise: each name costs as much time as a worker.
+        // Usually few: each name costs as much time as a worker.
         one(random, &|random| {
             let names = if random.chance(100) { random.within(50..=300) } else { random.within(3..=20) };
             Forgery::Flood(flood, names as u16)

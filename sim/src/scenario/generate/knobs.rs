@@ -1,17 +1,17 @@
-//! Makes bounds and waits tiny that production leaves at their defaults: each of them in some of the seeds, so that
-//! short runs reach each bound, alone and together with others.
+//! Makes bounds and waits tiny that production leaves at their defaults. Each is tiny in some seeds, so that short runs
+//! reach it, alone and together with others.
 //!
-//! It is drawn from a stream of its own, so that the rest of a seed's scenario does not depend on it.
+//! They are drawn from their own streams, so that the rest of a seed's scenario does not depend on them.
 
 use super::super::{Policy, Scenario, Settings, Worker};
 use crate::random::{Random, Stream};
 
-/// The stream beside the ones of the rest.
+/// The number of this part's stream.
 const STREAM: u32 = 2;
-/// The stream of the bounds on workers without a record.
+/// The number of the stream of the bounds on newcomers.
 const NEWCOMERS: u32 = 6;
 
-/// In how many of a thousand seeds there are tiny bounds at all, and in how many of those each bound is tiny.
+/// The share of seeds with tiny bounds, and the share of those in which a given bound is tiny, in thousandths.
 const SEEDS: u32 = 500;
 const BOUND: u32 = 250;
 
@@ -24,7 +24,7 @@ pub(super) fn add(scenario: &mut Scenario) {
     }
     let names = scenario.cluster.workers.iter().map(|worker| worker.name).max().unwrap_or(1);
     coordinators(random, &mut scenario.cluster.settings, names);
-    // Only some ids are asked at several places, so that this holds for all workers at once.
+    // Few tasks come with several reply subjects, so all workers get the same bound: otherwise it is rarely hit.
     let places = random.chance(400).then(|| random.within(1..=2) as usize);
     for worker in &mut scenario.cluster.workers {
         worker.knobs.max_reply_places = places;
@@ -35,7 +35,7 @@ pub(super) fn add(scenario: &mut Scenario) {
     let knobs = &mut scenario.cluster.settings.knobs;
     knobs.batch = random.chance(BOUND).then(|| random.within(1..=4) as usize);
     knobs.no_responders_grace_ms = random.chance(BOUND).then(|| random.pick(&[0, 1, 50, 2000]));
-    // From less than one request to a few of some workers.
+    // From less than one request to a few requests with some workers.
     knobs.max_in_flight_bytes = random.chance(BOUND).then(|| random.within(700..=4000) as usize);
     knobs.max_remembered_bytes = random.chance(BOUND).then(|| random.within(600..=8000) as usize);
     for worker in &mut scenario.cluster.workers {
@@ -59,7 +59,7 @@ fn newcomers(scenario: &mut Scenario) {
 fn coordinators(random: &mut Random, settings: &mut Settings, names: u8) {
     if random.chance(BOUND) && names > 1 {
         settings.max_workers = random.within(1..=u64::from(names) - 1) as u32;
-        // A policy that no coordinator could ever meet would refuse everything.
+        // A coordinator would refuse every request under a policy that it can never meet.
         let most = settings.max_workers;
         let fit = |policy: &mut Policy| {
             policy.min_responses = policy.min_responses.map(|count| count.min(most));
@@ -74,7 +74,7 @@ fn coordinators(random: &mut Random, settings: &mut Settings, names: u8) {
     let knobs = &mut settings.knobs;
     knobs.max_instances = random.chance(BOUND).then(|| random.within(1..=2) as usize);
     knobs.response_times = random.chance(BOUND).then(|| random.within(1..=4) as usize);
-    // Longer than a host's turn on the network, shorter than most pauses of a frozen coordinator.
+    // Longer than a step of the network, shorter than most freezes of a coordinator.
     knobs.max_lag_ms = random.chance(400).then(|| random.pick(&[10, 50, 150]));
     knobs.reconnect_grace_ms = random.chance(400).then(|| random.pick(&[0, 0, 1, 50]));
 }

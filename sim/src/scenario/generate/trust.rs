@@ -1,7 +1,7 @@
-//! What of a scenario decides how far an answer is trusted: rules for outliers, agreement and freshness, weights, and
-//! policies of single queries.
+//! What decides how far an answer is trusted: rules for outliers, agreement and freshness, weights, and policies of
+//! some queries.
 //!
-//! It is drawn from a stream of its own, so that the rest of a seed's scenario does not depend on it.
+//! They are drawn from their own stream, so that the rest of a seed's scenario does not depend on them.
 
 use quorate_core::aggregate::Strategy;
 
@@ -9,10 +9,10 @@ use super::super::{Fault, FaultKind, Outliers, Policy, QueryPolicy, Scenario};
 use crate::host::Host;
 use crate::random::{Random, Stream};
 
-/// The stream beside the one of the rest.
+/// The number of this part's stream.
 const STREAM: u32 = 1;
 
-/// Which classes there are in a scenario.
+/// The classes of rules that a scenario has.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each class is there or not, whatever the others are")]
 struct Classes {
@@ -22,7 +22,7 @@ struct Classes {
     trimming: bool,
 }
 
-/// Adds it to a scenario.
+/// Adds them to a scenario.
 pub(super) fn add(scenario: &mut Scenario) {
     let random = &mut Random::new(scenario.seed, Stream::Scenario, STREAM);
     let classes = Classes {
@@ -45,7 +45,7 @@ pub(super) fn add(scenario: &mut Scenario) {
         for request in &mut scenario.requests {
             if random.chance(300) {
                 rules(random, classes, 400, &mut request.policy);
-                // Now and then one that is not valid.
+                // Occasionally an invalid one.
                 match random.below(60) {
                     0 => request.policy.trim_share_permille = Some(500),
                     1 => request.policy.tolerance_permille = Some(-1),
@@ -57,7 +57,7 @@ pub(super) fn add(scenario: &mut Scenario) {
     }
 }
 
-/// With a chance of so many of a thousand each, sets the fields of each class.
+/// Sets the fields of the classes, each with this chance in thousandths.
 fn rules(random: &mut Random, classes: Classes, permille: u32, policy: &mut Policy) {
     if classes.outliers && random.chance(permille) {
         let factor = random.pick(&[0, 500, 1500, 3000, 5000]);
@@ -81,7 +81,7 @@ fn rules(random: &mut Random, classes: Classes, permille: u32, policy: &mut Poli
     }
 }
 
-/// Sources say how old their values are, and some of what they say is old.
+/// Lets sources state the ages of their values, some of which are old.
 fn ages(random: &mut Random, scenario: &mut Scenario) {
     for worker in &mut scenario.cluster.workers {
         if random.chance(600) {
@@ -104,7 +104,7 @@ fn ages(random: &mut Random, scenario: &mut Scenario) {
     }
 }
 
-/// Weights decide, be they set or earned.
+/// Lets weights decide, whether configured or earned.
 fn weights(random: &mut Random, scenario: &mut Scenario) {
     let settings = &mut scenario.cluster.settings;
     if random.chance(800) {
@@ -112,7 +112,7 @@ fn weights(random: &mut Random, scenario: &mut Scenario) {
     }
     if random.chance(600) {
         let names = scenario.cluster.workers.iter().map(|worker| worker.name).max().unwrap_or(1);
-        // Nobody has the last of them.
+        // No worker has the last of these names.
         for name in 1..=names + 1 {
             if random.chance(600) {
                 settings.weights.insert(name, random.pick(&[0, 1, 500_000, 1_000_000, 3_500_000]));
@@ -121,7 +121,7 @@ fn weights(random: &mut Random, scenario: &mut Scenario) {
     }
 }
 
-/// Some queries have policies of their own, which go well with what they leave as it is.
+/// Gives some queries their own policies, which are valid together with the fields that they do not set.
 fn policies(random: &mut Random, classes: Classes, scenario: &mut Scenario) {
     let settings = &mut scenario.cluster.settings;
     let names = scenario.cluster.workers.iter().map(|worker| worker.name).max().unwrap_or(1);
