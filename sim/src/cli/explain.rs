@@ -1,4 +1,4 @@
-//! `explain`: shows what happens in a run.
+//! `explain`: shows a run as a timeline.
 
 use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use quorate_sim::explain::{self, Detail, words};
 use super::play::play;
 use super::{DepthArgs, Source, Verdict, depth_name};
 
-/// The width of a line where there is no terminal.
+/// The width of a line if the output is not a terminal, in columns.
 const WIDTH: usize = 120;
 
 /// The flags of `explain`.
@@ -25,7 +25,7 @@ pub(super) struct ExplainArgs {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Show what the state machines are told and want done, and presence, here, too; the page always has them
+    /// Also print the inputs and outputs of the state machines, and presence; the page always has them
     #[arg(long)]
     all: bool,
 

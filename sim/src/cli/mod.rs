@@ -1,4 +1,4 @@
-//! The command line: one module for each command.
+//! The command line, with one module per command.
 
 mod explain;
 mod play;
@@ -20,7 +20,7 @@ use clap::{Args, Parser, Subcommand};
 use quorate_sim::explain::words;
 use quorate_sim::{Depth, Scenario};
 
-/// What the program says at the end of its help.
+/// The end of the program's help.
 const EXIT_CODES: &str = "Exit codes: 0 all is well, 1 an invariant is broken, two runs differ, or an error, \
     2 usage error.";
 
@@ -34,30 +34,30 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Play many seeds, and say which of them break an invariant
+    /// Play many seeds, and report which of them break an invariant
     Sweep(sweep::SweepArgs),
     /// Play one seed or scenario
     Run(run::RunArgs),
-    /// Play seeds in two processes each, and compare all that happens
+    /// Play each seed in two processes, and compare every event
     Verify(verify::VerifyArgs),
-    /// Make a scenario that fails as small as it gets while it fails in the same way
+    /// Shrink a failing scenario for as long as it fails in the same way
     Shrink(shrink::ShrinkArgs),
-    /// Show what happens in a run, as a timeline here and as a page for a browser
+    /// Show a run, as a timeline here and as a page for a browser
     Explain(explain::ExplainArgs),
-    /// Measure how fast each depth plays, beside a baseline that does as much and nothing with it
+    /// Measure how fast each depth plays, compared with a bare simulation of the same size
     Speed(speed::SpeedArgs),
     /// Print the scenario of a seed
     Scenario(scenario::ScenarioArgs),
 }
 
-/// Whether all is well; what is not has been said.
+/// Whether a command found nothing wrong. If it did, it has already printed what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Well,
     Broken,
 }
 
-/// Parses the command line and does what it says.
+/// Parses the command line and runs the command.
 pub(crate) fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Sweep(args) => sweep::sweep(&args),
@@ -71,7 +71,7 @@ pub(crate) fn main() -> ExitCode {
     match done {
         Ok(Verdict::Well) => ExitCode::SUCCESS,
         Ok(Verdict::Broken) => ExitCode::FAILURE,
-        // Whoever read the output has seen enough.
+        // The reader of the output has closed it: not an error.
         Err(error) if error.chain().any(is_closed_pipe) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", words::clean(&format!("{error:#}")));
@@ -84,10 +84,10 @@ fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// On which stage to play.
+/// The stage to play on.
 #[derive(Args, Clone, Copy, Debug)]
 struct DepthArgs {
-    /// How much of the real thing a run goes through
+    /// How much of the production code a run exercises
     #[arg(long, value_name = "DEPTH", default_value = "network")]
     depth: Depth,
 }
@@ -114,7 +114,7 @@ impl Source {
         }
     }
 
-    /// A name for files that belong to it.
+    /// The stem of the names of files that belong to it.
     fn stem(&self) -> String {
         match (&self.scenario, self.seed) {
             (Some(path), _) => {
@@ -133,13 +133,13 @@ fn depth_name(depth: Depth) -> &'static str {
     }
 }
 
-/// The command that plays something again.
+/// The command that replays a seed or a scenario, given as arguments of `run`.
 fn command(what: &[String], depth: Depth) -> String {
     let what: Vec<_> = what.iter().map(|word| quoted(word)).collect();
     format!("cargo run --release -p quorate-sim -- run {} --depth {}", what.join(" "), depth_name(depth))
 }
 
-/// A word as a shell reads it.
+/// A word, quoted for a shell if necessary.
 fn quoted(word: &str) -> String {
     let plain = |character: char| character.is_ascii_alphanumeric() || "-_./".contains(character);
     if !word.is_empty() && word.chars().all(plain) {

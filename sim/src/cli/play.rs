@@ -1,4 +1,4 @@
-//! Plays a scenario apart from everything else in this process, and survives it.
+//! Plays a scenario in isolation from other runs in this process, and survives its panics.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -14,41 +14,40 @@ use quorate_sim::{Depth, Listener, Report, Scenario};
 
 use super::watchdog;
 
-/// The stack of a thread that plays: a debug build needs more than the default.
+/// The stack of a thread that plays a run: a debug build needs more than the default.
 const STACK_BYTES: usize = 16 << 20;
-/// The name that a panic of the simulation itself has among the checkers.
+/// The checker name for a panic of the simulation itself.
 const PANIC: &str = "panic";
 
-/// Whether a panic is also printed where it happens, with its backtrace if there is to be one.
+/// Whether panics are also printed when they happen, with a backtrace if that is enabled.
 static SHOW_PANICS: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
-    /// What the last panic of this thread said, and where.
+    /// The message and the location of this thread's last panic.
     static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Has panics printed where they happen, too: of use for one run, and noise for many.
+/// Lets panics also be printed when they happen, which is useful for one run and noise for many.
 pub(super) fn show_panics() {
     SHOW_PANICS.store(true, Ordering::Relaxed);
 }
 
-/// Whether two violations are one failure: broken by the same checker, and if the simulation panicked, at the same place.
+/// Whether two violations are the same failure: by the same checker and, if the simulation panicked, at the same place.
 pub(super) fn is_same(one: &Violation, other: &Violation) -> bool {
     let place = |violation: &Violation| violation.text.rsplit_once(" at ").map(|(_, place)| place.to_owned());
     one.checker == other.checker && (one.checker != PANIC || place(one) == place(other))
 }
 
-/// Plays a scenario. A panic is a violation like any other.
+/// Plays a scenario. A panic is reported as a violation.
 pub(super) fn play(scenario: &Scenario, depth: Depth, listener: Option<Listener>) -> Report {
     let _watched = watchdog::watch(scenario.seed, depth);
     apart(depth, listener, |listener| quorate_sim::run(scenario, depth, listener))
 }
 
-/// Runs `run` where nothing of another run can be seen: the network's runs leave something in their thread, and have a
-/// fresh one each.
+/// Runs `run` in isolation from other runs. Network runs leave state in their thread, so each gets a new one.
 fn apart(depth: Depth, listener: Option<Listener>, run: impl FnOnce(Option<Listener>) -> Report + Send) -> Report {
     note_panics();
-    // Kept outside, so that a panic does not lose it.
+    // Kept outside of the run, so that a panic does not lose it.
     let seen = Arc::new(Mutex::new(Seen::default()));
     let watched = watched(listener, seen.clone());
     let caught = || {
@@ -81,7 +80,7 @@ struct Seen {
     at: u64,
 }
 
-/// A listener that also notes how far a run has got. Without one there is no listener: it would cost time.
+/// Wraps a listener so that it also records how far a run has got. Without a listener nothing is recorded, for speed.
 fn watched(listener: Option<Listener>, seen: Arc<Mutex<Seen>>) -> Option<Listener> {
     let mut listener = listener?;
     Some(Box::new(move |event: &Event<'_>| {
@@ -92,7 +91,7 @@ fn watched(listener: Option<Listener>, seen: Arc<Mutex<Seen>>) -> Option<Listene
     }))
 }
 
-/// Keeps what panics say for the report, instead of having it printed among the progress.
+/// Installs a panic hook that keeps messages for the report instead of printing them into the progress bar.
 fn note_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -147,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_network_leaves_nothing_in_a_thread() {
+    fn each_network_run_has_a_new_thread() {
         thread_local!(static RUNS: RefCell<u32> = const { RefCell::new(0) });
         let scenario = Scenario::generate(1);
         let seen = || {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
-/// Seeds from the first up to but without the last, as `A..B`.
+/// The seeds from A up to but excluding B, written `A..B`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seeds(pub(super) Range<u64>);
 

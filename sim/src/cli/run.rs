@@ -1,4 +1,4 @@
-//! `run`: plays once, and says how it went. What it prints to standard output is the same every time.
+//! `run`: plays one seed or scenario, and prints the result. Its standard output is the same every time.
 
 use std::io::{self, BufWriter, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +21,7 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     depth: DepthArgs,
 
-    /// Print every event, too
+    /// Also print every event
     #[arg(long)]
     trace: bool,
 }
@@ -46,7 +46,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Verdict> {
     Ok(if report.violation.is_some() { Verdict::Broken } else { Verdict::Well })
 }
 
-/// Where the trace goes, until that fails.
+/// The output of the trace, and its first error, after which nothing more is written.
 struct Trace<W> {
     to: W,
     failed: Option<io::Error>,
@@ -55,7 +55,7 @@ struct Trace<W> {
 fn listener<W: Write + Send + 'static>(trace: Arc<Mutex<Trace<W>>>) -> Listener {
     Box::new(move |event| {
         let mut trace = trace.lock().unwrap_or_else(PoisonError::into_inner);
-        // A text within an event may hold a line feed: it is one line all the same.
+        // A text in an event may contain line feeds; an event is one line all the same.
         let line = words::clean(&Line(event).to_string());
         if trace.failed.is_none() {
             trace.failed = writeln!(trace.to, "{line}").err();

@@ -1,4 +1,4 @@
-//! `shrink`: makes a failing scenario small.
+//! `shrink`: shrinks a failing scenario.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ pub(super) fn shrink(args: &ShrinkArgs) -> anyhow::Result<Verdict> {
     Ok(Verdict::Broken)
 }
 
-/// Makes a scenario small.
+/// Shrinks a scenario; `None` if it does not fail.
 pub(super) fn shrunk(scenario: &Scenario, depth: Depth, budget: Budget) -> Option<Shrunk> {
     let mut first = None;
     shrink::shrink(scenario, budget, |scenario| {
@@ -58,7 +58,7 @@ pub(super) fn shrunk(scenario: &Scenario, depth: Depth, budget: Budget) -> Optio
     })
 }
 
-/// Says what became of a scenario.
+/// Prints how a scenario was shrunk.
 pub(super) fn print(
     to: &mut impl Write,
     before: &Scenario,

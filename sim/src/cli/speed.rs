@@ -1,4 +1,4 @@
-//! `speed`: how fast each depth plays, beside a baseline that does as much and nothing with it.
+//! `speed`: measures how fast each depth plays, compared with a bare simulation of the same size.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -18,10 +18,10 @@ use super::play::play;
 use super::range::Seeds;
 use super::{Verdict, command};
 
-/// For each seed on the network, so many are played with machines: they take about as long.
+/// How many seeds are played on the machines stage for each on the network stage, so that both take about as long.
 const MACHINES_PER_NETWORK: u64 = 50;
 
-/// What the program says at the end of the command's help.
+/// The end of the command's help.
 const EXPLANATION: &str = "\
 Everything is played in this process and on one core: nothing happens at the same time. In each round both sides of a \
 comparison do the same work, and in the next one in the other order, so that what else the machine does falls on both. \
@@ -35,11 +35,11 @@ as many hosts and messages, of the mean size, in as many simulated milliseconds 
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXPLANATION)]
 pub(super) struct SpeedArgs {
-    /// Seeds to play on the network, from A up to but without B; with machines, fifty times as many from A on
+    /// Seeds to play on the network, from A up to but excluding B; with machines, fifty times as many from A on
     #[arg(long, value_name = "A..B", default_value = "0..10")]
     seeds: Seeds,
 
-    /// How often to measure; the table shows medians
+    /// Rounds to measure; the table shows medians
     #[arg(long, value_name = "N", default_value = "5")]
     rounds: NonZeroUsize,
 }
@@ -58,7 +58,7 @@ pub(super) fn speed(args: &SpeedArgs) -> anyhow::Result<Verdict> {
     Ok(Verdict::Well)
 }
 
-/// A run is worth timing only if it goes on to its end.
+/// The report of a complete run: a run that breaks an invariant ends early and is not worth timing.
 fn whole(seed: u64, depth: Depth) -> anyhow::Result<Report> {
     let report = play(&Scenario::generate(seed), depth, None);
     ensure!(
@@ -109,7 +109,7 @@ fn on_network(seeds: Range<u64>, rounds: usize) -> anyhow::Result<String> {
         bytes += report.bytes;
         steps += report.steps;
     }
-    // What the baseline carries is rounded to whole shares of its hosts.
+    // The baseline's load is rounded to whole messages per host, so its rates need its own counts.
     let done: Vec<_> = loads.iter().map(|(seed, load)| apart(*seed, *load)).collect();
     let baseline_messages: u64 = done.iter().map(|done| done.messages).sum();
     let baseline_steps: u64 = done.iter().map(|done| done.steps).sum();
@@ -144,24 +144,24 @@ fn on_network(seeds: Range<u64>, rounds: usize) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// What turmoil has to do for a run, at the least.
+/// The load on turmoil of a run, without the work of its hosts.
 fn load(scenario: &Scenario, report: &Report) -> TurmoilLoad {
     TurmoilLoad {
         hosts: scenario.hosts().filter(|host| *host != Host::Broker).count() as u64,
         messages: report.messages,
         bytes: (report.bytes / report.messages.max(1)).max(1) as usize,
-        // A step on the network is a millisecond.
+        // A step of the network stage is a millisecond.
         millis: report.steps,
         latency_us: scenario.cluster.network.latency_us,
     }
 }
 
-/// The baseline in a thread of its own, as the network's runs are.
+/// Runs the baseline in a new thread, like each network run.
 fn apart(seed: u64, load: TurmoilLoad) -> quorate_sim::baseline::TurmoilDone {
     thread::scope(|scope| scope.spawn(|| turmoil_baseline(seed, load)).join().expect("nothing fails there"))
 }
 
-/// How long the stage and the baseline took in each round.
+/// How long the stage and the baseline took in each round. The order alternates between rounds.
 fn alternately(rounds: usize, stage: impl Fn(), baseline: impl Fn()) -> Vec<(Duration, Duration)> {
     let timed = |work: &dyn Fn()| {
         let began = Instant::now();
@@ -180,8 +180,7 @@ fn alternately(rounds: usize, stage: impl Fn(), baseline: impl Fn()) -> Vec<(Dur
     (0..rounds).map(round).collect()
 }
 
-/// A line for each unit: how much of it the stage did in a second, how much the baseline did, and the share of the one
-/// in the other, where both have it.
+/// Appends a line per unit: the rates of the stage and the baseline per second, and their ratio where both have one.
 fn table(
     text: &mut String,
     baseline: &str,
@@ -202,7 +201,7 @@ fn table(
     }
 }
 
-/// The lowest, the median and the highest; `None` of nothing.
+/// The lowest number, the median and the highest; `None` if there are none.
 fn spread(numbers: &[f64]) -> Option<(f64, f64, f64)> {
     let mut sorted = numbers.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
@@ -226,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_is_of_one_round() {
+    fn a_ratio_compares_times_of_the_same_round() {
         let seconds = |stage, baseline| (Duration::from_secs(stage), Duration::from_secs(baseline));
         let mut text = String::new();
         let times = [seconds(10, 1), seconds(20, 4), seconds(10, 2)];
@@ -237,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn rounds_change_their_order() {
+    fn rounds_alternate_their_order() {
         let order = std::cell::RefCell::new(String::new());
         alternately(3, || order.borrow_mut().push('s'), || order.borrow_mut().push('b'));
         assert_eq!(order.into_inner(), "sbbssb");

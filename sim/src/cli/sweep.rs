@@ -1,4 +1,4 @@
-//! `sweep`: plays many seeds at once.
+//! `sweep`: plays many seeds in parallel.
 
 use std::io::{self, Write as _};
 use std::num::NonZeroUsize;
@@ -20,15 +20,15 @@ use super::range::Seeds;
 use super::tally::Tally;
 use super::{DepthArgs, Verdict, depth_name, shrink};
 
-/// How often the progress is drawn at least.
+/// The longest time between two updates of the progress bar.
 const TICK: Duration = Duration::from_millis(200);
-/// The stack of a thread that plays machines.
+/// The stack of a thread that plays seeds on the machines stage.
 const STACK_BYTES: usize = 16 << 20;
 
 /// The flags of `sweep`.
 #[derive(Args, Clone, Debug)]
 pub(super) struct SweepArgs {
-    /// Seeds to play, from A up to but without B
+    /// Seeds to play, from A up to but excluding B
     #[arg(long, value_name = "A..B")]
     seeds: Seeds,
 
@@ -43,15 +43,15 @@ pub(super) struct SweepArgs {
     #[arg(long, value_name = "N")]
     max_failures: Option<NonZeroUsize>,
 
-    /// Fail if something that some run should reach was reached by none
+    /// Fail if no run reached something that some run should reach
     #[arg(long)]
     require_coverage: bool,
 
-    /// Seconds to spend on making the first failing scenario small; 0 leaves it as it is
+    /// Seconds to spend on shrinking the first failing scenario; 0 leaves it as it is
     #[arg(long, value_name = "S", default_value_t = 30)]
     shrink_seconds: u64,
 
-    /// Directory for the scenario that was made small
+    /// Directory for the shrunk scenario
     #[arg(long, value_name = "DIR", default_value = "target/sim")]
     shrink_into: PathBuf,
 }
@@ -92,7 +92,7 @@ fn shrink_first(seed: u64, args: &SweepArgs) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out)?;
     let Some(shrunk) = shrink::shrunk(&scenario, depth, budget) else {
-        // Worse than any failure: nothing can be said of a run that is not repeated.
+        // Worse than any failure: a run that cannot be repeated proves nothing.
         writeln!(out, "seed {seed} did not fail when it was played again: it is not deterministic; see verify")?;
         return Ok(());
     };
@@ -113,7 +113,7 @@ struct Plan {
     max_failures: usize,
 }
 
-/// Plays all seeds on some threads. Each thread takes the next seed when it is done with one.
+/// Plays all seeds on `plan.jobs` threads. Each thread takes the next seed when it has finished one.
 fn play_all(plan: &Plan, progress: &ProgressBar, run: impl Fn(u64) -> Report + Sync) -> Tally {
     let next = AtomicU64::new(plan.seeds.start);
     let enough = AtomicBool::new(false);
@@ -125,7 +125,7 @@ fn play_all(plan: &Plan, progress: &ProgressBar, run: impl Fn(u64) -> Report + S
             let results = results.clone();
             let work = move || {
                 while !enough.load(Ordering::Relaxed) {
-                    // Never past the end, however many threads ask: the last seed may be the last number.
+                    // Never increments past the end, which may be the largest number.
                     let seed = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |seed| {
                         (seed < plan.seeds.end).then(|| seed + 1)
                     });
@@ -153,7 +153,7 @@ fn play_all(plan: &Plan, progress: &ProgressBar, run: impl Fn(u64) -> Report + S
     tally
 }
 
-/// A bar on standard error, if that is a terminal.
+/// A progress bar on standard error, if that is a terminal.
 fn progress(seeds: u64) -> ProgressBar {
     let template = "{bar:30} {pos}/{len} seeds, {per_sec}, {msg}, {eta} left";
     let style = ProgressStyle::with_template(template).expect("the template is valid");
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_kept_by_seed_and_end_the_batch_when_there_are_enough() {
+    fn failures_are_kept_by_seed_and_the_batch_ends_at_the_maximum() {
         let fails =
             |seed: u64| report((seed % 10 == 3).then(|| Violation { checker: "x", at: seed, text: String::new() }));
         let tally = play_all(&plan(0..100, 3, usize::MAX), &ProgressBar::hidden(), fails);

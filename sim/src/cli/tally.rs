@@ -1,4 +1,4 @@
-//! What a batch of runs has found.
+//! The results of a batch of runs.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,20 +11,20 @@ use quorate_sim::{Depth, Report};
 
 use super::command;
 
-/// So many failures are shown.
+/// The maximum number of failures that are printed.
 const SHOWN: usize = 10;
 
-/// What a batch of runs has found. It does not depend on the order of the runs.
+/// The results of a batch of runs, which do not depend on the order of the runs.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
     pub(super) seeds: u64,
     events: u64,
     messages: u64,
-    /// The time that all runs took together.
+    /// The sum of the times of all runs.
     busy: Duration,
     /// How many seeds reached each of [`Sometimes::ALL`].
     reached: Vec<u64>,
-    /// By their seeds.
+    /// The failures, by seed.
     pub(super) failures: BTreeMap<u64, Violation>,
 }
 
@@ -44,7 +44,7 @@ impl Tally {
         }
     }
 
-    /// What was never reached, of what can be reached at a depth.
+    /// What no run reached, of what is possible at this depth.
     pub(super) fn never(&self, depth: Depth) -> Vec<Sometimes> {
         let never = |what: &&Sometimes| what.is_possible(depth) && self.seeds_that_reached(**what) == 0;
         Sometimes::ALL.iter().filter(never).copied().collect()
@@ -55,7 +55,7 @@ impl Tally {
         place.and_then(|place| self.reached.get(place)).copied().unwrap_or(0)
     }
 
-    /// All of it in words, with what was reached.
+    /// The totals, and how many seeds reached each thing.
     pub(super) fn summary(&self, depth: Depth, wall: Duration) -> String {
         let per = |count: u64, time: Duration| count as f64 / time.as_secs_f64().max(1e-9);
         let mut text = String::new();
@@ -82,7 +82,7 @@ impl Tally {
         text
     }
 
-    /// The first failures in words, each with the command that plays it again.
+    /// The first failures, each with the command that replays it.
     pub(super) fn failures(&self, depth: Depth) -> String {
         let mut text = String::new();
         for (seed, violation) in self.failures.iter().take(SHOWN) {
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_counted_and_what_was_never_reached_is_marked() {
+    fn a_summary_has_the_totals_and_marks_what_no_run_reached() {
         let what = Sometimes::ALL[0];
         let depth = if what.is_possible(Depth::Network) { Depth::Network } else { Depth::Machines };
         let second = Duration::from_secs(1);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_in_the_order_of_their_seeds_and_not_too_many() {
+    fn failures_are_ordered_by_seed_and_bounded_in_number() {
         let mut tally = Tally::default();
         for seed in (1..=12).rev() {
             tally.add(seed, report(&[], Some("two answers\x1b")), Duration::ZERO);

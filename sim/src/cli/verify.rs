@@ -1,5 +1,5 @@
-//! `verify`: plays a seed in two processes, and compares all that happens in them. What differs between processes and
-//! must not matter, such as addresses and the hash seeds of maps, differs here.
+//! `verify`: plays a seed in two processes, and compares every event. Two processes differ in what must not matter,
+//! such as addresses and the hash seeds of maps.
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Write as _};
@@ -15,7 +15,7 @@ use quorate_sim::random::{Random, Stream};
 use super::range::Seeds;
 use super::{DepthArgs, Verdict, depth_name};
 
-/// So many differing seeds are shown.
+/// The maximum number of differing seeds that are printed.
 const SHOWN: usize = 10;
 
 /// The flags of `verify`.
@@ -26,7 +26,7 @@ pub(super) struct VerifyArgs {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// Seeds to play, from A up to but without B
+    /// Seeds to play, from A up to but excluding B
     #[arg(long, value_name = "A..B")]
     seeds: Option<Seeds>,
 
@@ -81,10 +81,10 @@ fn seeds(args: &VerifyArgs) -> Box<dyn Iterator<Item = u64>> {
     }
 }
 
-/// What the comparison of two outputs found.
+/// The result of comparing two outputs.
 #[derive(Debug, PartialEq, Eq)]
 enum Found {
-    /// So many lines, all the same.
+    /// This many lines, all the same.
     Same(u64),
     /// The first difference, in words.
     Differs(String),
@@ -98,7 +98,7 @@ fn compare(one: &Path, other: &Path, seed: u64, depth: Depth) -> anyhow::Result<
     if one.code() != other.code() {
         return Ok(Found::Differs(format!("after line {lines}, in how it ended\n  1  {one}\n  2  {other}\n")));
     }
-    // 1 is a broken invariant, which may well be the same twice; anything else is no run at all.
+    // 1 is a broken invariant, which may be the same in both runs. Any other code means that there was no run.
     if !matches!(one.code(), Some(0 | 1)) || lines == 0 {
         bail!("neither run came to its end: {one}");
     }
@@ -131,13 +131,13 @@ impl Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        // It may still play, when what it printed so far was enough. Both fail only if it has ended.
+        // It may still be playing after a difference was found. Both calls fail only if it has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Compares two outputs line by line, as they come.
+/// Compares two outputs line by line while they are being written.
 fn differ(one: &mut impl BufRead, other: &mut impl BufRead) -> io::Result<Found> {
     let (mut first, mut second, mut before) = (Vec::new(), Vec::new(), Vec::new());
     for number in 1.. {

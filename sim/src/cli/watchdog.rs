@@ -1,4 +1,4 @@
-//! Ends the program when a run does not end: a machine that never settles can be stopped by nobody else.
+//! Ends the program when a run hangs: nothing else can stop a machine that never settles.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
@@ -9,25 +9,25 @@ use quorate_sim::Depth;
 
 use super::depth_name;
 
-/// How long a run may take, in real time: some hundred times as long as the longest do.
+/// How long a run may take in real time: some hundred times as long as the longest runs.
 const LIMIT: Duration = Duration::from_mins(1);
-/// How often the runs are looked at.
+/// The interval between checks.
 const PERIOD: Duration = Duration::from_millis(500);
 
-/// The runs that go on.
+/// The runs in progress.
 static RUNS: Mutex<Runs> = Mutex::new(Runs { last: 0, runs: BTreeMap::new() });
 
-/// Seeds, depths and beginnings of runs, each by a number of its own.
+/// The seed, the depth and the beginning of each run, by a number that is unique to it.
 struct Runs {
     last: u64,
     runs: BTreeMap<u64, (u64, Depth, Instant)>,
 }
 
-/// A run that goes on until this is dropped.
+/// A run in progress, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Watched(u64);
 
-/// Watches over a run that begins now.
+/// Watches a run that begins now.
 pub(super) fn watch(seed: u64, depth: Depth) -> Watched {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| drop(thread::spawn(patrol)));

@@ -1,10 +1,10 @@
-//! A timeline as one page for a browser, which needs nothing else.
+//! A timeline as one self-contained page for a browser.
 
 use super::Timeline;
 
-/// The page; its data goes in place of [`DATA`].
+/// The page, with [`DATA`] in place of its data.
 const PAGE: &str = include_str!("page.html");
-/// Where the data goes: once in the page.
+/// The placeholder for the data, which occurs once in the page.
 const DATA: &str = "\"the timeline\"";
 
 /// The page of a timeline.
@@ -14,7 +14,7 @@ pub fn page(timeline: &Timeline) -> String {
     format!("{before}{}{after}", embedded(&json))
 }
 
-/// JSON that means the same and cannot end the element it stands in: outside of strings it has no such characters.
+/// Equivalent JSON that cannot end the element around it. The escaped characters occur only in strings.
 fn embedded(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for character in json.chars() {

@@ -1,4 +1,4 @@
-//! Shows a run to people: as a timeline on a terminal, and as a page for a browser.
+//! Shows a run as a timeline, on a terminal and as a page for a browser.
 
 mod html;
 mod moment;
@@ -20,7 +20,7 @@ use crate::scenario::Scenario;
 use crate::watch::{Listener, Report};
 use recorder::Recorder;
 
-/// Plays a scenario and keeps what happens. `play` plays it and shows every event to its listener.
+/// Records the timeline of a run. `play` plays the scenario and passes every event to its listener.
 pub fn record(scenario: &Scenario, depth: Depth, play: impl FnOnce(Listener) -> Report) -> (Timeline, Report) {
     let recorder = Arc::new(Mutex::new(Recorder::new(scenario, depth)));
     let listener = recorder.clone();

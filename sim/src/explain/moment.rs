@@ -1,4 +1,4 @@
-//! What a moment of the timeline says of an event.
+//! How an event becomes a moment of the timeline.
 
 use quorate_core::{coordinator, worker};
 
@@ -7,11 +7,11 @@ use crate::edge::Edge;
 use crate::event::{Body, Event, What};
 use crate::trace::Line;
 
-/// The most characters of a moment's detail.
+/// The maximum length of a moment's detail, in characters.
 const MAX_DETAIL: usize = 800;
 
 impl Moment {
-    /// The moment of an event on a lane; `None` if it shows nothing that another event does not show.
+    /// The moment of an event on a lane; `None` if other events already show it.
     pub(super) fn of(event: &Event<'_>, lane: usize) -> Option<Self> {
         let what = &event.what;
         Some(Self {
@@ -49,7 +49,7 @@ fn kind(what: &What<'_>) -> Option<Kind> {
     })
 }
 
-/// The request that an event names.
+/// The id of the request that an event names.
 fn request<'a>(what: &'a What<'_>) -> Option<&'a str> {
     let id = match what {
         What::Sent(message) | What::Unsent(message, _) | What::Received(message) => match &message.body {

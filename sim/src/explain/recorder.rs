@@ -1,5 +1,5 @@
-//! Puts the events of a run together as a timeline: finds who received a message, what became of a question, and which
-//! request each of them belongs to.
+//! Assembles the events of a run into a timeline: matches messages with their receivers, questions with their answers,
+//! and both with their requests.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::mem;
@@ -16,28 +16,31 @@ use crate::event::{Body, Event, Message, What};
 use crate::host::Host;
 use crate::scenario::Scenario;
 
-/// A message is taken for the oldest of several same ones that was sent no longer ago than this; in nanoseconds.
+/// A received message is matched with the oldest identical one sent within this time, in nanoseconds.
 const RECENT: u64 = 1_000_000_000;
 
-/// Takes the events of a run.
+/// Records the events of a run.
 #[derive(Debug)]
 pub(super) struct Recorder {
     timeline: Timeline,
     hosts: Vec<Host>,
-    /// By subject and body, in the order of sending.
+    /// The messages sent, by subject and body, in the order of sending.
     flights: HashMap<(Arc<str>, Body), Vec<Flight>>,
-    /// By their numbers.
+    /// The questions, by number.
     questions: BTreeMap<u32, Question>,
+    /// The question of each ticket, by the coordinator's lane and the ticket.
     tickets: HashMap<(usize, u64), u32>,
+    /// The request of each task, by the coordinator's lane and the task.
     tasks: HashMap<(usize, u64), String>,
-    /// The place of each span, by the number of its fault.
+    /// The index of each fault's span, by the index of the fault.
     faults: HashMap<usize, usize>,
-    /// The question that each of these moments and arrows belongs to.
+    /// The questions that moments and arrows belong to.
     asked: Vec<(Place, u32)>,
+    /// The time and the lane of the last event.
     last: Option<(u64, usize)>,
 }
 
-/// A place in the timeline.
+/// An index into the timeline.
 #[derive(Clone, Copy, Debug)]
 enum Place {
     Moment(usize),
@@ -62,7 +65,7 @@ struct Question {
     coordinator: usize,
     id: Option<String>,
     query: &'static str,
-    /// Whether the coordinator has it.
+    /// Whether it has reached the coordinator.
     taken: bool,
     answered: Option<u64>,
     request: Option<String>,
@@ -72,7 +75,7 @@ impl Recorder {
     pub(super) fn new(scenario: &Scenario, depth: Depth) -> Self {
         let hosts: Vec<_> = scenario.hosts().collect();
         let timeline = Timeline {
-            // As a text: a number in JavaScript has 53 bits.
+            // As text: a number in JavaScript has 53 bits.
             seed: scenario.seed.to_string(),
             depth: format!("{depth:?}").to_lowercase(),
             hosts: hosts.iter().map(Host::to_string).collect(),
@@ -139,7 +142,7 @@ impl Recorder {
         }
     }
 
-    /// What was recorded.
+    /// Takes the finished timeline.
     pub(super) fn finish(&mut self, violation: Option<&Violation>) -> Timeline {
         self.name_receivers();
         for (place, number) in mem::take(&mut self.asked) {
@@ -152,7 +155,7 @@ impl Recorder {
             }
         }
         if let Some(Violation { checker, at, text }) = violation {
-            // It is the last event that broke it.
+            // The last event is the one that broke the invariant.
             let (_, lane) = self.last.unwrap_or_default();
             let text = format!("{checker}: {}", words::clean(text));
             self.timeline.violation = Some(format!("{} {text}", words::time(*at)));
@@ -183,7 +186,7 @@ impl Recorder {
     fn received(&mut self, at: u64, lane: usize, place: usize, message: &Message) {
         let text = words::message(message);
         let from = self.land(at, lane, message).or_else(|| {
-            // What nobody sent is the broker's own.
+            // A message that no host sent is the broker's own.
             self.hosts.iter().position(|host| *host == Host::Broker).map(|broker| (broker, at))
         });
         let Some((from, sent)) = from else { return };
@@ -201,8 +204,8 @@ impl Recorder {
         });
     }
 
-    /// Finds who sent a message that `lane` receives, and when: of several same ones the first that it has not received,
-    /// if that is recent; what is older was lost.
+    /// Finds who sent a message that `lane` receives, and when. Among identical messages that it has not yet received,
+    /// that is the oldest recent one, or else the latest of the older ones.
     fn land(&mut self, at: u64, lane: usize, message: &Message) -> Option<(usize, u64)> {
         let flights = self.flights.get_mut(&(message.subject.clone(), message.body.clone()))?;
         let is_open = |flight: &Flight| !flight.received_by.contains(&lane);
@@ -215,7 +218,7 @@ impl Recorder {
         Some((flight.from, flight.at))
     }
 
-    /// Adds to each sent message who received it.
+    /// Adds the receivers to each sent message, and an arrow to each one that was lost.
     fn name_receivers(&mut self) {
         let mut lost = Vec::new();
         for ((_, body), flights) in &self.flights {
@@ -235,7 +238,7 @@ impl Recorder {
                 }
             }
         }
-        // The map has no order of its own.
+        // The order of the map is random.
         lost.sort_by_key(|(moment, _)| *moment);
         self.timeline.arrows.extend(lost.into_iter().map(|(_, arrow)| arrow));
     }

@@ -74,7 +74,7 @@ fn publish(task: u64, id: &str) -> coordinator::Output {
     coordinator::Output::Publish(coordinator::Task { id, request, query: query(), ttl, attempt: 1, trace: None })
 }
 
-/// The timeline of some events at their milliseconds.
+/// The timeline of some events, each with its time in milliseconds.
 fn timeline(events: &[(u64, Host, What<'_>)], violation: Option<Violation>) -> Timeline {
     let scenario = Scenario::generate(7);
     let play = |mut listener: Listener| {
@@ -139,7 +139,7 @@ fn a_message_goes_from_its_sender_to_all_its_receivers() {
 }
 
 #[test]
-fn of_same_messages_each_is_received_once_and_a_lost_one_stays_lost() {
+fn identical_messages_are_each_received_once_and_a_lost_one_stays_lost() {
     let live = live("w1");
     let timeline = timeline(
         &[
@@ -183,7 +183,7 @@ fn a_question_without_an_id_is_found_by_the_id_that_was_drawn() {
     assert!(timeline.arrows.iter().all(|arrow| arrow.request.as_deref() == Some("drawn")));
 }
 
-/// Some of everything.
+/// A timeline with moments of every kind.
 fn eventful() -> Timeline {
     let task = task("request-5");
     let fault = Fault { at_ms: 5, for_ms: 20, kind: FaultKind::Crash(WORKER) };
@@ -218,7 +218,7 @@ fn a_fault_and_a_violation_are_marked() {
 }
 
 #[test]
-fn a_wide_terminal_has_words_in_the_columns() {
+fn a_wide_terminal_has_the_text_in_the_columns() {
     let timeline = eventful();
     let drawn = lines(&timeline, Detail::Messages, TERMINAL);
     let column = |line: &str, text: &str| line.find(text).map(|at| line[..at].chars().count());
@@ -252,11 +252,11 @@ fn lines_are_no_wider_than_the_terminal() {
 }
 
 #[test]
-fn a_narrow_terminal_marks_the_column_and_has_the_words_beside() {
+fn a_narrow_terminal_marks_the_column_and_has_the_text_next_to_it() {
     let drawn = lines(&eventful(), Detail::Messages, 80);
     assert!(drawn.iter().any(|line| line == "   0.005000  │ │ │ ● │ │ worker-1 crashed"), "{drawn:#?}");
     assert!(drawn.iter().any(|line| line.contains("→ worker-1 task request-5")), "{drawn:#?}");
-    // Its line is broken while it has a fault.
+    // The line of a host is dashed while it has a fault.
     let broken: Vec<_> = drawn.iter().filter(|line| line.contains('┊')).collect();
     assert!(
         !broken.is_empty()
@@ -268,7 +268,7 @@ fn a_narrow_terminal_marks_the_column_and_has_the_words_beside() {
 }
 
 #[test]
-fn a_page_holds_all_of_a_run_and_fetches_nothing() {
+fn a_page_holds_the_whole_run_and_fetches_nothing() {
     let page = page(&eventful());
     let json = data(&page);
     let read: serde_json::Value = serde_json::from_str(json).expect("the data is JSON");
@@ -295,7 +295,7 @@ fn hostile_texts_cannot_leave_their_place() {
     assert!(data.contains(r"\u003c/script\u003e"));
     let read: serde_json::Value = serde_json::from_str(data).expect("the data is JSON");
     assert_eq!(read["requests"][0], HOSTILE, "and still says the same");
-    // Markup is never made from texts.
+    // Texts never become markup.
     for markup in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("] {
         assert!(!page.contains(markup), "{markup}");
     }
@@ -304,7 +304,7 @@ fn hostile_texts_cannot_leave_their_place() {
     }
 }
 
-/// The data within a page.
+/// The data in a page.
 fn data(page: &str) -> &str {
     let (_, after) = page.split_once(r#"<script type="application/json" id="data">"#).expect("it has data");
     after.split_once("</script>").expect("an element ends").0

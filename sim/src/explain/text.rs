@@ -1,27 +1,27 @@
 //! A timeline for a terminal: time goes down, and every host has a column.
 //!
-//! Where the terminal is wide enough, what happens stands in the column of its host. Else the columns only mark where
-//! it happens, and the words stand to their right.
+//! If the terminal is wide enough, each moment's text is in the column of its host. Otherwise a mark is in the column,
+//! and the text is to the right of all columns.
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::{Kind, Moment, Timeline};
 
-/// The narrowest column that holds words.
+/// The minimum width of a column that holds text.
 const MIN_COLUMN: usize = 20;
-/// What the time takes, and the space after it.
+/// The width of the time and the space after it.
 const TIME: usize = 13;
-/// The least room for words beside columns that hold none.
+/// The minimum width of the text to the right of the columns.
 const MIN_WORDS: usize = 30;
-/// After so many moments the hosts are named again.
+/// The number of moments after which the names of the hosts are repeated.
 const PAGE: usize = 60;
 
-/// What is shown.
+/// How much of a timeline is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// What goes on between the hosts.
+    /// What happens between the hosts.
     Messages,
-    /// What goes on within the state machines, and who is there, too.
+    /// Also the inputs and outputs of the state machines, presence announcements and pings.
     All,
 }
 
@@ -31,7 +31,7 @@ impl Detail {
     }
 }
 
-/// The lines of a timeline, of at most `width` columns where that is possible.
+/// The lines of a timeline, at most `width` columns wide if that is possible.
 pub fn lines(timeline: &Timeline, detail: Detail, width: usize) -> Vec<String> {
     let column = width.saturating_sub(TIME) / timeline.hosts.len().max(1);
     let mut drawing = Drawing { timeline, width, column, lines: Vec::new(), faults: vec![0; timeline.hosts.len()] };
@@ -49,7 +49,7 @@ struct Drawing<'a> {
     width: usize,
     column: usize,
     lines: Vec<String>,
-    /// How many faults each host has now.
+    /// The number of active faults on each host.
     faults: Vec<u32>,
 }
 
@@ -65,7 +65,7 @@ impl Drawing<'_> {
             self.lines.push(format!("{}{}", " ".repeat(TIME), names.trim_end()));
             return;
         }
-        // Each name hangs on the line of its column.
+        // Each name is at the end of its column's line.
         for (place, name) in hosts.iter().enumerate() {
             self.lines.push(format!("{}{}{name}", " ".repeat(TIME), "│ ".repeat(place)));
         }
@@ -95,7 +95,7 @@ impl Drawing<'_> {
         }
     }
 
-    /// A line from edge to edge.
+    /// A moment across all columns.
     fn across(&mut self, moment: &Moment, rule: char) {
         let rule = rule.to_string();
         let host = match moment.kind {
@@ -109,7 +109,7 @@ impl Drawing<'_> {
         }
     }
 
-    /// Words in the column of their host; the others go on.
+    /// A moment's text in the column of its host; the lines of the other hosts continue.
     fn in_column(&mut self, moment: &Moment) {
         for (number, part) in wrap(&moment.text, self.column - 1).into_iter().enumerate() {
             let mut line = if number == 0 { time(moment.at) } else { " ".repeat(TIME) };
@@ -121,7 +121,7 @@ impl Drawing<'_> {
         }
     }
 
-    /// A mark in the column of the host, and words beside all columns.
+    /// A mark in the column of the host, and the text to the right of all columns.
     fn beside(&mut self, moment: &Moment) {
         let hosts = self.timeline.hosts.len();
         let text = format!("{} {}", self.timeline.hosts[moment.lane], moment.text);
@@ -135,7 +135,7 @@ impl Drawing<'_> {
         }
     }
 
-    /// The line of a host to which nothing happens: broken while it has a fault.
+    /// The line of a host to which nothing happens; dashed while it has a fault.
     fn lane(&self, lane: usize) -> &'static str {
         if self.faults[lane] > 0 { "┊" } else { "│" }
     }
@@ -149,12 +149,12 @@ fn time(nanos: u64) -> String {
     format!("{:>width$}  ", format!("{}.{:06}", nanos / 1_000_000_000, nanos / 1_000 % 1_000_000), width = TIME - 2)
 }
 
-/// A text and spaces up to a width.
+/// Pads a text with spaces to a width.
 fn pad(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
 
-/// A text in parts no wider than `width`, broken at spaces where there are some.
+/// Splits a text into parts no wider than `width`, at spaces where possible.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut parts = vec![String::new()];
     for word in text.split(' ') {

@@ -1,19 +1,19 @@
-//! What happened in a run, put together: a lane for each host, and who received what who sent.
+//! The timeline of a run: a lane for each host, and the messages between them.
 
 use serde::Serialize;
 
-/// A run, in the order of time.
+/// A run, ordered by time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Timeline {
     /// The seed of the scenario.
     pub seed: String,
-    /// The stage.
+    /// The depth of the run.
     pub depth: String,
-    /// The hosts; elsewhere a lane is a place in this list.
+    /// The names of the hosts; a lane is an index into this list.
     pub hosts: Vec<String>,
     /// What happened on the hosts.
     pub moments: Vec<Moment>,
-    /// What went from host to host.
+    /// The messages, questions and answers between hosts.
     pub arrows: Vec<Arrow>,
     /// The faults.
     pub spans: Vec<Span>,
@@ -26,20 +26,20 @@ pub struct Timeline {
 /// Something that happened on a host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Moment {
-    /// When, in nanoseconds.
+    /// Nanoseconds since the run began.
     pub at: u64,
-    /// Where.
+    /// The lane of the host.
     pub lane: usize,
     /// What it is about.
     pub kind: Kind,
-    /// In a few words.
+    /// A short description.
     pub text: String,
-    /// All of it, as in the trace.
+    /// The event as a line of the trace, truncated if it is long.
     pub detail: String,
     /// The request it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
-    /// Whether it is about who is there, which is most of what happens and matters least.
+    /// Whether it is a presence announcement or a ping: the most frequent events, and the least important.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub chatter: bool,
 }
@@ -48,36 +48,36 @@ pub struct Moment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// A process began or ended.
+    /// A process started or ended, or its bus connected or disconnected.
     Process,
     /// A message was sent or received.
     Message,
-    /// A message was not sent.
+    /// A bus refused a message.
     Unsent,
-    /// A state machine was told something or wanted something done.
+    /// An input or an output of a state machine.
     Machine,
-    /// A client asked, was answered, or went away.
+    /// A client asked, was answered, left, or made a visit.
     Client,
     /// A fault began or ended.
     Fault,
-    /// A part of the run began.
+    /// All faults ended, or the run did.
     Phase,
     /// A program panicked, or an invariant was broken.
     Violation,
 }
 
-/// Something on its way from host to host.
+/// Something sent from one host to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Arrow {
-    /// From where.
+    /// The lane of the sender.
     pub from: usize,
-    /// When it went, in nanoseconds.
+    /// When it was sent, in nanoseconds since the run began.
     pub sent: u64,
-    /// To where and when it came there; `None` if nobody received it.
+    /// The lane of the receiver, and when it was received; `None` if it was not.
     pub to: Option<(usize, u64)>,
     /// [`Kind::Message`], or [`Kind::Client`] for a question or an answer.
     pub kind: Kind,
-    /// What it is.
+    /// A short description.
     pub text: String,
     /// The request it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,12 +90,12 @@ pub struct Arrow {
 /// A fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Span {
-    /// When it began, in nanoseconds.
+    /// When it began, in nanoseconds since the run began.
     pub began: u64,
-    /// When it ended; `None` if the run was over before that.
+    /// When it ended; `None` if the run ended before that.
     pub ended: Option<u64>,
-    /// The hosts it concerns.
+    /// The lanes of the hosts it affects.
     pub lanes: Vec<usize>,
-    /// What it is.
+    /// A short description.
     pub text: String,
 }

@@ -1,7 +1,7 @@
-//! Events and faults in words: all texts about a run that are meant for people come from here.
+//! Descriptions of events and faults: all texts about a run that are for people come from here.
 //!
-//! Ids, queries and the words of workers may come from somebody who means no good: every text is on one line, and
-//! nothing in it can steer a terminal.
+//! Ids, queries and workers' texts may be hostile: each description is on one line, and nothing in it can control a
+//! terminal.
 
 mod machine;
 
@@ -19,11 +19,11 @@ use crate::event::{Age, Body, Message, Question, Reply, What};
 use crate::host::Host;
 use crate::scenario::{Fault, FaultKind, Flood, Forgery, Linger, Mischief, Scenario, Visit, VisitKind};
 
-/// The most characters of a text from a message or an answer that are shown.
+/// The maximum number of characters that are shown of a text from a message or an answer.
 const MAX_SHOWN: usize = 120;
 
-/// An event in a few words, as it reads in the column of its host. A message and an answer are told without who is at
-/// the other end: see [`message`].
+/// A short description of an event, for the column of its host. It does not name the other end of a message or an
+/// answer.
 pub fn event(what: &What<'_>) -> String {
     clean(&match what {
         What::Started { incarnation: 1 } => "started".to_owned(),
@@ -57,12 +57,12 @@ pub fn event(what: &What<'_>) -> String {
     })
 }
 
-/// What a message says.
+/// A description of a message, without its sender and receivers.
 pub fn message(message: &Message) -> String {
     clean(&body(message))
 }
 
-/// A fault, without its times.
+/// A description of a fault, without its times.
 pub fn fault(fault: &Fault) -> String {
     let permille = |permille: u32| format!("{}.{} %", permille / 10, permille % 10);
     match &fault.kind {
@@ -91,7 +91,7 @@ pub fn fault(fault: &Fault) -> String {
     }
 }
 
-/// The fault schedule of a scenario, a line for each.
+/// The fault schedule of a scenario, with a line per fault.
 pub fn schedule(scenario: &Scenario) -> Vec<String> {
     let line = |fault: &Fault| {
         let end = fault.at_ms.saturating_add(fault.for_ms);
@@ -105,7 +105,7 @@ pub fn time(nanos: u64) -> String {
     format!("{}.{:06} s", nanos / 1_000_000_000, nanos / 1_000 % 1_000_000)
 }
 
-/// Hosts, one after the other; those of a long list are counted.
+/// A list of hosts; more than three are counted instead of named.
 pub fn list(hosts: &[Host]) -> String {
     match hosts {
         [] => "nobody".to_owned(),
@@ -116,7 +116,7 @@ pub fn list(hosts: &[Host]) -> String {
     }
 }
 
-/// `text` on one line, its control characters, and those that reverse the direction of a text, written as escapes.
+/// `text` on one line: control characters, and those that change the direction of text, become escapes.
 pub fn clean(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {

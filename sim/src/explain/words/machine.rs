@@ -1,4 +1,4 @@
-//! What goes into a machine and comes out of it, in words.
+//! Descriptions of the inputs and outputs of the machines.
 
 use quorate_core::coordinator::{self, UndeliveredCause};
 use quorate_core::worker;
