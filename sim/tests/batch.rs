@@ -1,11 +1,11 @@
-//! A bounded batch of seeds at each depth, the scenarios of bugs that were found, and the same run in two processes.
+//! A bounded batch of seeds at each depth, the scenarios of fixed bugs, and the same run in two processes.
 //!
-//! `make sim` plays many more seeds. The seeds here are fixed, so that a failure is one of this change.
+//! `make sim` plays many more seeds. The seeds here are fixed, so that a failure is due to the change under test.
 
 use std::path::Path;
 use std::process::Command;
 
-/// Runs the program, which must end well; what it prints says which seed does not, and how to play it again.
+/// Runs the program, which must succeed. If it does not, its output says which seed failed and how to replay it.
 fn well(line: &str) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_quorate-sim"))
         .args(line.split(' '))
@@ -33,7 +33,7 @@ fn a_seed_is_the_same_run_in_another_process() {
 }
 
 #[test]
-fn what_was_found_once_stays_fixed() {
+fn fixed_bugs_stay_fixed() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/regressions");
     let mut files: Vec<_> = std::fs::read_dir(&directory)
         .expect("the regressions are there")

@@ -1,4 +1,4 @@
-//! The contract of the bus, held against the one on the simulated network; and what only a network can do to it.
+//! The bus contract on the simulated network, and the failures that only a network has.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,13 +16,13 @@ use tokio::time::sleep;
 
 const KEEPALIVE: Duration = Duration::from_millis(900);
 
-/// So few segments under way that what is sent has to wait when nothing gets through.
+/// Few enough segments in flight that messages have to wait in the bus when nothing gets through.
 const TCP_CAPACITY: usize = 32;
 
-/// The host the checks run on.
+/// The host that the checks run on.
 const HOST: &str = "test";
 
-/// A broker on a host of its own.
+/// A broker on its own host.
 struct SimHarness {
     control: BrokerControl,
     capacity: usize,
@@ -61,7 +61,7 @@ impl Harness for SimHarness {
         self.control.refuse(false);
     }
 
-    /// In simulated time a step takes none, so it is for the steps to be few.
+    /// A step takes no simulated time, so the number of steps per millisecond is bounded.
     fn beside(mut step: impl FnMut() -> Next + Send + 'static) -> JoinHandle<()> {
         const AT_ONCE: usize = 50;
         tokio::spawn(async move {
@@ -106,7 +106,7 @@ fn simulate<F: Future<Output = ()> + 'static>(settings: BrokerSettings, check: i
     sim.run().expect("no host fails");
 }
 
-/// With queues that no check fills by accident.
+/// Settings with queues that no check fills by accident.
 fn roomy() -> BrokerSettings {
     BrokerSettings { queue: 65_536, keepalive: KEEPALIVE }
 }
@@ -124,16 +124,16 @@ macro_rules! contract {
 
 quorate_test_support::bus_contract!(contract);
 
-/// How a link between the host and the broker fails, and how it comes back.
+/// How the link between the host and the broker fails.
 #[derive(Clone, Copy, Debug)]
 enum Failure {
-    /// Everything under way is lost, in both directions.
+    /// Everything in flight is lost, in both directions.
     Partition,
     /// What the host sends is lost.
     Deaf,
     /// What the broker sends is lost.
     Mute,
-    /// Everything under way waits.
+    /// Everything in flight is held back.
     Hold,
 }
 
@@ -155,10 +155,10 @@ impl Failure {
     }
 }
 
-/// What a host whose link never fails has heard, so far.
+/// The messages that a host whose link never fails has received so far.
 type Heard = Arc<Mutex<Vec<String>>>;
 
-/// Notes everything that is published.
+/// Records everything that is published.
 async fn witness(settings: SimBusSettings, heard: Heard) -> turmoil::Result {
     let bus = SimBus::connect(settings);
     let mut all = bus.subscribe(">", None).await?;
@@ -168,10 +168,10 @@ async fn witness(settings: SimBusSettings, heard: Heard) -> turmoil::Result {
     Ok(())
 }
 
-/// The bus takes messages until it knows that the link is gone; none of them may arrive when it is back, neither here
-/// nor elsewhere.
+/// The bus accepts messages until it notices that the link has failed. None of them may arrive after it recovers, on
+/// this host or another.
 #[test]
-fn a_link_that_fails_is_found_out_by_silence_and_brings_nothing_stale_back() {
+fn a_failed_link_is_noticed_by_silence_and_delivers_nothing_stale_after_it() {
     for failure in [Failure::Partition, Failure::Deaf, Failure::Mute, Failure::Hold] {
         let (mut sim, harness) = network(roomy());
         let (heard, settings) = (Heard::default(), harness.settings());
@@ -192,16 +192,16 @@ async fn fail_and_recover(harness: SimHarness, failure: Failure, heard: Heard) {
     bus.flush().await;
     for round in 1..=3_u64 {
         failure.begin();
-        // In steps: more than the network takes, so that some are under way and some still wait when it breaks.
+        // More than the network takes, so that some messages are in flight and some are queued when the session ends.
         while bus.status().borrow().connected {
             publish(&bus, "plain.stale", "stale");
             publish(&bus, "group", "stale");
             sleep(Duration::from_millis(10)).await;
         }
         assert_eq!(bus.publish("plain.refused", None, Bytes::new()), Err(PublishError::Disconnected));
-        // Until the broker has found out as well: until then it may hear what was held back.
+        // Until the broker has noticed as well: before that it may receive what was held back.
         sleep(2 * KEEPALIVE).await;
-        // What arrived while the connection was there is of that connection.
+        // What arrived before the connection was lost is not stale.
         while plain.try_recv().is_some() || group.try_recv().is_some() {}
         heard.lock().expect("nobody panics with it").clear();
         failure.end();
@@ -215,7 +215,7 @@ async fn fail_and_recover(harness: SimHarness, failure: Failure, heard: Heard) {
         }
         sleep(KEEPALIVE).await;
         let heard: Vec<_> = std::mem::take(&mut *heard.lock().expect("nobody panics with it"));
-        // Those two, and what the assertions above publish.
+        // The two messages of this round, and those that `receives_nothing` publishes.
         let expected = [&*round.to_string(), &*round.to_string(), "", ""];
         assert_eq!(heard, expected, "{failure:?}");
     }
@@ -233,14 +233,14 @@ fn an_idle_connection_stays() {
     });
 }
 
-/// One host cannot take what comes; the others lose nothing by it.
+/// Other hosts lose nothing when one consumer is too slow.
 #[test]
-fn the_broker_cuts_off_who_takes_messages_too_slowly() {
+fn the_broker_disconnects_a_slow_consumer() {
     const QUEUE: usize = 100;
     simulate(BrokerSettings { queue: QUEUE, ..roomy() }, async |harness: SimHarness| {
         let (slow, fast, publisher) =
             (harness.connection().await, harness.connection().await, harness.connection().await);
-        // The same message many times over.
+        // Each message is delivered to this connection once per subscription.
         let mut slow_ones = Vec::new();
         for _ in 0..=QUEUE {
             slow_ones.push(subscribe(&slow, "a").await);
@@ -261,8 +261,8 @@ fn the_broker_cuts_off_who_takes_messages_too_slowly() {
     });
 }
 
-/// Subscriptions and messages overtake each other on their way: the bus must not say that it is connected when it has
-/// asked for its subscriptions, only when it has them.
+/// Subscriptions and messages from different hosts overtake each other, so the bus must not report that it is connected
+/// before the broker has confirmed its subscriptions.
 #[test]
 fn a_bus_that_is_connected_has_its_subscriptions() {
     simulate(roomy(), async |harness: SimHarness| {
@@ -278,7 +278,7 @@ fn a_bus_that_is_connected_has_its_subscriptions() {
 }
 
 #[test]
-fn who_is_kicked_comes_back() {
+fn a_disconnected_client_reconnects() {
     simulate(roomy(), async |harness: SimHarness| {
         let (harness, bus) = harness.into_connection().await;
         let mut subscription = subscribe(&bus, "a").await;
@@ -291,7 +291,7 @@ fn who_is_kicked_comes_back() {
 }
 
 #[test]
-fn a_full_outgoing_queue_is_an_answer() {
+fn a_full_outgoing_queue_is_reported() {
     simulate(roomy(), async |harness: SimHarness| {
         let bus = SimBus::connect(SimBusSettings { publish_capacity: 3, ..harness.settings() });
         connected(&bus, true).await;
@@ -379,7 +379,7 @@ fn a_tap_sees_what_the_program_does() {
 }
 
 #[test]
-fn a_broker_that_crashed_and_came_up_again_is_found() {
+fn clients_reconnect_to_a_broker_that_has_crashed_and_restarted() {
     let (mut sim, harness) = network(roomy());
     let (outage, done) = (Arc::new(Mutex::new(false)), Arc::new(Mutex::new(false)));
     let (wanted, finished) = (Arc::clone(&outage), Arc::clone(&done));
@@ -412,7 +412,7 @@ fn a_broker_that_crashed_and_came_up_again_is_found() {
     assert!(is_set(&done));
 }
 
-/// Every message and when it came, in a life with all that goes wrong.
+/// Compares every message and its time, in a run with every kind of failure.
 #[test]
 fn a_run_is_the_same_each_time() {
     let run = || {

@@ -1,4 +1,4 @@
-//! The program as it is run: what it prints, and how it ends.
+//! The program as a process: its output and its exit codes.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -37,7 +37,7 @@ fn a_scenario_that_was_printed_plays_like_its_seed() {
 }
 
 #[test]
-fn a_sweep_says_the_same_on_any_number_of_threads() {
+fn a_sweep_prints_the_same_on_any_number_of_threads() {
     let directory = directory();
     let counts = |jobs| {
         let line = format!("sweep --seeds 0..8 --depth machines --shrink-seconds 0 --jobs {jobs}");
@@ -60,7 +60,7 @@ fn two_processes_play_the_same() {
 
 #[cfg(unix)]
 #[test]
-fn another_program_that_plays_differently_is_found_out() {
+fn verify_detects_a_program_that_plays_differently() {
     let directory = directory();
     let verified = quorate_sim(directory.path(), "verify --seed 3 --depth machines --against echo");
     assert_eq!(verified.status.code(), Some(1));
@@ -133,11 +133,11 @@ fn the_commands_of_the_documents_do_what_they_say() {
     let lines = documented();
     assert!(lines.len() > 5, "{lines:?}");
     for line in lines {
-        // Three seeds in place of thousands, which do not reach all there is.
+        // Three seeds instead of thousands, without the coverage that they cannot reach.
         let words = line.split(' ').map(|word| if word.starts_with("0..") { "0..3" } else { word });
         let here: Vec<_> = words.filter(|word| *word != "--require-coverage").collect();
         let output = quorate_sim(directory.path(), &here.join(" "));
-        // No invariant is broken, so that there is nothing to shrink.
+        // No invariant is broken, so there is nothing to shrink.
         let (code, said) = if line.starts_with("shrink ") { (1, "there is nothing to shrink") } else { (0, "") };
         assert_eq!(output.status.code(), Some(code), "{line}: {}{}", out(&output), errors(&output));
         assert!(errors(&output).contains(said), "{line}: {}", errors(&output));

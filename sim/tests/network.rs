@@ -47,7 +47,7 @@ fn scenario(requests: u64) -> Scenario {
     }
 }
 
-/// Plays a scenario, and keeps of each event what is asked for.
+/// Plays a scenario, and collects what `keep` returns for each event.
 fn kept<T: Send + 'static>(
     scenario: &Scenario,
     keep: impl Fn(&Event<'_>) -> Option<T> + Send + 'static,
@@ -60,12 +60,12 @@ fn kept<T: Send + 'static>(
     (report, all)
 }
 
-/// Plays a scenario: the report, and a line for each event.
+/// Plays a scenario. Returns the report, and a trace line for each event.
 fn played(scenario: &Scenario) -> (Report, Vec<String>) {
     kept(scenario, |event| Some(Line(event).to_string()))
 }
 
-/// When the bus of a host came up (`true`) and went down, in milliseconds.
+/// When the bus of a host came up (`true`) and went down (`false`), in milliseconds.
 fn bus_changes(scenario: &Scenario, of: Host) -> Vec<(u64, bool)> {
     let keep = move |event: &Event<'_>| {
         let up = match event.what {
@@ -78,7 +78,7 @@ fn bus_changes(scenario: &Scenario, of: Host) -> Vec<(u64, bool)> {
     kept(scenario, keep).1
 }
 
-/// A scenario with some of everything that can go wrong.
+/// A scenario with many kinds of faults.
 fn turmoil() -> Scenario {
     let mut scenario = scenario(60);
     scenario.cluster.adversary = true;
@@ -127,7 +127,7 @@ fn turmoil() -> Scenario {
 fn the_same_scenario_is_the_same_run() {
     let scenario = turmoil();
     let (first, lines) = played(&scenario);
-    // tokio counts the tasks of the whole process.
+    // A further task in the process changes the ids of tokio's tasks, which must not change the run.
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     drop(runtime.spawn(async {}));
     let (second, again) = played(&scenario);
@@ -140,17 +140,17 @@ fn the_same_scenario_is_the_same_run() {
 }
 
 #[test]
-fn every_fault_begins_and_ends_and_everybody_comes_back() {
+fn every_fault_begins_and_ends_and_every_process_is_restarted() {
     let scenario = turmoil();
     let (_, lines) = played(&scenario);
     let count = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
-    // The last is on a host that does not exist.
+    // The last fault is on a host that does not exist.
     assert_eq!(count("FaultBegan"), scenario.faults.len() - 1);
     assert_eq!(count("FaultEnded"), scenario.faults.len() - 1);
     assert_eq!(count("Crashed"), 3);
     // Nine hosts, three crashes, two stops.
     assert_eq!(count("Started"), 9 + 3 + 2);
-    // Two by the schedule, and everybody but the broker in the end.
+    // Two by the schedule, and the two coordinators and three workers at the end.
     assert_eq!((count("Stopping"), count("Stopped")), (2 + 5, 2 + 5));
     let healed = lines.iter().position(|line| line.contains("Healed")).expect("it heals");
     let probes: Vec<&String> = lines[healed..].iter().filter(|line| line.contains("place: None")).collect();
@@ -165,7 +165,7 @@ fn a_cluster_without_faults_answers_everything() {
         What::Replied(number, reply) => Some((number, reply.clone())),
         _ => None,
     });
-    // Each coordinator is asked once more in the end.
+    // Each coordinator is also probed once.
     assert_eq!(replies.len(), scenario.requests.len() + 2);
     for (number, reply) in &replies {
         let Reply::Http { status: 200, body, .. } = reply else { panic!("{number}: {reply:?}") };
@@ -213,12 +213,12 @@ fn a_client_that_goes_away_is_noticed() {
         _ => None,
     });
     let count = |what: &str| told.iter().filter(|told| **told == what).count();
-    // The last two are those that see whether everything is well.
+    // The two replies are those to the probes.
     assert_eq!((count("vanished"), count("cancelled"), count("replied")), (10, 10, 2));
 }
 
 #[test]
-fn a_result_is_told_as_the_coordinator_understands_it() {
+fn received_results_are_decoded_as_the_coordinator_decodes_them() {
     let (_, results) = kept(&turmoil(), |event| match event.what {
         What::Received(message) if matches!(event.host, Host::Coordinator(_)) => match &message.body {
             Body::Result(result) => Some((true, event.host, result.clone())),

@@ -1,4 +1,4 @@
-//! The bugs that `make planted-bugs` plants can still be planted: code that has moved on would leave them behind.
+//! Checks that every bug of `make planted-bugs` can still be planted after the code has changed.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ struct Bugs {
     bug: Vec<Bug>,
 }
 
-/// One of `sim/planted/bugs.toml`.
+/// A bug in `sim/planted/bugs.toml`.
 #[derive(Deserialize)]
 struct Bug {
     name: String,
@@ -21,12 +21,12 @@ struct Bug {
     more: Vec<(String, String)>,
     /// The depth of the simulation that finds it.
     depth: Option<String>,
-    /// The arguments of `cargo test` that run the test which finds it.
+    /// The arguments of `cargo test` that run the test that finds it.
     test: Option<String>,
 }
 
 #[test]
-fn what_a_planted_bug_replaces_is_exactly_once_in_its_file() {
+fn the_text_that_a_planted_bug_replaces_occurs_exactly_once_in_its_file() {
     let bugs = fs::read_to_string(workspace("sim/planted/bugs.toml")).expect("the bugs can be read");
     let Bugs { bug: bugs } = toml::from_str(&bugs).expect("the bugs are TOML");
     assert!(bugs.len() > 40, "{}", bugs.len());
