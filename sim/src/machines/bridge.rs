@@ -42,7 +42,7 @@ impl Stage<'_> {
         }
     }
 
-    /// Delivers a message that has passed the broker a second time. If nobody is subscribed now, no notice is sent.
+    /// Delivers a message a second time. If nobody is subscribed now, no notice is sent.
     pub(super) fn deliver_again(&mut self, message: &Arc<Message>) {
         if !self.broker.running {
             return;

@@ -78,7 +78,7 @@ impl Outgoing {
         true
     }
 
-    /// Like [`offer`](Self::offer), but refuses a message already when the queue is half full.
+    /// Like [`offer`](Self::offer), but refuses a message if the queue is half full.
     #[must_use]
     pub(crate) fn offer_expendable(&self, frame: Frame) -> bool {
         let taken = self.lock().messages;
