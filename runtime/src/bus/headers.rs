@@ -1,25 +1,25 @@
-//! What travels beside the body of a message: a few short headers.
+//! The headers of a message: short texts that travel with its body.
 
 use std::sync::Arc;
 
-/// The most headers of one message. One that comes with more is passed on without any.
+/// The most headers in one message. A message that arrives with more is passed on without any.
 pub const MAX_HEADERS: usize = 32;
-/// The most bytes that the headers of one message take on the wire. One that comes with more is passed on without any.
+/// The most bytes that the headers of one message take on the wire. With more, a message is passed on without any.
 pub const MAX_HEADER_BYTES: usize = 4096;
 
-/// What NATS writes before and after all headers, and within each.
+/// What NATS writes around the headers as a whole, and in each of them.
 const AROUND_ALL: usize = "NATS/1.0\r\n\r\n".len();
 const AROUND_EACH: usize = ": \r\n".len();
 
-/// The headers of a message: ordered by name, and those of one name in the order in which they were given.
+/// The headers of a message, sorted by name. Headers of the same name keep the order in which they were given.
 ///
-/// None cost nothing, and clones share them. What is no header is not among them: a name has 1 or more visible ASCII
-/// characters and no colon, a value has no control characters, and no space at its ends.
+/// An empty set allocates nothing, and clones share their contents. Only valid headers are kept: a name has one or more
+/// visible ASCII characters and no colon; a value has no control characters and no space at either end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers(Option<Arc<[(String, String)]>>);
 
 impl Headers {
-    /// Those of `pairs` that are headers; none if they are more than a message may have.
+    /// Keeps the valid headers among `pairs`. Keeps none if they exceed what a message may have.
     pub fn new<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut headers = Vec::new();
         let mut bytes = AROUND_ALL;
@@ -38,25 +38,25 @@ impl Headers {
         Self((!headers.is_empty()).then(|| headers.into()))
     }
 
-    /// Whether there are none.
+    /// Whether there are no headers.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// All of them.
+    /// All headers, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
         let headers = self.0.as_deref().unwrap_or_default();
         headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The value of a header that is there exactly once. As some clients write names in another case, case is ignored.
+    /// The value of the header `name` if it occurs exactly once. Case is ignored, since some clients change it.
     pub fn sole(&self, name: &str) -> Option<&str> {
         let mut values = self.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
         let (_, value) = values.next()?;
         values.next().is_none().then_some(value)
     }
 
-    /// How many bytes they add to a message: it may be as large as the bus takes with them.
+    /// The number of bytes the headers add to a message. They count towards the largest message that the bus accepts.
     pub fn wire_bytes(&self) -> usize {
         if self.is_empty() {
             return 0;
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_header_is_left_out() {
+    fn invalid_headers_are_left_out() {
         let headers = Headers::new([
             ("b", " 1\t"),
             ("", "no name"),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_a_message_may_have_are_none() {
+    fn too_many_headers_or_bytes_leave_none() {
         let names: Vec<String> = (0..=MAX_HEADERS).map(|number| number.to_string()).collect();
         let headers = |count: usize| Headers::new(names[..count].iter().map(|name| (name.as_str(), "")));
         assert_eq!(headers(MAX_HEADERS).iter().len(), MAX_HEADERS);

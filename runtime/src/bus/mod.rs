@@ -1,18 +1,18 @@
-//! The bus: how tasks, results and presence travel between processes.
+//! The bus: how tasks, results and presence announcements travel between processes.
 //!
-//! Three implementations share one contract, and one test suite holds each to it: [`NatsBus`](nats::NatsBus) in
-//! production, [`LocalBus`](local::LocalBus) within one process, and the simulated one.
+//! Three implementations share one contract, and one test suite checks each of them against it:
+//! [`NatsBus`](nats::NatsBus) in production, [`LocalBus`](local::LocalBus) within one process, and the simulated one.
 //!
-//! The contract is what NATS core gives and no more:
+//! The contract promises what core NATS does and no more:
 //! * at most once: a message arrives once or not at all;
 //! * order is kept per publisher and subject;
-//! * nothing is buffered without bound: a subscriber that falls behind loses messages, and is told how many;
+//! * nothing is buffered without bound: a subscriber that falls behind loses messages and can see that it did;
 //! * a publish while disconnected is refused, and never delivered after a reconnect;
 //! * expendable messages take no more than half of the outgoing queue, if there is one;
-//! * a message with a reply subject that nobody was subscribed to receive is answered on that reply subject with a
-//!   [`Message`] whose `no_responders` is set; as in NATS, only a subscription of the publishing connection gets it;
+//! * a message with a reply subject and without a subscriber is answered on that reply subject with a [`Message`] that
+//!   has `no_responders` set; as in NATS, only a subscription of the publishing connection gets it;
 //! * of the subscribers in one queue group, one receives a message;
-//! * a message has its [`Headers`] wherever it arrives, unless the server knows no headers: then it arrives without.
+//! * a message arrives with its [`Headers`], unless the server does not support headers: then it arrives without them.
 
 mod headers;
 pub mod local;
@@ -31,9 +31,9 @@ pub use headers::{Headers, MAX_HEADER_BYTES, MAX_HEADERS};
 pub struct Message {
     /// The subject it was published on.
     pub subject: String,
-    /// Where an answer to it goes, if its publisher wants one.
+    /// Where to send an answer, if the publisher wants one.
     pub reply: Option<String>,
-    /// What its publisher gave along with the body.
+    /// The headers that its publisher gave it.
     pub headers: Headers,
     /// The body.
     pub payload: Bytes,
@@ -41,7 +41,7 @@ pub struct Message {
     pub no_responders: bool,
 }
 
-/// Why a message was not taken for sending. It is dropped: the bus never keeps it for later.
+/// Why the bus did not accept a message. The message is dropped: the bus never keeps it for later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
     /// There is no connection; publish again after the next reconnect if it still matters then.
@@ -50,15 +50,15 @@ pub enum PublishError {
     /// The outgoing queue is full; publish less, or later.
     #[error("the outgoing queue of the bus is full")]
     Full,
-    /// The bus will never take this message: too large, or no valid subject.
+    /// The bus will never accept this message: it is too large, or a subject is invalid.
     #[error("the bus refuses the message: too large or an invalid subject")]
     Refused,
 }
 
-/// Why a bus could not do what was asked of the whole connection.
+/// Why a bus cannot be opened or subscribed to.
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
-    /// The address, the credentials or the subject cannot be used as they are; correct the configuration.
+    /// An address, the credentials or a subject is unusable: correct the configuration.
     #[error("{0}")]
     Configuration(String),
     /// The bus is closed for good.
@@ -71,12 +71,11 @@ pub enum BusError {
 pub struct BusStatus {
     /// Whether messages can be published and received now.
     pub connected: bool,
-    /// How many connections there have been: an outage too short to be seen as `connected == false` still shows as a
-    /// larger number.
+    /// The number of connections so far. It grows even after an outage too short to be seen as `connected == false`.
     pub connections: u64,
 }
 
-/// A way to publish and subscribe. Clones share one connection.
+/// A connection to publish and subscribe with. Clones share it.
 pub trait Bus: Clone + Send + Sync + 'static {
     /// The receiving end of one subscription.
     type Subscription: Subscription;
@@ -102,25 +101,25 @@ pub trait Bus: Clone + Send + Sync + 'static {
     ) -> Result<(), PublishError>;
 
     /// Like [`publish`](Self::publish), for messages that matter less than others: they are also refused as full when
-    /// half of the outgoing queue is taken, so that they cannot crowd out the others.
+    /// half of the outgoing queue is taken, so that they cannot crowd the others out.
     ///
     /// # Errors
     /// [`PublishError`]; the message is then dropped.
     fn publish_expendable(&self, subject: &str, payload: Bytes) -> Result<(), PublishError>;
 
-    /// Subscribes to `subject`, in which `*` stands for one token and a final `>` for one or more. The subscription
-    /// survives reconnects and ends when it is dropped.
+    /// Subscribes to `subject`, in which `*` matches one token and a final `>` one or more. The subscription survives
+    /// reconnects and ends when it is dropped.
     ///
     /// # Errors
-    /// [`BusError`]; being disconnected is none: the subscription then starts with the next connection.
+    /// [`BusError`]. Being disconnected is not an error: the subscription then starts with the next connection.
     fn subscribe(
         &self,
         subject: &str,
         queue_group: Option<&str>,
     ) -> impl Future<Output = Result<Self::Subscription, BusError>> + Send;
 
-    /// Waits until everything published and subscribed so far has reached the bus, or the connection is gone, or two
-    /// seconds have passed.
+    /// Waits until everything published and subscribed so far has reached the bus, the connection is lost, or the flush
+    /// timeout of the bus has passed.
     fn flush(&self) -> impl Future<Output = ()> + Send;
 
     /// The state of the connection, now and as it changes.
@@ -133,18 +132,18 @@ pub trait Subscription: Send + 'static {
     /// dropped.
     fn recv(&mut self) -> impl Future<Output = Option<Message>> + Send;
 
-    /// The next message if one is there already.
+    /// The next message, if one has already arrived.
     fn try_recv(&mut self) -> Option<Message>;
 
-    /// How many messages were dropped because this subscription was not emptied fast enough, since it began;
-    /// at least one if there were any.
+    /// The number of messages this subscription has lost because it was not emptied fast enough. It may be too low, but
+    /// is never zero after a loss.
     fn dropped(&self) -> u64;
 }
 
-/// What every bus demands of a subscription.
+/// Checks what every bus demands of a subscription: a valid subject, and a valid queue group if there is one.
 ///
 /// # Errors
-/// [`BusError::Configuration`] if it does not meet that.
+/// [`BusError::Configuration`] if either is invalid.
 pub fn check_subscription(subject: &str, queue_group: Option<&str>) -> Result<(), BusError> {
     if !subject::is_subscribable(subject) {
         return Err(BusError::Configuration(format!("{subject:?} is no subject to subscribe to")));

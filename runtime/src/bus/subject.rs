@@ -1,7 +1,7 @@
 //! Subjects: which are valid, and which pattern matches which.
 //!
-//! A subject is tokens joined by dots. In a pattern, the token `*` stands for any one token, and a final `>` for one
-//! or more. Stricter than NATS, a wildcard inside a longer token is refused rather than taken literally.
+//! A subject is tokens joined by dots. In a pattern, the token `*` matches any one token, and a final `>` one or more.
+//! NATS takes a wildcard inside a longer token literally; here it is refused.
 
 /// Whether a message can be published on `subject`: no token is empty, and there is no wildcard, space or control
 /// character in it.

@@ -1,4 +1,4 @@
-//! The broker within one process: who is subscribed to what, and which of them receive a message.
+//! The broker within one process: it keeps the subscriptions and decides which of them receive a message.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,10 +9,10 @@ use tokio::sync::mpsc;
 
 use crate::bus::{Headers, Message, PublishError, subject};
 
-/// Routes messages from connections to subscriptions. One lock around all of it gives the order of messages.
+/// Routes messages from connections to subscriptions. One lock over the whole state gives the messages their order.
 #[derive(Debug)]
 pub(super) struct Broker {
-    /// How many messages wait in one subscription.
+    /// The most messages that may wait in one subscription.
     capacity: usize,
     state: Mutex<State>,
 }
@@ -35,7 +35,7 @@ pub(super) struct Subscribed {
 struct State {
     /// The identifier of the last connection or subscription.
     last_id: u64,
-    /// The subscriptions without wildcards by subject. Looked up, never iterated for delivery.
+    /// The subscriptions without wildcards, by subject. Never iterated for delivery: the order of a hash map is random.
     exact: HashMap<String, Vec<Route>>,
     /// The subscriptions with wildcards, oldest first.
     wild: Vec<Route>,
@@ -53,11 +53,11 @@ struct Route {
     dropped: Arc<AtomicU64>,
 }
 
-/// A queue group, over all patterns its members subscribed to, as in NATS.
+/// A queue group. As in NATS, its members may have subscribed to different patterns.
 #[derive(Debug, Default)]
 struct Group {
     members: usize,
-    /// How many messages the group has received: whose turn it is.
+    /// The number of messages the group has received, which decides whose turn it is.
     turn: usize,
 }
 
@@ -83,7 +83,7 @@ impl Broker {
         then();
     }
 
-    /// Delivers a message to whoever is subscribed, or answers its publisher that nobody is.
+    /// Delivers a message to its subscribers. If it has none, its publisher receives the no-responders notice.
     pub(super) fn publish(&self, from: &Link, message: &Message) -> Result<(), PublishError> {
         let state = &mut *self.lock();
         if !from.is_connected() {
@@ -113,7 +113,6 @@ impl Broker {
         Ok(())
     }
 
-    /// Adds a subscription.
     pub(super) fn subscribe(&self, link: &Arc<Link>, pattern: &str, group: Option<&str>) -> Subscribed {
         let (sender, messages) = mpsc::channel(self.capacity);
         let dropped = Arc::new(AtomicU64::new(0));
@@ -138,7 +137,6 @@ impl Broker {
         Subscribed { id, messages, dropped }
     }
 
-    /// Removes a subscription.
     pub(super) fn unsubscribe(&self, id: u64, pattern: &str) {
         self.lock().remove_one(id, pattern);
     }
@@ -189,7 +187,7 @@ impl State {
     }
 }
 
-/// Removes routes, and the groups they were the last members of.
+/// Removes the routes that are `gone`, and every group that loses its last member.
 fn remove_from(routes: &mut Vec<Route>, groups: &mut BTreeMap<String, Group>, gone: impl Fn(&Route) -> bool) {
     for route in routes.extract_if(.., |route| gone(route)) {
         let Some(name) = route.group else { continue };

@@ -1,7 +1,7 @@
 //! The bus within one process.
 //!
-//! Given the same calls in the same order, the same messages arrive in the same places: no choice depends on a random
-//! number or on the order of a hash table.
+//! It is deterministic: the same calls in the same order deliver the same messages to the same subscribers. No choice
+//! depends on a random number or on the order of a hash table.
 
 mod broker;
 
@@ -14,10 +14,10 @@ use tokio::sync::{mpsc, watch};
 use super::{Bus, BusError, BusStatus, Headers, Message, PublishError, Subscription, subject};
 use broker::{Broker, Link};
 
-/// The largest payload that is taken, with its headers, in bytes: what a NATS server takes unless told otherwise.
+/// The largest message that is accepted, headers included, in bytes: the default of a NATS server.
 pub const MAX_PAYLOAD_BYTES: usize = 1024 * 1024;
 
-/// How many messages wait in one subscription unless set otherwise.
+/// The default number of messages that may wait in one subscription.
 const DEFAULT_CAPACITY: usize = 32_768;
 
 /// One connection to a broker in this process.
@@ -58,13 +58,13 @@ impl LocalBus {
         Self::open(Arc::clone(&self.connection.broker))
     }
 
-    /// Plays an outage of this connection (`false`) and its end (`true`).
+    /// Simulates an outage of this connection (`false`) and its end (`true`).
     ///
-    /// During an outage publishes are refused, and what others publish passes this connection's subscriptions by.
-    /// They are live again when it ends. Messages that had already arrived can still be received.
+    /// During an outage publishes are refused, and this connection's subscriptions miss what others publish. They
+    /// resume when it ends. Messages that arrived before the outage can still be received.
     pub fn set_connected(&self, connected: bool) {
         let Connection { broker, link, status } = &*self.connection;
-        // Within the broker's lock, so that a message accepted in the new connection is never seen with the old count.
+        // Under the broker's lock, so that no message accepted by the new connection is seen with the old count.
         broker.set_connected(link, connected, || {
             status.send_if_modified(|status| {
                 let changed = status.connected != connected;
@@ -118,7 +118,7 @@ impl Bus for LocalBus {
         self.connection.broker.publish(&self.connection.link, &message)
     }
 
-    /// There is no queue that could be full.
+    /// There is no outgoing queue that could be full.
     fn publish_expendable(&self, subject: &str, payload: Bytes) -> Result<(), PublishError> {
         self.publish(subject, None, payload)
     }
@@ -137,7 +137,7 @@ impl Bus for LocalBus {
     }
 
     async fn flush(&self) {
-        // A message is with its subscribers before `publish` returns.
+        // `publish` has delivered the message by the time it returns.
     }
 
     fn status(&self) -> watch::Receiver<BusStatus> {

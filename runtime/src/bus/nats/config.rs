@@ -1,4 +1,4 @@
-//! How to reach NATS: addresses, credentials and limits, and the secrets kept out of what is logged.
+//! How to reach NATS: addresses, credentials and limits. Secrets are kept out of logs.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -25,11 +25,11 @@ pub struct NatsConfig {
     pub subscription_capacity: usize,
     /// How long one attempt to connect may take.
     pub connect_timeout: Duration,
-    /// How often a silent server is asked for a sign of life. It is given up when it has missed three.
+    /// How long a server may be silent before it is pinged. The connection is given up when three pings are unanswered.
     pub ping_interval: Duration,
     /// How long a flush waits at most.
     pub flush_timeout: Duration,
-    /// The longest first wait before an attempt to connect. It doubles with each failure in a row.
+    /// The longest wait before reconnecting after a connection that lasted. It doubles with each failure in a row.
     pub backoff_min: Duration,
     /// The longest wait before an attempt to connect. A connection that does not last longer than this counts as a
     /// failure.
@@ -37,7 +37,7 @@ pub struct NatsConfig {
 }
 
 impl NatsConfig {
-    /// The defaults with one address, or several with commas between them, as in `NATS_URL`.
+    /// The defaults, with one address or several separated by commas, as in `NATS_URL`.
     pub fn new(urls: impl AsRef<str>) -> Self {
         Self { urls: urls.as_ref().split(',').map(str::to_owned).collect(), ..Self::default() }
     }
@@ -82,12 +82,12 @@ impl fmt::Debug for NatsConfig {
 /// One server: its address without secrets, and the secrets.
 #[derive(Clone)]
 pub(super) struct Server {
-    /// Carries no user information, so that it can be logged, by async-nats too.
+    /// Without user information, so that this program and async-nats may log it.
     pub(super) address: ServerAddr,
     login: Login,
 }
 
-/// What the user information of an address says.
+/// The user information of an address.
 #[derive(Clone)]
 enum Login {
     None,
@@ -121,7 +121,7 @@ impl Server {
         Ok(Self { address, login })
     }
 
-    /// Adds how to log in at this server.
+    /// Adds the credentials for this server.
     pub(super) fn log_in(&self, options: ConnectOptions) -> ConnectOptions {
         match self.login.clone() {
             Login::None => options,

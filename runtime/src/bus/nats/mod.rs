@@ -1,7 +1,7 @@
 //! The bus over NATS.
 //!
 //! * `supervisor.rs` keeps the bus connected: it opens one session after another
-//! * `session.rs` is one connection. Its unsent messages die with it, so that nothing is delivered after an outage
+//! * `session.rs` is one connection. Its unsent messages die with it, so that none is delivered after an outage
 //! * `subscription.rs` outlives sessions: each new session subscribes again before the bus reports that it is connected
 //! * `config.rs` has addresses, credentials and limits, and keeps secrets out of logs
 
@@ -27,9 +27,9 @@ use subscription::Registration;
 pub use config::NatsConfig;
 pub use subscription::NatsSubscription;
 
-/// A connection to NATS that is restored for ever.
+/// A connection to NATS that reconnects for as long as it exists.
 ///
-/// Dropping the last clone closes it; [`close`](Self::close) also waits for what was published.
+/// Dropping the last clone closes it; [`close`](Self::close) also flushes what was published.
 #[derive(Clone, Debug)]
 pub struct NatsBus {
     handle: Arc<Handle>,
@@ -40,7 +40,7 @@ pub struct NatsBus {
 struct Handle {
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
-    /// Loses its sender when the supervisor is done.
+    /// Its sender is dropped when the supervisor is done.
     done: watch::Receiver<()>,
 }
 
@@ -50,12 +50,12 @@ struct Shared {
     servers: Vec<Server>,
     /// Changes only while `session` is locked for writing, so that both always agree.
     status: watch::Sender<BusStatus>,
-    /// The session messages are published in. The supervisor alone changes it.
+    /// The session in which messages are published. Only the supervisor changes it.
     session: RwLock<Option<Arc<Session>>>,
     subscriptions: Mutex<Subscriptions>,
 }
 
-/// The subscriptions to carry into each session. Locked while a session begins, so that none is missed or doubled.
+/// The subscriptions that each session makes again. Locked while a session begins, so that none is missed or doubled.
 #[derive(Default)]
 struct Subscriptions {
     registrations: Vec<Weak<Registration>>,
@@ -63,11 +63,10 @@ struct Subscriptions {
 }
 
 impl NatsBus {
-    /// Begins to connect in the background, and returns at once; [`Bus::status`] tells when it is connected.
+    /// Starts to connect in the background and returns at once; [`Bus::status`] shows when it is connected.
     ///
     /// # Errors
-    /// [`BusError::Configuration`] if an address or the credentials cannot be used. That no server can be reached is
-    /// not an error.
+    /// [`BusError::Configuration`] if the configuration cannot be used. An unreachable server is not an error.
     ///
     /// # Panics
     /// Outside a Tokio runtime.
@@ -107,7 +106,7 @@ impl NatsBus {
     pub async fn close(&self) {
         self.flush().await;
         self.handle.stop.send_replace(true);
-        // The error is the notice: the supervisor has dropped its end.
+        // An error is expected: the supervisor drops its end when it is done.
         let _ = self.handle.done.clone().changed().await;
     }
 }
@@ -136,8 +135,8 @@ impl Bus for NatsBus {
         let client = session.client();
         let subject = Subject::from(subject);
         let headers = (!headers.is_empty() && session.takes_headers()).then(|| header_map(headers));
-        // A publish only waits for room in the queue, and is not waited for: no room is an answer. The task's budget
-        // does not count, for it would look like a full queue.
+        // A publish only waits for room in the queue, so it is polled once: if it has to wait, the queue is full. The
+        // task's cooperative budget is left out, since an exhausted budget would look like a full queue.
         let sent = match (reply.map(Subject::from), headers) {
             (None, None) => now(client.publish(subject, payload)),
             (Some(reply), None) => now(client.publish_with_reply(subject, reply, payload)),
@@ -191,7 +190,7 @@ impl Bus for NatsBus {
     }
 }
 
-/// What a future comes to that has no reason to wait.
+/// Polls a future once; `None` if it would have to wait.
 fn now<T>(future: impl Future<Output = T>) -> Option<T> {
     coop::unconstrained(future).now_or_never()
 }
@@ -211,8 +210,8 @@ impl Shared {
         self.session.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Subscribes everything in `session`, and once the server knows, makes it the one to publish in. `None` if it is
-    /// lost before that.
+    /// Makes all subscriptions in `session`. Once the server has confirmed them, or the flush timeout has passed,
+    /// publishes go to this session. `None` if it is lost before that.
     async fn begin_session(&self, session: Session) -> Option<Arc<Session>> {
         let subscriptions = self.subscriptions.lock().await;
         for registration in subscriptions.registrations.iter().filter_map(Weak::upgrade) {
@@ -221,7 +220,7 @@ impl Shared {
         match session.round_trip(self.config.flush_timeout).await {
             RoundTrip::Made => {}
             RoundTrip::Lost => return None,
-            // A server that is gone is found out by its missing signs of life.
+            // If the server is gone, its unanswered pings will show that.
             RoundTrip::TimedOut => {
                 tracing::warn!(
                     "NATS did not confirm the subscriptions in time; may this user publish and subscribe on \
@@ -234,7 +233,7 @@ impl Shared {
         Some(session)
     }
 
-    /// From here on publishes are refused.
+    /// Refuses publishes from now on.
     fn end_session(&self) {
         self.set_session(None);
     }

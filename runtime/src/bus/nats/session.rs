@@ -1,13 +1,13 @@
-//! One session: one connection to one NATS server, from its handshake to its loss, and never a second.
+//! One session: a single connection to one NATS server, from its handshake to its loss. It never reconnects.
 //!
-//! async-nats keeps its queue of unsent commands over a reconnect, and would deliver after an outage what was
-//! published before it. A session therefore dies with its connection: what it has not sent, nobody will send.
+//! async-nats keeps its queue of unsent commands over a reconnect, and would deliver after an outage what was published
+//! before it. A session therefore dies with its connection, and its unsent messages die with it.
 //!
 //! async-nats has no option to never reconnect, but it asks a callback which server to connect to before each attempt.
-//! The first answer is the server. Any later question means that the connection is lost, and is answered with
-//! [`NOWHERE`]; one failed attempt later `max_reconnects` is exceeded, and the client's task ends, dropping its queue
-//! and the senders of its subscriptions. The question is also the most reliable notice of the loss: unlike async-nats'
-//! events, which share a queue that can be full, it can't be missed.
+//! The first call returns the server. Any later call means that the connection is lost, and returns [`NOWHERE`]. One
+//! failed attempt later `max_reconnects` is exceeded, and the client's task ends, dropping its queue and the senders of
+//! its subscriptions. The callback is also the most reliable notice of the loss: unlike async-nats' events, which share
+//! a queue that can be full, a call can't be missed.
 
 use std::collections::BTreeMap;
 use std::future::ready;
@@ -27,10 +27,10 @@ use tokio::time;
 use super::config::{NatsConfig, Server};
 use super::subscription::Registration;
 
-/// An address where no server can listen: port 0 is no port.
+/// An address where no server can listen: port 0 is not a port.
 const NOWHERE: &str = "nats://127.0.0.1:0";
 
-/// The beginning of the subjects on which sessions hear themselves.
+/// The prefix of the subjects on which sessions receive their own messages.
 const ECHO: &str = "_INBOX.quorate.echo";
 
 /// A connection to one server. It ends when it is dropped.
@@ -41,11 +41,11 @@ pub(super) struct Session {
     lost: watch::Receiver<bool>,
     subscriptions: Arc<Mutex<BySid>>,
     echo: tokio::sync::Mutex<Echo>,
-    /// How many messages were put into the client's queue.
+    /// The number of messages put into the client's queue so far.
     queued: AtomicU64,
 }
 
-/// A subscription to a subject of this session alone.
+/// A subscription to a subject that only this session uses.
 struct Echo {
     subject: Subject,
     subscriber: Subscriber,
@@ -64,7 +64,7 @@ pub(super) enum RoundTrip {
     TimedOut,
 }
 
-/// The registrations by the number async-nats gives to their subscriptions: one more with each.
+/// The registrations by the number that async-nats assigns to their subscriptions, which grows by one with each.
 #[derive(Default)]
 struct BySid {
     last: u64,
@@ -123,17 +123,17 @@ impl Session {
         Ok(Self { client, takes_headers, lost, subscriptions, echo, queued: AtomicU64::new(0) })
     }
 
-    /// Whether the server knows headers. One that does not ends the connection of who sends them.
+    /// Whether the server supports headers. One that does not closes the connection of a client that sends them.
     pub(super) fn takes_headers(&self) -> bool {
         self.takes_headers
     }
 
-    /// Notes that a message was put into the client's queue.
+    /// Counts a message that was put into the client's queue.
     pub(super) fn note_queued(&self) {
         self.queued.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// About how many messages wait in the client's queue.
+    /// The approximate number of messages in the client's queue.
     pub(super) fn queued(&self) -> usize {
         let taken = self.client.statistics().out_messages.load(Ordering::Relaxed);
         usize::try_from(self.queued.load(Ordering::Relaxed).saturating_sub(taken)).unwrap_or(usize::MAX)
@@ -144,10 +144,10 @@ impl Session {
         &self.client
     }
 
-    /// Subscribes for `registration`, and hands it the receiving end. A session that is lost meanwhile is no error:
-    /// the next one subscribes again.
+    /// Subscribes for `registration` and hands it the receiving end. Losing the session meanwhile is not an error: the
+    /// next one subscribes again.
     ///
-    /// Calls must not overlap: the numbers of the subscriptions are counted along.
+    /// Calls must not overlap: they count the subscription numbers in parallel with async-nats.
     pub(super) async fn subscribe(&self, registration: &Arc<Registration>) {
         {
             let mut subscriptions = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
@@ -177,32 +177,32 @@ impl Session {
         }
     }
 
-    /// Sends a message to this session itself, which takes its place in the queue behind everything else, and waits for
-    /// it to come back. `None` if the connection is lost.
+    /// Sends this session a message, which queues behind everything else, and waits for it to come back. `None` if the
+    /// connection is lost.
     ///
-    /// A request that nobody serves would do without a subscription, but not where somebody listens to everything.
+    /// A request without responders would do without a subscription, but not where a client listens to all subjects.
     async fn echo(&self) -> Option<()> {
         let echo = &mut *self.echo.lock().await;
         echo.last += 1;
         let payload = Bytes::copy_from_slice(&echo.last.to_be_bytes());
         self.client.publish(echo.subject.clone(), payload.clone()).await.ok()?;
         self.note_queued();
-        // Echoes of callers that have stopped waiting come first.
+        // Echoes for callers that have stopped waiting come first.
         while echo.subscriber.next().await?.payload != payload {}
         Some(())
     }
 
     /// Waits until the connection is lost.
     pub(super) async fn until_lost(&self) {
-        // The sender goes only when the client's task is gone: lost as well.
+        // The sender is dropped only with the client's task, which is a loss as well.
         let _ = self.lost.clone().wait_for(|lost| *lost).await;
     }
 }
 
 impl Drop for Session {
-    /// Ends the client's task, which subscriptions still holding its receiving ends would keep alive.
+    /// Ends the client's task, which would otherwise live as long as a subscription holds one of its receiving ends.
     fn drop(&mut self) {
-        // An error means that the task has ended already. No room in its queue is the one case in which to wait.
+        // An error means that the task has already ended. Only a full queue makes the drain wait.
         if coop::unconstrained(self.client.drain()).now_or_never().is_none()
             && let Ok(runtime) = Handle::try_current()
         {
@@ -212,13 +212,13 @@ impl Drop for Session {
     }
 }
 
-/// Reads a credentials file; the error names it.
+/// Reads a credentials file. An error names the file.
 pub(super) fn read_credentials(path: &Path) -> Result<String, std::io::Error> {
     std::fs::read_to_string(path)
         .map_err(|error| std::io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
-/// Logs what async-nats reports besides the loss of the connection, and counts messages dropped.
+/// Logs what async-nats reports besides the loss of the connection, and counts dropped messages.
 fn notice(event: &Event, subscriptions: &Mutex<BySid>) {
     match event {
         Event::SlowConsumer(sid) => {

@@ -1,4 +1,4 @@
-//! Subscriptions that outlive sessions: each is handed the receiving end of every new session.
+//! Subscriptions that outlive sessions: each new session hands its receiving end to every one of them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,7 @@ pub(super) struct Registration {
     dropped: AtomicU64,
 }
 
-/// What waits to be taken by the subscription.
+/// What the subscription has not taken yet.
 #[derive(Debug, Default)]
 struct Handover {
     /// The receiving end of the latest session.
@@ -29,13 +29,13 @@ struct Handover {
     closed: bool,
 }
 
-/// What a subscription goes on with when the receiving end it holds has ended.
+/// How a subscription continues when the receiving end it holds has ended.
 enum Next {
     /// The receiving end of the latest session.
     Ready(Subscriber),
-    /// Nothing yet.
+    /// No session has replaced the one that ended.
     Pending,
-    /// Nothing for ever.
+    /// There will be no more sessions.
     Closed,
 }
 
@@ -50,8 +50,8 @@ impl Registration {
         }
     }
 
-    /// Hands over the receiving end of a new session. One that still waits to be taken is from a session that is over:
-    /// what arrived in it is dropped, so that a subscription nobody reads holds a bounded number of messages.
+    /// Hands over the receiving end of a new session. An earlier one that was not taken belongs to a session that is
+    /// over: its messages are dropped, so that a subscription nobody reads holds a bounded number of messages.
     pub(super) fn hand_over(&self, subscriber: Subscriber) {
         let untaken = self.lock().untaken.replace(subscriber);
         self.changed.notify_one();
@@ -60,7 +60,7 @@ impl Registration {
         }
     }
 
-    /// Says that there will be no more sessions. What has arrived can still be received.
+    /// Notes that there will be no more sessions. What has arrived can still be received.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_one();
@@ -87,7 +87,7 @@ impl Registration {
 /// The receiving end of one subscription to a [`NatsBus`](super::NatsBus).
 #[derive(Debug)]
 pub struct NatsSubscription {
-    /// The receiving end of a session, which may be over already: it is emptied before the next is taken.
+    /// The receiving end in use. Its session may be over: it is emptied before the next one is taken.
     current: Option<Subscriber>,
     registration: Arc<Registration>,
 }
@@ -107,7 +107,7 @@ impl Subscription for NatsSubscription {
                 }
                 self.current = None;
             }
-            // Only this subscription waits, so a change between the look and the wait leaves a permit behind.
+            // Only this subscription waits, so a change after `take` leaves a permit for the wait.
             match self.registration.take() {
                 Next::Ready(subscriber) => self.current = Some(subscriber),
                 Next::Closed => return None,
@@ -132,14 +132,14 @@ impl Subscription for NatsSubscription {
         }
     }
 
-    /// A lower bound, above zero as soon as anything is lost: counted from the notices of async-nats, which keeps about
-    /// a hundred of them and loses most of a larger burst.
+    /// A lower bound, above zero as soon as anything is lost. It counts the notices of async-nats, which keeps about a
+    /// hundred of them and loses most of a larger burst.
     fn dropped(&self) -> u64 {
         self.registration.dropped.load(Ordering::Relaxed)
     }
 }
 
-/// Takes what has already arrived at `subscriber`, and says how many messages that was.
+/// Discards what has arrived at `subscriber`, and returns the number of messages.
 fn discard(subscriber: &mut Subscriber) -> u64 {
     let next = || coop::unconstrained(subscriber.next()).now_or_never().flatten();
     std::iter::from_fn(next).count() as u64
@@ -147,7 +147,7 @@ fn discard(subscriber: &mut Subscriber) -> u64 {
 
 fn convert(message: async_nats::Message) -> Message {
     let no_responders = message.status == Some(StatusCode::NO_RESPONDERS);
-    // Some servers put into their notice what nobody was subscribed to; it is not the publisher's.
+    // Some servers name the subject in a header of the notice. The publisher did not set that header.
     let headers = message.headers.filter(|_| !no_responders).map_or_else(Headers::default, |map| headers(&map));
     Message {
         subject: message.subject.into_string(),

@@ -10,7 +10,7 @@ use tokio::time::{self, Instant};
 use super::Shared;
 use super::session::Session;
 
-/// Keeps the bus connected until `stop`, then closes it. `done` is dropped at the end, for whoever waits for it.
+/// Keeps the bus connected until `stop`, then closes it. Dropping `done` signals that it is closed.
 pub(super) async fn supervise(shared: Arc<Shared>, mut stop: watch::Receiver<bool>, done: watch::Sender<()>) {
     tokio::select! {
         () = stay_connected(&shared) => {}
@@ -20,11 +20,11 @@ pub(super) async fn supervise(shared: Arc<Shared>, mut stop: watch::Receiver<boo
     drop(done);
 }
 
-/// Never returns.
+/// Opens one session after another. Never returns.
 async fn stay_connected(shared: &Shared) {
     let (shortest, longest) = (shared.config.backoff_min, shared.config.backoff_max);
     let mut failures = 0_u32;
-    // The servers whose last connection did not last.
+    // For each server, whether its last connection was brief.
     let mut brief = vec![false; shared.servers.len()];
     loop {
         match connect(shared, &order(&brief, random())).await {
@@ -33,14 +33,14 @@ async fn stay_connected(shared: &Shared) {
                 let made = Instant::now();
                 session.until_lost().await;
                 shared.end_session();
-                // A server that accepts connections and loses them at once is not tried without a pause.
+                // A server that accepts connections and loses them at once must not be retried without a pause.
                 brief[server] = made.elapsed() <= longest;
                 failures = if brief[server] { failures.saturating_add(1) } else { 0 };
                 tracing::warn!("the connection to NATS is lost; reconnecting");
             }
             Err(error) => {
                 failures = failures.saturating_add(1);
-                // At each doubling: often at first, seldom in a long outage.
+                // At powers of two: often at first, seldom in a long outage.
                 if failures.is_power_of_two() {
                     tracing::warn!(attempts = failures, %error, "NATS cannot be reached; still trying");
                 }
@@ -50,7 +50,7 @@ async fn stay_connected(shared: &Shared) {
     }
 }
 
-/// Tries the servers in this order until one carries all subscriptions.
+/// Tries the servers in this order until one accepts all subscriptions. Returns its index and the session.
 async fn connect(shared: &Shared, order: &[usize]) -> Result<(usize, Arc<Session>), String> {
     let mut errors = Vec::new();
     for &number in order {
@@ -67,13 +67,13 @@ async fn connect(shared: &Shared, order: &[usize]) -> Result<(usize, Arc<Session
     Err(errors.join("; "))
 }
 
-/// The order in which servers are tried. All orders are equally likely, so that the clients of a server that is gone
-/// spread evenly over the others. Servers whose last connection was brief come last.
+/// The order in which servers are tried. All orders are equally likely, so that the clients of a lost server spread
+/// evenly over the others. Servers whose last connection was brief come last.
 fn order(brief: &[bool], random: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..brief.len()).collect();
     let mut random = u128::from(random);
     for place in (1..order.len()).rev() {
-        // The high half is the choice, and the low half the randomness that is left.
+        // The high half is the choice, and the low half is the randomness left for the next ones.
         random *= place as u128 + 1;
         order.swap(place, (random >> 64) as usize);
         random &= u128::from(u64::MAX);
@@ -82,8 +82,8 @@ fn order(brief: &[bool], random: u64) -> Vec<usize> {
     order
 }
 
-/// How long to wait after this many failures in a row: twice as long after each, the upper half of it at random, so
-/// that many clients do not return at the same moment.
+/// How long to wait after this many failures in a row. The longest wait doubles with each failure, and its upper half
+/// is random, so that many clients do not return at the same moment.
 fn backoff(shortest: Duration, longest: Duration, failures: u32, random: u64) -> Duration {
     let half = shortest.saturating_mul(1 << failures.min(10)).min(longest) / 2;
     half + Duration::from_micros(random % (half.as_micros() as u64 + 1))
