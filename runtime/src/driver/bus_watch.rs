@@ -1,4 +1,4 @@
-//! The state of the bus, as inputs for a machine.
+//! Turns the state of the bus into inputs for a machine.
 
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -24,7 +24,7 @@ impl BusWatch {
         Self { status, seen: BusStatus::default() }
     }
 
-    /// Waits until there may be changes. Returns false if the bus is closed for good. Cancel safe.
+    /// Waits until the status may have changed. Returns false once the bus is closed for good. Cancel safe.
     pub(super) async fn changed(&mut self) -> bool {
         let open = self.status.changed().await.is_ok();
         if !open {
@@ -33,7 +33,7 @@ impl BusWatch {
         open
     }
 
-    /// The status when [`BusWatch::changes`] last looked.
+    /// The status as of the last call of [`BusWatch::changes`].
     pub(super) fn status(&self) -> BusStatus {
         self.seen
     }

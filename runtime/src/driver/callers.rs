@@ -1,4 +1,4 @@
-//! The callers that wait for an answer, and what happens to their requests meanwhile, for those who want it told.
+//! The callers that wait for an answer, and the trails of the requests that they follow.
 
 use std::collections::HashMap;
 
@@ -9,29 +9,29 @@ use tokio::sync::oneshot;
 
 use crate::wire::EncodedOutcome;
 
-/// The most steps that are kept of one request; further ones are counted.
+/// The most steps that are kept of one request. Further ones are only counted.
 const MAX_STEPS: usize = 128;
 
-/// What happened to a request until its caller was answered, in order. Empty for a caller who joined a request or
-/// received an earlier outcome: what happened to that belongs to the caller for whom it was dispatched.
+/// What happened to a request until its caller was answered, in order. Empty for a caller that joined a request or
+/// received an earlier outcome: the trail belongs to the caller for whom the request was dispatched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trail {
-    /// What happened, and when.
+    /// The steps, with their times.
     pub steps: Vec<(Timestamp, TrailStep)>,
-    /// How many further steps are not kept.
+    /// The number of further steps, which are not kept.
     pub dropped: u32,
 }
 
-/// One thing that happened to a request.
+/// One step of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TrailStep {
-    /// Its task was published; the number of the attempt.
+    /// Its task was published. The number is that of the attempt, from 1.
     Dispatched(u32),
-    /// A worker's result came.
+    /// A worker's result arrived.
     Result {
         /// The worker.
         worker: WorkerId,
-        /// What became of it.
+        /// How it was judged.
         fate: ResultFate,
     },
 }
@@ -40,29 +40,29 @@ pub enum TrailStep {
 #[derive(Debug)]
 pub(super) struct CallerReply {
     pub(super) reply: Result<EncodedOutcome, Refusal>,
-    /// Empty unless it was wanted.
+    /// Empty unless the caller asked for it.
     pub(super) trail: Trail,
 }
 
-/// The callers that wait.
+/// The callers that wait for an answer.
 #[derive(Debug, Default)]
 pub(super) struct Callers {
     waiting: HashMap<Ticket, Caller>,
-    /// For whom each request was dispatched whose caller wants its trail.
+    /// For each followed request, the caller for whom it was dispatched.
     followed: HashMap<RequestId, Ticket>,
 }
 
 #[derive(Debug)]
 struct Caller {
     answer: oneshot::Sender<CallerReply>,
-    /// `None` if it is not wanted.
+    /// `None` if the caller did not ask for it.
     trail: Option<Trail>,
-    /// The request that was dispatched for this caller, if its trail is wanted.
+    /// The request that was dispatched for this caller, if it asked for the trail.
     dispatched: Option<RequestId>,
 }
 
 impl Callers {
-    /// A caller waits from now on. `follows` says whether it wants its request's trail.
+    /// Adds a waiting caller. `follows` says whether it wants the trail of its request.
     pub(super) fn wait(&mut self, ticket: Ticket, answer: oneshot::Sender<CallerReply>, follows: bool) {
         self.waiting.insert(ticket, Caller { answer, trail: follows.then(Trail::default), dispatched: None });
     }
@@ -70,12 +70,12 @@ impl Callers {
     /// Answers a caller, if it still waits.
     pub(super) fn answer(&mut self, ticket: Ticket, reply: impl FnOnce() -> Result<EncodedOutcome, Refusal>) {
         if let Some(Caller { answer, trail, .. }) = self.leave(ticket) {
-            // A caller that went away meanwhile does not miss the answer.
+            // Sending fails if the caller has gone away meanwhile, and then nobody misses the answer.
             let _ = answer.send(CallerReply { reply: reply(), trail: trail.unwrap_or_default() });
         }
     }
 
-    /// A caller no longer waits.
+    /// Removes a caller that no longer waits.
     pub(super) fn forget(&mut self, ticket: Ticket) {
         self.leave(ticket);
     }
@@ -88,7 +88,7 @@ impl Callers {
         Some(caller)
     }
 
-    /// Notes what happens to a request that somebody follows. The clock is read for these alone.
+    /// Adds an event to the trail of its request, if a caller follows that. Only then is the clock read.
     pub(super) fn event(&mut self, now: impl FnOnce() -> Timestamp, event: Event) {
         match event {
             Event::Dispatched { ticket, request } => {
@@ -114,12 +114,10 @@ impl Callers {
         }
     }
 
-    /// How many callers wait.
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// How many requests are followed.
     pub(super) fn followed(&self) -> usize {
         self.followed.len()
     }
@@ -149,7 +147,7 @@ mod tests {
         Event::Result { request: request(), worker: worker(name), fate }
     }
 
-    /// Callers who want their trails, and where they are answered.
+    /// Callers that want their trails, and the receivers of their answers.
     fn following(tickets: &[u64]) -> (Callers, Vec<oneshot::Receiver<CallerReply>>) {
         let mut callers = Callers::default();
         let waiting = tickets.iter().map(|ticket| {
@@ -167,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_caller_for_whom_a_request_is_dispatched_is_told_all_and_one_who_joins_nothing() {
+    fn the_caller_for_whom_a_request_is_dispatched_gets_its_trail_and_one_that_joins_gets_none() {
         let (mut callers, mut waiting) = following(&[1, 2]);
         let fates = [("a", ResultFate::Misdirected), ("a", ResultFate::Accepted), ("a", ResultFate::Duplicate)];
         callers.event(now, dispatched(1));
@@ -186,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_of_a_caller_who_went_away_while_others_wait_for_the_same() {
+    fn nothing_is_kept_of_a_caller_that_went_away_while_others_wait() {
         let (mut callers, _waiting) = following(&[1]);
         callers.event(now, dispatched(1));
         callers.forget(Ticket(1));
@@ -195,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_for_who_does_not_follow() {
+    fn no_trail_is_kept_for_a_caller_that_does_not_follow() {
         let mut callers = Callers::default();
         let (answer, mut answered) = oneshot::channel();
         callers.wait(Ticket(1), answer, false);

@@ -38,7 +38,7 @@ pub struct CoordinatorDriver<B: Bus, T = ()> {
     clock: Clock,
     commands: mpsc::Receiver<Command>,
     intake: Intake<B::Subscription>,
-    /// Emptied in each pass.
+    /// A buffer, empty between passes.
     taken: Taken,
     bus_watch: BusWatch,
     settings: DriverSettings,
@@ -46,14 +46,14 @@ pub struct CoordinatorDriver<B: Bus, T = ()> {
     tracer: Option<Tracer>,
     malformed: u64,
     outcomes_unpublished: u64,
-    /// Counts the questions that found the queue of commands full.
+    /// Counts the requests that are refused because the queue of commands is full.
     busy: Arc<AtomicU64>,
     shows: Shows,
     drained: bool,
 }
 
 impl<B: Bus> CoordinatorDriver<B> {
-    /// Subscribes for a coordinator.
+    /// Makes the subscriptions of a coordinator.
     ///
     /// # Errors
     /// [`BusError`] if the bus cannot subscribe.
@@ -63,7 +63,7 @@ impl<B: Bus> CoordinatorDriver<B> {
         config: Config,
         settings: DriverSettings,
     ) -> Result<(Self, CoordinatorHandle), BusError> {
-        // Taps and the trails of callers are told by the machine's events.
+        // Taps and the trails of callers rely on the machine's events.
         let config = Config { events: true, ..config };
         let intake = Intake::new(&bus, &settings).await?;
         let seed = own_seed(settings.seed, &settings.instance);
@@ -113,18 +113,18 @@ impl<B: Bus> CoordinatorDriver<B> {
 }
 
 impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
-    /// The same driver, which records the results that come after their request has been answered.
+    /// The same driver, which records a span for each result that arrives after its request has ended.
     pub fn with_tracer(self, tracer: Option<Tracer>) -> Self {
         Self { tracer, ..self }
     }
 
-    /// The same driver, with this shortest time between two snapshots for readers; 250 ms unless set.
+    /// The same driver, with `every` as the shortest time between two snapshots for readers. The default is 250 ms.
     pub fn with_snapshot_every(self, every: Duration) -> Self {
         self.shows.every(every);
         self
     }
 
-    /// Runs until the machine has drained, or no handle is left.
+    /// Runs until the machine has drained, no handle is left, or the bus is closed for good.
     pub async fn run(mut self) {
         self.bus_changed();
         self.execute();
@@ -152,7 +152,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
                 () = self.shows.wanted() => {}
             }
             // The first message is seldom alone. Letting the other tasks run now means that one pass, one write to the
-            // bus and one waking of each worker serve all of them.
+            // bus and one wake-up of each worker serve all of them.
             yield_now().await;
             self.take_all_ready();
             self.machine.wake(self.clock.now());
@@ -162,9 +162,9 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         self.bus.flush().await;
     }
 
-    /// Takes everything else that is ready: results before presence announcements, so that a worker's last answer
-    /// precedes its farewell; questions last, so that an overload of them does not delay results. Each has a share that
-    /// no other can use.
+    /// Takes everything else that is ready. Results come before presence announcements, so that a worker's last answer
+    /// precedes its farewell. Commands come last, so that an overload of them does not delay results. Each kind has a
+    /// share that no other can use.
     fn take_all_ready(&mut self) {
         self.bus_changed();
         let mut taken = std::mem::take(&mut self.taken);
@@ -210,7 +210,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         }
     }
 
-    /// Handles a worker's reply to a ping, or the notice that no worker listens.
+    /// Handles a worker's reply to a ping. The notice that no worker listens is ignored.
     fn pong(&mut self, message: &Message) {
         if !message.no_responders {
             self.presence(PresenceMessage::decode_ping(&message.payload));
@@ -244,7 +244,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
             }
             Err(error) => {
                 self.malformed += 1;
-                // The subject is not logged: it may contain the secret.
+                // The subject is not logged: it may contain the secret of the inbox.
                 debug!(%error, of_task = task.is_some(), "a result is dropped");
             }
         }
@@ -277,7 +277,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         }
     }
 
-    /// Shows the state of the machine after this pass to readers.
+    /// Shows readers the state of the machine after this pass.
     fn show(&self) {
         let at_once = AtOnce {
             in_flight: self.machine.in_flight(),
@@ -308,11 +308,11 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         }
     }
 
-    /// Carries out the outputs of the machine. A task that cannot be published comes back as an input, whose outputs
-    /// are carried out in the same pass.
+    /// Carries out the outputs of the machine. If a task cannot be published, the machine receives that as an input,
+    /// and its outputs are carried out in the same pass.
     fn execute(&mut self) {
         let mut reply = self.settings.inbox.prefix().to_owned();
-        // Who asked is told at once, everybody else afterwards.
+        // Callers receive their outcomes first. Afterwards they are published for everybody else.
         let mut ended: Vec<EncodedOutcome> = Vec::new();
         while let Some(output) = self.machine.next_output() {
             match output {
@@ -327,7 +327,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
                     self.callers.answer(ticket, || {
                         reply.map(|outcome| match ended.last() {
                             Some(told) if Arc::ptr_eq(&told.outcome, &outcome) => told.clone(),
-                            // One that is remembered: nobody keeps its bytes.
+                            // A remembered outcome, whose encoded form is not kept.
                             _ => EncodedOutcome::new(outcome),
                         })
                     });
@@ -349,7 +349,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
 
     fn publish_outcome(&mut self, told: &EncodedOutcome) {
         let subject = wire::outcome_subject(&told.outcome.query);
-        // The callers have their answer. Tasks must not wait or be lost because of outcomes.
+        // The callers already have their answers. Outcomes must not delay tasks or push them out of the queue.
         if let Err(error) = self.bus.publish_expendable(&subject, told.body.clone()) {
             self.outcomes_unpublished += 1;
             debug!(%error, request = %told.outcome.request, "an outcome is not published");
@@ -371,7 +371,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
     }
 }
 
-/// Records a result that came too late to be told with its request. Its own headers say to which trace it belongs.
+/// Records a result that arrived after its request had ended. Its own headers name its trace.
 fn record_late(tracer: &Tracer, message: &Message, result: &WorkerResult) {
     let Some(context) = TraceContext::of_message(&message.headers) else { return };
     if let Some(mut span) = tracer.begin_within("late result", SpanKind::Consumer, context) {

@@ -1,4 +1,4 @@
-//! The callers' end of a coordinator: ask, look, drain.
+//! The callers' end of a coordinator: submit requests, read its state, drain it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use super::snapshot::{Readiness, Snapshot};
 use super::view::{SnapshotError, View};
 use crate::wire::{EncodedOutcome, TraceContext};
 
-/// Commands of callers to the driver.
+/// Commands from callers to the driver.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly all are questions: a box would cost each of them an allocation")]
 pub(super) enum Command {
@@ -29,13 +29,13 @@ pub(super) enum Command {
     Drain,
 }
 
-/// Why a question was not answered.
+/// Why a request got no outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AskError {
     /// The coordinator refused it.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The queue of questions is full; retry later.
+    /// Too many requests wait to be taken in; retry later.
     #[error("too many requests wait to be taken in")]
     Busy,
     /// The coordinator has stopped.
@@ -43,12 +43,12 @@ pub enum AskError {
     Stopped,
 }
 
-/// Asks one coordinator. Clones ask the same one.
+/// A handle to one coordinator. Clones lead to the same one.
 #[derive(Clone, Debug)]
 pub struct CoordinatorHandle {
     commands: mpsc::Sender<Command>,
     tickets: Arc<AtomicU64>,
-    /// Counts the questions that are refused because the queue of commands is full.
+    /// Counts the requests that are refused because the queue of commands is full.
     busy: Arc<AtomicU64>,
     view: Arc<View>,
 }
@@ -58,10 +58,11 @@ impl CoordinatorHandle {
         Self { commands, tickets: Arc::default(), busy, view }
     }
 
-    /// Submits a request and waits for its end, at most until its deadline. Dropping the future cancels it.
+    /// Submits a request and waits until it ends, which it does by its deadline. Dropping the future withdraws the
+    /// caller, and a request that no caller waits for any more is given up.
     ///
     /// # Errors
-    /// [`AskError`] if the question was not accepted.
+    /// [`AskError`] if the request was not accepted.
     pub async fn ask(
         &self,
         id: Option<RequestId>,
@@ -72,8 +73,8 @@ impl CoordinatorHandle {
     }
 
     /// Like [`ask`](Self::ask), for a caller in a trace. The tasks are part of the trace as well, unless the caller
-    /// joins another's request. If `followed`, the answer includes the trail of the request; the trace context must
-    /// then be the caller's own.
+    /// joins another's request. If `followed`, the answer includes the trail of the request, which is empty if the
+    /// request was dispatched for another caller.
     pub async fn ask_within(
         &self,
         context: Option<TraceContext>,
@@ -106,7 +107,7 @@ impl CoordinatorHandle {
         answered.map_err(|_| AskError::Stopped)
     }
 
-    /// Whether the coordinator can serve now. It costs the coordinator next to nothing, however many callers ask.
+    /// Whether the coordinator can serve now. Its cost to the coordinator does not grow with the number of readers.
     ///
     /// # Errors
     /// [`SnapshotError`] if it has stopped or is stuck.
@@ -114,8 +115,8 @@ impl CoordinatorHandle {
         self.view.readiness().await
     }
 
-    /// A snapshot of the coordinator. All callers share it until it is 250 ms old, or as old as
-    /// [`with_snapshot_every`](super::CoordinatorDriver::with_snapshot_every) says.
+    /// A snapshot of the coordinator. All readers share it until it is 250 ms old, or as old as
+    /// [`with_snapshot_every`](super::CoordinatorDriver::with_snapshot_every) allows.
     ///
     /// # Errors
     /// [`SnapshotError`] if it has stopped or is stuck.
@@ -125,12 +126,12 @@ impl CoordinatorHandle {
 
     /// Makes the coordinator refuse further requests. It stops once those in flight have ended.
     pub async fn drain(&self) {
-        // A coordinator that has stopped is drained.
+        // Sending fails if the coordinator has stopped, and then it is drained.
         let _ = self.commands.send(Command::Drain).await;
     }
 }
 
-/// Cancels the request if its caller goes away before the answer.
+/// Withdraws a caller that goes away before its answer.
 struct Waiting<'a> {
     commands: &'a mpsc::Sender<Command>,
     ticket: Option<Ticket>,
@@ -139,7 +140,7 @@ struct Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            // With a full queue the request merely runs to its own end, and its answer finds nobody.
+            // If the queue is full, the request runs to its own end, and its answer is discarded.
             let _ = self.commands.try_send(Command::Cancel(ticket));
         }
     }

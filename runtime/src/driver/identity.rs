@@ -1,4 +1,4 @@
-//! Who a worker is, and how its process is told from all others.
+//! The identity of a worker, and the names that tell processes apart.
 
 use std::fmt::Write as _;
 use std::io;
@@ -8,14 +8,14 @@ use quorate_core::id::WorkerId;
 
 use crate::wire;
 
-/// Who a worker is.
+/// The identity of a worker.
 #[derive(Clone, Debug)]
 pub struct WorkerIdentity {
-    /// The name its results carry; its replicas share it.
+    /// The name in its results, which its replicas share.
     pub id: WorkerId,
     /// The name of this process: one token of a NATS subject that no other process uses.
     pub instance: String,
-    /// Whether replicas share the name, so that one of them answers each task.
+    /// Whether replicas share the name. If so, one of them answers each task.
     pub replicated: bool,
     /// When the process began.
     pub started: SystemTime,
@@ -25,13 +25,13 @@ impl WorkerIdentity {
     /// A worker without replicas, in a process that begins now.
     ///
     /// # Errors
-    /// The operating system gives no random numbers, of which the name of the process is made.
+    /// The operating system gives no random numbers, which the name of the process is made of.
     pub fn new(id: WorkerId) -> io::Result<Self> {
         Ok(Self { id, instance: draw_instance()?, replicated: false, started: SystemTime::now() })
     }
 
-    /// The queue group that replicas share, so that each task goes to one of them. Worker names may have characters
-    /// that subjects may not.
+    /// The queue group that replicas share, so that each task goes to one of them. The worker's name is in hexadecimal,
+    /// because it may have characters that subjects may not.
     pub(super) fn queue_group(&self) -> Option<String> {
         if !self.replicated {
             return None;
@@ -44,7 +44,7 @@ impl WorkerIdentity {
     }
 }
 
-/// Draws a name for a process that no other has: one token of a NATS subject.
+/// Draws a unique name for a process: one token of a NATS subject.
 ///
 /// # Errors
 /// The operating system gives no random numbers.
@@ -60,9 +60,8 @@ pub(super) fn draw_token() -> io::Result<String> {
     Ok(format!("{:032x}", u128::from_be_bytes(random)))
 }
 
-/// The seed of one process among processes that share `seed`: FNV-1a (64 bits) over the name of the process, which
-/// begins with the basis xor `seed`, and then the finalizer of `SplitMix64`. A seed and a name always give the same
-/// result.
+/// The seed of one process among those that share `seed`: the 64-bit FNV-1a hash of its name, with `seed` xored into
+/// the offset basis, and then the finalizer of `SplitMix64`. It depends on nothing else.
 pub(super) fn own_seed(seed: u64, instance: &str) -> u64 {
     let basis = 0xcbf2_9ce4_8422_2325_u64 ^ seed;
     let hash = instance.bytes().fold(basis, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));

@@ -1,9 +1,9 @@
-//! What a coordinator's driver takes from the bus in a pass: a bounded share of each subscription, and a presence
-//! announcement only after the results that came before it.
+//! What a coordinator's driver takes from the bus in a pass: a bounded share of each subscription, and each presence
+//! announcement only after the results that arrived before it.
 //!
-//! Announcements are taken first and held. Messages that came before them wait in the other queues at that moment. So
-//! the announcements are handed over once each of these queues has been seen empty, or as many messages have been taken
-//! from it as it can hold. However much arrives meanwhile, they are handed over after a bounded number of passes.
+//! Announcements are taken first and held. What arrived before them is at that moment still in the other queues. So
+//! they are handed over once each of these queues has been seen empty, or as many messages have been taken from it as
+//! it can hold. However much arrives meanwhile, that takes a bounded number of passes.
 
 use std::future::{pending, ready};
 
@@ -14,16 +14,16 @@ use crate::wire;
 /// The last token of the reply subject of `$SRV.PING`.
 const PING_TOKEN: &str = "ping";
 
-/// What one pass takes.
+/// The messages that one pass takes.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
-    /// On the reply subjects of tasks.
+    /// Received on the reply subjects of tasks.
     pub(super) replies: Vec<Message>,
-    /// On the subject that all coordinators share.
+    /// Received on the subject that all coordinators share.
     pub(super) results: Vec<Message>,
     /// Workers' replies to a ping.
     pub(super) pongs: Vec<Message>,
-    /// Announcements, after all that came before them.
+    /// Announcements, once all that arrived before them has been taken.
     pub(super) announcements: Vec<Message>,
 }
 
@@ -33,7 +33,7 @@ pub(super) enum First {
     Reply(Message),
     Result(Message),
     Pong(Message),
-    /// An announcement is held, and what came before it must be taken.
+    /// An announcement is held, and what arrived before it must be taken first.
     Held,
 }
 
@@ -44,27 +44,27 @@ pub(super) struct Intake<S> {
     results: Ahead<S>,
     pongs: Ahead<S>,
     presence: S,
-    /// Announcements that wait until all that came before them is taken; at most a batch.
+    /// Announcements that wait until all that arrived before them is taken; at most a batch.
     held: Vec<Message>,
     batch: usize,
     queue: usize,
 }
 
-/// A subscription whose messages go ahead of the announcements.
+/// A subscription from which messages are taken ahead of the announcements.
 #[derive(Debug)]
 struct Ahead<S> {
     subscription: S,
-    /// How many of its waiting messages may have come before the held announcements.
+    /// How many of its waiting messages may have arrived before the held announcements.
     before: usize,
 }
 
-/// Where workers reply to a ping of the coordinator with this name.
+/// The subject on which workers reply to a ping from the coordinator process `instance`.
 pub(super) fn ping_subject(instance: &str) -> String {
     format!("_INBOX.{instance}.{PING_TOKEN}")
 }
 
 impl<S: Subscription> Intake<S> {
-    /// Subscribes.
+    /// Makes the subscriptions.
     pub(super) async fn new<B: Bus<Subscription = S>>(bus: &B, settings: &DriverSettings) -> Result<Self, BusError> {
         let replies = format!("{}>", settings.inbox.prefix());
         Ok(Self {
@@ -95,7 +95,7 @@ impl<S: Subscription> Intake<S> {
         }
     }
 
-    /// Takes what else is ready, of each subscription up to a batch.
+    /// Takes what else is ready, up to a batch from each subscription.
     pub(super) fn take(&mut self, taken: &mut Taken) {
         if self.held.is_empty() {
             for _ in 0..self.batch {
@@ -111,13 +111,12 @@ impl<S: Subscription> Intake<S> {
         }
     }
 
-    /// How many messages the bus has dropped.
+    /// How many messages the bus has dropped, as far as it knows.
     pub(super) fn dropped(&self) -> u64 {
         let ahead = [&self.replies, &self.results, &self.pongs];
         ahead.iter().map(|ahead| ahead.subscription.dropped()).sum::<u64>() + self.presence.dropped()
     }
 
-    /// How many announcements are held.
     pub(super) fn held(&self) -> usize {
         self.held.len()
     }

@@ -1,13 +1,13 @@
-//! The drivers. One task owns one machine: it feeds the machine inputs from the bus and from callers, and carries out
-//! its outputs.
+//! The drivers. Each is one task that owns one machine: it feeds the machine inputs from the bus and from callers, and
+//! carries out its outputs.
 //!
-//! No lock surrounds a machine. A driver wakes for the first message that is ready, handles everything that is ready
-//! with it, up to a bound, and then carries out the outputs together.
+//! No lock surrounds a machine. A driver wakes for the first message that is ready, handles everything else that is
+//! ready, up to a bound, and then carries out the outputs together.
 //!
 //! * `coordinator.rs`, `worker.rs`: the two drivers
-//! * `handle.rs`, `view.rs`: how callers ask, and how readers see snapshots without waiting in the queue of questions
+//! * `handle.rs`, `view.rs`: how callers submit requests, and how readers see snapshots without waiting behind them
 //! * `intake.rs`: what a pass takes from each subscription, and in which order
-//! * `tap.rs`: the machine, polled dry after every input, and the taps that see each step: checkers, metrics, events
+//! * `tap.rs`: the machine behind its taps, which see each step: checkers, metrics, events
 //! * `callers.rs`: the callers that wait, and the trails of their requests, for traces
 //! * `snapshot.rs`: what a reader sees of a machine
 //! * `service.rs`, `identity.rs`: a worker as a NATS service, and the names of processes
@@ -44,15 +44,15 @@ use tokio::time::Sleep;
 use crate::bus::{Message, Subscription};
 use crate::clock::Clock;
 
-/// The messages that wait in a subscription, up to `batch`.
+/// Takes the messages that wait in a subscription, up to `batch`.
 fn ready<S: Subscription>(subscription: &mut S, batch: usize) -> Vec<Message> {
     std::iter::from_fn(|| subscription.try_recv()).take(batch).collect()
 }
 
 /// Wakes a driver when its machine is due, or earlier.
 ///
-/// It only ever moves to an earlier time. The time at which a machine is due moves with every request that ends, and
-/// waking once too often costs less than moving a timer each time.
+/// It only ever moves to an earlier time. The machine's due time changes with every request that ends, and an unneeded
+/// wake-up costs less than resetting the timer each time.
 #[derive(Debug)]
 struct Alarm {
     sleep: Pin<Box<Sleep>>,
@@ -74,7 +74,7 @@ impl Alarm {
         }
     }
 
-    /// Waits until the time that is set, or for ever if none is. Cancel safe.
+    /// Waits until the time that is set, or forever if none is. Cancel safe.
     async fn wait(&mut self) {
         if self.armed.is_none() {
             std::future::pending::<()>().await;

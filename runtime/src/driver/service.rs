@@ -1,7 +1,7 @@
 //! A worker as a NATS service: it answers `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS` as ADR-32 of
-//! nats-architecture-and-design says, so that `nats micro` lists it.
+//! nats-architecture-and-design specifies, so that `nats micro` lists it.
 //!
-//! The service framework of async-nats is not used: its endpoints always share a queue group, so that only one worker
+//! The service framework of async-nats is not used: its endpoints always have a queue group, so that only one worker
 //! would get each task, and its statistics lack the metadata.
 
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ const PREFIX: &str = "$SRV";
 /// The longest `last_error` that is shown, in bytes.
 const MAX_LAST_ERROR_BYTES: usize = 256;
 
-/// The fields that all answers begin with.
+/// The fields that all responses begin with.
 #[derive(Serialize)]
 struct Standard<'a> {
     #[serde(rename = "type")]
@@ -87,7 +87,7 @@ pub(super) struct Drops {
 #[derive(Debug)]
 pub(super) struct Service<B: Bus> {
     bus: B,
-    /// To all services, to all of this name, and to this one.
+    /// Those to all services, to all services of this name, and to this instance.
     requests: [B::Subscription; 3],
     worker: String,
     instance: String,
@@ -129,7 +129,7 @@ impl<B: Bus> Service<B> {
         }
     }
 
-    /// The requests that wait, of each kind up to `batch`.
+    /// The requests that wait, up to `batch` of each kind.
     pub(super) fn ready(&mut self, batch: usize) -> Vec<Message> {
         self.requests.iter_mut().flat_map(|requests| super::ready(requests, batch)).collect()
     }
@@ -197,7 +197,7 @@ impl<B: Bus> Service<B> {
     }
 }
 
-/// A time of day in UTC as RFC 3339 writes it, in whole seconds; a time before 1970 is shown as 1970's first second.
+/// Formats a time of day in UTC as RFC 3339, in whole seconds. A time before 1970 becomes the first second of 1970.
 fn rfc3339(time: SystemTime) -> String {
     let seconds = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
     let moment =

@@ -4,52 +4,52 @@ use std::{fmt, io};
 
 use super::identity::{draw_instance, draw_token};
 
-/// How many messages are taken from one subscription in one pass, unless set otherwise.
+/// The default of the most messages taken from one subscription in one pass.
 pub(super) const BATCH: usize = 256;
 
-/// How many messages wait in one subscription of a bus, unless set otherwise.
+/// The default of the most messages that wait in one subscription of a bus.
 const QUEUE: usize = 32_768;
 
-/// How a [`CoordinatorDriver`](super::CoordinatorDriver) is set up.
+/// The settings of a [`CoordinatorDriver`](super::CoordinatorDriver).
 #[derive(Clone, Debug)]
 pub struct DriverSettings {
     /// The name of this process: one token of a NATS subject that no other process uses. It is public.
     pub instance: String,
-    /// Where results arrive; secret.
+    /// Where results arrive. Secret.
     pub inbox: Inbox,
-    /// Decides, together with `instance`, the ids that the coordinator draws. Processes that share a seed draw
-    /// different ids.
+    /// Determines, together with `instance`, the ids that the coordinator draws, so that processes that share a seed
+    /// draw different ids.
     pub seed: u64,
     /// The most messages taken from one subscription, or commands from the callers, before the machine's outputs are
     /// carried out; at least 1.
     pub batch: usize,
-    /// The most messages that can wait in one subscription of the bus. Announcements are held for no longer than it
-    /// takes to take this many.
+    /// The most messages that can wait in one subscription of the bus. An announcement is held until this many have
+    /// been taken from each other subscription, at the latest.
     pub queue: usize,
 }
 
 impl DriverSettings {
-    /// A process with names of its own, that draws its ids from `seed`.
+    /// A process with newly drawn names, which draws its ids from `seed`.
     ///
     /// # Errors
-    /// The operating system gives no random numbers, of which the names are made.
+    /// The operating system gives no random numbers, which the names are made of.
     pub fn new(seed: u64) -> io::Result<Self> {
         Ok(Self::named(draw_instance()?, Inbox::draw()?, seed))
     }
 
-    /// A process with given names.
+    /// A process with the given names.
     pub fn named(instance: impl Into<String>, inbox: Inbox, seed: u64) -> Self {
         Self { instance: instance.into(), inbox, seed, batch: BATCH, queue: QUEUE }
     }
 }
 
-/// The beginning of the reply subjects of one coordinator process: `_INBOX.<secret>.`. Only programs that get its tasks
-/// learn it, so that no other program can answer there. It is never printed.
+/// The prefix of the reply subjects of one coordinator process: `_INBOX.<secret>.`. Only programs that receive its
+/// tasks learn it, so no other program can answer there. It is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Inbox(Box<str>);
 
 impl Inbox {
-    /// One that cannot be guessed: 128 bits from the operating system.
+    /// An inbox that cannot be guessed: 128 random bits from the operating system.
     ///
     /// # Errors
     /// The operating system gives no random numbers.
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_inbox_is_not_made_of_the_name_that_everybody_sees_and_is_not_shown() {
+    fn the_inbox_does_not_contain_the_public_name_and_is_not_printed() {
         let settings = DriverSettings::new(7).expect("random numbers");
         let other = DriverSettings::named(settings.instance.clone(), Inbox::draw().expect("random numbers"), 7);
         assert!(!settings.inbox.prefix().contains(&settings.instance));

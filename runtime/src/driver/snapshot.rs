@@ -1,4 +1,4 @@
-//! What readers are shown of a coordinator.
+//! What readers see of a coordinator.
 
 use std::time::Duration;
 
@@ -30,23 +30,23 @@ pub struct Snapshot {
     pub workers: Vec<WorkerView>,
     /// How many requests are in flight.
     pub in_flight: usize,
-    /// How many callers wait for an answer. A caller that goes away is forgotten in the next pass.
+    /// How many callers wait for an answer. A caller that goes away is removed in the next pass.
     pub callers_waiting: usize,
-    /// How many of these callers are told what happens to their request.
+    /// How many of these callers follow their request.
     pub trails_followed: usize,
     /// Whether further requests are refused because the coordinator is about to stop.
     pub draining: bool,
     /// The connection to the bus.
     pub bus: BusStatus,
-    /// Questions that were refused because too many waited to be taken in; the machine has not seen them.
+    /// Requests that were refused because too many waited to be taken in. The machine has not seen them.
     pub refused_busy: u64,
     /// What the machine has counted.
     pub counters: Counters,
-    /// Messages that were not understood.
+    /// Messages that could not be decoded.
     pub messages_malformed: u64,
-    /// Outcomes that were not published to those who follow all outcomes, because the bus was down or its queue full.
+    /// Outcomes that were not published because the bus was down or its queue full.
     pub outcomes_unpublished: u64,
-    /// Messages that the bus dropped because they came faster than they were taken.
+    /// Messages that the bus dropped because they arrived faster than they were taken.
     pub messages_dropped: u64,
 }
 
@@ -55,16 +55,16 @@ pub struct Snapshot {
 pub struct WorkerView {
     /// Its name.
     pub id: WorkerId,
-    /// What the machine knows of it.
+    /// What the machine knows about it.
     pub worker: WorkerRecord,
-    /// Whether its values are shown and not used.
+    /// Whether it is in quarantine: its values are shown and not used.
     pub quarantined: bool,
-    /// How long ago it was last heard.
+    /// The time since its last message.
     pub last_heard: Duration,
 }
 
 impl WorkerView {
-    /// What `machine` knows of a worker.
+    /// What `machine` knows about a worker.
     pub(crate) fn of(machine: &Coordinator, now: Timestamp, id: &WorkerId, worker: &WorkerRecord) -> Self {
         Self {
             id: id.clone(),
@@ -74,7 +74,7 @@ impl WorkerView {
         }
     }
 
-    /// As it is told.
+    /// The worker in the form of `GET /workers` and of events.
     pub(crate) fn body(&self) -> WorkerBody<'_> {
         WorkerBody::new(&self.id, &self.worker, self.quarantined, self.last_heard)
     }

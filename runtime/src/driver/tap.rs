@@ -1,4 +1,4 @@
-//! Taps: they see all inputs and outputs of a machine.
+//! Taps, which see all inputs and outputs of a machine.
 
 use std::collections::VecDeque;
 use std::ops::Deref;
@@ -8,10 +8,10 @@ use quorate_core::time::Timestamp;
 
 use crate::wire::EncodedOutcome;
 
-/// One input of a machine, or the time alone, and all that the machine put out because of it.
+/// One input of a machine, or a wake-up, and all outputs that it caused.
 #[derive(Debug)]
 pub struct Step<'a, M: Machine> {
-    /// When.
+    /// When it happened.
     pub now: Timestamp,
     /// `None` if the machine was only woken.
     pub input: Option<&'a M::Input>,
@@ -21,34 +21,34 @@ pub struct Step<'a, M: Machine> {
     pub machine: &'a M,
 }
 
-/// Sees every step of a driver's machine, in order. The log of the inputs is a complete recording: the machines have no
-/// other input, so the same log gives the same outputs again.
+/// Sees every step of a driver's machine, in order. The machine has no other input, so replaying the recorded steps
+/// reproduces its outputs.
 ///
 /// A tap runs within the driver and must not block.
 pub trait Tap<M: Machine>: Send + 'static {
-    /// The machine has handled an input.
+    /// The machine has handled an input or a wake-up.
     fn step(&mut self, step: &Step<'_, M>) {
         let _ = step;
     }
-    /// A request has ended, and this is what everybody is told of it; a worker ends no requests.
+    /// A request has ended with `outcome`, in the form that all callers receive. Workers end no requests.
     fn ended(&mut self, outcome: &EncodedOutcome) {
         let _ = outcome;
     }
-    /// The driver has carried out all outputs of a pass, and keeps this beside its machine.
+    /// The driver has carried out all outputs of a pass, and holds this besides its machine.
     fn pass_ended(&mut self, held: Held) {
         let _ = held;
     }
 }
 
-/// What a driver keeps beside its machine. Each count follows from the inputs and outputs of the machine, so a
+/// What a driver holds besides its machine. Each count follows from the inputs and outputs of the machine, so a
 /// difference is a leak.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Held {
     /// Callers that wait for an answer; a worker has none.
     pub waiting: usize,
-    /// Requests whose caller is told what happens to them: at most one for each waiting caller.
+    /// Requests that are followed: at most one for each waiting caller.
     pub trails: usize,
-    /// Announcements that wait for the results that came before them.
+    /// Announcements that wait for the results that arrived before them.
     pub announced: usize,
     /// Jobs whose source is being queried; a coordinator has none.
     pub running: usize,
@@ -80,7 +80,7 @@ impl<M: Machine, A: Tap<M>, B: Tap<M>> Tap<M> for (A, B) {
 pub(super) struct Tapped<M: Machine, T> {
     machine: M,
     tap: T,
-    /// What is still to be carried out.
+    /// Outputs that are not carried out yet.
     outputs: VecDeque<M::Output>,
 }
 
@@ -94,7 +94,7 @@ impl<M: Machine, T: Tap<M>> Tapped<M, T> {
         Tapped { machine: self.machine, tap, outputs: self.outputs }
     }
 
-    /// Lets the machine handle an input. Returns what it puts out, which is to be carried out later.
+    /// Lets the machine handle an input. Returns its outputs, which remain to be carried out.
     pub(super) fn input(&mut self, now: Timestamp, input: &M::Input) -> &[M::Output] {
         self.step(now, Some(input))
     }
@@ -112,22 +112,22 @@ impl<M: Machine, T: Tap<M>> Tapped<M, T> {
         outputs
     }
 
-    /// The next output to carry out.
+    /// Takes the next output to carry out.
     pub(super) fn next_output(&mut self) -> Option<M::Output> {
         let output = self.outputs.pop_front();
         if output.is_none() {
-            // An empty queue begins at the start of its buffer again, so that a step finds its outputs side by side.
+            // Starts at the beginning of the buffer again, so that the outputs of the next step are contiguous.
             self.outputs.clear();
         }
         output
     }
 
-    /// Tells how a request ended.
+    /// Passes the outcome of a request to the tap.
     pub(super) fn ended(&mut self, outcome: &EncodedOutcome) {
         self.tap.ended(outcome);
     }
 
-    /// Tells what the driver keeps when a pass has ended.
+    /// Passes the end of a pass, and what the driver holds then, to the tap.
     pub(super) fn pass_ended(&mut self, held: Held) {
         self.tap.pass_ended(held);
     }

@@ -1,8 +1,8 @@
-//! Views: what a driver shows of its machine to readers.
+//! Views: what readers see of a driver's machine.
 //!
-//! Readers do not wait in the queue of questions: a reader raises a flag, and the driver takes a snapshot at the end of
-//! a pass, at most one per interval. So the machine's task does the same work however many readers there are, and a
-//! full queue of questions does not hide the machine.
+//! Readers do not queue behind requests: a reader raises a flag, and the driver takes a snapshot at the end of a pass,
+//! at most one per interval. So the driver does the same work however many readers there are, and a full queue of
+//! requests does not hide the machine.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,12 +14,12 @@ use tokio::sync::Notify;
 use super::snapshot::{Readiness, Snapshot};
 use crate::clock::Clock;
 
-/// The default of the shortest time from one snapshot to the next.
+/// The default of the shortest time between two snapshots.
 pub(super) const SNAPSHOT_EVERY: Duration = Duration::from_millis(250);
 /// How long a reader waits for a driver that does not end its pass.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Why a coordinator shows nothing.
+/// Why a coordinator's state cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SnapshotError {
     /// The coordinator has stopped.
@@ -30,28 +30,28 @@ pub enum SnapshotError {
     Stuck,
 }
 
-/// What is shown; the driver and all readers share it.
+/// What readers see. The driver and all readers share it.
 #[derive(Debug)]
 pub(super) struct View {
     clock: Clock,
-    /// The shortest time from one snapshot to the next, in nanoseconds.
+    /// The shortest time between two snapshots, in nanoseconds.
     every: AtomicU64,
     /// How many passes have ended.
     passes: AtomicU64,
     in_flight: AtomicUsize,
     draining: AtomicBool,
     bus_connected: AtomicBool,
-    /// The driver is gone, and shows nothing more.
+    /// The driver is gone, and nothing will change any more.
     gone: AtomicBool,
     live_workers: Picture<usize>,
     snapshot: Picture<Arc<Snapshot>>,
-    /// A reader wants to see something; the driver waits for this.
+    /// Wakes the driver when a reader wants something.
     wanted: Notify,
-    /// What was wanted is shown; readers wait for this.
+    /// Wakes the readers when it is there.
     shown: Notify,
 }
 
-/// Something that is taken from the machine only when a reader wants it, because it costs more than a few loads.
+/// Something taken from the machine only when a reader wants it, because it costs more than a few loads.
 #[derive(Debug)]
 struct Picture<T> {
     wanted: AtomicBool,
@@ -61,7 +61,7 @@ struct Picture<T> {
 #[derive(Debug)]
 struct Taken<T> {
     what: T,
-    /// The number of the pass at whose end it was taken.
+    /// The number of the pass that it was taken after.
     pass: u64,
     at: Timestamp,
 }
@@ -73,14 +73,14 @@ impl<T> Default for Picture<T> {
 }
 
 impl<T: Clone> Picture<T> {
-    /// What was taken after pass `asked` had ended, or less than `every` ago.
+    /// What was taken after a pass later than `asked`, or less than `every` ago.
     fn recent(&self, asked: u64, now: Timestamp, every: Duration) -> Option<T> {
         let taken = self.taken();
         let taken = taken.as_ref().filter(|taken| taken.pass > asked || now.since(taken.at) < every)?;
         Some(taken.what.clone())
     }
 
-    /// Takes it if a reader wants it and it is not recent. Returns whether a reader wants it.
+    /// Takes a new one if a reader wants it and there is no recent one. Returns whether a reader wanted it.
     fn take(&self, pass: u64, now: Timestamp, every: Duration, take: impl FnOnce() -> T) -> bool {
         let is_wanted = self.wanted.load(Ordering::Relaxed) && self.wanted.swap(false, Ordering::AcqRel);
         if is_wanted && self.recent(pass, now, every).is_none() {
@@ -111,7 +111,7 @@ impl View {
         }
     }
 
-    /// Whether the coordinator can serve. The number of workers may be as old as a snapshot; the rest is the state
+    /// Whether the coordinator can serve. The number of live workers may be as old as a snapshot; the rest is the state
     /// after the last pass.
     pub(super) async fn readiness(&self) -> Result<Readiness, SnapshotError> {
         let live_workers = self.see(&self.live_workers).await?;
@@ -132,7 +132,7 @@ impl View {
         let asked = self.passes.load(Ordering::Acquire);
         let give_up = self.clock.instant(self.clock.now().after(PATIENCE));
         loop {
-            // From here on nothing that is shown is missed.
+            // A notification is not missed from here on.
             let shown = self.shown.notified();
             if self.gone.load(Ordering::Acquire) {
                 return Err(SnapshotError::Stopped);
@@ -156,11 +156,11 @@ impl View {
     }
 }
 
-/// The driver's end of a view. When it is dropped, readers are told that the coordinator has stopped.
+/// The driver's end of a view. Dropping it tells readers that the coordinator has stopped.
 #[derive(Debug)]
 pub(super) struct Shows(pub(super) Arc<View>);
 
-/// What costs nothing to show, and is shown after every pass.
+/// State that is cheap enough to be shown after every pass.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AtOnce {
     pub(super) in_flight: usize,
@@ -169,7 +169,7 @@ pub(super) struct AtOnce {
 }
 
 impl Shows {
-    /// Lets snapshots be made at most this often.
+    /// Sets the shortest time between two snapshots.
     pub(super) fn every(&self, every: Duration) {
         self.0.every.store(saturating_nanos(every), Ordering::Relaxed);
     }
@@ -179,7 +179,7 @@ impl Shows {
         self.0.wanted.notified().await;
     }
 
-    /// A pass has ended.
+    /// Shows the state at the end of a pass.
     pub(super) fn pass_ended(
         &self,
         at_once: AtOnce,

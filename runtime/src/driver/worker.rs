@@ -28,21 +28,21 @@ use crate::source::{self, Reading, Source};
 use crate::spans::{Attribute, OpenSpan, SpanKind, Tracer};
 use crate::wire::{self, PresenceMessage, TraceContext};
 
-/// How a worker is set up.
+/// The settings of a worker.
 #[derive(Clone, Debug)]
 pub struct WorkerSettings {
-    /// Who it is.
+    /// Its identity.
     pub identity: WorkerIdentity,
-    /// The machine's bounds and waits.
+    /// The machine's limits and times.
     pub machine: Config,
-    /// Records the spans of tasks; without one, traces are passed on as they come.
+    /// Records the spans of tasks. Without a tracer, trace contexts are passed on unchanged.
     pub tracer: Option<Tracer>,
     /// The most messages taken from one subscription before the machine's outputs are carried out; at least 1.
     pub batch: usize,
 }
 
 impl WorkerSettings {
-    /// A worker without replicas, with the default bounds and waits: 64 tasks at once, an announcement every 2 s.
+    /// A worker without replicas, with the default limits and times: 64 tasks at once, an announcement every 2 s.
     ///
     /// # Errors
     /// Those of [`WorkerIdentity::new`].
@@ -50,20 +50,20 @@ impl WorkerSettings {
         WorkerIdentity::new(id).map(Self::of)
     }
 
-    /// A worker with the default bounds and waits.
+    /// A worker with the default limits and times.
     pub fn of(identity: WorkerIdentity) -> Self {
         Self { identity, machine: Config::default(), tracer: None, batch: BATCH }
     }
 }
 
-/// What a job gives back: its number, and the reading or the failure.
+/// How a job ended: its number, and its reading or failure.
 type JobEnd = (JobId, Result<Reading, Arc<str>>);
 
 /// A job whose source is being queried.
 #[derive(Debug)]
 struct Running {
     task: AbortHandle,
-    /// The trace context of the work.
+    /// The trace context in which the source is queried.
     context: Option<TraceContext>,
     span: Option<OpenSpan>,
 }
@@ -76,7 +76,7 @@ pub struct WorkerDriver<B: Bus, S, T = ()> {
     bus: B,
     clock: Clock,
     source: Arc<S>,
-    /// `None` once the worker accepts no further tasks, so that the bus knows it too.
+    /// `None` once the worker accepts no further tasks: dropping the subscription tells the bus.
     tasks: Option<B::Subscription>,
     service: Service<B>,
     bus_watch: BusWatch,
@@ -91,7 +91,7 @@ pub struct WorkerDriver<B: Bus, S, T = ()> {
 }
 
 impl<B: Bus, S: Source> WorkerDriver<B, S> {
-    /// Subscribes for a worker.
+    /// Makes the subscriptions of a worker.
     ///
     /// # Errors
     /// [`BusError`] if the bus cannot subscribe.
@@ -143,7 +143,7 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
 }
 
 impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
-    /// Runs until `stop` completes and the tasks at hand are answered.
+    /// Runs until `stop` completes and the tasks at hand are answered, or the bus is closed for good.
     pub async fn run(mut self, stop: impl Future<Output = ()> + Send) {
         self.work(stop).await;
     }
@@ -180,7 +180,7 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
         self.bus.flush().await;
     }
 
-    /// Takes what else is ready. Tasks and requests to the service have a share each.
+    /// Takes what else is ready. Tasks and service requests have a share each.
     fn take_all_ready(&mut self) {
         self.bus_changed();
         while let Some(done) = self.jobs.try_join_next_with_id() {
@@ -195,7 +195,7 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
         }
     }
 
-    /// Answers a request to the service with the state that was announced last.
+    /// Answers a service request with the state that was announced last.
     fn serve(&self, message: &Message) {
         self.service.answer(message, self.machine.counters(), self.drops(), self.state);
     }
@@ -237,7 +237,7 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
             }
             Err(error) if error.is_cancelled() => {}
             Err(error) => {
-                // A source that panics fails its task, and no other.
+                // A source that panics fails its own task and no other.
                 let job = self.running.iter().find(|(_, job)| job.task.id() == error.id()).map(|(job, _)| *job);
                 warn!(%error, "the source panicked");
                 if let Some(job) = job {
@@ -247,7 +247,7 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
         }
     }
 
-    /// A started job is done. A job that has been aborted is no longer known here, and the machine ignores it.
+    /// Handles the end of a job. A job that has been aborted is no longer known here, and the machine ignores it.
     fn done(&mut self, job: JobId, observed: Result<Value, Arc<str>>, age: Option<Duration>) {
         let running = self.running.remove(&job);
         let trace = running.as_ref().and_then(|running| running.context).map(TraceContext::mark);
@@ -269,7 +269,7 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
         self.running.insert(job, Running { task, context, span });
     }
 
-    /// The span of a task. The asker decides whether there is one, so a trace is recorded as a whole or not at all.
+    /// The span of a task. The caller decides whether there is one, so a trace is recorded as a whole or not at all.
     fn span(&self, query: &Query, asked_by: Option<TraceContext>) -> Option<OpenSpan> {
         let mut span = self.tracer.as_ref()?.begin_within("process oracle.tasks", SpanKind::Consumer, asked_by?)?;
         span.set("quorate.worker.id", Attribute::text(&self.identity.id));
@@ -340,7 +340,7 @@ fn end(mut span: OpenSpan, error: Option<&str>) {
     span.end();
 }
 
-/// The next message of a subscription that may have been given up.
+/// The next message of a subscription that may have been dropped.
 async fn recv_if<S: Subscription>(subscription: &mut Option<S>) -> Option<Message> {
     match subscription {
         Some(subscription) => subscription.recv().await,
@@ -354,7 +354,7 @@ mod tests {
     use crate::bus::local::LocalBus;
     use crate::source::SourceError;
 
-    /// A source that panics, never answers, or has a number, as the query says.
+    /// A source that panics, never answers or returns a number, depending on the query.
     struct Moody;
 
     impl Source for Moody {
