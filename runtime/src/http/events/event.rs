@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::driver::WorkerView;
 use crate::wire::{ResultBody, TYPICAL_BODY_BYTES};
 
-/// One thing that happened.
+/// An event that has an id and can be replayed.
 #[derive(Debug)]
 pub(super) enum Event {
     /// A request ended.
@@ -19,19 +19,19 @@ pub(super) enum Event {
     Worker(Box<WorkerView>),
 }
 
-/// An event in its place, and its text once somebody needed it.
+/// An event with its number, and with its text once a subscriber has needed it.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) number: u64,
-    /// About how many bytes it keeps. It is asked for again when the event is overwritten, which nobody has looked at for
-    /// a thousand others.
+    /// The approximate number of bytes it keeps. It is stored so that overwriting the event, which is no longer in the
+    /// cache by then, need not read it.
     pub(super) weight: usize,
     event: Event,
     text: OnceLock<Bytes>,
 }
 
 impl Event {
-    /// About how many bytes it keeps.
+    /// The approximate number of bytes it keeps.
     fn weight(&self) -> usize {
         match self {
             Self::Outcome(body) => body.len().max(TYPICAL_BODY_BYTES),
@@ -59,14 +59,14 @@ impl Entry {
         Self { number, weight: event.weight(), event, text: OnceLock::new() }
     }
 
-    /// The event as it goes over the wire, the same bytes for everybody.
+    /// The event as it goes over the wire, the same bytes for every subscriber.
     pub(super) fn text(&self, process: &str) -> Bytes {
         let text = || written(Some((process, self.number)), self.event.name(), &self.event.data());
         self.text.get_or_init(text).clone()
     }
 }
 
-/// How long the text in what a worker said is.
+/// The length in bytes of the text in a worker's value or failure.
 pub(super) fn observed_weight(observed: &Result<Value, Arc<str>>) -> usize {
     match observed {
         Ok(Value::Number(_)) => 0,
@@ -74,8 +74,8 @@ pub(super) fn observed_weight(observed: &Result<Value, Arc<str>>) -> usize {
     }
 }
 
-/// Tells a subscriber that it was too slow, or came too late, for `count` events; `None` if nobody can know how many. It
-/// stands in the place of the last of them.
+/// Tells a subscriber that it missed `count` events, because it was too slow or came too late; `None` if their number
+/// is unknown. The notice has the id of the last of them.
 pub(super) fn missed(process: &str, count: Option<u64>, last: u64) -> Bytes {
     #[derive(Serialize)]
     struct Missed {
@@ -84,13 +84,13 @@ pub(super) fn missed(process: &str, count: Option<u64>, last: u64) -> Bytes {
     written(Some((process, last)), "missed", &json(&Missed { count }))
 }
 
-/// What a worker said to a request that is watched. It has no id, as it is not told again.
+/// A worker's result for a watched request. It has no id, because it is never replayed.
 pub(super) fn observation(result: &WorkerResult) -> Bytes {
     let WorkerResult { worker, request, observed, response_time, age, task: _ } = result;
     written(None, "observation", &json(&ResultBody::new(worker, request, observed, *response_time, *age)))
 }
 
-/// An event in the format of server-sent events. JSON as it is written here has no line breaks.
+/// Writes an event in the format of server-sent events. `data` is JSON without line breaks.
 fn written(id: Option<(&str, u64)>, name: &str, data: &[u8]) -> Bytes {
     let id = id.map_or_else(String::new, |(process, number)| format!("id: {process}-{number}\n"));
     let parts = [id.as_bytes(), b"event: ", name.as_bytes(), b"\ndata: ", data, b"\n\n"];
@@ -113,7 +113,7 @@ pub(super) mod tests {
     use super::*;
     use crate::wire::encode_outcome;
 
-    /// A request that failed, to which workers said this.
+    /// A request that failed with these observations.
     fn failed(query: &str, observations: Vec<Observation>) -> Event {
         Event::Outcome(encode_outcome(&Outcome {
             request: RequestId::new("r").expect("an id"),
@@ -128,12 +128,12 @@ pub(super) mod tests {
         }))
     }
 
-    /// A request that nobody answered.
+    /// A request that no worker answered.
     pub(in crate::http::events) fn outcome(query: &str) -> Event {
         failed(query, Vec::new())
     }
 
-    /// A request that one worker answered with these words.
+    /// A request for which one worker reported this failure.
     pub(in crate::http::events) fn outcome_with(words: &str) -> Event {
         let observation = Observation {
             worker: WorkerId::new("a").expect("an id"),
@@ -158,7 +158,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_missed_stands_in_the_place_of_the_last_of_it() {
+    fn a_notice_of_missed_events_has_the_id_of_the_last_of_them() {
         assert_eq!(missed("c1", Some(12), 40), "id: c1-40\nevent: missed\ndata: {\"count\":12}\n\n");
         assert_eq!(missed("c1", None, 0), "id: c1-0\nevent: missed\ndata: {\"count\":null}\n\n");
     }

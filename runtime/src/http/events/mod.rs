@@ -1,7 +1,7 @@
 //! `GET /events`: what happens in a coordinator, as server-sent events.
 //!
-//! The driver's tap puts what happens into a ring of bounded size. A subscriber is a cursor into that ring and no more:
-//! events that it is too slow for are overwritten, and it is told how many. So neither the driver nor the memory
+//! The driver's tap puts events into a ring of bounded size. A subscriber is merely a cursor into that ring: events
+//! that it is too slow for are overwritten, and it is told how many it missed. So neither the driver nor the memory
 //! depends on how many clients read, or how slowly. An event is encoded once, by the first subscriber that needs it.
 
 mod event;
@@ -32,39 +32,39 @@ use subscriber::Subscriber;
 pub use tap::EventsTap;
 use watch::Watches;
 
-/// The events of one coordinator, and who reads them; clones share them.
+/// The events of one coordinator, and their subscribers. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Events(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    /// The first part of every event's id: it tells this process's from another's.
+    /// The first part of every event's id, which tells the events of this process from those of others.
     process: String,
     ring: Mutex<Ring>,
-    /// Something came into the ring.
+    /// Notified when events have been added to the ring.
     arrived: Notify,
     watches: Arc<Watches>,
     subscribers: Mutex<Subscribers>,
     limits: EventLimits,
-    /// Cancelled when nothing more is told.
+    /// Cancelled when no further events will be sent.
     closed: CancellationToken,
 }
 
-/// What bounds the events and their readers.
+/// The limits of events and their subscribers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventLimits {
-    /// How many clients may read at a time.
+    /// How many streams may be open at a time.
     pub max_subscribers: usize,
-    /// How many of these may belong to one client.
+    /// How many of them may belong to one client.
     pub max_subscribers_per_client: usize,
     /// The most events that are kept; at least 1.
     pub kept: usize,
-    /// The most events that a reader is told in one batch; at least 1.
+    /// The most events that a subscriber receives in one batch; at least 1.
     pub batch: u32,
-    /// From the beginning of one batch to the next.
+    /// The shortest time from the beginning of one batch to the beginning of the next.
     pub batch_every: Duration,
-    /// After how long a silence a sign of life is sent: proxies cut silent connections, and a client that is gone is
-    /// noticed.
+    /// How long a stream is silent before a sign of life is sent. It keeps proxies from cutting the connection, and
+    /// shows whether the client is gone.
     pub heartbeat: Duration,
 }
 
@@ -81,14 +81,14 @@ impl Default for EventLimits {
     }
 }
 
-/// Who reads now.
+/// The current subscribers.
 #[derive(Debug, Default)]
 struct Subscribers {
     count: usize,
     by_client: HashMap<Client, usize>,
 }
 
-/// A reader's place; it is given back when this is dropped.
+/// A subscriber's place, which is released when this is dropped.
 #[derive(Debug)]
 struct Seat {
     shared: Arc<Shared>,
@@ -108,19 +108,19 @@ impl Drop for Seat {
     }
 }
 
-/// Why somebody cannot subscribe.
+/// Why a client cannot subscribe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SubscribeError {
     /// There are as many subscribers as are allowed.
     Full { max_subscribers: usize },
-    /// The client has as many readers as one client may have.
+    /// The client has as many subscribers as one client may have.
     FullForClient { max_subscribers: usize },
     /// The coordinator is about to stop.
     Closed,
 }
 
 impl Events {
-    /// Events of the process that is called `instance`.
+    /// Events of the process named `instance`.
     pub fn new(instance: &str, limits: EventLimits) -> Self {
         let limits = EventLimits { batch: limits.batch.max(1), ..limits };
         Self(Arc::new(Shared {
@@ -134,7 +134,7 @@ impl Events {
         }))
     }
 
-    /// Begins to read where `resume` says; also what each worker says to the request `watched`.
+    /// Starts to read where `resume` says. If `watched` is given, also reports each worker's result for that request.
     fn subscribe(
         &self,
         client: IpAddr,
@@ -165,19 +165,19 @@ impl Events {
         Ok(Seat { shared: Arc::clone(&self.0), client })
     }
 
-    /// How many clients read now.
+    /// The number of open streams.
     pub(super) fn subscribers(&self) -> usize {
         self.0.subscribers().count
     }
 
-    /// Ends all streams, and lets nobody subscribe any more.
+    /// Ends all streams, and accepts no further subscribers.
     fn close(&self) {
         self.0.closed.cancel();
     }
 }
 
 impl Shared {
-    /// Tells everybody what happened.
+    /// Adds events to the ring and wakes the subscribers.
     fn tell(&self, happened: impl Iterator<Item = Event>) {
         wait::tell(&self.arrived, || {
             let mut ring = self.ring();
@@ -189,7 +189,7 @@ impl Shared {
         self.subscribers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A reader that panicked has not changed the ring.
+    /// A poisoned lock is ignored: a subscriber that panicked has not changed the ring.
     fn ring(&self) -> MutexGuard<'_, Ring> {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }

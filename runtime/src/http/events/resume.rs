@@ -7,18 +7,18 @@ use super::ring::Ring;
 pub(super) enum Resume {
     /// With the next event.
     Now,
-    /// With so many of the last events.
+    /// With this many of the last events.
     Recent(u64),
     /// After the event with this id.
     After(String),
 }
 
-/// Where it can.
+/// Where a subscriber can begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Start {
     /// The number of its first event.
     pub(super) cursor: u64,
-    /// What it has to be told first.
+    /// What it must be told first.
     pub(super) missed: Missed,
 }
 
@@ -27,14 +27,14 @@ pub(super) struct Start {
 pub(super) enum Missed {
     /// None.
     Nothing,
-    /// So many.
+    /// This many.
     Events(u64),
-    /// Nobody knows: the id is another process's, or none at all.
+    /// An unknown number: the id is invalid, or not of this process.
     Unknown,
 }
 
 impl Resume {
-    /// Where this is in the ring of the process that is called `process`.
+    /// Finds the place in the ring of the process named `process`.
     pub(super) fn start(&self, process: &str, ring: &Ring) -> Start {
         let (oldest, next) = (ring.oldest(), ring.next());
         let at = |cursor, missed| Start { cursor, missed };

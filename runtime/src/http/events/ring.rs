@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::event::{Entry, Event};
 
-/// About the most bytes that are kept, not counting the texts that readers were told, which are as much again. A thousand
-/// events of a few workers are a tenth of it; outcomes with many long texts are what it is for.
+/// The approximate limit of the bytes that are kept, without the texts encoded for subscribers, which are as much
+/// again. A thousand events of a few workers take a tenth of it; the limit is for outcomes with many long texts.
 const MAX_WEIGHT: usize = 16 << 20;
 
 /// The last events.
@@ -15,19 +15,19 @@ pub(super) struct Ring {
     /// The most events that are kept.
     capacity: usize,
     entries: VecDeque<Arc<Entry>>,
-    /// What the next event will be called; the first one is 1.
+    /// The number of the next event; the first one is 1.
     next: u64,
     weight: usize,
 }
 
-/// What is at some number.
+/// What is at a given number.
 #[derive(Debug)]
 pub(super) enum Place {
     /// The event.
     Here(Arc<Entry>),
-    /// Nothing any more.
+    /// The event was overwritten.
     Overwritten,
-    /// Nothing yet.
+    /// The event has not happened yet.
     Ahead,
 }
 
@@ -37,7 +37,7 @@ impl Ring {
         Self { capacity: capacity.max(1), entries: VecDeque::new(), next: 1, weight: 0 }
     }
 
-    /// Adds an event; the oldest ones make room.
+    /// Adds an event, and removes the oldest ones that there is no room for.
     pub(super) fn push(&mut self, event: Event) {
         let entry = Entry::new(self.next, event);
         self.weight += entry.weight;
@@ -49,7 +49,7 @@ impl Ring {
         }
     }
 
-    /// The number of the oldest event there is, or else of the next one.
+    /// The number of the oldest event that is kept, or of the next one if there is none.
     pub(super) fn oldest(&self) -> u64 {
         self.next - self.entries.len() as u64
     }

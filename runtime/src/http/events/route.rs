@@ -1,4 +1,4 @@
-//! The route: who may subscribe, and to what.
+//! The route: reads what a client subscribes to, and streams it.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -23,10 +23,10 @@ use crate::http::error::ApiError;
 use crate::wire::schema::Id;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// Tells nginx to pass on what there is.
+/// Tells nginx not to buffer the response.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// What a client wants to be told.
+/// What a client subscribes to.
 #[derive(Debug, PartialEq, Eq)]
 struct Subscription {
     resume: Resume,
@@ -34,8 +34,8 @@ struct Subscription {
 }
 
 impl Subscription {
-    /// Reads it from the query of the address, in which unknown parameters are ignored, and the head. An id in the head
-    /// is newer than one in the address: a browser adds it when it comes back.
+    /// Reads the parameters of the address, of which unknown ones are ignored, and the headers. An id in the headers is
+    /// newer than one in the address: a browser adds it when it reconnects.
     fn parse(uri: &Uri, headers: &HeaderMap) -> Result<Self, ApiError> {
         let mut subscription = Self { resume: Resume::Now, watched: None };
         let (mut recent, mut after) = (None, None);
@@ -63,7 +63,7 @@ impl Subscription {
     }
 }
 
-/// What `GET /events` answers.
+/// The responses of `GET /events`.
 struct AnsweringEvents;
 
 impl IntoResponses for AnsweringEvents {
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subscription_is_read_from_address_and_head() {
+    fn a_subscription_is_read_from_the_address_and_the_headers() {
         let after = |id: &str| Resume::After(id.to_owned());
         for (uri, header, resume, watched) in [
             ("/events", None, Resume::Now, None),
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_no_id_and_no_number_is_refused() {
+    fn invalid_ids_and_numbers_are_refused() {
         for uri in ["/events?request_id=", "/events?request_id=%00", "/events?recent=-1", "/events?recent="] {
             assert!(parse(uri, None).is_err(), "{uri}");
         }

@@ -1,4 +1,4 @@
-//! One client's place in the stream: a cursor, and a pace.
+//! A subscriber: a cursor into the ring, and a pace.
 
 use std::sync::Arc;
 
@@ -14,22 +14,22 @@ use super::watch::Watching;
 use super::{EventLimits, Seat, Shared};
 use crate::clock::Clock;
 
-/// About the most bytes that are put together into one write.
+/// The approximate limit of the bytes in one write.
 const WRITE_BYTES: usize = 32 << 10;
-/// What a client is told first: after how many milliseconds it may come back.
+/// What a client receives first: the time in milliseconds after which it may reconnect.
 const RETRY: &str = "retry: 1000\n\n";
 const SIGN_OF_LIFE: Bytes = Bytes::from_static(b":\n\n");
 
-/// One client's place in the stream.
+/// One client's stream.
 #[derive(Debug)]
 pub(super) struct Subscriber {
     shared: Arc<Shared>,
     clock: Clock,
     greeting: Option<Bytes>,
-    /// The number of the next event to tell.
+    /// The number of the next event to send.
     cursor: u64,
     watching: Option<Watching>,
-    /// How many more events the batch may have.
+    /// How many more events the current batch may have.
     left: u32,
     /// When the next batch may begin.
     batch_ends: Timestamp,
@@ -56,10 +56,11 @@ impl Subscriber {
         Self { clock, greeting, cursor, watching, left: shared.limits.batch, batch_ends, shared, _seat: seat }
     }
 
-    /// The next thing to write, when it may be written; `None` when the stream ends.
+    /// Waits for the next bytes to write; `None` when the stream ends.
     ///
-    /// An event is told at once if none was told lately, and with it all that are there, up to a batch; then nothing
-    /// until the next batch may begin. What a watched worker says does not wait.
+    /// An event is sent at once unless a batch has begun within the last `batch_every`, together with all others that
+    /// are there, up to a batch. Then nothing is sent until the next batch may begin. Results for a watched request do
+    /// not wait.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
         if let Some(greeting) = self.greeting.take() {
             return Some(greeting);
@@ -79,7 +80,7 @@ impl Subscriber {
         }
     }
 
-    /// What there is to tell now; else how long to wait for it. What is told is `None` when the stream ends.
+    /// Finds what to send now, or else says how long to wait for it. `None` is the end of the stream.
     fn look<'a>(
         &mut self,
         closed: &'a CancellationToken,
@@ -110,8 +111,8 @@ impl Subscriber {
         self.shared.limits
     }
 
-    /// The next events, if there are some and the pace allows them. Several are put together: what a write costs is not
-    /// its bytes.
+    /// The next events, if there are any and the pace allows them. Several are joined into one write, because a write
+    /// costs much the same whatever its size.
     fn events_in_time(&mut self, now: Timestamp) -> Option<Bytes> {
         let EventLimits { batch, batch_every, .. } = self.limits();
         if self.batch_ends <= now {
@@ -122,7 +123,7 @@ impl Subscriber {
         while self.left > 0 && bytes < WRITE_BYTES {
             let Some(event) = self.event() else {
                 if self.left < batch {
-                    // A batch is what was there when it began, so that what trickles in is told in few writes.
+                    // A batch is what was there when it began, so that a trickle of events takes few writes.
                     self.left = 0;
                 }
                 break;
@@ -137,8 +138,8 @@ impl Subscriber {
         if events.len() < 2 { events.pop() } else { Some(events.concat().into()) }
     }
 
-    /// The event at the cursor. If it is overwritten, the subscriber is too slow for what happens: it is told how many it
-    /// missed, and goes on with the newest batch rather than with what is about to be overwritten, too.
+    /// The event at the cursor. If it was overwritten, the subscriber is too slow: it is told how many events it
+    /// missed, and continues with the newest batch rather than with events that are about to be overwritten too.
     fn event(&mut self) -> Option<Bytes> {
         let ring = self.shared.ring();
         match ring.at(self.cursor) {
@@ -191,7 +192,7 @@ mod tests {
         events.subscribe(client(1), Clock::new(), resume, None).expect("there is a place")
     }
 
-    /// What the subscriber is told without any waiting, as the first line of each event.
+    /// The first line of each event that the subscriber receives without waiting.
     async fn told(subscriber: &mut Subscriber) -> Vec<String> {
         let mut told = Vec::new();
         while let Ok(Some(text)) = timeout(Duration::ZERO, subscriber.next()).await {
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_event_is_told_at_once_and_what_follows_in_batches() {
+    async fn an_event_is_sent_at_once_and_later_ones_in_batches() {
         let events = events();
         tell(&events, 5);
         let mut subscriber = subscribe(&events, &Resume::Now);
@@ -239,13 +240,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_falls_behind_is_told_how_much_it_missed_and_goes_on_with_the_newest() {
+    async fn a_slow_subscriber_is_told_how_much_it_missed_and_continues_with_the_newest() {
         let events = events();
         let mut subscriber = subscribe(&events, &Resume::Now);
         told(&mut subscriber).await;
         tell(&events, CAPACITY + 1);
         let text = subscriber.next().await.expect("it goes on");
-        // 1,025 happened, of which the newest 32 are told; the notice is one of the batch.
+        // 1,025 events happened. The batch is the notice and 31 of the newest 32 events.
         assert!(text.starts_with(b"id: c1-993\nevent: missed\ndata: {\"count\":993}\n\nid: c1-994\n"), "{text:?}");
         let text = std::str::from_utf8(&text).expect("a text");
         assert_eq!(text.matches("event: outcome").count(), 31);
@@ -255,7 +256,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_comes_back_goes_on_where_it_was_and_is_told_what_is_lost() {
+    async fn a_subscriber_that_reconnects_continues_where_it_was_and_is_told_what_it_missed() {
         let events = events();
         tell(&events, 40);
         let mut back = subscribe(&events, &Resume::After("c1-30".to_owned()));

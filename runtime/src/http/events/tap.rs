@@ -1,4 +1,4 @@
-//! The driver's part in the events: as little as possible.
+//! The driver's part in the events, which is kept small.
 
 use quorate_core::Coordinator;
 use quorate_core::coordinator::{self, Input, Output, ResultFate};
@@ -8,18 +8,18 @@ use super::event::Event;
 use crate::driver::{Held, Step, Tap, WorkerView};
 use crate::wire::EncodedOutcome;
 
-/// Puts what happens into the ring.
+/// Puts events into the ring.
 #[derive(Debug)]
 pub struct EventsTap {
     events: Events,
-    /// How requests ended in this pass of the driver.
+    /// The outcomes of this pass of the driver.
     outcomes: Vec<Event>,
     /// The workers that changed in this pass.
     workers: Vec<Event>,
 }
 
 impl Events {
-    /// For the driver of a coordinator. When it is dropped the streams end.
+    /// A tap for the driver of a coordinator. When it is dropped, the streams end.
     pub fn tap(&self) -> EventsTap {
         EventsTap { events: self.clone(), outcomes: Vec::new(), workers: Vec::new() }
     }

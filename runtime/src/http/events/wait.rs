@@ -1,17 +1,17 @@
-//! Looks for something or waits for it, without missing what comes between the look and the wait.
+//! Looks for something or waits for it, without missing what arrives between the look and the wait.
 
 use tokio::sync::Notify;
 
-/// Wakes all listeners.
+/// Something that wakes all its listeners.
 pub(super) trait Signal {
-    /// Ends at the first [`Signal::wake`] after it was made.
+    /// Completes at the first [`Signal::wake`] after it was made.
     type Heard<'a>: Future<Output = ()>
     where
         Self: 'a;
 
     /// Listens from now on.
     fn listen(&self) -> Self::Heard<'_>;
-    /// Wakes all present listeners.
+    /// Wakes all current listeners.
     fn wake(&self);
 }
 
@@ -27,32 +27,32 @@ impl Signal for Notify {
     }
 }
 
-/// What a look finds.
+/// The result of a look.
 pub(super) enum Look<T, U> {
     /// What was looked for.
     Found(T),
     /// Nothing yet.
     Nothing {
-        /// Whether what arrives ends the waiting.
+        /// Whether an arrival ends the wait.
         for_arrivals: bool,
-        /// Ends the waiting as well, perhaps with something.
+        /// Ends the wait as well, perhaps with a result.
         until: U,
     },
 }
 
-/// Changes something, then wakes those that wait for it.
+/// Makes a change, then wakes those that wait for it.
 pub(super) fn tell(signal: &impl Signal, change: impl FnOnce()) {
     change();
     signal.wake();
 }
 
-/// Looks once. If nothing is found, waits; `None` if it is time to look again.
+/// Looks once. If nothing is found, waits. `None` means that it is time to look again.
 pub(super) async fn look_or_wait<S: Signal + 'static, T, U: Future<Output = Option<T>>>(
     arrived: &S,
     answered: Option<&S>,
     look: impl FnOnce() -> Look<T, U>,
 ) -> Option<T> {
-    // From here on nothing that comes is missed.
+    // Nothing that arrives from here on is missed.
     let (arrived, answered) = (arrived.listen(), answered.map(Signal::listen));
     let (for_arrivals, until) = match look() {
         Look::Found(found) => return Some(found),
@@ -82,7 +82,7 @@ mod tests {
     use super::super::ring::{Place, Ring};
     use super::*;
 
-    /// What tokio promises of [`Notify::notify_waiters`], in loom's terms.
+    /// What tokio promises about [`Notify::notify_waiters`], in loom's terms.
     #[derive(Debug)]
     struct Modelled(Mutex<(u64, Vec<Waker>)>);
 
@@ -120,9 +120,9 @@ mod tests {
         }
     }
 
-    /// Loom plays every order of the two threads' steps; a reader that overlooked something would wait for ever.
+    /// Loom runs every order of the two threads' steps. A reader that overlooked an event would wait forever.
     #[test]
-    fn whatever_the_order_of_the_threads_no_event_is_overlooked() {
+    fn no_event_is_overlooked_whatever_the_order_of_the_threads() {
         loom::model(|| {
             let shared = Arc::new((Mutex::new(Ring::new(8)), Modelled(Mutex::new((0, Vec::new())))));
             let theirs = Arc::clone(&shared);

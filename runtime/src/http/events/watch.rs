@@ -1,4 +1,4 @@
-//! What workers say to requests that somebody watches, as it comes.
+//! The results for watched requests, as they arrive.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,33 +13,33 @@ use super::wait::tell;
 
 /// The most results that are kept for one request.
 const MAX_RESULTS: usize = 128;
-/// The most bytes of text that they may have together.
+/// The most bytes of text that these results may have together.
 const MAX_BYTES: usize = 64 << 10;
 
-/// The requests that are watched. Clones of an `Arc` of it share them.
+/// The watched requests.
 #[derive(Debug, Default)]
 pub(super) struct Watches {
-    /// How many requests are watched, so that a driver need not ask while there are none.
+    /// How many requests are watched. While there are none, a driver need not take the lock.
     count: AtomicUsize,
     by_request: Mutex<BTreeMap<RequestId, Watch>>,
 }
 
-/// A request, and how many watch it.
+/// A watched request, and the number of its watchers.
 #[derive(Debug)]
 struct Watch {
     watchers: usize,
     said: Arc<AcceptedResults>,
 }
 
-/// What was said to one request since it is watched: the results that were accepted, as long as there is room.
+/// The results that were accepted for one request since it has been watched, as long as there is room.
 #[derive(Debug, Default)]
 pub(super) struct AcceptedResults {
     results: Mutex<Vec<Arc<WorkerResult>>>,
-    /// Something was said.
+    /// Notified when a result has been added.
     pub(super) arrived: Notify,
 }
 
-/// Somebody who watches one request, and how much of it was told.
+/// A watcher of one request, and how many results it has received.
 #[derive(Debug)]
 pub(super) struct Watching {
     watches: Arc<Watches>,
@@ -49,7 +49,7 @@ pub(super) struct Watching {
 }
 
 impl Watches {
-    /// Begins to watch a request, which need not be known yet.
+    /// Starts to watch a request, which need not be known yet.
     pub(super) fn watch(watches: &Arc<Self>, request: RequestId) -> Watching {
         let mut by_request = watches.by_request();
         let watch = by_request.entry(request.clone()).or_insert_with(|| Watch { watchers: 0, said: Arc::default() });
@@ -60,7 +60,7 @@ impl Watches {
         Watching { watches: Arc::clone(watches), request, said, told: 0 }
     }
 
-    /// Keeps an accepted result for those who watch its request.
+    /// Keeps an accepted result for the watchers of its request.
     pub(super) fn note(&self, result: &WorkerResult) {
         if self.count.load(Ordering::Relaxed) > 0
             && let Some(watch) = self.by_request().get(&result.request)
@@ -69,7 +69,7 @@ impl Watches {
         }
     }
 
-    /// Whoever panicked while it had the lock has not left anything half done.
+    /// A poisoned lock is ignored: nothing is left half done if code panics while it holds the lock.
     fn by_request(&self) -> MutexGuard<'_, BTreeMap<RequestId, Watch>> {
         self.by_request.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -94,12 +94,12 @@ impl AcceptedResults {
 }
 
 impl Watching {
-    /// What was said, for waiting for more.
+    /// The results so far, to wait for more of them.
     pub(super) fn said(&self) -> Arc<AcceptedResults> {
         Arc::clone(&self.said)
     }
 
-    /// The next result that was not told yet.
+    /// The next result that this watcher has not received.
     pub(super) fn next(&mut self) -> Option<Arc<WorkerResult>> {
         let next = self.said.results().get(self.told).cloned();
         self.told += usize::from(next.is_some());
