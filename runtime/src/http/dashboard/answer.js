@@ -1,4 +1,4 @@
-// The answer to the question that was asked here: worker by worker as they answer, then as a whole.
+// The answer to a request made on this page: worker by worker as they answer, then as a whole.
 
 import { badges, share, verdictText } from "./badges.js";
 import { byId, cell, element, say } from "./dom.js";
@@ -7,7 +7,7 @@ import { nanoseconds } from "./format.js";
 
 const SIGNS = { used: "✓", excluded: "×", failed: "!", late: "…", missing: "–", answered: "•", waiting: "…" };
 
-/** Shows a question whose workers are waited for. */
+/** Shows a request, first while its workers are awaited. */
 export class Answer {
   #rows = new Map();
   #query;
@@ -23,13 +23,13 @@ export class Answer {
     this.#draw();
   }
 
-  /** One worker has answered. */
+  /** Shows the result of one worker. */
   observed(body) {
     this.#set(body.worker_id, said(body), body.err === undefined ? "answered" : "failed", took(body));
     this.#draw();
   }
 
-  /** The request has ended: with an answer, or with an error that may have evidence. */
+  /** Shows how the request ended: with an answer, or with an error that may have evidence. */
   ended(body) {
     const responses = new Map((body.worker_responses ?? []).map((response) => [response.worker_id, response]));
     if (body.workers !== undefined) this.#rows.clear();

@@ -1,14 +1,14 @@
-// The form: asks the coordinator, and watches what the workers say meanwhile.
+// The form: submits requests to the coordinator, and shows the workers' results meanwhile.
 
 import { Answer } from "./answer.js";
 import { byId, say } from "./dom.js";
 import { parse } from "./exact.js";
 
 const WHOLE_NUMBERS = ["timeout_ms", "quorum", "min_responses", "max_age_ms", "precision"];
-// Sent as they are written, so that no digit is lost.
+// Sent as text, so that no digit is lost.
 const TEXTS = ["strategy", "max_deviation", "tolerance", "min_agreement", "on_dispute", "trim_share"];
 
-/** Lets `form` ask. `liveWorkers` says who will be expected. */
+/** Makes `form` submit requests. `liveWorkers` returns the workers that a request will expect. */
 export function asking(form, stream, liveWorkers) {
   const button = byId("submit");
   let asked = null;
@@ -28,7 +28,7 @@ export function asking(form, stream, liveWorkers) {
       await stream.watch(body.id);
       const outcome = await answerOf(body, asked.abort.signal);
       const { answer } = asked;
-      // Nothing that is still on its way may change the rows of an answer that is there.
+      // A result that is still on its way must not change the rows of a finished answer.
       asked.id = null;
       answer.ended(outcome);
     } finally {
@@ -38,7 +38,7 @@ export function asking(form, stream, liveWorkers) {
   });
 }
 
-/** What the form asks, under an id of its own. */
+/** The request in the form, under an id of its own. */
 function question(form) {
   const body = { id: drawnId(), query: String(form.get("query")) };
   for (const name of TEXTS) {
@@ -52,13 +52,13 @@ function question(form) {
   return body;
 }
 
-/** 128 random bits. `crypto.randomUUID` is not there on pages that come over plain HTTP. */
+/** 128 random bits. `crypto.randomUUID` does not exist on pages served over plain HTTP. */
 function drawnId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** The outcome or the error that the coordinator answers, or an error of the same form if it does not. */
+/** The coordinator's outcome or error, or an error of the same form if it gives neither. */
 async function answerOf(body, signal) {
   try {
     const headers = { "content-type": "application/json" };

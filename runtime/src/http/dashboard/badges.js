@@ -1,4 +1,4 @@
-// How far an outcome can be relied on, in a word and a sign: never by colour alone.
+// How far an outcome can be relied on, in a word and a sign, never by colour alone.
 
 import { element } from "./dom.js";
 import { counted } from "./format.js";
@@ -36,14 +36,14 @@ function verdict(body) {
   return STATUS[body.status] ?? ["fair", "?", String(body.status)];
 }
 
-/** Whether the sources of an outcome disagree: it is disputed, or some value was left out as an outlier. */
+/** Whether the sources of an outcome disagree: it is disputed, or a value was excluded as an outlier. */
 export function disagrees(body) {
   return (
     body.status === "disputed" || body.error === "disputed" || (body.excluded ?? []).some((one) => one.reason === "outlier")
   );
 }
 
-/** A sentence on what became of the workers. */
+/** How many of the expected workers succeeded, in words. */
 export function share(body) {
   return `${body.succeeded ?? 0} of ${counted(Number(body.expected ?? 0), "worker")}`;
 }

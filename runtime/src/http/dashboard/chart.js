@@ -1,4 +1,4 @@
-// The values of one query: each worker's observation as a dot, the answers as a line.
+// The values of one query: each worker's value as a dot, the answers as a line.
 
 import { badges } from "./badges.js";
 import { byId, drawn, element } from "./dom.js";
@@ -11,12 +11,12 @@ const HEIGHT = 260;
 const MARGIN = { top: 12, right: 14, bottom: 24, left: 12 };
 const CHARACTER = 6.6;
 
-/** The chart, drawn at most once a frame. */
+/** The chart, redrawn at most once a frame. */
 export class Chart {
   #series = new Series();
   #query = null;
   #chosen = false;
-  /** Which point is looked at; the newest, unless one was chosen. */
+  /** The index of the point that is described; null for the newest. */
   #step = null;
   #planned = false;
 
@@ -36,7 +36,7 @@ export class Chart {
     this.#plan();
   }
 
-  /** Takes an outcome. The query that was asked last is shown until another one is chosen. */
+  /** Adds an outcome. Until a query is chosen, the query of the newest outcome is shown. */
   add(body, time) {
     if (body.query === undefined) return;
     this.#series.add(body, time);
@@ -112,7 +112,7 @@ function picture(points, range, at, width) {
   const right = Math.max(width, 200) - MARGIN.right;
   const bottom = HEIGHT - MARGIN.bottom;
   const gap = (right - left - 16) / Math.max(points.length - 1, 12);
-  // The newest is at the right edge.
+  // The newest point is at the right edge.
   const x = (index) => right - 8 - (points.length - 1 - index) * gap;
   const y = (value) => bottom - ((value - range[0]) / (range[1] - range[0])) * (bottom - MARGIN.top);
   const svg = drawn("svg", {
@@ -140,7 +140,7 @@ function picture(points, range, at, width) {
   return svg;
 }
 
-/** The answers as a line, which breaks where there was none. */
+/** The answers as a line, which breaks where there was no answer. */
 function lines(points, x, y) {
   let path = "";
   let pen = "M";

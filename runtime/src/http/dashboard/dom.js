@@ -1,4 +1,4 @@
-// Makes elements. Texts are only ever set as text, so that nothing a worker sends becomes markup.
+// Creates elements. Texts are only ever set as text, so that nothing a worker sends becomes markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -25,12 +25,12 @@ export function byId(id) {
   return document.getElementById(id);
 }
 
-/** A cell of a table whose rows become cards on narrow screens; its label is shown there. */
+/** A cell of a table with rows that become cards on narrow screens, where the cell shows its label. */
 export function cell(label, content, attributes = {}) {
   return element("td", { role: "cell", "data-label": label, ...attributes }, content);
 }
 
-/** Sets a text only if it changes, so that screen readers are not told the same again. */
+/** Sets a text only if it changes, so that screen readers do not repeat it. */
 export function say(target, text) {
   if (target.textContent !== text) target.textContent = text;
 }

@@ -13,19 +13,19 @@ export class Exact {
     return this.text;
   }
 
-  /** About how much it is: for drawing and for times, never for showing a value. */
+  /** Its approximate value, for drawing and for times, never for showing a value. */
   valueOf() {
     return Number(this.text);
   }
 }
 
-// A string, or else a number: within a string nothing is taken for a number.
+// A string or else a number: nothing within a string is taken for a number.
 const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
-// Numbers go through the parser as objects with this one key. A server that sends such an object itself gets it taken for
-// a number, which does no harm: it is text all the same.
+// Numbers pass through the parser as objects with this one key. If a server sends such an object itself, it is taken
+// for a number, which does no harm: it is shown as text all the same.
 const KEY = "exact number";
 
-/** The value of a JSON text. Throws a SyntaxError like `JSON.parse`. */
+/** Parses a JSON text. Throws a SyntaxError like `JSON.parse`. */
 export function parse(text) {
   const marked = text.replace(TOKEN, (token) => (token[0] === '"' ? token : `{"${KEY}":"${token}"}`));
   return JSON.parse(marked, (_, value) => {
@@ -34,7 +34,7 @@ export function parse(text) {
   });
 }
 
-/** About how much a value is, for drawing: of a number, or of a text that is one; else null. */
+/** The approximate value of a number, or of a text that is a number, for drawing; else null. */
 export function approximate(value) {
   if (value instanceof Exact) return Number(value);
   if (typeof value === "string" && /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(value)) return Number(value);

@@ -1,13 +1,13 @@
-// How times and scores are written.
+// How times and counts are written.
 
-/** A time in nanoseconds. */
+/** A duration that is given in nanoseconds. */
 export function nanoseconds(value) {
   const ms = Number(value) / 1e6;
   if (ms < 1) return `${Math.round(ms * 1000)} µs`;
   return milliseconds(ms);
 }
 
-/** A time in milliseconds, to three digits. */
+/** A duration that is given in milliseconds, to three digits at most. */
 export function milliseconds(ms) {
   if (ms < 1000) return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
   const seconds = ms / 1000;

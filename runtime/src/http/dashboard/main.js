@@ -1,4 +1,4 @@
-// The page: who tells whom.
+// The page: connects its parts.
 
 import { asking } from "./ask.js";
 import { Chart } from "./chart.js";
@@ -16,7 +16,7 @@ const chart = new Chart();
 
 stream.addEventListener("state", ({ detail }) => {
   const connection = byId("connection");
-  // A stream that is reopened for a question is not a broken one.
+  // A stream that is reopened for a request is not a broken one.
   if (detail === "connecting" && connection.dataset.state === "live") return;
   connection.dataset.state = detail;
   say(connection, CONNECTION[detail]);
@@ -31,14 +31,14 @@ stream.addEventListener("missed", ({ detail }) => outcomes.missed(detail.body.co
 
 asking(byId("ask-form"), stream, () => workers.live());
 
-/** Offers a query that was asked before. */
+/** Suggests a query that was asked before. */
 function suggest(query) {
   const list = byId("queries");
   const known = [...list.children].some((option) => option.value === query);
   if (!known && list.children.length < 50) list.append(element("option", { value: query }));
 }
 
-// A browser has few connections to one server: a page that nobody looks at keeps none.
+// A browser opens few connections to one server, so a hidden page keeps none.
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
     stream.close();

@@ -1,4 +1,4 @@
-//! `GET /`: the dashboard, a page that lies within the program and needs nothing but this API.
+//! `GET /`: the dashboard, a page that is part of the program and needs nothing but this API.
 
 use axum::response::Response;
 use http::HeaderMap;
@@ -10,7 +10,7 @@ use super::files::{AnsweringPage, File, files};
 pub(super) const PAGE: File =
     File { path: "/", media_type: "text/html; charset=utf-8", content: include_str!("index.html") };
 
-/// What the page asks for.
+/// The files that the page loads.
 pub(super) const FILES: [File; 15] = files! {
     "/dashboard/answer.js", "answer.js", "text/javascript; charset=utf-8";
     "/dashboard/ask.js", "ask.js", "text/javascript; charset=utf-8";

@@ -7,7 +7,7 @@ import { clock, counted, nanoseconds } from "./format.js";
 
 const MAX_ROWS = 20;
 
-/** Shows outcomes as they come, drawn at most once a frame, and not while paused. */
+/** Shows outcomes as they arrive, redrawn at most once a frame, and not while paused. */
 export class Outcomes {
   #rows = [];
   #missed = 0;
@@ -30,7 +30,7 @@ export class Outcomes {
     this.#plan();
   }
 
-  /** So many outcomes were too fast for this page; null if nobody knows how many. */
+  /** Counts events that came too fast for this page. `count` is null if their number is unknown. */
   missed(count) {
     this.#missed += Number(count ?? 0);
     this.#plan();

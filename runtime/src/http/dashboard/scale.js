@@ -1,11 +1,11 @@
-// From values to places on the chart.
+// Maps values to positions on the chart.
 
 import { heights } from "./series.js";
 
-// An excluded value that lies farther from the others than so many times their range is drawn at the edge.
+// An excluded value that is farther from the others than this many times their range is drawn at the edge.
 const FAR = 1;
 
-/** The range that is drawn: all that counted, and excluded values unless they would flatten the rest. */
+/** The range to draw: all answers and used values, and excluded values unless they would flatten the rest. */
 export function domain(points) {
   const counted = heights(points, ["used"]);
   const all = heights(points, ["used", "excluded"]);
@@ -25,7 +25,7 @@ function padded(low, high) {
   return [low - padding, high + padding];
 }
 
-/** About `count` round numbers within a range, and how many decimals tell them apart. */
+/** About `count` round numbers within a range, and the number of decimals that tells them apart. */
 export function ticks([low, high], count) {
   const rough = (high - low) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -36,7 +36,7 @@ export function ticks([low, high], count) {
   return { all, decimals };
 }
 
-/** A tick's number: short, as it only orients; values are written out elsewhere. */
+/** A tick's label: short, because it is only for orientation; values are written out elsewhere. */
 export function tickText(value, decimals) {
   if (Math.abs(value) >= 1e9 || (value !== 0 && Math.abs(value) < 1e-6)) return value.toExponential(2);
   return value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });

@@ -1,4 +1,4 @@
-// What the chart shows: the last outcomes of each query, as points to draw.
+// The data of the chart: the last outcomes of each query, as points to draw.
 
 import { disagrees } from "./badges.js";
 import { approximate, shown } from "./exact.js";
@@ -6,11 +6,11 @@ import { approximate, shown } from "./exact.js";
 const MAX_QUERIES = 50;
 const MAX_POINTS = 60;
 
-/** The points of every query, the query that was asked last at the end. */
+/** The points of every query. The query that was asked last is at the end. */
 export class Series {
   #byQuery = new Map();
 
-  /** Adds an outcome; the query that nobody asked for longest makes room. */
+  /** Adds an outcome. If there are too many queries, the one that was not asked for longest is removed. */
   add(body, time) {
     const points = this.#byQuery.get(body.query) ?? [];
     points.push(point(body, time));
@@ -48,7 +48,7 @@ function point(body, time) {
   };
 }
 
-/** Every value of some points that can be drawn. */
+/** The values that can be drawn: the answers of some points, and the workers' values with one of `fates`. */
 export function heights(points, fates) {
   const values = points.flatMap((point) => point.values.filter((value) => fates.includes(value.fate)).map(({ y }) => y));
   return [...values, ...points.map(({ y }) => y)].filter((y) => y !== null && Number.isFinite(y));

@@ -1,21 +1,21 @@
-// The stream of events: kept open, resumed where it broke off, and closed while nobody looks.
+// The stream of events: kept open, resumed where it broke off, and closed while the page is hidden.
 
 import { parse } from "./exact.js";
 
 const KINDS = ["outcome", "worker", "observation", "missed"];
-// How many of the last events a page begins with: as many as come at once.
+// How many of the last events a new page asks for: as many as one batch holds.
 const RECENT = 32;
-// After a pause of so many milliseconds, what comes within this time of the return happened during the pause.
+// In milliseconds: after a pause of at least `PAUSE`, what arrives within `RETURN` happened during the pause.
 const PAUSE = 3000;
 const RETURN = 300;
-// Waits before each further try, in milliseconds.
+// The waits before each further attempt, in milliseconds.
 const BACKOFF = [0, 500, 1000, 2000, 5000, 10000];
-// How long a question waits for the stream, in milliseconds; without it only the answer is seen.
+// How long a request waits for the stream, in milliseconds. Without the stream only its outcome is shown.
 const OPEN_TIMEOUT = 1500;
 
 /**
- * Tells `outcome`, `worker`, `observation` and `missed`, whose `detail` has the `body`, and the `time` at which it came or
- * null if it happened while nobody listened. And `state`, whose `detail` is `connecting`, `live` or `waiting`.
+ * Dispatches `outcome`, `worker`, `observation` and `missed`. Their `detail` has the `body`, and the `time` of arrival
+ * or null if it happened while the stream was closed. The `detail` of `state` is `connecting`, `live` or `waiting`.
  */
 export class EventStream extends EventTarget {
   #source = null;
@@ -25,10 +25,10 @@ export class EventStream extends EventTarget {
   #retry = null;
   /** When the stream was last open. */
   #heard = -Infinity;
-  /** Until when events are old ones. */
+  /** Until when the events that arrive are old ones. */
   #oldUntil = 0;
 
-  /** Opens the stream, or reopens it where it was. */
+  /** Opens the stream, or resumes it where it broke off. */
   open() {
     this.close();
     const parameters = new URLSearchParams();
@@ -44,7 +44,7 @@ export class EventStream extends EventTarget {
       this.#tries = 0;
       this.#tell("state", "live");
     });
-    // The browser would try again by itself, but not after a refusal, and without a growing wait.
+    // The browser would reconnect by itself, but not after a refusal, and without a growing wait.
     source.addEventListener("error", () => this.#again());
     for (const kind of KINDS) {
       source.addEventListener(kind, (event) => {
@@ -63,7 +63,7 @@ export class EventStream extends EventTarget {
     this.#source = null;
   }
 
-  /** Also tells what each worker says to a request from now on. Ends when that is sure, or when it takes too long. */
+  /** Also reports the results for a request from now on. Resolves once the stream is open, fails or takes too long. */
   watch(requestId) {
     this.#watched = requestId;
     this.open();

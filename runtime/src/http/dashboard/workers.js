@@ -19,12 +19,12 @@ export class Workers {
   #timer = null;
   #asking = false;
 
-  /** The names of those that would be expected to answer now. */
+  /** The names of the workers that a request made now would expect. */
   live() {
     return this.#live;
   }
 
-  /** Asks now, and again from then on. */
+  /** Refreshes now, and regularly from then on. */
   async start() {
     this.stop();
     if (!this.#asking) {
@@ -78,7 +78,7 @@ function row(worker) {
   );
 }
 
-/** The score as a number and, beside it, as a bar. */
+/** The score as a bar and as a number. */
 function score({ score }) {
   const bar = element("meter", { min: "0", max: "1", low: "0.5", high: "0.8", optimum: "1", value: score });
   bar.setAttribute("aria-hidden", "true");

@@ -1,4 +1,4 @@
-// Lays out the document of the API that this coordinator serves.
+// Lays out the OpenAPI document that this coordinator serves.
 
 import { byId, element } from "../dashboard/dom.js";
 import { prose } from "./prose.js";
@@ -7,7 +7,7 @@ import { component } from "./schema.js";
 
 const METHODS = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
-/** Every route: its method, its path, and what is said of it. */
+/** Every route: its method, its path, and its description. */
 function operations(api) {
   return Object.entries(api.paths).flatMap(([path, item]) =>
     METHODS.filter((method) => item[method]).map((method) => ({ method, path, ...item[method] })),
@@ -32,7 +32,7 @@ function show(api) {
     byId("routes").append(section);
   }
   byId("schemas").append(...schemas.map(([name, schema]) => component(name, schema)));
-  // What an address names is there only now.
+  // The element that the address names exists only now.
   if (location.hash) document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
   document.documentElement.dataset.state = "shown";
 }

@@ -1,7 +1,7 @@
-//! `GET /docs`: the API's document as a page for people.
+//! `GET /docs`: the OpenAPI document as a page for people.
 //!
-//! It is a page of our own, because the usual viewers are megabytes of script that want inline styles, which the policy of
-//! the pages forbids. It shares its looks with the dashboard, and lays out whatever `/openapi.json` describes.
+//! The usual viewers are megabytes of script that need inline styles, which the content security policy of the pages
+//! forbids. This page shares its style with the dashboard, and lays out whatever `/openapi.json` describes.
 
 use axum::response::Response;
 use http::HeaderMap;
@@ -13,7 +13,7 @@ use super::files::{AnsweringPage, File, files};
 pub(super) const PAGE: File =
     File { path: "/docs", media_type: "text/html; charset=utf-8", content: include_str!("index.html") };
 
-/// What the page asks for, beside the dashboard's.
+/// The files that the page loads besides the dashboard's.
 pub(super) const FILES: [File; 5] = files! {
     "/docs/main.js", "main.js", "text/javascript; charset=utf-8";
     "/docs/prose.js", "prose.js", "text/javascript; charset=utf-8";

@@ -1,8 +1,8 @@
-// Texts of the document: paragraphs with code in backquotes, and JSON.
+// Texts of the document: paragraphs with code in backquotes, and examples.
 
 import { element } from "../dashboard/dom.js";
 
-/** The parts of a line; every second one stands in backquotes. */
+/** The parts of a line; every second one was in backquotes. */
 export function spans(text) {
   return text.split("`").map((part, index) => (index % 2 === 1 ? element("code", {}, part) : part));
 }

@@ -1,10 +1,10 @@
-// A route: what it takes, and what it answers.
+// A route: its parameters, its body, and its responses.
 
 import { element } from "../dashboard/dom.js";
 import { example, prose, spans } from "./prose.js";
 import { badge, definitions, kind } from "./schema.js";
 
-/** The name of a route within the page. */
+/** The anchor of a route within the page. */
 export function anchorOf({ method, path }) {
   return `${method}-${path.slice(1).replaceAll("/", "-")}`;
 }
@@ -20,7 +20,7 @@ function parameters(listed) {
   return [element("h4", {}, "Parameters"), definitions(things)];
 }
 
-/** What bodies there are: their media type, their schema, their examples. */
+/** The possible bodies: their media types, schemas and examples. */
 function contents(content) {
   return Object.entries(content ?? {}).flatMap(([type, { schema, example: one, examples }]) => {
     const named = Object.entries(examples ?? {}).flatMap(([name, { value }]) => [element("p", {}, element("code", {}, name)), example(value)]);

@@ -9,7 +9,7 @@ function nameIn(reference) {
   return reference.split("/").at(-1);
 }
 
-/** Puts a text between things. */
+/** Puts a separator between things. */
 function joined(things, between) {
   return things.flatMap((thing, index) => (index === 0 ? thing : [between, ...thing]));
 }
@@ -26,11 +26,11 @@ function plain(name, schema) {
   return [(WORDS[name] ?? name) + size, ...pattern];
 }
 
-/** What a schema takes, in a few words and links. */
+/** The type of a schema, in a few words and links. */
 export function kind(schema) {
   if (schema.$ref) return [element("a", { href: `#schema-${nameIn(schema.$ref)}` }, nameIn(schema.$ref))];
   const choices = schema.oneOf ?? schema.anyOf;
-  // Null is said last, whatever comes first.
+  // Null comes last, whatever the order in the document.
   const sorted = (all) => [...all].sort((a, b) => Number(a.type === "null") - Number(b.type === "null"));
   if (choices) return joined(sorted(choices).map(kind), " or ");
   if (schema.allOf) return joined(schema.allOf.map(kind), " and ");
@@ -41,7 +41,7 @@ export function kind(schema) {
   return joined(sorted(names.map((type) => ({ type }))).map(({ type }) => plain(type, schema)), " or ");
 }
 
-/** Named things, each with what it takes and what it means. */
+/** Named things, each with its type and its description. */
 export function definitions(things) {
   const items = things.flatMap(({ name, is, schema, description }) => [
     element("dt", {}, element("code", {}, name), " ", element("span", { class: "quiet" }, ...kind(schema)), is ? " " : null, is),
@@ -60,13 +60,13 @@ function fields(schema) {
     name,
     is: required.includes(name) ? badge("required") : null,
     schema: property,
-    // What may be null has its description beside the reference.
+    // A nullable property has its description next to the reference.
     description: property.description ?? property.oneOf?.find((choice) => choice.description)?.description,
   }));
   return definitions(properties);
 }
 
-/** The parts of a schema: others that it has the fields of, and fields of its own. */
+/** The parts of a schema: the schemas that it includes, and fields of its own. */
 function body(schema) {
   if (schema.properties) return [fields(schema)];
   const own = (schema.allOf ?? []).filter((part) => part.properties);
