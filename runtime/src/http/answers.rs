@@ -1,7 +1,7 @@
-//! How a route describes what it answers: its success, and the errors that it can have.
+//! How a route describes its responses: its success, and the errors that it can have.
 //!
-//! An error's status, word, headers and example come from an [`ApiError`] as the route makes it; only when it happens is
-//! said for the description.
+//! The status, word, headers and example of an error come from the [`ApiError`] that the route returns. The description
+//! adds when it happens.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,19 +16,19 @@ use super::error::ApiError;
 use crate::driver::{AskError, SnapshotError};
 use crate::wire::failure::{ErrorBody, FailureEvidence};
 
-/// The groups of routes.
+/// The tags that group the routes.
 pub(super) const QUESTIONS: &str = "Questions";
 pub(super) const STATE: &str = "State";
 pub(super) const PAGES: &str = "Descriptions";
 
 pub(super) const JSON: &str = "application/json";
 
-/// What a route answers, by status.
+/// The responses of a route, by status.
 pub(super) type Answers = BTreeMap<String, RefOr<Response>>;
 /// An error, and when it happens.
 type Error = (ApiError, &'static str);
 
-/// An error of a request that was asked: with the evidence.
+/// The body of an error with evidence.
 pub(super) struct AskedError;
 
 impl PartialSchema for AskedError {
@@ -57,24 +57,24 @@ pub(super) fn draining() -> Error {
     (AskError::Stopped.into(), "the coordinator is about to stop")
 }
 
-/// Success with a body of some media type.
+/// A success with a body of some media type.
 pub(super) fn success(description: &str, media_type: &str, content: Content) -> ResponseBuilder {
     Response::builder().description(description).content(media_type, content)
 }
 
-/// Success with a body of `T`.
+/// A success with a JSON body of type `T`.
 pub(super) fn shown<T: ToSchema>(description: &str, example: Json) -> ResponseBuilder {
     let content = Content::builder().schema(Some(reference::<T>())).example(Some(example));
     success(description, JSON, content.build())
 }
 
-/// The content of a text.
+/// The content of a text response.
 pub(super) fn text(example: &str) -> Content {
     let schema = ObjectBuilder::new().schema_type(Type::String);
     Content::builder().schema(Some(schema)).example(Some(example.into())).build()
 }
 
-/// A file is not sent to a client that has it.
+/// The responses of a file: a client that already has it does not get it again.
 pub(super) fn file(ok: ResponseBuilder) -> Answers {
     let tag = Header::builder().schema(Some(String::schema())).description(Some("Names this version."));
     let mut answers = answers(ok.header("ETag", tag.build()), vec![reads_limited()]);
@@ -83,7 +83,7 @@ pub(super) fn file(ok: ResponseBuilder) -> Answers {
     answers
 }
 
-/// Success and all errors, by status.
+/// The responses of a route: its success and all its errors, by status.
 pub(super) fn answers(ok: ResponseBuilder, errors: Vec<Error>) -> Answers {
     let mut by_status = BTreeMap::<StatusCode, Vec<Error>>::new();
     for error in errors {
@@ -97,7 +97,7 @@ pub(super) fn answers(ok: ResponseBuilder, errors: Vec<Error>) -> Answers {
         .collect()
 }
 
-/// The answer of one status, which may have several errors.
+/// The response of one status, which may cover several errors.
 fn refusal(errors: &[Error]) -> Response {
     let descriptions = errors.iter().map(|(error, when)| format!("`{}`: {when}.", error.word()));
     let examples = errors.iter().map(|(error, _)| {

@@ -1,4 +1,4 @@
-//! What the handlers share, and how it is set up.
+//! What the handlers share, and the settings of the API.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,32 +17,32 @@ use crate::driver::CoordinatorHandle;
 use crate::metrics::{Edge, Metrics, Responses};
 use crate::spans::Tracer;
 
-/// How the API is set up.
+/// The settings of the API.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
-    /// The port that `GET /health` names.
+    /// The port that `GET /health` reports.
     pub port: u16,
-    /// How often one client may ask; `None` does not limit.
+    /// How often one client may submit a request; `None` is no limit.
     pub rate_limit: Option<RateLimit>,
-    /// How often one client may use all other routes together, except `GET /health` and `GET /ready`, which are never
-    /// limited; `None` does not limit.
+    /// How often one client may use all other routes together; `None` is no limit. `GET /health` and `GET /ready` are
+    /// never limited.
     pub read_limit: Option<RateLimit>,
-    /// How many clients each limit tells apart.
+    /// How many clients each limit distinguishes.
     pub clients: ClientTable,
-    /// The proxies whose `X-Forwarded-For` is believed.
+    /// The proxies that are trusted to set `X-Forwarded-For`.
     pub trusted_proxies: Vec<IpNet>,
-    /// What bounds `GET /events`.
+    /// The limits of `GET /events`.
     pub events: EventLimits,
-    /// The shortest time from one snapshot of the coordinator to the next. All readers of `GET /workers` and `GET
-    /// /metrics` share one meanwhile.
+    /// The shortest time between two snapshots of the coordinator. Within it, all readers of `GET /workers` and `GET
+    /// /metrics` share one.
     pub snapshot_every: Duration,
-    /// Records the spans of requests; without one, traces are passed on as they come.
+    /// Records the spans of requests. Without a tracer, trace contexts are passed on unchanged.
     pub tracer: Option<Tracer>,
 }
 
 impl ApiSettings {
-    /// An API on `port` that limits no rate, believes no proxy, makes a snapshot at most every 250 ms, has the default
-    /// bounds, and records no traces.
+    /// An API on `port` without rate limits, trusted proxies or traces, with a snapshot at most every 250 ms and the
+    /// default bounds.
     pub fn new(port: u16) -> Self {
         Self {
             port,
@@ -78,7 +78,7 @@ impl Api {
         client_address(peer.ip(), headers, &self.settings.trusted_proxies)
     }
 
-    /// What happened at the edge, before the coordinator.
+    /// The counts of what happened at the edge, before the coordinator.
     pub(super) fn edge(&self) -> Edge {
         let counts = |limiter: &Option<RateLimiter>| limiter.as_ref().map(RateLimiter::counts).unwrap_or_default();
         Edge {

@@ -1,4 +1,4 @@
-//! A client, as allowances and places are counted.
+//! A client: the unit for which rates, connections and event streams are limited.
 
 use std::net::{IpAddr, Ipv6Addr};
 

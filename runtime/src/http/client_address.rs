@@ -1,4 +1,4 @@
-//! Who asks: the peer, or whom a trusted proxy says it asks for.
+//! The address of a client: the peer's, or the one that a trusted proxy reports.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,12 +7,13 @@ use ipnet::IpNet;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// The other end of a connection; an extension of every request.
+/// The other end of a connection. Every request carries it as an extension.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
-/// The client's address. `X-Forwarded-For` counts only if the peer is a trusted proxy, and then from its end: each
-/// proxy appends whom it heard, so the last address that is no trusted proxy is the last one somebody trusted saw.
+/// The client's address. `X-Forwarded-For` counts only if the peer is a trusted proxy, and is read from its end: each
+/// proxy appends the address it was contacted from, so the last address that is not a trusted proxy is the last one
+/// that a trusted proxy saw.
 pub(super) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let peer = peer.to_canonical();
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
@@ -22,7 +23,7 @@ pub(super) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet
     let mut client = peer;
     for header in headers.get_all(FORWARDED_FOR).iter().rev() {
         for hop in header.to_str().unwrap_or_default().split(',').rev() {
-            // Past something that is no address nothing can be believed.
+            // Nothing before an entry that is not an address can be trusted.
             let Some(address) = parse(hop.trim()) else { return client };
             client = address.to_canonical();
             if !is_trusted(&client) {
@@ -33,7 +34,7 @@ pub(super) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet
     client
 }
 
-/// An address, to which some proxies add the port.
+/// Reads an address, to which some proxies add the port.
 fn parse(hop: &str) -> Option<IpAddr> {
     hop.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }

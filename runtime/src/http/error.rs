@@ -1,4 +1,4 @@
-//! What goes wrong, as a client sees it.
+//! Errors, as a client sees them.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -15,26 +15,26 @@ use crate::driver::{AskError, SnapshotError};
 use crate::wire::failure::{self, ErrorBody, ErrorWord};
 use crate::wire::{EncodedOutcome, encode};
 
-/// An error answer.
+/// An error response.
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
     /// A stable word for programs.
     error: ErrorWord,
-    /// What to do, for people.
+    /// The text of the body.
     said: Said,
-    /// When a retry may help.
+    /// The time after which a retry may help.
     retry_after: Option<Duration>,
-    /// Whether the rest of the request was not read, so that the connection can't be used again.
+    /// Whether part of the request was not read, so that the connection can't be used again.
     close: bool,
 }
 
-/// What the body says.
+/// The text of an error's body.
 #[derive(Debug)]
 enum Said {
-    /// What to do, for people.
+    /// What is wrong and what to do, for people.
     Details(String),
-    /// What the workers said, who were asked, and why that is no answer.
+    /// Why the request has no answer, and its evidence.
     Evidence(Failure, EncodedOutcome),
 }
 
@@ -43,13 +43,13 @@ impl ApiError {
         Self { status, error, said: Said::Details(details.into()), retry_after: None, close: false }
     }
 
-    /// It may be available again in a moment, unless it is about to stop.
+    /// An error with status 503. A retry may help in a moment, unless the coordinator is about to stop.
     fn unavailable(error: ErrorWord, details: impl Into<String>) -> Self {
         let unavailable = Self::new(StatusCode::SERVICE_UNAVAILABLE, error, details);
         if error == ErrorWord::Draining { unavailable } else { unavailable.and_retry() }
     }
 
-    /// The same error, with a hint that a retry in a moment may help.
+    /// The same error, with a hint that a retry in a second may help.
     fn and_retry(self) -> Self {
         Self { retry_after: Some(Duration::from_secs(1)), ..self }
     }
@@ -91,7 +91,7 @@ impl ApiError {
         }
     }
 
-    /// Beyond the allowance of its client for other routes than `POST /request`. The connection can be used again.
+    /// The client has used up its allowance for routes other than `POST /request`. The connection can be used again.
     pub(super) fn reads_limited(wait: Duration) -> Self {
         Self { close: false, ..Self::rate_limited(wait) }
     }
@@ -107,7 +107,7 @@ impl ApiError {
         }
     }
 
-    /// A connection beyond a bound.
+    /// There are more connections than one of the limits allows.
     pub(super) fn too_many_connections(details: impl Into<String>) -> Self {
         Self { close: true, ..Self::unavailable(ErrorWord::Overloaded, details) }
     }
@@ -120,7 +120,7 @@ impl ApiError {
         Self::unavailable(error, details)
     }
 
-    /// The error that a request which was asked ended with.
+    /// The error that a dispatched request ended with.
     pub(super) fn failed(failure: Failure, outcome: EncodedOutcome) -> Self {
         let (error, code) = failure::name_and_code(failure);
         let status = StatusCode::from_u16(code).expect("the status of a failure is one of HTTP's");
@@ -143,12 +143,12 @@ impl ApiError {
         }
     }
 
-    /// Whether the answer says when a retry may help.
+    /// Whether the response says when a retry may help.
     pub(super) fn says_when_to_retry(&self) -> bool {
         self.retry_after.is_some()
     }
 
-    /// Whether the workers were asked, and the body says what they said.
+    /// Whether the body has evidence.
     pub(super) fn has_evidence(&self) -> bool {
         matches!(self.said, Said::Evidence(..))
     }
@@ -209,12 +209,12 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// A JSON answer.
+/// A JSON response.
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     encoded(status, encode(body))
 }
 
-/// An answer that is JSON already.
+/// A response with a body that is already encoded as JSON.
 pub(super) fn encoded(status: StatusCode, body: Bytes) -> Response {
     (status, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
 }
@@ -234,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_finds_it_unavailable_may_come_back_unless_it_stops() {
+    fn an_unavailable_coordinator_suggests_a_retry_unless_it_stops() {
         for (error, comes_back) in [
             (ApiError::not_ready(ErrorWord::NoWorkers, ""), true),
             (ApiError::not_ready(ErrorWord::BusDown, ""), true),

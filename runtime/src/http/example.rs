@@ -1,4 +1,4 @@
-//! One request, ended in different ways: what examples are made of.
+//! One request that ended in different ways, for examples.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 
 use crate::wire::EncodedOutcome;
 
-/// Two of three workers gave a value, one failed.
+/// Two of three workers returned a value, and one failed.
 pub(super) fn answered() -> Outcome {
     let answer = Answer {
         value: number("41945.375"),
@@ -51,7 +51,7 @@ pub(super) fn answered() -> Outcome {
     }
 }
 
-/// The same without an answer.
+/// The same request without an answer.
 pub(super) fn failed(failure: Failure) -> EncodedOutcome {
     let mut outcome = answered();
     let silent = matches!(failure, Failure::DeadlineExceeded | Failure::NoWorkers | Failure::BusDown);

@@ -1,4 +1,4 @@
-//! Files that lie within the program, as pages are made of: served as they are, and not sent twice.
+//! Files that are part of the program, for its pages. They are served unchanged, and only to clients that lack them.
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
@@ -13,12 +13,12 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 use super::answers::{Answers, file, success};
 
-/// Nothing runs and nothing is loaded but a page's own files, and nobody frames it: what a worker says can't become more
-/// than text, even if the page had a fault.
+/// A page may run and load only its own files, and nobody may frame it. So what a worker says can't become more than
+/// text, even if the page has a fault.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// A file.
+/// A file that is part of the program.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct File {
     pub(super) path: &'static str,
@@ -26,7 +26,7 @@ pub(super) struct File {
     pub(super) content: &'static str,
 }
 
-/// The files of a folder, by their paths.
+/// The files of the folder of the calling module, by their paths.
 macro_rules! files {
     ($($path:literal, $name:literal, $media_type:literal;)*) => {
         [$($crate::http::files::File { path: $path, media_type: $media_type, content: include_str!($name) }),*]
@@ -34,7 +34,7 @@ macro_rules! files {
 }
 pub(super) use files;
 
-/// Routes for files that only a page asks for. The API's document describes the pages, not these.
+/// Routes for files that only pages load. The API's document describes the pages, not these.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>(files: &[File]) -> Router<S> {
     files.iter().fold(Router::new(), |router, &file| {
         router.route(file.path, get(move |headers: HeaderMap| async move { file.response(&headers) }))
@@ -42,7 +42,7 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>(files: &[File]) -> Router
 }
 
 impl File {
-    /// The file, or that the client has it. It is asked for each time, so that a page never mixes two versions.
+    /// The file, or the notice that the client has it. A client asks each time, so that a page never mixes versions.
     pub(super) fn response(&self, headers: &HeaderMap) -> Response {
         let tag = self.tag();
         let head: [(HeaderName, HeaderValue); 6] = [
@@ -60,7 +60,7 @@ impl File {
         }
     }
 
-    /// Tells this content from that of another version: its FNV-1a hash.
+    /// The entity tag, which tells this content from that of another version: its FNV-1a hash.
     pub(super) fn tag(&self) -> HeaderValue {
         let hash = self
             .content
@@ -70,7 +70,7 @@ impl File {
     }
 }
 
-/// What a page answers.
+/// The responses of a page.
 pub(super) struct AnsweringPage;
 
 impl IntoResponses for AnsweringPage {
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn every_file_of_a_page_is_served_and_nothing_is_named_that_is_not() {
+    fn every_file_of_a_page_is_served_and_only_served_files_are_named() {
         let pages = pages();
         let served: BTreeSet<_> = pages.iter().flat_map(|(_, files)| files).map(|file| file.path).collect();
         for (folder, files) in &pages {
@@ -119,7 +119,7 @@ mod tests {
         }
     }
 
-    /// What stands between each `mark` and the next quote.
+    /// The text between each `mark` and the next quote.
     fn named<'a>(content: &'a str, mark: &str) -> impl Iterator<Item = &'a str> {
         content.split(mark).skip(1).filter_map(|rest| rest.split('"').next()).collect::<Vec<_>>().into_iter()
     }

@@ -1,4 +1,4 @@
-//! Ends a connection whose first byte does not come in time.
+//! Ends a connection if its first byte does not arrive in time.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -8,16 +8,16 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// A connection whose first byte must come in time. It does not limit what comes later.
+/// A connection with a time limit for its first byte. What comes later is not limited.
 #[derive(Debug)]
 pub(super) struct FirstByte<T> {
     io: T,
-    /// Until the first byte has come.
+    /// `None` once the first byte has arrived.
     patience: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> FirstByte<T> {
-    /// The time begins now.
+    /// The time starts now.
     pub(super) fn within(patience: Duration, io: T) -> Self {
         Self { io, patience: Some(Box::pin(sleep(patience))) }
     }

@@ -1,11 +1,11 @@
-//! What bounds the connections of clients.
+//! The limits of client connections.
 
 use std::time::Duration;
 
-/// How many there may be, and how long each may take.
+/// How many connections there may be, and how long each may take.
 #[derive(Clone, Copy, Debug)]
 pub struct ServeLimits {
-    /// The most open connections; further ones are answered 503 and closed.
+    /// The most open connections. Further ones are answered with 503 and closed.
     pub max_connections: usize,
     /// The most open connections of one peer, which is an IPv4 address or a 64-bit prefix of IPv6. A trusted proxy may
     /// hold all that are not reserved.
@@ -14,11 +14,11 @@ pub struct ServeLimits {
     pub reserved_connections: usize,
     /// How long a new connection may be silent.
     pub first_byte_timeout: Duration,
-    /// How long the head of a request may take to arrive, also the first byte of a next request.
+    /// How long the head of a request may take to arrive, including its first byte on a connection that is kept alive.
     pub head_timeout: Duration,
-    /// How long a client may not take a byte of what is written to it.
+    /// How long a client may read nothing of what is written to it.
     pub write_timeout: Duration,
-    /// How long the answers at hand may take to be written once the server stops.
+    /// How long the responses in progress may take to be written once the server stops.
     pub stop_timeout: Duration,
 }
 

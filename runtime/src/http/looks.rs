@@ -6,13 +6,13 @@ use bytes::Bytes;
 
 use crate::driver::{CoordinatorHandle, Snapshot, SnapshotError};
 
-/// The latest snapshot that a client read.
+/// The latest snapshot that a client has read.
 #[derive(Debug, Default)]
 pub(super) struct Looks {
     latest: Mutex<Option<Arc<Look>>>,
 }
 
-/// A snapshot, and the bodies that were made of it so far.
+/// A snapshot, and the bodies that have been encoded from it so far.
 #[derive(Debug)]
 pub(super) struct Look {
     snapshot: Arc<Snapshot>,
@@ -21,7 +21,7 @@ pub(super) struct Look {
 }
 
 impl Looks {
-    /// The coordinator's snapshot.
+    /// The current snapshot of the coordinator.
     pub(super) async fn look(&self, coordinator: &CoordinatorHandle) -> Result<Arc<Look>, SnapshotError> {
         let snapshot = coordinator.snapshot().await?;
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
@@ -37,12 +37,12 @@ impl Looks {
 }
 
 impl Look {
-    /// The body of `GET /workers`, which `write` makes for the first reader.
+    /// The body of `GET /workers`, which `write` encodes for the first reader.
     pub(super) fn workers(&self, write: impl FnOnce(&Snapshot) -> Bytes) -> Bytes {
         self.workers.get_or_init(|| write(&self.snapshot)).clone()
     }
 
-    /// The body of `GET /metrics`, which `write` makes for the first reader.
+    /// The body of `GET /metrics`, which `write` encodes for the first reader.
     pub(super) fn metrics(&self, write: impl FnOnce(&Snapshot) -> Bytes) -> Bytes {
         self.metrics.get_or_init(|| write(&self.snapshot)).clone()
     }

@@ -12,7 +12,7 @@ use super::api::Api;
 use super::error::ApiError;
 use crate::metrics::CONTENT_TYPE as METRICS_TYPE;
 
-/// What `GET /metrics` answers.
+/// The responses of `GET /metrics`.
 struct AnsweringMetrics;
 
 impl IntoResponses for AnsweringMetrics {

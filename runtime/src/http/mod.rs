@@ -2,13 +2,14 @@
 //!
 //! Every error is JSON: a stable word for programs, the status code, and advice for people.
 //!
-//! * `request.rs`, `status.rs`, `metrics.rs`, `events/`: the routes that programs use; `error.rs` has what can go wrong
+//! * `request.rs` with `question.rs`, `status.rs`, `metrics.rs`, `events/`: the routes for programs; `error.rs`: errors
 //! * `dashboard/`, `docs/`: the pages for people, which `files.rs` serves
-//! * `openapi/` generates the API's document; `answers.rs` lists the responses of each route
-//! * `serve.rs` accepts connections and stops without cutting off an answer; `places.rs` bounds connections,
-//!   `refuse.rs` answers those beyond a bound, `first_byte.rs` ends silent ones
+//! * `openapi/` generates the API's document; `answers.rs` describes responses, `example.rs` has an example
+//! * `service.rs` assembles the routes; `api.rs` has the settings, and what the handlers share
+//! * `serve.rs` accepts connections, and finishes responses before it stops; `limits.rs` and `places.rs` limit
+//!   connections, `refuse.rs` answers those beyond a limit, `first_byte.rs` ends silent ones
 //! * `rate_limit.rs` limits clients; `client.rs` and `client_address.rs` decide which addresses are one client
-//! * `looks.rs` encodes a snapshot once for all who read it; `trace.rs` records the span of a request
+//! * `looks.rs` encodes a snapshot once for all its readers; `trace.rs` records the span of a request
 
 mod answers;
 mod api;

@@ -1,4 +1,4 @@
-//! How many connections there may be, and how many of one peer.
+//! Counts the open connections, in all and per peer, and refuses those beyond a limit.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ use crate::metrics::ConnectionCounts;
 /// A peer that holds fewer connections than this may take a reserved one.
 pub(super) const FEW: usize = 4;
 
-/// The connections there are. Clones count the same ones.
+/// The open connections. Clones share one count.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Places(Arc<Mutex<Held>>);
 
@@ -24,25 +24,25 @@ struct Held {
     refused: Refusals,
 }
 
-/// Connections that were refused, by the bound that they met.
+/// Connections that were refused, by the limit that they met.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Refusals {
     of_one_peer: u64,
     of_all: u64,
 }
 
-/// Why a connection gets no place.
+/// Why a connection is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NoPlace {
     /// The peer holds as many connections as one peer may.
     #[error("your address holds as many connections as it may; close some of them")]
     OfPeer,
-    /// All are taken, except those that are reserved for peers with few.
+    /// All places are taken, except those that are reserved for peers with few connections.
     #[error("all connections are taken; connect again")]
     OfAll,
 }
 
-/// The place of one connection; it is given back when this is dropped.
+/// The place of one connection, which is released when this is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     places: Places,
@@ -50,7 +50,7 @@ pub(super) struct Place {
 }
 
 impl Places {
-    /// Takes a place for a connection of `peer`. A trusted proxy speaks for many clients, and may hold all but the
+    /// Takes a place for a connection of `peer`. A trusted proxy acts for many clients, and may hold all places but the
     /// reserved ones.
     pub(super) fn take(&self, peer: IpAddr, limits: &ServeLimits, trusted: &[IpNet]) -> Result<Place, NoPlace> {
         let is_trusted = trusted.iter().any(|network| network.contains(&peer.to_canonical()));

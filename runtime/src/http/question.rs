@@ -1,4 +1,4 @@
-//! The body of `POST /request`: a question, and how it wants to be answered.
+//! The body of `POST /request`: a query, and how it is to be answered.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -21,7 +21,7 @@ use crate::wire::schema::{
     Id, MaxDeviation, MinAgreement, OnDisputeName, QueryText, StrategyName, Tolerance, TrimShare,
 };
 
-/// How deep a body may be nested: the depth at which serde_json gives up.
+/// The deepest nesting of a body, at which serde_json gives up.
 const MAX_DEPTH: usize = 128;
 
 /// A question, and how it wants to be answered. What it leaves out, or sets to null, is as the coordinator's flags and its
@@ -92,14 +92,14 @@ pub struct RequestBody<'a> {
     timeout_ms: Option<&'a RawValue>,
 }
 
-/// A request as the coordinator takes it.
+/// A request as the coordinator receives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
     /// The caller's name for the request.
     pub id: Option<RequestId>,
-    /// What is asked.
+    /// The query.
     pub query: Query,
-    /// The request's own policy, which the coordinator holds to its limits.
+    /// The request's own policy, which the coordinator checks against its limits.
     pub overrides: Overrides,
 }
 
@@ -107,14 +107,14 @@ impl Question {
     /// Reads the body of a request.
     ///
     /// # Errors
-    /// [`ApiError`], which says what is wrong with it.
+    /// [`ApiError`] with what is wrong, if it is not valid.
     pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
         if body.is_empty() {
             return Err(ApiError::invalid(r#"the body is empty; send JSON such as {"query": "BTC/USD"}"#));
         }
         let not_a_request = |error: serde_json::Error| ApiError::invalid(format!("the body is not a request: {error}"));
         let request: RequestBody = serde_json::from_slice(body).map_err(not_a_request)?;
-        // Fields that are ignored are skipped at any depth; reading them as values holds them to a depth, too.
+        // Ignored fields are skipped whatever their depth. Reading them as values applies the limit to them, too.
         if body.iter().filter(|byte| matches!(byte, b'[' | b'{')).count() > MAX_DEPTH {
             serde_json::from_slice::<serde_json::Value>(body).map_err(not_a_request)?;
         }
@@ -151,7 +151,7 @@ fn invalid(error: impl Display) -> ApiError {
     ApiError::invalid(error.to_string())
 }
 
-/// The content of a string, or the digits of a number; anything else as it is written.
+/// The content of a string; any other value as it is written.
 fn content(json: &RawValue) -> Cow<'_, str> {
     serde_json::from_str::<String>(json.get()).map_or(Cow::Borrowed(json.get()), Cow::Owned)
 }
@@ -161,7 +161,7 @@ fn scalar<T>(field: Option<&RawValue>, read: fn(&str) -> Result<T, String>) -> R
     field.map(|json| read(&content(json))).transpose().map_err(ApiError::invalid)
 }
 
-/// Reads a field that is a number without a fraction, however JSON writes it: 5000, 5000.0 and 5e3 are the same.
+/// Reads a field that is a whole number in any notation of JSON: 5000, 5000.0 and 5e3 are the same.
 fn whole(name: &str, field: Option<&RawValue>) -> Result<Option<u64>, ApiError> {
     let read = |json: &RawValue| {
         let number = Value::number(json.get()).ok().and_then(|value| value.as_number());
@@ -171,7 +171,7 @@ fn whole(name: &str, field: Option<&RawValue>) -> Result<Option<u64>, ApiError> 
     field.map(read).transpose()
 }
 
-/// What does not fit is beyond every range of a policy.
+/// A number that does not fit becomes the largest one, which is outside every range of a policy.
 fn count(name: &str, field: Option<&RawValue>) -> Result<Option<u32>, ApiError> {
     Ok(whole(name, field)?.map(|number| u32::try_from(number).unwrap_or(u32::MAX)))
 }

@@ -1,4 +1,4 @@
-//! How often one client may ask.
+//! How often one client may send a request.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -18,13 +18,13 @@ use super::client::Client;
 use crate::clock::Clock;
 use crate::metrics::LimiterCounts;
 
-/// How many clients a limiter tells apart.
+/// How many clients a limiter distinguishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientTable {
-    /// The most clients that are told apart. Further ones share one allowance until others have been idle; known
-    /// clients keep their own.
+    /// The most clients with an allowance of their own. Further ones share one allowance until others have been idle;
+    /// known clients keep theirs.
     pub max_clients: usize,
-    /// After this many questions, the clients that have their whole allowance again are forgotten; at least 1.
+    /// After this many checks, the clients with a full allowance are forgotten; at least 1.
     pub forget_every: u64,
 }
 
@@ -34,16 +34,16 @@ impl Default for ClientTable {
     }
 }
 
-/// How often one client may ask.
+/// How often one client may send a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
-    /// Requests per second in the long run.
+    /// Requests per second, in the long run.
     pub per_second: NonZeroU32,
-    /// Requests at once after a pause.
+    /// The most requests at once, after a pause.
     pub burst: NonZeroU32,
 }
 
-/// The allowances of clients: when each has its whole allowance again.
+/// The allowances of clients: for each, the time at which it is full again.
 #[derive(Debug)]
 struct Allowances {
     max_clients: usize,
@@ -105,7 +105,7 @@ impl ShrinkableKeyedStateStore<Client> for Allowances {
     }
 }
 
-/// The driver's clock as the limiter wants it.
+/// The runtime's clock, in the form that the limiter needs.
 #[derive(Clone, Debug)]
 struct LimiterClock(Clock);
 
@@ -123,14 +123,14 @@ pub struct RateLimiter {
     limiter: governor::RateLimiter<Client, Allowances, LimiterClock, NoOpMiddleware<Nanos>>,
     clock: LimiterClock,
     forget_every: u64,
-    /// Every question, counted before it is decided on: says when to forget.
+    /// All checks, counted before they are decided: the number says when to forget.
     asked: AtomicU64,
     allowed: AtomicU64,
     refused: AtomicU64,
 }
 
 impl RateLimiter {
-    /// A limiter that has seen nobody.
+    /// A limiter that has not seen any client.
     pub fn new(limit: RateLimit, clients: ClientTable, clock: Clock) -> Self {
         let quota = Quota::per_second(limit.per_second).allow_burst(limit.burst);
         let clock = LimiterClock(clock);
@@ -145,10 +145,10 @@ impl RateLimiter {
         }
     }
 
-    /// Counts one question of a client against its allowance.
+    /// Counts one request of a client against its allowance.
     ///
     /// # Errors
-    /// How long the client must wait before its next question.
+    /// How long the client must wait before its next request.
     pub fn check(&self, address: IpAddr) -> Result<(), Duration> {
         let asked = self.asked.fetch_add(1, Ordering::Relaxed);
         if asked % self.forget_every == self.forget_every - 1 {
@@ -160,7 +160,7 @@ impl RateLimiter {
         checked.map_err(|not_until| not_until.wait_time_from(self.clock.now()))
     }
 
-    /// What was decided so far.
+    /// The decisions so far, and the number of clients now.
     pub fn counts(&self) -> LimiterCounts {
         LimiterCounts {
             allowed: self.allowed.load(Ordering::Relaxed),
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn memory_is_bounded_whoever_asks() {
+    async fn memory_is_bounded_however_many_clients_ask() {
         let limiter = RateLimiter::new(limit(1, 1), ClientTable { max_clients: 100, forget_every: 50 }, Clock::new());
         for n in 0..1000_u32 {
             let _ = limiter.check(IpAddr::from(n.to_be_bytes()));
@@ -225,7 +225,7 @@ mod tests {
             RateLimiter::new(limit(1, 3), ClientTable { max_clients: 2, ..ClientTable::default() }, Clock::new());
         let client = |host: u8| IpAddr::from([192, 0, 2, host]);
         assert!(limiter.check(client(1)).is_ok() && limiter.check(client(2)).is_ok());
-        // A crowd that there is no room for uses up what it shares.
+        // A crowd that there is no room for uses up the shared allowance.
         let allowed = (3..=20).filter(|host| limiter.check(client(*host)).is_ok()).count();
         assert_eq!(allowed, 3, "they share one allowance");
         for known in [1, 2] {

@@ -1,4 +1,4 @@
-//! Answers a connection beyond a bound, and closes it.
+//! Answers a connection beyond a limit, and closes it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +11,11 @@ use tokio::time::timeout;
 use super::error::ApiError;
 use super::places::NoPlace;
 
-/// How many connections are answered at a time; further ones are closed without an answer.
+/// How many refused connections are answered at a time. Further ones are closed without a response.
 const MAX_TOLD: usize = 64;
-/// How long one answer may take.
+/// How long one response may take.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// The most bytes of its request that are read, so that closing does not take the answer back.
+/// The most bytes of the request that are read. Closing a connection with unread bytes would discard the response.
 const MAX_READ_BYTES: u64 = 16 << 10;
 
 /// The refused connections that are being answered.
@@ -29,7 +29,7 @@ impl Default for Refusals {
 }
 
 impl Refusals {
-    /// Tells the client why and closes the connection. Only closes it if too many are being answered already.
+    /// Sends the reason and closes the connection. If too many are being answered already, only closes it.
     pub(super) fn tell(&self, mut io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, why: NoPlace) {
         let Ok(told) = Arc::clone(&self.0).try_acquire_owned() else { return };
         let answer = answer(why);

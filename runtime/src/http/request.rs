@@ -1,4 +1,4 @@
-//! `POST /request`: a question and its answer.
+//! `POST /request`: a request and its outcome.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,14 +27,14 @@ use super::trace::RequestTrace;
 use crate::driver::AskError;
 use crate::wire::{OutcomeBody, encode_outcome};
 
-/// Where questions are asked.
+/// The path that requests are sent to.
 pub(super) const PATH: &str = "/request";
 /// The longest body of a request, in bytes.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What `POST /request` answers.
+/// The responses of `POST /request`.
 struct AnsweringRequest;
 
 impl IntoResponses for AnsweringRequest {
@@ -95,7 +95,7 @@ pub(super) async fn ask(
 async fn take(api: &Api, peer: Peer, request: Request, trace: &mut RequestTrace) -> Result<Response, ApiError> {
     let question = read(api, peer, request).await?;
     trace.asks(&question);
-    // An id that the coordinator draws is known with the answer.
+    // An id that the coordinator draws is only known with the outcome.
     let span = if let Some(id) = &question.id {
         info_span!("request", %id, query = %question.query)
     } else {
@@ -104,7 +104,7 @@ async fn take(api: &Api, peer: Peer, request: Request, trace: &mut RequestTrace)
     answer(api, question, trace).instrument(span).await
 }
 
-/// Takes a request, if its client may ask now.
+/// Reads a request, if its client's allowance permits one now.
 async fn read(api: &Api, peer: Peer, request: Request) -> Result<Question, ApiError> {
     let (Parts { headers, .. }, body) = request.into_parts();
     if let Some(limiter) = &api.limiter {

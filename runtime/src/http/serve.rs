@@ -1,5 +1,5 @@
-//! Serves connections. Bounds their number, in all and per peer, and how long the head of a request and a client's
-//! reading may take. A stop cuts no request off.
+//! Serves connections. Limits their number, in all and per peer, and the time that the head of a request and the
+//! client's reading may take. A stop leaves the requests in progress some time to finish.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -24,14 +24,14 @@ use super::service::Service;
 /// The longest head of a request, in bytes.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
-/// Serves `api` on `listener` until `stop` completes, then finishes the requests at hand.
+/// Serves `api` on `listener` until `stop` completes, then lets the requests in progress finish, within `stop_timeout`.
 pub async fn serve<L>(mut listener: L, api: Service, limits: ServeLimits, stop: impl Future<Output = ()>)
 where
     L: Listener<Addr = SocketAddr>,
 {
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head_timeout).max_buf_size(MAX_HEAD_BYTES);
-    // Waiters are woken in the order in which they came: a simulation of this is the same each time.
+    // Both wake their waiters in the order of their arrival, so that a simulation is reproducible.
     let (stopping, connections) = (CancellationToken::new(), TaskTracker::new());
     let refusals = Refusals::default();
     let mut stop = pin!(stop);
@@ -68,7 +68,7 @@ where
                 biased;
                 ended = &mut connection => ended,
                 () = stopping.cancelled() => {
-                    // An idle connection ends at once, any other when its request is answered.
+                    // An idle connection ends at once, any other after its response.
                     connection.as_mut().graceful_shutdown();
                     connection.await
                 }

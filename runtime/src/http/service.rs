@@ -1,4 +1,4 @@
-//! The service: every request goes through it, to its route.
+//! The service: every request passes through it to its route.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::driver::CoordinatorHandle;
 use crate::metrics::{Metrics, Responses};
 
-/// Answers all requests, for [`serve`](super::serve::serve). Clones are the same one.
+/// Answers all requests, for [`serve`](super::serve::serve). Clones share one service.
 #[derive(Clone, Debug)]
 pub struct Service {
     router: Router,
@@ -30,7 +30,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Asks `coordinator`. `events` and `metrics` are what its driver's taps tell of.
+    /// A service for `coordinator`. The taps of its driver fill `events` and `metrics`.
     pub fn new(
         coordinator: CoordinatorHandle,
         events: Events,
@@ -65,9 +65,9 @@ impl Service {
         Self { router, api }
     }
 
-    /// Answers one request, and counts the answer.
+    /// Answers one request, and counts the response.
     ///
-    /// Not a layer of the router, which would cost each request several allocations.
+    /// This is not a layer of the router, because a layer would cost each request several allocations.
     pub(super) async fn answer(&self, peer: Peer, request: Request) -> Response {
         let statuses = self.api.responses.of(request.uri().path());
         let response = match self.allow_read(peer, &request) {
@@ -78,13 +78,13 @@ impl Service {
         response
     }
 
-    /// A place for a connection of `peer`, if there may be one more.
+    /// Takes a place for a connection of `peer`, if there is one.
     pub(super) fn place(&self, peer: IpAddr, limits: &ServeLimits) -> Result<Place, NoPlace> {
         self.api.places.take(peer, limits, &self.api.settings.trusted_proxies)
     }
 
-    /// Counts a request against its client's allowance for reads. Questions have an allowance of their own. Probes have
-    /// none: they cost little and must get through.
+    /// Counts a request against its client's allowance for reads. `POST /request` has an allowance of its own. Probes
+    /// have none: they cost little and must get through.
     fn allow_read(&self, peer: Peer, request: &Request) -> Result<(), ApiError> {
         let Some(limiter) = &self.api.read_limiter else { return Ok(()) };
         let is_question = request.method() == Method::POST && request.uri().path() == request::PATH;

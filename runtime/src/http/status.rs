@@ -31,7 +31,7 @@ pub(super) struct Health {
     nats: bool,
 }
 
-/// What `GET /health` answers.
+/// The responses of `GET /health`.
 struct AnsweringHealth;
 
 impl IntoResponses for AnsweringHealth {
@@ -62,7 +62,7 @@ pub(super) struct Readiness {
     in_flight: usize,
 }
 
-/// What `GET /ready` answers.
+/// The responses of `GET /ready`.
 struct AnsweringReady;
 
 impl IntoResponses for AnsweringReady {
@@ -109,7 +109,7 @@ pub(super) struct Register<'a> {
     counters: BTreeMap<&'static str, u64>,
 }
 
-/// What `GET /workers` answers.
+/// The responses of `GET /workers`.
 struct AnsweringWorkers;
 
 impl IntoResponses for AnsweringWorkers {

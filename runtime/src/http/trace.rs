@@ -1,4 +1,4 @@
-//! The span of one request: from its head to its answer, with what the workers said on the way.
+//! The span of one request, from its head to its response, with the workers' results as events.
 
 use axum::response::Response;
 use http::HeaderMap;
@@ -11,7 +11,7 @@ use crate::driver::{Trail, TrailStep};
 use crate::spans::{Attribute, OpenSpan, SpanKind, Tracer};
 use crate::wire::{self, TraceContext};
 
-/// Where a request is in a trace, and what is recorded of it.
+/// The trace context of a request, and its span if it is recorded.
 pub(super) struct RequestTrace {
     context: Option<TraceContext>,
     span: Option<OpenSpan>,
@@ -22,29 +22,29 @@ impl RequestTrace {
     pub(super) fn begin(tracer: Option<&Tracer>, headers: &HeaderMap) -> Self {
         let caller = TraceContext::of_http(headers);
         let span = tracer.and_then(|tracer| tracer.begin("POST /request", SpanKind::Server, caller));
-        // What is not recorded here is passed on as it came: others may record it.
+        // If the request is not recorded here, its context is passed on unchanged: others may record it.
         let context = span.as_ref().map(OpenSpan::context).or(caller);
         Self { context, span }
     }
 
-    /// Where the request's tasks belong.
+    /// The context for the request's tasks.
     pub(super) fn context(&self) -> Option<TraceContext> {
         self.context
     }
 
-    /// Whether anybody wants to know what happens to the request.
+    /// Whether the request is recorded, so that its trail is needed.
     pub(super) fn is_recorded(&self) -> bool {
         self.span.is_some()
     }
 
-    /// The request has been read.
+    /// Notes the query, once the request has been read.
     pub(super) fn asks(&mut self, question: &Question) {
         if let Some(span) = &mut self.span {
             span.set("quorate.query", Attribute::text(&question.query));
         }
     }
 
-    /// The request has ended, or the caller has received the outcome of another one.
+    /// Notes the outcome, which may be that of a request that the caller joined or retried.
     pub(super) fn ended(&mut self, outcome: &Outcome, trail: Trail) {
         let Some(span) = &mut self.span else { return };
         span.set("quorate.request.id", Attribute::text(&outcome.request));
@@ -61,7 +61,7 @@ impl RequestTrace {
         tell(span, outcome, trail);
     }
 
-    /// The request is answered.
+    /// Notes the response, and ends the span.
     pub(super) fn answered(mut self, answer: &Result<Response, ApiError>) {
         let Some(mut span) = self.span.take() else { return };
         let status = match answer {
@@ -80,7 +80,7 @@ impl RequestTrace {
 }
 
 impl Drop for RequestTrace {
-    /// A caller who goes away has no answer, and is seen all the same.
+    /// A caller that goes away receives no response, but its request is recorded all the same.
     fn drop(&mut self) {
         if let Some(mut span) = self.span.take() {
             span.fail("the caller went away");
@@ -95,7 +95,7 @@ fn end(mut span: OpenSpan) {
     span.end();
 }
 
-/// Tells each step as an event; of a worker's observation also whether it was used.
+/// Adds each step as an event. For an accepted result, it also says whether the value was used.
 fn tell(span: &mut OpenSpan, outcome: &Outcome, trail: Trail) {
     for (at, step) in trail.steps {
         match step {

@@ -1,8 +1,8 @@
-//! `GET /openapi.json`: what the API takes and gives, for programs.
+//! `GET /openapi.json`: the description of the API, for programs.
 //!
-//! The document is generated: its routes are those that are served, its schemas those of the types that are read and
-//! written, its errors and its examples are made by the code that makes the real ones. `docs/openapi.json` is a copy, and
-//! the schemas of HTTP in `docs/schemas` are made of it.
+//! The document is generated. Its routes are the ones that are served, its schemas come from the types that are read
+//! and written, and its errors and examples are made by the code that makes the real ones. `docs/openapi.json` is a
+//! copy, and the schemas of HTTP bodies in `docs/schemas` are derived from it.
 
 #[cfg(test)]
 mod schemas;
@@ -52,7 +52,7 @@ use crate::wire::failure::ErrorBody;
 )]
 struct Frame;
 
-/// The routes with their description, so that there is none without the other.
+/// The routes with their descriptions, so that neither exists without the other.
 pub(super) fn described() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::with_openapi(Frame::openapi())
         .routes(routes!(request::ask))
@@ -66,15 +66,15 @@ pub(super) fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(dashboard::page))
 }
 
-/// The document, written once.
+/// The document as text, made once.
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
     let document = described().into_openapi();
     let text = document.to_pretty_json().expect("a document is serializable") + "\n";
-    // utoipa hyphenates the names of these formats, which the registry of OpenAPI does not.
+    // utoipa hyphenates the names of these formats, and the OpenAPI format registry does not.
     text.replace(r#""format": "u-int"#, r#""format": "uint"#)
 });
 
-/// What `GET /openapi.json` answers.
+/// The responses of `GET /openapi.json`.
 struct AnsweringOpenapi;
 
 impl IntoResponses for AnsweringOpenapi {

@@ -1,16 +1,16 @@
-//! The schemas of the API's bodies, each by itself, for `docs/schemas`: made of the document, which is made of the types.
+//! The schemas of the API's bodies, one file each, for `docs/schemas`. They are derived from the document.
 //!
-//! They say more than the document where it leaves a bound to its words, and less where it is about a coordinator whose
-//! flags are as they are unless they are set.
+//! They state bounds that the document gives only in words. They leave out bounds that depend on a coordinator's flags,
+//! which the document states for the default flags.
 
 use quorate_core::policy::Policy;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json, json};
 
-/// The order of keywords; others, and names, follow by alphabet.
+/// The order of keywords. All others, and names, follow alphabetically.
 const ORDER: [&str; 7] = ["$schema", "$id", "title", "description", "type", "required", "properties"];
 
-/// The files by their names.
+/// The files: names and contents.
 pub(super) fn files(document: &Json) -> Vec<(String, String)> {
     [
         ("request", "Request", "The body of POST /request.", request(document)),
@@ -31,8 +31,8 @@ pub(super) fn files(document: &Json) -> Vec<(String, String)> {
     .collect()
 }
 
-/// A request. `null` is treated as absent, and is not described; how long a request may take is for the flags of its
-/// coordinator to say; and what is left out has a default, as long as these flags and the policy file say nothing else.
+/// A request. `null` is treated as absent, and is not described. The largest times are left out: the coordinator's
+/// flags bound the timeout, and nothing the age. The defaults hold unless those flags or the policy file change them.
 fn request(document: &Json) -> Json {
     let mut document = document.clone();
     let fields = document.pointer_mut("/components/schemas/Request/properties").and_then(Json::as_object_mut);
@@ -58,7 +58,7 @@ fn request(document: &Json) -> Json {
     request
 }
 
-/// An outcome: how long a text may be is said where a worker sends it.
+/// An outcome. The length of a text is bounded where a worker sends it, and not in `final_value`.
 fn outcome(document: &Json) -> Json {
     let mut outcome = alone(document, &document["components"]["schemas"]["Outcome"]);
     bound(&mut outcome);
@@ -70,7 +70,7 @@ fn outcome(document: &Json) -> Json {
     outcome
 }
 
-/// An error, with evidence or without: all of it is there if the request's id is.
+/// An error, with or without evidence. If it has a `request_id`, it has all of the evidence.
 fn error(document: &Json) -> Json {
     let schemas = &document["components"]["schemas"];
     let mut error = alone(document, &schemas["AskedError"]);
@@ -80,14 +80,14 @@ fn error(document: &Json) -> Json {
     error
 }
 
-/// Bounds what is a share or a weight.
+/// Adds the bounds of shares and weights.
 fn bound(schema: &mut Json) {
     let fields = &mut schema["properties"];
     add(&mut fields["agreement"], json!({"minimum": 0, "maximum": 1}));
     add(&mut fields["workers"]["items"]["properties"]["weight"], json!({"minimum": 0}));
 }
 
-/// Adds keywords, in the place of those that are there.
+/// Adds keywords, replacing those that are already there.
 fn add(schema: &mut Json, keywords: Json) {
     let (Some(schema), Json::Object(keywords)) = (schema.as_object_mut(), keywords) else {
         panic!("only a schema that is there can be added to");
@@ -95,7 +95,7 @@ fn add(schema: &mut Json, keywords: Json) {
     schema.extend(keywords);
 }
 
-/// Takes the alternative `null` from a field of the document.
+/// Removes the alternative `null` from a field of the document.
 fn without_null(field: &mut Json) {
     if let Some([schema, null]) = field.get("oneOf").and_then(Json::as_array).map(Vec::as_slice)
         && *null == json!({"type": "null"})
@@ -108,8 +108,8 @@ fn without_null(field: &mut Json) {
     }
 }
 
-/// A schema of the document that needs no other: what it refers to stands in the place of the reference, and the fields of
-/// its parts are its own.
+/// A self-contained copy of a schema of the document: each reference is replaced by its target, and the fields of its
+/// parts become its own.
 fn alone(document: &Json, schema: &Json) -> Json {
     let keywords = schema.as_object().expect("a schema is an object");
     let mut own = Map::new();
@@ -128,13 +128,13 @@ fn alone(document: &Json, schema: &Json) -> Json {
     }
     for (keyword, rule) in keywords {
         let rule = match keyword.as_str() {
-            // The width of an integer is none of a client's business.
+            // The width of an integer does not concern a client.
             "$ref" | "allOf" | "oneOf" | "format" => continue,
             "example" => {
                 own.insert("examples".to_owned(), json!([rule]));
                 continue;
             }
-            // Words are wrapped as in the sources.
+            // Descriptions have the line breaks of the source code.
             "description" => rule.as_str().expect("words").replace('\n', " ").into(),
             "properties" => {
                 let fields = rule.as_object().expect("fields by name");
@@ -151,13 +151,13 @@ fn alone(document: &Json, schema: &Json) -> Json {
         own.extend(or_null(alone(document, schema)));
     }
     if own.get("type").is_some_and(|kind| *kind == "object" || *kind == json!(["object", "null"])) {
-        // Unknown fields are ignored on every wire.
+        // Readers ignore unknown fields.
         own.insert("additionalProperties".to_owned(), true.into());
     }
     own.into()
 }
 
-/// The same, or nothing.
+/// The same schema, with `null` as an alternative.
 fn or_null(schema: Json) -> Map<String, Json> {
     let Json::Object(mut schema) = schema else { unreachable!("a schema is an object") };
     assert!(!schema.contains_key("enum"), "null is none of the names");
@@ -174,7 +174,7 @@ fn list<'a>(keywords: &'a Map<String, Json>, keyword: &str) -> impl Iterator<Ite
     keywords.get(keyword).and_then(Json::as_array).into_iter().flatten()
 }
 
-/// A schema whose keywords are written in their order, whatever order its maps keep.
+/// A schema that is written with its keywords in order, whatever order its maps have.
 struct Ordered<'a>(&'a Json);
 
 impl Serialize for Ordered<'_> {

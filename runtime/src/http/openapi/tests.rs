@@ -1,4 +1,4 @@
-//! The document, against what is served, its copies and what else describes it.
+//! Compares the document with what is served, with its copies, and with what else describes it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ use super::{DOCUMENT, schemas};
 use crate::http::{Question, example};
 use crate::wire::encode_outcome;
 
-/// Set, the tests of the copies renew them instead.
+/// If this variable is set, the tests of the copies renew them.
 const RENEW: &str = "QUORATE_RENEW_OPENAPI";
 
 fn document() -> Json {
@@ -40,7 +40,7 @@ fn check_copy(name: &str, text: &str) {
     assert!(copy == text, "{name} is stale; this renews it: make openapi");
 }
 
-/// Every value under a key, however deep.
+/// Collects every value under a key, at any depth.
 fn under<'a>(key: &str, json: &'a Json, found: &mut Vec<&'a Json>) {
     match json {
         Json::Object(fields) => {
@@ -112,7 +112,7 @@ fn the_errors_are_those_of_the_protocol() {
     assert_eq!(described, table.collect());
 }
 
-/// A body with another value in one place.
+/// A copy of `body` with another value in one place.
 fn with(body: &Json, place: &str, value: &Json) -> Json {
     let mut body = body.clone();
     let (parent, name) = place.rsplit_once('/').expect("a place begins with a slash");
@@ -141,7 +141,7 @@ fn the_schemas_of_bodies_are_as_strict_as_the_protocol() {
         ("error", &disputed, "/workers/1/weight", json!([0]), json!([-1])),
         ("error", &conflict, "/code", json!([400, 599]), json!([399, 600, null])),
         ("error", &conflict, "/more", json!([null]), json!([])),
-        // Evidence is there as a whole; a field of it that is there without the others is one all the same.
+        // A `request_id` requires all of the evidence. The other fields are checked even if they are alone.
         ("error", &conflict, "/request_id", json!([]), json!(["r"])),
         ("error", &conflict, "/expected", json!([1]), json!([-1, null])),
         ("request", &question, "/id", json!(["r"]), json!(["", null])),
@@ -154,7 +154,7 @@ fn the_schemas_of_bodies_are_as_strict_as_the_protocol() {
         ("request", &question, "/on_dispute", json!(["reject"]), json!(["accept", null])),
         ("request", &question, "/min_responses", json!([1, 1000]), json!([0, 1001, null])),
         ("request", &question, "/quorum", json!([1, 1000]), json!([0, 1001, null])),
-        // How long a request may take is for the flags of its coordinator to say.
+        // The longest time depends on the coordinator's flags.
         ("request", &question, "/timeout_ms", json!([1, 600_000]), json!([0, 1.5, null])),
         ("request", &question, "/max_age_ms", json!([0, u64::MAX]), json!([-1, null])),
     ] {
@@ -169,7 +169,7 @@ fn the_schemas_of_bodies_are_as_strict_as_the_protocol() {
     }
 }
 
-/// Whether a request with this value in this field is taken by a coordinator that is set up as usual.
+/// Whether a coordinator with the default settings accepts a request with this value in this field.
 fn is_taken(field: &str, value: &Json) -> bool {
     let mut body = json!({"query": "q"});
     body[field] = value.clone();
