@@ -1,35 +1,34 @@
-//! What is counted at the edge of a coordinator, before its machine.
+//! The counts at the edge of a coordinator, before its machine.
 
-/// All of it.
+/// All counts at the edge.
 #[derive(Debug)]
 pub(crate) struct Edge {
-    /// Of questions.
+    /// Of `POST /request`.
     pub(crate) limiter: LimiterCounts,
-    /// Of the other routes.
+    /// Of the other routes, except probes.
     pub(crate) read_limiter: LimiterCounts,
     pub(crate) connections: ConnectionCounts,
-    /// Clients that read events now.
+    /// Event streams that are open now.
     pub(crate) subscribers: usize,
 }
 
-/// What a limiter has decided so far, and how much it holds.
+/// The decisions of a limiter so far, and the number of clients that it distinguishes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LimiterCounts {
-    /// Questions within the allowance of their client.
+    /// Requests within the allowance of their client.
     pub allowed: u64,
-    /// Questions beyond it.
+    /// Requests beyond it.
     pub refused: u64,
-    /// The clients that are told apart now, some of which may have been idle for a while.
+    /// The clients that have an allowance of their own now. Some may have been idle for a while.
     pub clients: usize,
 }
 
 /// The connections that are open now, and those refused since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ConnectionCounts {
-    /// Open now.
     pub(crate) open: usize,
-    /// Refused because their peer held as many as one may.
+    /// Refused because their peer held as many as one peer may.
     pub(crate) refused_of_peer: u64,
-    /// Refused because there were as many as there may be.
+    /// Refused because all places, except reserved ones, were taken.
     pub(crate) refused_of_all: u64,
 }

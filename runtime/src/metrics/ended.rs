@@ -1,4 +1,4 @@
-//! How requests ended: how long each took, and what became of each worker's part in it.
+//! How requests ended: how long each took, and the fate of each expected worker's result.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,10 +16,10 @@ use crate::wire::EncodedOutcome;
 const DURATION: &str = "quorate_request_duration_seconds";
 const DURATION_HELP: &str = "From the submission of an accepted request to its end, by whether there was an answer.";
 
-/// Upper bounds in seconds. No request lasts longer than the longest timeout, which is 60 s by default.
+/// Upper bounds in seconds. No request lasts longer than the coordinator's longest timeout, 60 s by default.
 const BUCKETS: [f64; 15] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
-/// What is recorded of ended requests. One task records, and nobody waits for anybody.
+/// Statistics of ended requests. They are recorded by one task, without a lock.
 #[derive(Debug)]
 pub(super) struct Ended {
     answered: Histogram,
@@ -27,7 +27,7 @@ pub(super) struct Ended {
     parts: Parts,
 }
 
-/// How many workers' parts in a request had each fate.
+/// The number of results, and of silent workers, by fate.
 #[derive(Debug, Default)]
 struct Parts {
     used: AtomicU64,
@@ -140,7 +140,7 @@ mod tests {
             weight: None,
             excluded,
         };
-        // Of the first kind one, of the second two, and so on.
+        // One of the first kind, two of the second, and so on.
         let kinds = [
             None,
             Some(Exclusion::NotANumber),

@@ -1,4 +1,4 @@
-//! What the machine, the driver and the rate limiter have counted, as metrics. docs/operations.md has the table.
+//! The counts of the machine, the driver and the edge, as metrics. docs/operations.md has the table.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,7 +10,7 @@ use crate::driver::Snapshot;
 
 /// Requests, from submission to end.
 pub(super) fn requests(page: &mut Page, snapshot: &Snapshot) {
-    // Without `..`, so that a counter which is added to the machine is shown here or in `messages`, or does not compile.
+    // Without `..`: a counter added to the machine must be shown here or in `messages`, or this does not compile.
     let Counters {
         requests_accepted,
         requests_joined,
@@ -209,7 +209,7 @@ pub(super) fn bus(page: &mut Page, snapshot: &Snapshot) {
     );
 }
 
-/// How clients are held to their rates.
+/// The rate limiters.
 pub(super) fn limiters(page: &mut Page, edge: &Edge) {
     let Edge { limiter, read_limiter, .. } = edge;
     page.counters(

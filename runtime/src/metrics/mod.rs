@@ -1,8 +1,8 @@
 //! The metrics of a coordinator, at `GET /metrics`.
 //!
-//! The machine counts most of them, and `families.rs` reads them on demand. Only what the machine does not keep is
-//! recorded here, without a lock: how requests ended (`ended.rs`, by a tap beside the driver) and the responses over
-//! HTTP (`responses.rs`). No label takes a value from outside.
+//! Most of them are counters of the machine, which `families.rs` reads on demand. Only what the machine does not count
+//! is recorded here, without a lock: how requests ended (`ended.rs`, by a tap of the driver) and the HTTP responses
+//! (`responses.rs`). No label takes a value from outside.
 
 mod edge;
 mod ended;
@@ -24,7 +24,7 @@ use crate::driver::Snapshot;
 use ended::Ended;
 use page::Page;
 
-/// What is recorded for `GET /metrics` beside what the machine counts.
+/// What is recorded for `GET /metrics` besides the counters of the machine.
 #[derive(Debug)]
 pub struct Metrics {
     started: SystemTime,
@@ -32,12 +32,12 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Nothing has been recorded, and the process starts now.
+    /// Metrics of a process that starts now.
     pub fn new(clock: &Clock) -> Self {
         Self { started: clock.wall(), ended: Arc::default() }
     }
 
-    /// What records the ended requests of a coordinator.
+    /// A tap that records the ended requests of a coordinator.
     pub fn tap(&self) -> EndedTap {
         EndedTap::new(Arc::clone(&self.ended))
     }

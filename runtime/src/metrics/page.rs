@@ -1,7 +1,7 @@
-//! One page of metrics: families of samples, in the order in which they are put on it.
+//! One page of metrics: families of samples, in the order in which they are added.
 //!
-//! The format is Prometheus' text format 0.0.4 and not OpenMetrics: every Prometheus takes it, and so does `promtool check
-//! metrics`, which refuses OpenMetrics.
+//! The format is Prometheus' text format 0.0.4 and not OpenMetrics: every Prometheus accepts it, and so does `promtool
+//! check metrics`, which refuses OpenMetrics.
 
 use prometheus::TextEncoder;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
@@ -9,7 +9,7 @@ use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricT
 /// The content type of a page.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The families of one answer to `GET /metrics`.
+/// The families of one response to `GET /metrics`.
 #[derive(Debug, Default)]
 pub(super) struct Page {
     families: Vec<MetricFamily>,
@@ -66,7 +66,7 @@ impl Page {
         TextEncoder::new().encode_to_string(&self.families).expect("every family has a name and a sample")
     }
 
-    /// A family without a sample is left out: the format has no place for it.
+    /// Adds a family. One without a sample is left out, because the format cannot express it.
     fn add(&mut self, kind: MetricType, name: &str, help: &str, metrics: Vec<Metric>) {
         if metrics.is_empty() {
             return;

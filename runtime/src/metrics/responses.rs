@@ -1,4 +1,4 @@
-//! The answers over HTTP, by route and status.
+//! The HTTP responses, by route and status.
 
 use std::array;
 use std::collections::BTreeMap;
@@ -8,17 +8,17 @@ use http::StatusCode;
 
 use super::page::Page;
 
-/// What stands for the paths that no route has.
+/// The label of all paths without a route.
 const OTHER: &str = "other";
 
-/// Counts answers. The routes are those there are: what a caller puts into a path makes none.
+/// Counts responses. The routes are fixed, so that no path that a caller sends adds one.
 #[derive(Debug)]
 pub(crate) struct Responses {
     routes: BTreeMap<String, Statuses>,
     other: Statuses,
 }
 
-/// Answers by status, from 100 to 599.
+/// Responses by status, from 100 to 599.
 #[derive(Debug)]
 pub(crate) struct Statuses(Box<[AtomicU64; 500]>);
 
@@ -29,13 +29,13 @@ impl Default for Statuses {
 }
 
 impl Responses {
-    /// None yet, of `routes` that are each one path.
+    /// No responses yet. Each of `routes` is one path.
     pub(crate) fn new<'a>(routes: impl Iterator<Item = &'a str>) -> Self {
         let routes = routes.map(|path| (path.to_owned(), Statuses::default())).collect();
         Self { routes, other: Statuses::default() }
     }
 
-    /// Where the answers to requests for `path` are counted.
+    /// The counts for the route with this path.
     pub(crate) fn of(&self, path: &str) -> &Statuses {
         self.routes.get(path).unwrap_or(&self.other)
     }
@@ -54,14 +54,14 @@ impl Responses {
 }
 
 impl Statuses {
-    /// Counts one answer.
+    /// Counts one response.
     pub(crate) fn count(&self, status: StatusCode) {
         if let Some(count) = self.0.get(usize::from(status.as_u16()).wrapping_sub(100)) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// The statuses that were answered, and how often.
+    /// The statuses that have occurred, and how often.
     fn seen(&self) -> impl Iterator<Item = (usize, u64)> {
         let counts = self.0.iter().enumerate().map(|(at, count)| (at + 100, count.load(Ordering::Relaxed)));
         counts.filter(|(_, count)| *count > 0)
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_counted_by_route_and_status_and_what_has_no_route_together() {
+    fn responses_are_counted_by_route_and_status_and_those_without_a_route_together() {
         let responses = Responses::new(["/b", "/a", "/silent"].into_iter());
         for (path, status) in
             [("/b", 200), ("/a", 200), ("/b", 200), ("/b", 503), ("/c", 404), ("/b/", 404), ("/a", 600)]

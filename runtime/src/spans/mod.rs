@@ -1,7 +1,7 @@
-//! Spans: what a request and its tasks took, for whoever collects traces.
+//! Spans: how long a request and its tasks took, for a collector of traces.
 //!
-//! This crate makes them and knows nothing of how they are exported: finished ones go to a [`SpanSink`]. Without a
-//! [`Tracer`] nothing is recorded and nothing drawn at random; trace contexts are passed on as they come.
+//! This crate makes them and does not know how they are exported: finished ones go to a [`SpanSink`]. Without a
+//! [`Tracer`] nothing is recorded and no random number is drawn; trace contexts are passed on unchanged.
 
 mod span;
 mod tracer;

@@ -1,65 +1,65 @@
-//! One piece of work in a trace.
+//! A span: one piece of work in a trace.
 
 use std::fmt;
 use std::time::SystemTime;
 
 use crate::wire::{SpanId, TraceContext};
 
-/// A piece of work that is done.
+/// A finished piece of work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
     /// What was done.
     pub name: &'static str,
-    /// On whose behalf.
+    /// For whom it was done.
     pub kind: SpanKind,
     /// The trace, and the span's own id.
     pub context: TraceContext,
-    /// The span it was part of, in another process; `None` if the trace begins here.
+    /// The parent span, in another process; `None` if the trace begins here.
     pub parent: Option<SpanId>,
     /// When it began.
     pub start: SystemTime,
-    /// When it was done.
+    /// When it ended.
     pub end: SystemTime,
-    /// What is known of it, by name.
+    /// Its attributes, by name.
     pub attributes: Vec<(&'static str, Attribute)>,
-    /// What happened meanwhile, in order.
+    /// The events within it, in order.
     pub events: Vec<SpanEvent>,
-    /// How many further events are not told.
+    /// The number of further events, which are not recorded.
     pub events_dropped: u32,
     /// Why it failed; `None` if it did not.
     pub error: Option<String>,
 }
 
-/// On whose behalf a piece of work is done.
+/// For whom a piece of work is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpanKind {
-    /// Of a client that waits for the answer.
+    /// For a client that waits for the response.
     Server,
-    /// Of whoever published a message.
+    /// For the publisher of a message.
     Consumer,
 }
 
-/// Something at one moment within a span.
+/// An event within a span.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpanEvent {
     /// What happened.
     pub name: &'static str,
-    /// When.
+    /// When it happened.
     pub at: SystemTime,
-    /// What is known of it, by name.
+    /// Its attributes, by name.
     pub attributes: Vec<(&'static str, Attribute)>,
 }
 
-/// What is known of a span or an event.
+/// The value of an attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Attribute {
     /// A text.
     Text(String),
     /// A number.
     Number(i64),
-    /// Whether something is so.
+    /// True or false.
     Flag(bool),
-    /// Some texts.
+    /// Several texts.
     Texts(Vec<String>),
 }
 
@@ -69,14 +69,14 @@ impl Attribute {
         Self::Text(text.to_string())
     }
 
-    /// A number; the largest there is in place of a larger one.
+    /// A number. One that is too large becomes the largest.
     pub(crate) fn number(number: impl TryInto<i64>) -> Self {
         Self::Number(number.try_into().unwrap_or(i64::MAX))
     }
 }
 
-/// Takes finished spans.
+/// Receives finished spans.
 pub trait SpanSink: fmt::Debug + Send + Sync + 'static {
-    /// Takes one. Called on the path of requests: it must not block, and loses the span rather than keep it for long.
+    /// Receives one span, on the path of requests: it must not block, and drops the span rather than wait.
     fn take(&self, span: Span);
 }

@@ -1,4 +1,4 @@
-//! Begins spans: which traces are recorded, and under which ids.
+//! Begins spans: decides which traces are recorded, and draws their ids.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use super::span::{Attribute, Span, SpanEvent, SpanKind, SpanSink};
 use crate::clock::Clock;
 use crate::wire::{SpanId, TraceContext, TraceId};
 
-/// Records spans. Clones share its sink and its random numbers.
+/// Records spans. Clones share one sink and one sequence of random numbers.
 #[derive(Clone, Debug)]
 pub struct Tracer(Arc<Shared>);
 
@@ -27,19 +27,19 @@ struct Shared {
 }
 
 impl Tracer {
-    /// Hands spans to `sink`. Of the traces that begin here, the share `sample` is recorded; one that comes from outside
-    /// is recorded if its caller says so. `seed` decides the ids, and must be one that no other process has.
+    /// Hands spans to `sink`. Of the traces that begin here, the share `sample` is recorded. A trace from outside is
+    /// recorded if its caller sampled it. `seed` determines the ids, and no other process may have it.
     pub fn new(sink: impl SpanSink, clock: Clock, sample: Millionths, seed: [u8; 32]) -> Self {
         let ids = Mutex::new(ChaCha8Rng::from_seed(seed));
         Self(Arc::new(Shared { sink: Box::new(sink), clock, sample, ids }))
     }
 
-    /// The clock that its spans are timed by.
+    /// The clock that times its spans.
     pub(crate) fn clock(&self) -> Clock {
         self.0.clock
     }
 
-    /// Begins a span for a caller, who may be part of a trace; else a trace begins. `None` if it is not to be recorded.
+    /// Begins a span in the caller's trace, or else in a new one. `None` if the trace is not recorded.
     pub(crate) fn begin(&self, name: &'static str, kind: SpanKind, caller: Option<TraceContext>) -> Option<OpenSpan> {
         if let Some(caller) = caller {
             return self.begin_within(name, kind, caller);
@@ -48,7 +48,7 @@ impl Tracer {
         Some(self.open(name, kind, TraceContext::new(trace, span, true), None))
     }
 
-    /// Begins a span that is part of `caller`. `None` if it is not to be recorded.
+    /// Begins a span as a child of `caller`. `None` if its trace is not recorded.
     pub(crate) fn begin_within(&self, name: &'static str, kind: SpanKind, caller: TraceContext) -> Option<OpenSpan> {
         let own = || caller.with_span(self.draw_span());
         caller.is_sampled().then(|| self.open(name, kind, own(), Some(caller.span)))
@@ -62,7 +62,7 @@ impl Tracer {
         OpenSpan { span: Box::new(span), began: self.0.clock.now(), tracer: self.clone() }
     }
 
-    /// The ids of a new trace and its first span; `None` if this trace is one of those that are not recorded.
+    /// The ids of a new trace and its first span; `None` if the trace is not recorded.
     fn draw_trace(&self) -> Option<(TraceId, SpanId)> {
         let mut ids = self.0.ids.lock().unwrap_or_else(PoisonError::into_inner);
         if ids.next_u64() % Millionths::ONE.get() >= self.0.sample.get() {
@@ -82,21 +82,21 @@ impl Tracer {
     }
 }
 
-/// Draws until it is no zero, which names nothing.
+/// Draws until the id is not all zero, which would be invalid.
 fn draw<T>(draw: impl FnMut() -> Option<T>) -> T {
     std::iter::repeat_with(draw).flatten().next().expect("some number is not zero")
 }
 
-/// A piece of work at hand. What is dropped before it has ended is not recorded.
+/// Work in progress. It is not recorded if it is dropped before it has ended.
 pub(crate) struct OpenSpan {
-    /// In a box, since it is moved with the work.
+    /// Boxed, because it is moved with the work.
     span: Box<Span>,
     began: Timestamp,
     tracer: Tracer,
 }
 
 impl OpenSpan {
-    /// Where in the trace the work is: what it asks of others belongs there.
+    /// The trace context of this span, for what the work asks of others.
     pub(crate) fn context(&self) -> TraceContext {
         self.span.context
     }
@@ -105,13 +105,13 @@ impl OpenSpan {
         self.span.attributes.push((name, value));
     }
 
-    /// Notes what happened at `at`, by the tracer's clock.
+    /// Adds an event that happened at `at`, by the tracer's clock.
     pub(crate) fn event(&mut self, name: &'static str, at: Timestamp, attributes: Vec<(&'static str, Attribute)>) {
         let at = self.time(at);
         self.span.events.push(SpanEvent { name, at, attributes });
     }
 
-    /// Notes that so many further events are not told.
+    /// Notes that this many further events are not recorded.
     pub(crate) fn drop_events(&mut self, count: u32) {
         self.span.events_dropped += count;
     }
@@ -120,13 +120,13 @@ impl OpenSpan {
         self.span.error = Some(error.into());
     }
 
-    /// The work is done, now.
+    /// Ends the span now, and records it.
     pub(crate) fn end(mut self) {
         self.span.end = self.time(self.tracer.0.clock.now());
         self.tracer.0.sink.take(*self.span);
     }
 
-    /// The time of day, by the one at which the span began: the clock may have been set meanwhile.
+    /// The time of day, counted from the beginning of the span: the clock may have been set meanwhile.
     fn time(&self, at: Timestamp) -> SystemTime {
         self.span.start + at.since(self.began)
     }
@@ -144,7 +144,7 @@ mod tests {
 
     use super::*;
 
-    /// Keeps what it takes.
+    /// Keeps the spans that it receives.
     #[derive(Clone, Debug, Default)]
     struct Kept(Arc<Mutex<Vec<Span>>>);
 
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_span_is_part_of_its_callers_and_has_its_times() {
+    async fn a_span_is_a_child_of_its_callers_and_has_its_times() {
         let (tracer, kept) = tracer(1_000_000);
         let mut span = tracer.begin("work", SpanKind::Server, Some(caller("03"))).expect("it is recorded");
         span.set("n", Attribute::number(u64::MAX));
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn of_the_traces_that_begin_here_the_share_is_recorded_under_ids_of_their_own() {
+    async fn the_given_share_of_new_traces_is_recorded_under_unique_ids() {
         for (sample, expected) in [(0, 0..=0), (100_000, 800..=1_200), (1_000_000, 10_000..=10_000)] {
             let (tracer, _) = tracer(sample);
             let begun = (0..10_000).filter_map(|_| tracer.begin("work", SpanKind::Server, None));
