@@ -1,4 +1,4 @@
-//! One policy of a policy file: as written, and as checked.
+//! One policy of a policy file, as it is written and as it is checked.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -31,7 +31,7 @@ pub(super) struct Entry {
     timeout_ms: Option<Spanned<u64>>,
 }
 
-/// A number, of which only the place is kept: its digits are there. Or a text.
+/// A text, or a number. Only the position of a number is needed: its digits are read from the file.
 pub(super) enum Scalar {
     Number,
     Text(String),
@@ -67,7 +67,7 @@ impl<'de> Deserialize<'de> for Scalar {
     }
 }
 
-/// The text that a scalar is, or the digits that stand for it in the file's text: binary floating point would lose some.
+/// The text of a scalar, or the digits of a number as the file has them: binary floating point would lose some.
 pub(super) fn written<'a>(scalar: &'a Spanned<Scalar>, text: &'a str) -> Cow<'a, str> {
     match scalar.get_ref() {
         Scalar::Text(text) => text.into(),
@@ -109,7 +109,7 @@ fn overrides(entry: &Entry, text: &str) -> Result<Overrides, Problem> {
     })
 }
 
-/// Where the field stands that is out of its range; `None` if the entry does not set it.
+/// The position of the field that is out of its range; `None` if the entry does not set it.
 fn place(entry: &Entry, error: PolicyError) -> Option<Range<usize>> {
     fn of<T>(field: Option<&Spanned<T>>) -> Option<Range<usize>> {
         field.map(Spanned::span)

@@ -1,4 +1,4 @@
-//! How the fields of a policy are written, in requests and in policy files. Each error names the field and says what
+//! Reads the fields of a policy, as requests and policy files write them. Each error names the field and says what
 //! would be right.
 
 use quorate_core::aggregate::{Millionths, OutlierRule};
@@ -16,22 +16,22 @@ pub(crate) fn tolerance(text: &str) -> Result<Decimal, String> {
     decimal(text).ok_or_else(|| "tolerance must be a decimal fraction such as 0.01".to_owned())
 }
 
-/// Reads `trim_share`; the upper end of its range is the policy's to check.
+/// Reads `trim_share`. The policy checks the upper end of its range.
 pub(crate) fn trim_share(text: &str) -> Result<Millionths, String> {
     millionths(text).ok_or_else(|| PolicyError::TrimShare.to_string())
 }
 
-/// Reads `min_agreement`; the upper end of its range is the policy's to check.
+/// Reads `min_agreement`. The policy checks the upper end of its range.
 pub(crate) fn min_agreement(text: &str) -> Result<Millionths, String> {
     millionths(text).ok_or_else(|| PolicyError::MinAgreement.to_string())
 }
 
-/// A factor from 0 to a million, with at most 6 decimals.
+/// Reads a factor from 0 to a million, with at most 6 decimals.
 pub(crate) fn millionths(text: &str) -> Option<Millionths> {
     Millionths::from_decimal(decimal(text)?)
 }
 
-/// A decimal in JSON's grammar.
+/// Reads a decimal in JSON's grammar.
 fn decimal(text: &str) -> Option<Decimal> {
     match Value::number(text) {
         Ok(Value::Number(number)) => Some(number),

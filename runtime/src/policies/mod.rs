@@ -1,4 +1,4 @@
-//! The policy file: how queries are asked and answered that are not like the others, and what workers weigh.
+//! The policy file: policies for the queries that the default does not fit, and the weights of workers.
 
 mod entry;
 pub(crate) mod fields;
@@ -16,15 +16,15 @@ use toml::Spanned;
 use self::entry::{Entry, Scalar};
 use crate::config_file::{self, FileError, Text};
 
-/// The most policies in a file: each request looks through them until one covers its query.
+/// The most policies in a file. Each request searches them for the first one that covers its query.
 pub const MAX_POLICIES: usize = 1000;
 
-/// A policy file that was read and found right as a whole. Every policy in it is within the limits.
+/// A policy file that has been read and checked as a whole. Every policy in it is within the limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PolicyFile {
-    /// The policies in the file's order: the first whose pattern covers a query is the query's.
+    /// The policies in the file's order. The first one that covers a query applies to it.
     pub policies: Vec<(Pattern, Policy)>,
-    /// What workers weigh, where a strategy uses weights.
+    /// The weights of workers, for the strategies that use weights.
     pub weights: BTreeMap<WorkerId, Millionths>,
 }
 
@@ -38,7 +38,7 @@ struct Document {
 }
 
 impl PolicyFile {
-    /// Reads and checks a file. What a policy in it does not set is as in `default`.
+    /// Reads and checks a file. What a policy in it does not set is taken from `default`.
     ///
     /// # Errors
     /// [`FileError`].
@@ -47,7 +47,7 @@ impl PolicyFile {
         Self::parse(&file, &text, default, limits)
     }
 
-    /// Checks a text; `file` names it in errors. What a policy in it does not set is as in `default`.
+    /// Checks a text; `file` names it in errors. What a policy in it does not set is taken from `default`.
     ///
     /// # Errors
     /// [`FileError::Wrong`].
@@ -178,7 +178,7 @@ mod tests {
             (with("min_responses = 0"), 3, 17, "min_responses must be between 1 and 1000"),
             (with("quorum = 1001"), 3, 10, "quorum must be between"),
             (with("timeout_ms = 60001"), 3, 14, "timeout_ms must be between 1 and 60000"),
-            // The quorum that is too small is the default's.
+            // The quorum that is too small comes from the default.
             (with("precision = 1\nmin_responses = 4"), 4, 17, "min_responses (4)"),
             (with("min_responses = 4\nquorum = 2"), 4, 10, "min_responses (4)"),
             (format!("{head}{head}"), 4, 9, "an earlier policy"),

@@ -1,4 +1,4 @@
-//! Where in an HTTP server's answer the age of its value is.
+//! Where the age of a value is found in an HTTP response.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,25 +8,25 @@ use serde_json::value::RawValue;
 use super::json::{Pointer, read_time};
 use crate::age::since;
 
-/// Where the age of a value is to be found. A source that is told and does not find it there fails: its value may be of
-/// any age.
+/// Where the age of a value is found. If one of these is configured and has no age, the source fails: its value could
+/// be of any age.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AgeFrom {
-    /// Nowhere: nobody asks for it.
+    /// Nowhere: the values have no age.
     #[default]
     Nowhere,
-    /// In the body: there is the time of the observation, as an RFC 3339 text, or as a number of seconds since 1970, or
-    /// of milliseconds from 10^11 on.
+    /// In the body: the time of the observation, as an RFC 3339 text, or as a number of seconds since 1970, or of
+    /// milliseconds from 10^11 on.
     Body(Pointer),
-    /// In the header `Age`, in whole seconds, or else in `Date`, the time when the server made the answer.
+    /// In the header `Age`, in whole seconds, or else in `Date`, the time at which the server made the response.
     Headers,
 }
 
 impl AgeFrom {
-    /// The age at the time `now` of the value in an answer.
+    /// The age of the value in a response, at the time `now`.
     ///
     /// # Errors
-    /// A text that says why there is none.
+    /// A message that says why there is none.
     pub(super) fn find(
         &self,
         body: &RawValue,
@@ -44,13 +44,13 @@ impl AgeFrom {
     }
 }
 
-/// An `Age` that is no number of seconds is passed over, as RFC 9111 asks for; of several the first counts.
+/// An `Age` that is not a number of seconds is ignored, as RFC 9111 asks; of several, the first counts.
 fn from_headers(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name| headers.get(name)?.to_str().ok();
     let seconds = text(AGE).and_then(|age| age.split(',').next()).map(str::trim);
     let seconds = seconds.filter(|age| !age.is_empty() && age.bytes().all(|byte| byte.is_ascii_digit()));
     if let Some(seconds) = seconds {
-        // What is beyond all numbers is old enough.
+        // A number too large to represent is replaced by the largest.
         return Some(Duration::from_secs(seconds.parse().unwrap_or(u64::MAX)));
     }
     let date = httpdate::parse_http_date(text(DATE)?).ok()?;

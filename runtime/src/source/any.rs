@@ -1,4 +1,4 @@
-//! The source a worker was told to use, chosen when it starts.
+//! The source that a worker was told to use, chosen when it starts.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::clock::Clock;
 pub enum AnySource {
     /// Draws values from a seed.
     Simulated(Box<SimulatedSource>),
-    /// Asks what a source file says.
+    /// Queries what a source file configures.
     Configured(ConfiguredSource),
 }
 
@@ -27,8 +27,8 @@ impl AnySource {
         SimulatedSource::new(config, seed).map(|source| Self::Simulated(Box::new(source)))
     }
 
-    /// What the source file at `path` says for the worker `worker_id`: its entries of this kind. By `clock` the times
-    /// of observation become ages.
+    /// The source that the file at `path` configures for the worker `worker_id`, from its entries of this kind. `clock`
+    /// turns the times of observations into ages.
     ///
     /// # Errors
     /// [`ConfigError`], which says where the file is wrong and what to do.

@@ -14,18 +14,18 @@ use super::{Reading, Source, SourceError, trace_context};
 use crate::age;
 use crate::clock::Clock;
 
-/// How much of a program's standard error is kept to find the first line in.
+/// The most bytes of a program's standard error that are kept, to find the first line in.
 const MAX_STDERR_BYTES: usize = 1024;
 
-/// Where programs look for the trace they are run for.
+/// The environment variable that names the trace a program is run for.
 const TRACEPARENT: &str = "TRACEPARENT";
 
-/// Which program to run, and how long to bear with it.
+/// Which program to run, and its limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandConfig {
     /// The program, looked up in `PATH` unless it holds a `/`.
     pub program: String,
-    /// Its arguments. No shell reads them.
+    /// Its arguments. No shell interprets them.
     pub args: Vec<String>,
     /// The longest time for one answer, from the start of the program to its end.
     pub timeout: Duration,
@@ -33,8 +33,8 @@ pub struct CommandConfig {
     pub max_bytes: usize,
 }
 
-/// Runs a program for each query. The program, with what it started, is killed once it takes too long, writes too much
-/// or is no longer waited for.
+/// Runs a program for each query. The program and all that it has started are killed once it takes too long, writes too
+/// much or is no longer waited for.
 #[derive(Debug)]
 pub struct CommandSource {
     config: CommandConfig,
@@ -61,7 +61,7 @@ struct Answer<'a> {
 }
 
 impl CommandSource {
-    /// Builds a source. By `clock` the times that programs state become ages.
+    /// Builds a source. `clock` turns the times that programs state into ages.
     pub fn new(config: CommandConfig, clock: Clock) -> Self {
         Self { config, clock }
     }
@@ -73,7 +73,7 @@ impl CommandSource {
         else {
             return Err(self.failed("its pipes are missing"));
         };
-        // All at once: a program may fill one pipe before it reads the other. That it doesn't read is no error.
+        // All at once: a program may fill one pipe before it reads the other. A program need not read its input.
         let write = async {
             let _ = stdin.write_all(task).await;
             drop(stdin);
@@ -104,7 +104,7 @@ impl CommandSource {
             .kill_on_drop(true);
         match trace_context() {
             Some(context) => command.env(TRACEPARENT, context.to_string()),
-            // The trace in which this worker was started, say, is not the one of its tasks.
+            // A trace in which this worker was started, for example, is not the one of its tasks.
             None => command.env_remove(TRACEPARENT),
         };
         #[cfg(unix)]
@@ -148,12 +148,12 @@ impl Source for CommandSource {
     }
 }
 
-/// A program that is killed when it is dropped before its end was seen.
+/// A program that is killed when it is dropped, unless its end has been seen.
 struct Running(Child);
 
 impl Drop for Running {
-    /// Kills the program's process group, and so what a script has started too. While the program's end has not been
-    /// seen, its identifier cannot belong to another.
+    /// Kills the program's process group, which includes what a script has started. Until the program's end has been
+    /// seen, its process id cannot be reused.
     #[cfg(unix)]
     fn drop(&mut self) {
         let pid = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
@@ -168,7 +168,7 @@ impl Drop for Running {
     }
 }
 
-/// Reads to the end; nothing if that is more than `limit` bytes.
+/// Reads to the end; `None` if that is more than `limit` bytes.
 async fn read_at_most(pipe: impl AsyncRead + Unpin, limit: usize) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     let limit_and_one = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
@@ -185,7 +185,7 @@ async fn read_start(mut pipe: impl AsyncRead + Unpin, limit: usize) -> Vec<u8> {
     start
 }
 
-/// How a program failed: its status, and the first line of what it said.
+/// Describes how a program failed: its status, and the first line of its standard error.
 fn ending(status: ExitStatus, complaint: &[u8]) -> String {
     let complaint = String::from_utf8_lossy(complaint);
     match complaint.lines().map(str::trim).find(|line| !line.is_empty()) {

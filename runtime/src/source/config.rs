@@ -1,4 +1,4 @@
-//! The source file: which worker asks whom for which query.
+//! The source file: which source each worker uses for which query.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ struct Document {
     source: Vec<Spanned<Entry>>,
 }
 
-/// A source file that was read and found right as a whole, also in the entries of other workers.
+/// A source file that has been read and checked as a whole, including the entries of other workers.
 #[derive(Debug)]
 pub struct SourceFile {
     file: String,
@@ -57,8 +57,8 @@ impl SourceFile {
         Ok(Self { file: file.to_owned(), entries })
     }
 
-    /// The source of one worker: the entries of this kind that name it, and those that name no worker. By `clock` the
-    /// times of observation become ages.
+    /// The source of one worker: the entries of this kind that name it, and those that name no worker. `clock` turns
+    /// the times of observations into ages.
     ///
     /// # Errors
     /// [`ConfigError::NoEntry`], [`ConfigError::Tls`].

@@ -1,4 +1,4 @@
-//! Why there is no source to start with.
+//! Why a source cannot be set up.
 
 use super::SourceKind;
 use crate::config_file::FileError;
@@ -9,7 +9,7 @@ pub enum ConfigError {
     /// The source file cannot be read, or is wrong.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The file has nothing for this worker: give it another identifier, or the file an entry.
+    /// The file has no entry for this worker: start it under another identifier, or add an entry.
     #[error(
         "{file} has no entry with kind = \"{kind}\" for worker {worker:?}; it has entries for: {known}. Start the worker \
          with one of these as --id, or add a [[source]] with worker = {worker:?}"
@@ -17,17 +17,17 @@ pub enum ConfigError {
     NoEntry {
         /// The file's path.
         file: String,
-        /// The kind asked for.
+        /// The requested kind.
         kind: SourceKind,
         /// The worker's identifier.
         worker: String,
-        /// The workers the file names for this kind.
+        /// The workers that the file names for this kind.
         known: String,
     },
-    /// The simulated source is configured out of range.
+    /// A setting of the simulated source is out of range.
     #[error("{0}")]
     Simulated(&'static str),
-    /// There is no way to check certificates.
+    /// Certificates cannot be checked.
     #[error("cannot prepare TLS: {0}; install your system's CA certificates or set SSL_CERT_FILE")]
     Tls(String),
 }

@@ -1,4 +1,4 @@
-//! What a source file says for one worker, as one source.
+//! The entries of a source file for one worker, as one source.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use quorate_core::pattern::Pattern;
 
 use super::{CommandSource, HttpSource, Reading, Source, SourceError};
 
-/// The entries of a source file that are one worker's, in the file's order: the first whose query fits is asked.
+/// The entries of a source file for one worker, in the file's order. The first one that covers a query answers it.
 #[derive(Debug)]
 pub struct ConfiguredSource {
     pub(super) routes: Vec<Route>,
 }
 
-/// One entry: which queries, and what is asked.
+/// One entry: its queries, and its source.
 #[derive(Debug)]
 pub(super) struct Route {
     pub(super) pattern: Pattern,
     pub(super) asked: Backend,
 }
 
-/// What an entry asks.
+/// The source of an entry.
 #[derive(Debug)]
 pub(super) enum Backend {
     Http(HttpSource),

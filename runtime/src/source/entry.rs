@@ -34,16 +34,16 @@ pub(super) struct Entry {
     max_bytes: Option<Spanned<u64>>,
 }
 
-/// An entry found right.
+/// An entry that has been checked.
 #[derive(Clone, Debug)]
 pub(super) struct Checked {
-    /// The only worker it is for.
+    /// The only worker it is for; `None` if it is for all.
     pub(super) worker: Option<String>,
     pub(super) query: String,
     pub(super) ask: Ask,
 }
 
-/// What an entry asks.
+/// What an entry queries.
 #[derive(Clone, Debug)]
 pub(super) enum Ask {
     Http(HttpConfig),
@@ -100,7 +100,7 @@ fn http(entry: &Entry, whole: &Range<usize>, timeout: Duration, max_bytes: usize
     })
 }
 
-/// Where the age of the values is to be found.
+/// Where the age of the values is found.
 fn age(entry: &Entry) -> Result<AgeFrom, Problem> {
     let headers = entry.age_from_headers.as_ref().filter(|headers| *headers.get_ref());
     match (&entry.observed_at, headers) {

@@ -1,4 +1,4 @@
-//! A source behind HTTP: a URL template, and a JSON Pointer to the value in the answer.
+//! A source behind HTTP: a URL template, and a JSON Pointer to the value in the response.
 
 use std::error::Error;
 use std::fmt;
@@ -16,25 +16,25 @@ use super::{AgeFrom, ConfigError, Reading, Source, SourceError, UrlTemplate, tra
 use crate::clock::Clock;
 use crate::wire::TRACEPARENT;
 
-/// How workers name themselves to the servers they ask.
+/// The `User-Agent` of workers.
 const USER_AGENT: &str = concat!("quorate/", env!("CARGO_PKG_VERSION"));
 
 /// The connections of any number of HTTP sources. Cheap to clone; clones share the connections.
 ///
-/// It follows no redirects and takes no proxy from the environment: a source is asked where the file says.
+/// It follows no redirects and uses no proxy from the environment: a request goes where the source file says.
 #[derive(Clone, Debug)]
 pub struct HttpClient(reqwest::Client);
 
 impl HttpClient {
-    /// A client that trusts the certificates the operating system trusts, or those in `SSL_CERT_FILE`.
+    /// A client that trusts the certificate authorities that the operating system trusts, or those in `SSL_CERT_FILE`.
     ///
     /// # Errors
-    /// [`ConfigError::Tls`] where there are none.
+    /// [`ConfigError::Tls`] if there are none.
     pub fn new() -> Result<Self, ConfigError> {
         Self::build(|tls| Ok(tls.with_platform_verifier()?.with_no_client_auth()))
     }
 
-    /// A client for `http` only: it trusts no certificate, and so needs none on this machine.
+    /// A client for `http` only. It trusts no certificate authority, so it works on a host that has none.
     ///
     /// # Errors
     /// [`ConfigError::Tls`].
@@ -42,7 +42,7 @@ impl HttpClient {
         Self::trusting(RootCertStore::empty())
     }
 
-    /// A client that trusts these certificate authorities only.
+    /// A client that trusts only these certificate authorities.
     ///
     /// # Errors
     /// [`ConfigError::Tls`].
@@ -71,30 +71,30 @@ impl HttpClient {
     }
 }
 
-/// What to ask of an HTTP server, and where in its answer the value is.
+/// What to request from an HTTP server, and where the value is in its response.
 #[derive(Clone, Debug)]
 pub struct HttpConfig {
-    /// Where to ask.
+    /// The URL to request.
     pub url: UrlTemplate,
-    /// What is sent with each request beside the URL; see [`HttpConfig::headers_from`].
+    /// The headers of each request; see [`HttpConfig::headers_from`].
     pub headers: HeaderMap,
-    /// Where the value is in the answer.
+    /// Where the value is in the response.
     pub pointer: Pointer,
-    /// What the value is.
+    /// How the value is read.
     pub read_as: ReadAs,
-    /// Where the answer says how old the value is.
+    /// Where the response states the age of the value.
     pub age: AgeFrom,
-    /// The longest time for one answer, from connecting to its last byte.
+    /// The longest time for one response, from connecting to its last byte.
     pub timeout: Duration,
-    /// The longest answer, in bytes.
+    /// The longest response, in bytes.
     pub max_bytes: usize,
 }
 
 impl HttpConfig {
-    /// Headers by name. Their values are never shown.
+    /// Headers from names and values. The values are never shown.
     ///
     /// # Errors
-    /// A text that names the header HTTP does not allow.
+    /// A message that names the header that HTTP does not allow.
     pub fn headers_from<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<HeaderMap, String> {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
@@ -108,7 +108,7 @@ impl HttpConfig {
     }
 }
 
-/// Asks an HTTP server. Its errors never hold the URL or the headers, which may hold credentials.
+/// Queries an HTTP server. Its errors never contain the URL or the headers, because both may have credentials.
 #[derive(Debug)]
 pub struct HttpSource {
     client: reqwest::Client,
@@ -117,7 +117,7 @@ pub struct HttpSource {
 }
 
 impl HttpSource {
-    /// Builds a source. By `clock` times of observation become ages.
+    /// Builds a source. `clock` turns the times of observations into ages.
     pub fn new(client: &HttpClient, mut config: HttpConfig, clock: Clock) -> Self {
         config.headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
         Self { client: client.0.clone(), config, clock }
@@ -161,7 +161,7 @@ impl HttpSource {
         self.failed(format_args!("the answer is longer than {} bytes", self.config.max_bytes))
     }
 
-    /// The innermost cause of a failed request; the outer ones repeat the URL.
+    /// Reports the innermost cause of a failed request, because the outer ones repeat the URL.
     fn broken(&self, error: &reqwest::Error) -> SourceError {
         let Some(mut cause) = error.source() else {
             return self.failed(format_args!("the request failed"));

@@ -1,4 +1,4 @@
-//! Reads one value out of a JSON text without touching its digits: numbers stay text until they are decimals.
+//! Reads one value out of a JSON text without losing a digit: numbers stay text until they become decimals.
 
 use std::collections::HashMap;
 
@@ -8,11 +8,11 @@ use serde_json::value::RawValue;
 
 use crate::age::UnixTime;
 
-/// How the JSON value a source answers with becomes a [`Value`].
+/// How the JSON value that a source returns becomes a [`Value`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReadAs {
-    /// A JSON number, or a string that holds one, as many price feeds send it; anything else is an error.
+    /// A JSON number, or a string that contains one, as many price feeds send. Anything else is an error.
     #[default]
     Number,
     /// A string, or the digits of a JSON number, as a text.
@@ -23,7 +23,7 @@ impl ReadAs {
     /// Reads a JSON number or string.
     ///
     /// # Errors
-    /// A text that says what stands there instead.
+    /// A message that says what is there instead.
     pub(crate) fn read(self, json: &RawValue) -> Result<Value, String> {
         match (self, content(json)?) {
             (Self::Number, Content::Number(text)) => number(text),
@@ -37,7 +37,7 @@ impl ReadAs {
 /// Reads a JSON number as a number and a JSON string as a text.
 ///
 /// # Errors
-/// A text that says what stands there instead.
+/// A message that says what is there instead.
 pub(crate) fn read_as_written(json: &RawValue) -> Result<Value, String> {
     match content(json)? {
         Content::Number(text) => number(text),
@@ -45,11 +45,10 @@ pub(crate) fn read_as_written(json: &RawValue) -> Result<Value, String> {
     }
 }
 
-/// Reads a time: a text as RFC 3339 has it, or a number, which may be in a string, of seconds or milliseconds since
-/// 1970.
+/// Reads a time: an RFC 3339 text, or a number of seconds or milliseconds since 1970, which may be in a string.
 ///
 /// # Errors
-/// A text that says what stands there instead.
+/// A message that says what is there instead.
 pub(crate) fn read_time(json: &RawValue) -> Result<UnixTime, String> {
     let value = read_as_written(json)?;
     let time = match (value.as_number(), &value) {
@@ -63,13 +62,13 @@ pub(crate) fn read_time(json: &RawValue) -> Result<UnixTime, String> {
 /// Checks that a text is one JSON value. Nesting costs no stack.
 ///
 /// # Errors
-/// A text that says where it is not JSON.
+/// A message that says where it is not JSON.
 pub(crate) fn parse(bytes: &[u8]) -> Result<&RawValue, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "the answer is not UTF-8".to_owned())?;
     serde_json::from_str(text).map_err(|error| format!("the answer is not JSON: {error}"))
 }
 
-/// What a JSON value is, by its first character.
+/// A JSON number or string, distinguished by its first character.
 enum Content<'a> {
     Number(&'a str),
     Text(String),
@@ -94,17 +93,17 @@ fn text(text: &str) -> Result<Value, String> {
     Value::text(text).map_err(|error| error.to_string())
 }
 
-/// A JSON Pointer ([RFC 6901](https://www.rfc-editor.org/rfc/rfc6901)): where in a JSON value another one is.
+/// A JSON Pointer ([RFC 6901](https://www.rfc-editor.org/rfc/rfc6901)): the position of a value within another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pointer {
     tokens: Vec<String>,
 }
 
 impl Pointer {
-    /// Reads a pointer such as `/result/XXBTZUSD/c/0`; the empty one points at the whole value.
+    /// Reads a pointer such as `/result/XXBTZUSD/c/0`. The empty pointer refers to the whole value.
     ///
     /// # Errors
-    /// A text that says what is wrong with it.
+    /// A message that says what is wrong with it.
     pub fn parse(pointer: &str) -> Result<Self, String> {
         if pointer.is_empty() {
             return Ok(Self { tokens: Vec::new() });
@@ -115,10 +114,10 @@ impl Pointer {
         tokens.split('/').map(unescape).collect::<Result<_, _>>().map(|tokens| Self { tokens })
     }
 
-    /// Finds what it points at. Of an object's equal names the last counts.
+    /// Finds the value that it points to. If an object has a name more than once, the last one counts.
     ///
     /// # Errors
-    /// A text that names the step which leads nowhere.
+    /// A message that names the step that leads nowhere.
     pub(crate) fn find<'a>(&self, json: &'a RawValue) -> Result<&'a RawValue, String> {
         self.tokens.iter().try_fold(json, |json, token| step(json, token))
     }

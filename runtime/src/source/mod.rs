@@ -1,9 +1,10 @@
 //! Sources: where a worker gets its values, behind one trait.
 //!
-//! * `simulated.rs`, `http.rs`, `command.rs` are the kinds; `any.rs` chooses one when a worker starts
-//! * `config.rs` and `entry.rs` read the source file; `template.rs` fills queries into URLs
-//! * `json.rs` takes a value out of a JSON text, `age_from.rs` its age; `trace.rs` names the trace that a source is
-//!   queried for
+//! * `simulated.rs`, `http.rs` and `command.rs` are the sources; `any.rs` chooses one when a worker starts
+//! * `config.rs` and `entry.rs` read the source file, with entries of the kinds in `kind.rs`; `configured.rs` joins the
+//!   entries of a worker into one source; `config_error.rs` has what can be wrong
+//! * `template.rs` fills queries into URLs; `json.rs` takes a value out of a JSON text, `age_from.rs` its age;
+//!   `trace.rs` gives a source the trace it is queried for
 
 mod age_from;
 mod any;
@@ -57,8 +58,8 @@ impl From<Value> for Reading {
     }
 }
 
-/// One answer's origin. Called with several queries at once; each call is dropped when the task's deadline passes.
-/// [`trace_context`] says which trace a call belongs to.
+/// Where a worker's values come from. It is called for several queries at once, and each call is dropped when its
+/// task's deadline passes. [`trace_context`] returns the trace that a call belongs to.
 pub trait Source: Send + Sync + 'static {
     /// Observes the value of `query` within `time_left`.
     ///
@@ -79,20 +80,20 @@ pub enum SourceError {
 }
 
 impl SourceError {
-    /// A failure whose text may quote what came from outside: it is cut to 200 characters and holds no control
+    /// A failure with a text that may quote external input: it is cut to 200 characters and loses its control
     /// characters.
     pub fn failed(text: impl AsRef<str>) -> Self {
         Self::Failed(excerpt(text.as_ref()))
     }
 
-    /// No source is configured for `query`, quoted like any text from outside.
+    /// No source is configured for `query`, which is quoted like any external text.
     pub fn unknown_query(query: &str) -> Self {
         Self::UnknownQuery(excerpt(query))
     }
 }
 
 impl From<ValueError> for SourceError {
-    /// What was read is no value.
+    /// What was read is not a valid value.
     fn from(error: ValueError) -> Self {
         Self::Failed(format!("the value {error}"))
     }

@@ -1,4 +1,4 @@
-//! A source that needs nothing outside: it waits, sometimes fails, and draws a value around a base, all from one seed.
+//! A source that needs nothing external: it waits, sometimes fails, and draws a value around a base, all from one seed.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -14,10 +14,10 @@ use super::{ConfigError, Reading, Source, SourceError};
 /// The longest delay that may be configured.
 const MAX_DELAY: Duration = Duration::from_hours(1);
 
-/// Shares are drawn in parts of this.
+/// Shares are drawn in units of 1 / `PARTS`.
 const PARTS: u64 = 1_000_000_000;
 
-/// The values queries have: query, base in units of the last decimal, decimals.
+/// The known queries: query, base in units of the last decimal, decimals.
 const BASES: [(&str, i64, u32); 4] =
     [("BTC/USD", 4_200_000, 2), ("ETH/USD", 250_000, 2), ("SOL/USD", 10_000, 2), ("MATIC/USD", 8_000, 4)];
 
@@ -53,7 +53,7 @@ impl Default for SimulatedConfig {
 pub struct SimulatedSource {
     delay_min: Duration,
     delay_spread: Duration,
-    /// Failing parts of [`PARTS`].
+    /// The share of calls that fail, in units of 1 / [`PARTS`].
     failing: u64,
     variance: Decimal,
     rng: Mutex<ChaCha8Rng>,
@@ -87,8 +87,8 @@ impl SimulatedSource {
         })
     }
 
-    /// Draws everything one call needs. Each call takes three draws whatever comes of it, so that a failure does not
-    /// shift the calls after it.
+    /// Draws everything that one call needs. Each call takes three draws, whatever its result, so that a failure does
+    /// not shift the calls after it.
     fn draw(&self, query: &str) -> (Duration, Result<Value, SourceError>) {
         let draws = {
             let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
@@ -104,7 +104,7 @@ impl SimulatedSource {
         (delay, answer)
     }
 
-    /// A value at most `variance` away from the base, as an integer of units of the last decimal: exact.
+    /// A value at most `variance` away from the base. It is computed in whole units of the last decimal, and so exact.
     fn value(&self, query: &str, draw: u64) -> Decimal {
         let known = BASES.iter().find(|(name, ..)| *name == query);
         let (base, decimals) = known.map_or(OTHER_BASE, |(_, base, decimals)| (*base, *decimals));
@@ -117,7 +117,7 @@ impl SimulatedSource {
 impl Source for SimulatedSource {
     async fn observe(&self, query: &str, _time_left: Duration) -> Result<Reading, SourceError> {
         let (delay, answer) = self.draw(query);
-        // A timer takes a millisecond even for no time at all.
+        // A timer takes a millisecond even for a delay of zero.
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }

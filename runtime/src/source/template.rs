@@ -1,4 +1,4 @@
-//! A URL with places for the query, which a query can fill but never lead elsewhere.
+//! A URL with placeholders for the query. No query can direct the request elsewhere.
 
 use std::fmt::{self, Write};
 
@@ -22,10 +22,10 @@ enum Part {
 }
 
 impl UrlTemplate {
-    /// Reads a template; a plain `{` is written `%7B`.
+    /// Reads a template. A literal `{` is written `%7B`.
     ///
     /// # Errors
-    /// A text that says what is wrong with it.
+    /// A message that says what is wrong with it.
     pub fn parse(url: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut rest = url;
@@ -55,12 +55,12 @@ impl UrlTemplate {
         Ok(Self { host, https: one.scheme() == "https", ..template })
     }
 
-    /// The host asked, which is safe to show: no credentials, no query.
+    /// The host that is asked. It is safe to show: it has no credentials and no query.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Whether it needs TLS, and so a client that trusts somebody.
+    /// Whether it needs TLS, and so a client that trusts certificate authorities.
     pub fn is_https(&self) -> bool {
         self.https
     }
@@ -68,7 +68,7 @@ impl UrlTemplate {
     /// The URL for one query.
     ///
     /// # Errors
-    /// A text that says why the query does not fit.
+    /// A message that says why the query does not fit.
     pub(super) fn fill_in(&self, query: &str) -> Result<Url, String> {
         Url::parse(&self.fill(query)?).map_err(|_| "the query does not fit into the URL".to_owned())
     }
@@ -88,7 +88,7 @@ impl UrlTemplate {
 }
 
 impl fmt::Debug for UrlTemplate {
-    /// Shows the host only: the rest may hold credentials.
+    /// Shows only the host: the rest may contain credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UrlTemplate").field("host", &self.host).finish_non_exhaustive()
     }
@@ -102,8 +102,8 @@ fn pair(query: &str) -> Result<(&str, &str), String> {
     }
 }
 
-/// Percent-encodes all but RFC 3986's unreserved characters. What holds only dots is refused: as a path segment it
-/// would climb out of the configured path.
+/// Percent-encodes all but RFC 3986's unreserved characters. Refuses an empty text, and one of dots alone: as a path
+/// segment it would climb out of the configured path.
 fn encode(text: &str, url: &mut String) -> Result<(), String> {
     if text.bytes().all(|byte| byte == b'.') {
         return Err("a part of the query is empty or only dots".into());

@@ -1,4 +1,4 @@
-//! The trace for which a source is asked.
+//! The trace that a source is queried for.
 
 use crate::wire::TraceContext;
 
@@ -6,12 +6,12 @@ tokio::task_local! {
     static CONTEXT: TraceContext;
 }
 
-/// Where in a trace the observation at hand belongs, for a source that passes it on to what it asks; `None` outside one.
+/// The trace context of the current observation, for a source to pass on to what it queries; `None` outside a trace.
 pub fn trace_context() -> Option<TraceContext> {
     CONTEXT.try_with(|context| *context).ok()
 }
 
-/// Does what belongs there.
+/// Runs `work` in a trace context.
 pub(crate) async fn within<T>(context: Option<TraceContext>, work: impl Future<Output = T>) -> T {
     match context {
         Some(context) => CONTEXT.scope(context, work).await,
