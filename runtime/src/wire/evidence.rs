@@ -1,4 +1,4 @@
-//! What the workers said to a request, as part of its outcome.
+//! The evidence of an outcome, as JSON.
 
 use quorate_core::id::WorkerId;
 use quorate_core::outcome::{Observation, Outcome};
@@ -11,7 +11,7 @@ use super::fate::{self, WorkerFate};
 use super::schema::{ExclusionName, Id, QueryText, StrategyName};
 use super::{JsonNumber, ResultBody};
 
-/// Decimals of an agreement.
+/// The decimals of an agreement.
 const AGREEMENT_DECIMALS: u32 = 6;
 
 /// What the workers said: part of every outcome, with an answer or without.
@@ -102,7 +102,7 @@ mod tests {
             (1, 2, "0.5"),
             (1, 3, "0.333333"),
             (2, 3, "0.666667"),
-            // 0.0078125 and 0.0234375 lie in the middle.
+            // 0.0078125 and 0.0234375 are halfway between two results.
             (1, 128, "0.007812"),
             (3, 128, "0.023438"),
             (0, 0, "0"),

@@ -1,4 +1,4 @@
-//! A failure as its caller gets it: a word for programs, a sentence for people, and what the workers said.
+//! A failure as its caller receives it: a word for programs, a sentence for people, and the evidence.
 
 use std::fmt;
 
@@ -46,7 +46,7 @@ pub(crate) enum ErrorWord {
     DeadlineExceeded,
 }
 
-/// As it is in JSON.
+/// The word as in JSON.
 impl fmt::Display for ErrorWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.serialize(f)

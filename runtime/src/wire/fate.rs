@@ -1,4 +1,4 @@
-//! What became of each worker's part in a request.
+//! The fate of each worker's part in a request.
 
 use quorate_core::id::WorkerId;
 use quorate_core::outcome::{Observation, Outcome};
@@ -47,7 +47,7 @@ enum Fate {
     Missing,
 }
 
-/// All workers of an outcome, in order.
+/// All workers of an outcome, ordered by name.
 pub(super) fn workers(outcome: &Outcome) -> Vec<WorkerFate<'_>> {
     let silent = if outcome.cause.is_early() { Fate::Late } else { Fate::Missing };
     let silent = outcome.missing.iter().map(|worker| silent_fate(worker, silent));
@@ -56,7 +56,7 @@ pub(super) fn workers(outcome: &Outcome) -> Vec<WorkerFate<'_>> {
     workers
 }
 
-/// What became of an answer, in one word.
+/// The fate of a worker that has answered, in one word.
 pub(crate) fn fate_name(observation: &Observation) -> &'static str {
     match fate(observation) {
         Fate::Used => "used",
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_silent_is_late_only_if_the_request_did_not_wait_for_it() {
+    fn a_silent_worker_is_late_only_if_the_request_did_not_wait_for_it() {
         for (cause, fate) in [
             (Cause::QuorumMet, "late"),
             (Cause::Stalled, "late"),

@@ -1,9 +1,9 @@
 //! The wire: subjects, the JSON bodies of tasks, results, presence announcements and outcomes, and the header that
-//! names a trace. `docs/protocol.md` specifies them.
+//! carries a trace context. `docs/protocol.md` specifies them.
 //!
 //! Decoding accepts whatever the network sends: it is bounded, ignores unknown fields and never panics. `value.rs`
-//! keeps every digit of a number. `outcome.rs` and `failure.rs` write how requests ended, both from `evidence.rs` and from each
-//! worker's fate in `fate.rs`; `worker.rs` writes what is known of a worker.
+//! keeps every digit of a number. `outcome.rs` and `failure.rs` write how requests ended, with the evidence from
+//! `evidence.rs` and each worker's fate from `fate.rs`; `worker.rs` writes what a coordinator knows about a worker.
 
 mod evidence;
 pub(crate) mod failure;
@@ -30,18 +30,18 @@ pub use trace::{NotATraceparent, SpanId, TRACEPARENT, TraceContext, TraceId};
 pub use value::{JsonNumber, JsonValue};
 pub(crate) use worker::WorkerBody;
 
-/// Where tasks are published, for all workers.
+/// The subject of tasks, for all workers.
 pub const TASKS: &str = "oracle.tasks";
-/// Where a worker may publish results that all coordinators shall hear.
+/// The subject of results that all coordinators receive.
 pub const RESULTS: &str = "oracle.results";
-/// Where workers announce themselves.
+/// The subject of presence announcements.
 pub const PRESENCE: &str = "oracle.workers";
-/// Where outcomes are published, with a token for the query.
+/// The prefix of the subjects of outcomes, which a token for the query follows.
 pub const OUTCOMES: &str = "oracle.outcomes";
-/// The name workers have as a NATS service.
+/// The name of workers as a NATS service.
 pub const SERVICE: &str = "quorate-worker";
 
-/// The longest message that is looked at, in bytes.
+/// The longest message that is decoded, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
 /// Why a message cannot be decoded. It is dropped and counted.
@@ -50,7 +50,7 @@ pub enum WireError {
     /// Longer than [`MAX_MESSAGE_BYTES`].
     #[error("the message is longer than {MAX_MESSAGE_BYTES} bytes")]
     TooLong,
-    /// Not the JSON it should be.
+    /// Not JSON, or not in the expected form.
     #[error("the message cannot be decoded: {0}")]
     Json(#[from] serde_json::Error),
     /// An identifier is out of bounds.
@@ -58,7 +58,7 @@ pub enum WireError {
     Id {
         /// The field.
         field: &'static str,
-        /// Which bound it breaks.
+        /// The bound that it breaks.
         error: quorate_core::id::IdError,
     },
     /// The query is out of bounds.

@@ -1,4 +1,4 @@
-//! An outcome as its callers and those who follow all outcomes see it.
+//! An outcome as its callers, and the followers of all outcomes, receive it.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
@@ -14,16 +14,16 @@ use super::evidence::{Evidence, agreement};
 use super::failure::{ErrorBody, FailureEvidence, details, name_and_code};
 use super::{JsonNumber, JsonValue, OUTCOMES};
 
-/// Room for the answer of a few workers, so that writing it moves nothing.
+/// Room for the outcome of a few workers, so that writing it does not reallocate.
 pub(crate) const TYPICAL_BODY_BYTES: usize = 1024;
 
-/// An outcome as everybody is told it: who asked, over HTTP, and who follows all outcomes, on the bus and as events. It is
-/// encoded once, and all of them are given the same bytes.
+/// An outcome in the form in which everybody receives it: its callers over HTTP, and the followers of all outcomes on
+/// the bus and as events. It is encoded once, and all of them receive the same bytes.
 #[derive(Clone, Debug)]
 pub struct EncodedOutcome {
     /// How the request ended.
     pub outcome: Arc<Outcome>,
-    /// The same as JSON, with a value or with an error.
+    /// The outcome as JSON, with a value or with an error.
     pub body: Bytes,
 }
 
@@ -34,7 +34,7 @@ impl EncodedOutcome {
     }
 }
 
-/// The body of an outcome: that of its HTTP answer, with a value or with an error.
+/// Encodes an outcome as the body of its HTTP response, with a value or with an error.
 pub fn encode_outcome(outcome: &Outcome) -> Bytes {
     match &outcome.verdict {
         Ok(answer) => encode(&OutcomeBody::of(outcome, answer)),
@@ -46,15 +46,15 @@ pub fn encode_outcome(outcome: &Outcome) -> Bytes {
     }
 }
 
-/// JSON of about the size of an outcome.
+/// Encodes a body of about the size of an outcome as JSON.
 pub(crate) fn encode(body: &impl Serialize) -> Bytes {
     let mut bytes = Vec::with_capacity(TYPICAL_BODY_BYTES);
     serde_json::to_writer(&mut bytes, body).expect("answers are serializable");
     bytes.into()
 }
 
-/// Where the outcomes of a query are published: `oracle.outcomes.` and the query as one token of a subject. Bytes that a
-/// token cannot have, and `%`, are written as `%` and two hexadecimal digits, as in a URL.
+/// The subject on which the outcomes of a query are published: `oracle.outcomes.` and the query as one token. Bytes
+/// that a token cannot have, and `%`, are written as `%` and two hexadecimal digits, as in a URL.
 pub fn outcome_subject(query: &Query) -> String {
     let mut subject = String::with_capacity(OUTCOMES.len() + 1 + query.as_str().len());
     subject.push_str(OUTCOMES);
@@ -145,7 +145,7 @@ impl<'a> OutcomeBody<'a> {
     }
 }
 
-/// How a request ended, in the word its callers get: the status of the answer, or the error.
+/// How a request ended, in the word that its callers receive: the status of the answer, or the error.
 pub(crate) fn verdict_name(outcome: &Outcome) -> String {
     match &outcome.verdict {
         Ok(answer) => StatusName::from(answer.status).to_string(),

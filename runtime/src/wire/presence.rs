@@ -1,4 +1,4 @@
-//! The body of an announcement.
+//! The body of a presence announcement.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,16 +14,16 @@ use super::{WireError, parse};
 /// A presence announcement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PresenceMessage<'a> {
-    /// Who.
+    /// The name of the worker.
     #[serde(borrow)]
     pub worker_id: Cow<'a, str>,
     /// `live`, `draining` or `left`.
     #[serde(borrow)]
     pub state: Cow<'a, str>,
-    /// Whether several replicas stand behind the name.
+    /// Whether replicas share the name.
     #[serde(default)]
     pub replicated: bool,
-    /// Which process says so.
+    /// The process that announces itself.
     #[serde(borrow, default)]
     pub instance: Cow<'a, str>,
     /// The version of that process.
@@ -31,7 +31,7 @@ pub struct PresenceMessage<'a> {
     pub version: Cow<'a, str>,
 }
 
-/// A worker's answer to `$SRV.PING`, of which only the metadata says what the coordinator wants to know.
+/// A worker's reply to `$SRV.PING`, of which the coordinator needs only this.
 #[derive(Deserialize)]
 struct PingReply<'a> {
     #[serde(borrow, default)]
@@ -49,7 +49,7 @@ pub(crate) fn state_name(state: PresenceState) -> &'static str {
     }
 }
 
-/// A state that is not known is one of a later version: whatever it means, the worker is there.
+/// Reads a state. An unknown one comes from a later version: whatever it means, the worker is there.
 fn state(name: &str) -> PresenceState {
     match name {
         "draining" => PresenceState::Draining,
@@ -58,7 +58,7 @@ fn state(name: &str) -> PresenceState {
     }
 }
 
-/// The name of a process, as much of it as an identifier may have.
+/// The name of a process, cut to the longest that an identifier may be.
 fn instance(text: &str) -> Arc<str> {
     text[..text.floor_char_boundary(MAX_ID_BYTES)].into()
 }
@@ -68,7 +68,7 @@ fn worker_id(text: &str) -> Result<WorkerId, WireError> {
 }
 
 impl PresenceMessage<'_> {
-    /// The body of the announcement.
+    /// Encodes the announcement.
     pub fn encode(&self) -> Bytes {
         serde_json::to_vec(self).expect("texts are serializable").into()
     }
@@ -76,7 +76,7 @@ impl PresenceMessage<'_> {
     /// Reads an announcement.
     ///
     /// # Errors
-    /// [`WireError`] if it does not say who announces what.
+    /// [`WireError`] if it does not name a worker and a state.
     pub fn decode(payload: &[u8]) -> Result<Presence, WireError> {
         let message: PresenceMessage = parse(payload)?;
         Ok(Presence {
@@ -87,7 +87,7 @@ impl PresenceMessage<'_> {
         })
     }
 
-    /// Reads a worker's answer to `$SRV.PING`.
+    /// Reads a worker's reply to `$SRV.PING`.
     ///
     /// # Errors
     /// [`WireError`] if its metadata does not name a worker.
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ping_of_a_service_that_is_no_worker_is_refused() {
+    fn a_ping_reply_of_a_service_that_is_not_a_worker_is_refused() {
         let ping = br#"{"type":"io.nats.micro.v1.ping_response","metadata":{"worker_id":"w","replicated":"true"}}"#;
         let read = PresenceMessage::decode_ping(ping).expect("a worker");
         assert_eq!((read.worker.as_str(), read.state, read.replicated), ("w", PresenceState::Live, true));

@@ -18,7 +18,7 @@ use super::schema::Id;
 use super::{JsonValue, WireError, parse, value};
 use crate::age;
 
-/// The longest text of a failure that is kept, in bytes; the rest is cut.
+/// The longest text of a failure that is kept, in bytes. The rest is cut off.
 pub const MAX_ERROR_BYTES: usize = 1024;
 
 /// A worker's answer: on the bus, and within an outcome.
@@ -59,7 +59,7 @@ impl<'a> ResultBody<'a> {
             worker_id: worker.as_str(),
             request_id: request.as_str(),
             value: observed.as_ref().ok().map(JsonValue),
-            // An empty text would say that nothing failed.
+            // An empty text would mean that nothing failed.
             err: observed.as_ref().err().map(|err| if err.is_empty() { "failed" } else { err }),
             response_time: saturating_nanos(response_time),
             age_ms: age.map(saturating_millis),
@@ -67,7 +67,7 @@ impl<'a> ResultBody<'a> {
     }
 }
 
-/// A time in whole milliseconds, rounded down.
+/// A duration in whole milliseconds, rounded down.
 pub(crate) fn saturating_millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
@@ -90,20 +90,20 @@ struct ResultIn<'a> {
     observed_at: Option<&'a RawValue>,
 }
 
-/// The body of a result of `worker`.
+/// Encodes a result of `worker`.
 pub fn encode_result(worker: &WorkerId, result: &worker::WorkResult) -> Bytes {
     let message = ResultBody::new(worker, &result.request, &result.observed, result.response_time, result.age);
     serde_json::to_vec(&message).expect("texts and numbers are serializable").into()
 }
 
-/// Reads a result that came on the reply subject of `task`, or on the one all coordinators share. `now` is the time of
-/// day, by which a time of observation becomes an age.
+/// Reads a result that arrived on the reply subject of `task`, or else on the subject that all coordinators share.
+/// `now` is the time of day, which turns a time of observation into an age.
 ///
-/// A result that says who answers what is always taken: what is wrong with its value or its age is that worker's
-/// failure.
+/// A result that names its worker and its request is always accepted: if its value or its age is invalid, it is a
+/// failure of that worker.
 ///
 /// # Errors
-/// [`WireError`] if it does not say who answers what.
+/// [`WireError`] if it does not name its worker and its request.
 pub fn decode_result(
     payload: &[u8],
     task: Option<TaskId>,
@@ -119,13 +119,13 @@ pub fn decode_result(
         request: RequestId::new(&message.request_id).map_err(|error| WireError::Id { field: "request_id", error })?,
         task,
         observed,
-        // Nothing is decided by it: what can't be read counts as zero.
+        // No decision depends on it, so one that can't be read counts as zero.
         response_time: message.response_time.and_then(value::whole_number).map_or(Duration::ZERO, Duration::from_nanos),
         age,
     })
 }
 
-/// The value, and how old it is.
+/// The value and its age.
 fn observed(message: &ResultIn, now: SystemTime) -> Result<(Value, Option<Duration>), Arc<str>> {
     if let Some(err) = message.err {
         let text: Cow<str> = match serde_json::from_str::<String>(err.get()) {
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_wrong_with_a_value_is_a_failure_of_its_worker() {
+    fn an_invalid_value_is_a_failure_of_its_worker() {
         let failures = [
             (r#""value":1,"err":"boom""#, "boom"),
             (r#""value":1,"err":{"code":5}"#, r#"{"code":5}"#),
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_that_does_not_say_who_answers_what_is_not_taken() {
+    fn a_result_without_a_worker_or_a_request_is_refused() {
         for body in ["", "null", "{}", r#"{"worker_id":"w"}"#, r#"{"worker_id":"","request_id":"r","value":1}"#] {
             assert!(decode_result(body.as_bytes(), None, UNIX_EPOCH).is_err(), "{body}");
         }

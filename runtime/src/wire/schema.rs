@@ -1,5 +1,5 @@
-//! How the base types of bodies are described in the API's document: texts with their bounds, exact numbers, and names
-//! that the core chooses. They stand in for fields whose Rust type says less than what the field takes.
+//! How the API's document describes the base types of bodies: texts with their bounds, exact numbers, and names that
+//! the core defines. They replace Rust types that say less than what a field accepts.
 
 use std::borrow::Cow;
 
@@ -21,7 +21,7 @@ const POSITIVE: &str = r"^(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$";
 /// A factor of a robust outlier rule.
 const ROBUST: &str = r"^(mad|iqr):(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$";
 
-/// Describes a type under a name.
+/// Describes types under names.
 macro_rules! described {
     ($($(#[$doc:meta])* $type:ty, $name:literal => $schema:expr;)*) => {$(
         impl PartialSchema for $type {
@@ -40,7 +40,7 @@ macro_rules! described {
 
 /// The name of a request, a worker or a process.
 pub(crate) struct Id;
-/// A question.
+/// The text of a query.
 pub(crate) struct QueryText;
 /// The name of a [`Strategy`].
 pub(crate) struct StrategyName;
@@ -48,13 +48,13 @@ pub(crate) struct StrategyName;
 pub(crate) struct ExclusionName;
 /// The name of an [`OnDispute`].
 pub(crate) struct OnDisputeName;
-/// What `trim_share` takes.
+/// The values of `trim_share`.
 pub(crate) struct TrimShare;
-/// What `max_deviation` takes.
+/// The values of `max_deviation`.
 pub(crate) struct MaxDeviation;
-/// What `tolerance` takes.
+/// The values of `tolerance`.
 pub(crate) struct Tolerance;
-/// What `min_agreement` takes.
+/// The values of `min_agreement`.
 pub(crate) struct MinAgreement;
 
 described! {
@@ -108,7 +108,7 @@ fn fraction() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Number).minimum(Some(Number::Int(0)))
 }
 
-/// A number, or a text of one of the patterns.
+/// A number, or a text that matches one of the patterns.
 fn either(number: ObjectBuilder, patterns: impl IntoIterator<Item = &'static str>) -> AnyOfBuilder {
     patterns.into_iter().fold(AnyOfBuilder::new().item(number), |either, pattern| {
         either.item(ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)))

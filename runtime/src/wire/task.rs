@@ -22,7 +22,7 @@ struct TaskOut<'a> {
     attempt: u32,
 }
 
-/// What a worker needs of a task. `attempt` is for people who watch the bus.
+/// The fields of a task that a worker needs. `attempt` is for people who watch the bus.
 #[derive(Deserialize)]
 struct TaskIn<'a> {
     #[serde(borrow)]
@@ -33,7 +33,7 @@ struct TaskIn<'a> {
     ttl_ms: Option<&'a RawValue>,
 }
 
-/// The body of a task. The time-to-live is rounded up to whole milliseconds.
+/// Encodes a task. The time to live is rounded up to whole milliseconds.
 pub fn encode_task(task: &coordinator::Task) -> Bytes {
     let message = TaskOut {
         id: task.request.as_str(),
@@ -44,10 +44,10 @@ pub fn encode_task(task: &coordinator::Task) -> Bytes {
     serde_json::to_vec(&message).expect("texts and integers are serializable").into()
 }
 
-/// Reads a task that is to be answered on `reply`. Which trace it belongs to is not in its body.
+/// Reads a task that is to be answered on `reply`. Its trace context is not in the body but in the headers.
 ///
 /// # Errors
-/// [`WireError`] if it is no task.
+/// [`WireError`] if it is not a task.
 pub fn decode_task(payload: &[u8], reply: Option<&str>) -> Result<worker::Task, WireError> {
     let message: TaskIn = parse(payload)?;
     Ok(worker::Task {

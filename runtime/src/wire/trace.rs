@@ -1,7 +1,7 @@
-//! The trace a message belongs to: the header `traceparent` of W3C Trace Context, over HTTP and over NATS alike.
+//! The trace that a message belongs to: the header `traceparent` of W3C Trace Context, over HTTP and over NATS alike.
 //!
-//! `tracestate` is not passed on. The specification allows that, and it would make what is kept per request many times
-//! as large.
+//! `tracestate` is not passed on. The specification allows that, and keeping it would make the state of a request many
+//! times as large.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,25 +13,25 @@ use crate::bus::Headers;
 /// The header's name.
 pub const TRACEPARENT: &str = "traceparent";
 
-/// The flag that says that whoever asks records the trace.
+/// The flag that says that the caller records the trace.
 const SAMPLED: u8 = 1;
-/// The flags that the specification gives a meaning: sampled, and that the trace id is random.
+/// The flags that the specification defines: sampled, and that the trace id is random.
 const KNOWN_FLAGS: u8 = SAMPLED | 2;
-/// Version 00 has exactly so many characters, any later one at least as many.
+/// The length of version 00 in characters. Later versions have at least as many.
 const LENGTH: usize = 55;
 
-/// Names one trace; never all zero.
+/// The id of a trace; never all zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TraceId([u8; 16]);
 
-/// Names one span of a trace; never all zero.
+/// The id of a span; never all zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SpanId([u8; 8]);
 
 macro_rules! id {
     ($id:ty, $bytes:literal) => {
         impl $id {
-            /// `None` if all of it is zero, which names nothing.
+            /// `None` if all bytes are zero, which is not a valid id.
             pub fn new(bytes: [u8; $bytes]) -> Option<Self> {
                 (bytes != [0; $bytes]).then_some(Self(bytes))
             }
@@ -47,28 +47,28 @@ macro_rules! id {
 id!(TraceId, 16);
 id!(SpanId, 8);
 
-/// Where something is in a trace: what `traceparent` says.
+/// A trace context: the content of `traceparent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TraceContext {
     /// The trace.
     pub trace: TraceId,
-    /// The span that asks for it.
+    /// The span of the sender.
     pub span: SpanId,
     flags: u8,
 }
 
-/// Why a text is no `traceparent`. Whoever gets such a one goes on as without.
+/// The text is not a `traceparent`. Its receiver goes on as if it had none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a traceparent of W3C Trace Context")]
 pub struct NotATraceparent;
 
 impl TraceContext {
-    /// A context that says whether the trace is recorded.
+    /// A context with these ids. `sampled` says whether the trace is recorded.
     pub fn new(trace: TraceId, span: SpanId, sampled: bool) -> Self {
         Self { trace, span, flags: if sampled { SAMPLED } else { 0 } }
     }
 
-    /// The same trace, asked for by another span.
+    /// The same trace with another span.
     #[must_use]
     pub fn with_span(self, span: SpanId) -> Self {
         Self { span, ..self }
@@ -79,24 +79,24 @@ impl TraceContext {
         self.flags & SAMPLED != 0
     }
 
-    /// The context that the headers of an HTTP request name. Two of them name none.
+    /// The context in the headers of an HTTP request. A header that occurs twice is ignored.
     pub fn of_http(headers: &http::HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(TRACEPARENT).iter();
         let value = values.next().filter(|_| values.next().is_none())?;
         value.to_str().ok()?.parse().ok()
     }
 
-    /// The context that the headers of a message name.
+    /// The context in the headers of a message. A header that occurs twice is ignored.
     pub fn of_message(headers: &Headers) -> Option<Self> {
         headers.sole(TRACEPARENT)?.parse().ok()
     }
 
-    /// Headers for a message that belongs there.
+    /// The headers of a message with this context.
     pub fn headers(self) -> Headers {
         Headers::new([(TRACEPARENT, self.to_string().as_str())])
     }
 
-    /// As the machines carry it.
+    /// The context in the form that the machines carry.
     pub fn mark(self) -> Trace {
         let mut mark = [0; 25];
         mark[..16].copy_from_slice(&self.trace.0);
@@ -105,7 +105,7 @@ impl TraceContext {
         Trace(mark)
     }
 
-    /// What [`mark`](Self::mark) was made of; `None` for any other mark.
+    /// The context that [`mark`](Self::mark) was made from; `None` for any other mark.
     pub fn of_mark(Trace(mark): Trace) -> Option<Self> {
         let (trace, rest) = mark.split_first_chunk()?;
         let (span, flags) = rest.split_first_chunk()?;
@@ -113,7 +113,7 @@ impl TraceContext {
     }
 }
 
-/// The headers of a message that carries a mark; none without one.
+/// The headers of a message with this mark; none without a mark.
 pub(crate) fn trace_headers(mark: Option<Trace>) -> Headers {
     mark.and_then(TraceContext::of_mark).map(TraceContext::headers).unwrap_or_default()
 }
@@ -121,7 +121,7 @@ pub(crate) fn trace_headers(mark: Option<Trace>) -> Headers {
 impl FromStr for TraceContext {
     type Err = NotATraceparent;
 
-    /// A version that is not known is read as far as version 00 goes.
+    /// Reads an unknown version as far as it is like version 00.
     fn from_str(text: &str) -> Result<Self, NotATraceparent> {
         let read = || {
             let (known, rest) = text.as_bytes().split_at_checked(LENGTH)?;
@@ -152,7 +152,7 @@ impl fmt::Display for TraceContext {
     }
 }
 
-/// Bytes in lower case hexadecimal: the specification allows no other.
+/// Reads bytes in lower-case hexadecimal, the only form that the specification allows.
 fn hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),
@@ -175,7 +175,7 @@ mod tests {
     /// The example of the specification.
     const EXAMPLE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-    /// The example with other parts.
+    /// A header with these parts.
     fn with(version: &str, trace: &str, span: &str, flags: &str) -> String {
         format!("{version}-{trace}-{span}-{flags}")
     }
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_specification_calls_invalid_is() {
+    fn what_the_specification_calls_invalid_is_refused() {
         let (trace, span) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
         for (text, why) in [
             (String::new(), "nothing"),
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_is_there_twice_or_is_no_text_names_nothing() {
+    fn a_header_that_occurs_twice_or_is_not_a_text_is_ignored() {
         let mut headers = HeaderMap::new();
         assert_eq!(TraceContext::of_http(&headers), None);
         headers.append("TraceParent", HeaderValue::from_static(EXAMPLE));

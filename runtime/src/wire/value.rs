@@ -1,4 +1,4 @@
-//! Values in JSON: numbers keep all their digits both ways.
+//! Values in JSON: numbers keep all their digits in both directions.
 
 use std::io::Write as _;
 
@@ -39,10 +39,10 @@ impl Serialize for JsonNumber {
     }
 }
 
-/// Reads a value from JSON that is well formed.
+/// Reads a value from well-formed JSON.
 ///
 /// # Errors
-/// A text for people, on what else it is or which bound it breaks.
+/// A message for people that says what it is instead, or which bound it breaks.
 pub(super) fn read(json: &RawValue) -> Result<Value, String> {
     let text = json.get();
     match text.as_bytes().first() {
@@ -55,8 +55,8 @@ pub(super) fn read(json: &RawValue) -> Result<Value, String> {
     }
 }
 
-/// The whole part of a JSON number that is not negative, is written without an exponent and fits 64 bits. Fields beside
-/// the point of a message are read this way: some programs write them as fractions.
+/// The whole part of a JSON number that is not negative, has no exponent and fits 64 bits. Fields that are not
+/// essential are read this way, because some programs write them as fractions.
 pub(super) fn whole_number(json: &RawValue) -> Option<u64> {
     let (whole, fraction) = json.get().split_once('.').unwrap_or((json.get(), ""));
     if fraction.contains(['e', 'E']) { None } else { whole.parse().ok() }
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_number_nor_string_is_no_value() {
+    fn what_is_neither_a_valid_number_nor_a_string_is_refused() {
         for json in ["null", "true", "[1]", "{\"a\":1}", "1e400", "1e-400"] {
             let raw = RawValue::from_string(json.to_owned()).expect("JSON");
             assert!(read(&raw).is_err(), "{json}");

@@ -1,4 +1,4 @@
-//! A worker as those who look at a coordinator see it.
+//! A worker as readers of a coordinator see it.
 
 use std::time::Duration;
 
