@@ -1,6 +1,6 @@
-//! How old a value is, as results and sources say it: as an age, or as the time it was observed.
+//! How old a value is, as results and sources state it: an age, or the time of the observation.
 //!
-//! A time becomes an age by the wall clock of whoever reads it, so that a clock that is wrong counts; an age does not.
+//! A time becomes an age by the reader's wall clock, so a wrong clock distorts it. An age needs no clock.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,10 +10,10 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// The age that `age_ms` says, or else `observed_at`, read at the time `now`; `None` if neither does.
+/// The age in `age_ms`, or else the time from `observed_at` to `now`. `None` if both are absent. Both are checked.
 ///
 /// # Errors
-/// A text for people if either of them cannot be read.
+/// A message for people if either cannot be read.
 pub(crate) fn stated(
     age_ms: Option<&RawValue>,
     observed_at: Option<&RawValue>,
@@ -39,7 +39,7 @@ fn rfc3339_text(json: &RawValue) -> Result<UnixTime, &'static str> {
         .ok_or("observed_at must be an RFC 3339 time such as \"2024-05-01T12:00:00Z\"")
 }
 
-/// How long before `now` something was; nothing if it was later, as clocks that differ show it.
+/// How long before `now` the moment `at` was. Zero if it is later, as it can be when the clocks of hosts differ.
 pub(crate) fn since(at: UnixTime, now: SystemTime) -> Duration {
     let nanos = UnixTime::from(now).0.saturating_sub(at.0).max(0);
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
@@ -55,8 +55,8 @@ impl UnixTime {
         OffsetDateTime::parse(text, &Rfc3339).ok().map(|at| Self(at.unix_timestamp_nanos()))
     }
 
-    /// Seconds, or milliseconds if there are 10^11 or more: as seconds these would be beyond the year 5100, as
-    /// milliseconds they are since 1973. `None` if it is negative or too large.
+    /// Reads seconds, or milliseconds from 10^11 on: as seconds those would lie beyond the year 5100, and as
+    /// milliseconds they begin in 1973. `None` if the number is negative or too large.
     pub(crate) fn from_number(number: Decimal) -> Option<Self> {
         let first_millis = Decimal::from(100_000_000_000_u64);
         let nanos_each = if number < first_millis { 1_000_000_000_u64 } else { 1_000_000 };
@@ -104,7 +104,7 @@ mod tests {
             (r#""1970-01-01t00:00:19.75z""#, 250),
             (r#""1970-01-01T02:00:10+02:00""#, 10_000),
             (r#""1969-12-31T23:59:59Z""#, 21_000),
-            // A clock that is ahead makes no value younger than fresh.
+            // A time in the future counts as an age of zero.
             (r#""1970-01-01T00:00:20Z""#, 0),
             (r#""2970-01-01T00:00:00Z""#, 0),
             (r#""0000-01-01T00:00:00Z""#, u128::from(u64::MAX) / 1_000_000),
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn an_age_goes_before_a_time_but_both_must_be_right() {
+    fn an_age_takes_precedence_over_a_time_but_both_must_be_valid() {
         assert_eq!(read(Some("7"), Some(r#""1970-01-01T00:00:10Z""#), 20_000), Ok(Some(7)));
         assert!(read(Some("7"), Some("10"), 20_000).is_err());
         assert!(read(Some("-7"), Some(r#""1970-01-01T00:00:10Z""#), 20_000).is_err());

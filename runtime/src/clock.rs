@@ -1,4 +1,4 @@
-//! The adapter's clock: tokio's, so that a simulation which drives tokio's time drives everything.
+//! The runtime's clock. It follows tokio's time, so that a simulation that drives tokio's time drives everything.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,28 +14,28 @@ pub struct Clock {
     wall: Wall,
 }
 
-/// Where a clock has the time of day from.
+/// Where a clock takes the time of day from.
 #[derive(Clone, Copy, Debug)]
 enum Wall {
     /// The operating system.
     System,
-    /// What the clock itself shows, from the beginning of 1970, but while it is wrong.
+    /// The clock itself, whose zero is the beginning of 1970. It is wrong during the jump, if there is one.
     Shown(Option<WallJump>),
 }
 
-/// The time of day is wrong for a while.
+/// A period in which the time of day is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WallJump {
-    /// From when, as the clock shows it.
+    /// When it begins, as the clock shows it.
     pub from: Timestamp,
-    /// Until when.
+    /// When it ends: the first moment that is right again.
     pub until: Timestamp,
-    /// By how many milliseconds it is ahead; behind, if negative.
+    /// By how many milliseconds the time of day is ahead, or behind if negative.
     pub ahead_ms: i64,
 }
 
 impl WallJump {
-    /// The time of day, from the beginning of 1970, of a clock that shows `now`; never before that.
+    /// The time of day, counted from the beginning of 1970, when the clock shows `now`. Never before 1970.
     pub fn wall(self, now: Timestamp) -> Timestamp {
         let ahead = Duration::from_millis(self.ahead_ms.unsigned_abs());
         match () {
@@ -52,19 +52,19 @@ impl Clock {
         Self { origin: Instant::now(), shown: Timestamp::ZERO, wall: Wall::System }
     }
 
-    /// A clock that shows `shown` now, and counts the time of day with it: hosts that began at different times differ
+    /// A clock that shows `shown` now and derives the time of day from it. Clocks that start at different times differ
     /// by as much in both.
     pub fn starting_at(shown: Timestamp) -> Self {
         Self { origin: Instant::now(), shown, wall: Wall::Shown(None) }
     }
 
-    /// The same clock, whose time of day is wrong for a while.
+    /// The same clock, with a time of day that is wrong during `jump`.
     #[must_use]
     pub fn with_wall_jump(self, jump: WallJump) -> Self {
         Self { wall: Wall::Shown(Some(jump)), ..self }
     }
 
-    /// What the clock shows: the time that has passed since it began, and what it began with.
+    /// What the clock shows: the time it started at, plus the time that has passed since.
     pub fn now(&self) -> Timestamp {
         self.shown.after(self.origin.elapsed())
     }
@@ -80,8 +80,8 @@ impl Clock {
         }
     }
 
-    /// The moment a timestamp of this clock stands for. One from before the clock began is its beginning; one that is
-    /// too far away to be represented is thirty years ahead: nobody waits for it.
+    /// The instant at which this clock shows `at`. A timestamp from before the clock began gives its beginning, and one
+    /// more than thirty years later is cut off there: nobody waits that long.
     pub fn instant(&self, at: Timestamp) -> Instant {
         const FAR: Duration = Duration::from_hours(30 * 365 * 24);
         self.origin + at.since(self.shown).min(FAR)
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_time_of_day_is_the_shown_time_where_that_is_set_and_the_systems_where_not() {
+    async fn the_time_of_day_is_the_shown_time_if_set_and_the_systems_otherwise() {
         let set = Clock::starting_at(Timestamp::from_millis(7_000));
         tokio::time::advance(Duration::from_millis(250)).await;
         assert_eq!(set.wall(), UNIX_EPOCH + Duration::from_millis(7_250));

@@ -1,5 +1,4 @@
-//! Configuration files in TOML: checked as a whole when a program starts, and refused with the place where they are
-//! wrong.
+//! Configuration files in TOML. A program checks a file as a whole when it starts, and names the place that is wrong.
 
 use std::ops::Range;
 use std::path::Path;
@@ -9,7 +8,7 @@ use serde::de::DeserializeOwned;
 /// Why a configuration file cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
-    /// The file cannot be read: give another path, or its rights.
+    /// The file cannot be read: give another path, or correct its permissions.
     #[error("cannot read the {what} file {file}: {reason}")]
     Unreadable {
         /// What the file is for.
@@ -24,22 +23,22 @@ pub enum FileError {
     Wrong {
         /// The file's path.
         file: String,
-        /// The line, from 1.
+        /// The line, counted from 1.
         line: usize,
-        /// The character in the line, from 1.
+        /// The character in the line, counted from 1.
         column: usize,
         /// What is wrong, and what would be right.
         problem: String,
     },
 }
 
-/// What is wrong, and at which bytes of the file.
+/// The bytes of the file that are wrong, and what is wrong with them.
 pub(crate) type Problem = (Range<usize>, String);
 
 /// A file and its text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Text<'a> {
-    /// What errors name.
+    /// The name of the file in errors.
     pub(crate) file: &'a str,
     pub(crate) text: &'a str,
 }
@@ -48,13 +47,13 @@ impl Text<'_> {
     /// Reads the text as TOML.
     ///
     /// # Errors
-    /// [`FileError::Wrong`] at the first place that is no TOML, or not this document.
+    /// [`FileError::Wrong`] at the first place that is not TOML, or not what `T` allows.
     pub(crate) fn parse<T: DeserializeOwned>(self) -> Result<T, FileError> {
         toml::from_str(self.text)
             .map_err(|error| self.wrong((error.span().unwrap_or(0..0), error.message().replace('\n', ", "))))
     }
 
-    /// The error that a problem is, with its line and column.
+    /// Turns a problem into an error with its line and column.
     pub(crate) fn wrong(self, (span, problem): Problem) -> FileError {
         let before = self.text.get(..span.start).unwrap_or(self.text);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
@@ -63,7 +62,7 @@ impl Text<'_> {
     }
 }
 
-/// Reads the file at `path`, which is for `what`: its name for errors, and its text.
+/// Reads the file at `path`: its name for errors, and its text. `what` says what it is for.
 ///
 /// # Errors
 /// [`FileError::Unreadable`].

@@ -1,13 +1,13 @@
-//! A library for workers and coordinators: the adapters of Quorate. They move bytes between the network and the state
-//! machines of `quorate-core`, and decide nothing themselves.
+//! The adapters of Quorate, as a library for workers and coordinators. They move bytes between the network and the
+//! state machines of `quorate-core`, and decide nothing themselves.
 //!
 //! # A worker of your own
 //!
-//! Implement [`Source`](source::Source), which says where values come from. [`run_worker`](node::run_worker) does the
-//! rest: it starts each task once and runs tasks concurrently, gives up at their deadlines, repeats its answers,
-//! announces itself, serves as a NATS service, and finishes its tasks when it is told to stop.
+//! Implement [`Source`](source::Source), which provides the values. [`run_worker`](node::run_worker) does the rest: it
+//! starts each task once and runs tasks concurrently, gives up at their deadlines, repeats its results when asked
+//! again, announces its presence, serves as a NATS service, and finishes its tasks when it is told to stop.
 //!
-//! Here it runs beside a coordinator, on a bus within the process:
+//! Here it runs next to a coordinator, on a bus within the process:
 //!
 //! ```
 //! use std::time::Duration;
@@ -56,19 +56,19 @@
 //! }
 //! ```
 //!
-//! Over NATS only the bus differs: it is `NatsBus::connect(NatsConfig::new("nats://localhost:4222"))?` of [`bus::nats`].
-//! `examples/worker.rs` is such a program, with ten lines in its `main`.
+//! Over NATS only the bus differs: it is `NatsBus::connect(NatsConfig::new("nats://localhost:4222"))?` of
+//! [`bus::nats`]. `examples/worker.rs` is such a program.
 //!
 //! # Modules
 //!
-//! * [`node`]: a whole coordinator with its HTTP API in one call, as its program runs it; a whole worker
+//! * [`node`]: runs a whole coordinator with its HTTP API in one call, as its program does, or a whole worker
 //! * [`source`]: the sources of the worker's program: HTTP services, programs, simulated values
-//! * [`bus`]: carries the messages, over NATS or within one process; a bus of your own implements a trait
+//! * [`bus`]: carries the messages, over NATS or within one process; implement its trait for a bus of your own
 //! * [`wire`]: the messages, as `docs/protocol.md` specifies them
-//! * [`driver`]: one task that owns one machine, below [`node`]
+//! * [`driver`]: the tasks that own one machine each, below [`node`]
 //! * [`http`]: the HTTP API with its pages, limits and events; [`metrics`]: what it counts; [`spans`]: what it traces
 //! * [`policies`]: the policy file; [`config_file`]: TOML files, refused with line and column
-//! * [`clock`]: tokio's clock, so that a simulation which drives tokio's time drives everything
+//! * [`clock`]: follows tokio's time, so that a simulation that drives tokio's time drives everything
 #![warn(missing_docs)]
 
 mod age;

@@ -1,4 +1,4 @@
-//! A whole coordinator, its driver and its HTTP API started and stopped together; and a whole worker.
+//! Runs a whole coordinator, with its driver and its HTTP API started and stopped together, or a whole worker.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -17,14 +17,14 @@ use crate::metrics::Metrics;
 use crate::source::Source;
 use crate::spans::Tracer;
 
-/// How a coordinator is set up.
+/// The settings of a coordinator.
 #[derive(Clone, Debug)]
 pub struct CoordinatorSettings {
-    /// The machine's bounds, waits and default policy.
+    /// The machine's limits, times and default policy.
     pub machine: Config,
-    /// The API's.
+    /// The settings of the API.
     pub api: ApiSettings,
-    /// What bounds the connections.
+    /// The limits of client connections.
     pub limits: ServeLimits,
     /// The driver's names, seed and bounds.
     pub driver: DriverSettings,
@@ -33,7 +33,7 @@ pub struct CoordinatorSettings {
 /// Why a coordinator ended before it was told to.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
-    /// The bus cannot be used, or no longer.
+    /// The bus cannot be used, or has been closed.
     #[error(transparent)]
     Bus(#[from] BusError),
     /// The driver panicked: a fault of this program.
@@ -42,9 +42,8 @@ pub enum NodeError {
 }
 
 /// Runs a coordinator on `bus` and `listener` until `stop` completes. Then it is not ready and refuses further
-/// requests, finishes those in flight, flushes the bus, and returns: at the latest when the longest deadline in flight
-/// has passed, and a few seconds for answers to be written. `tap` sees all that goes into the machine and comes out
-/// of it; `()` looks away.
+/// requests, finishes those in flight, flushes the bus, and returns. It takes until the last deadline in flight at
+/// most, plus a few seconds to write responses. `tap` sees all inputs and outputs of the machine; pass `()` for no tap.
 ///
 /// # Errors
 /// [`NodeError`] if the bus cannot subscribe, or is closed before `stop` completes.
@@ -65,7 +64,7 @@ pub async fn run_coordinator<B: Bus, L: Listener<Addr = SocketAddr>>(
     let service = Service::new(coordinator.clone(), events, metrics, clock, api);
     let (drained, is_drained) = oneshot::channel::<()>();
     let serving = async {
-        // The sender is dropped or used: both mean that there is nothing more to answer.
+        // The sender is dropped when there is nothing more to answer.
         serve(listener, service, limits, async { drop(is_drained.await) }).await;
     };
     let driving = async {
@@ -85,9 +84,9 @@ pub async fn run_coordinator<B: Bus, L: Listener<Addr = SocketAddr>>(
     result
 }
 
-/// Runs a worker that asks `source`, on `bus`, until `stop` completes. Then it says that it leaves, takes no further
-/// tasks, answers those it has, flushes the bus, and returns: at the latest when the last task is of no use any more.
-/// It also returns if the bus is closed. While the bus is disconnected it waits, however long.
+/// Runs a worker that queries `source`, on `bus`, until `stop` completes. Then it announces that it is draining,
+/// accepts no further tasks, answers those it has, flushes the bus, and returns: at the latest when its last task has
+/// expired. It also returns if the bus is closed. While the bus is disconnected it waits, without a limit.
 ///
 /// # Errors
 /// [`BusError`] if the bus cannot subscribe.
