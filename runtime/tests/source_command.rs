@@ -87,7 +87,7 @@ async fn a_program_may_say_how_old_its_value_is() {
 }
 
 #[tokio::test]
-async fn a_task_longer_than_a_pipe_holds_does_not_hang_whoever_reads_or_not() {
+async fn a_task_longer_than_a_pipe_holds_does_not_hang_whether_it_is_read_or_not() {
     let query = "x".repeat(1_000_000);
     for script in ["echo 1", "echo 1; cat >/dev/null", "cat >/dev/null; echo 1"] {
         let observed = source(script).observe(&query, LONG).await;
@@ -100,7 +100,7 @@ async fn a_program_that_takes_too_long_is_killed_with_all_it_started() {
     let directory = tempfile::tempdir().expect("a directory");
     let fifo = directory.path().join("alive");
     let fifo = fifo.to_str().expect("a path in UTF-8");
-    // The slow script and its child hold the pipe's write end: the witness answers once both are gone.
+    // The slow script and its child hold the write end of the pipe: the witness answers once both are gone.
     let witness = format!("mkfifo {fifo}; cat <{fifo}; echo 1");
     let witness = tokio::spawn(async move { run(&witness).await });
     while !std::path::Path::new(fifo).exists() {

@@ -1,4 +1,4 @@
-//! Source files: who asks whom, and how a wrong file is refused.
+//! Source files: which source a worker uses for a query, and how a wrong file is refused.
 
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ fn the_example_file_serves_its_workers_over_tls() {
     let path = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/sources.toml"));
     for worker in ["coinbase", "kraken", "bitstamp"] {
         match AnySource::from_config(path, worker, SourceKind::Http, Clock::new()) {
-            // A machine without certificates cannot ask them, but says so.
+            // A host without CA certificates cannot query them, but says so.
             Ok(AnySource::Configured(_)) | Err(ConfigError::Tls(_)) => {}
             other => panic!("{worker}: {other:?}"),
         }

@@ -1,4 +1,4 @@
-//! The HTTP source against a local server that answers well, badly, slowly and without end.
+//! The HTTP source against a local server that responds well, badly, slowly and without end.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -47,7 +47,7 @@ fn source(url: &str, pointer: &str, read_as: ReadAs) -> HttpSource {
     HttpSource::new(&HttpClient::plain().expect("a client"), config, Clock::new())
 }
 
-/// What is observed where the server answers 200 with `body`.
+/// What a source observes if the server answers 200 with `body`.
 async fn observe(body: impl Into<Bytes>, pointer: &str, read_as: ReadAs) -> Result<Value, SourceError> {
     let body = body.into();
     let url = serve_always(move || Response::new(Body::from(body.clone()))).await;
@@ -82,7 +82,7 @@ async fn a_text_stays_the_text_it_is() {
 }
 
 #[tokio::test]
-async fn what_is_no_value_is_a_short_error_that_says_so() {
+async fn an_invalid_value_is_a_short_error_that_says_why() {
     let deep = format!("{}{}", "[".repeat(30_000), "]".repeat(30_000));
     let long = format!("\"{}\"", "x".repeat(60_000));
     let cases: [(&[u8], &str, &str); 13] = [
@@ -108,7 +108,7 @@ async fn what_is_no_value_is_a_short_error_that_says_so() {
 }
 
 #[tokio::test]
-async fn a_status_that_is_no_success_is_named() {
+async fn a_status_other_than_success_is_named() {
     for (status, says) in [(302, "302 Found, a redirect"), (404, "404"), (429, "429"), (500, "500"), (304, "304")] {
         let url = serve_always(move || {
             let response = Response::builder().status(status).header("location", "/elsewhere");
@@ -173,7 +173,7 @@ async fn an_error_never_shows_the_url_or_its_credentials() {
 }
 
 #[tokio::test]
-async fn a_request_carries_the_query_the_headers_and_who_asks() {
+async fn a_request_carries_the_query_the_headers_and_the_user_agent() {
     async fn echo(headers: HeaderMap, request: Request) -> String {
         let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
         serde_json::to_string(&format!("{} {} {}", request.uri(), header("x-key"), header("user-agent"))).expect("JSON")
@@ -183,7 +183,7 @@ async fn a_request_carries_the_query_the_headers_and_who_asks() {
     assert_eq!(seen, format!("/BTC?q=BTC%2FUSD secret quorate/{}", env!("CARGO_PKG_VERSION")));
 }
 
-/// The shapes in which the exchanges answer, shortened; the price in them, and its age in milliseconds at 10:00:30.
+/// The responses of the exchanges, shortened, with the price in each and its age in milliseconds at 10:00:30.
 const EXCHANGES: [(&str, &str, &str, &str, &str, u64); 3] = [
     (
         "coinbase",
@@ -223,7 +223,7 @@ async fn the_example_file_asks_three_exchanges_and_finds_their_prices_and_ages()
     assert!(!redirected.contains("https:"), "an exchange is not covered here");
     let file = SourceFile::parse("sources.toml", &redirected).expect("the example is right");
     for (worker, .., price, age_ms) in EXCHANGES {
-        // Fri, 05 Jan 2024 10:00:30 GMT. The local server's Date, which is later, makes a fresh value.
+        // Fri, 05 Jan 2024 10:00:30 GMT. The local server's Date is later, so a value that is dated by it is fresh.
         let clock = Clock::starting_at(Timestamp::from_millis(1_704_448_830_000));
         let source = file.source_for(worker, SourceKind::Http, clock).expect(worker);
         let reading = source.observe("BTC/USD", LONG).await.expect(worker);

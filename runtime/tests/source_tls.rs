@@ -1,4 +1,4 @@
-//! The HTTP source over TLS: it asks servers whose certificate it trusts, and no others.
+//! The HTTP source over TLS: it queries servers with a trusted certificate, and no others.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -15,7 +15,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
-/// For 127.0.0.1, signed by itself, until 2126. It guards nothing.
+/// Self-signed, for 127.0.0.1, valid until 2126. It protects nothing.
 const CERTIFICATE: &str = "\
 -----BEGIN CERTIFICATE-----
 MIIBkzCCATmgAwIBAgIUe5cW6m1Ubnv2SCH1/5sRDtNwabIwCgYIKoZIzj0EAwIw
@@ -91,7 +91,7 @@ async fn a_server_with_a_trusted_certificate_is_asked() {
 #[tokio::test]
 async fn a_server_with_an_unknown_certificate_is_refused() {
     let mut clients = vec![HttpClient::plain().expect("a client")];
-    // Only a machine without certificates has none to give.
+    // This client exists only on a host with CA certificates.
     clients.extend(HttpClient::new());
     for client in clients {
         let error = ask(&client).await.expect_err("not trusted").to_string();

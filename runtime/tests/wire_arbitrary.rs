@@ -1,4 +1,4 @@
-//! Whatever the network sends, decoding it ends in a value within its bounds or an error.
+//! Decoding whatever the network sends yields a value within its bounds or an error.
 
 use std::time::SystemTime;
 
@@ -8,7 +8,7 @@ use quorate_core::value::{MAX_TEXT_BYTES, Value};
 use quorate_runtime::bus::{Headers, MAX_HEADER_BYTES, MAX_HEADERS};
 use quorate_runtime::wire::{MAX_ERROR_BYTES, PresenceMessage, TraceContext, decode_result, decode_task};
 
-/// Bytes, texts, and JSON that is nearly a message.
+/// Bytes, texts, and JSON that resembles a message.
 fn messages() -> impl Strategy<Value = Vec<u8>> {
     let scalar = prop_oneof![
         Just("null".to_owned()),
@@ -43,7 +43,7 @@ fn messages() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![prop::collection::vec(any::<u8>(), 0..300), ".{0,300}".prop_map(String::into_bytes), object]
 }
 
-/// What is nearly a header that names a trace, and sometimes one.
+/// Texts that resemble a `traceparent`, and some that are one.
 fn traceparents() -> impl Strategy<Value = String> {
     let hex =
         |least: usize, most: usize| prop::collection::vec("[0-9a-f]", least..=most).prop_map(|digits| digits.concat());
@@ -58,7 +58,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_trace_that_is_taken_is_passed_on_as_itself(text in traceparents()) {
+    fn an_accepted_trace_context_is_passed_on_with_its_trace_and_span(text in traceparents()) {
         if let Ok(context) = text.parse::<TraceContext>() {
             let passed_on = context.to_string();
             prop_assert_eq!(&passed_on[2..53], &text[2..53], "the same trace and span");

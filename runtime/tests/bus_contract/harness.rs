@@ -1,4 +1,4 @@
-//! The bus within one process and the one over NATS, to be held to the contract.
+//! The bus within one process and the bus over NATS, for the checks of the contract.
 
 use std::sync::Mutex;
 

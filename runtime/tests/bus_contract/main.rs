@@ -1,8 +1,8 @@
-//! The contract of the bus, held against the implementations of this crate: each check runs once per bus, by the same
-//! code.
+//! The contract of the bus, checked against the implementations of this crate: each check runs once per bus, with the
+//! same code.
 //!
-//! `cargo test -p quorate-runtime --test bus_contract nats::` runs those against a real server; it needs a
-//! `nats-server`, which `make nats-server` gets.
+//! `cargo test -p quorate-runtime --test bus_contract nats::` runs the checks against a real server. They need a
+//! `nats-server`, which `make nats-server` installs.
 
 mod harness;
 mod nats_headers;

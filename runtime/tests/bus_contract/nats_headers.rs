@@ -1,5 +1,5 @@
-//! Headers between the bus over NATS and clients of another kind, some of which mean no good; and a server that knows
-//! none.
+//! Headers between the bus over NATS and other clients, some of which are hostile, and a server that does not support
+//! headers.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ fn open(server: &NatsServer) -> NatsBus {
     NatsBus::connect(NatsConfig::new(server.url())).expect("the address is valid")
 }
 
-/// Says whatever is to be said to a server, and waits until it has been taken.
+/// Sends commands to a server, and waits until it has handled them.
 async fn say(server: &NatsServer, words: &[u8]) {
     let mut stream = TcpStream::connect(("127.0.0.1", server.port())).await.expect("the server listens");
     stream.write_all(b"CONNECT {\"verbose\":false,\"headers\":true}\r\n").await.expect("it is read");
@@ -34,14 +34,14 @@ async fn say(server: &NatsServer, words: &[u8]) {
     }
 }
 
-/// A message on `a` with this block of headers, as a client writes it.
+/// A message on `a` with this block of headers, as a client sends it.
 fn hpub(block: &[u8], body: &str) -> Vec<u8> {
     let head = format!("HPUB a {} {}\r\n", block.len(), block.len() + body.len());
     [head.as_bytes(), block, body.as_bytes(), b"\r\n"].concat()
 }
 
 #[tokio::test]
-async fn clients_of_another_kind_read_the_headers_and_write_some() {
+async fn other_clients_read_the_headers_and_send_their_own() {
     bounded(async {
         let server = NatsServer::start();
         let bus = open(&server);
@@ -75,7 +75,7 @@ async fn clients_of_another_kind_read_the_headers_and_write_some() {
 }
 
 #[tokio::test]
-async fn headers_beyond_all_bounds_are_left_out_and_their_message_is_not() {
+async fn headers_beyond_the_bounds_are_left_out_but_their_message_is_delivered() {
     bounded(async {
         let server = NatsServer::start();
         let bus = open(&server);
@@ -94,10 +94,10 @@ async fn headers_beyond_all_bounds_are_left_out_and_their_message_is_not() {
     .await;
 }
 
-/// The client library gives its connection up over such a block, so that what it costs is an outage: short, seen, and
-/// over by itself.
+/// The client library gives up its connection over such a block. The cost is an outage that is short, noticed, and over
+/// by itself.
 #[tokio::test]
-async fn what_is_no_block_of_headers_costs_at_most_the_connection() {
+async fn an_invalid_block_of_headers_costs_at_most_the_connection() {
     bounded(async {
         let server = NatsServer::start();
         let bus = open(&server);
@@ -110,7 +110,7 @@ async fn what_is_no_block_of_headers_costs_at_most_the_connection() {
             b"NATS/1.0\r\na: 1\r2\r\n\r\n",
         ] {
             say(&server, &hpub(block, "strange")).await;
-            // Whatever has become of it and of the connection, messages are delivered again.
+            // Whatever happened to it and to the connection, messages are delivered again.
             soon("a message after it", async {
                 loop {
                     let _refused_in_an_outage = bus.publish("a", None, Bytes::from_static(b"after"));
@@ -128,8 +128,8 @@ async fn what_is_no_block_of_headers_costs_at_most_the_connection() {
     .await;
 }
 
-/// A server from before there were headers: it does not announce them, and ends the connection of who uses them. It has one
-/// client, and delivers to the subject that is subscribed literally.
+/// A server from before NATS had headers: it does not announce them, and closes the connection of a client that uses
+/// them. It serves one client, and delivers only to subjects that are subscribed to literally.
 async fn old_server(listener: TcpListener) {
     const INFO: &str = r#"INFO {"server_id":"old","server_name":"old","version":"2.1.9","go":"go1.14","host":"0.0.0.0","port":4222,"max_payload":1048576,"proto":1}"#;
     let (stream, _) = listener.accept().await.expect("a client");
@@ -162,7 +162,7 @@ async fn old_server(listener: TcpListener) {
 }
 
 #[tokio::test]
-async fn to_a_server_that_knows_no_headers_messages_are_sent_without() {
+async fn a_server_without_header_support_receives_messages_without_headers() {
     bounded(async {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let url = format!("nats://{}", listener.local_addr().expect("it is bound"));

@@ -1,4 +1,4 @@
-//! What only the bus over NATS does: it reaches servers, logs in, leaves no task behind, and closes.
+//! What only the bus over NATS does: it connects to servers, logs in, leaves no task behind, and closes.
 
 use std::io::Write;
 
@@ -63,7 +63,7 @@ async fn another_server_takes_over() {
             let down = round % 2;
             servers[down].kill();
             let mut status = bus.status();
-            // Whichever server it was on, a message comes back once it is on the one that is left.
+            // Whichever server the bus was on, a message comes back once it is on the remaining one.
             soon("the return of a message", async {
                 loop {
                     status.wait_for(|status| status.connected).await.expect("the bus is open");

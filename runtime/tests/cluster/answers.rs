@@ -1,4 +1,4 @@
-//! What a caller gets, on both buses.
+//! What callers receive, on both buses.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -58,7 +58,7 @@ async fn an_answer_comes_with_the_last_worker_and_not_at_the_deadline<B: Bus>(co
         worker(connect(), "c", delayed("3", slowest)).await,
     ];
     let coordinator = TestCoordinator::with_workers(connect(), 3).await;
-    // Other tests use the machine as well: the best of a few rounds says what the coordinator itself adds.
+    // Other tests use the machine as well: the best of a few rounds shows what the coordinator itself adds.
     let mut added = Duration::MAX;
     for _ in 0..8 {
         let asked = Instant::now();
@@ -85,7 +85,7 @@ async fn fifty_workers_are_all_in_the_answer<B: Bus>(connect: impl Fn() -> B) {
 async fn a_thousand_concurrent_requests_are_answered_each_with_its_own_results<B: Bus>(connect: impl Fn() -> B) {
     let mut workers = Vec::new();
     for (n, id) in ["a", "b", "c"].into_iter().enumerate() {
-        // The value is the query's own number: a result of another request would show.
+        // The value is the query's own number, so that a result of another request would be noticed.
         let answer = |query: &str| Ok(Value::number(query.trim_start_matches("query ")).expect("a number"));
         let delay = Duration::from_millis(20 * n as u64);
         workers.push(worker(connect(), id, Scripted { delay, answer }).await);
@@ -147,13 +147,13 @@ async fn a_program_that_knows_only_the_first_fields_is_a_worker<B: Bus>(connect:
             bus.publish("oracle.results", None, result.to_string().into()).expect("connected");
         }
     });
-    // Nobody is known: the request ends when no further result has come for the stall timeout.
+    // No worker is known: the request ends when no further result has arrived for the stall timeout.
     let asked = Instant::now();
     let body = coordinator.answer("BTC/USD").await;
     assert!(asked.elapsed() >= Duration::from_millis(300), "{:?}", asked.elapsed());
     assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
     assert_eq!(body["succeeded"], 1);
-    // Now it is known, and its answer is all there is to wait for.
+    // Now the program is known, and its result is all there is to wait for.
     let asked = Instant::now();
     let body = coordinator.answer("BTC/USD").await;
     assert!(asked.elapsed() < Duration::from_millis(250), "{:?}", asked.elapsed());

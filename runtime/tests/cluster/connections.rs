@@ -11,9 +11,9 @@ use tokio::time::timeout;
 
 use crate::support::{PATIENCE, Setup, TestCoordinator, until};
 
-/// Who fills the server up.
+/// The client that fills the server up.
 const GREEDY: Ipv4Addr = Ipv4Addr::LOCALHOST;
-/// Who probes it.
+/// The client that probes it.
 const PROBE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 async fn connect(from: Ipv4Addr, to: SocketAddr) -> TcpStream {
@@ -22,10 +22,10 @@ async fn connect(from: Ipv4Addr, to: SocketAddr) -> TcpStream {
     socket.connect(to).await.expect("the listener accepts")
 }
 
-/// What the server says to a request until it closes the connection; nothing if it resets it.
+/// What the server sends after a request until it closes the connection; nothing if it resets the connection.
 async fn says(mut stream: TcpStream, request: &str) -> String {
     let mut answer = Vec::new();
-    // A connection that is refused may be closed already.
+    // A refused connection may be closed already.
     let _ = stream.write_all(request.as_bytes()).await;
     let _ = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("it is closed in time");
     String::from_utf8(answer).expect("a text")
@@ -48,7 +48,7 @@ async fn one_address_holds_only_its_share_until_its_connections_end() {
     for _ in 0..100 {
         held.push(connect(GREEDY, coordinator.address).await);
     }
-    // Without a word from the client, so that nothing takes the answer back.
+    // The client sends nothing: closing a connection with unread bytes could discard the refusal.
     let refusal = says(connect(GREEDY, coordinator.address).await, "").await;
     assert!(refusal.starts_with("HTTP/1.1 503 "), "{refusal}");
     assert!(refusal.contains("retry-after: 1\r\n") && refusal.contains(r#""error":"overloaded""#), "{refusal}");
@@ -92,7 +92,7 @@ async fn a_probe_gets_through_when_all_other_places_are_taken() {
 }
 
 #[tokio::test]
-async fn a_silent_connection_ends_soon_and_one_that_has_asked_may_be_idle() {
+async fn a_silent_connection_is_closed_and_one_that_has_sent_a_request_may_be_idle() {
     let limits = ServeLimits { first_byte_timeout: Duration::from_millis(200), ..ServeLimits::default() };
     let coordinator = start(limits).await;
     let mut idle = connect(PROBE, coordinator.address).await;
@@ -103,7 +103,7 @@ async fn a_silent_connection_ends_soon_and_one_that_has_asked_may_be_idle() {
         assert!(answer[..read].starts_with(b"HTTP/1.1 200 "), "{:?}", String::from_utf8_lossy(&answer[..read]));
     };
     ask(&mut idle).await;
-    // One that began later and says nothing has ended.
+    // A silent connection that began later has ended.
     let silent = says(connect(GREEDY, coordinator.address).await, "").await;
     assert_eq!(silent, "");
     ask(&mut idle).await;

@@ -14,7 +14,7 @@ use crate::support::{
 /// A client that reads events.
 struct Reader {
     response: reqwest::Response,
-    /// What was read and not looked at.
+    /// What has been received and not been parsed.
     text: String,
     last_id: String,
 }
@@ -37,7 +37,7 @@ impl Reader {
         reader
     }
 
-    /// What stands before the next empty line; `None` at the end of the stream.
+    /// The text before the next empty line; `None` at the end of the stream.
     async fn block(&mut self) -> Option<String> {
         loop {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
@@ -77,11 +77,11 @@ fn number_of(id: &str) -> u64 {
 }
 
 on_both_buses! {
-    outcomes_are_told_as_their_callers_get_them,
-    what_each_worker_says_is_told_before_the_request_ends,
+    outcomes_are_sent_as_their_callers_receive_them,
+    each_workers_result_is_sent_before_the_request_ends,
 }
 
-async fn outcomes_are_told_as_their_callers_get_them<B: Bus>(connect: impl Fn() -> B) {
+async fn outcomes_are_sent_as_their_callers_receive_them<B: Bus>(connect: impl Fn() -> B) {
     let _worker = worker(connect(), "a", number("42000.123456789012345678901234")).await;
     let coordinator = TestCoordinator::with_workers(connect(), 1).await;
     let mut reader = Reader::open(&coordinator, "").await;
@@ -102,7 +102,7 @@ async fn outcomes_are_told_as_their_callers_get_them<B: Bus>(connect: impl Fn() 
     assert!(["draining", "left"].contains(&left.data["state"].as_str().expect("a state")), "{left:?}");
 }
 
-async fn what_each_worker_says_is_told_before_the_request_ends<B: Bus>(connect: impl Fn() -> B) {
+async fn each_workers_result_is_sent_before_the_request_ends<B: Bus>(connect: impl Fn() -> B) {
     let _quick = worker(connect(), "quick", number("1")).await;
     let _fails = worker(connect(), "fails", failing("boom")).await;
     let _slow = worker(connect(), "slow", delayed("3", Duration::from_millis(400))).await;
@@ -124,16 +124,16 @@ async fn what_each_worker_says_is_told_before_the_request_ends<B: Bus>(connect: 
     assert_eq!(told[2]["worker_id"], "slow", "{told:?}");
     told.sort_by_key(|said| said["worker_id"].to_string());
     assert_eq!(Json::Array(told), answer["worker_responses"]);
-    // Who watches another request is told how this one ended, and not what was said to it.
+    // A reader that watches another request learns how this one ended, but not its results.
     assert_eq!(other.next().await.name, "outcome");
 }
 
 #[tokio::test]
-async fn who_watches_a_request_is_shown_what_was_accepted_and_not_what_was_sent_in_the_workers_name() {
+async fn a_watcher_sees_accepted_results_and_not_those_forged_in_a_workers_name() {
     let bus = LocalBus::new();
     let _worker = worker(bus.connection(), "a", delayed("3", Duration::from_millis(200))).await;
     let coordinator = TestCoordinator::with_workers(bus.connection(), 1).await;
-    // It answers directly, so that nothing is believed that comes in its name on the shared subject.
+    // The worker uses a reply subject, so that nothing is accepted in its name on the shared subject.
     coordinator.answer("q").await;
     let mut reader = Reader::open(&coordinator, "?request_id=watched").await;
     let mut tasks = bus.subscribe("oracle.tasks", None).await.expect("a subscription");
@@ -151,7 +151,7 @@ async fn who_watches_a_request_is_shown_what_was_accepted_and_not_what_was_sent_
 }
 
 #[tokio::test]
-async fn a_client_that_comes_back_goes_on_where_it_was() {
+async fn a_client_that_reconnects_continues_where_it_was() {
     let bus = LocalBus::new();
     let _worker = worker(bus.connection(), "a", number("1")).await;
     let coordinator = TestCoordinator::with_workers(bus.connection(), 1).await;
@@ -181,7 +181,7 @@ async fn a_client_that_comes_back_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn the_id_of_another_process_is_answered_with_all_there_is_and_that_something_is_missing() {
+async fn the_id_of_another_process_gets_all_events_and_a_notice_that_some_are_missing() {
     let bus = LocalBus::new();
     let _worker = worker(bus.connection(), "a", number("1")).await;
     let coordinator = TestCoordinator::with_workers(bus.connection(), 1).await;
@@ -214,7 +214,7 @@ async fn a_client_that_falls_behind_is_told_how_much_it_missed() {
             let skipped = match event.name.as_str() {
                 "missed" => event.data["count"].as_u64().expect("it is known how many"),
                 "outcome" => 0,
-                // Something else took a number.
+                // An event of another kind took this number.
                 _ => {
                     last = Some(number);
                     continue;
@@ -232,7 +232,7 @@ async fn a_client_that_falls_behind_is_told_how_much_it_missed() {
 }
 
 #[tokio::test]
-async fn there_is_room_for_as_many_readers_as_is_set_and_a_place_is_used_again() {
+async fn there_is_room_for_the_configured_number_of_readers_and_a_place_is_reused() {
     let events = EventLimits { max_subscribers: 256, max_subscribers_per_client: 257, ..EventLimits::default() };
     let setup = Setup { events, ..Setup::default() };
     let coordinator = TestCoordinator::start_with(LocalBus::new(), setup).await;
@@ -277,7 +277,7 @@ async fn one_address_cannot_take_all_places_of_readers() {
 }
 
 #[tokio::test]
-async fn readers_do_not_hold_a_stop_up() {
+async fn readers_do_not_delay_a_stop() {
     let bus = LocalBus::new();
     let _worker = worker(bus.connection(), "a", delayed("1", Duration::from_secs(1))).await;
     let mut coordinator = TestCoordinator::with_workers(bus.connection(), 1).await;

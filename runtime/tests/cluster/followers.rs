@@ -1,4 +1,4 @@
-//! Those who follow the outcomes of all requests on the bus, on both buses.
+//! The outcomes of all requests, as followers receive them on both buses.
 
 use quorate_runtime::bus::{Bus, Message, Subscription as _};
 use serde_json::{Value as Json, json};
@@ -18,7 +18,7 @@ async fn every_outcome_is_published_once_as_its_callers_get_it<B: Bus>(connect: 
 
     let (status, answer) = coordinator.ask(json!({"query": "BTC/USD", "id": "one"})).await;
     assert_eq!(status, 200, "{answer}");
-    // A retry is told the same, and asks nobody: it is no outcome of its own.
+    // A retry receives the same outcome and is not dispatched, so it has no outcome of its own.
     assert_eq!(coordinator.ask(json!({"query": "BTC/USD", "id": "one"})).await, (200, answer.clone()));
     let (status, failure) = coordinator.ask(json!({"query": "eth v1.0", "min_responses": 2})).await;
     assert_eq!(status, 422, "{failure}");

@@ -11,10 +11,10 @@ use tokio::net::TcpStream;
 
 use crate::support::{PATIENCE, Setup, TestCoordinator, client, number, until, worker};
 
-/// Sends bytes as they are and reads until the server closes.
+/// Sends bytes as they are, and reads until the server closes the connection.
 async fn raw(coordinator: &TestCoordinator, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(coordinator.address).await.expect("a connection");
-    // The server may answer and close before it has read all of it.
+    // The server may respond and close before it has read everything.
     let _ = stream.write_all(request).await;
     let mut answer = Vec::new();
     let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("an end");
@@ -98,7 +98,7 @@ async fn bad_requests_get_the_right_error_as_json() {
     assert_eq!((status, &body["error"]), (404, &json!("not_found")));
     let (status, body) = coordinator.get("/request").await;
     assert_eq!((status, &body["error"]), (405, &json!("method_not_allowed")));
-    // Nothing of it reached a worker, and what is right is still answered.
+    // None of it reached a worker, and a valid request is still answered.
     assert_eq!(coordinator.counter("requests_accepted").await, 0);
     coordinator.answer("BTC/USD").await;
     let charset = post("Application/JSON; charset=utf-8", br#"{"query":"q","more":{"a":[1]}}"#);
@@ -142,7 +142,7 @@ async fn a_head_that_never_ends_and_too_many_connections_do_not_hold_the_server_
         stream.write_all(b"POST /request HTTP/1.1\r\nhost:").await.expect("written");
         held.push(stream);
     }
-    // All places are taken; they are given back when the heads have not come in time.
+    // All places are taken. They are released when the heads have not arrived in time.
     until("a place", async || is_healthy(&coordinator).await).await;
 }
 
@@ -153,7 +153,7 @@ async fn a_client_that_does_not_read_gives_its_place_back() {
     let coordinator = TestCoordinator::start_with(LocalBus::new(), Setup { limits, ..Setup::default() }).await;
     let mut deaf = TcpStream::connect(coordinator.address).await.expect("a connection");
     let requests = "GET /workers HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1000);
-    // Answers are asked for until no more requests are taken: the server is stuck on what is not read.
+    // Requests are sent until no more are taken: the server is stuck on responses that are not read.
     while let Ok(written) = tokio::time::timeout(Duration::from_millis(500), deaf.write_all(requests.as_bytes())).await
     {
         if written.is_err() {
@@ -163,13 +163,13 @@ async fn a_client_that_does_not_read_gives_its_place_back() {
     until("a place", async || is_healthy(&coordinator).await).await;
 }
 
-/// Whether there is a place for one more client.
+/// Whether there is a place for another client.
 async fn is_healthy(coordinator: &TestCoordinator) -> bool {
     client().get(coordinator.url("/health")).send().await.is_ok_and(|response| response.status() == 200)
 }
 
 #[tokio::test]
-async fn a_client_is_kept_to_its_rate_and_told_when_to_come_back() {
+async fn a_client_is_held_to_its_rate_and_told_when_to_retry() {
     let bus = LocalBus::new();
     let _worker = worker(bus.connection(), "a", number("1")).await;
     let trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];

@@ -1,4 +1,4 @@
-//! Starting, stopping and being given up.
+//! Starting and stopping, clients that go away, and outages.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Who looks at a coordinator neither waits for those who ask, nor holds them up, however many look.
+//! However many read the state of a coordinator, they neither wait for its callers nor delay them.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ fn query() -> Query {
 }
 
 #[tokio::test]
-async fn looks_take_no_place_in_the_queue_of_questions() {
+async fn readers_take_no_place_in_the_queue_of_requests() {
     let (_driver, handle) = coordinator(LocalBus::new()).await;
     let mut looks = Vec::new();
     for _ in 0..2 * Config::default().max_in_flight {
@@ -42,7 +42,7 @@ async fn looks_take_no_place_in_the_queue_of_questions() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_queue_of_questions_does_not_hide_the_coordinator() {
+async fn a_full_queue_of_requests_does_not_hide_the_coordinator() {
     let (driver, handle) = coordinator(LocalBus::new()).await;
     let mut questions = Vec::new();
     let refused = loop {
@@ -76,7 +76,7 @@ async fn however_many_look_few_snapshots_are_made_and_none_is_old() {
         tokio::time::advance(Duration::from_millis(1)).await;
     }
     assert!((4..=5).contains(&snapshots.len()), "{} in a second", snapshots.len());
-    // A question that nobody can answer has ended; what was counted is seen a quarter of a second later at most.
+    // A request that nobody can answer has ended. Its count is seen a quarter of a second later at most.
     let _ = handle.ask(None, query(), Overrides::default()).await;
     tokio::time::advance(Duration::from_millis(250)).await;
     assert_eq!(handle.snapshot().await.expect("it runs").counters.requests_accepted, 1);

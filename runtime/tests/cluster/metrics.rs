@@ -1,4 +1,4 @@
-//! What `GET /metrics` shows after known traffic, to the last number, on both buses.
+//! What `GET /metrics` shows after known traffic, to the last digit, on both buses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,7 +20,7 @@ on_both_buses! {
     the_rate_limiter_shows_what_it_decided,
 }
 
-/// What changes with time or is compared on its own.
+/// Samples that change with time or are checked separately.
 const ELSEWHERE: [&str; 6] = [
     "quorate_http_connections",
     "quorate_request_duration_seconds_bucket",
@@ -30,19 +30,19 @@ const ELSEWHERE: [&str; 6] = [
     "process_start_time_seconds",
 ];
 
-/// Everything that is not zero.
+/// All other samples that are not zero.
 fn shown(metrics: &Exposition) -> BTreeMap<String, f64> {
     let counted = metrics.samples().filter(|sample| !ELSEWHERE.contains(&sample.name.as_str()));
     counted.filter(|sample| sample.value != 0.0).map(|sample| (sample.to_string(), sample.value)).collect()
 }
 
-/// That these numbers are shown, and everything else is zero.
+/// Checks that these numbers are shown, and that everything else is zero.
 fn check<const N: usize>(metrics: &Exposition, expected: [(&str, f64); N]) {
     let expected: BTreeMap<_, _> = expected.into_iter().map(|(sample, value)| (sample.to_owned(), value)).collect();
     assert_eq!(shown(metrics), expected);
 }
 
-/// A coordinator whose requests are asked once, and whose workers stay known.
+/// A coordinator whose workers stay known for the length of a test.
 async fn start(bus: impl Bus, machine: Config) -> TestCoordinator {
     let machine = Config { presence: Duration::from_mins(1), ..machine };
     TestCoordinator::start_with(bus, Setup { machine, ..Setup::default() }).await
@@ -67,7 +67,7 @@ async fn every_request_is_shown_once_by_how_it_came_and_how_it_ended<B: Bus>(con
     assert_eq!(status(json!({"query": "r", "id": "one"})).await, 409, "a conflict");
     assert_eq!(status(json!({"query": "q", "timeout_ms": 0})).await, 400, "a policy that is not valid");
     assert_eq!(status(json!({"query": "q", "min_responses": 2})).await, 422);
-    // No question at all: the machine does not see it.
+    // An invalid request, which the machine does not see.
     assert_eq!(status(json!({"query": "q", "strategy": "mode"})).await, 400);
     fails.stop().await;
 
@@ -77,7 +77,7 @@ async fn every_request_is_shown_once_by_how_it_came_and_how_it_ended<B: Bus>(con
     good.stop().await;
     coordinator.wait_for_live(1).await;
 
-    // Two callers, one request.
+    // Two callers share one request.
     let first = coordinator.ask(json!({"query": "q", "id": "two", "timeout_ms": 900}));
     let second = async {
         wait_for_in_flight(&coordinator, 1).await;
@@ -120,7 +120,7 @@ async fn every_request_is_shown_once_by_how_it_came_and_how_it_ended<B: Bus>(con
                 ("quorate_workers{state=\"left\"}", 2.0),
                 ("quorate_bus_connected", 1.0),
             ]);
-            // The one that waited for its deadline of 900 ms is not among the fast ones, and all are among all.
+            // The request that waited for its deadline of 900 ms is not in the bucket of 0.5 s; both are in the last.
             let bucket = |le: &str| metrics.value(&format!(
                 "quorate_request_duration_seconds_bucket{{le=\"{le}\",result=\"failed\"}}"
             ));
@@ -131,7 +131,7 @@ async fn every_request_is_shown_once_by_how_it_came_and_how_it_ended<B: Bus>(con
     }
 }
 
-/// What a program on the bus does by hand: it is known by some names, and answers as any of them.
+/// A program on the bus that is driven by hand: it is known by several names, and answers as any of them.
 struct Puppets<B: Bus> {
     bus: B,
     tasks: B::Subscription,
@@ -144,7 +144,7 @@ impl<B: Bus> Puppets<B> {
         until("the program to be known", async || {
             for name in names {
                 let live = json!({"worker_id": name, "state": "live"}).to_string();
-                // Not before it is connected.
+                // This fails until it is connected.
                 let _ = bus.publish("oracle.workers", None, live.into());
             }
             let (_, known) = coordinator.get("/workers").await;

@@ -173,7 +173,7 @@ async fn several_coordinators_share_a_server_without_reading_each_others_results
     for _ in 0..20 {
         one.answer("q").await;
     }
-    // The same id at another coordinator is another request.
+    // The same id at another coordinator names another request.
     let (first, _) = one.ask(json!({"query": "q", "id": "same"})).await;
     let (second, _) = two.ask(json!({"query": "r", "id": "same"})).await;
     assert_eq!((first, second), (200, 200));

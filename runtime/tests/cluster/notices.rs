@@ -1,4 +1,4 @@
-//! The server's notice that nobody listens, and one that is forged in its name: over a real NATS server.
+//! The server's notice that nobody listens, and a forged one, over a real NATS server.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ fn connect(server: &NatsServer) -> NatsBus {
     NatsBus::connect(NatsConfig::new(server.url())).expect("a good address")
 }
 
-/// A worker that does not announce itself for the length of a test: only a call makes it say that it is there.
+/// A worker without regular announcements for the length of a test: only a ping makes it announce itself.
 async fn quiet_worker(server: &NatsServer, id: &str, source: impl Source) -> TestWorker {
     let machine = worker::Config { announce_every: Duration::from_mins(1), ..worker::Config::default() };
     worker_with(connect(server), id, false, machine, source).await
@@ -31,7 +31,7 @@ async fn coordinator(server: &NatsServer, workers: usize) -> TestCoordinator {
     coordinator
 }
 
-/// A connection of a client that does nothing by itself, after its first commands.
+/// A connection that sends these commands, and then nothing by itself.
 async fn raw_client(server: &NatsServer, commands: &str) -> BufReader<TcpStream> {
     let stream = TcpStream::connect(("127.0.0.1", server.port())).await.expect("a connection");
     let mut stream = BufReader::new(stream);
@@ -41,7 +41,7 @@ async fn raw_client(server: &NatsServer, commands: &str) -> BufReader<TcpStream>
     stream
 }
 
-/// Reads up to the answer to the client's ping, and says whether `what` came before it.
+/// Reads up to the response to the client's ping. Returns whether `what` came before it.
 async fn hears(stream: &mut BufReader<TcpStream>, what: &str) -> bool {
     let mut heard = false;
     let mut line = String::new();
@@ -53,8 +53,8 @@ async fn hears(stream: &mut BufReader<TcpStream>, what: &str) -> bool {
     heard
 }
 
-/// Whether the server itself says that nobody is subscribed to tasks. A killed worker is subscribed until the server
-/// has found its connection closed.
+/// Whether the server itself reports that nobody is subscribed to tasks. A killed worker stays subscribed until the
+/// server has noticed that its connection is closed.
 async fn server_says_nobody_listens(server: &NatsServer) -> bool {
     let mut stream = raw_client(server, "SUB replies 1\r\nPUB oracle.tasks replies 0\r\n").await;
     hears(&mut stream, "NATS/1.0 503").await
@@ -92,7 +92,7 @@ async fn a_forged_notice_does_not_end_the_requests_of_live_workers() {
     let server = NatsServer::start();
     let mut workers = Vec::new();
     for id in ["a", "b", "c"] {
-        // Longer than a notice is doubted.
+        // Slower than the time for which a notice is doubted.
         workers.push(quiet_worker(&server, id, delayed("1", Duration::from_millis(800))).await);
     }
     let coordinator = Arc::new(coordinator(&server, 3).await);
@@ -113,7 +113,7 @@ async fn a_forged_notice_does_not_end_the_requests_of_live_workers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_nobody_listens_any_more_a_request_fails_soon_and_says_so() {
+async fn a_request_fails_before_its_deadline_if_nobody_listens_any_more() {
     let server = NatsServer::start();
     let workers = [quiet_worker(&server, "a", number("1")).await, quiet_worker(&server, "b", number("1")).await];
     let coordinator = coordinator(&server, 2).await;

@@ -1,4 +1,4 @@
-//! Starts coordinators and workers for a test, and asks them over HTTP.
+//! Starts coordinators and workers for a test, and sends requests to them over HTTP.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -30,7 +30,7 @@ fn unique(prefix: &str) -> String {
     format!("{prefix}{}x{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A source made of a function, and the time it takes.
+/// A source that calls a function after a delay.
 pub(crate) struct Scripted<F> {
     pub(crate) delay: Duration,
     pub(crate) answer: F,
@@ -49,12 +49,12 @@ where
     }
 }
 
-/// A source that always has this number.
+/// A source that always returns this number.
 pub(crate) fn number(text: &'static str) -> impl Source {
     delayed(text, Duration::ZERO)
 }
 
-/// A source that has this number after a while.
+/// A source that returns this number after a delay.
 pub(crate) fn delayed(text: &'static str, delay: Duration) -> impl Source {
     Scripted { delay, answer: move |_: &str| Ok(Value::number(text).expect("a number")) }
 }
@@ -71,14 +71,14 @@ pub(crate) struct TestWorker {
 }
 
 impl TestWorker {
-    /// Stops as a process that is killed does: without a word. It is gone when this returns, whatever it was at.
+    /// Stops like a killed process, without a farewell. It is gone when this returns, whatever it was doing.
     pub(crate) async fn kill(self) {
         self.task.abort();
         let ended = tokio::time::timeout(PATIENCE, self.task).await.expect("a killed worker ends in time");
         assert!(ended.is_err_and(|error| error.is_cancelled()), "it was at work when it was killed");
     }
 
-    /// Stops as a process that is told to does, and waits for it.
+    /// Stops like a process that is told to stop, and waits for its end.
     pub(crate) async fn stop(mut self) {
         self.stop.take();
         tokio::time::timeout(PATIENCE, &mut self.task).await.expect("a worker stops in time").expect("and cleanly");
@@ -129,7 +129,7 @@ pub(crate) struct Setup {
     pub(crate) limits: ServeLimits,
     pub(crate) read_limit: Option<(u32, u32)>,
     pub(crate) events: EventLimits,
-    /// Zero by default: what a test reads is what is so.
+    /// Zero by default, so that a test reads the current state.
     pub(crate) snapshot_every: Duration,
 }
 
@@ -193,18 +193,18 @@ impl TestCoordinator {
         format!("http://{}{path}", self.address)
     }
 
-    /// Asks `body`, and gives the status and the JSON of the answer.
+    /// Sends a request with this body, and returns the status and the JSON of the response.
     pub(crate) async fn ask(&self, body: Json) -> (u16, Json) {
         answer_of(self.post(&body).send().await.expect("an answer")).await
     }
 
-    /// Prepares to ask `body`.
+    /// Prepares a request with this body.
     pub(crate) fn post(&self, body: &Json) -> reqwest::RequestBuilder {
         let request = self.client.post(self.url("/request")).header("content-type", "application/json");
         request.body(body.to_string())
     }
 
-    /// Asks a query that must be answered.
+    /// Sends a query that must be answered, and returns the answer.
     pub(crate) async fn answer(&self, query: &str) -> Json {
         let (status, body) = self.ask(json!({ "query": query })).await;
         assert_eq!(status, 200, "{body}");
@@ -228,7 +228,7 @@ impl TestCoordinator {
         self.get("/workers").await.1["counters"][name].as_u64().unwrap_or_else(|| panic!("no counter {name}"))
     }
 
-    /// Waits until as many workers are live as `expected`.
+    /// Waits until exactly `expected` workers are live.
     pub(crate) async fn wait_for_live(&self, expected: usize) {
         until(&format!("{expected} live workers"), async || {
             let (_, body) = self.get("/workers").await;
@@ -256,7 +256,7 @@ async fn answer_of(response: reqwest::Response) -> (u16, Json) {
     (status, serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text:?}")))
 }
 
-/// A client that keeps to itself what the environment says about proxies.
+/// A client that ignores the proxies of the environment.
 pub(crate) fn client() -> reqwest::Client {
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
@@ -267,7 +267,7 @@ pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().tls_backend_preconfigured(tls).build().expect("a client")
 }
 
-/// Waits until something is so, asking again and again; fails after [`PATIENCE`].
+/// Polls until a condition holds; fails after [`PATIENCE`].
 pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while !is_so().await {
@@ -276,12 +276,12 @@ pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     }
 }
 
-/// The results in an answer.
+/// The workers' results in a response.
 pub(crate) fn responses(body: &Json) -> &Vec<Json> {
     body["worker_responses"].as_array().unwrap_or_else(|| panic!("no responses in {body}"))
 }
 
-/// Runs a check on the bus within the process and on a NATS server. `connect` makes one more connection.
+/// Runs checks on the bus within the process and on a NATS server. `connect` opens another connection.
 macro_rules! on_both_buses {
     ($($check:ident,)*) => {
         mod local {

@@ -1,5 +1,4 @@
-//! How far an answer can be trusted, on both buses: policies by query, disputes, ages, weights, and what became of each
-//! worker.
+//! How far an answer can be trusted, on both buses: policies by query, disputes, ages, weights, and the workers' fates.
 
 use std::time::{Duration, SystemTime};
 
@@ -23,7 +22,7 @@ on_both_buses! {
     a_dispute_is_answered_or_rejected_with_the_evidence,
     stale_values_are_left_out,
     an_age_that_cannot_be_read_is_a_failure_of_its_worker,
-    who_is_not_waited_for_is_late_and_who_is_silent_is_missing,
+    a_worker_that_is_not_awaited_is_late_and_a_silent_one_is_missing,
     weights_decide_and_are_shown,
 }
 
@@ -62,7 +61,7 @@ async fn program(bus: impl Bus, id: &'static str, fields: impl Fn() -> Json + Se
     })
 }
 
-/// An RFC 3339 time so long ago.
+/// An RFC 3339 time this long ago.
 fn ago(time: Duration) -> String {
     OffsetDateTime::from(SystemTime::now() - time).format(&Rfc3339).expect("a time of our days")
 }
@@ -182,7 +181,7 @@ async fn an_age_that_cannot_be_read_is_a_failure_of_its_worker<B: Bus>(connect: 
     }
 }
 
-async fn who_is_not_waited_for_is_late_and_who_is_silent_is_missing<B: Bus>(connect: impl Fn() -> B) {
+async fn a_worker_that_is_not_awaited_is_late_and_a_silent_one_is_missing<B: Bus>(connect: impl Fn() -> B) {
     let _workers = [
         worker(connect(), "a", number("1")).await,
         worker(connect(), "b", delayed("2", Duration::from_mins(1))).await,

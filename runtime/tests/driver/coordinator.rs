@@ -15,9 +15,9 @@ use tokio::sync::{mpsc, watch};
 
 use crate::support::{Inputs, id, json, next, publish, soon, subscribe};
 
-/// How many messages wait in a subscription of these tests.
+/// The most messages that wait in a subscription of these tests.
 const QUEUE: usize = 64;
-/// How many are taken in a pass.
+/// The most messages that are taken from it in a pass.
 const BATCH: usize = 8;
 
 fn settings() -> DriverSettings {
@@ -44,7 +44,7 @@ fn announcement(worker: &str, state: &str) -> String {
     format!(r#"{{"worker_id":"{worker}","state":"{state}"}}"#)
 }
 
-/// Asks, and gives the task that goes out and the subject its results are to come on.
+/// Submits a request, and returns the id that was drawn for it and the reply subject of its task.
 async fn first_task(settings: DriverSettings) -> (String, String) {
     let bus = LocalBus::new();
     let mut tasks = subscribe(&bus, wire::TASKS).await;
@@ -58,7 +58,7 @@ async fn first_task(settings: DriverSettings) -> (String, String) {
 }
 
 #[tokio::test]
-async fn coordinators_with_one_seed_draw_ids_of_their_own_and_one_process_always_the_same() {
+async fn coordinators_with_one_seed_draw_different_ids_and_one_process_always_the_same() {
     let named = |name: &str, seed| DriverSettings::named(name, Inbox::of("s"), seed);
     let (first, _) = first_task(named("c1", 7)).await;
     let (replica, _) = first_task(named("c2", 7)).await;
@@ -68,7 +68,7 @@ async fn coordinators_with_one_seed_draw_ids_of_their_own_and_one_process_always
 }
 
 #[tokio::test]
-async fn results_come_to_a_secret_subject_and_replies_to_pings_to_a_public_one() {
+async fn results_arrive_on_a_secret_subject_and_replies_to_pings_on_a_public_one() {
     let bus = LocalBus::new();
     let mut calls = subscribe(&bus, "$SRV.PING.quorate-worker").await;
     let (told, mut inputs) = mpsc::unbounded_channel();
@@ -81,7 +81,7 @@ async fn results_come_to_a_secret_subject_and_replies_to_pings_to_a_public_one()
     let reply = next(&mut calls).await.reply.expect("a reply subject");
     assert_eq!(reply, "_INBOX.c1.ping");
     let pong = r#"{"type":"io.nats.micro.v1.ping_response","name":"quorate-worker","id":"i1","version":"1.0.0","metadata":{"worker_id":"w1","state":"live","replicated":"false"}}"#;
-    // What the name of the process does not tell is nowhere else either.
+    // A message on the secret inbox is not taken for a reply to a ping.
     publish(&bus, "_INBOX.s3cret.ping", pong.replace("w1", "stranger"));
     publish(&bus, &reply, pong);
     assert_eq!(soon("the worker", inputs.recv()).await, Some(id("w1")));
@@ -94,7 +94,7 @@ async fn results_come_to_a_secret_subject_and_replies_to_pings_to_a_public_one()
 async fn an_announcement_gets_through_however_many_results_come() {
     let bus = LocalBus::with_capacity(QUEUE);
     let (told, mut farewell) = mpsc::unbounded_channel();
-    // As many results come as are taken, for ever.
+    // As many results arrive as are taken, forever.
     let more = bus.connection();
     let mut results = 0;
     let tap = Inputs(move |input: &Input| match input {
@@ -120,7 +120,7 @@ async fn an_announcement_gets_through_however_many_results_come() {
 
 #[tokio::test]
 async fn an_answer_comes_before_the_farewell_that_followed_it() {
-    // As many as fill several passes, exactly one, and none.
+    // Results for several passes, exactly one, one and one more, and none.
     for answers in [3 * BATCH + 1, BATCH, BATCH + 1, 0] {
         let bus = LocalBus::with_capacity(QUEUE);
         let inputs = Arc::<Mutex<Vec<String>>>::default();
@@ -146,7 +146,7 @@ async fn an_answer_comes_before_the_farewell_that_followed_it() {
     }
 }
 
-/// A bus that notes on which subjects something expendable is published.
+/// A bus that notes the subjects of expendable messages.
 #[derive(Clone)]
 struct NotingBus {
     bus: LocalBus,

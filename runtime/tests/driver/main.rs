@@ -1,5 +1,5 @@
-//! The drivers over a bus within the process: what they take first under load, what their subjects are made of, and
-//! what a worker says of itself.
+//! The drivers over a bus within the process: what they take first under load, which subjects they use, and what a
+//! worker reports about itself.
 
 mod coordinator;
 mod support;

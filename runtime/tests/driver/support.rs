@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 /// How long a test waits for what must happen.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A tap that is shown every input of a machine.
+/// A tap that passes on every input of a machine.
 pub(crate) struct Inputs<F>(pub(crate) F);
 
 impl<M: Machine, F: FnMut(&M::Input) + Send + 'static> Tap<M> for Inputs<F> {
@@ -44,7 +44,7 @@ pub(crate) fn json(message: &Message) -> Json {
     serde_json::from_slice(&message.payload).expect("JSON")
 }
 
-/// What must happen before long.
+/// Waits for something that must happen in time.
 pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what} does not come"))
 }

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::support::{Inputs, id, json, next, publish, soon, subscribe};
 
-/// A source that panics, never answers, or has a number, as the query says.
+/// A source that panics, never answers or returns a number, depending on the query.
 struct Moody;
 
 impl Source for Moody {
@@ -58,7 +58,7 @@ async fn a_service_reply_has_the_state_that_was_announced_last() {
             let reply = json(&next(&mut replies).await);
             assert_eq!(reply["metadata"]["state"], state, "{verb}: {reply}");
         }
-        // A task that is worked on for as long as the worker is looked at.
+        // A task that lasts for as long as the worker is observed.
         if let Some(stop) = stop.take() {
             publish(&bus, wire::TASKS, task("r1", "never", 60_000));
             tokio::task::yield_now().await;
@@ -72,7 +72,7 @@ async fn a_service_reply_has_the_state_that_was_announced_last() {
 async fn a_worker_with_more_tasks_than_it_can_take_still_answers_its_service() {
     let bus = LocalBus::with_capacity(64);
     let mut replies = subscribe(&bus, "reply").await;
-    // As many tasks come as are taken, for ever. None has an answer that anybody waits for.
+    // As many tasks arrive as are taken, forever. Nobody waits for their results.
     let more = bus.connection();
     let tap = Inputs(move |input: &Input| {
         if let Input::Task(_) = input {

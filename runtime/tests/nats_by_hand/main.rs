@@ -1,5 +1,5 @@
-//! The bus over NATS against servers that are driven by hand: what it does with those that are lost at once, silent,
-//! late or unwilling, and that it chooses evenly among several.
+//! The bus over NATS against servers that are driven by hand: what it does if they lose connections at once, or are
+//! silent, late or unwilling.
 
 mod sessions;
 mod supervisor;

@@ -1,4 +1,4 @@
-//! One connection: what makes it count as made, as lost, and as having received everything.
+//! One connection: when it counts as made and as lost, and when a flush is complete.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ async fn a_server_that_falls_silent_is_noticed_in_time() {
     connected(&bus, true).await;
     let begun = Instant::now();
     connected(&bus, false).await;
-    // Three signs of life are missed; twenty are not.
+    // The connection is given up after three unanswered pings, and long before twenty.
     assert!((3..20).contains(&(begun.elapsed().as_millis() / 50)), "{:?}", begun.elapsed());
     let _next = server.begin().await;
     connected(&bus, true).await;
@@ -54,7 +54,7 @@ async fn a_flush_waits_for_its_own_echo() {
             said => client.serve(&said).await,
         }
     };
-    // The echo of an earlier flush, and what others say after it, which has arrived when it is received.
+    // The echo of an earlier flush, and then a message for another subscription: once that is received, so is the echo.
     client.deliver(&subject, &[0; 8]).await;
     client.deliver("others", b"after").await;
     assert_eq!(text(&receive(&mut others).await), "after");
@@ -108,9 +108,9 @@ async fn every_connection_has_all_subscriptions_before_it_counts_as_made() {
     drop(replicas);
 }
 
-/// On one thread, nothing is written out between two calls.
+/// There is one thread, so that nothing is sent between two calls.
 #[tokio::test]
-async fn half_of_the_outgoing_queue_is_kept_for_what_may_not_be_given_up() {
+async fn half_of_the_outgoing_queue_is_kept_for_messages_that_are_not_expendable() {
     let server = ServerByHand::start().await;
     let bus = bus(&[&server], |config| config.publish_capacity = 16);
     let mut client = server.begin().await;

@@ -1,4 +1,4 @@
-//! When and where the bus connects again.
+//! When the bus reconnects, and to which server.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::bus;
 const MIN: Duration = Duration::from_millis(20);
 const MAX: Duration = Duration::from_millis(500);
 
-/// The shortest wait after so many failures in a row. A test can be late, and never early.
+/// The shortest wait after this many failures in a row. A test may measure a longer one, and never a shorter one.
 fn shortest(failures: u32) -> Duration {
     MIN.saturating_mul(1 << failures).min(MAX) / 2
 }
@@ -28,7 +28,7 @@ async fn a_connection_that_is_made_and_lost_at_once_is_retried_less_and_less_oft
         client.let_in().await;
         client.until_echo().await;
     }
-    // One that lasts longer than the longest wait begins the row again.
+    // A connection that lasts longer than the longest wait resets the number of failures.
     let _over = tokio::time::timeout(MAX + MIN, client.serve_on()).await;
     drop(client);
     let lost = Instant::now();
@@ -57,7 +57,7 @@ async fn a_server_that_refuses_the_login_is_asked_less_and_less_often() {
 async fn a_server_that_loses_its_connections_at_once_is_left_for_one_that_does_not() {
     for _ in 0..8 {
         let (bad, good) = (ServerByHand::start().await, ServerByHand::start().await);
-        // A wait that a test would notice.
+        // Waits are long enough to be noticed.
         let _bus = bus(&[&bad, &good], |config| config.backoff_max = Duration::from_secs(1));
         let visits = async {
             let mut visits = 0;
@@ -77,7 +77,7 @@ async fn a_server_that_loses_its_connections_at_once_is_left_for_one_that_does_n
 
 #[tokio::test]
 async fn a_server_that_never_greets_does_not_hold_up_the_bus() {
-    // Often enough for one of the silent ones to be the first.
+    // Often enough for a silent server to be tried first.
     for _ in 0..5 {
         let servers = [ServerByHand::start().await, ServerByHand::start().await, ServerByHand::start().await];
         let [silent, other, good] = &servers;
