@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 
 use crate::event::{Body, Message, WorkerResult};
 use crate::host::Host;
+use crate::instance;
 use crate::random::{Random, Stream};
 use crate::scenario::{FaultKind, Mischief, worker_name};
 
@@ -43,7 +44,7 @@ pub(crate) struct Mischiefs {
 
 impl Mischiefs {
     pub(crate) fn new(seed: u64, number: u8, incarnation: u32) -> Self {
-        let host = (u32::from(number) << 8) | (incarnation & 0xff);
+        let host = instance::stream(number, incarnation);
         let random = Random::new(seed, Stream::Mischief, host);
         Self { random, lasting: Vec::new(), before: None, held_back: Vec::new() }
     }

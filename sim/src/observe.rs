@@ -7,6 +7,7 @@ use quorate_runtime::source::{Reading, SourceError};
 use rust_decimal::Decimal;
 
 use crate::host::Host;
+use crate::instance;
 use crate::random::{Random, Stream};
 use crate::scenario::{FaultKind, QUERIES, Truth, Worker};
 
@@ -72,7 +73,7 @@ pub(crate) struct Observer {
 
 impl Observer {
     pub(crate) fn new(seed: u64, worker: &Worker, incarnation: u32) -> Self {
-        let host = (u32::from(worker.number) << 8) | (incarnation & 0xff);
+        let host = instance::stream(worker.number, incarnation);
         Self {
             random: Random::new(seed, Stream::Worker, host),
             takes: worker.observe_ms,

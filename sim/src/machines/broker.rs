@@ -11,6 +11,8 @@ use crate::event::{Body, Message, What};
 #[derive(Debug, Default)]
 pub(super) struct Broker {
     pub(super) running: bool,
+    /// The number of times it has been started.
+    starts: u32,
     /// The connected hosts, in ascending order.
     connected: Vec<Node>,
     /// How many tasks the replicas of each name have received together, which decides whose turn is next.
@@ -146,7 +148,8 @@ impl Stage<'_> {
             self.kick_all();
         }
         self.broker.running = running;
-        let what = if running { What::Started { incarnation: 0 } } else { What::Crashed };
+        self.broker.starts += u32::from(running);
+        let what = if running { What::Started { incarnation: self.broker.starts } } else { What::Crashed };
         self.tell(BROKER, what);
     }
 }

@@ -61,7 +61,7 @@ impl Stage<'_> {
         if let Some(after) = exchange.request.gives_up_ms {
             self.heap.plan(self.now + millis(after), Next::GiveUp(id));
         }
-        self.heap.plan(self.now + retry::client_patience(self.scenario), Next::ClientTimeout(id));
+        self.heap.plan(self.now + retry::client_patience(&self.scenario.cluster), Next::ClientTimeout(id));
         self.exchanges.push(exchange);
         if let Fate::Arrives(at) = self.links.send(self.now, client, node) {
             self.heap.plan(at, Next::Submit(id));
@@ -166,7 +166,7 @@ impl Stage<'_> {
         if exchange.retries == 0 || request.id.is_none() || self.now >= self.timing.healed {
             return;
         }
-        request.coordinator = retry::next_coordinator(self.scenario, request.coordinator);
+        request.coordinator = retry::next_coordinator(&self.scenario.cluster, request.coordinator);
         request.gives_up_ms = None;
         let mut again = Exchange::new(exchange.place, request);
         again.retries = exchange.retries - 1;
@@ -175,7 +175,7 @@ impl Stage<'_> {
 
     /// Probes every coordinator.
     pub(super) fn probe(&mut self) {
-        for request in retry::probes(self.scenario) {
+        for request in retry::probes(&self.scenario.cluster) {
             self.ask(Exchange::new(None, request));
         }
     }

@@ -15,8 +15,8 @@ struct Link {
     held: u32,
     /// The latencies that faults impose, in milliseconds; the longest counts.
     slow_ms: Vec<u64>,
-    /// The share of messages lost, in thousandths: the sum over all faults.
-    loss_permille: u32,
+    /// The shares of messages that faults lose, in thousandths; the greatest counts.
+    loss_permille: Vec<u32>,
     /// When the last message arrives, in nanoseconds of the run: later ones must not overtake it.
     last_arrival: u64,
 }
@@ -56,7 +56,7 @@ impl Links {
         let mut latency = self.random.within(low..=high) * 1000;
         let lost = self.random.below(1000) as u32;
         let link = self.link(from, to);
-        if link.blocked > 0 || lost < link.loss_permille {
+        if link.blocked > 0 || link.loss_permille.iter().any(|share| lost < *share) {
             return Fate::Lost;
         }
         if link.held > 0 {
@@ -96,17 +96,20 @@ impl Links {
     }
 
     pub(super) fn slow(&mut self, from: Node, to: Node, millis: u64, begins: bool) {
-        let slow = &mut self.link(from, to).slow_ms;
-        if begins {
-            slow.push(millis);
-        } else if let Some(place) = slow.iter().position(|other| *other == millis) {
-            slow.swap_remove(place);
-        }
+        add(&mut self.link(from, to).slow_ms, millis, begins);
     }
 
     pub(super) fn lose(&mut self, from: Node, to: Node, permille: u32, begins: bool) {
-        let loss = &mut self.link(from, to).loss_permille;
-        *loss = if begins { *loss + permille } else { *loss - permille };
+        add(&mut self.link(from, to).loss_permille, permille, begins);
+    }
+}
+
+/// Adds what a fault imposes when it begins, and removes it when it ends.
+fn add<T: PartialEq>(all: &mut Vec<T>, one: T, begins: bool) {
+    if begins {
+        all.push(one);
+    } else if let Some(place) = all.iter().position(|other| *other == one) {
+        all.swap_remove(place);
     }
 }
 

@@ -198,7 +198,7 @@ impl<'s> Stage<'s> {
 
     /// Starts every process, and plans the requests, the faults and the phases of the run.
     fn begin(&mut self) {
-        self.broker.running = true;
+        self.set_broker_running(true);
         for node in 0..self.hosts.len() {
             self.start(node);
         }

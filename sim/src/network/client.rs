@@ -15,7 +15,8 @@ use super::visit;
 use crate::edge::{trace_of, traceparent};
 use crate::event::{Question, Reply, What};
 use crate::host::Host;
-use crate::scenario::{Request, Visit, forwarded_for};
+use crate::retry;
+use crate::scenario::{Cluster, Request, Visit, forwarded_for};
 
 /// The pause before a retry, unless the reply states one.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
@@ -30,8 +31,7 @@ pub(super) type Errand = (Option<usize>, Request);
 /// What the clients share.
 pub(super) struct Clients {
     surroundings: Surroundings,
-    /// The numbers of all coordinators, in the order in which retries try them.
-    coordinators: Vec<u8>,
+    cluster: Cluster,
     /// How long a client waits for a response before it considers it lost.
     patience: Duration,
     asked: AtomicU32,
@@ -39,8 +39,8 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    pub(super) fn new(surroundings: Surroundings, coordinators: Vec<u8>, patience: Duration) -> Self {
-        Self { surroundings, coordinators, patience, asked: AtomicU32::new(0), unfinished: AtomicUsize::new(0) }
+    pub(super) fn new(surroundings: Surroundings, cluster: Cluster, patience: Duration) -> Self {
+        Self { surroundings, cluster, patience, asked: AtomicU32::new(0), unfinished: AtomicUsize::new(0) }
     }
 
     /// Adds to the number of unfinished errands.
@@ -50,11 +50,6 @@ impl Clients {
 
     pub(super) fn are_done(&self) -> bool {
         self.unfinished.load(Ordering::Relaxed) == 0
-    }
-
-    fn next_coordinator(&self, coordinator: u8) -> u8 {
-        let place = self.coordinators.iter().position(|number| *number == coordinator).map_or(0, |place| place + 1);
-        self.coordinators[place % self.coordinators.len()]
     }
 }
 
@@ -145,7 +140,7 @@ impl Client {
             }
             retries -= 1;
             sleep(pause).await;
-            coordinator = self.clients.next_coordinator(coordinator);
+            coordinator = retry::next_coordinator(&self.clients.cluster, coordinator);
         }
     }
 

@@ -37,7 +37,7 @@ pub(super) async fn run(
     surroundings.begins(host, incarnation.number);
     let bus = surroundings.connect(host, incarnation.number);
     let listener = Listener(TcpListener::bind((Ipv4Addr::UNSPECIFIED, HTTP_PORT)).await?);
-    let lane = (u32::from(coordinator.number) << 8) | (incarnation.number & 0xff);
+    let lane = instance::stream(coordinator.number, incarnation.number);
     let mut random = Random::new(surroundings.seed, Stream::Coordinator, lane);
     let seed = random.number();
     let name = instance::coordinator(coordinator.number, incarnation.number);

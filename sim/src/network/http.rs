@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER};
+use http::request::Builder;
 use http_body_util::{BodyExt as _, Full};
+use hyper::Response;
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use rust_decimal::Decimal;
@@ -46,24 +49,27 @@ impl Connection {
         !self.sender.is_closed()
     }
 
-    /// Sends a request and reads the whole response. Returns it with the length of its body in bytes.
+    /// Sends a request, and returns the response as soon as its head is there.
+    pub(super) async fn send(&mut self, request: Builder, body: String) -> anyhow::Result<Response<Incoming>> {
+        self.sender.ready().await?;
+        let request = request.header(HOST, &self.authority).body(Full::new(Bytes::from(body)))?;
+        Ok(self.sender.send_request(request).await?)
+    }
+
+    /// Sends a question and reads the whole response. Returns it with the length of its body in bytes.
     pub(super) async fn ask(
         &mut self,
         body: String,
         headers: &[(&'static str, String)],
         keep_alive: bool,
     ) -> anyhow::Result<(Reply, usize)> {
-        self.sender.ready().await?;
-        let mut request = http::Request::post("/request");
+        let mut request = http::Request::post("/request")
+            .header(CONTENT_TYPE, "application/json")
+            .header(CONNECTION, if keep_alive { "keep-alive" } else { "close" });
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        let request = request
-            .header(HOST, &self.authority)
-            .header(CONTENT_TYPE, "application/json")
-            .header(CONNECTION, if keep_alive { "keep-alive" } else { "close" })
-            .body(Full::new(Bytes::from(body)))?;
-        let response = self.sender.send_request(request).await?;
+        let response = self.send(request, body).await?;
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|seconds| seconds.to_str().ok()?.parse().ok());
         let status = response.status().as_u16();
         let body = response.into_body().collect().await?.to_bytes();

@@ -27,8 +27,8 @@ type Pair = (Host, Host);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Condition {
     traffic: Traffic,
-    /// The latency that faults impose on every message.
-    latency: Option<Duration>,
+    /// The least latency that faults impose on every message.
+    latency: Duration,
     /// The share of messages that are lost while traffic flows, in thousandths.
     loss_permille: u32,
 }
@@ -127,8 +127,12 @@ impl Condition {
 }
 
 impl Link {
+    fn latency(&self) -> Duration {
+        self.latency.max(self.condition.latency)
+    }
+
     fn set_latency(&self, sim: &mut Sim<'_>) {
-        sim.set_link_latency(self.ends.0, self.ends.1, self.condition.latency.unwrap_or(self.latency));
+        sim.set_link_latency(self.ends.0, self.ends.1, self.latency());
     }
 
     fn turn(&self, sim: &mut Sim<'_>, before: Traffic) {
@@ -159,7 +163,7 @@ impl Link {
             on_their_way = ours.map(Iterator::count).sum::<usize>() as u64;
         });
         // A message is in flight for this many steps, and may be lost in each.
-        let steps = self.condition.latency.unwrap_or(self.latency).as_millis().max(1) as u64;
+        let steps = self.latency().as_millis().max(1) as u64;
         if on_their_way > 0 && self.random.below(1000 * steps) < u64::from(self.condition.loses()) * on_their_way {
             sim.partition(a, b);
             sim.repair(a, b);
@@ -198,7 +202,7 @@ fn conditions<'a>(lasting: impl IntoIterator<Item = &'a FaultKind>) -> BTreeMap<
             FaultKind::Partition(..) => link.traffic = link.traffic.and(Traffic::Partitioned),
             FaultKind::PartitionOneWay(..) => link.traffic = link.traffic.and(Traffic::Cut(a < b, b < a)),
             FaultKind::Hold(..) | FaultKind::Freeze(_) => link.traffic = link.traffic.and(Traffic::Held),
-            FaultKind::Slow(_, _, millis) => link.latency = link.latency.max(Some(Duration::from_millis(*millis))),
+            FaultKind::Slow(_, _, millis) => link.latency = link.latency.max(Duration::from_millis(*millis)),
             FaultKind::Loss(_, _, permille) => link.loss_permille = link.loss_permille.max((*permille).min(1000)),
             _ => {}
         }
@@ -221,7 +225,7 @@ mod tests {
         assert_eq!(link(&[one_way.clone(), FaultKind::Hold(b, a)]).traffic, Traffic::Held);
         let all = [FaultKind::Partition(a, b), FaultKind::Hold(a, b), one_way, FaultKind::Slow(a, b, 5)];
         assert_eq!(link(&all).traffic, Traffic::Partitioned);
-        assert_eq!(link(&[FaultKind::Slow(a, b, 5), FaultKind::Slow(b, a, 9)]).latency, Some(Duration::from_millis(9)));
+        assert_eq!(link(&[FaultKind::Slow(a, b, 5), FaultKind::Slow(b, a, 9)]).latency, Duration::from_millis(9));
         let frozen = conditions(&[FaultKind::Freeze(Host::Worker(1))]);
         assert_eq!(frozen[&(Host::Broker, Host::Worker(1))].traffic, Traffic::Held);
     }

@@ -3,16 +3,15 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, HOST};
-use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http1::handshake;
-use hyper_util::rt::TokioIo;
+use http::header::{CONNECTION, CONTENT_TYPE};
+use http_body_util::BodyExt as _;
+use hyper::Response;
+use hyper::body::Incoming;
 use tokio::io::AsyncWriteExt as _;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use turmoil::net::TcpStream;
 
+use super::http::Connection;
 use super::stage::{HTTP_PORT, Surroundings};
 use crate::event::{FOLLOWED_AGAIN, Read, What};
 use crate::host::Host;
@@ -54,33 +53,24 @@ pub(super) async fn run(surroundings: &Surroundings, host: Host, place: usize, v
 }
 
 async fn read(coordinator: u8, method: &str, path: &str, content_type: Option<&str>, body: String) -> Option<Read> {
-    timeout(PATIENCE, async {
-        let host = Host::Coordinator(coordinator).to_string();
-        let stream = TcpStream::connect((host.as_str(), HTTP_PORT)).await.ok()?;
-        let (mut sender, connection) = handshake(TokioIo::new(stream)).await.ok()?;
-        let carrier = tokio::spawn(async move {
-            // The request in flight reports the error.
-            let _ = connection.await;
-        });
-        let mut request = http::Request::builder()
-            .method(method)
-            .uri(path)
-            .header(HOST, format!("{host}:{HTTP_PORT}"))
-            .header(CONNECTION, "close");
+    let exchange = async {
+        let mut connection = Connection::open(coordinator).await.ok()?;
+        let mut request = http::Request::builder().method(method).uri(path).header(CONNECTION, "close");
         if let Some(content_type) = content_type {
             request = request.header(CONTENT_TYPE, content_type);
         }
-        let response = sender.send_request(request.body(Full::new(Bytes::from(body))).ok()?).await.ok()?;
-        let status = response.status().as_u16();
-        let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let content_type = content_type.unwrap_or_default().to_owned();
+        let response = connection.send(request, body).await.ok()?;
+        let (status, content_type) = head(&response);
         let body = response.into_body().collect().await.ok()?.to_bytes();
-        carrier.abort();
         Some(Read { status, content_type, body: String::from_utf8_lossy(&body).into_owned() })
-    })
-    .await
-    .ok()
-    .flatten()
+    };
+    timeout(PATIENCE, exchange).await.ok().flatten()
+}
+
+/// The status and the content type of a response.
+fn head(response: &Response<Incoming>) -> (u16, String) {
+    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    (response.status().as_u16(), content_type.unwrap_or_default().to_owned())
 }
 
 /// The id of the last complete event in a stream of events.
@@ -93,25 +83,17 @@ fn last_id(text: &str) -> Option<String> {
 async fn follow(coordinator: u8, path: &str, last_id: Option<String>, lasts: Duration) -> Option<Read> {
     let until = Instant::now() + lasts;
     let now = || turmoil::sim_elapsed().expect("a host asks").as_nanos();
-    let host = Host::Coordinator(coordinator).to_string();
-    let mut opened = None;
-    let body = timeout_at(until, async {
-        let stream = TcpStream::connect((host.as_str(), HTTP_PORT)).await.ok()?;
-        let (mut sender, connection) = handshake(TokioIo::new(stream)).await.ok()?;
-        opened = Some(Carrier(tokio::spawn(async move {
-            // The reader of the body sees the error.
-            let _ = connection.await;
-        })));
-        let mut request = http::Request::get(path).header(HOST, format!("{host}:{HTTP_PORT}"));
+    let opened = timeout_at(until, async {
+        let mut connection = Connection::open(coordinator).await.ok()?;
+        let mut request = http::Request::get(path);
         if let Some(id) = last_id {
             request = request.header("last-event-id", id);
         }
-        sender.send_request(request.body(Full::new(Bytes::new())).ok()?).await.ok()
+        let response = connection.send(request, String::new()).await.ok()?;
+        Some((connection, response))
     });
-    let response = body.await.ok()??;
-    let status = response.status().as_u16();
-    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let content_type = content_type.unwrap_or_default().to_owned();
+    let (_connection, response) = opened.await.ok()??;
+    let (status, content_type) = head(&response);
     let mut text = format!(": connected {}\n\n", now());
     let mut body = response.into_body();
     while let Ok(Some(Ok(frame))) = timeout_at(until, body.frame()).await {
@@ -121,15 +103,6 @@ async fn follow(coordinator: u8, path: &str, last_id: Option<String>, lasts: Dur
     }
     write!(text, "\n\n: ended {}\n\n", now()).expect("a string takes every text");
     Some(Read { status, content_type, body: text })
-}
-
-/// The task that carries a connection; dropping this ends both.
-struct Carrier(JoinHandle<()>);
-
-impl Drop for Carrier {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 async fn linger(coordinator: u8, how: Linger, lasts: Duration) {

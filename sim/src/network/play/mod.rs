@@ -25,7 +25,8 @@ use crate::host::Host;
 use crate::mischief::Mischiefs;
 use crate::observe::SourceFaults;
 use crate::random::{Random, Stream};
-use crate::scenario::{FaultKind, Forgery, Policy, Request, Scenario};
+use crate::retry;
+use crate::scenario::{FaultKind, Forgery, Scenario};
 
 /// The simulated time of one step, and the resolution of the network's latency and tokio's timers.
 const TICK: Duration = Duration::from_millis(1);
@@ -63,7 +64,6 @@ impl<'a> Play<'a> {
     pub(super) fn new(scenario: &'a Scenario, sink: EventSink) -> Self {
         let surroundings = Surroundings::new(scenario, sink.clone());
         let patience = 4 * Duration::from_millis(scenario.cluster.settings.max_timeout_ms) + PATIENCE_SLACK;
-        let coordinators = scenario.cluster.coordinators.iter().map(|coordinator| coordinator.number).collect();
         let mut play = Self {
             scenario,
             sim: simulation(scenario),
@@ -77,7 +77,7 @@ impl<'a> Play<'a> {
             healed: false,
             ending: false,
             broker: BrokerControl::new(),
-            clients: Arc::new(Clients::new(surroundings.clone(), coordinators, patience)),
+            clients: Arc::new(Clients::new(surroundings.clone(), scenario.cluster.clone(), patience)),
             errands: BTreeMap::new(),
             forgeries: None,
         };
@@ -284,22 +284,10 @@ impl<'a> Play<'a> {
         self.hosts_that(|phase| phase == Phase::Stopping).next().is_none()
     }
 
-    /// Lets the first client ask each coordinator the first query, which every worker must be able to answer now.
+    /// Lets the first client probe every coordinator.
     fn probe(&mut self) {
-        let Some((client, errands)) = self.errands.first_key_value() else { return };
-        let max_timeout_ms = self.scenario.cluster.settings.max_timeout_ms;
-        for coordinator in &self.scenario.cluster.coordinators {
-            let policy = Policy { timeout_ms: Some(max_timeout_ms), min_responses: Some(1), ..Policy::default() };
-            let request = Request {
-                at_ms: self.sim.elapsed().as_millis() as u64,
-                client: *client,
-                coordinator: coordinator.number,
-                query: 0,
-                id: None,
-                policy,
-                gives_up_ms: None,
-                retries: 0,
-            };
+        for request in retry::probes(&self.scenario.cluster) {
+            let Some(errands) = self.errands.get(&request.client) else { continue };
             self.clients.expect(1);
             // The client's host receives for as long as the run lasts.
             let _ = errands.send((None, request));
