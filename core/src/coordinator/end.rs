@@ -59,7 +59,7 @@ impl Coordinator {
             match &participant.status {
                 ParticipantStatus::Awaited if blames_the_silent => {
                     record.timeout(is_held);
-                    worker.silent = gives_time;
+                    worker.silent |= gives_time;
                     earns &= !gives_time;
                 }
                 ParticipantStatus::Awaited => earns &= cause == Cause::QuorumMet,

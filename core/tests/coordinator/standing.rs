@@ -398,6 +398,26 @@ fn a_newcomer_that_is_silent_keeps_nobody_waiting_twice() {
 }
 
 #[test]
+fn a_callers_short_timeout_does_not_clear_a_newcomers_silence() {
+    let mut harness = with_records(|_| {});
+    harness.live(&["silent"]);
+    let (_, task) = harness.ask();
+    answer(&mut harness, &task, &["a", "b", "c"]);
+    harness.at_ms(800);
+    harness.task();
+    let timeout = Some(Duration::from_millis(300));
+    let (short, task) = harness.ask_with(Overrides { timeout, ..Overrides::default() });
+    answer(&mut harness, &task, &["a", "b", "c"]);
+    harness.at_ms(1000);
+    harness.task();
+    harness.at_ms(1100);
+    assert_eq!(missing(&harness.outcome(short)), "silent");
+    let (ticket, task) = harness.ask();
+    answer(&mut harness, &task, &["a", "b", "c"]);
+    assert_eq!(harness.outcome(ticket).expected(), 3);
+}
+
+#[test]
 fn quarantined_workers_keep_no_newcomer_from_deciding() {
     let mut harness = with_records(|config| config.quarantine_below = Some(Score::from_millionths(950_000)));
     harness.live(&["n1", "n2", "n3"]);

@@ -318,8 +318,8 @@ impl CoordinatorModel {
             match &participant.status {
                 ParticipantStatus::Awaited if blames_the_silent => {
                     known.record.timeouts += 1;
-                    known.silent = request.gives_time();
-                    earns_record &= !known.silent;
+                    known.silent |= request.gives_time();
+                    earns_record &= !request.gives_time();
                     if held {
                         known.record.judge(false);
                     }
