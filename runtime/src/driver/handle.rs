@@ -35,8 +35,8 @@ pub enum AskError {
     /// The coordinator refused it.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// Too many requests wait to be taken in; retry later.
-    #[error("too many requests wait to be taken in")]
+    /// The queue of requests is full; retry later.
+    #[error("the queue of requests is full")]
     Busy,
     /// The coordinator has stopped.
     #[error("the coordinator has stopped")]

@@ -38,7 +38,7 @@ pub struct Snapshot {
     pub draining: bool,
     /// The connection to the bus.
     pub bus: BusStatus,
-    /// Requests that were refused because too many waited to be taken in. The machine has not seen them.
+    /// Requests that were refused because the queue of requests was full. The machine has not seen them.
     pub refused_busy: u64,
     /// What the machine has counted.
     pub counters: Counters,

@@ -26,7 +26,7 @@ pub enum SnapshotError {
     #[error("the coordinator has stopped")]
     Stopped,
     /// The coordinator's driver has not ended a pass for two seconds; retry.
-    #[error("the coordinator has not moved for {} s", PATIENCE.as_secs())]
+    #[error("the coordinator has made no progress for {} s", PATIENCE.as_secs())]
     Stuck,
 }
 

@@ -34,7 +34,7 @@ pub(super) struct AskedError;
 impl PartialSchema for AskedError {
     fn schema() -> RefOr<Schema> {
         let parts = AllOfBuilder::new().item(reference::<ErrorBody>()).item(reference::<FailureEvidence>());
-        parts.description(Some("An error with what the workers said.")).into()
+        parts.description(Some("An error with its evidence.")).into()
     }
 }
 
@@ -120,7 +120,7 @@ fn refusal(errors: &[Error]) -> Response {
 fn retry_after() -> Header {
     let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(utoipa::Number::Int(1)));
     let header = HeaderBuilder::new().schema(Some(seconds));
-    header.description(Some("After how many seconds asking again may help; not while the coordinator drains.")).build()
+    header.description(Some("The number of seconds after which a retry may help; absent while the coordinator drains.")).build()
 }
 
 fn reference<T: ToSchema>() -> Ref {

@@ -24,8 +24,8 @@ use crate::wire::schema::{
 /// The deepest nesting of a body, at which serde_json gives up.
 const MAX_DEPTH: usize = 128;
 
-/// A question, and how it wants to be answered. What it leaves out, or sets to null, is as the coordinator's flags and its
-/// policy file say; the defaults named here are those of the flags. Fields that are not known are ignored.
+/// A query, and how it is to be answered. Fields that are absent or null take the values of the coordinator's flags and
+/// policy file; the defaults named here are those of the flags. Unknown fields are ignored.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(
     as = Request,
@@ -36,57 +36,57 @@ const MAX_DEPTH: usize = 128;
     )
 )]
 pub struct RequestBody<'a> {
-    /// The question: it means something to the workers and nothing to the coordinator.
+    /// What is asked. The workers interpret it; the coordinator does not.
     #[serde(borrow)]
     #[schema(value_type = QueryText)]
     query: Cow<'a, str>,
-    /// Your name for the request, so that a retry is recognised. Left out, one of 128 bits is drawn.
+    /// Your name for the request, so that a retry is recognised. If absent, the coordinator draws one of 128 bits.
     #[serde(borrow, default)]
     #[schema(value_type = Option<Id>)]
     id: Option<Cow<'a, str>>,
-    /// How many values become one: `average` unless set.
+    /// How the values are aggregated. Default: `average`.
     #[serde(borrow, default)]
     #[schema(value_type = Option<StrategyName>)]
     strategy: Option<Cow<'a, str>>,
-    /// The decimals that `majority` keeps when it compares numbers: 2 unless set.
+    /// The decimals that `majority` keeps when it compares numbers. Default: 2.
     #[serde(borrow, default)]
     #[schema(value_type = Option<u64>, minimum = 0, maximum = 28)]
     precision: Option<&'a RawValue>,
-    /// The share of the values that `trimmed_mean` leaves out at each end: 0.25 unless set.
+    /// The share of the values that `trimmed_mean` leaves out at each end. Default: 0.25.
     #[serde(borrow, default)]
     #[schema(value_type = Option<TrimShare>)]
     trim_share: Option<&'a RawValue>,
-    /// Which values are excluded as outliers: none unless set.
+    /// Which values are excluded as outliers. Default: none.
     #[serde(borrow, default)]
     #[schema(value_type = Option<MaxDeviation>)]
     max_deviation: Option<&'a RawValue>,
-    /// A value agrees with the answer if it is no farther from it than this fraction of the answer's magnitude: 0.01
-    /// unless set, or 0 for `majority`.
+    /// A value agrees with the answer if it is no farther from it than this fraction of the answer's magnitude.
+    /// Default: 0.01, or 0 for `majority`.
     #[serde(borrow, default)]
     #[schema(value_type = Option<Tolerance>)]
     tolerance: Option<&'a RawValue>,
-    /// If fewer than this share of the used values agree with the answer, it is `disputed`: any will do unless set.
+    /// If fewer than this share of the used values agree with the answer, it is `disputed`. Default: no bound.
     #[serde(borrow, default)]
     #[schema(value_type = Option<MinAgreement>)]
     min_agreement: Option<&'a RawValue>,
-    /// Values that are known to be older, in milliseconds, are excluded: any age will do unless set.
+    /// Values that are known to be older, in milliseconds, are excluded. Default: no bound.
     #[serde(borrow, default)]
     #[schema(value_type = Option<u64>, maximum = 18_446_744_073_709_551_615_u64)]
     max_age_ms: Option<&'a RawValue>,
-    /// What becomes of a disputed answer: `answer` unless set.
+    /// What becomes of a disputed answer. Default: `answer`.
     #[serde(borrow, default)]
     #[schema(value_type = Option<OnDisputeName>)]
     on_dispute: Option<Cow<'a, str>>,
-    /// With fewer used values than this: 422. 1 unless set.
+    /// The least number of used values; with fewer, 422. Default: 1.
     #[serde(borrow, default)]
     #[schema(value_type = Option<u64>, minimum = 1, maximum = 1000)]
     min_responses: Option<&'a RawValue>,
-    /// Answer as soon as this many usable values have come, at least `min_responses`: all are waited for unless set.
+    /// Answer as soon as this many usable values have arrived, at least `min_responses`. Default: wait for all.
     #[serde(borrow, default)]
     #[schema(value_type = Option<u64>, minimum = 1, maximum = 1000)]
     quorum: Option<&'a RawValue>,
-    /// Answer by then, in milliseconds, whatever has come: `--timeout-ms` (5000) unless set, at most the coordinator's
-    /// `--max-timeout-ms` (60000).
+    /// The time in milliseconds within which the request ends, at most the coordinator's `--max-timeout-ms` (60000).
+    /// Default: `--timeout-ms` (5000).
     #[serde(borrow, default)]
     #[schema(value_type = Option<u64>, minimum = 1, maximum = 60000)]
     timeout_ms: Option<&'a RawValue>,

@@ -48,10 +48,10 @@ impl IntoResponses for AnsweringRequest {
             vec![
                 (
                     ApiError::invalid("timeout_ms must be between 1 and 60000"),
-                    "the body is no JSON, lacks `query`, or a field has a wrong type or range",
+                    "the body is not JSON, lacks `query`, or a field has a wrong type or range",
                 ),
                 (ApiError::too_slow(), "the body did not arrive within 10 s"),
-                (refused(Refusal::Conflict), "the `id` belongs, or lately belonged, to another query"),
+                (refused(Refusal::Conflict), "the `id` is in use, or still remembered, for another query"),
                 (
                     failed(Failure::Disputed { agreeing: 1, used: 2 }),
                     "the workers do not agree, and `on_dispute` is `reject`",
@@ -63,12 +63,12 @@ impl IntoResponses for AnsweringRequest {
                     "fewer usable values than `min_responses`",
                 ),
                 (ApiError::rate_limited(Duration::from_millis(100)), "too many requests from this address"),
-                (failed(Failure::NoWorkers), "nobody listens for tasks"),
+                (failed(Failure::NoWorkers), "no worker is subscribed to tasks"),
                 (
                     refused(Refusal::Overloaded),
                     "too many requests are in flight, or wait under one id, or the queue to NATS is full",
                 ),
-                (failed(Failure::BusDown), "NATS is not connected, or was lost and what came was not enough"),
+                (failed(Failure::BusDown), "NATS is not connected, or was lost before enough values had arrived"),
                 draining(),
                 (failed(Failure::DeadlineExceeded), "the deadline passed without one usable value"),
             ],

@@ -43,7 +43,7 @@ impl IntoResponses for AnsweringHealth {
 
 /// Whether the process is alive
 ///
-/// Also says whether NATS is connected. A coordinator without NATS is alive, too.
+/// Also says whether NATS is connected. A coordinator without NATS is alive as well.
 #[utoipa::path(get, path = "/health", tag = STATE, responses(AnsweringHealth))]
 pub(super) async fn health(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
     let now = api.coordinator.readiness().await?;
@@ -122,7 +122,7 @@ impl IntoResponses for AnsweringWorkers {
         });
         let counters = json!({"requests_accepted": 417, "results_accepted": 418, "results_late": 1});
         let example = json!({"workers": [worker], "in_flight": 0, "counters": counters});
-        answers(shown::<Register>("Who is there.", example), vec![reads_limited(), stuck(), draining()])
+        answers(shown::<Register>("The known workers and the counters.", example), vec![reads_limited(), stuck(), draining()])
     }
 }
 

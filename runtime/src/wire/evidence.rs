@@ -26,14 +26,14 @@ pub(super) struct Evidence<'a> {
     strategy: &'static str,
     /// The workers that were expected when the request was dispatched, and those that answered unexpected.
     expected: u32,
-    /// How many of them answered with a value, used or not.
+    /// The number of them that answered with a value, used or not.
     succeeded: u32,
-    /// How many of them answered that they failed.
+    /// The number of them that answered with a failure.
     failed: u32,
-    /// Who of them did not answer.
+    /// Those that did not answer.
     #[schema(value_type = Vec<Id>)]
     missing: Vec<&'a str>,
-    /// Whose value was not used, and why.
+    /// The workers whose values were not used, and why.
     excluded: Vec<ExcludedBody<'a>>,
     /// What became of each worker that was expected or answered, ordered by worker.
     workers: Vec<WorkerFate<'a>>,
@@ -51,7 +51,7 @@ pub(super) struct Evidence<'a> {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Excluded)]
 struct ExcludedBody<'a> {
-    /// Whose value.
+    /// The worker.
     #[schema(value_type = Id)]
     worker_id: &'a str,
     #[schema(value_type = ExclusionName)]

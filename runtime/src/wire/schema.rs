@@ -64,7 +64,7 @@ described! {
         .description(Some("1 to 256 characters without control characters."))
         .examples(["BTC/USD"]);
     StrategyName, "Strategy" => names(Strategy::ALL.iter().map(|strategy| strategy.name()))
-        .description(Some("How many values become one."));
+        .description(Some("How the values are aggregated."));
     ExclusionName, "Exclusion" => names(Exclusion::ALL.map(Exclusion::name))
         .description(Some(
             "`not_a_number`: a text where the strategy needs numbers. `outlier`: beyond `max_deviation`. `stale`: older \

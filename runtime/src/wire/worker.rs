@@ -23,7 +23,7 @@ pub(crate) struct WorkerBody<'a> {
     announced: bool,
     /// Whether several replicas answer under its name.
     replicated: bool,
-    /// How reliable it was lately, 0 to 1, with 6 decimals.
+    /// Its recent reliability, 0 to 1, with 6 decimals.
     score: JsonNumber,
     /// Whether its values are not counted because its score is too low.
     quarantined: bool,
@@ -33,19 +33,19 @@ pub(crate) struct WorkerBody<'a> {
     timeouts: u64,
     /// How often its answer came after the end of its request.
     late: u64,
-    /// How often its value was found bad beside those of the others, whether it was used or not.
+    /// How often its value was judged bad against the others', whether it was used or not.
     outliers: u64,
     /// How often it answered one request twice, differently.
     equivocations: u64,
     /// From dispatch to arrival, over the last 128 answers; null before the first.
     #[schema(required)]
     response_time: Option<Quantiles>,
-    /// How long ago it was heard last, in milliseconds.
+    /// The time since its last message, in milliseconds.
     last_heard_ms: u64,
 }
 
-/// Whether a worker takes tasks. `draining`: it answers only those it has. `left`: it said so. `expired`: it has not been
-/// heard for the presence time.
+/// Whether a worker takes tasks. `draining`: it answers only those it has. `left`: it announced that. `expired`: it has
+/// not been heard for the presence timeout.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = WorkerState)]

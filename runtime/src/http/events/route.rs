@@ -82,24 +82,24 @@ impl IntoResponses for AnsweringEvents {
     }
 }
 
-/// A stream of what happens
+/// A stream of events
 ///
 /// Server-sent events, until the client goes away or the coordinator stops. `outcome`: a request ended; the data is an
-/// Outcome, or an AskedError. `worker`: a worker is new, or its state has changed; the data is a WorkerRecord. `observation`:
-/// a worker answered the watched request; the data is a WorkerResponse. `missed`: events are left out here; the data is
-/// `{"count": 12}`, or null if the number is unknown.
+/// Outcome or an AskedError. `worker`: a worker is new, or its state has changed; the data is a WorkerRecord.
+/// `observation`: the watched request accepted a worker's result; the data is a WorkerResponse. `missed`: events were
+/// left out here; the data is `{"count": 12}`, or null if the number is unknown.
 #[utoipa::path(
     get,
     path = "/events",
     tag = STATE,
     params(
         ("Last-Event-ID" = Option<String>, Header,
-         description = "Go on after the event with this id. Browsers send it when they come back."),
+         description = "Continue after the event with this id. Browsers send it when they reconnect."),
         ("last_event_id" = Option<String>, Query,
-         description = "The same for clients that set no headers; the header goes before it."),
-        ("recent" = Option<u64>, Query, description = "Or else begin with so many of the last events."),
+         description = "The same for clients that cannot set headers. The header takes precedence."),
+        ("recent" = Option<u64>, Query, description = "Otherwise, begin with this many of the last events."),
         ("request_id" = Option<Id>, Query,
-         description = "Also tell what each worker says to the request with this id, as soon as it does."),
+         description = "Also report each result that the request with this id accepts, as soon as it does."),
     ),
     responses(AnsweringEvents)
 )]
