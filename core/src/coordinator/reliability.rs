@@ -133,7 +133,7 @@ impl Reliability {
 
     pub(super) fn equivocation(&mut self) {
         self.equivocations += 1;
-        self.score = self.score.after(false);
+        self.judged(false);
     }
 
     /// Notes that it sent a value to the query with this key. The last `kept` keys are kept.

@@ -26,6 +26,9 @@ use tokio::sync::watch;
 
 pub use headers::{Headers, MAX_HEADER_BYTES, MAX_HEADERS};
 
+/// The default number of messages that may wait in one subscription.
+pub(crate) const SUBSCRIPTION_CAPACITY: usize = 32_768;
+
 /// A message as a subscriber receives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {

@@ -33,6 +33,7 @@ pub use identity::{WorkerIdentity, draw_instance};
 pub use settings::{DriverSettings, Inbox};
 pub use snapshot::{Readiness, Snapshot, WorkerView};
 pub use tap::{Held, Step, Tap};
+pub(crate) use view::SNAPSHOT_EVERY;
 pub use view::SnapshotError;
 pub use worker::{WorkerDriver, WorkerSettings};
 

@@ -3,12 +3,10 @@
 use std::{fmt, io};
 
 use super::identity::{draw_instance, draw_token};
+use crate::bus::SUBSCRIPTION_CAPACITY;
 
 /// The default of the most messages taken from one subscription in one pass.
 pub(super) const BATCH: usize = 256;
-
-/// The default of the most messages that wait in one subscription of a bus.
-const QUEUE: usize = 32_768;
 
 /// The settings of a [`CoordinatorDriver`](super::CoordinatorDriver).
 #[derive(Clone, Debug)]
@@ -39,7 +37,7 @@ impl DriverSettings {
 
     /// A process with the given names.
     pub fn named(instance: impl Into<String>, inbox: Inbox, seed: u64) -> Self {
-        Self { instance: instance.into(), inbox, seed, batch: BATCH, queue: QUEUE }
+        Self { instance: instance.into(), inbox, seed, batch: BATCH, queue: SUBSCRIPTION_CAPACITY }
     }
 }
 

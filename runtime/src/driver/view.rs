@@ -15,7 +15,7 @@ use super::snapshot::{Readiness, Snapshot};
 use crate::clock::Clock;
 
 /// The default of the shortest time between two snapshots.
-pub(super) const SNAPSHOT_EVERY: Duration = Duration::from_millis(250);
+pub(crate) const SNAPSHOT_EVERY: Duration = Duration::from_millis(250);
 /// How long a reader waits for a driver that does not end its pass.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 

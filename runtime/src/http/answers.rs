@@ -120,7 +120,9 @@ fn refusal(errors: &[Error]) -> Response {
 fn retry_after() -> Header {
     let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(utoipa::Number::Int(1)));
     let header = HeaderBuilder::new().schema(Some(seconds));
-    header.description(Some("The number of seconds after which a retry may help; absent while the coordinator drains.")).build()
+    header
+        .description(Some("The number of seconds after which a retry may help; absent while the coordinator drains."))
+        .build()
 }
 
 fn reference<T: ToSchema>() -> Ref {

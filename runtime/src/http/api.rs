@@ -13,7 +13,7 @@ use super::looks::Looks;
 use super::places::Places;
 use super::rate_limit::{ClientTable, RateLimit, RateLimiter};
 use crate::clock::Clock;
-use crate::driver::CoordinatorHandle;
+use crate::driver::{CoordinatorHandle, SNAPSHOT_EVERY};
 use crate::metrics::{Edge, Metrics, Responses};
 use crate::spans::Tracer;
 
@@ -51,7 +51,7 @@ impl ApiSettings {
             clients: ClientTable::default(),
             trusted_proxies: Vec::new(),
             events: EventLimits::default(),
-            snapshot_every: Duration::from_millis(250),
+            snapshot_every: SNAPSHOT_EVERY,
             tracer: None,
         }
     }

@@ -113,7 +113,7 @@ impl ApiError {
     }
 
     pub(super) fn too_many_subscribers(max_subscribers: usize) -> Self {
-        Self::unavailable(ErrorWord::Overloaded, format!("{max_subscribers} clients already read events: ask again"))
+        Self::unavailable(ErrorWord::Overloaded, format!("{max_subscribers} streams of events are open; retry later"))
     }
 
     pub(super) fn not_ready(error: ErrorWord, details: &str) -> Self {

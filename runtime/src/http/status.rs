@@ -122,7 +122,10 @@ impl IntoResponses for AnsweringWorkers {
         });
         let counters = json!({"requests_accepted": 417, "results_accepted": 418, "results_late": 1});
         let example = json!({"workers": [worker], "in_flight": 0, "counters": counters});
-        answers(shown::<Register>("The known workers and the counters.", example), vec![reads_limited(), stuck(), draining()])
+        answers(
+            shown::<Register>("The known workers and the counters.", example),
+            vec![reads_limited(), stuck(), draining()],
+        )
     }
 }
 

@@ -246,7 +246,7 @@ pub(super) fn connections(page: &mut Page, edge: &Edge) {
         "bound",
         [("peer", connections.refused_of_peer), ("all", connections.refused_of_all)],
     );
-    page.gauge("quorate_event_subscribers", "Clients that read the events now.", *subscribers as f64);
+    page.gauge("quorate_event_subscribers", "Open streams of events.", *subscribers as f64);
 }
 
 /// The process.

@@ -11,14 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
-use super::{Bus, BusError, BusStatus, Headers, Message, PublishError, Subscription, subject};
+use super::{Bus, BusError, BusStatus, Headers, Message, PublishError, SUBSCRIPTION_CAPACITY, Subscription, subject};
 use broker::{Broker, Link};
 
 /// The largest message that is accepted, headers included, in bytes: the default of a NATS server.
 pub const MAX_PAYLOAD_BYTES: usize = 1024 * 1024;
-
-/// The default number of messages that may wait in one subscription.
-const DEFAULT_CAPACITY: usize = 32_768;
 
 /// One connection to a broker in this process.
 ///
@@ -40,7 +37,7 @@ struct Connection {
 impl LocalBus {
     /// Starts a broker and opens a first connection to it.
     pub fn new() -> Self {
-        Self::with_capacity(DEFAULT_CAPACITY)
+        Self::with_capacity(SUBSCRIPTION_CAPACITY)
     }
 
     /// Like [`new`](Self::new), with room for `capacity` waiting messages per subscription.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_nats::{ConnectOptions, ServerAddr};
 
-use crate::bus::BusError;
+use crate::bus::{BusError, SUBSCRIPTION_CAPACITY};
 
 /// How to reach NATS.
 #[derive(Clone)]
@@ -51,7 +51,7 @@ impl Default for NatsConfig {
             root_certificates: None,
             name: "quorate".to_owned(),
             publish_capacity: 16_384,
-            subscription_capacity: 32_768,
+            subscription_capacity: SUBSCRIPTION_CAPACITY,
             connect_timeout: Duration::from_secs(5),
             ping_interval: Duration::from_secs(2),
             flush_timeout: Duration::from_secs(2),
