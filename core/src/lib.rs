@@ -66,12 +66,8 @@
 //!                 attempts.push(task.attempt);
 //!                 if task.attempt == 1 {
 //!                     let result = WorkerResult {
-//!                         worker: kraken.clone(),
-//!                         request: task.request,
 //!                         task: Some(task.id),
-//!                         observed: Ok(Value::number("42000.5")?),
-//!                         response_time: Duration::from_millis(20),
-//!                         age: None,
+//!                         ..WorkerResult::new(kraken.clone(), task.request, Ok(Value::number("42000.5")?))
 //!                     };
 //!                     inbox.push_back((now.after(Duration::from_millis(20)), Input::Result(result)));
 //!                 }

@@ -26,6 +26,13 @@ pub struct Observation {
     pub excluded: Option<Exclusion>,
 }
 
+impl Observation {
+    /// An observation that was used, without a response time, an age and a weight.
+    pub fn new(worker: WorkerId, observed: Result<Value, Arc<str>>) -> Self {
+        Self { worker, observed, response_time: Duration::ZERO, age: None, weight: None, excluded: None }
+    }
+}
+
 /// What a request weighs in memory, in flight or remembered, without its id, its query and its workers, in bytes. A
 /// constant, so that limits mean the same on every platform.
 const REQUEST_BYTES: usize = 640;

@@ -68,14 +68,9 @@ fn submit(coordinator: &mut Coordinator, ticket: usize) -> Task {
 }
 
 fn result(task: &Task, worker: usize) -> Input {
-    Input::Result(WorkerResult {
-        worker: self::worker(worker),
-        request: task.request.clone(),
-        task: Some(task.id),
-        observed: Ok(Value::number("42000.12").expect("a number")),
-        response_time: Duration::from_millis(1),
-        age: None,
-    })
+    let observed = Ok(Value::number("42000.12").expect("a number"));
+    let result = WorkerResult::new(self::worker(worker), task.request.clone(), observed);
+    Input::Result(WorkerResult { task: Some(task.id), ..result })
 }
 
 #[test]

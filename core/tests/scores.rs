@@ -134,14 +134,9 @@ fn answer(worker: Honest, number: usize, task: &Task) -> Option<WorkerResult> {
         None if worker.answers_unknown => Err("what is that?".into()),
         None => return None,
     };
-    Some(WorkerResult {
-        worker: name(number),
-        request: task.request.clone(),
-        task: Some(task.id),
-        observed,
-        response_time: Duration::ZERO,
-        age: worker.dated.then_some(Duration::from_millis(300)),
-    })
+    let (task_id, age) = (Some(task.id), worker.dated.then_some(Duration::from_millis(300)));
+    let result = WorkerResult::new(name(number), task.request.clone(), observed);
+    Some(WorkerResult { task: task_id, age, ..result })
 }
 
 proptest! {

@@ -130,13 +130,7 @@ impl Adversary {
 
     fn answer(&mut self, subject: Arc<str>, worker: WorkerId, request: RequestId) -> Tampered {
         let value = Decimal::from(self.random.below(10_000));
-        let result = WorkerResult {
-            worker,
-            request,
-            observed: Ok(Value::Number(value)),
-            response_time: Duration::from_nanos(1),
-            age: None,
-        };
+        let result = WorkerResult::new(worker, request, Ok(Value::Number(value)));
         Tampered::Message(Message { subject, reply: None, body: Body::Result(result) })
     }
 }

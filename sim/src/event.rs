@@ -179,6 +179,11 @@ pub struct WorkerResult {
 }
 
 impl WorkerResult {
+    /// A result that states no response time and no age.
+    pub fn new(worker: WorkerId, request: RequestId, observed: Result<Value, Arc<str>>) -> Self {
+        Self { worker, request, observed, response_time: Duration::ZERO, age: None }
+    }
+
     /// The input it is to a coordinator that reads it at time of day `wall`, on the reply subject of `task` or, without
     /// one, on the shared subject.
     pub(crate) fn read_at(&self, wall: Timestamp, task: Option<TaskId>) -> coordinator::WorkerResult {

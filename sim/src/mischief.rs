@@ -140,17 +140,10 @@ mod tests {
     use super::*;
 
     fn result(request: &str) -> Message {
-        Message {
-            subject: format!("_INBOX.c1i1.{request}").into(),
-            reply: None,
-            body: Body::Result(WorkerResult {
-                worker: worker_name(1),
-                request: RequestId::new(request).expect("an id"),
-                observed: Ok(Value::Text("cat".into())),
-                response_time: Duration::from_millis(1),
-                age: None,
-            }),
-        }
+        let subject = format!("_INBOX.c1i1.{request}").into();
+        let request = RequestId::new(request).expect("an id");
+        let body = Body::Result(WorkerResult::new(worker_name(1), request, Ok(Value::Text("cat".into()))));
+        Message { subject, reply: None, body }
     }
 
     /// What is sent for the second of two results if the worker always does this.

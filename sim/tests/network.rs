@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use quorate_core::coordinator::Input;
 use quorate_core::worker;
-use quorate_sim::event::{Body, Event, Reply, What};
+use quorate_sim::event::{Age, Body, Event, Reply, What, WorkerResult};
 use quorate_sim::host::Host;
 use quorate_sim::scenario::{
     Cluster, Coordinator, Edges, Fault, FaultKind, Forgery, Mischief, Policy, Request, Scenario, Worker,
@@ -224,17 +224,11 @@ fn received_results_are_decoded_as_the_coordinator_decodes_them() {
             Body::Result(result) => Some((true, event.host, result.clone())),
             _ => None,
         },
-        What::CoordinatorInput(_, Input::Result(result)) => Some((
-            false,
-            event.host,
-            quorate_sim::event::WorkerResult {
-                worker: result.worker.clone(),
-                request: result.request.clone(),
-                observed: result.observed.clone(),
-                response_time: result.response_time,
-                age: result.age.map(quorate_sim::event::Age::Stated),
-            },
-        )),
+        What::CoordinatorInput(_, Input::Result(result)) => {
+            let (response_time, age) = (result.response_time, result.age.map(Age::Stated));
+            let result = WorkerResult::new(result.worker.clone(), result.request.clone(), result.observed.clone());
+            Some((false, event.host, WorkerResult { response_time, age, ..result }))
+        }
         _ => None,
     });
     let mut received = Vec::new();

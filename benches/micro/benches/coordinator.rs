@@ -74,14 +74,9 @@ impl Bench {
         self.coordinator.handle_input(self.now, &Input::Submit(submit));
         let Some(Output::Publish(task)) = self.coordinator.poll_output() else { panic!("the request is asked") };
         for (place, worker) in self.workers.iter().enumerate() {
-            let result = WorkerResult {
-                worker: worker.clone(),
-                request: task.request.clone(),
-                task: Some(task.id),
-                observed: Ok(if place % 2 == 0 { even } else { odd }.clone()),
-                response_time: Duration::from_millis(1),
-                age: None,
-            };
+            let observed = Ok(if place % 2 == 0 { even } else { odd }.clone());
+            let result = WorkerResult::new(worker.clone(), task.request.clone(), observed);
+            let result = WorkerResult { task: Some(task.id), ..result };
             self.coordinator.handle_input(self.now, &Input::Result(result));
         }
         while self.coordinator.poll_output().is_some() {}
@@ -92,14 +87,9 @@ impl Bench {
         self.now = self.now.after(Duration::from_micros(1));
         let task = self.submit(None);
         for (price, worker) in (4_200_000..).zip(&self.workers) {
-            let result = WorkerResult {
-                worker: worker.clone(),
-                request: task.request.clone(),
-                task: Some(task.id),
-                observed: Ok(Value::Number(Decimal::new(price, 2))),
-                response_time: Duration::from_millis(1),
-                age: None,
-            };
+            let observed = Ok(Value::Number(Decimal::new(price, 2)));
+            let result = WorkerResult::new(worker.clone(), task.request.clone(), observed);
+            let result = WorkerResult { task: Some(task.id), ..result };
             self.coordinator.handle_input(self.now, &Input::Result(result));
         }
         assert!(matches!(self.coordinator.poll_output(), Some(Output::Ended(_))), "it ends");

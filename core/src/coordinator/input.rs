@@ -63,6 +63,13 @@ pub struct WorkerResult {
     pub age: Option<Duration>,
 }
 
+impl WorkerResult {
+    /// A result on the subject that all coordinators share. It states no response time and no age.
+    pub fn new(worker: WorkerId, request: RequestId, observed: Result<Value, Arc<str>>) -> Self {
+        Self { worker, request, task: None, observed, response_time: Duration::ZERO, age: None }
+    }
+}
+
 /// A task that reached nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Undelivered {

@@ -273,17 +273,9 @@ pub(crate) fn request(id: &str) -> RequestId {
 
 /// A result on the reply subject of `task`. A value that is not a number is sent as a text.
 pub(crate) fn result(task: &Task, name: &str, observed: Result<&str, &str>) -> WorkerResult {
-    WorkerResult {
-        worker: worker(name),
-        request: task.request.clone(),
-        task: Some(task.id),
-        observed: match observed {
-            Ok(value) => Ok(Value::number(value).unwrap_or_else(|_| Value::text(value).expect("a value"))),
-            Err(words) => Err(words.into()),
-        },
-        response_time: Duration::from_millis(1),
-        age: None,
-    }
+    let value = |value| Value::number(value).unwrap_or_else(|_| Value::text(value).expect("a value"));
+    let result = WorkerResult::new(worker(name), task.request.clone(), observed.map(value).map_err(Into::into));
+    WorkerResult { task: Some(task.id), response_time: Duration::from_millis(1), ..result }
 }
 
 /// The workers of an outcome's observations, as one text.

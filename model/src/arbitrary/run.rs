@@ -220,13 +220,12 @@ impl Run {
                     Subject::Shared => None,
                     Subject::Other => Some(TaskId(task.id.0 ^ (1 << 40))),
                 };
+                let observed = observed.clone().map_err(|()| "no price".into());
                 let result = WorkerResult {
-                    worker: worker(*index),
-                    request: task.request.clone(),
                     task: on,
-                    observed: observed.clone().map_err(|()| "no price".into()),
                     response_time: Duration::from_nanos(self.results),
                     age: *age,
+                    ..WorkerResult::new(worker(*index), task.request.clone(), observed)
                 };
                 self.last_result = Some(result.clone());
                 self.results += 1;
@@ -239,14 +238,9 @@ impl Run {
             }
             Step::Unknown { worker: index } => {
                 self.results += 1;
-                Input::Result(WorkerResult {
-                    worker: worker(*index),
-                    request: RequestId::new("never asked").expect("a request id"),
-                    task: None,
-                    observed: Err("x".into()),
-                    response_time: Duration::MAX,
-                    age: Some(Duration::MAX),
-                })
+                let request = RequestId::new("never asked").expect("a request id");
+                let result = WorkerResult::new(worker(*index), request, Err("x".into()));
+                Input::Result(WorkerResult { response_time: Duration::MAX, age: Some(Duration::MAX), ..result })
             }
             Step::Undelivered { task, cause } => {
                 let task = self.task(*task).map_or(TaskId(u64::from(*task)), |task| task.id);

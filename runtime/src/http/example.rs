@@ -27,12 +27,8 @@ pub(super) fn answered() -> Outcome {
         status: Status::Partial,
     };
     let observation = |worker, observed, millis| Observation {
-        worker: worker_id(worker),
-        observed,
         response_time: Duration::from_millis(millis),
-        age: None,
-        weight: None,
-        excluded: None,
+        ..Observation::new(worker_id(worker), observed)
     };
     Outcome {
         request: RequestId::new("order-7781-price").expect("an id"),

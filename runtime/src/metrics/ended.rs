@@ -132,14 +132,8 @@ mod tests {
 
     fn outcome(cause: Cause, elapsed: Duration) -> Outcome {
         let worker = |name: &str| WorkerId::new(name).expect("an id");
-        let observation = |excluded| Observation {
-            worker: worker("w"),
-            observed: Ok(Value::number("1").expect("a number")),
-            response_time: Duration::ZERO,
-            age: None,
-            weight: None,
-            excluded,
-        };
+        let used = Observation::new(worker("w"), Ok(Value::number("1").expect("a number")));
+        let observation = |excluded| Observation { excluded, ..used.clone() };
         // One of the first kind, two of the second, and so on.
         let kinds = [
             None,

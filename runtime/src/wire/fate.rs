@@ -107,13 +107,9 @@ mod tests {
     }
 
     fn outcome(cause: Cause) -> Outcome {
-        let observation = |worker, value: Result<&str, &str>| Observation {
-            worker: id(worker),
-            observed: value.map(|number| Value::number(number).expect("a number")).map_err(Into::into),
-            response_time: Duration::ZERO,
-            age: None,
-            weight: None,
-            excluded: None,
+        let observation = |worker, value: Result<&str, &str>| {
+            let observed = value.map(|number| Value::number(number).expect("a number")).map_err(Into::into);
+            Observation::new(id(worker), observed)
         };
         Outcome {
             request: RequestId::new("r").expect("an id"),

@@ -33,8 +33,7 @@ fn task(id: &str) -> Message {
 
 fn result(id: &str, observed: Result<Value, Arc<str>>) -> Message {
     let worker = WorkerId::new("w1").expect("an id");
-    let response_time = Duration::from_millis(30);
-    let result = WorkerResult { worker, request: request(id), observed, response_time, age: None };
+    let result = WorkerResult::new(worker, request(id), observed);
     Message { subject: "inbox.1".into(), reply: None, body: Body::Result(result) }
 }
 

@@ -51,7 +51,7 @@ async fn witness(settings: SimBusSettings, heard: Heard) -> turmoil::Result {
     let bus = SimBus::connect(settings);
     let mut all = bus.subscribe(">", None).await?;
     while let Some(message) = all.recv().await {
-        heard.lock().expect("nobody panics with it").push(text(&message).to_owned());
+        heard.lock().expect("the lock is not poisoned").push(text(&message).to_owned());
     }
     Ok(())
 }
@@ -91,7 +91,7 @@ async fn fail_and_recover(harness: SimHarness, failure: Failure, heard: Heard) {
         sleep(2 * KEEPALIVE).await;
         // What arrived before the connection was lost is not stale.
         while plain.try_recv().is_some() || group.try_recv().is_some() {}
-        heard.lock().expect("nobody panics with it").clear();
+        heard.lock().expect("the lock is not poisoned").clear();
         failure.end();
         connected(&bus, true).await;
         assert_eq!(bus.status().borrow().connections, round + 1, "{failure:?}");
@@ -102,7 +102,7 @@ async fn fail_and_recover(harness: SimHarness, failure: Failure, heard: Heard) {
             receives_nothing(&bus, subscription).await;
         }
         sleep(KEEPALIVE).await;
-        let heard: Vec<_> = std::mem::take(&mut *heard.lock().expect("nobody panics with it"));
+        let heard: Vec<_> = std::mem::take(&mut *heard.lock().expect("the lock is not poisoned"));
         // The two messages of this round, and those that `receives_nothing` publishes.
         let expected = [&*round.to_string(), &*round.to_string(), "", ""];
         assert_eq!(heard, expected, "{failure:?}");

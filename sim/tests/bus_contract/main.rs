@@ -237,8 +237,8 @@ fn clients_reconnect_to_a_broker_that_has_crashed_and_restarted() {
     let (mut sim, harness) = network(roomy());
     let (outage, done) = (Arc::new(Mutex::new(false)), Arc::new(Mutex::new(false)));
     let (wanted, finished) = (Arc::clone(&outage), Arc::clone(&done));
-    let set = |flag: &Mutex<bool>, value: bool| *flag.lock().expect("nobody panics with it") = value;
-    let is_set = |flag: &Mutex<bool>| *flag.lock().expect("nobody panics with it");
+    let set = |flag: &Mutex<bool>, value: bool| *flag.lock().expect("the lock is not poisoned") = value;
+    let is_set = |flag: &Mutex<bool>| *flag.lock().expect("the lock is not poisoned");
     sim.client(HOST, async move {
         let bus = harness.connection().await;
         let mut subscription = subscribe(&bus, "a").await;

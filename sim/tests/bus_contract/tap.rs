@@ -37,7 +37,7 @@ impl BusTap for Notes {
 impl Notes {
     fn note(&self, note: String) {
         let note = if self.with_times { format!("{note} at {:?}", turmoil::elapsed()) } else { note };
-        self.notes.lock().expect("no note panics").push(note);
+        self.notes.lock().expect("the lock is not poisoned").push(note);
     }
 }
 
@@ -62,7 +62,7 @@ fn a_tap_sees_what_the_program_does() {
             "sent a None",
             "received a false",
         ];
-        assert_eq!(*notes.notes.lock().expect("no note panics"), expected);
+        assert_eq!(*notes.notes.lock().expect("the lock is not poisoned"), expected);
     });
 }
 
@@ -102,7 +102,7 @@ fn a_run_is_the_same_each_time() {
                 }
             }
         });
-        std::mem::take(&mut *notes.notes.lock().expect("no note panics"))
+        std::mem::take(&mut *notes.notes.lock().expect("the lock is not poisoned"))
     };
     let (first, second) = (run(), run());
     assert!(first.iter().filter(|note| note.starts_with("received")).count() > 1000);

@@ -86,7 +86,7 @@ pub(super) fn missed(process: &str, count: Option<u64>, last: u64) -> Bytes {
 
 /// A worker's result for a watched request. It has no id, because it is never replayed.
 pub(super) fn observation(result: &WorkerResult) -> Bytes {
-    let WorkerResult { worker, request, observed, response_time, age, task: _ } = result;
+    let WorkerResult { worker, request, observed, response_time, age, .. } = result;
     written(None, "observation", &json(&ResultBody::new(worker, request, observed, *response_time, *age)))
 }
 
@@ -135,15 +135,7 @@ pub(super) mod tests {
 
     /// A request for which one worker reported this failure.
     pub(in crate::http::events) fn outcome_with(words: &str) -> Event {
-        let observation = Observation {
-            worker: WorkerId::new("a").expect("an id"),
-            observed: Err(words.into()),
-            response_time: Duration::ZERO,
-            age: None,
-            weight: None,
-            excluded: None,
-        };
-        failed("q", vec![observation])
+        failed("q", vec![Observation::new(WorkerId::new("a").expect("an id"), Err(words.into()))])
     }
 
     #[test]

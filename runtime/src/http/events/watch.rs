@@ -122,8 +122,6 @@ impl Drop for Watching {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use quorate_core::id::WorkerId;
     use quorate_core::value::Value;
 
@@ -134,14 +132,8 @@ mod tests {
     }
 
     fn result(worker: &str, request: &str, text: &str) -> WorkerResult {
-        WorkerResult {
-            worker: WorkerId::new(worker).expect("an id"),
-            request: id(request),
-            task: None,
-            observed: Ok(Value::text(text).expect("a text")),
-            response_time: Duration::ZERO,
-            age: None,
-        }
+        let observed = Ok(Value::text(text).expect("a text"));
+        WorkerResult::new(WorkerId::new(worker).expect("an id"), id(request), observed)
     }
 
     fn workers(watching: &mut Watching) -> Vec<String> {

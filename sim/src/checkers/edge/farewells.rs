@@ -116,13 +116,7 @@ mod tests {
     }
 
     fn result(worker: u8) -> Body {
-        Body::Result(WorkerResult {
-            worker: worker_name(worker),
-            request: request_id(1),
-            observed: Err("no".into()),
-            response_time: std::time::Duration::ZERO,
-            age: None,
-        })
+        Body::Result(WorkerResult::new(worker_name(worker), request_id(1), Err("no".into())))
     }
 
     #[test]

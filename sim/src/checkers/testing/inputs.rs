@@ -77,19 +77,13 @@ pub(crate) fn presence(number: u8, state: PresenceState) -> Input {
 
 /// A worker's value for request `number`.
 pub(crate) fn answer(name: &str, number: u64, task: Option<TaskId>, value: i64) -> Input {
-    Input::Result(WorkerResult {
-        worker: worker_id(name),
-        request: request_id(number),
-        task,
-        observed: Ok(Value::Number(value.into())),
-        response_time: Duration::from_millis(3),
-        age: Some(Duration::from_millis(1500)),
-    })
+    let (response_time, age) = (Duration::from_millis(3), Some(Duration::from_millis(1500)));
+    let result = WorkerResult::new(worker_id(name), request_id(number), Ok(Value::Number(value.into())));
+    Input::Result(WorkerResult { task, response_time, age, ..result })
 }
 
 pub(crate) fn result(number: u8, request: &str, observed: Result<Value, Arc<str>>) -> WorkerResult {
-    let (worker, request) = (worker(number), id(request));
-    WorkerResult { worker, request, task: None, observed, response_time: Duration::from_millis(1), age: None }
+    WorkerResult::new(worker(number), id(request), observed)
 }
 
 /// A question of client 1 for `BTC/USD` under the id `request-1`.

@@ -261,18 +261,10 @@ impl Rig {
 
     /// Shows that a result is sent.
     pub(crate) fn sent(&mut self, result: &WorkerResult) {
-        let message = Message {
-            subject: "oracle.results".into(),
-            reply: None,
-            body: Body::Result(event::WorkerResult {
-                worker: result.worker.clone(),
-                request: result.request.clone(),
-                observed: result.observed.clone(),
-                response_time: result.response_time,
-                age: result.age.map(event::Age::Stated),
-            }),
-        };
-        self.tell(WORKER, What::Sent(&message));
+        let WorkerResult { worker, request, observed, age, .. } = result.clone();
+        let sent = event::WorkerResult::new(worker, request, observed);
+        let body = Body::Result(event::WorkerResult { age: age.map(event::Age::Stated), ..sent });
+        self.tell(WORKER, What::Sent(&Message { subject: "oracle.results".into(), reply: None, body }));
     }
 
     pub(crate) fn asked(&mut self, number: u32, place: Option<usize>, request: scenario::Request) {

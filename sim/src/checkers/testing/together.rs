@@ -168,10 +168,9 @@ impl Play {
                 let task = self.tasks.get(place as usize).map(|task| (task.request.clone(), task.id));
                 let (request, of) = task.unwrap_or((request_id(self.random.below(10)), TaskId(3)));
                 let task = self.random.chance(700).then_some(of);
-                let response_time = Duration::from_millis(1);
                 let worker = worker_id(&format!("w{}", self.random.below(6)));
                 let age = self.age().filter(|_| observed.is_ok()).map(event::Age::Stated);
-                let result = event::WorkerResult { worker, request, observed, response_time, age };
+                let result = event::WorkerResult { age, ..event::WorkerResult::new(worker, request, observed) };
                 let input = Input::Result(result.read_at(self.now(), task));
                 let subject = task.map_or("oracle.results".to_owned(), |task| format!("_INBOX.c1.{}", task.0));
                 let message = Message { subject: subject.into(), reply: None, body: Body::Result(result) };
@@ -329,11 +328,9 @@ impl Play {
                     subject: answer.reply.unwrap_or_else(|| "oracle.results".into()),
                     reply: None,
                     body: Body::Result(event::WorkerResult {
-                        worker: worker_id("w1"),
-                        request: answer.request,
-                        observed: answer.observed,
                         response_time: answer.response_time,
                         age: answer.age.map(|age| event::Age::Stated(Duration::from_millis(age.as_millis() as u64))),
+                        ..event::WorkerResult::new(worker_id("w1"), answer.request, answer.observed)
                     }),
                 },
                 worker::Output::Announce(state) => {

@@ -44,7 +44,7 @@ fn observations_that_were_not_received_are_found() {
         // A value of another request, and a second result.
         |observation| observation.observed = Ok(number("5")),
         |observation| observation.observed = Ok(number("22")),
-        |observation| observation.response_time = Duration::ZERO,
+        |observation| observation.response_time = Duration::from_secs(1),
         |observation| observation.age = Some(Duration::ZERO),
     ];
     for tamper in tampered {

@@ -26,12 +26,9 @@ fn message(subject: &str, body: Body) -> Message {
 
 fn result_message(subject: &str, name: &str, value: i64) -> Message {
     let observed = Ok(Value::Number(value.into()));
-    let response_time = Duration::from_millis(3);
-    let age = Some(Age::Stated(Duration::from_millis(1500)));
-    message(
-        subject,
-        Body::Result(WorkerResult { worker: worker_id(name), request: request_id(1), observed, response_time, age }),
-    )
+    let (response_time, age) = (Duration::from_millis(3), Some(Age::Stated(Duration::from_millis(1500))));
+    let result = WorkerResult::new(worker_id(name), request_id(1), observed);
+    message(subject, Body::Result(WorkerResult { response_time, age, ..result }))
 }
 
 /// A rig whose coordinator has dispatched request 1 on a bus that is up.
