@@ -29,7 +29,7 @@ pub use worker::WorkerModel;
 
 /// A machine did something other than its model.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected {expected}, and there was {found}")]
+#[error("expected {expected}, but found {found}")]
 pub struct Divergence {
     expected: String,
     found: String,
@@ -42,6 +42,6 @@ impl Divergence {
 
     /// Fails unless the machine shows what the model expects. `what` names the property.
     fn unless_equal<T: Debug + PartialEq>(what: &str, expected: &T, found: &T) -> Result<(), Self> {
-        if expected == found { Ok(()) } else { Err(Self::new(&(what, expected), found)) }
+        if expected == found { Ok(()) } else { Err(Self::new(&format_args!("{what} to be {expected:?}"), found)) }
     }
 }

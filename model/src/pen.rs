@@ -85,7 +85,7 @@ impl Digits {
         let mut quotient: Vec<u8> = vec![];
         for digit in self.0.iter().rev() {
             let dividend = remainder * 10 + usize::from(*digit);
-            quotient.push(u8::try_from(dividend / divisor).expect("one digit"));
+            quotient.push(u8::try_from(dividend / divisor).expect("a remainder times ten, divided, is one digit"));
             remainder = dividend % divisor;
         }
         quotient.reverse();
@@ -134,7 +134,7 @@ pub fn sum(numbers: impl Iterator<Item = (bool, Digits)>) -> (bool, Digits) {
 /// If there are no numbers.
 pub fn mean(numbers: &[Decimal]) -> Decimal {
     let (negative, sum) = sum(numbers.iter().map(|number| units(*number)));
-    let mean = quotient(negative, &sum, numbers.len()).expect("a mean is in range");
+    let mean = quotient(negative, &sum, numbers.len()).expect("a mean is within the range of its numbers");
     let (min, max) = (numbers.iter().min().expect("numbers"), numbers.iter().max().expect("numbers"));
     mean.clamp(*min, *max)
 }

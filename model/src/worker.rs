@@ -166,7 +166,7 @@ impl WorkerModel {
                 Ok(())
             }
             (Some(expected), _) => Err(Divergence::new(&expected, output)),
-            (None, _) => Err(Divergence::new(&"nothing", output)),
+            (None, _) => Err(Divergence::new(&format_args!("nothing"), output)),
         }
     }
 
@@ -180,7 +180,7 @@ impl WorkerModel {
     /// # Errors
     /// [`Divergence`] if one was expected.
     pub fn settled(&self) -> Result<(), Divergence> {
-        self.expected.front().map_or(Ok(()), |expected| Err(Divergence::new(expected, &"nothing")))
+        self.expected.front().map_or(Ok(()), |expected| Err(Divergence::new(expected, &format_args!("nothing"))))
     }
 
     /// When the machine must ask to be woken: for the first job, answer, announcement or end of intake.
@@ -214,10 +214,10 @@ impl WorkerModel {
     /// # Errors
     /// [`Divergence`] names the first difference.
     pub fn compare(&self, machine: &Worker) -> Result<(), Divergence> {
-        Divergence::unless_equal("counters", &self.counters, machine.counters())?;
-        Divergence::unless_equal("running and waiting", &self.load(), &machine.load())?;
-        Divergence::unless_equal("remembered", &self.remembered(), &machine.remembered())?;
-        Divergence::unless_equal("the time to be woken", &self.next_timeout(), &machine.poll_timeout())
+        Divergence::unless_equal("the counters", &self.counters, machine.counters())?;
+        Divergence::unless_equal("the numbers of running and waiting jobs", &self.load(), &machine.load())?;
+        Divergence::unless_equal("the number of remembered answers", &self.remembered(), &machine.remembered())?;
+        Divergence::unless_equal("the next timeout", &self.next_timeout(), &machine.poll_timeout())
     }
 
     fn expect(&mut self, output: Output) {

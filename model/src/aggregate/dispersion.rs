@@ -38,7 +38,7 @@ pub(super) fn spread(ascending: &[Decimal]) -> Option<Spread> {
         min: min.normalize(),
         max: max.normalize(),
         interquartile: third.minus(&first).over(4, scale),
-        mad: deviation.over(2, scale).expect("no farther than half of the range"),
+        mad: deviation.over(2, scale).expect("a median deviation is at most half of the range"),
     })
 }
 

@@ -36,7 +36,7 @@ pub(super) fn mean(ascending: &[Decimal]) -> Option<Decimal> {
     let scale = finest(ascending);
     let zero = Whole::from(0);
     let sum = ascending.iter().fold(zero, |sum, number| sum.plus(&Whole::at(*number, scale)));
-    let mean = sum.over(ascending.len(), scale).expect("a mean is in range");
+    let mean = sum.over(ascending.len(), scale).expect("a mean is within the range of its numbers");
     Some(mean.clamp(*first, *last).normalize())
 }
 
@@ -108,7 +108,7 @@ pub(super) fn shortened(number: Decimal, precision: u32) -> Decimal {
     let Some(surplus) = number.scale().checked_sub(precision) else { return number.normalize() };
     let (magnitude, unit) = (number.mantissa().unsigned_abs(), 10_u128.pow(surplus));
     let rounded = rounded(magnitude / unit, magnitude % unit, unit);
-    let mantissa = i128::try_from(rounded).expect("no more than before");
+    let mantissa = i128::try_from(rounded).expect("rounding to fewer digits does not make the mantissa larger");
     let signed = if number.is_sign_negative() { -mantissa } else { mantissa };
     Decimal::from_i128_with_scale(signed, precision).normalize()
 }

@@ -77,7 +77,7 @@ impl Run {
         };
         // Most of what can happen needs a bus.
         if !seed.is_multiple_of(16) {
-            run.feed(Timestamp::ZERO, Input::BusUp).expect("nothing is to be done for a bus");
+            run.feed(Timestamp::ZERO, Input::BusUp).expect("the machine and the model agree on the first input");
         }
         run
     }
@@ -114,7 +114,7 @@ impl Run {
         self.coordinator.handle_timeout(at);
         self.model.wake(at);
         self.check()?;
-        assert!(self.coordinator.poll_timeout().is_none_or(|next| next > self.now), "it wants to be woken in the past");
+        assert!(self.coordinator.poll_timeout().is_none_or(|next| next > self.now), "the next timeout is in the past");
         Ok(())
     }
 
@@ -142,7 +142,7 @@ impl Run {
                 Output::Publish(task) => {
                     let deadline = self.now.after(task.ttl);
                     let first = *self.deadlines.entry(task.id).or_insert(deadline);
-                    assert_eq!(deadline, first, "a redispatch has the deadline of the first dispatch");
+                    assert_eq!(deadline, first, "a redispatch keeps the deadline of the first dispatch");
                     if task.attempt == 1 {
                         self.tasks.push(task.clone());
                         self.flying.push(task.clone());
@@ -150,7 +150,7 @@ impl Run {
                 }
                 Output::Ended(outcome) => self.flying.retain(|task| task.request != outcome.request),
                 Output::Answer { ticket, .. } => {
-                    assert!(self.waiting.remove(ticket), "{ticket:?} does not wait for an answer");
+                    assert!(self.waiting.remove(ticket), "{ticket:?} was answered, but does not wait for an answer");
                 }
                 Output::CallWorkers | Output::Event(_) => {}
                 Output::Drained => {
@@ -265,7 +265,7 @@ impl Run {
     fn finish(&mut self) -> Result<(), Divergence> {
         self.advance(self.now.after(Duration::from_hours(1)))?;
         assert_eq!((self.coordinator.in_flight(), self.coordinator.remembered()), (0, 0));
-        assert!(self.waiting.is_empty(), "never answered: {:?}", self.waiting);
+        assert!(self.waiting.is_empty(), "these tickets were never answered: {:?}", self.waiting);
         assert_eq!((self.coordinator.poll_timeout(), self.coordinator.live_workers()), (None, 0));
 
         let counters = self.coordinator.counters();
@@ -283,7 +283,11 @@ impl Run {
         assert_eq!(ended.map(|(_, count)| count).sum::<u64>(), counters.requests_accepted);
         let came = counters.iter().filter(|(name, _)| name.starts_with("refused_") || name.starts_with("requests_"));
         assert_eq!(came.map(|(_, count)| count).sum::<u64>(), self.tickets);
-        assert_eq!(self.drained, u64::from(self.coordinator.is_draining()), "drained once if at all");
+        assert_eq!(
+            self.drained,
+            u64::from(self.coordinator.is_draining()),
+            "a draining machine reports once that it is drained"
+        );
         Ok(())
     }
 

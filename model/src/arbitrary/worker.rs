@@ -154,7 +154,7 @@ impl WorkerRun {
         self.check()?;
         let at_the_end = self.now == Timestamp::MAX;
         let next = self.worker.poll_timeout();
-        assert!(at_the_end || next.is_none_or(|next| next > self.now), "it wants to be woken in the past");
+        assert!(at_the_end || next.is_none_or(|next| next > self.now), "the next timeout is in the past");
         Ok(())
     }
 
@@ -257,7 +257,7 @@ impl WorkerRun {
         assert_eq!((self.worker.load(), self.worker.remembered()), ((0, 0), 0));
         assert_eq!(self.worker.poll_timeout(), None);
         let drained = self.outputs.iter().filter(|output| **output == Output::Drained).count();
-        assert_eq!(drained, usize::from(draining), "drained once if at all");
+        assert_eq!(drained, usize::from(draining), "a draining machine reports once that it is drained");
         Ok(())
     }
 

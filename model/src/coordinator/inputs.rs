@@ -188,7 +188,7 @@ impl CoordinatorModel {
         let worker = &result.worker;
         let quarantined = self.workers.is_quarantined(worker);
         let room = self.config.max_in_flight_bytes.saturating_sub(self.bytes());
-        let request = self.flight.get_mut(&result.request).expect("it is in flight");
+        let request = self.flight.get_mut(&result.request).expect("the request is in flight");
         let joins = !request.participants.contains_key(worker);
         let has_record = self.workers.has_record(worker);
         let full = request.participants.len() >= self.config.limits.max_workers as usize;

@@ -139,7 +139,7 @@ impl CoordinatorModel {
             Some(Expected::Exactly(expected)) if expected == *output && has_no_zeros_to_spare(output) => Ok(()),
             Some(Expected::FirstDispatch(request, id)) => self.asked(*request, id, output),
             Some(expected) => Err(Divergence::new(&expected, output)),
-            None => Err(Divergence::new(&"nothing", output)),
+            None => Err(Divergence::new(&format_args!("nothing"), output)),
         }
     }
 
@@ -153,7 +153,7 @@ impl CoordinatorModel {
     /// # Errors
     /// [`Divergence`] if one was expected.
     pub fn settled(&self) -> Result<(), Divergence> {
-        self.expected.front().map_or(Ok(()), |expected| Err(Divergence::new(expected, &"nothing")))
+        self.expected.front().map_or(Ok(()), |expected| Err(Divergence::new(expected, &format_args!("nothing"))))
     }
 
     /// When the machine must ask to be woken: at the earliest time of a request, a worker, an outcome or a call.
@@ -193,10 +193,10 @@ impl CoordinatorModel {
                 Divergence::unless_equal("the counter", &expected, &found)?;
             }
         }
-        Divergence::unless_equal("in flight", &self.in_flight(), &machine.in_flight())?;
-        Divergence::unless_equal("remembered", &self.remembered(), &machine.remembered())?;
-        Divergence::unless_equal("is draining", &self.draining, &machine.is_draining())?;
-        Divergence::unless_equal("the time to be woken", &self.next_timeout(), &machine.poll_timeout())?;
+        Divergence::unless_equal("the number of requests in flight", &self.in_flight(), &machine.in_flight())?;
+        Divergence::unless_equal("the number of remembered requests", &self.remembered(), &machine.remembered())?;
+        Divergence::unless_equal("is_draining", &self.draining, &machine.is_draining())?;
+        Divergence::unless_equal("the next timeout", &self.next_timeout(), &machine.poll_timeout())?;
         self.workers.compare(machine)
     }
 

@@ -158,7 +158,7 @@ impl Request {
     }
 
     /// Why a worker's value does not count, whatever it is; `None` if it does.
-    fn does_not_count(&self, worker: &WorkerId, said: &FirstAnswer) -> Option<Exclusion> {
+    fn exclusion_of(&self, worker: &WorkerId, said: &FirstAnswer) -> Option<Exclusion> {
         if said.quarantined {
             Some(Exclusion::Quarantined)
         } else if !self.participants[worker].decides && self.newcomers_wait() {
@@ -198,7 +198,7 @@ impl Request {
         let stale = |said: &FirstAnswer| rule.max_age.is_some_and(|most| said.age.is_some_and(|age| age > most));
         let fits = |value: &Value| rule.strategy == Strategy::Majority || value.as_number().is_some();
         let can = move |said: &FirstAnswer, value: &Value| !stale(said) && fits(value);
-        let counts = |worker: &WorkerId, said: &FirstAnswer| self.does_not_count(worker, said).is_none();
+        let counts = |worker: &WorkerId, said: &FirstAnswer| self.exclusion_of(worker, said).is_none();
         self.values()
             .filter(move |(worker, value, said)| counts(worker, said) && can(said, value))
             .map(|(worker, ..)| worker)
@@ -242,7 +242,7 @@ impl Request {
         let mut excluded = BTreeMap::new();
         let (mut workers, mut candidates) = (Vec::new(), Vec::new());
         for (worker, value, said) in self.values() {
-            if let Some(why) = self.does_not_count(worker, said) {
+            if let Some(why) = self.exclusion_of(worker, said) {
                 excluded.insert(worker.clone(), why);
             } else {
                 workers.push(worker);

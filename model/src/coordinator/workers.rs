@@ -16,7 +16,7 @@ use crate::Divergence;
 
 /// What the coordinator must know of one worker.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each holds or not, whatever the others do")]
+#[expect(clippy::struct_excessive_bools, reason = "the flags are independent of each other")]
 pub(super) struct Known {
     state: WorkerState,
     announced: bool,
@@ -303,7 +303,7 @@ impl Workers {
             return Some(());
         }
         let full = self.known.len() >= self.most;
-        let goes = if full { Some(self.who_goes(now)?) } else { None };
+        let goes = if full { Some(self.worker_to_evict(now)?) } else { None };
         let somebody = self.known.values().any(|known| known.proven);
         if !self.by_name && (somebody || !announced) {
             let at_once = self.admit_every.saturating_mul(self.admit_burst.max(1) - 1);
@@ -320,7 +320,7 @@ impl Workers {
 
     /// The worker to displace. Newcomers that are gone go first, then those that took part in vain, then workers with a
     /// record that are long gone.
-    fn who_goes(&self, now: Timestamp) -> Option<WorkerId> {
+    fn worker_to_evict(&self, now: Timestamp) -> Option<WorkerId> {
         let mut ranked: Vec<_> = self
             .known
             .iter()
@@ -344,7 +344,7 @@ impl Workers {
         let mut expected = self.known.iter();
         for (worker, seen) in machine.workers() {
             let Some((id, known)) = expected.next().filter(|(id, _)| *id == worker) else {
-                return Err(Divergence::new(&self.known.keys(), &("the worker", worker)));
+                return Err(Divergence::new(&self.known.keys(), &format_args!("the worker {worker:?}")));
             };
             let (record, shown) = (&known.record, &seen.reliability);
             let same = known.state == seen.state
@@ -364,8 +364,10 @@ impl Workers {
             record.compare_response_times(self.most_times, shown)?;
         }
         match expected.next() {
-            Some(missing) => Err(Divergence::new(&missing, &"no such worker")),
-            None => Divergence::unless_equal("live workers", &self.live().count(), &machine.live_workers()),
+            Some(missing) => Err(Divergence::new(&missing, &format_args!("no such worker"))),
+            None => {
+                Divergence::unless_equal("the number of live workers", &self.live().count(), &machine.live_workers())
+            }
         }
     }
 }

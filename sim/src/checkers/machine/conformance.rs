@@ -153,11 +153,11 @@ mod tests {
     fn an_extra_output_and_a_missing_one_are_found() {
         let mut rig = Rig::new(super::new);
         rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Drained));
-        rig.expect_violation("there was Drained");
+        rig.expect_violation("expected nothing, but found Drained");
         let mut rig = Rig::new(super::new);
         rig.tell(WORKER, What::WorkerInput(rig.now(), &task(1, 500)));
         rig.settled_worker();
-        rig.expect_violation("there was \"nothing\"");
+        rig.expect_violation("but found nothing");
     }
 
     #[test]
