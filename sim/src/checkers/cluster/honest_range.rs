@@ -121,10 +121,10 @@ fn check(rule: &Rule, outcome: &Outcome) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{}: {liars} of {} lie, and the answer {} is not honest: {honest:?}; {outcome:?}",
+        "{}: the answer {} is not honest, but only {liars} of {} used values are lies; honest: {honest:?}; {outcome:?}",
         outcome.request,
-        used.len(),
-        answer.value
+        answer.value,
+        used.len()
     ))
 }
 

@@ -71,7 +71,7 @@ impl Process {
         if accepted.len() == outcome.observations.len() && accepted.iter().zip(&outcome.observations).all(is) {
             return Ok(());
         }
-        Err(format!("what was accepted is {accepted:?}"))
+        Err(format!("the observations are not the accepted results: {accepted:?}"))
     }
 }
 
@@ -90,7 +90,7 @@ impl Provenance {
         if sent.iter().any(|sent| says(sent, observation)) {
             return Ok(());
         }
-        Err(format!("nobody sent {observation:?}; sent was {sent:?}"))
+        Err(format!("nobody sent {observation:?}; these were sent: {sent:?}"))
     }
 }
 
@@ -98,10 +98,10 @@ impl Provenance {
 fn check_order(outcome: &Outcome) -> Result<(), String> {
     let observed = outcome.observations.iter().map(|observation| &observation.worker);
     if !observed.clone().is_sorted_by(|a, b| a < b) || !outcome.missing.is_sorted_by(|a, b| a < b) {
-        return Err("the workers are not listed in order and once".to_owned());
+        return Err("workers are listed out of order or more than once".to_owned());
     }
     match observed.clone().find(|worker| outcome.missing.contains(worker)) {
-        Some(both) => Err(format!("{both} answered and is missing")),
+        Some(both) => Err(format!("{both} is listed as answered and as missing")),
         None => Ok(()),
     }
 }

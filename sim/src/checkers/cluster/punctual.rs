@@ -105,9 +105,9 @@ impl Punctual {
             if wait.due != NEVER && wait.due.saturating_add(self.slack) < at {
                 let late = Duration::from_nanos(at - wait.due);
                 return Err(if wait.in_pass {
-                    format!("{host} has handled an input {late:?} ago and its pass has not ended")
+                    format!("{host} handled an input {late:?} ago, but its pass has not ended")
                 } else {
-                    format!("{host} asked to be woken {late:?} ago and was not")
+                    format!("{host} was due to be woken {late:?} ago, but was not")
                 });
             }
             self.earliest = self.earliest.min(wait.due);
@@ -183,7 +183,7 @@ mod tests {
         rig.coordinator(1, &ask(1));
         rig.at_ms(502);
         rig.tell(WORKER, What::Ended);
-        rig.expect_violation("asked to be woken");
+        rig.expect_violation("due to be woken");
     }
 
     #[test]

@@ -46,10 +46,10 @@ impl Quiescence {
         process.left_to_do = left_to_do;
         let is_idle = left_to_do == (0, 0);
         if process.closed && is_idle && !process.drained {
-            return Err(format!("{host} takes nothing more and has nothing left to do, and does not say so"));
+            return Err(format!("{host} accepts nothing more and is idle, but did not report that it is drained"));
         }
         if process.drained && !is_idle {
-            return Err(format!("{host} said that it is drained, and has {left_to_do:?} left to do"));
+            return Err(format!("{host} reported that it is drained, but has {left_to_do:?} left to do"));
         }
         Ok(())
     }
@@ -57,10 +57,10 @@ impl Quiescence {
     fn drained(&mut self, host: Host) -> Result<(), String> {
         let process = self.process(host);
         if !process.closed {
-            return Err(format!("{host} says that it is drained, but it still takes what comes"));
+            return Err(format!("{host} reported that it is drained, but it still accepts work"));
         }
         if std::mem::replace(&mut process.drained, true) {
-            return Err(format!("{host} says twice that it is drained"));
+            return Err(format!("{host} reported twice that it is drained"));
         }
         Ok(())
     }
@@ -81,10 +81,10 @@ impl Quiescence {
         for (host, process) in &self.0 {
             match process.lifecycle {
                 Lifecycle::Gone => {}
-                Lifecycle::Stopping => return Err(format!("{host} was told to stop and has not")),
+                Lifecycle::Stopping => return Err(format!("{host} was told to stop, but has not")),
                 Lifecycle::Running if process.left_to_do == (0, 0) => {}
                 Lifecycle::Running => {
-                    return Err(format!("the run is over, and {host} has {:?} left to do", process.left_to_do));
+                    return Err(format!("the run is over, but {host} has {:?} left to do", process.left_to_do));
                 }
             }
         }
@@ -184,7 +184,7 @@ mod tests {
         run.tell(COORDINATOR, What::Stopping);
         run.drive(&Input::Drain);
         run.end();
-        run.expect_violation("told to stop and has not");
+        run.expect_violation("told to stop, but has not");
     }
 
     #[test]
@@ -203,7 +203,7 @@ mod tests {
         let mut silent = run();
         silent.tamper(|_| vec![]);
         silent.drive(&Input::Drain);
-        silent.expect_violation("does not say so");
+        silent.expect_violation("did not report that it is drained");
 
         let mut early = run();
         early.drive(&submit(1, "a"));
@@ -219,7 +219,7 @@ mod tests {
 
         let mut unasked = run();
         unasked.output(&Output::Drained);
-        unasked.expect_violation("still takes what comes");
+        unasked.expect_violation("still accepts work");
     }
 
     fn busy_worker() -> Worker {
@@ -252,10 +252,10 @@ mod tests {
         let mut silent = run();
         silent.tell(WORKER, What::WorkerOutput(Timestamp::ZERO, &worker::Output::CloseIntake));
         silent.tell(WORKER, What::WorkerSettled(Timestamp::ZERO, &idle));
-        silent.expect_violation("does not say so");
+        silent.expect_violation("did not report that it is drained");
 
         let mut early = run();
         early.tell(WORKER, What::WorkerOutput(Timestamp::ZERO, &worker::Output::Drained));
-        early.expect_violation("still takes what comes");
+        early.expect_violation("still accepts work");
     }
 }

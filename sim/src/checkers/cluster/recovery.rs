@@ -53,7 +53,7 @@ struct Probe {
     /// The worker processes that ran when it was made.
     processes: Vec<Worker>,
     /// The most probes that were open at the same time as this one, itself included.
-    at_once: usize,
+    concurrent: usize,
     /// The number of messages that may wait at the broker for one host before it is cut off.
     broker_queue: usize,
 }
@@ -159,14 +159,14 @@ impl Learned {
 impl Probe {
     /// Whether a process answers in time, whatever else it has to do.
     fn is_quick(&self, worker: &Worker, latency: Duration) -> bool {
-        let rounds = self.at_once.div_ceil(worker.max_concurrent.max(1));
+        let rounds = self.concurrent.div_ceil(worker.max_concurrent.max(1));
         let observing = Duration::from_millis(worker.observe_ms.1) * u32::try_from(rounds).unwrap_or(u32::MAX);
         self.has_room(worker) && observing + 6 * latency + PAUSE < self.policy.timeout.min(worker.config().max_ttl)
     }
 
     fn has_room(&self, worker: &Worker) -> bool {
-        let is_cut_off = self.at_once >= self.broker_queue;
-        !is_cut_off && worker.max_concurrent.saturating_add(worker.max_queued) >= self.at_once
+        let is_cut_off = self.concurrent >= self.broker_queue;
+        !is_cut_off && worker.max_concurrent.saturating_add(worker.max_queued) >= self.concurrent
     }
 
     /// The admitted names of running processes, each with whether it has a record and `all` holds for its processes.
@@ -216,9 +216,9 @@ impl Recovery {
         if !self.healed || asked.place.is_some() || !self.is_running(asked.coordinator) {
             return;
         }
-        let at_once = self.open.len() + 1;
+        let concurrent = self.open.len() + 1;
         for probe in self.open.values_mut() {
-            probe.at_once = probe.at_once.max(at_once);
+            probe.concurrent = probe.concurrent.max(concurrent);
         }
         let (query, overrides) = (asked.request.query_text(), asked.request.policy.overrides());
         let runs = |worker: &&Worker| self.is_running(Host::Worker(worker.number));
@@ -231,7 +231,7 @@ impl Recovery {
             proven: self.proven.get(&asked.coordinator).cloned().unwrap_or_default(),
             broker_queue: self.broker_queue,
             processes: self.workers.iter().filter(runs).cloned().collect(),
-            at_once,
+            concurrent,
         };
         self.open.insert(asked.number, probe);
     }
@@ -250,10 +250,13 @@ impl Recovery {
         let Some(probe) = self.open.remove(&number) else { return Ok(()) };
         let took = Duration::from_nanos(at.saturating_sub(probe.at));
         if took > probe.policy.timeout + 8 * self.latency + PAUSE {
-            return Err(format!("all is well again, and question {number} took {took:?}"));
+            return Err(format!("the faults have healed, but question {number} took {took:?}"));
         }
         self.check(&probe, &Learned::of(reply)).map_err(|why| {
-            format!("all is well again, and question {number} to {} ends so: {why}; {reply:?}", probe.coordinator)
+            format!(
+                "the faults have healed, but question {number} to {} ended wrongly: {why}; {reply:?}",
+                probe.coordinator
+            )
         })
     }
 
@@ -266,10 +269,12 @@ impl Recovery {
         match learned.ending {
             Ending::Limited if settings.rate_limit.is_some() => return Ok(()),
             Ending::Invalid if !probe.is_valid => return Ok(()),
-            Ending::Limited | Ending::Invalid | Ending::Other => return Err("it is not answered".to_owned()),
+            Ending::Limited | Ending::Invalid | Ending::Other => return Err("it was not answered".to_owned()),
             Ending::NoWorkers if probe.processes.is_empty() => return Ok(()),
-            Ending::NoWorkers => return Err("there are workers".to_owned()),
-            Ending::Disputed if !probe.may_be_rejected() => return Err("nothing is to be disputed".to_owned()),
+            Ending::NoWorkers => return Err("it found no workers, although some run".to_owned()),
+            Ending::Disputed if !probe.may_be_rejected() => {
+                return Err("it was disputed, which its policy rules out".to_owned());
+            }
             Ending::Answer | Ending::Insufficient | Ending::Disputed | Ending::Deadline => {}
         }
         let quick = probe.names(settings, |worker| probe.is_quick(worker, self.latency));
@@ -288,30 +293,30 @@ impl Recovery {
         if !is_early {
             for (name, _) in quick.iter().filter(|(_, is_quick)| **is_quick) {
                 if !learned.answered.iter().any(|(answered, _)| answered == name) {
-                    return Err(format!("{name} runs and is not heard"));
+                    return Err(format!("{name} runs, but did not answer"));
                 }
             }
             let is_no_process = |name: &&String| self.names.iter().all(|known| known.as_str() != name.as_str());
             let unknown = learned.missing.iter().filter(is_no_process).find(|name| !fakes.contains(&name.as_str()));
             if let Some(unknown) = unknown {
-                return Err(format!("{unknown} is missing, and there is no such worker"));
+                return Err(format!("{unknown} is listed as missing, but there is no such worker"));
             }
         }
         let is_sure = |name: &String| sure.get(name).is_some_and(|is_sure| *is_sure);
         if let Some((failed, _)) = learned.answered.iter().find(|(name, is_value)| !is_value && is_sure(name)) {
-            return Err(format!("{failed} runs and does not succeed"));
+            return Err(format!("{failed} runs, but did not succeed"));
         }
         let certain = sure.values().filter(|is_sure| **is_sure).count();
         if !matches!(learned.ending, Ending::Answer | Ending::Disputed) {
             let usable = probe.usable(settings, certain);
             if usable >= probe.policy.min_responses as usize {
-                return Err(format!("{usable} values or more are of use"));
+                return Err(format!("it failed, although at least {usable} values were usable"));
             }
         }
         let must_be_complete =
             learned.ending == Ending::Answer && !is_early && certain == self.names.len() && fakes.is_empty();
         if must_be_complete && !(learned.is_complete && learned.missing.is_empty()) {
-            return Err("it is not complete".to_owned());
+            return Err("the answer is not complete".to_owned());
         }
         Ok(())
     }
@@ -334,7 +339,7 @@ impl Checker for Recovery {
             What::Vanished(number) => drop(self.open.remove(&number)),
             What::Ended => {
                 if let Some(number) = self.open.keys().next() {
-                    return Err(format!("all is well again, and question {number} was never answered"));
+                    return Err(format!("the faults have healed, but question {number} was never answered"));
                 }
             }
             _ => {}

@@ -99,7 +99,7 @@ impl Stale {
                 _ => true,
             };
             if sessions.down && machines_own {
-                return Err(format!("{host} could send {message:?}, though its machine knows of no connection"));
+                return Err(format!("{host} sent {message:?}, although its machine knows that it has no connection"));
             }
         }
         if self.sent.len() >= self.sweep_at {
@@ -124,7 +124,7 @@ impl Stale {
             return if self.mischief || self.forgeries {
                 Ok(())
             } else {
-                Err(format!("{host} received what was not sent, or very long ago: {message:?}"))
+                Err(format!("{host} received a message that was not sent, or was sent very long ago: {message:?}"))
             };
         };
         let place = sends.received.iter().position(|(receiver, _)| *receiver == host).unwrap_or_else(|| {
@@ -136,7 +136,10 @@ impl Stale {
         let may_be_more = self.forgeries || (self.mischief && matches!(message.body, Body::Result(_)));
         let repeated = self.bridge && matches!(message.body, Body::Task(_) | Body::Presence(_));
         if *times > sends.count * if repeated { 2 } else { 1 } && !may_be_more {
-            return Err(format!("{host} received {times} times what was sent {} times: {message:?}", sends.count));
+            return Err(format!(
+                "{host} received {times} copies of a message that was sent {} times: {message:?}",
+                sends.count
+            ));
         }
         let (by, sent_at, session) = (sends.by, sends.at, sends.session);
         let ended = self.sessions.get(by).and_then(|sender| sender.ended.get(session).copied());
@@ -144,7 +147,7 @@ impl Stale {
         let waited = frozen || thawed_at.is_some_and(|thawed_at| thawed_at >= sent_at);
         match ended {
             Some(ended) if !waited && !self.forgeries && at > ended.saturating_add(self.allowed) => Err(format!(
-                "{host} received what {by} sent {:?} ago, in a session that ended {:?} ago: {message:?}",
+                "{host} received a message that {by} sent {:?} ago, in a session that ended {:?} ago: {message:?}",
                 Duration::from_nanos(at - sent_at),
                 Duration::from_nanos(at - ended)
             )),
@@ -252,7 +255,7 @@ mod tests {
         let mut rig = Rig::new(super::new);
         rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), &coordinator::Input::BusDown));
         rig.tell(COORDINATOR, What::Sent(&announcement()));
-        rig.expect_violation("knows of no connection");
+        rig.expect_violation("knows that it has no connection");
     }
 
     #[test]
@@ -263,7 +266,7 @@ mod tests {
         rig.tell(COORDINATOR, What::Received(&announcement()));
         rig.expect_fine();
         rig.tell(COORDINATOR, What::Received(&announcement()));
-        rig.expect_violation("received 2 times");
+        rig.expect_violation("received 2 copies");
         let mut rig = Rig::new(super::new);
         rig.tell(COORDINATOR, What::Received(&announcement()));
         rig.expect_violation("was not sent");

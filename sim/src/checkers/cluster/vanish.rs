@@ -60,7 +60,7 @@ impl Vanish {
             let is_open = self.open.iter().any(|((host, _), id)| *host == gone.coordinator && *id == gone.id);
             if is_open && self.uses.get(&gone.id) == Some(&1) {
                 return Err(format!(
-                    "the only client of {} has gone, and {} goes on with it",
+                    "the only client of {} has gone away, but {} has not cancelled it",
                     gone.id, gone.coordinator
                 ));
             }

@@ -9,7 +9,7 @@ use crate::event::{Event, What};
 use crate::host::Host;
 
 /// The time within which a machine learns of a change, in nanoseconds. A change wakes the driver.
-const SOON: u64 = 5_000_000;
+const MAX_DELAY_NS: u64 = 5_000_000;
 
 /// The state of one host's bus, and what its machine was told of it.
 #[derive(Debug, Default)]
@@ -30,7 +30,10 @@ pub(crate) fn new(_: &Context<'_>) -> PerHost<Link> {
 impl Link {
     fn up(&mut self, host: Host) -> Result<(), String> {
         if self.connections == self.told_of {
-            return Err(format!("{host} is told of a connection, and connection {} was the last", self.connections));
+            return Err(format!(
+                "{host}'s machine was told of a new connection, but connection {} is still the latest",
+                self.connections
+            ));
         }
         (self.told, self.told_of) = (true, self.connections);
         Ok(())
@@ -38,7 +41,7 @@ impl Link {
 
     fn down(&mut self, host: Host) -> Result<(), String> {
         if self.told && self.connected && self.connections == self.told_of {
-            return Err(format!("{host} is told that its bus is down, and it is not"));
+            return Err(format!("{host}'s machine was told that its bus is down, but it is connected"));
         }
         self.told = false;
         Ok(())
@@ -46,13 +49,13 @@ impl Link {
 
     fn check(&self, host: Host, now: u64) -> Result<(), String> {
         let is_right = self.told == self.connected && (!self.connected || self.told_of == self.connections);
-        if is_right || now < self.changed + SOON {
+        if is_right || now < self.changed + MAX_DELAY_NS {
             return Ok(());
         }
         let Self { connected, connections, told, told_of, .. } = self;
         Err(format!(
-            "{host} was told that its bus is connected: {told}, by connection {told_of}; it is: {connected}, \
-             {connections}"
+            "{host}'s machine was last told: connected {told}, connection {told_of}; its bus shows: \
+             connected {connected}, connection {connections}"
         ))
     }
 }
@@ -117,13 +120,13 @@ mod tests {
         bus(&mut rig, false, 1);
         bus(&mut rig, true, 2);
         rig.wake_coordinator(100);
-        rig.expect_violation("by connection 1; it is: true, 2");
+        rig.expect_violation("connection 1; its bus shows: connected true, connection 2");
     }
 
     #[test]
     fn an_outage_that_did_not_happen_is_found() {
         let mut rig = connected();
         rig.coordinator(2, &Input::BusDown);
-        rig.expect_violation("is told that its bus is down, and it is not");
+        rig.expect_violation("was told that its bus is down, but it is connected");
     }
 }

@@ -18,7 +18,7 @@ pub(crate) struct Connections {
     /// The client of each trace.
     asked: BTreeMap<[u8; 25], Host>,
     /// The client behind each ticket of a coordinator.
-    under_way: BTreeMap<(Host, Ticket), Host>,
+    in_flight: BTreeMap<(Host, Ticket), Host>,
 }
 
 pub(crate) fn new(context: &Context<'_>) -> Connections {
@@ -30,7 +30,7 @@ pub(crate) fn new(context: &Context<'_>) -> Connections {
             .connections_per_peer
             .filter(|_| context.scenario.edges.proxy != Some(crate::scenario::Proxy::Trusted)),
         asked: BTreeMap::new(),
-        under_way: BTreeMap::new(),
+        in_flight: BTreeMap::new(),
     }
 }
 
@@ -47,20 +47,20 @@ impl Checker for Connections {
             What::CoordinatorInput(_, Input::Submit(submit)) => {
                 let client = submit.trace.and_then(|Trace(mark)| self.asked.get(&mark).copied());
                 let Some(client) = client else { return Ok(()) };
-                self.under_way.insert((coordinator, submit.ticket), client);
-                let here = self.under_way.iter().filter(|((host, _), by)| *host == coordinator && **by == client);
+                self.in_flight.insert((coordinator, submit.ticket), client);
+                let here = self.in_flight.iter().filter(|((host, _), by)| *host == coordinator && **by == client);
                 let count = here.count();
                 if count > most {
                     return Err(format!(
-                        "{client} has {count} questions under way at {coordinator}, and may have {most}"
+                        "{client} has {count} questions in flight at {coordinator}, but may have at most {most}"
                     ));
                 }
             }
             What::CoordinatorInput(_, Input::Cancel(ticket))
             | What::CoordinatorOutput(_, Output::Answer { ticket, .. }) => {
-                self.under_way.remove(&(coordinator, *ticket));
+                self.in_flight.remove(&(coordinator, *ticket));
             }
-            What::Started { .. } => self.under_way.retain(|(host, _), _| *host != coordinator),
+            What::Started { .. } => self.in_flight.retain(|(host, _), _| *host != coordinator),
             _ => {}
         }
         Ok(())
@@ -95,7 +95,9 @@ mod tests {
                 run.tell(COORDINATOR, What::CoordinatorInput(run.now(), &Input::Cancel(Ticket(1))));
             }
             run.asked(number, None, request());
-            let Input::Submit(mut told) = submit(ticket, "a") else { unreachable!("it is a question") };
+            let Input::Submit(mut told) = submit(ticket, "a") else {
+                unreachable!("`submit` makes an `Input::Submit`")
+            };
             told.trace = trace_of(number);
             run.input(&Input::Submit(told));
         }
@@ -105,6 +107,6 @@ mod tests {
     #[test]
     fn as_many_questions_as_connections_are_fine_and_one_more_is_found() {
         three(true).expect_fine();
-        three(false).expect_violation("has 3 questions under way");
+        three(false).expect_violation("has 3 questions in flight");
     }
 }

@@ -17,7 +17,7 @@ use crate::host::Host;
 use crate::scenario::{Visit, VisitKind};
 
 /// The time within which a reader receives an ended request, in nanoseconds, besides the latency of the network.
-const TOLD_WITHIN: u64 = 400_000_000;
+const MAX_DELAY_NS: u64 = 400_000_000;
 
 /// The state of one coordinator process.
 #[derive(Debug, Default)]
@@ -56,7 +56,7 @@ pub(crate) fn new(context: &Context<'_>) -> Events {
     let visits = context.scenario.edges.visits.clone();
     let followed = visits.iter().filter(|visit| matches!(visit.kind, VisitKind::Follow { .. }));
     let processes = followed.map(|visit| (Host::Coordinator(visit.coordinator), Process::default())).collect();
-    let slack = TOLD_WITHIN + 4_000 * context.scenario.cluster.network.latency_us.1;
+    let slack = MAX_DELAY_NS + 4_000 * context.scenario.cluster.network.latency_us.1;
     let response_ms = 10 + 8 * context.scenario.cluster.network.latency_us.1 / 1000;
     let readers = context.scenario.edges.readers;
     Events { visits, touched: Touched::new(context), processes, slack, response_ms, readers, reading: Vec::new() }
@@ -101,10 +101,10 @@ fn read(text: &str, last: &mut Option<u64>) -> Result<Stream, String> {
                 last.map(|last| last + 1)
             }
             ("worker", _) => last.map(|last| last + 1),
-            _ => return Err(format!("an event that is none: {block:?}")),
+            _ => return Err(format!("an unknown event: {block:?}")),
         };
         if expected.is_some_and(|expected| expected != number) {
-            return Err(format!("after event {last:?} it is told {block:?}"));
+            return Err(format!("event {last:?} is followed by {block:?}"));
         }
         *last = Some(number);
     }
@@ -135,7 +135,7 @@ impl Process {
 
     fn check(&self, read_text: &Read, slack: u64, is_touched: bool) -> Result<(), String> {
         if read_text.status != 200 || read_text.content_type != "text/event-stream" {
-            return Err(format!("it is answered {} {:?}", read_text.status, read_text.content_type));
+            return Err(format!("the response is {} {:?}", read_text.status, read_text.content_type));
         }
         let mut last = None;
         let mut all: Vec<Option<String>> = Vec::new();
@@ -152,12 +152,16 @@ impl Process {
             {
                 let due = self.ended.iter().filter(|(at, _)| *at > begin && at.saturating_add(slack) < end).count();
                 if count < due {
-                    return Err(format!("{due} requests ended while it read, and it was told of {count}"));
+                    return Err(format!("{due} requests ended while it read, but it received {count}"));
                 }
             }
             all.extend(told.requests);
         }
-        if self.is_in_order(&all) { Ok(()) } else { Err(format!("it is told {all:?} of {:?}", self.ended)) }
+        if self.is_in_order(&all) {
+            Ok(())
+        } else {
+            Err(format!("it received {all:?}, but these requests ended: {:?}", self.ended))
+        }
     }
 }
 
@@ -185,7 +189,7 @@ impl Events {
         let others = self.reading.iter().filter(same).filter_map(|other| other.first);
         let at_once = others.filter(|(since, until)| since + round_trip < begins && begins < *until).count();
         if at_once >= most {
-            return Err(format!("{} reads events of {} as one more than {most}", mine.client, mine.coordinator));
+            return Err(format!("{} has more than {most} event streams open at {}", mine.client, mine.coordinator));
         }
         Ok(())
     }
@@ -305,7 +309,7 @@ mod tests {
     fn one_reader_too_many_must_be_refused() {
         twice(300_000_000, TOO_MANY_READERS).expect_fine();
         twice(650_000_000, 200).expect_fine();
-        twice(300_000_000, 200).expect_violation("as one more than 1");
+        twice(300_000_000, 200).expect_violation("more than 1 event streams");
     }
 
     #[test]
@@ -313,10 +317,10 @@ mod tests {
         let two = |one: u64, other: u64| vec![outcome(one, "a") + &outcome(other, "c")];
         assert!(found(&["a", "b", "c"], &two(1, 2)).is_err(), "b is left out");
         assert!(found(&["a", "c"], &two(1, 3)).is_err(), "an id is left out");
-        assert!(found(&["a", "c"], &[outcome(1, "a"), outcome(1, "a")]).is_err(), "a is told twice");
+        assert!(found(&["a", "c"], &[outcome(1, "a"), outcome(1, "a")]).is_err(), "a is received twice");
         let missed = "id: c1i1-3\nevent: missed\ndata: {\"count\":3}\n\n";
-        assert!(found(&["a"], &[outcome(1, "a"), missed.to_owned()]).is_err(), "two were missed, and not three");
+        assert!(found(&["a"], &[outcome(1, "a"), missed.to_owned()]).is_err(), "two were missed, not three");
         let silent = ": connected 0\n\n: ended 100\n\n".to_owned();
-        assert!(found(&["a"], &[silent]).is_err(), "it is told nothing");
+        assert!(found(&["a"], &[silent]).is_err(), "it received nothing");
     }
 }

@@ -59,7 +59,7 @@ impl Taken {
 }
 
 fn overtaken(worker: &WorkerId, number: u64, farewell: u64) -> String {
-    format!("a result of {worker} was message {number}, and is told after its farewell, which was message {farewell}")
+    format!("the machine received the result of {worker} in message {number} after its farewell in message {farewell}")
 }
 
 pub(crate) fn new(_: &Context<'_>) -> PerHost<Taken> {
@@ -137,7 +137,7 @@ mod tests {
         takes(&mut rig, 4, "_INBOX.c1.1", result(2));
         takes(&mut rig, 3, "_INBOX.c1.1", result(1));
         farewell_is_told(&mut rig);
-        rig.expect_violation("was message 3, and is told after its farewell, which was message 5");
+        rig.expect_violation("in message 3 after its farewell in message 5");
     }
 
     #[test]
@@ -147,6 +147,6 @@ mod tests {
         farewell_is_told(&mut rig);
         takes(&mut rig, 4, "_INBOX.c1.1", result(2));
         takes(&mut rig, 3, "_INBOX.c1.1", result(1));
-        rig.expect_violation("was message 3, and is told after its farewell, which was message 5");
+        rig.expect_violation("in message 3 after its farewell in message 5");
     }
 }

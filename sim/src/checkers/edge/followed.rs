@@ -40,15 +40,17 @@ impl Requests {
                 self.told.push(Arc::clone(outcome));
                 match self.asked.remove(&outcome.request) {
                     Some(_) => Ok(()),
-                    None => Err(format!("{} ends for its followers, and is not in flight", outcome.request)),
+                    None => Err(format!("followers were told that {} ended, but it is not in flight", outcome.request)),
                 }
             }
             Output::Answer { reply: Ok(outcome), .. } => {
                 if self.asked.contains_key(&outcome.request) {
-                    return Err(format!("{} is answered before its followers are told", outcome.request));
+                    return Err(format!("{} was answered before its followers were told", outcome.request));
                 }
                 match self.told.iter().find(|told| told.request == outcome.request) {
-                    Some(told) if told != outcome => Err(format!("followers are told {told:?}, a caller {outcome:?}")),
+                    Some(told) if told != outcome => {
+                        Err(format!("followers were told {told:?}, but a caller {outcome:?}"))
+                    }
                     _ => Ok(()),
                 }
             }

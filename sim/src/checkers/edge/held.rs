@@ -39,13 +39,13 @@ impl Kept {
     fn check(&self, host: Host, held: Held) -> Result<(), String> {
         let (waiting, running) = (self.waiting.len(), self.running.len());
         if held.waiting != waiting {
-            return Err(format!("{host} keeps something for {} callers, and {waiting} wait", held.waiting));
+            return Err(format!("{host} keeps entries for {} callers, but {waiting} wait", held.waiting));
         }
         if held.trails > waiting {
-            return Err(format!("{host} follows {} trails for {waiting} callers", held.trails));
+            return Err(format!("{host} follows {} trails, but only {waiting} callers wait", held.trails));
         }
         if held.running != running {
-            return Err(format!("{host} keeps {} jobs, and {running} run", held.running));
+            return Err(format!("{host} keeps entries for {} jobs, but {running} run", held.running));
         }
         Ok(())
     }
@@ -101,9 +101,9 @@ mod tests {
         rig.coordinator(2, &ask(1));
         rig.coordinator(3, &coordinator::Input::Cancel(Ticket(1)));
         rig.tell(COORDINATOR, held(1, 0));
-        rig.expect_violation("keeps something for 1 callers, and 0 wait");
+        rig.expect_violation("keeps entries for 1 callers, but 0 wait");
         let mut rig = Rig::new(new);
         rig.tell(WORKER, held(0, 1));
-        rig.expect_violation("keeps 1 jobs, and 0 run");
+        rig.expect_violation("keeps entries for 1 jobs, but 0 run");
     }
 }

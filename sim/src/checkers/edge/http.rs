@@ -131,7 +131,7 @@ impl Http {
 
     fn replied(&mut self, at: u64, number: u32, reply: &Reply) -> Result<(), String> {
         let Some(open) = self.open.remove(&number) else {
-            return Err(format!("question {number} is answered, and nobody waits for that"));
+            return Err(format!("question {number} was answered, but nobody waits for the answer"));
         };
         let result = self.check(at, &open, reply);
         self.forget();
@@ -159,7 +159,7 @@ impl Http {
         match reply {
             Reply::Lost => Ok(()),
             Reply::Ended(reply) if candidates.any(|said| said == reply) => Ok(()),
-            Reply::Ended(reply) => Err(format!("no answer of the coordinator is {reply:?}")),
+            Reply::Ended(reply) => Err(format!("no answer of the coordinator matches {reply:?}")),
             Reply::Http { status, retry_after, body } => {
                 let json: Json = serde_json::from_str(body).unwrap_or_default();
                 let response = Response { status: *status, retry_after: *retry_after, body: &json, text: body };
@@ -174,8 +174,9 @@ impl Http {
                         Err(why) => nearest = nearest.or(Some(why)),
                     }
                 }
-                let nearest = nearest.unwrap_or_else(|| "there was none".to_owned());
-                Err(format!("no answer of the coordinator is {response:?}; the last that might: {nearest}"))
+                let nearest = nearest
+                    .map_or_else(|| "there is no candidate".to_owned(), |why| format!("the latest candidate: {why}"));
+                Err(format!("no answer of the coordinator matches {response:?}; {nearest}"))
             }
         }
     }
@@ -215,11 +216,14 @@ impl Http {
         };
         let policy = &open.asked.request.policy;
         if is_answered && is_strategy_unknown(policy) && matches!(reply, Reply::Http { .. }) {
-            return Err(format!("question {} is answered, and its strategy is unknown", open.asked.number));
+            return Err(format!("question {} was answered, but its strategy is unknown", open.asked.number));
         }
         let in_force = policy::in_force(&self.config, open.asked.request.query_text(), &policy.overrides());
         if is_answered && in_force.is_err() {
-            return Err(format!("question {} is answered, and its policy is not valid: {policy:?}", open.asked.number));
+            return Err(format!(
+                "question {} was answered, but its policy is not valid: {policy:?}",
+                open.asked.number
+            ));
         }
         Ok(())
     }
@@ -236,7 +240,7 @@ fn check_form(response: Response<'_>) -> Result<(), String> {
     let error = body["error"].as_str();
     let waits = match (status, error) {
         (200, None) => {
-            return if retry_after.is_none() { Ok(()) } else { Err("an answer with Retry-After".to_owned()) };
+            return if retry_after.is_none() { Ok(()) } else { Err("an answer must not have Retry-After".to_owned()) };
         }
         (429, Some("rate_limited")) => retry_after.is_some_and(|seconds| seconds >= 1),
         (503, Some("no_workers" | "overloaded" | "bus_down")) => retry_after == Some(1),
@@ -246,13 +250,13 @@ fn check_form(response: Response<'_>) -> Result<(), String> {
         | (409, Some("conflict" | "disputed"))
         | (422, Some("insufficient_responses"))
         | (504, Some("deadline_exceeded")) => retry_after.is_none(),
-        _ => return Err(format!("{status} {error:?} is no response to a question: {body}")),
+        _ => return Err(format!("{status} {error:?} is not a valid response to a question: {body}")),
     };
     if !waits {
-        return Err(format!("{status} {error:?} with Retry-After {retry_after:?}"));
+        return Err(format!("{status} {error:?} has the wrong Retry-After: {retry_after:?}"));
     }
     if body["code"] != json!(status) || body["details"].as_str().is_none_or(str::is_empty) {
-        return Err(format!("{status} says of itself {body}"));
+        return Err(format!("the body of the {status} has a wrong `code` or no `details`: {body}"));
     }
     Ok(())
 }
@@ -285,14 +289,14 @@ fn check_said(response: Response<'_>, said: &MachineReply) -> Result<(), String>
         }
     };
     if status != expected_status || body["error"].as_str() != word {
-        return Err(format!("{expected_status} {word:?} was to be said of {said:?}"));
+        return Err(format!("the response should be {expected_status} {word:?} for {said:?}"));
     }
     let Some(outcome) = outcome else {
-        return if body["request_id"].is_null() { Ok(()) } else { Err("a refusal has no evidence".to_owned()) };
+        return if body["request_id"].is_null() { Ok(()) } else { Err("a refusal must not have evidence".to_owned()) };
     };
     for (field, expected) in &evidence(outcome) {
         if body.get(field) != Some(expected) {
-            return Err(format!("{field} was to be {expected}"));
+            return Err(format!("{field} should be {expected}"));
         }
     }
     let share = match outcome.verdict {
@@ -302,12 +306,12 @@ fn check_said(response: Response<'_>, said: &MachineReply) -> Result<(), String>
         Err(_) => None,
     };
     if body.get("agreement") != share.as_ref() {
-        return Err(format!("the agreement was to be {share:?}"));
+        return Err(format!("agreement should be {share:?}"));
     }
     let Ok(answer) = &outcome.verdict else { return check_digits(text, outcome, None) };
     for (field, expected) in &answered(answer) {
         if body.get(field) != Some(expected) {
-            return Err(format!("{field} was to be {expected}"));
+            return Err(format!("{field} should be {expected}"));
         }
     }
     check_digits(text, outcome, Some(answer))

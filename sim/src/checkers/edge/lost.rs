@@ -54,7 +54,7 @@ impl Checker for Lost {
                 if matches!(reply, Reply::Lost) && !self.touched.excuses_question(client, coordinator, asked, is_taken)
                 {
                     return Err(format!(
-                        "question {number} of {client} is left without a response by {coordinator}, and no fault \
+                        "{coordinator} left question {number} of {client} without a response, although no fault \
                          touches them"
                     ));
                 }

@@ -32,7 +32,7 @@ fn check(malformed: Malformed, read: &Read) -> Result<(), String> {
         && body["details"].as_str().is_some_and(|details| !details.is_empty())
         && body["request_id"].is_null()
         && read.content_type == "application/json";
-    if is_right { Ok(()) } else { Err(format!("{malformed:?} is answered {read:?} instead of {status} {word}")) }
+    if is_right { Ok(()) } else { Err(format!("{malformed:?} was answered with {read:?} instead of {status} {word}")) }
 }
 
 impl Checker for Refused {
@@ -53,7 +53,7 @@ impl Checker for Refused {
             }
             // Only malformed requests have such a query.
             What::CoordinatorInput(_, Input::Submit(submit)) if submit.query.as_str().starts_with("qqq") => {
-                Err(format!("{} was told a request that is none: {submit:?}", event.host))
+                Err(format!("the machine of {} received a malformed request: {submit:?}", event.host))
             }
             _ => Ok(()),
         }

@@ -1,6 +1,6 @@
 //! A coordinator's pages say what its machine counted and knew at most 400 ms ago, and no counter decreases.
 //!
-//! The numbers of a page must lie between what was true [`LATELY`] before and what is true when it has been read.
+//! The numbers of a page must lie between what was true [`MAX_AGE_NS`] before and what is true when it has been read.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -16,7 +16,7 @@ use crate::host::Host;
 use crate::scenario::{Page, Visit, VisitKind};
 
 /// How old a page may be, in nanoseconds, besides the time that reading it takes.
-const LATELY: u64 = 400_000_000;
+const MAX_AGE_NS: u64 = 400_000_000;
 
 /// The state and the counts of one worker at one moment.
 type Seen = (&'static str, [u64; 6]);
@@ -112,9 +112,10 @@ impl Process {
         }
     }
 
-    /// The moments that a page requested at `since` may describe: from the last one that is at least [`LATELY`] older.
+    /// The moments that a page requested at `since` may describe: from the last one that is older by at least
+    /// [`MAX_AGE_NS`].
     fn since(&self, since: u64) -> impl Iterator<Item = &Look> + Clone {
-        let earliest = since.saturating_sub(LATELY);
+        let earliest = since.saturating_sub(MAX_AGE_NS);
         let first = self.looks.iter().rposition(|look| look.at <= earliest).unwrap_or(0);
         self.looks.iter().skip(first)
     }
@@ -129,7 +130,7 @@ impl Process {
     }
 
     fn was_connected(&self, since: u64, connected: bool) -> bool {
-        let earliest = since.saturating_sub(LATELY);
+        let earliest = since.saturating_sub(MAX_AGE_NS);
         let first = self.bus.iter().rposition(|(at, _)| *at <= earliest);
         let at_first = first.is_none() && !connected;
         at_first || self.bus.iter().skip(first.unwrap_or(0)).any(|(_, was)| *was == connected)
@@ -141,64 +142,64 @@ impl Process {
             return Ok(());
         }
         let was: BTreeSet<u64> = self.since(since).map(of).collect();
-        Err(format!("{name} is said to be {said}, and was {was:?}"))
+        Err(format!("the page shows {name} = {said}, but it was one of {was:?}"))
     }
 
     fn check_workers(&self, since: u64, read: &Read) -> Result<(), String> {
         let page: Json = serde_json::from_str(&read.body).map_err(|error| error.to_string())?;
         if read.status != 200 {
-            return Err(format!("the page of workers is {read:?}"));
+            return Err(format!("the workers page is wrong: {read:?}"));
         }
-        let counters = page["counters"].as_object().ok_or("there are no counters")?;
+        let counters = page["counters"].as_object().ok_or("the page has no counters")?;
         for name in self.looks.back().into_iter().flat_map(|look| look.counters.keys()) {
             let said = counters.get(*name).and_then(Json::as_u64);
-            self.check_counter(since, name, said.ok_or_else(|| format!("{name} is not said"))?)?;
+            self.check_counter(since, name, said.ok_or_else(|| format!("the page lacks {name}"))?)?;
         }
         let in_flight = page["in_flight"].as_u64().unwrap_or(u64::MAX);
         if !self.is_between(since, in_flight, |look| look.in_flight) {
-            return Err(format!("{in_flight} are said to be in flight"));
+            return Err(format!("the page shows {in_flight} requests in flight"));
         }
-        let workers = page["workers"].as_array().ok_or("there are no workers")?;
+        let workers = page["workers"].as_array().ok_or("the page has no list of workers")?;
         for worker in workers {
             let name = worker["worker_id"].as_str().unwrap_or_default();
             let was = || self.since(since).filter_map(|look| look.workers.get(name));
             if !was().any(|(state, _)| worker["state"] == *state) {
-                return Err(format!("{name} is said to be {}", worker["state"]));
+                return Err(format!("the page shows worker {name} as {}", worker["state"]));
             }
             for (place, count) in COUNTS.iter().enumerate() {
                 let said = worker[count].as_u64().unwrap_or(u64::MAX);
                 let of = |look: &Look| look.workers.get(name).map_or(0, |(_, counts)| counts[place]);
                 if !self.is_between(since, said, of) {
-                    return Err(format!("{count} of {name} is said to be {said}"));
+                    return Err(format!("the page shows {count} = {said} for worker {name}"));
                 }
             }
         }
         let all = |look: &Look| look.workers.len() as u64;
         if !self.is_between(since, workers.len() as u64, all) {
-            return Err(format!("{} workers are named", workers.len()));
+            return Err(format!("the page lists {} workers", workers.len()));
         }
         Ok(())
     }
 
     fn check_metrics(&mut self, since: u64, now: u64, read: &Read) -> Result<(), String> {
-        let samples = samples(&read.body).ok_or_else(|| format!("the page of metrics is {read:?}"))?;
+        let samples = samples(&read.body).ok_or_else(|| format!("the metrics page is malformed: {read:?}"))?;
         if read.status != 200 || samples.is_empty() {
-            return Err(format!("the page of metrics is {} with {} samples", read.status, samples.len()));
+            return Err(format!("the metrics page has status {} and {} samples", read.status, samples.len()));
         }
         for (sample, name) in COUNTED {
-            let said = samples.get(*sample).ok_or_else(|| format!("{sample} is not said"))?;
+            let said = samples.get(*sample).ok_or_else(|| format!("the page lacks {sample}"))?;
             self.check_counter(since, name, whole(*said))?;
         }
         let in_flight = samples.get("quorate_requests_in_flight").map_or(u64::MAX, |said| whole(*said));
         if !self.is_between(since, in_flight, |look| look.in_flight) {
-            return Err(format!("{in_flight} are said to be in flight"));
+            return Err(format!("the page shows {in_flight} requests in flight"));
         }
         let (read_at, before) = &self.metrics;
         if *read_at <= since {
             for (sample, count) in before {
                 let now = samples.get(sample).copied().unwrap_or(0.0);
                 if is_counter(sample) && now < *count {
-                    return Err(format!("{sample} went back from {count} to {now}"));
+                    return Err(format!("{sample} decreased from {count} to {now}"));
                 }
             }
             self.metrics = (now, samples);
@@ -213,7 +214,7 @@ impl Process {
         if is_right && connected.is_some_and(|connected| self.was_connected(since, connected)) {
             return Ok(());
         }
-        Err(format!("the page of health is {read:?}"))
+        Err(format!("the health page is wrong: {read:?}"))
     }
 
     fn check_ready(&self, since: u64, read: &Read) -> Result<(), String> {
@@ -230,7 +231,7 @@ impl Process {
             (503, Some("no_workers")) => at_first || self.since(since).any(|look| !look.is_live),
             _ => false,
         };
-        if is_true { Ok(()) } else { Err(format!("the page of readiness is {read:?}")) }
+        if is_true { Ok(()) } else { Err(format!("the readiness page is wrong: {read:?}")) }
     }
 }
 
@@ -327,7 +328,7 @@ impl Checker for Pages {
             What::CoordinatorSettled(_, machine) => {
                 process.looks.push_back(Look::new(event.at, machine));
                 let open = self.open.first().map_or(event.at, |(since, _)| *since);
-                process.forget(open.saturating_sub(LATELY));
+                process.forget(open.saturating_sub(MAX_AGE_NS));
             }
             What::Edge(Edge::Bus { connected, .. }) => process.bus.push_back((event.at, connected)),
             _ => {}
@@ -377,13 +378,13 @@ mod tests {
     #[test]
     fn a_false_page_is_found() {
         page(Page::Health, 200, r#"{"status": "healthy", "port": 8080, "nats": false}"#)
-            .expect_violation("page of health");
-        page(Page::Ready, 503, r#"{"error": "no_workers"}"#).expect_violation("page of readiness");
-        page(Page::Ready, 503, r#"{"error": "draining"}"#).expect_violation("page of readiness");
+            .expect_violation("the health page");
+        page(Page::Ready, 503, r#"{"error": "no_workers"}"#).expect_violation("the readiness page");
+        page(Page::Ready, 503, r#"{"error": "draining"}"#).expect_violation("the readiness page");
         let counters = r#"{"counters": {"requests_accepted": 2}}"#;
-        page(Page::Workers, 200, counters).expect_violation("is not said");
-        page(Page::Metrics, 200, "a 1\nb").expect_violation("page of metrics");
-        page(Page::Metrics, 200, "a 1").expect_violation("is not said");
+        page(Page::Workers, 200, counters).expect_violation("the page lacks");
+        page(Page::Metrics, 200, "a 1\nb").expect_violation("the metrics page");
+        page(Page::Metrics, 200, "a 1").expect_violation("the page lacks");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::host::Host;
 use crate::scenario::FaultKind;
 
 /// The time within which every coordinator receives it, in nanoseconds, besides the latency of the network.
-const SOON: u64 = 300_000_000;
+const MAX_DELAY_NS: u64 = 300_000_000;
 /// A queue of this length never fills up in a run.
 const LONG: usize = 1000;
 
@@ -21,11 +21,11 @@ const LONG: usize = 1000;
 pub(crate) struct Parting {
     /// Whether nothing in the scenario can lose a farewell.
     is_quiet: bool,
-    soon: u64,
+    max_delay: u64,
     /// The instance named in the last farewell of each worker process.
-    said: BTreeMap<Host, Arc<str>>,
+    farewells: BTreeMap<Host, Arc<str>>,
     /// The coordinators that are connected.
-    there: BTreeSet<Host>,
+    connected: BTreeSet<Host>,
     /// The instances whose farewell each coordinator has received.
     heard: BTreeSet<(Host, Arc<str>)>,
     /// The farewells that each coordinator has yet to receive, with their time limits.
@@ -50,16 +50,16 @@ pub(crate) fn new(context: &Context<'_>) -> Parting {
     let is_quiet = is_roomy && !faults.iter().any(|fault| takes_messages(&fault.kind));
     Parting {
         is_quiet,
-        soon: SOON + 8_000 * cluster.network.latency_us.1,
-        said: BTreeMap::new(),
-        there: BTreeSet::new(),
+        max_delay: MAX_DELAY_NS + 8_000 * cluster.network.latency_us.1,
+        farewells: BTreeMap::new(),
+        connected: BTreeSet::new(),
         heard: BTreeSet::new(),
         open: BTreeMap::new(),
     }
 }
 
 /// The instance that says farewell in a message, if any.
-fn who_leaves(message: &Message) -> Option<Arc<str>> {
+fn departed_instance(message: &Message) -> Option<Arc<str>> {
     match &message.body {
         Body::Presence(presence) if presence.state == PresenceState::Left => Some(Arc::clone(&presence.instance)),
         _ => None,
@@ -72,26 +72,28 @@ impl Checker for Parting {
             return Ok(());
         }
         if let Some(((coordinator, instance), _)) = self.open.iter().find(|(_, until)| **until < event.at) {
-            return Err(format!("{coordinator} has not heard that {instance} has left, and no fault took it"));
+            return Err(format!(
+                "{coordinator} has not heard that {instance} has left, although no fault can have lost its farewell"
+            ));
         }
         match (event.what, event.host) {
             (What::Sent(message), Host::Worker(_)) => {
-                self.said.extend(who_leaves(message).map(|instance| (event.host, instance)));
+                self.farewells.extend(departed_instance(message).map(|instance| (event.host, instance)));
             }
             (What::Stopped, Host::Worker(_)) => {
-                let Some(instance) = self.said.remove(&event.host) else { return Ok(()) };
-                let all = self.there.iter().map(|coordinator| (*coordinator, Arc::clone(&instance)));
+                let Some(instance) = self.farewells.remove(&event.host) else { return Ok(()) };
+                let all = self.connected.iter().map(|coordinator| (*coordinator, Arc::clone(&instance)));
                 let rest = all.filter(|awaited| !self.heard.contains(awaited));
-                self.open.extend(rest.map(|awaited| (awaited, event.at + self.soon)));
+                self.open.extend(rest.map(|awaited| (awaited, event.at + self.max_delay)));
             }
             (What::Received(message), Host::Coordinator(_)) => {
-                if let Some(instance) = who_leaves(message) {
+                if let Some(instance) = departed_instance(message) {
                     let heard = (event.host, instance);
                     self.open.remove(&heard);
                     self.heard.insert(heard);
                 }
             }
-            (What::CoordinatorInput(_, Input::BusUp), _) => drop(self.there.insert(event.host)),
+            (What::CoordinatorInput(_, Input::BusUp), _) => drop(self.connected.insert(event.host)),
             (
                 What::CoordinatorInput(_, Input::BusDown)
                 | What::Crashed
@@ -100,7 +102,7 @@ impl Checker for Parting {
                 | What::Started { .. },
                 Host::Coordinator(_),
             ) => {
-                self.there.remove(&event.host);
+                self.connected.remove(&event.host);
                 self.open.retain(|(coordinator, _), _| *coordinator != event.host);
             }
             _ => {}

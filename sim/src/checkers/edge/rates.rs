@@ -98,7 +98,9 @@ impl Rates {
             let allowed = self.earned(until - from) + (self.burst + 1) * NANOS_PER_SECOND;
             if inside as u128 * NANOS_PER_SECOND > allowed {
                 let window = until - from;
-                return Err(format!("{client} got {inside} requests in {window} ns from {coordinator}"));
+                return Err(format!(
+                    "{coordinator} allowed {client} {inside} requests in {window} ns, which is above its rate"
+                ));
             }
         }
         Ok(())
@@ -119,7 +121,7 @@ impl Rates {
             let least = (self.burst - 1) * NANOS_PER_SECOND + self.earned(from.saturating_sub(begin));
             inside as u128 * NANOS_PER_SECOND >= least
         });
-        if is_used_up { Ok(()) } else { Err(format!("{client} is refused by {coordinator} within its rate")) }
+        if is_used_up { Ok(()) } else { Err(format!("{coordinator} refused {client}, which is within its rate")) }
     }
 }
 
@@ -173,8 +175,8 @@ mod tests {
         rated(1, [200, 200, 200, 429, 429], false).expect_fine();
         rated(100, [200; 5], false).expect_fine();
         rated(1, [200; 5], true).expect_fine();
-        rated(1, [200; 5], false).expect_violation("got 5 requests");
-        rated(1, [503; 5], false).expect_violation("got 5 requests");
+        rated(1, [200; 5], false).expect_violation("5 requests in");
+        rated(1, [503; 5], false).expect_violation("5 requests in");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::edge::Edge;
 use crate::event::{Event, What};
 
 /// The time within which a machine receives what a source said, in nanoseconds.
-const SOON: u64 = 5_000_000;
+const MAX_DELAY_NS: u64 = 5_000_000;
 
 /// What one worker's source has said.
 #[derive(Debug, Default)]
@@ -52,7 +52,10 @@ impl Source {
                 self.read.swap_remove(place);
                 Ok(())
             }
-            None => Err(format!("job {} for {query} is said to have read {observed:?}, {age:?} old", job.0)),
+            None => Err(format!(
+                "job {} for {query} passed on {observed:?}, {age:?} old, which its source did not say",
+                job.0
+            )),
         }
     }
 }
@@ -67,9 +70,9 @@ impl Process for Source {
                 self.aborted += 1;
             }
             What::WorkerSettled(..) => {
-                let unheard = self.read.iter().filter(|(_, at)| at + SOON < event.at).count();
+                let unheard = self.read.iter().filter(|(_, at)| at + MAX_DELAY_NS < event.at).count();
                 if unheard > self.aborted {
-                    return Err(format!("{}: the source has said {unheard} things that nobody was told", event.host));
+                    return Err(format!("{}: {unheard} observations of the source were not passed on", event.host));
                 }
             }
             What::WorkerInput(_, Input::Done { job, observed, age, .. }) => {

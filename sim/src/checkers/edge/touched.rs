@@ -89,6 +89,6 @@ impl Touched {
         if self.excuses(*client, *coordinator, *since) {
             return Ok(());
         }
-        Err(format!("visit {place} of {client} is left without a response by {coordinator}, and no fault touches them"))
+        Err(format!("{coordinator} left visit {place} of {client} without a response, although no fault touches them"))
     }
 }

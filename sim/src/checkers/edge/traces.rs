@@ -83,7 +83,7 @@ impl Traces {
         if asked.as_ref().is_some_and(same) {
             Ok(())
         } else {
-            Err(format!("{host} was told {submit:?}, and in that trace it was asked {asked:?}"))
+            Err(format!("{host}'s machine received {submit:?}, but the question of that trace is {asked:?}"))
         }
     }
 
@@ -109,14 +109,16 @@ impl Process {
             worker::Input::Task(task) => {
                 let received = self.tasks.pop_front().flatten();
                 if received != task.trace {
-                    return Err(format!("{host} took a task in the trace {received:?}, and was told {task:?}"));
+                    return Err(format!(
+                        "{host} received a task in the trace {received:?}, but its machine received {task:?}"
+                    ));
                 }
             }
             worker::Input::Done { job, trace, .. } => {
                 if let Some(meant) = self.jobs.remove(job)
                     && meant != *trace
                 {
-                    return Err(format!("{host} ended job {} of the trace {meant:?} in {trace:?}", job.0));
+                    return Err(format!("{host} ended job {} in the trace {trace:?} instead of {meant:?}", job.0));
                 }
             }
             _ => {}
@@ -141,7 +143,7 @@ impl Process {
                 self.asked.swap_remove(place);
                 Ok(())
             }
-            None => Err(format!("the source of {host} is asked within {trace:?}, and no job is")),
+            None => Err(format!("the source of {host} was asked in the trace {trace:?}, but no job has it")),
         }
     }
 }

@@ -20,14 +20,14 @@ pub(crate) fn new(context: &Context<'_>) -> Bounds {
 }
 
 fn at_most(host: Host, what: &str, found: usize, most: usize) -> Result<(), String> {
-    if found > most { Err(format!("{host} has {found} {what}, of at most {most}")) } else { Ok(()) }
+    if found > most { Err(format!("{host} has {found} {what}, but may have at most {most}")) } else { Ok(()) }
 }
 
 impl Bounds {
     fn coordinator(&self, host: Host, machine: &Coordinator) -> Result<(), String> {
         let config = &self.coordinator;
         at_most(host, "requests in flight", machine.in_flight(), config.max_in_flight)?;
-        at_most(host, "answers remembered", machine.remembered(), config.max_remembered)?;
+        at_most(host, "remembered answers", machine.remembered(), config.max_remembered)?;
         let (workers, _) = machine.workers().size_hint();
         at_most(host, "workers", workers, config.limits.max_workers as usize)
     }
@@ -35,9 +35,9 @@ impl Bounds {
     fn worker(&self, host: Host, number: u8, machine: &Worker) -> Result<(), String> {
         let Some(Some(config)) = self.workers.get(usize::from(number)) else { return Ok(()) };
         let (running, queued) = machine.load();
-        at_most(host, "jobs running", running, config.max_concurrent)?;
-        at_most(host, "jobs waiting", queued, config.max_queued)?;
-        at_most(host, "answers remembered", machine.remembered(), config.max_remembered)
+        at_most(host, "running jobs", running, config.max_concurrent)?;
+        at_most(host, "waiting jobs", queued, config.max_queued)?;
+        at_most(host, "remembered answers", machine.remembered(), config.max_remembered)
     }
 }
 
@@ -94,7 +94,7 @@ mod tests {
         for number in 0..5 {
             rig.coordinator(1, &ask(number));
         }
-        rig.expect_violation("5 requests in flight, of at most 4");
+        rig.expect_violation("5 requests in flight, but may have at most 4");
     }
 
     #[test]
@@ -104,6 +104,6 @@ mod tests {
         for number in 0..3 {
             rig.worker(1, &task(number, 500));
         }
-        rig.expect_violation("3 jobs running, of at most 2");
+        rig.expect_violation("3 running jobs, but may have at most 2");
     }
 }

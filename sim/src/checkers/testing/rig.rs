@@ -287,7 +287,7 @@ impl Rig {
 
     #[track_caller]
     pub(crate) fn expect_violation(&self, words: &str) {
-        let text = self.violation.as_deref().expect("the checker sees nothing wrong");
+        let text = self.violation.as_deref().expect("the checker found no violation");
         assert!(text.contains(words), "{text}");
     }
 }

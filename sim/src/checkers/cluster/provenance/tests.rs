@@ -53,7 +53,7 @@ fn observations_that_were_not_received_are_found() {
                 tamper(&mut outcome.observations[1]);
             }
         })
-        .expect_violation("what was accepted is");
+        .expect_violation("not the accepted results");
     }
 }
 
@@ -65,18 +65,18 @@ fn nobody_is_listed_under_the_name_of_another() {
             outcome.missing = vec![worker(2)];
         }
     })
-    .expect_violation("what was accepted is");
+    .expect_violation("not the accepted results");
 }
 
 #[test]
 fn all_that_was_accepted_is_listed_in_order_and_nothing_else() {
-    ask(|outcome| drop(outcome.observations.pop())).expect_violation("what was accepted is");
-    ask(|outcome| outcome.missing.insert(0, worker(1))).expect_violation("answered and is missing");
-    ask(|outcome| outcome.observations.reverse()).expect_violation("in order");
+    ask(|outcome| drop(outcome.observations.pop())).expect_violation("not the accepted results");
+    ask(|outcome| outcome.missing.insert(0, worker(1))).expect_violation("as answered and as missing");
+    ask(|outcome| outcome.observations.reverse()).expect_violation("out of order");
     let twice = |outcome: &mut Outcome| {
         outcome.missing.insert(0, worker(3));
     };
-    ask(twice).expect_violation("in order");
+    ask(twice).expect_violation("out of order");
 }
 
 #[test]

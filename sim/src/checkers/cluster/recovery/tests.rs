@@ -66,10 +66,10 @@ fn an_answer_with_all_workers_is_fine() {
 
 #[test]
 fn every_worker_must_be_heard_and_succeed() {
-    ends(&Scenario::quiet(), outcome(&ALL[..2], &[3])).expect_violation("w3 runs and is not heard");
-    ends(&Scenario::quiet(), outcome(&ALL[..2], &[])).expect_violation("w3 runs and is not heard");
+    ends(&Scenario::quiet(), outcome(&ALL[..2], &[3])).expect_violation("w3 runs, but did not answer");
+    ends(&Scenario::quiet(), outcome(&ALL[..2], &[])).expect_violation("w3 runs, but did not answer");
     let failed = [ALL[0], ALL[1], (3, Err("no"))];
-    ends(&Scenario::quiet(), outcome(&failed, &[])).expect_violation("w3 runs and does not succeed");
+    ends(&Scenario::quiet(), outcome(&failed, &[])).expect_violation("w3 runs, but did not succeed");
     ends(&Scenario::quiet(), outcome(&ALL, &[9])).expect_violation("no such worker");
     let mut partial = outcome(&ALL, &[]);
     partial.verdict.as_mut().expect("an answer").status = Status::Partial;
@@ -104,7 +104,7 @@ fn what_the_scenario_makes_impossible_is_not_demanded() {
     let mut failing = Scenario::quiet();
     failing.cluster.workers[2].fail_permille = 1;
     ends(&failing, outcome(&[ALL[0], ALL[1], (3, Err("no"))], &[])).expect_fine();
-    ends(&failing, outcome(&ALL[..2], &[3])).expect_violation("is not heard");
+    ends(&failing, outcome(&ALL[..2], &[3])).expect_violation("did not answer");
 }
 
 #[test]
@@ -132,9 +132,9 @@ fn a_failure_without_a_reason_is_found() {
         (failed.verdict, failed.cause) = (Err(failure), Cause::DeadlinePassed);
         let run = ends(&Scenario::quiet(), failed);
         match failure {
-            Failure::NoWorkers => run.expect_violation("there are workers"),
+            Failure::NoWorkers => run.expect_violation("although some run"),
             Failure::BusDown | Failure::Overloaded => run.expect_violation("not answered"),
-            _ => run.expect_violation("are of use"),
+            _ => run.expect_violation("were usable"),
         }
     }
     for refusal in [Refusal::Draining, Refusal::BusDown, Refusal::Overloaded, Refusal::Conflict] {
@@ -200,7 +200,7 @@ fn a_body_says_the_same_as_an_outcome() {
     };
     for (reply, words) in [
         (body(&["w1", "w2", "w3"], &[], "complete"), None),
-        (body(&["w1", "w2"], &["w3"], "partial"), Some("w3 runs and is not heard")),
+        (body(&["w1", "w2"], &["w3"], "partial"), Some("w3 runs, but did not answer")),
         (body(&["w1", "w2", "w3"], &[], "partial"), Some("not complete")),
         (
             Reply::Http { status: 503, retry_after: Some(1), body: json!({"error": "bus_down"}).to_string() },

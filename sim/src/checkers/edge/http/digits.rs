@@ -40,7 +40,7 @@ pub(super) fn check_digits(text: &str, outcome: &Outcome, answer: Option<&Answer
     let numbers: Numbers<'_> = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let is = |raw: Option<&RawValue>, number: Decimal| {
         let written = raw.and_then(|raw| Decimal::from_str_exact(raw.get()).ok());
-        if written == Some(number) { Ok(()) } else { Err(format!("{raw:?} was to be {number} to the last digit")) }
+        if written == Some(number) { Ok(()) } else { Err(format!("{raw:?} should be {number} to the last digit")) }
     };
     if let Some(answer) = answer {
         if let Value::Number(number) = answer.value {
@@ -53,7 +53,12 @@ pub(super) fn check_digits(text: &str, outcome: &Outcome, answer: Option<&Answer
             match spread.interquartile {
                 Some(interquartile) => is(said.interquartile, interquartile)?,
                 None if said.interquartile.is_none() => {}
-                None => return Err("the quartiles are farther apart than a decimal can say".to_owned()),
+                None => {
+                    return Err(
+                        "interquartile should be null: the quartiles are farther apart than a decimal can express"
+                            .to_owned(),
+                    );
+                }
             }
         }
     }

@@ -67,7 +67,7 @@ fn run(said: Option<MachineReply>, reply: &Reply) -> Rig {
     run
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the bodies are made where they are used")]
+#[expect(clippy::needless_pass_by_value, reason = "every caller makes the body in place")]
 fn http(status: u16, retry_after: Option<u64>, body: impl ToString) -> Reply {
     Reply::Http { status, retry_after, body: body.to_string() }
 }
@@ -110,14 +110,14 @@ fn every_field_counts() {
 
 #[test]
 fn an_answer_must_have_been_given_while_the_question_was_open() {
-    run(None, &http(200, None, body())).expect_violation("there was none");
+    run(None, &http(200, None, body())).expect_violation("there is no candidate");
     let mut early = Rig::at(&Scenario::quiet(), Depth::Network, new);
     early.asked(3, None, request());
     early.output(&Output::Answer { ticket: quorate_core::id::Ticket(1), reply: Ok(outcome()) });
     early.pass(1);
     early.asked(7, None, request());
     early.replied(7, &http(200, None, body()));
-    early.expect_violation("there was none");
+    early.expect_violation("there is no candidate");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn an_answer_to_another_question_is_none() {
     for response in said["worker_responses"].as_array_mut().expect("a list") {
         response["request_id"] = json!("request-2");
     }
-    run(Some(Ok(Arc::new(other))), &http(200, None, said)).expect_violation("there was none");
+    run(Some(Ok(Arc::new(other))), &http(200, None, said)).expect_violation("there is no candidate");
 }
 
 #[test]
@@ -149,12 +149,12 @@ fn each_failure_has_its_error_and_says_when_to_retry() {
         run(said(), &http(status, wait, error(status, word, true))).expect_fine();
         let other_wait = wait.map_or(Some(1), |_| None);
         run(said(), &http(status, other_wait, error(status, word, true))).expect_violation("Retry-After");
-        run(said(), &http(status, wait, error(500, word, true))).expect_violation("says of itself");
-        run(said(), &http(500, wait, error(500, word, true))).expect_violation("no response to a question");
+        run(said(), &http(status, wait, error(500, word, true))).expect_violation("has a wrong `code`");
+        run(said(), &http(500, wait, error(500, word, true))).expect_violation("not a valid response");
         let other = if status == 422 { (504, "deadline_exceeded") } else { (422, "insufficient_responses") };
-        run(said(), &http(other.0, None, error(other.0, other.1, true))).expect_violation("was to be said of");
+        run(said(), &http(other.0, None, error(other.0, other.1, true))).expect_violation("the response should be");
         if failure != Failure::Overloaded {
-            run(said(), &http(status, wait, error(status, word, false))).expect_violation("was to be");
+            run(said(), &http(status, wait, error(status, word, false))).expect_violation("should be");
         }
     }
 }
@@ -172,10 +172,10 @@ fn a_rejected_dispute_says_how_few_agreed() {
         http(409, None, error)
     };
     run(said(), &disputed(json!(0.666_667))).expect_fine();
-    run(said(), &disputed(json!(0.666_666))).expect_violation("agreement was to be");
-    run(said(), &http(409, None, error(409, "disputed", true))).expect_violation("agreement was to be");
-    run(said(), &http(409, None, error(409, "conflict", true))).expect_violation("was to be said of");
-    run(said(), &http(409, None, error(409, "disputed", false))).expect_violation("was to be");
+    run(said(), &disputed(json!(0.666_666))).expect_violation("agreement should be");
+    run(said(), &http(409, None, error(409, "disputed", true))).expect_violation("agreement should be");
+    run(said(), &http(409, None, error(409, "conflict", true))).expect_violation("the response should be");
+    run(said(), &http(409, None, error(409, "disputed", false))).expect_violation("should be");
 }
 
 #[test]
@@ -191,17 +191,18 @@ fn each_refusal_has_its_error() {
         run(said, &http(status, wait, error(status, word, false))).expect_fine();
     }
     run(Some(Err(Refusal::Draining)), &http(409, None, error(409, "conflict", false))).expect_violation("503");
-    run(Some(Err(Refusal::Conflict)), &http(409, None, error(409, "conflict", true))).expect_violation("no evidence");
+    run(Some(Err(Refusal::Conflict)), &http(409, None, error(409, "conflict", true)))
+        .expect_violation("must not have evidence");
 }
 
 #[test]
 fn http_itself_refuses_only_with_a_reason() {
-    run(None, &http(400, None, error(400, "invalid_request", false))).expect_violation("there was none");
-    run(None, &http(408, None, error(408, "request_timeout", false))).expect_violation("there was none");
-    run(None, &http(429, Some(1), error(429, "rate_limited", false))).expect_violation("there was none");
-    run(None, &http(404, None, error(404, "not_found", false))).expect_violation("no response to a question");
-    run(None, &http(503, Some(1), error(503, "overloaded", false))).expect_violation("there was none");
-    run(None, &http(503, None, error(503, "draining", false))).expect_violation("there was none");
+    run(None, &http(400, None, error(400, "invalid_request", false))).expect_violation("there is no candidate");
+    run(None, &http(408, None, error(408, "request_timeout", false))).expect_violation("there is no candidate");
+    run(None, &http(429, Some(1), error(429, "rate_limited", false))).expect_violation("there is no candidate");
+    run(None, &http(404, None, error(404, "not_found", false))).expect_violation("not a valid response");
+    run(None, &http(503, Some(1), error(503, "overloaded", false))).expect_violation("there is no candidate");
+    run(None, &http(503, None, error(503, "draining", false))).expect_violation("there is no candidate");
 
     let mut bad = Rig::at(&Scenario::quiet(), Depth::Network, new);
     let mut asked = request();
@@ -269,7 +270,7 @@ fn a_client_that_has_gone_is_not_answered() {
 fn traced(answers: u64, reply: &Reply) -> Rig {
     let mut run = Rig::at(&Scenario::quiet(), Depth::Network, new);
     run.asked(4, None, request());
-    let Input::Submit(mut told) = submit(7, "request-1") else { unreachable!("it is a question") };
+    let Input::Submit(mut told) = submit(7, "request-1") else { unreachable!("`submit` makes an `Input::Submit`") };
     told.trace = trace_of(4);
     run.input(&Input::Submit(told));
     run.output(&Output::Answer { ticket: Ticket(answers), reply: Err(Refusal::Draining) });
@@ -281,7 +282,7 @@ fn traced(answers: u64, reply: &Reply) -> Rig {
 fn a_question_gets_the_answer_that_its_own_ticket_got() {
     let draining = http(503, None, error(503, "draining", false));
     traced(7, &draining).expect_fine();
-    traced(8, &draining).expect_violation("there was none");
+    traced(8, &draining).expect_violation("there is no candidate");
 }
 
 #[test]
@@ -301,5 +302,5 @@ fn http_itself_says_that_a_coordinator_drains_only_if_it_has_drained() {
         run
     };
     after(false).expect_fine();
-    after(true).expect_violation("there was none");
+    after(true).expect_violation("there is no candidate");
 }

@@ -70,7 +70,7 @@ pub(crate) struct Edge {
 
 /// What the scenario says about a worker process.
 #[derive(Clone, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each holds or not, whatever the others do")]
+#[expect(clippy::struct_excessive_bools, reason = "the flags are independent of each other")]
 pub(crate) struct Worker {
     pub(super) id: Option<WorkerId>,
     pub(super) replicated: bool,
@@ -151,7 +151,7 @@ impl Edge {
     /// Checks, at the end of a pass, that everything that the machine put out was sent.
     fn must_be_said(&self, host: Host) -> Result<(), String> {
         match self.said.front() {
-            Some(said) => Err(format!("{host} did not send what its machine wanted sent: {said:?}")),
+            Some(said) => Err(format!("{host} did not send an output of its machine: {said:?}")),
             None => Ok(()),
         }
     }
@@ -159,7 +159,7 @@ impl Edge {
     /// Checks, at the end of a pass or of the process, that followers were sent every outcome.
     pub(super) fn must_be_followed(&self, host: Host) -> Result<(), String> {
         match self.ended.front() {
-            Some(outcome) => Err(format!("{host} did not tell that a request has ended: {outcome:?}")),
+            Some(outcome) => Err(format!("{host} did not publish the outcome of an ended request: {outcome:?}")),
             None => Ok(()),
         }
     }
@@ -175,7 +175,7 @@ impl Edge {
         if let Some(refused) = self.refused.take() {
             return match input {
                 Input::Undelivered(undelivered) if *undelivered == refused => Ok(()),
-                _ => Err(format!("{host} was told {input:?} instead of {refused:?}")),
+                _ => Err(format!("{host}'s machine received {input:?} instead of {refused:?}")),
             };
         }
         let was_received = match input {
@@ -201,7 +201,11 @@ impl Edge {
             }
             Input::Submit(_) | Input::Cancel(_) | Input::Drain => true,
         };
-        if was_received { Ok(()) } else { Err(format!("{host} was told what it had not received next: {input:?}")) }
+        if was_received {
+            Ok(())
+        } else {
+            Err(format!("{host}'s machine received {input:?}, which is not the next message of its host"))
+        }
     }
 
     pub(super) fn worker_told(&mut self, host: Host, input: &worker::Input) -> Result<(), String> {
@@ -209,7 +213,7 @@ impl Edge {
             worker::Input::Task(task) => match self.tasks.pop_front() {
                 // The trace is in a header, which the checker `traces` judges.
                 Some(received) if received == worker::Task { trace: None, ..task.clone() } => Ok(()),
-                received => Err(format!("{host} received {received:?} and its machine was told {task:?}")),
+                received => Err(format!("{host} received {received:?}, but its machine received {task:?}")),
             },
             _ => Ok(()),
         }
@@ -225,7 +229,7 @@ impl Edge {
         match &message.body {
             Body::Task(said) => {
                 let Some(Outgoing::Task(meant)) = self.said.pop_front() else {
-                    return Err(format!("{host} sent {message:?}, which its machine did not want sent"));
+                    return Err(format!("{host} sent {message:?}, which is not an output of its machine"));
                 };
                 let same = *message.subject == *TASKS
                     && meant.request == said.request
@@ -262,7 +266,7 @@ impl Edge {
                 self.call = false;
                 Ok(())
             }
-            _ => Err(format!("{host} sent {message:?}, and its machine wanted sent: {:?}", self.said)),
+            _ => Err(format!("{host} sent {message:?}, but the outputs of its machine are {:?}", self.said)),
         }
     }
 
@@ -284,14 +288,10 @@ impl Edge {
             let asked = self.pings.pop_front();
             let state = self.state.unwrap_or(PresenceState::Live);
             if presence.state != state {
-                return Err(format!("{host} said last that it is {state:?}, and tells who calls it {message:?}"));
+                return Err(format!("{host} last announced {state:?}, but answered a call with {message:?}"));
             }
             let right = asked.as_ref() == Some(&message.subject) && is_of(presence, worker);
-            return if right {
-                Ok(())
-            } else {
-                Err(format!("{host} sent {message:?} in answer to a ping on {asked:?}"))
-            };
+            return if right { Ok(()) } else { Err(format!("{host} answered a call on {asked:?} with {message:?}")) };
         }
         if worker.mischievous && matches!(message.body, Body::Result(_) | Body::Garbage(_)) {
             return Ok(());
@@ -312,7 +312,7 @@ impl Edge {
             }
             _ => false,
         };
-        if right { Ok(()) } else { Err(format!("{host} sent {message:?}, and its machine wanted sent: {meant:?}")) }
+        if right { Ok(()) } else { Err(format!("{host} sent {message:?}, but the output of its machine is {meant:?}")) }
     }
 
     /// Checks the end of a pass. A driver that takes `batch` messages of one kind in a pass may leave as many
@@ -324,13 +324,13 @@ impl Edge {
         let may_wait = if depth == Depth::Network && self.received as usize >= batch { batch } else { 0 };
         self.received = 0;
         if let Some(refused) = &self.refused {
-            Err(format!("{host} was not told of {refused:?}"))
+            Err(format!("{host}'s machine was not told of {refused:?}"))
         } else if let Some(told) = self.told.front() {
-            Err(format!("{host} received {told:?} and its machine was not told"))
+            Err(format!("{host} received {told:?}, but its machine did not"))
         } else if let Some(ponged) = self.ponged.front() {
-            Err(format!("{host} received {ponged:?} and its machine was not told"))
+            Err(format!("{host} received {ponged:?}, but its machine did not"))
         } else if self.announced.len() > may_wait {
-            Err(format!("{host} received {:?} and its machine was not told", self.announced))
+            Err(format!("{host} received {:?}, but its machine did not", self.announced))
         } else if self.call && depth == Depth::Network {
             Err(format!("{host} did not call the workers when the bus came up"))
         } else {
@@ -341,9 +341,9 @@ impl Edge {
     pub(super) fn worker_pass_ended(&mut self, host: Host, worker: &Worker) -> Result<(), String> {
         self.must_be_said(host)?;
         if let Some(task) = self.tasks.front() {
-            Err(format!("{host} received {task:?} and its machine was not told"))
+            Err(format!("{host} received {task:?}, but its machine did not"))
         } else if !worker.unheard && !self.pings.is_empty() {
-            Err(format!("{host} was called on {:?} and did not answer", self.pings))
+            Err(format!("{host} was called on {:?}, but did not answer", self.pings))
         } else {
             self.pings.clear();
             Ok(())

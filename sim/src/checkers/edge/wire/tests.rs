@@ -145,10 +145,10 @@ fn an_outcome_is_sent_once_and_before_the_pass_ends() {
 
     let mut untold = ended();
     untold.end_coordinator_pass();
-    untold.expect_violation("did not tell");
+    untold.expect_violation("did not publish");
     let mut untold = ended();
     untold.tell(COORDINATOR, What::Stopped);
-    untold.expect_violation("did not tell");
+    untold.expect_violation("did not publish");
 
     let mut another = ended();
     another.tell(COORDINATOR, What::Sent(&outcome_message(&outcome(3))));
@@ -164,7 +164,7 @@ fn a_result_that_is_not_passed_on_is_found() {
     let mut rig = asking();
     rig.tell(COORDINATOR, What::Received(&result_message("oracle.results", "w1", 5)));
     rig.wake_coordinator(2);
-    rig.expect_violation("its machine was not told");
+    rig.expect_violation("its machine did not");
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn a_result_that_was_not_received_is_found() {
     rig.coordinator(2, &answer("w1", 1, None, 5));
     rig.expect_fine();
     rig.coordinator(2, &answer("w1", 1, None, 5));
-    rig.expect_violation("not received next");
+    rig.expect_violation("not the next message");
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn a_result_passed_on_for_another_task_is_found() {
     let mut rig = asking();
     rig.tell(COORDINATOR, What::Received(&result_message("_INBOX.c1.1", "w1", 5)));
     rig.coordinator(2, &answer("w1", 1, Some(TaskId(2)), 5));
-    rig.expect_violation("not received next");
+    rig.expect_violation("not the next message");
 }
 
 /// The worker's machine puts out an answer of 5 and a live announcement, and the host sends these.
@@ -209,10 +209,10 @@ fn a_worker_sends_what_its_machine_wants_sent() {
     worker_says(&mut rig, 5, PresenceState::Live);
     rig.expect_fine();
     worker_says(&mut rig, 6, PresenceState::Live);
-    rig.expect_violation("wanted sent");
+    rig.expect_violation("the output of its machine is");
     let mut rig = Rig::new(super::new);
     worker_says(&mut rig, 5, PresenceState::Left);
-    rig.expect_violation("wanted sent");
+    rig.expect_violation("the output of its machine is");
     let mut rig = Rig::with_faults(super::new, vec![FaultKind::Mischief(WORKER, Mischief::Corrupt, 1)]);
     worker_says(&mut rig, 6, PresenceState::Live);
     rig.expect_fine();
