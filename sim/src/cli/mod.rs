@@ -21,7 +21,7 @@ use quorate_sim::explain::words;
 use quorate_sim::{Depth, Scenario};
 
 /// The end of the program's help.
-const EXIT_CODES: &str = "Exit codes: 0 all is well, 1 an invariant is broken, two runs differ, or an error, \
+const EXIT_CODES: &str = "Exit codes: 0 no failure found, 1 a broken invariant, two runs that differ, or an error, \
     2 usage error.";
 
 /// Play Quorate on a simulated network: clusters, faults and invariants from one seed

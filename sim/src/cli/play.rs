@@ -58,7 +58,7 @@ fn apart(depth: Depth, listener: Option<Listener>, run: impl FnOnce(Option<Liste
         Depth::Machines => caught(),
         Depth::Network => thread::scope(|scope| {
             let thread = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, caught);
-            thread.expect("the system has a thread for it").join().expect("panics are caught")
+            thread.expect("the system can start a thread").join().expect("panics are caught")
         }),
     };
     let seen = *seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,7 +110,7 @@ fn note_panics() {
 
 fn words(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("a panic without words").to_owned()
+    text.unwrap_or("a panic without a message").to_owned()
 }
 
 #[cfg(test)]
@@ -123,10 +123,10 @@ mod tests {
     fn a_panic_is_a_violation_with_its_place_and_time() {
         for depth in [Depth::Network, Depth::Machines] {
             let report = apart(depth, Some(Box::new(|_| {})), |listener| {
-                listener.expect("there is one")(&Event { at: 12, host: Host::Broker, what: What::Healed });
+                listener.expect("a listener was given")(&Event { at: 12, host: Host::Broker, what: What::Healed });
                 panic!("a host {}", "gave up")
             });
-            let violation = report.violation.expect("it panicked");
+            let violation = report.violation.expect("the panic is a violation");
             assert_eq!((violation.checker, violation.at, report.events), (PANIC, 12, 1));
             assert!(
                 violation.text.starts_with("a host gave up at ") && violation.text.contains("play.rs"),

@@ -67,7 +67,7 @@ pub(super) fn print(
     depth: Depth,
 ) -> io::Result<()> {
     let Shrunk { scenario, violation, runs, minimal } = shrunk;
-    let why = if *minimal { "nothing more can be left out" } else { "there was no time for more" };
+    let why = if *minimal { "nothing more can be removed" } else { "the budget is used up" };
     writeln!(to, "shrunk in {runs} runs; {why}")?;
     let (old, new) = (Size::of(before), Size::of(scenario));
     for (name, old, new) in [
@@ -80,7 +80,7 @@ pub(super) fn print(
     }
     writeln!(to, "  {} at {}: {}", violation.checker, words::time(violation.at), words::clean(&violation.text))?;
     let schedule = words::schedule(scenario);
-    writeln!(to, "{}", if schedule.is_empty() { "without any fault" } else { "the faults that are left" })?;
+    writeln!(to, "{}", if schedule.is_empty() { "no faults are left" } else { "faults that are left" })?;
     for line in schedule {
         writeln!(to, "  {line}")?;
     }

@@ -23,13 +23,13 @@ const MACHINES_PER_NETWORK: u64 = 50;
 
 /// The end of the command's help.
 const EXPLANATION: &str = "\
-Everything is played in this process and on one core: nothing happens at the same time. In each round both sides of a \
-comparison do the same work, and in the next one in the other order, so that what else the machine does falls on both. \
-The first pass over the seeds is not timed.
+All work is done in this process and on one core, one part after the other. In each round both sides of a comparison \
+do the same work. Their order alternates between rounds, so that other load on the machine affects both. The first \
+pass over the seeds is not timed.
 
-  machines  against a heap of timed events that do nothing, with as many events as the stage makes steps
-  network   against hosts that send messages through a hub on turmoil and do nothing with them: for each seed with \
-as many hosts and messages, of the mean size, in as many simulated milliseconds and with the same latency";
+  machines  compared with a heap of timed events that do nothing: as many events as the stage makes steps
+  network   compared with hosts that send messages through a hub on turmoil and ignore them: for each seed, as many \
+hosts, messages and simulated milliseconds, messages of the mean size, and the same latency";
 
 /// The flags of `speed`.
 #[derive(Args, Clone, Debug)]
@@ -63,7 +63,7 @@ fn whole(seed: u64, depth: Depth) -> anyhow::Result<Report> {
     let report = play(&Scenario::generate(seed), depth, None);
     ensure!(
         report.violation.is_none(),
-        "seed {seed} breaks an invariant, and a run ends there; see {}",
+        "seed {seed} breaks an invariant, so its run ends early; see {}",
         command(&["--seed".to_owned(), seed.to_string()], depth)
     );
     Ok(report)
@@ -125,8 +125,8 @@ fn on_network(seeds: Range<u64>, rounds: usize) -> anyhow::Result<String> {
     };
     let times = alternately(rounds, stage, baseline);
     let mut text = format!(
-        "network: {} seeds, {messages} messages of {} bytes in the mean, {} simulated seconds; the baseline carries \
-         {baseline_messages} in {}\n",
+        "network: {} seeds, {messages} messages of {} bytes on average, {} simulated seconds; the baseline carries \
+         {baseline_messages} messages in {}\n",
         loads.len(),
         bytes / messages.max(1),
         steps / 1000,
@@ -158,7 +158,7 @@ fn load(scenario: &Scenario, report: &Report) -> TurmoilLoad {
 
 /// Runs the baseline in a new thread, like each network run.
 fn apart(seed: u64, load: TurmoilLoad) -> quorate_sim::baseline::TurmoilDone {
-    thread::scope(|scope| scope.spawn(|| turmoil_baseline(seed, load)).join().expect("nothing fails there"))
+    thread::scope(|scope| scope.spawn(|| turmoil_baseline(seed, load)).join().expect("the baseline does not panic"))
 }
 
 /// How long the stage and the baseline took in each round. The order alternates between rounds.

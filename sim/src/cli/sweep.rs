@@ -79,7 +79,7 @@ pub(super) fn sweep(args: &SweepArgs) -> anyhow::Result<Verdict> {
     let never = tally.never(depth);
     let uncovered = args.require_coverage && !never.is_empty();
     if uncovered {
-        writeln!(out, "\nFAILED: {} of what some run should reach was reached by none", never.len())?;
+        writeln!(out, "\nFAILED: no run reached {} of the things that some run should reach", never.len())?;
     }
     Ok(if uncovered || !tally.failures.is_empty() { Verdict::Broken } else { Verdict::Well })
 }
@@ -97,7 +97,7 @@ fn shrink_first(seed: u64, args: &SweepArgs) -> anyhow::Result<()> {
         return Ok(());
     };
     let directory = &args.shrink_into;
-    std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    std::fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
     let path = directory.join(format!("seed-{seed}.{}.json", depth_name(depth)));
     shrunk.scenario.write(&path)?;
     write!(out, "seed {seed} ")?;
@@ -137,7 +137,10 @@ fn play_all(plan: &Plan, progress: &ProgressBar, run: impl Fn(u64) -> Report + S
                     }
                 }
             };
-            thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work).expect("the system has a thread");
+            thread::Builder::new()
+                .stack_size(STACK_BYTES)
+                .spawn_scoped(scope, work)
+                .expect("the system can start a thread");
         }
         drop(results);
         progress.enable_steady_tick(TICK);

@@ -43,7 +43,7 @@ pub(super) struct VerifyArgs {
 }
 
 pub(super) fn verify(args: &VerifyArgs) -> anyhow::Result<Verdict> {
-    let this = std::env::current_exe().context("cannot find this program's own file")?;
+    let this = std::env::current_exe().context("cannot find the path of this program")?;
     let other = args.against.as_deref().unwrap_or(&this);
     let mut out = io::stdout().lock();
     let (mut played, mut lines, mut differing) = (0_u64, 0_u64, Vec::new());
@@ -92,15 +92,15 @@ enum Found {
 
 fn compare(one: &Path, other: &Path, seed: u64, depth: Depth) -> anyhow::Result<Found> {
     let (mut one, mut other) = (Run::start(one, seed, depth)?, Run::start(other, seed, depth)?);
-    let found = differ(&mut one.output, &mut other.output).context("cannot read what a run prints")?;
+    let found = differ(&mut one.output, &mut other.output).context("cannot read the output of a run")?;
     let Found::Same(lines) = found else { return Ok(found) };
     let (one, other) = (one.end()?, other.end()?);
     if one.code() != other.code() {
-        return Ok(Found::Differs(format!("after line {lines}, in how it ended\n  1  {one}\n  2  {other}\n")));
+        return Ok(Found::Differs(format!("after line {lines}, in the exit status\n  1  {one}\n  2  {other}\n")));
     }
     // 1 is a broken invariant, which may be the same in both runs. Any other code means that there was no run.
     if !matches!(one.code(), Some(0 | 1)) || lines == 0 {
-        bail!("neither run came to its end: {one}");
+        bail!("neither run finished: {one}");
     }
     Ok(Found::Same(lines))
 }
@@ -120,7 +120,7 @@ impl Run {
             .stderr(Stdio::null())
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
-        let output = child.stdout.take().expect("it is piped");
+        let output = child.stdout.take().expect("standard output is piped");
         Ok(Self { child, output: BufReader::new(output) })
     }
 

@@ -55,7 +55,7 @@ fn patrol() {
         if let Some((seed, depth, _)) = endless {
             let depth = depth_name(depth);
             println!("FAILED seed {seed}: hang");
-            println!("  it has not ended after {} s of real time; no other seed is played", LIMIT.as_secs());
+            println!("  it has not ended after {} s of real time; the remaining seeds are not played", LIMIT.as_secs());
             println!("  cargo run --release -p quorate-sim -- run --seed {seed} --depth {depth}");
             std::process::exit(1);
         }

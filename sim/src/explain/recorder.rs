@@ -300,7 +300,7 @@ impl Recorder {
             coordinator::Output::Answer { ticket, .. } => {
                 let Some(number) = self.tickets.get(&(lane, ticket.0)) else { return };
                 self.asked.push((Place::Moment(place), *number));
-                let question = self.questions.get_mut(number).expect("a ticket is a question's");
+                let question = self.questions.get_mut(number).expect("every known ticket belongs to a question");
                 question.answered = Some(at);
             }
             coordinator::Output::CallWorkers

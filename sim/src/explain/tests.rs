@@ -212,7 +212,7 @@ fn a_fault_and_a_violation_are_marked() {
     let text = "worker-1 is killed".to_owned();
     assert_eq!(timeline.spans, [Span { began: 5 * MS, ended: Some(25 * MS), lanes, text }]);
     assert_eq!(timeline.violation.as_deref(), Some("0.030000 s answers: answered twice"));
-    let last = timeline.moments.last().expect("there are some");
+    let last = timeline.moments.last().expect("the timeline has moments");
     assert_eq!((last.kind, last.lane), (Kind::Violation, lane(&timeline, COORDINATOR)));
 }
 
@@ -275,7 +275,7 @@ fn a_page_holds_the_whole_run_and_fetches_nothing() {
     for fetching in ["http://", "https://", "src=", "href=", "@import", "url(", "fetch(", "XMLHttpRequest"] {
         assert!(!page.contains(fetching), "{fetching}");
     }
-    assert!(page.contains("default-src 'none'"), "and may fetch nothing");
+    assert!(page.contains("default-src 'none'"), "the page's policy forbids fetching");
 }
 
 #[test]
@@ -293,7 +293,7 @@ fn hostile_texts_cannot_leave_their_place() {
     }
     assert!(data.contains(r"\u003c/script\u003e"));
     let read: serde_json::Value = serde_json::from_str(data).expect("the data is JSON");
-    assert_eq!(read["requests"][0], HOSTILE, "and still says the same");
+    assert_eq!(read["requests"][0], HOSTILE, "the id is unchanged");
     // Texts never become markup.
     for markup in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("] {
         assert!(!page.contains(markup), "{markup}");

@@ -42,7 +42,7 @@ pub fn event(what: &What<'_>) -> String {
         What::Received(message) => format!("← {}", body(message)),
         What::Visited(place, visit) => format!("visit {place}: {}", self::visit(visit)),
         What::VisitEnded(place, Some(read)) => {
-            format!("visit {place} reads HTTP {} {}", read.status, short(&read.body))
+            format!("visit {place} receives HTTP {} {}", read.status, short(&read.body))
         }
         What::VisitEnded(place, None) => format!("visit {place} ends"),
         What::Edge(edge) => self::edge(*edge),
@@ -51,7 +51,7 @@ pub fn event(what: &What<'_>) -> String {
         What::Vanished(number) => format!("gives up #{number}"),
         What::FaultBegan(place, what) => format!("fault {place} begins: {}", fault(what)),
         What::FaultEnded(place, _) => format!("fault {place} ends"),
-        What::Healed => "all faults have ended: everything must get well".to_owned(),
+        What::Healed => "all faults have ended: the cluster must recover".to_owned(),
         What::Ended => "the run is over".to_owned(),
         What::Panicked(text) => format!("panicked: {text}"),
     })
@@ -66,27 +66,29 @@ pub fn message(message: &Message) -> String {
 pub fn fault(fault: &Fault) -> String {
     let permille = |permille: u32| format!("{}.{} %", permille / 10, permille % 10);
     match &fault.kind {
-        FaultKind::Partition(one, other) => format!("nothing gets from {one} to {other} or back"),
-        FaultKind::PartitionOneWay(from, to) => format!("nothing gets from {from} to {to}"),
-        FaultKind::Hold(one, other) => format!("what is sent between {one} and {other} is held back"),
+        FaultKind::Partition(one, other) => format!("no messages pass between {one} and {other}"),
+        FaultKind::PartitionOneWay(from, to) => format!("no messages pass from {from} to {to}"),
+        FaultKind::Hold(one, other) => format!("messages between {one} and {other} are held back"),
         FaultKind::Slow(one, other, millis) => format!("messages between {one} and {other} take {millis} ms"),
-        FaultKind::Loss(one, other, part) => format!("{} of what {one} and {other} send is lost", permille(*part)),
+        FaultKind::Loss(one, other, part) => {
+            format!("{} of the messages between {one} and {other} are lost", permille(*part))
+        }
         FaultKind::Crash(host) => format!("{host} is killed"),
         FaultKind::Stop(host) => format!("{host} is told to stop"),
-        FaultKind::Freeze(host) => format!("{host} does nothing"),
+        FaultKind::Freeze(host) => format!("{host} is frozen"),
         FaultKind::ReconnectStorm(times) => format!("the broker closes all connections, {}", self::times(*times)),
         FaultKind::Bridge(part, millis) => {
-            format!("{} of tasks and announcements come again up to {millis} ms later", permille(*part))
+            format!("{} of tasks and announcements are repeated up to {millis} ms later", permille(*part))
         }
-        FaultKind::SlowSource(host, millis) => format!("the source of {host} takes {millis} ms more"),
+        FaultKind::SlowSource(host, millis) => format!("the source of {host} takes {millis} ms longer"),
         FaultKind::FailSource(host, part) => format!("the source of {host} fails in {} of cases", permille(*part)),
         FaultKind::PanicSource(host, part) => format!("the source of {host} panics in {} of cases", permille(*part)),
-        FaultKind::StaleSource(host, millis) => format!("what the source of {host} says is {millis} ms older"),
-        FaultKind::Lie(hosts, permille) => format!("{} observe {permille} ‰ too much", list(hosts)),
+        FaultKind::StaleSource(host, millis) => format!("the values of the source of {host} are {millis} ms older"),
+        FaultKind::Lie(hosts, permille) => format!("{} report values that are {permille} ‰ too high", list(hosts)),
         FaultKind::Mischief(host, what, part) => {
-            format!("{host} {} {} of its results", mischief(*what), permille(*part))
+            format!("{} of the results of {host} {}", permille(*part), mischief(*what))
         }
-        FaultKind::PresenceLost(host) => format!("what {host} says of itself is lost"),
+        FaultKind::PresenceLost(host) => format!("presence announcements of {host} are lost"),
         FaultKind::Forge(forgery, times) => format!("the adversary {}, {}", forge(*forgery), self::times(*times)),
     }
 }
@@ -191,7 +193,7 @@ fn body(message: &Message) -> String {
             format!("result {} as {}: {}", result.request, result.worker, sent(&result.observed, result.age))
         }
         Body::Presence(presence) => self::presence(presence),
-        Body::Outcome(told) => format!("how {} ended", told.request),
+        Body::Outcome(told) => format!("outcome of {}", told.request),
         Body::Ping => "ping".to_owned(),
         Body::NoResponders => "nobody listens".to_owned(),
         Body::Garbage(bytes) => format!("garbage, {bytes} bytes"),
@@ -214,7 +216,7 @@ fn state(state: PresenceState) -> &'static str {
 fn asked(asked: &Question) -> String {
     let Question { number, coordinator, place, request } = asked;
     let id = request.id_text().unwrap_or_else(|| "any id".to_owned());
-    let probe = if place.is_none() { " (to see that all is well)" } else { "" };
+    let probe = if place.is_none() { " (a probe)" } else { "" };
     format!("asks {coordinator} #{number} {id}: {}{probe}", request.query_text())
 }
 
@@ -226,7 +228,7 @@ fn reply(reply: &Reply) -> String {
             let retry = retry_after.map_or_else(String::new, |seconds| format!(", retry after {seconds} s"));
             format!("HTTP {status}{retry} {}", short(body))
         }
-        Reply::Lost => "none comes".to_owned(),
+        Reply::Lost => "none".to_owned(),
     }
 }
 
@@ -259,9 +261,9 @@ fn visit(Visit { coordinator, kind, .. }: &Visit) -> String {
         VisitKind::Linger(how, millis) => {
             let how = match how {
                 Linger::Silent => "and sends nothing",
-                Linger::HalfHead => "and sends half a head",
-                Linger::HalfBody => "and sends half a body",
-                Linger::Unread => "and reads nothing of what it asked for",
+                Linger::HalfHead => "and sends half of a request head",
+                Linger::HalfBody => "and sends half of a request body",
+                Linger::Unread => "and does not read the response",
             };
             format!("holds a connection to coordinator-{coordinator} for {millis} ms {how}")
         }
@@ -273,28 +275,28 @@ fn edge(edge: Edge) -> String {
         Edge::Bus { connected: true, connections } => format!("connected to the bus, connection {connections}"),
         Edge::Bus { connected: false, .. } => "not connected to the bus".to_owned(),
         Edge::Arrived(number) => format!("takes message {number}"),
-        Edge::Carries(trace) => format!("the next message belongs to {}", traceparent(trace)),
-        Edge::Reads(_) => "its source has said something".to_owned(),
-        Edge::Observes(Some(trace)) => format!("its source is asked within {}", traceparent(trace)),
-        Edge::Observes(None) => "its source is asked within no trace".to_owned(),
+        Edge::Carries(trace) => format!("the next message carries {}", traceparent(trace)),
+        Edge::Reads(_) => "its source has answered".to_owned(),
+        Edge::Observes(Some(trace)) => format!("its source is asked in the trace {}", traceparent(trace)),
+        Edge::Observes(None) => "its source is asked without a trace".to_owned(),
         Edge::PassEnded(Held { waiting, trails, announced, running }) => {
-            format!("{waiting} wait, {trails} trails followed, {announced} announcements held, {running} jobs")
+            format!("{waiting} callers wait, {trails} trails followed, {announced} announcements held, {running} jobs")
         }
     }
 }
 
 fn mischief(mischief: Mischief) -> String {
     match mischief {
-        Mischief::Duplicate => "sends twice".to_owned(),
-        Mischief::Equivocate => "contradicts".to_owned(),
-        Mischief::Delay(millis) => format!("sends {millis} ms later"),
-        Mischief::Reorder => "sends after the next".to_owned(),
-        Mischief::Corrupt => "garbles".to_owned(),
-        Mischief::Oversize => "makes too long".to_owned(),
-        Mischief::Impersonate(number) => format!("sends as w{number}, too,"),
-        Mischief::Misattribute => "sends for the request before".to_owned(),
-        Mischief::Misdirect => "sends to where the task before came from".to_owned(),
-        Mischief::Drop => "does not send".to_owned(),
+        Mischief::Duplicate => "are sent twice".to_owned(),
+        Mischief::Equivocate => "are followed by a contradiction".to_owned(),
+        Mischief::Delay(millis) => format!("are sent {millis} ms late"),
+        Mischief::Reorder => "are sent after the next one".to_owned(),
+        Mischief::Corrupt => "are replaced by garbage".to_owned(),
+        Mischief::Oversize => "are too long".to_owned(),
+        Mischief::Impersonate(number) => format!("are also sent as w{number}"),
+        Mischief::Misattribute => "name the previous request".to_owned(),
+        Mischief::Misdirect => "are sent to the previous reply subject".to_owned(),
+        Mischief::Drop => "are not sent".to_owned(),
     }
 }
 
@@ -303,20 +305,20 @@ fn forge(forgery: Forgery) -> String {
         Forgery::UnknownRequest => "answers a request that was never made".to_owned(),
         Forgery::Answer(number) => format!("answers a task as w{number}"),
         Forgery::AnswerShared(number) => format!("answers a task as w{number} on the shared subject"),
-        Forgery::Live(number) => format!("says that w{number} is live"),
-        Forgery::Left(number) => format!("says that w{number} has left"),
-        Forgery::Draining(number) => format!("says that w{number} finishes what it has"),
-        Forgery::NoResponders => "says that nobody listens for a task".to_owned(),
+        Forgery::Live(number) => format!("announces that w{number} is live"),
+        Forgery::Left(number) => format!("announces that w{number} has left"),
+        Forgery::Draining(number) => format!("announces that w{number} is draining"),
+        Forgery::NoResponders => "claims that nobody listens for a task".to_owned(),
         Forgery::First(number) => format!("answers the next task first, as w{number}"),
-        Forgery::Repeats(number, count) => format!("answers a task as w{number} in {count} ways"),
+        Forgery::Repeats(number, count) => format!("gives {count} different answers to a task as w{number}"),
         Forgery::Flood(flood, names) => {
-            let says = match flood {
+            let act = match flood {
                 Flood::Answers => "answers a task",
                 Flood::Shared => "answers a task on the shared subject",
                 Flood::Ended => "answers an earlier task",
-                Flood::Live => "says that it is live",
+                Flood::Live => "announces that it is live",
             };
-            format!("{says} under {names} names of nobody")
+            format!("{act} under {names} invented names")
         }
         Forgery::Garbage => "sends garbage".to_owned(),
         Forgery::Task => "sends a task of its own".to_owned(),
@@ -344,8 +346,8 @@ mod tests {
         assert_eq!(
             schedule(&scenario),
             [
-                "1.500 s to 1.520 s: 12.5 % of what broker and worker-2 send is lost",
-                "2.000 s to 2.500 s: the adversary says that w3 is live, once",
+                "1.500 s to 1.520 s: 12.5 % of the messages between broker and worker-2 are lost",
+                "2.000 s to 2.500 s: the adversary announces that w3 is live, once",
             ]
         );
     }

@@ -73,7 +73,7 @@ fn note(info: &PanicHookInfo<'_>) -> bool {
     if info.payload_as_str() == Some(PANICKED) {
         return true;
     }
-    let text = format!("{}{place}", info.payload_as_str().unwrap_or("a panic without words"));
+    let text = format!("{}{place}", info.payload_as_str().unwrap_or("a panic without a message"));
     let runtime = Handle::try_current().ok().map(|handle| handle.id());
     let noted = CAUGHT.try_with(|caught| {
         let mut caught = caught.try_borrow_mut().ok()?;

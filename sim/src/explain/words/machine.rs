@@ -12,7 +12,7 @@ pub(super) fn coordinator_input(input: &coordinator::Input) -> String {
             let id = submit.id.as_ref().map_or("any id", |id| id.as_str());
             format!("takes {id} from ticket {}: {}", submit.ticket.0, submit.query)
         }
-        Input::Cancel(ticket) => format!("ticket {} does not wait any more", ticket.0),
+        Input::Cancel(ticket) => format!("ticket {} is cancelled", ticket.0),
         Input::Result(result) => {
             let task = result.task.map_or_else(|| "shared subject".to_owned(), |task| format!("task {}", task.0));
             format!(
@@ -33,7 +33,7 @@ pub(super) fn coordinator_input(input: &coordinator::Input) -> String {
         Input::Presence(said) => format!("hears that {}", presence(said)),
         Input::BusUp => "bus up".to_owned(),
         Input::BusDown => "bus down".to_owned(),
-        Input::Drain => "is to drain".to_owned(),
+        Input::Drain => "told to drain".to_owned(),
     }
 }
 
@@ -41,8 +41,8 @@ pub(super) fn coordinator_output(output: &coordinator::Output) -> String {
     use coordinator::Output;
     match output {
         Output::Publish(task) => {
-            let again = if task.attempt > 1 { "again " } else { "" };
-            format!("asks {again}{} as task {}, {}", task.request, task.id.0, left(task.ttl))
+            let dispatches = if task.attempt > 1 { "redispatches" } else { "dispatches" };
+            format!("{dispatches} {} as task {}, {}", task.request, task.id.0, left(task.ttl))
         }
         Output::CallWorkers => "calls the workers".to_owned(),
         Output::Ended(ended) => format!("{} has ended", ended.request),
@@ -59,7 +59,7 @@ fn coordinator_event(event: &coordinator::Event) -> String {
         Event::Dispatched { ticket, request } => format!("{request} is dispatched for ticket {}", ticket.0),
         Event::Joined { ticket, request } => format!("ticket {} joins {request}", ticket.0),
         Event::Replayed { ticket, request } => format!("ticket {} receives the outcome of {request}", ticket.0),
-        Event::Redispatched { request, attempt } => format!("{request} is dispatched again, attempt {attempt}"),
+        Event::Redispatched { request, attempt } => format!("{request} is redispatched, attempt {attempt}"),
         Event::Result { request, worker, fate } => format!("result {request} of {worker}: {}", fate.name()),
         Event::Worker { worker, state, quarantined } => {
             let quarantined = if *quarantined { ", quarantined" } else { "" };
@@ -78,7 +78,7 @@ pub(super) fn worker_input(input: &worker::Input) -> String {
         Input::Done { job, observed, age, .. } => format!("job {} is done: {}", job.0, self::observed(observed, *age)),
         Input::BusUp => "bus up".to_owned(),
         Input::BusDown => "bus down".to_owned(),
-        Input::Drain => "is to drain".to_owned(),
+        Input::Drain => "told to drain".to_owned(),
     }
 }
 
@@ -88,8 +88,8 @@ pub(super) fn worker_output(output: &worker::Output) -> String {
         Output::Start { job, query, time_left, .. } => format!("starts job {}: {query}, {}", job.0, left(*time_left)),
         Output::Abort(job) => format!("aborts job {}", job.0),
         Output::Answer(result) => format!("answers {}: {}", result.request, observed(&result.observed, result.age)),
-        Output::Announce(said) => format!("says that it is {}", state(*said)),
-        Output::CloseIntake => "takes no further tasks".to_owned(),
+        Output::Announce(said) => format!("announces that it is {}", state(*said)),
+        Output::CloseIntake => "accepts no further tasks".to_owned(),
         Output::Drained => "drained".to_owned(),
     }
 }
