@@ -73,7 +73,7 @@ async fn one_request_is_one_trace_across_the_coordinator_and_all_workers() {
     let cluster = Cluster::start(3, &export, &[&QUICK[..], &export].concat()).await;
     let (_client, mut tasks) = listens(&cluster, "oracle.tasks").await;
     let (_other, mut results) = listens(&cluster, "_INBOX.*.*").await;
-    let before = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later").as_nanos() as u64;
+    let before = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970").as_nanos() as u64;
     let answer = ask_within(&cluster.api, &traceparent(), json!({"query": "BTC/USD", "id": "order-1"})).await;
 
     let spans = collector.trace(TRACE, 4).await;
@@ -305,7 +305,7 @@ async fn abandoned_work_is_visible_in_the_spans() {
     assert_eq!(status, 504);
     let spans = collector.trace(TRACE, 2).await;
     let (request, of_workers) = parts(&spans);
-    assert_eq!(of_workers[0].error.as_deref(), Some("the time of the task is over"));
+    assert_eq!(of_workers[0].error.as_deref(), Some("the task ran out of time"));
     assert!(request.error.is_some(), "nobody answered in time: {request:#?}");
     assert_eq!(
         (&*request.attributes["error.type"], &*request.attributes["quorate.missing"]),

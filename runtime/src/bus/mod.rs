@@ -149,11 +149,11 @@ pub trait Subscription: Send + 'static {
 /// [`BusError::Configuration`] if either is invalid.
 pub fn check_subscription(subject: &str, queue_group: Option<&str>) -> Result<(), BusError> {
     if !subject::is_subscribable(subject) {
-        return Err(BusError::Configuration(format!("{subject:?} is no subject to subscribe to")));
+        return Err(BusError::Configuration(format!("{subject:?} is not a valid subject for a subscription")));
     }
     match queue_group {
         Some(name) if !subject::is_queue_group(name) => {
-            Err(BusError::Configuration(format!("{name:?} is no name for a queue group")))
+            Err(BusError::Configuration(format!("{name:?} is not a valid name for a queue group")))
         }
         _ => Ok(()),
     }

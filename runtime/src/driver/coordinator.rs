@@ -206,7 +206,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         let subject = format!("$SRV.PING.{}", wire::SERVICE);
         let reply = ping_subject(&self.settings.instance);
         if let Err(error) = self.bus.publish(&subject, Some(&reply), Bytes::new()) {
-            debug!(%error, "the workers could not be called; their announcements will do");
+            debug!(%error, "the workers could not be called; their next announcements will make them known");
         }
     }
 

@@ -56,7 +56,7 @@ pub fn draw_instance() -> io::Result<String> {
 pub(super) fn draw_token() -> io::Result<String> {
     let mut random = [0; 16];
     getrandom::fill(&mut random)
-        .map_err(|error| io::Error::other(format!("the operating system gives no random number: {error}")))?;
+        .map_err(|error| io::Error::other(format!("the operating system provides no random numbers: {error}")))?;
     Ok(format!("{:032x}", u128::from_be_bytes(random)))
 }
 

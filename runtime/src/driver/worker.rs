@@ -285,7 +285,7 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
                     if let Some(Running { task, span, .. }) = self.running.remove(&job) {
                         task.abort();
                         if let Some(span) = span {
-                            end(span, Some("the time of the task is over"));
+                            end(span, Some("the task ran out of time"));
                         }
                     }
                 }

@@ -35,10 +35,10 @@ struct Refusals {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NoPlace {
     /// The peer holds as many connections as one peer may.
-    #[error("your address holds as many connections as it may; close some of them")]
+    #[error("your address has the most connections that it may have; close some of them")]
     OfPeer,
     /// All places are taken, except those that are reserved for peers with few connections.
-    #[error("all connections are taken; connect again")]
+    #[error("all connections are in use; try again")]
     OfAll,
 }
 
@@ -126,9 +126,9 @@ mod tests {
         let take = |host| places.take(peer(host), &limits, &[]);
         let mut held: Vec<_> = (0..14).map(|_| take(1).expect("not reserved")).collect();
         assert_eq!(take(1).expect_err("the rest is reserved"), NoPlace::OfAll);
-        held.extend((0..FEW).map(|_| take(2).expect("it holds few")));
-        assert_eq!(take(2).expect_err("it holds no longer few"), NoPlace::OfAll);
-        held.extend((0..2).map(|_| take(3).expect("it holds few")));
+        held.extend((0..FEW).map(|_| take(2).expect("the client holds few places")));
+        assert_eq!(take(2).expect_err("the client no longer holds few places"), NoPlace::OfAll);
+        held.extend((0..2).map(|_| take(3).expect("the client holds few places")));
         assert_eq!(take(4).expect_err("there are no more"), NoPlace::OfAll);
         assert_eq!(places.counts(), ConnectionCounts { open: 20, refused_of_peer: 0, refused_of_all: 3 });
     }

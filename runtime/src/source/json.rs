@@ -159,7 +159,7 @@ fn step<'a>(json: &'a RawValue, token: &str) -> Result<&'a RawValue, String> {
 /// An array index in the pointer's grammar: `0`, or digits that do not begin with `0`.
 fn index(token: &str) -> Result<usize, String> {
     if token == "-" {
-        return Err("\"-\" is the place after the last item, where nothing is".into());
+        return Err("\"-\" names the place after the last item, which is always empty".into());
     }
     let canonical = token == "0" || (!token.starts_with('0') && token.bytes().all(|byte| byte.is_ascii_digit()));
     match token.parse() {

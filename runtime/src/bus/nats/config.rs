@@ -99,14 +99,14 @@ impl Server {
     /// Reads an address.
     pub(super) fn parse(url: &str) -> Result<Self, BusError> {
         let unusable = |why: &dyn fmt::Display| {
-            BusError::Configuration(format!("{:?} is no address of a NATS server: {why}", redact(url)))
+            BusError::Configuration(format!("{:?} is not the address of a NATS server: {why}", redact(url)))
         };
         let mut parsed = url.parse::<ServerAddr>().map_err(|error| unusable(&error))?.into_inner();
         if !matches!(parsed.scheme(), "nats" | "tls") {
             return Err(unusable(&"it does not begin with nats:// or tls://"));
         }
         if parsed.host_str().is_none_or(str::is_empty) {
-            return Err(unusable(&"it names no host"));
+            return Err(unusable(&"it has no host"));
         }
         let decode =
             |text: &str| percent_decode(text).ok_or_else(|| unusable(&"its user information is not valid UTF-8"));
@@ -116,7 +116,7 @@ impl Server {
             (user, Some(password)) => Login::Password { user: decode(user)?, password: decode(password)? },
         };
         let stripped = parsed.set_username("").and_then(|()| parsed.set_password(None));
-        stripped.expect("an address with a host can go without user information");
+        stripped.expect("an address with a host can omit user information");
         let address = ServerAddr::from_url(parsed).map_err(|error| unusable(&error))?;
         Ok(Self { address, login })
     }

@@ -73,7 +73,7 @@ impl NatsBus {
     pub fn connect(config: NatsConfig) -> Result<Self, BusError> {
         let servers = config.urls.iter().map(|url| Server::parse(url)).collect::<Result<Vec<_>, _>>()?;
         if servers.is_empty() {
-            return Err(BusError::Configuration("no address of a NATS server is given".to_owned()));
+            return Err(BusError::Configuration("no address of a NATS server was given".to_owned()));
         }
         if config.publish_capacity == 0 || config.subscription_capacity == 0 {
             return Err(BusError::Configuration("a queue must have room for a message".to_owned()));
@@ -223,8 +223,8 @@ impl Shared {
             // If the server is gone, its unanswered pings will show that.
             RoundTrip::TimedOut => {
                 tracing::warn!(
-                    "NATS did not confirm the subscriptions in time; may this user publish and subscribe on \
-                     _INBOX.quorate.echo.> ?"
+                    "NATS did not confirm the subscriptions in time; check that this user may publish and subscribe on \
+                     _INBOX.quorate.echo.>"
                 );
             }
         }
