@@ -121,7 +121,7 @@ impl<W: Write> Demo<W> {
                     }
                     retried = true;
                     if !self.json {
-                        writeln!(self.out, "Asking once more ...")?;
+                        writeln!(self.out, "Asking again ...")?;
                     }
                 }
                 Err(error) => bail!(error),

@@ -117,7 +117,7 @@ fn simulated(config: &SimulatedConfig, seed: u64) -> anyhow::Result<AnySource> {
 }
 
 fn configured(args: &WorkerArgs, kind: SourceKind) -> Result<AnySource, quorate_runtime::source::ConfigError> {
-    let file = args.config.as_deref().expect("the command line demands --config for this source");
+    let file = args.config.as_deref().expect("clap requires --config for this source");
     AnySource::from_config(file, args.id().as_str(), kind, Clock::new())
 }
 
@@ -266,12 +266,12 @@ fn coordinator_settings(args: &ServeArgs, port: u16, seeds: &SeedArgs) -> anyhow
 fn listen(address: SocketAddr) -> anyhow::Result<(impl Listener<Addr = SocketAddr>, SocketAddr)> {
     let listener = bind(address).map_err(|error| {
         let advice = match error.kind() {
-            io::ErrorKind::AddrInUse => "stop what listens there, or choose another address with --listen",
+            io::ErrorKind::AddrInUse => "stop the program that listens there, or choose another address with --listen",
             _ => "choose another address with --listen",
         };
         anyhow!("cannot listen on {address}: {error}; {advice}")
     })?;
-    let address = listener.local_addr().context("cannot tell the address that is listened on")?;
+    let address = listener.local_addr().context("cannot read the address of the listener")?;
     // An answer is one small write, which Nagle's algorithm would only delay.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     Ok((listener, address))
@@ -308,7 +308,7 @@ fn nats(args: NatsArgs, name: &str) -> anyhow::Result<NatsBus> {
 /// The URL under which a program on this machine reaches the address.
 fn url_of(address: SocketAddr) -> anyhow::Result<Url> {
     let ip = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
-    Url::parse(&format!("http://{}", SocketAddr::new(ip, address.port()))).context("cannot name the address as a URL")
+    Url::parse(&format!("http://{}", SocketAddr::new(ip, address.port()))).context("cannot write the address as a URL")
 }
 
 /// The address for people.
@@ -325,5 +325,5 @@ fn seed(args: &SeedArgs) -> anyhow::Result<u64> {
 }
 
 fn random() -> anyhow::Result<u64> {
-    getrandom::u64().map_err(|error| anyhow!("the operating system gives no random number: {error}"))
+    getrandom::u64().map_err(|error| anyhow!("the operating system provides no random numbers: {error}"))
 }

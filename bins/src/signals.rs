@@ -83,5 +83,5 @@ async fn next(signal: &mut Option<Signal>) {
 
 /// `None` if the system does not let the signal be caught. It then ends or suspends the process, as by default.
 fn listen(kind: SignalKind) -> Option<Signal> {
-    signal(kind).inspect_err(|error| warn!(%error, "a signal cannot be caught")).ok()
+    signal(kind).inspect_err(|error| warn!(%error, "cannot install a signal handler")).ok()
 }

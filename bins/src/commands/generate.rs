@@ -14,11 +14,11 @@ use crate::exit::{self, Codes};
 
 /// What a manual page says about the environment, besides the variables of the flags.
 const ENVIRONMENT: [(&str, &str); 5] = [
-    ("NO_COLOR", "if it is set and not empty, there are no colours"),
-    ("CLICOLOR_FORCE", "if it is set and not empty, there are colours even where there is no terminal"),
-    ("CLICOLOR", "if it is 0, there are no colours"),
-    ("TERM", "if it is dumb or not set, there are no colours, and nothing is updated in place"),
-    ("LC_ALL, LC_CTYPE, LANG", "the first that is set says whether drawings may have characters beyond ASCII"),
+    ("NO_COLOR", "if set and not empty, turns colours off"),
+    ("CLICOLOR_FORCE", "if set and not empty, turns colours on even without a terminal"),
+    ("CLICOLOR", "if 0, turns colours off"),
+    ("TERM", "if dumb or not set, turns colours and updates in place off"),
+    ("LC_ALL, LC_CTYPE, LANG", "the first one that is set determines whether drawings may use characters beyond ASCII"),
 ];
 
 /// A manual page.
@@ -53,12 +53,12 @@ pub fn completions(args: CompletionsArgs) -> anyhow::Result<()> {
 pub fn man(args: &ManArgs) -> anyhow::Result<()> {
     let pages = pages();
     if let Some(dir) = &args.dir {
-        fs::create_dir_all(dir).with_context(|| format!("cannot make the directory {}", dir.display()))?;
+        fs::create_dir_all(dir).with_context(|| format!("cannot create the directory {}", dir.display()))?;
         return pages.iter().try_for_each(|page| page.write(dir));
     }
     let Some(page) = pages.iter().find(|page| page.name == args.page) else {
         let names: Vec<_> = pages.iter().map(|page| page.name.as_str()).collect();
-        bail!("there is no page {}; there are: {}", args.page, names.join(", "));
+        bail!("there is no page {}; the pages are: {}", args.page, names.join(", "));
     };
     let mut out = io::stdout().lock();
     out.write_all(&page.render()?)?;
@@ -110,7 +110,7 @@ impl Page {
         }
         rest.control("SH", ["ENVIRONMENT"]);
         rest.text([roman(
-            "Every flag can be set by the variable that is named with it; a flag wins over its variable.",
+            "Every flag can also be set with the variable that is named with it. The flag takes precedence.",
         )]);
         for (name, meaning) in ENVIRONMENT {
             entry(&mut rest, name, meaning);

@@ -27,8 +27,7 @@ pub use health::health;
 use watch::Stamp;
 
 /// Why a measurement without a success is an error.
-const NOTHING_SUCCEEDED: &str =
-    "no request succeeded; see the errors above, and whether one question is answered: quorate ask BTC/USD";
+const NOTHING_SUCCEEDED: &str = "no request succeeded; see the errors above, and try one question: quorate ask BTC/USD";
 
 /// A question, the coordinator to ask, and how to show the answer.
 struct Question {

@@ -85,7 +85,7 @@ async fn a_question_that_fails_once_is_asked_again() {
     let (result, shown) = show(url).await;
     result.expect("the demo succeeds");
     assert_eq!(asked.load(Ordering::Relaxed), 6);
-    assert!(shown.contains("failed: simulated failure") && shown.contains("Asking once more ..."), "{shown}");
+    assert!(shown.contains("failed: simulated failure") && shown.contains("Asking again ..."), "{shown}");
 }
 
 #[tokio::test]

@@ -104,7 +104,7 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Report> {
 
 async fn target(plan: &Plan) -> anyhow::Result<Target> {
     if plan.url.scheme() != "http" {
-        bail!("load speaks http only; measure the coordinator itself, behind whatever speaks https");
+        bail!("load supports http only; measure the coordinator itself, without the TLS proxy in front of it");
     }
     let url = route_url(&plan.url, "request");
     let host = url.host_str().context("the address has no host")?;

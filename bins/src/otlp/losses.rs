@@ -72,6 +72,6 @@ mod tests {
         assert_eq!((losses.overflowed(), losses.overflowed()), (Some(160), None));
         assert_eq!((losses.taken(), losses.taken()), (Some(160), None));
         overflow.store(71, Ordering::Relaxed);
-        assert_eq!(losses.overflowed(), Some(1), "another one is said at once");
+        assert_eq!(losses.overflowed(), Some(1), "another one is reported at once");
     }
 }

@@ -108,7 +108,8 @@ impl Export {
     pub fn tracer(&self, clock: Clock, sample: Millionths) -> anyhow::Result<Tracer> {
         // Never from --seed: trace ids must not repeat.
         let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|error| anyhow!("the operating system gives no random number: {error}"))?;
+        getrandom::fill(&mut seed)
+            .map_err(|error| anyhow!("the operating system provides no random numbers: {error}"))?;
         Ok(Tracer::new(self.queue.clone(), clock, sample, seed))
     }
 

@@ -102,7 +102,7 @@ mod tests {
         let screen = terminal.screen();
         assert_eq!(screen.contents(), "short\n2");
         assert!(screen.hide_cursor() && screen.alternate_screen());
-        assert!(!String::from_utf8_lossy(&out).contains("\x1b[2J"), "clearing flickers");
+        assert!(!String::from_utf8_lossy(&out).contains("\x1b[2J"), "clearing the screen flickers");
     }
 
     #[test]
@@ -125,6 +125,6 @@ mod tests {
 
         let mut out = Vec::new();
         drop(Screen::new(&mut out));
-        assert_eq!(out, b"", "what was not entered is not left");
+        assert_eq!(out, b"", "a screen that was not entered is not left");
     }
 }

@@ -10,7 +10,7 @@ pub fn workers(known: &Workers, paint: Paint) -> String {
     } else {
         list(&known.workers, paint)
     };
-    let mut counters = Table::new([("count", Align::Right), ("of what", Align::Left)]);
+    let mut counters = Table::new([("count", Align::Right), ("event", Align::Left)]);
     let counted: Vec<_> = known.counters.iter().filter(|(_, count)| **count > 0).collect();
     for (name, count) in &counted {
         counters.row([count.to_string().into(), name.replace('_', " ").into()]);
@@ -119,7 +119,7 @@ mod tests {
   w1      live                                0.98   7       1         0     2         0              0  1.5 ms  20 ms  30 ms  123 ms ago
   w\\u{7}  expired, unannounced, quarantined    0.1   0       0         0     0         4              0       -      -      -           -
 
-  count  of what
+  count  event
       2  results late
 ";
         let known = Workers::read(json).expect("workers");

@@ -26,8 +26,8 @@ async fn an_address_in_use_is_refused() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("it is bound").to_string();
     let sentence = format!(
-        "cannot listen on {address}: Address already in use (os error 98); stop what listens there, or choose another \
-         address with --listen"
+        "cannot listen on {address}: Address already in use (os error 98); stop the program that listens there, \
+         or choose another address with --listen"
     );
     refuses(COORDINATOR, &["--listen", &address], &sentence).await;
     refuses(QUORATE, &["dev", "--listen", &address], &sentence).await;
@@ -40,12 +40,12 @@ async fn an_invalid_nats_address_is_refused() {
     for (program, flags) in [(COORDINATOR, ["--listen", "127.0.0.1:0"]), (WORKER, ["--id", "w"])] {
         for (url, why) in [
             ("http://localhost:4222", "invalid scheme for NATS server URL: http"),
-            ("nats://", "it names no host"),
+            ("nats://", "it has no host"),
             ("nats://localhost:99999", "NATS server URL is invalid: invalid port number"),
         ] {
             let sentence = format!(
-                "cannot use the NATS settings: \"{url}\" is no address of a NATS server: {why}; --nats takes addresses \
-                 such as nats://localhost:4222, --nats-creds a credentials file"
+                "cannot use the NATS settings: \"{url}\" is not the address of a NATS server: {why}; --nats takes \
+                 addresses such as nats://localhost:4222, --nats-creds a credentials file"
             );
             refuses(program, &[&flags[..], &["--nats", url]].concat(), &sentence).await;
         }

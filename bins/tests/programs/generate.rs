@@ -119,5 +119,5 @@ async fn every_program_and_subcommand_has_a_page_with_every_flag_variable_and_ex
     }
     assert_eq!(fs::read_dir(&dir).expect("it was made").count(), pages.len());
     let (code, _, error) = run(QUORATE, &["man", "no-such-page"]).await;
-    assert!(code == 1 && error.contains("there are: quorate, quorate-demo, "), "{error}");
+    assert!(code == 1 && error.contains("the pages are: quorate, quorate-demo, "), "{error}");
 }
