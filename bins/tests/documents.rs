@@ -33,7 +33,7 @@ fn decode(kind: &str, text: &str) -> Result<(), String> {
         "request" => serde_json::from_str::<RequestBody>(text).map(drop).map_err(|e| error(&e)),
         "outcome" => Outcome::read(text).map(drop).map_err(|e| error(&e)),
         "error" => ErrorBody::read(text).map(drop).map_err(|e| error(&e)),
-        _ => Err("nothing reads such a message".to_owned()),
+        _ => Err("no program reads such a message".to_owned()),
     }
 }
 

@@ -36,12 +36,12 @@ fn whatever_happens_the_coordinator_does_what_its_model_does() {
         Err(TestError::Abort(why)) => panic!("{why}"),
         Err(TestError::Fail(why, (config, seed, steps))) => {
             let steps: Vec<String> = steps.iter().map(|step| format!("  {step:?}")).collect();
-            panic!("{why}\nat least with {config:?}\nseed {seed}, steps:\n{}", steps.join("\n"));
+            panic!("{why}\nfound with {config:?}\nseed {seed}, steps:\n{}", steps.join("\n"));
         }
     }
     println!("in {:?}: {:?}", began.elapsed(), reached.borrow());
     if cases >= CASES {
         let unreached: Vec<_> = reached.take().into_iter().filter(|(_, count)| *count == 0).collect();
-        assert!(unreached.is_empty(), "the inputs never led to {unreached:?}");
+        assert!(unreached.is_empty(), "no input led to {unreached:?}");
     }
 }

@@ -131,7 +131,7 @@ fn answer(worker: Honest, number: usize, task: &Task) -> Option<WorkerResult> {
             let value = Decimal::new((1000 + worker.off) * if query == 0 { 60 } else { 3 }, 2);
             Ok(if worker.as_text { Value::text(&value.to_string()).expect("short") } else { Value::Number(value) })
         }
-        None if worker.answers_unknown => Err("what is that?".into()),
+        None if worker.answers_unknown => Err("unknown query".into()),
         None => return None,
     };
     let (task_id, age) = (Some(task.id), worker.dated.then_some(Duration::from_millis(300)));

@@ -147,11 +147,11 @@ fn a_task_that_is_asked_again_while_it_runs_or_waits_is_worked_on_once() {
     harness.nothing();
     assert_eq!(harness.worker.load(), (1, 1));
     assert_eq!(harness.worker.counters().tasks_repeated, 4);
-    assert_eq!(harness.worker.remembered(), 0, "neither is an answer");
+    assert_eq!(harness.worker.remembered(), 0, "neither is remembered");
     harness.done(running, "1");
     assert_eq!(harness.worker.remembered(), 1);
     let places = [harness.answer(), harness.answer()].map(|answer| answer.reply);
-    assert_eq!(places, [Some("inbox".into()), Some("other inbox".into())], "each place once");
+    assert_eq!(places, [Some("inbox".into()), Some("other inbox".into())], "each reply subject once");
     let waiting = harness.started();
     harness.done(waiting, "2");
     assert_eq!([harness.answer(), harness.answer()].map(|answer| text(&answer)), ["2", "2"]);
@@ -391,7 +391,7 @@ fn answers_are_remembered_within_bounds_of_count_and_time() {
 fn a_worker_announces_itself_when_the_bus_is_up_and_regularly_after_that() {
     let live = Output::Announce(PresenceState::Live);
     let mut harness = Harness::new();
-    assert_eq!(harness.worker.poll_timeout(), None, "nothing to say without a bus");
+    assert_eq!(harness.worker.poll_timeout(), None, "no announcement is due without a bus");
     harness.input(&Input::BusUp);
     assert_eq!(harness.next(), live);
     harness.at_ms(1999);
@@ -420,7 +420,7 @@ fn a_draining_worker_says_so_finishes_and_says_farewell_once() {
     harness.input(&Input::Drain);
     harness.task("r3");
     harness.nothing();
-    assert_eq!(harness.worker.counters().tasks_refused, 0, "who has not heard of it yet is served");
+    assert_eq!(harness.worker.counters().tasks_refused, 0, "a task sent before the notice is accepted");
     harness.at_ms(250);
     assert_eq!(harness.next(), Output::CloseIntake);
     harness.task("r4");
@@ -430,7 +430,7 @@ fn a_draining_worker_says_so_finishes_and_says_farewell_once() {
     harness.answer();
     let second = harness.started();
     harness.task("r1");
-    assert_eq!(text(&harness.answer()), "1", "who asks again is still answered");
+    assert_eq!(text(&harness.answer()), "1", "a repeated task is still answered");
     harness.done(second, "2");
     harness.answer();
     let third = harness.started();
@@ -485,9 +485,9 @@ fn a_job_that_is_asked_for_again_goes_on_for_as_long_as_it_is_wanted() {
     harness.task_to("r", "BTC/USD", Some(Duration::from_secs(10)), Some("second"));
     harness.nothing();
     harness.jump_ms(100);
-    assert_eq!(harness.next(), Output::Abort(job), "the source was told to take no longer than this");
+    assert_eq!(harness.next(), Output::Abort(job), "the job is aborted at its deadline");
     let Output::Start { job: again, time_left, .. } = harness.next() else { panic!("not started again") };
-    assert_ne!(again, job, "a late word on the first must not be taken for one on the second");
+    assert_ne!(again, job, "a late result of the first run must not count for the second");
     assert_eq!(time_left, Duration::from_millis(9950));
     assert_eq!(harness.worker.counters().tasks_expired, 0);
     harness.done(again, "1");
@@ -567,7 +567,7 @@ fn absurd_times_break_nothing() {
     let job = harness.started();
     harness.now = Timestamp::ZERO;
     harness.done(job, "1");
-    assert_eq!(harness.answer().response_time, Duration::ZERO, "a clock that goes backwards stands still");
+    assert_eq!(harness.answer().response_time, Duration::ZERO, "a clock that goes backwards counts as standing still");
     harness.task("r2");
     let job = harness.started();
     harness.now = Timestamp::MAX;

@@ -37,13 +37,13 @@ fn whatever_happens_the_worker_does_what_its_model_does() {
         Err(TestError::Abort(why)) => panic!("{why}"),
         Err(TestError::Fail(why, (config, steps))) => {
             let steps: Vec<String> = steps.iter().map(|step| format!("  {step:?}")).collect();
-            panic!("{why}\nat least with {config:?}\nsteps:\n{}", steps.join("\n"));
+            panic!("{why}\nfound with {config:?}\nsteps:\n{}", steps.join("\n"));
         }
     }
     println!("in {:?}: {:?}", began.elapsed(), reached.borrow());
     if cases >= CASES {
         let reached = reached.take();
         let often = reached.values().filter(|count| **count > 0).count();
-        assert_eq!(often, REACHABLE, "the inputs never led to some of it: {reached:?}");
+        assert_eq!(often, REACHABLE, "the inputs did not reach everything: {reached:?}");
     }
 }

@@ -71,7 +71,7 @@ proptest! {
     fn headers_keep_to_their_bounds(pairs in prop::collection::vec((".{0,12}", ".{0,200}"), 0..40)) {
         let headers = Headers::new(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         prop_assert!(headers.iter().len() <= MAX_HEADERS && headers.wire_bytes() <= MAX_HEADER_BYTES);
-        prop_assert_eq!(Headers::new(headers.iter()), headers.clone(), "what are headers are headers again");
+        prop_assert_eq!(Headers::new(headers.iter()), headers.clone(), "headers made of headers are the same");
         prop_assert!(headers.iter().all(|(name, value)| !name.contains([':', '\n']) && !value.contains(['\r', '\n'])));
     }
 

@@ -54,9 +54,9 @@ fn kept<T: Send + 'static>(
 ) -> (Report, Vec<T>) {
     let all = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&all);
-    let listener = move |event: &Event<'_>| kept.lock().expect("nobody panics").extend(keep(event));
+    let listener = move |event: &Event<'_>| kept.lock().expect("the lock is not poisoned").extend(keep(event));
     let report = run(scenario, Depth::Network, Some(Box::new(listener)));
-    let all = std::mem::take(&mut *all.lock().expect("nobody panics"));
+    let all = std::mem::take(&mut *all.lock().expect("the lock is not poisoned"));
     (report, all)
 }
 

@@ -150,7 +150,7 @@ impl Family {
 
 impl Sample {
     fn parse(line: &str) -> Result<Self, String> {
-        let wrong = || format!("{line:?} is no sample");
+        let wrong = || format!("{line:?} is not a sample");
         let (series, value) = line.rsplit_once(' ').ok_or_else(wrong)?;
         let (name, labels) = match series.split_once('{') {
             Some((name, labels)) => (name, labels.strip_suffix('}').ok_or_else(wrong)?),

@@ -38,7 +38,8 @@ pub fn wire_task(data: &[u8]) {
         attempt: 1,
         trace: None,
     };
-    let again = wire::decode_task(&wire::encode_task(&sent), Some("_INBOX.a.7")).expect("what was taken is a task");
+    let again =
+        wire::decode_task(&wire::encode_task(&sent), Some("_INBOX.a.7")).expect("an accepted task is accepted again");
     assert_eq!((&again.request, &again.query, &again.reply), (&task.request, &task.query, &task.reply));
     assert_eq!(again.ttl, Some(task.ttl.unwrap_or(Duration::ZERO)));
 }
@@ -56,7 +57,7 @@ pub fn wire_result(data: &[u8]) {
         trace: None,
     };
     let again = wire::decode_result(&wire::encode_result(&result.worker, &sent), Some(TaskId(7)), now);
-    let again = again.expect("what was taken is a result");
+    let again = again.expect("an accepted result is accepted again");
     assert_eq!((&again.worker, &again.request), (&result.worker, &result.request));
     assert_eq!(again.response_time, result.response_time);
     match (&again.observed, &result.observed) {
@@ -75,7 +76,7 @@ pub fn request_body(data: &[u8]) {
     let Ok(question) = Question::parse(data) else { return };
     if let Ok(policy) = Policy::default().with(&question.overrides, &Limits::default()) {
         let again = policy.with(&question.overrides, &Limits::default());
-        assert_eq!(again, Ok(policy), "what a request sets for itself it sets once and for all");
+        assert_eq!(again, Ok(policy), "applying a request's own policy twice changes nothing");
     }
 }
 

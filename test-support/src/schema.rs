@@ -49,7 +49,7 @@ fn followed(document: &Value, schema: &Value) -> Value {
             let named = keywords.iter().map(|(keyword, rule)| match (keyword.as_str(), rule) {
                 ("$ref", Value::String(path)) => {
                     let target = document.pointer(path.trim_start_matches('#'));
-                    let target = target.unwrap_or_else(|| panic!("{path} leads nowhere"));
+                    let target = target.unwrap_or_else(|| panic!("{path} has no target"));
                     // A reference may have further keywords next to it.
                     ("allOf".to_owned(), Value::Array(vec![followed(document, target)]))
                 }
@@ -67,7 +67,7 @@ type Wrong = (String, String);
 
 fn check(schema: &Value, value: &Value) -> Result<(), Wrong> {
     let here = |why: String| (String::new(), why);
-    let keywords = schema.as_object().ok_or_else(|| here(format!("{schema} is no schema")))?;
+    let keywords = schema.as_object().ok_or_else(|| here(format!("{schema} is not a schema")))?;
     for (keyword, rule) in keywords {
         match keyword.as_str() {
             "$schema" | "$id" | "title" | "description" | "default" | "example" | "examples" => {}

@@ -52,7 +52,7 @@ impl Service<'_> {
         let entrypoint = texts(&self.body["entrypoint"]);
         let flag = entrypoint.iter().position(|word| *word == "--port").map(|at| entrypoint[at + 1]);
         let published = || texts(&self.body["ports"]).first().and_then(|ports| ports.rsplit(':').next());
-        let port = flag.or_else(published).unwrap_or_else(|| panic!("{} listens on nothing", self.name));
+        let port = flag.or_else(published).unwrap_or_else(|| panic!("{} does not listen on any port", self.name));
         port.parse().expect("a port")
     }
 }

@@ -36,7 +36,7 @@ impl Stage {
                     stages.push(Self { name: name.to_owned(), base: base.to_owned(), instructions: Vec::new() });
                 }
                 (word, Some(stage)) => stage.instructions.push((word.to_owned(), rest.trim().to_owned())),
-                (word, None) => panic!("{word} stands before the first stage"),
+                (word, None) => panic!("{word} comes before the first stage"),
             }
         }
         stages
@@ -51,7 +51,7 @@ impl Stage {
 
     /// The image of this name, which may be followed by a tag.
     pub(crate) fn of_image(image: &str) -> Self {
-        let name = image.strip_prefix("quorate/").unwrap_or_else(|| panic!("{image} is not ours"));
+        let name = image.strip_prefix("quorate/").unwrap_or_else(|| panic!("{image} is not built here"));
         let name = name.split(':').next().expect("a split has a first part");
         let found = Self::images().into_iter().find(|stage| stage.name == name);
         found.unwrap_or_else(|| panic!("the Dockerfile has no {name}"))
@@ -79,8 +79,8 @@ impl Stage {
 
     pub(crate) fn program(&self) -> String {
         let words = exec(self.last("ENTRYPOINT").expect("it is an image"));
-        let [path] = &words[..] else { panic!("{words:?} is more than a program") };
-        path.strip_prefix("/usr/local/bin/").expect("that is where they are").to_owned()
+        let [path] = &words[..] else { panic!("{words:?} is not a single program") };
+        path.strip_prefix("/usr/local/bin/").expect("programs are in /usr/local/bin").to_owned()
     }
 
     /// The command that tells whether a container of the image is healthy.
@@ -98,7 +98,7 @@ fn exec(command: &str) -> Vec<String> {
 pub(crate) fn compiler() -> String {
     let base = &Stage::all()[0].base;
     let version = base.strip_prefix("rust:").and_then(|tag| tag.strip_suffix("-slim-bookworm"));
-    version.unwrap_or_else(|| panic!("{base} is no version of Rust on Debian 12")).to_owned()
+    version.unwrap_or_else(|| panic!("{base} is not a version of Rust on Debian 12")).to_owned()
 }
 
 fn programs() -> BTreeSet<String> {
@@ -171,13 +171,13 @@ fn copy(path: &str, to: &Path, left_out: &BTreeSet<&str>) {
 fn the_build_context_suffices_to_resolve_the_build() {
     let ignore = read(IGNORE);
     let mut lines = ignore.lines().filter(|line| !line.starts_with('#'));
-    assert_eq!(lines.next(), Some("*"), "first, everything is left out");
+    assert_eq!(lines.next(), Some("*"), "the first line ignores everything");
     let (mut paths, mut left_out) = (Vec::new(), BTreeSet::new());
     for line in lines {
         match (line.strip_prefix('!'), line.strip_prefix("**/")) {
             (Some(path), _) => paths.push(path),
             (_, Some(name)) => drop(left_out.insert(name)),
-            _ => panic!("{line} is of a kind that this test does not know"),
+            _ => panic!("this test does not know lines such as {line}"),
         }
     }
     let folder = tempfile::tempdir().expect("a folder");

@@ -31,7 +31,7 @@ pub(crate) fn listed(folder: &str) -> Vec<String> {
 
 /// A value that must be a text.
 pub(crate) fn text(value: &Json) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
+    value.as_str().unwrap_or_else(|| panic!("{value} is not a text"))
 }
 
 /// The texts of a list; empty if there is no list.

@@ -31,7 +31,7 @@ pub(crate) fn check_taken(name: &str, arguments: &[&str], variables: &[(&str, &s
     for (variable, value) in variables {
         let arg = flags.get_arguments().find(|arg| arg.get_env().is_some_and(|env| env == *variable));
         let arg = arg.unwrap_or_else(|| panic!("{name} {arguments:?} does not read {variable}"));
-        let long = arg.get_long().expect("what has a variable and is used here has a flag");
+        let long = arg.get_long().expect("every such variable belongs to a long flag");
         // Passed as the flag, so that the value is parsed, too.
         if arg.get_action().takes_values() {
             line.push(format!("--{long}={value}"));

@@ -67,7 +67,7 @@ fn the_changelog_is_one_to_take_notes_from() {
             let version = heading.strip_prefix('[').and_then(|rest| rest.split_once(']'));
             let (version, date) = version.unwrap_or_else(|| panic!("{heading} has no version in brackets"));
             assert_eq!(date.is_empty(), version == "Unreleased", "{heading}: a release has a date");
-            assert!(changelog.contains(&format!("\n[{version}]: https://")), "{version} leads nowhere");
+            assert!(changelog.contains(&format!("\n[{version}]: https://")), "{version} has no link");
             versions.push(version);
         } else if let Some(kind) = line.strip_prefix("### ") {
             kinds += 1;

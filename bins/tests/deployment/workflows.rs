@@ -143,7 +143,7 @@ fn every_image_is_built_under_the_name_that_compose_runs() {
 #[test]
 fn every_job_has_a_time_limit_and_fails_if_a_part_of_a_pipe_does() {
     for (file, workflow) in workflows() {
-        assert_eq!(workflow["defaults"]["run"]["shell"], "bash", "{file}: only so there is pipefail");
+        assert_eq!(workflow["defaults"]["run"]["shell"], "bash", "{file}: only an explicit bash has pipefail");
         for (name, job) in fields(&workflow["jobs"]) {
             assert!(job["timeout-minutes"].is_u64(), "{file}: {name}");
         }

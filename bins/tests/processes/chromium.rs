@@ -95,7 +95,7 @@ impl Browser {
         while !self.is(expression).await {
             if Instant::now() >= deadline {
                 let text = self.value("document.body.innerText").await;
-                panic!("waited in vain for {expression} in: {}", text.as_str().unwrap_or_default());
+                panic!("timed out waiting for {expression} in: {}", text.as_str().unwrap_or_default());
             }
             sleep(Duration::from_millis(20)).await;
         }

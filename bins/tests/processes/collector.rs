@@ -100,7 +100,7 @@ impl Drop for Collector {
 
 async fn take(State(taken): State<Taken>, headers: HeaderMap, body: Bytes) -> StatusCode {
     assert_eq!(headers["content-type"], "application/x-protobuf");
-    let request = ExportTraceServiceRequest::decode(body).expect("what OTLP says");
+    let request = ExportTraceServiceRequest::decode(body).expect("a valid OTLP request");
     for of_resource in request.resource_spans {
         let resource = attributes(of_resource.resource.expect("a resource").attributes);
         let spans = of_resource.scope_spans.into_iter().flat_map(|of_scope| of_scope.spans);

@@ -34,7 +34,7 @@ async fn scrape() -> (String, Exposition) {
 /// Runs promtool in the workspace. It must not complain.
 fn promtool(arguments: &[&str], input: &str) {
     let found = Command::new(workspace("scripts/promtool.sh")).stderr(Stdio::inherit()).output().expect("bash");
-    assert!(found.status.success(), "scripts/promtool.sh says above what to do");
+    assert!(found.status.success(), "scripts/promtool.sh has printed what to do");
     let path = String::from_utf8(found.stdout).expect("a path");
     let mut command = Command::new(path.trim());
     command.args(arguments).current_dir(workspace("")).stdin(Stdio::piped());
@@ -211,7 +211,7 @@ fn every_alert_is_tested_and_says_what_to_do() {
     let alerts = named(&rules, "alert:");
     assert_eq!(alerts, headings);
     for alert in alerts {
-        let (_, rule) = rules.split_once(&format!("alert: {alert}\n")).expect("it was found there");
+        let (_, rule) = rules.split_once(&format!("alert: {alert}\n")).expect("the alert was found there");
         let rule = rule.split("- alert:").next().expect("a split has a first part");
         let link = format!("/docs/operations.md#{}\n", alert.to_lowercase());
         for part in ["severity: ", "summary: ", "description: ", &link] {

@@ -29,7 +29,7 @@ async fn the_example_in_python_is_waited_for_from_its_second_answer_on() {
     })
     .await;
     assert_eq!((&first["final_value"], &first["expected"]), (&json!(42000.5), &json!(1)), "{first}");
-    assert!(elapsed(&first) >= stall, "nobody was known: {first}");
+    assert!(elapsed(&first) >= stall, "no worker was known: {first}");
 
     let second = cluster.api.answer("ETH/USD").await;
     assert_eq!(second["final_value"].to_string(), "2500.1", "{second}");

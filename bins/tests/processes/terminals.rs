@@ -36,18 +36,18 @@ async fn the_workers_are_drawn_in_place_and_the_terminal_is_left_as_it_was() {
         let (one, all) = (lines(screen, "  worker-1 "), lines(screen, "  worker-"));
         screen.alternate_screen() && screen.hide_cursor() && (one, all) == (1, 3)
     };
-    terminal.shows("table on a second screen without a cursor", live).await;
+    terminal.shows("table on the alternate screen, without a cursor", live).await;
     // The table is updated, and there is still only one.
     let accepted =
         |screen: &vt100::Screen, count: u64| screen.contents().contains(&format!("{count}  requests accepted"));
     let before = api.counter("requests_accepted").await;
     api.answer("BTC/USD").await;
     terminal.shows("request", |screen| live(screen) && accepted(screen, before + 1)).await;
-    assert!(!terminal.written().contains("\u{1b}[2J"), "clearing flickers");
+    assert!(!terminal.written().contains("\u{1b}[2J"), "clearing the screen flickers");
 
     terminal.press(SUSPEND);
     let first = |screen: &vt100::Screen| !screen.alternate_screen() && !screen.hide_cursor();
-    terminal.shows("first screen, and the cursor", first).await;
+    terminal.shows("main screen, with the cursor", first).await;
     assert!(terminal.text().starts_with(PROMPT), "{}", terminal.text());
     terminal.signal(Signal::CONT);
     terminal.shows("table again", live).await;
@@ -89,7 +89,7 @@ async fn answers_scroll_above_a_line_that_sums_them_up() {
     terminal.shows("answers, and their trend below", summed).await;
     assert!(!terminal.shows_control_keys());
     terminal.press(INTERRUPT);
-    until("the terminal to be as it was", async || terminal.shows_control_keys()).await;
+    until("the terminal to be restored", async || terminal.shows_control_keys()).await;
     let (code, _, screen) = terminal.ended().await;
     let text = screen.contents();
     assert_eq!(code, Some(0), "{text}");

@@ -44,7 +44,7 @@ fn doubted(expected: &[&str]) -> (Harness, Ticket, Task) {
     let (ticket, task) = harness.ask_with(Overrides { timeout: Some(Duration::from_secs(9)), ..Overrides::default() });
     harness.at_ms(3);
     harness.undelivered(&task, UndeliveredCause::NoResponders);
-    assert!(harness.waits(ticket), "anybody may have said so");
+    assert!(harness.waits(ticket), "anybody can forge this notice");
     (harness, ticket, task)
 }
 
@@ -53,9 +53,11 @@ fn a_notice_that_nobody_listens_is_doubted_where_workers_are_expected() {
     type Feed = fn(&mut Harness, &Task);
     let cases: [(&str, Option<u64>, Feed); 6] = [
         ("nothing", Some(503), |_, _| {}),
-        ("a word of one that is not expected", Some(503), |harness, _| harness.live(&["stranger"])),
-        ("another such notice", Some(503), |harness, task| harness.undelivered(task, UndeliveredCause::NoResponders)),
-        ("a word of one that is expected", None, |harness, _| harness.live(&["b"])),
+        ("an announcement of a worker that is not expected", Some(503), |harness, _| harness.live(&["stranger"])),
+        ("another notice that nobody listens", Some(503), |harness, task| {
+            harness.undelivered(task, UndeliveredCause::NoResponders)
+        }),
+        ("an announcement of an expected worker", None, |harness, _| harness.live(&["b"])),
         ("an answer", None, |harness, task| harness.fails(task, "a")),
         ("an outage", None, |harness, _| {
             harness.input(&Input::BusDown);

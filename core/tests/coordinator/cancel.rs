@@ -45,7 +45,7 @@ fn a_cancelled_id_is_dispatched_again_for_the_same_query() {
     let new = harness.task();
     assert_ne!(old.id, new.id);
     harness.says(&old, "a", "1");
-    assert_eq!(harness.counters().results_misdirected, 1, "the first task's reply subject is not the second's");
+    assert_eq!(harness.counters().results_misdirected, 1, "the result came on the reply subject of another task");
     harness.says(&new, "a", "2");
     assert_eq!(harness.value(second), "2");
 }

@@ -47,7 +47,7 @@ fn a_request_emits_dispatched_joined_redispatched_and_replayed() {
     harness.submit("r", "q");
     assert_eq!(harness.events(), [Event::Replayed { ticket: Ticket(2), request: request("r") }]);
     harness.submit("r", "another query");
-    assert_eq!(harness.events(), [], "a refusal is told to its caller");
+    assert_eq!(harness.events(), [], "a refusal has no event");
 }
 
 #[test]

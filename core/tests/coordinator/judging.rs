@@ -144,7 +144,7 @@ fn nobody_is_blamed_for_a_query_that_it_never_answered() {
     }
     assert_eq!((harness.score("a"), harness.score("b")), (FULL, FULL));
     let record = &harness.worker("b").reliability;
-    assert_eq!((record.timeouts, harness.worker("a").reliability.failures), (50, 50), "and still it is counted");
+    assert_eq!((record.timeouts, harness.worker("a").reliability.failures), (50, 50), "but it is still counted");
 }
 
 #[test]

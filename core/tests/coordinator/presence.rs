@@ -94,7 +94,11 @@ fn results_do_not_prolong_a_farewell() {
         assert_eq!(harness.worker("a").state, WorkerState::Live);
         harness.says(&task, "b", "1");
         harness.at_ms(20_000);
-        assert_eq!(harness.worker("a").state, WorkerState::Expired, "from then on it is known by its results");
+        assert_eq!(
+            harness.worker("a").state,
+            WorkerState::Expired,
+            "it expires like a worker known only by its results"
+        );
     }
 }
 
@@ -232,7 +236,7 @@ fn a_full_registry_forgets_the_longest_gone_and_otherwise_admits_nobody() {
     assert_eq!(harness.counters().workers_not_admitted, 1);
     let (_, task) = harness.ask();
     harness.says(&task, "d", "1");
-    assert_eq!(harness.counters().workers_not_admitted, 2, "nor through a result");
+    assert_eq!(harness.counters().workers_not_admitted, 2, "a result does not admit it either");
 
     harness.presence("b", PresenceState::Left);
     harness.at_ms(1);

@@ -140,7 +140,7 @@ fn a_quorum_counts_only_values_that_can_be_used() {
             observed: Ok(Value::text("1").expect("short")),
             ..result(&task, "c", Ok("1"))
         }));
-        assert_eq!(harness.waits(ticket), !ends, "{strategy}: two texts are no numbers, one spells one");
+        assert_eq!(harness.waits(ticket), !ends, "{strategy}: two texts are not numbers, and one spells a number");
         if !ends {
             continue;
         }
@@ -439,7 +439,7 @@ fn a_quarantined_worker_is_asked_and_shown_and_returns_once_it_behaves() {
         harness.says(&task, "a", "1");
         harness.says(&task, "b", "1.02");
         good += 1;
-        assert!(good < 20, "never trusted again");
+        assert!(good < 20, "the worker never becomes trusted again");
     }
     let (ticket, task) = harness.ask();
     harness.says(&task, "a", "1");

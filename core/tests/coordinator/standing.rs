@@ -85,7 +85,7 @@ fn a_fresh_deployment_starts_with_all_that_are_live() {
     }
     harness.fails(&task, "w00");
     assert_eq!((harness.outcome(ticket).expected(), harness.value(ticket).as_str()), (40, "100"));
-    assert!(harness.worker("w00").proven, "who was expected and answered is a founder, with a failure too");
+    assert!(harness.worker("w00").proven, "an expected worker that answered is a founder, even with a failure");
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn unannounced_workers_are_discovered_a_few_at_a_time() {
         harness.at_ms(round * 2000 + 1000);
         expected.push(harness.outcome(ticket).expected());
     }
-    assert_eq!(expected, [3, 7, 7, 7], "an open request takes three, and makes the others known");
+    assert_eq!(expected, [3, 7, 7, 7], "an open request expects three newcomers; the others become known");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_newcomer_decides_where_nobody_with_a_record_has_a_value() {
     assert!(harness.waits(ticket));
     harness.fails(&task, "c");
     assert_eq!(harness.value(ticket), "7");
-    assert!(!harness.worker("specialist").proven, "its value was compared with nobody's");
+    assert!(!harness.worker("specialist").proven, "its value was not compared with any other");
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn while_nobody_has_a_record_those_expected_decide_and_no_more_may_join() {
     let outcome = harness.outcome(ticket);
     assert_eq!((harness.value(ticket).as_str(), observers(&outcome).as_str()), ("100", "a b s1 s2"));
     assert_eq!(harness.counters().workers_not_admitted, 2);
-    assert!(harness.knows("s4"), "its turn may come");
+    assert!(harness.knows("s4"), "it may be tried later");
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn new_names_become_known_at_a_bounded_rate_once_somebody_has_a_record() {
         }
         assert_eq!(harness.coordinator.workers().count(), known, "at {at} ms");
     }
-    assert_eq!(harness.counters().workers_not_admitted, offered - 11, "and those that are not are counted");
+    assert_eq!(harness.counters().workers_not_admitted, offered - 11, "the rejected names are counted");
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn a_full_registry_never_forgets_a_live_worker_with_a_record() {
     });
     harness.live(&["n1", "n2"]);
     harness.live(&["n3"]);
-    assert!(!harness.knows("n3"), "those that were not tried stay");
+    assert!(!harness.knows("n3"), "newcomers that were not tried are kept");
 
     // n1 and n2 take part in vain; n2 is gone, so it is displaced first.
     let (_, task) = harness.ask();

@@ -138,7 +138,7 @@ fn the_callers_that_wait_for_one_request_are_bounded() {
     assert_eq!(harness.refusal(third), Refusal::Overloaded);
     harness.input(&Input::Cancel(first));
     let fourth = harness.submit("r1", "BTC/USD");
-    assert!(harness.waits(fourth), "one left, one came");
+    assert!(harness.waits(fourth), "one caller left and one joined");
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn followers_are_told_once_of_each_request_that_ends() {
     assert!(harness.ended().is_empty());
     harness.says(&task, "a", "1");
     let replayed = harness.submit("r1", "BTC/USD");
-    let [told] = harness.ended() else { panic!("one end, not {:?}", harness.ended()) };
+    let [told] = harness.ended() else { panic!("expected one outcome, not {:?}", harness.ended()) };
     for ticket in [first, joined, replayed] {
         assert!(Arc::ptr_eq(told, &harness.outcome(ticket)), "{ticket:?}");
     }

@@ -131,7 +131,7 @@ fn while_nobody_is_known_a_pause_after_the_last_answer_completes() {
     let (ticket, task) = harness.ask();
     harness.says(&task, "a", "1");
     harness.says(&task, "b", "1");
-    assert_eq!(harness.outcome(ticket).cause, Cause::AllAnswered, "by now they are known");
+    assert_eq!(harness.outcome(ticket).cause, Cause::AllAnswered, "the workers are known by now");
 }
 
 #[test]

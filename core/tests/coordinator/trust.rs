@@ -124,7 +124,7 @@ fn a_dispute_that_is_rejected_fails_with_the_evidence_and_is_remembered() {
     assert_eq!(outcome.verdict, Err(Failure::Disputed { agreeing: 1, used: 3 }));
     assert_eq!((observers(&outcome).as_str(), outcome.succeeded), ("a b c", 3));
     assert_eq!((harness.counters().failed_disputed, harness.counters().answered_disputed), (1, 0));
-    assert_eq!(harness.worker("a").reliability.score, Score::ONE, "who sent a value has done its part");
+    assert_eq!(harness.worker("a").reliability.score, Score::ONE, "a worker that sent a value is not penalized");
 
     let again = harness.submit_with(Some("r"), "BTC/USD", two_thirds());
     harness.no_task();
@@ -223,7 +223,7 @@ fn workers_weigh_their_score_as_it_was_before_the_request_is_judged() {
     let outcome = harness.outcome(ticket);
     assert_eq!(weights(&outcome), [Some(1_000_000), Some(score.millionths().into())]);
     assert_eq!(harness.value(ticket), "1", "a has more than half of the weight");
-    assert!(harness.worker("b").reliability.score > score, "and is judged by then");
+    assert!(harness.worker("b").reliability.score > score, "it is judged after the request");
 }
 
 #[test]

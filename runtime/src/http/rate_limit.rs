@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(allowed, 3, "they share one allowance");
         for known in [1, 2] {
             let allowed = (0..5).filter(|_| limiter.check(client(known)).is_ok()).count();
-            assert_eq!(allowed, 2, "the rest of its own");
+            assert_eq!(allowed, 2, "the rest of its own allowance");
         }
     }
 }

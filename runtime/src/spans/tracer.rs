@@ -150,13 +150,13 @@ mod tests {
 
     impl SpanSink for Kept {
         fn take(&self, span: Span) {
-            self.0.lock().expect("nobody panics with it").push(span);
+            self.0.lock().expect("the lock is not poisoned").push(span);
         }
     }
 
     impl Kept {
         fn all(&self) -> Vec<Span> {
-            self.0.lock().expect("nobody panics with it").clone()
+            self.0.lock().expect("the lock is not poisoned").clone()
         }
     }
 

@@ -28,18 +28,18 @@ impl Harness for LocalHarness {
 
     fn open(&self) -> LocalBus {
         let bus = self.broker.connection();
-        self.connections.lock().expect("no test panics in here").push(bus.clone());
+        self.connections.lock().expect("the lock is not poisoned").push(bus.clone());
         bus
     }
 
     fn outage(&mut self) {
-        for bus in self.connections.get_mut().expect("no test panics in here") {
+        for bus in self.connections.get_mut().expect("the lock is not poisoned") {
             bus.set_connected(false);
         }
     }
 
     fn heal(&mut self) {
-        for bus in self.connections.get_mut().expect("no test panics in here") {
+        for bus in self.connections.get_mut().expect("the lock is not poisoned") {
             bus.set_connected(true);
         }
     }

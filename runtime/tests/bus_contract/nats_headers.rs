@@ -29,7 +29,7 @@ async fn say(server: &NatsServer, words: &[u8]) {
     while !heard.contains("PONG") {
         let mut chunk = [0; 1024];
         let read = stream.read(&mut chunk).await.expect("the server answers");
-        assert!(read > 0, "the server does not take {:.60}: {heard}", String::from_utf8_lossy(words));
+        assert!(read > 0, "the server does not accept {:.60}: {heard}", String::from_utf8_lossy(words));
         heard.push_str(&String::from_utf8_lossy(&chunk[..read]));
     }
 }

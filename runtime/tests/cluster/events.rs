@@ -212,7 +212,7 @@ async fn a_client_that_falls_behind_is_told_how_much_it_missed() {
             let event = reader.next().await;
             let number = number_of(&event.id);
             let skipped = match event.name.as_str() {
-                "missed" => event.data["count"].as_u64().expect("it is known how many"),
+                "missed" => event.data["count"].as_u64().expect("the number of missed events is known"),
                 "outcome" => 0,
                 // An event of another kind took this number.
                 _ => {

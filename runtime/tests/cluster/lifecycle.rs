@@ -21,7 +21,7 @@ async fn a_coordinator_that_stops_is_not_ready_and_finishes_what_it_has() {
     });
     until("the request to be in flight", async || coordinator.get("/workers").await.1["in_flight"] == 1).await;
     coordinator.begin_stop();
-    until("it to be not ready", async || coordinator.get("/ready").await.1["error"] == "draining").await;
+    until("the coordinator not to be ready", async || coordinator.get("/ready").await.1["error"] == "draining").await;
     let (status, body) = coordinator.ask(json!({"query": "q"})).await;
     assert_eq!((status, &body["error"]), (503, &json!("draining")), "{body}");
     assert_eq!(in_flight.await.expect("no panic"), 200);

@@ -38,7 +38,7 @@ async fn readers_take_no_place_in_the_queue_of_requests() {
     }
     let mut question = pin!(handle.ask(None, query(), Overrides::default()));
     let asked = question.as_mut().now_or_never();
-    assert!(asked.is_none(), "it waits for its answer, but was told {asked:?}");
+    assert!(asked.is_none(), "it waits for its answer, but received {asked:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,11 +114,11 @@ async fn nothing_is_kept_of_a_caller_who_goes_away_or_is_answered() {
         tokio::spawn(async move { drop(handle.ask_within(Some(context(n)), true, None, query(), overrides).await) })
     };
     let callers = [ask(1, Duration::from_secs(30)), ask(2, Duration::from_secs(30))];
-    until("both to wait", async || sizes().await == (2, 2)).await;
+    until("both callers to wait", async || sizes().await == (2, 2)).await;
     for caller in callers {
         caller.abort();
     }
-    until("nobody to be kept", async || sizes().await == (0, 0)).await;
+    until("the driver to forget both callers", async || sizes().await == (0, 0)).await;
     ask(3, Duration::from_millis(50)).await.expect("it is answered");
     assert_eq!(sizes().await, (0, 0));
 }

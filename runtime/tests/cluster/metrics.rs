@@ -265,7 +265,7 @@ async fn what_is_refused_is_shown_with_the_reason<B: Bus>(connect: impl Fn() -> 
     let (reply, id) = puppets.task().await;
     assert_eq!(coordinator.ask(json!({"query": "r"})).await.1["error"], "overloaded");
     coordinator.begin_stop();
-    until("it to drain", async || coordinator.get("/ready").await.1["error"] == "draining").await;
+    until("the coordinator to drain", async || coordinator.get("/ready").await.1["error"] == "draining").await;
     assert_eq!(coordinator.ask(json!({"query": "s"})).await.1["error"], "draining");
     check(
         &coordinator.metrics().await,

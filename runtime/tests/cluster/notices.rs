@@ -107,7 +107,7 @@ async fn a_forged_notice_does_not_end_the_requests_of_live_workers() {
         let (status, body) = asked.await.expect("it is answered");
         assert_eq!((status, &body["succeeded"]), (200, &json!(3)), "{body}");
     }
-    assert_eq!(coordinator.counter("no_responders_doubted").await, 10, "each was said to have reached nobody");
+    assert_eq!(coordinator.counter("no_responders_doubted").await, 10, "the server sent a notice for each task");
     assert_eq!(coordinator.counter("no_responders_refuted").await, 10);
     forger.abort();
 }
@@ -120,12 +120,12 @@ async fn a_request_fails_before_its_deadline_if_nobody_listens_any_more() {
     for worker in workers {
         worker.kill().await;
     }
-    until("the server to miss the workers", async || server_says_nobody_listens(&server).await).await;
+    until("the server to notice that no worker listens", async || server_says_nobody_listens(&server).await).await;
     until("the notice of the server", async || {
         let asked = Instant::now();
         let (status, body) = coordinator.ask(json!({"query": "q", "timeout_ms": 20_000})).await;
         assert_eq!((status, &body["error"]), (503, &json!("no_workers")), "{body}");
-        assert!(asked.elapsed() < Duration::from_secs(10), "not at its deadline");
+        assert!(asked.elapsed() < Duration::from_secs(10), "it fails before its deadline");
         coordinator.counter("no_responders_confirmed").await > 0
     })
     .await;

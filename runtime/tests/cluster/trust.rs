@@ -63,7 +63,7 @@ async fn program(bus: impl Bus, id: &'static str, fields: impl Fn() -> Json + Se
 
 /// An RFC 3339 time this long ago.
 fn ago(time: Duration) -> String {
-    OffsetDateTime::from(SystemTime::now() - time).format(&Rfc3339).expect("a time of our days")
+    OffsetDateTime::from(SystemTime::now() - time).format(&Rfc3339).expect("a time that RFC 3339 can write")
 }
 
 async fn a_query_is_asked_by_its_policy_and_a_request_overrides_it<B: Bus>(connect: impl Fn() -> B) {
@@ -160,7 +160,11 @@ async fn stale_values_are_left_out<B: Bus>(connect: impl Fn() -> B) {
     assert_eq!(responses(&body)[2]["age_ms"], workers[2]["age_ms"]);
 
     let body = coordinator.answer("BTC/USD").await;
-    assert_eq!((&body["excluded"], &body["final_value"]), (&json!([]), &json!(601.8)), "any age will do: {body}");
+    assert_eq!(
+        (&body["excluded"], &body["final_value"]),
+        (&json!([]), &json!(601.8)),
+        "values of any age are used: {body}"
+    );
 }
 
 async fn an_age_that_cannot_be_read_is_a_failure_of_its_worker<B: Bus>(connect: impl Fn() -> B) {

@@ -113,8 +113,8 @@ async fn an_announcement_gets_through_however_many_results_come() {
         publish(&bus, wire::PRESENCE, announcement("w1", state));
         let (results, told) = soon("the announcement", farewell.recv()).await.expect("the driver runs");
         assert_eq!(told, if state == "live" { PresenceState::Live } else { PresenceState::Left });
-        assert!(results >= QUEUE / 2, "{results} results came before it");
-        assert!(results <= 10 * QUEUE, "a share of the announcements is not kept: {results}");
+        assert!(results >= QUEUE / 2, "only {results} results came before the announcement");
+        assert!(results <= 10 * QUEUE, "{results} results came first: announcements have no share of a pass");
     }
 }
 

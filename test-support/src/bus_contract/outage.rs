@@ -87,7 +87,7 @@ fn burst<H: Harness>(
         if stop.is_wanted() {
             return Next::Stop;
         }
-        let mut accepted_in = accepted_in.lock().expect("nobody else has it yet");
+        let mut accepted_in = accepted_in.lock().expect("the lock is not poisoned");
         let payload = Bytes::from(format!("{publisher} {}", accepted_in.len()));
         match bus.publish("burst", None, payload) {
             Ok(()) => {

@@ -30,7 +30,7 @@ pub(crate) async fn sources() -> String {
     tokio::spawn(async move { axum::serve(listener, router).await });
     let example = std::fs::read_to_string(workspace("examples/sources.toml")).expect("it can be read");
     let redirected = HOSTS.iter().fold(example, |text, host| text.replace(host, &url));
-    assert!(!redirected.contains("https:"), "an exchange has no stand-in");
+    assert!(!redirected.contains("https:"), "every exchange has a stand-in");
     redirected
 }
 
@@ -43,7 +43,7 @@ fn ticker(path: &str, trade: u32) -> Option<Json> {
         "/products/BTC-USD/ticker" => json!({
             "ask": price(cents + 10), "bid": price(cents - 3), "volume": "5360.02040154", "trade_id": trade,
             "price": price(cents + 8), "size": "0.00698254",
-            "time": OffsetDateTime::from(now).format(&Rfc3339).expect("a time of today"),
+            "time": OffsetDateTime::from(now).format(&Rfc3339).expect("the current time"),
         }),
         "/0/public/Ticker?pair=XBTUSD" => json!({"error": [], "result": {"XXBTZUSD": {
             "a": [format!("{}000", price(cents + 10)), "1", "1.000"],

@@ -305,7 +305,7 @@ mod tests {
         let other = subscribe(2).expect("another client has its own");
         assert_eq!(subscribe(3).expect_err("all are taken"), SubscribeError::Full { max_subscribers: 3 });
         drop(one);
-        let again = subscribe(1).expect("its own is free again");
+        let again = subscribe(1).expect("the client's place is free again");
         drop((other, again, two));
         assert_eq!((events.subscribers(), events.0.subscribers().by_client.len()), (0, 0));
     }

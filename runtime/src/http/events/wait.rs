@@ -95,11 +95,11 @@ mod tests {
         type Heard<'a> = Heard<'a>;
 
         fn listen(&self) -> Heard<'_> {
-            Heard { signal: self, since: self.0.lock().expect("nobody panics").0 }
+            Heard { signal: self, since: self.0.lock().expect("the lock is not poisoned").0 }
         }
 
         fn wake(&self) {
-            let mut state = self.0.lock().expect("nobody panics");
+            let mut state = self.0.lock().expect("the lock is not poisoned");
             state.0 += 1;
             let waiting = std::mem::take(&mut state.1);
             drop(state);
@@ -111,7 +111,7 @@ mod tests {
         type Output = ();
 
         fn poll(self: std::pin::Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-            let mut state = self.signal.0.lock().expect("nobody panics");
+            let mut state = self.signal.0.lock().expect("the lock is not poisoned");
             if state.0 > self.since {
                 return Poll::Ready(());
             }
@@ -128,17 +128,18 @@ mod tests {
             let theirs = Arc::clone(&shared);
             let writer = loom::thread::spawn(move || {
                 for _ in 0..2 {
-                    tell(&theirs.1, || theirs.0.lock().expect("nobody panics").push(outcome("q")));
+                    tell(&theirs.1, || theirs.0.lock().expect("the lock is not poisoned").push(outcome("q")));
                 }
             });
             let mut cursor = 1;
             loom::future::block_on(async {
                 while cursor < 3 {
-                    let found =
-                        look_or_wait(&shared.1, None, || match shared.0.lock().expect("nobody panics").at(cursor) {
+                    let found = look_or_wait(&shared.1, None, || {
+                        match shared.0.lock().expect("the lock is not poisoned").at(cursor) {
                             Place::Here(entry) => Look::Found(entry.number),
                             _ => Look::Nothing { for_arrivals: true, until: std::future::pending() },
-                        });
+                        }
+                    });
                     if let Some(number) = found.await {
                         assert_eq!(number, cursor);
                         cursor += 1;

@@ -147,7 +147,7 @@ fn alone(document: &Json, schema: &Json) -> Json {
         own.insert(keyword.clone(), rule);
     }
     if let [schema, null] = list(keywords, "oneOf").collect::<Vec<_>>()[..] {
-        assert_eq!(*null, json!({"type": "null"}), "the only choice that is told apart");
+        assert_eq!(*null, json!({"type": "null"}), "the only supported `oneOf` is a schema or null");
         own.extend(or_null(alone(document, schema)));
     }
     if own.get("type").is_some_and(|kind| *kind == "object" || *kind == json!(["object", "null"])) {
@@ -160,7 +160,7 @@ fn alone(document: &Json, schema: &Json) -> Json {
 /// The same schema, with `null` as an alternative.
 fn or_null(schema: Json) -> Map<String, Json> {
     let Json::Object(mut schema) = schema else { unreachable!("a schema is an object") };
-    assert!(!schema.contains_key("enum"), "null is none of the names");
+    assert!(!schema.contains_key("enum"), "a schema that allows null lists no names");
     if let Some(Json::Array(choices)) = schema.get_mut("anyOf") {
         choices.push(json!({"type": "null"}));
     } else {

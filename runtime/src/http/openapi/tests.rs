@@ -37,7 +37,7 @@ fn check_copy(name: &str, text: &str) {
         fs::write(&path, text).expect("docs can be written to");
     }
     let copy = fs::read_to_string(path).unwrap_or_default();
-    assert!(copy == text, "{name} is stale; this renews it: make openapi");
+    assert!(copy == text, "{name} is stale; renew it with: make openapi");
 }
 
 /// Collects every value under a key, at any depth.
