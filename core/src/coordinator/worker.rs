@@ -9,7 +9,7 @@ use crate::time::Timestamp;
 
 /// What a coordinator knows of one worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each holds or not, whatever the others do")]
+#[expect(clippy::struct_excessive_bools, reason = "the flags are independent of each other")]
 pub struct WorkerRecord {
     /// Its state.
     pub state: WorkerState,

@@ -12,7 +12,7 @@ use super::{BROKER, Next, Program, Stage, millis};
 use crate::event::Message;
 
 /// A host's latest connection.
-#[expect(clippy::struct_excessive_bools, reason = "two facts for each of the two sides, in any combination")]
+#[expect(clippy::struct_excessive_bools, reason = "the flags are independent of each other")]
 #[derive(Clone, Debug, Default)]
 pub(super) struct Connection {
     /// The number of this connection, 1 for the host's first.

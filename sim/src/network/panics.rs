@@ -41,7 +41,7 @@ impl Catch {
     }
 
     /// The panics since the last call.
-    #[expect(clippy::unused_self, reason = "panics are noted only as long as it lives")]
+    #[expect(clippy::unused_self, reason = "panics are recorded only while this value exists")]
     pub(super) fn take(&self) -> Vec<(Host, String)> {
         CAUGHT
             .with_borrow_mut(|caught| caught.as_mut().map(|caught| std::mem::take(&mut caught.panics)))

@@ -90,7 +90,7 @@ impl Frame {
             }
         };
         let length = to.len() - start - HEAD_BYTES;
-        assert!(length <= MAX_BODY_BYTES, "what is sent was checked to be short enough: {length}");
+        assert!(length <= MAX_BODY_BYTES, "the length of a message is checked before it is sent: {length}");
         let mut head = &mut to[start..];
         head.put_u32(length as u32);
         head.put_u8(kind);
@@ -145,7 +145,7 @@ impl Frame {
 }
 
 fn put_text(to: &mut BytesMut, text: &str) {
-    to.put_u16(u16::try_from(text.len()).expect("what is sent was checked to be short enough"));
+    to.put_u16(u16::try_from(text.len()).expect("the length of a text is checked before it is sent"));
     to.put_slice(text.as_bytes());
 }
 

@@ -14,7 +14,7 @@ const STREAM: u32 = 1;
 
 /// The classes of rules that a scenario has.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each class is there or not, whatever the others are")]
+#[expect(clippy::struct_excessive_bools, reason = "the flags are independent of each other")]
 struct Classes {
     outliers: bool,
     agreement: bool,
