@@ -55,7 +55,7 @@ fn a_notice_that_nobody_listens_is_doubted_where_workers_are_expected() {
         ("nothing", Some(503), |_, _| {}),
         ("an announcement of a worker that is not expected", Some(503), |harness, _| harness.live(&["stranger"])),
         ("another notice that nobody listens", Some(503), |harness, task| {
-            harness.undelivered(task, UndeliveredCause::NoResponders)
+            harness.undelivered(task, UndeliveredCause::NoResponders);
         }),
         ("an announcement of an expected worker", None, |harness, _| harness.live(&["b"])),
         ("an answer", None, |harness, task| harness.fails(task, "a")),

@@ -47,9 +47,9 @@ fn body() -> Json {
             {"worker_id": "w3", "fate": "missing"},
         ],
         "worker_responses": [
-            {"worker_id": "w1", "request_id": "request-1", "value": 42000.50, "response_time": 1_000_000,
+            {"worker_id": "w1", "request_id": "request-1", "value": 42000.50, "response_time": 0,
                 "age_ms": 1500},
-            {"worker_id": "w2", "request_id": "request-1", "value": null, "err": "no", "response_time": 1_000_000},
+            {"worker_id": "w2", "request_id": "request-1", "value": null, "err": "no", "response_time": 0},
         ],
     })
 }
