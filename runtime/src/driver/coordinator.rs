@@ -20,7 +20,7 @@ use super::bus_watch::{BusChange, BusWatch};
 use super::callers::Callers;
 use super::handle::{Command, CoordinatorHandle};
 use super::identity::own_seed;
-use super::intake::{First, Intake, Taken, ping_subject};
+use super::intake::{Batch, First, Intake, ping_subject};
 use super::settings::DriverSettings;
 use super::snapshot::{Snapshot, WorkerView};
 use super::tap::{Held, Tap, Tapped};
@@ -39,7 +39,7 @@ pub struct CoordinatorDriver<B: Bus, T = ()> {
     commands: mpsc::Receiver<Command>,
     intake: Intake<B::Subscription>,
     /// A buffer, empty between passes.
-    taken: Taken,
+    taken: Batch,
     bus_watch: BusWatch,
     settings: DriverSettings,
     callers: Callers,
@@ -77,7 +77,7 @@ impl<B: Bus> CoordinatorDriver<B> {
             clock,
             commands,
             intake,
-            taken: Taken::default(),
+            taken: Batch::default(),
             settings,
             callers: Callers::default(),
             tracer: None,

@@ -16,7 +16,7 @@ const PING_TOKEN: &str = "ping";
 
 /// The messages that one pass takes.
 #[derive(Debug, Default)]
-pub(super) struct Taken {
+pub(super) struct Batch {
     /// Received on the reply subjects of tasks.
     pub(super) replies: Vec<Message>,
     /// Received on the subject that all coordinators share.
@@ -96,18 +96,18 @@ impl<S: Subscription> Intake<S> {
     }
 
     /// Takes what else is ready, up to a batch from each subscription.
-    pub(super) fn take(&mut self, taken: &mut Taken) {
+    pub(super) fn take(&mut self, into: &mut Batch) {
         if self.held.is_empty() {
             for _ in 0..self.batch {
                 let Some(message) = self.presence.try_recv() else { break };
                 self.hold(message);
             }
         }
-        self.replies.take(self.batch, &mut taken.replies);
-        self.results.take(self.batch, &mut taken.results);
-        self.pongs.take(self.batch, &mut taken.pongs);
+        self.replies.take(self.batch, &mut into.replies);
+        self.results.take(self.batch, &mut into.results);
+        self.pongs.take(self.batch, &mut into.pongs);
         if self.replies.before == 0 && self.results.before == 0 && self.pongs.before == 0 {
-            taken.announcements.append(&mut self.held);
+            into.announcements.append(&mut self.held);
         }
     }
 

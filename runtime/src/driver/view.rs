@@ -43,8 +43,8 @@ pub(super) struct View {
     bus_connected: AtomicBool,
     /// The driver is gone, and nothing will change any more.
     gone: AtomicBool,
-    live_workers: Picture<usize>,
-    snapshot: Picture<Arc<Snapshot>>,
+    live_workers: OnDemand<usize>,
+    snapshot: OnDemand<Arc<Snapshot>>,
     /// Wakes the driver when a reader wants something.
     wanted: Notify,
     /// Wakes the readers when it is there.
@@ -53,26 +53,26 @@ pub(super) struct View {
 
 /// Something taken from the machine only when a reader wants it, because it costs more than a few loads.
 #[derive(Debug)]
-struct Picture<T> {
+struct OnDemand<T> {
     wanted: AtomicBool,
-    taken: Mutex<Option<Taken<T>>>,
+    taken: Mutex<Option<Captured<T>>>,
 }
 
 #[derive(Debug)]
-struct Taken<T> {
+struct Captured<T> {
     what: T,
     /// The number of the pass that it was taken after.
     pass: u64,
     at: Timestamp,
 }
 
-impl<T> Default for Picture<T> {
+impl<T> Default for OnDemand<T> {
     fn default() -> Self {
         Self { wanted: AtomicBool::new(false), taken: Mutex::new(None) }
     }
 }
 
-impl<T: Clone> Picture<T> {
+impl<T: Clone> OnDemand<T> {
     /// What was taken after a pass later than `asked`, or less than `every` ago.
     fn recent(&self, asked: u64, now: Timestamp, every: Duration) -> Option<T> {
         let taken = self.taken();
@@ -84,12 +84,12 @@ impl<T: Clone> Picture<T> {
     fn take(&self, pass: u64, now: Timestamp, every: Duration, take: impl FnOnce() -> T) -> bool {
         let is_wanted = self.wanted.load(Ordering::Relaxed) && self.wanted.swap(false, Ordering::AcqRel);
         if is_wanted && self.recent(pass, now, every).is_none() {
-            *self.taken() = Some(Taken { what: take(), pass, at: now });
+            *self.taken() = Some(Captured { what: take(), pass, at: now });
         }
         is_wanted
     }
 
-    fn taken(&self) -> MutexGuard<'_, Option<Taken<T>>> {
+    fn taken(&self) -> MutexGuard<'_, Option<Captured<T>>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -104,8 +104,8 @@ impl View {
             draining: AtomicBool::new(false),
             bus_connected: AtomicBool::new(false),
             gone: AtomicBool::new(false),
-            live_workers: Picture::default(),
-            snapshot: Picture::default(),
+            live_workers: OnDemand::default(),
+            snapshot: OnDemand::default(),
             wanted: Notify::new(),
             shown: Notify::new(),
         }
@@ -128,7 +128,7 @@ impl View {
         self.see(&self.snapshot).await
     }
 
-    async fn see<T: Clone>(&self, picture: &Picture<T>) -> Result<T, SnapshotError> {
+    async fn see<T: Clone>(&self, value: &OnDemand<T>) -> Result<T, SnapshotError> {
         let asked = self.passes.load(Ordering::Acquire);
         let give_up = self.clock.instant(self.clock.now().after(PATIENCE));
         loop {
@@ -137,10 +137,10 @@ impl View {
             if self.gone.load(Ordering::Acquire) {
                 return Err(SnapshotError::Stopped);
             }
-            if let Some(seen) = picture.recent(asked, self.clock.now(), self.every()) {
+            if let Some(seen) = value.recent(asked, self.clock.now(), self.every()) {
                 return Ok(seen);
             }
-            if !picture.wanted.swap(true, Ordering::AcqRel) {
+            if !value.wanted.swap(true, Ordering::AcqRel) {
                 self.wanted.notify_one();
             }
             tokio::select! {

@@ -8,10 +8,10 @@ use http::HeaderMap;
 use ipnet::IpNet;
 
 use super::client_address::{Peer, client_address};
+use super::connection_limit::ConnectionLimiter;
 use super::events::{EventLimits, Events};
-use super::looks::Looks;
-use super::places::Places;
 use super::rate_limit::{ClientTable, RateLimit, RateLimiter};
+use super::snapshot_cache::SnapshotCache;
 use crate::clock::Clock;
 use crate::driver::{CoordinatorHandle, SNAPSHOT_EVERY};
 use crate::metrics::{Edge, Metrics, Responses};
@@ -64,8 +64,8 @@ pub(super) struct Api {
     pub(super) settings: ApiSettings,
     pub(super) limiter: Option<RateLimiter>,
     pub(super) read_limiter: Option<RateLimiter>,
-    pub(super) places: Places,
-    pub(super) looks: Looks,
+    pub(super) connections: ConnectionLimiter,
+    pub(super) snapshots: SnapshotCache,
     pub(super) events: Events,
     pub(super) metrics: Arc<Metrics>,
     pub(super) responses: Arc<Responses>,
@@ -84,7 +84,7 @@ impl Api {
         Edge {
             limiter: counts(&self.limiter),
             read_limiter: counts(&self.read_limiter),
-            connections: self.places.counts(),
+            connections: self.connections.counts(),
             subscribers: self.events.subscribers(),
         }
     }

@@ -22,7 +22,7 @@ pub struct ApiError {
     /// A stable word for programs.
     error: ErrorWord,
     /// The text of the body.
-    said: Said,
+    text: ErrorText,
     /// The time after which a retry may help.
     retry_after: Option<Duration>,
     /// Whether part of the request was not read, so that the connection can't be used again.
@@ -31,7 +31,7 @@ pub struct ApiError {
 
 /// The text of an error's body.
 #[derive(Debug)]
-enum Said {
+enum ErrorText {
     /// What is wrong and what to do, for people.
     Details(String),
     /// Why the request has no answer, and its evidence.
@@ -40,7 +40,7 @@ enum Said {
 
 impl ApiError {
     fn new(status: StatusCode, error: ErrorWord, details: impl Into<String>) -> Self {
-        Self { status, error, said: Said::Details(details.into()), retry_after: None, close: false }
+        Self { status, error, text: ErrorText::Details(details.into()), retry_after: None, close: false }
     }
 
     /// An error with status 503. A retry may help in a moment, unless the coordinator is about to stop.
@@ -124,7 +124,8 @@ impl ApiError {
     pub(super) fn failed(failure: Failure, outcome: EncodedOutcome) -> Self {
         let (error, code) = failure::name_and_code(failure);
         let status = StatusCode::from_u16(code).expect("the status of a failure is one of HTTP's");
-        let error = Self { status, error, said: Said::Evidence(failure, outcome), retry_after: None, close: false };
+        let error =
+            Self { status, error, text: ErrorText::Evidence(failure, outcome), retry_after: None, close: false };
         if status == StatusCode::SERVICE_UNAVAILABLE { error.and_retry() } else { error }
     }
 
@@ -137,9 +138,9 @@ impl ApiError {
     }
 
     pub(super) fn details(&self) -> Cow<'_, str> {
-        match &self.said {
-            Said::Details(details) => details.into(),
-            Said::Evidence(failure, told) => failure::details(*failure, &told.outcome).into(),
+        match &self.text {
+            ErrorText::Details(details) => details.into(),
+            ErrorText::Evidence(failure, told) => failure::details(*failure, &told.outcome).into(),
         }
     }
 
@@ -150,15 +151,15 @@ impl ApiError {
 
     /// Whether the body has evidence.
     pub(super) fn has_evidence(&self) -> bool {
-        matches!(self.said, Said::Evidence(..))
+        matches!(self.text, ErrorText::Evidence(..))
     }
 
     pub(super) fn body(&self) -> Bytes {
-        match &self.said {
-            Said::Details(details) => {
+        match &self.text {
+            ErrorText::Details(details) => {
                 encode(&ErrorBody { error: self.error, code: self.status.as_u16(), details, asked: None })
             }
-            Said::Evidence(_, told) => told.body.clone(),
+            ErrorText::Evidence(_, told) => told.body.clone(),
         }
     }
 }

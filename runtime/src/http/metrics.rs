@@ -28,7 +28,7 @@ impl IntoResponses for AnsweringMetrics {
 /// The metrics, as Prometheus scrapes them
 #[utoipa::path(get, path = "/metrics", tag = STATE, responses(AnsweringMetrics))]
 pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
-    let look = api.looks.look(&api.coordinator).await?;
-    let text = look.metrics(|snapshot| api.metrics.show(snapshot, &api.edge(), &api.responses).into());
+    let snapshot = api.snapshots.latest(&api.coordinator).await?;
+    let text = snapshot.metrics(|snapshot| api.metrics.show(snapshot, &api.edge(), &api.responses).into());
     Ok(([(CONTENT_TYPE, METRICS_TYPE)], text).into_response())
 }

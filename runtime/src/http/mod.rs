@@ -6,15 +6,16 @@
 //! * `dashboard/`, `docs/`: the pages for people, which `files.rs` serves
 //! * `openapi/` generates the API's document; `answers.rs` describes responses, `example.rs` has an example
 //! * `service.rs` assembles the routes; `api.rs` has the settings, and what the handlers share
-//! * `serve.rs` accepts connections, and finishes responses before it stops; `limits.rs` and `places.rs` limit
+//! * `serve.rs` accepts connections, and finishes responses before it stops; `limits.rs` and `connection_limit.rs` limit
 //!   connections, `refuse.rs` answers those beyond a limit, `first_byte.rs` ends silent ones
 //! * `rate_limit.rs` limits clients; `client.rs` and `client_address.rs` decide which addresses are one client
-//! * `looks.rs` encodes a snapshot once for all its readers; `trace.rs` records the span of a request
+//! * `snapshot_cache.rs` encodes a snapshot once for all its readers; `trace.rs` records the span of a request
 
 mod answers;
 mod api;
 mod client;
 mod client_address;
+mod connection_limit;
 mod dashboard;
 mod docs;
 mod error;
@@ -23,16 +24,15 @@ mod example;
 mod files;
 mod first_byte;
 mod limits;
-mod looks;
 mod metrics;
 mod openapi;
-mod places;
 mod question;
 mod rate_limit;
 mod refuse;
 mod request;
 mod serve;
 mod service;
+mod snapshot_cache;
 mod status;
 mod trace;
 

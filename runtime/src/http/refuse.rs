@@ -8,8 +8,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::connection_limit::ConnectionRefused;
 use super::error::ApiError;
-use super::places::NoPlace;
 
 /// How many refused connections are answered at a time. Further ones are closed without a response.
 const MAX_TOLD: usize = 64;
@@ -30,7 +30,7 @@ impl Default for Refusals {
 
 impl Refusals {
     /// Sends the reason and closes the connection. If too many are being answered already, only closes it.
-    pub(super) fn tell(&self, mut io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, why: NoPlace) {
+    pub(super) fn tell(&self, mut io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, why: ConnectionRefused) {
         let Ok(told) = Arc::clone(&self.0).try_acquire_owned() else { return };
         let answer = answer(why);
         let tell = async move {
@@ -46,7 +46,7 @@ impl Refusals {
     }
 }
 
-fn answer(why: NoPlace) -> Bytes {
+fn answer(why: ConnectionRefused) -> Bytes {
     let body = ApiError::too_many_connections(why.to_string()).body();
     let head = format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\nconnection: close\r\n\

@@ -41,11 +41,11 @@ where
             () = &mut stop => break,
             accepted = listener.accept() => accepted,
         };
-        let place = match api.place(peer.ip(), &limits) {
-            Ok(place) => place,
-            Err(no_place) => {
-                debug!(%peer, "a connection is refused: {no_place}");
-                refusals.tell(io, no_place);
+        let permit = match api.permit(peer.ip(), &limits) {
+            Ok(permit) => permit,
+            Err(refused) => {
+                debug!(%peer, "a connection is refused: {refused}");
+                refusals.tell(io, refused);
                 continue;
             }
         };
@@ -76,7 +76,7 @@ where
             if let Err(error) = ended {
                 debug!(%error, %peer, "a connection ended early");
             }
-            drop(place);
+            drop(permit);
         });
     }
     drop(listener);

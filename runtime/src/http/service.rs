@@ -11,12 +11,12 @@ use tower::ServiceExt as _;
 
 use super::api::{Api, ApiSettings};
 use super::client_address::Peer;
+use super::connection_limit::{ConnectionLimiter, ConnectionPermit, ConnectionRefused};
 use super::error::{self, ApiError};
 use super::events::Events;
 use super::limits::ServeLimits;
-use super::looks::Looks;
-use super::places::{NoPlace, Place, Places};
 use super::rate_limit::{RateLimit, RateLimiter};
+use super::snapshot_cache::SnapshotCache;
 use super::{dashboard, docs, files, openapi, request, status};
 use crate::clock::Clock;
 use crate::driver::CoordinatorHandle;
@@ -44,14 +44,14 @@ impl Service {
         let (described, document) = openapi::described().split_for_parts();
         let paths = document.paths.paths.keys().map(String::as_str).chain(files.iter().map(|file| file.path));
         let responses = Arc::new(Responses::new(paths));
-        let (places, looks) = (Places::default(), Looks::default());
+        let (connections, snapshots) = (ConnectionLimiter::default(), SnapshotCache::default());
         let api = Arc::new(Api {
             coordinator,
             settings,
             limiter,
             read_limiter,
-            places,
-            looks,
+            connections,
+            snapshots,
             events,
             metrics,
             responses,
@@ -78,9 +78,9 @@ impl Service {
         response
     }
 
-    /// Takes a place for a connection of `peer`, if there is one.
-    pub(super) fn place(&self, peer: IpAddr, limits: &ServeLimits) -> Result<Place, NoPlace> {
-        self.api.places.take(peer, limits, &self.api.settings.trusted_proxies)
+    /// Takes a permit for a connection of `peer`, if there is one.
+    pub(super) fn permit(&self, peer: IpAddr, limits: &ServeLimits) -> Result<ConnectionPermit, ConnectionRefused> {
+        self.api.connections.take(peer, limits, &self.api.settings.trusted_proxies)
     }
 
     /// Counts a request against its client's allowance for reads. `POST /request` has an allowance of its own. Probes

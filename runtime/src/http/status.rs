@@ -132,8 +132,8 @@ impl IntoResponses for AnsweringWorkers {
 /// The known workers with their scores and counters, and what the coordinator has counted
 #[utoipa::path(get, path = "/workers", tag = STATE, responses(AnsweringWorkers))]
 pub(super) async fn workers(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
-    let look = api.looks.look(&api.coordinator).await?;
-    Ok(encoded(StatusCode::OK, look.workers(|snapshot| encode(&Register::of(snapshot)))))
+    let snapshot = api.snapshots.latest(&api.coordinator).await?;
+    Ok(encoded(StatusCode::OK, snapshot.workers(|snapshot| encode(&Register::of(snapshot)))))
 }
 
 impl<'a> Register<'a> {

@@ -29,6 +29,6 @@ pub(crate) struct ConnectionCounts {
     pub(crate) open: usize,
     /// Refused because their peer held as many as one peer may.
     pub(crate) refused_of_peer: u64,
-    /// Refused because all places, except reserved ones, were taken.
+    /// Refused because all connections, except reserved ones, were open.
     pub(crate) refused_of_all: u64,
 }

@@ -20,15 +20,15 @@ pub(super) struct Ring {
     weight: usize,
 }
 
-/// What is at a given number.
+/// What the ring has at a number.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(super) enum Lookup {
     /// The event.
-    Here(Arc<Entry>),
+    Found(Arc<Entry>),
     /// The event was overwritten.
     Overwritten,
     /// The event has not happened yet.
-    Ahead,
+    NotYet,
 }
 
 impl Ring {
@@ -59,10 +59,10 @@ impl Ring {
         self.next
     }
 
-    pub(super) fn at(&self, number: u64) -> Place {
-        let Some(index) = number.checked_sub(self.oldest()) else { return Place::Overwritten };
+    pub(super) fn at(&self, number: u64) -> Lookup {
+        let Some(index) = number.checked_sub(self.oldest()) else { return Lookup::Overwritten };
         let entry = usize::try_from(index).ok().and_then(|index| self.entries.get(index));
-        entry.map_or(Place::Ahead, |entry| Place::Here(Arc::clone(entry)))
+        entry.map_or(Lookup::NotYet, |entry| Lookup::Found(Arc::clone(entry)))
     }
 }
 
@@ -80,17 +80,17 @@ mod tests {
     #[test]
     fn events_are_numbered_from_one_and_the_oldest_are_overwritten() {
         let mut ring = Ring::new(CAPACITY);
-        assert!((ring.oldest(), ring.next()) == (1, 1) && matches!(ring.at(1), Place::Ahead));
+        assert!((ring.oldest(), ring.next()) == (1, 1) && matches!(ring.at(1), Lookup::NotYet));
         for _ in 0..CAPACITY {
             ring.push(outcome("q"));
         }
         assert_eq!((ring.oldest(), ring.next()), (1, 1025));
         ring.push(outcome("q"));
         assert_eq!((ring.oldest(), ring.next(), ring.entries.len()), (2, 1026, CAPACITY));
-        assert!(matches!(ring.at(0), Place::Overwritten) && matches!(ring.at(1), Place::Overwritten));
-        assert!(matches!(ring.at(2), Place::Here(entry) if entry.number == 2));
-        assert!(matches!(ring.at(1025), Place::Here(entry) if entry.number == 1025));
-        assert!(matches!(ring.at(1026), Place::Ahead) && matches!(ring.at(u64::MAX), Place::Ahead));
+        assert!(matches!(ring.at(0), Lookup::Overwritten) && matches!(ring.at(1), Lookup::Overwritten));
+        assert!(matches!(ring.at(2), Lookup::Found(entry) if entry.number == 2));
+        assert!(matches!(ring.at(1025), Lookup::Found(entry) if entry.number == 1025));
+        assert!(matches!(ring.at(1026), Lookup::NotYet) && matches!(ring.at(u64::MAX), Lookup::NotYet));
     }
 
     #[test]

@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::event::{missed, observation};
 use super::resume::{Missed, Resume, Start};
-use super::ring::Place;
-use super::wait::{Look, look_or_wait};
+use super::ring::Lookup;
+use super::wait::{Find, find_or_wait};
 use super::watch::Watching;
 use super::{EventLimits, Seat, Shared};
 use crate::clock::Clock;
@@ -73,7 +73,7 @@ impl Subscriber {
                 return None;
             }
             let answered = said.as_ref().map(|said| &said.arrived);
-            let told = look_or_wait(&shared.arrived, answered, || self.look(&shared.closed, heartbeat)).await;
+            let told = find_or_wait(&shared.arrived, answered, || self.find(&shared.closed, heartbeat)).await;
             if let Some(told) = told {
                 return told;
             }
@@ -81,17 +81,17 @@ impl Subscriber {
     }
 
     /// Finds what to send now, or else says how long to wait for it. `None` is the end of the stream.
-    fn look<'a>(
+    fn find<'a>(
         &mut self,
         closed: &'a CancellationToken,
         heartbeat: Timestamp,
-    ) -> Look<Option<Bytes>, impl Future<Output = Option<Option<Bytes>>> + use<'a>> {
+    ) -> Find<Option<Bytes>, impl Future<Output = Option<Option<Bytes>>> + use<'a>> {
         if let Some(result) = self.watching.as_mut().and_then(Watching::next) {
-            return Look::Found(Some(observation(&result)));
+            return Find::Found(Some(observation(&result)));
         }
         let clock = self.clock;
         if let Some(events) = self.events_in_time(clock.now()) {
-            return Look::Found(Some(events));
+            return Find::Found(Some(events));
         }
         let is_between_batches = self.left == self.limits().batch;
         let wake = if is_between_batches { heartbeat } else { heartbeat.min(self.batch_ends) };
@@ -104,7 +104,7 @@ impl Subscriber {
                 }
             }
         };
-        Look::Nothing { for_arrivals: is_between_batches, until }
+        Find::Nothing { for_arrivals: is_between_batches, until }
     }
 
     fn limits(&self) -> EventLimits {
@@ -143,19 +143,19 @@ impl Subscriber {
     fn event(&mut self) -> Option<Bytes> {
         let ring = self.shared.ring();
         match ring.at(self.cursor) {
-            Place::Here(entry) => {
+            Lookup::Found(entry) => {
                 drop(ring);
                 self.cursor += 1;
                 Some(entry.text(&self.shared.process))
             }
-            Place::Overwritten => {
+            Lookup::Overwritten => {
                 let newest = ring.next().saturating_sub(self.limits().batch.into()).max(ring.oldest());
                 drop(ring);
                 let count = newest - self.cursor;
                 self.cursor = newest;
                 Some(missed(&self.shared.process, Some(count), newest - 1))
             }
-            Place::Ahead => None,
+            Lookup::NotYet => None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Looks for something or waits for it, without missing what arrives between the look and the wait.
+//! Finds something or waits for it, without missing what arrives in between.
 
 use tokio::sync::Notify;
 
@@ -27,8 +27,8 @@ impl Signal for Notify {
     }
 }
 
-/// The result of a look.
-pub(super) enum Look<T, U> {
+/// What a reader finds.
+pub(super) enum Find<T, U> {
     /// What was looked for.
     Found(T),
     /// Nothing yet.
@@ -47,16 +47,16 @@ pub(super) fn tell(signal: &impl Signal, change: impl FnOnce()) {
 }
 
 /// Looks once. If nothing is found, waits. `None` means that it is time to look again.
-pub(super) async fn look_or_wait<S: Signal + 'static, T, U: Future<Output = Option<T>>>(
+pub(super) async fn find_or_wait<S: Signal + 'static, T, U: Future<Output = Option<T>>>(
     arrived: &S,
     answered: Option<&S>,
-    look: impl FnOnce() -> Look<T, U>,
+    find: impl FnOnce() -> Find<T, U>,
 ) -> Option<T> {
     // Nothing that arrives from here on is missed.
     let (arrived, answered) = (arrived.listen(), answered.map(Signal::listen));
-    let (for_arrivals, until) = match look() {
-        Look::Found(found) => return Some(found),
-        Look::Nothing { for_arrivals, until } => (for_arrivals, until),
+    let (for_arrivals, until) = match find() {
+        Find::Found(found) => return Some(found),
+        Find::Nothing { for_arrivals, until } => (for_arrivals, until),
     };
     let answered = async {
         match answered {
@@ -79,7 +79,7 @@ mod tests {
     use loom::sync::{Arc, Mutex};
 
     use super::super::event::tests::outcome;
-    use super::super::ring::{Place, Ring};
+    use super::super::ring::{Lookup, Ring};
     use super::*;
 
     /// What tokio promises about [`Notify::notify_waiters`], in loom's terms.
@@ -134,10 +134,10 @@ mod tests {
             let mut cursor = 1;
             loom::future::block_on(async {
                 while cursor < 3 {
-                    let found = look_or_wait(&shared.1, None, || {
+                    let found = find_or_wait(&shared.1, None, || {
                         match shared.0.lock().expect("the lock is not poisoned").at(cursor) {
-                            Place::Here(entry) => Look::Found(entry.number),
-                            _ => Look::Nothing { for_arrivals: true, until: std::future::pending() },
+                            Lookup::Found(entry) => Find::Found(entry.number),
+                            _ => Find::Nothing { for_arrivals: true, until: std::future::pending() },
                         }
                     });
                     if let Some(number) = found.await {

@@ -16,7 +16,7 @@ const PRESENCE: &str = "oracle.workers";
 
 /// What one coordinator's driver has taken from its subscriptions and passed to its machine.
 #[derive(Debug, Default)]
-pub(crate) struct Taken {
+pub(crate) struct Arrivals {
     /// The number of the message that it takes next, in order of arrival; 0 if unknown.
     next: u64,
     /// Farewells that were taken and not passed on yet, in order.
@@ -27,7 +27,7 @@ pub(crate) struct Taken {
     told: BTreeMap<WorkerId, u64>,
 }
 
-impl Taken {
+impl Arrivals {
     /// The driver takes a message from a subscription.
     fn takes(&mut self, number: u64, message: &Message) -> Result<(), String> {
         match &message.body {
@@ -62,11 +62,11 @@ fn overtaken(worker: &WorkerId, number: u64, farewell: u64) -> String {
     format!("the machine received the result of {worker} in message {number} after its farewell in message {farewell}")
 }
 
-pub(crate) fn new(_: &Context<'_>) -> PerHost<Taken> {
+pub(crate) fn new(_: &Context<'_>) -> PerHost<Arrivals> {
     PerHost::new()
 }
 
-impl Process for Taken {
+impl Process for Arrivals {
     fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
         match event.what {
             What::Edge(Edge::Arrived(number)) => self.next = number,

@@ -54,14 +54,14 @@ pub(crate) struct Http {
 struct Open {
     at: u64,
     asked: Question,
-    taken: Taken,
+    progress: Progress,
 }
 
 /// How far a question has come, if a trace identifies it.
 #[derive(Debug)]
-enum Taken {
+enum Progress {
     /// It has no trace: any answer to the same question may be its own.
-    Untold,
+    Unknown,
     /// The machine has not received it.
     NotYet,
     /// The machine has received it and has not answered.
@@ -96,10 +96,10 @@ struct Response<'a> {
 impl Open {
     /// Whether an answer may be the one to this question.
     fn may_get(&self, said: &MachineReply) -> bool {
-        match &self.taken {
-            Taken::Untold => {}
-            Taken::NotYet | Taken::Submitted => return false,
-            Taken::Answered(own) => return own == said,
+        match &self.progress {
+            Progress::Unknown => {}
+            Progress::NotYet | Progress::Submitted => return false,
+            Progress::Answered(own) => return own == said,
         }
         let Ok(outcome) = said else { return true };
         let request = &self.asked.request;
@@ -112,7 +112,7 @@ impl Http {
     fn submitted(&mut self, coordinator: Host, ticket: Ticket, trace: Trace) {
         let open = self.open.iter_mut().find(|(number, _)| trace_of(**number) == Some(trace));
         if let Some((number, open)) = open.filter(|(_, open)| open.asked.coordinator == coordinator) {
-            open.taken = Taken::Submitted;
+            open.progress = Progress::Submitted;
             self.tickets.insert((coordinator, ticket), *number);
         }
     }
@@ -120,7 +120,7 @@ impl Http {
     fn said(&mut self, at: u64, coordinator: Host, ticket: Ticket, said: &MachineReply) {
         let number = self.tickets.remove(&(coordinator, ticket));
         if let Some(open) = number.and_then(|number| self.open.get_mut(&number)) {
-            open.taken = Taken::Answered(said.clone());
+            open.progress = Progress::Answered(said.clone());
         }
         if self.open.is_empty() {
             self.said.clear();
@@ -333,8 +333,8 @@ impl Checker for Http {
             }
             What::Asked(asked) => {
                 let is_traced = self.depth == Depth::Network && trace_of(asked.number).is_some();
-                let taken = if is_traced { Taken::NotYet } else { Taken::Untold };
-                self.open.insert(asked.number, Open { at: event.at, asked: asked.clone(), taken });
+                let progress = if is_traced { Progress::NotYet } else { Progress::Unknown };
+                self.open.insert(asked.number, Open { at: event.at, asked: asked.clone(), progress });
             }
             What::Vanished(number) => {
                 self.open.remove(&number);

@@ -23,7 +23,7 @@ type Seen = (&'static str, [u64; 6]);
 
 /// What a machine had counted and knew at one moment.
 #[derive(Debug)]
-struct Look {
+struct MachineState {
     at: u64,
     counters: BTreeMap<&'static str, u64>,
     workers: BTreeMap<String, Seen>,
@@ -36,7 +36,7 @@ struct Look {
 #[derive(Debug, Default)]
 struct Process {
     began: u64,
-    looks: VecDeque<Look>,
+    states: VecDeque<MachineState>,
     /// The recent changes of its bus, each with its time and whether the bus was then connected.
     bus: VecDeque<(u64, bool)>,
     /// The samples that were last read, and when.
@@ -76,7 +76,7 @@ fn state(state: WorkerState) -> &'static str {
 /// The names of a worker's counts, in a page.
 const COUNTS: [&str; 6] = ["successes", "failures", "timeouts", "late", "outliers", "equivocations"];
 
-impl Look {
+impl MachineState {
     fn new(at: u64, machine: &Coordinator) -> Self {
         let workers = machine.workers().map(|(id, worker)| {
             let record = &worker.reliability;
@@ -104,8 +104,8 @@ impl Look {
 impl Process {
     /// Forgets what is too old for any page, except the last moment before `before`.
     fn forget(&mut self, before: u64) {
-        while self.looks.len() > 1 && self.looks[1].at <= before {
-            self.looks.pop_front();
+        while self.states.len() > 1 && self.states[1].at <= before {
+            self.states.pop_front();
         }
         while self.bus.len() > 1 && self.bus[1].0 <= before {
             self.bus.pop_front();
@@ -114,18 +114,18 @@ impl Process {
 
     /// The moments that a page requested at `since` may describe: from the last one that is older by at least
     /// [`MAX_AGE_NS`].
-    fn since(&self, since: u64) -> impl Iterator<Item = &Look> + Clone {
+    fn since(&self, since: u64) -> impl Iterator<Item = &MachineState> + Clone {
         let earliest = since.saturating_sub(MAX_AGE_NS);
-        let first = self.looks.iter().rposition(|look| look.at <= earliest).unwrap_or(0);
-        self.looks.iter().skip(first)
+        let first = self.states.iter().rposition(|state| state.at <= earliest).unwrap_or(0);
+        self.states.iter().skip(first)
     }
 
     /// Whether a number lies between the least and the most that it was at these moments.
-    fn is_between(&self, since: u64, number: u64, of: impl Fn(&Look) -> u64 + Clone) -> bool {
+    fn is_between(&self, since: u64, number: u64, of: impl Fn(&MachineState) -> u64 + Clone) -> bool {
         let all = self.since(since).map(of);
         let least = all.clone().min().unwrap_or(0);
         // There is no earlier moment: nothing had been counted.
-        let least = if self.since(since).next().is_none_or(|look| look.at > since) { 0 } else { least };
+        let least = if self.since(since).next().is_none_or(|state| state.at > since) { 0 } else { least };
         (least..=all.max().unwrap_or(0)).contains(&number)
     }
 
@@ -137,7 +137,7 @@ impl Process {
     }
 
     fn check_counter(&self, since: u64, name: &str, said: u64) -> Result<(), String> {
-        let of = |look: &Look| look.counters.get(name).copied().unwrap_or(0);
+        let of = |state: &MachineState| state.counters.get(name).copied().unwrap_or(0);
         if self.is_between(since, said, of) {
             return Ok(());
         }
@@ -151,30 +151,30 @@ impl Process {
             return Err(format!("the workers page is wrong: {read:?}"));
         }
         let counters = page["counters"].as_object().ok_or("the page has no counters")?;
-        for name in self.looks.back().into_iter().flat_map(|look| look.counters.keys()) {
+        for name in self.states.back().into_iter().flat_map(|state| state.counters.keys()) {
             let said = counters.get(*name).and_then(Json::as_u64);
             self.check_counter(since, name, said.ok_or_else(|| format!("the page lacks {name}"))?)?;
         }
         let in_flight = page["in_flight"].as_u64().unwrap_or(u64::MAX);
-        if !self.is_between(since, in_flight, |look| look.in_flight) {
+        if !self.is_between(since, in_flight, |state| state.in_flight) {
             return Err(format!("the page shows {in_flight} requests in flight"));
         }
         let workers = page["workers"].as_array().ok_or("the page has no list of workers")?;
         for worker in workers {
             let name = worker["worker_id"].as_str().unwrap_or_default();
-            let was = || self.since(since).filter_map(|look| look.workers.get(name));
+            let was = || self.since(since).filter_map(|state| state.workers.get(name));
             if !was().any(|(state, _)| worker["state"] == *state) {
                 return Err(format!("the page shows worker {name} as {}", worker["state"]));
             }
             for (place, count) in COUNTS.iter().enumerate() {
                 let said = worker[count].as_u64().unwrap_or(u64::MAX);
-                let of = |look: &Look| look.workers.get(name).map_or(0, |(_, counts)| counts[place]);
+                let of = |state: &MachineState| state.workers.get(name).map_or(0, |(_, counts)| counts[place]);
                 if !self.is_between(since, said, of) {
                     return Err(format!("the page shows {count} = {said} for worker {name}"));
                 }
             }
         }
-        let all = |look: &Look| look.workers.len() as u64;
+        let all = |state: &MachineState| state.workers.len() as u64;
         if !self.is_between(since, workers.len() as u64, all) {
             return Err(format!("the page lists {} workers", workers.len()));
         }
@@ -191,7 +191,7 @@ impl Process {
             self.check_counter(since, name, whole(*said))?;
         }
         let in_flight = samples.get("quorate_requests_in_flight").map_or(u64::MAX, |said| whole(*said));
-        if !self.is_between(since, in_flight, |look| look.in_flight) {
+        if !self.is_between(since, in_flight, |state| state.in_flight) {
             return Err(format!("the page shows {in_flight} requests in flight"));
         }
         let (read_at, before) = &self.metrics;
@@ -219,16 +219,16 @@ impl Process {
 
     fn check_ready(&self, since: u64, read: &Read) -> Result<(), String> {
         let page: Json = serde_json::from_str(&read.body).unwrap_or_default();
-        let at_first = self.since(since).next().is_none_or(|look| look.at > since);
+        let at_first = self.since(since).next().is_none_or(|state| state.at > since);
         let is_true = match (read.status, page["error"].as_str()) {
             (200, None) => {
                 page["ready"] == true
                     && self.was_connected(since, true)
-                    && self.since(since).any(|look| look.is_live && !look.is_draining)
+                    && self.since(since).any(|state| state.is_live && !state.is_draining)
             }
-            (503, Some("draining")) => self.since(since).any(|look| look.is_draining),
+            (503, Some("draining")) => self.since(since).any(|state| state.is_draining),
             (503, Some("bus_down")) => self.was_connected(since, false),
-            (503, Some("no_workers")) => at_first || self.since(since).any(|look| !look.is_live),
+            (503, Some("no_workers")) => at_first || self.since(since).any(|state| !state.is_live),
             _ => false,
         };
         if is_true { Ok(()) } else { Err(format!("the readiness page is wrong: {read:?}")) }
@@ -326,7 +326,7 @@ impl Checker for Pages {
         match event.what {
             What::Started { .. } => *process = Process { began: event.at, ..Process::default() },
             What::CoordinatorSettled(_, machine) => {
-                process.looks.push_back(Look::new(event.at, machine));
+                process.states.push_back(MachineState::new(event.at, machine));
                 let open = self.open.first().map_or(event.at, |(since, _)| *since);
                 process.forget(open.saturating_sub(MAX_AGE_NS));
             }

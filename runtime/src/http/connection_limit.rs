@@ -15,7 +15,7 @@ pub(super) const FEW: usize = 4;
 
 /// The open connections. Clones share one count.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Places(Arc<Mutex<Held>>);
+pub(super) struct ConnectionLimiter(Arc<Mutex<Held>>);
 
 #[derive(Debug, Default)]
 struct Held {
@@ -33,42 +33,47 @@ struct Refusals {
 
 /// Why a connection is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NoPlace {
+pub(super) enum ConnectionRefused {
     /// The peer holds as many connections as one peer may.
     #[error("your address has the most connections that it may have; close some of them")]
     OfPeer,
-    /// All places are taken, except those that are reserved for peers with few connections.
+    /// All connections are open, except those that are reserved for peers with few connections.
     #[error("all connections are in use; try again")]
     OfAll,
 }
 
-/// The place of one connection, which is released when this is dropped.
+/// The permit for one connection, which is released when this is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
-    places: Places,
+pub(super) struct ConnectionPermit {
+    limiter: ConnectionLimiter,
     peer: Client,
 }
 
-impl Places {
-    /// Takes a place for a connection of `peer`. A trusted proxy acts for many clients, and may hold all places but the
+impl ConnectionLimiter {
+    /// Takes a permit for a connection of `peer`. A trusted proxy acts for many clients, and may hold all permits but the
     /// reserved ones.
-    pub(super) fn take(&self, peer: IpAddr, limits: &ServeLimits, trusted: &[IpNet]) -> Result<Place, NoPlace> {
+    pub(super) fn take(
+        &self,
+        peer: IpAddr,
+        limits: &ServeLimits,
+        trusted: &[IpNet],
+    ) -> Result<ConnectionPermit, ConnectionRefused> {
         let is_trusted = trusted.iter().any(|network| network.contains(&peer.to_canonical()));
         let peer = Client::from(peer);
         let mut held = self.held();
         let of_peer = held.by_peer.get(&peer).copied().unwrap_or_default();
         if of_peer >= limits.max_connections_per_peer && !is_trusted {
             held.refused.of_one_peer += 1;
-            return Err(NoPlace::OfPeer);
+            return Err(ConnectionRefused::OfPeer);
         }
         let reserved = if of_peer < FEW { 0 } else { limits.reserved_connections };
         if held.open >= limits.max_connections.saturating_sub(reserved) {
             held.refused.of_all += 1;
-            return Err(NoPlace::OfAll);
+            return Err(ConnectionRefused::OfAll);
         }
         held.open += 1;
         held.by_peer.insert(peer, of_peer + 1);
-        Ok(Place { places: self.clone(), peer })
+        Ok(ConnectionPermit { limiter: self.clone(), peer })
     }
 
     pub(super) fn counts(&self) -> ConnectionCounts {
@@ -81,9 +86,9 @@ impl Places {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let mut held = self.places.held();
+        let mut held = self.limiter.held();
         held.open -= 1;
         if let Some(of_peer) = held.by_peer.get_mut(&self.peer) {
             *of_peer -= 1;
@@ -108,41 +113,41 @@ mod tests {
 
     #[test]
     fn one_peer_holds_only_its_share_and_gets_it_back() {
-        let (places, limits) = (Places::default(), limits(100, 10, 0));
-        let take = |host| places.take(peer(host), &limits, &[]);
+        let (limiter, limits) = (ConnectionLimiter::default(), limits(100, 10, 0));
+        let take = |host| limiter.take(peer(host), &limits, &[]);
         let mut held: Vec<_> = (0..10).map(|_| take(1).expect("within its share")).collect();
-        assert_eq!(take(1).expect_err("one too many"), NoPlace::OfPeer);
+        assert_eq!(take(1).expect_err("one too many"), ConnectionRefused::OfPeer);
         let other = take(2).expect("another peer has its own share");
-        assert_eq!(places.counts(), ConnectionCounts { open: 11, refused_of_peer: 1, refused_of_all: 0 });
+        assert_eq!(limiter.counts(), ConnectionCounts { open: 11, refused_of_peer: 1, refused_of_all: 0 });
         held.pop();
         held.push(take(1).expect("one has ended"));
         drop((held, other));
-        assert_eq!((places.counts().open, places.held().by_peer.len()), (0, 0));
+        assert_eq!((limiter.counts().open, limiter.held().by_peer.len()), (0, 0));
     }
 
     #[test]
     fn the_last_places_are_for_peers_that_hold_few() {
-        let (places, limits) = (Places::default(), limits(20, 20, 6));
-        let take = |host| places.take(peer(host), &limits, &[]);
+        let (limiter, limits) = (ConnectionLimiter::default(), limits(20, 20, 6));
+        let take = |host| limiter.take(peer(host), &limits, &[]);
         let mut held: Vec<_> = (0..14).map(|_| take(1).expect("not reserved")).collect();
-        assert_eq!(take(1).expect_err("the rest is reserved"), NoPlace::OfAll);
-        held.extend((0..FEW).map(|_| take(2).expect("the client holds few places")));
-        assert_eq!(take(2).expect_err("the client no longer holds few places"), NoPlace::OfAll);
-        held.extend((0..2).map(|_| take(3).expect("the client holds few places")));
-        assert_eq!(take(4).expect_err("there are no more"), NoPlace::OfAll);
-        assert_eq!(places.counts(), ConnectionCounts { open: 20, refused_of_peer: 0, refused_of_all: 3 });
+        assert_eq!(take(1).expect_err("the rest is reserved"), ConnectionRefused::OfAll);
+        held.extend((0..FEW).map(|_| take(2).expect("the client holds few connections")));
+        assert_eq!(take(2).expect_err("the client no longer holds few connections"), ConnectionRefused::OfAll);
+        held.extend((0..2).map(|_| take(3).expect("the client holds few connections")));
+        assert_eq!(take(4).expect_err("there are no more"), ConnectionRefused::OfAll);
+        assert_eq!(limiter.counts(), ConnectionCounts { open: 20, refused_of_peer: 0, refused_of_all: 3 });
     }
 
     #[test]
     fn a_trusted_proxy_may_hold_all_but_the_reserved_ones_and_ipv6_hosts_share_by_prefix() {
-        let (places, limits) = (Places::default(), limits(20, 5, 6));
+        let (limiter, limits) = (ConnectionLimiter::default(), limits(20, 5, 6));
         let trusted = ["192.0.2.0/24".parse().expect("a network")];
-        let held: Vec<_> = (0..14).map(|_| places.take(peer(1), &limits, &trusted).expect("a proxy")).collect();
-        assert_eq!(places.take(peer(1), &limits, &trusted).expect_err("reserved"), NoPlace::OfAll);
+        let held: Vec<_> = (0..14).map(|_| limiter.take(peer(1), &limits, &trusted).expect("a proxy")).collect();
+        assert_eq!(limiter.take(peer(1), &limits, &trusted).expect_err("reserved"), ConnectionRefused::OfAll);
         drop(held);
         let host = |host: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, host]);
-        let held: Vec<_> = (0..5).map(|n| places.take(host(n), &limits, &trusted).expect("its share")).collect();
-        assert_eq!(places.take(host(9), &limits, &trusted).expect_err("the same /64"), NoPlace::OfPeer);
+        let held: Vec<_> = (0..5).map(|n| limiter.take(host(n), &limits, &trusted).expect("its share")).collect();
+        assert_eq!(limiter.take(host(9), &limits, &trusted).expect_err("the same /64"), ConnectionRefused::OfPeer);
         drop(held);
     }
 }

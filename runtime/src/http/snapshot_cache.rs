@@ -8,35 +8,35 @@ use crate::driver::{CoordinatorHandle, Snapshot, SnapshotError};
 
 /// The latest snapshot that a client has read.
 #[derive(Debug, Default)]
-pub(super) struct Looks {
-    latest: Mutex<Option<Arc<Look>>>,
+pub(super) struct SnapshotCache {
+    latest: Mutex<Option<Arc<CachedSnapshot>>>,
 }
 
 /// A snapshot, and the bodies that have been encoded from it so far.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(super) struct CachedSnapshot {
     snapshot: Arc<Snapshot>,
     workers: OnceLock<Bytes>,
     metrics: OnceLock<Bytes>,
 }
 
-impl Looks {
+impl SnapshotCache {
     /// The current snapshot of the coordinator.
-    pub(super) async fn look(&self, coordinator: &CoordinatorHandle) -> Result<Arc<Look>, SnapshotError> {
+    pub(super) async fn latest(&self, coordinator: &CoordinatorHandle) -> Result<Arc<CachedSnapshot>, SnapshotError> {
         let snapshot = coordinator.snapshot().await?;
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         match &*latest {
-            Some(look) if Arc::ptr_eq(&look.snapshot, &snapshot) => Ok(Arc::clone(look)),
+            Some(cached) if Arc::ptr_eq(&cached.snapshot, &snapshot) => Ok(Arc::clone(cached)),
             _ => {
-                let look = Arc::new(Look { snapshot, workers: OnceLock::new(), metrics: OnceLock::new() });
-                *latest = Some(Arc::clone(&look));
-                Ok(look)
+                let cached = Arc::new(CachedSnapshot { snapshot, workers: OnceLock::new(), metrics: OnceLock::new() });
+                *latest = Some(Arc::clone(&cached));
+                Ok(cached)
             }
         }
     }
 }
 
-impl Look {
+impl CachedSnapshot {
     /// The body of `GET /workers`, which `write` encodes for the first reader.
     pub(super) fn workers(&self, write: impl FnOnce(&Snapshot) -> Bytes) -> Bytes {
         self.workers.get_or_init(|| write(&self.snapshot)).clone()
