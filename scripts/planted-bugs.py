@@ -57,7 +57,7 @@ def find(bug: dict) -> tuple[str, str, str]:
     if "test" in bug:
         return "test", *test(bug["test"])
     subprocess.run(BUILD, cwd=COPY, check=True)
-    return bug["depth"], *sweep(bug["depth"])
+    return bug["depth"], *sweep(bug["depth"], bug.get("seeds", SEEDS))
 
 
 def test(arguments: str) -> tuple[str, str]:
@@ -77,10 +77,10 @@ def test(arguments: str) -> tuple[str, str]:
     return "1", f"`{failed[1]}`" if failed else "an abort"
 
 
-def sweep(depth: str) -> tuple[str, str]:
+def sweep(depth: str, seeds: str) -> tuple[str, str]:
     """How many seeds it took, and which checker found it."""
     program = COPY / "target" / "debug" / "quorate-sim"
-    command = [program, "sweep", "--seeds", SEEDS, "--depth", depth, "--jobs", "1"]
+    command = [program, "sweep", "--seeds", seeds, "--depth", depth, "--jobs", "1"]
     command += ["--max-failures", "1", "--shrink-seconds", "0"]
     try:
         ran = subprocess.run(command, cwd=COPY, capture_output=True, text=True, timeout=1800)
@@ -89,7 +89,7 @@ def sweep(depth: str) -> tuple[str, str]:
     found = re.search(r"FAILED seed (\d+): ([a-z_]+)", ran.stdout)
     if not found:
         return "never", "none"
-    first = int(SEEDS.split("..")[0])
+    first = int(seeds.split("..")[0])
     return str(int(found[1]) - first + 1), found[2]
 
 
