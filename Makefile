@@ -66,7 +66,8 @@ sim-short:
 sim-speed:
 	cargo run --release --locked -p quorate-sim -- speed
 
-# Plants bugs in a copy of the sources, one at a time, and reports how many seeds the simulation needs to find each.
+# Plants bugs in a copy of the sources, one at a time, and reports how many seeds the simulation needs to find each, or
+# which test finds it.
 planted-bugs:
 	scripts/planted-bugs.py
 

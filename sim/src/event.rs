@@ -184,8 +184,8 @@ impl WorkerResult {
         Self { worker, request, observed, response_time: Duration::ZERO, age: None }
     }
 
-    /// The input it is to a coordinator that reads it at time of day `wall`, on the reply subject of `task` or, without
-    /// one, on the shared subject.
+    /// Converts it to the input of a coordinator that reads it when its time of day is `wall`: on the reply subject of
+    /// `task`, or on the shared subject if `None`.
     pub(crate) fn read_at(&self, wall: Timestamp, task: Option<TaskId>) -> coordinator::WorkerResult {
         coordinator::WorkerResult {
             worker: self.worker.clone(),

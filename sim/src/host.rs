@@ -35,7 +35,7 @@ impl fmt::Display for Host {
 
 /// A text that is not the name of a host.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no host: broker, coordinator-N, worker-N, client-N or adversary")]
+#[error("{0:?} is not a host: broker, coordinator-N, worker-N, client-N or adversary")]
 pub struct UnknownHost(String);
 
 impl FromStr for Host {

@@ -10,7 +10,7 @@ use rand_core::{Rng, SeedableRng};
 #[derive(Clone, Debug)]
 pub struct Random(ChaCha8Rng);
 
-/// The purpose of a stream. The numbers are part of every seed's scenario and must never change.
+/// The purpose of a stream. The numbers determine what every seed draws: changing one changes all runs.
 #[derive(Clone, Copy, Debug)]
 pub enum Stream {
     /// The scenario.

@@ -2,10 +2,10 @@
 
 use crate::scenario::{Cluster, Policy, Request};
 
-/// The pause before a client retries, in nanoseconds.
+/// On the stage without HTTP, the pause before a client retries, in nanoseconds.
 pub(crate) const PAUSE: u64 = 5_000_000;
 
-/// How long a client waits for a reply before it considers it lost, in nanoseconds.
+/// On the stage without HTTP, how long a client waits for a reply before it considers it lost, in nanoseconds.
 pub(crate) fn client_patience(cluster: &Cluster) -> u64 {
     (2 * cluster.settings.max_timeout_ms + 200) * 1_000_000
 }
@@ -27,7 +27,6 @@ pub(crate) fn probes(cluster: &Cluster) -> Vec<Request> {
         query: 0,
         id: None,
         policy: Policy {
-            strategy: Some("median".to_owned()),
             min_responses: Some(1),
             timeout_ms: Some(cluster.settings.max_timeout_ms),
             ..Policy::default()

@@ -84,11 +84,11 @@ fn errors_say_what_is_wrong_and_where() {
     std::fs::write(directory.path().join("b.json"), "{\"seed\": 1}").expect("written");
     for (line, code, text) in [
         ("run --scenario a.json", 1, "error: cannot read a.json: "),
-        ("run --scenario b.json", 1, "error: b.json holds no scenario: missing field `cluster`"),
+        ("run --scenario b.json", 1, "error: b.json is not a scenario: missing field `cluster`"),
         ("explain --seed 1 --depth machines -o none/a.html", 1, "error: cannot write none/a.html: "),
         ("verify --seed 1 --against ./none", 1, "error: cannot verify seed 1: cannot start ./none: "),
         ("sweep --seeds 9", 2, "expected two seeds as A..B"),
-        ("sweep --seeds 9..3", 2, "9..3 holds no seed"),
+        ("sweep --seeds 9..3", 2, "9..3 contains no seeds"),
     ] {
         let output = quorate_sim(directory.path(), line);
         assert_eq!(output.status.code(), Some(code), "{line}");

@@ -7,7 +7,7 @@ use quorate_core::worker;
 use quorate_sim::event::{Age, Body, Event, Reply, What, WorkerResult};
 use quorate_sim::host::Host;
 use quorate_sim::scenario::{
-    Cluster, Coordinator, Edges, Fault, FaultKind, Forgery, Mischief, Policy, Request, Scenario, Worker,
+    Bus, Cluster, Coordinator, Edges, Fault, FaultKind, Forgery, Mischief, Policy, Request, Scenario, Worker,
 };
 use quorate_sim::trace::Line;
 use quorate_sim::{Depth, Report, run};
@@ -17,12 +17,15 @@ fn cluster(coordinators: u8, workers: u8) -> Cluster {
     let worker = cluster.workers[0].clone();
     let worker = |number| {
         let clock_ms = 1_000 * u64::from(number);
-        Worker { number, name: number, max_queued: 64, clock_ms, ..worker.clone() }
+        Worker { number, name: number, observe_ms: (5, 60), max_queued: 64, clock_ms, ..worker.clone() }
     };
     cluster.workers = (1..=workers).map(worker).collect();
     let coordinator = |number| Coordinator { number, clock_ms: u64::from(number), jump: None };
     cluster.coordinators = (1..=coordinators).map(coordinator).collect();
     cluster.clients = vec![1, 2];
+    cluster.network.latency_us = (500, 4_000);
+    cluster.bus = Bus { keepalive_ms: 600, reconnect_ms: (50, 300), ..cluster.bus };
+    (cluster.settings.max_timeout_ms, cluster.settings.presence_ms) = (2_000, 1_500);
     cluster
 }
 

@@ -132,7 +132,7 @@ fn holds(keyword: &str, rule: &Value, value: &Value) -> Result<bool, String> {
     let has_all = |fields: &Map<String, Value>, names: &Value| {
         list(names).iter().all(|name| name.as_str().is_some_and(|name| fields.contains_key(name)))
     };
-    let bound = || rule.as_f64().ok_or_else(|| format!("{keyword}: {rule} is no number"));
+    let bound = || rule.as_f64().ok_or_else(|| format!("{keyword}: {rule} is not a number"));
     let length = |text: &str| text.chars().count() as f64;
     Ok(match keyword {
         "type" if rule.is_array() => list(rule).iter().any(|name| is_of(name, value)),

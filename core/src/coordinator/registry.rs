@@ -143,8 +143,8 @@ impl Registry {
         }
     }
 
-    /// The expected set of a request made now: the live workers with a record and, in turn, some newcomers, no more of
-    /// them than there are workers with a record.
+    /// The expected set of a request made now: the live workers with a record and, in turn, some newcomers: at most
+    /// `max_newcomers`, and no more than there are live workers with a record.
     ///
     /// While no worker has a record, all live workers are expected as founders: they decide and earn a record. For one
     /// presence timeout after the first record, while fewer than [`FOUNDERS`] workers have one, the newcomers that have

@@ -27,11 +27,12 @@ pub struct WorkerRecord {
     /// Its counts, response times and score.
     pub reliability: Reliability,
     /// Whether it has a record. It has one if the operator admits it by name. It also has one if one of its values was
-    /// found good in comparison with those of workers that decide, or if it took part as a founder, and its score has
-    /// not been below [`Score::LOST`] since. Without a record it is a newcomer, whose values are compared and not used.
+    /// found good in comparison with those of workers that decide, or if it took part as a founder, without leaving or
+    /// staying silent for the operator's timeout, and its score has not been below [`Score::LOST`] since. Without a record it is a newcomer, whose values are compared and not used.
     pub proven: bool,
     /// As a newcomer: the number of requests it took part in, whether the last that ended left it without a record, and
-    /// whether it was silent in one until the deadline and has not answered since.
+    /// whether it was silent in one until a deadline at least as long as the operator's, and no answer of it has been
+    /// accepted since.
     pub(super) tried: u64,
     pub(super) in_vain: bool,
     pub(super) silent: bool,

@@ -31,7 +31,8 @@ pub(super) struct Known {
     /// The number of requests in which it took part without a record, and whether the last to end left it without one.
     pub(super) tried: u64,
     pub(super) in_vain: bool,
-    /// Whether it was silent until a deadline and has not been heard through a result since.
+    /// Whether it was silent until a deadline that gave it the operator's time, and no result of it has been accepted
+    /// since.
     pub(super) silent: bool,
     /// Whether it has answered on the reply subject of a task.
     pub(super) answers_directly: bool,

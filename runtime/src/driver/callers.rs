@@ -88,7 +88,7 @@ impl Callers {
         Some(caller)
     }
 
-    /// Adds an event to the trail of its request, if a caller follows that. Only then is the clock read.
+    /// Adds an event to the trail of its request, if a caller follows the request. `now` is called only then.
     pub(super) fn event(&mut self, now: impl FnOnce() -> Timestamp, event: Event) {
         match event {
             Event::Dispatched { ticket, request } => {

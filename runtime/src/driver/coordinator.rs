@@ -39,7 +39,7 @@ pub struct CoordinatorDriver<B: Bus, T = ()> {
     commands: mpsc::Receiver<Command>,
     intake: Intake<B::Subscription>,
     /// A buffer, empty between passes.
-    taken: Batch,
+    batch: Batch,
     bus_watch: BusWatch,
     settings: DriverSettings,
     callers: Callers,
@@ -77,7 +77,7 @@ impl<B: Bus> CoordinatorDriver<B> {
             clock,
             commands,
             intake,
-            taken: Batch::default(),
+            batch: Batch::default(),
             settings,
             callers: Callers::default(),
             tracer: None,
@@ -98,7 +98,7 @@ impl<B: Bus> CoordinatorDriver<B> {
             clock: self.clock,
             commands: self.commands,
             intake: self.intake,
-            taken: self.taken,
+            batch: self.batch,
             bus_watch: self.bus_watch,
             settings: self.settings,
             callers: self.callers,
@@ -167,21 +167,21 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
     /// share that no other can use.
     fn take_all_ready(&mut self) {
         self.bus_changed();
-        let mut taken = std::mem::take(&mut self.taken);
-        self.intake.take(&mut taken);
-        for message in taken.replies.drain(..) {
+        let mut batch = std::mem::take(&mut self.batch);
+        self.intake.take(&mut batch);
+        for message in batch.replies.drain(..) {
             self.reply(&message);
         }
-        for message in taken.results.drain(..) {
+        for message in batch.results.drain(..) {
             self.result(&message, None);
         }
-        for message in taken.pongs.drain(..) {
+        for message in batch.pongs.drain(..) {
             self.pong(&message);
         }
-        for message in taken.announcements.drain(..) {
+        for message in batch.announcements.drain(..) {
             self.presence(PresenceMessage::decode(&message.payload));
         }
-        self.taken = taken;
+        self.batch = batch;
         for _ in 0..self.settings.batch.max(1) {
             let Ok(command) = self.commands.try_recv() else { return };
             self.command(command);

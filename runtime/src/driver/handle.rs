@@ -17,7 +17,7 @@ use crate::wire::{EncodedOutcome, TraceContext};
 
 /// Commands from callers to the driver.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are questions: a box would cost each of them an allocation")]
+#[expect(clippy::large_enum_variant, reason = "nearly all are requests: boxing them would cost each an allocation")]
 pub(super) enum Command {
     Ask {
         submit: Submit,

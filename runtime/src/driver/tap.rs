@@ -21,8 +21,8 @@ pub struct Step<'a, M: Machine> {
     pub machine: &'a M,
 }
 
-/// Sees every step of a driver's machine, in order. The machine has no other input, so replaying the recorded steps
-/// reproduces its outputs.
+/// Sees every step of a driver's machine, in order. The machine has no other input, so replaying the steps on
+/// a machine with the same configuration and seed reproduces its outputs.
 ///
 /// A tap runs within the driver and must not block.
 pub trait Tap<M: Machine>: Send + 'static {

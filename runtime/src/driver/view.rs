@@ -41,7 +41,7 @@ pub(super) struct View {
     in_flight: AtomicUsize,
     draining: AtomicBool,
     bus_connected: AtomicBool,
-    /// The driver is gone, and nothing will change any more.
+    /// Whether the driver is gone, so that nothing changes any more.
     gone: AtomicBool,
     live_workers: OnDemand<usize>,
     snapshot: OnDemand<Arc<Snapshot>>,

@@ -35,7 +35,7 @@ struct Refusals {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ConnectionRefused {
     /// The peer holds as many connections as one peer may.
-    #[error("your address has the most connections that it may have; close some of them")]
+    #[error("your address already holds the maximum number of connections; close some of them")]
     OfPeer,
     /// All connections are open, except those that are reserved for peers with few connections.
     #[error("all connections are in use; try again")]
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_places_are_for_peers_that_hold_few() {
+    fn the_last_connections_are_reserved_for_peers_that_hold_few() {
         let (limiter, limits) = (ConnectionLimiter::default(), limits(20, 20, 6));
         let take = |host| limiter.take(peer(host), &limits, &[]);
         let mut held: Vec<_> = (0..14).map(|_| take(1).expect("not reserved")).collect();

@@ -29,12 +29,12 @@ fn query() -> Query {
 #[tokio::test]
 async fn readers_take_no_place_in_the_queue_of_requests() {
     let (_driver, handle) = coordinator(LocalBus::new()).await;
-    let mut looks = Vec::new();
+    let mut reads = Vec::new();
     for _ in 0..2 * Config::default().max_in_flight {
         let handle = handle.clone();
-        let mut look = Box::pin(async move { handle.snapshot().await.map(drop) });
-        assert_eq!(look.as_mut().now_or_never(), None, "the driver does not run");
-        looks.push(look);
+        let mut read = Box::pin(async move { handle.snapshot().await.map(drop) });
+        assert_eq!(read.as_mut().now_or_never(), None, "the driver does not run");
+        reads.push(read);
     }
     let mut question = pin!(handle.ask(None, query(), Overrides::default()));
     let asked = question.as_mut().now_or_never();
@@ -63,7 +63,7 @@ async fn a_full_queue_of_requests_does_not_hide_the_coordinator() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn however_many_look_few_snapshots_are_made_and_none_is_old() {
+async fn however_many_read_few_snapshots_are_made_and_none_is_old() {
     let bus = LocalBus::new();
     let (driver, handle) = coordinator(bus.connection()).await;
     tokio::spawn(driver.run());

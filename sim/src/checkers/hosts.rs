@@ -23,12 +23,12 @@ pub(super) struct PerHost<T> {
 }
 
 /// An invariant of each coordinator and each worker process by itself. Its state starts afresh with the process.
-pub(super) trait Process: Default {
+pub(super) trait ProcessChecker: Default {
     /// Judges one event of the process, as [`Checker::event`] does.
     fn event(&mut self, event: &Event<'_>) -> Result<(), String>;
 }
 
-impl<P: Process> Checker for PerHost<P> {
+impl<P: ProcessChecker> Checker for PerHost<P> {
     fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
         let Some(process) = self.get(event.host) else { return Ok(()) };
         if let What::Started { .. } = event.what {

@@ -20,7 +20,7 @@
 //! | A reader of `/events` receives all events in order, or the number that it missed. | the stream of events | `edge/events` |
 //! | A page is at most 400 ms out of date, and no counter decreases. | dashboards and alerts | `edge/pages` |
 //! | A client gets its rate, and no more. | one client cannot starve another | `edge/rates` |
-//! | A client has no more questions in flight than connections. | the same, for sockets | `edge/connections` |
+//! | A client never has more questions in flight than it may have connections. | the same, for sockets | `edge/connections` |
 //! | A malformed request gets the error that names its fault, and goes no further. | callers can correct it | `edge/malformed` |
 //! | A client is left without a response only if a fault touches it. | nothing is lost silently | `edge/lost` |
 //! | A machine learns of every connection and outage of its bus within 5 ms. | its decisions depend on it | `edge/connection` |
@@ -92,7 +92,7 @@ impl Checkers {
             ("http", Box::new(edge::http::new(context))),
             ("wire", Box::new(edge::wire::new(context))),
         ];
-        // Buses, HTTP servers and sources exist only in real programs.
+        // Only the stage with a network runs the programs of production, which these invariants are about.
         if context.depth == Depth::Network {
             all.extend::<[(_, Box<dyn Checker + Send>); _]>([
                 ("connection", Box::new(edge::connection::new(context))),

@@ -17,7 +17,7 @@ impl FromStr for Seeds {
         let first: u64 = first.parse().map_err(|_| expected())?;
         let end: u64 = end.parse().map_err(|_| expected())?;
         if first >= end {
-            return Err(format!("{text} holds no seed: the second number must be greater than the first"));
+            return Err(format!("{text} contains no seeds: the second number must be greater than the first"));
         }
         Ok(Self(first..end))
     }

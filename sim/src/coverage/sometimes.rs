@@ -140,7 +140,7 @@ sometimes! {
     UnsentDisconnected,
     /// a message did not fit the outgoing queue
     UnsentFull,
-    /// bytes that are no message were received
+    /// bytes that cannot be decoded were received
     GarbageReceived,
     /// the registry was full
     RegistryFull,

@@ -69,7 +69,7 @@ pub fn fault(fault: &Fault) -> String {
         FaultKind::Partition(one, other) => format!("no messages pass between {one} and {other}"),
         FaultKind::PartitionOneWay(from, to) => format!("no messages pass from {from} to {to}"),
         FaultKind::Hold(one, other) => format!("messages between {one} and {other} are held back"),
-        FaultKind::Slow(one, other, millis) => format!("messages between {one} and {other} take {millis} ms"),
+        FaultKind::Slow(one, other, millis) => format!("messages between {one} and {other} take at least {millis} ms"),
         FaultKind::Loss(one, other, part) => {
             format!("{} of the messages between {one} and {other} are lost", permille(*part))
         }

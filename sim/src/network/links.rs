@@ -27,7 +27,7 @@ type Pair = (Host, Host);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Condition {
     traffic: Traffic,
-    /// The least latency that faults impose on every message.
+    /// The minimum latency that faults impose on every message.
     latency: Duration,
     /// The share of messages that are lost while traffic flows, in thousandths.
     loss_permille: u32,

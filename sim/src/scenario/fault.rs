@@ -26,7 +26,7 @@ pub enum FaultKind {
     PartitionOneWay(Host, Host),
     /// Messages between two hosts are held back and arrive when the fault ends.
     Hold(Host, Host),
-    /// Messages between two hosts take this many milliseconds.
+    /// Messages between two hosts take at least this many milliseconds.
     Slow(Host, Host, u64),
     /// This many of a thousand messages between two hosts are lost. The first loss ends the connection.
     Loss(Host, Host, u32),

@@ -142,7 +142,7 @@ impl Scenario {
     /// If the file cannot be read or is not a scenario; the text says where.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        serde_json::from_str(&text).with_context(|| format!("{} holds no scenario", path.display()))
+        serde_json::from_str(&text).with_context(|| format!("{} is not a scenario", path.display()))
     }
 
     /// Writes the scenario to a file.

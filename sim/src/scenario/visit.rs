@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The visits of clients, and the settings of the coordinators' HTTP API, where `None` is the production default. Only
-/// the network stage has them.
+/// The visits of clients, and the settings of the coordinators' HTTP API, where `None` is the production default, or for
+/// `proxy` no proxy. Only the network stage has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Edges {

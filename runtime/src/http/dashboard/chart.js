@@ -77,7 +77,7 @@ function choices(queries, current) {
 }
 
 function nothing(points) {
-  const text = points.length === 0 ? "Nothing was asked yet." : "The answers to this query are no numbers.";
+  const text = points.length === 0 ? "Nothing was asked yet." : "The answers to this query are not numbers.";
   return element("p", { class: "empty" }, text);
 }
 

@@ -3,7 +3,7 @@
 use quorate_core::{coordinator, worker};
 
 use crate::checkers::Context;
-use crate::checkers::hosts::{PerHost, Process};
+use crate::checkers::hosts::{PerHost, ProcessChecker};
 use crate::edge::Edge;
 use crate::event::{Event, What};
 use crate::host::Host;
@@ -60,7 +60,7 @@ impl Link {
     }
 }
 
-impl Process for Link {
+impl ProcessChecker for Link {
     fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
         let host = event.host;
         match event.what {

@@ -8,7 +8,7 @@ use quorate_core::coordinator::{Input, PresenceState};
 use quorate_core::id::WorkerId;
 
 use crate::checkers::Context;
-use crate::checkers::hosts::{PerHost, Process};
+use crate::checkers::hosts::{PerHost, ProcessChecker};
 use crate::edge::Edge;
 use crate::event::{Body, Event, Message, What};
 
@@ -66,7 +66,7 @@ pub(crate) fn new(_: &Context<'_>) -> PerHost<Arrivals> {
     PerHost::new()
 }
 
-impl Process for Arrivals {
+impl ProcessChecker for Arrivals {
     fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
         match event.what {
             What::Edge(Edge::Arrived(number)) => self.next = number,

@@ -8,7 +8,7 @@ use quorate_core::outcome::Outcome;
 use quorate_core::time::Timestamp;
 
 use crate::checkers::Context;
-use crate::checkers::hosts::{Map, PerHost, Process};
+use crate::checkers::hosts::{Map, PerHost, ProcessChecker};
 use crate::event::{Event, What};
 
 /// The requests of one coordinator.
@@ -59,7 +59,7 @@ impl Requests {
     }
 }
 
-impl Process for Requests {
+impl ProcessChecker for Requests {
     fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
         match event.what {
             What::CoordinatorOutput(now, output) => return self.output(now, output),

@@ -11,7 +11,7 @@ use quorate_core::worker::{self, JobId};
 use quorate_runtime::driver::Held;
 
 use crate::checkers::Context;
-use crate::checkers::hosts::{PerHost, Process};
+use crate::checkers::hosts::{PerHost, ProcessChecker};
 use crate::edge::Edge;
 use crate::event::{Event, What};
 use crate::host::Host;
@@ -51,7 +51,7 @@ impl Kept {
     }
 }
 
-impl Process for Kept {
+impl ProcessChecker for Kept {
     fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
         match event.what {
             What::CoordinatorInput(_, input) => self.told(input),

@@ -28,7 +28,7 @@ use digits::check_digits;
 /// The time within which the body of a request must arrive, in nanoseconds.
 const BODY_TIMEOUT: u64 = 10_000_000_000;
 
-/// A queue with fewer places than this may fill up.
+/// A queue with a capacity below this may fill up.
 const FEW: usize = 64;
 
 type MachineReply = Result<Arc<Outcome>, Refusal>;
@@ -45,7 +45,7 @@ pub(crate) struct Http {
     said: BTreeMap<Host, VecDeque<(u64, MachineReply)>>,
     /// The question behind each ticket of a coordinator, if it has a trace.
     tickets: BTreeMap<(Host, Ticket), u32>,
-    /// Until when each drained coordinator was there without a driver; `u64::MAX` until it starts again.
+    /// When each drained coordinator started again; `u64::MAX` until it does. In between, HTTP answers without a machine.
     drained: BTreeMap<Host, u64>,
 }
 

@@ -13,7 +13,7 @@ use quorate_core::value::Value;
 use quorate_core::worker::{Input, JobId, Output};
 
 use crate::checkers::Context;
-use crate::checkers::hosts::{PerHost, Process};
+use crate::checkers::hosts::{PerHost, ProcessChecker};
 use crate::edge::Edge;
 use crate::event::{Event, What};
 
@@ -60,7 +60,7 @@ impl Source {
     }
 }
 
-impl Process for Source {
+impl ProcessChecker for Source {
     fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
         match event.what {
             What::Edge(Edge::Reads(read)) => self.read.push((read, event.at)),

@@ -1,11 +1,11 @@
-//! When a client may be left without a response: a fault touched its link to the coordinator, or that was away.
+//! When a client may be left without a response: a fault touched its link to the coordinator, or the coordinator was
+//! away.
 
 use std::collections::BTreeMap;
 
 use crate::checkers::Context;
 use crate::event::{Event, What};
 use crate::host::Host;
-use crate::scenario::FaultKind;
 
 /// Before this time, in nanoseconds, a coordinator may not listen yet.
 const BEGINNING: u64 = 10_000_000;
@@ -19,7 +19,7 @@ pub(crate) struct Touched {
     slack: u64,
     /// The links that a fault has touched. A fault may break a pooled connection that is used only later.
     links: Vec<(Host, Host)>,
-    /// Until when each coordinator was away, frozen or about to stop; `u64::MAX` until it starts again.
+    /// Until when each coordinator was away or about to stop; `u64::MAX` until it starts again.
     down: BTreeMap<Host, u64>,
     /// When each coordinator was last killed.
     killed: BTreeMap<Host, u64>,
@@ -40,12 +40,7 @@ impl Touched {
 
     pub(super) fn event(&mut self, event: &Event<'_>) {
         match event.what {
-            What::FaultBegan(_, fault) => {
-                self.links.extend(fault.kind.link());
-                if let FaultKind::Freeze(host) = fault.kind {
-                    self.down.insert(host, u64::MAX);
-                }
-            }
+            What::FaultBegan(_, fault) => self.links.extend(fault.kind.link()),
             What::Crashed => {
                 self.down.insert(event.host, u64::MAX);
                 self.killed.insert(event.host, event.at);
