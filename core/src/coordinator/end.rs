@@ -78,7 +78,7 @@ impl Coordinator {
                     }
                 }
             }
-            let has_changed = worker.has_changed(self.config.quarantine_below);
+            let has_changed = self.config.events && worker.has_changed(self.config.quarantine_below);
             if let Some(has_record) = worker.took_part(earns, are_admitted_by_name) {
                 self.registry.count_record(self.now, has_record);
             }
