@@ -265,15 +265,14 @@ impl Aggregator {
     fn exclude(&mut self, rule: OutlierRule, excluded: &mut Vec<(usize, Exclusion)>) -> bool {
         let drawn = self.draw(rule);
         self.drawn = Some(drawn);
-        let Numbers { fence, count, beyond, .. } = drawn;
-        if beyond == 0 {
+        if drawn.beyond == 0 {
             return false;
         }
-        if beyond * 2 >= count {
+        if drawn.are_disputed(0) {
             return true;
         }
         self.numbers.retain(|number| {
-            let is_outlier = fence.excludes(number.number);
+            let is_outlier = drawn.fence.excludes(number.number);
             if is_outlier {
                 excluded.push((number.index, Exclusion::Outlier));
             }

@@ -80,18 +80,12 @@ impl Yardstick {
             Value::Text(_) => number,
         };
         match (&self.answer, number) {
-            (Value::Number(_), Some(_)) if self.is_disputed() => Assessment::Neutral,
+            (Value::Number(_), Some(_)) if self.numbers.are_disputed(self.texts) => Assessment::Neutral,
             (Value::Number(_), Some(number)) => self.numbers.assess(number, self.usual),
             _ if *value == self.answer => Assessment::Good,
             _ if self.by_majority && !self.is_near_the_answer(value) => Assessment::Bad,
             _ => Assessment::Neutral,
         }
-    }
-
-    /// Whether some numbers are beyond the fence, and those within it are no more than half of all values.
-    fn is_disputed(&self) -> bool {
-        let Numbers { count, beyond, .. } = self.numbers;
-        beyond > 0 && (count - beyond) * 2 <= count + self.texts
     }
 
     /// Whether a value and the answer spell numbers that are close to each other: a small difference is not a lie.
@@ -102,6 +96,12 @@ impl Yardstick {
 }
 
 impl Numbers {
+    /// Whether some numbers are beyond the fence, and those within it are no more than half of all values: the numbers
+    /// and so many texts.
+    pub(super) fn are_disputed(&self, texts: usize) -> bool {
+        self.beyond > 0 && (self.count - self.beyond) * 2 <= self.count + texts
+    }
+
     fn assess(&self, number: Decimal, usual: Usual) -> Assessment {
         let Some(median) = self.median else { return Assessment::Neutral };
         let is_near = |most: Decimal| is_within(most, median, number);
