@@ -1,6 +1,5 @@
 //! Counts the open connections, in all and per peer, and refuses those beyond a limit.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,6 +7,7 @@ use ipnet::IpNet;
 
 use super::client::Client;
 use super::limits::ServeLimits;
+use super::shares::Shares;
 use crate::metrics::ConnectionCounts;
 
 /// A peer that holds fewer connections than this may take a reserved one.
@@ -19,8 +19,7 @@ pub(super) struct ConnectionLimiter(Arc<Mutex<Held>>);
 
 #[derive(Debug, Default)]
 struct Held {
-    open: usize,
-    by_peer: HashMap<Client, usize>,
+    open: Shares,
     refused: Refusals,
 }
 
@@ -61,24 +60,23 @@ impl ConnectionLimiter {
         let is_trusted = trusted.iter().any(|network| network.contains(&peer.to_canonical()));
         let peer = Client::from(peer);
         let mut held = self.held();
-        let of_peer = held.by_peer.get(&peer).copied().unwrap_or_default();
+        let of_peer = held.open.of(peer);
         if of_peer >= limits.max_connections_per_peer && !is_trusted {
             held.refused.of_one_peer += 1;
             return Err(ConnectionRefused::OfPeer);
         }
         let reserved = if of_peer < FEW { 0 } else { limits.reserved_connections };
-        if held.open >= limits.max_connections.saturating_sub(reserved) {
+        if held.open.all() >= limits.max_connections.saturating_sub(reserved) {
             held.refused.of_all += 1;
             return Err(ConnectionRefused::OfAll);
         }
-        held.open += 1;
-        held.by_peer.insert(peer, of_peer + 1);
+        held.open.take(peer);
         Ok(ConnectionPermit { limiter: self.clone(), peer })
     }
 
     pub(super) fn counts(&self) -> ConnectionCounts {
-        let Held { open, refused, .. } = &*self.held();
-        ConnectionCounts { open: *open, refused_of_peer: refused.of_one_peer, refused_of_all: refused.of_all }
+        let Held { open, refused } = &*self.held();
+        ConnectionCounts { open: open.all(), refused_of_peer: refused.of_one_peer, refused_of_all: refused.of_all }
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -88,14 +86,7 @@ impl ConnectionLimiter {
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let mut held = self.limiter.held();
-        held.open -= 1;
-        if let Some(of_peer) = held.by_peer.get_mut(&self.peer) {
-            *of_peer -= 1;
-            if *of_peer == 0 {
-                held.by_peer.remove(&self.peer);
-            }
-        }
+        self.limiter.held().open.release(self.peer);
     }
 }
 
@@ -122,7 +113,7 @@ mod tests {
         held.pop();
         held.push(take(1).expect("one has ended"));
         drop((held, other));
-        assert_eq!((limiter.counts().open, limiter.held().by_peer.len()), (0, 0));
+        assert_eq!((limiter.counts().open, limiter.held().open.clients()), (0, 0));
     }
 
     #[test]

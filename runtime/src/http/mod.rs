@@ -8,7 +8,8 @@
 //! * `service.rs` assembles the routes; `api.rs` has the settings, and what the handlers share
 //! * `serve.rs` accepts connections, and finishes responses before it stops; `limits.rs` and `connection_limit.rs` limit
 //!   connections, `refuse.rs` answers those beyond a limit, `first_byte.rs` ends silent ones
-//! * `rate_limit.rs` limits clients; `client.rs` and `client_address.rs` decide which addresses are one client
+//! * `rate_limit.rs` limits clients; `client.rs` and `client_address.rs` decide which addresses are one client, and
+//!   `shares.rs` counts what each of them holds
 //! * `snapshot_cache.rs` encodes a snapshot once for all its readers; `trace.rs` records the span of a request
 
 mod answers;
@@ -32,6 +33,7 @@ mod refuse;
 mod request;
 mod serve;
 mod service;
+mod shares;
 mod snapshot_cache;
 mod status;
 mod trace;

@@ -13,7 +13,6 @@ mod tap;
 mod wait;
 mod watch;
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,6 +22,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::client::Client;
+use super::shares::Shares;
 use crate::clock::Clock;
 
 use event::Event;
@@ -44,7 +44,7 @@ struct Shared {
     /// Notified when events have been added to the ring.
     arrived: Notify,
     watches: Arc<Watches>,
-    subscribers: Mutex<Subscribers>,
+    subscribers: Mutex<Shares>,
     limits: EventLimits,
     /// Cancelled when no further events will be sent.
     closed: CancellationToken,
@@ -81,13 +81,6 @@ impl Default for EventLimits {
     }
 }
 
-/// The current subscribers.
-#[derive(Debug, Default)]
-struct Subscribers {
-    count: usize,
-    by_client: HashMap<Client, usize>,
-}
-
 /// A subscriber's place, which is released when this is dropped.
 #[derive(Debug)]
 struct Seat {
@@ -97,14 +90,7 @@ struct Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut subscribers = self.shared.subscribers();
-        subscribers.count -= 1;
-        if let Some(of_client) = subscribers.by_client.get_mut(&self.client) {
-            *of_client -= 1;
-            if *of_client == 0 {
-                subscribers.by_client.remove(&self.client);
-            }
-        }
+        self.shared.subscribers().release(self.client);
     }
 }
 
@@ -153,21 +139,20 @@ impl Events {
     fn seat(&self, client: Client) -> Result<Seat, SubscribeError> {
         let EventLimits { max_subscribers, max_subscribers_per_client, .. } = self.0.limits;
         let mut subscribers = self.0.subscribers();
-        let of_client = subscribers.by_client.get(&client).copied().unwrap_or_default();
+        let of_client = subscribers.of(client);
         if of_client >= max_subscribers_per_client {
             return Err(SubscribeError::FullForClient { max_subscribers: max_subscribers_per_client });
         }
-        if subscribers.count >= max_subscribers {
+        if subscribers.all() >= max_subscribers {
             return Err(SubscribeError::Full { max_subscribers });
         }
-        subscribers.count += 1;
-        subscribers.by_client.insert(client, of_client + 1);
+        subscribers.take(client);
         Ok(Seat { shared: Arc::clone(&self.0), client })
     }
 
     /// The number of open streams.
     pub(super) fn subscribers(&self) -> usize {
-        self.0.subscribers().count
+        self.0.subscribers().all()
     }
 
     /// Ends all streams, and accepts no further subscribers.
@@ -185,7 +170,7 @@ impl Shared {
         });
     }
 
-    fn subscribers(&self) -> MutexGuard<'_, Subscribers> {
+    fn subscribers(&self) -> MutexGuard<'_, Shares> {
         self.subscribers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -307,7 +307,7 @@ mod tests {
         drop(one);
         let again = subscribe(1).expect("the client's place is free again");
         drop((other, again, two));
-        assert_eq!((events.subscribers(), events.0.subscribers().by_client.len()), (0, 0));
+        assert_eq!((events.subscribers(), events.0.subscribers().clients()), (0, 0));
     }
 
     #[tokio::test(start_paused = true)]
