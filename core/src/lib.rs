@@ -32,12 +32,7 @@
 //! let kraken = WorkerId::new("kraken")?;
 //! let bitstamp = WorkerId::new("bitstamp")?;
 //! let announcement = |worker: &WorkerId| {
-//!     Input::Presence(Presence {
-//!         worker: worker.clone(),
-//!         instance: "1".into(),
-//!         state: PresenceState::Live,
-//!         replicated: false,
-//!     })
+//!     Input::Presence(Presence::new(worker.clone(), "1".into(), PresenceState::Live))
 //! };
 //! let question = Submit {
 //!     ticket: Ticket(1),
@@ -113,6 +108,7 @@
 //! * [`worker`]: the machine that answers tasks
 //! * [`aggregate`]: combines many values into one
 //! * [`outcome`]: how a request ended, with its evidence and its size in memory
+//! * [`offer`]: the queries that a worker can answer
 //! * [`policy`]: how one request is answered, and the server's limits
 //! * [`id`], [`query`], [`pattern`], [`time`], [`value`]: bounded texts, patterns of queries, timestamps, exact values
 //! * [`trace`]: an opaque mark that the machines copy, so that adapters can assign work to a trace
@@ -122,6 +118,7 @@ pub mod aggregate;
 pub mod coordinator;
 pub mod id;
 pub mod machine;
+pub mod offer;
 pub mod outcome;
 pub mod pattern;
 pub mod policy;

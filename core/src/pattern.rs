@@ -1,7 +1,7 @@
 //! Patterns of queries.
 
 /// A query, or a pattern in which `*` stands for any characters, including none and including `/`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pattern(String);
 
 impl Pattern {
@@ -33,6 +33,30 @@ impl Pattern {
         }
         query.ends_with(suffix)
     }
+
+    /// Whether some text matches both patterns. The time is proportional to the product of both lengths.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let (ours, theirs) = (self.0.as_bytes(), other.0.as_bytes());
+        // Whether the first i bytes of ours and the first j bytes of theirs overlap, for one i and all j.
+        let mut row: Vec<bool> = Vec::with_capacity(theirs.len() + 1);
+        row.push(true);
+        for byte in theirs {
+            row.push(*byte == b'*' && row.last() == Some(&true));
+        }
+        for our in ours {
+            let mut before = row[0];
+            row[0] &= *our == b'*';
+            for (index, their) in theirs.iter().enumerate() {
+                let (left, above) = (row[index], row[index + 1]);
+                row[index + 1] = match (our, their) {
+                    (b'*', _) | (_, b'*') => left || above || before,
+                    _ => our == their && before,
+                };
+                before = above;
+            }
+        }
+        row[theirs.len()]
+    }
 }
 
 #[cfg(test)]
@@ -61,6 +85,27 @@ mod tests {
             ("a*ab*b", "aab", false),
         ] {
             assert_eq!(Pattern::new(pattern).matches(query), matches, "{pattern} {query}");
+        }
+    }
+
+    #[test]
+    fn patterns_overlap_if_some_text_matches_both() {
+        for (one, other, overlap) in [
+            ("BTC/USD", "BTC/USD", true),
+            ("BTC/USD", "BTC/USDT", false),
+            ("*", "", true),
+            ("*", "BTC/*", true),
+            ("BTC/*", "*/USD", true),
+            ("BTC/*", "ETH/*", false),
+            ("*/USD", "*/EUR", false),
+            ("BTC/*", "BTC/USD", true),
+            ("a*b", "b*a", false),
+            ("a*b*c", "*abc", true),
+            ("a*c", "ab", false),
+            ("*a*", "*b*", true),
+        ] {
+            let (one, other) = (Pattern::new(one), Pattern::new(other));
+            assert_eq!((one.overlaps(&other), other.overlaps(&one)), (overlap, overlap), "{one:?} {other:?}");
         }
     }
 }

@@ -49,7 +49,7 @@ fn coordinator(workers: usize) -> Coordinator {
     coordinator.handle_input(NOW, &Input::BusUp);
     assert_eq!(coordinator.poll_output(), Some(Output::CallWorkers));
     for worker in (0..workers).map(worker) {
-        let presence = Presence { worker, instance: "".into(), state: PresenceState::Live, replicated: false };
+        let presence = Presence::new(worker, "".into(), PresenceState::Live);
         coordinator.handle_input(NOW, &Input::Presence(presence));
     }
     coordinator
@@ -166,7 +166,7 @@ fn a_worker_that_comes_and_goes_costs_the_same_however_many_requests_are_in_flig
             submit(&mut coordinator, ticket);
         }
         let says = |state| {
-            let presence = Presence { worker: worker(7777), instance: "".into(), state, replicated: false };
+            let presence = Presence::new(worker(7777), "".into(), state);
             Input::Presence(presence)
         };
         let begin = Instant::now();

@@ -164,12 +164,7 @@ proptest! {
         play.input(&Input::BusUp, &workers);
         for (query, overrides, wait_ms) in requests {
             for number in 0..workers.len() {
-                let presence = Presence {
-                    worker: name(number),
-                    instance: "".into(),
-                    state: PresenceState::Live,
-                    replicated: false,
-                };
+                let presence = Presence::new(name(number), "".into(), PresenceState::Live);
                 play.input(&Input::Presence(presence), &workers);
             }
             let query = Query::new(QUERIES[query]).expect("a query");

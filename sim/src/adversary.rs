@@ -145,7 +145,7 @@ fn presence(number: u8, state: PresenceState) -> Tampered {
 }
 
 fn announcement(worker: WorkerId, state: PresenceState) -> Tampered {
-    let presence = Presence { worker, instance: "adversary".into(), state, replicated: false };
+    let presence = Presence::new(worker, "adversary".into(), state);
     Tampered::Message(Message { subject: wire::PRESENCE.into(), reply: None, body: Body::Presence(presence) })
 }
 

@@ -41,7 +41,7 @@ impl Bench {
         coordinator.handle_input(Timestamp::ZERO, &Input::BusUp);
         assert_eq!(coordinator.poll_output(), Some(Output::CallWorkers));
         for worker in workers.iter().cloned() {
-            let presence = Presence { worker, instance: "".into(), state: PresenceState::Live, replicated: false };
+            let presence = Presence::new(worker, "".into(), PresenceState::Live);
             coordinator.handle_input(Timestamp::ZERO, &Input::Presence(presence));
         }
         let query = Query::new("BTC/USD").expect("a query");

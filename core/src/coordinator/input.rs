@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::id::{RequestId, TaskId, Ticket, WorkerId};
+use crate::offer::Offer;
 use crate::policy::Overrides;
 use crate::query::Query;
 use crate::trace::Trace;
@@ -101,6 +102,15 @@ pub struct Presence {
     pub state: PresenceState,
     /// Whether several replicas answer under this name: a second answer may then come from another replica and differ.
     pub replicated: bool,
+    /// The queries that the announcing process can answer.
+    pub offer: Offer,
+}
+
+impl Presence {
+    /// The announcement of a process that has its name for itself and offers every query.
+    pub fn new(worker: WorkerId, instance: Arc<str>, state: PresenceState) -> Self {
+        Self { worker, instance, state, replicated: false, offer: Offer::default() }
+    }
 }
 
 /// The state that a worker announces.

@@ -306,7 +306,7 @@ fn a_worker_that_cannot_know_its_first_answer_does_not_contradict_itself_when_as
         harness.live(&["silent"]);
         if announced {
             let state = PresenceState::Live;
-            harness.input(&Input::Presence(Presence { worker: worker("a"), instance: "".into(), state, replicated }));
+            harness.input(&Input::Presence(Presence { replicated, ..Presence::new(worker("a"), "".into(), state) }));
         }
         let (_, task) = harness.ask();
         harness.says(&task, "a", "1");

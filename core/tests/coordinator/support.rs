@@ -125,12 +125,7 @@ impl Harness {
 
     /// One of the processes behind a worker's name announces itself.
     pub(crate) fn announces_as(&mut self, name: &str, instance: &str, state: PresenceState) {
-        self.input(&Input::Presence(Presence {
-            worker: worker(name),
-            instance: instance.into(),
-            state,
-            replicated: false,
-        }));
+        self.input(&Input::Presence(Presence::new(worker(name), instance.into(), state)));
     }
 
     /// Announces workers as live.

@@ -179,7 +179,7 @@ impl Run {
             for (instance, state) in all {
                 self.announcements += 1;
                 let instance = instance.to_string().into();
-                let presence = Presence { worker: worker(index), instance, state, replicated: true };
+                let presence = Presence { replicated: true, ..Presence::new(worker(index), instance, state) };
                 self.feed(at, Input::Presence(presence))?;
             }
             return Ok(());
@@ -248,12 +248,8 @@ impl Run {
             }
             Step::Presence { worker: index, instance, state, replicated } => {
                 self.announcements += 1;
-                Input::Presence(Presence {
-                    worker: worker(*index),
-                    instance: ["", "a", "b"][*instance as usize].into(),
-                    state: *state,
-                    replicated: *replicated,
-                })
+                let instance = ["", "a", "b"][*instance as usize].into();
+                Input::Presence(Presence { replicated: *replicated, ..Presence::new(worker(*index), instance, *state) })
             }
             Step::BusUp => Input::BusUp,
             Step::BusDown => Input::BusDown,

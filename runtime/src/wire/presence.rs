@@ -79,12 +79,9 @@ impl PresenceMessage<'_> {
     /// [`WireError`] if it does not name a worker and a state.
     pub fn decode(payload: &[u8]) -> Result<Presence, WireError> {
         let message: PresenceMessage = parse(payload)?;
-        Ok(Presence {
-            worker: worker_id(&message.worker_id)?,
-            instance: instance(&message.instance),
-            state: state(&message.state),
-            replicated: message.replicated,
-        })
+        let worker = worker_id(&message.worker_id)?;
+        let presence = Presence::new(worker, instance(&message.instance), state(&message.state));
+        Ok(Presence { replicated: message.replicated, ..presence })
     }
 
     /// Reads a worker's reply to `$SRV.PING`.
@@ -94,12 +91,9 @@ impl PresenceMessage<'_> {
     pub fn decode_ping(payload: &[u8]) -> Result<Presence, WireError> {
         let ping: PingReply = parse(payload)?;
         let metadata = |name: &str| ping.metadata.get(name).map_or("", Cow::as_ref);
-        Ok(Presence {
-            worker: worker_id(metadata("worker_id"))?,
-            instance: instance(&ping.id),
-            state: state(metadata("state")),
-            replicated: metadata("replicated") == "true",
-        })
+        let worker = worker_id(metadata("worker_id"))?;
+        let presence = Presence::new(worker, instance(&ping.id), state(metadata("state")));
+        Ok(Presence { replicated: metadata("replicated") == "true", ..presence })
     }
 }
 

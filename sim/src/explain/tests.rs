@@ -39,7 +39,7 @@ fn result(id: &str, observed: Result<Value, Arc<str>>) -> Message {
 
 fn live(worker: &str) -> Message {
     let worker = WorkerId::new(worker).expect("an id");
-    let presence = Presence { worker, instance: "".into(), state: PresenceState::Live, replicated: false };
+    let presence = Presence::new(worker, "".into(), PresenceState::Live);
     Message { subject: "presence".into(), reply: None, body: Body::Presence(presence) }
 }
 

@@ -266,7 +266,7 @@ impl Stage<'_> {
     fn presence(&mut self, node: Node, state: PresenceState) -> Option<Presence> {
         let worker = self.worker(node)?;
         let instance = Arc::clone(&worker.process.as_ref()?.instance);
-        Some(Presence { worker: worker.id.clone(), instance, state, replicated: worker.spec.replicated })
+        Some(Presence { replicated: worker.spec.replicated, ..Presence::new(worker.id.clone(), instance, state) })
     }
 
     fn announce(&mut self, node: Node, state: PresenceState) {

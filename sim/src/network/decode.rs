@@ -157,23 +157,17 @@ fn value(json: Option<&RawValue>) -> Result<Value, String> {
 
 fn presence(payload: &[u8]) -> Option<Presence> {
     let body: PresenceBody = serde_json::from_slice(payload).ok()?;
-    Some(Presence {
-        worker: WorkerId::new(&body.worker_id).ok()?,
-        instance: body.instance.into(),
-        state: state(&body.state)?,
-        replicated: body.replicated,
-    })
+    let worker = WorkerId::new(&body.worker_id).ok()?;
+    Some(Presence { replicated: body.replicated, ..Presence::new(worker, body.instance.into(), state(&body.state)?) })
 }
 
 fn ping(payload: &[u8]) -> Option<Presence> {
     let body: PingBody = serde_json::from_slice(payload).ok()?;
     let metadata = |name: &str| body.metadata.get(name).map(String::as_str);
-    Some(Presence {
-        worker: WorkerId::new(metadata("worker_id")?).ok()?,
-        instance: body.id.as_str().into(),
-        state: state(metadata("state").unwrap_or("live"))?,
-        replicated: metadata("replicated") == Some("true"),
-    })
+    let worker = WorkerId::new(metadata("worker_id")?).ok()?;
+    let state = state(metadata("state").unwrap_or("live"))?;
+    let replicated = metadata("replicated") == Some("true");
+    Some(Presence { replicated, ..Presence::new(worker, body.id.as_str().into(), state) })
 }
 
 fn state(name: &str) -> Option<PresenceState> {

@@ -139,10 +139,8 @@ mod tests {
             (
                 "oracle.workers",
                 Body::Presence(Presence {
-                    worker: worker_name(2),
-                    instance: "w2i1".into(),
-                    state: PresenceState::Draining,
                     replicated: true,
+                    ..Presence::new(worker_name(2), "w2i1".into(), PresenceState::Draining)
                 }),
             ),
             ("oracle.tasks", Body::Garbage(7)),

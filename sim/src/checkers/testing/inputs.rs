@@ -64,7 +64,7 @@ pub(crate) fn submit_with(ticket: u64, request: &str, query: &str, overrides: Ov
 }
 
 pub(crate) fn announcement(name: &str, state: PresenceState) -> Presence {
-    Presence { worker: worker_id(name), instance: format!("{name}-1").into(), state, replicated: false }
+    Presence::new(worker_id(name), format!("{name}-1").into(), state)
 }
 
 pub(crate) fn live(name: &str) -> Presence {

@@ -157,8 +157,10 @@ impl Play {
                     PresenceState::Left,
                 ]);
                 let instance = format!("{name}-{}", self.random.below(2)).into();
-                let presence =
-                    Presence { worker: worker_id(&name), instance, state, replicated: self.random.chance(300) };
+                let presence = Presence {
+                    replicated: self.random.chance(300),
+                    ..Presence::new(worker_id(&name), instance, state)
+                };
                 self.receive(COORDINATOR, "oracle.workers", None, Body::Presence(presence.clone()));
                 Input::Presence(presence)
             }
@@ -334,8 +336,7 @@ impl Play {
                     }),
                 },
                 worker::Output::Announce(state) => {
-                    let presence =
-                        Presence { worker: worker_id("w1"), instance: "w1-1".into(), state, replicated: false };
+                    let presence = Presence::new(worker_id("w1"), "w1-1".into(), state);
                     Message { subject: "oracle.workers".into(), reply: None, body: Body::Presence(presence) }
                 }
                 worker::Output::CloseIntake | worker::Output::Drained => continue,
