@@ -228,7 +228,7 @@ fn the_dashboard_has_units_and_takes_its_numbers_from_the_source_that_is_provisi
     let dashboard = dashboard();
     let panels = dashboard["panels"].as_array().expect("a list");
     let rows: Vec<_> = panels.iter().filter(|panel| panel["type"] == "row").collect();
-    assert_eq!(rows.len(), 5);
+    assert_eq!(rows.len(), 6);
     for panel in panels.iter().filter(|panel| panel["type"] != "row") {
         let title = &panel["title"];
         assert!(panel["fieldConfig"]["defaults"]["unit"].is_string(), "{title} has no unit");
