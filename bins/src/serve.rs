@@ -240,7 +240,7 @@ fn coordinator_settings(args: &ServeArgs, port: u16, seeds: &SeedArgs) -> anyhow
         .with(&Overrides::default(), &machine.limits)
         .context("the policy that the flags set for every request is not valid")?;
     if let Some(path) = &args.policies {
-        let PolicyFile { policies, weights } = PolicyFile::read(path, &machine.policy, &machine.limits)?;
+        let PolicyFile { policies, weights } = PolicyFile::read(path, &machine)?;
         machine.policies = policies;
         machine.weights = weights;
     }

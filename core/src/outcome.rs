@@ -65,8 +65,14 @@ pub struct Outcome {
     pub strategy: Strategy,
     /// The answers, ordered by worker.
     pub observations: Vec<Observation>,
-    /// The expected workers that did not answer, in order.
+    /// The workers that should have answered by name and did not, in order.
     pub missing: Vec<WorkerId>,
+    /// Those of the missing that the request waited for no longer because they were suspect, in order.
+    pub suspects: Vec<WorkerId>,
+    /// Those of the missing that were not asked because they were not there, in order.
+    pub absent: Vec<WorkerId>,
+    /// The number of workers that should have been there besides, by number and not by name.
+    pub unnamed: u32,
     /// The number of observations that are values, used or not.
     pub succeeded: u32,
     /// The time from submission to the end.
@@ -82,6 +88,8 @@ pub struct Outcome {
 pub enum Cause {
     /// Every awaited worker has answered.
     AllAnswered,
+    /// Every awaited worker but suspects has answered, and suspects have had their usual time.
+    AllButSuspects,
     /// The policy's quorum was met.
     QuorumMet,
     /// No worker was expected at the dispatch, and no further result came for the stall timeout.
@@ -117,12 +125,12 @@ pub struct Answer {
     pub status: Status,
 }
 
-/// How far an answer can be relied on, by the share of the expected workers whose value was used.
+/// How far an answer can be relied on, by the share of the expected workers whose value was used, and by their agreement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Status {
-    /// The value of every expected worker was used.
+    /// The value of every expected worker was used, and all agree with the answer.
     Complete,
-    /// The values of at least half of the expected workers were used.
+    /// The values of at least half of the expected workers were used, and some were not or do not agree.
     Partial,
     /// The values of fewer than half of the expected workers were used.
     LowReliability,
@@ -173,15 +181,33 @@ impl Failure {
 }
 
 impl Outcome {
+    /// The outcome of a request that expected nobody, and that nobody had answered by its deadline.
+    pub fn unanswered(request: RequestId, query: Query) -> Self {
+        Self {
+            request,
+            query,
+            strategy: Strategy::default(),
+            observations: Vec::new(),
+            missing: Vec::new(),
+            suspects: Vec::new(),
+            absent: Vec::new(),
+            unnamed: 0,
+            succeeded: 0,
+            elapsed: Duration::ZERO,
+            cause: Cause::DeadlinePassed,
+            verdict: Err(Failure::DeadlineExceeded),
+        }
+    }
+
     /// What a worker observed; `None` if it has not answered.
     pub fn observation(&self, worker: &WorkerId) -> Option<&Observation> {
         let found = self.observations.binary_search_by(|observation| observation.worker.cmp(worker));
         found.ok().map(|index| &self.observations[index])
     }
 
-    /// The size of the expected set: the workers that were expected to answer, or did.
+    /// The number of workers that should have answered, or did.
     pub fn expected(&self) -> u32 {
-        count(self.observations.len() + self.missing.len())
+        count(self.observations.len() + self.missing.len()) + self.unnamed
     }
 
     /// What the outcome weighs in memory, in bytes: [`request_bytes`] and its texts.
@@ -201,7 +227,7 @@ impl Outcome {
         count(self.observations.iter().filter(is_used).count())
     }
 
-    /// One sentence for people: how far the outcome can be relied on, and what was excluded.
+    /// One sentence for people: how far the outcome can be relied on, and why not further.
     pub fn reliability_note(&self) -> String {
         let (used, expected) = (self.used(), self.expected());
         let mut note = match reliability(used, expected) {
@@ -217,6 +243,23 @@ impl Outcome {
                 let _ = write!(note, "{separator}{excluded} {excluded_as} {}", in_words(why, excluded));
                 separator = ", ";
             }
+        }
+        match &self.verdict {
+            Err(Failure::Disputed { .. }) | Ok(Answer { status: Status::Disputed, .. }) => note += "; values disagree",
+            Ok(Answer { agreeing, used, .. }) if agreeing < used => {
+                let disagreeing = used - agreeing;
+                let verb = if disagreeing == 1 { "disagrees" } else { "disagree" };
+                let _ = write!(note, "; {disagreeing} of {used} values {verb}");
+            }
+            Ok(Answer { tie: true, .. }) => note += "; several values are equally frequent",
+            _ => {}
+        }
+        let absent = count(self.absent.len()) + self.unnamed;
+        if absent > 0 {
+            let _ = write!(note, "; {absent} not there");
+        }
+        if !self.suspects.is_empty() {
+            let _ = write!(note, "; {} not waited for, silent for longer than usual", self.suspects.len());
         }
         note
     }

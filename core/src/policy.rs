@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 
-use crate::aggregate::{Millionths, OutlierRule, Rule, Strategy};
+use crate::aggregate::{Millionths, NEAR, OutlierRule, Rule, Strategy};
 
 /// The shortest timeout a request may ask for.
 pub const MIN_TIMEOUT: Duration = Duration::from_millis(1);
@@ -64,10 +64,15 @@ impl FromStr for OnDispute {
     }
 }
 
+/// Averages the values that are near their median, and disputes an answer with which no more than half agree.
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            rule: Rule::default(),
+            rule: Rule {
+                max_deviation: OutlierRule::Relative(NEAR),
+                min_agreement: Some(Millionths::new(510_000)),
+                ..Rule::default()
+            },
             min_responses: 1,
             quorum: None,
             timeout: Duration::from_secs(5),
@@ -169,7 +174,7 @@ impl Policy {
                 strategy: overrides.strategy.unwrap_or(self.rule.strategy),
                 precision: overrides.precision.unwrap_or(self.rule.precision),
                 trim_share: overrides.trim_share.unwrap_or(self.rule.trim_share),
-                max_deviation: overrides.max_deviation.or(self.rule.max_deviation),
+                max_deviation: overrides.max_deviation.unwrap_or(self.rule.max_deviation),
                 tolerance: overrides.tolerance.or(self.rule.tolerance),
                 min_agreement: overrides.min_agreement.or(self.rule.min_agreement),
                 max_age: overrides.max_age.or(self.rule.max_age),
@@ -200,7 +205,7 @@ impl Policy {
         if self.rule.trim_share.get() * 2 >= Millionths::ONE.get() {
             return Err(PolicyError::TrimShare);
         }
-        if matches!(self.rule.max_deviation, Some(OutlierRule::Relative(fraction)) if fraction < Decimal::ZERO) {
+        if matches!(self.rule.max_deviation, OutlierRule::Relative(fraction) if fraction < Decimal::ZERO) {
             return Err(PolicyError::MaxDeviation);
         }
         if self.rule.tolerance.is_some_and(|tolerance| tolerance < Decimal::ZERO) {

@@ -61,7 +61,7 @@ fn rule() -> impl Strategy<Value = Rule> {
         prop::sample::select(Aggregation::ALL),
         0_u32..=28,
         factor(),
-        prop::option::of(outliers),
+        prop_oneof![Just(OutlierRule::None), outliers],
         prop::option::of(fraction()),
         prop::option::of((0_u64..=1_000_000).prop_map(Millionths::new)),
     )
@@ -79,7 +79,11 @@ fn rule() -> impl Strategy<Value = Rule> {
 /// The value, the indices of outliers, and whether they are disputed.
 fn run(strategy: Aggregation, numbers: &[Decimal], max_deviation: Option<Decimal>) -> (Decimal, Vec<usize>, bool) {
     let values: Vec<Value> = numbers.iter().copied().map(Value::Number).collect();
-    let rule = Rule { strategy, max_deviation: max_deviation.map(OutlierRule::Relative), ..Rule::default() };
+    let rule = Rule {
+        strategy,
+        max_deviation: max_deviation.map_or(OutlierRule::None, OutlierRule::Relative),
+        ..Rule::default()
+    };
     let aggregate = aggregate(&rule, &values.iter().collect::<Vec<_>>()).expect("there are numbers");
     let excluded = aggregate.excluded.iter().map(|(index, _)| *index).collect();
     (aggregate.value.as_number().expect("numbers become a number"), excluded, aggregate.disputed)

@@ -22,7 +22,7 @@ fn aggregating_again_allocates_nothing_but_the_list_of_the_excluded() {
         for outliers in [None, Some("0.05"), Some("mad:3"), Some("iqr:1.5")] {
             let rule = Rule {
                 strategy,
-                max_deviation: outliers.map(|text| text.parse().expect("a rule")),
+                max_deviation: outliers.unwrap_or("none").parse().expect("a rule"),
                 min_agreement: Some(Millionths::new(500_000)),
                 ..Rule::default()
             };

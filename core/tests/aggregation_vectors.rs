@@ -36,7 +36,7 @@ impl Case {
         Ok(Rule {
             strategy: self.strategy.parse::<Strategy>()?,
             trim_share: share.unwrap_or(Rule::default().trim_share),
-            max_deviation: self.max_deviation.as_deref().map(|text| text.parse().expect("an outlier rule")),
+            max_deviation: self.max_deviation.as_deref().unwrap_or("none").parse().expect("an outlier rule"),
             ..Rule::default()
         })
     }

@@ -151,7 +151,7 @@ proptest! {
         config.policy.timeout = Duration::from_secs(1);
         let mut workers = honest.clone();
         if allows_more {
-            config.policy.rule.max_deviation = Some(OutlierRule::Relative(Decimal::new(2, 1)));
+            config.policy.rule.max_deviation = OutlierRule::Relative(Decimal::new(2, 1));
             for worker in &mut workers {
                 (worker.off, worker.as_text) = (worker.off * 4, false);
             }

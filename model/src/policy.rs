@@ -3,18 +3,46 @@
 use std::time::Duration;
 
 use quorate_core::aggregate::{Millionths, OutlierRule, Rule};
-use quorate_core::coordinator::Config;
+use quorate_core::coordinator::{Config, Expected};
+use quorate_core::offer::Offer;
+use quorate_core::pattern::Pattern;
 use quorate_core::policy::{Limits, Overrides, Policy, PolicyError};
 use rust_decimal::Decimal;
 
-/// The operator's policy for a query: that of the first pattern that covers it, or else the default one.
-pub fn of_operator<'a>(config: &'a Config, query: &str) -> &'a Policy {
-    for (pattern, policy) in &config.policies {
-        if covers(pattern.as_str().as_bytes(), query.as_bytes()) {
-            return policy;
+/// The operator's policy for a query, and who should be there for it: those of the first pattern that covers it, or else
+/// the default ones.
+pub fn of_operator<'a>(config: &'a Config, query: &str) -> (&'a Policy, &'a Expected) {
+    for it in &config.policies {
+        if covers(it.pattern.as_str().as_bytes(), query.as_bytes()) {
+            return (&it.policy, &it.expected);
         }
     }
-    &config.policy
+    (&config.policy, &config.expected)
+}
+
+/// Whether an offer includes a query. One without patterns includes every query.
+pub(crate) fn offers(offer: &Offer, query: &str) -> bool {
+    let mut patterns = offer.patterns().iter().map(|pattern| pattern.as_str().as_bytes());
+    offer.patterns().is_empty() || patterns.any(|pattern| covers(pattern, query.as_bytes()))
+}
+
+/// Whether an offer includes some query that a pattern covers.
+pub(crate) fn offers_some(offer: &Offer, pattern: &Pattern) -> bool {
+    let of = |pattern: &Pattern| pattern.as_str().as_bytes().to_vec();
+    offer.patterns().is_empty() || offer.patterns().iter().any(|offered| meet(&of(offered), &of(pattern)))
+}
+
+/// Whether some text is covered by both patterns.
+fn meet(one: &[u8], other: &[u8]) -> bool {
+    match (one, other) {
+        ([], []) => true,
+        ([b'*', rest @ ..], _) if meet(rest, other) => true,
+        (_, [b'*', rest @ ..]) if meet(one, rest) => true,
+        ([b'*', ..], [_, rest @ ..]) => meet(one, rest),
+        ([_, rest @ ..], [b'*', ..]) => meet(rest, other),
+        ([a, one @ ..], [b, other @ ..]) => a == b && meet(one, other),
+        _ => false,
+    }
 }
 
 /// Whether a pattern covers a query. A star matches any text.
@@ -32,7 +60,7 @@ fn covers(pattern: &[u8], query: &[u8]) -> bool {
 /// # Errors
 /// [`PolicyError`] for the first field that is out of range.
 pub fn in_force(config: &Config, query: &str, overrides: &Overrides) -> Result<Policy, PolicyError> {
-    let policy = with(of_operator(config, query), overrides);
+    let policy = with(of_operator(config, query).0, overrides);
     fault(&policy, &config.limits).map_or(Ok(policy), Err)
 }
 
@@ -43,7 +71,7 @@ pub fn with(policy: &Policy, overrides: &Overrides) -> Policy {
             strategy: overrides.strategy.unwrap_or(policy.rule.strategy),
             precision: overrides.precision.unwrap_or(policy.rule.precision),
             trim_share: overrides.trim_share.unwrap_or(policy.rule.trim_share),
-            max_deviation: overrides.max_deviation.or(policy.rule.max_deviation),
+            max_deviation: overrides.max_deviation.unwrap_or(policy.rule.max_deviation),
             tolerance: overrides.tolerance.or(policy.rule.tolerance),
             min_agreement: overrides.min_agreement.or(policy.rule.min_agreement),
             max_age: overrides.max_age.or(policy.rule.max_age),
@@ -61,7 +89,7 @@ fn fault(policy: &Policy, limits: &Limits) -> Option<PolicyError> {
     let Policy { rule, min_responses: min, quorum, timeout, .. } = *policy;
     let is_negative = |number: Decimal| number.mantissa() < 0;
     let is_outlier_rule_negative =
-        matches!(rule.max_deviation, Some(OutlierRule::Relative(fraction)) if is_negative(fraction));
+        matches!(rule.max_deviation, OutlierRule::Relative(fraction) if is_negative(fraction));
     let faults = [
         (timeout < Duration::from_millis(1) || timeout > max_timeout, PolicyError::Timeout { max: max_timeout }),
         (min == 0 || min > max, PolicyError::MinResponses { max }),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_core::aggregate::{Exclusion, Strategy, median};
+use quorate_core::aggregate::{Exclusion, OutlierRule, Strategy, median};
 use quorate_core::coordinator::{self, Config, Counters, Input, Output};
 use quorate_core::id::{Ticket, WorkerId};
 use quorate_core::outcome::{Cause, Failure, Outcome, Status};
@@ -124,8 +124,8 @@ impl Coverage {
                     Input::Submit(submit) => {
                         let policy = self.config.policy_of(&submit.query);
                         reached.insert_if(S::PolicyOfQuery, *policy != self.config.policy);
-                        let outliers = submit.overrides.max_deviation.or(policy.rule.max_deviation);
-                        process.waiting.insert(submit.ticket, outliers.is_some());
+                        let outliers = submit.overrides.max_deviation.unwrap_or(policy.rule.max_deviation);
+                        process.waiting.insert(submit.ticket, outliers != OutlierRule::None);
                     }
                     Input::Cancel(ticket) => drop(process.waiting.remove(ticket)),
                     Input::BusUp => {

@@ -4,9 +4,10 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use quorate_core::coordinator;
+use quorate_core::coordinator::{self, Config, QueryPolicy};
 use quorate_core::id::TaskId;
 use quorate_core::policy::{Limits, Policy};
+
 use quorate_core::worker::WorkResult;
 use quorate_model::aggregate::aggregate_candidates;
 use quorate_model::arbitrary;
@@ -83,9 +84,9 @@ pub fn request_body(data: &[u8]) {
 /// A file is accepted with all its policies within the limits, or refused with a place within it.
 pub fn policy_file(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    match PolicyFile::parse("fuzz.toml", text, &Policy::default(), &Limits::default()) {
+    match PolicyFile::parse("fuzz.toml", text, &Config::default()) {
         Ok(file) => {
-            for (pattern, policy) in file.policies {
+            for QueryPolicy { pattern, policy, .. } in file.policies {
                 let again = policy.with(&quorate_core::policy::Overrides::default(), &Limits::default());
                 assert_eq!(again, Ok(policy), "{pattern:?}");
             }

@@ -32,7 +32,7 @@ fn aggregate(c: &mut Criterion) {
         .map(|strategy| (strategy.to_string(), Rule { strategy: *strategy, ..Rule::default() }))
         .chain(["0.05", "mad:3", "iqr:1.5"].map(|text| {
             let outliers: OutlierRule = text.parse().expect("a rule");
-            let rule = Rule { strategy: Strategy::Median, max_deviation: Some(outliers), ..Rule::default() };
+            let rule = Rule { strategy: Strategy::Median, max_deviation: outliers, ..Rule::default() };
             (format!("median {text}"), Rule { min_agreement: Some(Millionths::new(500_000)), ..rule })
         }));
     for (name, rule) in rules {

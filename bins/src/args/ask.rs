@@ -41,8 +41,8 @@ pub struct AskArgs {
     #[arg(long, env = "QUORATE_ASK_TIMEOUT_MS", value_name = "MS", value_parser = millis())]
     pub timeout_ms: Option<u64>,
 
-    /// Exclude values farther from the median than this fraction of it, such as 0.05, or by mad:K or iqr:K [default:
-    /// the coordinator's]
+    /// Exclude values farther from the median than this fraction of it, such as 0.06, or by mad:K or iqr:K; or none
+    /// [default: the coordinator's]
     #[arg(long, env = "QUORATE_ASK_MAX_DEVIATION", value_name = "RULE", value_parser = outlier_rule)]
     pub max_deviation: Option<OutlierRule>,
 

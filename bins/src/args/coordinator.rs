@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, Parser};
 use ipnet::IpNet;
 use quorate_core::aggregate::{Millionths, OutlierRule, Rule, Strategy};
-use quorate_core::coordinator::{Config, Score};
+use quorate_core::coordinator::{Config, Expected, Score};
 use quorate_core::id::WorkerId;
 use quorate_core::policy::{Limits, OnDispute, Policy};
 use rust_decimal::Decimal;
@@ -99,6 +99,11 @@ pub struct ServeArgs {
     /// Milliseconds without a further result after which a request ends while no worker is known
     #[arg(long, env = "QUORATE_STALL_MS", value_name = "MS", default_value_t = 300, value_parser = millis())]
     pub stall_ms: u64,
+
+    /// Least milliseconds that a request waits for a worker that is silent for longer than usual; 0 waits until the
+    /// deadline
+    #[arg(long, env = "QUORATE_SUSPECT_AFTER_MS", value_name = "MS", default_value_t = 100)]
+    pub suspect_after_ms: u64,
 
     /// Milliseconds that a worker counts as live after it was last heard
     #[arg(long, env = "QUORATE_PRESENCE_MS", value_name = "MS", default_value_t = 10_000, value_parser = millis())]
@@ -198,24 +203,49 @@ pub struct PolicyArgs {
     #[arg(long, env = "QUORATE_TRIM_SHARE", value_name = "SHARE", default_value = "0.25", value_parser = trim_share)]
     pub trim_share: Millionths,
 
-    /// Exclude values farther from the median than this fraction of it, such as 0.05, or by mad:K or iqr:K [default:
-    /// exclude none]
-    #[arg(long, env = "QUORATE_MAX_DEVIATION", value_name = "RULE", value_parser = outlier_rule)]
-    pub max_deviation: Option<OutlierRule>,
+    /// Exclude values farther from the median than this fraction of it, such as 0.06, or by mad:K or iqr:K; or none
+    #[arg(long, env = "QUORATE_MAX_DEVIATION", value_name = "RULE", default_value = "0.06", value_parser = outlier_rule)]
+    pub max_deviation: OutlierRule,
 
-    /// Distance from the answer within which a value agrees with it, as a fraction of the answer [default: 0.01, or 0
+    /// Distance from the answer within which a value agrees with it, as a fraction of the answer [default: 0.06, or 0
     /// for majority]
     #[arg(long, env = "QUORATE_TOLERANCE", value_name = "FRACTION", value_parser = fraction)]
     pub tolerance: Option<Decimal>,
 
-    /// Share of the used values, 0 to 1, that must agree with the answer; with fewer it is disputed [default: no
-    /// minimum]
-    #[arg(long, env = "QUORATE_MIN_AGREEMENT", value_name = "SHARE", value_parser = agreement)]
-    pub min_agreement: Option<Millionths>,
+    /// Share of the used values, 0 to 1, that must agree with the answer; with fewer it is disputed
+    #[arg(
+        long,
+        env = "QUORATE_MIN_AGREEMENT",
+        value_name = "SHARE",
+        default_value = "0.51",
+        value_parser = agreement
+    )]
+    pub min_agreement: Millionths,
 
     /// Whether a disputed answer is returned, or rejected with 409
     #[arg(long, env = "QUORATE_ON_DISPUTE", value_name = "WHAT", default_value = "answer", value_parser = on_disputes())]
     pub on_dispute: OnDispute,
+
+    /// Worker that should be there; several separated by commas. One that is not is missing from each answer, and is not
+    /// waited for [default: none]
+    #[arg(
+        long,
+        env = "QUORATE_EXPECT",
+        value_name = "ID",
+        value_delimiter = ',',
+        value_parser = worker_id
+    )]
+    pub expect: Vec<WorkerId>,
+
+    /// Number of workers that should be there; those that are not are missing from each answer
+    #[arg(
+        long,
+        env = "QUORATE_MIN_EXPECTED",
+        value_name = "N",
+        default_value_t = 0,
+        value_parser = clap::value_parser!(u32).range(0..=1000)
+    )]
+    pub min_expected: u32,
 
     /// Exclude values known to be older than this many milliseconds [default: no maximum]
     #[arg(long, env = "QUORATE_MAX_AGE_MS", value_name = "MS")]
@@ -237,6 +267,11 @@ impl ServeArgs {
             max_remembered_bytes: self.max_remembered_bytes,
             presence: Duration::from_millis(self.presence_ms),
             stall: Duration::from_millis(self.stall_ms),
+            suspect_after: (self.suspect_after_ms > 0).then(|| Duration::from_millis(self.suspect_after_ms)),
+            expected: Expected {
+                workers: self.policy.expect.iter().cloned().collect(),
+                least: self.policy.min_expected,
+            },
             redispatch_permille: parts(self.redispatch_share, 1_000),
             admitted: (!self.allowed_workers.is_empty()).then(|| self.allowed_workers.iter().cloned().collect()),
             max_newcomers: self.max_newcomers,
@@ -261,7 +296,7 @@ impl PolicyArgs {
                 trim_share: self.trim_share,
                 max_deviation: self.max_deviation,
                 tolerance: self.tolerance,
-                min_agreement: self.min_agreement,
+                min_agreement: Some(self.min_agreement),
                 max_age: self.max_age_ms.map(Duration::from_millis),
             },
             min_responses: self.min_responses,

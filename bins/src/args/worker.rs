@@ -92,7 +92,7 @@ pub struct SimulatedArgs {
     pub failure_rate: Decimal,
 
     /// How far a value may be from its base, as a share of the base, 0 to 1
-    #[arg(long, env = "QUORATE_VARIANCE", value_name = "SHARE", default_value = "0.05", value_parser = share)]
+    #[arg(long, env = "QUORATE_VARIANCE", value_name = "SHARE", default_value = "0.01", value_parser = share)]
     pub variance: Decimal,
 }
 

@@ -16,13 +16,14 @@ type Flag = (&'static str, &'static str, &'static str);
 const NATS: [Flag; 3] =
     [("nats", "NATS_URL", "nats://localhost:4222"), ("nats-ca", "NATS_CA", ""), ("nats-creds", "NATS_CREDS", "")];
 
-const SERVE: [Flag; 33] = [
+const SERVE: [Flag; 36] = [
     ("allow-worker", "QUORATE_ALLOW_WORKER", ""),
+    ("expect", "QUORATE_EXPECT", ""),
     ("quarantine-below", "QUORATE_QUARANTINE_BELOW", ""),
     ("listen", "QUORATE_LISTEN", "0.0.0.0:8080"),
     ("max-age-ms", "QUORATE_MAX_AGE_MS", ""),
     ("max-connections-per-peer", "QUORATE_MAX_CONNECTIONS_PER_PEER", "1024"),
-    ("max-deviation", "QUORATE_MAX_DEVIATION", ""),
+    ("max-deviation", "QUORATE_MAX_DEVIATION", "0.06"),
     ("max-in-flight", "QUORATE_MAX_IN_FLIGHT", "10000"),
     ("max-in-flight-bytes", "QUORATE_MAX_IN_FLIGHT_BYTES", "268435456"),
     ("max-newcomers", "QUORATE_MAX_NEWCOMERS", "3"),
@@ -31,7 +32,8 @@ const SERVE: [Flag; 33] = [
     ("max-subscribers", "QUORATE_MAX_SUBSCRIBERS", "256"),
     ("max-subscribers-per-client", "QUORATE_MAX_SUBSCRIBERS_PER_CLIENT", "32"),
     ("max-timeout-ms", "QUORATE_MAX_TIMEOUT_MS", "60000"),
-    ("min-agreement", "QUORATE_MIN_AGREEMENT", ""),
+    ("min-agreement", "QUORATE_MIN_AGREEMENT", "0.51"),
+    ("min-expected", "QUORATE_MIN_EXPECTED", "0"),
     ("min-responses", "QUORATE_MIN_RESPONSES", "1"),
     ("on-dispute", "QUORATE_ON_DISPUTE", "answer"),
     ("otlp-sample", "QUORATE_OTLP_SAMPLE", "1"),
@@ -47,6 +49,7 @@ const SERVE: [Flag; 33] = [
     ("remember-ms", "QUORATE_REMEMBER_MS", "60000"),
     ("stall-ms", "QUORATE_STALL_MS", "300"),
     ("strategy", "QUORATE_STRATEGY", "average"),
+    ("suspect-after-ms", "QUORATE_SUSPECT_AFTER_MS", "100"),
     ("timeout-ms", "QUORATE_TIMEOUT_MS", "5000"),
     ("tolerance", "QUORATE_TOLERANCE", ""),
     ("trim-share", "QUORATE_TRIM_SHARE", "0.25"),
@@ -66,7 +69,7 @@ const SIMULATED: [Flag; 4] = [
     ("delay-max-ms", "QUORATE_DELAY_MAX_MS", "2000"),
     ("delay-min-ms", "QUORATE_DELAY_MIN_MS", "100"),
     ("failure-rate", "QUORATE_FAILURE_RATE", "0.1"),
-    ("variance", "QUORATE_VARIANCE", "0.05"),
+    ("variance", "QUORATE_VARIANCE", "0.01"),
 ];
 
 const WORKER: [Flag; 8] = [
@@ -220,7 +223,7 @@ fn lists_are_separated_by_commas_or_repeated() {
     assert_eq!(admitted, ["w1", "w2"]);
     assert_eq!(machine.quarantine_below.map(coordinator::Score::millionths), Some(250_000));
     assert_eq!((machine.redispatch_permille, machine.max_newcomers), (0, 7));
-    assert_eq!(machine.policy.rule.max_deviation.map(|fraction| fraction.to_string()).as_deref(), Some("0.05"));
+    assert_eq!(machine.policy.rule.max_deviation.to_string(), "0.05");
     assert_eq!(args.serve.policy.strategy.name(), "median");
 }
 
@@ -259,7 +262,7 @@ fn every_flag_of_the_policy_reaches_the_machine() {
             strategy: Strategy::TrimmedMean,
             precision: 4,
             trim_share: Millionths::new(100_000),
-            max_deviation: Some(OutlierRule::Mad(Millionths::new(3_500_000))),
+            max_deviation: OutlierRule::Mad(Millionths::new(3_500_000)),
             tolerance: Some(Decimal::new(5, 3)),
             min_agreement: Some(Millionths::new(750_000)),
             max_age: Some(Duration::from_secs(10)),
@@ -270,6 +273,21 @@ fn every_flag_of_the_policy_reaches_the_machine() {
         on_dispute: OnDispute::Reject,
     };
     assert_eq!(args.expect("valid").serve.machine().policy, expected);
+}
+
+#[test]
+fn flags_that_are_not_set_leave_the_defaults_of_the_machine() {
+    let machine = CoordinatorArgs::try_parse_from(["coordinator"]).expect("valid").serve.machine();
+    assert_eq!(machine, coordinator::Config::default());
+}
+
+#[test]
+fn the_flags_say_who_should_be_there_and_how_soon_a_silent_worker_is_suspect() {
+    let flags = ["coordinator", "--expect=kraken,coinbase", "--min-expected=3", "--suspect-after-ms=0"];
+    let machine = CoordinatorArgs::try_parse_from(flags).expect("valid").serve.machine();
+    let names: Vec<_> = machine.expected.workers.iter().map(ToString::to_string).collect();
+    assert_eq!((names, machine.expected.least), (vec!["coinbase".to_owned(), "kraken".to_owned()], 3));
+    assert_eq!(machine.suspect_after, None);
 }
 
 #[test]
@@ -296,6 +314,8 @@ fn values_out_of_range_are_refused() {
         ["coordinator", "--otlp=localhost:4318"],
         ["coordinator", "--otlp=http://user:secret@localhost:4318"],
         ["coordinator", "--otlp-sample=1.1"],
+        ["coordinator", "--expect="],
+        ["coordinator", "--min-expected=1001"],
     ] {
         assert!(CoordinatorArgs::try_parse_from(flags).is_err(), "{flags:?}");
     }

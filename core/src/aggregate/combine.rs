@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 
 use super::ranked::Ranked;
-use super::{Millionths, Rule};
+use super::{Millionths, NEAR, Rule};
 use crate::value::Value;
 
 /// One way to combine many values into one.
@@ -34,7 +34,7 @@ pub(super) trait Combine: Sync {
     /// The tolerance if the rule sets none: how far a number may be from the result and still agree, as a fraction of
     /// the result's magnitude.
     fn default_tolerance(&self) -> Decimal {
-        Decimal::new(1, 2)
+        NEAR
     }
 }
 

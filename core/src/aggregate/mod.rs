@@ -55,10 +55,10 @@ pub struct Rule {
     /// The share of the numbers that [`Strategy::TrimmedMean`] drops at each end, rounded down to whole numbers: below
     /// a half.
     pub trim_share: Millionths,
-    /// Which numbers are excluded because they are too far from the others; `None` excludes nothing.
-    pub max_deviation: Option<OutlierRule>,
+    /// Which numbers are excluded because they are too far from the others.
+    pub max_deviation: OutlierRule,
     /// A number agrees with the result if it is no farther from it than this fraction of the result's magnitude; `None`
-    /// is a hundredth, or zero for [`Strategy::Majority`], which rounds the number first. A negative one counts as 0. A
+    /// is [`NEAR`], or zero for [`Strategy::Majority`], which rounds the number first. A negative one counts as 0. A
     /// text agrees if it equals the result.
     pub tolerance: Option<Decimal>,
     /// If fewer than this share of the used values agree with the result, it is disputed; `None` sets no minimum.
@@ -67,13 +67,18 @@ pub struct Rule {
     pub max_age: Option<Duration>,
 }
 
+/// The default distance, as a fraction, within which numbers belong together: 6 %. Two numbers of which the smaller is 5 %
+/// below the larger are 5.27 % of the smaller apart, so values within 5 % of each other belong together either way.
+pub const NEAR: Decimal = Decimal::from_parts(6, 0, 0, false, 2);
+
+/// Averages all values, whatever they are.
 impl Default for Rule {
     fn default() -> Self {
         Self {
             strategy: Strategy::Average,
             precision: 2,
             trim_share: Millionths::new(250_000),
-            max_deviation: None,
+            max_deviation: OutlierRule::None,
             tolerance: None,
             min_agreement: None,
             max_age: None,
@@ -215,10 +220,13 @@ impl Aggregator {
         self.drawn = None;
         self.sort(rule, candidates, &mut excluded);
         self.take_used();
-        let outliers_disputed = rule.max_deviation.is_some_and(|outliers| self.exclude(outliers, &mut excluded));
+        let has_no_majority =
+            rule.max_deviation != OutlierRule::None && self.exclude(rule.max_deviation, &mut excluded);
         excluded.sort_unstable_by_key(|(index, _)| *index);
 
-        let strategy = rule.strategy.implementation();
+        // Without a majority nothing is excluded, and a single value could move the mean anywhere.
+        let is_mean = rule.strategy == Strategy::Average;
+        let strategy = if has_no_majority && is_mean { Strategy::Median } else { rule.strategy }.implementation();
         let mut numbers = Ranked::again(&mut self.decimals);
         let spread = if self.texts.is_empty() { Spread::of(&mut numbers, &mut self.distances) } else { None };
         if strategy.uses_weights() {
@@ -234,7 +242,7 @@ impl Aggregator {
         let agreeing = self.agreeing(rule, &value);
         self.texts.clear();
         let agrees = rule.min_agreement.is_none_or(|least| is_share(agreeing, used, least));
-        Ok(Aggregate { value, used, agreeing, tie, excluded, spread, disputed: outliers_disputed || !agrees })
+        Ok(Aggregate { value, used, agreeing, tie, excluded, spread, disputed: has_no_majority || !agrees })
     }
 
     /// Sorts candidates into numbers, texts and those that the rule excludes.

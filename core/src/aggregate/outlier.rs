@@ -25,6 +25,8 @@ const IN_RANGE: &str = "40 + 14 + 192 bits are less than 256";
 /// Which numbers are outliers. They are excluded if they are fewer than half of all numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OutlierRule {
+    /// No number.
+    None,
     /// Those farther from the median than this fraction of the median's magnitude; a negative fraction counts as 0.
     Relative(Decimal),
     /// Those farther from the median than this many times 1.4826 times the median absolute deviation. If that is zero,
@@ -37,7 +39,7 @@ pub enum OutlierRule {
 
 /// A text that is not an outlier rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be a fraction such as 0.05, mad:K or iqr:K, with K from 0 to 1000000 and at most 6 decimals")]
+#[error("must be none, a fraction such as 0.05, mad:K or iqr:K, with K from 0 to 1000000 and at most 6 decimals")]
 pub struct InvalidOutlierRule;
 
 impl FromStr for OutlierRule {
@@ -50,6 +52,7 @@ impl FromStr for OutlierRule {
         };
         let factor = |text| Millionths::from_decimal(number(text)?).ok_or(InvalidOutlierRule);
         match text.split_once(':') {
+            None if text == "none" => Ok(Self::None),
             None => number(text).map(Self::Relative),
             Some(("mad", times)) => factor(times).map(Self::Mad),
             Some(("iqr", times)) => factor(times).map(Self::Iqr),
@@ -61,6 +64,7 @@ impl FromStr for OutlierRule {
 impl fmt::Display for OutlierRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::None => f.write_str("none"),
             Self::Relative(fraction) => fraction.fmt(f),
             Self::Mad(times) => write!(f, "mad:{times}"),
             Self::Iqr(times) => write!(f, "iqr:{times}"),
@@ -86,6 +90,7 @@ impl Fence {
         let Some(center) = middle(numbers) else { return Self::None };
         let unit = Unit::of(numbers.as_slice()).and(center);
         match rule {
+            OutlierRule::None => Self::None,
             OutlierRule::Relative(fraction) => match fraction_of(center, fraction, unit) {
                 None => Self::None,
                 Some(limit) => Self::Around { center, unit, parts: 1, limit },
@@ -253,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_rule_reads_as_it_is_written() {
-        for text in ["0.05", "0", "mad:5", "mad:2.5", "iqr:1.5", "iqr:0.000001"] {
+        for text in ["none", "0.05", "0", "mad:5", "mad:2.5", "iqr:1.5", "iqr:0.000001"] {
             assert_eq!(text.parse::<OutlierRule>().map(|rule| rule.to_string()).as_deref(), Ok(text));
         }
         for text in ["", "mad", "mad:", "mad:-1", "mad:1e7", "mad:0.0000001", "sd:3", "iqr:x", "mad:1:2", "MAD:3", "5%"]

@@ -4,11 +4,9 @@ use rust_decimal::Decimal;
 
 use super::outlier::{Fence, fraction_of};
 use super::scaled::Unit;
-use super::{Candidate, OutlierRule, Rule};
+use super::{Candidate, NEAR, OutlierRule, Rule};
 use crate::value::Value;
 
-/// A number that is no farther from the median than this fraction of it is never bad: 5 %.
-const NEAR: Decimal = Decimal::from_parts(5, 0, 0, false, 2);
 /// The fence of a request without an outlier rule.
 pub(super) const USUAL: OutlierRule = OutlierRule::Relative(NEAR);
 
@@ -25,11 +23,11 @@ pub enum Assessment {
 
 /// The yardstick for all values of one answer, used or not.
 ///
-/// The fence is computed from the usable numbers, before outliers are excluded: by the request's outlier rule, or 5 %
-/// around their median without one. A number within the fence is good; one beyond it is bad, unless it is within 5 % of
-/// the median. If a caller set the outlier rule, a number more than 5 % from the median is not good, and a number that
-/// the operator's rule may accept is not bad. If some numbers are beyond the fence, and those within it are no more
-/// than half of all values, no number is good or bad.
+/// The fence is computed from the usable numbers, before outliers are excluded: by the request's outlier rule, or
+/// [`NEAR`] around their median without one. A number within the fence is good; one beyond it is bad, unless it is near
+/// the median. If a caller set the outlier rule, a number that is not near the median is not good, and a number that the
+/// operator's rule may accept is not bad. If some numbers are beyond the fence, and those within it are no more than half
+/// of all values, no number is good or bad.
 ///
 /// If the strategy counts texts, a value that is the answer is good. A value of another kind than the answer, or
 /// another text, is bad if the answer has more than half of the votes. A value that is too old, or a text where numbers
@@ -118,7 +116,7 @@ impl Numbers {
     fn is_beyond(&self, number: Decimal, median: Decimal) -> bool {
         match self.rule {
             OutlierRule::Relative(fraction) => !is_within(fraction, median, number),
-            OutlierRule::Mad(_) | OutlierRule::Iqr(_) => self.fence.excludes_any(number),
+            OutlierRule::None | OutlierRule::Mad(_) | OutlierRule::Iqr(_) => self.fence.excludes_any(number),
         }
     }
 }
@@ -129,7 +127,7 @@ pub enum Usual {
     /// It is the operator's.
     Same,
     /// It is a caller's. This is the operator's rule.
-    Other(Option<OutlierRule>),
+    Other(OutlierRule),
 }
 
 impl Usual {
@@ -137,9 +135,9 @@ impl Usual {
     /// known here.
     fn allows(self, is_near: impl Fn(Decimal) -> bool) -> bool {
         match self {
-            Self::Same | Self::Other(None) => false,
-            Self::Other(Some(OutlierRule::Relative(fraction))) => is_near(fraction),
-            Self::Other(Some(OutlierRule::Mad(_) | OutlierRule::Iqr(_))) => true,
+            Self::Same | Self::Other(OutlierRule::None) => false,
+            Self::Other(OutlierRule::Relative(fraction)) => is_near(fraction),
+            Self::Other(OutlierRule::Mad(_) | OutlierRule::Iqr(_)) => true,
         }
     }
 }

@@ -15,8 +15,10 @@ use crate::query::Query;
 pub struct Config {
     /// The policy of requests that set nothing themselves, if none of `policies` matches the query.
     pub policy: Policy,
+    /// Who should be there for the queries that none of `policies` matches.
+    pub expected: Expected,
     /// Policies for some queries. The first whose pattern matches a query applies to it.
-    pub policies: Vec<(Pattern, Policy)>,
+    pub policies: Vec<QueryPolicy>,
     /// The limits of a request's own policy.
     pub limits: Limits,
     /// The most requests in flight; a further one is refused.
@@ -45,6 +47,11 @@ pub struct Config {
     /// How long a request waits for a sign of life of its expected workers after a notice that nobody listens for its
     /// task. Without one it fails, at the latest at its deadline.
     pub no_responders_grace: Duration,
+    /// The least time for which a request waits for a worker. Beyond it and the worker's own usual time, a live worker
+    /// that is silent while others have answered is suspect, and no request waits longer for it. `None` suspects nobody.
+    pub suspect_after: Option<Duration>,
+    /// The number of response times from which a worker's usual time is known; at least 1, at most `response_times`.
+    pub usual_samples: usize,
     /// How long an outcome is remembered by its id.
     pub remember: Duration,
     /// The number of outcomes that are remembered; the oldest is forgotten first.
@@ -78,10 +85,34 @@ pub struct Config {
     pub events: bool,
 }
 
+/// The policy of some queries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryPolicy {
+    /// The queries it applies to.
+    pub pattern: Pattern,
+    /// How their requests are answered.
+    pub policy: Policy,
+    /// Who should be there for them.
+    pub expected: Expected,
+}
+
+/// The workers that should be there for a query. Those that are not are missing from its answers, and are not waited for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// The workers by name.
+    pub workers: BTreeSet<WorkerId>,
+    /// The least number of workers.
+    pub least: u32,
+}
+
+/// The place of a query's policy among [`Config::policies`]; `None` for the default policy.
+pub(super) type PolicyIndex = Option<u32>;
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             policy: Policy::default(),
+            expected: Expected::default(),
             policies: Vec::new(),
             limits: Limits::default(),
             max_in_flight: 10_000,
@@ -95,6 +126,8 @@ impl Default for Config {
             redispatch_permille: 500,
             reconnect_grace: Duration::from_millis(250),
             no_responders_grace: Duration::from_millis(500),
+            suspect_after: Some(Duration::from_millis(100)),
+            usual_samples: 16,
             remember: Duration::from_mins(1),
             max_remembered: 10_000,
             max_remembered_bytes: 64 << 20,
@@ -114,8 +147,19 @@ impl Default for Config {
 impl Config {
     /// The policy of requests for `query` that set nothing themselves.
     pub fn policy_of(&self, query: &Query) -> &Policy {
-        let covers = |(pattern, _): &&(Pattern, Policy)| pattern.matches(query.as_str());
-        self.policies.iter().find(covers).map_or(&self.policy, |(_, policy)| policy)
+        self.policy_at(self.index_of(query))
+    }
+
+    pub(super) fn index_of(&self, query: &Query) -> PolicyIndex {
+        self.policies.iter().zip(0..).find(|(it, _)| it.pattern.matches(query.as_str())).map(|(_, index)| index)
+    }
+
+    pub(super) fn policy_at(&self, index: PolicyIndex) -> &Policy {
+        index.map_or(&self.policy, |index| &self.policies[index as usize].policy)
+    }
+
+    pub(super) fn expected_at(&self, index: PolicyIndex) -> &Expected {
+        index.map_or(&self.expected, |index| &self.policies[index as usize].expected)
     }
 
     /// The weight of a worker with this score.

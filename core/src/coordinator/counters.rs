@@ -35,6 +35,10 @@ counters! {
     refused_draining,
     /// Requests refused while the bus is down.
     refused_bus_down,
+    /// Requests refused because no known worker offers their query.
+    refused_unknown_query,
+    /// Requests refused because the workers that offer their query are gone.
+    refused_no_workers,
     /// Answers from the values of every expected worker.
     answered_complete,
     /// Answers from the values of at least half of the expected workers.
@@ -61,6 +65,12 @@ counters! {
     quorum_early,
     /// Quorums that gave no answer, so that the request continued.
     quorum_in_vain,
+    /// Times that a worker became suspect.
+    workers_suspected,
+    /// Requests that ended because only suspects were awaited.
+    suspects_early,
+    /// Judgements, while only suspects were awaited, that gave no answer to end with, so that the request continued.
+    suspects_in_vain,
     /// Redispatches.
     redispatched,
     /// Answers that came only after the redispatch.

@@ -28,7 +28,7 @@ impl Coordinator {
         self.timers.disarm(request.armed_at, Timer::Request(slot));
         self.keep_records(&request, cause, &judgement);
         let tickets = std::mem::take(&mut request.tickets);
-        let outcome = Arc::new(request.conclude(self.now, cause, judgement));
+        let outcome = Arc::new(request.conclude(self.now, cause, judgement, &self.config));
         self.count(&outcome);
         self.outputs.push_back(Output::Ended(Arc::clone(&outcome)));
         for ticket in tickets {
@@ -42,7 +42,8 @@ impl Coordinator {
 
     /// Updates the scores and records of an ended request's workers. Values move scores only if every value came that
     /// the operator's policy would have waited for. A failure or silence moves a score only if the worker has answered
-    /// the query before and had at least the operator's timeout. Otherwise callers could move scores.
+    /// the query before, and had at least the operator's timeout and the time that it usually takes. Otherwise callers
+    /// could move scores.
     fn keep_records(&mut self, request: &Request, cause: Cause, judgement: &Judgement) {
         let blames_the_silent = cause == Cause::DeadlinePassed && self.may_blame_the_silent(request.submitted);
         let terms = Terms::of(request, &self.config);
@@ -52,17 +53,17 @@ impl Coordinator {
         for (index, participant) in request.participants.iter().enumerate() {
             let Some(worker) = self.registry.get_mut(&participant.worker) else { continue };
             let record = &mut worker.reliability;
-            let is_held = gives_time && record.has_answered(request.query_key);
+            let is_held = gives_time && record.is_held(request.query_key, request.policy.timeout);
             // A founder earns a record even if a quorum or a caller's short timeout ended the request before it
             // answered.
             let mut earns = request.founding && participant.decides;
             match &participant.status {
-                ParticipantStatus::Awaited if blames_the_silent => {
+                ParticipantStatus::Awaited(_) if blames_the_silent => {
                     record.timeout(is_held);
                     worker.silent |= gives_time;
                     earns &= !gives_time;
                 }
-                ParticipantStatus::Awaited => earns &= cause == Cause::QuorumMet,
+                ParticipantStatus::Awaited(_) => earns &= cause == Cause::QuorumMet,
                 ParticipantStatus::Left => earns = false,
                 ParticipantStatus::Answered(FirstAnswer { observed, .. }) => {
                     match (observed, judgement.assessment(index)) {
@@ -77,6 +78,10 @@ impl Coordinator {
                         _ => {}
                     }
                 }
+            }
+            if earns && request.is_local {
+                worker.founds(self.now, request.query_key, self.config.kept_queries);
+                earns = false;
             }
             let has_changed = self.config.events && worker.has_changed(self.config.quarantine_below);
             if let Some(has_record) = worker.took_part(earns, are_admitted_by_name) {

@@ -53,6 +53,8 @@ pub enum Event {
         state: WorkerState,
         /// Whether its values are shown but not used, because of its score.
         quarantined: bool,
+        /// Whether it is suspect, so that requests wait for it only as long as it usually takes.
+        suspect: bool,
     },
 }
 

@@ -1,8 +1,9 @@
 //! How a request would end now, and what its values say about their workers.
 
 use super::config::Config;
-use super::request::{FirstAnswer, Participant, ParticipantStatus, Request};
+use super::request::{FirstAnswer, Participant, ParticipantStatus, Patience, Request};
 use crate::aggregate::{AggregateError, Aggregator, Assessment, Candidate, Exclusion, Usual, Yardstick};
+use crate::id::WorkerId;
 use crate::outcome::{Answer, Cause, Failure, Observation, Outcome, Status, count, reliability};
 use crate::policy::OnDispute;
 use crate::time::Timestamp;
@@ -23,7 +24,7 @@ pub(super) struct Terms {
 
 impl Terms {
     pub(super) fn of(request: &Request, config: &Config) -> Self {
-        let (policy, usual) = (&request.policy, config.policy_of(&request.query));
+        let (policy, usual) = (&request.policy, config.policy_at(request.operators));
         let (rule, usual_rule) = (policy.rule.max_deviation, usual.rule.max_deviation);
         Self {
             gives_time: policy.timeout >= usual.timeout,
@@ -69,8 +70,13 @@ impl Judgement {
         }
     }
 
-    pub(super) fn is_answer(&self) -> bool {
-        self.verdict.is_ok()
+    /// Whether a request with so many participants may end early by this cause. If suspects are missing, the answer
+    /// must be what it could be without them: agreed, and from at least half of those that were asked.
+    pub(super) fn may_end(&self, cause: Cause, participants: usize) -> bool {
+        self.verdict.as_ref().is_ok_and(|answer| {
+            cause != Cause::AllButSuspects
+                || (answer.status != Status::Disputed && answer.used as usize * 2 >= participants)
+        })
     }
 }
 
@@ -144,6 +150,22 @@ impl Request {
         excluded
     }
 
+    /// The workers that should be there by name, and are not, in order.
+    fn absent<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = &'a WorkerId> {
+        config.expected_at(self.operators).workers.iter().filter(|worker| self.position(worker).is_err())
+    }
+
+    /// The number of workers that should be there besides all that are, or are missing by name.
+    fn unnamed(&self, config: &Config) -> u32 {
+        let named = count(self.participants.len() + self.absent(config).count());
+        config.expected_at(self.operators).least.saturating_sub(named)
+    }
+
+    /// The number of workers that should have answered.
+    fn expected(&self, config: &Config) -> u32 {
+        count(self.participants.len() + self.absent(config).count()) + self.unnamed(config)
+    }
+
     fn succeeded(&self) -> u32 {
         let success = |status: &ParticipantStatus| {
             matches!(status, ParticipantStatus::Answered(FirstAnswer { observed: Ok(_), .. }))
@@ -181,8 +203,11 @@ impl Request {
         } else {
             self.assess(&yardstick)
         };
-        let status =
-            if aggregate.disputed { Status::Disputed } else { reliability(used, count(self.participants.len())) };
+        let status = match reliability(used, self.expected(config)) {
+            _ if aggregate.disputed => Status::Disputed,
+            Status::Complete if agreeing < used => Status::Partial,
+            status => status,
+        };
         let verdict = if used < required {
             Err(insufficient(used))
         } else if status == Status::Disputed && self.policy.on_dispute == OnDispute::Reject {
@@ -199,10 +224,12 @@ impl Request {
     }
 
     /// Turns the request into its outcome.
-    pub(super) fn conclude(self, now: Timestamp, cause: Cause, judgement: Judgement) -> Outcome {
+    pub(super) fn conclude(self, now: Timestamp, cause: Cause, judgement: Judgement, config: &Config) -> Outcome {
         let succeeded = self.succeeded();
+        let unnamed = self.unnamed(config);
+        let absent: Vec<WorkerId> = self.absent(config).cloned().collect();
         let mut observations = Vec::with_capacity(self.participants.len());
-        let mut missing = Vec::new();
+        let (mut missing, mut suspects) = (Vec::new(), Vec::new());
         let mut excluded = judgement.excluded.into_iter().peekable();
         let uses_weights = self.policy.rule.strategy.uses_weights();
         for (index, Participant { worker, status, .. }) in self.participants.into_iter().enumerate() {
@@ -212,8 +239,18 @@ impl Request {
                     let weight = (uses_weights && observed.is_ok()).then_some(weight);
                     observations.push(Observation { worker, observed, response_time, age, weight, excluded });
                 }
-                ParticipantStatus::Awaited | ParticipantStatus::Left => missing.push(worker),
+                ParticipantStatus::Awaited(patience) => {
+                    if patience == Patience::Over {
+                        suspects.push(worker.clone());
+                    }
+                    missing.push(worker);
+                }
+                ParticipantStatus::Left => missing.push(worker),
             }
+        }
+        if !absent.is_empty() {
+            missing.extend_from_slice(&absent);
+            missing.sort_unstable();
         }
         Outcome {
             request: self.id,
@@ -221,6 +258,9 @@ impl Request {
             strategy: self.policy.rule.strategy,
             observations,
             missing,
+            suspects,
+            absent,
+            unnamed,
             succeeded,
             elapsed: now.since(self.submitted),
             cause,

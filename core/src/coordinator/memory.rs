@@ -17,7 +17,7 @@ pub(super) struct Ended {
     /// What a retry receives; `None` if a retry is dispatched again: the request was cancelled, or its failure is
     /// retryable.
     pub(super) outcome: Option<Arc<Outcome>>,
-    forget_at: Timestamp,
+    pub(super) ended_at: Timestamp,
     bytes: usize,
 }
 
@@ -62,7 +62,7 @@ impl Memory {
             None => request_bytes(&request, &query, 0),
         };
         self.bytes += bytes;
-        self.entries.push_back(Ended { request, query, outcome, forget_at: now.after(self.keep), bytes });
+        self.entries.push_back(Ended { request, query, outcome, ended_at: now, bytes });
         seq
     }
 
@@ -74,7 +74,8 @@ impl Memory {
     /// Removes the oldest entry if its time has passed, or if the entries are too many or weigh too much.
     pub(super) fn pop(&mut self, now: Timestamp) -> Option<(EndedSeq, Ended)> {
         let oldest = self.entries.front()?;
-        if self.entries.len() <= self.capacity && self.bytes <= self.max_bytes && oldest.forget_at > now {
+        if self.entries.len() <= self.capacity && self.bytes <= self.max_bytes && oldest.ended_at.after(self.keep) > now
+        {
             return None;
         }
         self.bytes -= oldest.bytes;
@@ -85,7 +86,7 @@ impl Memory {
 
     /// When the oldest entry may be forgotten.
     pub(super) fn next_expiry(&self) -> Option<Timestamp> {
-        self.entries.front().map(|oldest| oldest.forget_at)
+        self.entries.front().map(|oldest| oldest.ended_at.after(self.keep))
     }
 
     pub(super) fn len(&self) -> usize {

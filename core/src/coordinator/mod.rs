@@ -10,6 +10,7 @@
 //! * `judgement.rs`: how a request would end now, and what its values say about their workers
 //! * `end.rs`: the end of a request: callers answered, id remembered, scores updated
 //! * `registry.rs`, `worker.rs`, `reliability.rs`: the known workers, which of them are expected, and their scores
+//! * `staffing.rs`: whether the workers that the policies need are there
 //! * `table.rs`, `memory.rs`: requests in flight by slot, task and id; ended requests by id
 //! * `timers.rs`, `counters.rs`: everything the machine waits for, and everything it counts
 
@@ -25,6 +26,7 @@ mod registry;
 mod reliability;
 mod request;
 mod results;
+mod staffing;
 mod submit;
 mod table;
 mod timers;
@@ -35,12 +37,13 @@ use std::collections::VecDeque;
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
-pub use config::Config;
+pub use config::{Config, Expected, QueryPolicy};
 pub use counters::Counters;
 pub use event::{Event, ResultFate};
 pub use input::{Input, Presence, PresenceState, Submit, Undelivered, UndeliveredCause, WorkerResult};
 pub use output::{Output, Refusal, Task};
 pub use reliability::{Reliability, ResponseTimes, Score};
+pub use staffing::Staffing;
 pub use worker::{WorkerRecord, WorkerState};
 
 use crate::aggregate::Aggregator;
@@ -209,6 +212,20 @@ impl Coordinator {
         self.registry.iter().filter(|(_, worker)| worker.is_live()).count()
     }
 
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Whether a worker is lost: it announced itself, and expired without a farewell less than
+    /// [`Config::keep_gone`](Config) ago.
+    pub fn is_lost(&self, worker: &WorkerId) -> bool {
+        let is_lost = |it: &WorkerRecord| {
+            it.announced && it.state == WorkerState::Expired && !it.is_long_gone(self.now, self.config.keep_gone)
+        };
+        self.registry.get(worker).is_some_and(is_lost)
+    }
+
     /// Whether a worker's values are shown but not used, because of its score.
     pub fn is_quarantined(&self, worker: &WorkerId) -> bool {
         self.registry.get(worker).is_some_and(|it| it.is_quarantined(self.config.quarantine_below))
@@ -219,13 +236,21 @@ impl Coordinator {
         if self.nobody_listens(slot) {
             return;
         }
+        let now = self.now;
         let Some(request) = self.table.get_mut(slot) else { return };
-        if request.deadline <= self.now {
+        if request.deadline <= now {
             self.finish(slot, Cause::DeadlinePassed);
-        } else if request.stall_at.is_some_and(|at| at <= self.now) {
+        } else if request.stall_at <= now {
             self.finish(slot, Cause::Stalled);
         } else {
-            if request.redispatch_at.is_some_and(|at| at <= self.now) {
+            let (is_usual_over, is_redispatch_due) = (request.usual_at <= now, request.redispatch_at <= now);
+            if is_usual_over {
+                self.suspect_the_silent(slot);
+                if self.may_end(slot) {
+                    return;
+                }
+            }
+            if is_redispatch_due {
                 self.redispatch(slot);
             }
             self.arm(slot);
@@ -236,7 +261,7 @@ impl Coordinator {
     fn redispatch(&mut self, slot: Slot) {
         let bus_up = self.bus_up;
         let Some(request) = self.table.get_mut(slot) else { return };
-        request.redispatch_at = None;
+        request.redispatch_at = Timestamp::MAX;
         if !request.is_anyone_silent() {
             return;
         }
@@ -248,7 +273,7 @@ impl Coordinator {
             self.emit(|| Event::Redispatched { request, attempt });
         } else {
             // Not before the bus is back; its return brings the redispatch forward.
-            request.redispatch_at = Some(request.deadline);
+            request.redispatch_at = request.deadline;
         }
     }
 
@@ -325,7 +350,9 @@ impl Coordinator {
         for slot in self.table.slots() {
             let request = self.table.get_mut(slot).expect("an occupied slot");
             let soon = now.after(self.config.reconnect_grace.min(request.deadline.since(now) / 2));
-            request.redispatch_at = request.redispatch_at.map(|_| soon);
+            if request.redispatch_at < Timestamp::MAX {
+                request.redispatch_at = soon;
+            }
             self.rearm(slot);
         }
     }

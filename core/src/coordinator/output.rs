@@ -70,4 +70,10 @@ pub enum Refusal {
     /// The bus is disconnected; retry later.
     #[error("the bus is disconnected")]
     BusDown,
+    /// Workers are live, and no known worker offers the query; correct it.
+    #[error("no worker offers this query")]
+    UnknownQuery,
+    /// Workers are live, and those that offer the query are gone; retry later.
+    #[error("no worker that offers this query is live")]
+    NoWorkers,
 }

@@ -1,18 +1,21 @@
 //! The workers that a coordinator knows: which are live, and how far each can be trusted.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::Config;
 use super::event::Event;
 use super::input::{Presence, PresenceState};
+use super::output::Refusal;
 use super::reliability::{Reliability, Score};
-use super::request::{Participant, ParticipantStatus};
-use super::worker::{Standing, WorkerRecord, WorkerState};
+use super::request::Participant;
+use super::worker::{Instance, Standing, WorkerRecord, WorkerState};
 use crate::id::WorkerId;
+use crate::offer::Offer;
 use crate::outcome::count;
+use crate::query::Query;
 use crate::time::Timestamp;
 
 /// The fewest workers with a record among which one that is wrong can be told from the others.
@@ -25,6 +28,8 @@ pub(super) struct Expectation {
     pub(super) participants: Vec<Participant>,
     /// Whether all of them are founders, which decide and earn a record by answering: see [`Registry::expect`].
     pub(super) founding: bool,
+    /// Whether a record that is earned counts for this query only.
+    pub(super) is_local: bool,
     /// The number of newcomers that may take part besides the expected workers.
     pub(super) places: u32,
 }
@@ -75,6 +80,8 @@ pub(super) struct Registry {
     emits: bool,
     /// The workers that may differ from their last events.
     changed: Vec<WorkerId>,
+    /// Whether each worker, in order, offers the query that was asked last.
+    covering: Vec<bool>,
 }
 
 impl Registry {
@@ -99,6 +106,7 @@ impl Registry {
             quarantine_below: config.quarantine_below,
             emits: config.events,
             changed: Vec::new(),
+            covering: Vec::new(),
         }
     }
 
@@ -123,9 +131,9 @@ impl Registry {
         self.workers.get_mut(id)
     }
 
-    /// Whether a worker has a record, or will have one as soon as it is known.
-    pub(super) fn is_proven(&self, id: &WorkerId) -> bool {
-        self.is_closed || self.workers.get(id).is_some_and(|worker| worker.proven)
+    /// Whether a worker has a record for the query with this key, or will have one as soon as it is known.
+    pub(super) fn has_record(&self, id: &WorkerId, key: u64) -> bool {
+        self.is_closed || self.workers.get(id).is_some_and(|worker| worker.has_record(key))
     }
 
     /// Whether a worker answers on the reply subjects of its tasks.
@@ -143,20 +151,52 @@ impl Registry {
         }
     }
 
-    /// The expected set of a request made now: the live workers with a record and, in turn, some newcomers: at most
-    /// `max_newcomers`, and no more than there are live workers with a record.
+    /// The expected set of a request made now: of the live workers that offer its query, those with a record and, in turn,
+    /// some newcomers: at most `max_newcomers`, and no more than there are live workers with a record.
     ///
-    /// While no worker has a record, all live workers are expected as founders: they decide and earn a record. For one
-    /// presence timeout after the first record, while fewer than [`FOUNDERS`] workers have one, the newcomers that have
-    /// announced themselves are founders, too. Otherwise a request that comes while workers start would leave all
-    /// decisions to the worker that happened to be first. If all workers with a record are away, newcomers are expected
-    /// in their place, and earn none.
-    pub(super) fn expect(&mut self, now: Timestamp, max_newcomers: u32) -> Expectation {
+    /// While no worker that offers the query has a record, all live ones are expected as founders: they decide and earn a
+    /// record. For one presence timeout after the first record, while fewer than [`FOUNDERS`] workers have one, the
+    /// newcomers that have announced themselves are founders, too. Otherwise a request that comes while workers start
+    /// would leave all decisions to the worker that happened to be first. If all workers with a record are away,
+    /// newcomers are expected in their place, and earn none.
+    ///
+    /// A record counts for all queries, except one that is earned without a worker whose record does, while there are
+    /// some: it counts for this query alone. Otherwise a stranger could offer and ask a query that nobody else offers,
+    /// and decide all others.
+    ///
+    /// # Errors
+    /// There are live workers, and none that can answer the query.
+    pub(super) fn expect(
+        &mut self,
+        now: Timestamp,
+        query: &Query,
+        key: u64,
+        max_newcomers: u32,
+    ) -> Result<Expectation, Refusal> {
+        self.covering.clear();
+        self.covering.extend(self.workers.values().map(|worker| worker.covers(query)));
         let (mut records, mut proven) = (0, 0);
         let (mut all, mut announced, mut heard) = (0, 0, 0);
-        for worker in self.workers.values() {
-            if worker.proven {
-                records += usize::from(!worker.is_long_gone(now, self.keep_gone));
+        let (mut is_anyone_live, mut has_anyone_a_record, mut is_local) = (false, false, true);
+        let mut founded_at: Option<Timestamp> = None;
+        let mut absent = None;
+        for (worker, covers) in self.workers.values().zip(&self.covering) {
+            let is_kept = !worker.is_long_gone(now, self.keep_gone);
+            is_anyone_live |= worker.is_live();
+            has_anyone_a_record |= worker.proven && is_kept;
+            if !covers {
+                continue;
+            }
+            if !worker.is_live() {
+                // A worker that does not announce itself may be there although it has not been heard.
+                absent = absent.max(Some(!worker.announced));
+            }
+            if worker.has_record(key) {
+                if is_kept {
+                    records += 1;
+                    is_local &= !worker.proven;
+                    founded_at = founded_at.into_iter().chain(worker.founded_at(key)).min();
+                }
                 proven += usize::from(worker.is_live());
             } else if worker.is_live() {
                 all += 1;
@@ -164,19 +204,30 @@ impl Registry {
                 heard += usize::from(!worker.silent);
             }
         }
-        if records == 0 {
+        if is_anyone_live && proven + all == 0 {
+            match absent {
+                None => return Err(Refusal::UnknownQuery),
+                Some(false) => return Err(Refusal::NoWorkers),
+                Some(true) => {}
+            }
+        }
+        if !has_anyone_a_record {
             self.founded_at = None;
         }
-        let is_early = records < FOUNDERS && self.founded_at.is_some_and(|at| now < at.after(self.presence));
+        is_local &= records > 0 || has_anyone_a_record;
+        if !is_local {
+            founded_at = self.founded_at;
+        }
+        let is_early = records < FOUNDERS && founded_at.is_some_and(|at| now < at.after(self.presence));
         let founding = records == 0 || is_early;
         let newcomers = match () {
             () if records == 0 => all,
             () if is_early => announced,
             () => heard,
         };
-        let is_newcomer = |worker: &WorkerRecord| {
+        let is_newcomer = |worker: &WorkerRecord, covers: bool| {
             let is_wanted = records == 0 || if is_early { worker.announced } else { !worker.silent };
-            worker.is_live() && !worker.proven && is_wanted
+            covers && worker.is_live() && !worker.has_record(key) && is_wanted
         };
         let max_newcomers = max_newcomers as usize;
         let most = match () {
@@ -186,20 +237,21 @@ impl Registry {
         };
         let mut chosen: Vec<WorkerId> = Vec::new();
         if newcomers > most && most > 0 {
-            let all = self.workers.iter().filter(|(_, worker)| is_newcomer(worker));
-            let mut all: Vec<_> = all.map(|(id, worker)| (worker.tried, worker.known_since, id)).collect();
+            let all = self.workers.iter().zip(&self.covering);
+            let all = all.filter(|((_, worker), covers)| is_newcomer(worker, **covers));
+            let mut all: Vec<_> = all.map(|((id, worker), _)| (worker.tried, worker.known_since, id)).collect();
             all.select_nth_unstable(most);
             chosen.extend(all[..most].iter().map(|(.., id)| (*id).clone()));
             chosen.sort_unstable();
         }
         let mut participants = Vec::with_capacity(proven + newcomers.min(most));
-        for (id, worker) in &mut self.workers {
+        for ((id, worker), covers) in self.workers.iter_mut().zip(&self.covering) {
             let is_chosen =
-                || is_newcomer(worker) && most > 0 && (newcomers <= most || chosen.binary_search(id).is_ok());
-            if (worker.proven && worker.is_live()) || is_chosen() {
-                worker.tried += u64::from(!worker.proven);
-                let decides = founding || worker.proven;
-                participants.push(Participant { worker: id.clone(), status: ParticipantStatus::Awaited, decides });
+                || is_newcomer(worker, *covers) && most > 0 && (newcomers <= most || chosen.binary_search(id).is_ok());
+            let has_record = worker.has_record(key);
+            if (*covers && has_record && worker.is_live()) || is_chosen() {
+                worker.tried += u64::from(!has_record);
+                participants.push(Participant::awaited(id.clone(), founding || has_record));
             }
         }
         let places = match participants.len() {
@@ -207,7 +259,7 @@ impl Registry {
             expected if founding => max_newcomers.min(expected),
             expected => max_newcomers.min(most - (expected - proven)),
         };
-        Expectation { participants, founding, places: count(places) }
+        Ok(Expectation { participants, founding, is_local, places: count(places) })
     }
 
     /// Notes a worker for [`Registry::changes`] if it differs from its last event.
@@ -230,8 +282,8 @@ impl Registry {
             let Some(worker) = self.workers.get_mut(&id) else { continue };
             let standing = worker.standing(self.quarantine_below);
             if worker.last_event.replace(standing) != Some(standing) {
-                let Standing { state, quarantined } = standing;
-                events.push(Event::Worker { worker: id, state, quarantined });
+                let Standing { state, quarantined, suspect } = standing;
+                events.push(Event::Worker { worker: id, state, quarantined, suspect });
             }
         }
         events
@@ -262,15 +314,18 @@ impl Registry {
         worker.announced = true;
         worker.replicated = presence.replicated;
         worker.last_heard = now;
+        worker.suspect = false;
         if presence.state != PresenceState::Left {
             worker.said_there = Some(now);
         }
         // A process that died without a farewell must not count while another one of the same name is live.
-        worker.instances.retain(|_, last_heard| last_heard.after(presence_time).max(spared_until) > now);
+        worker.instances.retain(|_, it| it.last_heard.after(presence_time).max(spared_until) > now);
         worker.state = match presence.state {
             PresenceState::Live => {
+                worker.offer = presence.offer.clone();
                 if worker.instances.len() < max_instances || worker.instances.contains_key(&presence.instance) {
-                    worker.instances.insert(Arc::clone(&presence.instance), now);
+                    let instance = Instance { last_heard: now, offer: presence.offer.clone() };
+                    worker.instances.insert(Arc::clone(&presence.instance), instance);
                 }
                 WorkerState::Live
             }
@@ -335,12 +390,15 @@ impl Registry {
                 awaited_from: self.asked,
                 reliability: Reliability::new(self.response_times),
                 proven: self.is_closed,
+                founded: VecDeque::new(),
+                suspect: false,
                 tried: 0,
                 in_vain: false,
                 silent: false,
                 answers_directly: false,
                 known_since: now,
                 instances: BTreeMap::new(),
+                offer: Offer::default(),
                 last_event: None,
             };
             self.proven += usize::from(worker.proven);
@@ -353,12 +411,15 @@ impl Registry {
     /// newcomer that has been gone longest; the newcomer that has most often taken part without earning a record; the
     /// worker with a record that has been gone longest, and for at least `keep_gone`.
     fn displaced(&self, now: Timestamp) -> Option<WorkerId> {
-        let longest_gone = |proven: bool| {
-            let those = self.workers.iter().filter(move |(_, worker)| worker.is_gone() && worker.proven == proven);
+        let longest_gone = |has_record: bool| {
+            let those = self
+                .workers
+                .iter()
+                .filter(move |(_, worker)| worker.is_gone() && worker.has_some_record() == has_record);
             those.min_by_key(|(id, worker)| (worker.last_heard, *id))
         };
         let in_vain = || {
-            let those = self.workers.iter().filter(|(_, worker)| !worker.proven && worker.in_vain);
+            let those = self.workers.iter().filter(|(_, worker)| !worker.has_some_record() && worker.in_vain);
             those.min_by_key(|(id, worker)| (Reverse(worker.tried), worker.known_since, *id))
         };
         let long_gone = || longest_gone(true).filter(|(_, worker)| worker.is_long_gone(now, self.keep_gone));

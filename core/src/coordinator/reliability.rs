@@ -66,13 +66,15 @@ pub struct Reliability {
     pub equivocations: u64,
     /// The score.
     pub score: Score,
-    /// The last response times in nanoseconds, as a ring: from dispatch to arrival, as the coordinator measured them.
+    /// The last response times in nanoseconds, as a ring: from dispatch to arrival, as the coordinator measured them, of
+    /// answers in time and late.
     response_times: Vec<u64>,
     next: usize,
     /// The number of response times that are kept.
     keeps: usize,
-    /// The keys of the last queries to which it has sent a value, as a ring.
-    queries: Vec<u64>,
+    /// The last queries to which it has sent a value, as a ring: their keys, and the longest time in nanoseconds that it
+    /// took.
+    queries: Vec<(u64, u64)>,
     next_query: usize,
 }
 
@@ -136,25 +138,46 @@ impl Reliability {
         self.judged(false);
     }
 
-    /// Notes that it sent a value to the query with this key. The last `kept` keys are kept.
-    pub(super) fn answered_query(&mut self, key: u64, kept: usize) {
-        if self.has_answered(key) {
-            return;
-        }
-        if self.queries.len() < kept {
-            self.queries.push(key);
+    /// Notes that it sent a value to the query with this key after this time. The last `kept` queries are kept.
+    pub(super) fn answered_query(&mut self, key: u64, response_time: Duration, kept: usize) {
+        let nanos = saturating_nanos(response_time);
+        if let Some((_, longest)) = self.queries.iter_mut().find(|(known, _)| *known == key) {
+            *longest = nanos.max(*longest);
+        } else if self.queries.len() < kept {
+            self.queries.push((key, nanos));
         } else if let Some(oldest) = self.queries.get_mut(self.next_query) {
-            *oldest = key;
+            *oldest = (key, nanos);
             self.next_query = (self.next_query + 1) % kept;
         }
     }
 
-    /// Whether it has sent a value to this query, among the queries that are kept.
-    pub(super) fn has_answered(&self, key: u64) -> bool {
-        self.queries.contains(&key)
+    /// The longest time in nanoseconds that it took for a value to this query; `None` if it is not among the queries
+    /// that are kept.
+    fn longest(&self, key: u64) -> Option<u64> {
+        self.queries.iter().find(|(known, _)| *known == key).map(|(_, longest)| *longest)
     }
 
-    fn response_time(&mut self, response_time: Duration) {
+    /// Whether it may be blamed for a failure or for silence until a deadline: it has sent a value to the query before,
+    /// and usually takes no longer than this.
+    pub(super) fn is_held(&self, key: u64, timeout: Duration) -> bool {
+        self.longest(key).is_some() && self.usual_time(key, 1).is_none_or(|usual| usual <= timeout)
+    }
+
+    /// The time within which it usually answers this query: one and a half times the longer of its p99 and its slowest
+    /// answer to the query. `None` if fewer than `samples` response times are known.
+    pub(super) fn usual_time(&self, key: u64, samples: usize) -> Option<Duration> {
+        if self.response_times.len() < samples.clamp(1, self.keeps) {
+            return None;
+        }
+        let mut times = self.response_times.clone();
+        let place = rank(times.len(), 99);
+        let p99 = *times.select_nth_unstable(place).1;
+        let longest = p99.max(self.longest(key).unwrap_or(0));
+        Some(Duration::from_nanos(longest.saturating_add(longest / 2)))
+    }
+
+    /// Records how long an answer took, in time or late.
+    pub(super) fn response_time(&mut self, response_time: Duration) {
         let nanos = saturating_nanos(response_time);
         if self.response_times.len() < self.keeps {
             self.response_times.push(nanos);
@@ -164,16 +187,21 @@ impl Reliability {
         self.next = (self.next + 1) % self.keeps;
     }
 
-    /// Quantiles by the nearest-rank method over the last answers; `None` before the first answer.
+    /// Quantiles over the last answers, in time or late; `None` before the first answer.
     pub fn response_times(&self) -> Option<ResponseTimes> {
         if self.response_times.is_empty() {
             return None;
         }
         let mut sorted = self.response_times.clone();
         sorted.sort_unstable();
-        let rank = |percent: usize| Duration::from_nanos(sorted[(sorted.len() * percent).div_ceil(100) - 1]);
-        Some(ResponseTimes { p50: rank(50), p90: rank(90), p99: rank(99) })
+        let quantile = |percent| Duration::from_nanos(sorted[rank(sorted.len(), percent)]);
+        Some(ResponseTimes { p50: quantile(50), p90: quantile(90), p99: quantile(99) })
     }
+}
+
+/// The place of a quantile among so many sorted values, at least one, by the nearest-rank method.
+fn rank(count: usize, percent: usize) -> usize {
+    (count * percent).div_ceil(100) - 1
 }
 
 #[cfg(test)]

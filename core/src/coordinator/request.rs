@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 
+use super::config::PolicyIndex;
 use crate::aggregate::{Candidate, Millionths};
 use crate::id::{RequestId, TaskId, Ticket, WorkerId};
+use crate::outcome::Cause;
 use crate::policy::Policy;
 use crate::query::Query;
 use crate::time::Timestamp;
@@ -23,15 +25,42 @@ pub(super) struct Participant {
     pub(super) decides: bool,
 }
 
+impl Participant {
+    /// An expected worker.
+    pub(super) fn awaited(worker: WorkerId, decides: bool) -> Self {
+        Self { worker, status: ParticipantStatus::Awaited(Patience::Unknown), decides }
+    }
+
+    pub(super) fn is_awaited(&self) -> bool {
+        matches!(self.status, ParticipantStatus::Awaited(_))
+    }
+
+    fn is_suspect(&self) -> bool {
+        matches!(self.status, ParticipantStatus::Awaited(Patience::Over))
+    }
+}
+
 /// Where a worker stands with a request.
 #[derive(Debug)]
 pub(super) enum ParticipantStatus {
     /// It is awaited.
-    Awaited,
+    Awaited(Patience),
     /// It left, or there was no room for its answer; it is no longer awaited.
     Left,
     /// It has answered; a further answer is not used.
     Answered(FirstAnswer),
+}
+
+/// How long a request waits for a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// Until its deadline: the worker's usual time is not known yet, or at all, or the worker became suspect by this
+    /// request.
+    Unknown,
+    /// The worker's usual time is over then.
+    Until(Timestamp),
+    /// No longer: its usual time is over, and it is suspect.
+    Over,
 }
 
 /// A worker's first answer.
@@ -86,15 +115,17 @@ pub(super) struct Request {
     /// The mark its tasks carry.
     pub(super) trace: Option<Trace>,
     pub(super) policy: Policy,
+    /// The operator's policy for its query.
+    pub(super) operators: PolicyIndex,
     pub(super) task: TaskId,
     /// The callers that wait; never empty between two inputs.
     pub(super) tickets: Vec<Ticket>,
     pub(super) submitted: Timestamp,
     pub(super) deadline: Timestamp,
-    /// When to redispatch the task; `None` once that is done or not wanted.
-    pub(super) redispatch_at: Option<Timestamp>,
-    /// When the stall timeout after the last result ends, if no worker was expected at the dispatch.
-    pub(super) stall_at: Option<Timestamp>,
+    /// When to redispatch the task; never once that is done or not wanted.
+    pub(super) redispatch_at: Timestamp,
+    /// When the stall timeout after the last result ends; never if some worker was expected at the dispatch.
+    pub(super) stall_at: Timestamp,
     /// Whether a notice said that its task reached nobody, and whether it is believed.
     pub(super) notice: Notice,
     /// When the request's timer is armed for.
@@ -114,18 +145,28 @@ pub(super) struct Request {
     pub(super) places: u32,
     /// The query's key in the lists of answered queries of workers.
     pub(super) query_key: u64,
+    /// Whether a record that is earned counts for this query only.
+    pub(super) is_local: bool,
     /// The expected set: the workers expected at the dispatch and those added since, ordered by worker.
     pub(super) participants: Vec<Participant>,
     /// The number of awaited participants.
     pub(super) awaited: u32,
+    /// The number of these that are suspect, for which it waits no longer.
+    pub(super) suspects: u32,
+    /// When the usual time of some awaited worker is over next; never if none is known.
+    pub(super) usual_at: Timestamp,
+    /// Whether it is over, and nobody has answered yet.
+    pub(super) is_usual_over: bool,
+    /// Whether the usual times of its workers have been looked up.
+    pub(super) knows_usual: bool,
     /// What it weighs in memory, in bytes, counted as in an outcome.
     pub(super) bytes: usize,
     /// The number of usable values of participants that decide, before outliers are excluded.
     pub(super) usable: u32,
     /// The same for the others, which count if nobody decides.
     pub(super) usable_of_others: u32,
-    /// The number of usable values at which the values are judged next; `None` if they are judged only at the end.
-    pub(super) judge_at: Option<u32>,
+    /// The number of usable values at which they are judged next, if a quorum may be met or only suspects are awaited.
+    pub(super) judge_at: u32,
 }
 
 impl Request {
@@ -155,11 +196,12 @@ impl Request {
         match position {
             Ok(index) => {
                 let participant = &mut self.participants[index];
+                self.suspects -= u32::from(participant.is_suspect());
                 let before = std::mem::replace(&mut participant.status, status);
                 let decides = participant.decides;
                 *(if decides { &mut self.usable } else { &mut self.usable_of_others }) += is_usable;
                 match before {
-                    ParticipantStatus::Awaited => {
+                    ParticipantStatus::Awaited(_) => {
                         self.awaited -= 1;
                         self.decisive -= u32::from(decides && !is_value);
                     }
@@ -171,7 +213,8 @@ impl Request {
                 self.places -= u32::from(!is_proven);
                 *(if is_proven { &mut self.usable } else { &mut self.usable_of_others }) += is_usable;
                 self.decisive += u32::from(is_proven && is_value);
-                self.participants.insert(index, Participant { worker: worker.clone(), status, decides: is_proven });
+                let joined = Participant { status, ..Participant::awaited(worker.clone(), is_proven) };
+                self.participants.insert(index, joined);
             }
         }
     }
@@ -179,12 +222,13 @@ impl Request {
     /// Stops waiting for a worker. Returns whether it was awaited.
     pub(super) fn give_up_on(&mut self, worker: &WorkerId) -> bool {
         let Ok(index) = self.position(worker) else { return false };
-        let Participant { status, decides, .. } = &mut self.participants[index];
-        let awaited = matches!(status, ParticipantStatus::Awaited);
+        let participant = &mut self.participants[index];
+        let awaited = participant.is_awaited();
         if awaited {
-            *status = ParticipantStatus::Left;
+            self.suspects -= u32::from(participant.is_suspect());
+            participant.status = ParticipantStatus::Left;
             self.awaited -= 1;
-            self.decisive -= u32::from(*decides);
+            self.decisive -= u32::from(participant.decides);
         }
         awaited
     }
@@ -223,16 +267,22 @@ impl Request {
         if self.decisive > 0 { self.usable } else { self.usable + self.usable_of_others }
     }
 
-    /// Whether the usable values have reached the policy's quorum, and have grown enough since they were last judged.
-    pub(super) fn is_to_be_judged(&self) -> bool {
-        self.judge_at.is_some_and(|usable| self.usable() >= usable)
+    /// What would end the request if its usable values gave an answer: the policy's quorum, or, without one, that only
+    /// suspects are awaited. `None` if nothing would, or if the values have not grown enough since they were last judged.
+    pub(super) fn may_end_by(&self) -> Option<Cause> {
+        let cause = match self.policy.quorum {
+            Some(_) => Cause::QuorumMet,
+            None if self.suspects > 0 && self.suspects == self.awaited => Cause::AllButSuspects,
+            None => return None,
+        };
+        (self.usable() >= self.judge_at).then_some(cause)
     }
 
     /// Defers the next judgement, after values that give no answer, until there are a sixteenth more of them. So
     /// judging n workers costs at most O(n log n), however late they agree.
     pub(super) fn judge_later(&mut self) {
         let usable = self.usable();
-        self.judge_at = Some(usable + (usable / 16).max(1));
+        self.judge_at = usable + (usable / 16).max(1);
     }
 
     /// Whether some worker, known or not, has been silent so far.
@@ -252,10 +302,9 @@ impl Request {
     /// When the request is due next.
     pub(super) fn next_timeout(&self) -> Timestamp {
         let notice = match self.notice {
-            Notice::Doubted { until, .. } => Some(until),
-            Notice::None | Notice::Refuted => None,
+            Notice::Doubted { until, .. } => until,
+            Notice::None | Notice::Refuted => Timestamp::MAX,
         };
-        let waits = [self.redispatch_at, self.stall_at, notice];
-        waits.into_iter().flatten().fold(self.deadline, Timestamp::min)
+        self.deadline.min(self.redispatch_at).min(self.stall_at).min(self.usual_at).min(notice)
     }
 }

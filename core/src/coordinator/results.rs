@@ -3,10 +3,13 @@
 use super::Coordinator;
 use super::event::{Event, ResultFate};
 use super::input::{Undelivered, UndeliveredCause, WorkerResult};
+use super::memory::EndedSeq;
 use super::output::Output;
-use super::request::{FirstAnswer, Notice, Participant, ParticipantStatus, Request};
+use super::request::{FirstAnswer, Notice, Participant, ParticipantStatus, Patience, Request};
 use super::table::{Known, Slot};
+use super::worker::WorkerState;
 use crate::outcome::{Cause, Failure, WORKER_BYTES, text_bytes};
+use crate::time::Timestamp;
 
 impl Coordinator {
     pub(super) fn result(&mut self, result: &WorkerResult) {
@@ -15,14 +18,7 @@ impl Coordinator {
             _ if !self.admits(&result.worker) => ResultFate::NotAdmitted,
             None => ResultFate::Unknown,
             Some(Known::InFlight(slot)) => self.result_in_time(slot, result),
-            Some(Known::Ended(_)) => {
-                // The id of an ended request is known to more than the workers that were asked: it makes no worker
-                // known.
-                if let Some(worker) = self.registry.refresh(self.now, &result.worker) {
-                    worker.reliability.late += 1;
-                }
-                ResultFate::Late
-            }
+            Some(Known::Ended(seq)) => self.result_late(seq, result),
         };
         self.emit_fate(result, fate);
         if let (Some(Known::InFlight(slot)), ResultFate::Accepted | ResultFate::NoRoom) = (known, fate) {
@@ -50,6 +46,29 @@ impl Coordinator {
         self.emit(|| Event::Result { request: request.clone(), worker: worker.clone(), fate });
     }
 
+    /// Handles a result for an ended request. Its id is known to more than the workers that were asked: it makes no
+    /// worker known.
+    fn result_late(&mut self, seq: EndedSeq, result: &WorkerResult) -> ResultFate {
+        if result.task.is_none() && self.registry.answers_directly(&result.worker) {
+            return ResultFate::Misdirected;
+        }
+        if let Some(worker) = self.registry.refresh(self.now, &result.worker) {
+            worker.reliability.late += 1;
+            let ended = self.memory.get(seq).expect("a known outcome is remembered");
+            // The first answer, which came too late, says how long the worker usually takes.
+            let missed = ended.outcome.as_ref().filter(|it| it.missing.binary_search(&result.worker).is_ok());
+            if let Some(outcome) = missed {
+                let response_time = outcome.elapsed.saturating_add(self.now.since(ended.ended_at));
+                worker.reliability.response_time(response_time);
+                if result.observed.is_ok() {
+                    let key = self.table.key_of(&ended.query);
+                    worker.reliability.answered_query(key, response_time, self.config.kept_queries);
+                }
+            }
+        }
+        ResultFate::Late
+    }
+
     /// Handles a result for a request in flight.
     fn result_in_time(&mut self, slot: Slot, result: &WorkerResult) -> ResultFate {
         let room = self.config.max_in_flight_bytes.saturating_sub(self.table.bytes());
@@ -62,8 +81,8 @@ impl Coordinator {
             return ResultFate::Misdirected;
         }
         let position = request.position(&result.worker);
-        let is_proven = position.is_err() && self.registry.is_proven(&result.worker);
-        let has_place = position.is_ok() || request.has_place(self.config.limits.max_workers, is_proven);
+        let has_record = position.is_err() && self.registry.has_record(&result.worker, request.query_key);
+        let has_place = position.is_ok() || request.has_place(self.config.limits.max_workers, has_record);
         // Even without a place, the worker may become known, so that a later request can expect it.
         let worker = self.registry.heard(self.now, &result.worker).filter(|_| has_place);
         let Some(worker) = worker else {
@@ -97,12 +116,12 @@ impl Coordinator {
         let response_time = self.now.since(request.submitted);
         worker.reliability.answer(result.observed.is_ok(), response_time);
         if result.observed.is_ok() {
-            worker.reliability.answered_query(request.query_key, self.config.kept_queries);
+            worker.reliability.answered_query(request.query_key, response_time, self.config.kept_queries);
         }
         if request.attempts > 1 {
             self.counters.redispatch_rescued += 1;
         }
-        if position.is_err() && !is_proven {
+        if position.is_err() && !has_record {
             worker.tried += 1;
         }
         worker.silent = false;
@@ -117,38 +136,91 @@ impl Coordinator {
             on_reply_subject: result.task.is_some(),
             contradicted: false,
         };
-        request.record(position, &result.worker, answered, is_proven);
+        request.record(position, &result.worker, answered, has_record);
         if matches!(request.notice, Notice::Doubted { .. }) {
             request.notice = Notice::Refuted;
             self.counters.no_responders_refuted += 1;
         }
         if request.expected_unknown {
-            request.stall_at = Some(self.now.after(self.config.stall));
+            request.stall_at = self.now.after(self.config.stall);
         }
         self.table.add_bytes(slot, bytes);
         ResultFate::Accepted
     }
 
-    /// Ends a request that has everything it waits for.
+    /// Ends a request that has everything it waits for, or arms its timer.
     pub(super) fn settle(&mut self, slot: Slot) {
-        let request = self.table.get_mut(slot).expect("a request that settles is in flight");
+        if self.table.get(slot).is_some_and(|request| request.is_usual_over) {
+            self.suspect_the_silent(slot);
+        }
+        if !self.may_end(slot) {
+            self.rearm(slot);
+        }
+    }
+
+    /// Ends a request that has everything it waits for. Returns whether it ended.
+    pub(super) fn may_end(&mut self, slot: Slot) -> bool {
+        let request = self.table.get_mut(slot).expect("a request that may end is in flight");
         if request.all_answered() {
             self.finish(slot, Cause::AllAnswered);
+            return true;
+        }
+        let Some(cause) = request.may_end_by() else { return false };
+        // The rules may exclude too many values, or the answer may be a dispute. Then it is better to wait for more.
+        let judgement = request.judge(cause, false, &self.config, &mut self.aggregator);
+        let (early, in_vain) = match cause {
+            Cause::AllButSuspects => (&mut self.counters.suspects_early, &mut self.counters.suspects_in_vain),
+            _ => (&mut self.counters.quorum_early, &mut self.counters.quorum_in_vain),
+        };
+        let ends = judgement.may_end(cause, request.participants.len());
+        if ends {
+            *early += 1;
+            self.finish_with(slot, cause, judgement);
+        } else {
+            *in_vain += 1;
+            request.judge_later();
+        }
+        ends
+    }
+
+    /// Looks for workers that are silent beyond their usual time, once somebody has answered. A worker that is suspect
+    /// already, or has expired, is not waited for any longer. Another becomes suspect for later requests; this one still
+    /// waits for it, because its task or its answer may be lost, and a redispatch repeats both.
+    pub(super) fn suspect_the_silent(&mut self, slot: Slot) {
+        let Some(request) = self.table.get(slot) else { return };
+        let may_blame = self.may_blame_the_silent(request.submitted);
+        let request = self.table.get_mut(slot).expect("it was just found");
+        request.usual_at = Timestamp::MAX;
+        request.is_usual_over = !request.has_answers();
+        if request.is_usual_over {
             return;
         }
-        if request.is_to_be_judged() {
-            // The rules may exclude too many values, or the answer may be a dispute that is rejected. Then it is better
-            // to wait for more.
-            let judgement = request.judge(Cause::QuorumMet, false, &self.config, &mut self.aggregator);
-            if judgement.is_answer() {
-                self.counters.quorum_early += 1;
-                self.finish_with(slot, Cause::QuorumMet, judgement);
-                return;
+        let is_first_look = !std::mem::replace(&mut request.knows_usual, true);
+        for participant in &mut request.participants {
+            let ParticipantStatus::Awaited(patience) = &mut participant.status else { continue };
+            let Some(worker) = self.registry.get_mut(&participant.worker) else { continue };
+            if is_first_look
+                && let Some(usual) = worker.reliability.usual_time(request.query_key, self.config.usual_samples)
+            {
+                *patience = Patience::Until(request.submitted.after(usual));
             }
-            request.judge_later();
-            self.counters.quorum_in_vain += 1;
+            match *patience {
+                Patience::Until(until) if until > self.now => request.usual_at = request.usual_at.min(until),
+                Patience::Until(_) if worker.suspect || worker.state == WorkerState::Expired => {
+                    *patience = Patience::Over;
+                    request.suspects += 1;
+                }
+                Patience::Until(_) => {
+                    *patience = Patience::Unknown;
+                    if may_blame && worker.is_live() {
+                        worker.suspect = true;
+                        self.counters.workers_suspected += 1;
+                        self.registry.note_change(&participant.worker);
+                    }
+                }
+                Patience::Unknown | Patience::Over => {}
+            }
         }
-        self.rearm(slot);
     }
 
     /// A task reached nobody. If it was the first attempt, there is nobody to wait for. If it was the redispatch, the

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rand_core::Rng;
 
 use super::Coordinator;
+use super::config::PolicyIndex;
 use super::event::Event;
 use super::input::Submit;
 use super::output::{Output, Refusal};
@@ -19,21 +20,30 @@ use crate::time::Timestamp;
 
 /// The admission of a submission.
 enum Admission {
-    /// It is dispatched, under an id that is not in use.
-    Ask { id: RequestId, policy: Policy, asked_before: bool },
+    /// It is dispatched.
+    Ask(Dispatch),
     /// It joins the request in flight under the same id.
     Join(Slot),
     /// It receives the outcome of an earlier request under the same id.
     Replay(Arc<Outcome>),
 }
 
+/// A request that is about to be dispatched.
+struct Dispatch {
+    /// Its id, which is not in use.
+    id: RequestId,
+    policy: Policy,
+    operators: PolicyIndex,
+    query_key: u64,
+    asked_before: bool,
+    expectation: Expectation,
+}
+
 impl Coordinator {
     pub(super) fn submit(&mut self, submit: &Submit) {
         let ticket = submit.ticket;
         match self.admit(submit) {
-            Ok(Admission::Ask { id, policy, asked_before }) => {
-                self.ask(id, policy, asked_before, submit);
-            }
+            Ok(Admission::Ask(dispatch)) => self.dispatch(dispatch, submit),
             Ok(Admission::Join(slot)) => {
                 self.counters.requests_joined += 1;
                 let request = self.table.join(slot, ticket);
@@ -51,6 +61,8 @@ impl Coordinator {
                     Refusal::Overloaded => &mut self.counters.refused_overloaded,
                     Refusal::Draining => &mut self.counters.refused_draining,
                     Refusal::BusDown => &mut self.counters.refused_bus_down,
+                    Refusal::UnknownQuery => &mut self.counters.refused_unknown_query,
+                    Refusal::NoWorkers => &mut self.counters.refused_no_workers,
                 };
                 *counter += 1;
                 self.outputs.push_back(Output::Answer { ticket, reply: Err(refusal) });
@@ -61,7 +73,8 @@ impl Coordinator {
     /// Decides on a submission: first by what is known of its id, because a retry costs nothing, then by whether there
     /// is room for another request.
     fn admit(&mut self, submit: &Submit) -> Result<Admission, Refusal> {
-        let policy = self.config.policy_of(&submit.query).with(&submit.overrides, &self.config.limits)?;
+        let operators = self.config.index_of(&submit.query);
+        let policy = self.config.policy_at(operators).with(&submit.overrides, &self.config.limits)?;
         let mut asked_before = false;
         if let Some(id) = &submit.id {
             match self.table.known(id) {
@@ -96,12 +109,14 @@ impl Coordinator {
             Err(Refusal::Overloaded)
         } else {
             let id = submit.id.clone().unwrap_or_else(|| self.draw_id());
-            // In the worst case, all known workers are expected.
-            let most = request_bytes(&id, &submit.query, self.registry.len());
-            if self.table.bytes() + most > self.config.max_in_flight_bytes {
+            // In the worst case, all known workers are expected, and none of those that should be there is known.
+            let most = self.registry.len() + self.config.expected_at(operators).workers.len();
+            if self.table.bytes() + request_bytes(&id, &submit.query, most) > self.config.max_in_flight_bytes {
                 return Err(Refusal::Overloaded);
             }
-            Ok(Admission::Ask { id, policy, asked_before })
+            let query_key = self.table.key_of(&submit.query);
+            let expectation = self.registry.expect(self.now, &submit.query, query_key, self.config.max_newcomers)?;
+            Ok(Admission::Ask(Dispatch { id, policy, operators, query_key, asked_before, expectation }))
         }
     }
 
@@ -116,13 +131,15 @@ impl Coordinator {
         }
     }
 
-    fn ask(&mut self, id: RequestId, policy: Policy, asked_before: bool, submit: &Submit) {
+    fn dispatch(&mut self, dispatch: Dispatch, submit: &Submit) {
+        let Dispatch { id, policy, operators, query_key, asked_before, expectation } = dispatch;
+        let Expectation { participants, founding, is_local, places } = expectation;
         let now = self.now;
-        let Expectation { participants, founding, places } = self.registry.expect(now, self.config.max_newcomers);
         let decisive = count(participants.iter().filter(|participant| participant.decides).count());
-        let query_key = self.table.key_of(&submit.query);
+        let suspect_after = self.config.suspect_after.filter(|_| !participants.is_empty());
         let redispatch_after = self.config.redispatch_after(policy.timeout);
-        let bytes = request_bytes(&id, &submit.query, participants.len());
+        let expected = self.config.expected_at(operators).workers.len();
+        let bytes = request_bytes(&id, &submit.query, participants.len() + expected);
         let request = id.clone();
         let slot = self.table.insert(|task| Request {
             bytes,
@@ -130,26 +147,32 @@ impl Coordinator {
             query: submit.query.clone(),
             trace: submit.trace,
             policy,
+            operators,
             task,
             tickets: vec![submit.ticket],
             submitted: now,
             deadline: now.after(policy.timeout),
-            redispatch_at: redispatch_after.map(|wait| now.after(wait)),
-            stall_at: None,
+            redispatch_at: redispatch_after.map_or(Timestamp::MAX, |wait| now.after(wait)),
+            stall_at: Timestamp::MAX,
             notice: Notice::None,
             armed_at: Timestamp::ZERO,
             attempts: 1,
             asked_before,
             expected_unknown: participants.is_empty(),
             awaited: count(participants.len()),
+            suspects: 0,
+            usual_at: suspect_after.map_or(Timestamp::MAX, |after| now.after(after)),
+            is_usual_over: false,
+            knows_usual: false,
             founding,
+            is_local,
             decisive,
             places,
             query_key,
             participants,
             usable: 0,
             usable_of_others: 0,
-            judge_at: policy.quorum,
+            judge_at: policy.quorum.unwrap_or(1),
         });
         self.registry.asked = self.table.asked();
         self.counters.requests_accepted += 1;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use quorate_core::aggregate::{Exclusion, Millionths, Rule, Strategy as Aggregation};
+use quorate_core::aggregate::{Exclusion, Millionths, OutlierRule, Rule, Strategy as Aggregation};
 use quorate_core::value::Value;
 use rust_decimal::Decimal;
 
@@ -83,7 +83,7 @@ proptest! {
             let is_true = match why {
                 Exclusion::Stale => is_stale,
                 Exclusion::NotANumber => is_useless && !is_stale,
-                Exclusion::Outlier => rule.max_deviation.is_some() && !is_stale && !is_useless,
+                Exclusion::Outlier => rule.max_deviation != OutlierRule::None && !is_stale && !is_useless,
                 Exclusion::Quarantined | Exclusion::Newcomer => false,
             };
             prop_assert!(is_true, "{:?} of {:?}, a text: {}", why, sent, is_text);

@@ -9,7 +9,7 @@ use crate::support::{decimal, moderate, of_numbers_by, outlier_rule};
 
 /// The positions of the outliers, and whether there are so many that they are disputed.
 fn outliers(rule: OutlierRule, numbers: &[Decimal]) -> (Vec<usize>, bool) {
-    let aggregate = of_numbers_by(&Rule { max_deviation: Some(rule), ..Rule::default() }, numbers);
+    let aggregate = of_numbers_by(&Rule { max_deviation: rule, ..Rule::default() }, numbers);
     let position = |(index, why): &(usize, Exclusion)| {
         assert_eq!(*why, Exclusion::Outlier);
         *index
@@ -118,7 +118,7 @@ proptest! {
     ) {
         let majority = Rule {
             strategy: quorate_core::aggregate::Strategy::Majority,
-            max_deviation: Some(rule),
+            max_deviation: rule,
             ..Rule::default()
         };
         let values: Vec<Value> = numbers

@@ -17,7 +17,7 @@ fn with(change: impl FnOnce(&mut Config)) -> Harness {
 }
 
 fn changed(name: &str, state: WorkerState, quarantined: bool) -> Event {
-    Event::Worker { worker: worker(name), state, quarantined }
+    Event::Worker { worker: worker(name), state, quarantined, suspect: false }
 }
 
 fn fate(name: &str, id: &str, fate: ResultFate) -> Event {

@@ -5,11 +5,10 @@ use std::time::Duration;
 use quorate_core::aggregate::{Exclusion, OutlierRule, Strategy};
 use quorate_core::coordinator::{Input, Score};
 use quorate_core::outcome::{Failure, Status};
-use quorate_core::pattern::Pattern;
 use quorate_core::policy::Overrides;
 use rust_decimal::Decimal;
 
-use crate::support::{Harness, result, worker};
+use crate::support::{Harness, of_queries, result, worker};
 
 const FULL: Score = Score::ONE;
 
@@ -33,15 +32,15 @@ fn judged(overrides: Overrides, values: &[&str]) -> Vec<bool> {
 }
 
 #[test]
-fn a_value_is_bad_beyond_the_fence_and_five_percent_of_the_median() {
+fn a_value_is_bad_beyond_the_fence_and_six_percent_of_the_median() {
     let relative = |percent| Some(OutlierRule::Relative(Decimal::new(percent, 2)));
     let cases: [(Option<OutlierRule>, &[&str], &[bool]); 9] = [
-        (None, &["100", "105", "95"], &[false, false, false]),
-        (None, &["100", "105.01", "100"], &[false, true, false]),
-        (None, &["100", "100", "94.99"], &[false, false, true]),
-        // With a caller's rule, only a value beyond its fence and more than 5 % from the median is bad.
-        (relative(0), &["100", "100", "104"], &[false, false, false]),
-        (relative(0), &["100", "100", "106"], &[false, false, true]),
+        (None, &["100", "106", "94"], &[false, false, false]),
+        (None, &["100", "106.01", "100"], &[false, true, false]),
+        (None, &["100", "100", "93.99"], &[false, false, true]),
+        // With a caller's rule, only a value beyond its fence and more than 6 % from the median is bad.
+        (relative(0), &["100", "100", "106"], &[false, false, false]),
+        (relative(0), &["100", "100", "107"], &[false, false, true]),
         (relative(20), &["100", "100", "119"], &[false, false, false]),
         // With half of the values or more beyond the fence, nobody can tell who is right.
         (None, &["100", "200"], &[false, false]),
@@ -63,7 +62,7 @@ fn a_vote_is_bad_if_more_than_half_gave_another() {
         (&["5", "5", "cat"], &[false, false, true]),
         (&["cat", "dog", "cow"], &[false, false, false]),
         (&["cat", "cat", "dog", "cow"], &[false, false, false, false]),
-        (&["100", "100", "104"], &[false, false, false]),
+        (&["100", "100", "106"], &[false, false, false]),
     ];
     for (values, bad) in cases {
         assert_eq!(judged(majority, values), bad, "{values:?}");
@@ -180,7 +179,7 @@ fn silence_and_failure_count_where_the_operators_own_time_was_given() {
         for fails in [false, true] {
             let mut harness = Harness::with(|config| {
                 let policy = quorate_core::policy::Policy { timeout: Duration::from_secs(2), ..config.policy };
-                config.policies.push((Pattern::new("BTC/*"), policy));
+                config.policies.push(of_queries("BTC/*", policy));
             });
             harness.live(&["a", "b"]);
             let (_, task) = harness.ask();

@@ -6,10 +6,9 @@ use quorate_core::aggregate::Strategy;
 use quorate_core::coordinator::{Config, Refusal};
 use quorate_core::id::Ticket;
 use quorate_core::outcome::Failure;
-use quorate_core::pattern::Pattern;
 use quorate_core::policy::{Overrides, Policy, PolicyError};
 
-use crate::support::{Harness, TIMEOUT_MS};
+use crate::support::{Harness, TIMEOUT_MS, of_queries};
 
 /// The default policy takes the average, that of `*/USD` the maximum, and that of `BTC/*` the minimum of at least three
 /// values within 2 s.
@@ -21,9 +20,9 @@ fn by_query(config: &mut Config) {
     };
     let bitcoin = Policy { min_responses: 3, timeout: Duration::from_secs(2), ..policy(Strategy::Min) };
     config.policies = vec![
-        (Pattern::new("*/USD"), policy(Strategy::Max)),
-        (Pattern::new("BTC/*"), bitcoin),
-        (Pattern::new("BTC/EUR"), policy(Strategy::Majority)),
+        of_queries("*/USD", policy(Strategy::Max)),
+        of_queries("BTC/*", bitcoin),
+        of_queries("BTC/EUR", policy(Strategy::Majority)),
     ];
 }
 

@@ -5,17 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_core::Coordinator;
+use quorate_core::aggregate::Rule;
 use quorate_core::coordinator::{
-    Config, Counters, Event, Input, Output, Presence, PresenceState, Refusal, Score, Submit, Task, Undelivered,
-    UndeliveredCause, WorkerRecord, WorkerResult,
+    Config, Counters, Event, Expected, Input, Output, Presence, PresenceState, QueryPolicy, Refusal, Score, Submit,
+    Task, Undelivered, UndeliveredCause, WorkerRecord, WorkerResult,
 };
 use quorate_core::id::{RequestId, Ticket, WorkerId};
 use quorate_core::outcome::Outcome;
-use quorate_core::policy::Overrides;
+use quorate_core::pattern::Pattern;
+use quorate_core::policy::{Overrides, Policy};
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
 use quorate_core::trace::Trace;
 use quorate_core::value::Value;
+
+/// A policy of some queries, for which nobody in particular should be there.
+pub(crate) fn of_queries(pattern: &str, policy: Policy) -> QueryPolicy {
+    QueryPolicy { pattern: Pattern::new(pattern), policy, expected: Expected::default() }
+}
 
 pub(crate) type Reply = Result<Arc<Outcome>, Refusal>;
 
@@ -50,6 +57,8 @@ impl Harness {
     pub(crate) fn disconnected(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::default();
         config.policy.timeout = Duration::from_millis(TIMEOUT_MS);
+        // Tests may use any values: none is excluded, and no answer is disputed.
+        config.policy.rule = Rule::default();
         change(&mut config);
         Self {
             coordinator: Coordinator::new(config, 7),

@@ -11,7 +11,7 @@ use super::strategies::{median, shortened};
 /// outlier rule of the operator's policy, which may differ from the request's.
 pub fn assess(
     rule: &Rule,
-    operators: Option<OutlierRule>,
+    operators: OutlierRule,
     candidates: &[Candidate<'_>],
     answer: &Aggregate,
     values: &[Candidate<'_>],
@@ -20,8 +20,8 @@ pub fn assess(
     values.iter().map(|value| of_one((rule, operators), candidates, &numbers, answer, value)).collect()
 }
 
-fn five_percent() -> Decimal {
-    Decimal::new(5, 2)
+fn six_percent() -> Decimal {
+    Decimal::new(6, 2)
 }
 
 fn is_stale(rule: &Rule, candidate: &Candidate<'_>) -> bool {
@@ -45,7 +45,7 @@ fn ascending(rule: &Rule, candidates: &[Candidate<'_>]) -> Vec<Decimal> {
 }
 
 fn of_one(
-    (rule, operators): (&Rule, Option<OutlierRule>),
+    (rule, operators): (&Rule, OutlierRule),
     candidates: &[Candidate<'_>],
     numbers: &[Decimal],
     answer: &Aggregate,
@@ -67,7 +67,7 @@ fn of_one(
         (answer, _) if answer == value.value => Assessment::Good,
         (decided, _) => {
             let near =
-                |a: Option<Decimal>, b: Option<Decimal>| a.zip(b).is_some_and(|(a, b)| is_within(five_percent(), a, b));
+                |a: Option<Decimal>, b: Option<Decimal>| a.zip(b).is_some_and(|(a, b)| is_within(six_percent(), a, b));
             let votes = candidates.iter().filter(|vote| !is_stale(rule, vote) && is_vote(rule, decided, vote.value));
             let most = 2 * votes.count() > answer.used;
             if most && !near(decided.as_number(), value.value.as_number()) {
@@ -86,23 +86,24 @@ fn is_vote(rule: &Rule, answer: &Value, value: &Value) -> bool {
     }
 }
 
-/// A number within the fence is good, and one beyond it is bad unless it is within 5 % of the median. If some are
+/// A number within the fence is good, and one beyond it is bad unless it is within 6 % of the median. If some are
 /// beyond it and those within are no more than half of all values, none is good or bad. Under a caller's rule, a number
-/// more than 5 % from the median is not good, and one that the operator's rule may accept is not bad.
+/// more than 6 % from the median is not good, and one that the operator's rule may accept is not bad.
 fn of_number(
-    (asked, operators): (Option<OutlierRule>, Option<OutlierRule>),
+    (asked, operators): (OutlierRule, OutlierRule),
     (numbers, all): (&[Decimal], usize),
     number: Decimal,
 ) -> Assessment {
-    let fence = asked.unwrap_or(OutlierRule::Relative(five_percent()));
+    let fence = if asked == OutlierRule::None { OutlierRule::Relative(six_percent()) } else { asked };
     let beyond = outliers(fence, numbers, numbers).len();
     let Some(median) = median(numbers) else { return Assessment::Neutral };
-    let is_near = is_within(five_percent(), median, number);
+    let is_near = is_within(six_percent(), median, number);
     let may_pass = asked != operators
-        && operators.is_some_and(|rule| match rule {
+        && match operators {
+            OutlierRule::None => false,
             OutlierRule::Relative(fraction) => is_within(fraction, median, number),
             OutlierRule::Mad(_) | OutlierRule::Iqr(_) => true,
-        });
+        };
     match outliers(fence, numbers, &[number]).is_empty() {
         _ if beyond > 0 && (numbers.len() - beyond) * 2 <= all => Assessment::Neutral,
         true if asked == operators || is_near => Assessment::Good,

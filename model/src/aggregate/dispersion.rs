@@ -48,6 +48,7 @@ pub(super) fn outliers(rule: OutlierRule, ascending: &[Decimal], those: &[Decima
     let scale = finest(ascending).max(finest(those)).max(median.scale());
     let mut outliers = those.to_vec();
     match rule {
+        OutlierRule::None => outliers.clear(),
         OutlierRule::Relative(fraction) => outliers.retain(|number| !is_within(fraction, median, *number)),
         OutlierRule::Mad(times) => {
             // The limit is 1.4826 · K · deviation. K comes in millionths, and the deviation doubled.

@@ -7,7 +7,7 @@ mod whole;
 
 use std::collections::BTreeMap;
 
-use quorate_core::aggregate::{Aggregate, AggregateError, Candidate, Exclusion, Rule, Strategy};
+use quorate_core::aggregate::{Aggregate, AggregateError, Candidate, Exclusion, OutlierRule, Rule, Strategy};
 use quorate_core::value::Value;
 use rust_decimal::Decimal;
 
@@ -45,10 +45,10 @@ pub fn aggregate_candidates(rule: &Rule, candidates: &[Candidate<'_>]) -> Result
     }
 
     let mut disputed = false;
-    if let Some(outlier_rule) = rule.max_deviation {
+    if rule.max_deviation != OutlierRule::None {
         let mut ascending: Vec<Decimal> = numbers.values().copied().collect();
         ascending.sort_unstable();
-        let outliers = dispersion::outliers(outlier_rule, &ascending, &ascending);
+        let outliers = dispersion::outliers(rule.max_deviation, &ascending, &ascending);
         if outliers.len() * 2 < numbers.len() {
             let far: Vec<usize> =
                 numbers.iter().filter(|(_, number)| outliers.contains(number)).map(|(index, _)| *index).collect();
@@ -64,7 +64,9 @@ pub fn aggregate_candidates(rule: &Rule, candidates: &[Candidate<'_>]) -> Result
     used.sort_unstable();
     let ascending: Vec<Decimal> = used.iter().map(|(number, _)| *number).collect();
     let excluded = excluded.into_iter().collect();
-    let Some((value, tie)) = strategies::combine(rule, &used, &texts) else {
+    // A mean of values of which none can be called an outlier could be anywhere, so the median takes its place.
+    let strategy = if disputed && rule.strategy == Strategy::Average { Strategy::Median } else { rule.strategy };
+    let Some((value, tie)) = strategies::combine(&Rule { strategy, ..*rule }, &used, &texts) else {
         return Err(AggregateError::NoValues { excluded });
     };
     let spread = if texts.is_empty() { dispersion::spread(&ascending) } else { None };
@@ -83,7 +85,7 @@ fn agreeing(rule: &Rule, answer: &Value, numbers: &[Decimal], texts: &[&str]) ->
         Value::Text(answer) => texts.iter().filter(|text| **text == answer.as_ref()).count(),
         Value::Number(answer) => {
             // A vote is for the rounded number. By default, one for another number does not agree.
-            let usual = if majority { Decimal::ZERO } else { Decimal::new(1, 2) };
+            let usual = if majority { Decimal::ZERO } else { Decimal::new(6, 2) };
             let tolerance = rule.tolerance.unwrap_or(usual);
             let meant = |number: Decimal| if majority { strategies::shortened(number, rule.precision) } else { number };
             numbers.iter().filter(|number| dispersion::is_within(tolerance, *answer, meant(**number))).count()

@@ -40,6 +40,7 @@ fn factor() -> impl Strategy<Value = Millionths> {
 /// Any rule for outliers.
 pub fn outlier_rule() -> impl Strategy<Value = OutlierRule> {
     prop_oneof![
+        Just(OutlierRule::None),
         (0_i64..=100).prop_map(|percent| OutlierRule::Relative(Decimal::new(percent, 2))),
         decimal().prop_map(OutlierRule::Relative),
         factor().prop_map(OutlierRule::Mad),
@@ -54,7 +55,7 @@ pub fn rule() -> impl Strategy<Value = Rule> {
         prop::sample::select(Aggregation::ALL),
         0_u32..=28,
         factor(),
-        prop::option::of(outlier_rule()),
+        outlier_rule(),
         prop::option::of(decimal()),
         prop::option::of((0_u64..=1_000_000).prop_map(Millionths::new)),
         prop::option::of(seconds),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use arbitrary::{Arbitrary as _, Result, Unstructured};
 use quorate_core::aggregate::{Millionths, OutlierRule, Rule, Strategy};
-use quorate_core::coordinator::{Config, PresenceState, Score, UndeliveredCause};
+use quorate_core::coordinator::{Config, Expected, PresenceState, QueryPolicy, Score, UndeliveredCause};
 use quorate_core::pattern::Pattern;
 use quorate_core::policy::{OnDispute, Overrides, Policy};
 use quorate_core::value::Value;
@@ -87,10 +87,11 @@ fn factor(bytes: &mut Bytes<'_>) -> Result<Millionths> {
 }
 
 fn outliers(bytes: &mut Bytes<'_>) -> Result<OutlierRule> {
-    Ok(match bytes.int_in_range(0..=3)? {
+    Ok(match bytes.int_in_range(0..=4)? {
         0 => OutlierRule::Mad(factor(bytes)?),
         1 => OutlierRule::Iqr(factor(bytes)?),
         2 => OutlierRule::Relative(decimal(bytes)?),
+        3 => OutlierRule::None,
         _ => OutlierRule::Relative(Decimal::new(bytes.int_in_range(0..=100)?, 2)),
     })
 }
@@ -100,7 +101,7 @@ fn rule(bytes: &mut Bytes<'_>) -> Result<Rule> {
         strategy: *bytes.choose(Strategy::ALL)?,
         precision: bytes.int_in_range(0..=28)?,
         trim_share: factor(bytes)?,
-        max_deviation: optional(bytes, outliers)?,
+        max_deviation: outliers(bytes)?,
         tolerance: optional(bytes, decimal)?,
         min_agreement: optional(bytes, factor)?,
         max_age: optional(bytes, |bytes| millis(bytes, 5_000))?,
@@ -118,7 +119,7 @@ fn overrides(bytes: &mut Bytes<'_>) -> Result<Overrides> {
         strategy: Some(strategy),
         precision: Some(precision + bytes.int_in_range(0..=1)?),
         trim_share: Some(trim_share),
-        max_deviation,
+        max_deviation: Some(max_deviation),
         tolerance,
         min_agreement,
         max_age,
@@ -135,10 +136,9 @@ fn policy(bytes: &mut Bytes<'_>) -> Result<Policy> {
     rule.trim_share = Millionths::new(rule.trim_share.get() % 500_000);
     rule.tolerance = rule.tolerance.map(|tolerance| tolerance.abs());
     rule.min_agreement = rule.min_agreement.map(|share| share.min(Millionths::ONE));
-    rule.max_deviation = rule.max_deviation.map(|outliers| match outliers {
-        OutlierRule::Relative(fraction) => OutlierRule::Relative(fraction.abs()),
-        scaled => scaled,
-    });
+    if let OutlierRule::Relative(fraction) = rule.max_deviation {
+        rule.max_deviation = OutlierRule::Relative(fraction.abs());
+    }
     Ok(Policy {
         rule,
         min_responses: bytes.int_in_range(1..=2)?,
@@ -148,9 +148,17 @@ fn policy(bytes: &mut Bytes<'_>) -> Result<Policy> {
     })
 }
 
+fn expected(bytes: &mut Bytes<'_>) -> Result<Expected> {
+    let workers = (0..bytes.int_in_range(0..=2)?).map(|_| bytes.int_in_range(0..=7).map(worker));
+    Ok(Expected { workers: workers.collect::<Result<_>>()?, least: bytes.int_in_range(0..=4)? })
+}
+
 fn config(bytes: &mut Bytes<'_>) -> Result<Config> {
     let mut config = Config {
         policy: policy(bytes)?,
+        expected: expected(bytes)?,
+        suspect_after: optional(bytes, |bytes| millis(bytes, 200))?,
+        usual_samples: bytes.int_in_range(0..=3)?,
         max_in_flight: bytes.int_in_range(0..=8)?,
         max_waiting: bytes.int_in_range(0..=4)?,
         max_remembered: bytes.int_in_range(0..=16)?,
@@ -179,7 +187,8 @@ fn config(bytes: &mut Bytes<'_>) -> Result<Config> {
     config.admitted = names;
     for _ in 0..bytes.int_in_range(0..=2)? {
         let pattern = bytes.choose(&["*", "*/USD", "BTC/*", "ETH/USD"]).copied().map(Pattern::new)?;
-        config.policies.push((pattern, policy(bytes)?));
+        let (policy, expected) = (policy(bytes)?, expected(bytes)?);
+        config.policies.push(QueryPolicy { pattern, policy, expected });
     }
     for _ in 0..bytes.int_in_range(0..=3)? {
         config.weights.insert(worker(bytes.int_in_range(0..=5)?), factor(bytes)?);
@@ -234,6 +243,7 @@ fn step(bytes: &mut Bytes<'_>) -> Result<Step> {
                 PresenceState::Left,
             ])?,
             replicated: bytes.arbitrary()?,
+            offer: bytes.int_in_range(0..=7)?,
         },
         41 => Step::Crowd {
             worker: bytes.int_in_range(0..=5)?,

@@ -15,7 +15,7 @@ use quorate_core::trace::Trace;
 use quorate_core::{Coordinator, Machine as _};
 
 use super::clock::Clock;
-use super::steps::{Step, Subject, TimedStep, worker};
+use super::steps::{Step, Subject, TimedStep, offer_of, worker};
 
 /// The machine and its model, and a record of all inputs and outputs.
 #[derive(Debug)]
@@ -246,10 +246,14 @@ impl Run {
                 let task = self.task(*task).map_or(TaskId(u64::from(*task)), |task| task.id);
                 Input::Undelivered(Undelivered { task, cause: *cause })
             }
-            Step::Presence { worker: index, instance, state, replicated } => {
+            Step::Presence { worker: index, instance, state, replicated, offer } => {
                 self.announcements += 1;
                 let instance = ["", "a", "b"][*instance as usize].into();
-                Input::Presence(Presence { replicated: *replicated, ..Presence::new(worker(*index), instance, *state) })
+                Input::Presence(Presence {
+                    replicated: *replicated,
+                    offer: offer_of(*offer),
+                    ..Presence::new(worker(*index), instance, *state)
+                })
             }
             Step::BusUp => Input::BusUp,
             Step::BusDown => Input::BusDown,

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use quorate_core::aggregate::{Millionths, OutlierRule, Rule, Strategy as Aggregation};
-use quorate_core::coordinator::{Config, PresenceState, Score, UndeliveredCause};
+use quorate_core::coordinator::{Config, Expected, PresenceState, QueryPolicy, Score, UndeliveredCause};
 use quorate_core::id::WorkerId;
+use quorate_core::offer::Offer;
 use quorate_core::pattern::Pattern;
 use quorate_core::policy::{OnDispute, Overrides, Policy};
 use quorate_core::value::Value;
@@ -47,6 +48,7 @@ pub(super) enum Step {
         instance: u8,
         state: PresenceState,
         replicated: bool,
+        offer: u8,
     },
     /// `come` processes announce one name as live, then `leave` of them leave.
     Crowd {
@@ -90,6 +92,7 @@ fn factor(range: std::ops::RangeInclusive<u64>) -> impl Strategy<Value = Million
 
 fn outliers(fractions: std::ops::Range<i64>) -> impl Strategy<Value = OutlierRule> {
     prop_oneof![
+        Just(OutlierRule::None),
         tenths(fractions).prop_map(OutlierRule::Relative),
         factor(0..=8).prop_map(OutlierRule::Mad),
         factor(0..=8).prop_map(OutlierRule::Iqr),
@@ -160,6 +163,17 @@ fn observed() -> impl Strategy<Value = Result<Value, ()>> {
     ]
 }
 
+/// What a worker offers: usually every query.
+pub(super) fn offer_of(choice: u8) -> Offer {
+    let patterns: &[&str] = match choice {
+        0 => &["BTC/USD"],
+        1 => &["ETH/*"],
+        2 => &["SOL/USD", "*TC/U*"],
+        _ => &[],
+    };
+    Offer::new(patterns.iter().copied()).expect("a small offer")
+}
+
 fn step() -> impl Strategy<Value = Step> {
     use PresenceState::{Draining, Left, Live};
     use UndeliveredCause::{Disconnected, NoResponders, QueueFull};
@@ -175,8 +189,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0_u8..6).prop_map(|worker| Step::Unknown { worker }),
         2 => (any::<u8>(), prop::sample::select(&[NoResponders, Disconnected, QueueFull][..]))
             .prop_map(|(task, cause)| Step::Undelivered { task, cause }),
-        6 => (0_u8..6, 0_u8..3, prop::sample::select(&[Live, Live, Live, Draining, Left][..]), any::<bool>())
-            .prop_map(|(worker, instance, state, replicated)| Step::Presence { worker, instance, state, replicated }),
+        6 => (0_u8..6, 0_u8..3, prop::sample::select(&[Live, Live, Live, Draining, Left][..]), any::<bool>(), 0_u8..8)
+            .prop_map(|(worker, instance, state, replicated, offer)| {
+                Step::Presence { worker, instance, state, replicated, offer }
+            }),
         4 => Just(Step::BusUp),
         1 => Just(Step::BusDown),
         1 => prop_oneof![
@@ -204,7 +220,7 @@ prop_compose! {
         strategy in aggregation(),
         precision in prop::sample::select(&[0_u32, 2, 2, 28][..]),
         trim_share in (0_u64..50).prop_map(|percent| Millionths::new(percent * 10_000)),
-        max_deviation in prop::option::of(outliers(0..6)),
+        max_deviation in outliers(0..6),
         tolerance in prop::option::of(tenths(0..6)),
         min_agreement in prop::option::weighted(0.3, factor(0..=2).prop_map(|share| share.min(Millionths::ONE))),
         max_age in prop::option::weighted(0.3, age_limit()),
@@ -225,10 +241,22 @@ fn policy() -> impl Strategy<Value = Policy> {
     )
 }
 
+/// Who should be there: usually nobody in particular.
+fn expected() -> impl Strategy<Value = Expected> {
+    let some = (prop::collection::btree_set((0_u8..8).prop_map(worker), 0..3), 0_u32..5)
+        .prop_map(|(workers, least)| Expected { workers, least });
+    prop_oneof![2 => Just(Expected::default()), 1 => some]
+}
+
 /// The policies of some queries, and the weights of some workers.
-fn particulars() -> impl Strategy<Value = (Vec<(Pattern, Policy)>, BTreeMap<WorkerId, Millionths>)> {
+fn particulars() -> impl Strategy<Value = (Vec<QueryPolicy>, BTreeMap<WorkerId, Millionths>)> {
     let pattern = prop::sample::select(&["*", "*/USD", "BTC/*", "ETH/USD", "ETH/EUR"][..]).prop_map(Pattern::new);
-    let policies = prop::collection::vec((pattern, policy()), 0..3);
+    let of_some = (pattern, policy(), expected()).prop_map(|(pattern, policy, expected)| QueryPolicy {
+        pattern,
+        policy,
+        expected,
+    });
+    let policies = prop::collection::vec(of_some, 0..3);
     let weights = prop::collection::btree_map((0_u8..6).prop_map(worker), factor(0..=6), 0..4);
     (policies, prop_oneof![Just(BTreeMap::new()), weights])
 }
@@ -249,7 +277,7 @@ pub fn config() -> impl Strategy<Value = Config> {
     let small = (small, newcomers);
     let admitted = prop::option::weighted(0.2, prop::collection::btree_set(0_u8..6, 0..6));
     let quarantine = prop::option::weighted(0.3, (0_u32..=1_000_000).prop_map(|below_one| 1_000_000 - below_one));
-    let policies = (policy(), particulars(), prop::bool::weighted(0.9));
+    let policies = (policy(), expected(), particulars(), prop::bool::weighted(0.9));
     let defaults = Config::default();
     let bounds = (
         prop_oneof![3 => 0_usize..4, 1 => Just(defaults.max_instances)],
@@ -257,12 +285,14 @@ pub fn config() -> impl Strategy<Value = Config> {
         prop_oneof![1 => millis(0..50), 1 => Just(defaults.reconnect_grace)],
         prop_oneof![1 => 0_usize..6000, 5 => Just(defaults.max_in_flight_bytes)],
         prop_oneof![1 => 0_usize..6000, 5 => Just(defaults.max_remembered_bytes)],
+        (prop::option::weighted(0.8, millis(0..200)), 0_usize..4),
     );
     (small, waits, admitted, quarantine, policies, bounds).prop_map(
         |((small, newcomers), waits, admitted, quarantine, policies, bounds)| {
-            let (policy, (policies, weights), events) = policies;
+            let (policy, expected, (policies, weights), events) = policies;
             let mut config = Config {
                 policy,
+                expected,
                 policies,
                 weights,
                 max_in_flight: small.0 as usize,
@@ -286,6 +316,8 @@ pub fn config() -> impl Strategy<Value = Config> {
                 reconnect_grace: bounds.2,
                 max_in_flight_bytes: bounds.3,
                 max_remembered_bytes: bounds.4,
+                suspect_after: bounds.5.0,
+                usual_samples: bounds.5.1,
                 events,
                 ..Config::default()
             };

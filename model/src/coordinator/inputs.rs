@@ -14,7 +14,7 @@ use quorate_core::policy::Policy;
 
 use super::memory::text_length;
 use super::request::{Ending, FirstAnswer, Participant, ParticipantStatus, Request};
-use super::{CoordinatorModel, Expected};
+use super::{CoordinatorModel, Expected, workers};
 use crate::policy;
 
 /// What a submission leads to, unless it is refused.
@@ -46,6 +46,8 @@ impl CoordinatorModel {
                     Refusal::Overloaded => self.counters.refused_overloaded += 1,
                     Refusal::Draining => self.counters.refused_draining += 1,
                     Refusal::BusDown => self.counters.refused_bus_down += 1,
+                    Refusal::UnknownQuery => self.counters.refused_unknown_query += 1,
+                    Refusal::NoWorkers => self.counters.refused_no_workers += 1,
                 }
                 self.expect(Output::Answer { ticket, reply: Err(refusal) });
             }
@@ -76,25 +78,33 @@ impl CoordinatorModel {
             () if self.bytes() + self.bytes_of_another(submit) > self.config.max_in_flight_bytes => {
                 Err(Refusal::Overloaded)
             }
-            () => Ok(Reception::Asks { policy, asked_before: ended.is_some() }),
+            () => match self.workers.why_nobody_can(&submit.query) {
+                Some(refusal) => Err(refusal),
+                None => Ok(Reception::Asks { policy, asked_before: ended.is_some() }),
+            },
         }
     }
 
-    /// The weight in bytes of a request that expects all known workers. A drawn id has 32 digits.
+    /// The weight in bytes of a request that expects all known workers, and lacks all that should be there. A drawn id
+    /// has 32 digits.
     fn bytes_of_another(&self, submit: &Submit) -> usize {
         let id = submit.id.as_ref().map_or(32, |id| id.as_str().len());
-        640 + id + submit.query.as_str().len() + 192 * self.workers.count()
+        let (_, should) = policy::of_operator(&self.config, submit.query.as_str());
+        640 + id + submit.query.as_str().len() + 192 * (self.workers.count() + should.workers.len())
     }
 
     fn ask(&mut self, submit: &Submit, policy: Policy, asked_before: bool) {
-        let (asked, founding, places) = self.workers.ask(self.now, self.config.max_newcomers as usize);
-        let participants: BTreeMap<WorkerId, Participant> = asked
+        let asked = self.workers.ask(self.now, &submit.query, self.config.max_newcomers as usize);
+        let workers::Asked { workers, founding, local, places } = asked;
+        let participants: BTreeMap<WorkerId, Participant> = workers
             .into_iter()
             .map(|worker| {
-                let decides = founding || self.workers.has_record(&worker);
-                (worker, Participant { status: ParticipantStatus::Awaited, decides })
+                let decides = founding || self.workers.has_record(&worker, &submit.query);
+                let status = ParticipantStatus::Awaited;
+                (worker, Participant { status, decides, usual_until: None, suspect: false })
             })
             .collect();
+        let (operators, should) = policy::of_operator(&self.config, submit.query.as_str());
         // A share of 0 means that there is no redispatch.
         let permille = self.config.redispatch_permille;
         let ask_again_at = (permille > 0).then(|| {
@@ -119,7 +129,12 @@ impl CoordinatorModel {
             expected_unknown: participants.is_empty(),
             founding,
             places,
-            operators: *policy::of_operator(&self.config, submit.query.as_str()),
+            operators: *operators,
+            should: should.clone(),
+            usual_at: self.config.suspect_after.filter(|_| !participants.is_empty()).map(|after| self.now.after(after)),
+            usual_over: false,
+            looked: false,
+            local,
             participants,
             in_vain: None,
         };
@@ -175,11 +190,21 @@ impl CoordinatorModel {
             let misdirected = result.task.map_or(direct, |task| task != request.task);
             return if misdirected { ResultFate::Misdirected } else { self.result_in_time(result) };
         }
-        if self.memory.get(&result.request).is_none() {
-            return ResultFate::Unknown;
+        let Some(ended) = self.memory.get(&result.request) else { return ResultFate::Unknown };
+        let missed = ended.outcome.as_ref().filter(|outcome| outcome.missing.contains(&result.worker));
+        let after = missed.map(|outcome| outcome.elapsed.saturating_add(self.now.since(ended.at)));
+        let query = ended.query.clone();
+        if result.task.is_none() && self.workers.get_mut(&result.worker).is_some_and(|known| known.answers_directly) {
+            return ResultFate::Misdirected;
         }
         if let Some(known) = self.workers.heard_late(self.now, &result.worker) {
             known.record.late += 1;
+            if let Some(after) = after {
+                known.record.answered_late(after);
+                if result.observed.is_ok() {
+                    known.record.answered_query(&query, after, self.config.kept_queries);
+                }
+            }
         }
         ResultFate::Late
     }
@@ -190,7 +215,7 @@ impl CoordinatorModel {
         let room = self.config.max_in_flight_bytes.saturating_sub(self.bytes());
         let request = self.flight.get_mut(&result.request).expect("the request is in flight");
         let joins = !request.participants.contains_key(worker);
-        let has_record = self.workers.has_record(worker);
+        let has_record = self.workers.has_record(worker, &request.query);
         let full = request.participants.len() >= self.config.limits.max_workers as usize;
         let no_place = joins && (full || (!has_record && request.places == 0));
         let Some(known) = self.workers.heard(self.now, worker).filter(|_| !no_place) else {
@@ -224,13 +249,10 @@ impl CoordinatorModel {
             }
             return ResultFate::NoRoom;
         }
-        known.record.answered(result.observed.is_ok(), self.now.since(request.submitted));
-        let queries = &mut known.record.queries;
-        if result.observed.is_ok() && !queries.contains(&request.query) {
-            queries.push_back(request.query.clone());
-            if queries.len() > self.config.kept_queries {
-                queries.pop_front();
-            }
+        let after = self.now.since(request.submitted);
+        known.record.answered(result.observed.is_ok(), after);
+        if result.observed.is_ok() {
+            known.record.answered_query(&request.query, after, self.config.kept_queries);
         }
         if joins && !has_record {
             known.tried += 1;
@@ -250,7 +272,9 @@ impl CoordinatorModel {
             contradicted: false,
         };
         let decides = request.participants.get(worker).map_or(has_record, |participant| participant.decides);
-        request.participants.insert(worker.clone(), Participant { status: ParticipantStatus::Answered(said), decides });
+        let status = ParticipantStatus::Answered(said);
+        let answered = Participant { status, decides, usual_until: None, suspect: false };
+        request.participants.insert(worker.clone(), answered);
         if let Some((_, until @ Some(_))) = &mut request.unheard {
             *until = None;
             self.counters.no_responders_refuted += 1;
@@ -261,19 +285,63 @@ impl CoordinatorModel {
         ResultFate::Accepted
     }
 
-    /// Ends a request if all workers have answered, or if there is a quorum that gives an answer.
+    /// Ends a request if all workers have answered, or if a quorum, or all but suspects, give an answer.
     fn settle(&mut self, id: &RequestId) {
+        if self.flight.get(id).is_some_and(|request| request.usual_over) {
+            self.suspect_the_silent(id);
+        }
+        self.end_if_possible(id);
+    }
+
+    pub(super) fn end_if_possible(&mut self, id: &RequestId) {
         let Some(request) = self.flight.get_mut(id) else { return };
         if request.all_have_answered() {
             self.end(id, Cause::AllAnswered);
-        } else if request.is_to_be_judged() {
-            let verdict = request.verdict(Cause::QuorumMet, false);
-            if verdict.verdict.is_ok() {
-                self.counters.quorum_early += 1;
-                self.end_with(id, Cause::QuorumMet, verdict);
+        } else if let Some(cause) = request.may_end_by() {
+            let verdict = request.verdict(cause, false);
+            let by_quorum = u64::from(cause == Cause::QuorumMet);
+            if request.ends_by(cause, &verdict) {
+                self.counters.quorum_early += by_quorum;
+                self.counters.suspects_early += 1 - by_quorum;
+                self.end_with(id, cause, verdict);
             } else {
                 request.in_vain = Some(request.usable());
-                self.counters.quorum_in_vain += 1;
+                self.counters.quorum_in_vain += by_quorum;
+                self.counters.suspects_in_vain += 1 - by_quorum;
+            }
+        }
+    }
+
+    /// The usual time of some worker of a request is over. Once somebody has answered, the request does not wait for
+    /// those of them that were suspect or had expired before; the others become suspect now.
+    pub(super) fn suspect_the_silent(&mut self, id: &RequestId) {
+        let Some(request) = self.flight.get_mut(id) else { return };
+        request.usual_at = None;
+        request.usual_over = !request.has_answers();
+        if request.usual_over {
+            return;
+        }
+        let looked = std::mem::replace(&mut request.looked, true);
+        let excused = self.bus_failed(self.flight[id].submitted) || self.slept_since(self.flight[id].submitted);
+        let Some(request) = self.flight.get_mut(id) else { return };
+        let awaited = request.participants.iter_mut();
+        for (worker, participant) in awaited.filter(|(_, it)| matches!(it.status, ParticipantStatus::Awaited)) {
+            let Some(known) = self.workers.get_mut(worker) else { continue };
+            if !looked {
+                let usual = known.record.usual(&request.query, self.config.response_times, self.config.usual_samples);
+                participant.usual_until = usual.map(|usual| request.submitted.after(usual));
+            }
+            match participant.usual_until {
+                Some(until) if until <= self.now => {
+                    participant.usual_until = None;
+                    participant.suspect = known.suspect || known.has_expired();
+                    if !participant.suspect && !excused && known.is_live() {
+                        known.suspect = true;
+                        self.counters.workers_suspected += 1;
+                    }
+                }
+                Some(until) => request.usual_at = Some(request.usual_at.map_or(until, |at| at.min(until))),
+                None => {}
             }
         }
     }

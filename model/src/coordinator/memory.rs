@@ -15,6 +15,8 @@ use quorate_core::value::Value;
 pub(super) struct Ended {
     /// Distinguishes the endings of one id.
     number: u64,
+    /// When it ended.
+    pub(super) at: Timestamp,
     pub(super) query: Query,
     /// What a retry receives; `None` if it is dispatched again.
     pub(super) outcome: Option<Arc<Outcome>>,
@@ -69,7 +71,7 @@ impl Memory {
             }
         }
         self.by_age.push_back((now.after(self.keep), self.endings, bytes, id.clone()));
-        self.latest.insert(id, Ended { number: self.endings, query, outcome });
+        self.latest.insert(id, Ended { number: self.endings, at: now, query, outcome });
         self.forget(now);
     }
 

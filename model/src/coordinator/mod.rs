@@ -14,6 +14,7 @@ use quorate_core::aggregate::Assessment;
 use quorate_core::coordinator::{Config, Counters, Event, Input, Output, Task};
 use quorate_core::id::{RequestId, TaskId};
 use quorate_core::outcome::{Cause, Failure, Outcome, Status};
+use quorate_core::pattern::Pattern;
 use quorate_core::time::Timestamp;
 use quorate_core::value::Value;
 
@@ -115,6 +116,9 @@ impl CoordinatorModel {
         }
         let due: Vec<_> = due.into_iter().map(|(id, request)| (id.clone(), request.due_at())).collect();
         for (id, at) in due {
+            if self.workers.looks_at.is_some_and(|looks_at| looks_at < at) {
+                self.workers.expire(self.now);
+            }
             if self.memory.looks_at.is_some_and(|looks_at| looks_at < at) {
                 self.memory.look(self.now);
             }
@@ -197,6 +201,12 @@ impl CoordinatorModel {
         Divergence::unless_equal("the number of remembered requests", &self.remembered(), &machine.remembered())?;
         Divergence::unless_equal("is_draining", &self.draining, &machine.is_draining())?;
         Divergence::unless_equal("the next timeout", &self.next_timeout(), &machine.poll_timeout())?;
+        let of_some = self.config.policies.iter().map(|it| (it.pattern.clone(), &it.policy, &it.expected));
+        let others = (Pattern::new("*"), &self.config.policy, &self.config.expected);
+        let others = Some(others).filter(|(any, ..)| self.config.policies.iter().all(|it| it.pattern != *any));
+        let staffing: Vec<_> =
+            of_some.chain(others).map(|(of, policy, should)| self.workers.staffing(&of, policy, should)).collect();
+        Divergence::unless_equal("who is there for each policy", &staffing, &machine.staffing())?;
         self.workers.compare(machine)
     }
 
@@ -262,12 +272,22 @@ impl CoordinatorModel {
             return;
         }
         let Some(request) = self.flight.get_mut(id) else { return };
-        let (now, has_come) = (self.now, |at: Option<Timestamp>| at.is_some_and(|at| at <= self.now));
+        let now = self.now;
+        let has_come = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
         if request.deadline <= now {
             self.end(id, Cause::DeadlinePassed);
-        } else if has_come(request.stalls_at) {
+            return;
+        }
+        if has_come(request.stalls_at) {
             self.end(id, Cause::Stalled);
-        } else if has_come(request.ask_again_at) {
+            return;
+        }
+        if has_come(request.usual_at) {
+            self.suspect_the_silent(id);
+            self.end_if_possible(id);
+        }
+        let Some(request) = self.flight.get_mut(id) else { return };
+        if has_come(request.ask_again_at) {
             if !request.is_anyone_silent() {
                 request.ask_again_at = None;
             } else if !self.bus_up {
@@ -296,6 +316,11 @@ impl CoordinatorModel {
         !self.bus_up || self.bus_down_at.is_some_and(|at| at >= since)
     }
 
+    /// Whether the machine was paused at any time since `since`.
+    fn slept_since(&self, since: Timestamp) -> bool {
+        self.slept_until.is_some_and(|at| at >= since)
+    }
+
     fn end(&mut self, id: &RequestId, cause: Cause) {
         if let Some(request) = self.flight.get(id) {
             let verdict = request.verdict(cause, self.bus_failed(request.submitted));
@@ -306,14 +331,15 @@ impl CoordinatorModel {
     /// Ends a request: its workers' scores are updated, its callers are answered, and its id is remembered.
     fn end_with(&mut self, id: &RequestId, cause: Cause, verdict: Ending) {
         let Some(mut request) = self.flight.remove(id) else { return };
-        let slept = self.slept_until.is_some_and(|at| at >= request.submitted);
-        let blames_the_silent = cause == Cause::DeadlinePassed && !self.bus_failed(request.submitted) && !slept;
+        let excused = self.bus_failed(request.submitted) || self.slept_since(request.submitted);
+        let blames_the_silent = cause == Cause::DeadlinePassed && !excused;
         let (compares, gives_records) = (request.compares(cause), request.gives_records());
         for (worker, participant) in &request.participants {
             let Some(known) = self.workers.get_mut(worker) else { continue };
-            // A failure or silence moves the score only if the worker has answered this query before and had the
-            // operator's time.
-            let held = request.gives_time() && known.record.queries.contains(&request.query);
+            // A failure or silence moves the score only if the worker has answered this query before, and had the
+            // operator's time and the time that it usually takes.
+            let most = self.config.response_times;
+            let held = request.gives_time() && known.record.is_held(&request.query, request.policy.timeout, most);
             let mut earns_record = request.founding && participant.decides;
             match &participant.status {
                 ParticipantStatus::Awaited if blames_the_silent => {
@@ -340,6 +366,10 @@ impl CoordinatorModel {
                 },
                 ParticipantStatus::Awaited => earns_record &= cause == Cause::QuorumMet,
                 ParticipantStatus::Left => earns_record = false,
+            }
+            if earns_record && request.local {
+                known.found(&request.query, self.now, self.config.kept_queries);
+                earns_record = false;
             }
             self.workers.took_part(worker, earns_record, self.now);
         }

@@ -24,8 +24,8 @@ pub(super) struct Record {
     response_times: Vec<Duration>,
     /// The number of response times when they were last compared.
     compared: Cell<usize>,
-    /// The last queries to which it sent a value, each once.
-    pub(super) queries: VecDeque<Query>,
+    /// The last queries to which it sent a value, each once, with the longest time that it took.
+    queries: VecDeque<(Query, Duration)>,
 }
 
 impl Record {
@@ -48,6 +48,45 @@ impl Record {
     pub(super) fn answered(&mut self, is_value: bool, after: Duration) {
         *(if is_value { &mut self.successes } else { &mut self.failures }) += 1;
         self.response_times.push(after);
+    }
+
+    /// Its first answer to a request came after the end.
+    pub(super) fn answered_late(&mut self, after: Duration) {
+        self.response_times.push(after);
+    }
+
+    /// It sent a value to a query, after this time. The last `most` queries are kept.
+    pub(super) fn answered_query(&mut self, query: &Query, after: Duration, most: usize) {
+        if let Some((_, longest)) = self.queries.iter_mut().find(|(known, _)| known == query) {
+            *longest = after.max(*longest);
+            return;
+        }
+        self.queries.push_back((query.clone(), after));
+        if self.queries.len() > most {
+            self.queries.pop_front();
+        }
+    }
+
+    /// The time within which it usually answers: half as long again as the longer of its p99 over the last `most`
+    /// answers and its slowest answer to the query. Not known with fewer than `least` answers.
+    pub(super) fn usual(&self, query: &Query, most: usize, least: usize) -> Option<Duration> {
+        let most = most.max(1);
+        let mut last = self.response_times[self.response_times.len().saturating_sub(most)..].to_vec();
+        if last.len() < least.max(1).min(most) {
+            return None;
+        }
+        last.sort_unstable();
+        let slowest = self.queries.iter().find(|(known, _)| known == query).map(|(_, longest)| *longest);
+        let long = Self::quantile(&last, 99).max(slowest)?;
+        let half = Duration::from_nanos(u64::try_from(long.as_nanos() / 2).unwrap_or(u64::MAX));
+        Some(long.saturating_add(half))
+    }
+
+    /// Whether it may be blamed for not answering a query in this time: it has answered it before, and usually takes no
+    /// longer.
+    pub(super) fn is_held(&self, query: &Query, time: Duration, most: usize) -> bool {
+        let knows = self.queries.iter().any(|(known, _)| known == query);
+        knows && self.usual(query, most, 1).is_none_or(|usual| usual <= time)
     }
 
     /// The smallest of the sorted times that `percent` of 100 do not exceed.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_core::aggregate::{AggregateError, Assessment, Candidate, Exclusion, Millionths, Strategy};
+use quorate_core::coordinator::Expected;
 use quorate_core::id::{RequestId, TaskId, Ticket, WorkerId};
 use quorate_core::outcome::{Answer, Cause, Failure, Observation, Outcome, Status};
 use quorate_core::policy::{OnDispute, Policy};
@@ -22,6 +23,10 @@ pub(super) struct Participant {
     pub(super) status: ParticipantStatus,
     /// Whether its value may decide the answer: it had a record when asked or on joining, or it was asked as a founder.
     pub(super) decides: bool,
+    /// When its usual time is over; `None` if that is not known, or has been noticed.
+    pub(super) usual_until: Option<Timestamp>,
+    /// Whether it was suspect when its usual time was over.
+    pub(super) suspect: bool,
 }
 
 /// Where a worker stands with a request.
@@ -69,6 +74,8 @@ pub(super) struct Request {
     /// The trace of the caller that submitted it.
     pub(super) trace: Option<Trace>,
     pub(super) policy: Policy,
+    /// Who should be there.
+    pub(super) should: Expected,
     /// The waiting callers, in the order in which they came.
     pub(super) tickets: Vec<Ticket>,
     pub(super) submitted: Timestamp,
@@ -95,13 +102,23 @@ pub(super) struct Request {
     pub(super) participants: BTreeMap<WorkerId, Participant>,
     /// The number of usable values when a quorum was last judged and gave no answer.
     pub(super) in_vain: Option<usize>,
+    /// Whether a record that is earned counts for its query only.
+    pub(super) local: bool,
+    /// When the usual time of some worker is over next; whether it was over before anybody had answered; and whether the
+    /// usual times have been looked up.
+    pub(super) usual_at: Option<Timestamp>,
+    pub(super) usual_over: bool,
+    pub(super) looked: bool,
 }
 
 impl Request {
     /// The earliest time at which something must happen to it.
     pub(super) fn due_at(&self) -> Timestamp {
         let doubted_until = self.unheard.and_then(|(_, until)| until);
-        [self.ask_again_at, self.stalls_at, doubted_until].into_iter().flatten().fold(self.deadline, Timestamp::min)
+        [self.ask_again_at, self.stalls_at, self.usual_at, doubted_until]
+            .into_iter()
+            .flatten()
+            .fold(self.deadline, Timestamp::min)
     }
 
     /// Its place in the machine's table, which is the lower half of its task id. Requests that are due at the same time
@@ -117,7 +134,7 @@ impl Request {
             ParticipantStatus::Awaited | ParticipantStatus::Left => 0,
         };
         let workers: usize = self.participants.values().map(|participant| 192 + said(participant)).sum();
-        640 + id.as_str().len() + self.query.as_str().len() + workers
+        640 + id.as_str().len() + self.query.as_str().len() + workers + 192 * self.should.workers.len()
     }
 
     pub(super) fn awaits_somebody(&self) -> bool {
@@ -229,12 +246,39 @@ impl Request {
         self.has_usual_max_age() && (waits || cause == Cause::AllAnswered)
     }
 
-    /// Whether a quorum is to be judged; after one without an answer, with a sixteenth more usable values, and at least
-    /// one.
-    pub(super) fn is_to_be_judged(&self) -> bool {
+    /// Whether it may end before all have answered: by a quorum, or without one, if only suspects are awaited. After a
+    /// judgement without an answer, it takes a sixteenth more usable values, and at least one.
+    pub(super) fn may_end_by(&self) -> Option<Cause> {
         let usable = self.usable();
         let has_grown = self.in_vain.is_none_or(|before| usable >= before + (before / 16).max(1));
-        has_grown && self.policy.quorum.is_some_and(|quorum| usable >= quorum as usize)
+        let awaited = |it: &&Participant| matches!(it.status, ParticipantStatus::Awaited);
+        let only_suspects = self.awaits_somebody() && self.participants.values().filter(awaited).all(|it| it.suspect);
+        match self.policy.quorum {
+            Some(quorum) if has_grown && usable >= quorum as usize => Some(Cause::QuorumMet),
+            None if has_grown && usable > 0 && only_suspects => Some(Cause::AllButSuspects),
+            _ => None,
+        }
+    }
+
+    /// Whether a judgement ends it early. Without suspects, the answer must be undisputed, and from at least half of
+    /// those that were asked.
+    pub(super) fn ends_by(&self, cause: Cause, verdict: &Ending) -> bool {
+        match &verdict.verdict {
+            Ok(answer) if cause == Cause::AllButSuspects => {
+                answer.status != Status::Disputed && answer.used as usize * 2 >= self.participants.len()
+            }
+            verdict => verdict.is_ok(),
+        }
+    }
+
+    /// The workers that should be there by name, and are not.
+    fn absent(&self) -> Vec<WorkerId> {
+        self.should.workers.iter().filter(|worker| !self.participants.contains_key(worker)).cloned().collect()
+    }
+
+    /// The number of workers that should be there besides all that are, or are missing by name.
+    fn unnamed(&self) -> usize {
+        (self.should.least as usize).saturating_sub(self.participants.len() + self.absent().len())
     }
 
     /// How the request ends with the values that have come.
@@ -271,7 +315,11 @@ impl Request {
                         agreeing,
                         tie: aggregated.tie,
                         spread: aggregated.spread,
-                        status: if aggregated.disputed { Status::Disputed } else { self.status(aggregated.used) },
+                        status: if aggregated.disputed {
+                            Status::Disputed
+                        } else {
+                            self.status(aggregated.used, aggregated.agreeing)
+                        },
                     })
                 }
             }
@@ -282,10 +330,10 @@ impl Request {
         Ending { verdict, excluded, assessed: self.assess() }
     }
 
-    /// The status, by the share of participants whose values were used.
-    fn status(&self, used: usize) -> Status {
-        let all = self.participants.len();
-        if used == all {
+    /// The status, by the share of those who should have answered whose values were used, and whether these agree.
+    fn status(&self, used: usize, agreeing: usize) -> Status {
+        let all = self.participants.len() + self.absent().len() + self.unnamed();
+        if used == all && agreeing == used {
             Status::Complete
         } else if used * 2 >= all {
             Status::Partial
@@ -298,7 +346,8 @@ impl Request {
     pub(super) fn outcome(self, id: RequestId, now: Timestamp, cause: Cause, verdict: Ending) -> Outcome {
         let succeeded = self.values().count() as u32;
         let by_weight = self.policy.rule.strategy == Strategy::WeightedMedian;
-        let (mut observations, mut missing) = (Vec::new(), Vec::new());
+        let (absent, unnamed) = (self.absent(), self.unnamed() as u32);
+        let (mut observations, mut missing, mut suspects) = (Vec::new(), absent.clone(), Vec::new());
         for (worker, participant) in self.participants {
             match participant.status {
                 ParticipantStatus::Answered(FirstAnswer { observed, response_time, age, weight, .. }) => {
@@ -306,15 +355,23 @@ impl Request {
                     let weight = if by_weight && observed.is_ok() { Some(weight) } else { None };
                     observations.push(Observation { worker, observed, response_time, age, weight, excluded });
                 }
+                ParticipantStatus::Awaited if participant.suspect => {
+                    suspects.push(worker.clone());
+                    missing.push(worker);
+                }
                 ParticipantStatus::Awaited | ParticipantStatus::Left => missing.push(worker),
             }
         }
+        missing.sort();
         Outcome {
             request: id,
             query: self.query,
             strategy: self.policy.rule.strategy,
             observations,
             missing,
+            suspects,
+            absent,
+            unnamed,
             succeeded,
             elapsed: now.since(self.submitted),
             cause,

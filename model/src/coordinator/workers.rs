@@ -1,18 +1,24 @@
 //! The workers that a coordinator must know, and the record that it must keep of each.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_core::Coordinator;
 use quorate_core::aggregate::Millionths;
-use quorate_core::coordinator::{Config, Event, Presence, PresenceState, Score, WorkerState};
+use quorate_core::coordinator::{
+    Config, Event, Expected, Presence, PresenceState, Refusal, Score, Staffing, WorkerState,
+};
 use quorate_core::id::WorkerId;
+use quorate_core::offer::Offer;
+use quorate_core::pattern::Pattern;
+use quorate_core::policy::Policy;
+use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
 
 use super::record::Record;
-use crate::Divergence;
+use crate::{Divergence, policy};
 
 /// What the coordinator must know of one worker.
 #[derive(Debug)]
@@ -37,11 +43,17 @@ pub(super) struct Known {
     /// Whether it has answered on the reply subject of a task.
     pub(super) answers_directly: bool,
     since: Timestamp,
-    /// When each process of this name last announced `live`.
-    instances: BTreeMap<Arc<str>, Timestamp>,
+    /// When each process of this name last announced `live`, and what it offered.
+    instances: BTreeMap<Arc<str>, (Timestamp, Offer)>,
+    /// What was offered in the last announcement of `live`.
+    offer: Offer,
+    /// The last queries that it founded while workers with a record did not offer them, and when.
+    founded: VecDeque<(Query, Timestamp)>,
+    /// Whether it was silent beyond its usual time while others answered, and has not been heard since.
+    pub(super) suspect: bool,
     pub(super) record: Record,
-    /// The state and the quarantine in its last event.
-    last_event: Option<(WorkerState, bool)>,
+    /// The state, the quarantine and the suspicion in its last event.
+    last_event: Option<(WorkerState, bool, bool)>,
 }
 
 impl Known {
@@ -65,6 +77,58 @@ impl Known {
     fn is_gone(&self) -> bool {
         matches!(self.state, WorkerState::Left | WorkerState::Expired)
     }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.state == WorkerState::Live
+    }
+
+    pub(super) fn has_expired(&self) -> bool {
+        self.state == WorkerState::Expired
+    }
+
+    /// Whether some process of its name offers a query; without processes, what was offered last counts.
+    fn offers(&self, query: &Query) -> bool {
+        if self.instances.is_empty() {
+            return policy::offers(&self.offer, query.as_str());
+        }
+        self.instances.values().any(|(_, offer)| policy::offers(offer, query.as_str()))
+    }
+
+    /// Whether it offers some query that the pattern covers.
+    fn offers_some(&self, pattern: &Pattern) -> bool {
+        let of_processes = self.instances.values().map(|(_, offer)| offer);
+        let mut offers = of_processes.chain(self.instances.is_empty().then_some(&self.offer));
+        offers.any(|offer| policy::offers_some(offer, pattern))
+    }
+
+    fn has_record(&self, query: &Query) -> bool {
+        self.proven || self.founded_at(query).is_some()
+    }
+
+    fn founded_at(&self, query: &Query) -> Option<Timestamp> {
+        self.founded.iter().find(|(founded, _)| founded == query).map(|(_, at)| *at)
+    }
+
+    /// It founded a query, unless nobody trusts it. The last `most` are kept.
+    pub(super) fn found(&mut self, query: &Query, now: Timestamp, most: usize) {
+        if self.founded_at(query).is_none() && self.record.score >= 100_000 {
+            self.founded.push_back((query.clone(), now));
+            if self.founded.len() > most {
+                self.founded.pop_front();
+            }
+        }
+    }
+}
+
+/// Whom a request asks.
+pub(super) struct Asked {
+    pub(super) workers: Vec<WorkerId>,
+    /// Whether they are founders.
+    pub(super) founding: bool,
+    /// Whether a record that is earned counts for the query only.
+    pub(super) local: bool,
+    /// The number of others without a record that may join.
+    pub(super) places: usize,
 }
 
 /// All workers that the coordinator must know.
@@ -141,29 +205,38 @@ impl Workers {
         let mut changes = Vec::new();
         for (worker, known) in &mut self.known {
             let (state, quarantined) = (known.state, known.is_quarantined(self.quarantine_below));
-            if known.last_event.replace((state, quarantined)) != Some((state, quarantined)) {
-                changes.push(Event::Worker { worker: worker.clone(), state, quarantined });
+            let now = (state, quarantined, known.suspect);
+            if known.last_event.replace(now) != Some(now) {
+                changes.push(Event::Worker { worker: worker.clone(), state, quarantined, suspect: known.suspect });
             }
         }
         changes
     }
 
-    /// The workers that a request expects, whether they are founders, and how many others without a record may join.
+    /// Whom a request asks: live workers that offer its query.
     ///
-    /// While nobody has a record, all live workers are expected as founders. For a presence timeout after the first
-    /// record, while fewer than three workers have one, so are those that have announced themselves. After that, a
-    /// request expects the live workers with a record and, in turn, some of the others: as many as those, but no more
-    /// than `max_newcomers`. If no worker with a record is live, it expects as many others as there are records, or
-    /// `max_newcomers` if that is more.
-    pub(super) fn ask(&mut self, now: Timestamp, max_newcomers: usize) -> (Vec<WorkerId>, bool, usize) {
-        let long_gone = |known: &Known| known.is_gone() && known.last_heard.after(self.keep_gone) <= now;
-        let records = self.known.values().filter(|known| known.proven && !long_gone(known)).count();
-        self.founded_at = self.founded_at.filter(|_| records > 0);
-        let early = records < 3 && self.founded_at.is_some_and(|at| now < at.after(self.presence));
+    /// While none that offers it has a record, all are asked as founders. For a presence timeout after the first record,
+    /// while fewer than three workers have one, so are those that have announced themselves. After that, a request asks
+    /// those with a record and, in turn, some of the others: as many as those, but no more than `max_newcomers`. If no
+    /// worker with a record is live, it asks as many others as there are records, or `max_newcomers` if that is more.
+    ///
+    /// While there are workers whose record counts for every query, a record that is earned without one of them counts
+    /// for the query only.
+    pub(super) fn ask(&mut self, now: Timestamp, query: &Query, max_newcomers: usize) -> Asked {
+        let kept = |known: &Known| !(known.is_gone() && known.last_heard.after(self.keep_gone) <= now);
+        let anyone = self.known.values().any(|known| known.proven && kept(known));
+        let offering: Vec<(&WorkerId, &Known)> = self.known.iter().filter(|(_, known)| known.offers(query)).collect();
+        let recorded: Vec<&Known> =
+            offering.iter().map(|(_, known)| *known).filter(|known| known.has_record(query) && kept(known)).collect();
+        let records = recorded.len();
+        self.founded_at = self.founded_at.filter(|_| anyone);
+        let local = if records > 0 { recorded.iter().all(|known| !known.proven) } else { anyone };
+        let first = if local { recorded.iter().filter_map(|it| it.founded_at(query)).min() } else { self.founded_at };
+        let early = records < 3 && first.is_some_and(|at| now < at.after(self.presence));
         let founding = records == 0 || early;
-        let live: Vec<WorkerId> = self.live().cloned().collect();
+        let live = offering.into_iter().filter(|(_, known)| known.is_live()).map(|(worker, _)| worker.clone());
         let (proven, mut others): (Vec<WorkerId>, Vec<WorkerId>) =
-            live.into_iter().partition(|worker| self.known[worker].proven);
+            live.partition(|worker| self.known[worker].has_record(query));
         let mut most = usize::MAX;
         if records > 0 {
             others.retain(|worker| if early { self.known[worker].announced } else { !self.known[worker].silent });
@@ -182,7 +255,7 @@ impl Workers {
             all if founding => max_newcomers.min(all),
             _ => max_newcomers.min(joining),
         };
-        (proven.into_iter().chain(others).collect(), founding, places)
+        Asked { workers: proven.into_iter().chain(others).collect(), founding, local, places }
     }
 
     /// The worker took part in a request that ended. Below a score of 0.1 it has no record, unless it is admitted by
@@ -191,14 +264,28 @@ impl Workers {
         let Some(known) = self.known.get_mut(worker) else { return };
         let before = known.proven;
         known.proven = self.by_name || ((known.proven || earns_record) && known.record.score >= 100_000);
-        known.in_vain = !known.proven;
+        if known.record.score < 100_000 {
+            known.founded.clear();
+        }
+        known.in_vain = !known.proven && known.founded.is_empty();
         if known.proven && !before {
             self.founded_at = self.founded_at.or(Some(now));
         }
     }
 
-    pub(super) fn has_record(&self, worker: &WorkerId) -> bool {
-        self.by_name || self.known.get(worker).is_some_and(|known| known.proven)
+    pub(super) fn has_record(&self, worker: &WorkerId, query: &Query) -> bool {
+        self.by_name || self.known.get(worker).is_some_and(|known| known.has_record(query))
+    }
+
+    /// Why no worker can answer a query although some are live; `None` if one can, or may.
+    pub(super) fn why_nobody_can(&self, query: &Query) -> Option<Refusal> {
+        let offering: Vec<&Known> = self.known.values().filter(|known| known.offers(query)).collect();
+        let may = offering.iter().any(|known| known.is_live() || !known.announced);
+        match () {
+            () if may || self.live().next().is_none() => None,
+            () if offering.is_empty() => Some(Refusal::UnknownQuery),
+            () => Some(Refusal::NoWorkers),
+        }
     }
 
     /// Expires the workers that have not been heard for the presence timeout, with the processes behind their names. If
@@ -236,6 +323,7 @@ impl Workers {
     pub(super) fn heard_late(&mut self, now: Timestamp, worker: &WorkerId) -> Option<&mut Known> {
         let known = self.known.get_mut(worker)?;
         self.looks_at = self.looks_at.or(Some(now.after(self.presence).max(self.spared_until)));
+        known.suspect = false;
         if !matches!(known.state, WorkerState::Left | WorkerState::Draining) {
             known.last_heard = now;
             known.state = WorkerState::Live;
@@ -259,11 +347,13 @@ impl Workers {
         if presence.state != PresenceState::Left {
             known.said_there = Some(now);
         }
-        known.instances.retain(|_, last| now < last.after(self.presence).max(self.spared_until));
+        known.suspect = false;
+        known.instances.retain(|_, (last, _)| now < last.after(self.presence).max(self.spared_until));
         if presence.state == PresenceState::Live {
             known.state = WorkerState::Live;
+            known.offer = presence.offer.clone();
             if known.instances.contains_key(&presence.instance) || known.instances.len() < self.most_instances {
-                known.instances.insert(Arc::clone(&presence.instance), now);
+                known.instances.insert(Arc::clone(&presence.instance), (now, presence.offer.clone()));
             }
             return Some(false);
         }
@@ -292,6 +382,9 @@ impl Workers {
             answers_directly: false,
             since: now,
             instances: BTreeMap::new(),
+            offer: Offer::default(),
+            founded: VecDeque::new(),
+            suspect: false,
             record: Record::spotless(),
             last_event: None,
         }
@@ -327,7 +420,7 @@ impl Workers {
             .iter()
             .filter_map(|(worker, known)| {
                 let long_gone = known.is_gone() && known.last_heard.after(self.keep_gone) <= now;
-                let rank = match (known.proven, known.is_gone()) {
+                let rank = match (known.proven || !known.founded.is_empty(), known.is_gone()) {
                     (false, true) => (1, Reverse(0), known.last_heard),
                     (false, false) if known.in_vain => (2, Reverse(known.tried), known.since),
                     (true, true) if long_gone => (3, Reverse(0), known.last_heard),
@@ -338,6 +431,17 @@ impl Workers {
             .collect();
         ranked.sort_unstable();
         ranked.into_iter().next().map(|(_, worker)| worker)
+    }
+
+    /// Who is there for the queries of a policy.
+    pub(super) fn staffing(&self, pattern: &Pattern, policy: &Policy, should: &Expected) -> Staffing {
+        let there: BTreeSet<&WorkerId> =
+            self.live().filter(|worker| self.known[*worker].offers_some(pattern)).collect();
+        let missing: Vec<WorkerId> = should.workers.iter().filter(|worker| !there.contains(worker)).cloned().collect();
+        let unnamed = (should.least as usize).saturating_sub(there.len() + missing.len()) as u32;
+        let required = policy.min_responses;
+        let needed = should.least.max(required);
+        Staffing { pattern: pattern.clone(), live: there.len() as u32, required, needed, missing, unnamed }
     }
 
     /// Compares the visible state of the workers.
@@ -353,6 +457,7 @@ impl Workers {
                 && known.replicated == seen.replicated
                 && known.last_heard == seen.last_heard
                 && known.proven == seen.proven
+                && known.suspect == seen.suspect
                 && record.score == shown.score.millionths()
                 && [record.successes, record.failures, record.timeouts]
                     == [shown.successes, shown.failures, shown.timeouts]

@@ -284,7 +284,8 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
             draining: self.machine.is_draining(),
             bus_connected: self.bus_watch.status().connected,
         };
-        self.shows.pass_ended(at_once, || self.machine.live_workers(), || self.snapshot());
+        let staffing = || (self.machine.live_workers(), self.machine.staffing().into());
+        self.shows.pass_ended(at_once, staffing, || self.snapshot());
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -295,6 +296,8 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
                 .workers()
                 .map(|(id, worker)| WorkerView::of(&self.machine, now, id, worker))
                 .collect(),
+            staffing: self.machine.staffing(),
+            timeout: self.machine.config().policy.timeout,
             in_flight: self.machine.in_flight(),
             callers_waiting: self.callers.len(),
             trails_followed: self.callers.followed(),

@@ -31,6 +31,7 @@ pub use coordinator::CoordinatorDriver;
 pub use handle::{AskError, CoordinatorHandle};
 pub use identity::{WorkerIdentity, draw_instance};
 pub use settings::{DriverSettings, Inbox};
+pub(crate) use snapshot::EVERYTHING;
 pub use snapshot::{Readiness, Snapshot, WorkerView};
 pub use tap::{Held, Step, Tap};
 pub(crate) use view::SNAPSHOT_EVERY;

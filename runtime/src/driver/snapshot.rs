@@ -1,20 +1,29 @@
 //! What readers see of a coordinator.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_core::Coordinator;
-use quorate_core::coordinator::{Counters, WorkerRecord};
+use quorate_core::coordinator::{Counters, Staffing, WorkerRecord};
 use quorate_core::id::WorkerId;
+use quorate_core::offer::Offer;
+use quorate_core::pattern::Pattern;
 use quorate_core::time::Timestamp;
 
 use crate::bus::BusStatus;
 use crate::wire::WorkerBody;
 
+/// The pattern that stands for every query.
+pub(crate) const EVERYTHING: &str = "*";
+
 /// Whether a coordinator can serve at one moment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Readiness {
-    /// How many workers would be expected to answer a request made now.
+    /// How many workers are live.
     pub live_workers: usize,
+    /// Who is there for each policy.
+    pub staffing: Arc<[Staffing]>,
     /// How many requests are in flight.
     pub in_flight: usize,
     /// Whether further requests are refused because the coordinator is about to stop.
@@ -28,6 +37,10 @@ pub struct Readiness {
 pub struct Snapshot {
     /// The known workers, in order.
     pub workers: Vec<WorkerView>,
+    /// Who is there for each policy.
+    pub staffing: Vec<Staffing>,
+    /// The default timeout of a request.
+    pub timeout: Duration,
     /// How many requests are in flight.
     pub in_flight: usize,
     /// How many callers wait for an answer. A caller that goes away is removed in the next pass.
@@ -50,6 +63,13 @@ pub struct Snapshot {
     pub messages_dropped: u64,
 }
 
+impl Snapshot {
+    /// The workers that some policy expects by name, and that are not there.
+    pub(crate) fn absent(&self) -> BTreeSet<&WorkerId> {
+        self.staffing.iter().flat_map(|it| &it.missing).collect()
+    }
+}
+
 /// One worker as a coordinator sees it.
 #[derive(Clone, Debug)]
 pub struct WorkerView {
@@ -59,6 +79,8 @@ pub struct WorkerView {
     pub worker: WorkerRecord,
     /// Whether it is in quarantine: its values are shown and not used.
     pub quarantined: bool,
+    /// Whether it announced itself and expired without a farewell, not long ago.
+    pub lost: bool,
     /// The time since its last message.
     pub last_heard: Duration,
 }
@@ -70,12 +92,26 @@ impl WorkerView {
             id: id.clone(),
             worker: worker.clone(),
             quarantined: machine.is_quarantined(id),
+            lost: machine.is_lost(id),
             last_heard: now.since(worker.last_heard),
         }
     }
 
+    /// The queries that it offers, in order: patterns, of which `*` stands for every query.
+    pub(crate) fn queries(&self) -> BTreeSet<&str> {
+        self.worker.offers().flat_map(patterns_of).collect()
+    }
+
     /// The worker in the form of `GET /workers` and of events.
     pub(crate) fn body(&self) -> WorkerBody<'_> {
-        WorkerBody::new(&self.id, &self.worker, self.quarantined, self.last_heard)
+        WorkerBody::new(self)
+    }
+}
+
+/// The patterns of an offer.
+fn patterns_of(offer: &Offer) -> Vec<&str> {
+    match offer.patterns() {
+        [] => vec![EVERYTHING],
+        patterns => patterns.iter().map(Pattern::as_str).collect(),
     }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use quorate_core::coordinator::Staffing;
 use quorate_core::time::{Timestamp, saturating_nanos};
 use tokio::sync::Notify;
 
@@ -43,7 +44,8 @@ pub(super) struct View {
     bus_connected: AtomicBool,
     /// Whether the driver is gone, so that nothing changes any more.
     gone: AtomicBool,
-    live_workers: OnDemand<usize>,
+    /// The number of live workers, and who is there for each policy.
+    staffing: OnDemand<(usize, Arc<[Staffing]>)>,
     snapshot: OnDemand<Arc<Snapshot>>,
     /// Wakes the driver when a reader wants something.
     wanted: Notify,
@@ -104,19 +106,20 @@ impl View {
             draining: AtomicBool::new(false),
             bus_connected: AtomicBool::new(false),
             gone: AtomicBool::new(false),
-            live_workers: OnDemand::default(),
+            staffing: OnDemand::default(),
             snapshot: OnDemand::default(),
             wanted: Notify::new(),
             shown: Notify::new(),
         }
     }
 
-    /// Whether the coordinator can serve. The number of live workers may be as old as a snapshot; the rest is the state
-    /// after the last pass.
+    /// Whether the coordinator can serve. What is said of workers may be as old as a snapshot; the rest is the state after
+    /// the last pass.
     pub(super) async fn readiness(&self) -> Result<Readiness, SnapshotError> {
-        let live_workers = self.see(&self.live_workers).await?;
+        let (live_workers, staffing) = self.see(&self.staffing).await?;
         Ok(Readiness {
             live_workers,
+            staffing,
             in_flight: self.in_flight.load(Ordering::Relaxed),
             draining: self.draining.load(Ordering::Relaxed),
             bus_connected: self.bus_connected.load(Ordering::Relaxed),
@@ -183,7 +186,7 @@ impl Shows {
     pub(super) fn pass_ended(
         &self,
         at_once: AtOnce,
-        live_workers: impl FnOnce() -> usize,
+        staffing: impl FnOnce() -> (usize, Arc<[Staffing]>),
         snapshot: impl FnOnce() -> Snapshot,
     ) {
         let view = &*self.0;
@@ -193,7 +196,7 @@ impl Shows {
         view.bus_connected.store(bus_connected, Ordering::Relaxed);
         let pass = view.passes.fetch_add(1, Ordering::AcqRel) + 1;
         let (now, every) = (view.clock.now(), view.every());
-        let counted = view.live_workers.take(pass, now, every, live_workers);
+        let counted = view.staffing.take(pass, now, every, staffing);
         let taken = view.snapshot.take(pass, now, every, || Arc::new(snapshot()));
         if counted || taken {
             view.shown.notify_waiters();

@@ -7,8 +7,9 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
-use quorate_core::coordinator::Refusal;
+use quorate_core::coordinator::{Refusal, Staffing};
 use quorate_core::outcome::Failure;
+use quorate_core::query::Query;
 use serde::Serialize;
 
 use crate::driver::{AskError, SnapshotError};
@@ -116,6 +117,27 @@ impl ApiError {
         Self::unavailable(ErrorWord::Overloaded, format!("{max_subscribers} streams of events are open; retry later"))
     }
 
+    /// No worker offers the query. These are the nearest that some worker offers.
+    pub(super) fn unknown_query(query: &Query, nearest: &[&str]) -> Self {
+        let hint = match nearest {
+            [] => String::new(),
+            [name] => format!("did you mean {name}? "),
+            [names @ .., last] => format!("did you mean {} or {last}? ", names.join(", ")),
+        };
+        let details = format!("no worker offers {query}; {hint}see GET /queries");
+        Self::new(StatusCode::NOT_FOUND, ErrorWord::UnknownQuery, details)
+    }
+
+    /// Too few workers are there for any policy.
+    pub(super) fn too_few_workers(staffing: &[Staffing]) -> Self {
+        let short = staffing.iter().map(|it| {
+            let Staffing { pattern, live, required, .. } = it;
+            format!("{} has {live} of at least {required}", pattern.as_str())
+        });
+        let details = format!("too few workers are live for every policy: {}", short.collect::<Vec<_>>().join(", "));
+        Self::unavailable(ErrorWord::TooFewWorkers, details)
+    }
+
     pub(super) fn not_ready(error: ErrorWord, details: &str) -> Self {
         Self::unavailable(error, details)
     }
@@ -188,6 +210,12 @@ impl From<AskError> for ApiError {
             AskError::Busy => Self::unavailable(ErrorWord::Overloaded, format!("{error}: ask again")),
             AskError::Refused(refusal @ Refusal::BusDown) => {
                 Self::unavailable(ErrorWord::BusDown, format!("{refusal}: ask again"))
+            }
+            AskError::Refused(refusal @ Refusal::NoWorkers) => {
+                Self::unavailable(ErrorWord::NoWorkers, format!("{refusal}: ask again, or see GET /workers"))
+            }
+            AskError::Refused(refusal @ Refusal::UnknownQuery) => {
+                Self::new(StatusCode::NOT_FOUND, ErrorWord::UnknownQuery, format!("{refusal}; see GET /queries"))
             }
             AskError::Refused(Refusal::Draining) | AskError::Stopped => {
                 Self::unavailable(ErrorWord::Draining, "the coordinator is stopping; ask another one")

@@ -27,6 +27,7 @@ mod first_byte;
 mod limits;
 mod metrics;
 mod openapi;
+mod queries;
 mod question;
 mod rate_limit;
 mod refuse;

@@ -22,6 +22,7 @@ use super::api::Api;
 use super::client_address::Peer;
 use super::error::{ApiError, encoded};
 use super::example;
+use super::queries;
 use super::question::{Question, RequestBody};
 use super::trace::RequestTrace;
 use crate::driver::AskError;
@@ -51,6 +52,10 @@ impl IntoResponses for AnsweringRequest {
                     "the body is not JSON, lacks `query`, or a field has a wrong type or range",
                 ),
                 (ApiError::too_slow(), "the body did not arrive within 10 s"),
+                (
+                    ApiError::unknown_query(&example::answered().query, &["BTC/EUR", "ETH/USD"]),
+                    "no known worker offers the query",
+                ),
                 (refused(Refusal::Conflict), "the `id` is in use, or still remembered, for another query"),
                 (
                     failed(Failure::Disputed { agreeing: 1, used: 2 }),
@@ -63,7 +68,7 @@ impl IntoResponses for AnsweringRequest {
                     "fewer usable values than `min_responses`",
                 ),
                 (ApiError::rate_limited(Duration::from_millis(100)), "too many requests from this address"),
-                (failed(Failure::NoWorkers), "no worker is subscribed to tasks"),
+                (failed(Failure::NoWorkers), "no worker is subscribed to tasks, or none that offers the query is live"),
                 (
                     refused(Refusal::Overloaded),
                     "too many requests are in flight, or wait under one id, or the queue to NATS is full",
@@ -117,9 +122,11 @@ async fn answer(api: &Api, question: Question, trace: &mut RequestTrace) -> Resu
     let Question { id, query, overrides } = question;
     let is_drawn = id.is_none();
     let followed = trace.is_recorded();
+    let asked = query.clone();
     let (ended, trail) = api.coordinator.ask_within(trace.context(), followed, id, query, overrides).await;
     let told = match ended {
         Ok(told) => told,
+        Err(AskError::Refused(Refusal::UnknownQuery)) => return Err(queries::unknown(api, &asked).await),
         Err(error) => {
             debug!(%error, "refused");
             return Err(error.into());

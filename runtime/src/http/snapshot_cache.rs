@@ -17,6 +17,7 @@ pub(super) struct SnapshotCache {
 pub(super) struct CachedSnapshot {
     snapshot: Arc<Snapshot>,
     workers: OnceLock<Bytes>,
+    queries: OnceLock<Bytes>,
     metrics: OnceLock<Bytes>,
 }
 
@@ -28,7 +29,8 @@ impl SnapshotCache {
         match &*latest {
             Some(cached) if Arc::ptr_eq(&cached.snapshot, &snapshot) => Ok(Arc::clone(cached)),
             _ => {
-                let cached = Arc::new(CachedSnapshot { snapshot, workers: OnceLock::new(), metrics: OnceLock::new() });
+                let [workers, queries, metrics] = [const { OnceLock::new() }; 3];
+                let cached = Arc::new(CachedSnapshot { snapshot, workers, queries, metrics });
                 *latest = Some(Arc::clone(&cached));
                 Ok(cached)
             }
@@ -40,6 +42,16 @@ impl CachedSnapshot {
     /// The body of `GET /workers`, which `write` encodes for the first reader.
     pub(super) fn workers(&self, write: impl FnOnce(&Snapshot) -> Bytes) -> Bytes {
         self.workers.get_or_init(|| write(&self.snapshot)).clone()
+    }
+
+    /// The body of `GET /queries`, which `write` encodes for the first reader.
+    pub(super) fn queries(&self, write: impl FnOnce(&Snapshot) -> Bytes) -> Bytes {
+        self.queries.get_or_init(|| write(&self.snapshot)).clone()
+    }
+
+    /// The snapshot itself.
+    pub(super) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
     }
 
     /// The body of `GET /metrics`, which `write` encodes for the first reader.

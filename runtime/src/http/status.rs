@@ -1,11 +1,14 @@
 //! `GET /health`, `GET /ready` and `GET /workers`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
+use quorate_core::coordinator::Staffing;
+use quorate_core::id::WorkerId;
+use quorate_core::pattern::Pattern;
 use serde::Serialize;
 use serde_json::json;
 use utoipa::{IntoResponses, ToSchema};
@@ -15,6 +18,7 @@ use super::api::Api;
 use super::error::{ApiError, encoded, json};
 use crate::driver::{Snapshot, WorkerView};
 use crate::wire::failure::ErrorWord;
+use crate::wire::schema::Id;
 use crate::wire::{WorkerBody, encode};
 
 /// The routes that say whether the coordinator is alive and can serve. No rate limits them.
@@ -60,6 +64,37 @@ pub(super) struct Readiness {
     workers: usize,
     /// The number of requests in flight.
     in_flight: usize,
+    /// The policies for which too few workers are there.
+    short: Vec<ShortPolicy>,
+}
+
+/// A policy for which too few workers are there.
+#[derive(Serialize, ToSchema)]
+struct ShortPolicy {
+    /// The queries of the policy: a pattern in which `*` stands for any characters. `*` alone is the default policy.
+    #[schema(example = "BTC/*")]
+    query: String,
+    /// Whether a request can succeed: whether `min_responses` workers are there.
+    served: bool,
+    /// The number of live workers that offer some of these queries.
+    workers: u32,
+    /// The number that should be there: the larger of `min_responses` and `min_expected`.
+    needed: u32,
+    /// The workers that the policy expects by name, and that are not there.
+    #[schema(value_type = Vec<Id>)]
+    missing: Vec<String>,
+}
+
+impl ShortPolicy {
+    fn of(staffing: &Staffing) -> Self {
+        Self {
+            query: staffing.pattern.as_str().to_owned(),
+            served: staffing.can_serve(),
+            workers: staffing.live,
+            needed: staffing.needed,
+            missing: staffing.missing.iter().map(ToString::to_string).collect(),
+        }
+    }
 }
 
 /// The responses of `GET /ready`.
@@ -68,8 +103,20 @@ struct AnsweringReady;
 impl IntoResponses for AnsweringReady {
     fn responses() -> Answers {
         answers(
-            shown::<Readiness>("It can serve.", json!({"ready": true, "workers": 3, "in_flight": 0})),
-            vec![(no_workers(), "no live worker is known"), (bus_down(), "NATS is not connected"), stuck(), draining()],
+            shown::<Readiness>(
+                "It can serve.",
+                json!({
+                    "ready": true, "workers": 3, "in_flight": 0,
+                    "short": [{"query": "BTC/*", "served": true, "workers": 3, "needed": 3, "missing": ["kraken"]}],
+                }),
+            ),
+            vec![
+                (no_workers(), "no live worker is known"),
+                (ApiError::too_few_workers(&[few()]), "fewer workers are there than every policy requires"),
+                (bus_down(), "NATS is not connected"),
+                stuck(),
+                draining(),
+            ],
         )
     }
 }
@@ -78,11 +125,18 @@ fn no_workers() -> ApiError {
     ApiError::not_ready(ErrorWord::NoWorkers, "no worker is known yet")
 }
 
+/// A policy that cannot be served, for an example.
+fn few() -> Staffing {
+    Staffing { pattern: Pattern::new("*"), live: 1, required: 2, needed: 2, missing: Vec::new(), unnamed: 0 }
+}
+
 fn bus_down() -> ApiError {
     ApiError::not_ready(ErrorWord::BusDown, "the bus is disconnected; it is being reconnected")
 }
 
 /// Whether a request made now can be answered
+///
+/// It can while some policy has as many workers as it requires. The response lists the policies that lack workers.
 #[utoipa::path(get, path = "/ready", tag = STATE, responses(AnsweringReady))]
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
     let now = api.coordinator.readiness().await?;
@@ -95,7 +149,11 @@ pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<Response, ApiEr
     if now.live_workers == 0 {
         return Err(no_workers());
     }
-    let readiness = Readiness { ready: true, workers: now.live_workers, in_flight: now.in_flight };
+    if !now.staffing.iter().any(Staffing::can_serve) {
+        return Err(ApiError::too_few_workers(&now.staffing));
+    }
+    let short = now.staffing.iter().filter(|it| it.is_short()).map(ShortPolicy::of).collect();
+    let readiness = Readiness { ready: true, workers: now.live_workers, in_flight: now.in_flight, short };
     Ok(json(StatusCode::OK, &readiness))
 }
 
@@ -103,6 +161,9 @@ pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<Response, ApiEr
 #[derive(Serialize, ToSchema)]
 pub(super) struct Register<'a> {
     workers: Vec<WorkerBody<'a>>,
+    /// The workers that some policy expects by name, and that are not there.
+    #[schema(value_type = Vec<Id>)]
+    absent: BTreeSet<&'a str>,
     /// The number of requests in flight.
     in_flight: usize,
     /// The counters since the start, by name.
@@ -116,12 +177,12 @@ impl IntoResponses for AnsweringWorkers {
     fn responses() -> Answers {
         let worker = json!({
             "worker_id": "kraken", "state": "live", "announced": true, "replicated": false, "score": 0.9375,
-            "quarantined": false, "successes": 412, "failures": 3, "timeouts": 1, "late": 1, "outliers": 0,
+            "quarantined": false, "suspect": false, "queries": ["BTC/*", "ETH/USD"], "successes": 412, "failures": 3, "timeouts": 1, "late": 1, "outliers": 0,
             "equivocations": 0, "last_heard_ms": 812,
             "response_time": {"p50": 182_000_311, "p90": 260_114_200, "p99": 611_900_045},
         });
         let counters = json!({"requests_accepted": 417, "results_accepted": 418, "results_late": 1});
-        let example = json!({"workers": [worker], "in_flight": 0, "counters": counters});
+        let example = json!({"workers": [worker], "absent": ["coinbase"], "in_flight": 0, "counters": counters});
         answers(
             shown::<Register>("The known workers and the counters.", example),
             vec![reads_limited(), stuck(), draining()],
@@ -143,6 +204,7 @@ impl<'a> Register<'a> {
         counters.insert("outcomes_unpublished", snapshot.outcomes_unpublished);
         counters.insert("messages_dropped", snapshot.messages_dropped);
         let workers = snapshot.workers.iter().map(WorkerView::body).collect();
-        Self { workers, in_flight: snapshot.in_flight, counters }
+        let absent = snapshot.absent().into_iter().map(WorkerId::as_str).collect();
+        Self { workers, absent, in_flight: snapshot.in_flight, counters }
     }
 }

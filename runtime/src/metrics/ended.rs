@@ -122,9 +122,9 @@ impl Tap<Coordinator> for EndedTap {
 mod tests {
     use std::time::Duration;
 
-    use quorate_core::aggregate::Strategy;
+    
     use quorate_core::id::{RequestId, WorkerId};
-    use quorate_core::outcome::{Cause, Failure, Observation};
+    use quorate_core::outcome::{Cause, Observation};
     use quorate_core::query::Query;
     use quorate_core::value::Value;
 
@@ -147,15 +147,12 @@ mod tests {
             kinds.iter().enumerate().flat_map(|(at, kind)| vec![observation(*kind); at + 1]).collect();
         observations.extend(vec![Observation { observed: Err("boom".into()), ..observation(None) }; 6]);
         Outcome {
-            request: RequestId::new("r").expect("an id"),
-            query: Query::new("q").expect("a query"),
-            strategy: Strategy::Average,
             observations,
             missing: vec![worker("x"); 7],
             succeeded: 15,
             elapsed,
             cause,
-            verdict: Err(Failure::DeadlineExceeded),
+            ..Outcome::unanswered(RequestId::new("r").expect("an id"), Query::new("q").expect("a query"))
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use quorate_core::coordinator::{Counters, WorkerState};
+use quorate_core::coordinator::{Counters, Staffing, WorkerState};
 
 use super::edge::Edge;
 use super::page::Page;
@@ -20,6 +20,8 @@ pub(super) fn requests(page: &mut Page, snapshot: &Snapshot) {
         refused_overloaded,
         refused_draining,
         refused_bus_down,
+        refused_unknown_query,
+        refused_no_workers,
         answered_complete,
         answered_partial,
         answered_low_reliability,
@@ -33,6 +35,9 @@ pub(super) fn requests(page: &mut Page, snapshot: &Snapshot) {
         cancelled,
         quorum_early,
         quorum_in_vain,
+        workers_suspected: _,
+        suspects_early,
+        suspects_in_vain,
         redispatched,
         tasks_undelivered,
         no_responders_doubted,
@@ -61,8 +66,10 @@ pub(super) fn requests(page: &mut Page, snapshot: &Snapshot) {
             ("refused_busy", snapshot.refused_busy),
             ("refused_conflict", refused_conflict),
             ("refused_draining", refused_draining),
+            ("refused_no_workers", refused_no_workers),
             ("refused_overloaded", refused_overloaded),
             ("refused_policy", refused_policy),
+            ("refused_unknown_query", refused_unknown_query),
         ],
     );
     page.counters(
@@ -108,6 +115,21 @@ pub(super) fn requests(page: &mut Page, snapshot: &Snapshot) {
         "quorate_quorums_in_vain_total",
         "Quorums that gave no answer, so that their request went on.",
         quorum_in_vain,
+    );
+    page.counter(
+        "quorate_requests_suspects_early_total",
+        "Requests that ended because only suspects were awaited.",
+        suspects_early,
+    );
+    page.counter(
+        "quorate_suspects_in_vain_total",
+        "Times that only suspects were awaited and the values gave no answer to end with, so that the request went on.",
+        suspects_in_vain,
+    );
+    page.gauge(
+        "quorate_default_timeout_seconds",
+        "The timeout of requests that set none, by the default policy.",
+        snapshot.timeout.as_secs_f64(),
     );
     page.counters(
         "quorate_dispatches_total",
@@ -196,6 +218,48 @@ pub(super) fn workers(page: &mut Page, snapshot: &Snapshot) {
         "quorate_workers_quarantined",
         "Live workers whose values are not used, because of their score.",
         quarantined.count() as f64,
+    );
+    let suspects = snapshot.workers.iter().filter(|view| view.worker.suspect && view.worker.is_live());
+    page.gauge(
+        "quorate_workers_suspect",
+        "Live workers that were silent for longer than usual while others answered, and have not been heard since.",
+        suspects.count() as f64,
+    );
+    page.counter(
+        "quorate_workers_suspected_total",
+        "Times that a worker became suspect.",
+        snapshot.counters.workers_suspected,
+    );
+    page.gauge(
+        "quorate_workers_lost",
+        "Workers that stopped announcing themselves without a farewell, within the last hour.",
+        snapshot.workers.iter().filter(|view| view.lost).count() as f64,
+    );
+    page.gauge(
+        "quorate_workers_absent",
+        "Workers that some policy expects by name, and that are not there.",
+        snapshot.absent().len() as f64,
+    );
+    let of_policies = |count: fn(&Staffing) -> u32| {
+        snapshot.staffing.iter().map(move |it| (it.pattern.as_str(), f64::from(count(it))))
+    };
+    page.gauges(
+        "quorate_policy_workers",
+        "Live workers that offer queries of a policy.",
+        "policy",
+        of_policies(|it| it.live),
+    );
+    page.gauges(
+        "quorate_policy_workers_needed",
+        "Workers that should be there for a policy: the larger of its min_responses and min_expected.",
+        "policy",
+        of_policies(|it| it.needed),
+    );
+    page.gauges(
+        "quorate_policy_workers_missing",
+        "Workers that should be there for a policy, by name or by number, and are not.",
+        "policy",
+        of_policies(Staffing::lacking),
     );
 }
 

@@ -46,7 +46,13 @@ impl Page {
     }
 
     /// A gauge with one label.
-    pub(super) fn gauges<const N: usize>(&mut self, name: &str, help: &str, by: &str, values: [(&str, f64); N]) {
+    pub(super) fn gauges<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        by: &str,
+        values: impl IntoIterator<Item = (&'a str, f64)>,
+    ) {
         let metrics = values.into_iter().map(|(value, number)| gauge(vec![label(by, value)], number));
         self.add(MetricType::GAUGE, name, help, metrics.collect());
     }

@@ -5,8 +5,10 @@ use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
+use quorate_core::coordinator::{Config, Expected, QueryPolicy};
+use quorate_core::id::WorkerId;
 use quorate_core::pattern::Pattern;
-use quorate_core::policy::{Limits, Overrides, Policy, PolicyError};
+use quorate_core::policy::{Overrides, PolicyError};
 use serde::de::{self, Deserialize, Deserializer};
 use toml::Spanned;
 
@@ -29,6 +31,8 @@ pub(super) struct Entry {
     min_responses: Option<Spanned<u32>>,
     quorum: Option<Spanned<u32>>,
     timeout_ms: Option<Spanned<u64>>,
+    expect: Option<Vec<Spanned<String>>>,
+    min_expected: Option<Spanned<u32>>,
 }
 
 /// A text, or a number. Only the position of a number is needed: its digits are read from the file.
@@ -76,21 +80,41 @@ pub(super) fn written<'a>(scalar: &'a Spanned<Scalar>, text: &'a str) -> Cow<'a,
 }
 
 /// Checks a policy of the file `text`.
-pub(super) fn check(
-    entry: &Spanned<Entry>,
-    text: &str,
-    default: &Policy,
-    limits: &Limits,
-) -> Result<(Pattern, Policy), Problem> {
+pub(super) fn check(entry: &Spanned<Entry>, text: &str, default: &Config) -> Result<QueryPolicy, Problem> {
     let (whole, entry) = (entry.span(), entry.get_ref());
     let query = entry.query.get_ref();
     if query.is_empty() {
         return Err((entry.query.span(), "query is empty: write a query, or \"*\" for any".into()));
     }
     let policy = default
-        .with(&overrides(entry, text)?, limits)
+        .policy
+        .with(&overrides(entry, text)?, &default.limits)
         .map_err(|error| (place(entry, error).unwrap_or(whole), error.to_string()))?;
-    Ok((Pattern::new(query), policy))
+    Ok(QueryPolicy { pattern: Pattern::new(query), policy, expected: expected(entry, default)? })
+}
+
+/// Who should be there for the queries of a policy.
+fn expected(entry: &Entry, default: &Config) -> Result<Expected, Problem> {
+    let most = default.limits.max_workers;
+    let mut expected = default.expected.clone();
+    if let Some(names) = &entry.expect {
+        expected.workers = names.iter().map(worker_id).collect::<Result<_, _>>()?;
+        if let Some(beyond) = names.get(most as usize) {
+            return Err((beyond.span(), format!("expect names at most {most} workers")));
+        }
+    }
+    if let Some(least) = &entry.min_expected {
+        if *least.get_ref() > most {
+            return Err((least.span(), format!("min_expected must be between 0 and {most}")));
+        }
+        expected.least = *least.get_ref();
+    }
+    Ok(expected)
+}
+
+/// Reads the name of a worker.
+pub(super) fn worker_id(name: &Spanned<String>) -> Result<WorkerId, Problem> {
+    WorkerId::new(name.get_ref()).map_err(|error| (name.span(), format!("the name of a worker {error}")))
 }
 
 fn overrides(entry: &Entry, text: &str) -> Result<Overrides, Problem> {

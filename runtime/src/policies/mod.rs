@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use quorate_core::aggregate::Millionths;
+use quorate_core::coordinator::{Config, QueryPolicy};
 use quorate_core::id::WorkerId;
-use quorate_core::pattern::Pattern;
-use quorate_core::policy::{Limits, Policy};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -23,7 +22,7 @@ pub const MAX_POLICIES: usize = 1000;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PolicyFile {
     /// The policies in the file's order. The first one that covers a query applies to it.
-    pub policies: Vec<(Pattern, Policy)>,
+    pub policies: Vec<QueryPolicy>,
     /// The weights of workers, for the strategies that use weights.
     pub weights: BTreeMap<WorkerId, Millionths>,
 }
@@ -38,34 +37,34 @@ struct Document {
 }
 
 impl PolicyFile {
-    /// Reads and checks a file. What a policy in it does not set is taken from `default`.
+    /// Reads and checks a file. What a policy in it does not set is taken from the default policy of `config`.
     ///
     /// # Errors
     /// [`FileError`].
-    pub fn read(path: &Path, default: &Policy, limits: &Limits) -> Result<Self, FileError> {
+    pub fn read(path: &Path, config: &Config) -> Result<Self, FileError> {
         let (file, text) = config_file::read("policy", path)?;
-        Self::parse(&file, &text, default, limits)
+        Self::parse(&file, &text, config)
     }
 
-    /// Checks a text; `file` names it in errors. What a policy in it does not set is taken from `default`.
+    /// Checks a text; `file` names it in errors. What a policy in it does not set is taken from the default policy of
+    /// `config`.
     ///
     /// # Errors
     /// [`FileError::Wrong`].
-    pub fn parse(file: &str, text: &str, default: &Policy, limits: &Limits) -> Result<Self, FileError> {
+    pub fn parse(file: &str, text: &str, config: &Config) -> Result<Self, FileError> {
         let text = Text { file, text };
         let document: Document = text.parse()?;
-        let mut policies = Vec::<(Pattern, Policy)>::new();
+        let mut policies = Vec::<QueryPolicy>::new();
         for entry in &document.policy {
             if policies.len() == MAX_POLICIES {
                 return Err(text.wrong((entry.span(), format!("a file has at most {MAX_POLICIES} policies"))));
             }
-            let (pattern, policy) =
-                entry::check(entry, text.text, default, limits).map_err(|problem| text.wrong(problem))?;
-            if policies.iter().any(|(earlier, _)| *earlier == pattern) {
+            let policy = entry::check(entry, text.text, config).map_err(|problem| text.wrong(problem))?;
+            if policies.iter().any(|earlier| earlier.pattern == policy.pattern) {
                 let problem = "an earlier policy is for the same queries: remove one of them".to_owned();
                 return Err(text.wrong((entry.get_ref().query.span(), problem)));
             }
-            policies.push((pattern, policy));
+            policies.push(policy);
         }
         let weights = document.weights.iter().map(|(worker, weight)| weight_of(worker, weight, text));
         Ok(Self { policies, weights: weights.collect::<Result<_, _>>()? })
@@ -77,8 +76,7 @@ fn weight_of(
     weight: &Spanned<Scalar>,
     text: Text<'_>,
 ) -> Result<(WorkerId, Millionths), FileError> {
-    let id = WorkerId::new(worker.get_ref())
-        .map_err(|error| text.wrong((worker.span(), format!("the name of a worker {error}"))))?;
+    let id = entry::worker_id(worker).map_err(|problem| text.wrong(problem))?;
     let factor = fields::millionths(&entry::written(weight, text.text)).ok_or_else(|| {
         text.wrong((weight.span(), "a weight must be between 0 and 1000000, with at most 6 decimals".to_owned()))
     })?;
@@ -87,17 +85,21 @@ fn weight_of(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::time::Duration;
 
     use quorate_core::aggregate::{OutlierRule, Rule, Strategy};
-    use quorate_core::policy::OnDispute;
+    use quorate_core::coordinator::Expected;
+    use quorate_core::pattern::Pattern;
+    use quorate_core::policy::{OnDispute, Policy};
     use rust_decimal::Decimal;
 
     use super::*;
 
     fn parse(text: &str) -> Result<PolicyFile, FileError> {
         let default = Policy { quorum: Some(3), ..Policy::default() };
-        PolicyFile::parse("p.toml", text, &default, &Limits::default())
+        let expected = Expected { workers: BTreeSet::new(), least: 2 };
+        PolicyFile::parse("p.toml", text, &Config { policy: default, expected, ..Config::default() })
     }
 
     #[test]
@@ -116,10 +118,12 @@ mod tests {
             min_responses = 4
             quorum = 5
             timeout_ms = 1500
+            expect = ["kraken", "coinbase"]
+            min_expected = 3
 
             [[policy]]
             query = "*"
-            max_deviation = 0.05
+            max_deviation = "none"
 
             [weights]
             "worker-1" = 2.5
@@ -131,7 +135,7 @@ mod tests {
                 strategy: Strategy::TrimmedMean,
                 precision: 4,
                 trim_share: Millionths::new(100_000),
-                max_deviation: Some(OutlierRule::Mad(Millionths::new(3_500_000))),
+                max_deviation: OutlierRule::Mad(Millionths::new(3_500_000)),
                 tolerance: Some(Decimal::new(1, 28)),
                 min_agreement: Some(Millionths::new(750_000)),
                 max_age: Some(Duration::from_mins(1)),
@@ -141,9 +145,17 @@ mod tests {
             timeout: Duration::from_millis(1500),
             on_dispute: OnDispute::Reject,
         };
-        let rule = Rule { max_deviation: Some(OutlierRule::Relative(Decimal::new(5, 2))), ..Rule::default() };
+        let rule = Rule { max_deviation: OutlierRule::None, ..Policy::default().rule };
         let rest = Policy { rule, quorum: Some(3), ..Policy::default() };
-        assert_eq!(policies, [(Pattern::new("*/USD"), full), (Pattern::new("*"), rest)]);
+        let of = |pattern, policy, names: &[&str], least| QueryPolicy {
+            pattern: Pattern::new(pattern),
+            policy,
+            expected: Expected {
+                workers: names.iter().map(|name| WorkerId::new(name).expect("a name")).collect(),
+                least,
+            },
+        };
+        assert_eq!(policies, [of("*/USD", full, &["coinbase", "kraken"], 3), of("*", rest, &[], 2)]);
         let weights: Vec<_> = weights.iter().map(|(id, weight)| (id.as_str(), weight.get())).collect();
         assert_eq!(weights, [("kraken", 0), ("worker-1", 2_500_000)]);
         assert_eq!(parse(""), Ok(PolicyFile::default()));
@@ -161,6 +173,8 @@ mod tests {
             ("[[policy]]\nquery = \"\"\n".to_owned(), 2, 9, "query is empty"),
             (with("stategy = \"median\""), 3, 1, "unknown field `stategy`"),
             (with("strategy = \"mode\""), 3, 12, "strategy must be one of average, median"),
+            (with("expect = [\"kraken\", \"\"]"), 3, 21, "the name of a worker"),
+            (with("min_expected = 1001"), 3, 16, "min_expected must be between 0 and 1000"),
             (with("precision = 29"), 3, 13, "precision must be between 0 and 28"),
             (with("precision = 2.5"), 3, 13, "invalid type"),
             (with("trim_share = 0.5"), 3, 14, "below 0.5"),
@@ -204,14 +218,14 @@ mod tests {
     #[test]
     fn the_example_file_is_right() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/policies.toml");
-        let file = PolicyFile::read(Path::new(path), &Policy::default(), &Limits::default()).expect("the example");
+        let file = PolicyFile::read(Path::new(path), &Config::default()).expect("the example");
         assert!(file.policies.len() > 1 && !file.weights.is_empty());
     }
 
     #[test]
     fn a_file_that_is_not_there_is_named() {
         let path = Path::new("/nowhere/policies.toml");
-        let error = PolicyFile::read(path, &Policy::default(), &Limits::default()).expect_err("there is none");
+        let error = PolicyFile::read(path, &Config::default()).expect_err("there is none");
         assert!(error.to_string().starts_with("cannot read the policy file /nowhere/policies.toml: "), "{error}");
     }
 }

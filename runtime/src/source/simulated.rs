@@ -43,7 +43,7 @@ impl Default for SimulatedConfig {
             delay_min: Duration::from_millis(100),
             delay_max: Duration::from_secs(2),
             failure_rate: Decimal::new(1, 1),
-            variance: Decimal::new(5, 2),
+            variance: Decimal::new(1, 2),
         }
     }
 }

@@ -24,7 +24,8 @@ pub(super) struct Evidence<'a> {
     query: &'a str,
     #[schema(value_type = StrategyName)]
     strategy: &'static str,
-    /// The workers that were expected when the request was dispatched, and those that answered unexpected.
+    /// The number of workers that should have answered: those that were expected when the request was dispatched, those
+    /// that answered unexpected, and those that should have been there by the operator's policy.
     expected: u32,
     /// The number of them that answered with a value, used or not.
     succeeded: u32,
@@ -33,13 +34,22 @@ pub(super) struct Evidence<'a> {
     /// Those that did not answer.
     #[schema(value_type = Vec<Id>)]
     missing: Vec<&'a str>,
+    /// Those of the missing that were not there, and so were not asked. Present if there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Id>, required = false)]
+    absent: Vec<&'a str>,
+    /// Those of the missing that the request waited for no longer, because they had been silent for longer than usual.
+    /// Present if there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Id>, required = false)]
+    suspects: Vec<&'a str>,
     /// The workers whose values were not used, and why.
     excluded: Vec<ExcludedBody<'a>>,
     /// What became of each worker that was expected or answered, ordered by worker.
     workers: Vec<WorkerFate<'a>>,
     /// The first answer of each worker that answered, ordered by worker.
     worker_responses: Vec<ResultBody<'a>>,
-    /// One sentence for people: how many of the expected workers' values were used, and what was left out.
+    /// One sentence for people: how many of the expected workers' values were used, and what else is wrong.
     #[schema(example = "Partial response: 2/3 workers succeeded")]
     reliability_note: String,
     /// From the arrival of the request to its end, in nanoseconds.
@@ -60,6 +70,7 @@ struct ExcludedBody<'a> {
 
 impl<'a> Evidence<'a> {
     pub(super) fn of(outcome: &'a Outcome) -> Self {
+        let names = |workers: &'a [WorkerId]| workers.iter().map(WorkerId::as_str).collect();
         let excluded = |observation: &'a Observation| {
             observation.excluded.map(|why| ExcludedBody { worker_id: observation.worker.as_str(), reason: why.name() })
         };
@@ -74,7 +85,9 @@ impl<'a> Evidence<'a> {
             expected: outcome.expected(),
             succeeded: outcome.succeeded,
             failed: outcome.failed(),
-            missing: outcome.missing.iter().map(WorkerId::as_str).collect(),
+            missing: names(&outcome.missing),
+            absent: names(&outcome.absent),
+            suspects: names(&outcome.suspects),
             excluded: outcome.observations.iter().filter_map(excluded).collect(),
             workers: fate::workers(outcome),
             worker_responses: outcome.observations.iter().map(response).collect(),

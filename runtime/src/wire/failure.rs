@@ -31,6 +31,7 @@ pub(crate) struct ErrorBody<'a> {
 pub(crate) enum ErrorWord {
     InvalidRequest,
     NotFound,
+    UnknownQuery,
     MethodNotAllowed,
     RequestTimeout,
     Conflict,
@@ -40,6 +41,7 @@ pub(crate) enum ErrorWord {
     InsufficientResponses,
     RateLimited,
     NoWorkers,
+    TooFewWorkers,
     Overloaded,
     BusDown,
     Draining,
@@ -90,6 +92,9 @@ pub(crate) fn name_and_code(failure: Failure) -> (ErrorWord, u16) {
 /// What happened, and what to do.
 pub(crate) fn details(failure: Failure, outcome: &Outcome) -> String {
     match failure {
+        Failure::InsufficientResponses { usable, .. } if usable == outcome.expected() => {
+            format!("{failure}: no more workers are there; start more, or ask with a smaller min_responses")
+        }
         Failure::InsufficientResponses { .. } => format!("{failure}: {}", outcome.reliability_note()),
         Failure::DeadlineExceeded => format!("{failure}: ask again with a larger timeout_ms, or see GET /workers"),
         Failure::NoWorkers => format!("{failure}: start a worker, or check that it reaches the same bus"),

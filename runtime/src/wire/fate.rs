@@ -31,7 +31,7 @@ pub(super) struct WorkerFate<'a> {
 
 /// The fate of one worker's part. `used`: its value was used. `excluded`: its value was not used, for the `reason`.
 /// `failed`: it answered that it failed. `late`: it had not answered when the request ended before its deadline.
-/// `missing`: it was silent until the deadline, or it left.
+/// `missing`: it was silent until the deadline or for longer than usual, it left, or it was not there.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Fate {
@@ -43,7 +43,7 @@ enum Fate {
     Failed,
     /// It had not answered when the request ended, before the deadline.
     Late,
-    /// It was silent until the deadline, or it left.
+    /// It was silent until the deadline or for longer than usual, it left, or it was not there.
     Missing,
 }
 
@@ -95,7 +95,7 @@ mod tests {
 
     use quorate_core::aggregate::{Exclusion, Millionths, Strategy};
     use quorate_core::id::RequestId;
-    use quorate_core::outcome::{Cause, Failure};
+    use quorate_core::outcome::Cause;
     use quorate_core::query::Query;
     use quorate_core::value::Value;
     use serde_json::json;
@@ -112,8 +112,6 @@ mod tests {
             Observation::new(id(worker), observed)
         };
         Outcome {
-            request: RequestId::new("r").expect("an id"),
-            query: Query::new("q").expect("a query"),
             strategy: Strategy::WeightedMedian,
             observations: vec![
                 Observation { weight: Some(Millionths::new(2_500_000)), ..observation("a", Ok("1")) },
@@ -126,9 +124,8 @@ mod tests {
             ],
             missing: vec![id("b"), id("e")],
             succeeded: 2,
-            elapsed: Duration::ZERO,
             cause,
-            verdict: Err(Failure::DeadlineExceeded),
+            ..Outcome::unanswered(RequestId::new("r").expect("an id"), Query::new("q").expect("a query"))
         }
     }
 

@@ -107,8 +107,8 @@ struct SpreadBody {
     mad: JsonNumber,
 }
 
-/// How far an answer can be relied on. `complete`: the value of every expected worker was used. `partial`: those of at
-/// least half of them were. `low_reliability`: fewer were. `disputed`: the workers disagree. Either `max_deviation`
+/// How far an answer can be relied on. `complete`: the value of every expected worker was used, and all agree. `partial`:
+/// the values of at least half of them were used. `low_reliability`: fewer were. `disputed`: the workers disagree. Either `max_deviation`
 /// would have excluded half of the values or more, and so excluded none, or the agreement is below `min_agreement`.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

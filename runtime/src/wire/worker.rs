@@ -1,9 +1,8 @@
 //! A worker as readers of a coordinator see it.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
 
-use quorate_core::coordinator::{ResponseTimes, WorkerRecord, WorkerState};
-use quorate_core::id::WorkerId;
+use quorate_core::coordinator::{ResponseTimes, WorkerState};
 use quorate_core::time::saturating_nanos;
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -11,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::schema::Id;
 use super::{JsonNumber, saturating_millis};
+use crate::driver::WorkerView;
 
 /// One worker with its record.
 #[derive(Serialize, ToSchema)]
@@ -27,6 +27,12 @@ pub(crate) struct WorkerBody<'a> {
     score: JsonNumber,
     /// Whether its values are not counted because its score is too low.
     quarantined: bool,
+    /// Whether it was silent for longer than usual while others answered, and has not been heard since. Requests wait for
+    /// it only as long as it usually takes.
+    suspect: bool,
+    /// The queries that it offers: patterns in which `*` stands for any characters. `*` alone stands for every query.
+    #[schema(example = json!(["BTC/*"]))]
+    queries: BTreeSet<&'a str>,
     successes: u64,
     failures: u64,
     /// How often it was silent until the deadline.
@@ -37,7 +43,7 @@ pub(crate) struct WorkerBody<'a> {
     outliers: u64,
     /// How often it answered one request twice, differently.
     equivocations: u64,
-    /// From dispatch to arrival, over the last 128 answers; null before the first.
+    /// From dispatch to arrival, over the last 128 answers, in time or late; null before the first.
     #[schema(required)]
     response_time: Option<Quantiles>,
     /// The time since its last message, in milliseconds.
@@ -82,7 +88,8 @@ impl From<ResponseTimes> for Quantiles {
 }
 
 impl<'a> WorkerBody<'a> {
-    pub(crate) fn new(id: &'a WorkerId, worker: &WorkerRecord, quarantined: bool, last_heard: Duration) -> Self {
+    pub(crate) fn new(view: &'a WorkerView) -> Self {
+        let WorkerView { id, worker, quarantined, last_heard, .. } = view;
         let record = &worker.reliability;
         Self {
             worker_id: id.as_str(),
@@ -90,7 +97,9 @@ impl<'a> WorkerBody<'a> {
             announced: worker.announced,
             replicated: worker.replicated,
             score: JsonNumber(Decimal::new(i64::from(record.score.millionths()), 6)),
-            quarantined,
+            quarantined: *quarantined,
+            suspect: worker.suspect,
+            queries: view.queries(),
             successes: record.successes,
             failures: record.failures,
             timeouts: record.timeouts,
@@ -98,7 +107,7 @@ impl<'a> WorkerBody<'a> {
             outliers: record.outliers,
             equivocations: record.equivocations,
             response_time: record.response_times().map(Quantiles::from),
-            last_heard_ms: saturating_millis(last_heard),
+            last_heard_ms: saturating_millis(*last_heard),
         }
     }
 }

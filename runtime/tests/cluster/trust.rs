@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use quorate_core::coordinator::Config;
-use quorate_core::policy::{Limits, Policy};
+
 use quorate_core::value::Value;
 use quorate_runtime::bus::{Bus, Subscription as _};
 use quorate_runtime::policies::PolicyFile;
@@ -29,8 +29,7 @@ on_both_buses! {
 /// Starts a coordinator with a policy file.
 async fn with_policies(bus: impl Bus, workers: usize, file: &str) -> TestCoordinator {
     let machine = Config { presence: Duration::from_secs(10), ..Config::default() };
-    let PolicyFile { policies, weights } =
-        PolicyFile::parse("p.toml", file, &Policy::default(), &Limits::default()).expect("a good file");
+    let PolicyFile { policies, weights } = PolicyFile::parse("p.toml", file, &machine).expect("a good file");
     let machine = Config { policies, weights, ..machine };
     let coordinator = TestCoordinator::start_with(bus, Setup { machine, ..Setup::default() }).await;
     coordinator.wait_for_live(workers).await;

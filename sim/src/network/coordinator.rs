@@ -90,7 +90,7 @@ pub(super) async fn run(
 /// The machine's configuration. Policies and weights are parsed from a policy file, as in `quorate serve`.
 fn machine(settings: &Settings) -> Config {
     let config = settings.config();
-    let read = PolicyFile::parse("the scenario's", &settings.policy_file(), &config.policy, &config.limits);
+    let read = PolicyFile::parse("the scenario's", &settings.policy_file(), &config);
     let PolicyFile { policies, weights } = read.unwrap_or_else(|error| panic!("a policy file is not read: {error}"));
     Config { policies, weights, ..config }
 }

@@ -13,7 +13,7 @@ use quorate_runtime::clock::WallJump;
 use serde::{Deserialize, Serialize};
 
 use super::knobs::{Knobs, WorkerKnobs};
-use super::policy::{self as file, Policy, QueryPolicy};
+use super::policy::{self as file, Expectation, Policy, QueryPolicy};
 use crate::age::Age;
 use crate::host::Host;
 
@@ -102,6 +102,9 @@ pub struct Settings {
     pub admitted: Option<Vec<u8>>,
     /// In millionths.
     pub quarantine_below: Option<u32>,
+    /// Who should be there for the queries of no other policy.
+    #[serde(default, skip_serializing_if = "Expectation::is_default")]
+    pub expected: Expectation,
     /// The first whose pattern covers a query applies to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<QueryPolicy>,
@@ -200,9 +203,11 @@ impl Settings {
     /// The configuration of the coordinator's machine.
     pub fn config(&self) -> Config {
         let policy = self.policy.over(&policy::Policy::default());
+        let expected = self.expected.config();
         let mut config = Config {
             policy,
-            policies: self.policies.iter().map(|of_some| of_some.over(&policy)).collect(),
+            policies: self.policies.iter().map(|of_some| of_some.over(&policy, &expected)).collect(),
+            expected,
             limits: Limits { max_timeout: Duration::from_millis(self.max_timeout_ms), max_workers: self.max_workers },
             max_in_flight: self.max_in_flight,
             max_waiting: self.max_waiting,

@@ -7,6 +7,7 @@ mod clocks;
 mod edge;
 mod hostile;
 mod knobs;
+mod staffing;
 mod trust;
 
 use std::collections::BTreeMap;
@@ -14,8 +15,8 @@ use std::collections::BTreeMap;
 use quorate_core::aggregate::Strategy;
 
 use super::{
-    Bus, Cluster, Coordinator, Edges, Fault, FaultKind, Forgery, Knobs, Mischief, Network, Policy, QUERIES, Request,
-    Scenario, Settings, Worker, WorkerKnobs,
+    Bus, Cluster, Coordinator, Edges, Expectation, Fault, FaultKind, Forgery, Knobs, Mischief, Network, Policy,
+    QUERIES, Request, Scenario, Settings, Worker, WorkerKnobs,
 };
 use crate::host::Host;
 use crate::random::{Random, Stream};
@@ -35,6 +36,7 @@ impl Scenario {
         knobs::add(&mut scenario);
         hostile::add(&mut scenario);
         clocks::add(&mut scenario);
+        staffing::add(&mut scenario);
         scenario.faults.sort_by_key(|fault| fault.at_ms);
         scenario
     }
@@ -131,6 +133,7 @@ fn settings(random: &mut Random, presence_ms: u64, names: u8) -> Settings {
         max_remembered: if random.chance(200) { random.within(1..=5) as usize } else { 10_000 },
         admitted: random.chance(100).then(|| (1..=names).filter(|_| random.chance(700)).collect()),
         quarantine_below: random.chance(300).then(|| random.pick(&[300_000, 700_000, 900_000, 960_000])),
+        expected: Expectation::default(),
         policies: Vec::new(),
         weights: BTreeMap::new(),
         knobs: Knobs::default(),

@@ -33,6 +33,11 @@ pub struct Knobs {
     pub keep_gone_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept_queries: Option<usize>,
+    /// 0 suspects nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspect_after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usual_samples: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_in_flight_bytes: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,6 +85,9 @@ impl Knobs {
         set(&mut config.admit_burst, self.admit_burst);
         set(&mut config.keep_gone, self.keep_gone_ms.map(Duration::from_millis));
         set(&mut config.kept_queries, self.kept_queries);
+        let after = |millis| (millis > 0).then(|| Duration::from_millis(millis));
+        set(&mut config.suspect_after, self.suspect_after_ms.map(after));
+        set(&mut config.usual_samples, self.usual_samples);
         set(&mut config.max_in_flight_bytes, self.max_in_flight_bytes);
         set(&mut config.max_remembered_bytes, self.max_remembered_bytes);
     }

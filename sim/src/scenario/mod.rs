@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use cluster::{Bus, ClockJump, Cluster, Coordinator, Network, Settings, Worker, worker_name};
 pub use fault::{Fault, FaultKind, Flood, Forgery, Mischief};
 pub use knobs::{Knobs, WorkerKnobs};
-pub use policy::{Outliers, Policy, QueryPolicy};
+pub use policy::{Expectation, Outliers, Policy, QueryPolicy};
 
 pub use visit::{Edges, Linger, Malformed, Page, Proxy, Visit, VisitKind, forwarded_for};
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use quorate_core::aggregate::{Millionths, OutlierRule, Rule};
+use quorate_core::coordinator::{self, Expected};
 use quorate_core::pattern::Pattern;
 use quorate_core::policy::{self, OnDispute, Overrides};
 use rust_decimal::Decimal;
@@ -66,6 +67,30 @@ pub struct QueryPolicy {
     pub pattern: String,
     /// The fields that differ from the policy of all other queries.
     pub policy: Policy,
+    /// Who should be there for them; `None` for those that should be there for all other queries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Expectation>,
+}
+
+/// Who should be there for a query: see [`Expected`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expectation {
+    /// The numbers of worker names.
+    pub names: Vec<u8>,
+    /// The least number of workers.
+    pub least: u32,
+}
+
+impl Expectation {
+    /// Whether nobody in particular should be there.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(super) fn config(&self) -> Expected {
+        Expected { workers: self.names.iter().map(|name| worker_name(*name)).collect(), least: self.least }
+    }
 }
 
 /// The text of a policy file with these policies and weights of worker names, in millionths. If policies have the same
@@ -130,7 +155,7 @@ impl Policy {
                 strategy: set.strategy.unwrap_or(base.rule.strategy),
                 precision: set.precision.unwrap_or(base.rule.precision),
                 trim_share: set.trim_share.unwrap_or(base.rule.trim_share),
-                max_deviation: set.max_deviation.or(base.rule.max_deviation),
+                max_deviation: set.max_deviation.unwrap_or(base.rule.max_deviation),
                 tolerance: set.tolerance.or(base.rule.tolerance),
                 min_agreement: set.min_agreement.or(base.rule.min_agreement),
                 max_age: set.max_age.or(base.rule.max_age),
@@ -181,15 +206,27 @@ impl QueryPolicy {
             ("min_responses", min_responses.map(|count| count.to_string())),
             ("quorum", quorum.map(|count| count.to_string())),
             ("timeout_ms", timeout_ms.map(|millis| millis.to_string())),
+            ("expect", self.expected.as_ref().map(|it| names(&it.names))),
+            ("min_expected", self.expected.as_ref().map(|it| it.least.to_string())),
         ];
         let lines = fields.into_iter().filter_map(|(name, value)| Some(format!("{name} = {}\n", value?)));
         format!("[[policy]]\n{}", lines.collect::<String>())
     }
 
-    /// The pattern and the complete policy; `base` is the policy of all other queries.
-    pub(super) fn over(&self, base: &policy::Policy) -> (Pattern, policy::Policy) {
-        (Pattern::new(&self.pattern), self.policy.over(base))
+    /// The complete policy; `base` and `others` hold for all other queries.
+    pub(super) fn over(&self, base: &policy::Policy, others: &Expected) -> coordinator::QueryPolicy {
+        coordinator::QueryPolicy {
+            pattern: Pattern::new(&self.pattern),
+            policy: self.policy.over(base),
+            expected: self.expected.as_ref().map_or_else(|| others.clone(), Expectation::config),
+        }
     }
+}
+
+/// An array of worker names.
+fn names(numbers: &[u8]) -> String {
+    let names: Vec<_> = numbers.iter().map(|number| format!("\"{}\"", worker_name(*number))).collect();
+    format!("[{}]", names.join(", "))
 }
 
 #[cfg(test)]
@@ -205,13 +242,14 @@ mod tests {
             rejects_disputes: Some(true),
             ..Policy::default()
         };
-        let first = QueryPolicy { pattern: "*/USD".to_owned(), policy };
+        let expected = Some(Expectation { names: vec![1, 2], least: 3 });
+        let first = QueryPolicy { pattern: "*/USD".to_owned(), policy, expected };
         let second = QueryPolicy { policy: Policy { quorum: Some(3), ..Policy::default() }, ..first.clone() };
         let text = file(&[first, second], &BTreeMap::from([(1, 0), (2, 3_500_000)]));
         assert_eq!(
             text,
             "[[policy]]\nquery = \"*/USD\"\nstrategy = \"median\"\ntrim_share = 0.200\nmax_deviation = \"mad:3.500\"\n\
-             on_dispute = \"reject\"\n[weights]\nw1 = 0.000000\nw2 = 3.500000\n"
+             on_dispute = \"reject\"\nexpect = [\"w1\", \"w2\"]\nmin_expected = 3\n[weights]\nw1 = 0.000000\nw2 = 3.500000\n"
         );
     }
 }

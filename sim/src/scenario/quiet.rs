@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Bus, Cluster, Coordinator, Edges, Knobs, Network, Policy, Scenario, Settings, Worker, WorkerKnobs};
+use super::{
+    Bus, Cluster, Coordinator, Edges, Expectation, Knobs, Network, Policy, Scenario, Settings, Worker, WorkerKnobs,
+};
 
 impl Scenario {
     /// A cluster of one coordinator, three workers and one client, without requests and faults.
@@ -42,6 +44,7 @@ impl Scenario {
                     max_remembered: 100,
                     admitted: None,
                     quarantine_below: None,
+                    expected: Expectation::default(),
                     policies: Vec::new(),
                     weights: BTreeMap::new(),
                     knobs: Knobs::default(),

@@ -103,11 +103,11 @@ fn json(body: &impl Serialize) -> Bytes {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::time::Duration;
+    
 
-    use quorate_core::aggregate::Strategy;
+    
     use quorate_core::id::{RequestId, WorkerId};
-    use quorate_core::outcome::{Cause, Failure, Observation, Outcome};
+    use quorate_core::outcome::{Observation, Outcome};
     use quorate_core::query::Query;
 
     use super::*;
@@ -116,15 +116,8 @@ pub(super) mod tests {
     /// A request that failed with these observations.
     fn failed(query: &str, observations: Vec<Observation>) -> Event {
         Event::Outcome(encode_outcome(&Outcome {
-            request: RequestId::new("r").expect("an id"),
-            query: Query::new(query).expect("a query"),
-            strategy: Strategy::Median,
             observations,
-            missing: Vec::new(),
-            succeeded: 0,
-            elapsed: Duration::ZERO,
-            cause: Cause::DeadlinePassed,
-            verdict: Err(Failure::DeadlineExceeded),
+            ..Outcome::unanswered(RequestId::new("r").expect("an id"), Query::new(query).expect("a query"))
         }))
     }
 

@@ -22,9 +22,10 @@ use utoipa_axum::routes;
 use super::answers::{Answers, AskedError, JSON, PAGES, QUESTIONS, STATE, file, success};
 use super::api::Api;
 use super::files::File;
+use super::queries::Queries;
 use super::question::RequestBody;
 use super::status::{Health, Readiness, Register};
-use super::{dashboard, docs, events, metrics, request, status};
+use super::{dashboard, docs, events, metrics, queries, request, status};
 use crate::wire::OutcomeBody;
 use crate::wire::failure::ErrorBody;
 
@@ -47,7 +48,7 @@ use crate::wire::failure::ErrorBody;
         (name = PAGES, description = "Pages for people, and this document."),
     ),
     components(schemas(
-        RequestBody, OutcomeBody, ErrorBody, AskedError, Health, Readiness, Register
+        RequestBody, OutcomeBody, ErrorBody, AskedError, Health, Readiness, Register, Queries
     ))
 )]
 struct Frame;
@@ -59,6 +60,7 @@ pub(super) fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(status::health))
         .routes(routes!(status::ready))
         .routes(routes!(status::workers))
+        .routes(routes!(queries::queries))
         .routes(routes!(events::route::events))
         .routes(routes!(metrics::metrics))
         .routes(routes!(openapi))

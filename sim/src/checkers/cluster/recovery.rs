@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use quorate_core::aggregate::{Rule, Strategy};
-use quorate_core::coordinator::{Config, Input, Refusal};
+use quorate_core::aggregate::{OutlierRule, Rule, Strategy};
+use quorate_core::coordinator::{Config, Expected, Input, Refusal};
 use quorate_core::id::WorkerId;
-use quorate_core::outcome::{Failure, Outcome, Status};
+use quorate_core::outcome::{Failure, Outcome};
 use quorate_core::policy::{OnDispute, Policy};
 use quorate_model::policy;
 
@@ -46,6 +46,8 @@ struct Probe {
     at: u64,
     coordinator: Host,
     query: usize,
+    /// Who should be there for it.
+    should: Expected,
     policy: Policy,
     is_valid: bool,
     /// The workers that had a record when it was made. The others are expected only in turn.
@@ -62,8 +64,12 @@ struct Probe {
 #[derive(Debug, Default)]
 struct Learned {
     ending: Ending,
-    /// Whether no value is missing, apart from those that were excluded.
+    /// Whether every worker that should have answered sent a value.
     is_complete: bool,
+    /// Whether the request waited no longer for suspects.
+    is_without_suspects: bool,
+    /// The missing workers that were not there.
+    absent: Vec<String>,
     /// The workers that answered, each with whether it sent a value.
     answered: Vec<(String, bool)>,
     missing: Vec<String>,
@@ -120,11 +126,9 @@ impl Learned {
                 Err(Failure::NoWorkers) => Ending::NoWorkers,
                 Err(Failure::BusDown | Failure::Overloaded) => Ending::Other,
             },
-            is_complete: outcome
-                .verdict
-                .as_ref()
-                .is_ok_and(|answer| matches!(answer.status, Status::Complete | Status::Disputed))
-                || outcome.observations.iter().any(|observation| observation.excluded.is_some()),
+            is_complete: outcome.succeeded == outcome.expected(),
+            is_without_suspects: !outcome.suspects.is_empty(),
+            absent: outcome.absent.iter().map(|worker| worker.as_str().to_owned()).collect(),
             answered: answered.map(|said| (said.worker.as_str().to_owned(), said.observed.is_ok())).collect(),
             missing: outcome.missing.iter().map(|worker| worker.as_str().to_owned()).collect(),
         }
@@ -145,8 +149,9 @@ impl Learned {
                 (400, _) => Ending::Invalid,
                 _ => Ending::Other,
             },
-            is_complete: matches!(body["status"].as_str(), Some("complete" | "disputed"))
-                || !list("excluded").is_empty(),
+            is_complete: body["succeeded"] == body["expected"],
+            is_without_suspects: !list("suspects").is_empty(),
+            absent: list("absent").iter().map(name).collect(),
             answered: list("worker_responses")
                 .iter()
                 .map(|said| (name(&said["worker_id"]), said["err"].is_null()))
@@ -185,7 +190,8 @@ impl Probe {
     /// Whether the policy may reject a disputed answer.
     fn may_be_rejected(&self) -> bool {
         let Rule { max_deviation, min_agreement, .. } = self.policy.rule;
-        self.policy.on_dispute == OnDispute::Reject && (max_deviation.is_some() || min_agreement.is_some())
+        let may_be_disputed = max_deviation != OutlierRule::None || min_agreement.is_some();
+        self.policy.on_dispute == OnDispute::Reject && may_be_disputed
     }
 
     /// How many of `sure` values are certain to be usable.
@@ -202,7 +208,7 @@ impl Probe {
             self.policy.rule.max_age.is_some() && self.processes.iter().any(|worker| worker.observed_at);
         if !is_of_use || may_be_stale || may_seem_stale || settings.quarantine_below.is_some() {
             0
-        } else if self.policy.rule.max_deviation.is_some() {
+        } else if self.policy.rule.max_deviation != OutlierRule::None {
             // Fewer than half are ever excluded.
             sure / 2 + sure % 2
         } else {
@@ -226,7 +232,8 @@ impl Recovery {
             at,
             coordinator: asked.coordinator,
             query: asked.request.query.into(),
-            policy: policy::with(policy::of_operator(&self.config, query), &overrides),
+            should: policy::of_operator(&self.config, query).1.clone(),
+            policy: policy::with(policy::of_operator(&self.config, query).0, &overrides),
             is_valid: policy::in_force(&self.config, query, &overrides).is_ok(),
             proven: self.proven.get(&asked.coordinator).cloned().unwrap_or_default(),
             broker_queue: self.broker_queue,
@@ -289,7 +296,8 @@ impl Recovery {
         if self.names.len() + fakes.len() > settings.max_workers as usize {
             return Ok(());
         }
-        let is_early = probe.policy.quorum.is_some() && learned.ending == Ending::Answer;
+        let may_be_early = probe.policy.quorum.is_some() || learned.is_without_suspects;
+        let is_early = may_be_early && learned.ending == Ending::Answer;
         if !is_early {
             for (name, _) in quick.iter().filter(|(_, is_quick)| **is_quick) {
                 if !learned.answered.iter().any(|(answered, _)| answered == name) {
@@ -297,7 +305,8 @@ impl Recovery {
                 }
             }
             let is_no_process = |name: &&String| self.names.iter().all(|known| known.as_str() != name.as_str());
-            let unknown = learned.missing.iter().filter(is_no_process).find(|name| !fakes.contains(&name.as_str()));
+            let is_known = |name: &String| fakes.contains(&name.as_str()) || learned.absent.contains(name);
+            let unknown = learned.missing.iter().filter(is_no_process).find(|name| !is_known(name));
             if let Some(unknown) = unknown {
                 return Err(format!("{unknown} is listed as missing, but there is no such worker"));
             }
@@ -313,8 +322,11 @@ impl Recovery {
                 return Err(format!("it failed, although at least {usable} values were usable"));
             }
         }
-        let must_be_complete =
-            learned.ending == Ending::Answer && !is_early && certain == self.names.len() && fakes.is_empty();
+        let must_be_complete = learned.ending == Ending::Answer
+            && !is_early
+            && certain == self.names.len()
+            && fakes.is_empty()
+            && probe.should == Expected::default();
         if must_be_complete && !(learned.is_complete && learned.missing.is_empty()) {
             return Err("the answer is not complete".to_owned());
         }

@@ -272,6 +272,8 @@ fn check_said(response: Response<'_>, said: &MachineReply) -> Result<(), String>
                 Refusal::Overloaded => (503, "overloaded"),
                 Refusal::Draining => (503, "draining"),
                 Refusal::BusDown => (503, "bus_down"),
+                Refusal::UnknownQuery => (404, "unknown_query"),
+                Refusal::NoWorkers => (503, "no_workers"),
             };
             (status, Some(word), None)
         }

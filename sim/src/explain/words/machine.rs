@@ -61,9 +61,10 @@ fn coordinator_event(event: &coordinator::Event) -> String {
         Event::Replayed { ticket, request } => format!("ticket {} receives the outcome of {request}", ticket.0),
         Event::Redispatched { request, attempt } => format!("{request} is redispatched, attempt {attempt}"),
         Event::Result { request, worker, fate } => format!("result {request} of {worker}: {}", fate.name()),
-        Event::Worker { worker, state, quarantined } => {
+        Event::Worker { worker, state, quarantined, suspect } => {
             let quarantined = if *quarantined { ", quarantined" } else { "" };
-            format!("{worker} is {state:?}{quarantined}")
+            let suspect = if *suspect { ", suspect" } else { "" };
+            format!("{worker} is {state:?}{quarantined}{suspect}")
         }
     }
 }

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_core::aggregate::Strategy;
 use quorate_core::coordinator::{Input, Output, PresenceState, Undelivered, UndeliveredCause};
 use quorate_core::id::TaskId;
-use quorate_core::outcome::{Cause, Failure, Outcome};
+use quorate_core::outcome::Outcome;
 use quorate_core::value::Value;
 use quorate_core::worker;
 use quorate_runtime::bus::PublishError;
@@ -113,17 +112,7 @@ fn a_refusal_by_the_bus_must_be_passed_on() {
 
 /// An outcome without an answer.
 fn outcome(number: u64) -> Outcome {
-    Outcome {
-        request: request_id(number),
-        query: query(),
-        strategy: Strategy::Average,
-        observations: Vec::new(),
-        missing: Vec::new(),
-        succeeded: 0,
-        elapsed: Duration::ZERO,
-        cause: Cause::DeadlinePassed,
-        verdict: Err(Failure::DeadlineExceeded),
-    }
+    Outcome::unanswered(request_id(number), query())
 }
 
 /// A rig with a driver. Its coordinator has ended request 1, and has then learned that the bus refused a task.
