@@ -1,4 +1,5 @@
-//! The worker: takes tasks, starts each once, and repeats its answer when a task is redispatched.
+//! The worker: takes the tasks that it offers to answer, starts each once, and repeats its answer when a task is
+//! redispatched.
 //!
 //! It bounds the jobs that run and wait, drops tasks whose time to live has run out, announces itself, and drains.
 //! `events.rs` has its inputs and outputs, `jobs.rs` the jobs by number and by request.
@@ -142,6 +143,10 @@ impl Worker {
 
     fn task(&mut self, task: &Task) {
         self.counters.tasks_received += 1;
+        if !self.config.offer.covers(&task.query) {
+            self.counters.tasks_unoffered += 1;
+            return;
+        }
         let ttl = task.ttl.unwrap_or(self.config.default_ttl).min(self.config.max_ttl);
         if ttl.is_zero() {
             self.counters.tasks_expired += 1;
