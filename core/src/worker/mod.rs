@@ -16,6 +16,7 @@ pub use config::Config;
 pub use events::{Counters, Input, JobId, Output, ReplyTo, Task, WorkResult};
 
 use crate::coordinator::PresenceState;
+use crate::offer::Offer;
 use crate::time::Timestamp;
 use crate::trace::Trace;
 use crate::value::Value;
@@ -124,6 +125,11 @@ impl Worker {
     /// The next output. Call it until it returns `None`.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+
+    /// The queries that it answers.
+    pub fn offer(&self) -> &Offer {
+        &self.config.offer
     }
 
     /// What has been counted so far.
