@@ -18,7 +18,7 @@ pub fn of_operator<'a>(config: &'a Config, query: &str) -> &'a Policy {
 }
 
 /// Whether a pattern covers a query. A star matches any text.
-pub(crate) fn covers(pattern: &[u8], query: &[u8]) -> bool {
+pub fn covers(pattern: &[u8], query: &[u8]) -> bool {
     match (pattern, query) {
         ([b'*', pattern @ ..], _) => (0..=query.len()).any(|skipped| covers(pattern, &query[skipped..])),
         ([wanted, pattern @ ..], [found, query @ ..]) => wanted == found && covers(pattern, query),

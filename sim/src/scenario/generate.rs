@@ -7,6 +7,7 @@ mod clocks;
 mod edge;
 mod hostile;
 mod knobs;
+mod offers;
 mod trust;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ impl Scenario {
         knobs::add(&mut scenario);
         hostile::add(&mut scenario);
         clocks::add(&mut scenario);
+        offers::add(&mut scenario);
         scenario.faults.sort_by_key(|fault| fault.at_ms);
         scenario
     }
@@ -79,6 +81,7 @@ fn cluster(random: &mut Random) -> Cluster {
                 clock_ms: clock(random),
                 jump: None,
                 observed_at: false,
+                offers: Vec::new(),
             }
         })
         .collect();
