@@ -70,10 +70,11 @@ pub async fn worker(args: WorkerArgs) -> anyhow::Result<()> {
         SourceName::Http => configured(&args, SourceKind::Http)?,
         SourceName::Command => configured(&args, SourceKind::Command)?,
     };
+    let offer = args.queries.clone().map_or_else(|| source.offer(), Ok)?;
     let identity = WorkerIdentity { replicated: args.replicas, ..WorkerIdentity::new(id.clone())? };
     let traces = Traces::start(&args.otlp, WORKER, id.as_str(), Clock::new(), Millionths::ZERO)?;
-    let settings =
-        WorkerSettings { machine: args.work.machine(), tracer: traces.tracer(), ..WorkerSettings::of(identity) };
+    let machine = quorate_core::worker::Config { offer, ..args.work.machine() };
+    let settings = WorkerSettings { machine, tracer: traces.tracer(), ..WorkerSettings::of(identity) };
     let bus = nats(args.nats, &format!("{WORKER} {id}"))?;
     info!(worker = %id, "the worker starts");
     let ran = run_worker(bus.clone(), settings, source, signals::stop()).await;

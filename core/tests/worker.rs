@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use quorate_core::coordinator::PresenceState;
 use quorate_core::id::RequestId;
+use quorate_core::offer::Offer;
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
 use quorate_core::trace::Trace;
@@ -132,6 +133,27 @@ fn a_task_is_started_and_its_answer_goes_where_it_asks() {
         assert_eq!((text(&answer).as_str(), answer.response_time), ("42.50", Duration::from_millis(7)));
         harness.nothing();
     }
+}
+
+#[test]
+fn a_task_that_is_not_offered_is_counted_and_leaves_nothing() {
+    let mut harness = Harness::with(|config| {
+        config.offer = Offer::new(["BTC/*"]).expect("an offer");
+        (config.max_concurrent, config.max_queued) = (1, 0);
+    });
+    for request in ["r1", "r2"] {
+        harness.task_to(request, "ETH/USD", None, Some("inbox"));
+        harness.nothing();
+    }
+    assert_eq!((harness.worker.load(), harness.worker.poll_timeout()), ((0, 0), None));
+    // The same request with a query that is offered is new.
+    harness.task("r1");
+    harness.started();
+    harness.task_to("r3", "ETH/USD", None, Some("inbox"));
+    harness.nothing();
+    let counters = harness.worker.counters();
+    assert_eq!((counters.tasks_received, counters.tasks_unoffered), (4, 3));
+    assert_eq!((counters.tasks_repeated, counters.tasks_refused), (0, 0));
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn meet(one: &[u8], other: &[u8]) -> bool {
 }
 
 /// Whether a pattern covers a query. A star matches any text.
-fn covers(pattern: &[u8], query: &[u8]) -> bool {
+pub fn covers(pattern: &[u8], query: &[u8]) -> bool {
     match (pattern, query) {
         ([b'*', pattern @ ..], _) => (0..=query.len()).any(|skipped| covers(pattern, &query[skipped..])),
         ([wanted, pattern @ ..], [found, query @ ..]) => wanted == found && covers(pattern, query),

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use quorate_core::coordinator::PresenceState;
 use quorate_core::id::RequestId;
+use quorate_core::pattern::Pattern;
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
 use quorate_core::trace::Trace;
 use quorate_core::value::Value;
 use quorate_core::worker::{Config, Counters, Input, JobId, Output, ReplyTo, Task, WorkResult, Worker};
 
-use super::Divergence;
+use super::{Divergence, policy};
 
 /// What a job works on. One id may be used for several queries.
 type Key = (RequestId, Query);
@@ -229,7 +230,9 @@ impl WorkerModel {
         let ttl = self.config.max_ttl.min(task.ttl.unwrap_or(self.config.default_ttl));
         let until = self.now.after(ttl);
         let key = (task.request.clone(), task.query.clone());
-        if ttl.is_zero() {
+        if !self.offers(&task.query) {
+            self.counters.tasks_unoffered += 1;
+        } else if ttl.is_zero() {
             self.counters.tasks_expired += 1;
         } else if let Some(kept) = self.kept.get(&key) {
             self.counters.tasks_repeated += 1;
@@ -266,6 +269,12 @@ impl WorkerModel {
             self.open.insert(key, job);
             self.start();
         }
+    }
+
+    fn offers(&self, query: &Query) -> bool {
+        let offered = self.config.offer.patterns();
+        let covers = |pattern: &Pattern| policy::covers(pattern.as_str().as_bytes(), query.as_str().as_bytes());
+        offered.is_empty() || offered.iter().any(covers)
     }
 
     fn is_full(&self) -> bool {

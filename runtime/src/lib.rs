@@ -85,4 +85,5 @@ pub mod spans;
 pub mod wire;
 
 pub use quorate_core::id::WorkerId;
+pub use quorate_core::offer::Offer;
 pub use quorate_core::value::Value;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use quorate_core::offer::Offer;
 use quorate_core::value::Value;
 use quorate_runtime::clock::Clock;
 use quorate_runtime::config_file::FileError;
@@ -77,6 +78,44 @@ fn the_example_file_serves_its_workers_over_tls() {
     let error =
         AnySource::from_config(path, "coinbase", SourceKind::Command, Clock::new()).expect_err("only http").to_string();
     assert!(error.contains("no entry with kind = \"command\"") && error.contains("no worker"), "{error}");
+}
+
+#[test]
+fn a_worker_offers_the_queries_of_its_own_entries() {
+    let entry = |worker: &str, query: &str, kind: &str| {
+        let asks = if kind == "http" { "url = \"http://x.example/\"\npointer = \"\"" } else { "argv = [\"x\"]" };
+        format!("[[source]]\n{worker}\nquery = \"{query}\"\nkind = \"{kind}\"\n{asks}\n")
+    };
+    let (a, b) = ("worker = \"a\"", "worker = \"b\"");
+    let offer = |text: &str, worker: &str, kind: SourceKind| {
+        SourceFile::parse("f.toml", text).expect("valid").source_for(worker, kind, Clock::new())?.offer()
+    };
+    let some = |patterns: &[&str]| Offer::new(patterns.iter().copied()).expect("valid");
+    let text = [
+        entry(a, "BTC/USD", "command"),
+        entry("", "BTC/USD", "command"),
+        entry("", "*/EUR", "command"),
+        entry(b, "*", "command"),
+        entry("", "ETH/USD", "http"),
+    ];
+    let text = text.concat();
+    assert_eq!(offer(&text, "a", SourceKind::Command), Ok(some(&["BTC/USD", "*/EUR"])));
+    assert_eq!(offer(&text, "b", SourceKind::Command), Ok(Offer::default()), "one of its entries is for any query");
+    assert_eq!(offer(&text, "a", SourceKind::Http), Ok(some(&["ETH/USD"])));
+    let simulated = AnySource::simulated(&SimulatedConfig::default(), 1).expect("valid");
+    assert_eq!(simulated.offer(), Ok(Offer::default()));
+
+    let most: String = (0..256).map(|n| entry("", &format!("q{n}"), "command")).collect();
+    // The repetition by an entry of its own does not count.
+    let repeated = most.clone() + &entry(a, "q7", "command");
+    assert_eq!(offer(&repeated, "a", SourceKind::Command).expect("valid").patterns().len(), 256);
+    let beyond = most + &entry("", "x", "command");
+    let error = offer(&beyond, "a", SourceKind::Command).expect_err("too many").to_string();
+    let says = "a worker cannot offer the queries of its entries in f.toml: a worker offers at most 256 queries, of \
+                16384 bytes together. Start the worker with --queries and a few patterns that cover them, such as */USD";
+    assert_eq!(error, says);
+    let anything = beyond + &entry("", "*", "command");
+    assert_eq!(offer(&anything, "a", SourceKind::Command), Ok(Offer::default()));
 }
 
 #[cfg(unix)]

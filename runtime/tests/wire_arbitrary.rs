@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use proptest::prelude::*;
 use quorate_core::id::{MAX_ID_BYTES, TaskId};
+use quorate_core::offer::MAX_PATTERNS;
 use quorate_core::value::{MAX_TEXT_BYTES, Value};
 use quorate_runtime::bus::{Headers, MAX_HEADER_BYTES, MAX_HEADERS};
 use quorate_runtime::wire::{MAX_ERROR_BYTES, PresenceMessage, TraceContext, decode_result, decode_task};
@@ -18,6 +19,7 @@ fn messages() -> impl Strategy<Value = Vec<u8>> {
         "-?[0-9]{1,40}(\\.[0-9]{1,40})?([eE][+-]?[0-9]{1,25})?",
         ".{0,200}".prop_map(|text| serde_json::Value::from(text).to_string()),
         (0..6000_usize).prop_map(|length| format!("\"{}\"", "é".repeat(length))),
+        prop::collection::vec(".{0,300}", 0..300).prop_map(|texts| serde_json::Value::from(texts).to_string()),
         (0..300_usize).prop_map(|depth| format!("{}1{}", "[".repeat(depth), "]".repeat(depth))),
     ];
     let name = prop_oneof![
@@ -34,6 +36,7 @@ fn messages() -> impl Strategy<Value = Vec<u8>> {
         Just("observed_at"),
         Just("state"),
         Just("replicated"),
+        Just("queries"),
         Just("metadata"),
     ];
     let object = prop::collection::btree_map(name, scalar, 0..12).prop_map(|fields| {
@@ -91,6 +94,7 @@ proptest! {
         }
         for presence in [PresenceMessage::decode(&message), PresenceMessage::decode_ping(&message)].into_iter().flatten() {
             prop_assert!(presence.worker.as_str().len() <= MAX_ID_BYTES);
+            prop_assert!(presence.offer.patterns().len() <= MAX_PATTERNS);
         }
     }
 }

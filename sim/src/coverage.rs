@@ -339,6 +339,7 @@ impl Coverage {
             (S::RefusedBusDown, counted.refused_bus_down),
             (S::WorkerRepeated, worker.tasks_repeated),
             (S::WorkerRefused, worker.tasks_refused),
+            (S::WorkerUnoffered, worker.tasks_unoffered),
             (S::WorkerExpired, worker.tasks_expired),
         ] {
             self.reached.insert_if(what, count > 0);

@@ -201,6 +201,7 @@ impl Search<'_> {
                 let worker = &mut scenario.cluster.workers[place];
                 (worker.observed_at, worker.jump) = (false, None);
             });
+            self.take_with(|scenario| scenario.cluster.workers[place].offers.clear());
             self.take_with(|scenario| scenario.cluster.workers[place].clock_ms = 0);
         }
         for place in 0..self.best.cluster.coordinators.len() {

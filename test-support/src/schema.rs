@@ -151,6 +151,7 @@ fn holds(keyword: &str, rule: &Value, value: &Value) -> Result<bool, String> {
         "maximum" => value.as_f64().is_none_or(|number| bound().is_ok_and(|bound| number <= bound)),
         "minLength" => value.as_str().is_none_or(|text| bound().is_ok_and(|bound| length(text) >= bound)),
         "maxLength" => value.as_str().is_none_or(|text| bound().is_ok_and(|bound| length(text) <= bound)),
+        "maxItems" => value.as_array().is_none_or(|items| bound().is_ok_and(|bound| items.len() as f64 <= bound)),
         "pattern" => {
             let matches = pattern(rule)?;
             value.as_str().is_none_or(matches)

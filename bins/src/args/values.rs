@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ipnet::IpNet;
 use quorate_core::aggregate::{Millionths, OutlierRule, Strategy};
+use quorate_core::offer::Offer;
 use quorate_core::policy::OnDispute;
 use quorate_core::value::Value;
 use reqwest::Url;
@@ -115,6 +116,11 @@ pub fn network(text: &str) -> Result<IpNet, String> {
     text.parse().or_else(|_| address()).map_err(|_| "expected a network such as 10.0.0.0/8, or an address".to_owned())
 }
 
+/// The queries that a worker offers, separated by commas, with spaces around them or not.
+pub(super) fn offer(text: &str) -> Result<Offer, String> {
+    Offer::new(text.split(',').map(str::trim)).map_err(|error| error.to_string())
+}
+
 /// An address to listen on.
 pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "expected an IP address and a port, such as 0.0.0.0:8080".to_owned())
@@ -202,6 +208,16 @@ mod tests {
         assert_eq!(outlier_rule("mad:3.5"), Ok(OutlierRule::Mad(Millionths::new(3_500_000))));
         assert_eq!(outlier_rule("iqr:1.5"), Ok(OutlierRule::Iqr(Millionths::new(1_500_000))));
         assert!(outlier_rule("-0.05").is_err() && outlier_rule("mad:-1").is_err() && outlier_rule("sd:3").is_err());
+    }
+
+    #[test]
+    fn an_offer_is_a_list_of_queries() {
+        let expected = Offer::new(["BTC/*", "head of main"]).expect("an offer");
+        assert_eq!(offer("BTC/*,head of main"), Ok(expected.clone()));
+        assert_eq!(offer(" BTC/* , head of main"), Ok(expected));
+        for text in ["", "BTC/*,", "a\tb", &"x".repeat(257), &["x"; 257].join(",")] {
+            assert!(offer(text).is_err(), "{text:?}");
+        }
     }
 
     #[test]

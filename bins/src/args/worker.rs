@@ -6,12 +6,13 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, ValueEnum};
 use quorate_core::id::WorkerId;
+use quorate_core::offer::Offer;
 use quorate_core::worker::Config;
 use quorate_runtime::source::SimulatedConfig;
 use rust_decimal::Decimal;
 
 use super::coordinator::{millis, positive, worker_id};
-use super::values::share;
+use super::values::{offer, share};
 use super::{LogArgs, NatsArgs, OtlpArgs, SeedArgs};
 use crate::exit;
 
@@ -43,6 +44,11 @@ pub struct WorkerArgs {
         required_if_eq_any = [("source", "http"), ("source", "command")]
     )]
     pub config: Option<PathBuf>,
+
+    /// Queries that it answers, separated by commas; * stands for any characters [default: those of its entries in the
+    /// source file, or all]
+    #[arg(long, env = "QUORATE_QUERIES", value_name = "QUERIES", value_parser = offer)]
+    pub queries: Option<Offer>,
 
     #[command(flatten)]
     pub nats: NatsArgs,

@@ -96,6 +96,20 @@ async fn a_source_file_that_cannot_be_used_is_refused_with_the_place_of_its_faul
          Start the worker with one of these as --id, or add a [[source]] with worker = \"a\""
     );
     refuses(WORKER, &["--source", "http", "--config", &example, "--id", "a"], &sentence).await;
+
+    let entry = |n| format!("[[source]]\nquery = \"q{n}\"\nkind = \"command\"\nargv = [\"x\"]\n");
+    fs::write(&file, (0..257).map(entry).collect::<String>()).expect("it can be written");
+    let with_file = ["--source", "command", "--config", &file];
+    let sentence = format!(
+        "a worker cannot offer the queries of its entries in {file}: a worker offers at most 256 queries, of 16384 bytes \
+         together. Start the worker with --queries and a few patterns that cover them, such as */USD"
+    );
+    refuses(WORKER, &with_file, &sentence).await;
+    let said = refusal(WORKER, &[&with_file[..], &["--queries", "q*", "--nats", "nats://"]].concat(), 1).await;
+    assert!(said.contains("cannot use the NATS settings"), "its queries are accepted: {said}");
+    let said = refusal(WORKER, &["--queries", "BTC/*,"], 2).await;
+    let why = "invalid value 'BTC/*,' for '--queries <QUERIES>': an offered query must have 1 to 256 characters";
+    assert!(said.contains(why), "{said}");
 }
 
 #[tokio::test]

@@ -39,7 +39,8 @@ async fn the_tools_of_nats_list_workers_and_show_what_they_have_done() {
     let cluster = Cluster::start(2, &[], &QUICK).await;
     let url = cluster.nats.url();
     let further = |flags: &[&str]| Program::start(WORKER, &[&["--nats", &url], flags].concat());
-    let _failing = further(&["--id", "failing", "--delay-min-ms", "1", "--delay-max-ms", "5", "--failure-rate", "1"]);
+    let failing = ["--id", "failing", "--delay-min-ms", "1", "--delay-max-ms", "5", "--failure-rate", "1"];
+    let _failing = further(&[&failing[..], &["--queries", "BTC/*,ETH/USD"]].concat());
     let _replica = further(&[&["--id", "replica", "--replicas"], &QUICK[..]].concat());
     cluster.api.wait_for(4, "live").await;
     for _ in 0..3 {
@@ -53,6 +54,10 @@ async fn the_tools_of_nats_list_workers_and_show_what_they_have_done() {
     assert!(by_worker(&pings).into_keys().eq(["failing", "replica", "w1", "w2"]), "{pings:?}");
     let ids: BTreeSet<_> = pings.iter().map(|ping| ping["id"].as_str().expect("an id")).collect();
     assert_eq!(ids.len(), 4, "each process has one of its own: {pings:?}");
+    for (worker, ping) in by_worker(&pings) {
+        let queries = if worker == "failing" { json!(r#"["BTC/*","ETH/USD"]"#) } else { json!(null) };
+        assert_eq!(ping["metadata"]["queries"], queries, "{ping}");
+    }
     let named = ask(&client, "PING", &format!(".{SERVICE}"), 4).await;
     assert_eq!(by_worker(&named), by_worker(&pings));
 

@@ -72,13 +72,14 @@ const SIMULATED: [Flag; 4] = [
     ("variance", "QUORATE_VARIANCE", "0.01"),
 ];
 
-const WORKER: [Flag; 8] = [
+const WORKER: [Flag; 9] = [
     ("announce-ms", "QUORATE_ANNOUNCE_MS", "2000"),
     ("config", "QUORATE_CONFIG", ""),
     ("id", "QUORATE_ID", ""),
     ("max-concurrent", "QUORATE_MAX_CONCURRENT", "64"),
     ("max-queue", "QUORATE_MAX_QUEUE", "1024"),
     ("port", "QUORATE_PORT", "8081"),
+    ("queries", "QUORATE_QUERIES", ""),
     ("replicas", "QUORATE_REPLICAS", ""),
     ("source", "QUORATE_SOURCE", "simulated"),
 ];
@@ -319,7 +320,13 @@ fn values_out_of_range_are_refused() {
     ] {
         assert!(CoordinatorArgs::try_parse_from(flags).is_err(), "{flags:?}");
     }
-    for flags in [["worker", "--failure-rate=2"], ["worker", "--id="], ["worker", "--source=http"]] {
+    for flags in [
+        ["worker", "--failure-rate=2"],
+        ["worker", "--id="],
+        ["worker", "--queries="],
+        ["worker", "--queries=BTC/*,,ETH/USD"],
+        ["worker", "--source=http"],
+    ] {
         assert!(WorkerArgs::try_parse_from(flags).is_err(), "{flags:?}");
     }
     let http = WorkerArgs::try_parse_from(["worker", "--source=http", "--config=sources.toml"]).expect("valid");

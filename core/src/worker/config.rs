@@ -1,10 +1,14 @@
-//! The worker's settings. Each is a bound or a wait.
+//! The worker's settings: what it answers, its bounds and its waits.
 
 use std::time::Duration;
+
+use crate::offer::Offer;
 
 /// The settings of a [`Worker`](super::Worker).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// The queries that it answers. It ignores tasks for other queries.
+    pub offer: Offer,
     /// The most jobs that run at once; at least 1.
     pub max_concurrent: usize,
     /// The most jobs that wait for a place. A task beyond that is answered with a failure at once.
@@ -29,6 +33,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            offer: Offer::default(),
             max_concurrent: 64,
             max_queued: 1024,
             default_ttl: Duration::from_secs(30),

@@ -104,6 +104,8 @@ pub enum Output {
 pub struct Counters {
     /// Tasks that arrived.
     pub tasks_received: u64,
+    /// Tasks for queries that the worker does not offer, which it ignored.
+    pub tasks_unoffered: u64,
     /// Tasks that were already known.
     pub tasks_repeated: u64,
     /// Tasks that were not accepted: answered with a failure because there was no place, or dropped at the end of

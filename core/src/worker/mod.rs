@@ -1,4 +1,5 @@
-//! The worker: takes tasks, starts each once, and repeats its answer when a task is redispatched.
+//! The worker: takes the tasks that it offers to answer, starts each once, and repeats its answer when a task is
+//! redispatched.
 //!
 //! It bounds the jobs that run and wait, drops tasks whose time to live has run out, announces itself, and drains.
 //! `events.rs` has its inputs and outputs, `jobs.rs` the jobs by number and by request.
@@ -15,6 +16,7 @@ pub use config::Config;
 pub use events::{Counters, Input, JobId, Output, ReplyTo, Task, WorkResult};
 
 use crate::coordinator::PresenceState;
+use crate::offer::Offer;
 use crate::time::Timestamp;
 use crate::trace::Trace;
 use crate::value::Value;
@@ -125,6 +127,11 @@ impl Worker {
         self.outputs.pop_front()
     }
 
+    /// The queries that it answers.
+    pub fn offer(&self) -> &Offer {
+        &self.config.offer
+    }
+
     /// What has been counted so far.
     pub fn counters(&self) -> &Counters {
         &self.counters
@@ -142,6 +149,10 @@ impl Worker {
 
     fn task(&mut self, task: &Task) {
         self.counters.tasks_received += 1;
+        if !self.config.offer.covers(&task.query) {
+            self.counters.tasks_unoffered += 1;
+            return;
+        }
         let ttl = task.ttl.unwrap_or(self.config.default_ttl).min(self.config.max_ttl);
         if ttl.is_zero() {
             self.counters.tasks_expired += 1;

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use quorate_core::Machine as _;
 use quorate_core::coordinator::PresenceState;
 use quorate_core::id::RequestId;
+use quorate_core::offer::Offer;
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
 use quorate_core::trace::Trace;
@@ -68,13 +69,22 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Small limits and short waits, including zero.
+/// Small limits and short waits, including zero. Some offer only one of the queries, and few offer none of them.
 pub fn worker_config() -> impl Strategy<Value = Config> {
     let counts =
         (1_usize..5, 0_usize..5, 0_usize..8, prop_oneof![1_usize..4, Just(Config::default().max_reply_places)]);
     let ttls = (millis(0..500), millis(0..500));
-    (counts, ttls, millis(0..1000), millis(0..300), millis(20..500)).prop_map(
-        |(counts, ttls, remember, drain_grace, announce_every)| Config {
+    let offer = prop_oneof![
+        6 => Just(&[][..]),
+        2 => Just(&["BTC/*"][..]),
+        1 => Just(&["*C/USD", "BTC"][..]),
+        1 => Just(&["BTC/USD", "E*H/*D"][..]),
+        1 => Just(&["*/EUR"][..]),
+    ];
+    let offer = offer.prop_map(|patterns| Offer::new(patterns.iter().copied()).expect("few short patterns"));
+    (counts, ttls, millis(0..1000), millis(0..300), millis(20..500), offer).prop_map(
+        |(counts, ttls, remember, drain_grace, announce_every, offer)| Config {
+            offer,
             max_concurrent: counts.0,
             max_queued: counts.1,
             default_ttl: ttls.0,
@@ -266,6 +276,7 @@ impl WorkerRun {
         let counters = self.worker.counters();
         let counters = [
             ("tasks_received", counters.tasks_received),
+            ("tasks_unoffered", counters.tasks_unoffered),
             ("tasks_repeated", counters.tasks_repeated),
             ("tasks_refused", counters.tasks_refused),
             ("tasks_expired", counters.tasks_expired),

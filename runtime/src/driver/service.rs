@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use quorate_core::coordinator::PresenceState;
+use quorate_core::offer::Offer;
 use quorate_core::time::saturating_nanos;
 use quorate_core::worker::Counters;
 use serde::Serialize;
@@ -70,11 +71,13 @@ struct EndpointStats<'a> {
     data: Drops,
 }
 
-/// What a worker has lost. Nothing is lost without being counted.
+/// What a worker has ignored or lost. Nothing is lost without being counted.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(super) struct Drops {
     /// Tasks that could not be decoded.
     pub(super) tasks_malformed: u64,
+    /// Tasks for queries that the worker does not offer.
+    pub(super) tasks_unoffered: u64,
     /// Tasks whose time to live ran out before there was an answer.
     pub(super) tasks_expired: u64,
     /// Tasks that the bus dropped because they came faster than they were received.
@@ -92,13 +95,15 @@ pub(super) struct Service<B: Bus> {
     worker: String,
     instance: String,
     replicated: bool,
+    /// The queries that the worker offers, as a text; `None` if it offers all.
+    queries: Option<String>,
     queue_group: String,
     started: String,
     last_error: String,
 }
 
 impl<B: Bus> Service<B> {
-    pub(super) async fn new(bus: &B, identity: &WorkerIdentity) -> Result<Self, BusError> {
+    pub(super) async fn new(bus: &B, identity: &WorkerIdentity, offer: &Offer) -> Result<Self, BusError> {
         let name = wire::SERVICE;
         let instance = &identity.instance;
         Ok(Self {
@@ -111,6 +116,7 @@ impl<B: Bus> Service<B> {
             worker: identity.id.as_str().to_owned(),
             instance: instance.clone(),
             replicated: identity.replicated,
+            queries: wire::queries_text(offer),
             queue_group: identity.queue_group().unwrap_or_default(),
             started: rfc3339(identity.started),
             last_error: String::new(),
@@ -154,11 +160,15 @@ impl<B: Bus> Service<B> {
             name: wire::SERVICE,
             id: &self.instance,
             version: env!("CARGO_PKG_VERSION"),
-            metadata: BTreeMap::from([
-                ("replicated", if self.replicated { "true" } else { "false" }),
-                ("state", wire::state_name(state)),
-                ("worker_id", &self.worker),
-            ]),
+            metadata: [
+                Some(("replicated", if self.replicated { "true" } else { "false" })),
+                Some(("state", wire::state_name(state))),
+                Some(("worker_id", self.worker.as_str())),
+                self.queries.as_deref().map(|queries| ("queries", queries)),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
         };
         let body = match verb {
             "PING" => serde_json::to_vec(&standard("ping")),

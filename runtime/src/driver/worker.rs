@@ -98,7 +98,7 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
     pub async fn new(bus: B, clock: Clock, settings: WorkerSettings, source: S) -> Result<Self, BusError> {
         let WorkerSettings { identity, machine, tracer, batch } = settings;
         let tasks = bus.subscribe(wire::TASKS, identity.queue_group().as_deref()).await?;
-        let service = Service::new(&bus, &identity).await?;
+        let service = Service::new(&bus, &identity, &machine.offer).await?;
         Ok(Self {
             machine: Tapped::new(Worker::new(machine), ()),
             bus_watch: BusWatch::new(bus.status()),
@@ -312,6 +312,7 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
     fn drops(&self) -> Drops {
         Drops {
             tasks_malformed: self.tasks_malformed,
+            tasks_unoffered: self.machine.counters().tasks_unoffered,
             tasks_expired: self.machine.counters().tasks_expired,
             tasks_dropped: self.tasks.as_ref().map_or(0, Subscription::dropped),
             results_unsent: self.results_unsent,
@@ -326,6 +327,7 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
             replicated: self.identity.replicated,
             instance: self.identity.instance.as_str().into(),
             version: env!("CARGO_PKG_VERSION").into(),
+            queries: wire::queries(self.machine.offer()),
         };
         if let Err(error) = self.bus.publish(wire::PRESENCE, None, message.encode()) {
             debug!(%error, "an announcement is not sent");

@@ -122,7 +122,6 @@ impl Tap<Coordinator> for EndedTap {
 mod tests {
     use std::time::Duration;
 
-    
     use quorate_core::id::{RequestId, WorkerId};
     use quorate_core::outcome::{Cause, Observation};
     use quorate_core::query::Query;

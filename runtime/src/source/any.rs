@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use quorate_core::offer::Offer;
+
 use super::{
     ConfigError, ConfiguredSource, Reading, SimulatedConfig, SimulatedSource, Source, SourceError, SourceFile,
     SourceKind,
@@ -34,6 +36,17 @@ impl AnySource {
     /// [`ConfigError`], which says where the file is wrong and what to do.
     pub fn from_config(path: &Path, worker_id: &str, kind: SourceKind, clock: Clock) -> Result<Self, ConfigError> {
         SourceFile::read(path)?.source_for(worker_id, kind, clock).map(Self::Configured)
+    }
+
+    /// The queries that it answers: all of them, or those of its entries in the source file.
+    ///
+    /// # Errors
+    /// [`ConfigError::Offer`] if a worker cannot offer those of its entries.
+    pub fn offer(&self) -> Result<Offer, ConfigError> {
+        match self {
+            Self::Simulated(_) => Ok(Offer::default()),
+            Self::Configured(source) => source.offer(),
+        }
     }
 }
 

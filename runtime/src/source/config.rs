@@ -81,6 +81,6 @@ impl SourceFile {
             };
             Route { pattern: Pattern::new(&entry.query), asked }
         });
-        Ok(ConfiguredSource { routes: routes.collect() })
+        Ok(ConfiguredSource { file: self.file.clone(), routes: routes.collect() })
     }
 }

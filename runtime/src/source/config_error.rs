@@ -1,5 +1,7 @@
 //! Why a source cannot be set up.
 
+use quorate_core::offer::OfferError;
+
 use super::SourceKind;
 use crate::config_file::FileError;
 
@@ -23,6 +25,17 @@ pub enum ConfigError {
         worker: String,
         /// The workers that the file names for this kind.
         known: String,
+    },
+    /// The worker cannot offer the queries of its entries: let it offer others instead.
+    #[error(
+        "a worker cannot offer the queries of its entries in {file}: {error}. Start the worker with --queries and a few \
+         patterns that cover them, such as */USD"
+    )]
+    Offer {
+        /// The file's path.
+        file: String,
+        /// The bound that they break.
+        error: OfferError,
     },
     /// A setting of the simulated source is out of range.
     #[error("{0}")]

@@ -21,7 +21,7 @@ pub(crate) use fate::fate_name;
 pub use outcome::{EncodedOutcome, encode_outcome, outcome_subject};
 pub(crate) use outcome::{OutcomeBody, TYPICAL_BODY_BYTES, encode, verdict_name};
 pub use presence::PresenceMessage;
-pub(crate) use presence::state_name;
+pub(crate) use presence::{queries, queries_text, state_name};
 pub use result::{MAX_ERROR_BYTES, decode_result, encode_result};
 pub(crate) use result::{ResultBody, saturating_millis};
 pub use task::{decode_task, encode_task};
@@ -64,6 +64,9 @@ pub enum WireError {
     /// The query is out of bounds.
     #[error(transparent)]
     Query(#[from] quorate_core::query::QueryError),
+    /// The queries that a worker offers are out of bounds.
+    #[error("queries: {0}")]
+    Offer(#[from] quorate_core::offer::OfferError),
 }
 
 fn parse<'a, T: serde::Deserialize<'a>>(payload: &'a [u8]) -> Result<T, WireError> {

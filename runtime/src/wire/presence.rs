@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use quorate_core::coordinator::{Presence, PresenceState};
 use quorate_core::id::{MAX_ID_BYTES, WorkerId};
+use quorate_core::offer::Offer;
 use serde::{Deserialize, Serialize};
 
 use super::{WireError, parse};
@@ -29,6 +30,9 @@ pub struct PresenceMessage<'a> {
     /// The version of that process.
     #[serde(borrow, default)]
     pub version: Cow<'a, str>,
+    /// The patterns of the queries that it offers to answer; empty if it offers all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub queries: Vec<Cow<'a, str>>,
 }
 
 /// A worker's reply to `$SRV.PING`, of which the coordinator needs only this.
@@ -63,6 +67,21 @@ fn instance(text: &str) -> Arc<str> {
     text[..text.floor_char_boundary(MAX_ID_BYTES)].into()
 }
 
+/// The patterns of an offer as they are announced; none if it covers every query.
+pub(crate) fn queries(offer: &Offer) -> Vec<Cow<'_, str>> {
+    offer.patterns().iter().map(|pattern| pattern.as_str().into()).collect()
+}
+
+/// The patterns as the value of a service's metadata, which must be a text; `None` if the offer covers every query.
+pub(crate) fn queries_text(offer: &Offer) -> Option<String> {
+    let queries = queries(offer);
+    (!queries.is_empty()).then(|| serde_json::to_string(&queries).expect("texts are serializable"))
+}
+
+fn offer(queries: &[Cow<'_, str>]) -> Result<Offer, WireError> {
+    Ok(Offer::new(queries.iter().map(AsRef::as_ref))?)
+}
+
 fn worker_id(text: &str) -> Result<WorkerId, WireError> {
     WorkerId::new(text).map_err(|error| WireError::Id { field: "worker_id", error })
 }
@@ -76,24 +95,28 @@ impl PresenceMessage<'_> {
     /// Reads an announcement.
     ///
     /// # Errors
-    /// [`WireError`] if it does not name a worker and a state.
+    /// [`WireError`] if it does not name a worker and a state, or offers invalid patterns.
     pub fn decode(payload: &[u8]) -> Result<Presence, WireError> {
         let message: PresenceMessage = parse(payload)?;
         let worker = worker_id(&message.worker_id)?;
         let presence = Presence::new(worker, instance(&message.instance), state(&message.state));
-        Ok(Presence { replicated: message.replicated, ..presence })
+        Ok(Presence { replicated: message.replicated, offer: offer(&message.queries)?, ..presence })
     }
 
     /// Reads a worker's reply to `$SRV.PING`.
     ///
     /// # Errors
-    /// [`WireError`] if its metadata does not name a worker.
+    /// [`WireError`] if its metadata does not name a worker, or offers invalid patterns.
     pub fn decode_ping(payload: &[u8]) -> Result<Presence, WireError> {
         let ping: PingReply = parse(payload)?;
         let metadata = |name: &str| ping.metadata.get(name).map_or("", Cow::as_ref);
         let worker = worker_id(metadata("worker_id"))?;
         let presence = Presence::new(worker, instance(&ping.id), state(metadata("state")));
-        Ok(Presence { replicated: metadata("replicated") == "true", ..presence })
+        let queries: Vec<Cow<'_, str>> = match ping.metadata.get("queries") {
+            Some(text) => serde_json::from_str(text)?,
+            None => Vec::new(),
+        };
+        Ok(Presence { replicated: metadata("replicated") == "true", offer: offer(&queries)?, ..presence })
     }
 }
 
@@ -107,6 +130,69 @@ mod tests {
         assert_eq!((read.state, read.replicated), (PresenceState::Draining, false));
         for body in ["{}", r#"{"worker_id":"w"}"#, r#"{"worker_id":"","state":"live"}"#, "\u{0}"] {
             assert!(PresenceMessage::decode(body.as_bytes()).is_err(), "{body:?}");
+        }
+    }
+
+    fn announced(queries: &[&str]) -> Bytes {
+        let message = PresenceMessage {
+            worker_id: "w".into(),
+            state: "live".into(),
+            replicated: false,
+            instance: "i".into(),
+            version: "1.0.0".into(),
+            queries: queries.iter().map(|query| (*query).into()).collect(),
+        };
+        message.encode()
+    }
+
+    fn pinged(queries: &str) -> Vec<u8> {
+        let metadata = serde_json::json!({"worker_id": "w", "queries": queries});
+        serde_json::json!({"metadata": metadata}).to_string().into_bytes()
+    }
+
+    #[test]
+    fn an_announcement_says_what_is_offered_and_is_unchanged_if_that_is_everything() {
+        let patterns = ["BTC/*", "a \"text\" é"];
+        let body = announced(&patterns);
+        assert!(body.ends_with(r#","queries":["BTC/*","a \"text\" é"]}"#.as_bytes()), "{body:?}");
+        let expected = Offer::new(patterns).expect("an offer");
+        assert_eq!(PresenceMessage::decode(&body).expect("an announcement").offer, expected);
+        assert_eq!(queries(&expected), patterns);
+        let text = queries_text(&expected).expect("it does not cover everything");
+        assert_eq!(PresenceMessage::decode_ping(&pinged(&text)).expect("a reply").offer, expected);
+
+        let all = announced(&[]);
+        assert_eq!(all, r#"{"worker_id":"w","state":"live","replicated":false,"instance":"i","version":"1.0.0"}"#);
+        for offer in [
+            PresenceMessage::decode(&all).expect("an announcement").offer,
+            PresenceMessage::decode(br#"{"worker_id":"w","state":"live","queries":[]}"#).expect("one").offer,
+            PresenceMessage::decode_ping(&pinged("[]")).expect("a reply").offer,
+        ] {
+            assert_eq!(offer, Offer::default());
+        }
+        assert_eq!(queries_text(&Offer::default()), None);
+    }
+
+    #[test]
+    fn an_offer_beyond_its_bounds_makes_the_announcement_invalid() {
+        let long = "x".repeat(257);
+        for (queries, why) in [
+            (vec!["x"; 257], "queries: a worker offers at most 256 queries, of 16384 bytes together"),
+            (vec![&long[1..]; 65], "queries: a worker offers at most 256 queries, of 16384 bytes together"),
+            (vec![&long], "queries: an offered query must have 1 to 256 characters, none of them a control character"),
+            (vec![""], "queries: an offered query must have 1 to 256 characters, none of them a control character"),
+            (vec!["\n"], "queries: an offered query must have 1 to 256 characters, none of them a control character"),
+        ] {
+            let error = PresenceMessage::decode(&announced(&queries)).expect_err("it is invalid");
+            assert_eq!(error.to_string(), why);
+            let text = serde_json::to_string(&queries).expect("texts");
+            let error = PresenceMessage::decode_ping(&pinged(&text)).expect_err("it is invalid");
+            assert_eq!(error.to_string(), why);
+        }
+        for queries in ["\"BTC/USD\"", "[1]", "{}", "null", "BTC/USD", ""] {
+            assert!(matches!(PresenceMessage::decode_ping(&pinged(queries)), Err(WireError::Json(_))), "{queries}");
+            let body = format!(r#"{{"worker_id":"w","state":"live","queries":{queries}}}"#);
+            assert!(matches!(PresenceMessage::decode(body.as_bytes()), Err(WireError::Json(_))), "{queries}");
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use quorate_core::offer::Offer;
 use quorate_core::value::Value;
 use quorate_core::worker::{Config, Input};
 use quorate_runtime::bus::Bus;
@@ -57,6 +58,7 @@ async fn a_service_reply_has_the_state_that_was_announced_last() {
             bus.publish(&format!("$SRV.{verb}.quorate-worker"), Some(reply), "".into()).expect("it is connected");
             let reply = json(&next(&mut replies).await);
             assert_eq!(reply["metadata"]["state"], state, "{verb}: {reply}");
+            assert!(reply["metadata"]["queries"].is_null(), "it offers every query: {reply}");
         }
         // A task that lasts for as long as the worker is observed.
         if let Some(stop) = stop.take() {
@@ -65,6 +67,29 @@ async fn a_service_reply_has_the_state_that_was_announced_last() {
             stop.send(()).expect("the worker runs");
         }
     }
+    worker.abort();
+}
+
+#[tokio::test]
+async fn a_worker_announces_what_it_offers_and_counts_the_tasks_that_others_answer() {
+    let bus = LocalBus::new();
+    let mut announced = subscribe(&bus, wire::PRESENCE).await;
+    let mut results = subscribe(&bus, wire::RESULTS).await;
+    let mut replies = subscribe(&bus, "replies.*").await;
+    let offer = Offer::new(["BTC/*", "ETH/USD"]).expect("an offer");
+    let (_stop, worker) = start(&bus, Config { offer, ..Config::default() }, ()).await;
+    assert_eq!(json(&next(&mut announced).await)["queries"], serde_json::json!(["BTC/*", "ETH/USD"]));
+    for (request, query) in [("r1", "ETH/EUR"), ("r2", "BTC/EUR")] {
+        publish(&bus, wire::TASKS, task(request, query, 60_000));
+    }
+    assert_eq!(json(&next(&mut results).await)["request_id"], "r2", "only this one is offered");
+    for (verb, reply) in [("PING", "replies.ping"), ("STATS", "replies.stats")] {
+        bus.publish(&format!("$SRV.{verb}.quorate-worker"), Some(reply), "".into()).expect("it is connected");
+    }
+    let [ping, stats] = [json(&next(&mut replies).await), json(&next(&mut replies).await)];
+    assert_eq!(ping["metadata"]["queries"], r#"["BTC/*","ETH/USD"]"#);
+    let endpoint = &stats["endpoints"][0];
+    assert_eq!((&endpoint["num_requests"], &endpoint["data"]["tasks_unoffered"]), (&2.into(), &1.into()), "{stats}");
     worker.abort();
 }
 

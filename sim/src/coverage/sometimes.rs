@@ -126,6 +126,8 @@ sometimes! {
     WorkerRepeated,
     /// a worker refused a task
     WorkerRefused,
+    /// a worker ignored a task for a query that it does not offer
+    WorkerUnoffered,
     /// a task expired at its worker before there was an answer
     WorkerExpired,
     /// a worker aborted a job

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use quorate_core::coordinator::{Presence, PresenceState};
 use quorate_core::outcome::{Outcome, Status};
+use quorate_core::pattern::Pattern;
 use quorate_core::time::Timestamp;
 use quorate_core::value::Value;
 use quorate_runtime::driver::Held;
@@ -202,7 +203,9 @@ fn body(message: &Message) -> String {
 
 fn presence(presence: &Presence) -> String {
     let replicated = if presence.replicated { ", replicated" } else { "" };
-    format!("{} is {}{replicated}", presence.worker, state(presence.state))
+    let offered: Vec<_> = presence.offer.patterns().iter().map(Pattern::as_str).collect();
+    let offers = if offered.is_empty() { String::new() } else { format!(", offers {}", short(&offered.join(", "))) };
+    format!("{} is {}{replicated}{offers}", presence.worker, state(presence.state))
 }
 
 fn state(state: PresenceState) -> &'static str {

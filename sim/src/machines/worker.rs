@@ -265,8 +265,10 @@ impl Stage<'_> {
 
     fn presence(&mut self, node: Node, state: PresenceState) -> Option<Presence> {
         let worker = self.worker(node)?;
-        let instance = Arc::clone(&worker.process.as_ref()?.instance);
-        Some(Presence { replicated: worker.spec.replicated, ..Presence::new(worker.id.clone(), instance, state) })
+        let process = worker.process.as_ref()?;
+        let (instance, offer) = (Arc::clone(&process.instance), process.machine.offer().clone());
+        let presence = Presence::new(worker.id.clone(), instance, state);
+        Some(Presence { replicated: worker.spec.replicated, offer, ..presence })
     }
 
     fn announce(&mut self, node: Node, state: PresenceState) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use quorate_core::coordinator::{Presence, PresenceState};
 use quorate_core::id::{RequestId, WorkerId};
+use quorate_core::offer::Offer;
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
 use quorate_core::value::Value;
@@ -63,6 +64,8 @@ struct PresenceBody {
     instance: String,
     #[serde(default)]
     replicated: bool,
+    #[serde(default)]
+    queries: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -158,7 +161,8 @@ fn value(json: Option<&RawValue>) -> Result<Value, String> {
 fn presence(payload: &[u8]) -> Option<Presence> {
     let body: PresenceBody = serde_json::from_slice(payload).ok()?;
     let worker = WorkerId::new(&body.worker_id).ok()?;
-    Some(Presence { replicated: body.replicated, ..Presence::new(worker, body.instance.into(), state(&body.state)?) })
+    let presence = Presence::new(worker, body.instance.into(), state(&body.state)?);
+    Some(Presence { replicated: body.replicated, offer: offer(&body.queries)?, ..presence })
 }
 
 fn ping(payload: &[u8]) -> Option<Presence> {
@@ -167,7 +171,12 @@ fn ping(payload: &[u8]) -> Option<Presence> {
     let worker = WorkerId::new(metadata("worker_id")?).ok()?;
     let state = state(metadata("state").unwrap_or("live"))?;
     let replicated = metadata("replicated") == Some("true");
-    Some(Presence { replicated, ..Presence::new(worker, body.id.as_str().into(), state) })
+    let queries: Vec<String> = serde_json::from_str(metadata("queries").unwrap_or("[]")).ok()?;
+    Some(Presence { replicated, offer: offer(&queries)?, ..Presence::new(worker, body.id.as_str().into(), state) })
+}
+
+fn offer(queries: &[String]) -> Option<Offer> {
+    Offer::new(queries.iter().map(String::as_str)).ok()
 }
 
 fn state(name: &str) -> Option<PresenceState> {

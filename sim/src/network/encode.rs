@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use quorate_core::coordinator::PresenceState;
+use quorate_core::pattern::Pattern;
 use quorate_core::time::{Timestamp, saturating_nanos};
 use quorate_core::value::Value;
 use serde::Serialize;
@@ -29,6 +30,16 @@ struct ResultBody<'a> {
     observed_at: Option<String>,
 }
 
+#[derive(Serialize)]
+struct PresenceBody<'a> {
+    worker_id: &'a str,
+    state: &'static str,
+    instance: &'a str,
+    replicated: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    queries: Vec<&'a str>,
+}
+
 /// Encodes the payload of a message.
 pub(super) fn payload(message: &Message) -> Bytes {
     let json = match &message.body {
@@ -53,16 +64,17 @@ pub(super) fn payload(message: &Message) -> Bytes {
             "ttl_ms": task.ttl.as_millis() as u64,
             "attempt": task.attempt,
         })),
-        Body::Presence(presence) => serde_json::to_vec(&json!({
-            "worker_id": presence.worker.as_str(),
-            "state": match presence.state {
+        Body::Presence(presence) => serde_json::to_vec(&PresenceBody {
+            worker_id: presence.worker.as_str(),
+            state: match presence.state {
                 PresenceState::Live => "live",
                 PresenceState::Draining => "draining",
                 PresenceState::Left => "left",
             },
-            "instance": &*presence.instance,
-            "replicated": presence.replicated,
-        })),
+            instance: &presence.instance,
+            replicated: presence.replicated,
+            queries: presence.offer.patterns().iter().map(Pattern::as_str).collect(),
+        }),
         Body::Outcome(told) => serde_json::to_vec(&json!({
             "request_id": told.request.as_str(),
             "query": told.query.as_str(),
@@ -99,6 +111,7 @@ mod tests {
 
     use quorate_core::coordinator::Presence;
     use quorate_core::id::RequestId;
+    use quorate_core::offer::Offer;
     use quorate_core::query::Query;
 
     use super::*;
@@ -141,6 +154,13 @@ mod tests {
                 Body::Presence(Presence {
                     replicated: true,
                     ..Presence::new(worker_name(2), "w2i1".into(), PresenceState::Draining)
+                }),
+            ),
+            (
+                "oracle.workers",
+                Body::Presence(Presence {
+                    offer: Offer::new(["BTC/*", "a \"label\""]).expect("an offer"),
+                    ..Presence::new(worker_name(2), "w2i1".into(), PresenceState::Live)
                 }),
             ),
             ("oracle.tasks", Body::Garbage(7)),

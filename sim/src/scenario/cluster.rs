@@ -6,9 +6,11 @@ use std::time::Duration;
 use quorate_core::aggregate::Millionths;
 use quorate_core::coordinator::{Config, Score};
 use quorate_core::id::WorkerId;
+use quorate_core::offer::Offer;
 use quorate_core::policy::{self, Limits};
 use quorate_core::time::{Timestamp, saturating_nanos};
 use quorate_core::worker;
+use quorate_model::policy::covers;
 use quorate_runtime::clock::WallJump;
 use serde::{Deserialize, Serialize};
 
@@ -160,6 +162,9 @@ pub struct Worker {
     /// workers do.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub observed_at: bool,
+    /// The patterns of the queries that it offers; it offers all if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub offers: Vec<String>,
 }
 
 /// The network between the hosts.
@@ -243,9 +248,21 @@ impl Worker {
         Age::ObservedAt(Timestamp::from_nanos(wall.as_nanos().saturating_sub(saturating_nanos(age))))
     }
 
+    /// The queries that it offers.
+    pub fn offer(&self) -> Offer {
+        Offer::new(self.offers.iter().map(String::as_str)).expect("a scenario offers a few queries")
+    }
+
+    /// Whether it offers a query.
+    pub fn does_offer(&self, query: &str) -> bool {
+        let covers = |pattern: &String| covers(pattern.as_bytes(), query.as_bytes());
+        self.offers.is_empty() || self.offers.iter().any(covers)
+    }
+
     /// The configuration of the worker's machine.
     pub fn config(&self) -> worker::Config {
         let mut config = worker::Config {
+            offer: self.offer(),
             max_concurrent: self.max_concurrent,
             max_queued: self.max_queued,
             remember: Duration::from_millis(self.remember_ms),

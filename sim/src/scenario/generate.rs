@@ -7,6 +7,7 @@ mod clocks;
 mod edge;
 mod hostile;
 mod knobs;
+mod offers;
 mod staffing;
 mod trust;
 
@@ -37,6 +38,7 @@ impl Scenario {
         hostile::add(&mut scenario);
         clocks::add(&mut scenario);
         staffing::add(&mut scenario);
+        offers::add(&mut scenario);
         scenario.faults.sort_by_key(|fault| fault.at_ms);
         scenario
     }
@@ -81,6 +83,7 @@ fn cluster(random: &mut Random) -> Cluster {
                 clock_ms: clock(random),
                 jump: None,
                 observed_at: false,
+                offers: Vec::new(),
             }
         })
         .collect();

@@ -103,9 +103,7 @@ fn json(body: &impl Serialize) -> Bytes {
 
 #[cfg(test)]
 pub(super) mod tests {
-    
 
-    
     use quorate_core::id::{RequestId, WorkerId};
     use quorate_core::outcome::{Observation, Outcome};
     use quorate_core::query::Query;

@@ -1,4 +1,5 @@
-//! Once the faults have healed, every request is answered in time with every admitted worker that runs.
+//! Once the faults have healed, every request is answered in time with every admitted worker that runs and offers its
+//! query.
 //!
 //! This is judged by probes: requests that are made once everything has had time to reconnect. What the scenario itself
 //! rules out is not demanded: an answer of a worker that is too slow or fails by itself, waiting beyond a quorum, more
@@ -10,6 +11,7 @@ use std::time::Duration;
 use quorate_core::aggregate::{OutlierRule, Rule, Strategy};
 use quorate_core::coordinator::{Config, Expected, Input, Refusal};
 use quorate_core::id::WorkerId;
+use quorate_core::offer::Offer;
 use quorate_core::outcome::{Failure, Outcome};
 use quorate_core::policy::{OnDispute, Policy};
 use quorate_model::policy;
@@ -30,9 +32,10 @@ pub(crate) struct Recovery {
     latency: Duration,
     broker_queue: usize,
     running: BTreeMap<Host, bool>,
-    /// The names of all worker processes.
-    names: BTreeSet<WorkerId>,
-    /// When each coordinator last heard a name that no worker process has.
+    /// The names of all worker processes, with what each process of the name offers.
+    names: BTreeMap<WorkerId, Vec<Offer>>,
+    /// When each coordinator last heard a name that no worker process has, or an offer that no process of that name
+    /// makes.
     fakes: BTreeMap<(Host, WorkerId), u64>,
     healed: bool,
     /// The workers with a record at each coordinator, as of its last step since the faults healed.
@@ -48,6 +51,7 @@ struct Probe {
     query: usize,
     /// Who should be there for it.
     should: Expected,
+    text: &'static str,
     policy: Policy,
     is_valid: bool,
     /// The workers that had a record when it was made. The others are expected only in turn.
@@ -82,6 +86,7 @@ enum Ending {
     Disputed,
     Deadline,
     NoWorkers,
+    Unoffered,
     Limited,
     Invalid,
     #[default]
@@ -90,6 +95,10 @@ enum Ending {
 
 pub(crate) fn new(context: &Context<'_>) -> Recovery {
     let cluster = &context.scenario.cluster;
+    let mut names = BTreeMap::<WorkerId, Vec<Offer>>::new();
+    for worker in &cluster.workers {
+        names.entry(worker.id()).or_default().push(worker.offer());
+    }
     Recovery {
         settings: cluster.settings.clone(),
         config: cluster.settings.config(),
@@ -97,7 +106,7 @@ pub(crate) fn new(context: &Context<'_>) -> Recovery {
         latency: Duration::from_micros(cluster.network.latency_us.1),
         broker_queue: cluster.bus.broker_queue,
         running: BTreeMap::new(),
-        names: cluster.workers.iter().map(Worker::id).collect(),
+        names,
         fakes: BTreeMap::new(),
         healed: false,
         proven: BTreeMap::new(),
@@ -110,6 +119,8 @@ impl Learned {
         match reply {
             Reply::Ended(Ok(outcome)) => Self::of_outcome(outcome),
             Reply::Ended(Err(Refusal::Policy(_))) => Self { ending: Ending::Invalid, ..Self::default() },
+            Reply::Ended(Err(Refusal::UnknownQuery)) => Self { ending: Ending::Unoffered, ..Self::default() },
+            Reply::Ended(Err(Refusal::NoWorkers)) => Self { ending: Ending::NoWorkers, ..Self::default() },
             Reply::Ended(Err(_)) | Reply::Lost => Self::default(),
             Reply::Http { status, body, .. } => Self::of_body(*status, body),
         }
@@ -145,6 +156,7 @@ impl Learned {
                 (409, Some("disputed")) => Ending::Disputed,
                 (504, _) => Ending::Deadline,
                 (503, Some("no_workers")) => Ending::NoWorkers,
+                (404, Some("unknown_query")) => Ending::Unoffered,
                 (429, _) => Ending::Limited,
                 (400, _) => Ending::Invalid,
                 _ => Ending::Other,
@@ -166,7 +178,9 @@ impl Probe {
     fn is_quick(&self, worker: &Worker, latency: Duration) -> bool {
         let rounds = self.concurrent.div_ceil(worker.max_concurrent.max(1));
         let observing = Duration::from_millis(worker.observe_ms.1) * u32::try_from(rounds).unwrap_or(u32::MAX);
-        self.has_room(worker) && observing + 6 * latency + PAUSE < self.policy.timeout.min(worker.config().max_ttl)
+        worker.does_offer(self.text)
+            && self.has_room(worker)
+            && observing + 6 * latency + PAUSE < self.policy.timeout.min(worker.config().max_ttl)
     }
 
     fn has_room(&self, worker: &Worker) -> bool {
@@ -233,6 +247,7 @@ impl Recovery {
             coordinator: asked.coordinator,
             query: asked.request.query.into(),
             should: policy::of_operator(&self.config, query).1.clone(),
+            text: query,
             policy: policy::with(policy::of_operator(&self.config, query).0, &overrides),
             is_valid: policy::in_force(&self.config, query, &overrides).is_ok(),
             proven: self.proven.get(&asked.coordinator).cloned().unwrap_or_default(),
@@ -247,8 +262,9 @@ impl Recovery {
         self.running.get(&host).copied().unwrap_or(false)
     }
 
-    fn heard(&mut self, at: u64, coordinator: Host, worker: &WorkerId) {
-        if !self.names.contains(worker) {
+    fn heard(&mut self, at: u64, coordinator: Host, worker: &WorkerId, offer: Option<&Offer>) {
+        let is_made = |offers: &Vec<Offer>| offer.is_none_or(|offer| offers.contains(offer));
+        if !self.names.get(worker).is_some_and(is_made) {
             self.fakes.insert((coordinator, worker.clone()), at);
         }
     }
@@ -269,6 +285,7 @@ impl Recovery {
 
     fn check(&self, probe: &Probe, learned: &Learned) -> Result<(), String> {
         let settings = &self.settings;
+        let offers = |worker: &Worker| worker.does_offer(probe.text);
         // There may be no room for any request, or for any answer.
         if settings.knobs.max_in_flight_bytes.is_some() {
             return Ok(());
@@ -277,8 +294,10 @@ impl Recovery {
             Ending::Limited if settings.rate_limit.is_some() => return Ok(()),
             Ending::Invalid if !probe.is_valid => return Ok(()),
             Ending::Limited | Ending::Invalid | Ending::Other => return Err("it was not answered".to_owned()),
-            Ending::NoWorkers if probe.processes.is_empty() => return Ok(()),
+            Ending::NoWorkers if !probe.processes.iter().any(offers) => return Ok(()),
             Ending::NoWorkers => return Err("it found no workers, although some run".to_owned()),
+            Ending::Unoffered if !probe.names(settings, offers).into_values().any(|is_known| is_known) => return Ok(()),
+            Ending::Unoffered => return Err("it found nobody who offers its query, although some do".to_owned()),
             Ending::Disputed if !probe.may_be_rejected() => {
                 return Err("it was disputed, which its policy rules out".to_owned());
             }
@@ -296,6 +315,8 @@ impl Recovery {
         if self.names.len() + fakes.len() > settings.max_workers as usize {
             return Ok(());
         }
+        let offering: BTreeSet<WorkerId> =
+            self.workers.iter().filter(|worker| offers(worker)).map(Worker::id).collect();
         let may_be_early = probe.policy.quorum.is_some() || learned.is_without_suspects;
         let is_early = may_be_early && learned.ending == Ending::Answer;
         if !is_early {
@@ -304,11 +325,13 @@ impl Recovery {
                     return Err(format!("{name} runs, but did not answer"));
                 }
             }
-            let is_no_process = |name: &&String| self.names.iter().all(|known| known.as_str() != name.as_str());
+            let is_offered = |name: &&String| offering.iter().any(|offers| offers.as_str() == name.as_str());
             let is_known = |name: &String| fakes.contains(&name.as_str()) || learned.absent.contains(name);
-            let unknown = learned.missing.iter().filter(is_no_process).find(|name| !is_known(name));
+            let unknown = learned.missing.iter().find(|name| !is_offered(name) && !is_known(name));
             if let Some(unknown) = unknown {
-                return Err(format!("{unknown} is listed as missing, but there is no such worker"));
+                return Err(format!(
+                    "{unknown} is listed as missing, but there is no such worker, or it does not offer the query"
+                ));
             }
         }
         let is_sure = |name: &String| sure.get(name).is_some_and(|is_sure| *is_sure);
@@ -324,7 +347,7 @@ impl Recovery {
         }
         let must_be_complete = learned.ending == Ending::Answer
             && !is_early
-            && certain == self.names.len()
+            && certain == offering.len()
             && fakes.is_empty()
             && probe.should == Expected::default();
         if must_be_complete && !(learned.is_complete && learned.missing.is_empty()) {
@@ -340,8 +363,10 @@ impl Checker for Recovery {
             What::Started { .. } => drop(self.running.insert(event.host, true)),
             What::Crashed | What::Stopping | What::Stopped => drop(self.running.insert(event.host, false)),
             What::Healed => self.healed = true,
-            What::CoordinatorInput(_, Input::Presence(presence)) => self.heard(event.at, event.host, &presence.worker),
-            What::CoordinatorInput(_, Input::Result(result)) => self.heard(event.at, event.host, &result.worker),
+            What::CoordinatorInput(_, Input::Presence(presence)) => {
+                self.heard(event.at, event.host, &presence.worker, Some(&presence.offer));
+            }
+            What::CoordinatorInput(_, Input::Result(result)) => self.heard(event.at, event.host, &result.worker, None),
             What::CoordinatorSettled(_, machine) if self.healed => {
                 let proven = machine.workers().filter(|(_, worker)| worker.proven);
                 self.proven.insert(event.host, proven.map(|(id, _)| id.clone()).collect());

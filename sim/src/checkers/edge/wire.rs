@@ -37,6 +37,7 @@ pub(crate) fn new(context: &Context<'_>) -> Wire {
         let known = Worker {
             id: Some(worker.id()),
             replicated: worker.replicated,
+            offer: worker.offer(),
             dates: worker.observed_at,
             ..Worker::default()
         };

@@ -88,6 +88,55 @@ fn workers_that_do_not_run_or_are_not_admitted_need_not_be_heard() {
 }
 
 #[test]
+fn workers_that_do_not_offer_the_query_are_not_demanded_and_not_missing() {
+    // The announcements of the rig offer everything. They must not count any longer.
+    let ends = |scenario: &Scenario, outcome: Outcome| {
+        let mut run = run_of(scenario);
+        run.pass(5021);
+        run.asked(1, None, request());
+        run.replied(1, &Reply::Ended(Ok(Arc::new(outcome))));
+        run
+    };
+    let mut some = Scenario::quiet();
+    some.cluster.workers[2].offers = vec!["ETH/*".to_owned(), "label/*".to_owned()];
+    ends(&some, outcome(&ALL[..2], &[])).expect_fine();
+    ends(&some, outcome(&ALL[..2], &[3])).expect_violation("does not offer the query");
+    ends(&some, outcome(&ALL[..1], &[2])).expect_violation("w2 runs, but did not answer");
+    some.cluster.workers[2].offers.push("*/USD".to_owned());
+    ends(&some, outcome(&ALL[..2], &[3])).expect_violation("w3 runs, but did not answer");
+}
+
+#[test]
+fn a_worker_with_a_recently_forged_offer_may_be_missing() {
+    let mut some = Scenario::quiet();
+    some.cluster.workers[2].offers = vec!["ETH/*".to_owned()];
+    for (ms, is_fine) in [(5000, true), (5021, false)] {
+        let mut run = run_of(&some);
+        run.input(&presence(3, PresenceState::Live));
+        run.pass(ms);
+        run.asked(1, None, request());
+        run.replied(1, &Reply::Ended(Ok(Arc::new(outcome(&ALL[..2], &[3])))));
+        if is_fine { run.expect_fine() } else { run.expect_violation("does not offer the query") }
+    }
+}
+
+#[test]
+fn a_query_is_unknown_only_if_nobody_offers_it() {
+    let unknown =
+        || Reply::Http { status: 404, retry_after: None, body: json!({"error": "unknown_query"}).to_string() };
+    let mut nobody = Scenario::quiet();
+    for worker in &mut nobody.cluster.workers {
+        worker.offers = vec!["ETH/*".to_owned()];
+    }
+    for (scenario, is_fine) in [(nobody, true), (Scenario::quiet(), false)] {
+        let mut run = run_of(&scenario);
+        run.asked(1, None, request());
+        run.replied(1, &unknown());
+        if is_fine { run.expect_fine() } else { run.expect_violation("although some do") }
+    }
+}
+
+#[test]
 fn what_the_scenario_makes_impossible_is_not_demanded() {
     let spoiled: [fn(&mut Scenario); 4] = [
         |scenario| scenario.cluster.workers[2].observe_ms.1 = 1000,

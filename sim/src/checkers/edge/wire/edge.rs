@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use quorate_core::coordinator::{self, Presence, PresenceState, Undelivered, UndeliveredCause, WorkerResult};
 use quorate_core::id::{TaskId, WorkerId};
+use quorate_core::offer::Offer;
 use quorate_core::outcome::Outcome;
 use quorate_core::time::Timestamp;
 use quorate_core::value::Value;
@@ -74,6 +75,7 @@ pub(crate) struct Edge {
 pub(crate) struct Worker {
     pub(super) id: Option<WorkerId>,
     pub(super) replicated: bool,
+    pub(super) offer: Offer,
     /// Whether a fault makes it send other results than its machine puts out.
     pub(super) mischievous: bool,
     /// Whether a fault withholds its presence announcements.
@@ -365,5 +367,7 @@ fn same_result(received: &WorkerResult, told: &WorkerResult, strange: bool) -> b
 }
 
 fn is_of(presence: &Presence, worker: &Worker) -> bool {
-    Some(&presence.worker) == worker.id.as_ref() && presence.replicated == worker.replicated
+    Some(&presence.worker) == worker.id.as_ref()
+        && presence.replicated == worker.replicated
+        && presence.offer == worker.offer
 }

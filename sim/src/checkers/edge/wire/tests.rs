@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_core::coordinator::{Input, Output, PresenceState, Undelivered, UndeliveredCause};
+use quorate_core::coordinator::{Input, Output, Presence, PresenceState, Undelivered, UndeliveredCause};
 use quorate_core::id::TaskId;
+use quorate_core::offer::Offer;
 use quorate_core::outcome::Outcome;
 use quorate_core::value::Value;
 use quorate_core::worker;
@@ -17,7 +18,7 @@ use crate::checkers::testing::inputs::{
 };
 use crate::checkers::testing::rig::{COORDINATOR, Rig, WORKER};
 use crate::event::{Age, Body, Message, Task, What, WorkerResult};
-use crate::scenario::{FaultKind, Mischief};
+use crate::scenario::{FaultKind, Mischief, Scenario};
 
 fn message(subject: &str, body: Body) -> Message {
     Message { subject: subject.into(), reply: None, body }
@@ -205,6 +206,19 @@ fn a_worker_sends_what_its_machine_wants_sent() {
     let mut rig = Rig::with_faults(super::new, vec![FaultKind::Mischief(WORKER, Mischief::Corrupt, 1)]);
     worker_says(&mut rig, 6, PresenceState::Live);
     rig.expect_fine();
+}
+
+#[test]
+fn a_worker_announces_what_its_scenario_offers() {
+    let mut scenario = Scenario::quiet();
+    scenario.cluster.workers[0].offers = vec!["BTC/*".to_owned()];
+    for (offer, is_fine) in [(scenario.cluster.workers[0].offer(), true), (Offer::default(), false)] {
+        let mut rig = Rig::at(&scenario, Depth::Machines, super::new);
+        rig.tell(WORKER, What::WorkerOutput(rig.now(), &worker::Output::Announce(PresenceState::Live)));
+        let presence = Presence { offer, ..live("w1") };
+        rig.tell(WORKER, What::Sent(&message("oracle.workers", Body::Presence(presence))));
+        if is_fine { rig.expect_fine() } else { rig.expect_violation("the output of its machine is") }
+    }
 }
 
 #[test]
