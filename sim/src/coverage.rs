@@ -288,6 +288,8 @@ impl Coverage {
         self.reached.insert_if(Sometimes::TooFewAgreed, disputed && !outliers);
         self.reached.insert_if(Sometimes::WeightsDecided, weights_decided(outcome));
         self.reached.insert_if(Sometimes::Stalled, outcome.cause == Cause::Stalled);
+        self.reached.insert_if(Sometimes::Absent, !outcome.absent.is_empty());
+        self.reached.insert_if(Sometimes::Unnamed, outcome.unnamed > 0);
         self.reached.insert_if(Sometimes::Tie, outcome.verdict.as_ref().is_ok_and(|answer| answer.tie));
         for excluded in outcome.observations.iter().filter_map(|observation| observation.excluded) {
             self.reached.insert(match excluded {
@@ -337,6 +339,11 @@ impl Coverage {
             (S::RefusedOverloaded, counted.refused_overloaded),
             (S::RefusedDraining, counted.refused_draining),
             (S::RefusedBusDown, counted.refused_bus_down),
+            (S::RefusedUnknownQuery, counted.refused_unknown_query),
+            (S::RefusedNoWorkers, counted.refused_no_workers),
+            (S::WorkerSuspected, counted.workers_suspected),
+            (S::SuspectsEarly, counted.suspects_early),
+            (S::SuspectsInVain, counted.suspects_in_vain),
             (S::WorkerRepeated, worker.tasks_repeated),
             (S::WorkerRefused, worker.tasks_refused),
             (S::WorkerUnoffered, worker.tasks_unoffered),

@@ -57,9 +57,9 @@ pub(super) enum Patience {
     /// Until its deadline: the worker's usual time is not known yet, or at all, or the worker became suspect by this
     /// request.
     Unknown,
-    /// The worker's usual time is over then.
-    Until(Timestamp),
-    /// No longer: its usual time is over, and it is suspect.
+    /// For the time that the worker usually takes, from the submission or from its last sign of life.
+    Usual(Duration),
+    /// No longer: that time is over, and the worker is suspect.
     Over,
 }
 

@@ -183,12 +183,13 @@ impl Coordinator {
         ends
     }
 
-    /// Looks for workers that are silent beyond their usual time, once somebody has answered. A worker that is suspect
-    /// already, or has expired, is not waited for any longer. Another becomes suspect for later requests; this one still
-    /// waits for it, because its task or its answer may be lost, and a redispatch repeats both.
+    /// Looks for workers of which nothing has been heard for their usual time, once somebody has answered. A worker that
+    /// is suspect already, or has expired, is not waited for any longer. Another becomes suspect for later requests; this
+    /// one still waits for it, because its task or its answer may be lost, and a redispatch repeats both.
     pub(super) fn suspect_the_silent(&mut self, slot: Slot) {
         let Some(request) = self.table.get(slot) else { return };
         let may_blame = self.may_blame_the_silent(request.submitted);
+        let least = self.config.suspect_after.unwrap_or_default();
         let request = self.table.get_mut(slot).expect("it was just found");
         request.usual_at = Timestamp::MAX;
         request.is_usual_over = !request.has_answers();
@@ -202,23 +203,24 @@ impl Coordinator {
             if is_first_look
                 && let Some(usual) = worker.reliability.usual_time(request.query_key, self.config.usual_samples)
             {
-                *patience = Patience::Until(request.submitted.after(usual));
+                *patience = Patience::Usual(usual.max(least));
             }
-            match *patience {
-                Patience::Until(until) if until > self.now => request.usual_at = request.usual_at.min(until),
-                Patience::Until(_) if worker.suspect || worker.state == WorkerState::Expired => {
+            let Patience::Usual(usual) = *patience else { continue };
+            let until = request.submitted.max(worker.last_heard).after(usual);
+            match worker.state {
+                _ if until > self.now => request.usual_at = request.usual_at.min(until),
+                state if worker.suspect || state == WorkerState::Expired => {
                     *patience = Patience::Over;
                     request.suspects += 1;
                 }
-                Patience::Until(_) => {
+                state => {
                     *patience = Patience::Unknown;
-                    if may_blame && worker.is_live() {
+                    if may_blame && state == WorkerState::Live {
                         worker.suspect = true;
                         self.counters.workers_suspected += 1;
                         self.registry.note_change(&participant.worker);
                     }
                 }
-                Patience::Unknown | Patience::Over => {}
             }
         }
     }

@@ -101,7 +101,7 @@ impl CoordinatorModel {
             .map(|worker| {
                 let decides = founding || self.workers.has_record(&worker, &submit.query);
                 let status = ParticipantStatus::Awaited;
-                (worker, Participant { status, decides, usual_until: None, suspect: false })
+                (worker, Participant { status, decides, usual: None, suspect: false })
             })
             .collect();
         let (operators, should) = policy::of_operator(&self.config, submit.query.as_str());
@@ -273,7 +273,7 @@ impl CoordinatorModel {
         };
         let decides = request.participants.get(worker).map_or(has_record, |participant| participant.decides);
         let status = ParticipantStatus::Answered(said);
-        let answered = Participant { status, decides, usual_until: None, suspect: false };
+        let answered = Participant { status, decides, usual: None, suspect: false };
         request.participants.insert(worker.clone(), answered);
         if let Some((_, until @ Some(_))) = &mut request.unheard {
             *until = None;
@@ -312,8 +312,8 @@ impl CoordinatorModel {
         }
     }
 
-    /// The usual time of some worker of a request is over. Once somebody has answered, the request does not wait for
-    /// those of them that were suspect or had expired before; the others become suspect now.
+    /// The usual time of some worker of a request may be over since it was last heard. Once somebody has answered, the
+    /// request does not wait for those of them that were suspect or had expired before; the others become suspect now.
     pub(super) fn suspect_the_silent(&mut self, id: &RequestId) {
         let Some(request) = self.flight.get_mut(id) else { return };
         request.usual_at = None;
@@ -329,19 +329,19 @@ impl CoordinatorModel {
             let Some(known) = self.workers.get_mut(worker) else { continue };
             if !looked {
                 let usual = known.record.usual(&request.query, self.config.response_times, self.config.usual_samples);
-                participant.usual_until = usual.map(|usual| request.submitted.after(usual));
+                participant.usual = usual.map(|usual| usual.max(self.config.suspect_after.unwrap_or_default()));
             }
-            match participant.usual_until {
-                Some(until) if until <= self.now => {
-                    participant.usual_until = None;
-                    participant.suspect = known.suspect || known.has_expired();
-                    if !participant.suspect && !excused && known.is_live() {
-                        known.suspect = true;
-                        self.counters.workers_suspected += 1;
-                    }
-                }
-                Some(until) => request.usual_at = Some(request.usual_at.map_or(until, |at| at.min(until))),
-                None => {}
+            let Some(usual) = participant.usual else { continue };
+            let until = request.submitted.max(known.last_heard).after(usual);
+            if until > self.now {
+                request.usual_at = Some(request.usual_at.map_or(until, |at| at.min(until)));
+                continue;
+            }
+            participant.usual = None;
+            participant.suspect = known.suspect || known.has_expired();
+            if !participant.suspect && !excused && known.is_live() {
+                known.suspect = true;
+                self.counters.workers_suspected += 1;
             }
         }
     }

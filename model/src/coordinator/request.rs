@@ -23,8 +23,8 @@ pub(super) struct Participant {
     pub(super) status: ParticipantStatus,
     /// Whether its value may decide the answer: it had a record when asked or on joining, or it was asked as a founder.
     pub(super) decides: bool,
-    /// When its usual time is over; `None` if that is not known, or has been noticed.
-    pub(super) usual_until: Option<Timestamp>,
+    /// The time that it usually takes; `None` if that is not known, or if its silence for so long has been noticed.
+    pub(super) usual: Option<Duration>,
     /// Whether it was suspect when its usual time was over.
     pub(super) suspect: bool,
 }

@@ -27,7 +27,7 @@ pub(super) struct Known {
     state: WorkerState,
     announced: bool,
     replicated: bool,
-    last_heard: Timestamp,
+    pub(super) last_heard: Timestamp,
     /// When it last announced `live` or `draining`.
     said_there: Option<Timestamp>,
     /// The number of requests dispatched before it became known.

@@ -161,7 +161,7 @@ pub(super) async fn ready(State(api): State<Arc<Api>>) -> Result<Response, ApiEr
 #[derive(Serialize, ToSchema)]
 pub(super) struct Register<'a> {
     workers: Vec<WorkerBody<'a>>,
-    /// The workers that some policy expects by name, and that are not there.
+    /// The workers that some policy expects by name, and that are not there, in order.
     #[schema(value_type = Vec<Id>)]
     absent: BTreeSet<&'a str>,
     /// The number of requests in flight.

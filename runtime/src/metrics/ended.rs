@@ -16,8 +16,10 @@ use crate::wire::EncodedOutcome;
 const DURATION: &str = "quorate_request_duration_seconds";
 const DURATION_HELP: &str = "From the submission of an accepted request to its end, by whether there was an answer.";
 
-/// Upper bounds in seconds. No request lasts longer than the coordinator's longest timeout, 60 s by default.
-const BUCKETS: [f64; 15] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+/// Upper bounds in seconds. No request lasts longer than the coordinator's longest timeout, 60 s by default. An alert
+/// tells requests that last more than 4 s, which is near the default timeout, from others.
+const BUCKETS: [f64; 16] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 4.0, 5.0, 10.0, 30.0, 60.0];
 
 /// Statistics of ended requests. They are recorded by one task, without a lock.
 #[derive(Debug)]

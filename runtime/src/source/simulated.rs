@@ -151,11 +151,11 @@ mod tests {
     #[test]
     fn every_draw_is_within_its_bounds_and_reaches_near_them() {
         for (query, low, high, decimals) in [
-            ("BTC/USD", 3_990_000, 4_410_000, 2),
-            ("ETH/USD", 237_500, 262_500, 2),
-            ("SOL/USD", 9_500, 10_500, 2),
-            ("MATIC/USD", 7_600, 8_400, 4),
-            ("anything else", 95_000, 105_000, 2),
+            ("BTC/USD", 4_158_000, 4_242_000, 2),
+            ("ETH/USD", 247_500, 252_500, 2),
+            ("SOL/USD", 9_900, 10_100, 2),
+            ("MATIC/USD", 7_920, 8_080, 4),
+            ("anything else", 99_000, 101_000, 2),
         ] {
             let source = source(1);
             let (low, high) = (Decimal::new(low, decimals), Decimal::new(high, decimals));

@@ -31,7 +31,7 @@ pub(crate) struct WorkerBody<'a> {
     /// it only as long as it usually takes.
     suspect: bool,
     /// The queries that it offers: patterns in which `*` stands for any characters. `*` alone stands for every query.
-    #[schema(example = json!(["BTC/*"]))]
+    #[schema(value_type = Vec<String>, example = json!(["BTC/*"]))]
     queries: BTreeSet<&'a str>,
     successes: u64,
     failures: u64,

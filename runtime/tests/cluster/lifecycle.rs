@@ -32,7 +32,7 @@ async fn a_coordinator_that_stops_is_not_ready_and_finishes_what_it_has() {
 async fn a_worker_that_stops_answers_what_it_has_and_is_not_expected_again() {
     let bus = LocalBus::new();
     let _stays = worker(bus.connection(), "a", number("1")).await;
-    let leaves = worker(bus.connection(), "b", delayed("2", Duration::from_millis(300))).await;
+    let leaves = worker(bus.connection(), "b", delayed("1", Duration::from_millis(300))).await;
     let coordinator = TestCoordinator::with_workers(bus.connection(), 2).await;
     let ask = coordinator.answer("q");
     let stop = async {

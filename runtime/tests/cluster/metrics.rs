@@ -21,13 +21,16 @@ on_both_buses! {
 }
 
 /// Samples that change with time or are checked separately.
-const ELSEWHERE: [&str; 6] = [
+const ELSEWHERE: [&str; 9] = [
     "quorate_http_connections",
     "quorate_request_duration_seconds_bucket",
     "quorate_request_duration_seconds_sum",
     "quorate_http_responses_total",
     "quorate_build_info",
     "process_start_time_seconds",
+    "quorate_default_timeout_seconds",
+    "quorate_policy_workers",
+    "quorate_policy_workers_needed",
 ];
 
 /// All other samples that are not zero.

@@ -75,10 +75,14 @@ async fn a_query_is_asked_by_its_policy_and_a_request_overrides_it<B: Bus>(conne
         [[policy]]
         query = "BTC/USD"
         strategy = "max"
+        max_deviation = "none"
         [[policy]]
         query = "*/USD"
         strategy = "median"
         min_responses = 4
+        [[policy]]
+        query = "*/EUR"
+        max_deviation = "none"
     "#;
     let coordinator = with_policies(connect(), 3, file).await;
     let body = coordinator.answer("BTC/USD").await;
@@ -100,7 +104,7 @@ async fn a_dispute_is_answered_or_rejected_with_the_evidence<B: Bus>(connect: im
         worker(connect(), "c", number("250")).await,
         worker(connect(), "d", failing("no route")).await,
     ];
-    let file = "[[policy]]\nquery = \"*\"\nstrategy = \"median\"\nmin_agreement = 0.75\non_dispute = \"reject\"\n";
+    let file = "[[policy]]\nquery = \"*\"\nstrategy = \"median\"\nmax_deviation = \"none\"\nmin_agreement = 0.75\non_dispute = \"reject\"\n";
     let coordinator = with_policies(connect(), 4, file).await;
     let (status, body) = coordinator.ask(json!({"query": "BTC/USD", "id": "one"})).await;
     assert_eq!((status, &body["error"], &body["code"]), (409, &json!("disputed"), &json!(409)), "{body}");
@@ -129,7 +133,7 @@ async fn stale_values_are_left_out<B: Bus>(connect: impl Fn() -> B) {
     let hour = Duration::from_hours(1);
     let _workers = [
         worker(connect(), "a", number("1")).await,
-        worker(connect(), "b", aged("3", Duration::from_millis(1500))).await,
+        worker(connect(), "b", aged("1.03", Duration::from_millis(1500))).await,
         worker(connect(), "c", aged("1000", hour)).await,
     ];
     let machine = Config { presence: Duration::from_secs(10), ..Config::default() };
@@ -140,13 +144,13 @@ async fn stale_values_are_left_out<B: Bus>(connect: impl Fn() -> B) {
         // Its clock is ahead.
         program(connect(), "q", move || {
             let ahead = OffsetDateTime::from(SystemTime::now() + hour).format(&Rfc3339).expect("a time");
-            json!({"value": 5, "observed_at": ahead})
+            json!({"value": 1.06, "observed_at": ahead})
         })
         .await,
     ];
     coordinator.wait_for_live(5).await;
     let (status, body) = coordinator.ask(json!({"query": "BTC/USD", "max_age_ms": 60_000})).await;
-    assert_eq!((status, &body["final_value"], &body["status"]), (200, &json!(3), &json!("partial")), "{body}");
+    assert_eq!((status, &body["final_value"], &body["status"]), (200, &json!(1.03), &json!("partial")), "{body}");
     let stale = ["c", "p"].map(|id| json!({"worker_id": id, "reason": "stale"}));
     assert_eq!(body["excluded"], json!(stale));
     let workers = body["workers"].as_array().expect("a list");
@@ -158,10 +162,10 @@ async fn stale_values_are_left_out<B: Bus>(connect: impl Fn() -> B) {
     assert_eq!(workers[4], json!({"worker_id": "q", "fate": "used", "age_ms": 0}));
     assert_eq!(responses(&body)[2]["age_ms"], workers[2]["age_ms"]);
 
-    let body = coordinator.answer("BTC/USD").await;
+    let (_, body) = coordinator.ask(json!({"query": "BTC/USD", "max_deviation": "none"})).await;
     assert_eq!(
         (&body["excluded"], &body["final_value"]),
-        (&json!([]), &json!(601.8)),
+        (&json!([]), &json!(600.618)),
         "values of any age are used: {body}"
     );
 }
@@ -208,13 +212,13 @@ async fn weights_decide_and_are_shown<B: Bus>(connect: impl Fn() -> B) {
         worker(connect(), "b", number("2")).await,
         worker(connect(), "c", number("9")).await,
     ];
-    let file = "[[policy]]\nquery = \"weighed\"\nstrategy = \"weighted_median\"\n[weights]\nc = 2.5\nb = \"0.25\"\n";
+    let file = "[[policy]]\nquery = \"weighed\"\nstrategy = \"weighted_median\"\nmax_deviation = \"none\"\n[weights]\nc = 2.5\nb = \"0.25\"\n";
     let coordinator = with_policies(connect(), 3, file).await;
     let body = coordinator.answer("weighed").await;
     assert_eq!((&body["final_value"], &body["strategy"]), (&json!(9), &json!("weighted_median")), "{body}");
     let weights: Vec<&Json> =
         body["workers"].as_array().expect("a list").iter().map(|worker| &worker["weight"]).collect();
     assert_eq!(weights, [&json!(1), &json!(0.25), &json!(2.5)]);
-    let body = coordinator.answer("counted").await;
+    let (_, body) = coordinator.ask(json!({"query": "counted", "max_deviation": "none"})).await;
     assert_eq!((&body["final_value"], body["workers"][2].get("weight")), (&json!(4), None), "{body}");
 }

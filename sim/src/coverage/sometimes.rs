@@ -50,6 +50,20 @@ sometimes! {
     QuorumInVain,
     /// a request that expected no worker ended after a pause
     Stalled,
+    /// a worker that was silent for longer than usual became suspect
+    WorkerSuspected,
+    /// a request ended without its suspects
+    SuspectsEarly,
+    /// a request waited for its suspects, because its values gave no answer
+    SuspectsInVain,
+    /// a worker that should be there by name was not
+    Absent,
+    /// fewer workers than should be there were there
+    Unnamed,
+    /// a query was refused because nobody offers it
+    RefusedUnknownQuery,
+    /// a query was refused because those that offer it are gone
+    RefusedNoWorkers,
     /// the value of every expected worker was used
     AnsweredComplete,
     /// the values of at least half of the expected workers were used

@@ -168,7 +168,7 @@ mod tests {
         rig.coordinator(0, &Input::BusUp);
         rig.coordinator(0, &Input::Presence(live("w1")));
         rig.coordinator(1, &ask(1));
-        for at in [501, 1_001] {
+        for at in [101, 501, 1_001] {
             rig.wake_coordinator(at);
         }
         rig.at_ms(1_001);

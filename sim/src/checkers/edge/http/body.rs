@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use quorate_core::aggregate::{Exclusion, Strategy};
-use quorate_core::outcome::{Answer, Cause, Observation, Outcome, Status};
+use quorate_core::id::WorkerId;
+use quorate_core::outcome::{Answer, Cause, Failure, Observation, Outcome, Status};
 use quorate_core::value::Value;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value as Json, json};
@@ -64,7 +65,8 @@ pub(super) fn answered(answer: &Answer) -> Map<String, Json> {
 pub(super) fn evidence(outcome: &Outcome) -> Map<String, Json> {
     let Outcome { request, query, strategy, observations, missing, .. } = outcome;
     let succeeded = observations.iter().filter(|observation| observation.observed.is_ok()).count();
-    let expected = observations.len() + missing.len();
+    let expected = observations.len() + missing.len() + outcome.unnamed as usize;
+    let names = |workers: &[WorkerId]| -> Json { workers.iter().map(|worker| json!(worker.as_str())).collect() };
     let excluded = |observation: &Observation| {
         let reason = reason(observation.excluded?);
         Some(json!({"worker_id": observation.worker.as_str(), "reason": reason}))
@@ -84,25 +86,31 @@ pub(super) fn evidence(outcome: &Outcome) -> Map<String, Json> {
         }
         response
     };
-    fields([
+    let mut said = fields([
         ("request_id", json!(request.as_str())),
         ("query", json!(query.as_str())),
         ("strategy", json!(strategy_name(*strategy))),
         ("expected", json!(expected)),
         ("succeeded", json!(succeeded)),
         ("failed", json!(observations.len() - succeeded)),
-        ("missing", missing.iter().map(|worker| json!(worker.as_str())).collect()),
+        ("missing", names(missing)),
         ("excluded", observations.iter().filter_map(excluded).collect()),
         ("workers", fates(outcome)),
         ("worker_responses", observations.iter().map(response).collect()),
         ("reliability_note", json!(note(outcome))),
         ("elapsed", json!(outcome.elapsed.as_nanos() as u64)),
-    ])
+    ]);
+    for (field, workers) in [("absent", &outcome.absent), ("suspects", &outcome.suspects)] {
+        if !workers.is_empty() {
+            said.insert(field.to_owned(), names(workers));
+        }
+    }
+    said
 }
 
-/// The sentence that counts the used values, and the excluded ones with the reasons.
+/// The sentence that counts the used values, and says what else is wrong.
 fn note(outcome: &Outcome) -> String {
-    let expected = outcome.observations.len() + outcome.missing.len();
+    let expected = outcome.observations.len() + outcome.missing.len() + outcome.unnamed as usize;
     let mut not_used: BTreeMap<usize, (&str, &str, usize)> = BTreeMap::new();
     let mut used = 0;
     for observation in outcome.observations.iter().filter(|observation| observation.observed.is_ok()) {
@@ -120,7 +128,7 @@ fn note(outcome: &Outcome) -> String {
         not_used.entry(place).or_insert((one, several, 0)).2 += 1;
     }
     let counted = if expected > 0 && used == expected {
-        return "All workers responded successfully".to_owned();
+        "All workers responded successfully".to_owned()
     } else if used > 0 && 2 * used >= expected {
         format!("Partial response: {used}/{expected} workers succeeded")
     } else {
@@ -129,7 +137,28 @@ fn note(outcome: &Outcome) -> String {
     let words =
         |(one, several, count)| if count == 1 { format!("1 as {one}") } else { format!("{count} as {several}") };
     let all = not_used.into_values().map(words).collect::<Vec<_>>().join(", ");
-    if all.is_empty() { counted } else { format!("{counted}; {}", all.replacen(" as ", " excluded as ", 1)) }
+    let excluded = (!all.is_empty()).then(|| all.replacen(" as ", " excluded as ", 1));
+    let disagreement = match &outcome.verdict {
+        Err(Failure::Disputed { .. }) => Some("values disagree".to_owned()),
+        Err(_) => None,
+        Ok(answer) => match answer.used - answer.agreeing {
+            _ if answer.status == Status::Disputed => Some("values disagree".to_owned()),
+            0 if answer.tie => Some("several values are equally frequent".to_owned()),
+            0 => None,
+            1 => Some(format!("1 of {used} values disagrees")),
+            some => Some(format!("{some} of {used} values disagree")),
+        },
+    };
+    let absent = match outcome.absent.len() + outcome.unnamed as usize {
+        0 => None,
+        absent => Some(format!("{absent} not there")),
+    };
+    let suspects = match outcome.suspects.len() {
+        0 => None,
+        suspects => Some(format!("{suspects} not waited for, silent for longer than usual")),
+    };
+    let parts: Vec<String> = [Some(counted), excluded, disagreement, absent, suspects].into_iter().flatten().collect();
+    parts.join("; ")
 }
 
 /// The reason for an exclusion, as an answer names it.
