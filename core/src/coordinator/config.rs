@@ -50,7 +50,8 @@ pub struct Config {
     /// The least time for which a request waits for a worker. Beyond it and the worker's own usual time, a live worker
     /// that is silent while others have answered is suspect, and no request waits longer for it. `None` suspects nobody.
     pub suspect_after: Option<Duration>,
-    /// The number of response times from which a worker's usual time is known; at least 1, at most `response_times`.
+    /// The number of response times from which a worker's usual time is known; at least 1, at most `response_times`. Before,
+    /// it is neither suspect nor blamed for silence.
     pub usual_samples: usize,
     /// How long an outcome is remembered by its id.
     pub remember: Duration,
@@ -127,7 +128,7 @@ impl Default for Config {
             reconnect_grace: Duration::from_millis(250),
             no_responders_grace: Duration::from_millis(500),
             suspect_after: Some(Duration::from_millis(100)),
-            usual_samples: 16,
+            usual_samples: 8,
             remember: Duration::from_mins(1),
             max_remembered: 10_000,
             max_remembered_bytes: 64 << 20,

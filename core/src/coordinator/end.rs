@@ -42,8 +42,8 @@ impl Coordinator {
 
     /// Updates the scores and records of an ended request's workers. Values move scores only if every value came that
     /// the operator's policy would have waited for. A failure or silence moves a score only if the worker has answered
-    /// the query before, and had at least the operator's timeout and the time that it usually takes. Otherwise callers
-    /// could move scores.
+    /// the query before and had at least the operator's timeout; silence moves it only if the worker also had the time
+    /// that it usually takes, as far as that is known, and sent no result meanwhile. Otherwise callers could move scores.
     fn keep_records(&mut self, request: &Request, cause: Cause, judgement: &Judgement) {
         let blames_the_silent = cause == Cause::DeadlinePassed && self.may_blame_the_silent(request.submitted);
         let terms = Terms::of(request, &self.config);
@@ -53,13 +53,16 @@ impl Coordinator {
         for (index, participant) in request.participants.iter().enumerate() {
             let Some(worker) = self.registry.get_mut(&participant.worker) else { continue };
             let record = &mut worker.reliability;
-            let is_held = gives_time && record.is_held(request.query_key, request.policy.timeout);
+            let is_held = gives_time && record.has_answered(request.query_key);
             // A founder earns a record even if a quorum or a caller's short timeout ended the request before it
             // answered.
             let mut earns = request.founding && participant.decides;
             match &participant.status {
                 ParticipantStatus::Awaited(_) if blames_the_silent => {
-                    record.timeout(is_held);
+                    // A worker that answers others meanwhile has too much to do: callers ask too much of it.
+                    let is_silent = worker.last_result <= request.submitted;
+                    let usual = record.usual_time(request.query_key, self.config.usual_samples);
+                    record.timeout(is_held && is_silent && usual.is_some_and(|usual| usual <= request.policy.timeout));
                     worker.silent |= gives_time;
                     earns &= !gives_time;
                 }

@@ -221,7 +221,10 @@ impl Coordinator {
     /// [`Config::keep_gone`](Config) ago.
     pub fn is_lost(&self, worker: &WorkerId) -> bool {
         let is_lost = |it: &WorkerRecord| {
-            it.announced && it.state == WorkerState::Expired && !it.is_long_gone(self.now, self.config.keep_gone)
+            it.announced
+                && !it.parted
+                && it.state == WorkerState::Expired
+                && !it.is_long_gone(self.now, self.config.keep_gone)
         };
         self.registry.get(worker).is_some_and(is_lost)
     }
@@ -238,12 +241,13 @@ impl Coordinator {
         }
         let now = self.now;
         let Some(request) = self.table.get_mut(slot) else { return };
-        if request.deadline <= now {
+        if request.deadline() <= now {
             self.finish(slot, Cause::DeadlinePassed);
         } else if request.stall_at <= now {
             self.finish(slot, Cause::Stalled);
         } else {
-            let (is_usual_over, is_redispatch_due) = (request.usual_at <= now, request.redispatch_at <= now);
+            let (is_usual_over, is_redispatch_due) =
+                (request.usual_at <= now, request.redispatch_at.is_some_and(|at| at <= now));
             if is_usual_over {
                 self.suspect_the_silent(slot);
                 if self.may_end(slot) {
@@ -261,7 +265,7 @@ impl Coordinator {
     fn redispatch(&mut self, slot: Slot) {
         let bus_up = self.bus_up;
         let Some(request) = self.table.get_mut(slot) else { return };
-        request.redispatch_at = Timestamp::MAX;
+        request.redispatch_at = None;
         if !request.is_anyone_silent() {
             return;
         }
@@ -273,7 +277,7 @@ impl Coordinator {
             self.emit(|| Event::Redispatched { request, attempt });
         } else {
             // Not before the bus is back; its return brings the redispatch forward.
-            request.redispatch_at = request.deadline;
+            request.redispatch_at = Some(request.deadline());
         }
     }
 
@@ -295,7 +299,7 @@ impl Coordinator {
             id: request.task,
             request: request.id.clone(),
             query: request.query.clone(),
-            ttl: request.deadline.since(self.now),
+            ttl: request.deadline().since(self.now),
             attempt: request.attempts,
             trace: request.trace,
         }));
@@ -349,10 +353,8 @@ impl Coordinator {
         let now = self.now;
         for slot in self.table.slots() {
             let request = self.table.get_mut(slot).expect("an occupied slot");
-            let soon = now.after(self.config.reconnect_grace.min(request.deadline.since(now) / 2));
-            if request.redispatch_at < Timestamp::MAX {
-                request.redispatch_at = soon;
-            }
+            let soon = now.after(self.config.reconnect_grace.min(request.deadline().since(now) / 2));
+            request.redispatch_at = request.redispatch_at.map(|_| soon);
             self.rearm(slot);
         }
     }

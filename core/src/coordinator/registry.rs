@@ -338,7 +338,8 @@ impl Registry {
                 }
             }
         };
-        Some(worker.state == WorkerState::Left && before != WorkerState::Left)
+        worker.parted = worker.state == WorkerState::Left;
+        Some(worker.parted && before != WorkerState::Left)
     }
 
     /// Marks the workers that have not been heard for the presence timeout as expired, including those that left: a
@@ -386,6 +387,8 @@ impl Registry {
                 announced: false,
                 replicated: false,
                 last_heard: now,
+                parted: false,
+                last_result: Timestamp::ZERO,
                 said_there: None,
                 awaited_from: self.asked,
                 reliability: Reliability::new(self.response_times),

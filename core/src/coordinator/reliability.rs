@@ -157,10 +157,9 @@ impl Reliability {
         self.queries.iter().find(|(known, _)| *known == key).map(|(_, longest)| *longest)
     }
 
-    /// Whether it may be blamed for a failure or for silence until a deadline: it has sent a value to the query before,
-    /// and usually takes no longer than this.
-    pub(super) fn is_held(&self, key: u64, timeout: Duration) -> bool {
-        self.longest(key).is_some() && self.usual_time(key, 1).is_none_or(|usual| usual <= timeout)
+    /// Whether it has sent a value to this query, among the queries that are kept.
+    pub(super) fn has_answered(&self, key: u64) -> bool {
+        self.longest(key).is_some()
     }
 
     /// The time within which it usually answers this query: one and a half times the longer of its p99 and its slowest

@@ -121,9 +121,8 @@ pub(super) struct Request {
     /// The callers that wait; never empty between two inputs.
     pub(super) tickets: Vec<Ticket>,
     pub(super) submitted: Timestamp,
-    pub(super) deadline: Timestamp,
-    /// When to redispatch the task; never once that is done or not wanted.
-    pub(super) redispatch_at: Timestamp,
+    /// When to redispatch the task; `None` once that is done or not wanted.
+    pub(super) redispatch_at: Option<Timestamp>,
     /// When the stall timeout after the last result ends; never if some worker was expected at the dispatch.
     pub(super) stall_at: Timestamp,
     /// Whether a notice said that its task reached nobody, and whether it is believed.
@@ -170,6 +169,11 @@ pub(super) struct Request {
 }
 
 impl Request {
+    /// When it ends at the latest.
+    pub(super) fn deadline(&self) -> Timestamp {
+        self.submitted.after(self.policy.timeout)
+    }
+
     /// The position of a worker among the participants, or where to insert it.
     pub(super) fn position(&self, worker: &WorkerId) -> Result<usize, usize> {
         self.participants.binary_search_by(|participant| participant.worker.cmp(worker))
@@ -305,6 +309,7 @@ impl Request {
             Notice::Doubted { until, .. } => until,
             Notice::None | Notice::Refuted => Timestamp::MAX,
         };
-        self.deadline.min(self.redispatch_at).min(self.stall_at).min(self.usual_at).min(notice)
+        let redispatch = self.redispatch_at.unwrap_or(Timestamp::MAX);
+        self.deadline().min(redispatch).min(self.stall_at).min(self.usual_at).min(notice)
     }
 }

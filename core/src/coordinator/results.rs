@@ -236,7 +236,7 @@ impl Coordinator {
             return;
         }
         if undelivered.cause == UndeliveredCause::NoResponders && !request.expected_unknown {
-            let until = self.now.after(self.config.no_responders_grace).min(request.deadline);
+            let until = self.now.after(self.config.no_responders_grace).min(request.deadline());
             if request.notice == Notice::None {
                 request.notice = Notice::Doubted { since: self.now, until };
                 self.counters.no_responders_doubted += 1;

@@ -22,6 +22,10 @@ pub struct WorkerRecord {
     pub replicated: bool,
     /// When it was last heard.
     pub last_heard: Timestamp,
+    /// Whether its last announcement was a farewell, and it has not been heard since.
+    pub(super) parted: bool,
+    /// When its last result came.
+    pub(super) last_result: Timestamp,
     /// When it last announced `live` or `draining`.
     pub(super) said_there: Option<Timestamp>,
     /// The number of the first request that may wait for it.
@@ -92,7 +96,9 @@ impl WorkerRecord {
     /// announcement. A result after that makes it live again.
     pub(super) fn heard(&mut self, now: Timestamp) {
         self.suspect = false;
+        self.last_result = now;
         if matches!(self.state, WorkerState::Live | WorkerState::Expired) {
+            self.parted = false;
             self.last_heard = now;
             self.state = WorkerState::Live;
         }

@@ -180,6 +180,7 @@ fn silence_and_failure_count_where_the_operators_own_time_was_given() {
             let mut harness = Harness::with(|config| {
                 let policy = quorate_core::policy::Policy { timeout: Duration::from_secs(2), ..config.policy };
                 config.policies.push(of_queries("BTC/*", policy));
+                config.usual_samples = 1;
             });
             harness.live(&["a", "b"]);
             let (_, task) = harness.ask();

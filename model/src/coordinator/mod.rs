@@ -336,17 +336,20 @@ impl CoordinatorModel {
         let (compares, gives_records) = (request.compares(cause), request.gives_records());
         for (worker, participant) in &request.participants {
             let Some(known) = self.workers.get_mut(worker) else { continue };
-            // A failure or silence moves the score only if the worker has answered this query before, and had the
-            // operator's time and the time that it usually takes.
-            let most = self.config.response_times;
-            let held = request.gives_time() && known.record.is_held(&request.query, request.policy.timeout, most);
+            // A failure or silence moves the score only if the worker has answered this query before and had the
+            // operator's time.
+            let held = request.gives_time() && known.record.has_answered(&request.query);
             let mut earns_record = request.founding && participant.decides;
             match &participant.status {
                 ParticipantStatus::Awaited if blames_the_silent => {
                     known.record.timeouts += 1;
                     known.silent |= request.gives_time();
                     earns_record &= !request.gives_time();
-                    if held {
+                    // Silence also takes the time that it usually takes, and one that sends results meanwhile is busy.
+                    let (most, least) = (self.config.response_times, self.config.usual_samples);
+                    let usual = known.record.usual(&request.query, most, least);
+                    let too_long = usual.is_some_and(|usual| usual <= request.policy.timeout);
+                    if held && too_long && known.last_result <= request.submitted {
                         known.record.judge(false);
                     }
                 }

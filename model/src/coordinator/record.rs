@@ -82,11 +82,9 @@ impl Record {
         Some(long.saturating_add(half))
     }
 
-    /// Whether it may be blamed for not answering a query in this time: it has answered it before, and usually takes no
-    /// longer.
-    pub(super) fn is_held(&self, query: &Query, time: Duration, most: usize) -> bool {
-        let knows = self.queries.iter().any(|(known, _)| known == query);
-        knows && self.usual(query, most, 1).is_none_or(|usual| usual <= time)
+    /// Whether it has answered a query before.
+    pub(super) fn has_answered(&self, query: &Query) -> bool {
+        self.queries.iter().any(|(known, _)| known == query)
     }
 
     /// The smallest of the sorted times that `percent` of 100 do not exceed.

@@ -28,6 +28,8 @@ pub(super) struct Known {
     announced: bool,
     replicated: bool,
     pub(super) last_heard: Timestamp,
+    /// When its last result was heard.
+    pub(super) last_result: Timestamp,
     /// When it last announced `live` or `draining`.
     said_there: Option<Timestamp>,
     /// The number of requests dispatched before it became known.
@@ -324,6 +326,7 @@ impl Workers {
         let known = self.known.get_mut(worker)?;
         self.looks_at = self.looks_at.or(Some(now.after(self.presence).max(self.spared_until)));
         known.suspect = false;
+        known.last_result = now;
         if !matches!(known.state, WorkerState::Left | WorkerState::Draining) {
             known.last_heard = now;
             known.state = WorkerState::Live;
@@ -373,6 +376,7 @@ impl Workers {
             announced: false,
             replicated: false,
             last_heard: now,
+            last_result: Timestamp::ZERO,
             said_there: None,
             asked_before,
             proven,

@@ -8,6 +8,8 @@
 //! | Each machine does exactly what an independent model of it does. | every rule of the product, stated a second time | `machine/conformance` |
 //! | Nothing a machine keeps grows beyond its bound. | hostile hosts cannot exhaust its memory | `machine/bounds` |
 //! | Every observation was sent in its worker's name and accepted, and none is left out. | evidence can be trusted | `cluster/provenance` |
+//! | No sequence of requests lowers the score of a worker that behaves as it always did. | callers cannot discredit workers | `cluster/blame` |
+//! | A worker that is heard is not suspect, and an answer without suspects would be accepted without them. | a dead worker costs little, and nothing else | `cluster/suspicion` |
 //! | A minority of liars cannot move the answer out of the honest range. | the promise of each strategy | `cluster/honest_range` |
 //! | Once the faults have healed, every request is answered with every worker that runs. | an outage ends | `cluster/recovery` |
 //! | At the end nothing is in flight, and every process that was told to stop has stopped. | nothing is forgotten | `cluster/quiescence` |
@@ -80,12 +82,14 @@ impl Checkers {
     pub(crate) fn new(context: &Context<'_>) -> Self {
         let mut all: Vec<(_, Box<dyn Checker + Send>)> = vec![
             ("bounds", Box::new(machine::bounds::new(context))),
+            ("blame", Box::new(cluster::blame::new(context))),
             ("honest_range", Box::new(cluster::honest_range::new(context))),
             ("provenance", Box::new(cluster::provenance::new(context))),
             ("punctual", Box::new(cluster::punctual::new(context))),
             ("quiescence", Box::new(cluster::quiescence::new(context))),
             ("recovery", Box::new(cluster::recovery::new(context))),
             ("stale", Box::new(cluster::stale::new(context))),
+            ("suspicion", Box::new(cluster::suspicion::new(context))),
             ("vanish", Box::new(cluster::vanish::new(context))),
             ("followed", Box::new(edge::followed::new(context))),
             ("held", Box::new(edge::held::new(context))),
