@@ -3,6 +3,8 @@
 //! Such a worker has its name for itself, never fails by itself, repeats its answers, and is touched by no fault. It may be
 //! slow, and have more to do than it can. Nobody lies or forges: values are judged by those of others.
 
+use std::time::Duration;
+
 use quorate_core::coordinator::{Coordinator, Score};
 use quorate_core::id::WorkerId;
 
@@ -15,6 +17,8 @@ use crate::scenario::{FaultKind, Scenario, Worker};
 const ROOMY: usize = 100;
 /// How long answers must be remembered so that each is repeated, in milliseconds.
 const LONG_MS: u64 = 1000;
+/// What scheduling may add to an answer.
+const PAUSE: Duration = Duration::from_millis(5);
 
 #[derive(Debug)]
 pub(crate) struct Blame {
@@ -43,7 +47,20 @@ fn is_steady(scenario: &Scenario, worker: &Worker) -> bool {
     let of_its_name = scenario.cluster.workers.iter().filter(|other| other.name == worker.name).count();
     let is_touched = scenario.faults.iter().any(|fault| fault.kind.hosts().contains(&Host::Worker(worker.number)));
     let repeats = worker.max_remembered >= ROOMY && worker.remember_ms >= LONG_MS;
-    of_its_name == 1 && worker.fail_permille == 0 && repeats && worker.knobs.is_default() && !is_touched
+    let is_sound = of_its_name == 1 && worker.fail_permille == 0 && repeats && worker.knobs.is_default();
+    is_sound && !is_touched && is_regular(scenario, worker)
+}
+
+/// Whether its answers take about the same time, or always less than the operator allows. Of a worker whose times vary
+/// more, so much is late that callers are not to blame.
+fn is_regular(scenario: &Scenario, worker: &Worker) -> bool {
+    let (least, most) = scenario.cluster.network.latency_us;
+    let trip = |us: u64| Duration::from_micros(2 * us);
+    let quickest = Duration::from_millis(worker.observe_ms.0) + trip(least);
+    let slowest = Duration::from_millis(worker.observe_ms.1) + trip(most) + PAUSE;
+    let config = scenario.cluster.settings.config();
+    let timeouts = config.policies.iter().map(|it| it.policy.timeout).chain([config.policy.timeout]);
+    slowest * 2 <= quickest * 3 || timeouts.min().is_some_and(|timeout| slowest <= timeout)
 }
 
 impl Blame {

@@ -2,12 +2,13 @@
 //!
 //! What a minority is depends on the strategy. The median withstands fewer than half of the values, the weighted median
 //! less than half of the weight, and the trimmed mean as many liars as are trimmed at each end. If more than half of
-//! the votes are for one honest value, it is the majority. An average, a minimum and a maximum withstand no liar.
+//! the votes are for one honest value, it is the majority. An average with a fence of at most 6 % around the median, as it
+//! has by default, withstands fewer than half if they are grossly wrong. A minimum and a maximum withstand no liar.
 
-use quorate_core::aggregate::{Millionths, Rule, Strategy};
+use quorate_core::aggregate::{Exclusion, Millionths, NEAR, OutlierRule, Rule, Strategy};
 use quorate_core::coordinator::{Config, Input, Output};
 use quorate_core::id::RequestId;
-use quorate_core::outcome::Outcome;
+use quorate_core::outcome::{Observation, Outcome};
 use quorate_core::value::Value;
 use quorate_model::policy;
 use rust_decimal::{Decimal, RoundingStrategy};
@@ -54,6 +55,17 @@ impl Honest {
         }
     }
 
+    /// Whether a value is farther from the honest ones than any small difference.
+    fn is_far_from(self, value: &Value) -> bool {
+        match self {
+            Self::Between(least, most) => value.as_number().is_some_and(|number| {
+                let (middle, fifth) = ((least + most) / Decimal::TWO, Decimal::new(2, 1));
+                (number - middle).abs() > middle.abs() * fifth
+            }),
+            Self::Text(_) => false,
+        }
+    }
+
     fn says(self, value: &Value) -> bool {
         match self {
             Self::Between(least, most) => value.as_number().is_some_and(|number| (least..=most).contains(&number)),
@@ -76,6 +88,19 @@ fn vote(value: &Value, precision: u32) -> Vote<'_> {
             Vote::Number(number.round_dp_with_strategy(precision, RoundingStrategy::MidpointNearestEven))
         }
     }
+}
+
+/// Whether a rule excludes what is more than 6 % from the median, or even less.
+fn is_fenced(rule: &Rule) -> bool {
+    matches!(rule.max_deviation, OutlierRule::Relative(fraction) if fraction <= NEAR)
+}
+
+/// Whether fewer than half of the numbers are lies, and each of these is grossly wrong.
+fn withstands(honest: Honest, outcome: &Outcome) -> bool {
+    let counts = |it: &&Observation| matches!(it.excluded, None | Some(Exclusion::Outlier));
+    let values = outcome.observations.iter().filter(counts).filter_map(|it| it.observed.as_ref().ok());
+    let (honest_ones, lies): (Vec<&Value>, Vec<&Value>) = values.partition(|value| honest.says(value));
+    lies.len() < honest_ones.len() && lies.iter().all(|lie| honest.is_far_from(lie))
 }
 
 /// Checks that an answer is honest, as far as its strategy promises that.
@@ -106,7 +131,10 @@ fn check(rule: &Rule, outcome: &Outcome) -> Result<(), String> {
             let share = u128::from(rule.trim_share.get());
             liars as u128 > used.len() as u128 * share / 1_000_000 || honest.says(&answer.value)
         }
-        Strategy::Average | Strategy::Min | Strategy::Max => liars > 0 || honest.says(&answer.value),
+        Strategy::Average => {
+            liars > 0 && !(is_fenced(rule) && withstands(honest, outcome)) || honest.says(&answer.value)
+        }
+        Strategy::Min | Strategy::Max => liars > 0 || honest.says(&answer.value),
         Strategy::Majority => {
             let honest_votes: Vec<Vote<'_>> =
                 used.iter().filter(|value| honest.says(value)).map(|value| vote(value, rule.precision)).collect();
@@ -203,6 +231,15 @@ mod tests {
         let values = ["42000", "42000", "99999", "99999"].map(number);
         cases(Strategy::Median, "BTC/USD", &values, None);
         cases(Strategy::Average, "BTC/USD", &values[..3], None);
+    }
+
+    #[test]
+    fn a_minority_of_gross_liars_does_not_move_the_average_by_default() {
+        let values = ["42000", "42210", "1"].map(number);
+        cases(Strategy::Average, "BTC/USD", &values, Some(number("28070.33")));
+        // A small lie, and half of the values, may.
+        cases(Strategy::Average, "BTC/USD", &["42000", "42000", "43000"].map(number), None);
+        cases(Strategy::Average, "BTC/USD", &["42000", "42210", "1", "1"].map(number), None);
     }
 
     #[test]
