@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_core::aggregate::{Exclusion, OutlierRule, Strategy, median};
+use quorate_core::aggregate::{Exclusion, Strategy, median};
 use quorate_core::coordinator::{self, Config, Counters, Input, Output};
-use quorate_core::id::{Ticket, WorkerId};
+use quorate_core::id::WorkerId;
 use quorate_core::outcome::{Cause, Failure, Outcome, Status};
 use quorate_core::worker;
 use quorate_runtime::bus::PublishError;
@@ -53,8 +53,6 @@ struct Process {
     in_flight: usize,
     /// The workers whose results have come since the last pass ended.
     answered: BTreeSet<WorkerId>,
-    /// The waiting callers, each with whether an outlier rule applies to its request.
-    waiting: BTreeMap<Ticket, bool>,
     /// The number of connections that it has had.
     connections: u32,
     /// Whether requests were in flight when it was told to stop.
@@ -124,10 +122,7 @@ impl Coverage {
                     Input::Submit(submit) => {
                         let policy = self.config.policy_of(&submit.query);
                         reached.insert_if(S::PolicyOfQuery, *policy != self.config.policy);
-                        let outliers = submit.overrides.max_deviation.unwrap_or(policy.rule.max_deviation);
-                        process.waiting.insert(submit.ticket, outliers != OutlierRule::None);
                     }
-                    Input::Cancel(ticket) => drop(process.waiting.remove(ticket)),
                     Input::BusUp => {
                         let at_once = self.config.reconnect_grace.as_millis() <= 1;
                         reached.insert_if(S::NoReconnectGrace, at_once && busy && process.connections > 0);
@@ -145,13 +140,7 @@ impl Coverage {
                     _ => {}
                 }
             }
-            What::CoordinatorOutput(_, Output::Answer { ticket, reply }) => {
-                let process = self.processes.entry(event.host).or_default();
-                let outliers = process.waiting.remove(ticket).unwrap_or(true);
-                if let Ok(outcome) = reply {
-                    self.outcome(outcome, outliers);
-                }
-            }
+            What::CoordinatorOutput(_, Output::Answer { reply: Ok(outcome), .. }) => self.outcome(outcome),
             What::CoordinatorOutput(_, Output::Drained) => {
                 let busy = self.processes.get(&event.host).is_some_and(|process| process.stopping_busy);
                 reached.insert_if(S::DrainedInFlight, busy);
@@ -279,13 +268,15 @@ impl Coverage {
         }
     }
 
-    /// Counts what an outcome shows; `outliers` says whether an outlier rule applied to the request.
-    fn outcome(&mut self, outcome: &Outcome, outliers: bool) {
+    /// Counts what an outcome shows.
+    fn outcome(&mut self, outcome: &Outcome) {
         let disputed = match &outcome.verdict {
             Ok(answer) => answer.status == Status::Disputed,
             Err(failure) => matches!(failure, Failure::Disputed { .. }),
         };
-        self.reached.insert_if(Sometimes::TooFewAgreed, disputed && !outliers);
+        // A rule that excludes outliers has found a majority, so it is not the reason for the dispute.
+        let has_majority = outcome.observations.iter().any(|it| it.excluded == Some(Exclusion::Outlier));
+        self.reached.insert_if(Sometimes::TooFewAgreed, disputed && has_majority);
         self.reached.insert_if(Sometimes::WeightsDecided, weights_decided(outcome));
         self.reached.insert_if(Sometimes::Stalled, outcome.cause == Cause::Stalled);
         self.reached.insert_if(Sometimes::Absent, !outcome.absent.is_empty());

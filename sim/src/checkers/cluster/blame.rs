@@ -96,7 +96,9 @@ mod tests {
 
     /// Worker 1 answers one request and stays silent in the next, which gives it as much time as the operator does.
     fn silent_in(scenario: &Scenario) -> Rig {
-        let mut rig = Rig::at(scenario, Depth::Machines, new);
+        let mut scenario = scenario.clone();
+        scenario.cluster.settings.knobs.usual_samples = Some(1);
+        let mut rig = Rig::at(&scenario, Depth::Machines, new);
         rig.coordinator(0, &Input::BusUp);
         rig.coordinator(0, &Input::Presence(live("w1")));
         rig.coordinator(1, &ask(1));
