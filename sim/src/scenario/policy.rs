@@ -93,15 +93,9 @@ impl Expectation {
     }
 }
 
-/// The text of a policy file with these policies and weights of worker names, in millionths. If policies have the same
-/// pattern, the file has only the first, which is the one that applies.
+/// The text of a policy file with these policies and weights of worker names, in millionths.
 pub(super) fn file(policies: &[QueryPolicy], weights: &BTreeMap<u8, u64>) -> String {
-    let mut text = String::new();
-    for (place, policy) in policies.iter().enumerate() {
-        if policies[..place].iter().all(|earlier| earlier.pattern != policy.pattern) {
-            text += &policy.text();
-        }
-    }
+    let mut text: String = policies.iter().map(QueryPolicy::text).collect();
     if !weights.is_empty() {
         text += "[weights]\n";
     }
@@ -234,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_policy_file_has_what_is_set_and_each_pattern_once() {
+    fn a_policy_file_has_what_is_set() {
         let policy = Policy {
             strategy: Some("median".to_owned()),
             trim_share_permille: Some(200),
@@ -244,8 +238,7 @@ mod tests {
         };
         let expected = Some(Expectation { names: vec![1, 2], least: 3 });
         let first = QueryPolicy { pattern: "*/USD".to_owned(), policy, expected };
-        let second = QueryPolicy { policy: Policy { quorum: Some(3), ..Policy::default() }, ..first.clone() };
-        let text = file(&[first, second], &BTreeMap::from([(1, 0), (2, 3_500_000)]));
+        let text = file(&[first], &BTreeMap::from([(1, 0), (2, 3_500_000)]));
         assert_eq!(
             text,
             "[[policy]]\nquery = \"*/USD\"\nstrategy = \"median\"\ntrim_share = 0.200\nmax_deviation = \"mad:3.500\"\n\

@@ -246,6 +246,7 @@ fn check_form(response: Response<'_>) -> Result<(), String> {
         (503, Some("no_workers" | "overloaded" | "bus_down")) => retry_after == Some(1),
         (503, Some("draining"))
         | (400, Some("invalid_request"))
+        | (404, Some("unknown_query"))
         | (408, Some("request_timeout"))
         | (409, Some("conflict" | "disputed"))
         | (422, Some("insufficient_responses"))

@@ -139,6 +139,9 @@ fn policies(random: &mut Random, classes: Classes, scenario: &mut Scenario) {
             let least = u64::from(settings.policy.min_responses.unwrap_or(1));
             policy.quorum = Some(random.within(least..=least.max(names.into())) as u32);
         }
-        settings.policies.push(QueryPolicy { pattern: pattern.to_owned(), policy, expected: None });
+        // A policy file has one policy for a pattern.
+        if settings.policies.iter().all(|earlier| earlier.pattern != pattern) {
+            settings.policies.push(QueryPolicy { pattern: pattern.to_owned(), policy, expected: None });
+        }
     }
 }
