@@ -58,6 +58,7 @@ impl Play {
         settings.redispatch_permille = random.pick(&[0, 500, 900]);
         settings.admitted = random.pick(&[None, Some(())]).map(|()| vec![1, 2, 3]);
         settings.policy.max_deviation_permille = Some(100);
+        scenario.cluster.adversary = true;
         let forge = Fault { at_ms: 0, for_ms: 1, kind: FaultKind::Forge(Forgery::UnknownRequest, 1) };
         let scenario = Scenario { faults: vec![forge], ..scenario };
         let mut play = Self {

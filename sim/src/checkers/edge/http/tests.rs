@@ -166,14 +166,17 @@ fn a_rejected_dispute_says_how_few_agreed() {
         failed.verdict = Err(Failure::Disputed { agreeing: 2, used: 3 });
         Some(Ok(Arc::new(failed)))
     };
-    let disputed = |agreement: Json| {
+    let disputed = |agreement: Option<f64>| {
         let mut error = error(409, "disputed", true);
-        error["agreement"] = agreement;
+        error["reliability_note"] = json!("Low reliability: only 1/3 workers succeeded; values disagree");
+        if let Some(agreement) = agreement {
+            error["agreement"] = json!(agreement);
+        }
         http(409, None, error)
     };
-    run(said(), &disputed(json!(0.666_667))).expect_fine();
-    run(said(), &disputed(json!(0.666_666))).expect_violation("agreement should be");
-    run(said(), &http(409, None, error(409, "disputed", true))).expect_violation("agreement should be");
+    run(said(), &disputed(Some(0.666_667))).expect_fine();
+    run(said(), &disputed(Some(0.666_666))).expect_violation("agreement should be");
+    run(said(), &disputed(None)).expect_violation("agreement should be");
     run(said(), &http(409, None, error(409, "conflict", true))).expect_violation("the response should be");
     run(said(), &http(409, None, error(409, "disputed", false))).expect_violation("should be");
 }
