@@ -316,7 +316,8 @@ mod tests {
     #[test]
     fn a_request_ends_early_if_it_stops_waiting_for_silent_workers() {
         let early = [Cause::QuorumMet, Cause::Stalled];
-        for cause in [Cause::AllAnswered, Cause::DeadlinePassed, Cause::Undelivered].into_iter().chain(early) {
+        let late = [Cause::AllAnswered, Cause::AllButSuspects, Cause::DeadlinePassed, Cause::Undelivered];
+        for cause in late.into_iter().chain(early) {
             assert_eq!(cause.is_early(), early.contains(&cause), "{cause:?}");
         }
     }

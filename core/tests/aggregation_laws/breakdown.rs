@@ -2,7 +2,8 @@
 //! strategy, as the documentation states it. Each law is also tested with one liar too many.
 
 use proptest::prelude::*;
-use quorate_core::aggregate::{Millionths, Rule, Strategy as Aggregation};
+use quorate_core::aggregate::{Aggregate, Millionths, Rule, Strategy as Aggregation};
+use quorate_core::policy::Policy;
 use quorate_core::value::Value;
 use rust_decimal::Decimal;
 
@@ -110,4 +111,46 @@ proptest! {
         let majority = of_numbers(Aggregation::Majority, &with(honest.len() + 1));
         prop_assert!(!is_honest(majority, &honest));
     }
+}
+
+proptest! {
+    /// By default, one of three or more values that is grossly wrong leaves the answer where the others are, however far
+    /// these lie apart.
+    #[test]
+    fn by_default_one_gross_liar_does_not_move_the_answer(
+        honest in prop::collection::vec(1_i64..1_000_000, 2..8),
+        lie in prop_oneof![Just(0_i64), Just(-5), 2_i64..1_000_000],
+        is_large in any::<bool>(),
+    ) {
+        let (least, most) = (*honest.iter().min().expect("some"), *honest.iter().max().expect("some"));
+        let lie = if is_large { most * (lie.abs() + 2) } else { -lie.abs() - least };
+        let values: Vec<Decimal> = honest.iter().chain([&lie]).map(|value| Decimal::from(*value)).collect();
+        let answer = of_numbers_by(&Policy::default().rule, &values).value.as_number().expect("a number");
+        prop_assert!((Decimal::from(least)..=Decimal::from(most)).contains(&answer), "{answer} of {values:?}");
+    }
+
+    /// By default, values within 5 % of each other are all used, and agree.
+    #[test]
+    fn by_default_values_within_five_percent_of_each_other_agree(
+        largest in 1_000_000_i64..100_000_000,
+        below in prop::collection::vec(0_i64..=50_000, 0..8),
+    ) {
+        let smaller = below.iter().map(|millionths| largest - largest / 1_000_000 * millionths);
+        let values: Vec<Decimal> = smaller.chain([largest]).map(Decimal::from).collect();
+        let aggregate = of_numbers_by(&Policy::default().rule, &values);
+        prop_assert_eq!((aggregate.used, aggregate.agreeing, aggregate.disputed), (values.len(), values.len(), false));
+    }
+}
+
+#[test]
+fn by_default_the_examples_of_the_adr_read_as_it_says() {
+    let by_default = |numbers: &[&str]| {
+        let numbers: Vec<Decimal> = numbers.iter().map(|number| number.parse().expect("a number")).collect();
+        let Aggregate { value, used, agreeing, disputed, .. } = of_numbers_by(&Policy::default().rule, &numbers);
+        (value.as_number().expect("a number").to_string(), used, agreeing, disputed)
+    };
+    assert_eq!(by_default(&["91005", "91010", "91015", "42000.5"]), ("91010".to_owned(), 3, 3, false));
+    // Without a majority, the median.
+    assert_eq!(by_default(&["100", "108", "42"]), ("100".to_owned(), 3, 1, true));
+    assert_eq!(by_default(&["100", "120"]), ("110".to_owned(), 2, 0, true));
 }

@@ -149,6 +149,7 @@ mod tests {
             (Cause::QuorumMet, "late"),
             (Cause::Stalled, "late"),
             (Cause::AllAnswered, "missing"),
+            (Cause::AllButSuspects, "missing"),
             (Cause::DeadlinePassed, "missing"),
             (Cause::Undelivered, "missing"),
         ] {
