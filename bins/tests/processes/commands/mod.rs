@@ -52,6 +52,7 @@ const TABLE: &[(&str, How)] = &[
     ("quorate ask *", Ends(0)),
     ("quorate workers --watch", GoesOn("requests accepted")),
     ("quorate workers", EndsLater),
+    ("quorate queries", Ends(0)),
     ("quorate health *", Ends(0)),
     ("quorate load *", Ends(0)),
     ("quorate completions *", Ends(0)),
