@@ -1,8 +1,13 @@
 //! What needs no NATS: the demo and the development server.
 
+use std::fs;
+
+use quorate_test_support::documents::blocks;
+use quorate_test_support::workspace;
 use rustix::process::Signal;
 use serde_json::json;
 
+use crate::commands::shape;
 use crate::support::{Api, Program, QUICK, QUORATE, parsed, run};
 use crate::tools::{DEMO, check_demo};
 
@@ -14,6 +19,22 @@ async fn the_demo_shows_five_answers_and_ends() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     check_demo(&ended.stdout, WORKERS);
     assert_eq!(ended.stderr, "");
+}
+
+#[tokio::test]
+async fn the_readme_shows_the_first_answers_of_a_demo() {
+    /// A demo whose first answer is partial, and whose second is complete.
+    const SEED: &str = "7";
+    let readme = fs::read_to_string(workspace("README.md")).expect("it can be read");
+    let blocks = blocks(&readme);
+    let command = blocks.iter().position(|block| block.text == "cargo run --release -- demo\n").expect("the command");
+    let dev = Program::start(QUORATE, &["dev", "--listen", "127.0.0.1:0", "--seed", SEED]);
+    dev.prints("\nSOL/USD = ").await;
+    let printed = dev.stdout();
+    let printed = printed.lines().skip_while(|line| line.starts_with("Waiting until ")).map(shape);
+    let shown: Vec<_> = blocks[command + 1].text.lines().map(shape).collect();
+    assert_eq!(printed.take(shown.len()).collect::<Vec<_>>(), shown);
+    assert!(shown.iter().filter(|line| line.contains("(average, ")).count() == 2, "{shown:?}");
 }
 
 #[tokio::test]
