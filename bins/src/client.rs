@@ -99,11 +99,13 @@ impl ClientError {
     }
 
     /// Whether a repetition cannot succeed. A server error may come from a proxy in front of a coordinator that has not
-    /// started yet, so it is not lasting.
+    /// started yet, so it is not lasting. Neither is a query that nobody offers: its workers may not have started yet.
     pub fn is_lasting(&self) -> bool {
         match self {
             Self::Foreign { status, .. } => !status.is_server_error(),
-            Self::Refused(refusal) => matches!(refusal.status.as_u16(), 400 | 404 | 405 | 413 | 415),
+            Self::Refused(refusal) => {
+                !refusal.is_unknown_query() && matches!(refusal.status.as_u16(), 400 | 404 | 405 | 413 | 415)
+            }
             Self::Setup(_) => true,
             Self::Unreachable { .. } | Self::Timeout { .. } | Self::Broken { .. } => false,
         }
@@ -128,6 +130,11 @@ impl Refusal {
         self.status == StatusCode::CONFLICT && self.answer.body.error == "disputed"
     }
 
+    /// Whether no worker offers the query.
+    fn is_unknown_query(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND && self.answer.body.error == "unknown_query"
+    }
+
     /// What the coordinator said.
     pub fn headline(&self) -> String {
         let body = &self.answer.body;
@@ -138,7 +145,7 @@ impl Refusal {
     /// What the user can do about it.
     pub fn advice(&self) -> String {
         let advice = match self.status.as_u16() {
-            404 if self.answer.body.error == "unknown_query" => "see what is offered with: quorate queries",
+            404 if self.is_unknown_query() => "see what is offered with: quorate queries",
             409 if self.is_disputed() => {
                 "compare the values, or ask with --on-dispute answer to receive the disputed answer"
             }

@@ -75,7 +75,9 @@ async fn a_query_that_nobody_offers_is_refused_with_where_to_look() {
         r#"{"error":"unknown_query","code":404,"details":"no worker offers q; did you mean p? see GET /queries"}"#;
     let refuse = move || async move { (StatusCode::NOT_FOUND, body) };
     let url = server::serve(Router::new().route("/request", post(refuse))).await;
-    let told = error(url).await.to_string();
+    let error = error(url).await;
+    assert!(!error.is_lasting(), "a worker that offers it may come");
+    let told = error.to_string();
     let expected = "the coordinator answered 404 Not Found: no worker offers q; did you mean p? see GET /queries; see what \
                     is offered with: quorate queries";
     assert_eq!(told, expected);
