@@ -39,6 +39,12 @@ impl Body for Workers {
     }
 }
 
+impl Body for Queries {
+    fn read(json: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(json)
+    }
+}
+
 impl Body for Health {
     fn read(json: &str) -> serde_json::Result<Self> {
         serde_json::from_str(json)
@@ -177,6 +183,12 @@ pub struct Evidence {
     /// The workers that did not answer.
     #[serde(default)]
     pub missing: Vec<String>,
+    /// Those of the missing that were not there, and so were not asked.
+    #[serde(default)]
+    pub absent: Vec<String>,
+    /// Those of the missing that were not waited for, because they were silent for longer than usual.
+    #[serde(default)]
+    pub suspects: Vec<String>,
     /// What became of each worker.
     #[serde(default)]
     pub workers: Vec<WorkerFate>,
@@ -238,9 +250,9 @@ pub struct Spread {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// The value of every expected worker was used.
+    /// The value of every expected worker was used, and all agree.
     Complete,
-    /// The values of at least half of them were used.
+    /// The values of at least half of them were used, and some were not or do not agree.
     Partial,
     /// The values of fewer than half of them were used.
     LowReliability,
@@ -299,6 +311,45 @@ pub struct Readiness {
     /// The number of requests in flight.
     #[serde(default)]
     pub in_flight: u64,
+    /// The policies that lack workers.
+    #[serde(default)]
+    pub short: Vec<ShortPolicy>,
+}
+
+/// A policy that lacks workers.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ShortPolicy {
+    /// The pattern of its queries.
+    pub query: String,
+    /// Whether its requests can succeed.
+    #[serde(default)]
+    pub served: bool,
+    /// Live workers that offer some of its queries.
+    #[serde(default)]
+    pub workers: u64,
+    /// The number of workers that it needs, whatever their names.
+    #[serde(default)]
+    pub needed: u64,
+    /// The workers that it expects by name, and that are not there.
+    #[serde(default)]
+    pub missing: Vec<String>,
+}
+
+/// The answer of `GET /queries`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Queries {
+    /// What the live workers offer.
+    pub queries: Vec<OfferedQuery>,
+}
+
+/// One query, or a pattern of queries.
+#[derive(Clone, Debug, Deserialize)]
+pub struct OfferedQuery {
+    /// The query, or a pattern in which `*` stands for any characters.
+    pub query: String,
+    /// The number of live workers that offer it.
+    #[serde(default)]
+    pub workers: u64,
 }
 
 /// The answer of `GET /workers`.
@@ -306,6 +357,9 @@ pub struct Readiness {
 pub struct Workers {
     /// Live and recent workers.
     pub workers: Vec<Worker>,
+    /// The workers that some policy expects by name, and that are not there.
+    #[serde(default)]
+    pub absent: Vec<String>,
     /// The coordinator's counters, by name.
     #[serde(default)]
     pub counters: BTreeMap<String, u64>,
@@ -326,6 +380,12 @@ pub struct Worker {
     /// Whether it is asked and its values are not used. Coordinators up to 0.1 call this `cordoned`.
     #[serde(default, alias = "cordoned")]
     pub quarantined: bool,
+    /// Whether it was silent for longer than usual, so that requests do not wait for it.
+    #[serde(default)]
+    pub suspect: bool,
+    /// The queries that it offers, as patterns; `*` stands for every query. Empty if the coordinator does not list them.
+    #[serde(default)]
+    pub queries: Vec<String>,
     /// Values it sent in time.
     #[serde(default)]
     pub successes: u64,

@@ -11,7 +11,7 @@ use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 
-use crate::api::{Ask, Body, ErrorBody, Health, Outcome, Readiness, Workers};
+use crate::api::{Ask, Body, ErrorBody, Health, Outcome, Queries, Readiness, Workers};
 
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -99,11 +99,13 @@ impl ClientError {
     }
 
     /// Whether a repetition cannot succeed. A server error may come from a proxy in front of a coordinator that has not
-    /// started yet, so it is not lasting.
+    /// started yet, so it is not lasting. Neither is a query that nobody offers: its workers may not have started yet.
     pub fn is_lasting(&self) -> bool {
         match self {
             Self::Foreign { status, .. } => !status.is_server_error(),
-            Self::Refused(refusal) => matches!(refusal.status.as_u16(), 400 | 404 | 405 | 413 | 415),
+            Self::Refused(refusal) => {
+                !refusal.is_unknown_query() && matches!(refusal.status.as_u16(), 400 | 404 | 405 | 413 | 415)
+            }
             Self::Setup(_) => true,
             Self::Unreachable { .. } | Self::Timeout { .. } | Self::Broken { .. } => false,
         }
@@ -128,6 +130,11 @@ impl Refusal {
         self.status == StatusCode::CONFLICT && self.answer.body.error == "disputed"
     }
 
+    /// Whether no worker offers the query.
+    fn is_unknown_query(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND && self.answer.body.error == "unknown_query"
+    }
+
     /// What the coordinator said.
     pub fn headline(&self) -> String {
         let body = &self.answer.body;
@@ -138,6 +145,7 @@ impl Refusal {
     /// What the user can do about it.
     pub fn advice(&self) -> String {
         let advice = match self.status.as_u16() {
+            404 if self.is_unknown_query() => "see what is offered with: quorate queries",
             409 if self.is_disputed() => {
                 "compare the values, or ask with --on-dispute answer to receive the disputed answer"
             }
@@ -146,6 +154,7 @@ impl Refusal {
             429 => return format!("ask again in {} s", self.retry_after.unwrap_or(1)),
             503 => match self.answer.body.error.as_str() {
                 "no_workers" => "start a worker with the same --nats as the coordinator",
+                "too_few_workers" => "start more workers, or list those that are known with: quorate workers",
                 "bus_down" => {
                     "check that the NATS server runs at the coordinator's --nats; the coordinator's log has the reason"
                 }
@@ -192,6 +201,14 @@ impl Client {
     /// [`ClientError`].
     pub async fn workers(&self) -> Result<Received<Workers>, ClientError> {
         self.call(Method::GET, "workers", None, ANSWER_TIMEOUT).await
+    }
+
+    /// Lists the queries that the workers offer.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn queries(&self) -> Result<Received<Queries>, ClientError> {
+        self.call(Method::GET, "queries", None, ANSWER_TIMEOUT).await
     }
 
     /// Whether the coordinator is alive.

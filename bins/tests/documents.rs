@@ -180,7 +180,7 @@ fn the_tables_of_the_operators_tool_are_those_of_its_subcommands() {
         // The tables whose flags it has all, and those of which it has some.
         let (whole, part): (&[&str], &[&str]) = match name {
             "ask" | "workers" => (&[client, "Watching", &own], &[]),
-            "health" | "load" | "demo" => (&[client, &own], &[]),
+            "queries" | "health" | "load" | "demo" => (&[client, &own], &[]),
             "dev" => (&[&own, "`coordinator`"], &["All programs that use NATS", "`worker`"]),
             _ => (&[&own], &[]),
         };
@@ -197,7 +197,7 @@ fn the_tables_of_the_operators_tool_are_those_of_its_subcommands() {
             assert!(is_told, "{flag} of {name} is not in docs/operations.md");
         }
     }
-    assert_eq!(subcommands, 8);
+    assert_eq!(subcommands, 9);
 }
 
 #[test]

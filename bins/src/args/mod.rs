@@ -17,7 +17,9 @@ use reqwest::Url;
 pub use ask::AskArgs;
 pub use coordinator::{CoordinatorArgs, PolicyArgs, ServeArgs};
 pub use generate::{CompletionsArgs, ManArgs, Program};
-pub use quorate::{Command, DemoArgs, DevArgs, HealthArgs, JsonArgs, LoadArgs, QuorateArgs, UrlArgs, WorkersArgs};
+pub use quorate::{
+    Command, DemoArgs, DevArgs, HealthArgs, JsonArgs, LoadArgs, QueriesArgs, QuorateArgs, UrlArgs, WorkersArgs,
+};
 use values::collector_url;
 pub use values::{duration, network, server_url, share};
 pub use watch::WatchArgs;

@@ -48,6 +48,9 @@ pub enum Command {
     /// List the workers that a coordinator knows, with their scores
     #[command(after_help = exit::QUORATE.help())]
     Workers(WorkersArgs),
+    /// List the queries that the workers offer
+    #[command(after_help = exit::QUORATE.help())]
+    Queries(QueriesArgs),
     /// Check whether a coordinator is alive, or ready; for health checks
     #[command(after_help = exit::QUORATE.help())]
     Health(HealthArgs),
@@ -68,6 +71,7 @@ impl Command {
             Self::Dev(args) => args.output.json,
             Self::Ask(args) => args.server.output.json,
             Self::Workers(args) => args.server.output.json,
+            Self::Queries(args) => args.server.output.json,
             Self::Health(args) => args.server.output.json,
             Self::Load(args) => args.server.output.json,
             Self::Completions(_) | Self::Man(_) => false,
@@ -147,13 +151,20 @@ pub struct WorkersArgs {
     pub watch: WatchArgs,
 }
 
+/// The flags of `quorate queries`.
+#[derive(Args, Clone, Debug)]
+pub struct QueriesArgs {
+    #[command(flatten)]
+    pub server: UrlArgs,
+}
+
 /// The flags of `quorate health`.
 #[derive(Args, Clone, Debug)]
 pub struct HealthArgs {
     #[command(flatten)]
     pub server: UrlArgs,
 
-    /// Check whether it can answer a question now, not only whether it is alive
+    /// Check whether it can answer a question now, not only whether it is alive, and list the policies that lack workers
     #[arg(long, env = "QUORATE_READY", value_parser = FalseyValueParser::new())]
     pub ready: bool,
 }

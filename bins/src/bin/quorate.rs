@@ -29,6 +29,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Ask(args) => client_runtime()?.block_on(commands::ask(args)),
         Command::Workers(args) => client_runtime()?.block_on(commands::workers(args)),
+        Command::Queries(args) => client_runtime()?.block_on(commands::queries(args)),
         Command::Health(args) => client_runtime()?.block_on(commands::health(args)),
         Command::Load(args) => client_runtime()?.block_on(commands::load(args)),
         Command::Completions(args) => commands::completions(args),

@@ -6,7 +6,8 @@ use crate::args::HealthArgs;
 use crate::client::Client;
 use crate::render;
 
-/// Checks whether the coordinator is alive, or with `--ready` whether it can answer a question now.
+/// Checks whether the coordinator is alive, or with `--ready` whether it can answer a question now, and which policies
+/// lack workers.
 ///
 /// # Errors
 /// No answer, or the reason why it is not ready.
@@ -14,8 +15,7 @@ pub async fn health(args: HealthArgs) -> anyhow::Result<()> {
     let client = Client::new(args.server.url)?;
     let (said, json) = if args.ready {
         let ready = client.ready().await?;
-        let (workers, in_flight) = (ready.body.workers, ready.body.in_flight);
-        (format!("ready; live workers: {workers}, requests in flight: {in_flight}"), ready.json)
+        (render::readiness(&ready.body), ready.json)
     } else {
         let health = client.health().await?;
         let nats = match health.body.nats {
@@ -23,7 +23,7 @@ pub async fn health(args: HealthArgs) -> anyhow::Result<()> {
             Some(false) => "; not connected to NATS",
             None => "",
         };
-        (format!("{}{nats}", health.body.status), health.json)
+        (render::clean(&format!("{}{nats}", health.body.status)), health.json)
     };
-    print(&if args.server.output.json { render::json(&json) } else { render::clean(&said) })
+    print(&if args.server.output.json { render::json(&json) } else { said })
 }

@@ -1,5 +1,5 @@
-//! The subcommands that ask a running coordinator (`ask`, `workers`, `health` and `load`), and those that generate
-//! completions and manual pages.
+//! The subcommands that ask a running coordinator (`ask`, `workers`, `queries`, `health` and `load`), and those that
+//! generate completions and manual pages.
 
 mod generate;
 mod health;
@@ -16,7 +16,7 @@ use quorate_core::policy::OnDispute;
 use serde::Serialize;
 
 use crate::api::{Ask, Scalar, Status};
-use crate::args::{AskArgs, LoadArgs, WorkersArgs};
+use crate::args::{AskArgs, LoadArgs, QueriesArgs, WorkersArgs};
 use crate::client::{Client, ClientError};
 use crate::exit::{Disputed, ErrorLine, Shown};
 use crate::load::{End, Plan, Report};
@@ -111,6 +111,19 @@ pub async fn workers(args: WorkersArgs) -> anyhow::Result<()> {
         print(&render::json(&received.json))
     } else {
         print(&render::workers(&received.body, Paint::for_stdout()))
+    }
+}
+
+/// Lists the queries that the workers offer.
+///
+/// # Errors
+/// No answer.
+pub async fn queries(args: QueriesArgs) -> anyhow::Result<()> {
+    let received = Client::new(args.server.url)?.queries().await?;
+    if args.server.output.json {
+        print(&render::json(&received.json))
+    } else {
+        print(&render::queries(&received.body, Paint::for_stdout()))
     }
 }
 

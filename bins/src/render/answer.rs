@@ -18,12 +18,6 @@ pub fn answer(outcome: &Outcome, paint: Paint) -> String {
     if let Some(agreement) = outcome.agreement.as_ref().map(ToString::to_string).filter(|agreement| agreement != "1") {
         let _ = write!(sentence, "; agreement {agreement}");
     }
-    if outcome.tie {
-        sentence += "; several values were equally frequent";
-    }
-    if outcome.status == Status::Disputed {
-        sentence += "; the workers do not agree";
-    }
     format!(
         "{}  {}\n{}  {}\n",
         paint.tint(Tone::Strong, &value),
@@ -96,9 +90,8 @@ fn breakdown(evidence: &Evidence, paint: Paint) -> String {
         });
     }
     for name in &evidence.missing {
-        let is_late = fate(evidence, name).is_some_and(|fate| fate.fate == "late");
-        let note = if is_late { Cell::new("not waited for", Tone::Faint) } else { Cell::new("no answer", Tone::Bad) };
-        table.row([name.into(), "-".into(), "-".into(), note]);
+        let (why, tone) = silence(evidence, name);
+        table.row([name.into(), "-".into(), "-".into(), Cell::new(why, tone)]);
     }
     table.draw(paint)
 }
@@ -106,6 +99,20 @@ fn breakdown(evidence: &Evidence, paint: Paint) -> String {
 /// What became of a worker's answer, if the coordinator says.
 fn fate<'a>(evidence: &'a Evidence, worker: &str) -> Option<&'a WorkerFate> {
     evidence.workers.iter().find(|fate| fate.worker_id == worker)
+}
+
+/// Why there is no answer of a missing worker.
+pub(super) fn silence(evidence: &Evidence, worker: &str) -> (&'static str, Tone) {
+    let among = |workers: &[String]| workers.iter().any(|name| name == worker);
+    if among(&evidence.absent) {
+        ("not there", Tone::Bad)
+    } else if among(&evidence.suspects) {
+        ("silent for longer than usual", Tone::Bad)
+    } else if fate(evidence, worker).is_some_and(|fate| fate.fate == "late") {
+        ("not waited for", Tone::Faint)
+    } else {
+        ("no answer", Tone::Bad)
+    }
 }
 
 fn millis(millis: u64) -> String {
@@ -193,15 +200,34 @@ q = 1  (median, 1.0 ms)
     }
 
     #[test]
-    fn an_answer_in_text_shows_ties_and_disputes() {
+    fn an_answer_says_why_a_worker_is_missing() {
+        let json = r#"{"request_id": "r", "query": "q", "final_value": 1, "strategy": "median", "status": "low_reliability",
+            "reliability_note": "Low reliability: only 1/4 workers succeeded; 1 not there", "elapsed": 1000000,
+            "missing": ["w2", "w3", "w4"], "absent": ["w2"], "suspects": ["w3"],
+            "worker_responses": [{"worker_id": "w1", "value": 1, "response_time": 1000}]}"#;
+        let expected = "\
+q = 1  (median, 1.0 ms)
+  worker  value  time  note
+  w1          1  1 µs
+  w2          -     -  not there
+  w3          -     -  silent for longer than usual
+  w4          -     -  no answer
+  Low reliability: only 1/4 workers succeeded; 1 not there
+";
+        assert_eq!(answer(&outcome(json), Paint::Off), expected);
+    }
+
+    #[test]
+    fn an_answer_in_text_leaves_ties_and_disputes_to_the_note() {
         let text = r#"{"request_id": "r", "query": "q", "final_value": "o\u0007k", "strategy": "majority", "tie": true,
-            "status": "disputed", "reliability_note": "All workers responded successfully", "elapsed": 1000000,
+            "status": "disputed", "reliability_note": "All workers responded successfully; values disagree",
+            "elapsed": 1000000,
             "worker_responses": [{"worker_id": "w1", "value": "ok", "response_time": 1000}]}"#;
         let expected = "\
 q = o\\u{7}k  (majority, 1.0 ms)
   worker  value  time  note
   w1         ok  1 µs
-  All workers responded successfully; several values were equally frequent; the workers do not agree
+  All workers responded successfully; values disagree
 ";
         assert_eq!(answer(&outcome(text), Paint::Off), expected);
     }

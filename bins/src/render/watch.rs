@@ -4,7 +4,7 @@ use quorate_core::value::Value;
 use rust_decimal::Decimal;
 use unicode_width::UnicodeWidthStr;
 
-use super::answer::tone;
+use super::answer::{silence, tone};
 use super::{Charset, Paint, Tone, clean, time};
 use crate::api::{Evidence, Outcome};
 use crate::client::ClientError;
@@ -137,8 +137,7 @@ fn missed(evidence: &Evidence) -> String {
         evidence.excluded.iter().map(|excluded| format!("{} not used: {}", excluded.worker_id, excluded.reason)),
     );
     for name in &evidence.missing {
-        let late = evidence.workers.iter().any(|worker| worker.worker_id == *name && worker.fate == "late");
-        missed.push(format!("{name} {}", if late { "not waited for" } else { "no answer" }));
+        missed.push(format!("{name} {}", silence(evidence, name).0));
     }
     clean(&missed.join("; "))
 }
@@ -197,7 +196,8 @@ mod tests {
         let json = |value: &str| {
             format!(
                 r#"{{"request_id": "r", "query": "q", "final_value": {value}, "strategy": "median", "status": "partial",
-                "expected": 5, "succeeded": 2, "elapsed": 1000000, "agreement": 0.5, "missing": ["w4", "w5"],
+                "expected": 7, "succeeded": 2, "elapsed": 1000000, "agreement": 0.5,
+                "missing": ["w4", "w5", "w6", "w7"], "absent": ["w6"], "suspects": ["w7"],
                 "excluded": [{{"worker_id": "w3", "reason": "outlier"}}],
                 "workers": [{{"worker_id": "w5", "fate": "late"}}],
                 "worker_responses": [{{"worker_id": "w1", "value": 1}}, {{"worker_id": "w2", "err": "no\nroute"}},
@@ -206,9 +206,9 @@ mod tests {
         };
         let mut line =
             |value: &str| lines.answer("now", &Outcome::read(&json(value)).expect("an outcome"), &Change::Unknown);
-        let missed = r"w2 failed: no\u{a}route; w3 not used: outlier; w4 no answer; w5 not waited for";
-        let rest =
-            format!("-                   partial   agreement 0.5  2/5 workers  1.0 ms   {missed}").replace(r"\\", r"\");
+        let missed = "w2 failed: no\\u{a}route; w3 not used: outlier; w4 no answer; w5 not waited for; w6 not there; w7 \
+                      silent for longer than usual";
+        let rest = format!("-                   partial   agreement 0.5  2/7 workers  1.0 ms   {missed}");
         assert_eq!(line("1"), format!("now  1  {rest}"));
         assert_eq!(line("1.25"), format!("now  1.25  {rest}"));
         assert_eq!(line("7"), format!("now  7     {rest}"));

@@ -1,12 +1,11 @@
 //! The dashboard in a real browser, with a coordinator and workers that are processes.
 
-use std::fs;
-
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::accessibility::check_layout;
 use crate::chromium::{ARROW_LEFT, Browser, ENTER, SPACE, TAB};
-use crate::support::{Cluster, Program, QUICK, WORKER};
+use crate::support::{Cluster, Program, QUICK};
 
 /// True once the page shows every started worker as live.
 const READY: &str = "document.querySelectorAll('#workers tr[data-state=live]').length === 3 \
@@ -74,25 +73,13 @@ async fn a_question_is_answered_on_the_page_worker_by_worker_and_a_killed_worker
     assert_eq!(browser.complaints().await, [""; 0]);
 }
 
-/// A worker that answers every query with the same number.
-fn constant(cluster: &Cluster, folder: &tempfile::TempDir, id: &str, number: &str) -> Program {
-    let file = folder.path().join(format!("{id}.toml"));
-    let source = format!("[[source]]\nquery = \"*\"\nkind = \"command\"\nargv = [\"echo\", \"{number}\"]\n");
-    fs::write(&file, source).expect("it can be written");
-    let (url, file) = (cluster.nats.url(), file.display().to_string());
-    Program::start(
-        WORKER,
-        &["--nats", &url, "--id", id, "--announce-ms", "300", "--source", "command", "--config", &file],
-    )
-}
-
 #[tokio::test]
 async fn the_page_keeps_to_the_rules_of_accessibility_in_light_and_dark_and_on_a_phone() {
     const DIGITS: &str = "42000.123456789012345678901234";
     let cluster = cluster(&QUICK).await;
     let folder = tempfile::tempdir().expect("a folder");
-    let _precise = constant(&cluster, &folder, "precise", DIGITS);
-    let _liar = constant(&cluster, &folder, "liar", "1");
+    let _precise = cluster.script(&folder, "precise", "*", &format!("echo {DIGITS}"));
+    let _liar = cluster.script(&folder, "liar", "*", "echo 1");
     cluster.api.wait_for(5, "live").await;
     for _ in 0..12 {
         let (status, answer) = cluster.api.ask(json!({"query": "BTC/USD", "max_deviation": 0.2})).await;
@@ -130,6 +117,47 @@ async fn the_page_keeps_to_the_rules_of_accessibility_in_light_and_dark_and_on_a
                 && getComputedStyle(document.documentElement).backgroundColor === 'rgb(14, 18, 24)'";
     assert!(browser.is(dark).await);
     assert_eq!(browser.complaints().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn the_page_says_who_is_suspect_or_absent_and_what_an_answer_without_them_is_worth() {
+    let worker = [&QUICK[..], &["--queries", "BTC/*"]].concat();
+    let cluster = Cluster::start(3, &["--expect", "kraken", "--presence-ms", "60000"], &worker).await;
+    // As many answers as a worker's usual time is known from.
+    for _ in 0..20 {
+        cluster.api.answer("BTC/USD").await;
+    }
+    // A worker stopped like this is silent but still subscribed.
+    cluster.workers[2].signal(Signal::STOP);
+    let (status, late) = cluster.api.ask(json!({"query": "BTC/USD", "timeout_ms": 500})).await;
+    assert_eq!((status, &late["missing"]), (200, &json!(["kraken", "w3"])), "{late}");
+    let browser = opened(&cluster).await;
+    browser.until("document.querySelector('#workers-note').textContent === 'Expected, but not there: kraken'").await;
+    browser.until("document.querySelector('#workers tr[data-worker=w3]').textContent.includes('suspect')").await;
+
+    ask(&browser, "BTC/USD").await;
+    browser.until(ANSWERED).await;
+    assert_eq!(browser.text("#answer-badges .badge.fair").await.trim(), "◐ partial");
+    assert!(browser.is("document.querySelector('#answer-badges .badge.good') === null").await);
+    let note = "Partial response: 2/4 workers succeeded; 1 not there; 1 not waited for, silent for longer than usual";
+    assert_eq!(browser.text("#answer-note").await, note);
+    for (worker, why) in [("kraken", "missing not there"), ("w3", "missing silent for longer than usual")] {
+        let fate = browser.text(&format!("#answer-workers tr[data-worker={worker}] td[data-label=Fate]")).await;
+        assert!(fate.ends_with(why), "{worker}: {fate}");
+    }
+    for width in [1280, 360] {
+        browser.show(width, "light").await;
+        browser.until(&format!("innerWidth === {width}")).await;
+        check_layout(&browser, &format!("{width}")).await;
+    }
+
+    ask(&browser, "BTX/USD").await;
+    browser.until("document.querySelector('#answer-value .error') !== null").await;
+    assert_eq!(browser.text("#answer-value").await, "no worker offers BTX/USD; did you mean BTC/*? see GET /queries");
+    assert!(browser.is("document.querySelector('#answer-workers tr') === null").await, "nobody is awaited");
+    // The browser itself complains about every status that is an error.
+    let complaints = browser.complaints().await;
+    assert!(complaints.len() == 1 && complaints[0].contains("404"), "{complaints:?}");
 }
 
 #[tokio::test]

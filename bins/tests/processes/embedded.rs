@@ -1,8 +1,13 @@
 //! What needs no NATS: the demo and the development server.
 
+use std::fs;
+
+use quorate_test_support::documents::blocks;
+use quorate_test_support::workspace;
 use rustix::process::Signal;
 use serde_json::json;
 
+use crate::commands::shape;
 use crate::support::{Api, Program, QUICK, QUORATE, parsed, run};
 use crate::tools::{DEMO, check_demo};
 
@@ -17,13 +22,34 @@ async fn the_demo_shows_five_answers_and_ends() {
 }
 
 #[tokio::test]
+async fn the_readme_shows_the_first_answers_of_a_demo() {
+    /// A demo whose first answer is partial, and whose second is complete.
+    const SEED: &str = "7";
+    let readme = fs::read_to_string(workspace("README.md")).expect("it can be read");
+    let blocks = blocks(&readme);
+    let command = blocks.iter().position(|block| block.text == "cargo run --release -- demo\n").expect("the command");
+    let dev = Program::start(QUORATE, &["dev", "--listen", "127.0.0.1:0", "--seed", SEED]);
+    dev.prints("\nSOL/USD = ").await;
+    let printed = dev.stdout();
+    let printed = printed.lines().skip_while(|line| line.starts_with("Waiting until ")).map(shape);
+    let shown: Vec<_> = blocks[command + 1].text.lines().map(shape).collect();
+    assert_eq!(printed.take(shown.len()).collect::<Vec<_>>(), shown);
+    assert!(shown.iter().filter(|line| line.contains("(average, ")).count() == 2, "{shown:?}");
+}
+
+#[tokio::test]
 async fn as_json_the_demo_is_a_line_for_each_answer() {
     let ended = run(QUORATE, &["demo", "--json"]).await;
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
     let answers: Vec<_> = ended.stdout.lines().map(parsed).filter(|line| line["error"].is_null()).collect();
     let queries: Vec<_> = answers.iter().map(|answer| answer["query"].as_str().expect("a text")).collect();
     assert_eq!(queries, DEMO);
-    assert!(answers.iter().all(|answer| answer["workers"].as_array().map(Vec::len) == Some(3)), "{ended:?}");
+    for answer in answers {
+        assert_eq!(answer["workers"].as_array().map(Vec::len), Some(3), "{answer}");
+        // The simulated values differ by a few percent at most, which is no dispute.
+        assert!(answer["agreement"].as_f64().is_some_and(|agreement| agreement > 0.0), "{answer}");
+        assert!(answer["status"] != "complete" || answer["agreement"] == 1, "{answer}");
+    }
 }
 
 #[tokio::test]

@@ -27,3 +27,4 @@ mod terminal;
 mod terminals;
 mod tools;
 mod tracing;
+mod worth;

@@ -1,5 +1,6 @@
 //! Processes for one test: started, read, signalled, and killed at its end.
 
+use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use quorate_test_support::NatsServer;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value as Json, json};
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
@@ -297,6 +299,22 @@ impl Cluster {
             .collect();
         api.wait_for(count, "live").await;
         Self { coordinator, api, workers, nats }
+    }
+
+    /// Starts a further worker with these flags.
+    pub(crate) fn worker(&self, id: &str, flags: &[&str]) -> Program {
+        let url = self.nats.url();
+        Program::start(WORKER, &[&["--nats", &url, "--id", id, "--announce-ms", "300"], flags].concat())
+    }
+
+    /// Starts a further worker that answers the queries of a pattern with what a shell command prints. `folder` keeps its
+    /// source file.
+    pub(crate) fn script(&self, folder: &TempDir, id: &str, query: &str, command: &str) -> Program {
+        let file = folder.path().join(format!("{id}.toml"));
+        let argv = format!("[\"sh\", \"-c\", \"{command}\"]");
+        fs::write(&file, format!("[[source]]\nquery = \"{query}\"\nkind = \"command\"\nargv = {argv}\n"))
+            .expect("written");
+        self.worker(id, &["--source", "command", "--config", &file.display().to_string()])
     }
 }
 

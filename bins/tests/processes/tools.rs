@@ -114,7 +114,7 @@ async fn health_tells_alive_ready_and_gone_apart() {
     let ready = "ready; live workers: 1, requests in flight: 0\n".to_owned();
     assert_eq!(health(&["--ready"]).await, (0, ready, String::new()));
     let (_, shown, _) = health(&["--ready", "--json"]).await;
-    assert_eq!(parsed(&shown), json!({"ready": true, "workers": 1, "in_flight": 0}));
+    assert_eq!(parsed(&shown), json!({"ready": true, "workers": 1, "in_flight": 0, "short": []}));
 
     cluster.nats.kill();
     until("the outage to be noticed", async || api.get("/health").await.1["nats"] == false).await;

@@ -70,6 +70,29 @@ async fn a_refusal_by_rate_says_when_to_ask_again() {
 }
 
 #[tokio::test]
+async fn a_query_that_nobody_offers_is_refused_with_where_to_look() {
+    let body =
+        r#"{"error":"unknown_query","code":404,"details":"no worker offers q; did you mean p? see GET /queries"}"#;
+    let refuse = move || async move { (StatusCode::NOT_FOUND, body) };
+    let url = server::serve(Router::new().route("/request", post(refuse))).await;
+    let error = error(url).await;
+    assert!(!error.is_lasting(), "a worker that offers it may come");
+    let told = error.to_string();
+    let expected = "the coordinator answered 404 Not Found: no worker offers q; did you mean p? see GET /queries; see what \
+                    is offered with: quorate queries";
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn queries_are_listed() {
+    let body = r#"{"queries":[{"query":"BTC/*","workers":3},{"query":"block/latest","workers":7}]}"#;
+    let url = server::serve(Router::new().route("/queries", get(move || async move { body }))).await;
+    let received = Client::new(url).expect("a client").queries().await.expect("an answer");
+    let offered: Vec<_> = received.body.queries.iter().map(|it| (it.query.as_str(), it.workers)).collect();
+    assert_eq!(offered, [("BTC/*", 3), ("block/latest", 7)]);
+}
+
+#[tokio::test]
 async fn workers_are_listed() {
     let body = r#"{"workers":[{"worker_id":"w1","state":"live","score":0.980000}],"counters":{"cancelled":1}}"#;
     let url = server::serve(Router::new().route("/workers", get(move || async move { body }))).await;

@@ -19,6 +19,7 @@ async fn answering(status: u16, body: &str) -> Url {
     let router = Router::new()
         .route("/request", post(answer.clone()))
         .route("/workers", get(answer.clone()))
+        .route("/queries", get(answer.clone()))
         .route("/health", get(answer.clone()))
         .route("/ready", get(answer));
     server::serve(router).await
@@ -40,7 +41,13 @@ async fn every_exit_code_is_as_documented() {
     let unknown = Url::parse("http://no-such-host.invalid").expect("a URL");
     let healthy = answering(200, r#"{"status":"healthy","port":8080,"nats":false}"#).await;
     let ready = answering(200, r#"{"ready":true,"workers":1,"in_flight":0}"#).await;
-    let cases: [(&[&str], &Url, i32, Option<&str>); 28] = [
+    let short =
+        r#"{"ready":true,"workers":1,"short":[{"query":"*","served":true,"workers":1,"needed":3,"missing":[]}]}"#;
+    let short = answering(200, short).await;
+    let few = answering(503, r#"{"error":"too_few_workers","code":503,"details":"no"}"#).await;
+    let misspelt = answering(404, r#"{"error":"unknown_query","code":404,"details":"no"}"#).await;
+    let offered = answering(200, r#"{"queries":[{"query":"*","workers":1}]}"#).await;
+    let cases: [(&[&str], &Url, i32, Option<&str>); 34] = [
         (&ask, &good, 0, None),
         (&strict, &good, 0, None),
         (&ask, &disputed, 0, None),
@@ -49,9 +56,15 @@ async fn every_exit_code_is_as_documented() {
         (&ask, &rejected, 3, Some("disputed")),
         (&strict, &conflict, 3, Some("conflict")),
         (&ask, &down, 3, Some("bus_down")),
+        (&ask, &misspelt, 3, Some("unknown_query")),
         (&["workers"], &down, 3, Some("bus_down")),
+        (&["queries"], &offered, 0, None),
+        (&["queries"], &down, 3, Some("bus_down")),
+        (&["queries"], &nowhere, 4, Some("unreachable")),
         (&["health"], &healthy, 0, None),
         (&["health", "--ready"], &ready, 0, None),
+        (&["health", "--ready"], &short, 0, None),
+        (&["health", "--ready"], &few, 3, Some("too_few_workers")),
         (&["health", "--ready"], &healthy, 4, Some("foreign")),
         (&["health", "--ready"], &down, 3, Some("bus_down")),
         (&["health"], &foreign, 4, Some("foreign")),

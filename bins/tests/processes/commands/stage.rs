@@ -166,7 +166,7 @@ impl Stage {
 }
 
 /// A line without what differs between two runs: numbers, the units of times, and the width of columns.
-fn shape(line: &str) -> String {
+pub(crate) fn shape(line: &str) -> String {
     let mut shape = String::new();
     for word in line.split_whitespace() {
         let mut before = ' ';

@@ -17,6 +17,7 @@ export class Answer {
     byId("answer").hidden = false;
     byId("answer-value").replaceChildren(element("span", { class: "pending" }, "waiting for the workers"));
     byId("answer-badges").replaceChildren();
+    byId("answer-note").replaceChildren();
     byId("answer-fine").replaceChildren();
     say(byId("answer-summary"), `Asking ${query}`);
     for (const worker of expected) this.#set(worker, "", "waiting");
@@ -33,9 +34,12 @@ export class Answer {
   ended(body) {
     const responses = new Map((body.worker_responses ?? []).map((response) => [response.worker_id, response]));
     if (body.workers !== undefined) this.#rows.clear();
+    // Nobody is awaited any longer, even if the coordinator did not say what became of anybody.
+    for (const [worker, { fate }] of this.#rows) if (fate === "waiting") this.#rows.delete(worker);
     for (const { worker_id, fate, reason, age_ms } of body.workers ?? []) {
       const response = responses.get(worker_id);
-      const why = [reason, age_ms === undefined ? undefined : `${age_ms} ms old`].filter((word) => word !== undefined);
+      const age = age_ms === undefined ? undefined : `${age_ms} ms old`;
+      const why = [reason, silence(body, worker_id), age].filter((word) => word !== undefined);
       this.#set(worker_id, response ? said(response) : "", fate, response ? took(response) : "", why.join(", "));
     }
     this.#draw();
@@ -44,6 +48,9 @@ export class Answer {
     const look = failed ? "error" : value.length > 16 ? "final long" : "final";
     byId("answer-value").replaceChildren(element("span", { class: look }, value));
     byId("answer-badges").replaceChildren(...badges(body));
+    const note = String(body.reliability_note ?? "");
+    // The details of an error may end with the note.
+    byId("answer-note").textContent = value.includes(note) ? "" : note;
     byId("answer-fine").textContent = fine(body);
     say(byId("answer-summary"), summary(this.#query, body));
   }
@@ -72,6 +79,13 @@ export class Answer {
 function fateOf(fate, why) {
   const sign = element("span", { class: "sign", "aria-hidden": "true" }, SIGNS[fate] ?? "?");
   return element("span", {}, sign, ` ${fate}`, why === "" ? null : element("span", { class: "why" }, ` ${why}`));
+}
+
+/** Why a missing worker was not waited for, if it was not. */
+function silence(body, worker) {
+  if ((body.absent ?? []).includes(worker)) return "not there";
+  if ((body.suspects ?? []).includes(worker)) return "silent for longer than usual";
+  return undefined;
 }
 
 function said(response) {

@@ -8,8 +8,8 @@ const WHOLE_NUMBERS = ["timeout_ms", "quorum", "min_responses", "max_age_ms", "p
 // Sent as text, so that no digit is lost.
 const TEXTS = ["strategy", "max_deviation", "tolerance", "min_agreement", "on_dispute", "trim_share"];
 
-/** Makes `form` submit requests. `liveWorkers` returns the workers that a request will expect. */
-export function asking(form, stream, liveWorkers) {
+/** Makes `form` submit requests. `expected` returns the workers that a request for a query will expect. */
+export function asking(form, stream, expected) {
   const button = byId("submit");
   let asked = null;
   stream.addEventListener("observation", ({ detail }) => {
@@ -22,7 +22,7 @@ export function asking(form, stream, liveWorkers) {
       return;
     }
     const body = question(new FormData(form));
-    asked = { id: body.id, answer: new Answer(body.query, liveWorkers()), abort: new AbortController() };
+    asked = { id: body.id, answer: new Answer(body.query, expected(body.query)), abort: new AbortController() };
     say(button, "Cancel");
     try {
       await stream.watch(body.id);

@@ -29,7 +29,7 @@ stream.addEventListener("outcome", ({ detail }) => {
 stream.addEventListener("worker", () => workers.start());
 stream.addEventListener("missed", ({ detail }) => outcomes.missed(detail.body.count));
 
-asking(byId("ask-form"), stream, () => workers.live());
+asking(byId("ask-form"), stream, (query) => workers.offering(query));
 
 /** Suggests a query that was asked before. */
 function suggest(query) {

@@ -19,9 +19,10 @@ export class Workers {
   #timer = null;
   #asking = false;
 
-  /** The names of the workers that a request made now would expect. */
-  live() {
-    return this.#live;
+  /** The names of the workers that a request for `query` made now would expect. */
+  offering(query) {
+    const offers = (worker) => (worker.queries ?? ["*"]).some((pattern) => matches(String(pattern), query));
+    return this.#live.filter(offers).map((worker) => worker.worker_id);
   }
 
   /** Refreshes now, and regularly from then on. */
@@ -51,10 +52,10 @@ export class Workers {
     }
   }
 
-  #draw({ workers, in_flight }) {
-    this.#live = workers.filter((worker) => worker.state === "live").map((worker) => worker.worker_id);
+  #draw({ workers, absent, in_flight }) {
+    this.#live = workers.filter((worker) => worker.state === "live");
     byId("workers").replaceChildren(...(workers.length > 0 ? workers.map(row) : [empty()]));
-    say(byId("workers-note"), "");
+    say(byId("workers-note"), (absent ?? []).length > 0 ? `Expected, but not there: ${absent.join(", ")}` : "");
     say(byId("facts"), `${counted(this.#live.length, "live worker")}, ${counted(Number(in_flight), "request")} in flight`);
   }
 }
@@ -63,6 +64,7 @@ function row(worker) {
   const [kind, sign, text] = STATES[worker.state] ?? ["fair", "?", String(worker.state)];
   const state = element("span", { class: "badges" }, badge(kind, sign, text));
   if (worker.quarantined === true) state.append(badge("poor", "×", "quarantined"));
+  if (worker.suspect === true) state.append(badge("fair", "…", "suspect"));
   const quantile = (name) =>
     cell(name, worker.response_time ? nanoseconds(worker.response_time[name]) : "–", { class: "number" });
   return element(
@@ -76,6 +78,21 @@ function row(worker) {
     quantile("p99"),
     cell("Last seen", ago(Number(worker.last_heard_ms)), { class: "number" }),
   );
+}
+
+/** Whether a pattern, in which `*` stands for any characters, matches a query. */
+function matches(pattern, query) {
+  const [start, ...parts] = pattern.split("*");
+  if (parts.length === 0) return pattern === query;
+  if (!query.startsWith(start)) return false;
+  const end = parts.pop();
+  let from = start.length;
+  for (const part of parts) {
+    const at = query.indexOf(part, from);
+    if (at < 0) return false;
+    from = at + part.length;
+  }
+  return query.length - from >= end.length && query.endsWith(end);
 }
 
 /** The score as a bar and as a number. */
