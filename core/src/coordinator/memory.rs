@@ -17,7 +17,8 @@ pub(super) struct Ended {
     /// What a retry receives; `None` if a retry is dispatched again: the request was cancelled, or its failure is
     /// retryable.
     pub(super) outcome: Option<Arc<Outcome>>,
-    pub(super) ended_at: Timestamp,
+    /// When it ended.
+    pub(super) at: Timestamp,
     bytes: usize,
 }
 
@@ -62,7 +63,7 @@ impl Memory {
             None => request_bytes(&request, &query, 0),
         };
         self.bytes += bytes;
-        self.entries.push_back(Ended { request, query, outcome, ended_at: now, bytes });
+        self.entries.push_back(Ended { request, query, outcome, at: now, bytes });
         seq
     }
 
@@ -74,8 +75,7 @@ impl Memory {
     /// Removes the oldest entry if its time has passed, or if the entries are too many or weigh too much.
     pub(super) fn pop(&mut self, now: Timestamp) -> Option<(EndedSeq, Ended)> {
         let oldest = self.entries.front()?;
-        if self.entries.len() <= self.capacity && self.bytes <= self.max_bytes && oldest.ended_at.after(self.keep) > now
-        {
+        if self.entries.len() <= self.capacity && self.bytes <= self.max_bytes && oldest.at.after(self.keep) > now {
             return None;
         }
         self.bytes -= oldest.bytes;
@@ -86,7 +86,7 @@ impl Memory {
 
     /// When the oldest entry may be forgotten.
     pub(super) fn next_expiry(&self) -> Option<Timestamp> {
-        self.entries.front().map(|oldest| oldest.ended_at.after(self.keep))
+        self.entries.front().map(|oldest| oldest.at.after(self.keep))
     }
 
     pub(super) fn len(&self) -> usize {

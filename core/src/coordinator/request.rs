@@ -63,6 +63,18 @@ pub(super) enum Patience {
     Over,
 }
 
+/// Whether a request has looked up the usual times of its workers. It does once, when the first of them may be over and
+/// somebody has answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum UsualTimes {
+    /// None is over.
+    NotYet,
+    /// One may be over, and nobody has answered.
+    Wanted,
+    /// They are known, as [`Patience`].
+    Known,
+}
+
 /// A worker's first answer.
 #[derive(Debug)]
 pub(super) struct FirstAnswer {
@@ -109,6 +121,7 @@ impl FirstAnswer {
 
 /// A request in flight.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags are independent of each other")]
 pub(super) struct Request {
     pub(super) id: RequestId,
     pub(super) query: Query,
@@ -154,10 +167,8 @@ pub(super) struct Request {
     pub(super) suspects: u32,
     /// When the usual time of some awaited worker is over next; never if none is known.
     pub(super) usual_at: Timestamp,
-    /// Whether it is over, and nobody has answered yet.
-    pub(super) is_usual_over: bool,
     /// Whether the usual times of its workers have been looked up.
-    pub(super) knows_usual: bool,
+    pub(super) usual_times: UsualTimes,
     /// What it weighs in memory, in bytes, counted as in an outcome.
     pub(super) bytes: usize,
     /// The number of usable values of participants that decide, before outliers are excluded.

@@ -5,7 +5,7 @@ use super::event::{Event, ResultFate};
 use super::input::{Undelivered, UndeliveredCause, WorkerResult};
 use super::memory::EndedSeq;
 use super::output::Output;
-use super::request::{FirstAnswer, Notice, Participant, ParticipantStatus, Patience, Request};
+use super::request::{FirstAnswer, Notice, Participant, ParticipantStatus, Patience, Request, UsualTimes};
 use super::table::{Known, Slot};
 use super::worker::WorkerState;
 use crate::outcome::{Cause, Failure, WORKER_BYTES, text_bytes};
@@ -58,7 +58,7 @@ impl Coordinator {
             // The first answer, which came too late, says how long the worker usually takes.
             let missed = ended.outcome.as_ref().filter(|it| it.missing.binary_search(&result.worker).is_ok());
             if let Some(outcome) = missed {
-                let response_time = outcome.elapsed.saturating_add(self.now.since(ended.ended_at));
+                let response_time = outcome.elapsed.saturating_add(self.now.since(ended.at));
                 worker.reliability.response_time(response_time);
                 if result.observed.is_ok() {
                     let key = self.table.key_of(&ended.query);
@@ -150,7 +150,7 @@ impl Coordinator {
 
     /// Ends a request that has everything it waits for, or arms its timer.
     pub(super) fn settle(&mut self, slot: Slot) {
-        if self.table.get(slot).is_some_and(|request| request.is_usual_over) {
+        if self.table.get(slot).is_some_and(|request| request.usual_times == UsualTimes::Wanted) {
             self.suspect_the_silent(slot);
         }
         if !self.may_end(slot) {
@@ -192,11 +192,11 @@ impl Coordinator {
         let least = self.config.suspect_after.unwrap_or_default();
         let request = self.table.get_mut(slot).expect("it was just found");
         request.usual_at = Timestamp::MAX;
-        request.is_usual_over = !request.has_answers();
-        if request.is_usual_over {
+        if !request.has_answers() {
+            request.usual_times = UsualTimes::Wanted;
             return;
         }
-        let is_first_look = !std::mem::replace(&mut request.knows_usual, true);
+        let is_first_look = std::mem::replace(&mut request.usual_times, UsualTimes::Known) != UsualTimes::Known;
         for participant in &mut request.participants {
             let ParticipantStatus::Awaited(patience) = &mut participant.status else { continue };
             let Some(worker) = self.registry.get_mut(&participant.worker) else { continue };

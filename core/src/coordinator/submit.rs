@@ -10,7 +10,7 @@ use super::event::Event;
 use super::input::Submit;
 use super::output::{Output, Refusal};
 use super::registry::Expectation;
-use super::request::{Notice, Request};
+use super::request::{Notice, Request, UsualTimes};
 use super::table::{Known, Slot};
 use super::timers::Timer;
 use crate::id::{RequestId, Ticket};
@@ -161,8 +161,7 @@ impl Coordinator {
             awaited: count(participants.len()),
             suspects: 0,
             usual_at: suspect_after.map_or(Timestamp::MAX, |after| now.after(after)),
-            is_usual_over: false,
-            knows_usual: false,
+            usual_times: UsualTimes::NotYet,
             founding,
             is_local,
             decisive,

@@ -71,13 +71,13 @@ impl Record {
     /// answers and its slowest answer to the query. Not known with fewer than `least` answers.
     pub(super) fn usual(&self, query: &Query, most: usize, least: usize) -> Option<Duration> {
         let most = most.max(1);
-        let mut last = self.response_times[self.response_times.len().saturating_sub(most)..].to_vec();
-        if last.len() < least.max(1).min(most) {
+        let mut sorted = self.response_times[self.response_times.len().saturating_sub(most)..].to_vec();
+        if sorted.len() < least.max(1).min(most) {
             return None;
         }
-        last.sort_unstable();
+        sorted.sort_unstable();
         let slowest = self.queries.iter().find(|(known, _)| known == query).map(|(_, longest)| *longest);
-        let long = Self::quantile(&last, 99).max(slowest)?;
+        let long = Self::quantile(&sorted, 99).max(slowest)?;
         let half = Duration::from_nanos(u64::try_from(long.as_nanos() / 2).unwrap_or(u64::MAX));
         Some(long.saturating_add(half))
     }

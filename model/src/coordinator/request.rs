@@ -67,6 +67,7 @@ pub(super) struct Ending {
 
 /// A request that was accepted and has not ended.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags are independent of each other")]
 pub(super) struct Request {
     /// The task id that the machine drew, learned from the first dispatch.
     pub(super) task: TaskId,

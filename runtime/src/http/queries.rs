@@ -1,6 +1,5 @@
 //! `GET /queries`: which queries the workers offer. What nobody offers is answered with the nearest that somebody does.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -91,9 +90,8 @@ fn nearest<'a>(query: &str, offered: impl Iterator<Item = &'a str>) -> Vec<&'a s
     let cut = |text: &str| text.chars().take(COMPARED_CHARS).collect::<String>().to_lowercase();
     let query = cut(query);
     let compared = offered.filter(|name| *name != EVERYTHING).take(COMPARED);
-    let mut ranked: Vec<_> =
-        compared.map(|name| ((strsim::jaro_winkler(&query, &cut(name)) * 1e6) as u32, name)).collect();
-    ranked.sort_by_key(|(likeness, name)| (Reverse(*likeness), *name));
+    let mut ranked: Vec<_> = compared.map(|name| (strsim::jaro_winkler(&query, &cut(name)), name)).collect();
+    ranked.sort_by(|(one, a), (other, b)| other.total_cmp(one).then_with(|| a.cmp(b)));
     ranked.into_iter().take(SUGGESTED).map(|(_, name)| name).collect()
 }
 

@@ -15,6 +15,7 @@ use crate::driver::WorkerView;
 /// One worker with its record.
 #[derive(Serialize, ToSchema)]
 #[schema(as = WorkerRecord)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags are independent of each other")]
 pub(crate) struct WorkerBody<'a> {
     #[schema(value_type = Id)]
     worker_id: &'a str,
