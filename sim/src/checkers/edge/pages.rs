@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use quorate_core::coordinator::{Coordinator, WorkerState};
+use quorate_core::coordinator::{Coordinator, Staffing, WorkerState};
 use serde_json::Value as Json;
 
 use super::connections::is_one_too_many;
@@ -29,6 +29,8 @@ struct MachineState {
     workers: BTreeMap<String, Seen>,
     in_flight: u64,
     is_live: bool,
+    /// Whether enough workers are there for some policy.
+    can_serve: bool,
     is_draining: bool,
 }
 
@@ -96,6 +98,7 @@ impl MachineState {
             workers: workers.collect(),
             in_flight: machine.in_flight() as u64,
             is_live: machine.live_workers() > 0,
+            can_serve: machine.staffing().iter().any(Staffing::can_serve),
             is_draining: machine.is_draining(),
         }
     }
@@ -224,10 +227,11 @@ impl Process {
             (200, None) => {
                 page["ready"] == true
                     && self.was_connected(since, true)
-                    && self.since(since).any(|state| state.is_live && !state.is_draining)
+                    && self.since(since).any(|state| state.can_serve && !state.is_draining)
             }
             (503, Some("draining")) => self.since(since).any(|state| state.is_draining),
             (503, Some("bus_down")) => self.was_connected(since, false),
+            (503, Some("too_few_workers")) => self.since(since).any(|state| state.is_live && !state.can_serve),
             (503, Some("no_workers")) => at_first || self.since(since).any(|state| !state.is_live),
             _ => false,
         };
@@ -245,6 +249,8 @@ const COUNTED: &[(&str, &str)] = &[
     (r#"quorate_requests_submitted_total{admission="refused_draining"}"#, "refused_draining"),
     (r#"quorate_requests_submitted_total{admission="refused_overloaded"}"#, "refused_overloaded"),
     (r#"quorate_requests_submitted_total{admission="refused_policy"}"#, "refused_policy"),
+    (r#"quorate_requests_submitted_total{admission="refused_unknown_query"}"#, "refused_unknown_query"),
+    (r#"quorate_requests_submitted_total{admission="refused_no_workers"}"#, "refused_no_workers"),
     (r#"quorate_requests_ended_total{outcome="complete"}"#, "answered_complete"),
     (r#"quorate_requests_ended_total{outcome="partial"}"#, "answered_partial"),
     (r#"quorate_requests_ended_total{outcome="low_reliability"}"#, "answered_low_reliability"),
@@ -257,6 +263,8 @@ const COUNTED: &[(&str, &str)] = &[
     (r#"quorate_requests_ended_total{outcome="failed_overloaded"}"#, "failed_overloaded"),
     (r#"quorate_requests_ended_total{outcome="cancelled"}"#, "cancelled"),
     ("quorate_requests_quorum_early_total", "quorum_early"),
+    ("quorate_requests_suspects_early_total", "suspects_early"),
+    ("quorate_workers_suspected_total", "workers_suspected"),
     (r#"quorate_dispatches_total{attempt="first"}"#, "requests_accepted"),
     (r#"quorate_dispatches_total{attempt="second"}"#, "redispatched"),
     ("quorate_tasks_undelivered_total", "tasks_undelivered"),
@@ -381,6 +389,7 @@ mod tests {
             .expect_violation("the health page");
         page(Page::Ready, 503, r#"{"error": "no_workers"}"#).expect_violation("the readiness page");
         page(Page::Ready, 503, r#"{"error": "draining"}"#).expect_violation("the readiness page");
+        page(Page::Ready, 503, r#"{"error": "too_few_workers"}"#).expect_violation("the readiness page");
         let counters = r#"{"counters": {"requests_accepted": 2}}"#;
         page(Page::Workers, 200, counters).expect_violation("the page lacks");
         page(Page::Metrics, 200, "a 1\nb").expect_violation("the metrics page");
