@@ -192,6 +192,7 @@ impl WorkerResult {
             request: self.request.clone(),
             task,
             observed: self.observed.clone(),
+            overloaded: false,
             response_time: self.response_time,
             age: self.age.map(|age| age.at(wall)),
         }

@@ -53,6 +53,7 @@ pub fn wire_result(data: &[u8]) {
         request: result.request.clone(),
         reply: None,
         observed: result.observed.clone(),
+        overloaded: result.overloaded,
         response_time: result.response_time,
         age: result.age,
         trace: None,

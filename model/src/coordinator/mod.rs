@@ -337,7 +337,7 @@ impl CoordinatorModel {
         for (worker, participant) in &request.participants {
             let Some(known) = self.workers.get_mut(worker) else { continue };
             // A failure or silence moves the score only if the worker has answered this query before, and had the
-            // operator's time and the time that it usually takes.
+            // operator's time and the time that it usually takes. Nobody is blamed for being full.
             let most = self.config.response_times;
             let held = request.gives_time() && known.record.is_held(&request.query, request.policy.timeout, most);
             let mut earns_record = request.founding && participant.decides;
@@ -361,7 +361,7 @@ impl CoordinatorModel {
                         known.record.outliers += 1;
                         known.record.judge(false);
                     }
-                    (Err(_), _) if held => known.record.judge(false),
+                    (Err(_), _) if held && !said.was_full => known.record.judge(false),
                     _ => {}
                 },
                 ParticipantStatus::Awaited => earns_record &= cause == Cause::QuorumMet,

@@ -119,6 +119,7 @@ pub fn decode_result(
         request: RequestId::new(&message.request_id).map_err(|error| WireError::Id { field: "request_id", error })?,
         task,
         observed,
+        overloaded: false,
         // No decision depends on it, so one that can't be read counts as zero.
         response_time: message.response_time.and_then(value::whole_number).map_or(Duration::ZERO, Duration::from_nanos),
         age,
@@ -170,6 +171,7 @@ mod tests {
                 request: RequestId::new("r").expect("an id"),
                 reply: None,
                 observed,
+                overloaded: false,
                 response_time: Duration::from_millis(3),
                 age,
                 trace: None,

@@ -181,6 +181,7 @@ fn worker_says(rig: &mut Rig, value: i64, state: PresenceState) {
         request: request_id(1),
         reply: None,
         observed: Ok(Value::Number(5.into())),
+        overloaded: false,
         response_time: Duration::from_millis(3),
         age: Some(Duration::from_micros(1_500_900)),
         trace: None,
