@@ -128,6 +128,7 @@ impl Coverage {
                         process.waiting.insert(submit.ticket, outliers != OutlierRule::None);
                     }
                     Input::Cancel(ticket) => drop(process.waiting.remove(ticket)),
+                    Input::Result(result) => reached.insert_if(S::WorkerOverloaded, result.is_refusal()),
                     Input::BusUp => {
                         let at_once = self.config.reconnect_grace.as_millis() <= 1;
                         reached.insert_if(S::NoReconnectGrace, at_once && busy && process.connections > 0);
