@@ -13,10 +13,12 @@ use quorate_core::time::Timestamp;
 use quorate_core::value::Value;
 use rust_decimal::Decimal;
 
-/// A worker that always behaves the same: how long it takes, and how far its values are from the truth, in thousandths.
+/// A worker that always behaves the same: how long it takes, how many tasks it has room for, and how far its values are
+/// from the truth, in thousandths.
 #[derive(Clone, Copy, Debug)]
 struct Honest {
     takes_ms: u64,
+    room: usize,
     off: i64,
     /// Whether it sends its number as a text, and whether it states an age.
     as_text: bool,
@@ -26,8 +28,15 @@ struct Honest {
 }
 
 fn honest() -> impl Strategy<Value = Honest> {
-    (1_u64..900, -20_i64..=20, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
-        |(takes_ms, off, as_text, dated, answers_unknown)| Honest { takes_ms, off, as_text, dated, answers_unknown },
+    (1_u64..900, 1_usize..4, -20_i64..=20, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
+        |(takes_ms, room, off, as_text, dated, answers_unknown)| Honest {
+            takes_ms,
+            room,
+            off,
+            as_text,
+            dated,
+            answers_unknown,
+        },
     )
 }
 
@@ -91,9 +100,16 @@ impl Play {
             if let Output::Publish(task) = output
                 && task.attempt == 1
             {
-                self.answers.extend(workers.iter().zip(0..).filter_map(|(worker, number)| {
-                    Some((self.now.after(Duration::from_millis(worker.takes_ms)), answer(*worker, number, &task)?))
-                }));
+                for (number, worker) in workers.iter().enumerate() {
+                    let Some(answer) = answer(*worker, number, &task) else { continue };
+                    let works_on = |(_, it): &&(Timestamp, WorkerResult)| it.worker == answer.worker && !it.overloaded;
+                    if self.answers.iter().filter(works_on).count() < worker.room {
+                        self.answers.push((self.now.after(Duration::from_millis(worker.takes_ms)), answer));
+                    } else {
+                        let observed = Err("no room".into());
+                        self.answers.push((self.now, WorkerResult { observed, overloaded: true, age: None, ..answer }));
+                    }
+                }
             }
         }
     }
@@ -157,8 +173,16 @@ proptest! {
             }
         }
         // Faster than all others, and fewer.
-        let liar = Honest { takes_ms: 1, off: 5000, as_text: false, dated: false, answers_unknown: false };
-        workers.extend(std::iter::repeat_n(liar, liars.min((honest.len() - 1) / 2)));
+        let (takes_ms, room) = (1, usize::MAX);
+        let liar = Honest { takes_ms, room, off: 5000, as_text: false, dated: false, answers_unknown: false };
+        let liars = liars.min((honest.len() - 1) / 2);
+        if liars > 0 {
+            // Values are compared with those that came. While most honest workers refuse, these may be lies.
+            for worker in &mut workers {
+                worker.room = usize::MAX;
+            }
+        }
+        workers.extend(std::iter::repeat_n(liar, liars));
         let coordinator = Coordinator::new(config, 1);
         let mut play = Play { coordinator, now: Timestamp::ZERO, answers: Vec::new(), tickets: 0 };
         play.input(&Input::BusUp, &workers);

@@ -275,12 +275,16 @@ fn what_runs_and_what_waits_is_bounded_and_the_rest_is_refused_at_once() {
     let refused = harness.answer();
     assert_eq!((refused.request.as_str(), text(&refused).as_str()), ("r4", "worker is overloaded"));
     assert_eq!((refused.observed.is_err(), refused.reply.as_deref()), (true, Some("inbox")));
+    assert!(refused.overloaded);
     assert_eq!((harness.worker.load(), harness.worker.counters().tasks_refused), ((2, 1), 1));
     harness.done(first, "1");
-    harness.answer();
-    harness.started();
+    assert!(!harness.answer().overloaded);
+    let third = harness.started();
+    harness.input(&Input::Done { job: third, observed: Err("no price".into()), age: None, trace: None });
+    assert!(!harness.answer().overloaded, "a failure of the source is no refusal");
     harness.task("r4");
-    assert_eq!(harness.worker.load(), (2, 1), "a refusal is not remembered");
+    harness.started();
+    assert_eq!(harness.worker.load(), (2, 0), "a refusal is not remembered");
     harness.nothing();
 }
 

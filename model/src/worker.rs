@@ -251,10 +251,15 @@ impl WorkerModel {
             self.counters.tasks_refused += 1;
         } else if self.is_full() {
             self.counters.tasks_refused += 1;
-            let observed = Err("worker is overloaded".into());
-            let (response_time, trace) = (Duration::ZERO, task.trace);
-            let refusal = Kept { observed, response_time, age: None, came_at: self.now, trace };
-            self.answer(&key, [task.reply.clone()], &refusal);
+            self.expect(Output::Answer(WorkResult {
+                request: task.request.clone(),
+                reply: task.reply.clone(),
+                observed: Err("worker is overloaded".into()),
+                overloaded: true,
+                response_time: Duration::ZERO,
+                age: None,
+                trace: task.trace,
+            }));
         } else {
             let job = Open {
                 arrival: self.arrivals,
@@ -355,6 +360,7 @@ impl WorkerModel {
                 request: key.0.clone(),
                 reply,
                 observed: kept.observed.clone(),
+                overloaded: false,
                 response_time: kept.response_time,
                 age,
                 trace: kept.trace,

@@ -31,6 +31,7 @@ fn messages() -> impl Strategy<Value = Vec<u8>> {
         Just("request_id"),
         Just("value"),
         Just("err"),
+        Just("overloaded"),
         Just("response_time"),
         Just("age_ms"),
         Just("observed_at"),

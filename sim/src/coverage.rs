@@ -123,6 +123,7 @@ impl Coverage {
                         let policy = self.config.policy_of(&submit.query);
                         reached.insert_if(S::PolicyOfQuery, *policy != self.config.policy);
                     }
+                    Input::Result(result) => reached.insert_if(S::WorkerOverloaded, result.is_refusal()),
                     Input::BusUp => {
                         let at_once = self.config.reconnect_grace.as_millis() <= 1;
                         reached.insert_if(S::NoReconnectGrace, at_once && busy && process.connections > 0);

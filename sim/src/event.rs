@@ -172,6 +172,8 @@ pub struct WorkerResult {
     pub request: RequestId,
     /// The value, or why there is none.
     pub observed: Result<Value, Arc<str>>,
+    /// Whether it is a failure because the worker had no room for the task.
+    pub overloaded: bool,
     /// How long the worker claims to have taken.
     pub response_time: Duration,
     /// The age that the worker states for the value; a failure has no age.
@@ -179,9 +181,9 @@ pub struct WorkerResult {
 }
 
 impl WorkerResult {
-    /// A result that states no response time and no age.
+    /// A result that is no refusal, and states no response time and no age.
     pub fn new(worker: WorkerId, request: RequestId, observed: Result<Value, Arc<str>>) -> Self {
-        Self { worker, request, observed, response_time: Duration::ZERO, age: None }
+        Self { worker, request, observed, overloaded: false, response_time: Duration::ZERO, age: None }
     }
 
     /// Converts it to the input of a coordinator that reads it when its time of day is `wall`: on the reply subject of
@@ -192,6 +194,7 @@ impl WorkerResult {
             request: self.request.clone(),
             task,
             observed: self.observed.clone(),
+            overloaded: self.overloaded,
             response_time: self.response_time,
             age: self.age.map(|age| age.at(wall)),
         }

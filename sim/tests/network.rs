@@ -228,9 +228,10 @@ fn received_results_are_decoded_as_the_coordinator_decodes_them() {
             _ => None,
         },
         What::CoordinatorInput(_, Input::Result(result)) => {
-            let (response_time, age) = (result.response_time, result.age.map(Age::Stated));
+            let (overloaded, response_time, age) =
+                (result.overloaded, result.response_time, result.age.map(Age::Stated));
             let result = WorkerResult::new(result.worker.clone(), result.request.clone(), result.observed.clone());
-            Some((false, event.host, WorkerResult { response_time, age, ..result }))
+            Some((false, event.host, WorkerResult { overloaded, response_time, age, ..result }))
         }
         _ => None,
     });

@@ -53,6 +53,7 @@ pub fn wire_result(data: &[u8]) {
         request: result.request.clone(),
         reply: None,
         observed: result.observed.clone(),
+        overloaded: result.overloaded,
         response_time: result.response_time,
         age: result.age,
         trace: None,
@@ -60,7 +61,7 @@ pub fn wire_result(data: &[u8]) {
     let again = wire::decode_result(&wire::encode_result(&result.worker, &sent), Some(TaskId(7)), now);
     let again = again.expect("an accepted result is accepted again");
     assert_eq!((&again.worker, &again.request), (&result.worker, &result.request));
-    assert_eq!(again.response_time, result.response_time);
+    assert_eq!((again.response_time, again.overloaded), (result.response_time, result.overloaded));
     match (&again.observed, &result.observed) {
         (Ok(again), Ok(value)) => assert_eq!(again, value),
         // An empty error text is encoded as `failed`, so that it still says that something failed.

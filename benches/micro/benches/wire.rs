@@ -27,6 +27,7 @@ fn wire(c: &mut Criterion) {
         request,
         reply: None,
         observed: Value::number("42000.12").map_err(|error| error.to_string().into()),
+        overloaded: false,
         response_time: Duration::from_millis(12),
         age: Some(Duration::from_millis(250)),
         trace: None,

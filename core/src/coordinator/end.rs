@@ -43,7 +43,8 @@ impl Coordinator {
     /// Updates the scores and records of an ended request's workers. Values move scores only if every value came that
     /// the operator's policy would have waited for. A failure or silence moves a score only if the worker has answered
     /// the query before and had at least the operator's timeout; silence moves it only if the worker also had the time
-    /// that it usually takes, as far as that is known, and sent no result meanwhile. Otherwise callers could move scores.
+    /// that it usually takes, as far as that is known, and sent no result meanwhile. A refusal for lack of room moves none.
+    /// Otherwise callers could move scores.
     fn keep_records(&mut self, request: &Request, cause: Cause, judgement: &Judgement) {
         let blames_the_silent = cause == Cause::DeadlinePassed && self.may_blame_the_silent(request.submitted);
         let terms = Terms::of(request, &self.config);
@@ -68,7 +69,7 @@ impl Coordinator {
                 }
                 ParticipantStatus::Awaited(_) => earns &= cause == Cause::QuorumMet,
                 ParticipantStatus::Left => earns = false,
-                ParticipantStatus::Answered(FirstAnswer { observed, .. }) => {
+                ParticipantStatus::Answered(FirstAnswer { observed, overloaded, .. }) => {
                     match (observed, judgement.assessment(index)) {
                         (Ok(_), Assessment::Good) => {
                             earns |= gives_records;
@@ -77,7 +78,7 @@ impl Coordinator {
                             }
                         }
                         (Ok(_), Assessment::Bad) if compares => record.outlier(),
-                        (Err(_), _) if is_held => record.judged(false),
+                        (Err(_), _) if is_held && !overloaded => record.judged(false),
                         _ => {}
                     }
                 }

@@ -58,6 +58,8 @@ pub struct WorkerResult {
     pub task: Option<TaskId>,
     /// The value, or the worker's reason why there is none.
     pub observed: Result<Value, Arc<str>>,
+    /// Whether the worker says that it had no room for the task. Without meaning if there is a value.
+    pub overloaded: bool,
     /// The response time that the worker states.
     pub response_time: Duration,
     /// The age of the value on arrival; `None` if the worker states none.
@@ -65,9 +67,15 @@ pub struct WorkerResult {
 }
 
 impl WorkerResult {
-    /// A result on the subject that all coordinators share. It states no response time and no age.
+    /// A result on the subject that all coordinators share. It is no refusal, and states no response time and no age.
     pub fn new(worker: WorkerId, request: RequestId, observed: Result<Value, Arc<str>>) -> Self {
-        Self { worker, request, task: None, observed, response_time: Duration::ZERO, age: None }
+        Self { worker, request, task: None, observed, overloaded: false, response_time: Duration::ZERO, age: None }
+    }
+
+    /// Whether the worker refused the task because it had no room for it. Callers can bring that about, so it lowers no
+    /// score.
+    pub fn is_refusal(&self) -> bool {
+        self.overloaded && self.observed.is_err()
     }
 }
 

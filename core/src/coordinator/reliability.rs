@@ -54,7 +54,7 @@ impl fmt::Display for Score {
 pub struct Reliability {
     /// Values it sent in time.
     pub successes: u64,
-    /// Failures it reported in time.
+    /// Failures it reported in time, including refusals for lack of room.
     pub failures: u64,
     /// Requests that still awaited it at their deadline, except if the bus was down or the coordinator was paused.
     pub timeouts: u64,
@@ -67,7 +67,7 @@ pub struct Reliability {
     /// The score.
     pub score: Score,
     /// The last response times in nanoseconds, as a ring: from dispatch to arrival, as the coordinator measured them, of
-    /// answers in time and late.
+    /// answers in time and late, but not of refusals for lack of room.
     response_times: Vec<u64>,
     next: usize,
     /// The number of response times that are kept.
@@ -113,6 +113,11 @@ impl Reliability {
     pub(super) fn answer(&mut self, is_value: bool, response_time: Duration) {
         *(if is_value { &mut self.successes } else { &mut self.failures }) += 1;
         self.response_time(response_time);
+    }
+
+    /// A refusal for lack of room came in time. It says nothing about how long the worker usually takes.
+    pub(super) fn refusal(&mut self) {
+        self.failures += 1;
     }
 
     /// Moves the score up or down.

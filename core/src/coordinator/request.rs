@@ -77,8 +77,11 @@ pub(super) enum UsualTimes {
 
 /// A worker's first answer.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags are independent of each other")]
 pub(super) struct FirstAnswer {
     pub(super) observed: Result<Value, Arc<str>>,
+    /// Whether it is a failure because the worker had no room for the task.
+    pub(super) overloaded: bool,
     /// The number that a text spells, if the strategy needs numbers, so that a long text is parsed only once. Boxed to
     /// keep answers small: most values are numbers themselves.
     pub(super) spelled: Option<Box<Decimal>>,

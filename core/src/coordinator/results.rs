@@ -57,7 +57,7 @@ impl Coordinator {
             let ended = self.memory.get(seq).expect("a known outcome is remembered");
             // The first answer, which came too late, says how long the worker usually takes.
             let missed = ended.outcome.as_ref().filter(|it| it.missing.binary_search(&result.worker).is_ok());
-            if let Some(outcome) = missed {
+            if let Some(outcome) = missed.filter(|_| !result.is_refusal()) {
                 let response_time = outcome.elapsed.saturating_add(self.now.since(ended.at));
                 worker.reliability.response_time(response_time);
                 if result.observed.is_ok() {
@@ -93,6 +93,9 @@ impl Coordinator {
             && let ParticipantStatus::Answered(first) = &mut request.participants[index].status
         {
             let agrees = match (&first.observed, &result.observed) {
+                // A refusal says nothing about the value. A worker may have forgotten its first answer, or another of
+                // its processes may have had room.
+                _ if first.overloaded || result.is_refusal() => true,
                 (Ok(first), Ok(second)) => first == second,
                 (Err(_), Err(_)) => true,
                 // A worker that was too busy for the first attempt may have had time for the second.
@@ -114,7 +117,11 @@ impl Coordinator {
             return ResultFate::NoRoom;
         }
         let response_time = self.now.since(request.submitted);
-        worker.reliability.answer(result.observed.is_ok(), response_time);
+        if result.is_refusal() {
+            worker.reliability.refusal();
+        } else {
+            worker.reliability.answer(result.observed.is_ok(), response_time);
+        }
         if result.observed.is_ok() {
             worker.reliability.answered_query(request.query_key, response_time, self.config.kept_queries);
         }
@@ -128,6 +135,7 @@ impl Coordinator {
         worker.answers_directly |= result.task.is_some();
         let answered = FirstAnswer {
             observed: result.observed.clone(),
+            overloaded: result.is_refusal(),
             spelled: request.spelled(&result.observed),
             response_time: result.response_time,
             age: result.age,

@@ -41,6 +41,8 @@ pub struct WorkResult {
     pub reply: ReplyTo,
     /// The value, or the reason why there is none.
     pub observed: Result<Value, Arc<str>>,
+    /// Whether it refuses the task because there was no room for it.
+    pub overloaded: bool,
     /// The time from the task's arrival to the answer.
     pub response_time: Duration,
     /// A lower bound of the value's age; `None` if its source states none and the value was read just now.

@@ -42,10 +42,12 @@ pub(super) enum Stage {
     Answered(Answer),
 }
 
-/// The result of a job.
+/// The result of a job, or the refusal of a task.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub(super) observed: Result<Value, Arc<str>>,
+    /// Whether it refuses the task because there was no room for it.
+    pub(super) overloaded: bool,
     /// The time from the task's arrival to the answer.
     pub(super) response_time: Duration,
     /// The age of the value when the job was done, if its source states one.

@@ -182,7 +182,7 @@ impl Worker {
             self.counters.tasks_refused += 1;
             let observed = Err("worker is overloaded".into());
             let (response_time, trace) = (Duration::ZERO, task.trace);
-            let refusal = Answer { observed, response_time, age: None, trace, at: self.now };
+            let refusal = Answer { observed, overloaded: true, response_time, age: None, trace, at: self.now };
             self.answer(&key, vec![task.reply.clone()], &refusal);
             return;
         }
@@ -220,7 +220,8 @@ impl Worker {
         self.counters.processing_time = self.counters.processing_time.saturating_add(response_time);
         self.running -= 1;
         self.deadlines.remove(&(deadline, id));
-        let answered = Answer { observed: observed.clone(), response_time, age, trace, at: self.now };
+        let observed = observed.clone();
+        let answered = Answer { observed, overloaded: false, response_time, age, trace, at: self.now };
         self.answer(&key, replies, &answered);
         if let Some((_, job)) = self.jobs.get_mut(id) {
             job.stage = Stage::Answered(answered);
@@ -263,6 +264,7 @@ impl Worker {
                 request: key.request.clone(),
                 reply,
                 observed: answered.observed.clone(),
+                overloaded: answered.overloaded,
                 response_time: answered.response_time,
                 age,
                 trace: answered.trace,

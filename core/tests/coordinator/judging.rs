@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use quorate_core::aggregate::{Exclusion, OutlierRule, Strategy};
-use quorate_core::coordinator::{Input, Score};
+use quorate_core::coordinator::{Input, Score, WorkerResult};
 use quorate_core::outcome::{Failure, Status};
 use quorate_core::policy::Overrides;
 use rust_decimal::Decimal;
@@ -144,6 +144,60 @@ fn nobody_is_blamed_for_a_query_that_it_never_answered() {
     assert_eq!((harness.score("a"), harness.score("b")), (FULL, FULL));
     let record = &harness.worker("b").reliability;
     assert_eq!((record.timeouts, harness.worker("a").reliability.failures), (50, 50), "but it is still counted");
+}
+
+#[test]
+fn a_refusal_for_lack_of_room_lowers_no_score_and_a_failure_does() {
+    for (refuses, score) in [(true, FULL), (false, Score::from_millionths(937_500))] {
+        let mut harness = Harness::new();
+        harness.live(&["a"]);
+        let (_, task) = harness.ask();
+        harness.at_ms(40);
+        harness.says(&task, "a", "1");
+        let usual = harness.worker("a").reliability.response_times();
+        let (ticket, task) = harness.ask();
+        if refuses {
+            harness.refuses(&task, "a");
+        } else {
+            harness.fails(&task, "a");
+        }
+        assert_eq!(harness.outcome(ticket).failed(), 1);
+        let record = &harness.worker("a").reliability;
+        assert_eq!((record.failures, record.score), (1, score));
+        assert_eq!(record.response_times() == usual, refuses, "only a failure says how long the worker takes");
+    }
+}
+
+#[test]
+fn a_late_refusal_does_not_say_how_long_the_worker_takes() {
+    for refuses in [true, false] {
+        let mut harness = Harness::new();
+        harness.live(&["a"]);
+        let (_, task) = harness.ask();
+        harness.at_ms(2_000);
+        if refuses {
+            harness.refuses(&task, "a");
+        } else {
+            harness.fails(&task, "a");
+        }
+        let record = &harness.worker("a").reliability;
+        assert_eq!((record.late, record.response_times().is_none()), (1, refuses));
+    }
+}
+
+#[test]
+fn a_value_from_an_overloaded_worker_is_judged_like_any_other() {
+    let mut harness = Harness::new();
+    harness.live(&["a", "b", "c"]);
+    let (ticket, task) = harness.ask();
+    for (name, value) in [("a", "100"), ("b", "100"), ("c", "900")] {
+        let result = WorkerResult { overloaded: true, ..result(&task, name, Ok(value)) };
+        harness.input(&Input::Result(result));
+    }
+    assert_eq!(harness.outcome(ticket).succeeded, 3);
+    let record = &harness.worker("c").reliability;
+    assert_eq!((record.successes, record.outliers), (1, 1));
+    assert!(record.score < FULL && record.response_times().is_some());
 }
 
 #[test]

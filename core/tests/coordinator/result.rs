@@ -369,6 +369,30 @@ fn a_worker_that_was_too_busy_for_the_first_attempt_may_answer_the_second() {
 }
 
 #[test]
+fn a_refusal_for_lack_of_room_contradicts_nothing() {
+    for refuses_first in [true, false] {
+        for asked_twice in [true, false] {
+            let mut harness = Harness::new();
+            harness.live(&["a", "silent"]);
+            let (_, task) = harness.ask();
+            for refuses in [refuses_first, !refuses_first] {
+                if refuses {
+                    harness.refuses(&task, "a");
+                } else {
+                    harness.says(&task, "a", "1");
+                }
+                if asked_twice {
+                    harness.at_ms(500);
+                }
+            }
+            assert_eq!(harness.has_task(), asked_twice);
+            assert_eq!((harness.counters().results_duplicate, harness.counters().results_equivocal), (1, 0));
+            assert_eq!(harness.score("a"), Score::ONE, "{refuses_first} {asked_twice}");
+        }
+    }
+}
+
+#[test]
 fn a_worker_that_was_not_expected_is_shown_and_not_waited_for() {
     let mut harness = Harness::new();
     harness.live(&["a"]);

@@ -202,6 +202,12 @@ impl Harness {
         self.result(task, name, Err("no price"));
     }
 
+    /// The worker has no room for the task.
+    pub(crate) fn refuses(&mut self, task: &Task, name: &str) {
+        let refusal = WorkerResult { overloaded: true, ..result(task, name, Err("no room")) };
+        self.input(&Input::Result(refusal));
+    }
+
     pub(crate) fn undelivered(&mut self, task: &Task, cause: UndeliveredCause) {
         self.input(&Input::Undelivered(Undelivered { task: task.id, cause }));
     }

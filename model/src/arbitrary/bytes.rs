@@ -216,13 +216,15 @@ fn step(bytes: &mut Bytes<'_>) -> Result<Step> {
             overrides: optional(bytes, overrides)?.unwrap_or_default(),
         },
         10..=11 => Step::Cancel { ticket: bytes.arbitrary()? },
-        12..=29 => Step::Result {
-            worker: bytes.int_in_range(0..=5)?,
-            task: bytes.arbitrary()?,
-            subject: *bytes.choose(&[Subject::Own, Subject::Own, Subject::Own, Subject::Shared, Subject::Other])?,
-            observed: optional(bytes, value)?.ok_or(()),
-            age: optional(bytes, |bytes| millis(bytes, 4))?,
-        },
+        12..=29 => {
+            let (worker, task) = (bytes.int_in_range(0..=5)?, bytes.arbitrary()?);
+            let subjects = [Subject::Own, Subject::Own, Subject::Own, Subject::Shared, Subject::Other];
+            let subject = *bytes.choose(&subjects)?;
+            let kind = bytes.int_in_range(0..=7)?;
+            let observed = if kind % 2 == 0 { Ok(value(bytes)?) } else { Err(()) };
+            let age = optional(bytes, |bytes| millis(bytes, 4))?;
+            Step::Result { worker, task, subject, observed, overloaded: kind >= 4, age }
+        }
         30..=31 => Step::Repeat,
         32 => Step::Unknown { worker: bytes.int_in_range(0..=5)? },
         33..=34 => Step::Undelivered {

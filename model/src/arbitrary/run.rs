@@ -9,6 +9,7 @@ use quorate_core::coordinator::{
     Config, Input, Output, Presence, PresenceState, Submit, Task, Undelivered, WorkerResult,
 };
 use quorate_core::id::{RequestId, TaskId, Ticket};
+use quorate_core::outcome::Observation;
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
 use quorate_core::trace::Trace;
@@ -16,6 +17,9 @@ use quorate_core::{Coordinator, Machine as _};
 
 use super::clock::Clock;
 use super::steps::{Step, Subject, TimedStep, offer_of, worker};
+
+/// What a worker without room for a task says.
+const NO_ROOM: &str = "no room";
 
 /// The machine and its model, and a record of all inputs and outputs.
 #[derive(Debug)]
@@ -96,6 +100,7 @@ impl Run {
             })
         };
         let excluded = |why| outcomes().flat_map(|it| &it.observations).filter(|it| it.excluded == Some(why)).count();
+        let refused = |it: &&Observation| it.observed.as_ref().is_err_and(|why| **why == *NO_ROOM);
         let answers = || outcomes().filter_map(|outcome| outcome.verdict.as_ref().ok());
         let evidence = [
             ("stale", excluded(Exclusion::Stale)),
@@ -103,6 +108,7 @@ impl Run {
             ("quarantined", excluded(Exclusion::Quarantined)),
             ("no_numbers", excluded(Exclusion::NotANumber)),
             ("weighed", outcomes().flat_map(|it| &it.observations).filter(|it| it.weight.is_some()).count()),
+            ("refusals", outcomes().flat_map(|it| &it.observations).filter(refused).count()),
             ("some_agree", answers().filter(|answer| answer.agreeing > 0 && answer.agreeing < answer.used).count()),
         ];
         evidence.into_iter().map(|(name, count)| (name, count as u64))
@@ -213,16 +219,18 @@ impl Run {
                 Input::Submit(Submit { ticket, id, query, overrides: *overrides, trace })
             }
             Step::Cancel { ticket } => Input::Cancel(Ticket(self.tickets.saturating_sub(u64::from(*ticket) % 16))),
-            Step::Result { worker: index, task, subject, observed, age } => {
+            Step::Result { worker: index, task, subject, observed, overloaded, age } => {
                 let task = self.task(*task)?;
                 let on = match subject {
                     Subject::Own => Some(task.id),
                     Subject::Shared => None,
                     Subject::Other => Some(TaskId(task.id.0 ^ (1 << 40))),
                 };
-                let observed = observed.clone().map_err(|()| "no price".into());
+                let why = if *overloaded { NO_ROOM } else { "no price" };
+                let observed = observed.clone().map_err(|()| why.into());
                 let result = WorkerResult {
                     task: on,
+                    overloaded: *overloaded,
                     response_time: Duration::from_nanos(self.results),
                     age: *age,
                     ..WorkerResult::new(worker(*index), task.request.clone(), observed)

@@ -32,6 +32,7 @@ pub(super) enum Step {
         task: u8,
         subject: Subject,
         observed: Result<Value, ()>,
+        overloaded: bool,
         age: Option<Duration>,
     },
     /// The last result again, unchanged.
@@ -182,9 +183,11 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (prop::option::of(0_u8..4), 0_u8..2, overrides())
             .prop_map(|(id, query, overrides)| Step::Submit { id, query, overrides }),
         2 => any::<u8>().prop_map(|ticket| Step::Cancel { ticket }),
-        20 => (0_u8..6, any::<u8>(), subject, observed(), age()).prop_map(|(worker, task, subject, observed, age)| {
-            Step::Result { worker, task, subject, observed, age }
-        }),
+        20 => (0_u8..6, any::<u8>(), subject, observed(), prop::bool::weighted(0.3), age()).prop_map(
+            |(worker, task, subject, observed, overloaded, age)| {
+                Step::Result { worker, task, subject, observed, overloaded, age }
+            },
+        ),
         2 => Just(Step::Repeat),
         1 => (0_u8..6).prop_map(|worker| Step::Unknown { worker }),
         2 => (any::<u8>(), prop::sample::select(&[NoResponders, Disconnected, QueueFull][..]))

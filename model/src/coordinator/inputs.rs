@@ -199,7 +199,9 @@ impl CoordinatorModel {
         }
         if let Some(known) = self.workers.heard_late(self.now, &result.worker) {
             known.record.late += 1;
-            if let Some(after) = after {
+            if let Some(after) = after
+                && !is_full(result)
+            {
                 known.record.answered_late(after);
                 if result.observed.is_ok() {
                     known.record.answered_query(&query, after, self.config.kept_queries);
@@ -226,6 +228,8 @@ impl CoordinatorModel {
             request.participants.get_mut(worker)
         {
             let contradicts = match (&first.observed, &result.observed) {
+                // Being full is compatible with every answer.
+                _ if first.was_full || is_full(result) => false,
                 (Ok(first), Ok(second)) => first != second,
                 (Ok(_), Err(_)) => true,
                 (Err(_), Ok(_)) => !twice,
@@ -250,7 +254,11 @@ impl CoordinatorModel {
             return ResultFate::NoRoom;
         }
         let after = self.now.since(request.submitted);
-        known.record.answered(result.observed.is_ok(), after);
+        if is_full(result) {
+            known.record.failures += 1;
+        } else {
+            known.record.answered(result.observed.is_ok(), after);
+        }
         if result.observed.is_ok() {
             known.record.answered_query(&request.query, after, self.config.kept_queries);
         }
@@ -264,6 +272,7 @@ impl CoordinatorModel {
         let set_weight = self.config.weights.get(worker).copied().unwrap_or(Millionths::ONE);
         let said = FirstAnswer {
             observed: result.observed.clone(),
+            was_full: is_full(result),
             response_time: result.response_time,
             age: result.age,
             weight: if self.config.weights.is_empty() { known.trust() } else { set_weight },
@@ -440,4 +449,9 @@ impl CoordinatorModel {
             }
         }
     }
+}
+
+/// Whether a worker only says that it is full. A value makes that meaningless.
+fn is_full(result: &WorkerResult) -> bool {
+    result.observed.is_err() && result.overloaded
 }

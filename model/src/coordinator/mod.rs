@@ -337,7 +337,7 @@ impl CoordinatorModel {
         for (worker, participant) in &request.participants {
             let Some(known) = self.workers.get_mut(worker) else { continue };
             // A failure or silence moves the score only if the worker has answered this query before and had the
-            // operator's time.
+            // operator's time. Nobody is blamed for being full.
             let held = request.gives_time() && known.record.has_answered(&request.query);
             let mut earns_record = request.founding && participant.decides;
             match &participant.status {
@@ -364,7 +364,7 @@ impl CoordinatorModel {
                         known.record.outliers += 1;
                         known.record.judge(false);
                     }
-                    (Err(_), _) if held => known.record.judge(false),
+                    (Err(_), _) if held && !said.was_full => known.record.judge(false),
                     _ => {}
                 },
                 ParticipantStatus::Awaited => earns_record &= cause == Cause::QuorumMet,

@@ -42,8 +42,11 @@ pub(super) enum ParticipantStatus {
 
 /// A worker's first answer.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags are independent of each other")]
 pub(super) struct FirstAnswer {
     pub(super) observed: Result<Value, Arc<str>>,
+    /// Whether the worker only said that it was full.
+    pub(super) was_full: bool,
     pub(super) response_time: Duration,
     /// The age of the value on arrival, as the worker stated it.
     pub(super) age: Option<Duration>,

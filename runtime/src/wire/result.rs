@@ -1,6 +1,7 @@
 //! The body of a result.
 
 use std::borrow::Cow;
+use std::ops::Not;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -38,6 +39,10 @@ pub(crate) struct ResultBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, min_length = 1, max_length = 1024)]
     err: Option<&'a str>,
+    /// Whether the failure is a refusal for lack of room. Only on the bus.
+    #[serde(skip_serializing_if = "Not::not")]
+    #[schema(ignore)]
+    overloaded: bool,
     /// The response time that the worker states, in nanoseconds.
     #[schema(example = 183_042_117)]
     response_time: u64,
@@ -61,6 +66,7 @@ impl<'a> ResultBody<'a> {
             value: observed.as_ref().ok().map(JsonValue),
             // An empty text would mean that nothing failed.
             err: observed.as_ref().err().map(|err| if err.is_empty() { "failed" } else { err }),
+            overloaded: false,
             response_time: saturating_nanos(response_time),
             age_ms: age.map(saturating_millis),
         }
@@ -83,6 +89,8 @@ struct ResultIn<'a> {
     #[serde(borrow, default)]
     err: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    overloaded: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     response_time: Option<&'a RawValue>,
     #[serde(borrow, default)]
     age_ms: Option<&'a RawValue>,
@@ -92,7 +100,8 @@ struct ResultIn<'a> {
 
 /// Encodes a result of `worker`.
 pub fn encode_result(worker: &WorkerId, result: &worker::WorkResult) -> Bytes {
-    let message = ResultBody::new(worker, &result.request, &result.observed, result.response_time, result.age);
+    let body = ResultBody::new(worker, &result.request, &result.observed, result.response_time, result.age);
+    let message = ResultBody { overloaded: result.overloaded, ..body };
     serde_json::to_vec(&message).expect("texts and numbers are serializable").into()
 }
 
@@ -110,7 +119,10 @@ pub fn decode_result(
     now: SystemTime,
 ) -> Result<coordinator::WorkerResult, WireError> {
     let message: ResultIn = parse(payload)?;
-    let (observed, age) = match observed(&message, now) {
+    let stated = message.err.and_then(failure);
+    // Anything but `true` says nothing, and so does `true` without the worker's own reason.
+    let overloaded = stated.is_some() && message.overloaded.is_some_and(|json| json.get() == "true");
+    let (observed, age) = match stated.map_or_else(|| observed(&message, now), Err) {
         Ok((value, age)) => (Ok(value), age),
         Err(failure) => (Err(failure), None),
     };
@@ -119,23 +131,24 @@ pub fn decode_result(
         request: RequestId::new(&message.request_id).map_err(|error| WireError::Id { field: "request_id", error })?,
         task,
         observed,
+        overloaded,
         // No decision depends on it, so one that can't be read counts as zero.
         response_time: message.response_time.and_then(value::whole_number).map_or(Duration::ZERO, Duration::from_nanos),
         age,
     })
 }
 
-/// The value and its age.
+/// The worker's reason why there is no value; `None` if it is empty.
+fn failure(err: &RawValue) -> Option<Arc<str>> {
+    let text: Cow<str> = match serde_json::from_str::<String>(err.get()) {
+        Ok(text) => text.into(),
+        Err(_) => err.get().into(),
+    };
+    (!text.is_empty()).then(|| cut(&text).into())
+}
+
+/// The value and its age, if the worker states no failure.
 fn observed(message: &ResultIn, now: SystemTime) -> Result<(Value, Option<Duration>), Arc<str>> {
-    if let Some(err) = message.err {
-        let text: Cow<str> = match serde_json::from_str::<String>(err.get()) {
-            Ok(text) => text.into(),
-            Err(_) => err.get().into(),
-        };
-        if !text.is_empty() {
-            return Err(cut(&text).into());
-        }
-    }
     let value = value::read(message.value.ok_or("no value")?)?;
     Ok((value, age::stated(message.age_ms, message.observed_at, now)?))
 }
@@ -170,6 +183,7 @@ mod tests {
                 request: RequestId::new("r").expect("an id"),
                 reply: None,
                 observed,
+                overloaded: false,
                 response_time: Duration::from_millis(3),
                 age,
                 trace: None,
@@ -178,6 +192,50 @@ mod tests {
             assert_eq!((read.observed, read.age), (result.observed, age));
             assert_eq!(read.response_time, result.response_time);
             assert_eq!((read.worker, read.request, read.task), (worker.clone(), result.request, Some(TaskId(9))));
+        }
+    }
+
+    #[test]
+    fn a_refusal_for_lack_of_room_reads_back_and_is_written_only_then() {
+        for overloaded in [true, false] {
+            let result = worker::WorkResult {
+                request: RequestId::new("r").expect("an id"),
+                reply: None,
+                observed: Err("worker is overloaded".into()),
+                overloaded,
+                response_time: Duration::ZERO,
+                age: None,
+                trace: None,
+            };
+            let bytes = encode_result(&WorkerId::new("w").expect("an id"), &result);
+            let json: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
+            assert_eq!(json.get("overloaded"), overloaded.then_some(&serde_json::Value::Bool(true)));
+            assert_eq!(decode_result(&bytes, None, UNIX_EPOCH).expect("a result").overloaded, overloaded);
+        }
+    }
+
+    #[test]
+    fn only_a_failure_that_says_so_is_a_refusal_for_lack_of_room() {
+        for (fields, is_refusal) in [
+            (r#""err":"full","overloaded":true"#, true),
+            (r#""overloaded":true,"value":1,"err":{"code":5}"#, true),
+            (r#""err":"full""#, false),
+            (r#""err":"full","overloaded":false"#, false),
+            (r#""err":"full","overloaded":null"#, false),
+            (r#""err":"full","overloaded":"true""#, false),
+            (r#""err":"full","overloaded":1"#, false),
+            (r#""err":"full","overloaded":[true]"#, false),
+            (r#""value":1,"overloaded":true"#, false),
+            (r#""value":1,"err":"","overloaded":true"#, false),
+            (r#""value":true,"overloaded":true"#, false),
+            (r#""overloaded":true"#, false),
+        ] {
+            let body = format!(r#"{{"worker_id":"w","request_id":"r",{fields}}}"#);
+            let read = decode_result(body.as_bytes(), None, UNIX_EPOCH).expect("a result");
+            assert_eq!(read.overloaded, is_refusal, "{fields}");
+        }
+        for overloaded in ["true", r#""true""#, "[]"] {
+            assert!(decoded(&format!(r#""value":1,"overloaded":{overloaded}"#)).is_ok(), "{overloaded}");
         }
     }
 

@@ -140,6 +140,8 @@ sometimes! {
     WorkerRepeated,
     /// a worker refused a task
     WorkerRefused,
+    /// a coordinator received a refusal for lack of room
+    WorkerOverloaded,
     /// a worker ignored a task for a query that it does not offer
     WorkerUnoffered,
     /// a task expired at its worker before there was an answer

@@ -239,6 +239,7 @@ impl Stage<'_> {
             worker: worker.id.clone(),
             request: result.request,
             observed: result.observed,
+            overloaded: result.overloaded,
             response_time: result.response_time,
             age: result.age.map(|age| worker.spec.says_age(age, worker.clock(now))),
         });
@@ -342,13 +343,15 @@ pub(super) fn understood(tampered: Tampered) -> Message {
     match tampered {
         Tampered::Garbage { subject, len } => Message { subject, reply: None, body: Body::Garbage(len) },
         Tampered::Message(Message { subject, reply, body: Body::Result(result) }) => {
+            // Only a failure that the worker states can be a refusal.
+            let overloaded = result.overloaded && result.observed.is_err();
             let observed = match result.observed {
                 Ok(Value::Text(text)) if text.len() > MAX_TEXT_BYTES => Err(ValueError::TextTooLong.to_string().into()),
                 observed => observed,
             };
             // An invalid value becomes a failure, which has no age.
             let age = result.age.filter(|_| observed.is_ok());
-            Message { subject, reply, body: Body::Result(WorkerResult { observed, age, ..result }) }
+            Message { subject, reply, body: Body::Result(WorkerResult { observed, overloaded, age, ..result }) }
         }
         Tampered::Message(message) => message,
     }

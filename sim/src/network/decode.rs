@@ -41,6 +41,8 @@ struct ResultBody {
     #[serde(default)]
     err: Option<String>,
     #[serde(default)]
+    overloaded: bool,
+    #[serde(default)]
     response_time: u64,
     #[serde(default)]
     age_ms: Option<u64>,
@@ -124,6 +126,7 @@ fn told(payload: &[u8]) -> Option<PublishedOutcome> {
 fn result(payload: &[u8]) -> Option<WorkerResult> {
     let body: ResultBody = serde_json::from_slice(payload).ok()?;
     let failure = body.err.filter(|err| !err.is_empty());
+    let overloaded = body.overloaded && failure.is_some();
     let observed = match failure {
         Some(err) => Err(err.into()),
         None => value(body.value.as_deref()).map_err(Arc::from),
@@ -141,6 +144,7 @@ fn result(payload: &[u8]) -> Option<WorkerResult> {
         response_time: Duration::from_nanos(body.response_time),
         age: age.filter(|_| observed.is_ok()),
         observed,
+        overloaded,
     })
 }
 
@@ -225,6 +229,7 @@ mod tests {
                 Body::Result(ours) => {
                     assert_eq!((ours.worker, ours.request), (theirs.worker, theirs.request));
                     assert_eq!((ours.observed, ours.response_time), (theirs.observed, theirs.response_time));
+                    assert_eq!(ours.overloaded, theirs.overloaded);
                 }
                 other => panic!("{other:?}"),
             }

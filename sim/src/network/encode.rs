@@ -23,6 +23,8 @@ struct ResultBody<'a> {
     value: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     err: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overloaded: Option<bool>,
     response_time: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     age_ms: Option<u64>,
@@ -48,6 +50,7 @@ pub(super) fn payload(message: &Message) -> Bytes {
             request_id: result.request.as_str(),
             value: result.observed.as_ref().ok().map(value),
             err: result.observed.as_ref().err().map(AsRef::as_ref),
+            overloaded: result.overloaded.then_some(true),
             response_time: saturating_nanos(result.response_time),
             age_ms: match result.age {
                 Some(Age::Stated(age)) => Some(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
@@ -127,19 +130,21 @@ mod tests {
     }
 
     fn reads_back(age: Age) {
-        let result = |observed: Result<Value, Arc<str>>| {
-            Body::Result(WorkerResult {
-                age: observed.is_ok().then_some(age),
-                worker: worker_name(1),
-                request: RequestId::new("r").expect("an id"),
-                observed,
-                response_time: Duration::from_millis(2),
-            })
+        let result = |observed: Result<Value, Arc<str>>| WorkerResult {
+            age: observed.is_ok().then_some(age),
+            worker: worker_name(1),
+            request: RequestId::new("r").expect("an id"),
+            observed,
+            overloaded: false,
+            response_time: Duration::from_millis(2),
         };
+        let refusal = WorkerResult { overloaded: true, ..result(Err("no room".into())) };
+        let result = |observed| Body::Result(result(observed));
         for (subject, body) in [
             ("oracle.results", result(Ok(Value::number("-42000.50").expect("a number")))),
             ("_INBOX.c1i1.9", result(Ok(Value::Text("a \"cat\"".into())))),
             ("_INBOX.c1i1.9", result(Err("no route".into()))),
+            ("_INBOX.c1i1.9", Body::Result(refusal)),
             (
                 "oracle.tasks",
                 Body::Task(Task {

@@ -261,9 +261,9 @@ impl Rig {
 
     /// Shows that a result is sent.
     pub(crate) fn sent(&mut self, result: &WorkerResult) {
-        let WorkerResult { worker, request, observed, age, .. } = result.clone();
+        let WorkerResult { worker, request, observed, overloaded, age, .. } = result.clone();
         let sent = event::WorkerResult::new(worker, request, observed);
-        let body = Body::Result(event::WorkerResult { age: age.map(event::Age::Stated), ..sent });
+        let body = Body::Result(event::WorkerResult { overloaded, age: age.map(event::Age::Stated), ..sent });
         self.tell(WORKER, What::Sent(&Message { subject: "oracle.results".into(), reply: None, body }));
     }
 

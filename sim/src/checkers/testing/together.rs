@@ -173,7 +173,9 @@ impl Play {
                 let task = self.random.chance(700).then_some(of);
                 let worker = worker_id(&format!("w{}", self.random.below(6)));
                 let age = self.age().filter(|_| observed.is_ok()).map(event::Age::Stated);
-                let result = event::WorkerResult { age, ..event::WorkerResult::new(worker, request, observed) };
+                let overloaded = observed.is_err() && self.random.chance(500);
+                let result = event::WorkerResult::new(worker, request, observed);
+                let result = event::WorkerResult { overloaded, age, ..result };
                 let input = Input::Result(result.read_at(self.now(), task));
                 let subject = task.map_or("oracle.results".to_owned(), |task| format!("_INBOX.c1.{}", task.0));
                 let message = Message { subject: subject.into(), reply: None, body: Body::Result(result) };
@@ -331,6 +333,7 @@ impl Play {
                     subject: answer.reply.unwrap_or_else(|| "oracle.results".into()),
                     reply: None,
                     body: Body::Result(event::WorkerResult {
+                        overloaded: answer.overloaded,
                         response_time: answer.response_time,
                         age: answer.age.map(|age| event::Age::Stated(Duration::from_millis(age.as_millis() as u64))),
                         ..event::WorkerResult::new(worker_id("w1"), answer.request, answer.observed)

@@ -306,6 +306,7 @@ impl Edge {
                     && said.request == meant.request
                     && said.response_time == meant.response_time
                     && (worker.dates || said.age == meant.age.map(|age| Age::Stated(whole_millis(age))))
+                    && said.overloaded == meant.overloaded
                     && same_observation(&meant.observed, &said.observed)
             }
             (Some(Outgoing::Announcement(meant)), Body::Presence(said)) => {
@@ -364,6 +365,7 @@ fn same_result(received: &WorkerResult, told: &WorkerResult, strange: bool) -> b
         && received.task == told.task
         && received.response_time == told.response_time
         && received.age == told.age
+        && received.overloaded == told.overloaded
 }
 
 fn is_of(presence: &Presence, worker: &Worker) -> bool {

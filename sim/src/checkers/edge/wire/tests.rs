@@ -175,12 +175,48 @@ fn a_result_passed_on_for_another_task_is_found() {
     rig.expect_violation("not the next message");
 }
 
+#[test]
+fn a_refusal_for_lack_of_room_is_passed_on_as_one() {
+    for (meant, said) in [(true, true), (false, false), (true, false), (false, true)] {
+        let observed: Result<Value, Arc<str>> = Err("no room".into());
+        let result = |overloaded| WorkerResult {
+            overloaded,
+            ..WorkerResult::new(worker_id("w1"), request_id(1), observed.clone())
+        };
+        let mut to_coordinator = asking();
+        to_coordinator.tell(COORDINATOR, What::Received(&message("oracle.results", Body::Result(result(meant)))));
+        let told = result(said).read_at(to_coordinator.now(), None);
+        to_coordinator.coordinator(2, &Input::Result(told));
+
+        let mut from_worker = Rig::new(super::new);
+        let answer = worker::WorkResult {
+            request: request_id(1),
+            reply: None,
+            observed: observed.clone(),
+            overloaded: meant,
+            response_time: Duration::ZERO,
+            age: None,
+            trace: None,
+        };
+        from_worker.tell(WORKER, What::WorkerOutput(from_worker.now(), &worker::Output::Answer(answer)));
+        from_worker.tell(WORKER, What::Sent(&message("oracle.results", Body::Result(result(said)))));
+        if meant == said {
+            to_coordinator.expect_fine();
+            from_worker.expect_fine();
+        } else {
+            to_coordinator.expect_violation("not the next message");
+            from_worker.expect_violation("the output of its machine is");
+        }
+    }
+}
+
 /// The worker's machine puts out an answer of 5 and a live announcement, and the host sends these.
 fn worker_says(rig: &mut Rig, value: i64, state: PresenceState) {
     let answer = worker::WorkResult {
         request: request_id(1),
         reply: None,
         observed: Ok(Value::Number(5.into())),
+        overloaded: false,
         response_time: Duration::from_millis(3),
         age: Some(Duration::from_micros(1_500_900)),
         trace: None,
