@@ -16,7 +16,7 @@ use crate::scenario::{FaultKind, Scenario, Worker};
 /// Messages that must fit every queue of the bus, so that none is lost.
 const ROOMY: usize = 100;
 /// How long answers must be remembered so that each is repeated, in milliseconds.
-const LONG_MS: u64 = 1000;
+const LONG_MS: u64 = 10_000;
 /// What scheduling may add to an answer.
 const PAUSE: Duration = Duration::from_millis(5);
 
