@@ -54,6 +54,11 @@ impl Offer {
         &self.0
     }
 
+    /// The bytes of all patterns together.
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(|pattern| pattern.as_str().len()).sum()
+    }
+
     /// Whether it offers this query.
     pub fn covers(&self, query: &Query) -> bool {
         self.0.is_empty() || self.0.iter().any(|pattern| pattern.matches(query.as_str()))

@@ -34,8 +34,24 @@ impl Pattern {
         query.ends_with(suffix)
     }
 
-    /// Whether some text matches both patterns. The time is proportional to the product of both lengths.
+    /// Whether some text matches both patterns. The time is at worst proportional to the product of both lengths, and short
+    /// if one has no `*`, or if they begin or end differently.
     pub fn overlaps(&self, other: &Self) -> bool {
+        let (Some((our_start, our_end)), Some((their_start, their_end))) = (self.ends(), other.ends()) else {
+            return self.matches(&other.0) || other.matches(&self.0);
+        };
+        let fit_at_start = our_start.starts_with(their_start) || their_start.starts_with(our_start);
+        let fit_at_end = our_end.ends_with(their_end) || their_end.ends_with(our_end);
+        fit_at_start && fit_at_end && self.meets(other)
+    }
+
+    /// What comes before the first and after the last `*`; `None` if there is none.
+    fn ends(&self) -> Option<(&str, &str)> {
+        Some((self.0.split_once('*')?.0, self.0.rsplit_once('*')?.1))
+    }
+
+    /// Decides [`Pattern::overlaps`] byte by byte.
+    fn meets(&self, other: &Self) -> bool {
         let (ours, theirs) = (self.0.as_bytes(), other.0.as_bytes());
         // Whether the first i bytes of ours and the first j bytes of theirs overlap, for one i and all j.
         let mut row: Vec<bool> = Vec::with_capacity(theirs.len() + 1);

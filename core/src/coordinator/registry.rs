@@ -13,7 +13,7 @@ use super::reliability::{Reliability, Score};
 use super::request::Participant;
 use super::worker::{Instance, Standing, WorkerRecord, WorkerState};
 use crate::id::WorkerId;
-use crate::offer::Offer;
+use crate::offer::{MAX_OFFER_BYTES, Offer};
 use crate::outcome::count;
 use crate::query::Query;
 use crate::time::Timestamp;
@@ -322,10 +322,15 @@ impl Registry {
         worker.instances.retain(|_, it| it.last_heard.after(presence_time).max(spared_until) > now);
         worker.state = match presence.state {
             PresenceState::Live => {
-                worker.offer = presence.offer.clone();
-                if worker.instances.len() < max_instances || worker.instances.contains_key(&presence.instance) {
-                    let instance = Instance { last_heard: now, offer: presence.offer.clone() };
-                    worker.instances.insert(Arc::clone(&presence.instance), instance);
+                // All processes of a name together are kept within the bytes of one offer. Equal ones are kept once.
+                let others = worker.instances.iter().filter(|(instance, _)| **instance != presence.instance);
+                let offers = others.clone().map(|(_, other)| &other.offer);
+                let different: usize = offers.clone().filter(|it| **it != presence.offer).map(Offer::bytes).sum();
+                let has_room = others.count() < max_instances && different + presence.offer.bytes() <= MAX_OFFER_BYTES;
+                let offer = offers.into_iter().find(|it| **it == presence.offer).unwrap_or(&presence.offer).clone();
+                worker.offer = offer.clone();
+                if has_room {
+                    worker.instances.insert(Arc::clone(&presence.instance), Instance { last_heard: now, offer });
                 }
                 WorkerState::Live
             }

@@ -138,3 +138,25 @@ fn who_comes_later_is_a_newcomer_to_those_who_founded_a_query() {
     harness.at_ms(1_000);
     assert_eq!(harness.value(ticket), "7");
 }
+
+#[test]
+fn the_offers_of_all_processes_of_one_name_are_bounded_together() {
+    let mut harness = Harness::new();
+    let patterns = |of: usize| (0..64).map(|number| format!("{of:03}-{number:0>186}")).collect::<Vec<_>>();
+    let announce = |harness: &mut Harness, process: usize| {
+        let patterns = patterns(process);
+        announces(harness, "a", &process.to_string(), &patterns.iter().map(String::as_str).collect::<Vec<_>>());
+    };
+    // 12 KiB, which any number of processes may offer alike; another 12 KiB are too much.
+    announce(&mut harness, 1);
+    for process in 2..10 {
+        let same = patterns(1);
+        announces(&mut harness, "a", &process.to_string(), &same.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    announce(&mut harness, 11);
+    let offered =
+        |harness: &Harness| harness.worker("a").offers().map(quorate_core::offer::Offer::bytes).collect::<Vec<_>>();
+    assert_eq!(offered(&harness), [12_160; 9], "nine processes with one offer");
+    let ticket = harness.submit_with(None, &patterns(11)[0], Overrides::default());
+    assert_eq!(harness.refusal(ticket), Refusal::UnknownQuery);
+}

@@ -355,7 +355,14 @@ impl Workers {
         if presence.state == PresenceState::Live {
             known.state = WorkerState::Live;
             known.offer = presence.offer.clone();
-            if known.instances.contains_key(&presence.instance) || known.instances.len() < self.most_instances {
+            let others = known.instances.iter().filter(|(instance, _)| **instance != presence.instance);
+            let length = |offer: &Offer| offer.patterns().iter().map(|it| it.as_str().len()).sum::<usize>();
+            let (mut count, mut bytes) = (0, length(&presence.offer));
+            for (_, (_, offer)) in others {
+                count += 1;
+                bytes += if *offer == presence.offer { 0 } else { length(offer) };
+            }
+            if count < self.most_instances && bytes <= 16_384 {
                 known.instances.insert(Arc::clone(&presence.instance), (now, presence.offer.clone()));
             }
             return Some(false);
