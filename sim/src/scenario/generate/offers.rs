@@ -2,7 +2,8 @@
 //!
 //! They are drawn from their own stream, so that the rest of a seed's scenario does not depend on them.
 
-use super::super::Scenario;
+use super::super::{Fault, FaultKind, Scenario};
+use crate::host::Host;
 use crate::random::{Random, Stream};
 
 /// The number of this part's stream.
@@ -16,6 +17,9 @@ pub(super) fn add(scenario: &mut Scenario) {
     if !random.chance(PERMILLE) {
         return;
     }
+    if random.chance(300) {
+        return one_for_most(random, scenario);
+    }
     for worker in &mut scenario.cluster.workers {
         if random.chance(600) {
             for _ in 0..random.within(1..=3) {
@@ -24,4 +28,16 @@ pub(super) fn add(scenario: &mut Scenario) {
             }
         }
     }
+}
+
+/// One worker alone offers most queries, and stops for a while.
+fn one_for_most(random: &mut Random, scenario: &mut Scenario) {
+    let alone = random.below(scenario.cluster.workers.len() as u64) as usize;
+    for (index, worker) in scenario.cluster.workers.iter_mut().enumerate() {
+        let patterns: &[&str] = if index == alone { &["*/*", "BTC/*"] } else { &["label/*"] };
+        worker.offers.extend(patterns.iter().map(|pattern| (*pattern).to_owned()));
+    }
+    let at_ms = random.within(1..=scenario.heal_ms / 2);
+    let kind = FaultKind::Stop(Host::Worker(scenario.cluster.workers[alone].number));
+    scenario.faults.push(Fault { at_ms, for_ms: scenario.heal_ms - at_ms, kind });
 }
