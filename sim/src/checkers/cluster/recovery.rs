@@ -119,8 +119,9 @@ impl Learned {
         match reply {
             Reply::Ended(Ok(outcome)) => Self::of_outcome(outcome),
             Reply::Ended(Err(Refusal::Policy(_))) => Self { ending: Ending::Invalid, ..Self::default() },
-            Reply::Ended(Err(Refusal::UnknownQuery)) => Self { ending: Ending::Unoffered, ..Self::default() },
-            Reply::Ended(Err(Refusal::NoWorkers)) => Self { ending: Ending::NoWorkers, ..Self::default() },
+            Reply::Ended(Err(Refusal::UnknownQuery | Refusal::NoWorkers)) => {
+                Self { ending: Ending::Unoffered, ..Self::default() }
+            }
             Reply::Ended(Err(_)) | Reply::Lost => Self::default(),
             Reply::Http { status, body, .. } => Self::of_body(*status, body),
         }
@@ -155,6 +156,8 @@ impl Learned {
                 (422, _) => Ending::Insufficient,
                 (409, Some("disputed")) => Ending::Disputed,
                 (504, _) => Ending::Deadline,
+                // Without evidence it was refused.
+                (503, Some("no_workers")) if body["request_id"].is_null() => Ending::Unoffered,
                 (503, Some("no_workers")) => Ending::NoWorkers,
                 (404, Some("unknown_query")) => Ending::Unoffered,
                 (429, _) => Ending::Limited,
