@@ -34,7 +34,8 @@ pub struct WorkerRecord {
     pub reliability: Reliability,
     /// Whether it has a record. It has one if the operator admits it by name. It also has one if one of its values was
     /// found good in comparison with those of workers that decide, or if it took part as a founder, without leaving or
-    /// staying silent for the operator's timeout, and its score has not been below [`Score::LOST`] since. Without a record it is a newcomer, whose values are compared and not used.
+    /// staying silent for the operator's timeout, and its score has not been below [`Score::LOST`] since.
+    /// Without a record it is a newcomer, whose values are compared and not used.
     pub proven: bool,
     /// The last queries that it founded while others had a record and did not offer them, as a ring of the given length:
     /// their keys, and when. It has a record for these, too.
