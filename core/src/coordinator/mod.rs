@@ -9,7 +9,8 @@
 //! * `request.rs`: one request in flight; `results.rs`: the results that come for it
 //! * `judgement.rs`: how a request would end now, and what its values say about their workers
 //! * `end.rs`: the end of a request: callers answered, id remembered, scores updated
-//! * `registry.rs`, `worker.rs`, `reliability.rs`: the known workers, which of them are expected, and their scores
+//! * `registry.rs`, `worker.rs`, `reliability.rs`: the known workers and their scores; `registry/expect.rs`: which of them
+//!   a request expects
 //! * `staffing.rs`: whether the workers that the policies need are there
 //! * `table.rs`, `memory.rs`: requests in flight by slot, task and id; ended requests by id
 //! * `timers.rs`, `counters.rs`: everything the machine waits for, and everything it counts
