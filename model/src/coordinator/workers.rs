@@ -1,15 +1,15 @@
 //! The workers that a coordinator must know, and the record that it must keep of each.
 
+mod ask;
+mod known;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_core::Coordinator;
-use quorate_core::aggregate::Millionths;
-use quorate_core::coordinator::{
-    Config, Event, Expected, Presence, PresenceState, Refusal, Score, Staffing, WorkerState,
-};
+use quorate_core::coordinator::{Config, Event, Expected, Presence, PresenceState, Score, Staffing, WorkerState};
 use quorate_core::id::WorkerId;
 use quorate_core::offer::Offer;
 use quorate_core::pattern::Pattern;
@@ -17,121 +17,11 @@ use quorate_core::policy::Policy;
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
 
+pub(super) use ask::Asked;
+pub(super) use known::Known;
+
 use super::record::Record;
-use crate::{Divergence, policy};
-
-/// What the coordinator must know of one worker.
-#[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "the flags are independent of each other")]
-pub(super) struct Known {
-    state: WorkerState,
-    announced: bool,
-    replicated: bool,
-    pub(super) last_heard: Timestamp,
-    /// When its last result was heard.
-    pub(super) last_result: Timestamp,
-    /// When it last announced `live` or `draining`.
-    said_there: Option<Timestamp>,
-    /// The number of requests dispatched before it became known.
-    pub(super) asked_before: u64,
-    /// Whether it has a record: one of its values was good, it was a founder, or the operator admits it by name.
-    pub(super) proven: bool,
-    /// The number of requests in which it took part without a record, and whether the last to end left it without one.
-    pub(super) tried: u64,
-    pub(super) in_vain: bool,
-    /// Whether it was silent until a deadline that gave it the operator's time, and no result of it has been accepted
-    /// since.
-    pub(super) silent: bool,
-    /// Whether it has answered on the reply subject of a task.
-    pub(super) answers_directly: bool,
-    since: Timestamp,
-    /// When each process of this name last announced `live`, and what it offered.
-    instances: BTreeMap<Arc<str>, (Timestamp, Offer)>,
-    /// What was offered in the last announcement of `live`.
-    offer: Offer,
-    /// The last queries that it founded while workers with a record did not offer them, and when.
-    founded: VecDeque<(Query, Timestamp)>,
-    /// Whether it was silent beyond its usual time while others answered, and has not been heard since.
-    pub(super) suspect: bool,
-    pub(super) record: Record,
-    /// The state, the quarantine and the suspicion in its last event.
-    last_event: Option<(WorkerState, bool, bool)>,
-}
-
-impl Known {
-    /// Whether a different second answer to one request can only be equivocation: there is one process behind the name,
-    /// and if the worker was asked twice, it is known to repeat its answer.
-    pub(super) fn has_one_word(&self, asked_twice: bool) -> bool {
-        let one_process = self.instances.len() < 2;
-        let keeps_to_protocol = self.announced && !self.replicated;
-        one_process && (keeps_to_protocol || !asked_twice)
-    }
-
-    /// Its weight if no weights are configured.
-    pub(super) fn trust(&self) -> Millionths {
-        Millionths::new(self.record.score.into())
-    }
-
-    fn is_quarantined(&self, below: Option<Score>) -> bool {
-        below.is_some_and(|below| self.record.score < below.millionths())
-    }
-
-    fn is_gone(&self) -> bool {
-        matches!(self.state, WorkerState::Left | WorkerState::Expired)
-    }
-
-    pub(super) fn is_live(&self) -> bool {
-        self.state == WorkerState::Live
-    }
-
-    pub(super) fn has_expired(&self) -> bool {
-        self.state == WorkerState::Expired
-    }
-
-    /// Whether some process of its name offers a query; without processes, what was offered last counts.
-    fn offers(&self, query: &Query) -> bool {
-        if self.instances.is_empty() {
-            return policy::offers(&self.offer, query.as_str());
-        }
-        self.instances.values().any(|(_, offer)| policy::offers(offer, query.as_str()))
-    }
-
-    /// Whether it offers some query that the pattern covers.
-    fn offers_some(&self, pattern: &Pattern) -> bool {
-        let of_processes = self.instances.values().map(|(_, offer)| offer);
-        let mut offers = of_processes.chain(self.instances.is_empty().then_some(&self.offer));
-        offers.any(|offer| policy::offers_some(offer, pattern))
-    }
-
-    fn has_record(&self, query: &Query) -> bool {
-        self.proven || self.founded_at(query).is_some()
-    }
-
-    fn founded_at(&self, query: &Query) -> Option<Timestamp> {
-        self.founded.iter().find(|(founded, _)| founded == query).map(|(_, at)| *at)
-    }
-
-    /// It founded a query, unless nobody trusts it. The last `most` are kept.
-    pub(super) fn found(&mut self, query: &Query, now: Timestamp, most: usize) {
-        if self.founded_at(query).is_none() && self.record.score >= 100_000 {
-            self.founded.push_back((query.clone(), now));
-            if self.founded.len() > most {
-                self.founded.pop_front();
-            }
-        }
-    }
-}
-
-/// Whom a request asks.
-pub(super) struct Asked {
-    pub(super) workers: Vec<WorkerId>,
-    /// Whether they are founders.
-    pub(super) founding: bool,
-    /// Whether a record that is earned counts for the query only.
-    pub(super) local: bool,
-    /// The number of others without a record that may join.
-    pub(super) places: usize,
-}
+use crate::Divergence;
 
 /// All workers that the coordinator must know.
 #[derive(Debug)]
@@ -215,51 +105,6 @@ impl Workers {
         changes
     }
 
-    /// Whom a request asks: live workers that offer its query.
-    ///
-    /// While none that offers it has a record, all are asked as founders. For a presence timeout after the first record,
-    /// while fewer than three workers have one, so are those that have announced themselves. After that, a request asks
-    /// those with a record and, in turn, some of the others: as many as those, but no more than `max_newcomers`. If no
-    /// worker with a record is live, it asks as many others as there are records, or `max_newcomers` if that is more.
-    ///
-    /// While there are workers whose record counts for every query, a record that is earned without one of them counts
-    /// for the query only.
-    pub(super) fn ask(&mut self, now: Timestamp, query: &Query, max_newcomers: usize) -> Asked {
-        let kept = |known: &Known| !(known.is_gone() && known.last_heard.after(self.keep_gone) <= now);
-        let anyone = self.known.values().any(|known| known.proven && kept(known));
-        let offering: Vec<(&WorkerId, &Known)> = self.known.iter().filter(|(_, known)| known.offers(query)).collect();
-        let recorded: Vec<&Known> =
-            offering.iter().map(|(_, known)| *known).filter(|known| known.has_record(query) && kept(known)).collect();
-        let records = recorded.len();
-        self.founded_at = self.founded_at.filter(|_| anyone);
-        let local = if records > 0 { recorded.iter().all(|known| !known.proven) } else { anyone };
-        let first = if local { recorded.iter().filter_map(|it| it.founded_at(query)).min() } else { self.founded_at };
-        let early = records < 3 && first.is_some_and(|at| now < at.after(self.presence));
-        let founding = records == 0 || early;
-        let live = offering.into_iter().filter(|(_, known)| known.is_live()).map(|(worker, _)| worker.clone());
-        let (proven, mut others): (Vec<WorkerId>, Vec<WorkerId>) =
-            live.partition(|worker| self.known[worker].has_record(query));
-        let mut most = usize::MAX;
-        if records > 0 {
-            others.retain(|worker| if early { self.known[worker].announced } else { !self.known[worker].silent });
-        }
-        if !founding {
-            most = if proven.is_empty() { records.max(max_newcomers) } else { proven.len().min(max_newcomers) };
-            others.sort_by_key(|worker| (self.known[worker].tried, self.known[worker].since, worker.clone()));
-            others.truncate(most);
-        }
-        for worker in &others {
-            self.known.entry(worker.clone()).and_modify(|known| known.tried += 1);
-        }
-        let (joining, all) = (most - others.len(), proven.len() + others.len());
-        let places = match all {
-            0 => max_newcomers,
-            all if founding => max_newcomers.min(all),
-            _ => max_newcomers.min(joining),
-        };
-        Asked { workers: proven.into_iter().chain(others).collect(), founding, local, places }
-    }
-
     /// The worker took part in a request that ended. Below a score of 0.1 it has no record, unless it is admitted by
     /// name.
     pub(super) fn took_part(&mut self, worker: &WorkerId, earns_record: bool, now: Timestamp) {
@@ -277,17 +122,6 @@ impl Workers {
 
     pub(super) fn has_record(&self, worker: &WorkerId, query: &Query) -> bool {
         self.by_name || self.known.get(worker).is_some_and(|known| known.has_record(query))
-    }
-
-    /// Why no worker can answer a query although some are live; `None` if one can, or may.
-    pub(super) fn why_nobody_can(&self, query: &Query) -> Option<Refusal> {
-        let offering: Vec<&Known> = self.known.values().filter(|known| known.offers(query)).collect();
-        let may = offering.iter().any(|known| known.is_live() || !known.announced);
-        match () {
-            () if may || self.live().next().is_none() => None,
-            () if offering.is_empty() => Some(Refusal::UnknownQuery),
-            () => Some(Refusal::NoWorkers),
-        }
     }
 
     /// Expires the workers that have not been heard for the presence timeout, with the processes behind their names. If
