@@ -98,6 +98,9 @@ pub struct Ask {
     /// The decimals that `majority` keeps when it compares numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub precision: Option<u32>,
+    /// The decimals to which the answer is rounded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decimals: Option<u8>,
 }
 
 /// A JSON number or string, with all its digits.

@@ -15,6 +15,7 @@ mod descriptors;
 pub mod exit;
 pub mod load;
 pub mod otlp;
+mod reload;
 pub mod render;
 pub mod serve;
 mod signals;

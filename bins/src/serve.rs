@@ -6,7 +6,9 @@ use std::num::NonZeroU32;
 
 use anyhow::{Context, anyhow};
 use axum::serve::{Listener, ListenerExt};
+use futures_util::stream::{self, Stream};
 use quorate_core::aggregate::Millionths;
+use quorate_core::coordinator::{Config, Policies};
 use quorate_core::id::WorkerId;
 use quorate_core::policy::Overrides;
 use quorate_runtime::bus::BusError;
@@ -16,7 +18,7 @@ use quorate_runtime::clock::Clock;
 use quorate_runtime::driver::{DriverSettings, WorkerIdentity, WorkerSettings};
 use quorate_runtime::http::{ApiSettings, EventLimits, RateLimit, ServeLimits};
 use quorate_runtime::node::{CoordinatorSettings, NodeError, run_coordinator, run_worker};
-use quorate_runtime::policies::PolicyFile;
+use quorate_runtime::policies;
 use quorate_runtime::source::{AnySource, SimulatedConfig, SourceKind};
 use quorate_runtime::spans::Tracer;
 use reqwest::Url;
@@ -28,7 +30,7 @@ use tracing::info;
 use crate::args::{CoordinatorArgs, DevArgs, NatsArgs, OtlpArgs, SeedArgs, ServeArgs, SourceName, WorkerArgs};
 use crate::descriptors::serve_limits;
 use crate::otlp::Export;
-use crate::{demo, signals};
+use crate::{demo, reload, signals};
 
 /// The send buffer of each connection, which holds what the client has not accepted yet.
 const SEND_BUFFER_BYTES: u32 = 64 << 10;
@@ -53,7 +55,9 @@ pub async fn coordinator(args: CoordinatorArgs) -> anyhow::Result<()> {
     settings.api.tracer = traces.tracer();
     let bus = nats(args.nats, COORDINATOR)?;
     info!(%address, "the coordinator listens");
-    let ran = run_coordinator(bus.clone(), clock, listener, settings, (), signals::stop()).await;
+    let reloads = reload::policies(args.serve.policies, settings.machine.clone());
+    let running = run_coordinator(bus.clone(), clock, listener, settings, (), reloads, signals::stop());
+    let ran = Box::pin(running).await;
     bus.close().await;
     traces.stop().await;
     Ok(ran?)
@@ -140,7 +144,8 @@ pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
         tracer: worker_traces.tracer(),
     };
     let stop = CancellationToken::new();
-    let cluster = embedded(listener, settings, clock, &workers, stop.clone())?;
+    let reloads = reload::policies(args.serve.policies.clone(), settings.machine.clone());
+    let cluster = embedded(listener, settings, clock, &workers, reloads, stop.clone())?;
     let url = url_of(address)?;
     info!(%address, "the coordinator listens; stop with Ctrl-C");
     let show = async {
@@ -173,7 +178,7 @@ pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
 pub async fn embedded_demo(json: bool) -> anyhow::Result<()> {
     let (listener, address) = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
     let settings = CoordinatorSettings {
-        machine: quorate_core::coordinator::Config::default(),
+        machine: Config::default(),
         api: ApiSettings::new(address.port()),
         limits: ServeLimits::default(),
         driver: DriverSettings::new(random()?)?,
@@ -181,7 +186,7 @@ pub async fn embedded_demo(json: bool) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let source = SimulatedConfig::default();
     let workers = Workers { count: DEMO_WORKERS, source, seed: random()?, tracer: None };
-    let cluster = embedded(listener, settings, Clock::new(), &workers, stop.clone())?;
+    let cluster = embedded(listener, settings, Clock::new(), &workers, stream::pending(), stop.clone())?;
     let shown = demo::run(&url_of(address)?, DEMO_WORKERS, json).await;
     stop.cancel();
     cluster.ended().await?;
@@ -218,6 +223,7 @@ fn embedded<L: Listener<Addr = SocketAddr>>(
     settings: CoordinatorSettings,
     clock: Clock,
     workers: &Workers,
+    reloads: impl Stream<Item = Policies> + Send + 'static,
     stop: CancellationToken,
 ) -> anyhow::Result<Cluster> {
     let broker = LocalBus::new();
@@ -230,7 +236,9 @@ fn embedded<L: Listener<Addr = SocketAddr>>(
     }
     let bus = broker.connection();
     let coordinator =
-        tokio::spawn(async move { run_coordinator(bus, clock, listener, settings, (), stop.cancelled()).await });
+        tokio::spawn(
+            async move { run_coordinator(bus, clock, listener, settings, (), reloads, stop.cancelled()).await },
+        );
     Ok(Cluster { coordinator, workers: running })
 }
 
@@ -241,9 +249,8 @@ fn coordinator_settings(args: &ServeArgs, port: u16, seeds: &SeedArgs) -> anyhow
         .with(&Overrides::default(), &machine.limits)
         .context("the policy that the flags set for every request is not valid")?;
     if let Some(path) = &args.policies {
-        let PolicyFile { policies, weights } = PolicyFile::read(path, &machine)?;
-        machine.policies = policies;
-        machine.weights = weights;
+        let Policies { policies, weights } = policies::read(path, &machine)?;
+        machine = Config { policies, weights, ..machine };
     }
     let limit = |per_second, burst| NonZeroU32::new(per_second).map(|per_second| RateLimit { per_second, burst });
     Ok(CoordinatorSettings {

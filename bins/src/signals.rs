@@ -1,8 +1,9 @@
-//! The signals that tell a program to stop or to suspend.
+//! The signals that tell a program to stop, to suspend or to read its files again.
 
 use std::future::pending;
 use std::process::exit;
 
+use futures_util::stream::{self, Stream};
 use rustix::process::{Signal as Number, getpid, kill_process};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
@@ -47,6 +48,14 @@ impl Stop {
             () = next(&mut self.terminate) => "SIGTERM",
         }
     }
+}
+
+/// Each SIGHUP from now on, which no longer ends the process.
+pub(crate) fn hangups() -> impl Stream<Item = ()> + Send {
+    stream::unfold(listen(SignalKind::hangup()), |mut hangup| async {
+        next(&mut hangup).await;
+        Some(((), hangup))
+    })
 }
 
 /// Ctrl-Z, for a program that restores the terminal before it is suspended.

@@ -4,9 +4,12 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rust_decimal::Decimal;
+
 use crate::aggregate::{Exclusion, Millionths, Spread, Strategy};
 use crate::id::{RequestId, WorkerId};
 use crate::query::Query;
+use crate::time::UnixTime;
 use crate::value::Value;
 
 /// One worker's answer to one request. There is at most one per worker and request: the first.
@@ -77,10 +80,32 @@ pub struct Outcome {
     pub succeeded: u32,
     /// The time from submission to the end.
     pub elapsed: Duration,
+    /// The time of day of the end.
+    pub answered_at: UnixTime,
+    /// When the used values were observed; `None` if there are none.
+    pub observed: Option<Observed>,
     /// What ended the collection.
     pub cause: Cause,
     /// The answer, or why there is none.
     pub verdict: Result<Answer, Failure>,
+}
+
+/// When the used values of a request were observed: on arrival, or earlier by the age that the worker states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Observed {
+    /// The time of day of the oldest.
+    pub oldest: UnixTime,
+    /// The time of day of the newest.
+    pub newest: UnixTime,
+}
+
+impl Observed {
+    /// The period that also contains a value that was observed at `time`.
+    #[must_use]
+    pub fn with(before: Option<Self>, time: UnixTime) -> Self {
+        let Self { oldest, newest } = before.unwrap_or(Self { oldest: time, newest: time });
+        Self { oldest: oldest.min(time), newest: newest.max(time) }
+    }
 }
 
 /// What ended the collection of answers.
@@ -111,8 +136,10 @@ impl Cause {
 /// The answer of a request that succeeded.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Answer {
-    /// The aggregated value.
+    /// The aggregated value, rounded if the policy says so.
     pub value: Value,
+    /// The aggregated number before it was rounded; `None` if rounding did not change it.
+    pub exact: Option<Decimal>,
     /// The number of values it rests on, equal to [`Outcome::used`].
     pub used: u32,
     /// The number of used values that agree with it, by the policy's tolerance.
@@ -194,6 +221,8 @@ impl Outcome {
             unnamed: 0,
             succeeded: 0,
             elapsed: Duration::ZERO,
+            answered_at: UnixTime::EPOCH,
+            observed: None,
             cause: Cause::DeadlinePassed,
             verdict: Err(Failure::DeadlineExceeded),
         }

@@ -9,11 +9,11 @@ use crate::aggregate::{Millionths, NEAR, OutlierRule, Rule, Strategy};
 
 /// The shortest timeout a request may ask for.
 pub const MIN_TIMEOUT: Duration = Duration::from_millis(1);
-/// The most decimals a request may ask [`Strategy::Majority`] to keep.
-pub const MAX_PRECISION: u32 = 28;
+/// The most decimals that a number can have, and so the most that a request may ask for.
+pub const MAX_DECIMALS: u32 = 28;
 
 /// How one request is answered. A policy in use is always valid: see [`Policy::with`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Policy {
     /// How the values are combined.
     pub rule: Rule,
@@ -26,6 +26,9 @@ pub struct Policy {
     pub timeout: Duration,
     /// What happens to a disputed answer.
     pub on_dispute: OnDispute,
+    /// The decimals to which an answer that is a number is rounded, half-even: 0 to 28; `None` keeps all. Whether the
+    /// values agree is decided before.
+    pub decimals: Option<u8>,
 }
 
 /// What happens to a disputed answer.
@@ -77,6 +80,7 @@ impl Default for Policy {
             quorum: None,
             timeout: Duration::from_secs(5),
             on_dispute: OnDispute::Answer,
+            decimals: None,
         }
     }
 }
@@ -106,6 +110,8 @@ pub struct Overrides {
     pub timeout: Option<Duration>,
     /// See [`Policy::on_dispute`].
     pub on_dispute: Option<OnDispute>,
+    /// See [`Policy::decimals`].
+    pub decimals: Option<u8>,
 }
 
 /// The server's limits for requests.
@@ -147,8 +153,11 @@ pub enum PolicyError {
         max: u32,
     },
     /// [`Rule::precision`] is out of range.
-    #[error("precision must be between 0 and {MAX_PRECISION}")]
+    #[error("precision must be between 0 and {MAX_DECIMALS}")]
     Precision,
+    /// [`Policy::decimals`] is out of range.
+    #[error("decimals must be between 0 and {MAX_DECIMALS}")]
+    Decimals,
     /// [`Rule::trim_share`] is a half or more.
     #[error("trim_share must be at least 0 and below 0.5, with at most 6 decimals")]
     TrimShare,
@@ -183,6 +192,7 @@ impl Policy {
             quorum: overrides.quorum.or(self.quorum),
             timeout: overrides.timeout.unwrap_or(self.timeout),
             on_dispute: overrides.on_dispute.unwrap_or(self.on_dispute),
+            decimals: overrides.decimals.or(self.decimals),
         };
         policy.check(limits)?;
         Ok(policy)
@@ -199,8 +209,11 @@ impl Policy {
         if self.quorum.is_some_and(|quorum| !(self.min_responses..=max).contains(&quorum)) {
             return Err(PolicyError::Quorum { min: self.min_responses, max });
         }
-        if self.rule.precision > MAX_PRECISION {
+        if self.rule.precision > MAX_DECIMALS {
             return Err(PolicyError::Precision);
+        }
+        if self.decimals.is_some_and(|decimals| u32::from(decimals) > MAX_DECIMALS) {
+            return Err(PolicyError::Decimals);
         }
         if self.rule.trim_share.get() * 2 >= Millionths::ONE.get() {
             return Err(PolicyError::TrimShare);
@@ -231,8 +244,12 @@ mod tests {
 
     #[test]
     fn the_limits_themselves_are_allowed() {
-        let most =
-            Overrides { precision: Some(MAX_PRECISION), min_agreement: Some(Millionths::ONE), ..Overrides::default() };
+        let most = Overrides {
+            precision: Some(MAX_DECIMALS),
+            decimals: Some(28),
+            min_agreement: Some(Millionths::ONE),
+            ..Overrides::default()
+        };
         assert!(Policy::default().with(&most, &Limits::default()).is_ok());
     }
 
@@ -256,6 +273,7 @@ mod tests {
             ),
             (Overrides { quorum: Some(0), ..Overrides::default() }, PolicyError::Quorum { min: 1, max: 1000 }),
             (Overrides { precision: Some(29), ..Overrides::default() }, PolicyError::Precision),
+            (Overrides { decimals: Some(29), ..Overrides::default() }, PolicyError::Decimals),
             (
                 Overrides { max_deviation: Some(OutlierRule::Relative(Decimal::NEGATIVE_ONE)), ..Overrides::default() },
                 PolicyError::MaxDeviation,

@@ -74,6 +74,7 @@ fn request() -> impl Strategy<Value = (usize, Overrides, u64)> {
         quorum: rest.2,
         timeout: rest.3,
         on_dispute: rest.4,
+        decimals: None,
     });
     (0_usize..3, overrides, 0_u64..400)
 }

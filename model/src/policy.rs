@@ -80,13 +80,14 @@ pub fn with(policy: &Policy, overrides: &Overrides) -> Policy {
         quorum: overrides.quorum.or(policy.quorum),
         timeout: overrides.timeout.unwrap_or(policy.timeout),
         on_dispute: overrides.on_dispute.unwrap_or(policy.on_dispute),
+        decimals: overrides.decimals.or(policy.decimals),
     }
 }
 
 /// The error for the first field that is out of range.
 fn fault(policy: &Policy, limits: &Limits) -> Option<PolicyError> {
     let (max, max_timeout) = (limits.max_workers, limits.max_timeout);
-    let Policy { rule, min_responses: min, quorum, timeout, .. } = *policy;
+    let Policy { rule, min_responses: min, quorum, timeout, decimals, .. } = *policy;
     let is_negative = |number: Decimal| number.mantissa() < 0;
     let is_outlier_rule_negative =
         matches!(rule.max_deviation, OutlierRule::Relative(fraction) if is_negative(fraction));
@@ -95,6 +96,7 @@ fn fault(policy: &Policy, limits: &Limits) -> Option<PolicyError> {
         (min == 0 || min > max, PolicyError::MinResponses { max }),
         (quorum.is_some_and(|quorum| quorum < min || quorum > max), PolicyError::Quorum { min, max }),
         (rule.precision > 28, PolicyError::Precision),
+        (decimals.is_some_and(|decimals| decimals > 28), PolicyError::Decimals),
         (rule.trim_share >= Millionths::new(500_000), PolicyError::TrimShare),
         (is_outlier_rule_negative, PolicyError::MaxDeviation),
         (rule.tolerance.is_some_and(is_negative), PolicyError::Tolerance),

@@ -33,23 +33,23 @@ fn millis(json: &RawValue) -> Result<Duration, &'static str> {
     whole.map(Duration::from_millis).ok_or("age_ms must be a whole number of milliseconds, 0 or more")
 }
 
-fn rfc3339_text(json: &RawValue) -> Result<UnixTime, &'static str> {
+fn rfc3339_text(json: &RawValue) -> Result<StatedTime, &'static str> {
     let text = serde_json::from_str::<String>(json.get()).ok();
-    text.and_then(|text| UnixTime::rfc3339(&text))
+    text.and_then(|text| StatedTime::rfc3339(&text))
         .ok_or("observed_at must be an RFC 3339 time such as \"2024-05-01T12:00:00Z\"")
 }
 
 /// How long before `now` the moment `at` was. Zero if it is later, as it can be when the clocks of hosts differ.
-pub(crate) fn since(at: UnixTime, now: SystemTime) -> Duration {
-    let nanos = UnixTime::from(now).0.saturating_sub(at.0).max(0);
+pub(crate) fn since(at: StatedTime, now: SystemTime) -> Duration {
+    let nanos = StatedTime::from(now).0.saturating_sub(at.0).max(0);
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
-/// Nanoseconds since the beginning of 1970, without leap seconds.
+/// A time that a worker or a source states: nanoseconds since the beginning of 1970, without leap seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct UnixTime(i128);
+pub(crate) struct StatedTime(i128);
 
-impl UnixTime {
+impl StatedTime {
     /// Reads a time as [RFC 3339](https://www.rfc-editor.org/rfc/rfc3339) writes it, with its offset from UTC.
     pub(crate) fn rfc3339(text: &str) -> Option<Self> {
         OffsetDateTime::parse(text, &Rfc3339).ok().map(|at| Self(at.unix_timestamp_nanos()))
@@ -65,7 +65,7 @@ impl UnixTime {
     }
 }
 
-impl From<SystemTime> for UnixTime {
+impl From<SystemTime> for StatedTime {
     fn from(at: SystemTime) -> Self {
         let nanos = |span: Duration| i128::try_from(span.as_nanos()).unwrap_or(i128::MAX);
         Self(at.duration_since(UNIX_EPOCH).map_or_else(|before| -nanos(before.duration()), nanos))
@@ -149,7 +149,7 @@ mod tests {
             ("1e28", None),
         ] {
             let Ok(Value::Number(decimal)) = Value::number(number) else { panic!("{number} is a number") };
-            let time = UnixTime::from_number(decimal).map(|time| time.0);
+            let time = StatedTime::from_number(decimal).map(|time| time.0);
             assert_eq!(time, millis.map(|millis: i128| millis * 1_000_000), "{number}");
         }
     }

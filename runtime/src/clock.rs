@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use quorate_core::time::{Timestamp, saturating_nanos};
+use quorate_core::time::{Timestamp, UnixTime, saturating_nanos};
 use tokio::time::Instant;
 
 /// A monotonic clock, and the time of day. Copies share one origin, so that their timestamps are comparable.
@@ -80,12 +80,22 @@ impl Clock {
         }
     }
 
+    /// The time of day, as the machines know it.
+    pub fn unix_time(&self) -> UnixTime {
+        unix_time(self.wall())
+    }
+
     /// The instant at which this clock shows `at`. A timestamp from before the clock began gives its beginning, and one
     /// more than thirty years later is cut off there: nobody waits that long.
     pub fn instant(&self, at: Timestamp) -> Instant {
         const FAR: Duration = Duration::from_hours(30 * 365 * 24);
         self.origin + at.since(self.shown).min(FAR)
     }
+}
+
+/// A time of day, as the machines know it. A time before 1970 counts as 1970.
+pub(crate) fn unix_time(at: SystemTime) -> UnixTime {
+    UnixTime::EPOCH.after(at.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO))
 }
 
 impl Default for Clock {

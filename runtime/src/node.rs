@@ -1,12 +1,15 @@
 //! Runs a whole coordinator, with its driver and its HTTP API started and stopped together, or a whole worker.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
 use axum::serve::Listener;
+use futures_util::stream::{Stream, StreamExt as _};
 use quorate_core::Coordinator;
-use quorate_core::coordinator::Config;
+use quorate_core::coordinator::{Config, Policies};
 use tokio::sync::oneshot;
 
 use crate::bus::{Bus, BusError};
@@ -44,6 +47,7 @@ pub enum NodeError {
 /// Runs a coordinator on `bus` and `listener` until `stop` completes. Then it is not ready and refuses further
 /// requests, finishes those in flight, flushes the bus, and returns. It takes until the last deadline in flight at
 /// most, plus a few seconds to write responses. `tap` sees all inputs and outputs of the machine; pass `()` for no tap.
+/// Whenever `policies` yields, the policies of queries and the weights of workers become those.
 ///
 /// # Errors
 /// [`NodeError`] if the bus cannot subscribe, or is closed before `stop` completes.
@@ -53,6 +57,7 @@ pub async fn run_coordinator<B: Bus, L: Listener<Addr = SocketAddr>>(
     listener: L,
     settings: CoordinatorSettings,
     tap: impl Tap<Coordinator>,
+    policies: impl Stream<Item = Policies>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), NodeError> {
     let CoordinatorSettings { machine, api, limits, driver } = settings;
@@ -80,8 +85,14 @@ pub async fn run_coordinator<B: Bus, L: Listener<Addr = SocketAddr>>(
         drop(drained);
         result
     };
-    let ((), result) = tokio::join!(serving, driving);
-    result
+    let reloading = async {
+        policies.for_each(|policies| coordinator.replace_policies(policies)).await;
+        pending::<Infallible>().await
+    };
+    tokio::select! {
+        ((), result) = async { tokio::join!(serving, driving) } => result,
+        never = reloading => match never {},
+    }
 }
 
 /// Runs a worker that queries `source`, on `bus`, until `stop` completes. Then it announces that it is draining,

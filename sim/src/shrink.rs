@@ -228,7 +228,7 @@ impl Search<'_> {
         self.take_with(change(place, |request| request.retries = 0));
         self.take_with(change(place, |request| request.gives_up_ms = None));
         if !self.take_with(change(place, |request| request.policy = Policy::default())) {
-            let parts: [fn(&mut Policy); 12] = [
+            let parts: [fn(&mut Policy); 13] = [
                 |policy| policy.strategy = None,
                 |policy| policy.precision = None,
                 |policy| policy.trim_share_permille = None,
@@ -241,6 +241,7 @@ impl Search<'_> {
                 |policy| policy.min_responses = None,
                 |policy| policy.quorum = None,
                 |policy| policy.timeout_ms = None,
+                |policy| policy.decimals = None,
             ];
             for part in parts {
                 self.take_with(change(place, |request| part(&mut request.policy)));

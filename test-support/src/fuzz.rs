@@ -12,7 +12,7 @@ use quorate_core::worker::WorkResult;
 use quorate_model::aggregate::aggregate_candidates;
 use quorate_model::arbitrary;
 use quorate_runtime::http::Question;
-use quorate_runtime::policies::PolicyFile;
+use quorate_runtime::policies;
 use quorate_runtime::wire;
 
 /// A target: its name, which is also that of its corpus, and its function.
@@ -85,11 +85,12 @@ pub fn request_body(data: &[u8]) {
 /// A file is accepted with all its policies within the limits, or refused with a place within it.
 pub fn policy_file(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    match PolicyFile::parse("fuzz.toml", text, &Config::default()) {
+    match policies::parse("fuzz.toml", text, &Config::default()) {
         Ok(file) => {
-            for QueryPolicy { pattern, policy, .. } in file.policies {
+            for found in file.policies {
+                let QueryPolicy { pattern, policy, .. } = found.as_ref();
                 let again = policy.with(&quorate_core::policy::Overrides::default(), &Limits::default());
-                assert_eq!(again, Ok(policy), "{pattern:?}");
+                assert_eq!(again, Ok(*policy), "{pattern:?}");
             }
         }
         Err(error) => {

@@ -7,7 +7,7 @@ use quorate_core::id::RequestId;
 use quorate_core::policy::OnDispute;
 use rust_decimal::Decimal;
 
-use super::coordinator::{millis, positive, precision};
+use super::coordinator::{decimals, millis, positive, precision};
 use super::values::{agreement, fraction, on_disputes, outlier_rule, strategies, trim_share};
 use super::{UrlArgs, WatchArgs};
 
@@ -71,6 +71,11 @@ pub struct AskArgs {
     /// Decimals that `majority` keeps when it compares numbers, 0 to 28 [default: the coordinator's]
     #[arg(long, env = "QUORATE_ASK_PRECISION", value_name = "N", value_parser = precision())]
     pub precision: Option<u32>,
+
+    /// Decimals to which an answer that is a number is rounded, 0 to 28; its evidence keeps the exact number [default:
+    /// the coordinator's]
+    #[arg(long, env = "QUORATE_ASK_DECIMALS", value_name = "N", value_parser = decimals())]
+    pub decimals: Option<u8>,
 
     /// Exit with code 5 if the workers disagree
     #[arg(long, env = "QUORATE_ASK_FAIL_ON_DISPUTE", value_parser = FalseyValueParser::new())]

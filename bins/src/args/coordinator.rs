@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use quorate_core::aggregate::{Millionths, OutlierRule, Rule, Strategy};
 use quorate_core::coordinator::{Config, Expected, Score};
 use quorate_core::id::WorkerId;
-use quorate_core::policy::{Limits, OnDispute, Policy};
+use quorate_core::policy::{Limits, MAX_DECIMALS, OnDispute, Policy};
 use rust_decimal::Decimal;
 
 use super::values::{
@@ -226,6 +226,10 @@ pub struct PolicyArgs {
     #[arg(long, env = "QUORATE_ON_DISPUTE", value_name = "WHAT", default_value = "answer", value_parser = on_disputes())]
     pub on_dispute: OnDispute,
 
+    /// Decimals to which an answer that is a number is rounded, 0 to 28; its evidence keeps the exact number [default: all]
+    #[arg(long, env = "QUORATE_DECIMALS", value_name = "N", value_parser = decimals())]
+    pub decimals: Option<u8>,
+
     /// Worker that should be there; several separated by commas. One that is not is missing from each answer, and is not
     /// waited for [default: none]
     #[arg(
@@ -303,6 +307,7 @@ impl PolicyArgs {
             quorum: self.quorum,
             timeout: Duration::from_millis(self.timeout_ms),
             on_dispute: self.on_dispute,
+            decimals: self.decimals,
         }
     }
 }
@@ -323,9 +328,14 @@ pub(super) fn millis() -> clap::builder::RangedU64ValueParser<u64> {
     clap::value_parser!(u64).range(1..=30 * 24 * 3_600_000)
 }
 
-/// The number of decimals.
+/// The number of decimals that `majority` compares.
 pub(super) fn precision() -> clap::builder::RangedI64ValueParser<u32> {
-    clap::value_parser!(u32).range(0..=i64::from(quorate_core::policy::MAX_PRECISION))
+    clap::value_parser!(u32).range(0..=i64::from(MAX_DECIMALS))
+}
+
+/// The number of decimals of an answer.
+pub(super) fn decimals() -> clap::builder::RangedI64ValueParser<u8> {
+    clap::value_parser!(u8).range(0..=i64::from(MAX_DECIMALS))
 }
 
 /// A count of at least 1.

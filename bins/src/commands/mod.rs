@@ -67,6 +67,7 @@ pub async fn ask(args: AskArgs) -> anyhow::Result<()> {
         max_age_ms: args.max_age_ms,
         trim_share: args.trim_share.map(|share| Scalar::number(share.to_decimal())),
         precision: args.precision,
+        decimals: args.decimals,
     };
     let client = Client::new(args.server.url)?;
     let json = args.server.output.json;

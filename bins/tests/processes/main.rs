@@ -16,6 +16,7 @@ mod monitoring;
 mod node;
 mod outages;
 mod packages;
+mod policies;
 mod python;
 mod refusals;
 mod rust;

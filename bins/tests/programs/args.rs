@@ -16,8 +16,9 @@ type Flag = (&'static str, &'static str, &'static str);
 const NATS: [Flag; 3] =
     [("nats", "NATS_URL", "nats://localhost:4222"), ("nats-ca", "NATS_CA", ""), ("nats-creds", "NATS_CREDS", "")];
 
-const SERVE: [Flag; 36] = [
+const SERVE: [Flag; 37] = [
     ("allow-worker", "QUORATE_ALLOW_WORKER", ""),
+    ("decimals", "QUORATE_DECIMALS", ""),
     ("expect", "QUORATE_EXPECT", ""),
     ("quarantine-below", "QUORATE_QUARANTINE_BELOW", ""),
     ("listen", "QUORATE_LISTEN", "0.0.0.0:8080"),
@@ -91,8 +92,9 @@ const JSON: [Flag; 1] = [("json", "QUORATE_JSON", "")];
 const WATCH: [Flag; 3] =
     [("count", "QUORATE_COUNT", ""), ("interval", "QUORATE_INTERVAL", "1s"), ("watch", "QUORATE_WATCH", "")];
 
-const ASK: [Flag; 14] = [
+const ASK: [Flag; 15] = [
     ("QUERY", "QUORATE_QUERY", ""),
+    ("decimals", "QUORATE_ASK_DECIMALS", ""),
     ("fail-on-dispute", "QUORATE_ASK_FAIL_ON_DISPUTE", ""),
     ("id", "QUORATE_ASK_ID", ""),
     ("max-age-ms", "QUORATE_ASK_MAX_AGE_MS", ""),
@@ -257,6 +259,7 @@ fn every_flag_of_the_policy_reaches_the_machine() {
         "--quorum=3",
         "--timeout-ms=700",
         "--on-dispute=reject",
+        "--decimals=2",
     ]);
     let expected = Policy {
         rule: Rule {
@@ -272,6 +275,7 @@ fn every_flag_of_the_policy_reaches_the_machine() {
         quorum: Some(3),
         timeout: Duration::from_millis(700),
         on_dispute: OnDispute::Reject,
+        decimals: Some(2),
     };
     assert_eq!(args.expect("valid").serve.machine().policy, expected);
 }
@@ -308,6 +312,7 @@ fn values_out_of_range_are_refused() {
         ["coordinator", "--max-in-flight=0"],
         ["coordinator", "--rate-burst=0"],
         ["coordinator", "--precision=29"],
+        ["coordinator", "--decimals=29"],
         ["coordinator", "--strategy=mean"],
         ["coordinator", "--trusted-proxy=proxy"],
         ["coordinator", "--allow-worker="],

@@ -46,7 +46,7 @@ use self::yardstick::{Numbers, USUAL};
 use crate::value::Value;
 
 /// How one request's values are aggregated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rule {
     /// How the values are combined.
     pub strategy: Strategy,
@@ -87,6 +87,11 @@ impl Default for Rule {
 }
 
 impl Rule {
+    /// The tolerance in force: [`Rule::tolerance`], or the default of the strategy.
+    pub fn effective_tolerance(&self) -> Decimal {
+        self.tolerance.unwrap_or_else(|| self.strategy.implementation().default_tolerance())
+    }
+
     /// Whether a value of this age is too old to be used.
     pub(crate) fn is_stale(&self, age: Option<Duration>) -> bool {
         age.is_some_and(|age| self.max_age.is_some_and(|most| age > most))
@@ -349,7 +354,7 @@ impl Aggregator {
             Value::Text(answer) => self.texts.iter().filter(|text| *text == answer).count(),
             Value::Number(answer) => {
                 let strategy = rule.strategy.implementation();
-                let tolerance = rule.tolerance.unwrap_or_else(|| strategy.default_tolerance());
+                let tolerance = rule.effective_tolerance();
                 let unit = Unit::of(&self.decimals).and(*answer);
                 let limit = outlier::fraction_of(*answer, tolerance, unit);
                 let Some(limit) = limit else { return self.numbers.len() };

@@ -1,6 +1,7 @@
 //! The coordinator's settings.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::reliability::Score;
@@ -18,7 +19,7 @@ pub struct Config {
     /// Who should be there for the queries that none of `policies` matches.
     pub expected: Expected,
     /// Policies for some queries. The first whose pattern matches a query applies to it.
-    pub policies: Vec<QueryPolicy>,
+    pub policies: Vec<Arc<QueryPolicy>>,
     /// The limits of a request's own policy.
     pub limits: Limits,
     /// The most requests in flight; a further one is refused.
@@ -86,8 +87,17 @@ pub struct Config {
     pub events: bool,
 }
 
+/// What replaces the policies of a running coordinator. The adapter has checked them, like the whole configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Policies {
+    /// Replaces [`Config::policies`].
+    pub policies: Vec<Arc<QueryPolicy>>,
+    /// Replaces [`Config::weights`].
+    pub weights: BTreeMap<WorkerId, Millionths>,
+}
+
 /// The policy of some queries.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct QueryPolicy {
     /// The queries it applies to.
     pub pattern: Pattern,
@@ -98,16 +108,13 @@ pub struct QueryPolicy {
 }
 
 /// The workers that should be there for a query. Those that are not are missing from its answers, and are not waited for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Expected {
     /// The workers by name.
     pub workers: BTreeSet<WorkerId>,
     /// The least number of workers.
     pub least: u32,
 }
-
-/// The place of a query's policy among [`Config::policies`]; `None` for the default policy.
-pub(super) type PolicyIndex = Option<u32>;
 
 impl Default for Config {
     fn default() -> Self {
@@ -148,19 +155,12 @@ impl Default for Config {
 impl Config {
     /// The policy of requests for `query` that set nothing themselves.
     pub fn policy_of(&self, query: &Query) -> &Policy {
-        self.policy_at(self.index_of(query))
+        self.operators(query).map_or(&self.policy, |it| &it.policy)
     }
 
-    pub(super) fn index_of(&self, query: &Query) -> PolicyIndex {
-        self.policies.iter().zip(0..).find(|(it, _)| it.pattern.matches(query.as_str())).map(|(_, index)| index)
-    }
-
-    pub(super) fn policy_at(&self, index: PolicyIndex) -> &Policy {
-        index.map_or(&self.policy, |index| &self.policies[index as usize].policy)
-    }
-
-    pub(super) fn expected_at(&self, index: PolicyIndex) -> &Expected {
-        index.map_or(&self.expected, |index| &self.policies[index as usize].expected)
+    /// The first of [`Config::policies`] that applies to a query.
+    pub(super) fn operators(&self, query: &Query) -> Option<&Arc<QueryPolicy>> {
+        self.policies.iter().find(|it| it.pattern.matches(query.as_str()))
     }
 
     /// The weight of a worker with this score.

@@ -18,7 +18,7 @@ impl Coordinator {
     pub(super) fn finish(&mut self, slot: Slot, cause: Cause) {
         let Some(request) = self.table.get(slot) else { return };
         let bus_was_down = self.bus_was_down(request.submitted);
-        let judgement = request.judge(cause, bus_was_down, &self.config, &mut self.aggregator);
+        let judgement = request.judge(cause, bus_was_down, &mut self.aggregator);
         self.finish_with(slot, cause, judgement);
     }
 
@@ -28,7 +28,7 @@ impl Coordinator {
         self.timers.disarm(request.armed_at, Timer::Request(slot));
         self.keep_records(&request, cause, &judgement);
         let tickets = std::mem::take(&mut request.tickets);
-        let outcome = Arc::new(request.conclude(self.now, cause, judgement, &self.config));
+        let outcome = Arc::new(request.conclude(self.now, self.wall, cause, judgement));
         self.count(&outcome);
         self.outputs.push_back(Output::Ended(Arc::clone(&outcome)));
         for ticket in tickets {
@@ -47,7 +47,7 @@ impl Coordinator {
     /// Otherwise callers could move scores.
     fn keep_records(&mut self, request: &Request, cause: Cause, judgement: &Judgement) {
         let blames_the_silent = cause == Cause::DeadlinePassed && self.may_blame_the_silent(request.submitted);
-        let terms = Terms::of(request, &self.config);
+        let terms = Terms::of(request);
         let (gives_time, compares) = (terms.gives_time, terms.are_complete(cause));
         let gives_records = terms.has_usual_max_age && request.is_decided();
         let are_admitted_by_name = self.config.admitted.is_some();

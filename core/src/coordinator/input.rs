@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::config::Policies;
 use crate::id::{RequestId, TaskId, Ticket, WorkerId};
 use crate::offer::Offer;
 use crate::policy::Overrides;
 use crate::query::Query;
+use crate::time::UnixTime;
 use crate::trace::Trace;
 use crate::value::Value;
 
@@ -24,6 +26,10 @@ pub enum Input {
     Undelivered(Undelivered),
     /// A worker announced its presence, or that it leaves.
     Presence(Presence),
+    /// The time of day is this now: at the start, and whenever the clock was set.
+    WallClock(UnixTime),
+    /// The operator's policies are these from now on. Requests in flight end under the ones that they began with.
+    Policies(Box<Policies>),
     /// The bus is connected.
     BusUp,
     /// The bus is disconnected.
@@ -60,7 +66,7 @@ pub struct WorkerResult {
     pub observed: Result<Value, Arc<str>>,
     /// Whether the worker says that it had no room for the task. Without meaning if there is a value.
     pub overloaded: bool,
-    /// The response time that the worker states.
+    /// The response time that the worker states; one of more than `u64::MAX` nanoseconds counts as that.
     pub response_time: Duration,
     /// The age of the value on arrival; `None` if the worker states none.
     pub age: Option<Duration>,

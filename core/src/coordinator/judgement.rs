@@ -1,12 +1,16 @@
 //! How a request would end now, and what its values say about their workers.
 
-use super::config::Config;
+use std::time::Duration;
+
+use rust_decimal::{Decimal, RoundingStrategy};
+
 use super::request::{FirstAnswer, Participant, ParticipantStatus, Patience, Request};
 use crate::aggregate::{AggregateError, Aggregator, Assessment, Candidate, Exclusion, Usual, Yardstick};
 use crate::id::WorkerId;
-use crate::outcome::{Answer, Cause, Failure, Observation, Outcome, Status, count, reliability};
+use crate::outcome::{Answer, Cause, Failure, Observation, Observed, Outcome, Status, count, reliability};
 use crate::policy::OnDispute;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, WallClock};
+use crate::value::Value;
 
 /// How the policy of a request compares with the operator's policy for its query. What a caller chose must count
 /// neither for nor against a worker.
@@ -23,8 +27,8 @@ pub(super) struct Terms {
 }
 
 impl Terms {
-    pub(super) fn of(request: &Request, config: &Config) -> Self {
-        let (policy, usual) = (&request.policy, config.policy_at(request.operators));
+    pub(super) fn of(request: &Request) -> Self {
+        let (policy, usual) = (&request.policy, &request.operators.policy);
         let (rule, usual_rule) = (policy.rule.max_deviation, usual.rule.max_deviation);
         Self {
             gives_time: policy.timeout >= usual.timeout,
@@ -151,19 +155,19 @@ impl Request {
     }
 
     /// The workers that should be there by name, and are not, in order.
-    fn absent<'a>(&'a self, config: &'a Config) -> impl Iterator<Item = &'a WorkerId> {
-        config.expected_at(self.operators).workers.iter().filter(|worker| self.position(worker).is_err())
+    fn absent(&self) -> impl Iterator<Item = &WorkerId> {
+        self.operators.expected.workers.iter().filter(|worker| self.position(worker).is_err())
     }
 
     /// The number of workers that should be there besides all that are, or are missing by name.
-    fn unnamed(&self, config: &Config) -> u32 {
-        let named = count(self.participants.len() + self.absent(config).count());
-        config.expected_at(self.operators).least.saturating_sub(named)
+    fn unnamed(&self) -> u32 {
+        let named = count(self.participants.len() + self.absent().count());
+        self.operators.expected.least.saturating_sub(named)
     }
 
     /// The number of workers that should have answered.
-    fn expected(&self, config: &Config) -> u32 {
-        count(self.participants.len() + self.absent(config).count()) + self.unnamed(config)
+    fn expected(&self) -> u32 {
+        count(self.participants.len() + self.absent().count()) + self.unnamed()
     }
 
     fn succeeded(&self) -> u32 {
@@ -175,14 +179,8 @@ impl Request {
 
     /// How the request would end if it ended now by `cause`. `bus_was_down` says whether the bus was down at any time
     /// since its submission.
-    pub(super) fn judge(
-        &self,
-        cause: Cause,
-        bus_was_down: bool,
-        config: &Config,
-        aggregator: &mut Aggregator,
-    ) -> Judgement {
-        let usual = Terms::of(self, config).outliers;
+    pub(super) fn judge(&self, cause: Cause, bus_was_down: bool, aggregator: &mut Aggregator) -> Judgement {
+        let usual = Terms::of(self).outliers;
         let required = self.policy.min_responses;
         let insufficient = |usable: u32| match cause {
             Cause::DeadlinePassed if bus_was_down => Failure::BusDown,
@@ -203,7 +201,7 @@ impl Request {
         } else {
             self.assess(&yardstick)
         };
-        let status = match reliability(used, self.expected(config)) {
+        let status = match reliability(used, self.expected()) {
             _ if aggregate.disputed => Status::Disputed,
             Status::Complete if agreeing < used => Status::Partial,
             status => status,
@@ -213,9 +211,17 @@ impl Request {
         } else if status == Status::Disputed && self.policy.on_dispute == OnDispute::Reject {
             Err(Failure::Disputed { agreeing, used })
         } else {
-            Ok(Answer { value: aggregate.value, used, agreeing, tie: aggregate.tie, spread: aggregate.spread, status })
+            let (value, exact) = self.rounded(aggregate.value);
+            Ok(Answer { value, exact, used, agreeing, tie: aggregate.tie, spread: aggregate.spread, status })
         };
         Judgement { verdict, excluded: self.excluded(&aggregate.excluded), assessed }
+    }
+
+    /// A value as its policy rounds it, and the exact number if that is another.
+    fn rounded(&self, value: Value) -> (Value, Option<Decimal>) {
+        let (Some(decimals), Value::Number(exact)) = (self.policy.decimals, &value) else { return (value, None) };
+        let rounded = exact.round_dp_with_strategy(decimals.into(), RoundingStrategy::MidpointNearestEven).normalize();
+        (rounded.into(), (rounded != *exact).then_some(*exact))
     }
 
     /// The end of a request whose task reached nobody.
@@ -224,19 +230,27 @@ impl Request {
     }
 
     /// Turns the request into its outcome.
-    pub(super) fn conclude(self, now: Timestamp, cause: Cause, judgement: Judgement, config: &Config) -> Outcome {
+    pub(super) fn conclude(self, now: Timestamp, wall: WallClock, cause: Cause, judgement: Judgement) -> Outcome {
         let succeeded = self.succeeded();
-        let unnamed = self.unnamed(config);
-        let absent: Vec<WorkerId> = self.absent(config).cloned().collect();
+        let unnamed = self.unnamed();
+        let absent: Vec<WorkerId> = self.absent().cloned().collect();
+        let mut observed_at = None;
         let mut observations = Vec::with_capacity(self.participants.len());
         let (mut missing, mut suspects) = (Vec::new(), Vec::new());
         let mut excluded = judgement.excluded.into_iter().peekable();
         let uses_weights = self.policy.rule.strategy.uses_weights();
         for (index, Participant { worker, status, .. }) in self.participants.into_iter().enumerate() {
             match status {
-                ParticipantStatus::Answered(FirstAnswer { observed, response_time, age, weight, .. }) => {
+                ParticipantStatus::Answered(FirstAnswer {
+                    observed, response_time_ns, arrived, age, weight, ..
+                }) => {
                     let excluded = excluded.next_if(|(of, _)| *of == index).map(|(_, why)| why);
+                    if observed.is_ok() && excluded.is_none() {
+                        let time = wall.at(arrived).before(age.unwrap_or_default());
+                        observed_at = Some(Observed::with(observed_at, time));
+                    }
                     let weight = (uses_weights && observed.is_ok()).then_some(weight);
+                    let response_time = Duration::from_nanos(response_time_ns);
                     observations.push(Observation { worker, observed, response_time, age, weight, excluded });
                 }
                 ParticipantStatus::Awaited(patience) => {
@@ -263,6 +277,8 @@ impl Request {
             unnamed,
             succeeded,
             elapsed: now.since(self.submitted),
+            answered_at: wall.at(now),
+            observed: observed_at,
             cause,
             verdict: judgement.verdict,
         }

@@ -34,11 +34,12 @@ mod timers;
 mod worker;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
-pub use config::{Config, Expected, QueryPolicy};
+pub use config::{Config, Expected, Policies, QueryPolicy};
 pub use counters::Counters;
 pub use event::{Event, ResultFate};
 pub use input::{Input, Presence, PresenceState, Submit, Undelivered, UndeliveredCause, WorkerResult};
@@ -50,7 +51,8 @@ pub use worker::{WorkerRecord, WorkerState};
 use crate::aggregate::Aggregator;
 use crate::id::WorkerId;
 use crate::outcome::Cause;
-use crate::time::Timestamp;
+use crate::pattern::Pattern;
+use crate::time::{Timestamp, WallClock};
 use memory::Memory;
 use registry::Registry;
 use table::{Slot, Table};
@@ -60,7 +62,10 @@ use timers::{Timer, Timers};
 #[derive(Debug)]
 pub struct Coordinator {
     config: Config,
+    /// The policy of the queries that none of the others is for.
+    default: Arc<QueryPolicy>,
     now: Timestamp,
+    wall: WallClock,
     ids: ChaCha8Rng,
     table: Table,
     memory: Memory,
@@ -90,6 +95,7 @@ impl Coordinator {
         let mut ids = ChaCha8Rng::seed_from_u64(seed);
         Self {
             now: Timestamp::ZERO,
+            wall: WallClock::default(),
             table: Table::new(ids.next_u64()),
             memory: Memory::new(config.max_remembered, config.max_remembered_bytes, config.remember),
             registry: Registry::new(&config),
@@ -105,6 +111,11 @@ impl Coordinator {
             aggregator: Aggregator::default(),
             counters: Counters::default(),
             outputs: VecDeque::new(),
+            default: Arc::new(QueryPolicy {
+                pattern: Pattern::new("*"),
+                policy: config.policy,
+                expected: config.expected.clone(),
+            }),
             config,
             ids,
         }
@@ -112,6 +123,10 @@ impl Coordinator {
 
     /// Handles one input.
     pub fn handle_input(&mut self, now: Timestamp, input: &Input) {
+        if let Input::WallClock(shown) = input {
+            // What is due now ends by the clock as it is now.
+            self.wall = WallClock { set_at: self.now.max(now), shown: *shown };
+        }
         self.pass_time(now);
         match input {
             Input::Submit(submit) => self.submit(submit),
@@ -119,6 +134,12 @@ impl Coordinator {
             Input::Result(result) => self.result(result),
             Input::Undelivered(undelivered) => self.undelivered(*undelivered),
             Input::Presence(presence) => self.presence(presence),
+            Input::WallClock(_) => {}
+            Input::Policies(policies) => {
+                let Policies { policies, weights } = policies.as_ref().clone();
+                self.config.policies = policies;
+                self.config.weights = weights;
+            }
             Input::BusUp => self.bus_up(),
             Input::BusDown => {
                 self.bus_up = false;
@@ -211,6 +232,11 @@ impl Coordinator {
     /// The number of workers that a request made now could expect.
     pub fn live_workers(&self) -> usize {
         self.registry.iter().filter(|(_, worker)| worker.is_live()).count()
+    }
+
+    /// The clock that shows the time of day, as it was last told.
+    pub fn wall_clock(&self) -> WallClock {
+        self.wall
     }
 
     /// The settings.

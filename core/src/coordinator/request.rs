@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 
-use super::config::PolicyIndex;
+use super::config::QueryPolicy;
 use crate::aggregate::{Candidate, Millionths};
 use crate::id::{RequestId, TaskId, Ticket, WorkerId};
 use crate::outcome::Cause;
@@ -85,7 +85,10 @@ pub(super) struct FirstAnswer {
     /// The number that a text spells, if the strategy needs numbers, so that a long text is parsed only once. Boxed to
     /// keep answers small: most values are numbers themselves.
     pub(super) spelled: Option<Box<Decimal>>,
-    pub(super) response_time: Duration,
+    /// The response time that the worker states, in nanoseconds.
+    pub(super) response_time_ns: u64,
+    /// When it arrived.
+    pub(super) arrived: Timestamp,
     /// The age of the value on arrival.
     pub(super) age: Option<Duration>,
     /// The weight of the worker when it answered.
@@ -131,8 +134,8 @@ pub(super) struct Request {
     /// The mark its tasks carry.
     pub(super) trace: Option<Trace>,
     pub(super) policy: Policy,
-    /// The operator's policy for its query.
-    pub(super) operators: PolicyIndex,
+    /// The operator's policy for its query at its submission.
+    pub(super) operators: Arc<QueryPolicy>,
     pub(super) task: TaskId,
     /// The callers that wait; never empty between two inputs.
     pub(super) tickets: Vec<Ticket>,

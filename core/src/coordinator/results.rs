@@ -9,7 +9,7 @@ use super::request::{FirstAnswer, Notice, Participant, ParticipantStatus, Patien
 use super::table::{Known, Slot};
 use super::worker::WorkerState;
 use crate::outcome::{Cause, Failure, WORKER_BYTES, text_bytes};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, saturating_nanos};
 
 impl Coordinator {
     pub(super) fn result(&mut self, result: &WorkerResult) {
@@ -137,7 +137,8 @@ impl Coordinator {
             observed: result.observed.clone(),
             overloaded: result.is_refusal(),
             spelled: request.spelled(&result.observed),
-            response_time: result.response_time,
+            response_time_ns: saturating_nanos(result.response_time),
+            arrived: self.now,
             age: result.age,
             weight: self.config.weight(&result.worker, worker.reliability.score),
             quarantined: worker.is_quarantined(self.config.quarantine_below),
@@ -175,7 +176,7 @@ impl Coordinator {
         }
         let Some(cause) = request.may_end_by() else { return false };
         // The rules may exclude too many values, or the answer may be a dispute. Then it is better to wait for more.
-        let judgement = request.judge(cause, false, &self.config, &mut self.aggregator);
+        let judgement = request.judge(cause, false, &mut self.aggregator);
         let (early, in_vain) = match cause {
             Cause::AllButSuspects => (&mut self.counters.suspects_early, &mut self.counters.suspects_in_vain),
             _ => (&mut self.counters.quorum_early, &mut self.counters.quorum_in_vain),

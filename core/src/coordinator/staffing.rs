@@ -1,11 +1,12 @@
 //! Whether the workers that the operator's policies need are there.
 
+use std::sync::Arc;
+
 use super::Coordinator;
-use super::config::Expected;
+use super::config::QueryPolicy;
 use crate::id::WorkerId;
 use crate::outcome::count;
 use crate::pattern::Pattern;
-use crate::policy::Policy;
 
 /// The workers that are there for the queries of one policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,9 +15,9 @@ pub struct Staffing {
     pub pattern: Pattern,
     /// The number of live workers that offer some of these queries.
     pub live: u32,
-    /// The least number with which a request can succeed: [`Policy::min_responses`].
+    /// The least number with which a request can succeed: [`Policy::min_responses`](crate::policy::Policy).
     pub required: u32,
-    /// The least number that should be there: the larger of `required` and [`Expected::least`].
+    /// The least number that should be there: the larger of `required` and [`Expected::least`](super::Expected).
     pub needed: u32,
     /// The workers that should be there by name, and are not, in order.
     pub missing: Vec<WorkerId>,
@@ -42,18 +43,20 @@ impl Staffing {
 }
 
 impl Coordinator {
-    /// Who is there for each policy: first for the policies of some queries, in their order, then for the default one,
-    /// unless one of the others is for every query.
+    /// Who is there for each of the [`Coordinator::policies`].
     pub fn staffing(&self) -> Vec<Staffing> {
-        let of_some = self.config.policies.iter().map(|it| (&it.pattern, &it.policy, &it.expected));
-        let any = Pattern::new("*");
-        let is_used = self.config.policies.iter().all(|it| it.pattern != any);
-        let default = is_used.then_some((&any, &self.config.policy, &self.config.expected));
-        let all = of_some.chain(default);
-        all.map(|(pattern, policy, expected)| self.staffing_of(pattern, policy, expected)).collect()
+        self.policies().map(|policy| self.staffing_of(policy)).collect()
     }
 
-    fn staffing_of(&self, pattern: &Pattern, policy: &Policy, expected: &Expected) -> Staffing {
+    /// The policies in force: first those of some queries, in their order, then the default one, unless one of the others
+    /// is for every query. The first that covers a query applies to it.
+    pub fn policies(&self) -> impl Iterator<Item = &Arc<QueryPolicy>> {
+        let is_used = self.config.policies.iter().all(|it| it.pattern != self.default.pattern);
+        self.config.policies.iter().chain(is_used.then_some(&self.default))
+    }
+
+    fn staffing_of(&self, policy: &QueryPolicy) -> Staffing {
+        let QueryPolicy { pattern, policy, expected } = policy;
         let offers = |id: &WorkerId| {
             let worker = self.registry.get(id).filter(|worker| worker.is_live());
             worker.is_some_and(|worker| worker.offers().any(|offer| offer.overlaps(pattern)))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rand_core::Rng;
 
 use super::Coordinator;
-use super::config::PolicyIndex;
+use super::config::QueryPolicy;
 use super::event::Event;
 use super::input::Submit;
 use super::output::{Output, Refusal};
@@ -33,7 +33,7 @@ struct Dispatch {
     /// Its id, which is not in use.
     id: RequestId,
     policy: Policy,
-    operators: PolicyIndex,
+    operators: Arc<QueryPolicy>,
     query_key: u64,
     asked_before: bool,
     expectation: Expectation,
@@ -73,8 +73,9 @@ impl Coordinator {
     /// Decides on a submission: first by what is known of its id, because a retry costs nothing, then by whether there
     /// is room for another request.
     fn admit(&mut self, submit: &Submit) -> Result<Admission, Refusal> {
-        let operators = self.config.index_of(&submit.query);
-        let policy = self.config.policy_at(operators).with(&submit.overrides, &self.config.limits)?;
+        let operators = self.config.operators(&submit.query).unwrap_or(&self.default);
+        let policy = operators.policy.with(&submit.overrides, &self.config.limits)?;
+        let operators = Arc::clone(operators);
         let mut asked_before = false;
         if let Some(id) = &submit.id {
             match self.table.known(id) {
@@ -110,7 +111,7 @@ impl Coordinator {
         } else {
             let id = submit.id.clone().unwrap_or_else(|| self.draw_id());
             // In the worst case, all known workers are expected, and none of those that should be there is known.
-            let most = self.registry.len() + self.config.expected_at(operators).workers.len();
+            let most = self.registry.len() + operators.expected.workers.len();
             if self.table.bytes() + request_bytes(&id, &submit.query, most) > self.config.max_in_flight_bytes {
                 return Err(Refusal::Overloaded);
             }
@@ -138,8 +139,7 @@ impl Coordinator {
         let decisive = count(participants.iter().filter(|participant| participant.decides).count());
         let suspect_after = self.config.suspect_after.filter(|_| !participants.is_empty());
         let redispatch_after = self.config.redispatch_after(policy.timeout);
-        let expected = self.config.expected_at(operators).workers.len();
-        let bytes = request_bytes(&id, &submit.query, participants.len() + expected);
+        let bytes = request_bytes(&id, &submit.query, participants.len() + operators.expected.workers.len());
         let request = id.clone();
         let slot = self.table.insert(|task| Request {
             bytes,

@@ -68,7 +68,7 @@ fn each_policy_says_who_should_be_there_for_its_queries() {
     let mut harness = Harness::with(|config| {
         let policy =
             QueryPolicy { pattern: Pattern::new("BTC/*"), policy: config.policy, expected: expected(&["coinbase"], 2) };
-        config.policies.push(policy);
+        config.policies.push(policy.into());
         config.policy.min_responses = 3;
     });
     harness.live(&["kraken"]);

@@ -1,5 +1,5 @@
-//! The coordinator: one file per kind of input, two for what time does (deadlines, forgetting), two for what a request
-//! asks for and what its answer rests on, two for the records and scores of workers, three for which workers are
+//! The coordinator: one file per kind of input, two for what time does (deadlines, forgetting), three for what a
+//! request asks for, what its answer rests on, and when that was, two for the records and scores of workers, three for which workers are
 //! expected and waited for, and one for events.
 
 mod bus;
@@ -19,3 +19,4 @@ mod support;
 mod suspects;
 mod timeout;
 mod trust;
+mod wall_clock;

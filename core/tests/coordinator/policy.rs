@@ -1,14 +1,15 @@
 //! Which policy a request has: its query's or the default, with the request's own fields on top.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use quorate_core::aggregate::Strategy;
-use quorate_core::coordinator::{Config, Refusal};
+use quorate_core::aggregate::{Millionths, Strategy};
+use quorate_core::coordinator::{Config, Input, Policies, Refusal};
 use quorate_core::id::Ticket;
 use quorate_core::outcome::Failure;
-use quorate_core::policy::{Overrides, Policy, PolicyError};
+use quorate_core::policy::{OnDispute, Overrides, Policy, PolicyError};
 
-use crate::support::{Harness, TIMEOUT_MS, of_queries};
+use crate::support::{Harness, TIMEOUT_MS, of_queries, worker};
 
 /// The default policy takes the average, that of `*/USD` the maximum, and that of `BTC/*` the minimum of at least three
 /// values within 2 s.
@@ -82,4 +83,70 @@ fn a_request_is_checked_together_with_its_querys_policy() {
     assert_eq!(harness.refusal(ticket), Refusal::Policy(PolicyError::Quorum { min: 3, max }));
     let ticket = harness.submit_with(None, "ETH/EUR", overrides);
     assert!(harness.waits(ticket));
+}
+
+#[test]
+fn new_policies_hold_for_later_requests_and_leave_those_in_flight_alone() {
+    let mut harness = Harness::with(by_query);
+    harness.live(&["a", "b"]);
+    let before = harness.submit_with(None, "BTC/USD", Overrides::default());
+    let task = harness.task();
+    let policy = Policy { on_dispute: OnDispute::Reject, ..Policy::default() };
+    let median = Policy { rule: quorate_core::aggregate::Rule { strategy: Strategy::Median, ..policy.rule }, ..policy };
+    harness.input(&Input::Policies(Box::new(Policies {
+        policies: vec![of_queries("BTC/*", median)],
+        weights: BTreeMap::from([(worker("a"), Millionths::ONE)]),
+    })));
+    harness.says(&task, "a", "1");
+    harness.says(&task, "b", "5");
+    assert_eq!((harness.value(before).as_str(), harness.outcome(before).strategy), ("5", Strategy::Max));
+
+    let after = harness.submit_with(None, "BTC/USD", Overrides::default());
+    let task = harness.task();
+    harness.says(&task, "a", "2");
+    harness.says(&task, "b", "2");
+    assert_eq!((harness.value(after).as_str(), harness.outcome(after).strategy), ("2", Strategy::Median));
+    let other = harness.submit_with(None, "ETH/USD", Overrides::default());
+    assert_eq!(harness.task().ttl, Duration::from_millis(TIMEOUT_MS));
+    assert!(harness.waits(other));
+    assert_eq!(harness.coordinator.staffing().len(), 2, "the policy of */USD is gone");
+}
+
+#[test]
+fn an_answer_is_rounded_to_the_even_neighbour_and_keeps_the_exact_number() {
+    for (decimals, values, value, exact) in [
+        (2, ["1", "1.01"], "1", Some("1.005")),
+        (2, ["1.01", "1.02"], "1.02", Some("1.015")),
+        (2, ["-1.01", "-1.02"], "-1.02", Some("-1.015")),
+        (0, ["2", "3"], "2", Some("2.5")),
+        (3, ["1.01", "1.02"], "1.015", None),
+        (28, ["1", "2"], "1.5", None),
+        (1, ["red", "red"], "red", None),
+    ] {
+        let mut harness = Harness::new();
+        harness.live(&["a", "b"]);
+        let strategy = if values[0] == "red" { Strategy::Majority } else { Strategy::Average };
+        let overrides = Overrides { decimals: Some(decimals), strategy: Some(strategy), ..Overrides::default() };
+        let (ticket, task) = harness.ask_with(overrides);
+        harness.says(&task, "a", values[0]);
+        harness.says(&task, "b", values[1]);
+        let outcome = harness.outcome(ticket);
+        let answer = outcome.verdict.as_ref().expect("an answer");
+        let found = (answer.value.to_string(), answer.exact.map(|exact| exact.to_string()));
+        assert_eq!(found, (value.to_owned(), exact.map(str::to_owned)), "{decimals} {values:?}");
+    }
+}
+
+#[test]
+fn rounding_does_not_decide_who_agrees() {
+    let mut harness = Harness::new();
+    harness.live(&["a", "b"]);
+    let overrides =
+        Overrides { decimals: Some(0), tolerance: Some(rust_decimal::Decimal::ZERO), ..Overrides::default() };
+    let (ticket, task) = harness.ask_with(overrides);
+    harness.says(&task, "a", "0.6");
+    harness.says(&task, "b", "0.6");
+    let outcome = harness.outcome(ticket);
+    let answer = outcome.verdict.as_ref().expect("an answer");
+    assert_eq!((answer.value.to_string().as_str(), answer.agreeing), ("1", 2));
 }

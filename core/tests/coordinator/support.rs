@@ -20,8 +20,8 @@ use quorate_core::trace::Trace;
 use quorate_core::value::Value;
 
 /// A policy of some queries, for which nobody in particular should be there.
-pub(crate) fn of_queries(pattern: &str, policy: Policy) -> QueryPolicy {
-    QueryPolicy { pattern: Pattern::new(pattern), policy, expected: Expected::default() }
+pub(crate) fn of_queries(pattern: &str, policy: Policy) -> Arc<QueryPolicy> {
+    Arc::new(QueryPolicy { pattern: Pattern::new(pattern), policy, expected: Expected::default() })
 }
 
 pub(crate) type Reply = Result<Arc<Outcome>, Refusal>;

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use arbitrary::{Arbitrary as _, Result, Unstructured};
 use quorate_core::aggregate::{Millionths, OutlierRule, Rule, Strategy};
-use quorate_core::coordinator::{Config, Expected, PresenceState, QueryPolicy, Score, UndeliveredCause};
+use quorate_core::coordinator::{Config, Expected, Policies, PresenceState, QueryPolicy, Score, UndeliveredCause};
 use quorate_core::pattern::Pattern;
 use quorate_core::policy::{OnDispute, Overrides, Policy};
+use quorate_core::time::UnixTime;
 use quorate_core::value::Value;
 use rust_decimal::Decimal;
 
@@ -127,6 +128,7 @@ fn overrides(bytes: &mut Bytes<'_>) -> Result<Overrides> {
         min_responses: optional(bytes, |bytes| bytes.int_in_range(0..=3))?,
         quorum: optional(bytes, |bytes| bytes.int_in_range(0..=4))?,
         timeout: optional(bytes, |bytes| millis(bytes, 2_000))?,
+        decimals: optional(bytes, |bytes| bytes.int_in_range(0..=29))?,
     })
 }
 
@@ -145,6 +147,7 @@ fn policy(bytes: &mut Bytes<'_>) -> Result<Policy> {
         quorum: optional(bytes, |bytes| bytes.int_in_range(2..=3))?,
         timeout: Duration::from_secs(1),
         on_dispute: on_dispute(bytes)?,
+        decimals: optional(bytes, |bytes| bytes.int_in_range(0..=28))?,
     })
 }
 
@@ -185,15 +188,22 @@ fn config(bytes: &mut Bytes<'_>) -> Result<Config> {
         (0..count).map(|_| bytes.int_in_range(0..=5).map(worker)).collect::<Result<_>>()
     })?;
     config.admitted = names;
+    let Policies { policies, weights } = policies(bytes)?;
+    Ok(Config { policies, weights, ..config })
+}
+
+/// The policies of some queries, and the weights of some workers.
+fn policies(bytes: &mut Bytes<'_>) -> Result<Policies> {
+    let mut all = Policies::default();
     for _ in 0..bytes.int_in_range(0..=2)? {
         let pattern = bytes.choose(&["*", "*/USD", "BTC/*", "ETH/USD"]).copied().map(Pattern::new)?;
         let (policy, expected) = (policy(bytes)?, expected(bytes)?);
-        config.policies.push(QueryPolicy { pattern, policy, expected });
+        all.policies.push(QueryPolicy { pattern, policy, expected }.into());
     }
     for _ in 0..bytes.int_in_range(0..=3)? {
-        config.weights.insert(worker(bytes.int_in_range(0..=5)?), factor(bytes)?);
+        all.weights.insert(worker(bytes.int_in_range(0..=5)?), factor(bytes)?);
     }
-    Ok(config)
+    Ok(all)
 }
 
 fn clock(bytes: &mut Bytes<'_>) -> Result<Clock> {
@@ -209,7 +219,7 @@ fn clock(bytes: &mut Bytes<'_>) -> Result<Clock> {
 }
 
 fn step(bytes: &mut Bytes<'_>) -> Result<Step> {
-    Ok(match bytes.int_in_range(0..=47)? {
+    Ok(match bytes.int_in_range(0..=49)? {
         0..=9 => Step::Submit {
             id: optional(bytes, |bytes| bytes.int_in_range(0..=3))?,
             query: bytes.int_in_range(0..=1)?,
@@ -255,6 +265,8 @@ fn step(bytes: &mut Bytes<'_>) -> Result<Step> {
         42..=44 => Step::BusUp,
         45 => Step::BusDown,
         46 => Step::Drain,
+        47 => Step::WallClock(UnixTime::from_nanos(bytes.arbitrary()?)),
+        48 => Step::Policies(policies(bytes)?),
         _ => Step::Idle,
     })
 }

@@ -263,6 +263,8 @@ impl Run {
                     ..Presence::new(worker(*index), instance, *state)
                 })
             }
+            Step::WallClock(shown) => Input::WallClock(*shown),
+            Step::Policies(policies) => Input::Policies(Box::new(policies.clone())),
             Step::BusUp => Input::BusUp,
             Step::BusDown => Input::BusDown,
             Step::Drain => Input::Drain,

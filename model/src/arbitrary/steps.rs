@@ -1,15 +1,17 @@
 //! What can happen to a coordinator, and when: the likely, the unlikely and the absurd.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use quorate_core::aggregate::{Millionths, OutlierRule, Rule, Strategy as Aggregation};
-use quorate_core::coordinator::{Config, Expected, PresenceState, QueryPolicy, Score, UndeliveredCause};
+use quorate_core::coordinator::{Config, Expected, Policies, PresenceState, QueryPolicy, Score, UndeliveredCause};
 use quorate_core::id::WorkerId;
 use quorate_core::offer::Offer;
 use quorate_core::pattern::Pattern;
 use quorate_core::policy::{OnDispute, Overrides, Policy};
+use quorate_core::time::UnixTime;
 use quorate_core::value::Value;
 use rust_decimal::Decimal;
 
@@ -57,6 +59,10 @@ pub(super) enum Step {
         come: u8,
         leave: u8,
     },
+    /// The time of day is this.
+    WallClock(UnixTime),
+    /// The operator's policies change.
+    Policies(Policies),
     BusUp,
     BusDown,
     Drain,
@@ -141,12 +147,14 @@ fn overrides() -> impl Strategy<Value = Overrides> {
     let counts = (prop::option::weighted(0.1, 0_u32..4), prop::option::weighted(0.3, 1_u32..5));
     let timeout = prop::option::weighted(0.5, (0_u64..40).prop_map(|it| Duration::from_millis(it * 50)));
     let on_dispute = prop::option::weighted(0.3, on_dispute());
-    let any = (rule_overrides(), counts, timeout, on_dispute).prop_map(
-        |(rule, (min_responses, quorum), timeout, on_dispute)| Overrides {
+    let decimals = prop_oneof![9 => decimals(), 1 => Just(Some(29))];
+    let any = (rule_overrides(), counts, timeout, on_dispute, decimals).prop_map(
+        |(rule, (min_responses, quorum), timeout, on_dispute, decimals)| Overrides {
             min_responses,
             quorum,
             timeout,
             on_dispute,
+            decimals,
             ..rule
         },
     );
@@ -175,6 +183,16 @@ pub(super) fn offer_of(choice: u8) -> Offer {
     Offer::new(patterns.iter().copied()).expect("a small offer")
 }
 
+/// A time of day: around the beginning of 1970, today's, or the end of time.
+fn wall_clock() -> impl Strategy<Value = UnixTime> {
+    let nanos = prop_oneof![0_u64..5_000_000_000, Just(1_790_000_000_000_000_000), Just(u64::MAX), any::<u64>()];
+    nanos.prop_map(UnixTime::from_nanos)
+}
+
+fn decimals() -> impl Strategy<Value = Option<u8>> {
+    prop::option::weighted(0.3, prop::sample::select(&[0_u8, 1, 2, 28][..]))
+}
+
 fn step() -> impl Strategy<Value = Step> {
     use PresenceState::{Draining, Left, Live};
     use UndeliveredCause::{Disconnected, NoResponders, QueueFull};
@@ -196,6 +214,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(worker, instance, state, replicated, offer)| {
                 Step::Presence { worker, instance, state, replicated, offer }
             }),
+        1 => wall_clock().prop_map(Step::WallClock),
+        1 => particulars().prop_map(Step::Policies),
         4 => Just(Step::BusUp),
         1 => Just(Step::BusDown),
         1 => prop_oneof![
@@ -233,13 +253,14 @@ prop_compose! {
 }
 
 fn policy() -> impl Strategy<Value = Policy> {
-    (rule(), 1_u32..3, prop::option::weighted(0.2, 2_u32..4), on_dispute()).prop_map(
-        |(rule, min_responses, quorum, on_dispute)| Policy {
+    (rule(), 1_u32..3, prop::option::weighted(0.2, 2_u32..4), on_dispute(), decimals()).prop_map(
+        |(rule, min_responses, quorum, on_dispute, decimals)| Policy {
             rule,
             min_responses,
             quorum,
             timeout: Duration::from_secs(1),
             on_dispute,
+            decimals,
         },
     )
 }
@@ -252,16 +273,14 @@ fn expected() -> impl Strategy<Value = Expected> {
 }
 
 /// The policies of some queries, and the weights of some workers.
-fn particulars() -> impl Strategy<Value = (Vec<QueryPolicy>, BTreeMap<WorkerId, Millionths>)> {
+fn particulars() -> impl Strategy<Value = Policies> {
     let pattern = prop::sample::select(&["*", "*/USD", "BTC/*", "ETH/USD", "ETH/EUR"][..]).prop_map(Pattern::new);
-    let of_some = (pattern, policy(), expected()).prop_map(|(pattern, policy, expected)| QueryPolicy {
-        pattern,
-        policy,
-        expected,
-    });
+    let of_some = (pattern, policy(), expected())
+        .prop_map(|(pattern, policy, expected)| Arc::new(QueryPolicy { pattern, policy, expected }));
     let policies = prop::collection::vec(of_some, 0..3);
     let weights = prop::collection::btree_map((0_u8..6).prop_map(worker), factor(0..=6), 0..4);
     (policies, prop_oneof![Just(BTreeMap::new()), weights])
+        .prop_map(|(policies, weights)| Policies { policies, weights })
 }
 
 /// A limit that is large in most cases.
@@ -292,7 +311,7 @@ pub fn config() -> impl Strategy<Value = Config> {
     );
     (small, waits, admitted, quarantine, policies, bounds).prop_map(
         |((small, newcomers), waits, admitted, quarantine, policies, bounds)| {
-            let (policy, expected, (policies, weights), events) = policies;
+            let (policy, expected, Policies { policies, weights }, events) = policies;
             let mut config = Config {
                 policy,
                 expected,

@@ -67,7 +67,7 @@ impl CoordinatorModel {
             self.workers.took_part(worker, earns_record, self.now);
         }
         let tickets = std::mem::take(&mut request.tickets);
-        let outcome = Arc::new(request.outcome(id.clone(), self.now, cause, verdict));
+        let outcome = Arc::new(request.outcome(id.clone(), (self.now, self.wall), cause, verdict));
         *self.counter(&outcome) += 1;
         self.expect(Output::Ended(Arc::clone(&outcome)));
         for ticket in tickets {

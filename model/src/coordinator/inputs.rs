@@ -1,5 +1,7 @@
 //! What must follow from the messages of workers, and from the return of the bus.
 
+use std::time::Duration;
+
 use quorate_core::aggregate::Millionths;
 use quorate_core::coordinator::{Event, Presence, ResultFate, WorkerResult};
 use quorate_core::id::{RequestId, WorkerId};
@@ -126,7 +128,8 @@ impl CoordinatorModel {
         let said = FirstAnswer {
             observed: result.observed.clone(),
             was_full: is_full(result),
-            response_time: result.response_time,
+            response_time: result.response_time.min(Duration::from_nanos(u64::MAX)),
+            arrived: self.now,
             age: result.age,
             weight: if self.config.weights.is_empty() { known.trust() } else { set_weight },
             quarantined,

@@ -16,7 +16,7 @@ use quorate_core::coordinator::{Config, Counters, Event, Input, Output, Task};
 use quorate_core::id::{RequestId, TaskId};
 use quorate_core::outcome::Cause;
 use quorate_core::pattern::Pattern;
-use quorate_core::time::Timestamp;
+use quorate_core::time::{Timestamp, UnixTime};
 use quorate_core::value::Value;
 
 use super::Divergence;
@@ -37,6 +37,8 @@ enum Expected {
 pub struct CoordinatorModel {
     config: Config,
     now: Timestamp,
+    /// When the time of day was last told, and what it was.
+    wall: (Timestamp, UnixTime),
     /// When the workers were last called, and when they are to be called again.
     called_at: Option<Timestamp>,
     calls_at: Option<Timestamp>,
@@ -60,6 +62,7 @@ impl CoordinatorModel {
     pub fn new(config: Config) -> Self {
         Self {
             now: Timestamp::ZERO,
+            wall: (Timestamp::ZERO, UnixTime::EPOCH),
             called_at: None,
             calls_at: None,
             bus_up: false,
@@ -78,6 +81,9 @@ impl CoordinatorModel {
 
     /// The machine receives an input.
     pub fn input(&mut self, now: Timestamp, input: &Input) {
+        if let Input::WallClock(shown) = input {
+            self.wall = (self.now.max(now), *shown);
+        }
         self.pass_time(now);
         match input {
             Input::Submit(submit) => self.submit(submit),
@@ -85,6 +91,11 @@ impl CoordinatorModel {
             Input::Result(result) => self.result(result),
             Input::Undelivered(undelivered) => self.undelivered(*undelivered),
             Input::Presence(presence) => self.presence(presence),
+            Input::WallClock(_) => {}
+            Input::Policies(new) => {
+                self.config.policies.clone_from(&new.policies);
+                self.config.weights.clone_from(&new.weights);
+            }
             Input::BusUp => self.bus_up(),
             Input::BusDown => {
                 self.bus_up = false;

@@ -7,12 +7,13 @@ use std::time::Duration;
 use quorate_core::aggregate::{AggregateError, Assessment, Candidate, Exclusion, Millionths, Strategy};
 use quorate_core::coordinator::Expected;
 use quorate_core::id::{RequestId, TaskId, Ticket, WorkerId};
-use quorate_core::outcome::{Answer, Cause, Failure, Observation, Outcome, Status};
+use quorate_core::outcome::{Answer, Cause, Failure, Observation, Observed, Outcome, Status};
 use quorate_core::policy::{OnDispute, Policy};
 use quorate_core::query::Query;
-use quorate_core::time::Timestamp;
+use quorate_core::time::{Timestamp, UnixTime};
 use quorate_core::trace::Trace;
 use quorate_core::value::Value;
+use rust_decimal::Decimal;
 
 use super::memory::text_length;
 use crate::aggregate::{aggregate_candidates, assess};
@@ -48,6 +49,7 @@ pub(super) struct FirstAnswer {
     /// Whether the worker only said that it was full.
     pub(super) was_full: bool,
     pub(super) response_time: Duration,
+    pub(super) arrived: Timestamp,
     /// The age of the value on arrival, as the worker stated it.
     pub(super) age: Option<Duration>,
     /// The weight of the worker when it answered.
@@ -313,8 +315,13 @@ impl Request {
                 if aggregated.disputed && self.policy.on_dispute == OnDispute::Reject {
                     Err(Failure::Disputed { agreeing, used: usable })
                 } else {
+                    let value = match (&aggregated.value, self.policy.decimals) {
+                        (Value::Number(number), Some(decimals)) => rounded(*number, decimals.into()).into(),
+                        (value, _) => value.clone(),
+                    };
                     Ok(Answer {
-                        value: aggregated.value,
+                        exact: aggregated.value.as_number().filter(|_| value != aggregated.value),
+                        value,
                         used: usable,
                         agreeing,
                         tie: aggregated.tie,
@@ -347,15 +354,28 @@ impl Request {
     }
 
     /// The outcome that its callers receive.
-    pub(super) fn outcome(self, id: RequestId, now: Timestamp, cause: Cause, verdict: Ending) -> Outcome {
+    /// `at` is the time of its end, and `wall` when the time of day was told, and what it was.
+    pub(super) fn outcome(
+        self,
+        id: RequestId,
+        (at, wall): (Timestamp, (Timestamp, UnixTime)),
+        cause: Cause,
+        verdict: Ending,
+    ) -> Outcome {
+        let (mut oldest, mut newest) = (None::<UnixTime>, None::<UnixTime>);
         let succeeded = self.values().count() as u32;
         let by_weight = self.policy.rule.strategy == Strategy::WeightedMedian;
         let (absent, unnamed) = (self.absent(), self.unnamed() as u32);
         let (mut observations, mut missing, mut suspects) = (Vec::new(), absent.clone(), Vec::new());
         for (worker, participant) in self.participants {
             match participant.status {
-                ParticipantStatus::Answered(FirstAnswer { observed, response_time, age, weight, .. }) => {
+                ParticipantStatus::Answered(FirstAnswer { observed, response_time, arrived, age, weight, .. }) => {
                     let excluded = verdict.excluded.get(&worker).copied();
+                    if observed.is_ok() && excluded.is_none() {
+                        let time = time_of_day(wall, arrived).before(age.unwrap_or(Duration::ZERO));
+                        oldest = Some(oldest.map_or(time, |oldest| oldest.min(time)));
+                        newest = Some(newest.map_or(time, |newest| newest.max(time)));
+                    }
                     let weight = if by_weight && observed.is_ok() { Some(weight) } else { None };
                     observations.push(Observation { worker, observed, response_time, age, weight, excluded });
                 }
@@ -377,9 +397,27 @@ impl Request {
             absent,
             unnamed,
             succeeded,
-            elapsed: now.since(self.submitted),
+            elapsed: at.since(self.submitted),
+            answered_at: time_of_day(wall, at),
+            observed: oldest.zip(newest).map(|(oldest, newest)| Observed { oldest, newest }),
             cause,
             verdict: verdict.verdict,
         }
     }
+}
+
+/// What a clock shows at `at` that was told `shown` at `told`.
+fn time_of_day((told, shown): (Timestamp, UnixTime), at: Timestamp) -> UnixTime {
+    let nanos = i128::from(shown.as_nanos()) + i128::from(at.as_nanos()) - i128::from(told.as_nanos());
+    UnixTime::from_nanos(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX))
+}
+
+/// A number rounded to so many decimals, halves to the even neighbour, without trailing zeros.
+fn rounded(number: Decimal, decimals: u32) -> Decimal {
+    let Some(dropped) = number.scale().checked_sub(decimals) else { return number.normalize() };
+    let unit = 10_i128.pow(dropped);
+    let (whole, rest) = (number.mantissa() / unit, 2 * (number.mantissa() % unit).abs());
+    let away = rest > unit || (rest == unit && whole % 2 != 0);
+    let whole = whole + if away { number.mantissa().signum() } else { 0 };
+    Decimal::from_i128_with_scale(whole, decimals).normalize()
 }

@@ -30,6 +30,10 @@ use crate::clock::Clock;
 use crate::spans::{Attribute, SpanKind, Tracer};
 use crate::wire::{self, EncodedOutcome, PresenceMessage, TraceContext};
 
+/// How far the time of day may differ from what the machine believes before the machine is told. Less than this is the
+/// time between two readings of clocks on a busy host.
+const MAX_WALL_ERROR: Duration = Duration::from_millis(10);
+
 /// Owns a [`Coordinator`] and runs it over a bus.
 #[derive(Debug)]
 pub struct CoordinatorDriver<B: Bus, T = ()> {
@@ -126,6 +130,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
 
     /// Runs until the machine has drained, no handle is left, or the bus is closed for good.
     pub async fn run(mut self) {
+        self.follow_wall_clock();
         self.bus_changed();
         self.execute();
         let mut alarm = Alarm::new(&self.clock);
@@ -138,14 +143,20 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
                         return;
                     }
                 }
-                first = self.intake.first() => match first {
-                    First::Reply(message) => self.reply(&message),
-                    First::Result(message) => self.result(&message, None),
-                    First::Pong(message) => self.pong(&message),
-                    First::Held => {}
-                },
+                first = self.intake.first() => {
+                    self.follow_wall_clock();
+                    match first {
+                        First::Reply(message) => self.reply(&message),
+                        First::Result(message) => self.result(&message, None),
+                        First::Pong(message) => self.pong(&message),
+                        First::Held => {}
+                    }
+                }
                 command = self.commands.recv() => match command {
-                    Some(command) => self.command(command),
+                    Some(command) => {
+                        self.follow_wall_clock();
+                        self.command(command);
+                    }
                     None => return,
                 },
                 () = alarm.wait() => {}
@@ -166,6 +177,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
     /// precedes its farewell. Commands come last, so that an overload of them does not delay results. Each kind has a
     /// share that no other can use.
     fn take_all_ready(&mut self) {
+        self.follow_wall_clock();
         self.bus_changed();
         let mut batch = std::mem::take(&mut self.batch);
         self.intake.take(&mut batch);
@@ -185,6 +197,15 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         for _ in 0..self.settings.batch.max(1) {
             let Ok(command) = self.commands.try_recv() else { return };
             self.command(command);
+        }
+    }
+
+    /// Tells the machine the time of day at the start, and when the clock has been set.
+    fn follow_wall_clock(&mut self) {
+        let (now, shown) = (self.clock.now(), self.clock.unix_time());
+        let believed = self.machine.wall_clock().at(now);
+        if believed.as_nanos().abs_diff(shown.as_nanos()) > MAX_WALL_ERROR.as_nanos() as u64 {
+            self.input(&Input::WallClock(shown));
         }
     }
 
@@ -270,6 +291,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
                 self.callers.forget(ticket);
                 self.input(&Input::Cancel(ticket));
             }
+            Command::Policies(policies) => self.input(&Input::Policies(policies)),
             Command::Drain => {
                 info!(in_flight = self.machine.in_flight(), "draining");
                 self.input(&Input::Drain);
@@ -297,6 +319,8 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
                 .map(|(id, worker)| WorkerView::of(&self.machine, now, id, worker))
                 .collect(),
             staffing: self.machine.staffing(),
+            policies: self.machine.policies().cloned().collect(),
+            weights: self.machine.config().weights.clone(),
             timeout: self.machine.config().policy.timeout,
             in_flight: self.machine.in_flight(),
             callers_waiting: self.callers.len(),

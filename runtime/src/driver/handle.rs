@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use quorate_core::coordinator::{Refusal, Submit};
+use quorate_core::coordinator::{Policies, Refusal, Submit};
 use quorate_core::id::{RequestId, Ticket};
 use quorate_core::outcome::Outcome;
 use quorate_core::policy::Overrides;
@@ -26,6 +26,7 @@ pub(super) enum Command {
         reply: oneshot::Sender<CallerReply>,
     },
     Cancel(Ticket),
+    Policies(Box<Policies>),
     Drain,
 }
 
@@ -122,6 +123,13 @@ impl CoordinatorHandle {
     /// [`SnapshotError`] if it has stopped or is stuck.
     pub async fn snapshot(&self) -> Result<Arc<Snapshot>, SnapshotError> {
         self.view.snapshot().await
+    }
+
+    /// Replaces the policies of queries and the weights of workers, for the requests that come after this. They must be
+    /// within the limits, as [`policies::read`](crate::policies::read) checks.
+    pub async fn replace_policies(&self, policies: Policies) {
+        // Sending fails if the coordinator has stopped, and then it needs none.
+        let _ = self.commands.send(Command::Policies(Box::new(policies))).await;
     }
 
     /// Makes the coordinator refuse further requests. It stops once those in flight have ended.

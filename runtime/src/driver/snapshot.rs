@@ -1,11 +1,12 @@
 //! What readers see of a coordinator.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_core::Coordinator;
-use quorate_core::coordinator::{Counters, Staffing, WorkerRecord};
+use quorate_core::aggregate::Millionths;
+use quorate_core::coordinator::{Counters, QueryPolicy, Staffing, WorkerRecord};
 use quorate_core::id::WorkerId;
 use quorate_core::offer::Offer;
 use quorate_core::pattern::Pattern;
@@ -39,6 +40,10 @@ pub struct Snapshot {
     pub workers: Vec<WorkerView>,
     /// Who is there for each policy.
     pub staffing: Vec<Staffing>,
+    /// The policies in force. The first that covers a query applies to it.
+    pub policies: Vec<Arc<QueryPolicy>>,
+    /// The weights of workers that the operator set.
+    pub weights: BTreeMap<WorkerId, Millionths>,
     /// The default timeout of a request.
     pub timeout: Duration,
     /// How many requests are in flight.

@@ -4,17 +4,22 @@ use std::time::Duration;
 
 use quorate_core::aggregate::{Spread, Strategy};
 use quorate_core::id::{RequestId, WorkerId};
-use quorate_core::outcome::{Answer, Cause, Failure, Observation, Outcome, Status};
+use quorate_core::outcome::{Answer, Cause, Failure, Observation, Observed, Outcome, Status};
 use quorate_core::query::Query;
+use quorate_core::time::UnixTime;
 use quorate_core::value::Value;
 use rust_decimal::Decimal;
 
 use crate::wire::EncodedOutcome;
 
+/// Noon of a day in 2026, when the request was submitted.
+const NOON: UnixTime = UnixTime::from_nanos(1_790_251_200_000_000_000);
+
 /// Two of three workers returned a value, and one failed.
 pub(super) fn answered() -> Outcome {
     let answer = Answer {
         value: number("41945.375"),
+        exact: None,
         used: 2,
         agreeing: 2,
         tie: false,
@@ -45,6 +50,11 @@ pub(super) fn answered() -> Outcome {
         unnamed: 0,
         succeeded: 2,
         elapsed: Duration::from_millis(241),
+        answered_at: NOON.after(Duration::from_millis(241)),
+        observed: Some(Observed {
+            oldest: NOON.after(Duration::from_millis(183)),
+            newest: NOON.after(Duration::from_millis(240)),
+        }),
         cause: Cause::AllAnswered,
         verdict: Ok(answer),
     }
@@ -57,10 +67,12 @@ pub(super) fn failed(failure: Failure) -> EncodedOutcome {
     if silent {
         outcome.observations.clear();
         outcome.succeeded = 0;
+        outcome.observed = None;
     }
     if failure == Failure::DeadlineExceeded {
         outcome.missing = ["bitstamp", "coinbase", "kraken"].map(worker_id).into();
         outcome.elapsed = Duration::from_secs(5);
+        outcome.answered_at = NOON.after(Duration::from_secs(5));
         outcome.cause = Cause::DeadlinePassed;
     }
     outcome.verdict = Err(failure);

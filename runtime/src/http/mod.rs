@@ -2,7 +2,8 @@
 //!
 //! Every error is JSON: a stable word for programs, the status code, and advice for people.
 //!
-//! * `request.rs` with `question.rs`, `status.rs`, `metrics.rs`, `events/`: the routes for programs; `error.rs`: errors
+//! * `request.rs` with `question.rs`, `status.rs`, `queries.rs`, `policies.rs`, `metrics.rs`, `events/`: the routes for
+//!   programs; `error.rs`: errors
 //! * `dashboard/`, `docs/`: the pages for people, which `files.rs` serves
 //! * `openapi/` generates the API's document; `answers.rs` describes responses, `example.rs` has an example
 //! * `service.rs` assembles the routes; `api.rs` has the settings, and what the handlers share
@@ -10,6 +11,7 @@
 //!   connections, `refuse.rs` answers those beyond a limit, `first_byte.rs` ends silent ones
 //! * `rate_limit.rs` limits clients; `client.rs` and `client_address.rs` decide which addresses are one client, and
 //!   `shares.rs` counts what each of them holds
+//! * `nearest.rs` finds the name that a wrong one may mean
 //! * `snapshot_cache.rs` encodes a snapshot once for all its readers; `trace.rs` records the span of a request
 
 mod answers;
@@ -26,7 +28,9 @@ mod files;
 mod first_byte;
 mod limits;
 mod metrics;
+mod nearest;
 mod openapi;
+mod policies;
 mod queries;
 mod question;
 mod rate_limit;

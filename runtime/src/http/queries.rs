@@ -14,14 +14,12 @@ use utoipa::{IntoResponses, ToSchema};
 use super::answers::{Answers, STATE, answers, draining, reads_limited, shown, stuck};
 use super::api::Api;
 use super::error::{ApiError, encoded};
+use super::nearest::by_similarity;
 use crate::driver::{EVERYTHING, Snapshot};
 use crate::wire::encode;
 
-/// The most names that an error suggests, and the most that are compared with the query.
+/// The most names that an error suggests.
 const SUGGESTED: usize = 3;
-const COMPARED: usize = 256;
-/// The characters of a name that are compared: enough to tell queries apart, few enough to be quick.
-const COMPARED_CHARS: usize = 64;
 
 /// What the live workers offer.
 #[derive(Serialize, ToSchema)]
@@ -69,7 +67,7 @@ pub(super) async fn queries(State(api): State<Arc<Api>>) -> Result<Response, Api
 /// The error for a query that no worker offers: it names the nearest queries that some worker offers.
 pub(super) async fn unknown(api: &Api, query: &Query) -> ApiError {
     match api.snapshots.latest(&api.coordinator).await {
-        Ok(seen) => ApiError::unknown_query(query, &nearest(query.as_str(), offered(seen.snapshot()).into_keys())),
+        Ok(seen) => ApiError::unknown_query(query, &suggested(query.as_str(), offered(seen.snapshot()).into_keys())),
         Err(error) => error.into(),
     }
 }
@@ -86,13 +84,10 @@ fn offered(snapshot: &Snapshot) -> BTreeMap<&str, u32> {
 }
 
 /// The offered names that resemble a query most, the most similar first.
-fn nearest<'a>(query: &str, offered: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let cut = |text: &str| text.chars().take(COMPARED_CHARS).collect::<String>().to_lowercase();
-    let query = cut(query);
-    let compared = offered.filter(|name| *name != EVERYTHING).take(COMPARED);
-    let mut ranked: Vec<_> = compared.map(|name| (strsim::jaro_winkler(&query, &cut(name)), name)).collect();
-    ranked.sort_by(|(one, a), (other, b)| other.total_cmp(one).then_with(|| a.cmp(b)));
-    ranked.into_iter().take(SUGGESTED).map(|(_, name)| name).collect()
+fn suggested<'a>(query: &str, offered: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut nearest = by_similarity(query, offered.filter(|name| *name != EVERYTHING));
+    nearest.truncate(SUGGESTED);
+    nearest
 }
 
 #[cfg(test)]
@@ -102,9 +97,9 @@ mod tests {
     #[test]
     fn the_nearest_names_come_first() {
         let offered = ["*", "BTC/EUR", "BTC/USD", "ETH/USD", "block/latest"];
-        assert_eq!(nearest("BTC/USDD", offered.into_iter()), ["BTC/USD", "BTC/EUR", "ETH/USD"]);
-        assert_eq!(nearest("blok/latest", offered.into_iter())[0], "block/latest");
-        assert_eq!(nearest("btc/usd", offered.into_iter())[0], "BTC/USD");
-        assert_eq!(nearest("x", ["*"].into_iter()), [""; 0]);
+        assert_eq!(suggested("BTC/USDD", offered.into_iter()), ["BTC/USD", "BTC/EUR", "ETH/USD"]);
+        assert_eq!(suggested("blok/latest", offered.into_iter())[0], "block/latest");
+        assert_eq!(suggested("btc/usd", offered.into_iter())[0], "BTC/USD");
+        assert_eq!(suggested("x", ["*"].into_iter()), [""; 0]);
     }
 }

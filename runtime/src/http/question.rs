@@ -1,6 +1,7 @@
 //! The body of `POST /request`: a query, and how it is to be answered.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -13,20 +14,21 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema as _, ToSchema};
 
 use super::error::ApiError;
+use super::nearest::nearest;
 use crate::policies::fields;
+use crate::wire::Numbers;
 use crate::wire::schema::{
-    Id, MaxDeviation, MinAgreement, OnDisputeName, QueryText, StrategyName, Tolerance, TrimShare,
+    Id, MaxDeviation, MinAgreement, NumbersName, OnDisputeName, QueryText, StrategyName, Tolerance, TrimShare,
 };
 
-/// The deepest nesting of a body, at which serde_json gives up.
-const MAX_DEPTH: usize = 128;
-
 /// A query, and how it is to be answered. Fields that are absent or null take the values of the coordinator's flags and
-/// policy file; the defaults named here are those of the flags. Unknown fields are ignored.
+/// policy file; the defaults named here are those of the flags. Unknown fields are refused.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(
     as = Request,
     examples(
@@ -56,16 +58,16 @@ pub struct RequestBody<'a> {
     #[serde(borrow, default)]
     #[schema(value_type = Option<TrimShare>)]
     trim_share: Option<&'a RawValue>,
-    /// Which values are excluded as outliers. Default: none.
+    /// Which values are excluded as outliers. Default: 0.06.
     #[serde(borrow, default)]
     #[schema(value_type = Option<MaxDeviation>)]
     max_deviation: Option<&'a RawValue>,
     /// A value agrees with the answer if it is no farther from it than this fraction of the answer's magnitude.
-    /// Default: 0.01, or 0 for `majority`.
+    /// Default: 0.06, or 0 for `majority`.
     #[serde(borrow, default)]
     #[schema(value_type = Option<Tolerance>)]
     tolerance: Option<&'a RawValue>,
-    /// If fewer than this share of the used values agree with the answer, it is `disputed`. Default: no bound.
+    /// If fewer than this share of the used values agree with the answer, it is `disputed`. Default: 0.51.
     #[serde(borrow, default)]
     #[schema(value_type = Option<MinAgreement>)]
     min_agreement: Option<&'a RawValue>,
@@ -90,6 +92,15 @@ pub struct RequestBody<'a> {
     #[serde(borrow, default)]
     #[schema(value_type = Option<u64>, minimum = 1, maximum = 60000)]
     timeout_ms: Option<&'a RawValue>,
+    /// The decimals to which an answer that is a number is rounded, halves to the even neighbour; the outcome then has the
+    /// exact number as `exact_value`. Default: all.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<u64>, minimum = 0, maximum = 28)]
+    decimals: Option<&'a RawValue>,
+    /// How the values of the answer are written if they are numbers. Default: `number`.
+    #[serde(borrow, default)]
+    #[schema(value_type = Option<NumbersName>)]
+    numbers: Option<Cow<'a, str>>,
 }
 
 /// A request as the coordinator receives it.
@@ -101,6 +112,8 @@ pub struct Question {
     pub query: Query,
     /// The request's own policy, which the coordinator checks against its limits.
     pub overrides: Overrides,
+    /// How the caller wants the numbers of the answer.
+    pub numbers: Numbers,
 }
 
 impl Question {
@@ -112,12 +125,9 @@ impl Question {
         if body.is_empty() {
             return Err(ApiError::invalid(r#"the body is empty; send JSON such as {"query": "BTC/USD"}"#));
         }
-        let not_a_request = |error: serde_json::Error| ApiError::invalid(format!("the body is not a request: {error}"));
-        let request: RequestBody = serde_json::from_slice(body).map_err(not_a_request)?;
-        // Ignored fields are skipped whatever their depth. Reading them as values applies the limit to them, too.
-        if body.iter().filter(|byte| matches!(byte, b'[' | b'{')).count() > MAX_DEPTH {
-            serde_json::from_slice::<serde_json::Value>(body).map_err(not_a_request)?;
-        }
+        let request: RequestBody = serde_json::from_slice(body).map_err(|error| {
+            ApiError::invalid(unknown_field(body).unwrap_or_else(|| format!("the body is not a request: {error}")))
+        })?;
         request.question()
     }
 }
@@ -142,9 +152,23 @@ impl RequestBody<'_> {
                 min_responses: count("min_responses", self.min_responses)?,
                 quorum: count("quorum", self.quorum)?,
                 timeout: millis("timeout_ms", self.timeout_ms)?,
+                decimals: count("decimals", self.decimals)?.map(|decimals| u8::try_from(decimals).unwrap_or(u8::MAX)),
             },
+            numbers: self.numbers.as_deref().map(str::parse).transpose().map_err(invalid)?.unwrap_or_default(),
         })
     }
+}
+
+/// What is wrong with a body that is an object with a field that no request has: names the nearest field.
+fn unknown_field(body: &[u8]) -> Option<String> {
+    let fields: BTreeMap<Cow<str>, &RawValue> = serde_json::from_slice(body).ok()?;
+    let RefOr::T(Schema::Object(request)) = RequestBody::schema() else { return None };
+    let known: Vec<&str> = request.properties.keys().map(String::as_str).collect();
+    let unknown = fields.keys().find(|name| !known.contains(&name.as_ref()))?;
+    Some(match nearest(unknown, known.iter().copied()).first() {
+        Some(nearest) => format!("unknown field {unknown:?}: did you mean {nearest:?}?"),
+        None => format!("unknown field {unknown:?}: a request has {}", known.join(", ")),
+    })
 }
 
 fn invalid(error: impl Display) -> ApiError {
@@ -183,6 +207,30 @@ fn millis(name: &str, field: Option<&RawValue>) -> Result<Option<Duration>, ApiE
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_unknown_field_is_refused_and_the_nearest_is_named() {
+        let refused = |fields: &str| {
+            let body = format!(r#"{{"query": "q", {fields}}}"#);
+            let error = Question::parse(body.as_bytes()).expect_err(fields);
+            String::from_utf8(error.body().to_vec()).expect("a text")
+        };
+        for (fields, says) in [
+            (
+                r#""min_agrement": 0.9, "on_dispute": "reject""#,
+                r#"unknown field \"min_agrement\": did you mean \"min_agreement\"?"#,
+            ),
+            (r#""timeout": 100"#, r#"did you mean \"timeout_ms\"?"#),
+            (r#""Quorum": null"#, r#"did you mean \"quorum\"?"#),
+            (r#""zzz": [[1]]"#, r#"unknown field \"zzz\": a request has decimals, id, max_age_ms"#),
+            (r#""numbers": "hex""#, "numbers must be number or string"),
+            (r#""decimals": 1.5"#, "decimals must be a whole number"),
+        ] {
+            assert!(refused(fields).contains(says), "{}", refused(fields));
+        }
+        let nested = format!(r#""x": {}1{}"#, "[".repeat(5000), "]".repeat(5000));
+        assert!(refused(&nested).contains(r#"unknown field \"x\""#));
+    }
 
     #[test]
     fn a_whole_number_is_the_same_however_json_writes_it() {

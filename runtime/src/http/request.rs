@@ -26,7 +26,7 @@ use super::queries;
 use super::question::{Question, RequestBody};
 use super::trace::RequestTrace;
 use crate::driver::AskError;
-use crate::wire::{OutcomeBody, encode_outcome};
+use crate::wire::{Numbers, OutcomeBody, encode_outcome};
 
 /// The path that requests are sent to.
 pub(super) const PATH: &str = "/request";
@@ -40,7 +40,8 @@ struct AnsweringRequest;
 
 impl IntoResponses for AnsweringRequest {
     fn responses() -> Answers {
-        let outcome = serde_json::from_slice(&encode_outcome(&example::answered())).expect("an outcome is JSON");
+        let outcome =
+            serde_json::from_slice(&encode_outcome(&example::answered(), Numbers::Number)).expect("an outcome is JSON");
         let ok = shown::<OutcomeBody>("The answer, with its evidence.", outcome);
         let failed = |failure| ApiError::failed(failure, example::failed(failure));
         let refused = |refusal| ApiError::from(AskError::Refused(refusal));
@@ -119,7 +120,7 @@ async fn read(api: &Api, peer: Peer, request: Request) -> Result<Question, ApiEr
 }
 
 async fn answer(api: &Api, question: Question, trace: &mut RequestTrace) -> Result<Response, ApiError> {
-    let Question { id, query, overrides } = question;
+    let Question { id, query, overrides, numbers } = question;
     let is_drawn = id.is_none();
     let followed = trace.is_recorded();
     let asked = query.clone();
@@ -145,8 +146,8 @@ async fn answer(api: &Api, question: Question, trace: &mut RequestTrace) -> Resu
         "ended"
     );
     match outcome.verdict {
-        Ok(_) => Ok(encoded(StatusCode::OK, told.body)),
-        Err(failure) => Err(ApiError::failed(failure, told)),
+        Ok(_) => Ok(encoded(StatusCode::OK, told.with(numbers).body)),
+        Err(failure) => Err(ApiError::failed(failure, told.with(numbers))),
     }
 }
 

@@ -18,6 +18,7 @@ pub(super) struct CachedSnapshot {
     snapshot: Arc<Snapshot>,
     workers: OnceLock<Bytes>,
     queries: OnceLock<Bytes>,
+    policies: OnceLock<Bytes>,
     metrics: OnceLock<Bytes>,
 }
 
@@ -29,8 +30,8 @@ impl SnapshotCache {
         match &*latest {
             Some(cached) if Arc::ptr_eq(&cached.snapshot, &snapshot) => Ok(Arc::clone(cached)),
             _ => {
-                let [workers, queries, metrics] = [const { OnceLock::new() }; 3];
-                let cached = Arc::new(CachedSnapshot { snapshot, workers, queries, metrics });
+                let [workers, queries, policies, metrics] = [const { OnceLock::new() }; 4];
+                let cached = Arc::new(CachedSnapshot { snapshot, workers, queries, policies, metrics });
                 *latest = Some(Arc::clone(&cached));
                 Ok(cached)
             }
@@ -47,6 +48,11 @@ impl CachedSnapshot {
     /// The body of `GET /queries`, which `write` encodes for the first reader.
     pub(super) fn queries(&self, write: impl FnOnce(&Snapshot) -> Bytes) -> Bytes {
         self.queries.get_or_init(|| write(&self.snapshot)).clone()
+    }
+
+    /// The body of `GET /policies`, which `write` encodes for the first reader.
+    pub(super) fn policies(&self, write: impl FnOnce(&Snapshot) -> Bytes) -> Bytes {
+        self.policies.get_or_init(|| write(&self.snapshot)).clone()
     }
 
     /// The snapshot itself.

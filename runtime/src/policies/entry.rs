@@ -27,6 +27,7 @@ pub(super) struct Entry {
     tolerance: Option<Spanned<Scalar>>,
     min_agreement: Option<Spanned<Scalar>>,
     on_dispute: Option<Spanned<String>>,
+    decimals: Option<Spanned<u8>>,
     max_age_ms: Option<u64>,
     min_responses: Option<Spanned<u32>>,
     quorum: Option<Spanned<u32>>,
@@ -130,6 +131,7 @@ fn overrides(entry: &Entry, text: &str) -> Result<Overrides, Problem> {
         quorum: value(entry.quorum.as_ref()),
         timeout: value(entry.timeout_ms.as_ref()).map(Duration::from_millis),
         on_dispute: named(entry.on_dispute.as_ref())?,
+        decimals: value(entry.decimals.as_ref()),
     })
 }
 
@@ -143,6 +145,7 @@ fn place(entry: &Entry, error: PolicyError) -> Option<Range<usize>> {
         PolicyError::MinResponses { .. } => of(entry.min_responses.as_ref()),
         PolicyError::Quorum { .. } => of(entry.quorum.as_ref()).or_else(|| of(entry.min_responses.as_ref())),
         PolicyError::Precision => of(entry.precision.as_ref()),
+        PolicyError::Decimals => of(entry.decimals.as_ref()),
         PolicyError::TrimShare => of(entry.trim_share.as_ref()),
         PolicyError::MaxDeviation => of(entry.max_deviation.as_ref()),
         PolicyError::Tolerance => of(entry.tolerance.as_ref()),

@@ -5,9 +5,10 @@ pub(crate) mod fields;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use quorate_core::aggregate::Millionths;
-use quorate_core::coordinator::{Config, QueryPolicy};
+use quorate_core::coordinator::{Config, Policies, QueryPolicy};
 use quorate_core::id::WorkerId;
 use serde::Deserialize;
 use toml::Spanned;
@@ -18,15 +19,6 @@ use crate::config_file::{self, FileError, Text};
 /// The most policies in a file. Each request searches them for the first one that covers its query.
 pub const MAX_POLICIES: usize = 1000;
 
-/// A policy file that has been read and checked as a whole. Every policy in it is within the limits.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PolicyFile {
-    /// The policies in the file's order. The first one that covers a query applies to it.
-    pub policies: Vec<QueryPolicy>,
-    /// The weights of workers, for the strategies that use weights.
-    pub weights: BTreeMap<WorkerId, Millionths>,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
@@ -36,39 +28,38 @@ struct Document {
     weights: BTreeMap<Spanned<String>, Spanned<Scalar>>,
 }
 
-impl PolicyFile {
-    /// Reads and checks a file. What a policy in it does not set is taken from the default policy of `config`.
-    ///
-    /// # Errors
-    /// [`FileError`].
-    pub fn read(path: &Path, config: &Config) -> Result<Self, FileError> {
-        let (file, text) = config_file::read("policy", path)?;
-        Self::parse(&file, &text, config)
-    }
+/// Reads a policy file and checks it as a whole. What a policy in it does not set is taken from the default policy of
+/// `config`. Every policy is within the limits.
+///
+/// # Errors
+/// [`FileError`].
+pub fn read(path: &Path, config: &Config) -> Result<Policies, FileError> {
+    let (file, text) = config_file::read("policy", path)?;
+    parse(&file, &text, config)
+}
 
-    /// Checks a text; `file` names it in errors. What a policy in it does not set is taken from the default policy of
-    /// `config`.
-    ///
-    /// # Errors
-    /// [`FileError::Wrong`].
-    pub fn parse(file: &str, text: &str, config: &Config) -> Result<Self, FileError> {
-        let text = Text { file, text };
-        let document: Document = text.parse()?;
-        let mut policies = Vec::<QueryPolicy>::new();
-        for entry in &document.policy {
-            if policies.len() == MAX_POLICIES {
-                return Err(text.wrong((entry.span(), format!("a file has at most {MAX_POLICIES} policies"))));
-            }
-            let policy = entry::check(entry, text.text, config).map_err(|problem| text.wrong(problem))?;
-            if policies.iter().any(|earlier| earlier.pattern == policy.pattern) {
-                let problem = "an earlier policy is for the same queries: remove one of them".to_owned();
-                return Err(text.wrong((entry.get_ref().query.span(), problem)));
-            }
-            policies.push(policy);
+/// Checks the text of a policy file; `file` names it in errors. What a policy in it does not set is taken from the default
+/// policy of `config`.
+///
+/// # Errors
+/// [`FileError::Wrong`].
+pub fn parse(file: &str, text: &str, config: &Config) -> Result<Policies, FileError> {
+    let text = Text { file, text };
+    let document: Document = text.parse()?;
+    let mut policies = Vec::<Arc<QueryPolicy>>::new();
+    for entry in &document.policy {
+        if policies.len() == MAX_POLICIES {
+            return Err(text.wrong((entry.span(), format!("a file has at most {MAX_POLICIES} policies"))));
         }
-        let weights = document.weights.iter().map(|(worker, weight)| weight_of(worker, weight, text));
-        Ok(Self { policies, weights: weights.collect::<Result<_, _>>()? })
+        let policy = entry::check(entry, text.text, config).map_err(|problem| text.wrong(problem))?;
+        if policies.iter().any(|earlier| earlier.pattern == policy.pattern) {
+            let problem = "an earlier policy is for the same queries: remove one of them".to_owned();
+            return Err(text.wrong((entry.get_ref().query.span(), problem)));
+        }
+        policies.push(policy.into());
     }
+    let weights = document.weights.iter().map(|(worker, weight)| weight_of(worker, weight, text));
+    Ok(Policies { policies, weights: weights.collect::<Result<_, _>>()? })
 }
 
 fn weight_of(
@@ -96,10 +87,10 @@ mod tests {
 
     use super::*;
 
-    fn parse(text: &str) -> Result<PolicyFile, FileError> {
+    fn parsed(text: &str) -> Result<Policies, FileError> {
         let default = Policy { quorum: Some(3), ..Policy::default() };
         let expected = Expected { workers: BTreeSet::new(), least: 2 };
-        PolicyFile::parse("p.toml", text, &Config { policy: default, expected, ..Config::default() })
+        parse("p.toml", text, &Config { policy: default, expected, ..Config::default() })
     }
 
     #[test]
@@ -114,6 +105,7 @@ mod tests {
             tolerance = 0.0000000000000000000000000001
             min_agreement = "0.75"
             on_dispute = "reject"
+            decimals = 2
             max_age_ms = 60000
             min_responses = 4
             quorum = 5
@@ -129,7 +121,7 @@ mod tests {
             "worker-1" = 2.5
             kraken = 0
         "#;
-        let PolicyFile { policies, weights } = parse(text).expect("a good file");
+        let Policies { policies, weights } = parsed(text).expect("a good file");
         let full = Policy {
             rule: Rule {
                 strategy: Strategy::TrimmedMean,
@@ -144,6 +136,7 @@ mod tests {
             quorum: Some(5),
             timeout: Duration::from_millis(1500),
             on_dispute: OnDispute::Reject,
+            decimals: Some(2),
         };
         let rule = Rule { max_deviation: OutlierRule::None, ..Policy::default().rule };
         let rest = Policy { rule, quorum: Some(3), ..Policy::default() };
@@ -155,10 +148,11 @@ mod tests {
                 least,
             },
         };
+        let policies: Vec<_> = policies.iter().map(|policy| policy.as_ref().clone()).collect();
         assert_eq!(policies, [of("*/USD", full, &["coinbase", "kraken"], 3), of("*", rest, &[], 2)]);
         let weights: Vec<_> = weights.iter().map(|(id, weight)| (id.as_str(), weight.get())).collect();
         assert_eq!(weights, [("kraken", 0), ("worker-1", 2_500_000)]);
-        assert_eq!(parse(""), Ok(PolicyFile::default()));
+        assert_eq!(parsed(""), Ok(Policies::default()));
     }
 
     #[test]
@@ -177,6 +171,7 @@ mod tests {
             (with("min_expected = 1001"), 3, 16, "min_expected must be between 0 and 1000"),
             (with("precision = 29"), 3, 13, "precision must be between 0 and 28"),
             (with("precision = 2.5"), 3, 13, "invalid type"),
+            (with("decimals = 29"), 3, 12, "decimals must be between 0 and 28"),
             (with("trim_share = 0.5"), 3, 14, "below 0.5"),
             (with("trim_share = -0.1"), 3, 14, "below 0.5"),
             (with("trim_share = 1_0"), 3, 14, "below 0.5"),
@@ -201,7 +196,7 @@ mod tests {
             ("[weights]\na = 1\n\"w 1\" = -2.5\n".to_owned(), 3, 9, "a weight must be between 0 and 1000000"),
             ("[weights]\na = 1\na = 2\n".to_owned(), 3, 1, "duplicate key"),
         ] {
-            let shown = parse(&text).expect_err(says).to_string();
+            let shown = parsed(&text).expect_err(says).to_string();
             assert!(shown.starts_with(&format!("p.toml:{line}:{column}: ")) && shown.contains(says), "{shown}\n{text}");
             assert!(!shown.contains('\n'), "{shown}");
         }
@@ -210,22 +205,22 @@ mod tests {
     #[test]
     fn a_file_has_a_bounded_number_of_policies() {
         let policies = |n: usize| (0..n).map(|n| format!("[[policy]]\nquery = \"{n}\"\n")).collect::<Vec<_>>().concat();
-        assert_eq!(parse(&policies(MAX_POLICIES)).map(|file| file.policies.len()), Ok(MAX_POLICIES));
-        let error = parse(&policies(MAX_POLICIES + 1)).expect_err("one too many").to_string();
+        assert_eq!(parsed(&policies(MAX_POLICIES)).map(|file| file.policies.len()), Ok(MAX_POLICIES));
+        let error = parsed(&policies(MAX_POLICIES + 1)).expect_err("one too many").to_string();
         assert!(error.starts_with("p.toml:2001:1: a file has at most 1000 policies"), "{error}");
     }
 
     #[test]
     fn the_example_file_is_right() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/policies.toml");
-        let file = PolicyFile::read(Path::new(path), &Config::default()).expect("the example");
+        let file = read(Path::new(path), &Config::default()).expect("the example");
         assert!(file.policies.len() > 1 && !file.weights.is_empty());
     }
 
     #[test]
     fn a_file_that_is_not_there_is_named() {
         let path = Path::new("/nowhere/policies.toml");
-        let error = PolicyFile::read(path, &Config::default()).expect_err("there is none");
+        let error = read(path, &Config::default()).expect_err("there is none");
         assert!(error.to_string().starts_with("cannot read the policy file /nowhere/policies.toml: "), "{error}");
     }
 }

@@ -6,7 +6,7 @@ use quorate_core::value::Value;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::age::UnixTime;
+use crate::age::StatedTime;
 
 /// How the JSON value that a source returns becomes a [`Value`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -49,11 +49,11 @@ pub(crate) fn read_as_written(json: &RawValue) -> Result<Value, String> {
 ///
 /// # Errors
 /// A message that says what is there instead.
-pub(crate) fn read_time(json: &RawValue) -> Result<UnixTime, String> {
+pub(crate) fn read_time(json: &RawValue) -> Result<StatedTime, String> {
     let value = read_as_written(json)?;
     let time = match (value.as_number(), &value) {
-        (Some(number), _) => UnixTime::from_number(number),
-        (None, Value::Text(text)) => UnixTime::rfc3339(text),
+        (Some(number), _) => StatedTime::from_number(number),
+        (None, Value::Text(text)) => StatedTime::rfc3339(text),
         (None, Value::Number(_)) => None,
     };
     time.ok_or_else(|| format!("{:?} is neither an RFC 3339 time nor seconds or milliseconds since 1970", json.get()))

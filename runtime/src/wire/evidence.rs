@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::fate::{self, WorkerFate};
 use super::schema::{ExclusionName, Id, QueryText, StrategyName};
-use super::{JsonNumber, ResultBody};
+use super::{JsonNumber, JsonTime, Numbers, ResultBody};
 
 /// The decimals of an agreement.
 const AGREEMENT_DECIMALS: u32 = 6;
@@ -55,6 +55,20 @@ pub(super) struct Evidence<'a> {
     /// From the arrival of the request to its end, in nanoseconds.
     #[schema(example = 241_502_388)]
     elapsed: u64,
+    /// The same as `elapsed`, by a name with its unit.
+    #[schema(example = 241_502_388)]
+    elapsed_ns: u64,
+    /// The time of day of the end, by the coordinator's clock. A retry receives the time of the first answer.
+    answered_at: JsonTime,
+    /// When the oldest used value was observed: on arrival, or earlier by the age that its worker states. Present if a
+    /// value was used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    oldest_observed_at: Option<JsonTime>,
+    /// When the newest used value was observed. Present if a value was used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    newest_observed_at: Option<JsonTime>,
 }
 
 /// A value that was not used.
@@ -69,14 +83,14 @@ struct ExcludedBody<'a> {
 }
 
 impl<'a> Evidence<'a> {
-    pub(super) fn of(outcome: &'a Outcome) -> Self {
+    pub(super) fn of(outcome: &'a Outcome, numbers: Numbers) -> Self {
         let names = |workers: &'a [WorkerId]| workers.iter().map(WorkerId::as_str).collect();
         let excluded = |observation: &'a Observation| {
             observation.excluded.map(|why| ExcludedBody { worker_id: observation.worker.as_str(), reason: why.name() })
         };
         let response = |observation: &'a Observation| {
             let Observation { worker, observed, response_time, age, .. } = observation;
-            ResultBody::new(worker, &outcome.request, observed, *response_time, *age)
+            ResultBody::new(worker, &outcome.request, observed, *response_time, *age, numbers)
         };
         Self {
             request_id: outcome.request.as_str(),
@@ -93,6 +107,10 @@ impl<'a> Evidence<'a> {
             worker_responses: outcome.observations.iter().map(response).collect(),
             reliability_note: outcome.reliability_note(),
             elapsed: saturating_nanos(outcome.elapsed),
+            elapsed_ns: saturating_nanos(outcome.elapsed),
+            answered_at: JsonTime(outcome.answered_at),
+            oldest_observed_at: outcome.observed.map(|observed| JsonTime(observed.oldest)),
+            newest_observed_at: outcome.observed.map(|observed| JsonTime(observed.newest)),
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::evidence::{Evidence, agreement};
-use super::value::JsonNumber;
+use super::value::{JsonNumber, Numbers};
 
 /// The body of every error.
 #[derive(Debug, Serialize, ToSchema)]
@@ -68,12 +68,12 @@ pub(crate) struct FailureEvidence<'a> {
 }
 
 impl<'a> FailureEvidence<'a> {
-    pub(crate) fn of(outcome: &'a Outcome) -> Self {
+    pub(crate) fn of(outcome: &'a Outcome, numbers: Numbers) -> Self {
         let agreement = match outcome.verdict {
             Err(Failure::Disputed { agreeing, used }) => Some(agreement(agreeing, used)),
             _ => None,
         };
-        Self { agreement, evidence: Evidence::of(outcome) }
+        Self { agreement, evidence: Evidence::of(outcome, numbers) }
     }
 }
 

@@ -13,6 +13,7 @@ mod presence;
 mod result;
 pub(crate) mod schema;
 mod task;
+mod time;
 mod trace;
 mod value;
 mod worker;
@@ -25,9 +26,11 @@ pub(crate) use presence::{queries, queries_text, state_name};
 pub use result::{MAX_ERROR_BYTES, decode_result, encode_result};
 pub(crate) use result::{ResultBody, saturating_millis};
 pub use task::{decode_task, encode_task};
+pub use time::JsonTime;
 pub(crate) use trace::trace_headers;
 pub use trace::{NotATraceparent, SpanId, TRACEPARENT, TraceContext, TraceId};
-pub use value::{JsonNumber, JsonValue};
+pub(crate) use value::JsonDecimal;
+pub use value::{JsonNumber, JsonValue, Numbers};
 pub(crate) use worker::WorkerBody;
 
 /// The subject of tasks, for all workers.

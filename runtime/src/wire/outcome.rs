@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::evidence::{Evidence, agreement};
 use super::failure::{ErrorBody, FailureEvidence, details, name_and_code};
-use super::{JsonNumber, JsonValue, OUTCOMES};
+use super::{JsonDecimal, JsonNumber, JsonValue, Numbers, OUTCOMES};
 
 /// Room for the outcome of a few workers, so that writing it does not reallocate.
 pub(crate) const TYPICAL_BODY_BYTES: usize = 1024;
@@ -29,19 +29,27 @@ pub struct EncodedOutcome {
 
 impl EncodedOutcome {
     pub(crate) fn new(outcome: Arc<Outcome>) -> Self {
-        let body = encode_outcome(&outcome);
+        let body = encode_outcome(&outcome, Numbers::Number);
         Self { outcome, body }
+    }
+
+    /// The same outcome for a caller that wants its numbers like this.
+    pub(crate) fn with(self, numbers: Numbers) -> Self {
+        match numbers {
+            Numbers::Number => self,
+            Numbers::String => Self { body: encode_outcome(&self.outcome, numbers), ..self },
+        }
     }
 }
 
 /// Encodes an outcome as the body of its HTTP response, with a value or with an error.
-pub fn encode_outcome(outcome: &Outcome) -> Bytes {
+pub fn encode_outcome(outcome: &Outcome, numbers: Numbers) -> Bytes {
     match &outcome.verdict {
-        Ok(answer) => encode(&OutcomeBody::of(outcome, answer)),
+        Ok(answer) => encode(&OutcomeBody::of(outcome, answer, numbers)),
         Err(failure) => {
             let (error, code) = name_and_code(*failure);
             let details = details(*failure, outcome);
-            encode(&ErrorBody { error, code, details: &details, asked: Some(FailureEvidence::of(outcome)) })
+            encode(&ErrorBody { error, code, details: &details, asked: Some(FailureEvidence::of(outcome, numbers)) })
         }
     }
 }
@@ -77,8 +85,12 @@ pub fn outcome_subject(query: &Query) -> String {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Outcome)]
 pub(crate) struct OutcomeBody<'a> {
-    /// The answer.
+    /// The answer; rounded, if the policy's `decimals` say so.
     final_value: JsonValue<'a>,
+    /// The answer before it was rounded. Present if rounding changed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    exact_value: Option<JsonDecimal>,
     status: StatusName,
     /// The share of the used values, 0 to 1, that agree with the answer within the tolerance; rounded half-even to 6
     /// decimals.
@@ -97,19 +109,20 @@ pub(crate) struct OutcomeBody<'a> {
 #[schema(as = Spread)]
 struct SpreadBody {
     /// The smallest used number.
-    min: JsonNumber,
+    min: JsonDecimal,
     /// The largest used number.
-    max: JsonNumber,
+    max: JsonDecimal,
     /// The interquartile range; null if no decimal can hold it.
     #[schema(required)]
-    interquartile: Option<JsonNumber>,
+    interquartile: Option<JsonDecimal>,
     /// The median absolute deviation from the median, not scaled.
-    mad: JsonNumber,
+    mad: JsonDecimal,
 }
 
 /// How far an answer can be relied on. `complete`: the value of every expected worker was used, and all agree. `partial`:
-/// the values of at least half of them were used. `low_reliability`: fewer were. `disputed`: the workers disagree. Either `max_deviation`
-/// would have excluded half of the values or more, and so excluded none, or the agreement is below `min_agreement`.
+/// the values of at least half of them were used. `low_reliability`: fewer were. `disputed`: the workers disagree. Either
+/// `max_deviation` would have excluded half of the values or more, and so excluded none, or the agreement is below
+/// `min_agreement`.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = Status)]
@@ -120,27 +133,29 @@ enum StatusName {
     Disputed,
 }
 
-impl From<Spread> for SpreadBody {
-    fn from(spread: Spread) -> Self {
+impl SpreadBody {
+    fn of(spread: Spread, numbers: Numbers) -> Self {
+        let decimal = |number| JsonDecimal { number, numbers };
         Self {
-            min: JsonNumber(spread.min),
-            max: JsonNumber(spread.max),
-            interquartile: spread.interquartile.map(JsonNumber),
-            mad: JsonNumber(spread.mad),
+            min: decimal(spread.min),
+            max: decimal(spread.max),
+            interquartile: spread.interquartile.map(decimal),
+            mad: decimal(spread.mad),
         }
     }
 }
 
 impl<'a> OutcomeBody<'a> {
     /// The body for an outcome and the answer in it.
-    fn of(outcome: &'a Outcome, answer: &'a Answer) -> Self {
+    fn of(outcome: &'a Outcome, answer: &'a Answer, numbers: Numbers) -> Self {
         Self {
-            final_value: JsonValue(&answer.value),
+            final_value: JsonValue { value: &answer.value, numbers },
+            exact_value: answer.exact.map(|number| JsonDecimal { number, numbers }),
             status: answer.status.into(),
             tie: answer.tie,
             agreement: agreement(answer.agreeing, answer.used),
-            spread: answer.spread.map(SpreadBody::from),
-            evidence: Evidence::of(outcome),
+            spread: answer.spread.map(|spread| SpreadBody::of(spread, numbers)),
+            evidence: Evidence::of(outcome, numbers),
         }
     }
 }

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::schema::Id;
-use super::{JsonValue, WireError, parse, value};
+use super::{JsonValue, Numbers, WireError, parse, value};
 use crate::age;
 
 /// The longest text of a failure that is kept, in bytes. The rest is cut off.
@@ -46,6 +46,10 @@ pub(crate) struct ResultBody<'a> {
     /// The response time that the worker states, in nanoseconds.
     #[schema(example = 183_042_117)]
     response_time: u64,
+    /// The same as `response_time`, by a name with its unit. Not on the bus.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = u64, example = 183_042_117)]
+    response_time_ns: Option<u64>,
     /// The age of the value on arrival, in milliseconds. Present if the worker stated one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -59,15 +63,18 @@ impl<'a> ResultBody<'a> {
         observed: &'a Result<Value, Arc<str>>,
         response_time: Duration,
         age: Option<Duration>,
+        numbers: Numbers,
     ) -> Self {
+        let response_time = saturating_nanos(response_time);
         Self {
             worker_id: worker.as_str(),
             request_id: request.as_str(),
-            value: observed.as_ref().ok().map(JsonValue),
+            value: observed.as_ref().ok().map(|value| JsonValue { value, numbers }),
             // An empty text would mean that nothing failed.
             err: observed.as_ref().err().map(|err| if err.is_empty() { "failed" } else { err }),
             overloaded: false,
-            response_time: saturating_nanos(response_time),
+            response_time,
+            response_time_ns: Some(response_time),
             age_ms: age.map(saturating_millis),
         }
     }
@@ -93,6 +100,8 @@ struct ResultIn<'a> {
     #[serde(borrow, default)]
     response_time: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    response_time_ns: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     age_ms: Option<&'a RawValue>,
     #[serde(borrow, default)]
     observed_at: Option<&'a RawValue>,
@@ -100,8 +109,10 @@ struct ResultIn<'a> {
 
 /// Encodes a result of `worker`.
 pub fn encode_result(worker: &WorkerId, result: &worker::WorkResult) -> Bytes {
-    let body = ResultBody::new(worker, &result.request, &result.observed, result.response_time, result.age);
-    let message = ResultBody { overloaded: result.overloaded, ..body };
+    let body =
+        ResultBody::new(worker, &result.request, &result.observed, result.response_time, result.age, Numbers::Number);
+    // A coordinator that knows both names prefers the new one; one that knows only the old one needs it.
+    let message = ResultBody { overloaded: result.overloaded, response_time_ns: None, ..body };
     serde_json::to_vec(&message).expect("texts and numbers are serializable").into()
 }
 
@@ -133,7 +144,9 @@ pub fn decode_result(
         observed,
         overloaded,
         // No decision depends on it, so one that can't be read counts as zero.
-        response_time: message.response_time.and_then(value::whole_number).map_or(Duration::ZERO, Duration::from_nanos),
+        response_time: (message.response_time_ns.or(message.response_time))
+            .and_then(value::whole_number)
+            .map_or(Duration::ZERO, Duration::from_nanos),
         age,
     })
 }
@@ -301,6 +314,9 @@ mod tests {
             let read = decode_result(body.as_bytes(), None, UNIX_EPOCH).expect("a result");
             assert_eq!(read.response_time, Duration::from_nanos(nanos), "{json}");
         }
+        let body = br#"{"worker_id":"w","request_id":"r","value":1,"response_time":7,"response_time_ns":9}"#;
+        let read = decode_result(body, None, UNIX_EPOCH).expect("a result");
+        assert_eq!(read.response_time, Duration::from_nanos(9), "the name with its unit comes first");
     }
 
     #[test]

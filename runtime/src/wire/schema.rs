@@ -9,15 +9,17 @@ use quorate_core::policy::OnDispute;
 use quorate_core::query::MAX_QUERY_CHARS;
 use quorate_core::value::MAX_TEXT_BYTES;
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::{Number, PartialSchema, ToSchema};
 
-use super::{JsonNumber, JsonValue};
+use super::{JsonDecimal, JsonNumber, JsonTime, JsonValue, Numbers};
 
 /// A text without control characters.
 const PRINTABLE: &str = r"^[^\u0000-\u001f\u007f-\u009f]+$";
 /// A number that is not negative, in JSON's grammar.
 const POSITIVE: &str = r"^(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$";
+/// A number with a sign, in digits only.
+const DECIMAL: &str = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$";
 /// A factor of a robust outlier rule.
 const ROBUST: &str = r"^(mad|iqr):(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$";
 
@@ -48,6 +50,8 @@ pub(crate) struct StrategyName;
 pub(crate) struct ExclusionName;
 /// The name of an [`OnDispute`].
 pub(crate) struct OnDisputeName;
+/// The name of [`Numbers`].
+pub(crate) struct NumbersName;
 /// The values of `trim_share`.
 pub(crate) struct TrimShare;
 /// The values of `max_deviation`.
@@ -88,10 +92,22 @@ described! {
     JsonNumber, "Number" => ObjectBuilder::new()
         .schema_type(Type::Number)
         .description(Some("A number with all its digits, up to 28: read it as a decimal, not as a binary float."));
+    JsonDecimal, "Decimal" => AnyOfBuilder::new()
+        .item(JsonNumber::schema())
+        .item(ObjectBuilder::new().schema_type(Type::String).pattern(Some(DECIMAL)))
+        .description(Some("A number with all its digits; a string if the request asks for `numbers` as `string`."));
+    JsonTime, "Time" => ObjectBuilder::new()
+        .schema_type(Type::String)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+        .description(Some("A time of day as RFC 3339 writes it, in UTC and in milliseconds."))
+        .examples(["2026-11-29T20:20:46.123Z"]);
+    NumbersName, "Numbers" => names(Numbers::ALL.map(Numbers::name))
+        .description(Some("How the values of the answer are written if they are numbers."));
     JsonValue<'_>, "Value" => AnyOfBuilder::new()
         .item(JsonNumber::schema())
         .item(ObjectBuilder::new().schema_type(Type::String).max_length(Some(MAX_TEXT_BYTES)))
-        .description(Some("A number that a 96-bit decimal holds exactly, or a text of at most 4096 bytes."))
+        .description(Some("A number that a 96-bit decimal holds exactly, or a text of at most 4096 bytes. A number is a string if the \
+             request asks for `numbers` as `string`."))
         .examples([serde_json::json!(42000.5), "4c1f9e0".into()]);
 }
 

@@ -1,6 +1,7 @@
 //! Values in JSON: numbers keep all their digits in both directions.
 
 use std::io::Write as _;
+use std::str::FromStr;
 
 use quorate_core::value::Value;
 use rust_decimal::Decimal;
@@ -11,15 +12,67 @@ use serde_json::value::RawValue;
 /// The longest decimal, in bytes: a sign, 29 digits and a point.
 const MAX_NUMBER_BYTES: usize = 31;
 
-/// A [`Value`] that serializes as a JSON number with all its digits, or as a string.
+/// How the values of an answer are written if they are numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Numbers {
+    /// As JSON numbers with all their digits.
+    #[default]
+    Number,
+    /// As JSON strings, for readers that would turn a number into a binary float.
+    String,
+}
+
+impl Numbers {
+    /// Every way.
+    pub const ALL: [Self; 2] = [Self::Number, Self::String];
+
+    /// The name in requests.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Number => "number",
+            Self::String => "string",
+        }
+    }
+}
+
+impl FromStr for Numbers {
+    type Err = &'static str;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|numbers| numbers.name() == name).ok_or("numbers must be number or string")
+    }
+}
+
+/// A [`Value`] that serializes as a number with all its digits, or as a string.
 #[derive(Debug)]
-pub struct JsonValue<'a>(pub &'a Value);
+pub struct JsonValue<'a> {
+    /// The value.
+    pub value: &'a Value,
+    /// How it is written if it is a number.
+    pub numbers: Numbers,
+}
 
 impl Serialize for JsonValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Value::Number(number) => JsonNumber(*number).serialize(serializer),
+        match self.value {
+            Value::Number(number) => JsonDecimal { number: *number, numbers: self.numbers }.serialize(serializer),
             Value::Text(text) => serializer.serialize_str(text),
+        }
+    }
+}
+
+/// A value of an answer that is always a number.
+#[derive(Debug)]
+pub(crate) struct JsonDecimal {
+    pub(crate) number: Decimal,
+    pub(crate) numbers: Numbers,
+}
+
+impl Serialize for JsonDecimal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.numbers {
+            Numbers::Number => JsonNumber(self.number).serialize(serializer),
+            Numbers::String => serializer.collect_str(&self.number),
         }
     }
 }
@@ -73,7 +126,14 @@ mod tests {
         for json in longest.into_iter().chain(others) {
             let raw = RawValue::from_string(json.to_owned()).expect("JSON");
             let value = read(&raw).expect("a value");
-            assert_eq!(serde_json::to_string(&JsonValue(&value)).expect("serializable"), json);
+            assert_eq!(
+                serde_json::to_string(&JsonValue { value: &value, numbers: Numbers::Number }).expect("serializable"),
+                json
+            );
+            let text =
+                serde_json::to_string(&JsonValue { value: &value, numbers: Numbers::String }).expect("serializable");
+            assert_eq!(text.trim_matches('"'), json.trim_matches('"'));
+            assert!(text.starts_with('"'), "{text}");
         }
     }
 

@@ -177,7 +177,9 @@ impl TestCoordinator {
             let stop = async {
                 let _ = stopped.await;
             };
-            run_coordinator(bus, Clock::new(), listener, settings, (), stop).await.expect("the coordinator runs");
+            run_coordinator(bus, Clock::new(), listener, settings, (), futures_util::stream::pending(), stop)
+                .await
+                .expect("the coordinator runs");
         });
         Self { address, client: client(), stop: Some(stop), task }
     }

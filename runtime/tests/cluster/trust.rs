@@ -2,11 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use quorate_core::coordinator::Config;
+use quorate_core::coordinator::{Config, Policies};
 
 use quorate_core::value::Value;
 use quorate_runtime::bus::{Bus, Subscription as _};
-use quorate_runtime::policies::PolicyFile;
+use quorate_runtime::policies;
 use quorate_runtime::source::{Reading, Source};
 use serde_json::{Value as Json, json};
 use time::OffsetDateTime;
@@ -29,7 +29,7 @@ on_both_buses! {
 /// Starts a coordinator with a policy file.
 async fn with_policies(bus: impl Bus, workers: usize, file: &str) -> TestCoordinator {
     let machine = Config { presence: Duration::from_secs(10), ..Config::default() };
-    let PolicyFile { policies, weights } = PolicyFile::parse("p.toml", file, &machine).expect("a good file");
+    let Policies { policies, weights } = policies::parse("p.toml", file, &machine).expect("a good file");
     let machine = Config { policies, weights, ..machine };
     let coordinator = TestCoordinator::start_with(bus, Setup { machine, ..Setup::default() }).await;
     coordinator.wait_for_live(workers).await;

@@ -10,6 +10,7 @@
 //! | Every observation was sent in its worker's name and accepted, and none is left out. | evidence can be trusted | `cluster/provenance` |
 //! | No sequence of requests lowers the score of a worker that behaves as it always did. | callers cannot discredit workers | `cluster/blame` |
 //! | A worker that is heard is not suspect, and an answer without suspects would be accepted without them. | a dead worker costs little, and nothing else | `cluster/suspicion` |
+//! | An answer says when it was given, and when its values were observed. | followers know when a value was true | `cluster/dated` |
 //! | A minority of liars cannot move the answer out of the honest range. | the promise of each strategy | `cluster/honest_range` |
 //! | Once the faults have healed, every request is answered with every worker that runs. | an outage ends | `cluster/recovery` |
 //! | At the end nothing is in flight, and every process that was told to stop has stopped. | nothing is forgotten | `cluster/quiescence` |
@@ -83,6 +84,7 @@ impl Checkers {
         let mut all: Vec<(_, Box<dyn Checker + Send>)> = vec![
             ("bounds", Box::new(machine::bounds::new(context))),
             ("blame", Box::new(cluster::blame::new(context))),
+            ("dated", Box::new(cluster::dated::new(context))),
             ("honest_range", Box::new(cluster::honest_range::new(context))),
             ("provenance", Box::new(cluster::provenance::new(context))),
             ("punctual", Box::new(cluster::punctual::new(context))),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use quorate_core::coordinator::{Input, Output, Task, Undelivered, UndeliveredCause};
 use quorate_core::id::{TaskId, Ticket};
-use quorate_core::time::Timestamp;
+use quorate_core::time::{Timestamp, UnixTime};
 use quorate_core::{Coordinator, Machine as _};
 use quorate_runtime::bus::PublishError;
 use quorate_runtime::driver::{Held, Step};
@@ -135,8 +135,20 @@ impl Stage<'_> {
         }
     }
 
-    /// One step of the machine: an input, or a wake if there is none.
+    /// One step of the machine: an input, or a wake if there is none. Before it, the machine learns the time of day if its
+    /// clock has been set.
     fn coordinator_step(&mut self, node: Node, input: Option<&Input>) {
+        let now = self.now;
+        let Some(coordinator) = self.coordinator(node) else { return };
+        let clock = coordinator.clock(now);
+        let shown = UnixTime::from_nanos(coordinator.spec.wall(clock).as_nanos());
+        if coordinator.process.as_ref().is_some_and(|process| process.machine.wall_clock().at(clock) != shown) {
+            self.coordinator_bare_step(node, Some(&Input::WallClock(shown)));
+        }
+        self.coordinator_bare_step(node, input);
+    }
+
+    fn coordinator_bare_step(&mut self, node: Node, input: Option<&Input>) {
         let Program::Coordinator(coordinator) = &mut self.programs[node] else { return };
         let now = coordinator.clock(self.now);
         let Some(Process { machine, outputs, .. }) = &mut coordinator.process else { return };

@@ -6,11 +6,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 
 use axum::serve;
-use quorate_core::coordinator::Config;
+use quorate_core::coordinator::{Config, Policies};
 use quorate_runtime::driver::{DriverSettings, Inbox};
 use quorate_runtime::http::{ApiSettings, ClientTable, EventLimits, RateLimit, ServeLimits};
 use quorate_runtime::node::{CoordinatorSettings, NodeError, run_coordinator};
-use quorate_runtime::policies::PolicyFile;
+use quorate_runtime::policies;
 use turmoil::net::{TcpListener, TcpStream};
 
 use super::life::Life;
@@ -75,7 +75,9 @@ pub(super) async fn run(
     };
     let tap = MachineTap { host, sink: surroundings.sink.clone() };
     let clock = clock(coordinator.clock_ms, coordinator.jump);
-    match run_coordinator(bus, clock, listener, settings, tap, incarnation.stop()).await {
+    match run_coordinator(bus, clock, listener, settings, tap, futures_util::stream::pending(), incarnation.stop())
+        .await
+    {
         Ok(()) => {
             life.has_stopped();
             surroundings.sink.tell(host, What::Stopped);
@@ -90,8 +92,8 @@ pub(super) async fn run(
 /// The machine's configuration. Policies and weights are parsed from a policy file, as in `quorate serve`.
 fn machine(settings: &Settings) -> Config {
     let config = settings.config();
-    let read = PolicyFile::parse("the scenario's", &settings.policy_file(), &config);
-    let PolicyFile { policies, weights } = read.unwrap_or_else(|error| panic!("a policy file is not read: {error}"));
+    let read = policies::parse("the scenario's", &settings.policy_file(), &config);
+    let Policies { policies, weights } = read.unwrap_or_else(|error| panic!("a policy file is not read: {error}"));
     Config { policies, weights, ..config }
 }
 

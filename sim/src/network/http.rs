@@ -106,6 +106,8 @@ struct Body<'a> {
     quorum: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timeout_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decimals: Option<u8>,
 }
 
 /// The body of a request. Decimals are exact.
@@ -134,6 +136,7 @@ pub(super) fn request_body(request: &Request) -> String {
         min_responses: policy.min_responses,
         quorum: policy.quorum,
         timeout_ms: policy.timeout_ms,
+        decimals: policy.decimals,
     };
     serde_json::to_string(&body).expect("texts and numbers are serializable")
 }

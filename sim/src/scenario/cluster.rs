@@ -211,7 +211,7 @@ impl Settings {
         let expected = self.expected.config();
         let mut config = Config {
             policy,
-            policies: self.policies.iter().map(|of_some| of_some.over(&policy, &expected)).collect(),
+            policies: self.policies.iter().map(|of_some| of_some.over(&policy, &expected).into()).collect(),
             expected,
             limits: Limits { max_timeout: Duration::from_millis(self.max_timeout_ms), max_workers: self.max_workers },
             max_in_flight: self.max_in_flight,

@@ -202,6 +202,7 @@ fn policy(random: &mut Random, cluster: &Cluster) -> Policy {
         timeout_ms: random
             .chance(300)
             .then(|| if random.chance(50) { max_timeout_ms + 1 } else { random.within(5..=max_timeout_ms) }),
+        decimals: random.chance(150).then(|| random.pick(&[0, 1, 2, 28, 29])),
         ..Policy::default()
     }
 }

@@ -47,6 +47,8 @@ pub struct Policy {
     pub quorum: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decimals: Option<u8>,
 }
 
 /// An outlier rule that depends on the spread of the values; the factor is in thousandths.
@@ -138,6 +140,7 @@ impl Policy {
             on_dispute: self
                 .rejects_disputes
                 .map(|rejects| if rejects { OnDispute::Reject } else { OnDispute::Answer }),
+            decimals: self.decimals,
         }
     }
 
@@ -158,6 +161,7 @@ impl Policy {
             quorum: set.quorum.or(base.quorum),
             timeout: set.timeout.unwrap_or(base.timeout),
             on_dispute: set.on_dispute.unwrap_or(base.on_dispute),
+            decimals: set.decimals.or(base.decimals),
         }
     }
 }
@@ -178,6 +182,7 @@ impl QueryPolicy {
             min_responses,
             quorum,
             timeout_ms,
+            decimals,
         } = &self.policy;
         let decimal = |permille: i64| Decimal::new(permille, 3).to_string();
         let quoted = |text: &dyn std::fmt::Display| format!("\"{text}\"");
@@ -200,6 +205,7 @@ impl QueryPolicy {
             ("min_responses", min_responses.map(|count| count.to_string())),
             ("quorum", quorum.map(|count| count.to_string())),
             ("timeout_ms", timeout_ms.map(|millis| millis.to_string())),
+            ("decimals", decimals.map(|decimals| decimals.to_string())),
             ("expect", self.expected.as_ref().map(|it| names(&it.names))),
             ("min_expected", self.expected.as_ref().map(|it| it.least.to_string())),
         ];

@@ -8,7 +8,7 @@ use quorate_core::value::Value;
 use serde::Serialize;
 
 use crate::driver::WorkerView;
-use crate::wire::{ResultBody, TYPICAL_BODY_BYTES};
+use crate::wire::{Numbers, ResultBody, TYPICAL_BODY_BYTES};
 
 /// An event that has an id and can be replayed.
 #[derive(Debug)]
@@ -87,7 +87,11 @@ pub(super) fn missed(process: &str, count: Option<u64>, last: u64) -> Bytes {
 /// A worker's result for a watched request. It has no id, because it is never replayed.
 pub(super) fn observation(result: &WorkerResult) -> Bytes {
     let WorkerResult { worker, request, observed, response_time, age, .. } = result;
-    written(None, "observation", &json(&ResultBody::new(worker, request, observed, *response_time, *age)))
+    written(
+        None,
+        "observation",
+        &json(&ResultBody::new(worker, request, observed, *response_time, *age, Numbers::Number)),
+    )
 }
 
 /// Writes an event in the format of server-sent events. `data` is JSON without line breaks.
@@ -113,10 +117,11 @@ pub(super) mod tests {
 
     /// A request that failed with these observations.
     fn failed(query: &str, observations: Vec<Observation>) -> Event {
-        Event::Outcome(encode_outcome(&Outcome {
+        let outcome = Outcome {
             observations,
             ..Outcome::unanswered(RequestId::new("r").expect("an id"), Query::new(query).expect("a query"))
-        }))
+        };
+        Event::Outcome(encode_outcome(&outcome, Numbers::Number))
     }
 
     /// A request that no worker answered.

@@ -22,10 +22,11 @@ use utoipa_axum::routes;
 use super::answers::{Answers, AskedError, JSON, PAGES, QUESTIONS, STATE, file, success};
 use super::api::Api;
 use super::files::File;
+use super::policies::PoliciesInForce;
 use super::queries::Queries;
 use super::question::RequestBody;
 use super::status::{Health, Readiness, Register};
-use super::{dashboard, docs, events, metrics, queries, request, status};
+use super::{dashboard, docs, events, metrics, policies, queries, request, status};
 use crate::wire::OutcomeBody;
 use crate::wire::failure::ErrorBody;
 
@@ -36,8 +37,8 @@ use crate::wire::failure::ErrorBody;
         title = "Quorate",
         description = "Asks many independent workers one question and answers once, with the evidence: who said what, \
                        who was silent, what was excluded and why.\n\nNumbers keep all their digits: read them as \
-                       decimals, not as binary floats. Times are in nanoseconds, unless a name ends in `_ms`. Both \
-                       sides ignore unknown fields. Every error is JSON, with a word for programs in `error` and a \
+                       decimals, not as binary floats. Times are in nanoseconds, unless a name ends in `_ms`. \
+                       Readers ignore unknown fields of a response; unknown fields of a request are refused. Every error is JSON, with a word for programs in `error` and a \
                        sentence for people in `details`. An unknown path is 404 `not_found`. An unknown method of a \
                        path is 405 `method_not_allowed`, with the header Allow.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
@@ -48,7 +49,7 @@ use crate::wire::failure::ErrorBody;
         (name = PAGES, description = "Pages for people, and this document."),
     ),
     components(schemas(
-        RequestBody, OutcomeBody, ErrorBody, AskedError, Health, Readiness, Register, Queries
+        RequestBody, OutcomeBody, ErrorBody, AskedError, Health, Readiness, Register, Queries, PoliciesInForce
     ))
 )]
 struct Frame;
@@ -61,6 +62,7 @@ pub(super) fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(status::ready))
         .routes(routes!(status::workers))
         .routes(routes!(queries::queries))
+        .routes(routes!(policies::policies))
         .routes(routes!(events::route::events))
         .routes(routes!(metrics::metrics))
         .routes(routes!(openapi))

@@ -129,7 +129,8 @@ fn alone(document: &Json, schema: &Json) -> Json {
     for (keyword, rule) in keywords {
         let rule = match keyword.as_str() {
             // The width of an integer does not concern a client.
-            "$ref" | "allOf" | "oneOf" | "format" => continue,
+            "$ref" | "allOf" | "oneOf" => continue,
+            "format" if rule != "date-time" => continue,
             "example" => {
                 own.insert("examples".to_owned(), json!([rule]));
                 continue;
@@ -151,8 +152,8 @@ fn alone(document: &Json, schema: &Json) -> Json {
         own.extend(or_null(alone(document, schema)));
     }
     if own.get("type").is_some_and(|kind| *kind == "object" || *kind == json!(["object", "null"])) {
-        // Readers ignore unknown fields.
-        own.insert("additionalProperties".to_owned(), true.into());
+        // Readers ignore unknown fields, unless the schema says otherwise.
+        own.entry("additionalProperties").or_insert(true.into());
     }
     own.into()
 }

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use super::{DOCUMENT, schemas};
 use crate::http::{Question, example};
-use crate::wire::encode_outcome;
+use crate::wire::{Numbers, encode_outcome};
 
 /// If this variable is set, the tests of the copies renew them.
 const RENEW: &str = "QUORATE_RENEW_OPENAPI";
@@ -69,7 +69,7 @@ fn every_format_is_one_of_the_registry() {
     let mut formats = Vec::new();
     under("format", &document, &mut formats);
     let formats: BTreeSet<_> = formats.into_iter().filter_map(Json::as_str).collect();
-    assert_eq!(formats, ["uint16", "uint32", "uint64"].into());
+    assert_eq!(formats, ["date-time", "uint16", "uint32", "uint64"].into());
 }
 
 #[test]
@@ -122,7 +122,8 @@ fn with(body: &Json, place: &str, value: &Json) -> Json {
 
 #[test]
 fn the_schemas_of_bodies_are_as_strict_as_the_protocol() {
-    let answered: Json = serde_json::from_slice(&encode_outcome(&example::answered())).expect("an outcome is JSON");
+    let answered: Json =
+        serde_json::from_slice(&encode_outcome(&example::answered(), Numbers::Number)).expect("an outcome is JSON");
     let disputed = example::failed(Failure::Disputed { agreeing: 1, used: 2 });
     let disputed: Json = serde_json::from_slice(&disputed.body).expect("an error is JSON");
     let conflict = json!({"error": "conflict", "code": 409, "details": ""});
@@ -132,7 +133,7 @@ fn the_schemas_of_bodies_are_as_strict_as_the_protocol() {
         ("outcome", &answered, "/agreement", json!([0, 0.5, 1]), json!([-0.1, 1.1, "1", null])),
         ("outcome", &answered, "/workers/1/weight", json!([0, 2.5]), json!([-1, null])),
         ("outcome", &answered, "/spread/mad", json!([0]), json!([-1, null])),
-        ("outcome", &answered, "/spread/interquartile", json!([1, null]), json!(["1"])),
+        ("outcome", &answered, "/spread/interquartile", json!([1, "1", null]), json!(["x", true])),
         ("outcome", &answered, "/spread", json!([null]), json!([{}, 1])),
         ("outcome", &answered, "/final_value", json!([-1.5, longer]), json!([true, null])),
         ("outcome", &answered, "/worker_responses/0/value", json!([1, long, null]), json!([longer, true])),
@@ -157,6 +158,8 @@ fn the_schemas_of_bodies_are_as_strict_as_the_protocol() {
         // The longest time depends on the coordinator's flags.
         ("request", &question, "/timeout_ms", json!([1, 600_000]), json!([0, 1.5, null])),
         ("request", &question, "/max_age_ms", json!([0, u64::MAX]), json!([-1, null])),
+        ("request", &question, "/decimals", json!([0, 28]), json!([-1, 29, null])),
+        ("request", &question, "/numbers", json!(["number", "string"]), json!(["hex", null])),
     ] {
         let schema = Schema::of(kind).expect("there is such a schema");
         assert_eq!(schema.check(body), Ok(()), "{kind}");
@@ -194,8 +197,8 @@ fn a_request_is_taken_within_the_ranges_that_are_described_and_not_beyond() {
         }
         assert!(is_taken(field, &Json::Null) || field == "query", "{field} may be null");
     }
-    assert_eq!(ranges, 9);
-    for (field, schema) in [("strategy", "Strategy"), ("on_dispute", "OnDispute")] {
+    assert_eq!(ranges, 11);
+    for (field, schema) in [("strategy", "Strategy"), ("on_dispute", "OnDispute"), ("numbers", "Numbers")] {
         for name in schemas[schema]["enum"].as_array().expect("there are names") {
             assert!(is_taken(field, name), "{name}");
         }

@@ -114,8 +114,10 @@ fn check(rule: &Rule, outcome: &Outcome) -> Result<(), String> {
     let values = observations.filter_map(|observation| Some((observation.observed.as_ref().ok()?, observation.weight)));
     let (used, weights): (Vec<&Value>, Vec<Option<Millionths>>) = values.unzip();
     let liars = used.iter().filter(|value| !honest.says(value)).count();
+    // The policy may round it, which is no lie.
+    let given = answer.exact.map_or_else(|| answer.value.clone(), Value::from);
     let holds = match outcome.strategy {
-        Strategy::Median => 2 * liars >= used.len() || honest.says(&answer.value),
+        Strategy::Median => 2 * liars >= used.len() || honest.says(&given),
         Strategy::WeightedMedian => {
             let weights: Vec<u64> = weights.iter().map(|weight| weight.map_or(0, Millionths::get)).collect();
             let weightless = weights.iter().all(|weight| *weight == 0);
@@ -125,22 +127,20 @@ fn check(rule: &Rule, outcome: &Outcome) -> Result<(), String> {
                 honesty += if honest.says(value) { weight } else { 0 };
                 all += weight;
             }
-            2 * honesty <= all || honest.says(&answer.value)
+            2 * honesty <= all || honest.says(&given)
         }
         Strategy::TrimmedMean => {
             let share = u128::from(rule.trim_share.get());
-            liars as u128 > used.len() as u128 * share / 1_000_000 || honest.says(&answer.value)
+            liars as u128 > used.len() as u128 * share / 1_000_000 || honest.says(&given)
         }
-        Strategy::Average => {
-            liars > 0 && !(is_fenced(rule) && withstands(honest, outcome)) || honest.says(&answer.value)
-        }
-        Strategy::Min | Strategy::Max => liars > 0 || honest.says(&answer.value),
+        Strategy::Average => liars > 0 && !(is_fenced(rule) && withstands(honest, outcome)) || honest.says(&given),
+        Strategy::Min | Strategy::Max => liars > 0 || honest.says(&given),
         Strategy::Majority => {
             let honest_votes: Vec<Vote<'_>> =
                 used.iter().filter(|value| honest.says(value)).map(|value| vote(value, rule.precision)).collect();
             let wins = |of: &&Vote<'_>| 2 * honest_votes.iter().filter(|vote| vote == of).count() > used.len();
             // The answer has already been rounded.
-            honest_votes.iter().find(wins).is_none_or(|winner| *winner == vote(&answer.value, 28))
+            honest_votes.iter().find(wins).is_none_or(|winner| *winner == vote(&given, 28))
         }
         // A strategy unknown to this checker promises nothing.
         _ => true,
@@ -151,7 +151,7 @@ fn check(rule: &Rule, outcome: &Outcome) -> Result<(), String> {
     Err(format!(
         "{}: the answer {} is not honest, but only {liars} of {} used values are lies; honest: {honest:?}; {outcome:?}",
         outcome.request,
-        answer.value,
+        given,
         used.len()
     ))
 }

@@ -1,6 +1,7 @@
 //! What callers and operators are promised over time, whatever goes wrong.
 
 pub(super) mod blame;
+pub(super) mod dated;
 pub(super) mod honest_range;
 pub(super) mod provenance;
 pub(super) mod punctual;

@@ -31,6 +31,8 @@ pub(super) fn coordinator_input(input: &coordinator::Input) -> String {
             format!("task {} was not delivered: {cause}", undelivered.task.0)
         }
         Input::Presence(said) => format!("hears that {}", presence(said)),
+        Input::WallClock(shown) => format!("the time of day is {} ms after 1970", shown.as_nanos() / 1_000_000),
+        Input::Policies(new) => format!("gets {} policies", new.policies.len()),
         Input::BusUp => "bus up".to_owned(),
         Input::BusDown => "bus down".to_owned(),
         Input::Drain => "told to drain".to_owned(),

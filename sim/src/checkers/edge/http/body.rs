@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use quorate_core::aggregate::{Exclusion, Strategy};
 use quorate_core::id::WorkerId;
 use quorate_core::outcome::{Answer, Cause, Failure, Observation, Outcome, Status};
+use quorate_core::time::UnixTime;
 use quorate_core::value::Value;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value as Json, json};
+use time::OffsetDateTime;
 
 /// The strategies, with their names in requests and answers.
 const STRATEGIES: [(&str, Strategy); 7] = [
@@ -53,12 +55,16 @@ pub(super) fn answered(answer: &Answer) -> Map<String, Json> {
         Status::LowReliability => "low_reliability",
         Status::Disputed => "disputed",
     };
-    fields([
+    let mut said = fields([
         ("final_value", value(&answer.value)),
         ("status", json!(status)),
         ("tie", json!(answer.tie)),
         ("spread", spread),
-    ])
+    ]);
+    if let Some(exact) = answer.exact {
+        said.insert("exact_value".to_owned(), number(exact));
+    }
+    said
 }
 
 /// The evidence, which every outcome has.
@@ -77,6 +83,7 @@ pub(super) fn evidence(outcome: &Outcome) -> Map<String, Json> {
             "request_id": request.as_str(),
             "value": observation.observed.as_ref().map_or(Json::Null, value),
             "response_time": observation.response_time.as_nanos() as u64,
+            "response_time_ns": observation.response_time.as_nanos() as u64,
         });
         if let Err(err) = &observation.observed {
             response["err"] = json!(if err.is_empty() { "failed" } else { err.as_ref() });
@@ -99,7 +106,13 @@ pub(super) fn evidence(outcome: &Outcome) -> Map<String, Json> {
         ("worker_responses", observations.iter().map(response).collect()),
         ("reliability_note", json!(note(outcome))),
         ("elapsed", json!(outcome.elapsed.as_nanos() as u64)),
+        ("elapsed_ns", json!(outcome.elapsed.as_nanos() as u64)),
+        ("answered_at", moment(outcome.answered_at)),
     ]);
+    if let Some(observed) = outcome.observed {
+        said.insert("oldest_observed_at".to_owned(), moment(observed.oldest));
+        said.insert("newest_observed_at".to_owned(), moment(observed.newest));
+    }
     for (field, workers) in [("absent", &outcome.absent), ("suspects", &outcome.suspects)] {
         if !workers.is_empty() {
             said.insert(field.to_owned(), names(workers));
@@ -212,6 +225,14 @@ fn value(value: &Value) -> Json {
         Value::Text(text) => json!(text.as_ref()),
         Value::Number(decimal) => number(*decimal),
     }
+}
+
+/// A time of day, in UTC and in milliseconds.
+fn moment(at: UnixTime) -> Json {
+    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.as_nanos())).expect("before the year 2554");
+    let (hour, minute, second, milli) = time.to_hms_milli();
+    let (year, month, day) = (time.year(), u8::from(time.month()), time.day());
+    json!(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z"))
 }
 
 fn number(decimal: Decimal) -> Json {

@@ -11,6 +11,8 @@ use serde_json::value::RawValue;
 struct Numbers<'a> {
     #[serde(borrow)]
     final_value: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    exact_value: Option<&'a RawValue>,
     #[serde(borrow)]
     spread: Option<SpreadNumbers<'a>>,
     #[serde(borrow)]
@@ -45,6 +47,9 @@ pub(super) fn check_digits(text: &str, outcome: &Outcome, answer: Option<&Answer
     if let Some(answer) = answer {
         if let Value::Number(number) = answer.value {
             is(numbers.final_value, number)?;
+        }
+        if let Some(exact) = answer.exact {
+            is(numbers.exact_value, exact)?;
         }
         if let (Some(said), Some(spread)) = (&numbers.spread, &answer.spread) {
             is(Some(said.min), spread.min)?;

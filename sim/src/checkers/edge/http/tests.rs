@@ -40,16 +40,19 @@ fn body() -> Json {
         "status": "low_reliability", "reliability_note": "Low reliability: only 1/3 workers succeeded",
         "expected": 3, "succeeded": 1, "failed": 1, "missing": ["w3"], "excluded": [], "tie": false,
         "spread": {"min": 42000.5, "max": 42000.5, "interquartile": 0, "mad": 0}, "agreement": 1,
-        "elapsed": 1_000_000_000,
+        "elapsed": 1_000_000_000, "elapsed_ns": 1_000_000_000, "answered_at": "1970-01-01T00:00:01.000Z",
+        // The clock begins at zero, and the value was older than that.
+        "oldest_observed_at": "1970-01-01T00:00:00.000Z", "newest_observed_at": "1970-01-01T00:00:00.000Z",
         "workers": [
             {"worker_id": "w1", "fate": "used", "age_ms": 1500},
             {"worker_id": "w2", "fate": "failed"},
             {"worker_id": "w3", "fate": "missing"},
         ],
         "worker_responses": [
-            {"worker_id": "w1", "request_id": "request-1", "value": 42000.50, "response_time": 0,
+            {"worker_id": "w1", "request_id": "request-1", "value": 42000.50, "response_time": 0, "response_time_ns": 0,
                 "age_ms": 1500},
-            {"worker_id": "w2", "request_id": "request-1", "value": null, "err": "no", "response_time": 0},
+            {"worker_id": "w2", "request_id": "request-1", "value": null, "err": "no", "response_time": 0,
+                "response_time_ns": 0},
         ],
     })
 }
@@ -97,7 +100,7 @@ fn every_digit_counts() {
 #[test]
 fn every_field_counts() {
     let names: Vec<String> = body().as_object().expect("an object").keys().cloned().collect();
-    assert_eq!(names.len(), 17);
+    assert_eq!(names.len(), 21);
     for name in names {
         let mut wrong = body();
         wrong[&name] = json!("wrong");

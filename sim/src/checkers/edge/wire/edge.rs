@@ -201,7 +201,8 @@ impl Edge {
                 self.call = false;
                 true
             }
-            Input::Submit(_) | Input::Cancel(_) | Input::Drain => true,
+            Input::WallClock(shown) => shown.as_nanos() == wall.as_nanos(),
+            Input::Submit(_) | Input::Cancel(_) | Input::Policies(_) | Input::Drain => true,
         };
         if was_received {
             Ok(())
