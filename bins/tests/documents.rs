@@ -197,7 +197,7 @@ fn the_tables_of_the_operators_tool_are_those_of_its_subcommands() {
             assert!(is_told, "{flag} of {name} is not in docs/operations.md");
         }
     }
-    assert_eq!(subcommands, 9);
+    assert_eq!(subcommands, 10);
 }
 
 #[test]
