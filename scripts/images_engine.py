@@ -4,6 +4,7 @@ A program runs as the user of its image, on a read-only root, without capabiliti
 of this machine. `names` are further names of this machine, by which services find each other.
 """
 
+import atexit
 import json
 import os
 import subprocess
@@ -152,9 +153,11 @@ class Buildah:
         return self.config(image)["Healthcheck"]["Test"][1:]
 
     def root(self, image):
-        """The files of a container of the image, which is removed with the storage."""
+        """The files of a container of the image, which is removed at the end."""
         if image not in self.roots:
-            self.roots[image] = call("buildah", "mount", call("buildah", "from", "--pull-never", image))
+            container = call("buildah", "from", "--pull-never", image)
+            atexit.register(subprocess.run, ["buildah", "rm", container], stdout=subprocess.DEVNULL)
+            self.roots[image] = call("buildah", "mount", container)
         return self.roots[image]
 
     def command(self, image, arguments, entrypoint):
