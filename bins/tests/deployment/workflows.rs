@@ -77,7 +77,10 @@ fn the_oldest_compiler_is_that_of_the_manifests() {
     let manifest = read("Cargo.toml");
     let versions: Vec<_> = manifest.lines().filter(|line| line.starts_with("rust-version = ")).collect();
     assert_eq!(versions, [concat!("rust-version = \"", env!("CARGO_PKG_RUST_VERSION"), "\"")]);
-    assert!(read("CONTRIBUTING.md").contains(concat!("Rust ", env!("CARGO_PKG_RUST_VERSION"), " or later")));
+    for document in ["README.md", "CONTRIBUTING.md"] {
+        let version = concat!("Rust ", env!("CARGO_PKG_RUST_VERSION"), " or later");
+        assert!(read(document).contains(version), "{document}");
+    }
 }
 
 #[test]

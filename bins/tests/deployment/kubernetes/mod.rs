@@ -4,6 +4,7 @@ mod changes;
 mod monitoring;
 mod network;
 mod pods;
+mod trial;
 mod workers;
 
 use serde_json::Value as Json;
