@@ -16,18 +16,18 @@ pub struct ExchangeArgs {
     #[arg(
         long,
         env = "QUORATE_EXCHANGE_LISTEN",
-        value_name = "ADDRESS",
+        value_name = "ADDR",
         default_value = "127.0.0.1:8090",
         value_parser = listen_address
     )]
     pub listen: SocketAddr,
 
     /// Distance between the lowest and the highest venue, as a share of the price, 0 to 1
-    #[arg(long, env = "QUORATE_SPREAD", value_name = "SHARE", default_value = "0.0002", value_parser = share)]
+    #[arg(long, env = "QUORATE_EXCHANGE_SPREAD", value_name = "SHARE", default_value = "0.0002", value_parser = share)]
     pub spread: Decimal,
 
     /// Mean time that an answer takes, such as 100ms; each takes between half of it and one and a half times it
-    #[arg(long, env = "QUORATE_LATENCY", value_name = "TIME", default_value = "100ms", value_parser = duration)]
+    #[arg(long, env = "QUORATE_EXCHANGE_LATENCY", value_name = "TIME", default_value = "100ms", value_parser = duration)]
     pub latency: Duration,
 
     /// Share of the answers that are errors, 0 to 1
