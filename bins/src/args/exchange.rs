@@ -22,7 +22,7 @@ pub struct ExchangeArgs {
     )]
     pub listen: SocketAddr,
 
-    /// Distance between the lowest and the highest venue, as a share of the price, 0 to 1
+    /// Distance between the lowest and the highest price, as a share of the price, 0 to 1
     #[arg(long, env = "QUORATE_EXCHANGE_SPREAD", value_name = "SHARE", default_value = "0.0002", value_parser = share)]
     pub spread: Decimal,
 

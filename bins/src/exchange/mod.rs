@@ -1,5 +1,5 @@
-//! `quorate exchange`: three simulated venues, whose answers have the form of three public APIs. They stand in for these
-//! where there is no internet, and in tests.
+//! `quorate exchange`: three simulated exchanges, the venues, whose answers have the form of three public APIs. They stand
+//! in for these where there is no internet, and in tests.
 //!
 //! * `market.rs` moves the prices; `pair.rs` reads the names of pairs
 //! * `venue.rs` has the form of each venue's answers; this module serves them
@@ -57,7 +57,7 @@ pub async fn run(args: ExchangeArgs) -> anyhow::Result<()> {
 /// What is there to ask, as addresses to try.
 fn greeting(address: SocketAddr) -> String {
     let lines = Venue::ALL.map(|venue| format!("  {:<8}  http://{address}{}\n", venue.name(), venue.example()));
-    format!("Three venues trade any pair until Ctrl-C, for example:\n{}", lines.concat())
+    format!("Three exchanges trade any pair until Ctrl-C, for example:\n{}", lines.concat())
 }
 
 /// The venues, and what is random about their answers.
