@@ -1,7 +1,7 @@
 # `make demo` shows it, `make test` tests it, `make lint` checks its style.
 #
 # Everything is built with --locked: the tested versions are those of Cargo.lock, and no build changes it.
-.PHONY: demo test lint deny msrv nats-server chromium node curl bench-baseline sim sim-short sim-speed planted-bugs fuzz mutants bench soak openapi
+.PHONY: demo test lint deny msrv nats-server chromium node curl bench-baseline sim sim-short sim-speed planted-bugs fuzz mutants bench soak openapi images first-price
 
 MSRV := $(shell sed -n 's/^rust-version = "\(.*\)"$$/\1/p' Cargo.toml)
 
@@ -87,6 +87,15 @@ bench:
 # Two hundred slow readers of events during a thousand requests a second; docs/performance.md has the figures.
 soak: nats-server
 	cargo test --release --locked -p quorate --test processes followers:: -- --include-ignored --nocapture --test-threads 1
+
+# Builds the image of each program and runs it, then what deploy/compose.yaml says, with docker, podman or buildah. On a
+# machine that reaches no registry of images, STAND_IN=1 builds on images made from Debian's packages.
+images:
+	scripts/images.py
+
+# Does what the README tells a newcomer, from a fresh clone to a Python script with a price in it, and times it.
+first-price:
+	scripts/first-price.py
 
 # Renews docs/openapi.json, the copy of what GET /openapi.json serves, and the schemas of its bodies in docs/schemas;
 # tests compare them.

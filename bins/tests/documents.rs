@@ -9,7 +9,9 @@ use clap::CommandFactory as _;
 use quorate_cli::api::{Body as _, ErrorBody, Outcome};
 use quorate_cli::args::{CoordinatorArgs, QuorateArgs, WorkerArgs};
 use quorate_cli::exit;
+use quorate_runtime::clock::Clock;
 use quorate_runtime::http::RequestBody;
+use quorate_runtime::source::{AnySource, SourceKind};
 use quorate_runtime::wire::{PresenceMessage, decode_result, decode_task};
 use quorate_test_support::documents::{Block, blocks, commands, documents, prose};
 use quorate_test_support::{Schema, workspace};
@@ -98,6 +100,31 @@ fn the_readme_shows_the_two_commands_the_worker_and_answers_that_are_right() {
     for target in lines.filter_map(|line| line.strip_prefix("make ")) {
         let rule = format!("{target}:");
         assert!(makefile.lines().any(|line| line.starts_with(&rule)), "there is no make {target}");
+    }
+}
+
+#[test]
+fn the_readme_and_the_tutorial_work_by_copy_and_paste() {
+    for document in ["README.md", "docs/tutorial.md"] {
+        let text = read(workspace(document));
+        let commands: Vec<_> = blocks(&text)
+            .into_iter()
+            .filter(|block| block.fence == "sh")
+            .flat_map(|block| commands(&block.text))
+            .collect();
+        let mut workers = 0;
+        for command in &commands {
+            assert!(!command.contains(".example."), "{document}: {command}: nobody has such a host");
+            let after = |flag: &str| command.split_whitespace().skip_while(|word| *word != flag).nth(1);
+            let (Some(id), Some(file)) = (after("--id"), after("--config")) else { continue };
+            workers += 1;
+            let source = AnySource::from_config(&workspace(file), id, SourceKind::Http, Clock::new());
+            assert!(source.is_ok(), "{document}: {command}: {source:?}");
+            let address = "http://127.0.0.1:8090/";
+            assert!(read(workspace(file)).contains(address), "{document}: {command} needs the internet");
+        }
+        assert_eq!(workers, 3, "{document}");
+        assert!(commands.iter().any(|command| command.ends_with("quorate exchange")), "{document}");
     }
 }
 
@@ -197,7 +224,7 @@ fn the_tables_of_the_operators_tool_are_those_of_its_subcommands() {
             assert!(is_told, "{flag} of {name} is not in docs/operations.md");
         }
     }
-    assert_eq!(subcommands, 9);
+    assert_eq!(subcommands, 10);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod ask;
 mod coordinator;
+mod exchange;
 mod generate;
 mod quorate;
 mod values;
@@ -16,6 +17,7 @@ use reqwest::Url;
 
 pub use ask::AskArgs;
 pub use coordinator::{CoordinatorArgs, PolicyArgs, ServeArgs};
+pub use exchange::ExchangeArgs;
 pub use generate::{CompletionsArgs, ManArgs, Program};
 pub use quorate::{
     Command, DemoArgs, DevArgs, HealthArgs, JsonArgs, LoadArgs, QueriesArgs, QuorateArgs, UrlArgs, WorkersArgs,

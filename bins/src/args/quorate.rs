@@ -8,7 +8,9 @@ use reqwest::Url;
 
 use super::coordinator::{millis, positive};
 use super::values::{duration, server_url};
-use super::{AskArgs, CompletionsArgs, LogArgs, ManArgs, OtlpArgs, SeedArgs, ServeArgs, SimulatedArgs, WatchArgs};
+use super::{
+    AskArgs, CompletionsArgs, ExchangeArgs, LogArgs, ManArgs, OtlpArgs, SeedArgs, ServeArgs, SimulatedArgs, WatchArgs,
+};
 use crate::exit;
 
 /// Ask many workers and get one answer, with its evidence
@@ -57,6 +59,9 @@ pub enum Command {
     /// Measure a coordinator with connections that ask as fast as they are answered
     #[command(after_help = exit::QUORATE.help())]
     Load(LoadArgs),
+    /// Run three simulated exchanges over HTTP, for trials and tests without the internet
+    #[command(after_help = exit::QUORATE.help())]
+    Exchange(ExchangeArgs),
     /// Write a completion script for a shell
     Completions(CompletionsArgs),
     /// Write the manual pages of all programs
@@ -74,7 +79,7 @@ impl Command {
             Self::Queries(args) => args.server.output.json,
             Self::Health(args) => args.server.output.json,
             Self::Load(args) => args.server.output.json,
-            Self::Completions(_) | Self::Man(_) => false,
+            Self::Exchange(_) | Self::Completions(_) | Self::Man(_) => false,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use quorate_cli::args::{Command, QuorateArgs};
-use quorate_cli::{commands, demo, exit, serve, telemetry};
+use quorate_cli::{commands, demo, exchange, exit, serve, telemetry};
 use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
@@ -32,6 +32,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Queries(args) => client_runtime()?.block_on(commands::queries(args)),
         Command::Health(args) => client_runtime()?.block_on(commands::health(args)),
         Command::Load(args) => client_runtime()?.block_on(commands::load(args)),
+        Command::Exchange(args) => client_runtime()?.block_on(exchange::run(args)),
         Command::Completions(args) => commands::completions(args),
         Command::Man(args) => commands::man(&args),
     }

@@ -6,7 +6,7 @@ use quorate_test_support::workspace;
 use serde_json::{Value as Json, json};
 
 use crate::dockerfile::Stage;
-use crate::files::{fields, tested_nats, text, texts, yaml};
+use crate::files::{fields, read, tested_nats, text, texts, yaml};
 use crate::program::{check_taken, coordinator_port, longest_stop};
 
 const COMPOSE: &str = "deploy/compose.yaml";
@@ -110,6 +110,22 @@ fn every_program_that_uses_nats_has_its_address() {
     for service in services(&compose) {
         let over_nats = service.stage().is_some_and(|stage| stage.name() != "quorate");
         assert_eq!(service.body["environment"]["NATS_URL"].is_string(), over_nats, "{}", service.name);
+    }
+}
+
+#[test]
+fn a_worker_and_a_follower_on_the_host_reach_nats_and_the_tools_the_coordinator() {
+    let compose = yaml(COMPOSE);
+    for (name, url, documents) in [
+        ("nats", "nats://localhost:4222", ["README.md", "docs/tutorial.md", "examples/worker.py"]),
+        ("coordinator", "localhost:8080", ["README.md", "docs/tutorial.md", "docs/operations.md"]),
+    ] {
+        for document in documents {
+            assert!(read(document).contains(url), "{document} uses {url}");
+        }
+        let port = url.rsplit(':').next().expect("a port");
+        let published = texts(&compose["services"][name]["ports"]);
+        assert_eq!(published, [format!("127.0.0.1:{port}:{port}")], "{name}");
     }
 }
 

@@ -28,12 +28,20 @@ impl Stage {
         let text = read(DOCKERFILE);
         let lines: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
         let mut stages: Vec<Self> = Vec::new();
+        let mut arguments: Vec<(String, String)> = Vec::new();
         for instruction in lines.join("\n").replace("\\\n", " ").lines().filter(|line| !line.is_empty()) {
             let (word, rest) = instruction.split_once(' ').expect("an instruction has arguments");
             match (word, stages.last_mut()) {
                 ("FROM", _) => {
                     let (base, name) = rest.split_once(" AS ").expect("every stage has a name");
-                    stages.push(Self { name: name.to_owned(), base: base.to_owned(), instructions: Vec::new() });
+                    let base = arguments
+                        .iter()
+                        .fold(base.to_owned(), |base, (name, default)| base.replace(&format!("${{{name}}}"), default));
+                    stages.push(Self { name: name.to_owned(), base, instructions: Vec::new() });
+                }
+                ("ARG", None) => {
+                    let (name, default) = rest.split_once('=').expect("an argument of the build has a default");
+                    arguments.push((name.to_owned(), default.to_owned()));
                 }
                 (word, Some(stage)) => stage.instructions.push((word.to_owned(), rest.trim().to_owned())),
                 (word, None) => panic!("{word} comes before the first stage"),
@@ -116,6 +124,19 @@ fn all_programs_are_built_from_what_is_locked_and_copied() {
     assert_eq!(built, programs().iter().map(String::as_str).collect());
     let copied: Vec<_> = stages.iter().filter_map(|stage| stage.last("COPY")).collect();
     assert_eq!(copied, [". .", "--from=build /programs/ /usr/local/bin/"]);
+}
+
+#[test]
+fn base_images_are_arguments_of_the_build_that_the_script_sets() {
+    let text = read(DOCKERFILE);
+    let bases: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("FROM ")).collect();
+    assert_eq!(bases[..2], ["${BUILD_IMAGE} AS build", "${RUNTIME_IMAGE} AS programs"]);
+    let (script, stand_ins) = (read("scripts/images.py"), read("scripts/stand-in-images.sh"));
+    for (argument, name) in [("BUILD_IMAGE", "build"), ("RUNTIME_IMAGE", "runtime")] {
+        assert!(text.contains(&format!("\nARG {argument}=")), "{argument}");
+        assert!(script.contains(&format!("\"{argument}\": \"localhost/quorate-{name}\"")), "{argument}");
+        assert!(stand_ins.contains(&format!("\n{name}=localhost/quorate-{name}\n")), "{argument}");
+    }
 }
 
 #[test]

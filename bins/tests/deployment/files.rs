@@ -15,11 +15,6 @@ pub(crate) fn yaml(path: &str) -> Json {
     serde_saphyr::from_str(&read(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// All documents of a YAML file.
-pub(crate) fn documents(path: &str) -> Vec<Json> {
-    serde_saphyr::from_multiple(&read(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
 /// The names of the files in a folder, sorted.
 pub(crate) fn listed(folder: &str) -> Vec<String> {
     let entries = fs::read_dir(workspace(folder)).unwrap_or_else(|error| panic!("{folder}: {error}"));

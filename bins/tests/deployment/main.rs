@@ -7,6 +7,7 @@ mod compose;
 mod dockerfile;
 mod files;
 mod kubernetes;
+mod kustomize;
 mod locked;
 mod program;
 mod release;

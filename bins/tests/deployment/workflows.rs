@@ -77,7 +77,10 @@ fn the_oldest_compiler_is_that_of_the_manifests() {
     let manifest = read("Cargo.toml");
     let versions: Vec<_> = manifest.lines().filter(|line| line.starts_with("rust-version = ")).collect();
     assert_eq!(versions, [concat!("rust-version = \"", env!("CARGO_PKG_RUST_VERSION"), "\"")]);
-    assert!(read("CONTRIBUTING.md").contains(concat!("Rust ", env!("CARGO_PKG_RUST_VERSION"), " or later")));
+    for document in ["README.md", "CONTRIBUTING.md"] {
+        let version = concat!("Rust ", env!("CARGO_PKG_RUST_VERSION"), " or later");
+        assert!(read(document).contains(version), "{document}");
+    }
 }
 
 #[test]
@@ -98,7 +101,7 @@ fn the_makefile_has_the_targets_and_settings_that_workflows_use() {
             }
         }
     }
-    let expected = ["deny", "fuzz", "lint", "msrv", "sim", "sim-short", "test"];
+    let expected = ["deny", "fuzz", "images", "lint", "msrv", "sim", "sim-short", "test"];
     assert_eq!(made, expected.map(str::to_owned).into());
 }
 
@@ -128,13 +131,24 @@ fn every_image_is_built_under_the_name_that_compose_runs() {
     let images = yaml(".github/workflows/images.yml");
     let file = text(&images["jobs"]["images"]["env"]["COMPOSE_FILE"]);
     assert!(workspace(file).is_file(), "{file}");
-    let built: Vec<_> = lines(&images).into_iter().filter(|line| line.starts_with("docker build ")).collect();
-    let expected = Stage::images().into_iter().map(|stage| {
-        let name = stage.name();
-        format!("docker build --file deploy/Dockerfile --target {name} --tag quorate/{name} .")
-    });
-    assert_eq!(built, expected.collect::<Vec<_>>());
+    assert!(lines(&images).contains(&"make images"));
+    assert!(read("Makefile").contains("\nimages:\n\tscripts/images.py\n"));
+    let script = read("scripts/images.py");
+    let targets: Vec<_> = Stage::images().iter().map(|stage| format!("\"{}\"", stage.name())).collect();
+    assert!(script.contains(&format!("\nTARGETS = [{}]\n", targets.join(", "))));
+    assert!(script.contains("return f\"quorate/{target}:{VERSION}\""));
     let compose = yaml(file);
+    for stage in Stage::images() {
+        let image = format!("quorate/{}:{}", stage.name(), env!("CARGO_PKG_VERSION"));
+        assert!(fields(&compose["services"]).any(|(_, service)| service["image"] == image), "compose runs no {image}");
+        for document in ["deploy/Dockerfile", "docs/operations.md"] {
+            let text = read(document);
+            let words = text.split([' ', '=', '\n']).filter(|word| word.split(':').next() == image.split(':').next());
+            for word in words {
+                assert_eq!(word, image, "{document} names the tag of the build");
+            }
+        }
+    }
     for (name, _) in lines(&images).iter().filter_map(|line| line.split_once("--no-TTY ")?.1.split_once(' ')) {
         assert!(compose["services"].get(name).is_some(), "compose has no {name}");
     }

@@ -10,6 +10,7 @@ mod dashboard;
 mod docs_page;
 mod embedded;
 mod environment;
+mod exchange;
 mod followers;
 mod logs;
 mod monitoring;

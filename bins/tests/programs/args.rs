@@ -119,6 +119,14 @@ const LOAD: [Flag; 6] = [
     ("warmup", "QUORATE_LOAD_WARMUP", "0s"),
 ];
 
+const EXCHANGE: [Flag; 5] = [
+    ("failure-rate", "QUORATE_EXCHANGE_FAILURE_RATE", "0"),
+    ("latency", "QUORATE_EXCHANGE_LATENCY", "100ms"),
+    ("listen", "QUORATE_EXCHANGE_LISTEN", "127.0.0.1:8090"),
+    ("seed", "QUORATE_SEED", ""),
+    ("spread", "QUORATE_EXCHANGE_SPREAD", "0.0002"),
+];
+
 /// Every flag of a command, and the query, sorted; except help, version, old names, and what is only ever typed.
 fn flags(command: &clap::Command) -> Vec<(String, String, String)> {
     let mut flags: Vec<_> = command
@@ -165,6 +173,7 @@ fn every_flag_has_its_fixed_name_variable_and_default() {
     assert_eq!(flags(&subcommand("ask")), expected(&[&ASK, &SERVER, &WATCH]));
     assert_eq!(flags(&subcommand("workers")), expected(&[&SERVER, &WATCH]));
     assert_eq!(flags(&subcommand("load")), expected(&[&LOAD, &SERVER]));
+    assert_eq!(flags(&subcommand("exchange")), expected(&[&EXCHANGE]));
     let ready: [Flag; 1] = [("ready", "QUORATE_READY", "")];
     assert_eq!(flags(&subcommand("health")), expected(&[&ready, &SERVER]));
     let program: [Flag; 1] = [("program", "QUORATE_COMPLETIONS_PROGRAM", "quorate")];

@@ -37,9 +37,18 @@ fn words(text: &str) -> String {
 async fn help_names_the_subcommands_and_the_exit_codes() {
     let (code, help, _) = run(QUORATE, &["--help"]).await;
     assert_eq!(code, 0);
-    for text in
-        ["demo", "dev", "ask", "workers", "health", "load", "completions", "man", &quorate_cli::exit::QUORATE.help()]
-    {
+    for text in [
+        "demo",
+        "dev",
+        "ask",
+        "workers",
+        "health",
+        "load",
+        "exchange",
+        "completions",
+        "man",
+        &quorate_cli::exit::QUORATE.help(),
+    ] {
         let (text, help) = (words(text), words(&help));
         assert!(help.contains(&text), "{text:?} is not in: {help}");
     }

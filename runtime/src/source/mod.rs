@@ -34,7 +34,7 @@ pub use configured::ConfiguredSource;
 pub use http::{HttpClient, HttpConfig, HttpSource};
 pub use json::{Pointer, ReadAs};
 pub use kind::SourceKind;
-pub use simulated::{SimulatedConfig, SimulatedSource};
+pub use simulated::{SimulatedConfig, SimulatedSource, simulated_base};
 pub use template::UrlTemplate;
 pub use trace::trace_context;
 pub(crate) use trace::within;

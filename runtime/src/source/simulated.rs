@@ -106,8 +106,7 @@ impl SimulatedSource {
 
     /// A value at most `variance` away from the base. It is computed in whole units of the last decimal, and so exact.
     fn value(&self, query: &str, draw: u64) -> Decimal {
-        let known = BASES.iter().find(|(name, ..)| *name == query);
-        let (base, decimals) = known.map_or(OTHER_BASE, |(_, base, decimals)| (*base, *decimals));
+        let (base, decimals) = base_of(query);
         let spread = (Decimal::from(base) * self.variance).to_u64().unwrap_or(0);
         let offset = i64::try_from(below(draw, 2 * spread + 1)).unwrap_or(0) - i64::try_from(spread).unwrap_or(0);
         Decimal::new(base + offset, decimals)
@@ -123,6 +122,18 @@ impl Source for SimulatedSource {
         }
         answer.map(Reading::from)
     }
+}
+
+/// The base of a query, in units of the last decimal, and its decimals.
+fn base_of(query: &str) -> (i64, u32) {
+    let known = BASES.iter().find(|(name, ..)| *name == query);
+    known.map_or(OTHER_BASE, |(_, base, decimals)| (*base, *decimals))
+}
+
+/// The value around which simulated values of a query lie, with as many decimals as they have.
+pub fn simulated_base(query: &str) -> Decimal {
+    let (base, decimals) = base_of(query);
+    Decimal::new(base, decimals)
 }
 
 /// Scales a uniform draw to `0..end`; the bias is below 2^-20 for the ends used here.

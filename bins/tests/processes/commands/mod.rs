@@ -1,10 +1,10 @@
 //! Runs every command in the documents, unless the table has the reason why it is not run.
 //!
 //! The commands of a document run in order, in a folder that looks like the repository after `cargo build --release`,
-//! with a NATS server, stand-ins for the exchanges, and free addresses. They run as written, except for what
+//! with a NATS server, `quorate exchange` in place of the exchanges, and free addresses. They run as written, except for what
 //! [`stage::Stage`] replaces. A `text` block after them must be what they wrote, except for the digits.
 
-mod exchanges;
+pub(crate) mod exchanges;
 mod stage;
 
 use std::fs;
@@ -31,6 +31,8 @@ enum How {
     Works,
     /// It is a worker that is known only by its answers, and runs until the document ends.
     Answers,
+    /// It is an exchange: it serves until the document ends, and the examples of sources name it.
+    Trades,
     /// It runs until the document ends, and writes this before the next command.
     GoesOn(&'static str),
     /// It kills the earlier command that contains this, by its id: others may run the same command here.
@@ -39,7 +41,7 @@ enum How {
     NotHere(&'static str),
 }
 
-use How::{Answers, Coordinates, Ends, EndsLater, GoesOn, Kills, NotHere, Works};
+use How::{Answers, Coordinates, Ends, EndsLater, GoesOn, Kills, NotHere, Trades, Works};
 
 /// Every kind of command and how it runs. The first match counts; `*` matches any characters.
 const TABLE: &[(&str, How)] = &[
@@ -56,6 +58,7 @@ const TABLE: &[(&str, How)] = &[
     ("quorate queries", Ends(0)),
     ("quorate health *", Ends(0)),
     ("quorate load *", Ends(0)),
+    ("quorate exchange*", Trades),
     ("quorate completions *", Ends(0)),
     ("quorate man *", Ends(0)),
     // The tools that the documents use with them. curl exits with 22 if the status is 400 or more.

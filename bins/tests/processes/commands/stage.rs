@@ -9,7 +9,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::How;
-use super::exchanges::sources;
+use super::exchanges;
 use crate::python::NATS_PY;
 use crate::support::{Api, COORDINATOR, Program, QUORATE, WORKER, api_of, until};
 
@@ -18,6 +18,8 @@ pub(crate) struct Stage {
     document: String,
     folder: TempDir,
     nats: NatsServer,
+    /// The venues that the examples of sources name.
+    _exchange: Program,
     /// The coordinator, once there is one.
     api: Option<Api>,
     /// How many workers must be live.
@@ -43,12 +45,14 @@ impl Stage {
         for name in ["examples/worker.py", "examples/policies.toml"] {
             symlink(workspace(name), path(name)).expect("a link");
         }
-        fs::write(path("examples/sources.toml"), sources().await).expect("written");
+        // Quick, so that these tests are, too.
+        let exchange = exchanges::start(&["--latency", "20ms"]);
+        exchanges::write_sources(&path("examples"), &exchanges::url_of(&exchange).await);
         // A status of 400 or more is a failure.
         fs::write(path(".curlrc"), "fail\n").expect("written");
         let nats = NatsServer::start();
         let (document, written) = (document.to_owned(), String::new());
-        Self { document, folder, nats, api: None, workers: 0, running: Vec::new(), written }
+        Self { document, folder, nats, _exchange: exchange, api: None, workers: 0, running: Vec::new(), written }
     }
 
     /// Runs a command as the table says.
@@ -81,6 +85,11 @@ impl Stage {
                     .await;
                 }
                 api.wait_for(workers, "live").await;
+            }
+            How::Trades => {
+                let exchange = self.go_on(command);
+                let url = exchanges::url_of(exchange).await;
+                exchanges::write_sources(&self.folder.path().join("examples"), &url);
             }
             How::GoesOn(text) => {
                 self.go_on(command).prints(text).await;
@@ -141,6 +150,7 @@ impl Stage {
             ("PYTHONPATH", &packages),
             ("NATS_URL", &nats),
             ("QUORATE_LISTEN", "127.0.0.1:0"),
+            ("QUORATE_EXCHANGE_LISTEN", "127.0.0.1:0"),
             ("QUORATE_RATE_LIMIT", "0"),
         ];
         variables.extend(self.api.iter().map(|api| ("QUORATE_URL", api.url.as_str())));
