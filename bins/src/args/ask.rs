@@ -7,7 +7,8 @@ use quorate_core::id::RequestId;
 use quorate_core::policy::OnDispute;
 use rust_decimal::Decimal;
 
-use super::coordinator::{millis, positive, precision};
+use super::coordinator::{positive, precision};
+use super::time::{millis, millis_from_zero};
 use super::values::{agreement, fraction, on_disputes, outlier_rule, strategies, trim_share};
 use super::{UrlArgs, WatchArgs};
 
@@ -38,7 +39,7 @@ pub struct AskArgs {
     pub quorum: Option<u32>,
 
     /// Milliseconds until the deadline, when the request is answered with what has come [default: the coordinator's]
-    #[arg(long, env = "QUORATE_ASK_TIMEOUT_MS", value_name = "MS", value_parser = millis())]
+    #[arg(long, env = "QUORATE_ASK_TIMEOUT_MS", value_name = "MS", value_parser = millis)]
     pub timeout_ms: Option<u64>,
 
     /// Exclude values farther from the median than this fraction of it, such as 0.06, or by mad:K or iqr:K; or none
@@ -61,7 +62,7 @@ pub struct AskArgs {
     pub on_dispute: Option<OnDispute>,
 
     /// Exclude values known to be older than this many milliseconds [default: the coordinator's]
-    #[arg(long, env = "QUORATE_ASK_MAX_AGE_MS", value_name = "MS")]
+    #[arg(long, env = "QUORATE_ASK_MAX_AGE_MS", value_name = "MS", value_parser = millis_from_zero)]
     pub max_age_ms: Option<u64>,
 
     /// Share of the values that `trimmed_mean` drops at each end, from 0 to below 0.5 [default: the coordinator's]

@@ -13,6 +13,7 @@ use quorate_core::id::WorkerId;
 use quorate_core::policy::{Limits, OnDispute, Policy};
 use rust_decimal::Decimal;
 
+use super::time::{millis, millis_from_zero};
 use super::values::{
     agreement, fraction, listen_address, network, on_disputes, outlier_rule, share, strategies, trim_share,
 };
@@ -97,20 +98,20 @@ pub struct ServeArgs {
     pub max_in_flight_bytes: usize,
 
     /// Milliseconds without a further result after which a request ends while no worker is known
-    #[arg(long, env = "QUORATE_STALL_MS", value_name = "MS", default_value_t = 300, value_parser = millis())]
+    #[arg(long, env = "QUORATE_STALL_MS", value_name = "MS", default_value_t = 300, value_parser = millis)]
     pub stall_ms: u64,
 
     /// Least milliseconds that a request waits for a worker that is silent for longer than usual; 0 waits until the
     /// deadline
-    #[arg(long, env = "QUORATE_SUSPECT_AFTER_MS", value_name = "MS", default_value_t = 100)]
+    #[arg(long, env = "QUORATE_SUSPECT_AFTER_MS", value_name = "MS", default_value_t = 100, value_parser = millis_from_zero)]
     pub suspect_after_ms: u64,
 
     /// Milliseconds that a worker counts as live after it was last heard
-    #[arg(long, env = "QUORATE_PRESENCE_MS", value_name = "MS", default_value_t = 10_000, value_parser = millis())]
+    #[arg(long, env = "QUORATE_PRESENCE_MS", value_name = "MS", default_value_t = 10_000, value_parser = millis)]
     pub presence_ms: u64,
 
     /// Milliseconds that an outcome is remembered by its id, for retries
-    #[arg(long, env = "QUORATE_REMEMBER_MS", value_name = "MS", default_value_t = 60_000, value_parser = millis())]
+    #[arg(long, env = "QUORATE_REMEMBER_MS", value_name = "MS", default_value_t = 60_000, value_parser = millis)]
     pub remember_ms: u64,
 
     /// Outcomes that are remembered; the oldest is forgotten first
@@ -170,11 +171,11 @@ pub struct ServeArgs {
 #[command(next_help_heading = "Policy of requests that do not set their own")]
 pub struct PolicyArgs {
     /// Milliseconds until the deadline of a request, when it is answered with what has come
-    #[arg(long, env = "QUORATE_TIMEOUT_MS", value_name = "MS", default_value_t = 5_000, value_parser = millis())]
+    #[arg(long, env = "QUORATE_TIMEOUT_MS", value_name = "MS", default_value_t = 5_000, value_parser = millis)]
     pub timeout_ms: u64,
 
     /// Longest timeout, in milliseconds, that a request may set
-    #[arg(long, env = "QUORATE_MAX_TIMEOUT_MS", value_name = "MS", default_value_t = 60_000, value_parser = millis())]
+    #[arg(long, env = "QUORATE_MAX_TIMEOUT_MS", value_name = "MS", default_value_t = 60_000, value_parser = millis)]
     pub max_timeout_ms: u64,
 
     /// Usable answers below which a request fails
@@ -248,7 +249,7 @@ pub struct PolicyArgs {
     pub min_expected: u32,
 
     /// Exclude values known to be older than this many milliseconds [default: no maximum]
-    #[arg(long, env = "QUORATE_MAX_AGE_MS", value_name = "MS")]
+    #[arg(long, env = "QUORATE_MAX_AGE_MS", value_name = "MS", value_parser = millis_from_zero)]
     pub max_age_ms: Option<u64>,
 }
 
@@ -316,11 +317,6 @@ fn parts(share: Decimal, whole: u32) -> u32 {
 /// The name of a worker.
 pub(super) fn worker_id(text: &str) -> Result<WorkerId, String> {
     WorkerId::new(text).map_err(|error| error.to_string())
-}
-
-/// Milliseconds: at least 1, at most 30 days.
-pub(super) fn millis() -> clap::builder::RangedU64ValueParser<u64> {
-    clap::value_parser!(u64).range(1..=30 * 24 * 3_600_000)
 }
 
 /// The number of decimals.

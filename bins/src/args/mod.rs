@@ -4,6 +4,7 @@ mod ask;
 mod coordinator;
 mod generate;
 mod quorate;
+mod time;
 mod values;
 mod watch;
 mod worker;
@@ -20,8 +21,9 @@ pub use generate::{CompletionsArgs, ManArgs, Program};
 pub use quorate::{
     Command, DemoArgs, DevArgs, HealthArgs, JsonArgs, LoadArgs, QueriesArgs, QuorateArgs, UrlArgs, WorkersArgs,
 };
+pub use time::duration;
 use values::collector_url;
-pub use values::{duration, network, server_url, share};
+pub use values::{network, server_url, share};
 pub use watch::WatchArgs;
 pub use worker::{SimulatedArgs, SourceName, WorkArgs, WorkerArgs};
 

@@ -6,8 +6,9 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use reqwest::Url;
 
-use super::coordinator::{millis, positive};
-use super::values::{duration, server_url};
+use super::coordinator::positive;
+use super::time::{duration, millis};
+use super::values::server_url;
 use super::{AskArgs, CompletionsArgs, LogArgs, ManArgs, OtlpArgs, SeedArgs, ServeArgs, SimulatedArgs, WatchArgs};
 use crate::exit;
 
@@ -203,6 +204,6 @@ pub struct LoadArgs {
     pub warmup: Duration,
 
     /// Milliseconds to wait for one answer before it counts as a timeout
-    #[arg(long, env = "QUORATE_LOAD_TIMEOUT_MS", value_name = "MS", default_value_t = 10_000, value_parser = millis())]
+    #[arg(long, env = "QUORATE_LOAD_TIMEOUT_MS", value_name = "MS", default_value_t = 10_000, value_parser = millis)]
     pub timeout_ms: u64,
 }

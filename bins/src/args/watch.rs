@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::FalseyValueParser;
 
-use super::values::interval;
+use super::time::interval;
 
 /// Whether and how to repeat a question.
 #[derive(Args, Clone, Copy, Debug)]

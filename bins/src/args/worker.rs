@@ -11,7 +11,8 @@ use quorate_core::worker::Config;
 use quorate_runtime::source::SimulatedConfig;
 use rust_decimal::Decimal;
 
-use super::coordinator::{millis, positive, worker_id};
+use super::coordinator::{positive, worker_id};
+use super::time::{millis, millis_from_zero};
 use super::values::{offer, share};
 use super::{LogArgs, NatsArgs, OtlpArgs, SeedArgs};
 use crate::exit;
@@ -77,7 +78,7 @@ pub struct WorkArgs {
     pub max_queue: u32,
 
     /// Milliseconds between presence announcements; at most a third of the coordinator's --presence-ms
-    #[arg(long, env = "QUORATE_ANNOUNCE_MS", value_name = "MS", default_value_t = 2_000, value_parser = millis())]
+    #[arg(long, env = "QUORATE_ANNOUNCE_MS", value_name = "MS", default_value_t = 2_000, value_parser = millis)]
     pub announce_ms: u64,
 }
 
@@ -86,11 +87,11 @@ pub struct WorkArgs {
 #[command(next_help_heading = "Simulated source")]
 pub struct SimulatedArgs {
     /// Shortest delay before an answer, in milliseconds
-    #[arg(long, env = "QUORATE_DELAY_MIN_MS", value_name = "MS", default_value_t = 100)]
+    #[arg(long, env = "QUORATE_DELAY_MIN_MS", value_name = "MS", default_value_t = 100, value_parser = millis_from_zero)]
     pub delay_min_ms: u64,
 
     /// Longest delay before an answer, in milliseconds
-    #[arg(long, env = "QUORATE_DELAY_MAX_MS", value_name = "MS", default_value_t = 2_000)]
+    #[arg(long, env = "QUORATE_DELAY_MAX_MS", value_name = "MS", default_value_t = 2_000, value_parser = millis_from_zero)]
     pub delay_max_ms: u64,
 
     /// Share of the queries that fail, 0 to 1

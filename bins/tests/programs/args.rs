@@ -334,6 +334,44 @@ fn values_out_of_range_are_refused() {
 }
 
 #[test]
+fn every_flag_that_takes_a_time_takes_a_unit_or_a_number_in_its_own() {
+    let quorate = QuorateArgs::command();
+    let subcommand = |name: &str| quorate.find_subcommand(name).expect("a subcommand").clone();
+    let mut flags = 0;
+    for (command, line) in [
+        (CoordinatorArgs::command(), &["coordinator"][..]),
+        (WorkerArgs::command(), &["worker"]),
+        (subcommand("dev"), &["quorate", "dev"]),
+        (subcommand("ask"), &["quorate", "ask", "q", "--watch"]),
+        (subcommand("workers"), &["quorate", "workers", "--watch"]),
+        (subcommand("load"), &["quorate", "load"]),
+    ] {
+        let takes_time =
+            |arg: &&clap::Arg| arg.get_value_names().is_some_and(|names| ["MS", "TIME"].contains(&names[0].as_str()));
+        for flag in command.get_arguments().filter(takes_time) {
+            flags += 1;
+            let long = flag.get_long().expect("it is a flag");
+            let parse = |time: &str| {
+                let line: Vec<_> =
+                    line.iter().map(|&word| word.to_owned()).chain([format!("--{long}={time}")]).collect();
+                match line[0].as_str() {
+                    "coordinator" => CoordinatorArgs::try_parse_from(&line).map(drop),
+                    "worker" => WorkerArgs::try_parse_from(&line).map(drop),
+                    _ => QuorateArgs::try_parse_from(&line).map(drop),
+                }
+            };
+            for time in ["2s", "500ms", "1m", "1h30m", "1.5s", "20"] {
+                parse(time).unwrap_or_else(|error| panic!("{line:?} --{long}={time}: {error}"));
+            }
+            for time in ["-2s", "2x", "0.1ns", "", "99999999999999999999999h"] {
+                parse(time).expect_err(&format!("{line:?} --{long}={time}"));
+            }
+        }
+    }
+    assert_eq!(flags, 26);
+}
+
+#[test]
 fn a_measurement_ends_after_a_time_or_a_count() {
     let load = |flags: &[&str]| {
         let args = QuorateArgs::try_parse_from(["quorate", "load"].iter().chain(flags))?;
@@ -346,7 +384,8 @@ fn a_measurement_ends_after_a_time_or_a_count() {
     assert_eq!(load(&["--duration", "500ms"]).expect("valid"), (Duration::from_millis(500), None));
     assert_eq!(load(&["--requests", "7"]).expect("valid").1, Some(7));
     assert!(load(&["--requests", "7", "--duration", "1s"]).is_err());
-    assert!(load(&["--duration", "10"]).is_err());
+    assert_eq!(load(&["--duration", "20"]).expect("a number of seconds").0, Duration::from_secs(20));
+    assert!(load(&["--duration", "1e3"]).is_err());
 }
 
 #[test]
