@@ -46,6 +46,7 @@ const DEMO_WORKERS: u32 = 3;
 /// # Errors
 /// Unusable settings, an unusable NATS address, or an address that cannot be listened on.
 pub async fn coordinator(args: CoordinatorArgs) -> anyhow::Result<()> {
+    args.effective.warn();
     let (listener, address) = listen(args.serve.listen)?;
     let mut settings = coordinator_settings(&args.serve, address.port(), &args.seed)?;
     let clock = Clock::new();
@@ -64,6 +65,7 @@ pub async fn coordinator(args: CoordinatorArgs) -> anyhow::Result<()> {
 /// # Errors
 /// An unusable source or NATS address.
 pub async fn worker(args: WorkerArgs) -> anyhow::Result<()> {
+    args.effective.warn();
     let id = args.id();
     let source = match args.source {
         SourceName::Simulated => simulated(&args.simulated.config(), seed(&args.seed)?)?,
@@ -127,6 +129,7 @@ fn configured(args: &WorkerArgs, kind: SourceKind) -> Result<AnySource, quorate_
 /// # Errors
 /// Unusable settings, or an address that cannot be listened on.
 pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
+    args.effective.warn();
     let (listener, address) = listen(args.serve.listen)?;
     let mut settings = coordinator_settings(&args.serve, address.port(), &args.seed)?;
     let clock = Clock::new();

@@ -13,6 +13,7 @@ use quorate_core::id::WorkerId;
 use quorate_core::policy::{Limits, OnDispute, Policy};
 use rust_decimal::Decimal;
 
+use super::effects::{Effective, Effects, Idle, is_given};
 use super::time::{millis, millis_from_zero};
 use super::values::{
     agreement, fraction, listen_address, network, on_disputes, outlier_rule, share, strategies, trim_share,
@@ -24,6 +25,8 @@ use crate::exit;
 #[derive(Parser, Clone, Debug)]
 #[command(name = "coordinator", version, after_help = exit::SERVER.help())]
 pub struct CoordinatorArgs {
+    #[command(flatten)]
+    pub effective: Effective<Self>,
     #[command(flatten)]
     pub nats: NatsArgs,
     #[command(flatten)]
@@ -251,6 +254,14 @@ pub struct PolicyArgs {
     /// Exclude values known to be older than this many milliseconds [default: no maximum]
     #[arg(long, env = "QUORATE_MAX_AGE_MS", value_name = "MS", value_parser = millis_from_zero)]
     pub max_age_ms: Option<u64>,
+}
+
+/// What has no effect without traces.
+pub(super) const TRACING: Idle =
+    Idle { flags: &["otlp_sample"], when: |matches| !is_given(matches, "otlp"), because: "without --otlp" };
+
+impl Effects for CoordinatorArgs {
+    const IDLE: &'static [Idle] = &[TRACING];
 }
 
 impl ServeArgs {

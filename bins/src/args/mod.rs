@@ -2,6 +2,7 @@
 
 mod ask;
 mod coordinator;
+mod effects;
 mod generate;
 mod quorate;
 mod time;
@@ -17,6 +18,7 @@ use reqwest::Url;
 
 pub use ask::AskArgs;
 pub use coordinator::{CoordinatorArgs, PolicyArgs, ServeArgs};
+pub use effects::{Contradiction, Effective, Effects, Idle};
 pub use generate::{CompletionsArgs, ManArgs, Program};
 pub use quorate::{
     Command, DemoArgs, DevArgs, HealthArgs, JsonArgs, LoadArgs, QueriesArgs, QuorateArgs, UrlArgs, WorkersArgs,

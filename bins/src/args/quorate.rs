@@ -6,9 +6,11 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use reqwest::Url;
 
-use super::coordinator::positive;
+use super::coordinator::{TRACING, positive};
+use super::effects::{Contradiction, Effective, Effects, Idle};
 use super::time::{duration, millis};
 use super::values::server_url;
+use super::watch::WATCHING;
 use super::{AskArgs, CompletionsArgs, LogArgs, ManArgs, OtlpArgs, SeedArgs, ServeArgs, SimulatedArgs, WatchArgs};
 use crate::exit;
 
@@ -102,6 +104,9 @@ pub struct DemoArgs {
 /// The flags of `quorate dev`.
 #[derive(Args, Clone, Debug)]
 pub struct DevArgs {
+    #[command(flatten)]
+    pub effective: Effective<Self>,
+
     /// Simulated workers to run
     #[arg(
         long,
@@ -147,6 +152,8 @@ pub struct UrlArgs {
 #[derive(Args, Clone, Debug)]
 pub struct WorkersArgs {
     #[command(flatten)]
+    pub effective: Effective<Self>,
+    #[command(flatten)]
     pub server: UrlArgs,
     #[command(flatten)]
     pub watch: WatchArgs,
@@ -174,6 +181,9 @@ pub struct HealthArgs {
 #[derive(Args, Clone, Debug)]
 pub struct LoadArgs {
     #[command(flatten)]
+    pub effective: Effective<Self>,
+
+    #[command(flatten)]
     pub server: UrlArgs,
 
     /// The question
@@ -190,8 +200,7 @@ pub struct LoadArgs {
         env = "QUORATE_LOAD_DURATION",
         value_name = "TIME",
         default_value = "10s",
-        value_parser = duration,
-        conflicts_with = "requests"
+        value_parser = duration
     )]
     pub duration: Duration,
 
@@ -206,4 +215,23 @@ pub struct LoadArgs {
     /// Milliseconds to wait for one answer before it counts as a timeout
     #[arg(long, env = "QUORATE_LOAD_TIMEOUT_MS", value_name = "MS", default_value_t = 10_000, value_parser = millis)]
     pub timeout_ms: u64,
+}
+
+impl Effects for DevArgs {
+    const IDLE: &'static [Idle] = &[
+        TRACING,
+        Idle {
+            flags: &["delay_min_ms", "delay_max_ms", "failure_rate", "variance"],
+            when: |matches| matches.get_one::<u32>("workers") == Some(&0),
+            because: "with --workers 0",
+        },
+    ];
+}
+
+impl Effects for WorkersArgs {
+    const IDLE: &'static [Idle] = &[WATCHING];
+}
+
+impl Effects for LoadArgs {
+    const CONTRADICTIONS: &'static [Contradiction] = &[Contradiction { flags: ["requests", "duration"] }];
 }

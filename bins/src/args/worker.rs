@@ -12,6 +12,7 @@ use quorate_runtime::source::SimulatedConfig;
 use rust_decimal::Decimal;
 
 use super::coordinator::{positive, worker_id};
+use super::effects::{Effective, Effects, Idle, is_given, is_one_of};
 use super::time::{millis, millis_from_zero};
 use super::values::{offer, share};
 use super::{LogArgs, NatsArgs, OtlpArgs, SeedArgs};
@@ -21,6 +22,9 @@ use crate::exit;
 #[derive(Parser, Clone, Debug)]
 #[command(name = "worker", version, after_help = exit::SERVER.help())]
 pub struct WorkerArgs {
+    #[command(flatten)]
+    pub effective: Effective<Self>,
+
     /// Name of this worker, unique among all workers [default: worker-PORT]
     #[arg(long, env = "QUORATE_ID", value_name = "ID", value_parser = worker_id)]
     pub id: Option<WorkerId>,
@@ -112,6 +116,22 @@ pub enum SourceName {
     Http,
     /// A program on this machine
     Command,
+}
+
+impl Effects for WorkerArgs {
+    const IDLE: &'static [Idle] = &[
+        Idle { flags: &["port"], when: |matches| is_given(matches, "id"), because: "with --id" },
+        Idle {
+            flags: &["config"],
+            when: |matches| is_one_of(matches, "source", &["simulated"]),
+            because: "without --source http or --source command",
+        },
+        Idle {
+            flags: &["delay_min_ms", "delay_max_ms", "failure_rate", "variance", "seed"],
+            when: |matches| !is_one_of(matches, "source", &["simulated"]),
+            because: "on a --source other than simulated",
+        },
+    ];
 }
 
 impl WorkerArgs {

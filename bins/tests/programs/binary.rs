@@ -21,7 +21,13 @@ pub(crate) fn command(program: &str, flags: &[&str]) -> Command {
 
 /// Runs a program to its end.
 pub(crate) async fn run(program: &str, flags: &[&str]) -> (i32, String, String) {
+    run_in(program, flags, &[]).await
+}
+
+/// Like [`run`], with variables in its environment.
+pub(crate) async fn run_in(program: &str, flags: &[&str], variables: &[(&str, &str)]) -> (i32, String, String) {
     let mut command = command(program, flags);
+    command.envs(variables.iter().copied());
     let ran = tokio::task::spawn_blocking(move || command.output()).await.expect("it does not panic");
     let Output { status, stdout, stderr } = ran.expect("the program was built");
     let text = |bytes| String::from_utf8(bytes).expect("text");
