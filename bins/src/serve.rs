@@ -28,7 +28,7 @@ use tracing::info;
 use crate::args::{CoordinatorArgs, DevArgs, NatsArgs, OtlpArgs, SeedArgs, ServeArgs, SourceName, WorkerArgs};
 use crate::descriptors::serve_limits;
 use crate::otlp::Export;
-use crate::{demo, signals};
+use crate::{demo, signals, telemetry};
 
 /// The send buffer of each connection, which holds what the client has not accepted yet.
 const SEND_BUFFER_BYTES: u32 = 64 << 10;
@@ -46,6 +46,7 @@ const DEMO_WORKERS: u32 = 3;
 /// # Errors
 /// Unusable settings, an unusable NATS address, or an address that cannot be listened on.
 pub async fn coordinator(args: CoordinatorArgs) -> anyhow::Result<()> {
+    telemetry::init(&args.log)?;
     args.effective.warn();
     let (listener, address) = listen(args.serve.listen)?;
     let mut settings = coordinator_settings(&args.serve, address.port(), &args.seed)?;
@@ -65,6 +66,7 @@ pub async fn coordinator(args: CoordinatorArgs) -> anyhow::Result<()> {
 /// # Errors
 /// An unusable source or NATS address.
 pub async fn worker(args: WorkerArgs) -> anyhow::Result<()> {
+    telemetry::init(&args.log)?;
     args.effective.warn();
     let id = args.id();
     let source = match args.source {
@@ -129,6 +131,7 @@ fn configured(args: &WorkerArgs, kind: SourceKind) -> Result<AnySource, quorate_
 /// # Errors
 /// Unusable settings, or an address that cannot be listened on.
 pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
+    telemetry::init(&args.log)?;
     args.effective.warn();
     let (listener, address) = listen(args.serve.listen)?;
     let mut settings = coordinator_settings(&args.serve, address.port(), &args.seed)?;

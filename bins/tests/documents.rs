@@ -181,6 +181,8 @@ fn the_tables_of_the_operators_tool_are_those_of_its_subcommands() {
         let (whole, part): (&[&str], &[&str]) = match name {
             "ask" | "workers" => (&[client, "Watching", &own], &[]),
             "queries" | "health" | "load" | "demo" => (&[client, &own], &[]),
+            "coordinator" => (&["All programs that use NATS", "`coordinator`"], &[]),
+            "worker" => (&["All programs that use NATS", "`worker`"], &[]),
             "dev" => (&[&own, "`coordinator`"], &["All programs that use NATS", "`worker`"]),
             _ => (&[&own], &[]),
         };
@@ -197,7 +199,7 @@ fn the_tables_of_the_operators_tool_are_those_of_its_subcommands() {
             assert!(is_told, "{flag} of {name} is not in docs/operations.md");
         }
     }
-    assert_eq!(subcommands, 9);
+    assert_eq!(subcommands, 11);
 }
 
 #[test]

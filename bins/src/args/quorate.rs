@@ -11,7 +11,10 @@ use super::effects::{Contradiction, Effective, Effects, Idle};
 use super::time::{duration, millis};
 use super::values::server_url;
 use super::watch::WATCHING;
-use super::{AskArgs, CompletionsArgs, LogArgs, ManArgs, OtlpArgs, SeedArgs, ServeArgs, SimulatedArgs, WatchArgs};
+use super::{
+    AskArgs, CompletionsArgs, CoordinatorArgs, LogArgs, ManArgs, OtlpArgs, SeedArgs, ServeArgs, SimulatedArgs,
+    WatchArgs, WorkerArgs,
+};
 use crate::exit;
 
 /// Ask many workers and get one answer, with its evidence
@@ -60,6 +63,12 @@ pub enum Command {
     /// Measure a coordinator with connections that ask as fast as they are answered
     #[command(after_help = exit::QUORATE.help())]
     Load(LoadArgs),
+    /// Run a coordinator over NATS
+    #[command(after_help = exit::SERVER.help())]
+    Coordinator(Box<CoordinatorArgs>),
+    /// Run a worker over NATS
+    #[command(after_help = exit::SERVER.help())]
+    Worker(Box<WorkerArgs>),
     /// Write a completion script for a shell
     Completions(CompletionsArgs),
     /// Write the manual pages of all programs
@@ -77,7 +86,7 @@ impl Command {
             Self::Queries(args) => args.server.output.json,
             Self::Health(args) => args.server.output.json,
             Self::Load(args) => args.server.output.json,
-            Self::Completions(_) | Self::Man(_) => false,
+            Self::Coordinator(_) | Self::Worker(_) | Self::Completions(_) | Self::Man(_) => false,
         }
     }
 }

@@ -22,6 +22,7 @@ mod rust;
 mod schemas;
 mod service;
 mod stopping;
+mod subcommands;
 mod support;
 mod terminal;
 mod terminals;

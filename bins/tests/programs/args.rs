@@ -158,6 +158,8 @@ fn every_flag_has_its_fixed_name_variable_and_default() {
     let demo: [Flag; 1] = [("url", "QUORATE_URL", "")];
     assert_eq!(flags(&CoordinatorArgs::command()), expected(&[&NATS, &SERVE, &TRUSTED, &OTLP, &COMMON]));
     assert_eq!(flags(&WorkerArgs::command()), expected(&[&NATS, &WORKER, &SIMULATED, &OTLP, &COMMON]));
+    assert_eq!(flags(&subcommand("coordinator")), flags(&CoordinatorArgs::command()));
+    assert_eq!(flags(&subcommand("worker")), flags(&WorkerArgs::command()));
     assert_eq!(flags(&subcommand("dev")), expected(&[&dev, &JSON, &SERVE, &TRUSTED, &SIMULATED, &OTLP, &COMMON]));
     assert_eq!(flags(&subcommand("demo")), expected(&[&demo, &JSON]));
     assert_eq!(flags(&subcommand("ask")), expected(&[&ASK, &SERVER, &WATCH]));

@@ -43,9 +43,9 @@ fn words(text: &str) -> String {
 async fn help_names_the_subcommands_and_the_exit_codes() {
     let (code, help, _) = run(QUORATE, &["--help"]).await;
     assert_eq!(code, 0);
-    for text in
-        ["demo", "dev", "ask", "workers", "health", "load", "completions", "man", &quorate_cli::exit::QUORATE.help()]
-    {
+    let subcommands =
+        ["demo", "dev", "ask", "workers", "health", "load", "coordinator", "worker", "completions", "man"];
+    for text in subcommands.into_iter().chain([quorate_cli::exit::QUORATE.help().as_str()]) {
         let (text, help) = (words(text), words(&help));
         assert!(help.contains(&text), "{text:?} is not in: {help}");
     }
