@@ -11,7 +11,6 @@
 
 use std::collections::BTreeMap;
 use std::future::ready;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -24,7 +23,7 @@ use tokio::sync::watch;
 use tokio::task::coop;
 use tokio::time;
 
-use super::config::{NatsConfig, Server};
+use super::config::{NatsConfig, Server, read_credentials};
 use super::subscription::Registration;
 
 /// An address where no server can listen: port 0 is not a port.
@@ -210,12 +209,6 @@ impl Drop for Session {
             runtime.spawn(async move { client.drain().await });
         }
     }
-}
-
-/// Reads a credentials file. An error names the file.
-pub(super) fn read_credentials(path: &Path) -> Result<String, std::io::Error> {
-    std::fs::read_to_string(path)
-        .map_err(|error| std::io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
 /// Logs what async-nats reports besides the loss of the connection, and counts dropped messages.
