@@ -18,7 +18,7 @@ use super::time::{millis, millis_from_zero};
 use super::values::{
     agreement, fraction, listen_address, network, on_disputes, outlier_rule, share, strategies, trim_share,
 };
-use super::{LogArgs, NatsArgs, OtlpArgs, SeedArgs};
+use super::{CheckArgs, LogArgs, NatsArgs, OtlpArgs, SeedArgs};
 use crate::exit;
 
 /// Asks many workers over NATS and answers over HTTP, with one value and its evidence
@@ -27,6 +27,8 @@ use crate::exit;
 pub struct CoordinatorArgs {
     #[command(flatten)]
     pub effective: Effective<Self>,
+    #[command(flatten)]
+    pub check: CheckArgs,
     #[command(flatten)]
     pub nats: NatsArgs,
     #[command(flatten)]

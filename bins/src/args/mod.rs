@@ -13,6 +13,7 @@ mod worker;
 use std::fmt;
 use std::path::PathBuf;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 use reqwest::Url;
 
@@ -59,6 +60,15 @@ impl fmt::Debug for NatsArgs {
     }
 }
 
+/// Whether to check the settings only.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct CheckArgs {
+    /// Check the flags and all files, print what was checked, and exit: with 0, or with 2 if something is wrong. Nothing is
+    /// contacted
+    #[arg(long, env = "QUORATE_CHECK", value_parser = FalseyValueParser::new())]
+    pub check: bool,
+}
+
 /// What is logged, and how. Logs go to standard error.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Logs")]
@@ -68,7 +78,7 @@ pub struct LogArgs {
     pub format: LogFormat,
 
     /// What to log: a level (error, warn, info, debug, trace), or levels by module
-    #[arg(long = "log", env = "QUORATE_LOG", value_name = "FILTER", default_value = "info,async_nats=warn")]
+    #[arg(long = "log", env = "QUORATE_LOG", value_name = "FILTER", default_value = "info,async_nats=off")]
     pub filter: String,
 }
 

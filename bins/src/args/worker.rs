@@ -15,7 +15,7 @@ use super::coordinator::{positive, worker_id};
 use super::effects::{Effective, Effects, Idle, is_given, is_one_of};
 use super::time::{millis, millis_from_zero};
 use super::values::{offer, share};
-use super::{LogArgs, NatsArgs, OtlpArgs, SeedArgs};
+use super::{CheckArgs, LogArgs, NatsArgs, OtlpArgs, SeedArgs};
 use crate::exit;
 
 /// Answers the questions of coordinators over NATS, from a source: simulated values, an HTTP service, or a program
@@ -55,6 +55,8 @@ pub struct WorkerArgs {
     #[arg(long, env = "QUORATE_QUERIES", value_name = "QUERIES", value_parser = offer)]
     pub queries: Option<Offer>,
 
+    #[command(flatten)]
+    pub check: CheckArgs,
     #[command(flatten)]
     pub nats: NatsArgs,
     #[command(flatten)]

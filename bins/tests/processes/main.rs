@@ -3,9 +3,11 @@
 
 mod accessibility;
 mod api_document;
+mod checks;
 mod chromium;
 mod collector;
 mod commands;
+mod credentials;
 mod dashboard;
 mod docs_page;
 mod embedded;

@@ -55,12 +55,14 @@ const SERVE: [Flag; 36] = [
     ("trim-share", "QUORATE_TRIM_SHARE", "0.25"),
 ];
 
+const CHECK: [Flag; 1] = [("check", "QUORATE_CHECK", "")];
+
 const TRUSTED: [Flag; 1] = [("trusted-proxy", "QUORATE_TRUSTED_PROXY", "")];
 
 const OTLP: [Flag; 1] = [("otlp", "OTEL_EXPORTER_OTLP_ENDPOINT", "")];
 
 const COMMON: [Flag; 3] = [
-    ("log", "QUORATE_LOG", "info,async_nats=warn"),
+    ("log", "QUORATE_LOG", "info,async_nats=off"),
     ("log-format", "QUORATE_LOG_FORMAT", "text"),
     ("seed", "QUORATE_SEED", ""),
 ];
@@ -156,8 +158,8 @@ fn the_command_lines_are_consistent() {
 fn every_flag_has_its_fixed_name_variable_and_default() {
     let dev: [Flag; 1] = [("workers", "QUORATE_WORKERS", "3")];
     let demo: [Flag; 1] = [("url", "QUORATE_URL", "")];
-    assert_eq!(flags(&CoordinatorArgs::command()), expected(&[&NATS, &SERVE, &TRUSTED, &OTLP, &COMMON]));
-    assert_eq!(flags(&WorkerArgs::command()), expected(&[&NATS, &WORKER, &SIMULATED, &OTLP, &COMMON]));
+    assert_eq!(flags(&CoordinatorArgs::command()), expected(&[&CHECK, &NATS, &SERVE, &TRUSTED, &OTLP, &COMMON]));
+    assert_eq!(flags(&WorkerArgs::command()), expected(&[&CHECK, &NATS, &WORKER, &SIMULATED, &OTLP, &COMMON]));
     assert_eq!(flags(&subcommand("coordinator")), flags(&CoordinatorArgs::command()));
     assert_eq!(flags(&subcommand("worker")), flags(&WorkerArgs::command()));
     assert_eq!(flags(&subcommand("dev")), expected(&[&dev, &JSON, &SERVE, &TRUSTED, &SIMULATED, &OTLP, &COMMON]));

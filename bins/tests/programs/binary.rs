@@ -120,6 +120,6 @@ async fn a_measurement_without_a_success_fails_and_hints_at_the_rate_limit() {
 #[tokio::test]
 async fn a_log_filter_that_is_not_understood_is_refused() {
     let (code, _, error) = run(WORKER, &["--log", "loudest=?!"]).await;
-    assert_eq!(code, 1);
+    assert_eq!(code, 2);
     assert!(error.starts_with("error: cannot understand the log filter \"loudest=?!\""), "{error}");
 }
