@@ -27,7 +27,7 @@ pub(crate) fn coordinator(args: &CoordinatorArgs) -> anyhow::Result<()> {
         checks.note("policies", policies(path, machine))?;
     }
     checks.note("flags", machine.map(|_| "valid"))?;
-    checks.note("address", Ok(format!("{}, not opened", args.serve.listen)))?;
+    checks.note("address", Ok(format!("{}, not opened", args.listen)))?;
     checks.common(&args.nats, &args.otlp, &args.log)?;
     checks.end()
 }

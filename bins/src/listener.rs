@@ -7,6 +7,7 @@ use anyhow::{Context, anyhow};
 use axum::serve::{Listener, ListenerExt};
 use reqwest::Url;
 use tokio::net::{TcpListener, TcpSocket};
+use tracing::info;
 
 use crate::exit::Unusable;
 
@@ -48,6 +49,19 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+/// Logs who reaches the API, and what they find there.
+pub(crate) fn say_who_reaches(address: SocketAddr) {
+    let routes = quorate_runtime::http::routes().join(", ");
+    if address.ip().is_loopback() {
+        info!(routes, "programs on this machine reach it, without authentication");
+    } else {
+        info!(
+            routes,
+            "reachable from other hosts, without authentication; --listen 127.0.0.1:8080 limits it to this one"
+        );
+    }
 }
 
 /// The URL under which a program on this machine reaches the address.

@@ -28,7 +28,7 @@ use tracing::info;
 use crate::args::{CoordinatorArgs, DevArgs, NatsArgs, OtlpArgs, SeedArgs, ServeArgs, SourceName, WorkerArgs};
 use crate::descriptors::serve_limits;
 use crate::exit::Unusable;
-use crate::listener::{listen, localhost, url_of};
+use crate::listener::{listen, localhost, say_who_reaches, url_of};
 use crate::otlp::Export;
 use crate::{check, demo, signals, telemetry};
 
@@ -49,14 +49,15 @@ pub async fn coordinator(args: CoordinatorArgs) -> anyhow::Result<()> {
     }
     telemetry::init(&args.log)?;
     args.effective.warn();
-    let mut settings = coordinator_settings(&args.serve, &args.seed)?;
-    let bus = nats(&args.nats, COORDINATOR)?;
-    let (listener, address) = listen(args.serve.listen)?;
+    let mut settings = coordinator_settings(&args.serve, args.listen.port(), &args.seed)?;
+    let (listener, address) = listen(args.listen)?;
     settings.api.port = address.port();
     let clock = Clock::new();
     let traces = Traces::start(&args.otlp, COORDINATOR, &settings.driver.instance, clock, args.serve.otlp_sample)?;
     settings.api.tracer = traces.tracer();
+    let bus = nats(&args.nats, COORDINATOR)?;
     info!(%address, "the coordinator listens");
+    say_who_reaches(address);
     let ran = tokio::select! {
         ran = run_coordinator(bus.clone(), clock, listener, settings, (), signals::stop()) => ran.map_err(Into::into),
         why = bus.refused() => Err(refused(&why)),
@@ -144,15 +145,16 @@ fn configured(args: &WorkerArgs, kind: SourceKind) -> Result<AnySource, quorate_
     AnySource::from_config(file, args.id().as_str(), kind, Clock::new())
 }
 
-/// Runs a coordinator and simulated workers in this process until a signal stops it, and shows the demo with them.
+/// Runs a coordinator and simulated workers in this process until a signal stops it, and meanwhile shows the demo with
+/// them.
 ///
 /// # Errors
 /// Unusable settings, or an address that cannot be listened on.
 pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
     telemetry::init(&args.log)?;
     args.effective.warn();
-    let mut settings = coordinator_settings(&args.serve, &args.seed)?;
-    let (listener, address) = listen(args.serve.listen)?;
+    let mut settings = coordinator_settings(&args.serve, args.listen.port(), &args.seed)?;
+    let (listener, address) = listen(args.listen)?;
     settings.api.port = address.port();
     let clock = Clock::new();
     let traces = Traces::start(&args.otlp, COORDINATOR, &settings.driver.instance, clock, args.serve.otlp_sample)?;
@@ -168,17 +170,18 @@ pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
     let cluster = embedded(listener, settings, clock, &workers, stop.clone())?;
     let url = url_of(address)?;
     info!(%address, "the coordinator listens; stop with Ctrl-C");
+    say_who_reaches(address);
     let show = async {
+        let at = localhost(address);
+        let json = || serde_json::json!({ "serving": at }).to_string();
+        let line = if args.output.json { json() } else { format!("Serving on {at} until Ctrl-C.") };
+        // If the output was closed, its reader has seen enough: the server continues.
+        let _ = writeln!(io::stdout(), "{line}");
         if args.workers > 0
             && let Err(error) = demo::run(&url, args.workers, args.output.json).await
         {
             info!("the demo ended early: {error:#}");
         }
-        // If the output was closed, its reader has seen enough: the server continues.
-        let at = localhost(address);
-        let json = || serde_json::json!({ "serving": at }).to_string();
-        let line = if args.output.json { json() } else { format!("Serving on {at} until Ctrl-C.") };
-        let _ = writeln!(io::stdout(), "{line}");
         std::future::pending::<()>().await;
     };
     tokio::select! {
@@ -270,7 +273,7 @@ pub(crate) fn machine(args: &ServeArgs) -> anyhow::Result<Config> {
     Ok(machine)
 }
 
-fn coordinator_settings(args: &ServeArgs, seeds: &SeedArgs) -> anyhow::Result<CoordinatorSettings> {
+fn coordinator_settings(args: &ServeArgs, port: u16, seeds: &SeedArgs) -> anyhow::Result<CoordinatorSettings> {
     let mut machine = machine(args)?;
     if let Some(path) = &args.policies {
         let PolicyFile { policies, weights } = PolicyFile::read(path, &machine).map_err(Unusable::mark)?;
@@ -289,7 +292,7 @@ fn coordinator_settings(args: &ServeArgs, seeds: &SeedArgs) -> anyhow::Result<Co
                 max_subscribers_per_client: args.max_subscribers_per_client as usize,
                 ..EventLimits::default()
             },
-            ..ApiSettings::new(args.listen.port())
+            ..ApiSettings::new(port)
         },
         limits: serve_limits(args.max_connections_per_peer as usize),
         driver: DriverSettings::new(seed(seeds)?)?,

@@ -31,6 +31,16 @@ pub struct CoordinatorArgs {
     pub check: CheckArgs,
     #[command(flatten)]
     pub nats: NatsArgs,
+    /// Address and port of the HTTP API; other hosts reach it unless it is one of this machine only, such as 127.0.0.1:8080
+    #[arg(
+        long,
+        env = "QUORATE_LISTEN",
+        value_name = "ADDR",
+        default_value = "0.0.0.0:8080",
+        value_parser = listen_address,
+        help_heading = "Coordinator"
+    )]
+    pub listen: SocketAddr,
     #[command(flatten)]
     pub serve: ServeArgs,
     #[command(flatten)]
@@ -45,10 +55,6 @@ pub struct CoordinatorArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Coordinator")]
 pub struct ServeArgs {
-    /// Address and port of the HTTP API
-    #[arg(long, env = "QUORATE_LISTEN", value_name = "ADDR", default_value = "0.0.0.0:8080", value_parser = listen_address)]
-    pub listen: SocketAddr,
-
     /// Questions per second that one client address may ask; 0 turns the limit off
     #[arg(long, env = "QUORATE_RATE_LIMIT", value_name = "N", default_value_t = 10)]
     pub rate_limit: u32,

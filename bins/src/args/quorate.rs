@@ -1,5 +1,6 @@
 //! The flags of `quorate`, the operator's tool.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
@@ -9,7 +10,7 @@ use reqwest::Url;
 use super::coordinator::{TRACING, positive};
 use super::effects::{Contradiction, Effective, Effects, Idle};
 use super::time::{duration, millis};
-use super::values::server_url;
+use super::values::{listen_address, server_url};
 use super::watch::WATCHING;
 use super::{
     AskArgs, CompletionsArgs, CoordinatorArgs, LogArgs, ManArgs, OtlpArgs, SeedArgs, ServeArgs, SimulatedArgs,
@@ -128,6 +129,17 @@ pub struct DevArgs {
 
     #[command(flatten)]
     pub output: JsonArgs,
+
+    /// Address and port of the HTTP API; 0.0.0.0:8080 lets other hosts reach it
+    #[arg(
+        long,
+        env = "QUORATE_LISTEN",
+        value_name = "ADDR",
+        default_value = "127.0.0.1:8080",
+        value_parser = listen_address
+    )]
+    pub listen: SocketAddr,
+
     #[command(flatten)]
     pub serve: ServeArgs,
     #[command(flatten)]

@@ -12,6 +12,7 @@ mod dashboard;
 mod docs_page;
 mod embedded;
 mod environment;
+mod exposure;
 mod followers;
 mod logs;
 mod monitoring;

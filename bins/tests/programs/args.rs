@@ -16,11 +16,12 @@ type Flag = (&'static str, &'static str, &'static str);
 const NATS: [Flag; 3] =
     [("nats", "NATS_URL", "nats://localhost:4222"), ("nats-ca", "NATS_CA", ""), ("nats-creds", "NATS_CREDS", "")];
 
-const SERVE: [Flag; 36] = [
+const LISTEN: [Flag; 1] = [("listen", "QUORATE_LISTEN", "0.0.0.0:8080")];
+
+const SERVE: [Flag; 35] = [
     ("allow-worker", "QUORATE_ALLOW_WORKER", ""),
     ("expect", "QUORATE_EXPECT", ""),
     ("quarantine-below", "QUORATE_QUARANTINE_BELOW", ""),
-    ("listen", "QUORATE_LISTEN", "0.0.0.0:8080"),
     ("max-age-ms", "QUORATE_MAX_AGE_MS", ""),
     ("max-connections-per-peer", "QUORATE_MAX_CONNECTIONS_PER_PEER", "1024"),
     ("max-deviation", "QUORATE_MAX_DEVIATION", "0.06"),
@@ -156,9 +157,12 @@ fn the_command_lines_are_consistent() {
 
 #[test]
 fn every_flag_has_its_fixed_name_variable_and_default() {
-    let dev: [Flag; 1] = [("workers", "QUORATE_WORKERS", "3")];
+    let dev: [Flag; 2] = [("workers", "QUORATE_WORKERS", "3"), ("listen", "QUORATE_LISTEN", "127.0.0.1:8080")];
     let demo: [Flag; 1] = [("url", "QUORATE_URL", "")];
-    assert_eq!(flags(&CoordinatorArgs::command()), expected(&[&CHECK, &NATS, &SERVE, &TRUSTED, &OTLP, &COMMON]));
+    assert_eq!(
+        flags(&CoordinatorArgs::command()),
+        expected(&[&CHECK, &NATS, &LISTEN, &SERVE, &TRUSTED, &OTLP, &COMMON])
+    );
     assert_eq!(flags(&WorkerArgs::command()), expected(&[&CHECK, &NATS, &WORKER, &SIMULATED, &OTLP, &COMMON]));
     assert_eq!(flags(&subcommand("coordinator")), flags(&CoordinatorArgs::command()));
     assert_eq!(flags(&subcommand("worker")), flags(&WorkerArgs::command()));
