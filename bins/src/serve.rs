@@ -50,6 +50,7 @@ pub async fn coordinator(args: CoordinatorArgs) -> anyhow::Result<()> {
     telemetry::init(&args.log)?;
     args.effective.warn();
     let mut settings = coordinator_settings(&args.serve, args.listen.port(), &args.seed)?;
+    settings.driver = settings.driver.with_subjects(args.nats.subject_prefix.clone());
     let (listener, address) = listen(args.listen)?;
     settings.api.port = address.port();
     let clock = Clock::new();
@@ -82,7 +83,8 @@ pub async fn worker(args: WorkerArgs) -> anyhow::Result<()> {
     let identity = WorkerIdentity { replicated: args.replicas, ..WorkerIdentity::new(id.clone())? };
     let traces = Traces::start(&args.otlp, WORKER, id.as_str(), Clock::new(), Millionths::ZERO)?;
     let machine = quorate_core::worker::Config { offer, ..args.work.machine() };
-    let settings = WorkerSettings { machine, tracer: traces.tracer(), ..WorkerSettings::of(identity) };
+    let subjects = args.nats.subject_prefix.clone();
+    let settings = WorkerSettings { machine, subjects, tracer: traces.tracer(), ..WorkerSettings::of(identity) };
     let bus = nats(&args.nats, &format!("{WORKER} {id}"))?;
     info!(worker = %id, "the worker starts");
     let ran = tokio::select! {
@@ -309,6 +311,7 @@ pub(crate) fn nats_config(args: &NatsArgs) -> NatsConfig {
         urls: args.urls.clone(),
         credentials_file: args.credentials.clone(),
         root_certificates: args.root_certificates.clone(),
+        inbox: args.subject_prefix.inbox().to_owned(),
         ..NatsConfig::default()
     }
 }

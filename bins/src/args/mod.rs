@@ -15,6 +15,7 @@ use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
+use quorate_runtime::wire::Subjects;
 use reqwest::Url;
 
 pub use ask::AskArgs;
@@ -25,7 +26,7 @@ pub use quorate::{
     Command, DemoArgs, DevArgs, HealthArgs, JsonArgs, LoadArgs, QueriesArgs, QuorateArgs, UrlArgs, WorkersArgs,
 };
 pub use time::duration;
-use values::collector_url;
+use values::{collector_url, subjects};
 pub use values::{network, server_url, share};
 pub use watch::WatchArgs;
 pub use worker::{SimulatedArgs, SourceName, WorkArgs, WorkerArgs};
@@ -44,6 +45,10 @@ pub struct NatsArgs {
         default_value = "nats://localhost:4222"
     )]
     pub urls: Vec<String>,
+
+    /// First tokens of all subjects, by which several deployments share a NATS account without seeing each other
+    #[arg(long, env = "QUORATE_SUBJECT_PREFIX", value_name = "PREFIX", default_value = "oracle", value_parser = subjects)]
+    pub subject_prefix: Subjects,
 
     /// Credentials file, as `nsc` writes it
     #[arg(long = "nats-creds", env = "NATS_CREDS", value_name = "FILE")]

@@ -8,6 +8,7 @@ use quorate_core::aggregate::{Millionths, OutlierRule, Strategy};
 use quorate_core::offer::Offer;
 use quorate_core::policy::OnDispute;
 use quorate_core::value::Value;
+use quorate_runtime::wire::{PrefixError, Subjects};
 use reqwest::Url;
 use rust_decimal::Decimal;
 
@@ -82,6 +83,11 @@ pub fn network(text: &str) -> Result<IpNet, String> {
 /// The queries that a worker offers, separated by commas, with spaces around them or not.
 pub(super) fn offer(text: &str) -> Result<Offer, String> {
     Offer::new(text.split(',').map(str::trim)).map_err(|error| error.to_string())
+}
+
+/// The subjects of a deployment, by their prefix.
+pub(super) fn subjects(text: &str) -> Result<Subjects, PrefixError> {
+    text.parse()
 }
 
 /// An address to listen on.

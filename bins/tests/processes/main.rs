@@ -19,6 +19,7 @@ mod monitoring;
 mod node;
 mod outages;
 mod packages;
+mod prefixes;
 mod python;
 mod refusals;
 mod rust;

@@ -13,8 +13,12 @@ use rust_decimal::Decimal;
 /// Flag, environment variable, default; in the order of the flags.
 type Flag = (&'static str, &'static str, &'static str);
 
-const NATS: [Flag; 3] =
-    [("nats", "NATS_URL", "nats://localhost:4222"), ("nats-ca", "NATS_CA", ""), ("nats-creds", "NATS_CREDS", "")];
+const NATS: [Flag; 4] = [
+    ("nats", "NATS_URL", "nats://localhost:4222"),
+    ("nats-ca", "NATS_CA", ""),
+    ("nats-creds", "NATS_CREDS", ""),
+    ("subject-prefix", "QUORATE_SUBJECT_PREFIX", "oracle"),
+];
 
 const LISTEN: [Flag; 1] = [("listen", "QUORATE_LISTEN", "0.0.0.0:8080")];
 

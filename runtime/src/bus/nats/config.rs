@@ -22,6 +22,8 @@ pub struct NatsConfig {
     pub root_certificates: Option<PathBuf>,
     /// The name the server lists the connection under.
     pub name: String,
+    /// The root of the subjects on which the bus receives its own messages.
+    pub inbox: String,
     /// How many messages may wait to be sent.
     pub publish_capacity: usize,
     /// How many messages may wait in one subscription.
@@ -120,6 +122,7 @@ impl Default for NatsConfig {
             credentials_file: None,
             root_certificates: None,
             name: "quorate".to_owned(),
+            inbox: "_INBOX".to_owned(),
             publish_capacity: 16_384,
             subscription_capacity: SUBSCRIPTION_CAPACITY,
             connect_timeout: Duration::from_secs(5),
@@ -138,6 +141,7 @@ impl fmt::Debug for NatsConfig {
             .field("credentials_file", &self.credentials_file)
             .field("root_certificates", &self.root_certificates)
             .field("name", &self.name)
+            .field("inbox", &self.inbox)
             .field("publish_capacity", &self.publish_capacity)
             .field("subscription_capacity", &self.subscription_capacity)
             .field("connect_timeout", &self.connect_timeout)

@@ -224,7 +224,9 @@ impl Shared {
             RoundTrip::TimedOut => {
                 tracing::warn!(
                     "NATS did not confirm the subscriptions in time; check that this user may publish and subscribe on \
-                     _INBOX.quorate.echo.>"
+                     {}.{}.>",
+                    self.config.inbox,
+                    session::ECHO
                 );
             }
         }

@@ -29,8 +29,8 @@ use super::subscription::Registration;
 /// An address where no server can listen: port 0 is not a port.
 const NOWHERE: &str = "nats://127.0.0.1:0";
 
-/// The prefix of the subjects on which sessions receive their own messages.
-const ECHO: &str = "_INBOX.quorate.echo";
+/// The subjects below the inbox on which sessions receive their own messages.
+pub(super) const ECHO: &str = "quorate.echo";
 
 /// A connection to one server. It ends when it is dropped.
 pub(super) struct Session {
@@ -114,7 +114,8 @@ impl Session {
         }
         let client = server.log_in(options).connect(pool).await?;
         let unique = client.new_inbox();
-        let subject = Subject::from(format!("{ECHO}.{}", unique.strip_prefix("_INBOX.").unwrap_or(&unique)));
+        let subject =
+            Subject::from(format!("{}.{ECHO}.{}", config.inbox, unique.strip_prefix("_INBOX.").unwrap_or(&unique)));
         subscriptions.lock().unwrap_or_else(PoisonError::into_inner).last += 1;
         let subscriber = client.subscribe(subject.clone()).await?;
         let echo = tokio::sync::Mutex::new(Echo { subject, subscriber, last: 0 });
