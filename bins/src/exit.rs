@@ -28,7 +28,7 @@ pub const SERVER: Codes = Codes(&[(0, "stopped gracefully"), (FAILED, "error"), 
 
 /// Any error without a code of its own.
 const FAILED: u8 = 1;
-/// An invalid command line; also clap's own code.
+/// An invalid command line, or settings that cannot be used; also clap's own code.
 const WRONG_USAGE: u8 = 2;
 /// The coordinator answered with an error.
 const REFUSED: u8 = 3;
@@ -57,6 +57,18 @@ impl Codes {
 #[derive(Debug, thiserror::Error)]
 #[error("{0:#}")]
 pub struct Shown(pub anyhow::Error);
+
+/// A mistake in the settings, which no restart repairs: a flag, a file, or credentials that are refused.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:#}")]
+pub struct Unusable(pub anyhow::Error);
+
+impl Unusable {
+    /// Marks an error as a mistake in the settings.
+    pub fn mark(error: impl Into<anyhow::Error>) -> anyhow::Error {
+        Self(error.into()).into()
+    }
+}
 
 /// A disputed answer, although the user wants none.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -100,6 +112,7 @@ impl<'a> From<&'a anyhow::Error> for ErrorLine<'a> {
         let details = format!("{error:#}");
         match cause::<ClientError>(error) {
             Some(cause) => Self { details, ..Self::from(cause) },
+            None if error.is::<Unusable>() => Self { error: "usage", code: None, details },
             None => Self { error: "failed", code: None, details },
         }
     }
@@ -141,6 +154,9 @@ pub fn usage(error: &clap::Error, as_json: bool) -> ! {
 fn code(error: &anyhow::Error) -> u8 {
     if let Some(Shown(shown)) = error.downcast_ref() {
         return code(shown);
+    }
+    if error.is::<Unusable>() {
+        return WRONG_USAGE;
     }
     if error.is::<Disputed>() {
         return DISPUTED;

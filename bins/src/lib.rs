@@ -1,7 +1,8 @@
 //! The programs of Quorate: their command lines, the client of the HTTP API, and what they print.
 //!
 //! * `src/bin/` has the three thin `main`s; [`args`] has their flags, variables, units and defaults
-//! * [`serve`] runs the programs that serve, with [`telemetry`] for logs and [`otlp`] for spans
+//! * [`serve`] runs the programs that serve, with [`telemetry`] for logs and [`otlp`] for spans; `check.rs` only checks
+//!   their settings
 //! * [`client`] and [`api`] talk to a coordinator; [`commands`], [`demo`] and [`load`] are the subcommands of
 //!   `quorate`; [`render`] prints
 //! * [`exchange`] stands in for public exchanges
@@ -9,12 +10,14 @@
 
 pub mod api;
 pub mod args;
+mod check;
 pub mod client;
 pub mod commands;
 pub mod demo;
 mod descriptors;
 pub mod exchange;
 pub mod exit;
+mod listener;
 pub mod load;
 pub mod otlp;
 mod reload;

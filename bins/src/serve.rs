@@ -1,15 +1,16 @@
 //! The servers: the coordinator, the worker, and both in one process.
 
 use std::io::{self, Write as _};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 
 use anyhow::{Context, anyhow};
-use axum::serve::{Listener, ListenerExt};
+use axum::serve::Listener;
 use futures_util::stream::{self, Stream};
 use quorate_core::aggregate::Millionths;
 use quorate_core::coordinator::{Config, Policies};
 use quorate_core::id::WorkerId;
+use quorate_core::offer::Offer;
 use quorate_core::policy::Overrides;
 use quorate_runtime::bus::BusError;
 use quorate_runtime::bus::local::LocalBus;
@@ -21,21 +22,17 @@ use quorate_runtime::node::{CoordinatorSettings, NodeError, run_coordinator, run
 use quorate_runtime::policies;
 use quorate_runtime::source::{AnySource, SimulatedConfig, SourceKind};
 use quorate_runtime::spans::Tracer;
-use reqwest::Url;
-use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::args::{CoordinatorArgs, DevArgs, NatsArgs, OtlpArgs, SeedArgs, ServeArgs, SourceName, WorkerArgs};
 use crate::descriptors::serve_limits;
+use crate::exit::Unusable;
+use crate::listener::{listen, localhost, say_who_reaches, url_of};
 use crate::otlp::Export;
-use crate::{demo, reload, signals};
+use crate::{check, demo, reload, signals, telemetry};
 
-/// The send buffer of each connection, which holds what the client has not accepted yet.
-const SEND_BUFFER_BYTES: u32 = 64 << 10;
-/// Connections that may wait to be accepted.
-const BACKLOG: u32 = 1024;
 /// The name of coordinators, for NATS and for a collector of traces.
 const COORDINATOR: &str = "quorate-coordinator";
 /// The name of workers.
@@ -48,19 +45,30 @@ const DEMO_WORKERS: u32 = 3;
 /// # Errors
 /// Unusable settings, an unusable NATS address, or an address that cannot be listened on.
 pub async fn coordinator(args: CoordinatorArgs) -> anyhow::Result<()> {
-    let (listener, address) = listen(args.serve.listen)?;
-    let mut settings = coordinator_settings(&args.serve, address.port(), &args.seed)?;
+    if args.check.check {
+        return check::coordinator(&args);
+    }
+    telemetry::init(&args.log)?;
+    args.effective.warn();
+    let mut settings = coordinator_settings(&args.serve, args.listen.port(), &args.seed)?;
+    settings.driver = settings.driver.with_subjects(args.nats.subject_prefix.clone());
+    let (listener, address) = listen(args.listen)?;
+    settings.api.port = address.port();
     let clock = Clock::new();
     let traces = Traces::start(&args.otlp, COORDINATOR, &settings.driver.instance, clock, args.serve.otlp_sample)?;
     settings.api.tracer = traces.tracer();
-    let bus = nats(args.nats, COORDINATOR)?;
+    let bus = nats(&args.nats, COORDINATOR)?;
     info!(%address, "the coordinator listens");
+    say_who_reaches(address);
     let reloads = reload::policies(args.serve.policies, settings.machine.clone());
     let running = run_coordinator(bus.clone(), clock, listener, settings, (), reloads, signals::stop());
-    let ran = Box::pin(running).await;
+    let ran = tokio::select! {
+        ran = Box::pin(running) => ran.map_err(Into::into),
+        why = bus.refused() => Err(refused(&why)),
+    };
     bus.close().await;
     traces.stop().await;
-    Ok(ran?)
+    ran
 }
 
 /// Runs a worker over NATS until a signal stops it.
@@ -68,23 +76,38 @@ pub async fn coordinator(args: CoordinatorArgs) -> anyhow::Result<()> {
 /// # Errors
 /// An unusable source or NATS address.
 pub async fn worker(args: WorkerArgs) -> anyhow::Result<()> {
+    if args.check.check {
+        return check::worker(&args);
+    }
+    telemetry::init(&args.log)?;
+    args.effective.warn();
     let id = args.id();
-    let source = match args.source {
-        SourceName::Simulated => simulated(&args.simulated.config(), seed(&args.seed)?)?,
-        SourceName::Http => configured(&args, SourceKind::Http)?,
-        SourceName::Command => configured(&args, SourceKind::Command)?,
-    };
-    let offer = args.queries.clone().map_or_else(|| source.offer(), Ok)?;
+    let (source, offer) = source(&args)?;
     let identity = WorkerIdentity { replicated: args.replicas, ..WorkerIdentity::new(id.clone())? };
     let traces = Traces::start(&args.otlp, WORKER, id.as_str(), Clock::new(), Millionths::ZERO)?;
     let machine = quorate_core::worker::Config { offer, ..args.work.machine() };
-    let settings = WorkerSettings { machine, tracer: traces.tracer(), ..WorkerSettings::of(identity) };
-    let bus = nats(args.nats, &format!("{WORKER} {id}"))?;
+    let subjects = args.nats.subject_prefix.clone();
+    let settings = WorkerSettings { machine, subjects, tracer: traces.tracer(), ..WorkerSettings::of(identity) };
+    let bus = nats(&args.nats, &format!("{WORKER} {id}"))?;
     info!(worker = %id, "the worker starts");
-    let ran = run_worker(bus.clone(), settings, source, signals::stop()).await;
+    let ran = tokio::select! {
+        ran = run_worker(bus.clone(), settings, source, signals::stop()) => ran.map_err(Into::into),
+        why = bus.refused() => Err(refused(&why)),
+    };
     bus.close().await;
     traces.stop().await;
-    Ok(ran?)
+    ran
+}
+
+/// The source of a worker, and the queries that the worker offers.
+pub(crate) fn source(args: &WorkerArgs) -> anyhow::Result<(AnySource, Offer)> {
+    let source = match args.source {
+        SourceName::Simulated => simulated(&args.simulated.config(), seed(&args.seed)?)?,
+        SourceName::Http => configured(args, SourceKind::Http).map_err(Unusable::mark)?,
+        SourceName::Command => configured(args, SourceKind::Command).map_err(Unusable::mark)?,
+    };
+    let offer = args.queries.clone().map_or_else(|| source.offer(), Ok).map_err(Unusable::mark)?;
+    Ok((source, offer))
 }
 
 /// The traces of one service, if they are exported.
@@ -99,7 +122,7 @@ impl Traces {
         sample: Millionths,
     ) -> anyhow::Result<Self> {
         let Some(url) = &args.otlp else { return Ok(Self(None)) };
-        let export = Export::start(url, service, instance.to_owned())?;
+        let export = Export::start(url, service, instance.to_owned()).map_err(Unusable::mark)?;
         let tracer = export.tracer(clock, sample)?;
         Ok(Self(Some((export, tracer))))
     }
@@ -119,6 +142,7 @@ impl Traces {
 fn simulated(config: &SimulatedConfig, seed: u64) -> anyhow::Result<AnySource> {
     AnySource::simulated(config, seed)
         .context("the simulated source cannot be used; see --delay-min-ms and --delay-max-ms")
+        .map_err(Unusable::mark)
 }
 
 fn configured(args: &WorkerArgs, kind: SourceKind) -> Result<AnySource, quorate_runtime::source::ConfigError> {
@@ -126,13 +150,17 @@ fn configured(args: &WorkerArgs, kind: SourceKind) -> Result<AnySource, quorate_
     AnySource::from_config(file, args.id().as_str(), kind, Clock::new())
 }
 
-/// Runs a coordinator and simulated workers in this process until a signal stops it, and shows the demo with them.
+/// Runs a coordinator and simulated workers in this process until a signal stops it, and meanwhile shows the demo with
+/// them.
 ///
 /// # Errors
 /// Unusable settings, or an address that cannot be listened on.
 pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
-    let (listener, address) = listen(args.serve.listen)?;
-    let mut settings = coordinator_settings(&args.serve, address.port(), &args.seed)?;
+    telemetry::init(&args.log)?;
+    args.effective.warn();
+    let mut settings = coordinator_settings(&args.serve, args.listen.port(), &args.seed)?;
+    let (listener, address) = listen(args.listen)?;
+    settings.api.port = address.port();
     let clock = Clock::new();
     let traces = Traces::start(&args.otlp, COORDINATOR, &settings.driver.instance, clock, args.serve.otlp_sample)?;
     let worker_traces = Traces::start(&args.otlp, WORKER, &settings.driver.instance, clock, Millionths::ZERO)?;
@@ -148,17 +176,18 @@ pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
     let cluster = embedded(listener, settings, clock, &workers, reloads, stop.clone())?;
     let url = url_of(address)?;
     info!(%address, "the coordinator listens; stop with Ctrl-C");
+    say_who_reaches(address);
     let show = async {
+        let at = localhost(address);
+        let json = || serde_json::json!({ "serving": at }).to_string();
+        let line = if args.output.json { json() } else { format!("Serving on {at} until Ctrl-C.") };
+        // If the output was closed, its reader has seen enough: the server continues.
+        let _ = writeln!(io::stdout(), "{line}");
         if args.workers > 0
             && let Err(error) = demo::run(&url, args.workers, args.output.json).await
         {
             info!("the demo ended early: {error:#}");
         }
-        // If the output was closed, its reader has seen enough: the server continues.
-        let at = localhost(address);
-        let json = || serde_json::json!({ "serving": at }).to_string();
-        let line = if args.output.json { json() } else { format!("Serving on {at} until Ctrl-C.") };
-        let _ = writeln!(io::stdout(), "{line}");
         std::future::pending::<()>().await;
     };
     tokio::select! {
@@ -242,14 +271,21 @@ fn embedded<L: Listener<Addr = SocketAddr>>(
     Ok(Cluster { coordinator, workers: running })
 }
 
-fn coordinator_settings(args: &ServeArgs, port: u16, seeds: &SeedArgs) -> anyhow::Result<CoordinatorSettings> {
-    let mut machine = args.machine();
+/// The settings of the machine by the flags, without those of the policy file.
+pub(crate) fn machine(args: &ServeArgs) -> anyhow::Result<Config> {
+    let machine = args.machine();
     machine
         .policy
         .with(&Overrides::default(), &machine.limits)
-        .context("the policy that the flags set for every request is not valid")?;
+        .context("the policy that the flags set for every request is not valid")
+        .map_err(Unusable::mark)?;
+    Ok(machine)
+}
+
+fn coordinator_settings(args: &ServeArgs, port: u16, seeds: &SeedArgs) -> anyhow::Result<CoordinatorSettings> {
+    let mut machine = machine(args)?;
     if let Some(path) = &args.policies {
-        let Policies { policies, weights } = policies::read(path, &machine)?;
+        let Policies { policies, weights } = policies::read(path, &machine).map_err(Unusable::mark)?;
         machine = Config { policies, weights, ..machine };
     }
     let limit = |per_second, burst| NonZeroU32::new(per_second).map(|per_second| RateLimit { per_second, burst });
@@ -271,61 +307,34 @@ fn coordinator_settings(args: &ServeArgs, port: u16, seeds: &SeedArgs) -> anyhow
     })
 }
 
-pub(crate) fn listen(address: SocketAddr) -> anyhow::Result<(impl Listener<Addr = SocketAddr>, SocketAddr)> {
-    let listener = bind(address).map_err(|error| {
-        let advice = match error.kind() {
-            io::ErrorKind::AddrInUse => "stop the program that listens there, or choose another address with --listen",
-            _ => "choose another address with --listen",
-        };
-        anyhow!("cannot listen on {address}: {error}; {advice}")
-    })?;
-    let address = listener.local_addr().context("cannot read the address of the listener")?;
-    // An answer is one small write, which Nagle's algorithm would only delay.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    Ok((listener, address))
+fn nats(args: &NatsArgs, name: &str) -> anyhow::Result<NatsBus> {
+    NatsBus::connect(NatsConfig { name: name.to_owned(), ..nats_config(args) }).map_err(|error| unusable_nats(&error))
 }
 
-/// Listens with a small send buffer. Otherwise the system buffers megabytes for each slow reader of events, instead of
-/// letting it fall behind.
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // Like `TcpListener::bind`, so that a restart can bind the address at once.
-    #[cfg(unix)]
-    socket.set_reuseaddr(true)?;
-    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
-}
-
-fn nats(args: NatsArgs, name: &str) -> anyhow::Result<NatsBus> {
-    let config = NatsConfig {
-        urls: args.urls,
-        credentials_file: args.credentials,
-        root_certificates: args.root_certificates,
-        name: name.to_owned(),
+/// How to reach NATS.
+pub(crate) fn nats_config(args: &NatsArgs) -> NatsConfig {
+    NatsConfig {
+        urls: args.urls.clone(),
+        credentials_file: args.credentials.clone(),
+        root_certificates: args.root_certificates.clone(),
+        inbox: args.subject_prefix.inbox().to_owned(),
         ..NatsConfig::default()
-    };
-    NatsBus::connect(config).map_err(|error| {
-        anyhow!(
-            "cannot use the NATS settings: {error}; --nats takes addresses such as nats://localhost:4222, --nats-creds a \
-             credentials file"
-        )
-    })
-}
-
-/// The URL under which a program on this machine reaches the address.
-fn url_of(address: SocketAddr) -> anyhow::Result<Url> {
-    let ip = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
-    Url::parse(&format!("http://{}", SocketAddr::new(ip, address.port()))).context("cannot write the address as a URL")
-}
-
-/// The address for people.
-fn localhost(address: SocketAddr) -> String {
-    if address.ip().is_unspecified() || address.ip().is_loopback() {
-        format!("http://localhost:{}", address.port())
-    } else {
-        format!("http://{address}")
     }
+}
+
+pub(crate) fn unusable_nats(error: &BusError) -> anyhow::Error {
+    Unusable::mark(anyhow!(
+        "cannot use the NATS settings: {error}; --nats takes addresses such as nats://localhost:4222, --nats-creds a \
+         credentials file, --nats-ca PEM certificates"
+    ))
+}
+
+/// The error of a program that NATS has never let in.
+fn refused(why: &str) -> anyhow::Error {
+    Unusable::mark(anyhow!(
+        "NATS refuses the credentials: {why}; correct them in --nats (nats://user:password@host or nats://token@host) or \
+         --nats-creds"
+    ))
 }
 
 pub(crate) fn seed(args: &SeedArgs) -> anyhow::Result<u64> {

@@ -6,6 +6,7 @@ use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{LogArgs, LogFormat};
+use crate::exit::Unusable;
 use crate::render::Paint;
 
 /// Installs the logger of the process; once per process.
@@ -13,8 +14,7 @@ use crate::render::Paint;
 /// # Errors
 /// An invalid filter, or a logger that is already installed.
 pub fn init(args: &LogArgs) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&args.filter)
-        .with_context(|| format!("cannot understand the log filter {:?}; give a level such as info", args.filter))?;
+    let filter = filter(args)?;
     // A line that cannot be written is lost. Reporting that on the same stream would fail, too, and end the task that
     // logs.
     let builder = tracing_subscriber::fmt().log_internal_errors(false).with_env_filter(filter).with_writer(io::stderr);
@@ -23,4 +23,14 @@ pub fn init(args: &LogArgs) -> anyhow::Result<()> {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     installed.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
+}
+
+/// What is logged.
+///
+/// # Errors
+/// An invalid filter.
+pub(crate) fn filter(args: &LogArgs) -> anyhow::Result<EnvFilter> {
+    EnvFilter::try_new(&args.filter)
+        .with_context(|| format!("cannot understand the log filter {:?}; give a level such as info", args.filter))
+        .map_err(Unusable::mark)
 }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
     /// The file cannot be read: give another path, or correct its permissions.
-    #[error("cannot read the {what} file {file}: {reason}")]
+    #[error("cannot read the {what} file {file}: {reason}; correct its path or its permissions")]
     Unreadable {
         /// What the file is for.
         what: &'static str,

@@ -188,6 +188,10 @@ fn pattern(rule: &Value) -> Result<fn(&str) -> bool, String> {
             Ok(|text| is_positive_number(text.strip_prefix('-').unwrap_or(text)) && !text.contains(['e', 'E']))
         }
         Some(r"^[a-zA-Z0-9_-]+$") => Ok(is_name),
+        Some(r"^quorate-worker(-[a-zA-Z0-9_-]+)?$") => Ok(|text| {
+            let prefix = text.strip_prefix("quorate-worker");
+            prefix.is_some_and(|prefix| prefix.is_empty() || prefix.strip_prefix('-').is_some_and(is_name))
+        }),
         // The pattern that semver.org suggests.
         Some(
             r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-((?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(?:\.(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*))?(?:\+([0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*))?$",

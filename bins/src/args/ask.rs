@@ -7,13 +7,19 @@ use quorate_core::id::RequestId;
 use quorate_core::policy::OnDispute;
 use rust_decimal::Decimal;
 
-use super::coordinator::{decimals, millis, positive, precision};
+use super::coordinator::{decimals, positive, precision};
+use super::effects::{Contradiction, Effective, Effects, Idle, is_given, is_one_of};
+use super::time::{millis, millis_from_zero};
 use super::values::{agreement, fraction, on_disputes, outlier_rule, strategies, trim_share};
+use super::watch::WATCHING;
 use super::{UrlArgs, WatchArgs};
 
 /// The flags of `quorate ask`.
 #[derive(Args, Clone, Debug)]
 pub struct AskArgs {
+    #[command(flatten)]
+    pub effective: Effective<Self>,
+
     /// The question, such as BTC/USD
     #[arg(env = "QUORATE_QUERY")]
     pub query: String,
@@ -22,7 +28,7 @@ pub struct AskArgs {
     pub server: UrlArgs,
 
     /// Id of the request; a retry under the same id receives the same answer [default: random]
-    #[arg(long, env = "QUORATE_ASK_ID", value_name = "ID", value_parser = request_id, conflicts_with = "watch")]
+    #[arg(long, env = "QUORATE_ASK_ID", value_name = "ID", value_parser = request_id)]
     pub id: Option<RequestId>,
 
     /// How to combine the values [default: the coordinator's]
@@ -38,7 +44,7 @@ pub struct AskArgs {
     pub quorum: Option<u32>,
 
     /// Milliseconds until the deadline, when the request is answered with what has come [default: the coordinator's]
-    #[arg(long, env = "QUORATE_ASK_TIMEOUT_MS", value_name = "MS", value_parser = millis())]
+    #[arg(long, env = "QUORATE_ASK_TIMEOUT_MS", value_name = "MS", value_parser = millis)]
     pub timeout_ms: Option<u64>,
 
     /// Exclude values farther from the median than this fraction of it, such as 0.06, or by mad:K or iqr:K; or none
@@ -61,7 +67,7 @@ pub struct AskArgs {
     pub on_dispute: Option<OnDispute>,
 
     /// Exclude values known to be older than this many milliseconds [default: the coordinator's]
-    #[arg(long, env = "QUORATE_ASK_MAX_AGE_MS", value_name = "MS")]
+    #[arg(long, env = "QUORATE_ASK_MAX_AGE_MS", value_name = "MS", value_parser = millis_from_zero)]
     pub max_age_ms: Option<u64>,
 
     /// Share of the values that `trimmed_mean` drops at each end, from 0 to below 0.5 [default: the coordinator's]
@@ -83,6 +89,30 @@ pub struct AskArgs {
 
     #[command(flatten)]
     pub watch: WatchArgs,
+}
+
+impl Effects for AskArgs {
+    const IDLE: &'static [Idle] = &[
+        WATCHING,
+        Idle {
+            flags: &["precision"],
+            when: |matches| is_given(matches, "strategy") && !is_one_of(matches, "strategy", &["majority"]),
+            because: "on a --strategy other than majority",
+        },
+        Idle {
+            flags: &["trim_share"],
+            when: |matches| is_given(matches, "strategy") && !is_one_of(matches, "strategy", &["trimmed_mean"]),
+            because: "on a --strategy other than trimmed_mean",
+        },
+    ];
+    const CONTRADICTIONS: &'static [Contradiction] = &[Contradiction { flags: ["id", "watch"] }];
+}
+
+impl AskArgs {
+    /// How to repeat the question, if it is repeated. One id has one answer, so a question with an id is not.
+    pub fn watch(&self) -> Option<&WatchArgs> {
+        Some(&self.watch).filter(|watch| watch.watch && self.id.is_none())
+    }
 }
 
 fn request_id(text: &str) -> Result<RequestId, String> {

@@ -13,10 +13,12 @@ use quorate_core::id::WorkerId;
 use quorate_core::policy::{Limits, MAX_DECIMALS, OnDispute, Policy};
 use rust_decimal::Decimal;
 
+use super::effects::{Effective, Effects, Idle, is_given};
+use super::time::{millis, millis_from_zero};
 use super::values::{
     agreement, fraction, listen_address, network, on_disputes, outlier_rule, share, strategies, trim_share,
 };
-use super::{LogArgs, NatsArgs, OtlpArgs, SeedArgs};
+use super::{CheckArgs, LogArgs, NatsArgs, OtlpArgs, SeedArgs};
 use crate::exit;
 
 /// Asks many workers over NATS and answers over HTTP, with one value and its evidence
@@ -24,7 +26,21 @@ use crate::exit;
 #[command(name = "coordinator", version, after_help = exit::SERVER.help())]
 pub struct CoordinatorArgs {
     #[command(flatten)]
+    pub effective: Effective<Self>,
+    #[command(flatten)]
+    pub check: CheckArgs,
+    #[command(flatten)]
     pub nats: NatsArgs,
+    /// Address and port of the HTTP API; other hosts reach it unless it is one of this machine only, such as 127.0.0.1:8080
+    #[arg(
+        long,
+        env = "QUORATE_LISTEN",
+        value_name = "ADDR",
+        default_value = "0.0.0.0:8080",
+        value_parser = listen_address,
+        help_heading = "Coordinator"
+    )]
+    pub listen: SocketAddr,
     #[command(flatten)]
     pub serve: ServeArgs,
     #[command(flatten)]
@@ -39,10 +55,6 @@ pub struct CoordinatorArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Coordinator")]
 pub struct ServeArgs {
-    /// Address and port of the HTTP API
-    #[arg(long, env = "QUORATE_LISTEN", value_name = "ADDR", default_value = "0.0.0.0:8080", value_parser = listen_address)]
-    pub listen: SocketAddr,
-
     /// Questions per second that one client address may ask; 0 turns the limit off
     #[arg(long, env = "QUORATE_RATE_LIMIT", value_name = "N", default_value_t = 10)]
     pub rate_limit: u32,
@@ -97,20 +109,20 @@ pub struct ServeArgs {
     pub max_in_flight_bytes: usize,
 
     /// Milliseconds without a further result after which a request ends while no worker is known
-    #[arg(long, env = "QUORATE_STALL_MS", value_name = "MS", default_value_t = 300, value_parser = millis())]
+    #[arg(long, env = "QUORATE_STALL_MS", value_name = "MS", default_value_t = 300, value_parser = millis)]
     pub stall_ms: u64,
 
     /// Least milliseconds that a request waits for a worker that is silent for longer than usual; 0 waits until the
     /// deadline
-    #[arg(long, env = "QUORATE_SUSPECT_AFTER_MS", value_name = "MS", default_value_t = 100)]
+    #[arg(long, env = "QUORATE_SUSPECT_AFTER_MS", value_name = "MS", default_value_t = 100, value_parser = millis_from_zero)]
     pub suspect_after_ms: u64,
 
     /// Milliseconds that a worker counts as live after it was last heard
-    #[arg(long, env = "QUORATE_PRESENCE_MS", value_name = "MS", default_value_t = 10_000, value_parser = millis())]
+    #[arg(long, env = "QUORATE_PRESENCE_MS", value_name = "MS", default_value_t = 10_000, value_parser = millis)]
     pub presence_ms: u64,
 
     /// Milliseconds that an outcome is remembered by its id, for retries
-    #[arg(long, env = "QUORATE_REMEMBER_MS", value_name = "MS", default_value_t = 60_000, value_parser = millis())]
+    #[arg(long, env = "QUORATE_REMEMBER_MS", value_name = "MS", default_value_t = 60_000, value_parser = millis)]
     pub remember_ms: u64,
 
     /// Outcomes that are remembered; the oldest is forgotten first
@@ -170,11 +182,11 @@ pub struct ServeArgs {
 #[command(next_help_heading = "Policy of requests that do not set their own")]
 pub struct PolicyArgs {
     /// Milliseconds until the deadline of a request, when it is answered with what has come
-    #[arg(long, env = "QUORATE_TIMEOUT_MS", value_name = "MS", default_value_t = 5_000, value_parser = millis())]
+    #[arg(long, env = "QUORATE_TIMEOUT_MS", value_name = "MS", default_value_t = 5_000, value_parser = millis)]
     pub timeout_ms: u64,
 
     /// Longest timeout, in milliseconds, that a request may set
-    #[arg(long, env = "QUORATE_MAX_TIMEOUT_MS", value_name = "MS", default_value_t = 60_000, value_parser = millis())]
+    #[arg(long, env = "QUORATE_MAX_TIMEOUT_MS", value_name = "MS", default_value_t = 60_000, value_parser = millis)]
     pub max_timeout_ms: u64,
 
     /// Usable answers below which a request fails
@@ -252,8 +264,16 @@ pub struct PolicyArgs {
     pub min_expected: u32,
 
     /// Exclude values known to be older than this many milliseconds [default: no maximum]
-    #[arg(long, env = "QUORATE_MAX_AGE_MS", value_name = "MS")]
+    #[arg(long, env = "QUORATE_MAX_AGE_MS", value_name = "MS", value_parser = millis_from_zero)]
     pub max_age_ms: Option<u64>,
+}
+
+/// What has no effect without traces.
+pub(super) const TRACING: Idle =
+    Idle { flags: &["otlp_sample"], when: |matches| !is_given(matches, "otlp"), because: "without --otlp" };
+
+impl Effects for CoordinatorArgs {
+    const IDLE: &'static [Idle] = &[TRACING];
 }
 
 impl ServeArgs {
@@ -321,11 +341,6 @@ fn parts(share: Decimal, whole: u32) -> u32 {
 /// The name of a worker.
 pub(super) fn worker_id(text: &str) -> Result<WorkerId, String> {
     WorkerId::new(text).map_err(|error| error.to_string())
-}
-
-/// Milliseconds: at least 1, at most 30 days.
-pub(super) fn millis() -> clap::builder::RangedU64ValueParser<u64> {
-    clap::value_parser!(u64).range(1..=30 * 24 * 3_600_000)
 }
 
 /// The number of decimals that `majority` compares.

@@ -7,7 +7,8 @@ use clap::Args;
 use rust_decimal::Decimal;
 
 use super::SeedArgs;
-use super::values::{duration, listen_address, share};
+use super::time::duration;
+use super::values::{listen_address, share};
 
 /// The flags of `quorate exchange`.
 #[derive(Args, Clone, Debug)]

@@ -2,9 +2,11 @@
 
 mod ask;
 mod coordinator;
+mod effects;
 mod exchange;
 mod generate;
 mod quorate;
+mod time;
 mod values;
 mod watch;
 mod worker;
@@ -12,18 +14,22 @@ mod worker;
 use std::fmt;
 use std::path::PathBuf;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
+use quorate_runtime::wire::Subjects;
 use reqwest::Url;
 
 pub use ask::AskArgs;
 pub use coordinator::{CoordinatorArgs, PolicyArgs, ServeArgs};
+pub use effects::{Contradiction, Effective, Effects, Idle};
 pub use exchange::ExchangeArgs;
 pub use generate::{CompletionsArgs, ManArgs, Program};
 pub use quorate::{
     Command, DemoArgs, DevArgs, HealthArgs, JsonArgs, LoadArgs, QueriesArgs, QuorateArgs, UrlArgs, WorkersArgs,
 };
-use values::collector_url;
-pub use values::{duration, network, server_url, share};
+pub use time::duration;
+use values::{collector_url, subjects};
+pub use values::{network, server_url, share};
 pub use watch::WatchArgs;
 pub use worker::{SimulatedArgs, SourceName, WorkArgs, WorkerArgs};
 
@@ -42,6 +48,10 @@ pub struct NatsArgs {
     )]
     pub urls: Vec<String>,
 
+    /// First tokens of all subjects, by which several deployments share a NATS account without seeing each other
+    #[arg(long, env = "QUORATE_SUBJECT_PREFIX", value_name = "PREFIX", default_value = "oracle", value_parser = subjects)]
+    pub subject_prefix: Subjects,
+
     /// Credentials file, as `nsc` writes it
     #[arg(long = "nats-creds", env = "NATS_CREDS", value_name = "FILE")]
     pub credentials: Option<PathBuf>,
@@ -57,6 +67,15 @@ impl fmt::Debug for NatsArgs {
     }
 }
 
+/// Whether to check the settings only.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct CheckArgs {
+    /// Check the flags and all files, print what was checked, and exit: with 0, or with 2 if something is wrong. Nothing is
+    /// contacted
+    #[arg(long, env = "QUORATE_CHECK", value_parser = FalseyValueParser::new())]
+    pub check: bool,
+}
+
 /// What is logged, and how. Logs go to standard error.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Logs")]
@@ -66,7 +85,7 @@ pub struct LogArgs {
     pub format: LogFormat,
 
     /// What to log: a level (error, warn, info, debug, trace), or levels by module
-    #[arg(long = "log", env = "QUORATE_LOG", value_name = "FILTER", default_value = "info,async_nats=warn")]
+    #[arg(long = "log", env = "QUORATE_LOG", value_name = "FILTER", default_value = "info,async_nats=off")]
     pub filter: String,
 }
 

@@ -1,15 +1,20 @@
 //! The flags of `quorate`, the operator's tool.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use reqwest::Url;
 
-use super::coordinator::{millis, positive};
-use super::values::{duration, server_url};
+use super::coordinator::{TRACING, positive};
+use super::effects::{Contradiction, Effective, Effects, Idle};
+use super::time::{duration, millis};
+use super::values::{listen_address, server_url};
+use super::watch::WATCHING;
 use super::{
-    AskArgs, CompletionsArgs, ExchangeArgs, LogArgs, ManArgs, OtlpArgs, SeedArgs, ServeArgs, SimulatedArgs, WatchArgs,
+    AskArgs, CompletionsArgs, CoordinatorArgs, ExchangeArgs, LogArgs, ManArgs, OtlpArgs, SeedArgs, ServeArgs,
+    SimulatedArgs, WatchArgs, WorkerArgs,
 };
 use crate::exit;
 
@@ -59,6 +64,12 @@ pub enum Command {
     /// Measure a coordinator with connections that ask as fast as they are answered
     #[command(after_help = exit::QUORATE.help())]
     Load(LoadArgs),
+    /// Run a coordinator over NATS
+    #[command(after_help = exit::SERVER.help())]
+    Coordinator(Box<CoordinatorArgs>),
+    /// Run a worker over NATS
+    #[command(after_help = exit::SERVER.help())]
+    Worker(Box<WorkerArgs>),
     /// Run three simulated exchanges over HTTP, for trials and tests without the internet
     #[command(after_help = exit::QUORATE.help())]
     Exchange(ExchangeArgs),
@@ -79,7 +90,7 @@ impl Command {
             Self::Queries(args) => args.server.output.json,
             Self::Health(args) => args.server.output.json,
             Self::Load(args) => args.server.output.json,
-            Self::Exchange(_) | Self::Completions(_) | Self::Man(_) => false,
+            Self::Coordinator(_) | Self::Worker(_) | Self::Exchange(_) | Self::Completions(_) | Self::Man(_) => false,
         }
     }
 }
@@ -106,6 +117,9 @@ pub struct DemoArgs {
 /// The flags of `quorate dev`.
 #[derive(Args, Clone, Debug)]
 pub struct DevArgs {
+    #[command(flatten)]
+    pub effective: Effective<Self>,
+
     /// Simulated workers to run
     #[arg(
         long,
@@ -118,6 +132,17 @@ pub struct DevArgs {
 
     #[command(flatten)]
     pub output: JsonArgs,
+
+    /// Address and port of the HTTP API; 0.0.0.0:8080 lets other hosts reach it
+    #[arg(
+        long,
+        env = "QUORATE_LISTEN",
+        value_name = "ADDR",
+        default_value = "127.0.0.1:8080",
+        value_parser = listen_address
+    )]
+    pub listen: SocketAddr,
+
     #[command(flatten)]
     pub serve: ServeArgs,
     #[command(flatten)]
@@ -151,6 +176,8 @@ pub struct UrlArgs {
 #[derive(Args, Clone, Debug)]
 pub struct WorkersArgs {
     #[command(flatten)]
+    pub effective: Effective<Self>,
+    #[command(flatten)]
     pub server: UrlArgs,
     #[command(flatten)]
     pub watch: WatchArgs,
@@ -178,6 +205,9 @@ pub struct HealthArgs {
 #[derive(Args, Clone, Debug)]
 pub struct LoadArgs {
     #[command(flatten)]
+    pub effective: Effective<Self>,
+
+    #[command(flatten)]
     pub server: UrlArgs,
 
     /// The question
@@ -194,8 +224,7 @@ pub struct LoadArgs {
         env = "QUORATE_LOAD_DURATION",
         value_name = "TIME",
         default_value = "10s",
-        value_parser = duration,
-        conflicts_with = "requests"
+        value_parser = duration
     )]
     pub duration: Duration,
 
@@ -208,6 +237,25 @@ pub struct LoadArgs {
     pub warmup: Duration,
 
     /// Milliseconds to wait for one answer before it counts as a timeout
-    #[arg(long, env = "QUORATE_LOAD_TIMEOUT_MS", value_name = "MS", default_value_t = 10_000, value_parser = millis())]
+    #[arg(long, env = "QUORATE_LOAD_TIMEOUT_MS", value_name = "MS", default_value_t = 10_000, value_parser = millis)]
     pub timeout_ms: u64,
+}
+
+impl Effects for DevArgs {
+    const IDLE: &'static [Idle] = &[
+        TRACING,
+        Idle {
+            flags: &["delay_min_ms", "delay_max_ms", "failure_rate", "variance"],
+            when: |matches| matches.get_one::<u32>("workers") == Some(&0),
+            because: "with --workers 0",
+        },
+    ];
+}
+
+impl Effects for WorkersArgs {
+    const IDLE: &'static [Idle] = &[WATCHING];
+}
+
+impl Effects for LoadArgs {
+    const CONTRADICTIONS: &'static [Contradiction] = &[Contradiction { flags: ["requests", "duration"] }];
 }

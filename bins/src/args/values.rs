@@ -1,7 +1,6 @@
 //! Parses the texts of flags. Each error says what is accepted.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ipnet::IpNet;
@@ -9,44 +8,9 @@ use quorate_core::aggregate::{Millionths, OutlierRule, Strategy};
 use quorate_core::offer::Offer;
 use quorate_core::policy::OnDispute;
 use quorate_core::value::Value;
+use quorate_runtime::wire::{PrefixError, Subjects};
 use reqwest::Url;
 use rust_decimal::Decimal;
-
-/// The units of a [`duration`] and their lengths in nanoseconds; the longer suffix first.
-const UNITS: [(&str, u64); 5] =
-    [("ms", 1_000_000), ("us", 1_000), ("s", 1_000_000_000), ("m", 60_000_000_000), ("h", 3_600_000_000_000)];
-
-/// The longest duration that is accepted.
-const MAX_DURATION: Duration = Duration::from_hours(720);
-
-/// The shortest interval of a watch: nobody reads faster, and `quorate load` is there to measure.
-const MIN_INTERVAL: Duration = Duration::from_millis(10);
-
-/// A time with its unit: `500ms`, `10s`, `1.5m`, `2h`; at most 30 days.
-///
-/// # Errors
-/// Says what is expected if the text is not a time.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "expected a time with its unit, such as 500ms, 10s or 1.5m".to_owned();
-    let (number, nanos) =
-        UNITS.iter().find_map(|(unit, nanos)| Some((text.strip_suffix(unit)?, *nanos))).ok_or_else(wrong)?;
-    if !number.starts_with(|first: char| first.is_ascii_digit()) {
-        return Err(wrong());
-    }
-    let number = Decimal::from_str_exact(number.trim_end()).map_err(|_| wrong())?;
-    let nanos = number.checked_mul(Decimal::from(nanos)).and_then(|nanos| u64::try_from(nanos.trunc()).ok());
-    nanos
-        .map(Duration::from_nanos)
-        .filter(|duration| *duration <= MAX_DURATION)
-        .ok_or_else(|| "the longest time is 30 days (720h)".to_owned())
-}
-
-/// The interval of a watch.
-pub(super) fn interval(text: &str) -> Result<Duration, String> {
-    let shortest = |interval: &Duration| *interval >= MIN_INTERVAL;
-    duration(text)
-        .and_then(|interval| Some(interval).filter(shortest).ok_or_else(|| "the shortest time is 10ms".to_owned()))
-}
 
 /// A decimal fraction from 0 to 1.
 ///
@@ -121,6 +85,11 @@ pub(super) fn offer(text: &str) -> Result<Offer, String> {
     Offer::new(text.split(',').map(str::trim)).map_err(|error| error.to_string())
 }
 
+/// The subjects of a deployment, by their prefix.
+pub(super) fn subjects(text: &str) -> Result<Subjects, PrefixError> {
+    text.parse()
+}
+
 /// An address to listen on.
 pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "expected an IP address and a port, such as 0.0.0.0:8080".to_owned())
@@ -153,34 +122,6 @@ fn base_url(text: &str, example: &str) -> Result<Url, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_time_is_a_number_and_its_unit() {
-        let cases = [
-            ("10s", Some(Duration::from_secs(10))),
-            ("500ms", Some(Duration::from_millis(500))),
-            ("250us", Some(Duration::from_micros(250))),
-            ("1.5m", Some(Duration::from_secs(90))),
-            ("0.1s", Some(Duration::from_millis(100))),
-            ("2h", Some(Duration::from_hours(2))),
-            ("0s", Some(Duration::ZERO)),
-            ("10 s", Some(Duration::from_secs(10))),
-            ("720h", Some(MAX_DURATION)),
-            ("721h", None),
-            ("99999999999999999999999999999h", None),
-            ("10", None),
-            ("s", None),
-            ("", None),
-            ("-1s", None),
-            ("+1s", None),
-            ("1e3s", None),
-            ("1d", None),
-            ("NaNs", None),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(duration(text).ok(), expected, "{text:?}");
-        }
-    }
 
     #[test]
     fn fractions_are_exact_and_bounded() {

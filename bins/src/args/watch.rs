@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::FalseyValueParser;
 
-use super::values::interval;
+use super::effects::Idle;
+use super::time::interval;
 
 /// Whether and how to repeat a question.
 #[derive(Args, Clone, Copy, Debug)]
@@ -30,8 +31,11 @@ pub struct WatchArgs {
         long,
         env = "QUORATE_COUNT",
         value_name = "N",
-        value_parser = clap::value_parser!(u64).range(1..),
-        requires = "watch"
+        value_parser = clap::value_parser!(u64).range(1..)
     )]
     pub count: Option<u64>,
 }
+
+/// What has no effect on one question.
+pub(super) const WATCHING: Idle =
+    Idle { flags: &["interval", "count"], when: |matches| !matches.get_flag("watch"), because: "without --watch" };

@@ -11,15 +11,20 @@ use quorate_core::worker::Config;
 use quorate_runtime::source::SimulatedConfig;
 use rust_decimal::Decimal;
 
-use super::coordinator::{millis, positive, worker_id};
+use super::coordinator::{positive, worker_id};
+use super::effects::{Effective, Effects, Idle, is_given, is_one_of};
+use super::time::{millis, millis_from_zero};
 use super::values::{offer, share};
-use super::{LogArgs, NatsArgs, OtlpArgs, SeedArgs};
+use super::{CheckArgs, LogArgs, NatsArgs, OtlpArgs, SeedArgs};
 use crate::exit;
 
 /// Answers the questions of coordinators over NATS, from a source: simulated values, an HTTP service, or a program
 #[derive(Parser, Clone, Debug)]
 #[command(name = "worker", version, after_help = exit::SERVER.help())]
 pub struct WorkerArgs {
+    #[command(flatten)]
+    pub effective: Effective<Self>,
+
     /// Name of this worker, unique among all workers [default: worker-PORT]
     #[arg(long, env = "QUORATE_ID", value_name = "ID", value_parser = worker_id)]
     pub id: Option<WorkerId>,
@@ -51,6 +56,8 @@ pub struct WorkerArgs {
     pub queries: Option<Offer>,
 
     #[command(flatten)]
+    pub check: CheckArgs,
+    #[command(flatten)]
     pub nats: NatsArgs,
     #[command(flatten)]
     pub work: WorkArgs,
@@ -77,7 +84,7 @@ pub struct WorkArgs {
     pub max_queue: u32,
 
     /// Milliseconds between presence announcements; at most a third of the coordinator's --presence-ms
-    #[arg(long, env = "QUORATE_ANNOUNCE_MS", value_name = "MS", default_value_t = 2_000, value_parser = millis())]
+    #[arg(long, env = "QUORATE_ANNOUNCE_MS", value_name = "MS", default_value_t = 2_000, value_parser = millis)]
     pub announce_ms: u64,
 }
 
@@ -86,11 +93,11 @@ pub struct WorkArgs {
 #[command(next_help_heading = "Simulated source")]
 pub struct SimulatedArgs {
     /// Shortest delay before an answer, in milliseconds
-    #[arg(long, env = "QUORATE_DELAY_MIN_MS", value_name = "MS", default_value_t = 100)]
+    #[arg(long, env = "QUORATE_DELAY_MIN_MS", value_name = "MS", default_value_t = 100, value_parser = millis_from_zero)]
     pub delay_min_ms: u64,
 
     /// Longest delay before an answer, in milliseconds
-    #[arg(long, env = "QUORATE_DELAY_MAX_MS", value_name = "MS", default_value_t = 2_000)]
+    #[arg(long, env = "QUORATE_DELAY_MAX_MS", value_name = "MS", default_value_t = 2_000, value_parser = millis_from_zero)]
     pub delay_max_ms: u64,
 
     /// Share of the queries that fail, 0 to 1
@@ -111,6 +118,22 @@ pub enum SourceName {
     Http,
     /// A program on this machine
     Command,
+}
+
+impl Effects for WorkerArgs {
+    const IDLE: &'static [Idle] = &[
+        Idle { flags: &["port"], when: |matches| is_given(matches, "id"), because: "with --id" },
+        Idle {
+            flags: &["config"],
+            when: |matches| is_one_of(matches, "source", &["simulated"]),
+            because: "without --source http or --source command",
+        },
+        Idle {
+            flags: &["delay_min_ms", "delay_max_ms", "failure_rate", "variance", "seed"],
+            when: |matches| !is_one_of(matches, "source", &["simulated"]),
+            because: "on a --source other than simulated",
+        },
+    ];
 }
 
 impl WorkerArgs {

@@ -1,17 +1,12 @@
-//! The coordinator over NATS.
+//! The coordinator over NATS: the same as `quorate coordinator`.
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use quorate_cli::args::CoordinatorArgs;
-use quorate_cli::{exit, serve, telemetry};
+use quorate_cli::{exit, serve};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    exit::report(run(CoordinatorArgs::parse()).await, false)
-}
-
-async fn run(args: CoordinatorArgs) -> anyhow::Result<()> {
-    telemetry::init(&args.log)?;
-    serve::coordinator(args).await
+    exit::report(serve::coordinator(CoordinatorArgs::parse()).await, false)
 }

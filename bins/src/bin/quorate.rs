@@ -1,11 +1,12 @@
-//! The operator's tool: runs everything in one process, or asks coordinators that run elsewhere.
+//! The operator's tool: runs a coordinator, a worker or everything in one process, or asks coordinators that run
+//! elsewhere.
 
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
 use quorate_cli::args::{Command, QuorateArgs};
-use quorate_cli::{commands, demo, exchange, exit, serve, telemetry};
+use quorate_cli::{commands, demo, exchange, exit, serve};
 use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
@@ -23,10 +24,9 @@ fn run(command: Command) -> anyhow::Result<()> {
             Some(url) => client_runtime()?.block_on(demo::run(&url, 0, args.output.json)),
             None => server_runtime()?.block_on(serve::embedded_demo(args.output.json)),
         },
-        Command::Dev(args) => {
-            telemetry::init(&args.log)?;
-            server_runtime()?.block_on(serve::dev(*args))
-        }
+        Command::Dev(args) => server_runtime()?.block_on(serve::dev(*args)),
+        Command::Coordinator(args) => server_runtime()?.block_on(serve::coordinator(*args)),
+        Command::Worker(args) => server_runtime()?.block_on(serve::worker(*args)),
         Command::Ask(args) => client_runtime()?.block_on(commands::ask(args)),
         Command::Workers(args) => client_runtime()?.block_on(commands::workers(args)),
         Command::Queries(args) => client_runtime()?.block_on(commands::queries(args)),

@@ -1,17 +1,12 @@
-//! A worker over NATS.
+//! A worker over NATS: the same as `quorate worker`.
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use quorate_cli::args::WorkerArgs;
-use quorate_cli::{exit, serve, telemetry};
+use quorate_cli::{exit, serve};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    exit::report(run(WorkerArgs::parse()).await, false)
-}
-
-async fn run(args: WorkerArgs) -> anyhow::Result<()> {
-    telemetry::init(&args.log)?;
-    serve::worker(args).await
+    exit::report(serve::worker(WorkerArgs::parse()).await, false)
 }

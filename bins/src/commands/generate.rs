@@ -21,6 +21,9 @@ const ENVIRONMENT: [(&str, &str); 5] = [
     ("LC_ALL, LC_CTYPE, LANG", "the first one that is set determines whether drawings may use characters beyond ASCII"),
 ];
 
+/// The subcommands that are servers.
+const SERVERS: [&str; 2] = ["coordinator", "worker"];
+
 /// A manual page.
 struct Page {
     name: String,
@@ -80,6 +83,7 @@ fn pages() -> Vec<Page> {
         pages.push(Page { name: program.clone(), command, codes });
         for subcommand in subcommands {
             let name = format!("{program}-{}", subcommand.get_name());
+            let codes = if SERVERS.contains(&subcommand.get_name()) { exit::SERVER } else { codes };
             pages.push(Page { name, command: subcommand, codes });
         }
     }

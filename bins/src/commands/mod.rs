@@ -53,6 +53,7 @@ impl Question {
 /// # Errors
 /// No answer, or a disputed one if the user wants none; [`Shown`] if that was shown already.
 pub async fn ask(args: AskArgs) -> anyhow::Result<()> {
+    let watch = args.watch().copied();
     let ask = Ask {
         query: args.query,
         id: args.id.map(|id| id.as_str().to_owned()),
@@ -72,7 +73,10 @@ pub async fn ask(args: AskArgs) -> anyhow::Result<()> {
     let client = Client::new(args.server.url)?;
     let json = args.server.output.json;
     let question = Question { client, ask, json, fail_on_dispute: args.fail_on_dispute };
-    if args.watch.watch { watch_ask::ask(&question, &args.watch).await } else { ask_once(&question).await }
+    match watch {
+        Some(watch) => watch_ask::ask(&question, &watch).await,
+        None => ask_once(&question).await,
+    }
 }
 
 async fn ask_once(question: &Question) -> anyhow::Result<()> {

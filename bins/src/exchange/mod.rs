@@ -27,7 +27,8 @@ use self::market::Market;
 use self::pair::Pair;
 use self::venue::Venue;
 use crate::args::ExchangeArgs;
-use crate::serve::{listen, seed};
+use crate::listener::listen;
+use crate::serve::seed;
 use crate::signals;
 
 /// Answers that may be under way at once, for all venues together.

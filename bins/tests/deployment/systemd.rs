@@ -30,12 +30,13 @@ fn every_program_takes_its_settings() {
     for (program, unit) in units() {
         let [start] = values(&unit, "ExecStart")[..] else { panic!("{program} is started once") };
         let mut words = start.split(' ');
-        assert_eq!(words.next(), Some(format!("/usr/local/bin/{program}").as_str()));
+        assert_eq!(words.next(), Some("/usr/local/bin/quorate"));
         let arguments: Vec<_> = words.collect();
+        assert_eq!(arguments[0], program);
         let environment = values(&unit, "Environment").into_iter();
         let variables: Vec<_> = environment.map(|set| set.split_once('=').expect("a variable and its value")).collect();
-        check_taken(&program, &arguments, &variables);
-        assert_eq!(values(&unit, "Documentation"), [format!("man:{program}(1)")]);
+        check_taken("quorate", &arguments, &variables);
+        assert_eq!(values(&unit, "Documentation"), [format!("man:quorate-{program}(1)")]);
     }
 }
 

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::commands::shape;
-use crate::support::{Api, Program, QUICK, QUORATE, parsed, run};
+use crate::support::{Api, Program, QUICK, QUORATE, parsed, run, until};
 use crate::tools::{DEMO, check_demo};
 
 const WORKERS: [&str; 3] = ["worker-1", "worker-2", "worker-3"];
@@ -31,7 +31,8 @@ async fn the_readme_shows_the_first_answers_of_a_demo() {
     let dev = Program::start(QUORATE, &["dev", "--listen", "127.0.0.1:0", "--seed", SEED]);
     dev.prints("\nSOL/USD = ").await;
     let printed = dev.stdout();
-    let printed = printed.lines().skip_while(|line| line.starts_with("Waiting until ")).map(shape);
+    let before = ["Serving on ", "Waiting until "];
+    let printed = printed.lines().skip_while(|line| before.iter().any(|start| line.starts_with(start))).map(shape);
     let shown: Vec<_> = blocks[command + 1].text.lines().map(shape).collect();
     assert_eq!(printed.take(shown.len()).collect::<Vec<_>>(), shown);
     assert!(shown.iter().filter(|line| line.contains("(average, ")).count() == 2, "{shown:?}");
@@ -53,10 +54,15 @@ async fn as_json_the_demo_is_a_line_for_each_answer() {
 }
 
 #[tokio::test]
-async fn the_development_server_shows_the_demo_and_stays_up_until_it_is_stopped() {
+async fn the_development_server_says_where_it_is_shows_the_demo_and_stays_up_until_it_is_stopped() {
     let mut dev = Program::start(QUORATE, &[&["dev", "--listen", "127.0.0.1:0"], &QUICK[..]].concat());
     let port = dev.prints("Serving on http://localhost:").await;
     let port = port.strip_suffix(" until Ctrl-C.").expect("the sentence ends").to_owned();
+    assert!(dev.stdout().starts_with("Serving on "), "{}", dev.stdout());
+    dev.logs("programs on this machine reach it, without authentication routes=").await;
+    // An answer, and its row in the table at the end.
+    let rows = |shown: &str| shown.lines().filter(|line| line.trim_start().starts_with("MATIC/USD")).count();
+    until("the demo", async || rows(&dev.stdout()) == 2).await;
     check_demo(&dev.stdout(), WORKERS);
 
     let api = Api::at(&format!("http://127.0.0.1:{port}"));

@@ -27,13 +27,13 @@ async fn the_environment_sets_what_flags_do_not() {
             ("QUORATE_LISTEN", "127.0.0.1:0"),
             ("QUORATE_LOG_FORMAT", "json"),
             ("QUORATE_STRATEGY", "median"),
-            ("QUORATE_MAX_TIMEOUT_MS", "7000"),
+            ("QUORATE_MAX_TIMEOUT_MS", "7s"),
             ("QUORATE_RATE_LIMIT", "0"),
         ],
     );
     let address = coordinator.logs("\"message\":\"the coordinator listens\",\"address\":\"").await;
     let api = Api::at(&format!("http://{}", address.split('"').next().unwrap_or_default()));
-    let quick = [("QUORATE_DELAY_MIN_MS", "1"), ("QUORATE_DELAY_MAX_MS", "2"), ("QUORATE_FAILURE_RATE", "0")];
+    let quick = [("QUORATE_DELAY_MIN_MS", "1"), ("QUORATE_DELAY_MAX_MS", "2ms"), ("QUORATE_FAILURE_RATE", "0")];
     let worker = |flags: &[&str], variables: &[(&str, &str)]| {
         Program::start_in(WORKER, flags, &[&quick[..], variables].concat())
     };

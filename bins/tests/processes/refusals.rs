@@ -1,4 +1,4 @@
-//! Invalid settings: one sentence that says what to do, and an exit code.
+//! Invalid settings: one sentence that says what to do, and an exit code. With 2, no restart helps.
 
 use std::fs;
 use std::net::TcpListener;
@@ -6,6 +6,9 @@ use std::net::TcpListener;
 use quorate_test_support::workspace;
 
 use crate::support::{COORDINATOR, QUORATE, WORKER, run};
+
+/// Why a file cannot be read that is not there, and what to do.
+const MISSING: &str = "No such file or directory (os error 2); correct its path or its permissions";
 
 /// Runs a program that must refuse to start, and returns its error.
 async fn refusal(program: &str, flags: &[&str], code: i32) -> String {
@@ -18,7 +21,7 @@ async fn refusal(program: &str, flags: &[&str], code: i32) -> String {
 
 /// Runs a program that must refuse to start with exactly this sentence.
 async fn refuses(program: &str, flags: &[&str], sentence: &str) {
-    assert_eq!(refusal(program, flags, 1).await, format!("error: {sentence}\n"), "{flags:?}");
+    assert_eq!(refusal(program, flags, 2).await, format!("error: {sentence}\n"), "{flags:?}");
 }
 
 #[tokio::test]
@@ -29,8 +32,13 @@ async fn an_address_in_use_is_refused() {
         "cannot listen on {address}: Address already in use (os error 98); stop the program that listens there, \
          or choose another address with --listen"
     );
-    refuses(COORDINATOR, &["--listen", &address], &sentence).await;
-    refuses(QUORATE, &["dev", "--listen", &address], &sentence).await;
+    // The other program may end, so that a restart helps.
+    assert_eq!(refusal(COORDINATOR, &["--listen", &address], 1).await, format!("error: {sentence}\n"));
+    assert_eq!(refusal(QUORATE, &["dev", "--listen", &address], 1).await, format!("error: {sentence}\n"));
+    // An address for documentation, which no machine has.
+    let elsewhere = "cannot listen on 203.0.113.1:80: Cannot assign requested address (os error 99); no network \
+                     interface has this address; choose another one with --listen";
+    assert_eq!(refusal(COORDINATOR, &["--listen", "203.0.113.1:80"], 1).await, format!("error: {elsewhere}\n"));
     let said = refusal(COORDINATOR, &["--listen", "localhost:8080"], 2).await;
     assert!(said.contains("expected an IP address and a port, such as 0.0.0.0:8080"), "{said}");
 }
@@ -45,13 +53,15 @@ async fn an_invalid_nats_address_is_refused() {
         ] {
             let sentence = format!(
                 "cannot use the NATS settings: \"{url}\" is not the address of a NATS server: {why}; --nats takes \
-                 addresses such as nats://localhost:4222, --nats-creds a credentials file"
+                 addresses such as nats://localhost:4222, --nats-creds a credentials file, --nats-ca PEM certificates"
             );
             refuses(program, &[&flags[..], &["--nats", url]].concat(), &sentence).await;
         }
     }
-    let said = refusal(WORKER, &["--nats-creds", "/nonexistent"], 1).await;
-    assert!(said.contains("/nonexistent: No such file or directory"), "{said}");
+    for flag in ["--nats-creds", "--nats-ca"] {
+        let said = refusal(WORKER, &[flag, "/nonexistent"], 2).await;
+        assert!(said.contains("/nonexistent: ") && said.contains("No such file or directory"), "{said}");
+    }
 }
 
 #[tokio::test]
@@ -84,10 +94,9 @@ async fn a_source_file_that_cannot_be_used_is_refused_with_the_place_of_its_faul
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("sources.toml").display().to_string();
     let with_file = ["--source", "http", "--config", &file, "--id", "a"];
-    refuses(WORKER, &with_file, &format!("cannot read the source file {file}: No such file or directory (os error 2)"))
-        .await;
+    refuses(WORKER, &with_file, &format!("cannot read the source file {file}: {MISSING}")).await;
     fs::write(&file, "[[source]]\nworker = \"a\"\nquery = \"q\"\n  kid = \"http\"\n").expect("it can be written");
-    let said = refusal(WORKER, &with_file, 1).await;
+    let said = refusal(WORKER, &with_file, 2).await;
     assert!(said.starts_with(&format!("error: {file}:4:3: unknown field `kid`, expected one of `worker`")), "{said}");
 
     let example = workspace("examples/sources.toml").display().to_string();
@@ -105,7 +114,7 @@ async fn a_source_file_that_cannot_be_used_is_refused_with_the_place_of_its_faul
          together. Start the worker with --queries and a few patterns that cover them, such as */USD"
     );
     refuses(WORKER, &with_file, &sentence).await;
-    let said = refusal(WORKER, &[&with_file[..], &["--queries", "q*", "--nats", "nats://"]].concat(), 1).await;
+    let said = refusal(WORKER, &[&with_file[..], &["--queries", "q*", "--nats", "nats://"]].concat(), 2).await;
     assert!(said.contains("cannot use the NATS settings"), "its queries are accepted: {said}");
     let said = refusal(WORKER, &["--queries", "BTC/*,"], 2).await;
     let why = "invalid value 'BTC/*,' for '--queries <QUERIES>': an offered query must have 1 to 256 characters";
@@ -118,7 +127,7 @@ async fn a_policy_file_that_cannot_be_used_is_refused_with_the_place_of_its_faul
     let file = folder.path().join("policies.toml").display().to_string();
     let coordinator = ["--listen", "127.0.0.1:0", "--policies", &file];
     let dev = [&["dev"], &coordinator[..]].concat();
-    let unreadable = format!("cannot read the policy file {file}: No such file or directory (os error 2)");
+    let unreadable = format!("cannot read the policy file {file}: {MISSING}");
     refuses(COORDINATOR, &coordinator, &unreadable).await;
     let policies = "[[policy]]\nquery = \"*/USD\"\n\n[[policy]]\nquery = \"*\"\n";
     for (fault, line, column, says) in [
@@ -128,7 +137,7 @@ async fn a_policy_file_that_cannot_be_used_is_refused_with_the_place_of_its_faul
     ] {
         fs::write(&file, format!("{policies}{fault}\n")).expect("it can be written");
         for (program, flags) in [(COORDINATOR, &coordinator[..]), (QUORATE, &dev)] {
-            let said = refusal(program, flags, 1).await;
+            let said = refusal(program, flags, 2).await;
             assert!(said.starts_with(&format!("error: {file}:{line}:{column}: {says}")), "{fault}: {said}");
         }
     }

@@ -18,6 +18,8 @@ async fn dev() -> (Program, Api) {
     let flags = [&["dev", "--listen", "127.0.0.1:0", "--rate-limit", "0", "--json"], &QUICK[..]].concat();
     let dev = Program::start(QUORATE, &flags);
     let serving = dev.prints("{\"serving\":").await;
+    // Its demo is over once five questions are answered.
+    until("the demo", async || dev.stdout().lines().count() == 6).await;
     let url = parsed(serving.trim_end_matches('}')).as_str().expect("a text").replace("localhost", "127.0.0.1");
     (dev, Api::at(&url))
 }

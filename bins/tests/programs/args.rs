@@ -13,15 +13,20 @@ use rust_decimal::Decimal;
 /// Flag, environment variable, default; in the order of the flags.
 type Flag = (&'static str, &'static str, &'static str);
 
-const NATS: [Flag; 3] =
-    [("nats", "NATS_URL", "nats://localhost:4222"), ("nats-ca", "NATS_CA", ""), ("nats-creds", "NATS_CREDS", "")];
+const NATS: [Flag; 4] = [
+    ("nats", "NATS_URL", "nats://localhost:4222"),
+    ("nats-ca", "NATS_CA", ""),
+    ("nats-creds", "NATS_CREDS", ""),
+    ("subject-prefix", "QUORATE_SUBJECT_PREFIX", "oracle"),
+];
 
-const SERVE: [Flag; 37] = [
+const LISTEN: [Flag; 1] = [("listen", "QUORATE_LISTEN", "0.0.0.0:8080")];
+
+const SERVE: [Flag; 36] = [
     ("allow-worker", "QUORATE_ALLOW_WORKER", ""),
     ("decimals", "QUORATE_DECIMALS", ""),
     ("expect", "QUORATE_EXPECT", ""),
     ("quarantine-below", "QUORATE_QUARANTINE_BELOW", ""),
-    ("listen", "QUORATE_LISTEN", "0.0.0.0:8080"),
     ("max-age-ms", "QUORATE_MAX_AGE_MS", ""),
     ("max-connections-per-peer", "QUORATE_MAX_CONNECTIONS_PER_PEER", "1024"),
     ("max-deviation", "QUORATE_MAX_DEVIATION", "0.06"),
@@ -56,12 +61,14 @@ const SERVE: [Flag; 37] = [
     ("trim-share", "QUORATE_TRIM_SHARE", "0.25"),
 ];
 
+const CHECK: [Flag; 1] = [("check", "QUORATE_CHECK", "")];
+
 const TRUSTED: [Flag; 1] = [("trusted-proxy", "QUORATE_TRUSTED_PROXY", "")];
 
 const OTLP: [Flag; 1] = [("otlp", "OTEL_EXPORTER_OTLP_ENDPOINT", "")];
 
 const COMMON: [Flag; 3] = [
-    ("log", "QUORATE_LOG", "info,async_nats=warn"),
+    ("log", "QUORATE_LOG", "info,async_nats=off"),
     ("log-format", "QUORATE_LOG_FORMAT", "text"),
     ("seed", "QUORATE_SEED", ""),
 ];
@@ -164,10 +171,15 @@ fn the_command_lines_are_consistent() {
 
 #[test]
 fn every_flag_has_its_fixed_name_variable_and_default() {
-    let dev: [Flag; 1] = [("workers", "QUORATE_WORKERS", "3")];
+    let dev: [Flag; 2] = [("workers", "QUORATE_WORKERS", "3"), ("listen", "QUORATE_LISTEN", "127.0.0.1:8080")];
     let demo: [Flag; 1] = [("url", "QUORATE_URL", "")];
-    assert_eq!(flags(&CoordinatorArgs::command()), expected(&[&NATS, &SERVE, &TRUSTED, &OTLP, &COMMON]));
-    assert_eq!(flags(&WorkerArgs::command()), expected(&[&NATS, &WORKER, &SIMULATED, &OTLP, &COMMON]));
+    assert_eq!(
+        flags(&CoordinatorArgs::command()),
+        expected(&[&CHECK, &NATS, &LISTEN, &SERVE, &TRUSTED, &OTLP, &COMMON])
+    );
+    assert_eq!(flags(&WorkerArgs::command()), expected(&[&CHECK, &NATS, &WORKER, &SIMULATED, &OTLP, &COMMON]));
+    assert_eq!(flags(&subcommand("coordinator")), flags(&CoordinatorArgs::command()));
+    assert_eq!(flags(&subcommand("worker")), flags(&WorkerArgs::command()));
     assert_eq!(flags(&subcommand("dev")), expected(&[&dev, &JSON, &SERVE, &TRUSTED, &SIMULATED, &OTLP, &COMMON]));
     assert_eq!(flags(&subcommand("demo")), expected(&[&demo, &JSON]));
     assert_eq!(flags(&subcommand("ask")), expected(&[&ASK, &SERVER, &WATCH]));
@@ -348,6 +360,44 @@ fn values_out_of_range_are_refused() {
 }
 
 #[test]
+fn every_flag_that_takes_a_time_takes_a_unit_or_a_number_in_its_own() {
+    let quorate = QuorateArgs::command();
+    let subcommand = |name: &str| quorate.find_subcommand(name).expect("a subcommand").clone();
+    let mut flags = 0;
+    for (command, line) in [
+        (CoordinatorArgs::command(), &["coordinator"][..]),
+        (WorkerArgs::command(), &["worker"]),
+        (subcommand("dev"), &["quorate", "dev"]),
+        (subcommand("ask"), &["quorate", "ask", "q", "--watch"]),
+        (subcommand("workers"), &["quorate", "workers", "--watch"]),
+        (subcommand("load"), &["quorate", "load"]),
+    ] {
+        let takes_time =
+            |arg: &&clap::Arg| arg.get_value_names().is_some_and(|names| ["MS", "TIME"].contains(&names[0].as_str()));
+        for flag in command.get_arguments().filter(takes_time) {
+            flags += 1;
+            let long = flag.get_long().expect("it is a flag");
+            let parse = |time: &str| {
+                let line: Vec<_> =
+                    line.iter().map(|&word| word.to_owned()).chain([format!("--{long}={time}")]).collect();
+                match line[0].as_str() {
+                    "coordinator" => CoordinatorArgs::try_parse_from(&line).map(drop),
+                    "worker" => WorkerArgs::try_parse_from(&line).map(drop),
+                    _ => QuorateArgs::try_parse_from(&line).map(drop),
+                }
+            };
+            for time in ["2s", "500ms", "1m", "1h30m", "1.5s", "20"] {
+                parse(time).unwrap_or_else(|error| panic!("{line:?} --{long}={time}: {error}"));
+            }
+            for time in ["-2s", "2x", "0.1ns", "", "99999999999999999999999h"] {
+                parse(time).expect_err(&format!("{line:?} --{long}={time}"));
+            }
+        }
+    }
+    assert_eq!(flags, 26);
+}
+
+#[test]
 fn a_measurement_ends_after_a_time_or_a_count() {
     let load = |flags: &[&str]| {
         let args = QuorateArgs::try_parse_from(["quorate", "load"].iter().chain(flags))?;
@@ -360,7 +410,8 @@ fn a_measurement_ends_after_a_time_or_a_count() {
     assert_eq!(load(&["--duration", "500ms"]).expect("valid"), (Duration::from_millis(500), None));
     assert_eq!(load(&["--requests", "7"]).expect("valid").1, Some(7));
     assert!(load(&["--requests", "7", "--duration", "1s"]).is_err());
-    assert!(load(&["--duration", "10"]).is_err());
+    assert_eq!(load(&["--duration", "20"]).expect("a number of seconds").0, Duration::from_secs(20));
+    assert!(load(&["--duration", "1e3"]).is_err());
 }
 
 #[test]

@@ -21,7 +21,13 @@ pub(crate) fn command(program: &str, flags: &[&str]) -> Command {
 
 /// Runs a program to its end.
 pub(crate) async fn run(program: &str, flags: &[&str]) -> (i32, String, String) {
+    run_in(program, flags, &[]).await
+}
+
+/// Like [`run`], with variables in its environment.
+pub(crate) async fn run_in(program: &str, flags: &[&str], variables: &[(&str, &str)]) -> (i32, String, String) {
     let mut command = command(program, flags);
+    command.envs(variables.iter().copied());
     let ran = tokio::task::spawn_blocking(move || command.output()).await.expect("it does not panic");
     let Output { status, stdout, stderr } = ran.expect("the program was built");
     let text = |bytes| String::from_utf8(bytes).expect("text");
@@ -37,18 +43,9 @@ fn words(text: &str) -> String {
 async fn help_names_the_subcommands_and_the_exit_codes() {
     let (code, help, _) = run(QUORATE, &["--help"]).await;
     assert_eq!(code, 0);
-    for text in [
-        "demo",
-        "dev",
-        "ask",
-        "workers",
-        "health",
-        "load",
-        "exchange",
-        "completions",
-        "man",
-        &quorate_cli::exit::QUORATE.help(),
-    ] {
+    let subcommands =
+        ["demo", "dev", "ask", "workers", "health", "load", "exchange", "coordinator", "worker", "completions", "man"];
+    for text in subcommands.into_iter().chain([quorate_cli::exit::QUORATE.help().as_str()]) {
         let (text, help) = (words(text), words(&help));
         assert!(help.contains(&text), "{text:?} is not in: {help}");
     }
@@ -123,6 +120,6 @@ async fn a_measurement_without_a_success_fails_and_hints_at_the_rate_limit() {
 #[tokio::test]
 async fn a_log_filter_that_is_not_understood_is_refused() {
     let (code, _, error) = run(WORKER, &["--log", "loudest=?!"]).await;
-    assert_eq!(code, 1);
+    assert_eq!(code, 2);
     assert!(error.starts_with("error: cannot understand the log filter \"loudest=?!\""), "{error}");
 }

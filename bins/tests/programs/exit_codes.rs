@@ -107,17 +107,31 @@ async fn an_error_of_this_machine_is_1() {
     for (program, flags) in [
         (QUORATE, &["man", "--dir", file][..]),
         (QUORATE, &["man", "no-such-page"]),
-        (QUORATE, &["dev", "--listen", "127.0.0.1:0", "--log", "=?!"]),
-        (COORDINATOR, &["--listen", "127.0.0.1:0", "--nats", "nonsense://"]),
-        (WORKER, &["--nats", "nonsense://"]),
+        (QUORATE, &["dev", "--listen", "203.0.113.1:80"]),
     ] {
         let (code, shown, error) = run(program, flags).await;
         assert_eq!((code, shown.as_str()), (1, ""), "{flags:?}: {error}");
         assert!(error.starts_with("error: "), "{flags:?}: {error}");
     }
-    let (code, line, error) = run(QUORATE, &["dev", "--listen", "127.0.0.1:0", "--log", "=?!", "--json"]).await;
+    let (code, line, error) = run(QUORATE, &["dev", "--listen", "203.0.113.1:80", "--json"]).await;
     let line: Json = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line}"));
     assert_eq!((code, &line["error"], error.as_str()), (1, &Json::from("failed"), ""));
+}
+
+#[tokio::test]
+async fn settings_that_no_restart_repairs_are_2() {
+    for (program, flags) in [
+        (QUORATE, &["dev", "--listen", "127.0.0.1:0", "--log", "=?!"][..]),
+        (COORDINATOR, &["--listen", "127.0.0.1:0", "--nats", "nonsense://"]),
+        (WORKER, &["--nats", "nonsense://"]),
+    ] {
+        let (code, shown, error) = run(program, flags).await;
+        assert_eq!((code, shown.as_str()), (2, ""), "{flags:?}: {error}");
+        assert!(error.starts_with("error: "), "{flags:?}: {error}");
+    }
+    let (code, line, error) = run(QUORATE, &["dev", "--listen", "127.0.0.1:0", "--log", "=?!", "--json"]).await;
+    let line: Json = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line}"));
+    assert_eq!((code, &line["error"], error.as_str()), (2, &Json::from("usage"), ""));
 }
 
 #[tokio::test]

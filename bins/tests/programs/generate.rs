@@ -42,7 +42,8 @@ async fn bash_completes_subcommands_flags_and_values_of_every_program() {
     for subcommand in QuorateArgs::command().get_subcommands() {
         assert!(subcommands.iter().any(|word| word == subcommand.get_name()), "{subcommands:?}");
     }
-    assert_eq!(completed(&quorate, &["quorate", "wor"]), ["workers"]);
+    assert_eq!(completed(&quorate, &["quorate", "wor"]), ["workers", "worker"]);
+    assert_eq!(completed(&quorate, &["quorate", "coordinator", "--nats-cr"]), ["--nats-creds"]);
     assert_eq!(completed(&quorate, &["quorate", "ask", "q", "--fail"]), ["--fail-on-dispute"]);
     assert_eq!(completed(&quorate, &["quorate", "ask", "q", "--on-dispute", "r"]), ["reject"]);
     assert_eq!(completed(&script("coordinator").await, &["coordinator", "--nats-cr"]), ["--nats-creds"]);
@@ -98,7 +99,10 @@ async fn every_program_and_subcommand_has_a_page_with_every_flag_variable_and_ex
         ("worker".to_owned(), WorkerArgs::command(), exit::SERVER),
     ];
     let subcommands = quorate.get_subcommands().filter(|subcommand| subcommand.get_name() != "help");
-    pages.extend(subcommands.map(|sub| (format!("quorate-{}", sub.get_name()), sub.clone(), exit::QUORATE)));
+    pages.extend(subcommands.map(|sub| {
+        let codes = if ["coordinator", "worker"].contains(&sub.get_name()) { exit::SERVER } else { exit::QUORATE };
+        (format!("quorate-{}", sub.get_name()), sub.clone(), codes)
+    }));
 
     for (name, command, codes) in &pages {
         let source =

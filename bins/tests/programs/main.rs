@@ -3,6 +3,7 @@
 mod args;
 mod binary;
 mod client;
+mod effects;
 mod exit_codes;
 mod generate;
 mod load;

@@ -224,8 +224,8 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
 
     /// Pings the workers, so that they announce themselves at once.
     fn call_workers(&self) {
-        let subject = format!("$SRV.PING.{}", wire::SERVICE);
-        let reply = ping_subject(&self.settings.instance);
+        let subject = format!("$SRV.PING.{}", self.settings.subjects.service());
+        let reply = ping_subject(&self.settings);
         if let Err(error) = self.bus.publish(&subject, Some(&reply), Bytes::new()) {
             debug!(%error, "the workers could not be called; their next announcements will make them known");
         }
@@ -375,7 +375,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
     }
 
     fn publish_outcome(&mut self, told: &EncodedOutcome) {
-        let subject = wire::outcome_subject(&told.outcome.query);
+        let subject = self.settings.subjects.outcome(&told.outcome.query);
         // The callers already have their answers. Outcomes must not delay tasks or push them out of the queue.
         if let Err(error) = self.bus.publish_expendable(&subject, told.body.clone()) {
             self.outcomes_unpublished += 1;
@@ -386,8 +386,8 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
     fn publish(&mut self, task: &Task, reply: &mut String) {
         reply.truncate(self.settings.inbox.prefix().len());
         write!(reply, "{}", task.id.0).expect("a string takes every text");
-        let headers = wire::trace_headers(task.trace);
-        if let Err(error) = self.bus.publish_with(wire::TASKS, Some(reply), &headers, wire::encode_task(task)) {
+        let (subject, headers) = (self.settings.subjects.tasks(), wire::trace_headers(task.trace));
+        if let Err(error) = self.bus.publish_with(subject, Some(reply), &headers, wire::encode_task(task)) {
             debug!(%error, request = %task.request, "a task is not sent");
             let cause = match error {
                 PublishError::Disconnected => UndeliveredCause::Disconnected,

@@ -9,7 +9,6 @@ use std::future::{pending, ready};
 
 use super::settings::DriverSettings;
 use crate::bus::{Bus, BusError, Message, Subscription};
-use crate::wire;
 
 /// The last token of the reply subject of `$SRV.PING`.
 const PING_TOKEN: &str = "ping";
@@ -58,20 +57,21 @@ struct Ahead<S> {
     before: usize,
 }
 
-/// The subject on which workers reply to a ping from the coordinator process `instance`.
-pub(super) fn ping_subject(instance: &str) -> String {
-    format!("_INBOX.{instance}.{PING_TOKEN}")
+/// The subject on which workers reply to a ping from this coordinator process.
+pub(super) fn ping_subject(settings: &DriverSettings) -> String {
+    format!("{}.{}.{PING_TOKEN}", settings.subjects.inbox(), settings.instance)
 }
 
 impl<S: Subscription> Intake<S> {
     /// Makes the subscriptions.
     pub(super) async fn new<B: Bus<Subscription = S>>(bus: &B, settings: &DriverSettings) -> Result<Self, BusError> {
         let replies = format!("{}>", settings.inbox.prefix());
+        let subjects = &settings.subjects;
         Ok(Self {
             replies: Ahead::new(bus.subscribe(&replies, None).await?),
-            results: Ahead::new(bus.subscribe(wire::RESULTS, None).await?),
-            pongs: Ahead::new(bus.subscribe(&ping_subject(&settings.instance), None).await?),
-            presence: bus.subscribe(wire::PRESENCE, None).await?,
+            results: Ahead::new(bus.subscribe(subjects.results(), None).await?),
+            pongs: Ahead::new(bus.subscribe(&ping_subject(settings), None).await?),
+            presence: bus.subscribe(subjects.presence(), None).await?,
             held: Vec::new(),
             batch: settings.batch.max(1),
             queue: settings.queue,

@@ -17,7 +17,7 @@ use tracing::debug;
 
 use super::identity::WorkerIdentity;
 use crate::bus::{Bus, BusError, Message, Subscription};
-use crate::wire;
+use crate::wire::{self, Subjects};
 
 const PREFIX: &str = "$SRV";
 /// The longest `last_error` that is shown, in bytes.
@@ -28,7 +28,7 @@ const MAX_LAST_ERROR_BYTES: usize = 256;
 struct Standard<'a> {
     #[serde(rename = "type")]
     kind: String,
-    name: &'static str,
+    name: &'a str,
     id: &'a str,
     version: &'static str,
     metadata: BTreeMap<&'static str, &'a str>,
@@ -45,7 +45,7 @@ struct Info<'a> {
 #[derive(Serialize)]
 struct Endpoint<'a> {
     name: &'static str,
-    subject: &'static str,
+    subject: &'a str,
     queue_group: &'a str,
     metadata: BTreeMap<&'static str, &'a str>,
 }
@@ -61,7 +61,7 @@ struct Stats<'a> {
 #[derive(Serialize)]
 struct EndpointStats<'a> {
     name: &'static str,
-    subject: &'static str,
+    subject: &'a str,
     queue_group: &'a str,
     num_requests: u64,
     num_errors: u64,
@@ -92,6 +92,10 @@ pub(super) struct Service<B: Bus> {
     bus: B,
     /// Those to all services, to all services of this name, and to this instance.
     requests: [B::Subscription; 3],
+    /// The name of the service.
+    name: String,
+    /// The subject of its tasks.
+    tasks: String,
     worker: String,
     instance: String,
     replicated: bool,
@@ -103,8 +107,13 @@ pub(super) struct Service<B: Bus> {
 }
 
 impl<B: Bus> Service<B> {
-    pub(super) async fn new(bus: &B, identity: &WorkerIdentity, offer: &Offer) -> Result<Self, BusError> {
-        let name = wire::SERVICE;
+    pub(super) async fn new(
+        bus: &B,
+        identity: &WorkerIdentity,
+        subjects: &Subjects,
+        offer: &Offer,
+    ) -> Result<Self, BusError> {
+        let name = subjects.service();
         let instance = &identity.instance;
         Ok(Self {
             requests: [
@@ -113,6 +122,8 @@ impl<B: Bus> Service<B> {
                 bus.subscribe(&format!("{PREFIX}.*.{name}.{instance}"), None).await?,
             ],
             bus: bus.clone(),
+            name: name.to_owned(),
+            tasks: subjects.tasks().to_owned(),
             worker: identity.id.as_str().to_owned(),
             instance: instance.clone(),
             replicated: identity.replicated,
@@ -157,7 +168,7 @@ impl<B: Bus> Service<B> {
     fn body(&self, verb: &str, counters: &Counters, drops: Drops, state: PresenceState) -> Option<Bytes> {
         let standard = |kind: &str| Standard {
             kind: format!("io.nats.micro.v1.{kind}_response"),
-            name: wire::SERVICE,
+            name: &self.name,
             id: &self.instance,
             version: env!("CARGO_PKG_VERSION"),
             metadata: [
@@ -177,7 +188,7 @@ impl<B: Bus> Service<B> {
                 description: "A worker that answers the tasks of Quorate's coordinators",
                 endpoints: [Endpoint {
                     name: "tasks",
-                    subject: wire::TASKS,
+                    subject: &self.tasks,
                     queue_group: &self.queue_group,
                     metadata: BTreeMap::new(),
                 }],
@@ -190,7 +201,7 @@ impl<B: Bus> Service<B> {
                     started: &self.started,
                     endpoints: [EndpointStats {
                         name: "tasks",
-                        subject: wire::TASKS,
+                        subject: &self.tasks,
                         queue_group: &self.queue_group,
                         num_requests: counters.tasks_received,
                         num_errors: counters.failed + counters.tasks_refused,

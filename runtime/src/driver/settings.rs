@@ -4,6 +4,7 @@ use std::{fmt, io};
 
 use super::identity::{draw_instance, draw_token};
 use crate::bus::SUBSCRIPTION_CAPACITY;
+use crate::wire::Subjects;
 
 /// The default of the most messages taken from one subscription in one pass.
 pub(super) const BATCH: usize = 256;
@@ -15,6 +16,8 @@ pub struct DriverSettings {
     pub instance: String,
     /// Where results arrive. Secret.
     pub inbox: Inbox,
+    /// The subjects of the deployment. [`with_subjects`](Self::with_subjects) changes them and the inbox together.
+    pub subjects: Subjects,
     /// Determines, together with `instance`, the ids that the coordinator draws, so that processes that share a seed
     /// draw different ids.
     pub seed: u64,
@@ -37,11 +40,17 @@ impl DriverSettings {
 
     /// A process with the given names.
     pub fn named(instance: impl Into<String>, inbox: Inbox, seed: u64) -> Self {
-        Self { instance: instance.into(), inbox, seed, batch: BATCH, queue: SUBSCRIPTION_CAPACITY }
+        let subjects = Subjects::default();
+        Self { instance: instance.into(), inbox, subjects, seed, batch: BATCH, queue: SUBSCRIPTION_CAPACITY }
+    }
+
+    /// The same settings in another deployment.
+    pub fn with_subjects(self, subjects: Subjects) -> Self {
+        Self { inbox: self.inbox.under(subjects.inbox()), subjects, ..self }
     }
 }
 
-/// The prefix of the reply subjects of one coordinator process: `_INBOX.<secret>.`. Only programs that receive its
+/// The prefix of the reply subjects of one coordinator process: `_INBOX.<secret>.`, below the prefix of the deployment. Only programs that receive its
 /// tasks learn it, so no other program can answer there. It is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Inbox(Box<str>);
@@ -57,7 +66,13 @@ impl Inbox {
 
     /// The inbox with this secret: one token of a NATS subject that no other process uses.
     pub fn of(secret: &str) -> Self {
-        Self(format!("_INBOX.{secret}.").into())
+        Self(format!("{}.{secret}.", Subjects::default().inbox()).into())
+    }
+
+    /// The inbox with the same secret below another root.
+    fn under(&self, root: &str) -> Self {
+        let secret = self.0.split('.').rev().nth(1).expect("an inbox ends with its secret and a dot");
+        Self(format!("{root}.{secret}.").into())
     }
 
     pub(super) fn prefix(&self) -> &str {
@@ -74,6 +89,15 @@ impl fmt::Debug for Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_inbox_lies_below_the_prefix_of_the_deployment() {
+        let settings = DriverSettings::named("c1", Inbox::of("s3cret"), 7);
+        assert_eq!(settings.inbox.prefix(), "_INBOX.s3cret.");
+        let settings = settings.with_subjects("eu.staging".parse().expect("a prefix"));
+        assert_eq!(settings.inbox.prefix(), "eu.staging._INBOX.s3cret.");
+        assert_eq!(settings.with_subjects(Subjects::default()).inbox.prefix(), "_INBOX.s3cret.");
+    }
 
     #[test]
     fn the_inbox_does_not_contain_the_public_name_and_is_not_printed() {

@@ -26,13 +26,15 @@ use crate::bus::{Bus, BusError, Message, Subscription};
 use crate::clock::Clock;
 use crate::source::{self, Reading, Source};
 use crate::spans::{Attribute, OpenSpan, SpanKind, Tracer};
-use crate::wire::{self, PresenceMessage, TraceContext};
+use crate::wire::{self, PresenceMessage, Subjects, TraceContext};
 
 /// The settings of a worker.
 #[derive(Clone, Debug)]
 pub struct WorkerSettings {
     /// Its identity.
     pub identity: WorkerIdentity,
+    /// The subjects of the deployment.
+    pub subjects: Subjects,
     /// The machine's limits and times.
     pub machine: Config,
     /// Records the spans of tasks. Without a tracer, trace contexts are passed on unchanged.
@@ -52,7 +54,7 @@ impl WorkerSettings {
 
     /// A worker with the default limits and times.
     pub fn of(identity: WorkerIdentity) -> Self {
-        Self { identity, machine: Config::default(), tracer: None, batch: BATCH }
+        Self { identity, subjects: Subjects::default(), machine: Config::default(), tracer: None, batch: BATCH }
     }
 }
 
@@ -73,6 +75,7 @@ struct Running {
 pub struct WorkerDriver<B: Bus, S, T = ()> {
     machine: Tapped<Worker, T>,
     identity: WorkerIdentity,
+    subjects: Subjects,
     bus: B,
     clock: Clock,
     source: Arc<S>,
@@ -96,13 +99,14 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
     /// # Errors
     /// [`BusError`] if the bus cannot subscribe.
     pub async fn new(bus: B, clock: Clock, settings: WorkerSettings, source: S) -> Result<Self, BusError> {
-        let WorkerSettings { identity, machine, tracer, batch } = settings;
-        let tasks = bus.subscribe(wire::TASKS, identity.queue_group().as_deref()).await?;
-        let service = Service::new(&bus, &identity, &machine.offer).await?;
+        let WorkerSettings { identity, subjects, machine, tracer, batch } = settings;
+        let tasks = bus.subscribe(subjects.tasks(), identity.queue_group().as_deref()).await?;
+        let service = Service::new(&bus, &identity, &subjects, &machine.offer).await?;
         Ok(Self {
             machine: Tapped::new(Worker::new(machine), ()),
             bus_watch: BusWatch::new(bus.status()),
             identity,
+            subjects,
             bus,
             clock,
             source: Arc::new(source),
@@ -124,6 +128,7 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
         WorkerDriver {
             machine: self.machine.with_tap(tap),
             identity: self.identity,
+            subjects: self.subjects,
             bus: self.bus,
             clock: self.clock,
             source: self.source,
@@ -293,7 +298,7 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
                     if let Err(error) = &result.observed {
                         self.service.note_error(error);
                     }
-                    let subject = result.reply.as_deref().unwrap_or(wire::RESULTS);
+                    let subject = result.reply.as_deref().unwrap_or(self.subjects.results());
                     let body = wire::encode_result(&self.identity.id, &result);
                     let headers = wire::trace_headers(result.trace);
                     if let Err(error) = self.bus.publish_with(subject, None, &headers, body) {
@@ -329,7 +334,7 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
             version: env!("CARGO_PKG_VERSION").into(),
             queries: wire::queries(self.machine.offer()),
         };
-        if let Err(error) = self.bus.publish(wire::PRESENCE, None, message.encode()) {
+        if let Err(error) = self.bus.publish(self.subjects.presence(), None, message.encode()) {
             debug!(%error, "an announcement is not sent");
         }
     }

@@ -48,6 +48,7 @@ pub use client_address::Peer;
 pub use error::ApiError;
 pub use events::{EventLimits, Events, EventsTap};
 pub use limits::ServeLimits;
+pub use openapi::routes;
 pub use question::{Question, RequestBody};
 pub use rate_limit::{ClientTable, RateLimit, RateLimiter};
 pub use request::MAX_BODY_BYTES;

@@ -12,6 +12,7 @@ mod outcome;
 mod presence;
 mod result;
 pub(crate) mod schema;
+mod subjects;
 mod task;
 mod time;
 mod trace;
@@ -19,12 +20,13 @@ mod value;
 mod worker;
 
 pub(crate) use fate::fate_name;
-pub use outcome::{EncodedOutcome, encode_outcome, outcome_subject};
+pub use outcome::{EncodedOutcome, encode_outcome};
 pub(crate) use outcome::{OutcomeBody, TYPICAL_BODY_BYTES, encode, verdict_name};
 pub use presence::PresenceMessage;
 pub(crate) use presence::{queries, queries_text, state_name};
 pub use result::{MAX_ERROR_BYTES, decode_result, encode_result};
 pub(crate) use result::{ResultBody, saturating_millis};
+pub use subjects::{DEFAULT_PREFIX, PrefixError, Subjects};
 pub use task::{decode_task, encode_task};
 pub use time::JsonTime;
 pub(crate) use trace::trace_headers;
@@ -33,7 +35,8 @@ pub(crate) use value::JsonDecimal;
 pub use value::{JsonNumber, JsonValue, Numbers};
 pub(crate) use worker::WorkerBody;
 
-/// The subject of tasks, for all workers.
+/// The subject of tasks, for all workers; like the following ones, under the default prefix. [`Subjects`] has those of
+/// other prefixes.
 pub const TASKS: &str = "oracle.tasks";
 /// The subject of results that all coordinators receive.
 pub const RESULTS: &str = "oracle.results";

@@ -1,18 +1,17 @@
 //! An outcome as its callers, and the followers of all outcomes, receive it.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use quorate_core::aggregate::Spread;
 use quorate_core::outcome::{Answer, Outcome, Status};
-use quorate_core::query::Query;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::evidence::{Evidence, agreement};
 use super::failure::{ErrorBody, FailureEvidence, details, name_and_code};
-use super::{JsonDecimal, JsonNumber, JsonValue, Numbers, OUTCOMES};
+use super::{JsonDecimal, JsonNumber, JsonValue, Numbers};
 
 /// Room for the outcome of a few workers, so that writing it does not reallocate.
 pub(crate) const TYPICAL_BODY_BYTES: usize = 1024;
@@ -59,26 +58,6 @@ pub(crate) fn encode(body: &impl Serialize) -> Bytes {
     let mut bytes = Vec::with_capacity(TYPICAL_BODY_BYTES);
     serde_json::to_writer(&mut bytes, body).expect("answers are serializable");
     bytes.into()
-}
-
-/// The subject on which the outcomes of a query are published: `oracle.outcomes.` and the query as one token. Bytes
-/// that a token cannot have, and `%`, are written as `%` and two hexadecimal digits, as in a URL.
-pub fn outcome_subject(query: &Query) -> String {
-    let mut subject = String::with_capacity(OUTCOMES.len() + 1 + query.as_str().len());
-    subject.push_str(OUTCOMES);
-    subject.push('.');
-    for byte in query.as_str().bytes() {
-        match byte {
-            b'.' | b'*' | b'>' | b'%' => {}
-            b'!'..=b'~' => {
-                subject.push(char::from(byte));
-                continue;
-            }
-            _ => {}
-        }
-        write!(subject, "%{byte:02X}").expect("a string takes every text");
-    }
-    subject
 }
 
 /// The answer to a request, and what it rests on.
@@ -181,25 +160,6 @@ impl From<Status> for StatusName {
             Status::Partial => Self::Partial,
             Status::LowReliability => Self::LowReliability,
             Status::Disputed => Self::Disputed,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_query_becomes_one_token_of_a_subject_and_can_be_read_back() {
-        for (query, token) in [
-            ("BTC/USD", "BTC/USD"),
-            ("eth block", "eth%20block"),
-            ("a.b.*.>", "a%2Eb%2E%2A%2E%3E"),
-            ("100%", "100%25"),
-            ("größe", "gr%C3%B6%C3%9Fe"),
-        ] {
-            let subject = outcome_subject(&Query::new(query).expect("a query"));
-            assert_eq!(subject, format!("oracle.outcomes.{token}"));
         }
     }
 }

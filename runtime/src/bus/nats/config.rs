@@ -1,10 +1,13 @@
 //! How to reach NATS: addresses, credentials and limits. Secrets are kept out of logs.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_nats::{ConnectOptions, ServerAddr};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 
 use crate::bus::{BusError, SUBSCRIPTION_CAPACITY};
 
@@ -19,6 +22,8 @@ pub struct NatsConfig {
     pub root_certificates: Option<PathBuf>,
     /// The name the server lists the connection under.
     pub name: String,
+    /// The root of the subjects on which the bus receives its own messages.
+    pub inbox: String,
     /// How many messages may wait to be sent.
     pub publish_capacity: usize,
     /// How many messages may wait in one subscription.
@@ -41,6 +46,73 @@ impl NatsConfig {
     pub fn new(urls: impl AsRef<str>) -> Self {
         Self { urls: urls.as_ref().split(',').map(str::to_owned).collect(), ..Self::default() }
     }
+
+    /// Checks the settings and the files that they name, without connecting.
+    ///
+    /// # Errors
+    /// [`BusError::Configuration`] if a connection is not possible with them.
+    pub fn check(&self) -> Result<Checked, BusError> {
+        let servers = self.servers()?;
+        Ok(Checked {
+            servers: servers.iter().map(|server| server.address.as_url_str().to_owned()).collect(),
+            certificates: self.check_files()?,
+        })
+    }
+
+    /// The servers, if the settings and the files that they name can be used.
+    pub(super) fn servers(&self) -> Result<Vec<Server>, BusError> {
+        let servers = self.urls.iter().map(|url| Server::parse(url)).collect::<Result<Vec<_>, _>>()?;
+        let fault = if servers.is_empty() {
+            "no address of a NATS server was given"
+        } else if self.publish_capacity == 0 || self.subscription_capacity == 0 {
+            "a queue must have room for a message"
+        } else if self.ping_interval.is_zero() || self.connect_timeout.is_zero() {
+            "the ping interval and the connect timeout must be longer than zero"
+        } else {
+            self.check_files()?;
+            return Ok(servers);
+        };
+        Err(BusError::Configuration(fault.to_owned()))
+    }
+
+    /// Reads the files, and returns the number of certificates if there is a file of them.
+    fn check_files(&self) -> Result<Option<usize>, BusError> {
+        if let Some(path) = &self.credentials_file {
+            read_credentials(path)
+                .and_then(|text| ConnectOptions::with_credentials(&text).map_err(|error| named(path, &error)))
+                .map_err(|error| BusError::Configuration(format!("the NATS credentials cannot be used: {error}")))?;
+        }
+        let Some(path) = &self.root_certificates else { return Ok(None) };
+        let certificates = CertificateDer::pem_file_iter(path)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| named(path, &error))
+            .and_then(|certificates| match certificates.len() {
+                0 => Err(named(path, &"there is no PEM certificate in it")),
+                count => Ok(count),
+            });
+        certificates
+            .map(Some)
+            .map_err(|error| BusError::Configuration(format!("the NATS certificates cannot be used: {error}")))
+    }
+}
+
+/// What a check of the settings has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The addresses of the servers, without user information.
+    pub servers: Vec<String>,
+    /// The number of certificates to trust, if they are not the system's.
+    pub certificates: Option<usize>,
+}
+
+/// Reads a credentials file. An error names the file.
+pub(super) fn read_credentials(path: &Path) -> io::Result<String> {
+    std::fs::read_to_string(path).map_err(|error| named(path, &error))
+}
+
+/// An error about a file, with its name.
+fn named(path: &Path, error: &dyn fmt::Display) -> io::Error {
+    io::Error::other(format!("{}: {error}", path.display()))
 }
 
 impl Default for NatsConfig {
@@ -50,6 +122,7 @@ impl Default for NatsConfig {
             credentials_file: None,
             root_certificates: None,
             name: "quorate".to_owned(),
+            inbox: "_INBOX".to_owned(),
             publish_capacity: 16_384,
             subscription_capacity: SUBSCRIPTION_CAPACITY,
             connect_timeout: Duration::from_secs(5),
@@ -68,6 +141,7 @@ impl fmt::Debug for NatsConfig {
             .field("credentials_file", &self.credentials_file)
             .field("root_certificates", &self.root_certificates)
             .field("name", &self.name)
+            .field("inbox", &self.inbox)
             .field("publish_capacity", &self.publish_capacity)
             .field("subscription_capacity", &self.subscription_capacity)
             .field("connect_timeout", &self.connect_timeout)
@@ -119,6 +193,16 @@ impl Server {
         stripped.expect("an address with a host can omit user information");
         let address = ServerAddr::from_url(parsed).map_err(|error| unusable(&error))?;
         Ok(Self { address, login })
+    }
+
+    /// What the server refuses when it does not let this program in. Contains no secret.
+    pub(super) fn credentials(&self, config: &NatsConfig) -> String {
+        match (&self.login, &config.credentials_file) {
+            (Login::Password { .. }, _) => "the user or its password".to_owned(),
+            (Login::Token(_), _) => "the token".to_owned(),
+            (Login::None, Some(file)) => format!("the credentials in {}", file.display()),
+            (Login::None, None) => "a client without credentials".to_owned(),
+        }
     }
 
     /// Adds the credentials for this server.

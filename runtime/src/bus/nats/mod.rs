@@ -13,7 +13,7 @@ mod supervisor;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use async_nats::header::HeaderName;
-use async_nats::{ConnectOptions, HeaderMap, HeaderValue, PublishErrorKind, Subject};
+use async_nats::{HeaderMap, HeaderValue, PublishErrorKind, Subject};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use tokio::sync::{Mutex, watch};
@@ -24,7 +24,7 @@ use config::Server;
 use session::{RoundTrip, Session};
 use subscription::Registration;
 
-pub use config::NatsConfig;
+pub use config::{Checked, NatsConfig};
 pub use subscription::NatsSubscription;
 
 /// A connection to NATS that reconnects for as long as it exists.
@@ -50,6 +50,8 @@ struct Shared {
     servers: Vec<Server>,
     /// Changes only while `session` is locked for writing, so that both always agree.
     status: watch::Sender<BusStatus>,
+    /// Why every server has refused the credentials, if that was so before the first connection.
+    refusal: watch::Sender<Option<String>>,
     /// The session in which messages are published. Only the supervisor changes it.
     session: RwLock<Option<Arc<Session>>>,
     subscriptions: Mutex<Subscriptions>,
@@ -71,27 +73,12 @@ impl NatsBus {
     /// # Panics
     /// Outside a Tokio runtime.
     pub fn connect(config: NatsConfig) -> Result<Self, BusError> {
-        let servers = config.urls.iter().map(|url| Server::parse(url)).collect::<Result<Vec<_>, _>>()?;
-        if servers.is_empty() {
-            return Err(BusError::Configuration("no address of a NATS server was given".to_owned()));
-        }
-        if config.publish_capacity == 0 || config.subscription_capacity == 0 {
-            return Err(BusError::Configuration("a queue must have room for a message".to_owned()));
-        }
-        if config.ping_interval.is_zero() || config.connect_timeout.is_zero() {
-            return Err(BusError::Configuration(
-                "the ping interval and the connect timeout must be longer than zero".to_owned(),
-            ));
-        }
-        if let Some(path) = &config.credentials_file {
-            session::read_credentials(path)
-                .and_then(|text| ConnectOptions::with_credentials(&text))
-                .map_err(|error| BusError::Configuration(format!("the NATS credentials cannot be used: {error}")))?;
-        }
+        let servers = config.servers()?;
         let shared = Arc::new(Shared {
             config,
             servers,
             status: watch::Sender::default(),
+            refusal: watch::Sender::default(),
             session: RwLock::default(),
             subscriptions: Mutex::default(),
         });
@@ -99,6 +86,19 @@ impl NatsBus {
         let (done_sender, done) = watch::channel(());
         tokio::spawn(supervisor::supervise(Arc::clone(&shared), stopped, done_sender));
         Ok(Self { handle: Arc::new(Handle { shared, stop, done }) })
+    }
+
+    /// Waits until every server has refused the credentials, and returns why. Never returns once there has been a
+    /// connection: credentials that change later may change back.
+    ///
+    /// The bus keeps trying in the meantime, so it is up to the caller whether a refusal is final.
+    pub async fn refused(&self) -> String {
+        let mut refusal = self.handle.shared.refusal.subscribe();
+        // The sender lives as long as the bus.
+        match refusal.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(why)) => why.clone(),
+            _ => std::future::pending().await,
+        }
     }
 
     /// Flushes, then closes the bus for all its clones: publishes are refused, and subscriptions end once they are
@@ -224,7 +224,9 @@ impl Shared {
             RoundTrip::TimedOut => {
                 tracing::warn!(
                     "NATS did not confirm the subscriptions in time; check that this user may publish and subscribe on \
-                     _INBOX.quorate.echo.>"
+                     {}.{}.>",
+                    self.config.inbox,
+                    session::ECHO
                 );
             }
         }

@@ -11,7 +11,6 @@
 
 use std::collections::BTreeMap;
 use std::future::ready;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -24,14 +23,14 @@ use tokio::sync::watch;
 use tokio::task::coop;
 use tokio::time;
 
-use super::config::{NatsConfig, Server};
+use super::config::{NatsConfig, Server, read_credentials};
 use super::subscription::Registration;
 
 /// An address where no server can listen: port 0 is not a port.
 const NOWHERE: &str = "nats://127.0.0.1:0";
 
-/// The prefix of the subjects on which sessions receive their own messages.
-const ECHO: &str = "_INBOX.quorate.echo";
+/// The subjects below the inbox on which sessions receive their own messages.
+pub(super) const ECHO: &str = "quorate.echo";
 
 /// A connection to one server. It ends when it is dropped.
 pub(super) struct Session {
@@ -115,7 +114,8 @@ impl Session {
         }
         let client = server.log_in(options).connect(pool).await?;
         let unique = client.new_inbox();
-        let subject = Subject::from(format!("{ECHO}.{}", unique.strip_prefix("_INBOX.").unwrap_or(&unique)));
+        let subject =
+            Subject::from(format!("{}.{ECHO}.{}", config.inbox, unique.strip_prefix("_INBOX.").unwrap_or(&unique)));
         subscriptions.lock().unwrap_or_else(PoisonError::into_inner).last += 1;
         let subscriber = client.subscribe(subject.clone()).await?;
         let echo = tokio::sync::Mutex::new(Echo { subject, subscriber, last: 0 });
@@ -210,12 +210,6 @@ impl Drop for Session {
             runtime.spawn(async move { client.drain().await });
         }
     }
-}
-
-/// Reads a credentials file. An error names the file.
-pub(super) fn read_credentials(path: &Path) -> Result<String, std::io::Error> {
-    std::fs::read_to_string(path)
-        .map_err(|error| std::io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
 /// Logs what async-nats reports besides the loss of the connection, and counts dropped messages.

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_nats::{ConnectError, ConnectErrorKind};
 use tokio::sync::watch;
 use tokio::time::{self, Instant};
 
@@ -24,12 +25,15 @@ pub(super) async fn supervise(shared: Arc<Shared>, mut stop: watch::Receiver<boo
 async fn stay_connected(shared: &Shared) {
     let (shortest, longest) = (shared.config.backoff_min, shared.config.backoff_max);
     let mut failures = 0_u32;
+    let mut complaints = Complaints::default();
     // For each server, whether its last connection was brief.
     let mut brief = vec![false; shared.servers.len()];
     loop {
         match connect(shared, &order(&brief, random())).await {
             Ok((server, session)) => {
                 tracing::info!(server = server_of(&session), "connected to NATS");
+                shared.refusal.send_replace(None);
+                complaints = Complaints { connected_before: true, ..Complaints::default() };
                 let made = Instant::now();
                 session.until_lost().await;
                 shared.end_session();
@@ -40,19 +44,60 @@ async fn stay_connected(shared: &Shared) {
             }
             Err(error) => {
                 failures = failures.saturating_add(1);
-                // At powers of two: often at first, seldom in a long outage.
-                if failures.is_power_of_two() {
-                    tracing::warn!(attempts = failures, %error, "NATS cannot be reached; still trying");
-                }
+                complaints.note(error, shared);
             }
         }
         time::sleep(backoff(shortest, longest, failures, random())).await;
     }
 }
 
+/// Why no server accepts the bus.
+enum Failure {
+    /// Every server refuses the credentials.
+    Refused(String),
+    /// A server cannot be reached, or fails.
+    Unreachable(String),
+}
+
+/// What was logged since the last connection, so that no log fills up with one trouble.
+#[derive(Default)]
+struct Complaints {
+    /// Whether there has been a connection.
+    connected_before: bool,
+    /// The latest refusal, until a server cannot be reached.
+    refusal: Option<String>,
+    /// The attempts since a refusal or a connection.
+    unreachable: u32,
+}
+
+impl Complaints {
+    /// Logs a refusal once until something changes, and unreachable servers at powers of two: often at first, seldom in
+    /// a long outage. A refusal before the first connection is left to [`NatsBus::refused`](super::NatsBus::refused).
+    fn note(&mut self, failure: Failure, shared: &Shared) {
+        match failure {
+            Failure::Refused(why) => {
+                self.unreachable = 0;
+                if !self.connected_before {
+                    shared.refusal.send_replace(Some(why.clone()));
+                } else if self.refusal.as_ref() != Some(&why) {
+                    tracing::error!(error = why, "NATS refuses the credentials; still trying");
+                }
+                self.refusal = Some(why);
+            }
+            Failure::Unreachable(error) => {
+                self.refusal = None;
+                self.unreachable = self.unreachable.saturating_add(1);
+                if self.unreachable.is_power_of_two() {
+                    tracing::warn!(attempts = self.unreachable, error, "NATS cannot be reached; still trying");
+                }
+            }
+        }
+    }
+}
+
 /// Tries the servers in this order until one accepts all subscriptions. Returns its index and the session.
-async fn connect(shared: &Shared, order: &[usize]) -> Result<(usize, Arc<Session>), String> {
-    let mut errors = Vec::new();
+async fn connect(shared: &Shared, order: &[usize]) -> Result<(usize, Arc<Session>), Failure> {
+    let (mut errors, mut refusals) = (Vec::new(), 0);
     for &number in order {
         let server = &shared.servers[number];
         let error = match Session::open(server, &shared.config).await {
@@ -60,11 +105,24 @@ async fn connect(shared: &Shared, order: &[usize]) -> Result<(usize, Arc<Session
                 Some(session) => return Ok((number, session)),
                 None => "the connection was lost at once".to_owned(),
             },
+            Err(error) if is_refusal(&error) => {
+                refusals += 1;
+                format!("the server refuses {}", server.credentials(&shared.config))
+            }
             Err(error) => error.to_string(),
         };
-        errors.push(format!("{}: {error}", server.address.as_url_str()));
+        errors.push((number, format!("{}: {error}", server.address.as_url_str())));
     }
-    Err(errors.join("; "))
+    // Always in the same order, so that a failure that repeats is recognised.
+    errors.sort_unstable();
+    let all = errors.iter().map(|(_, error)| error.as_str()).collect::<Vec<_>>().join("; ");
+    Err(if refusals == errors.len() { Failure::Refused(all) } else { Failure::Unreachable(all) })
+}
+
+/// Whether the server answered and refused the credentials.
+fn is_refusal(error: &async_nats::Error) -> bool {
+    let kind = error.downcast_ref::<ConnectError>().map(ConnectError::kind);
+    matches!(kind, Some(ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication))
 }
 
 /// The order in which servers are tried. All orders are equally likely, so that the clients of a lost server spread

@@ -13,8 +13,8 @@ use std::sync::{Arc, LazyLock};
 
 use axum::response::Response;
 use http::HeaderMap;
-use utoipa::openapi::Content;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{Content, PathItem};
 use utoipa::{IntoResponses, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -53,6 +53,15 @@ use crate::wire::failure::ErrorBody;
     ))
 )]
 struct Frame;
+
+/// The routes, each as a method and a path.
+pub fn routes() -> Vec<String> {
+    let paths = described().split_for_parts().1.paths.paths;
+    let of = |(path, item): (String, PathItem)| {
+        if item.post.is_some() { format!("POST {path}") } else { format!("GET {path}") }
+    };
+    paths.into_iter().map(of).collect()
+}
 
 /// The routes with their descriptions, so that neither exists without the other.
 pub(super) fn described() -> OpenApiRouter<Arc<Api>> {
