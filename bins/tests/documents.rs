@@ -6,9 +6,9 @@ use std::fs;
 use std::path::Path;
 
 use clap::CommandFactory as _;
-use quorate_cli::api::{Body as _, ErrorBody, Outcome};
 use quorate_cli::args::{CoordinatorArgs, QuorateArgs, WorkerArgs};
 use quorate_cli::exit;
+use quorate_client::{Body as _, ErrorBody, Outcome};
 use quorate_runtime::clock::Clock;
 use quorate_runtime::http::RequestBody;
 use quorate_runtime::source::{AnySource, SourceKind};

@@ -5,15 +5,13 @@ use std::io::{self, Stdout};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget};
-use quorate_core::value::Value;
+use quorate_client::{Error, Outcome, Received, Status, Value};
 use quorate_runtime::wire::JsonNumber;
 use rust_decimal::prelude::ToPrimitive;
 
 use super::watch::{Due, Stamp, Watch};
 use super::{Question, error_json, print};
-use crate::api::{Outcome, Status};
 use crate::args::WatchArgs;
-use crate::client::{ClientError, Received};
 use crate::exit::{Disputed, Shown};
 use crate::render::{AnswerLines, Change, Charset, Paint, Quiet, can_redraw_stdout, clean, spinner, trend};
 
@@ -41,7 +39,7 @@ pub(super) async fn ask(question: &Question, args: &WatchArgs) -> anyhow::Result
         let Some(result) = watch.unless_stopped(question.client.ask(&question.ask)).await else { return Ok(()) };
         match result {
             Ok(received) => {
-                let value = received.body.final_value.value();
+                let value = Some(received.final_value.clone());
                 view.answer(&received, value.as_ref(), &Change::between(before.as_ref(), value.as_ref()))?;
                 before = value.or(before);
                 if question.fail_on_dispute && received.body.status == Status::Disputed {
@@ -102,7 +100,7 @@ impl View {
         }
     }
 
-    fn error(&mut self, error: &ClientError) -> anyhow::Result<()> {
+    fn error(&mut self, error: &Error) -> anyhow::Result<()> {
         let now = Stamp::now();
         match self {
             Self::Json => print(&error_json(now, error)?),

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use super::{Align, Cell, Paint, Table, Tone, clean, time};
-use crate::api::{Evidence, Outcome, Status, WorkerFate};
-use crate::client::Refusal;
+use crate::advice::about_refusal;
+use quorate_client::body::WorkerFate;
+use quorate_client::{Evidence, Outcome, Refusal, Status};
 
 /// An answer with its worker breakdown.
 pub fn answer(outcome: &Outcome, paint: Paint) -> String {
@@ -30,10 +31,10 @@ pub fn answer(outcome: &Outcome, paint: Paint) -> String {
 /// The coordinator's error in place of an answer, with the answers of the workers if they were asked.
 pub fn refusal(query: &str, refusal: &Refusal, paint: Paint) -> String {
     let evidence = &refusal.answer.body.evidence;
-    let headline = paint.tint(Tone::Bad, &clean(&format!("{query}: {}", refusal.headline())));
+    let headline = paint.tint(Tone::Bad, &clean(&format!("{query}: {refusal}")));
     let asked = !evidence.worker_responses.is_empty() || !evidence.missing.is_empty();
     let breakdown = if asked { breakdown(evidence, paint) } else { String::new() };
-    format!("{headline}\n{breakdown}  {}\n", clean(&format!("What to do: {}", refusal.advice())))
+    format!("{headline}\n{breakdown}  {}\n", clean(&format!("What to do: {}", about_refusal(refusal))))
 }
 
 /// All answers of a session, one per line: the query and its outcome.
@@ -60,7 +61,7 @@ pub fn summary(asked: &[(&str, Result<Outcome, Refusal>)], paint: Paint) -> Stri
                 "-".into(),
                 share(&refusal.answer.body.evidence).into(),
                 "-".into(),
-                Cell::new(&refusal.headline(), Tone::Bad),
+                Cell::new(&refusal.to_string(), Tone::Bad),
             ],
         });
     }
@@ -137,8 +138,7 @@ mod tests {
     use reqwest::StatusCode;
 
     use super::*;
-    use crate::api::{Body, ErrorBody};
-    use crate::client::Received;
+    use quorate_client::{Body, ErrorBody, Received};
 
     fn outcome(json: &str) -> Outcome {
         Outcome::read(json).expect("an outcome")

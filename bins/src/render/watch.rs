@@ -1,13 +1,12 @@
 //! A repeated question: a line for each answer, and a summary.
 
-use quorate_core::value::Value;
 use rust_decimal::Decimal;
 use unicode_width::UnicodeWidthStr;
 
 use super::answer::{silence, tone};
 use super::{Charset, Paint, Tone, clean, time};
-use crate::api::{Evidence, Outcome};
-use crate::client::ClientError;
+use crate::advice::sentence;
+use quorate_client::{Error, Evidence, Outcome, Value};
 
 /// The significant digits of a change. Values are shown with all their digits.
 const CHANGE_DIGITS: u32 = 6;
@@ -112,14 +111,14 @@ impl AnswerLines {
     }
 
     /// The line of a question that has no answer.
-    pub fn error(&self, at: &str, error: &ClientError) -> String {
+    pub fn error(&self, at: &str, error: &Error) -> String {
         let said = match error {
-            ClientError::Refused(refusal) => {
+            Error::Refused(refusal) => {
                 let missed = missed(&refusal.answer.body.evidence);
                 let missed = if missed.is_empty() { missed } else { format!("; {missed}") };
-                clean(&refusal.headline()) + &missed
+                clean(&refusal.to_string()) + &missed
             }
-            error => clean(&error.to_string()),
+            error => clean(&sentence(error)),
         };
         format!("{}  {}", self.paint.tint(Tone::Faint, at), self.paint.tint(Tone::Bad, &said))
     }
@@ -162,16 +161,15 @@ mod tests {
     use reqwest::StatusCode;
 
     use super::*;
-    use crate::api::{Body, ErrorBody};
-    use crate::client::{Received, Refusal};
+    use quorate_client::{Body, ErrorBody, Received, Refusal};
 
     fn number(text: &str) -> Value {
-        Value::number(text).expect("a number")
+        serde_json::from_str(text).expect("a number")
     }
 
     #[test]
     fn a_change_is_the_exact_difference_and_is_shown_in_few_digits() {
-        let text = |text: &str| Value::text(text).expect("a text");
+        let text = |text: &str| Value::Text(text.to_owned());
         for (before, after, shown) in [
             (number("42000.50"), number("42010.50"), "+10.00 (+0.024%)"),
             (number("1"), number("0.333333333333333333"), "-0.666667 (-66.667%)"),
@@ -219,7 +217,7 @@ mod tests {
         let json = r#"{"error": "deadline_exceeded", "code": 504, "details": "no value", "missing": ["w1"]}"#;
         let answer = Received { body: ErrorBody::read(json).expect("an error"), json: json.to_owned() };
         let refusal = Refusal { status: StatusCode::GATEWAY_TIMEOUT, retry_after: None, answer };
-        let line = AnswerLines::new(Paint::Off).error("now", &ClientError::Refused(Box::new(refusal)));
+        let line = AnswerLines::new(Paint::Off).error("now", &Error::Refused(Box::new(refusal)));
         assert_eq!(line, "now  the coordinator answered 504 Gateway Timeout: no value; w1 no answer");
     }
 

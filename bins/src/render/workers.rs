@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::{Align, Cell, Paint, Table, Tone, clean, time};
-use crate::api::{Worker, Workers};
+use quorate_client::{Worker, Workers};
 
 /// The most columns of a terminal that the queries of one worker take, besides the number of those not shown.
 const QUERIES_WIDTH: usize = 40;
@@ -173,7 +173,7 @@ fn state(worker: &Worker, absent: bool) -> Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::Body;
+    use quorate_client::Body;
 
     #[test]
     fn workers_and_counts_are_lines_of_two_tables() {

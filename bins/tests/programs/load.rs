@@ -114,7 +114,7 @@ async fn a_time_ends_the_measurement_after_its_warm_up() {
 #[tokio::test]
 async fn where_nothing_listens_there_is_no_measurement() {
     let error = load::run(&plan(server::nowhere().await, 5)).await.expect_err("nothing listens");
-    assert!(error.to_string().contains("connection refused; is the coordinator running?"), "{error:#}");
+    assert!(error.to_string().ends_with("connection refused"), "{error:#}");
 }
 
 #[test]

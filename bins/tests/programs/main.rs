@@ -2,7 +2,6 @@
 
 mod args;
 mod binary;
-mod client;
 mod effects;
 mod exit_codes;
 mod generate;
