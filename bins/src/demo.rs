@@ -77,6 +77,8 @@ impl<W: Write> Demo<W> {
                 Ok(ready) if ready.body.workers >= self.workers.into() => break,
                 Ok(ready) => anyhow!("{} of {} workers are live", ready.body.workers, self.workers),
                 Err(error) if matches!(error, Error::Foreign { .. }) && error.is_lasting() => bail!(error),
+                // Waiting is for a coordinator that starts. Where nothing listens, none does.
+                Err(error @ Error::Unreachable { .. }) => bail!(error),
                 Err(error) => error.into(),
             };
             if Instant::now() >= deadline {

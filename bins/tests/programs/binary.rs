@@ -72,8 +72,9 @@ async fn if_nothing_listens_the_error_says_what_to_do_in_one_sentence() {
     let expected = format!(
         "error: cannot reach {url}: connection refused; is the coordinator running? start one with: quorate dev\n"
     );
-    for flags in [["ask", "BTC/USD", "--url", url.as_str()].as_slice(), &["workers", "--url", url.as_str()]] {
-        assert_eq!(run(QUORATE, flags).await, (4, String::new(), expected.clone()));
+    for subcommand in [&["ask", "BTC/USD"][..], &["workers"], &["demo"]] {
+        let flags = [subcommand, &["--url", url.as_str()]].concat();
+        assert_eq!(run(QUORATE, &flags).await, (4, String::new(), expected.clone()), "{flags:?}");
     }
 }
 
