@@ -126,7 +126,7 @@ impl Following {
         url
     }
 
-    /// Reads until an event has come; `None` if it is not wanted.
+    /// Reads until an event has come; `None` if it is of an unknown kind.
     async fn read(&mut self) -> Result<Option<Event>, Error> {
         let State::Open(open) = &mut self.state else { return Ok(None) };
         let frame = loop {
@@ -152,16 +152,7 @@ impl Following {
         if let Some(id) = &frame.id {
             self.position = Some(id.clone());
         }
-        let event = Event::of(frame).map_err(|error| self.client.foreign(status, &error))?;
-        Ok(event.filter(|event| self.wants(event)))
-    }
-
-    /// A coordinator that does not know the parameter sends the ends of all requests.
-    fn wants(&self, event: &Event) -> bool {
-        match (&self.follow.query, event) {
-            (Some(query), Event::Answered(_) | Event::Unanswered(_)) => event.query() == Some(query),
-            _ => true,
-        }
+        Event::of(frame).map_err(|error| self.client.foreign(status, &error))
     }
 
     /// Decides what happens after an error.

@@ -19,7 +19,7 @@ const SILENCE: Duration = Duration::from_secs(45);
 /// What to follow. Without settings: everything that happens from now on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Follow {
-    /// Only the ends of requests with this query. `None` for all requests.
+    /// Of the ends of requests, only those with this query, in which `*` stands for any characters. `None` for all.
     pub query: Option<String>,
     /// Begin with this many of the last events, instead of with the next.
     pub recent: Option<u64>,
