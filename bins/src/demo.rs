@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use crate::commands;
 use crate::exit::Shown;
 use crate::render::{
-    Charset, Paint, answer, can_redraw_stderr, can_redraw_stdout, clean, json, refusal, spinner, summary,
+    Charset, Digits, Paint, answer, can_redraw_stderr, can_redraw_stdout, clean, json, refusal, spinner, summary,
 };
 
 /// The questions. The first is asked again at the end: its answers differ, like those of a market.
@@ -29,10 +29,12 @@ const SPIN: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// A coordinator that does not become ready or cannot be asked, and a question that fails twice.
-pub async fn run(url: &Url, workers: u32, json: bool) -> anyhow::Result<()> {
+pub async fn run(url: &Url, workers: u32, json: bool, digits: Digits) -> anyhow::Result<()> {
     let client = commands::client(url)?;
     let spins = !json && can_redraw_stdout() && can_redraw_stderr();
-    Demo { client, workers, json, paint: Paint::for_stdout(), spins, out: io::stdout() }.show(READY_WITHIN).await
+    Demo { client, workers, json, digits, paint: Paint::for_stdout(), spins, out: io::stdout() }
+        .show(READY_WITHIN)
+        .await
 }
 
 /// One run of the demo.
@@ -41,6 +43,7 @@ struct Demo<W> {
     /// The number of workers to wait for; a coordinator that is ready has at least one.
     workers: u32,
     json: bool,
+    digits: Digits,
     paint: Paint,
     spins: bool,
     out: W,
@@ -59,7 +62,7 @@ impl<W: Write> Demo<W> {
             }
         }
         if !self.json {
-            writeln!(self.out, "{}", summary(&asked, self.paint).trim_end())?;
+            writeln!(self.out, "{}", summary(&asked, self.digits, self.paint).trim_end())?;
         }
         let Some((query, Err(refusal))) = asked.pop() else { return Ok(()) };
         let error = anyhow::Error::from(Error::Refused(Box::new(refusal)));
@@ -107,7 +110,7 @@ impl<W: Write> Demo<W> {
                     if self.json {
                         writeln!(self.out, "{}", json(&received.json).trim_end())?;
                     } else {
-                        writeln!(self.out, "{}", answer(&received.body, self.paint))?;
+                        writeln!(self.out, "{}", answer(&received, self.digits, self.paint))?;
                     }
                     return Ok(Ok(received.body));
                 }

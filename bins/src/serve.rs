@@ -31,6 +31,7 @@ use crate::descriptors::serve_limits;
 use crate::exit::Unusable;
 use crate::listener::{listen, localhost, say_who_reaches, url_of};
 use crate::otlp::Export;
+use crate::render::Digits;
 use crate::{check, demo, reload, signals, telemetry};
 
 /// The name of coordinators, for NATS and for a collector of traces.
@@ -184,7 +185,7 @@ pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
         // If the output was closed, its reader has seen enough: the server continues.
         let _ = writeln!(io::stdout(), "{line}");
         if args.workers > 0
-            && let Err(error) = demo::run(&url, args.workers, args.output.json).await
+            && let Err(error) = demo::run(&url, args.workers, args.output.json, Digits::Few).await
         {
             info!("the demo ended early: {error:#}");
         }
@@ -204,7 +205,7 @@ pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// Those of the demo.
-pub async fn embedded_demo(json: bool) -> anyhow::Result<()> {
+pub async fn embedded_demo(json: bool, digits: Digits) -> anyhow::Result<()> {
     let (listener, address) = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
     let settings = CoordinatorSettings {
         machine: Config::default(),
@@ -216,7 +217,7 @@ pub async fn embedded_demo(json: bool) -> anyhow::Result<()> {
     let source = SimulatedConfig::default();
     let workers = Workers { count: DEMO_WORKERS, source, seed: random()?, tracer: None };
     let cluster = embedded(listener, settings, Clock::new(), &workers, stream::pending(), stop.clone())?;
-    let shown = demo::run(&url_of(address)?, DEMO_WORKERS, json).await;
+    let shown = demo::run(&url_of(address)?, DEMO_WORKERS, json, digits).await;
     stop.cancel();
     cluster.ended().await?;
     shown

@@ -206,8 +206,10 @@ fn the_tables_of_the_operators_tool_are_those_of_its_subcommands() {
         let own = format!("`quorate {name}`");
         // The tables whose flags it has all, and those of which it has some.
         let (whole, part): (&[&str], &[&str]) = match name {
-            "ask" | "workers" => (&[client, "Watching", &own], &[]),
-            "queries" | "health" | "load" | "demo" => (&[client, &own], &[]),
+            "ask" => (&[client, "Numbers", "Watching", &own], &[]),
+            "workers" => (&[client, "Watching", &own], &[]),
+            "demo" => (&[client, "Numbers", &own], &[]),
+            "queries" | "health" | "load" => (&[client, &own], &[]),
             "coordinator" => (&["All programs that use NATS", "`coordinator`"], &[]),
             "worker" => (&["All programs that use NATS", "`worker`"], &[]),
             "dev" => (&[&own, "`coordinator`"], &["All programs that use NATS", "`worker`"]),

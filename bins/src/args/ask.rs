@@ -12,7 +12,7 @@ use super::effects::{Contradiction, Effective, Effects, Idle, is_given, is_one_o
 use super::time::{millis, millis_from_zero};
 use super::values::{agreement, fraction, on_disputes, outlier_rule, strategies, trim_share};
 use super::watch::WATCHING;
-use super::{UrlArgs, WatchArgs};
+use super::{NumberArgs, UrlArgs, WatchArgs};
 
 /// The flags of `quorate ask`.
 #[derive(Args, Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct AskArgs {
 
     #[command(flatten)]
     pub server: UrlArgs,
+    #[command(flatten)]
+    pub numbers: NumberArgs,
 
     /// Id of the request; a retry under the same id receives the same answer [default: random]
     #[arg(long, env = "QUORATE_ASK_ID", value_name = "ID", value_parser = request_id)]

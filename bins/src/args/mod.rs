@@ -25,7 +25,8 @@ pub use effects::{Contradiction, Effective, Effects, Idle};
 pub use exchange::ExchangeArgs;
 pub use generate::{CompletionsArgs, ManArgs, Program};
 pub use quorate::{
-    Command, DemoArgs, DevArgs, HealthArgs, JsonArgs, LoadArgs, QueriesArgs, QuorateArgs, UrlArgs, WorkersArgs,
+    Command, DemoArgs, DevArgs, HealthArgs, JsonArgs, LoadArgs, NumberArgs, QueriesArgs, QuorateArgs, UrlArgs,
+    WorkersArgs,
 };
 pub use time::duration;
 use values::{collector_url, subjects};

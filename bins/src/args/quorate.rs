@@ -103,6 +103,14 @@ pub struct JsonArgs {
     pub json: bool,
 }
 
+/// How numbers are shown to people.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct NumberArgs {
+    /// Show answers with all their digits [default: the decimals of the values, and up to two more]
+    #[arg(long, env = "QUORATE_EXACT", value_parser = FalseyValueParser::new())]
+    pub exact: bool,
+}
+
 /// The flags of `quorate demo`.
 #[derive(Args, Clone, Debug)]
 pub struct DemoArgs {
@@ -112,6 +120,8 @@ pub struct DemoArgs {
 
     #[command(flatten)]
     pub output: JsonArgs,
+    #[command(flatten)]
+    pub numbers: NumberArgs,
 }
 
 /// The flags of `quorate dev`.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use quorate_cli::args::{Command, QuorateArgs};
+use quorate_cli::render::Digits;
 use quorate_cli::{commands, demo, exchange, exit, serve};
 use tokio::runtime::{Builder, Runtime};
 
@@ -21,8 +22,12 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Demo(args) => match args.url {
-            Some(url) => client_runtime()?.block_on(demo::run(&url, 0, args.output.json)),
-            None => server_runtime()?.block_on(serve::embedded_demo(args.output.json)),
+            Some(url) => {
+                client_runtime()?.block_on(demo::run(&url, 0, args.output.json, Digits::exact(args.numbers.exact)))
+            }
+            None => {
+                server_runtime()?.block_on(serve::embedded_demo(args.output.json, Digits::exact(args.numbers.exact)))
+            }
         },
         Command::Dev(args) => server_runtime()?.block_on(serve::dev(*args)),
         Command::Coordinator(args) => server_runtime()?.block_on(serve::coordinator(*args)),

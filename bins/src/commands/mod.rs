@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::args::{AskArgs, LoadArgs, QueriesArgs, WorkersArgs};
 use crate::exit::{Disputed, ErrorLine, Shown};
 use crate::load::{End, Plan, Report};
-use crate::render::{self, Charset, Paint};
+use crate::render::{self, Charset, Digits, Paint};
 
 pub use generate::{completions, man};
 pub use health::health;
@@ -33,6 +33,8 @@ struct Question {
     client: Client,
     ask: Ask,
     json: bool,
+    /// How many digits of the answer are shown.
+    digits: Digits,
     /// Whether a disputed answer has its own exit code.
     fail_on_dispute: bool,
 }
@@ -71,7 +73,8 @@ pub async fn ask(args: AskArgs) -> anyhow::Result<()> {
     };
     let client = client(&args.server.url)?;
     let json = args.server.output.json;
-    let question = Question { client, ask, json, fail_on_dispute: args.fail_on_dispute };
+    let digits = Digits::exact(args.numbers.exact);
+    let question = Question { client, ask, json, digits, fail_on_dispute: args.fail_on_dispute };
     match watch {
         Some(watch) => watch_ask::ask(&question, &watch).await,
         None => ask_once(&question).await,
@@ -84,7 +87,7 @@ async fn ask_once(question: &Question) -> anyhow::Result<()> {
             if question.json {
                 print(&render::json(&received.json))?;
             } else {
-                print(&render::answer(&received.body, Paint::for_stdout()))?;
+                print(&render::answer(&received, question.digits, Paint::for_stdout()))?;
             }
             let disputed = received.body.status == Status::Disputed;
             return if question.fail_on_dispute && disputed { bail!(Shown(Disputed.into())) } else { Ok(()) };

@@ -13,7 +13,7 @@ use super::watch::{Due, Stamp, Watch};
 use super::{Question, error_json, print};
 use crate::args::WatchArgs;
 use crate::exit::{Disputed, Shown};
-use crate::render::{AnswerLines, Change, Charset, Paint, Quiet, can_redraw_stdout, clean, spinner, trend};
+use crate::render::{AnswerLines, Change, Charset, Paint, Quiet, can_redraw_stdout, clean, size, spinner, trend};
 
 /// How often the spinner turns.
 const SPIN: Duration = Duration::from_millis(100);
@@ -71,7 +71,7 @@ enum View {
 
 impl View {
     fn new(question: &Question, args: &WatchArgs) -> Self {
-        let lines = AnswerLines::new(Paint::for_stdout());
+        let lines = AnswerLines::new(question.digits, Paint::for_stdout());
         if question.json {
             Self::Json
         } else if can_redraw_stdout() {
@@ -91,10 +91,10 @@ impl View {
                 };
                 print(&now.json(&format!(",\"change\":{change}"), &received.json))
             }
-            Self::Lines(lines) => print(&lines.answer(&now.second(), &received.body, change)),
+            Self::Lines(lines) => print(&lines.answer(&now.second(), received, change, None)),
             Self::Live(live) => {
                 live.answered += 1;
-                let text = live.lines.answer(&now.clock(), &received.body, change);
+                let text = live.lines.answer(&now.clock(), received, change, Some(size().0));
                 live.show(&text, value)
             }
         }

@@ -60,7 +60,8 @@ async fn show(url: Url) -> (anyhow::Result<()>, String) {
 
 async fn show_as(url: Url, json: bool) -> (anyhow::Result<()>, String) {
     let client = Client::new(&url).expect("a client");
-    let mut demo = Demo { client, workers: 3, json, paint: Paint::Off, spins: false, out: Vec::new() };
+    let mut demo =
+        Demo { client, workers: 3, json, digits: Digits::Few, paint: Paint::Off, spins: false, out: Vec::new() };
     let result = demo.show(Duration::from_secs(5)).await;
     (result, String::from_utf8(demo.out).expect("text"))
 }
@@ -130,7 +131,8 @@ async fn a_coordinator_that_never_becomes_ready_fails_the_demo() {
     let url =
         serve(Router::new().route("/ready", get(|| async { (StatusCode::SERVICE_UNAVAILABLE, NOT_READY) }))).await;
     let client = Client::new(&url).expect("a client");
-    let mut demo = Demo { client, workers: 3, json: false, paint: Paint::Off, spins: false, out: Vec::new() };
+    let mut demo =
+        Demo { client, workers: 3, json: false, digits: Digits::Few, paint: Paint::Off, spins: false, out: Vec::new() };
     let error = demo.show(Duration::ZERO).await.expect_err("it is never ready");
     let expected =
         "the coordinator was not ready within 0 s: the coordinator answered 503 Service Unavailable: not ready";

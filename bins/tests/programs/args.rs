@@ -96,6 +96,8 @@ const SERVER: [Flag; 2] = [("json", "QUORATE_JSON", ""), ("url", "QUORATE_URL", 
 
 const JSON: [Flag; 1] = [("json", "QUORATE_JSON", "")];
 
+const EXACT: [Flag; 1] = [("exact", "QUORATE_EXACT", "")];
+
 const WATCH: [Flag; 3] =
     [("count", "QUORATE_COUNT", ""), ("interval", "QUORATE_INTERVAL", "1s"), ("watch", "QUORATE_WATCH", "")];
 
@@ -181,8 +183,8 @@ fn every_flag_has_its_fixed_name_variable_and_default() {
     assert_eq!(flags(&subcommand("coordinator")), flags(&CoordinatorArgs::command()));
     assert_eq!(flags(&subcommand("worker")), flags(&WorkerArgs::command()));
     assert_eq!(flags(&subcommand("dev")), expected(&[&dev, &JSON, &SERVE, &TRUSTED, &SIMULATED, &OTLP, &COMMON]));
-    assert_eq!(flags(&subcommand("demo")), expected(&[&demo, &JSON]));
-    assert_eq!(flags(&subcommand("ask")), expected(&[&ASK, &SERVER, &WATCH]));
+    assert_eq!(flags(&subcommand("demo")), expected(&[&demo, &JSON, &EXACT]));
+    assert_eq!(flags(&subcommand("ask")), expected(&[&ASK, &SERVER, &EXACT, &WATCH]));
     assert_eq!(flags(&subcommand("workers")), expected(&[&SERVER, &WATCH]));
     assert_eq!(flags(&subcommand("load")), expected(&[&LOAD, &SERVER]));
     assert_eq!(flags(&subcommand("exchange")), expected(&[&EXCHANGE]));
