@@ -308,7 +308,7 @@ fn coordinator_settings(args: &ServeArgs, port: u16, seeds: &SeedArgs) -> anyhow
     })
 }
 
-fn nats(args: &NatsArgs, name: &str) -> anyhow::Result<NatsBus> {
+pub(crate) fn nats(args: &NatsArgs, name: &str) -> anyhow::Result<NatsBus> {
     NatsBus::connect(NatsConfig { name: name.to_owned(), ..nats_config(args) }).map_err(|error| unusable_nats(&error))
 }
 
@@ -331,7 +331,7 @@ pub(crate) fn unusable_nats(error: &BusError) -> anyhow::Error {
 }
 
 /// The error of a program that NATS has never let in.
-fn refused(why: &str) -> anyhow::Error {
+pub(crate) fn refused(why: &str) -> anyhow::Error {
     Unusable::mark(anyhow!(
         "NATS refuses the credentials: {why}; correct them in --nats (nats://user:password@host or nats://token@host) or \
          --nats-creds"

@@ -208,7 +208,7 @@ fn the_tables_of_the_operators_tool_are_those_of_its_subcommands() {
         let (whole, part): (&[&str], &[&str]) = match name {
             "ask" => (&[client, "Numbers", "Watching", &own], &[]),
             "workers" => (&[client, "Watching", &own], &[]),
-            "demo" => (&[client, "Numbers", &own], &[]),
+            "follow" | "demo" => (&[client, "Numbers", &own], &[]),
             "queries" | "health" | "load" => (&[client, &own], &[]),
             "coordinator" => (&["All programs that use NATS", "`coordinator`"], &[]),
             "worker" => (&["All programs that use NATS", "`worker`"], &[]),
@@ -232,7 +232,7 @@ fn the_tables_of_the_operators_tool_are_those_of_its_subcommands() {
             assert!(is_told, "{flag} of {name} is not in docs/operations.md");
         }
     }
-    assert_eq!(subcommands, 12);
+    assert_eq!(subcommands, 13);
 }
 
 #[test]

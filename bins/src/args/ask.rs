@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 
 use super::coordinator::{decimals, positive, precision};
 use super::effects::{Contradiction, Effective, Effects, Idle, is_given, is_one_of};
+use super::quorate::EXACT;
 use super::time::{millis, millis_from_zero};
 use super::values::{agreement, fraction, on_disputes, outlier_rule, strategies, trim_share};
 use super::watch::WATCHING;
@@ -96,6 +97,7 @@ pub struct AskArgs {
 impl Effects for AskArgs {
     const IDLE: &'static [Idle] = &[
         WATCHING,
+        EXACT,
         Idle {
             flags: &["precision"],
             when: |matches| is_given(matches, "strategy") && !is_one_of(matches, "strategy", &["majority"]),

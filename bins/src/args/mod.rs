@@ -4,6 +4,7 @@ mod ask;
 mod coordinator;
 mod effects;
 mod exchange;
+mod follow;
 mod generate;
 mod quorate;
 mod time;
@@ -23,6 +24,7 @@ pub use ask::AskArgs;
 pub use coordinator::{CoordinatorArgs, PolicyArgs, ServeArgs};
 pub use effects::{Contradiction, Effective, Effects, Idle};
 pub use exchange::ExchangeArgs;
+pub use follow::{FollowArgs, FollowNatsArgs};
 pub use generate::{CompletionsArgs, ManArgs, Program};
 pub use quorate::{
     Command, DemoArgs, DevArgs, HealthArgs, JsonArgs, LoadArgs, NumberArgs, QueriesArgs, QuorateArgs, UrlArgs,

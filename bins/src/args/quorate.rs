@@ -13,8 +13,8 @@ use super::time::{duration, millis};
 use super::values::{listen_address, server_url};
 use super::watch::WATCHING;
 use super::{
-    AskArgs, CompletionsArgs, CoordinatorArgs, ExchangeArgs, LogArgs, ManArgs, OtlpArgs, SeedArgs, ServeArgs,
-    SimulatedArgs, WatchArgs, WorkerArgs,
+    AskArgs, CompletionsArgs, CoordinatorArgs, ExchangeArgs, FollowArgs, LogArgs, ManArgs, OtlpArgs, SeedArgs,
+    ServeArgs, SimulatedArgs, WatchArgs, WorkerArgs,
 };
 use crate::exit;
 
@@ -52,6 +52,9 @@ pub enum Command {
     /// Ask a coordinator one question
     #[command(after_help = exit::QUORATE.help())]
     Ask(AskArgs),
+    /// Show the outcomes of requests as they come, over HTTP or NATS
+    #[command(after_help = exit::QUORATE.help())]
+    Follow(FollowArgs),
     /// List the workers that a coordinator knows, with their scores
     #[command(after_help = exit::QUORATE.help())]
     Workers(WorkersArgs),
@@ -86,6 +89,7 @@ impl Command {
             Self::Demo(args) => args.output.json,
             Self::Dev(args) => args.output.json,
             Self::Ask(args) => args.server.output.json,
+            Self::Follow(args) => args.server.output.json,
             Self::Workers(args) => args.server.output.json,
             Self::Queries(args) => args.server.output.json,
             Self::Health(args) => args.server.output.json,
@@ -103,6 +107,10 @@ pub struct JsonArgs {
     pub json: bool,
 }
 
+/// What has no effect on JSON, which has all digits.
+pub(super) const EXACT: Idle =
+    Idle { flags: &["exact"], when: |matches| matches.get_flag("json"), because: "with --json" };
+
 /// How numbers are shown to people.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct NumberArgs {
@@ -114,6 +122,9 @@ pub struct NumberArgs {
 /// The flags of `quorate demo`.
 #[derive(Args, Clone, Debug)]
 pub struct DemoArgs {
+    #[command(flatten)]
+    pub effective: Effective<Self>,
+
     /// Coordinator to ask [default: one in this process, with three workers]
     #[arg(long, env = "QUORATE_URL", value_name = "URL", value_parser = server_url)]
     pub url: Option<Url>,
@@ -260,6 +271,10 @@ impl Effects for DevArgs {
             because: "with --workers 0",
         },
     ];
+}
+
+impl Effects for DemoArgs {
+    const IDLE: &'static [Idle] = &[EXACT];
 }
 
 impl Effects for WorkersArgs {

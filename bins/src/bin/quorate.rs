@@ -33,6 +33,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Coordinator(args) => server_runtime()?.block_on(serve::coordinator(*args)),
         Command::Worker(args) => server_runtime()?.block_on(serve::worker(*args)),
         Command::Ask(args) => client_runtime()?.block_on(commands::ask(args)),
+        Command::Follow(args) => client_runtime()?.block_on(commands::follow(args)),
         Command::Workers(args) => client_runtime()?.block_on(commands::workers(args)),
         Command::Queries(args) => client_runtime()?.block_on(commands::queries(args)),
         Command::Health(args) => client_runtime()?.block_on(commands::health(args)),

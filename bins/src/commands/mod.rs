@@ -1,6 +1,7 @@
-//! The subcommands that ask a running coordinator (`ask`, `workers`, `queries`, `health` and `load`), and those that
+//! The subcommands that ask a running coordinator (`ask`, `follow`, `workers`, `queries`, `health` and `load`), and those that
 //! generate completions and manual pages.
 
+mod follow;
 mod generate;
 mod health;
 mod watch;
@@ -21,6 +22,7 @@ use crate::exit::{Disputed, ErrorLine, Shown};
 use crate::load::{End, Plan, Report};
 use crate::render::{self, Charset, Digits, Paint};
 
+pub use follow::follow;
 pub use generate::{completions, man};
 pub use health::health;
 use watch::Stamp;

@@ -185,6 +185,15 @@ fn every_flag_has_its_fixed_name_variable_and_default() {
     assert_eq!(flags(&subcommand("dev")), expected(&[&dev, &JSON, &SERVE, &TRUSTED, &SIMULATED, &OTLP, &COMMON]));
     assert_eq!(flags(&subcommand("demo")), expected(&[&demo, &JSON, &EXACT]));
     assert_eq!(flags(&subcommand("ask")), expected(&[&ASK, &SERVER, &EXACT, &WATCH]));
+    let follow: [Flag; 6] = [
+        ("QUERY", "QUORATE_FOLLOW_QUERY", ""),
+        ("count", "QUORATE_FOLLOW_COUNT", ""),
+        ("nats", "QUORATE_FOLLOW_NATS", ""),
+        ("nats-ca", "NATS_CA", ""),
+        ("nats-creds", "NATS_CREDS", ""),
+        ("subject-prefix", "QUORATE_SUBJECT_PREFIX", "oracle"),
+    ];
+    assert_eq!(flags(&subcommand("follow")), expected(&[&follow, &SERVER, &EXACT]));
     assert_eq!(flags(&subcommand("workers")), expected(&[&SERVER, &WATCH]));
     assert_eq!(flags(&subcommand("load")), expected(&[&LOAD, &SERVER]));
     assert_eq!(flags(&subcommand("exchange")), expected(&[&EXCHANGE]));

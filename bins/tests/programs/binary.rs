@@ -43,8 +43,20 @@ fn words(text: &str) -> String {
 async fn help_names_the_subcommands_and_the_exit_codes() {
     let (code, help, _) = run(QUORATE, &["--help"]).await;
     assert_eq!(code, 0);
-    let subcommands =
-        ["demo", "dev", "ask", "workers", "health", "load", "exchange", "coordinator", "worker", "completions", "man"];
+    let subcommands = [
+        "demo",
+        "dev",
+        "ask",
+        "follow",
+        "workers",
+        "health",
+        "load",
+        "exchange",
+        "coordinator",
+        "worker",
+        "completions",
+        "man",
+    ];
     for text in subcommands.into_iter().chain([quorate_cli::exit::QUORATE.help().as_str()]) {
         let (text, help) = (words(text), words(&help));
         assert!(help.contains(&text), "{text:?} is not in: {help}");

@@ -6,6 +6,7 @@ use futures_util::{Stream, stream};
 use reqwest::{Response, Url};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::filter::is_wanted;
 use super::parser::Parser;
 use super::pause::pause;
 use super::{Event, Follow};
@@ -126,7 +127,7 @@ impl Following {
         url
     }
 
-    /// Reads until an event has come; `None` if it is of an unknown kind.
+    /// Reads until an event has come; `None` if it is of an unknown kind, or not wanted.
     async fn read(&mut self) -> Result<Option<Event>, Error> {
         let State::Open(open) = &mut self.state else { return Ok(None) };
         let frame = loop {
@@ -152,7 +153,8 @@ impl Following {
         if let Some(id) = &frame.id {
             self.position = Some(id.clone());
         }
-        Event::of(frame).map_err(|error| self.client.foreign(status, &error))
+        let event = Event::of(frame).map_err(|error| self.client.foreign(status, &error))?;
+        Ok(event.filter(|event| self.follow.query.as_deref().is_none_or(|query| is_wanted(event, query))))
     }
 
     /// Decides what happens after an error.

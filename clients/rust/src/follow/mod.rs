@@ -1,9 +1,11 @@
 //! Following a coordinator: `GET /events`, with every event as a type.
 //!
-//! * `parser.rs` reads the format of server-sent events, `event.rs` what the events mean
+//! * `parser.rs` reads the format of server-sent events, `event.rs` what the events mean; `filter.rs` says which are
+//!   wanted
 //! * `following.rs` connects, and connects again; `pause.rs` says after how long
 
 mod event;
+mod filter;
 mod following;
 mod parser;
 mod pause;

@@ -64,7 +64,7 @@ async fn every_kind_of_event_is_told_as_its_type_and_unknown_ones_are_not() {
         "event: missed\ndata: {\"count\":null}\n\n",
     ];
     let server = Server::start([Act::SendAndHold(events(&stream.concat()))]).await;
-    let query = Some("BTC/*".to_owned());
+    let query = Some("*T*/USD".to_owned());
     let follow_what = Follow { query, recent: Some(20), request_id: Some("a b&c".to_owned()), ..Follow::default() };
     let mut following = follow(&server, follow_what);
     let expected = [
@@ -79,7 +79,7 @@ async fn every_kind_of_event_is_told_as_its_type_and_unknown_ones_are_not() {
     assert_eq!(all_told(&mut following, 7).await, expected);
     assert_eq!(following.position(), Some("c1-9"), "an event without an id changes nothing");
     let request = server.requests().remove(0);
-    assert!(request.starts_with("GET /events?query=BTC%2F*&recent=20&request_id=a+b%26c HTTP/1.1\r\n"), "{request}");
+    assert!(request.starts_with("GET /events?query=*T*%2FUSD&recent=20&request_id=a+b%26c HTTP/1.1\r\n"), "{request}");
     assert!(!request.contains("last-event-id"), "{request}");
 }
 
@@ -113,6 +113,19 @@ async fn a_silent_connection_counts_as_lost() {
     let server = Server::start(acts).await;
     let mut following = follow(&server, Follow { silence: Duration::from_millis(500), ..Follow::default() });
     assert_eq!(all_told(&mut following, 4).await, ["connected", "q = 1", "timeout", "connected"]);
+}
+
+#[tokio::test]
+async fn only_the_query_that_is_wanted_is_told_whatever_the_coordinator_filters() {
+    let stream = [
+        &answered("c1-1", "a", "1"),
+        &answered("c1-2", "b/1", "2"),
+        &unanswered("c1-3", "a"),
+        &unanswered("c1-4", "b/2"),
+    ];
+    let server = Server::start([Act::SendAndHold(events(&stream.map(String::as_str).concat()))]).await;
+    let mut following = follow(&server, Follow { query: Some("b/*".to_owned()), ..Follow::default() });
+    assert_eq!(all_told(&mut following, 3).await, ["connected", "b/1 = 2", "b/2: deadline_exceeded"]);
 }
 
 #[tokio::test]
