@@ -1,6 +1,7 @@
 //! The programs of Quorate: their command lines, and what they print.
 //!
 //! * `src/bin/` has the three thin `main`s; [`args`] has their flags, variables, units and defaults
+//! * [`config`] has the contexts and defaults of the user
 //! * [`serve`] runs the programs that serve, with [`telemetry`] for logs and [`otlp`] for spans; `check.rs` only checks
 //!   their settings
 //! * [`commands`], [`demo`] and [`load`] are the subcommands of `quorate`, which ask through `quorate-client`; [`render`]
@@ -12,6 +13,7 @@ pub mod advice;
 pub mod args;
 mod check;
 pub mod commands;
+pub mod config;
 pub mod demo;
 mod descriptors;
 pub mod exchange;

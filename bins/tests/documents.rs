@@ -137,8 +137,8 @@ fn flags(command: &clap::Command) -> Vec<(String, String, String)> {
         Some((format!("--{}", arg.get_long()?), variable.to_owned(), default.unwrap_or_default().to_owned()))
     };
     let shown = |arg: &&clap::Arg| !arg.is_hide_set() && !matches!(arg.get_id().as_str(), "help" | "version");
-    let arguments = command.get_arguments().filter(shown);
-    arguments.filter_map(named).collect()
+    let own: Vec<_> = command.get_arguments().filter(shown).filter_map(named).collect();
+    own.into_iter().chain(command.get_subcommands().flat_map(flags)).collect()
 }
 
 /// The texts in backquotes.
@@ -198,6 +198,7 @@ fn the_tables_of_the_operators_tool_are_those_of_its_subcommands() {
     let operations = read(workspace("docs/operations.md"));
     let of = |headings: &[&str]| headings.iter().flat_map(|heading| rows(&operations, heading)).collect::<Vec<_>>();
     let client = "All subcommands that ask a coordinator";
+    let contexts = "Contexts and the configuration file";
     let quorate = QuorateArgs::command();
     let mut subcommands = 0;
     for subcommand in quorate.get_subcommands() {
@@ -206,10 +207,11 @@ fn the_tables_of_the_operators_tool_are_those_of_its_subcommands() {
         let own = format!("`quorate {name}`");
         // The tables whose flags it has all, and those of which it has some.
         let (whole, part): (&[&str], &[&str]) = match name {
-            "ask" => (&[client, "Numbers", "Watching", &own], &[]),
-            "workers" => (&[client, "Watching", &own], &[]),
-            "follow" | "demo" => (&[client, "Numbers", &own], &[]),
-            "queries" | "health" | "load" => (&[client, &own], &[]),
+            "ask" => (&[client, contexts, "Numbers", "Watching", &own], &[]),
+            "workers" => (&[client, contexts, "Watching", &own], &[]),
+            "follow" => (&[client, contexts, "Numbers", &own], &[]),
+            "demo" => (&[client, "Numbers", &own], &[]),
+            "queries" | "health" | "load" => (&[client, contexts, &own], &[]),
             "coordinator" => (&["All programs that use NATS", "`coordinator`"], &[]),
             "worker" => (&["All programs that use NATS", "`worker`"], &[]),
             "dev" => (&[&own, "`coordinator`"], &["All programs that use NATS", "`worker`"]),
@@ -232,7 +234,7 @@ fn the_tables_of_the_operators_tool_are_those_of_its_subcommands() {
             assert!(is_told, "{flag} of {name} is not in docs/operations.md");
         }
     }
-    assert_eq!(subcommands, 13);
+    assert_eq!(subcommands, 14);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The command lines of the three programs: every flag, its environment variable, its unit and its default.
 
 mod ask;
+mod context;
 mod coordinator;
 mod effects;
 mod exchange;
@@ -21,6 +22,7 @@ use quorate_runtime::wire::Subjects;
 use reqwest::Url;
 
 pub use ask::AskArgs;
+pub use context::{AddContextArgs, ContextArgs, ContextCommand};
 pub use coordinator::{CoordinatorArgs, PolicyArgs, ServeArgs};
 pub use effects::{Contradiction, Effective, Effects, Idle};
 pub use exchange::ExchangeArgs;

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, FromArgMatches as _, Parser, Subcommand};
 use reqwest::Url;
 
 use super::coordinator::{TRACING, positive};
@@ -13,10 +14,10 @@ use super::time::{duration, millis};
 use super::values::{listen_address, server_url};
 use super::watch::WATCHING;
 use super::{
-    AskArgs, CompletionsArgs, CoordinatorArgs, ExchangeArgs, FollowArgs, LogArgs, ManArgs, OtlpArgs, SeedArgs,
-    ServeArgs, SimulatedArgs, WatchArgs, WorkerArgs,
+    AskArgs, CompletionsArgs, ContextArgs, CoordinatorArgs, ExchangeArgs, FollowArgs, LogArgs, ManArgs, OtlpArgs,
+    SeedArgs, ServeArgs, SimulatedArgs, WatchArgs, WorkerArgs,
 };
-use crate::exit;
+use crate::{config, exit};
 
 /// Ask many workers and get one answer, with its evidence
 #[derive(Parser, Clone, Debug)]
@@ -27,6 +28,23 @@ pub struct QuorateArgs {
 }
 
 impl QuorateArgs {
+    /// Reads the command line, with the values of the configuration file as defaults of what it and the variables leave
+    /// out.
+    ///
+    /// # Errors
+    /// An invalid command line, or a configuration that cannot be used.
+    pub fn read() -> Result<Self, clap::Error> {
+        let command = Self::command();
+        let matches = command.clone().try_get_matches()?;
+        // It depends on the command line which part of the configuration counts. So the line is read twice.
+        let mut command = config::apply(command.clone(), &matches).map_err(|error| {
+            let said = format!("{error}\n");
+            command.clone().error(ErrorKind::ValueValidation, said)
+        })?;
+        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+
     /// Whether the error of an invalid command line is printed as JSON.
     pub fn wants_json() -> bool {
         let flag = std::env::args_os().take_while(|argument| argument != "--").any(|argument| argument == "--json");
@@ -76,6 +94,8 @@ pub enum Command {
     /// Run three simulated exchanges over HTTP, for trials and tests without the internet
     #[command(after_help = exit::QUORATE.help())]
     Exchange(ExchangeArgs),
+    /// Name coordinators, and select the one to ask
+    Context(ContextArgs),
     /// Write a completion script for a shell
     Completions(CompletionsArgs),
     /// Write the manual pages of all programs
@@ -94,6 +114,7 @@ impl Command {
             Self::Queries(args) => args.server.output.json,
             Self::Health(args) => args.server.output.json,
             Self::Load(args) => args.server.output.json,
+            Self::Context(args) => args.command.json(),
             Self::Coordinator(_) | Self::Worker(_) | Self::Exchange(_) | Self::Completions(_) | Self::Man(_) => false,
         }
     }
@@ -188,6 +209,10 @@ pub struct UrlArgs {
         value_parser = server_url
     )]
     pub url: Url,
+
+    /// Context that names the coordinator and the output [default: the selected one]
+    #[arg(long, env = "QUORATE_CONTEXT", value_name = "NAME")]
+    pub context: Option<String>,
 
     #[command(flatten)]
     pub output: JsonArgs,

@@ -4,14 +4,13 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Parser;
 use quorate_cli::args::{Command, QuorateArgs};
 use quorate_cli::render::Digits;
 use quorate_cli::{commands, demo, exchange, exit, serve};
 use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
-    let command = match QuorateArgs::try_parse() {
+    let command = match QuorateArgs::read() {
         Ok(args) => args.command,
         Err(error) => exit::usage(&error, QuorateArgs::wants_json()),
     };
@@ -39,6 +38,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Health(args) => client_runtime()?.block_on(commands::health(args)),
         Command::Load(args) => client_runtime()?.block_on(commands::load(args)),
         Command::Exchange(args) => client_runtime()?.block_on(exchange::run(args)),
+        Command::Context(args) => commands::context(args),
         Command::Completions(args) => commands::completions(args),
         Command::Man(args) => commands::man(&args),
     }

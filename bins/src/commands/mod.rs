@@ -1,6 +1,7 @@
 //! The subcommands that ask a running coordinator (`ask`, `follow`, `workers`, `queries`, `health` and `load`), and those that
 //! generate completions and manual pages.
 
+mod context;
 mod follow;
 mod generate;
 mod health;
@@ -22,6 +23,7 @@ use crate::exit::{Disputed, ErrorLine, Shown};
 use crate::load::{End, Plan, Report};
 use crate::render::{self, Charset, Digits, Paint};
 
+pub use context::context;
 pub use follow::follow;
 pub use generate::{completions, man};
 pub use health::health;

@@ -1,6 +1,7 @@
 //! What users see: answers, workers and measurements as aligned plain text, and the terminal that shows it.
 
 mod answer;
+mod contexts;
 mod follow;
 mod histogram;
 mod load;
@@ -17,6 +18,7 @@ mod watch;
 mod workers;
 
 pub use answer::{answer, refusal, summary};
+pub use contexts::{context, contexts};
 pub use follow::OutcomeLines;
 pub use histogram::histogram;
 pub use load::load;

@@ -92,7 +92,8 @@ const WORKER: [Flag; 9] = [
     ("source", "QUORATE_SOURCE", "simulated"),
 ];
 
-const SERVER: [Flag; 2] = [("json", "QUORATE_JSON", ""), ("url", "QUORATE_URL", "http://localhost:8080")];
+const SERVER: [Flag; 3] =
+    [("context", "QUORATE_CONTEXT", ""), ("json", "QUORATE_JSON", ""), ("url", "QUORATE_URL", "http://localhost:8080")];
 
 const JSON: [Flag; 1] = [("json", "QUORATE_JSON", "")];
 
@@ -140,7 +141,10 @@ const EXCHANGE: [Flag; 5] = [
 fn flags(command: &clap::Command) -> Vec<(String, String, String)> {
     let mut flags: Vec<_> = command
         .get_arguments()
-        .filter(|arg| !arg.is_hide_set() && !matches!(arg.get_id().as_str(), "help" | "version" | "shell" | "page"))
+        .filter(|arg| {
+            let typed = ["help", "version", "shell", "page", "name"];
+            !arg.is_hide_set() && !typed.contains(&arg.get_id().as_str())
+        })
         .map(|arg| {
             let name = arg.get_long().map_or_else(|| arg.get_id().as_str().to_uppercase(), str::to_owned);
             let env = arg.get_env().expect("every flag has an environment variable").to_str().expect("ASCII");
@@ -200,6 +204,16 @@ fn every_flag_has_its_fixed_name_variable_and_default() {
     let ready: [Flag; 1] = [("ready", "QUORATE_READY", "")];
     assert_eq!(flags(&subcommand("health")), expected(&[&ready, &SERVER]));
     let program: [Flag; 1] = [("program", "QUORATE_COMPLETIONS_PROGRAM", "quorate")];
+    let context = |name: &str| flags(subcommand("context").find_subcommand(name).expect("a subcommand"));
+    let add: [Flag; 4] = [
+        ("description", "QUORATE_CONTEXT_DESCRIPTION", ""),
+        ("output", "QUORATE_CONTEXT_OUTPUT", ""),
+        ("replace", "QUORATE_CONTEXT_REPLACE", ""),
+        ("url", "QUORATE_CONTEXT_URL", ""),
+    ];
+    assert_eq!(context("add"), expected(&[&add]));
+    assert_eq!((context("ls"), context("show")), (expected(&[&JSON]), expected(&[&JSON])));
+    assert_eq!((context("select"), context("rm")), (Vec::new(), Vec::new()));
     let dir: [Flag; 1] = [("dir", "QUORATE_MAN_DIR", "")];
     assert_eq!(flags(&subcommand("completions")), expected(&[&program]));
     assert_eq!(flags(&subcommand("man")), expected(&[&dir]));
@@ -209,7 +223,8 @@ fn every_flag_has_its_fixed_name_variable_and_default() {
 fn every_flag_is_explained() {
     let quorate = QuorateArgs::command();
     let commands = [CoordinatorArgs::command(), WorkerArgs::command()];
-    for command in commands.iter().chain(quorate.get_subcommands()) {
+    let context = subcommand("context");
+    for command in commands.iter().chain(quorate.get_subcommands()).chain(context.get_subcommands()) {
         for arg in command.get_arguments() {
             let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
             assert!(!help.is_empty(), "{} {}", command.get_name(), arg.get_id());

@@ -54,6 +54,7 @@ async fn help_names_the_subcommands_and_the_exit_codes() {
         "exchange",
         "coordinator",
         "worker",
+        "context",
         "completions",
         "man",
     ];

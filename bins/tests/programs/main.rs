@@ -2,6 +2,7 @@
 
 mod args;
 mod binary;
+mod contexts;
 mod effects;
 mod exit_codes;
 mod generate;

@@ -62,6 +62,7 @@ const TABLE: &[(&str, How)] = &[
     ("quorate health *", Ends(0)),
     ("quorate load *", Ends(0)),
     ("quorate exchange*", Trades),
+    ("quorate context *", Ends(0)),
     ("quorate completions *", Ends(0)),
     ("quorate man *", Ends(0)),
     // The tools that the documents use with them. curl exits with 22 if the status is 400 or more.
