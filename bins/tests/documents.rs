@@ -8,7 +8,7 @@ use std::path::Path;
 use clap::CommandFactory as _;
 use quorate_cli::args::{CoordinatorArgs, QuorateArgs, WorkerArgs};
 use quorate_cli::exit;
-use quorate_client::{Body as _, ErrorBody, Outcome};
+use quorate_client::{Ask, Body as _, ErrorBody, Outcome};
 use quorate_runtime::clock::Clock;
 use quorate_runtime::http::RequestBody;
 use quorate_runtime::source::{AnySource, SourceKind};
@@ -63,6 +63,35 @@ fn every_message_that_the_protocol_shows_is_understood_and_fits_its_schema() {
     let kinds = schemas.map(|entry| entry.expect("it can be read").file_name().into_string().expect("ASCII"));
     let kinds: BTreeSet<_> = kinds.map(|name| name.trim_end_matches(".schema.json").to_owned()).collect();
     assert_eq!(seen, kinds, "each schema has an example");
+}
+
+#[test]
+fn the_client_can_send_every_field_of_a_request() {
+    let decimal = Some("0.1".parse().expect("a decimal"));
+    let word = || Some("w".to_owned());
+    let ask = Ask {
+        query: "q".to_owned(),
+        id: word(),
+        strategy: word(),
+        min_responses: Some(1),
+        quorum: Some(1),
+        timeout_ms: Some(1),
+        max_deviation: word(),
+        tolerance: decimal,
+        min_agreement: decimal,
+        on_dispute: word(),
+        max_age_ms: Some(1),
+        trim_share: decimal,
+        precision: Some(1),
+        decimals: Some(1),
+    };
+    let sent = serde_json::to_value(ask).expect("JSON");
+    let sent: BTreeSet<_> = sent.as_object().expect("an object").keys().map(String::as_str).collect();
+    let schema = read(workspace("docs/schemas/request.schema.json"));
+    let schema: serde_json::Value = serde_json::from_str(&schema).expect("JSON");
+    let fields = schema["properties"].as_object().expect("an object").keys().map(String::as_str);
+    // It reads exact numbers in either form.
+    assert_eq!(sent, fields.filter(|field| *field != "numbers").collect());
 }
 
 #[test]

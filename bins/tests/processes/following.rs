@@ -56,6 +56,8 @@ async fn it_asks_lists_and_names_what_is_refused() {
     let workers = client.workers().await.expect("workers");
     assert_eq!(workers.workers.iter().filter(|worker| worker.state == "live").count(), 3);
     assert_eq!(client.queries().await.expect("queries").queries[0].query, "*");
+    let policies = client.policies(Some("BTC/USD")).await.expect("policies");
+    assert_eq!((policies.policies.len(), policies.policies[0].strategy.as_str()), (1, "average"));
     assert_eq!(client.ready().await.expect("readiness").workers, 3);
     assert_eq!(client.health().await.expect("health").nats, Some(true));
 

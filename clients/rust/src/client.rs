@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Method, Response, StatusCode, Url};
 
-use crate::body::{Ask, Body, ErrorBody, Health, Outcome, Queries, Readiness, Workers};
+use crate::body::{Ask, Body, ErrorBody, Health, Outcome, Policies, Queries, Readiness, Workers};
 use crate::error::{Error, Refusal};
 use crate::follow::{Follow, Following};
 use crate::transport::{self, route_url};
@@ -133,7 +133,7 @@ impl Client {
         let ask = ask.into();
         let deadline = ask.timeout_ms.map_or(ASSUMED_TIMEOUT, Duration::from_millis);
         let body = serde_json::to_vec(&ask).expect("strings and numbers are always JSON");
-        self.call(Method::POST, "request", Some(body), deadline.saturating_add(self.timeout)).await
+        self.call(Method::POST, self.route("request"), Some(body), deadline.saturating_add(self.timeout)).await
     }
 
     /// Lists the workers.
@@ -141,7 +141,7 @@ impl Client {
     /// # Errors
     /// [`Error`].
     pub async fn workers(&self) -> Result<Received<Workers>, Error> {
-        self.call(Method::GET, "workers", None, self.timeout).await
+        self.call(Method::GET, self.route("workers"), None, self.timeout).await
     }
 
     /// Lists the queries that the workers offer.
@@ -149,7 +149,19 @@ impl Client {
     /// # Errors
     /// [`Error`].
     pub async fn queries(&self) -> Result<Received<Queries>, Error> {
-        self.call(Method::GET, "queries", None, self.timeout).await
+        self.call(Method::GET, self.route("queries"), None, self.timeout).await
+    }
+
+    /// Shows the policies in force: all, or only the one that applies to a query.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn policies(&self, query: Option<&str>) -> Result<Received<Policies>, Error> {
+        let mut url = self.route("policies");
+        if let Some(query) = query {
+            url.query_pairs_mut().append_pair("query", query);
+        }
+        self.call(Method::GET, url, None, self.timeout).await
     }
 
     /// Whether the coordinator is alive.
@@ -157,7 +169,7 @@ impl Client {
     /// # Errors
     /// [`Error`].
     pub async fn health(&self) -> Result<Received<Health>, Error> {
-        self.call(Method::GET, "health", None, self.timeout.min(PROBE_TIMEOUT)).await
+        self.call(Method::GET, self.route("health"), None, self.timeout.min(PROBE_TIMEOUT)).await
     }
 
     /// Whether the coordinator can serve.
@@ -165,7 +177,7 @@ impl Client {
     /// # Errors
     /// [`Error`]; an [`Error::Refused`] says why it cannot.
     pub async fn ready(&self) -> Result<Received<Readiness>, Error> {
-        self.call(Method::GET, "ready", None, self.timeout.min(PROBE_TIMEOUT)).await
+        self.call(Method::GET, self.route("ready"), None, self.timeout.min(PROBE_TIMEOUT)).await
     }
 
     /// Follows what happens in the coordinator. Nothing is sent before the first event is awaited.
@@ -198,14 +210,17 @@ impl Client {
         self.max_bytes
     }
 
+    fn route(&self, route: &str) -> Url {
+        route_url(&self.url, route)
+    }
+
     async fn call<T: Body>(
         &self,
         method: Method,
-        route: &str,
+        url: Url,
         body: Option<Vec<u8>>,
         limit: Duration,
     ) -> Result<Received<T>, Error> {
-        let url = route_url(&self.url, route);
         let mut request = self.http.request(method, url).timeout(limit).header(ACCEPT, "application/json");
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body);

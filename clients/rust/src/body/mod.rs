@@ -5,13 +5,14 @@
 //! cannot do without, accepts unknown names, and keeps numbers as they are written.
 //!
 //! * [`ask`](self::Ask) is what a client sends; [`Outcome`], [`ErrorBody`] and [`Evidence`] are what comes back
-//! * [`Workers`], [`Queries`], [`Health`] and [`Readiness`] say how a coordinator and its workers are
+//! * [`Workers`], [`Queries`], [`Policies`], [`Health`] and [`Readiness`] say how a coordinator and its workers are
 
 mod ask;
 mod error;
 mod evidence;
 mod exact;
 mod outcome;
+mod policies;
 mod queries;
 mod state;
 mod workers;
@@ -22,6 +23,7 @@ pub use ask::Ask;
 pub use error::ErrorBody;
 pub use evidence::{Evidence, Excluded, WorkerFate, WorkerResponse};
 pub use outcome::{Outcome, Spread, Status};
+pub use policies::{Policies, Policy};
 pub use queries::{OfferedQuery, Queries};
 pub use state::{Health, Readiness, ShortPolicy};
 pub use workers::{ResponseTimes, Worker, Workers};
@@ -39,6 +41,7 @@ pub trait Body: Sized {
 trait Plain: DeserializeOwned {}
 
 impl Plain for Health {}
+impl Plain for Policies {}
 impl Plain for Queries {}
 impl Plain for Readiness {}
 impl Plain for Worker {}

@@ -96,7 +96,10 @@ async fn lists_are_read() {
     let queries = r#"{"queries":[{"query":"BTC/*","workers":3},{"query":"block/latest","workers":7}]}"#;
     let workers = r#"{"workers":[{"worker_id":"w1","state":"live","score":0.980000}],"counters":{"cancelled":1}}"#;
     let ready = r#"{"ready":true,"workers":3,"in_flight":2,"short":[{"query":"a*","missing":["w9"]}]}"#;
-    let acts = [queries, workers, ready, r#"{"status":"healthy","nats":false}"#].map(|json| answer("200 OK", "", json));
+    let policies = r#"{"policies":[{"query":"BTC/*","strategy":"median","tolerance":0.060,"min_agreement":null}],
+        "weights":{"w1":2.50}}"#;
+    let acts = [queries, workers, policies, ready, r#"{"status":"healthy","nats":false}"#]
+        .map(|json| answer("200 OK", "", json));
     let server = Server::start(acts).await;
     let client = Client::new(server.url.clone() + "/base/").expect("a client");
     let offered = client.queries().await.expect("queries");
@@ -104,11 +107,21 @@ async fn lists_are_read() {
     assert_eq!(offered, [("BTC/*", 3), ("block/latest", 7)]);
     let workers = client.workers().await.expect("workers");
     assert_eq!((workers.workers[0].score.to_string(), workers.counters["cancelled"]), ("0.980000".to_owned(), 1));
+    let policies = client.policies(Some("BTC/USD")).await.expect("policies");
+    let policy = &policies.policies[0];
+    assert_eq!(
+        (policy.tolerance.map(|tolerance| tolerance.to_string()), policy.min_agreement),
+        (Some("0.060".to_owned()), None)
+    );
+    assert_eq!(policies.weights["w1"].to_string(), "2.50");
     assert_eq!(client.ready().await.expect("readiness").short[0].missing, ["w9"]);
     assert_eq!(client.health().await.expect("health").nats, Some(false));
     let requests = server.requests();
     let paths: Vec<_> = requests.iter().filter_map(|request| request.split(' ').nth(1)).collect();
-    assert_eq!(paths, ["/base/queries", "/base/workers", "/base/ready", "/base/health"]);
+    assert_eq!(
+        paths,
+        ["/base/queries", "/base/workers", "/base/policies?query=BTC%2FUSD", "/base/ready", "/base/health"]
+    );
 }
 
 #[tokio::test]
