@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use indicatif::{ProgressBar, ProgressFinish};
+use quorate_client::{Client, Error, Outcome, Refusal};
 use reqwest::Url;
 use tokio::time::{Instant, sleep};
 
-use crate::api::{Ask, Outcome};
-use crate::client::{Client, ClientError, Refusal};
+use crate::commands;
 use crate::exit::Shown;
 use crate::render::{
-    Charset, Paint, answer, can_redraw_stderr, can_redraw_stdout, clean, json, refusal, spinner, summary,
+    Charset, Digits, Paint, answer, can_redraw_stderr, can_redraw_stdout, clean, json, refusal, spinner, summary,
 };
 
 /// The questions. The first is asked again at the end: its answers differ, like those of a market.
@@ -29,10 +29,12 @@ const SPIN: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// A coordinator that does not become ready or cannot be asked, and a question that fails twice.
-pub async fn run(url: &Url, workers: u32, json: bool) -> anyhow::Result<()> {
-    let client = Client::new(url.clone())?;
+pub async fn run(url: &Url, workers: u32, json: bool, digits: Digits) -> anyhow::Result<()> {
+    let client = commands::client(url)?;
     let spins = !json && can_redraw_stdout() && can_redraw_stderr();
-    Demo { client, workers, json, paint: Paint::for_stdout(), spins, out: io::stdout() }.show(READY_WITHIN).await
+    Demo { client, workers, json, digits, paint: Paint::for_stdout(), spins, out: io::stdout() }
+        .show(READY_WITHIN)
+        .await
 }
 
 /// One run of the demo.
@@ -41,6 +43,7 @@ struct Demo<W> {
     /// The number of workers to wait for; a coordinator that is ready has at least one.
     workers: u32,
     json: bool,
+    digits: Digits,
     paint: Paint,
     spins: bool,
     out: W,
@@ -59,10 +62,10 @@ impl<W: Write> Demo<W> {
             }
         }
         if !self.json {
-            writeln!(self.out, "{}", summary(&asked, self.paint).trim_end())?;
+            writeln!(self.out, "{}", summary(&asked, self.digits, self.paint).trim_end())?;
         }
         let Some((query, Err(refusal))) = asked.pop() else { return Ok(()) };
-        let error = anyhow::Error::from(ClientError::Refused(Box::new(refusal)));
+        let error = anyhow::Error::from(Error::Refused(Box::new(refusal)));
         let error = error.context(format!("no answer for {query}"));
         Err(if self.json { Shown(error).into() } else { error })
     }
@@ -76,7 +79,9 @@ impl<W: Write> Demo<W> {
             let error = match self.client.ready().await {
                 Ok(ready) if ready.body.workers >= self.workers.into() => break,
                 Ok(ready) => anyhow!("{} of {} workers are live", ready.body.workers, self.workers),
-                Err(error) if matches!(error, ClientError::Foreign { .. }) && error.is_lasting() => bail!(error),
+                Err(error) if matches!(error, Error::Foreign { .. }) && error.is_lasting() => bail!(error),
+                // Waiting is for a coordinator that starts. Where nothing listens, none does.
+                Err(error @ Error::Unreachable { .. }) => bail!(error),
                 Err(error) => error.into(),
             };
             if Instant::now() >= deadline {
@@ -95,22 +100,21 @@ impl<W: Write> Demo<W> {
 
     /// Asks, and asks again if the workers failed, as simulated ones sometimes do.
     async fn ask(&mut self, query: &'static str) -> anyhow::Result<Result<Outcome, Refusal>> {
-        let ask = Ask { query: query.to_owned(), ..Ask::default() };
         let mut retried = false;
         loop {
             let spinner = self.spinner(&format!("asking the workers for {query}"));
-            let result = self.client.ask(&ask).await;
+            let result = self.client.ask(query).await;
             spinner.finish_and_clear();
             match result {
                 Ok(received) => {
                     if self.json {
                         writeln!(self.out, "{}", json(&received.json).trim_end())?;
                     } else {
-                        writeln!(self.out, "{}", answer(&received.body, self.paint))?;
+                        writeln!(self.out, "{}", answer(&received, self.digits, self.paint))?;
                     }
                     return Ok(Ok(received.body));
                 }
-                Err(ClientError::Refused(refused)) if matches!(refused.status.as_u16(), 422 | 504) => {
+                Err(Error::Refused(refused)) if matches!(refused.status.as_u16(), 422 | 504) => {
                     if self.json {
                         writeln!(self.out, "{}", json(&refused.answer.json).trim_end())?;
                     } else {

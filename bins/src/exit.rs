@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use quorate_client::Error;
 use serde::Serialize;
 
-use crate::client::ClientError;
+use crate::advice::{advice, sentence};
 use crate::render::{clean, json};
 
 /// The exit codes of a program and their meanings.
@@ -97,20 +98,20 @@ impl ErrorLine<'_> {
     }
 }
 
-impl<'a> From<&'a ClientError> for ErrorLine<'a> {
-    fn from(error: &'a ClientError) -> Self {
+impl<'a> From<&'a Error> for ErrorLine<'a> {
+    fn from(error: &'a Error) -> Self {
         let code = match error {
-            ClientError::Refused(refusal) => Some(refusal.status.as_u16()),
+            Error::Refused(refusal) => Some(refusal.status.as_u16()),
             _ => None,
         };
-        Self { error: error.word(), code, details: error.to_string() }
+        Self { error: error.word(), code, details: sentence(error) }
     }
 }
 
 impl<'a> From<&'a anyhow::Error> for ErrorLine<'a> {
     fn from(error: &'a anyhow::Error) -> Self {
-        let details = format!("{error:#}");
-        match cause::<ClientError>(error) {
+        let details = said(error);
+        match cause::<Error>(error) {
             Some(cause) => Self { details, ..Self::from(cause) },
             None if error.is::<Unusable>() => Self { error: "usage", code: None, details },
             None => Self { error: "failed", code: None, details },
@@ -136,7 +137,7 @@ pub fn report(result: anyhow::Result<()>, as_json: bool) -> ExitCode {
         if as_json {
             print_json(&ErrorLine::from(&error));
         } else {
-            eprintln!("error: {}", clean(&format!("{error:#}")));
+            eprintln!("error: {}", clean(&said(&error)));
         }
     }
     ExitCode::from(code(&error))
@@ -162,9 +163,17 @@ fn code(error: &anyhow::Error) -> u8 {
         return DISPUTED;
     }
     match cause(error) {
-        None | Some(ClientError::Setup(_)) => FAILED,
-        Some(ClientError::Refused(_)) => REFUSED,
+        None | Some(Error::Setup(_) | Error::Address { .. }) => FAILED,
+        Some(Error::Refused(_)) => REFUSED,
         Some(_) => UNANSWERED,
+    }
+}
+
+/// An error with its causes and with what to do about it.
+fn said(error: &anyhow::Error) -> String {
+    match cause::<Error>(error) {
+        Some(cause) => format!("{error:#}; {}", advice(cause)),
+        None => format!("{error:#}"),
     }
 }
 

@@ -1,18 +1,19 @@
-//! The programs of Quorate: their command lines, the client of the HTTP API, and what they print.
+//! The programs of Quorate: their command lines, and what they print.
 //!
 //! * `src/bin/` has the three thin `main`s; [`args`] has their flags, variables, units and defaults
+//! * [`config`] has the contexts and defaults of the user
 //! * [`serve`] runs the programs that serve, with [`telemetry`] for logs and [`otlp`] for spans; `check.rs` only checks
 //!   their settings
-//! * [`client`] and [`api`] talk to a coordinator; [`commands`], [`demo`] and [`load`] are the subcommands of
-//!   `quorate`; [`render`] prints
+//! * [`commands`], [`demo`] and [`load`] are the subcommands of `quorate`, which ask through `quorate-client`; [`render`]
+//!   prints
 //! * [`exchange`] stands in for public exchanges
-//! * [`exit`] has the exit codes, and errors as a sentence or as JSON
+//! * [`exit`] has the exit codes, and errors as a sentence or as JSON; [`advice`] says what to do about them
 
-pub mod api;
+pub mod advice;
 pub mod args;
 mod check;
-pub mod client;
 pub mod commands;
+pub mod config;
 pub mod demo;
 mod descriptors;
 pub mod exchange;

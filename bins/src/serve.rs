@@ -31,6 +31,7 @@ use crate::descriptors::serve_limits;
 use crate::exit::Unusable;
 use crate::listener::{listen, localhost, say_who_reaches, url_of};
 use crate::otlp::Export;
+use crate::render::Digits;
 use crate::{check, demo, reload, signals, telemetry};
 
 /// The name of coordinators, for NATS and for a collector of traces.
@@ -184,7 +185,7 @@ pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
         // If the output was closed, its reader has seen enough: the server continues.
         let _ = writeln!(io::stdout(), "{line}");
         if args.workers > 0
-            && let Err(error) = demo::run(&url, args.workers, args.output.json).await
+            && let Err(error) = demo::run(&url, args.workers, args.output.json, Digits::Few).await
         {
             info!("the demo ended early: {error:#}");
         }
@@ -204,7 +205,7 @@ pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// Those of the demo.
-pub async fn embedded_demo(json: bool) -> anyhow::Result<()> {
+pub async fn embedded_demo(json: bool, digits: Digits) -> anyhow::Result<()> {
     let (listener, address) = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
     let settings = CoordinatorSettings {
         machine: Config::default(),
@@ -216,7 +217,7 @@ pub async fn embedded_demo(json: bool) -> anyhow::Result<()> {
     let source = SimulatedConfig::default();
     let workers = Workers { count: DEMO_WORKERS, source, seed: random()?, tracer: None };
     let cluster = embedded(listener, settings, Clock::new(), &workers, stream::pending(), stop.clone())?;
-    let shown = demo::run(&url_of(address)?, DEMO_WORKERS, json).await;
+    let shown = demo::run(&url_of(address)?, DEMO_WORKERS, json, digits).await;
     stop.cancel();
     cluster.ended().await?;
     shown
@@ -307,7 +308,7 @@ fn coordinator_settings(args: &ServeArgs, port: u16, seeds: &SeedArgs) -> anyhow
     })
 }
 
-fn nats(args: &NatsArgs, name: &str) -> anyhow::Result<NatsBus> {
+pub(crate) fn nats(args: &NatsArgs, name: &str) -> anyhow::Result<NatsBus> {
     NatsBus::connect(NatsConfig { name: name.to_owned(), ..nats_config(args) }).map_err(|error| unusable_nats(&error))
 }
 
@@ -330,7 +331,7 @@ pub(crate) fn unusable_nats(error: &BusError) -> anyhow::Error {
 }
 
 /// The error of a program that NATS has never let in.
-fn refused(why: &str) -> anyhow::Error {
+pub(crate) fn refused(why: &str) -> anyhow::Error {
     Unusable::mark(anyhow!(
         "NATS refuses the credentials: {why}; correct them in --nats (nats://user:password@host or nats://token@host) or \
          --nats-creds"

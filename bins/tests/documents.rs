@@ -6,9 +6,9 @@ use std::fs;
 use std::path::Path;
 
 use clap::CommandFactory as _;
-use quorate_cli::api::{Body as _, ErrorBody, Outcome};
 use quorate_cli::args::{CoordinatorArgs, QuorateArgs, WorkerArgs};
 use quorate_cli::exit;
+use quorate_client::{Ask, Body as _, ErrorBody, Outcome};
 use quorate_runtime::clock::Clock;
 use quorate_runtime::http::RequestBody;
 use quorate_runtime::source::{AnySource, SourceKind};
@@ -63,6 +63,35 @@ fn every_message_that_the_protocol_shows_is_understood_and_fits_its_schema() {
     let kinds = schemas.map(|entry| entry.expect("it can be read").file_name().into_string().expect("ASCII"));
     let kinds: BTreeSet<_> = kinds.map(|name| name.trim_end_matches(".schema.json").to_owned()).collect();
     assert_eq!(seen, kinds, "each schema has an example");
+}
+
+#[test]
+fn the_client_can_send_every_field_of_a_request() {
+    let decimal = Some("0.1".parse().expect("a decimal"));
+    let word = || Some("w".to_owned());
+    let ask = Ask {
+        query: "q".to_owned(),
+        id: word(),
+        strategy: word(),
+        min_responses: Some(1),
+        quorum: Some(1),
+        timeout_ms: Some(1),
+        max_deviation: word(),
+        tolerance: decimal,
+        min_agreement: decimal,
+        on_dispute: word(),
+        max_age_ms: Some(1),
+        trim_share: decimal,
+        precision: Some(1),
+        decimals: Some(1),
+    };
+    let sent = serde_json::to_value(ask).expect("JSON");
+    let sent: BTreeSet<_> = sent.as_object().expect("an object").keys().map(String::as_str).collect();
+    let schema = read(workspace("docs/schemas/request.schema.json"));
+    let schema: serde_json::Value = serde_json::from_str(&schema).expect("JSON");
+    let fields = schema["properties"].as_object().expect("an object").keys().map(String::as_str);
+    // It reads exact numbers in either form.
+    assert_eq!(sent, fields.filter(|field| *field != "numbers").collect());
 }
 
 #[test]
@@ -137,8 +166,8 @@ fn flags(command: &clap::Command) -> Vec<(String, String, String)> {
         Some((format!("--{}", arg.get_long()?), variable.to_owned(), default.unwrap_or_default().to_owned()))
     };
     let shown = |arg: &&clap::Arg| !arg.is_hide_set() && !matches!(arg.get_id().as_str(), "help" | "version");
-    let arguments = command.get_arguments().filter(shown);
-    arguments.filter_map(named).collect()
+    let own: Vec<_> = command.get_arguments().filter(shown).filter_map(named).collect();
+    own.into_iter().chain(command.get_subcommands().flat_map(flags)).collect()
 }
 
 /// The texts in backquotes.
@@ -198,6 +227,7 @@ fn the_tables_of_the_operators_tool_are_those_of_its_subcommands() {
     let operations = read(workspace("docs/operations.md"));
     let of = |headings: &[&str]| headings.iter().flat_map(|heading| rows(&operations, heading)).collect::<Vec<_>>();
     let client = "All subcommands that ask a coordinator";
+    let contexts = "Contexts and the configuration file";
     let quorate = QuorateArgs::command();
     let mut subcommands = 0;
     for subcommand in quorate.get_subcommands() {
@@ -206,8 +236,11 @@ fn the_tables_of_the_operators_tool_are_those_of_its_subcommands() {
         let own = format!("`quorate {name}`");
         // The tables whose flags it has all, and those of which it has some.
         let (whole, part): (&[&str], &[&str]) = match name {
-            "ask" | "workers" => (&[client, "Watching", &own], &[]),
-            "queries" | "health" | "load" | "demo" => (&[client, &own], &[]),
+            "ask" => (&[client, contexts, "Numbers", "Watching", &own], &[]),
+            "workers" => (&[client, contexts, "Watching", &own], &[]),
+            "follow" => (&[client, contexts, "Numbers", &own], &[]),
+            "demo" => (&[client, "Numbers", &own], &[]),
+            "queries" | "health" | "load" => (&[client, contexts, &own], &[]),
             "coordinator" => (&["All programs that use NATS", "`coordinator`"], &[]),
             "worker" => (&["All programs that use NATS", "`worker`"], &[]),
             "dev" => (&[&own, "`coordinator`"], &["All programs that use NATS", "`worker`"]),
@@ -230,7 +263,7 @@ fn the_tables_of_the_operators_tool_are_those_of_its_subcommands() {
             assert!(is_told, "{flag} of {name} is not in docs/operations.md");
         }
     }
-    assert_eq!(subcommands, 12);
+    assert_eq!(subcommands, 14);
 }
 
 #[test]

@@ -9,10 +9,11 @@ use rust_decimal::Decimal;
 
 use super::coordinator::{decimals, positive, precision};
 use super::effects::{Contradiction, Effective, Effects, Idle, is_given, is_one_of};
+use super::quorate::EXACT;
 use super::time::{millis, millis_from_zero};
 use super::values::{agreement, fraction, on_disputes, outlier_rule, strategies, trim_share};
 use super::watch::WATCHING;
-use super::{UrlArgs, WatchArgs};
+use super::{NumberArgs, UrlArgs, WatchArgs};
 
 /// The flags of `quorate ask`.
 #[derive(Args, Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct AskArgs {
 
     #[command(flatten)]
     pub server: UrlArgs,
+    #[command(flatten)]
+    pub numbers: NumberArgs,
 
     /// Id of the request; a retry under the same id receives the same answer [default: random]
     #[arg(long, env = "QUORATE_ASK_ID", value_name = "ID", value_parser = request_id)]
@@ -94,6 +97,7 @@ pub struct AskArgs {
 impl Effects for AskArgs {
     const IDLE: &'static [Idle] = &[
         WATCHING,
+        EXACT,
         Idle {
             flags: &["precision"],
             when: |matches| is_given(matches, "strategy") && !is_one_of(matches, "strategy", &["majority"]),

@@ -1,9 +1,11 @@
 //! The command lines of the three programs: every flag, its environment variable, its unit and its default.
 
 mod ask;
+mod context;
 mod coordinator;
 mod effects;
 mod exchange;
+mod follow;
 mod generate;
 mod quorate;
 mod time;
@@ -20,12 +22,15 @@ use quorate_runtime::wire::Subjects;
 use reqwest::Url;
 
 pub use ask::AskArgs;
+pub use context::{AddContextArgs, ContextArgs, ContextCommand};
 pub use coordinator::{CoordinatorArgs, PolicyArgs, ServeArgs};
 pub use effects::{Contradiction, Effective, Effects, Idle};
 pub use exchange::ExchangeArgs;
+pub use follow::{FollowArgs, FollowNatsArgs};
 pub use generate::{CompletionsArgs, ManArgs, Program};
 pub use quorate::{
-    Command, DemoArgs, DevArgs, HealthArgs, JsonArgs, LoadArgs, QueriesArgs, QuorateArgs, UrlArgs, WorkersArgs,
+    Command, DemoArgs, DevArgs, HealthArgs, JsonArgs, LoadArgs, NumberArgs, QueriesArgs, QuorateArgs, UrlArgs,
+    WorkersArgs,
 };
 pub use time::duration;
 use values::{collector_url, subjects};

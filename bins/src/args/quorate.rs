@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, FromArgMatches as _, Parser, Subcommand};
 use reqwest::Url;
 
 use super::coordinator::{TRACING, positive};
@@ -13,10 +14,10 @@ use super::time::{duration, millis};
 use super::values::{listen_address, server_url};
 use super::watch::WATCHING;
 use super::{
-    AskArgs, CompletionsArgs, CoordinatorArgs, ExchangeArgs, LogArgs, ManArgs, OtlpArgs, SeedArgs, ServeArgs,
-    SimulatedArgs, WatchArgs, WorkerArgs,
+    AskArgs, CompletionsArgs, ContextArgs, CoordinatorArgs, ExchangeArgs, FollowArgs, LogArgs, ManArgs, OtlpArgs,
+    SeedArgs, ServeArgs, SimulatedArgs, WatchArgs, WorkerArgs,
 };
-use crate::exit;
+use crate::{config, exit};
 
 /// Ask many workers and get one answer, with its evidence
 #[derive(Parser, Clone, Debug)]
@@ -27,6 +28,23 @@ pub struct QuorateArgs {
 }
 
 impl QuorateArgs {
+    /// Reads the command line, with the values of the configuration file as defaults of what it and the variables leave
+    /// out.
+    ///
+    /// # Errors
+    /// An invalid command line, or a configuration that cannot be used.
+    pub fn read() -> Result<Self, clap::Error> {
+        let command = Self::command();
+        let matches = command.clone().try_get_matches()?;
+        // It depends on the command line which part of the configuration counts. So the line is read twice.
+        let mut command = config::apply(command.clone(), &matches).map_err(|error| {
+            let said = format!("{error}\n");
+            command.clone().error(ErrorKind::ValueValidation, said)
+        })?;
+        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+
     /// Whether the error of an invalid command line is printed as JSON.
     pub fn wants_json() -> bool {
         let flag = std::env::args_os().take_while(|argument| argument != "--").any(|argument| argument == "--json");
@@ -52,6 +70,9 @@ pub enum Command {
     /// Ask a coordinator one question
     #[command(after_help = exit::QUORATE.help())]
     Ask(AskArgs),
+    /// Show the outcomes of requests as they come, over HTTP or NATS
+    #[command(after_help = exit::QUORATE.help())]
+    Follow(FollowArgs),
     /// List the workers that a coordinator knows, with their scores
     #[command(after_help = exit::QUORATE.help())]
     Workers(WorkersArgs),
@@ -73,6 +94,8 @@ pub enum Command {
     /// Run three simulated exchanges over HTTP, for trials and tests without the internet
     #[command(after_help = exit::QUORATE.help())]
     Exchange(ExchangeArgs),
+    /// Name coordinators, and select the one to ask
+    Context(ContextArgs),
     /// Write a completion script for a shell
     Completions(CompletionsArgs),
     /// Write the manual pages of all programs
@@ -86,10 +109,12 @@ impl Command {
             Self::Demo(args) => args.output.json,
             Self::Dev(args) => args.output.json,
             Self::Ask(args) => args.server.output.json,
+            Self::Follow(args) => args.server.output.json,
             Self::Workers(args) => args.server.output.json,
             Self::Queries(args) => args.server.output.json,
             Self::Health(args) => args.server.output.json,
             Self::Load(args) => args.server.output.json,
+            Self::Context(args) => args.command.json(),
             Self::Coordinator(_) | Self::Worker(_) | Self::Exchange(_) | Self::Completions(_) | Self::Man(_) => false,
         }
     }
@@ -103,15 +128,32 @@ pub struct JsonArgs {
     pub json: bool,
 }
 
+/// What has no effect on JSON, which has all digits.
+pub(super) const EXACT: Idle =
+    Idle { flags: &["exact"], when: |matches| matches.get_flag("json"), because: "with --json" };
+
+/// How numbers are shown to people.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct NumberArgs {
+    /// Show answers with all their digits [default: the decimals of the values, and up to two more]
+    #[arg(long, env = "QUORATE_EXACT", value_parser = FalseyValueParser::new())]
+    pub exact: bool,
+}
+
 /// The flags of `quorate demo`.
 #[derive(Args, Clone, Debug)]
 pub struct DemoArgs {
+    #[command(flatten)]
+    pub effective: Effective<Self>,
+
     /// Coordinator to ask [default: one in this process, with three workers]
     #[arg(long, env = "QUORATE_URL", value_name = "URL", value_parser = server_url)]
     pub url: Option<Url>,
 
     #[command(flatten)]
     pub output: JsonArgs,
+    #[command(flatten)]
+    pub numbers: NumberArgs,
 }
 
 /// The flags of `quorate dev`.
@@ -167,6 +209,10 @@ pub struct UrlArgs {
         value_parser = server_url
     )]
     pub url: Url,
+
+    /// Context that names the coordinator and the output [default: the selected one]
+    #[arg(long, env = "QUORATE_CONTEXT", value_name = "NAME")]
+    pub context: Option<String>,
 
     #[command(flatten)]
     pub output: JsonArgs,
@@ -250,6 +296,10 @@ impl Effects for DevArgs {
             because: "with --workers 0",
         },
     ];
+}
+
+impl Effects for DemoArgs {
+    const IDLE: &'static [Idle] = &[EXACT];
 }
 
 impl Effects for WorkersArgs {

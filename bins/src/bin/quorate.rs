@@ -4,13 +4,13 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Parser;
 use quorate_cli::args::{Command, QuorateArgs};
+use quorate_cli::render::Digits;
 use quorate_cli::{commands, demo, exchange, exit, serve};
 use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
-    let command = match QuorateArgs::try_parse() {
+    let command = match QuorateArgs::read() {
         Ok(args) => args.command,
         Err(error) => exit::usage(&error, QuorateArgs::wants_json()),
     };
@@ -21,18 +21,24 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Demo(args) => match args.url {
-            Some(url) => client_runtime()?.block_on(demo::run(&url, 0, args.output.json)),
-            None => server_runtime()?.block_on(serve::embedded_demo(args.output.json)),
+            Some(url) => {
+                client_runtime()?.block_on(demo::run(&url, 0, args.output.json, Digits::exact(args.numbers.exact)))
+            }
+            None => {
+                server_runtime()?.block_on(serve::embedded_demo(args.output.json, Digits::exact(args.numbers.exact)))
+            }
         },
         Command::Dev(args) => server_runtime()?.block_on(serve::dev(*args)),
         Command::Coordinator(args) => server_runtime()?.block_on(serve::coordinator(*args)),
         Command::Worker(args) => server_runtime()?.block_on(serve::worker(*args)),
         Command::Ask(args) => client_runtime()?.block_on(commands::ask(args)),
+        Command::Follow(args) => client_runtime()?.block_on(commands::follow(args)),
         Command::Workers(args) => client_runtime()?.block_on(commands::workers(args)),
         Command::Queries(args) => client_runtime()?.block_on(commands::queries(args)),
         Command::Health(args) => client_runtime()?.block_on(commands::health(args)),
         Command::Load(args) => client_runtime()?.block_on(commands::load(args)),
         Command::Exchange(args) => client_runtime()?.block_on(exchange::run(args)),
+        Command::Context(args) => commands::context(args),
         Command::Completions(args) => commands::completions(args),
         Command::Man(args) => commands::man(&args),
     }

@@ -13,7 +13,8 @@ use crate::args::{CompletionsArgs, CoordinatorArgs, ManArgs, Program, QuorateArg
 use crate::exit::{self, Codes};
 
 /// What a manual page says about the environment, besides the variables of the flags.
-const ENVIRONMENT: [(&str, &str); 5] = [
+const ENVIRONMENT: [(&str, &str); 6] = [
+    ("QUORATE_CLI_CONFIG", "the configuration file of the commands that ask a coordinator"),
     ("NO_COLOR", "if set and not empty, turns colours off"),
     ("CLICOLOR_FORCE", "if set and not empty, turns colours on even without a terminal"),
     ("CLICOLOR", "if 0, turns colours off"),
@@ -79,15 +80,20 @@ fn pages() -> Vec<Page> {
         command = command.disable_help_subcommand(true);
         command.build();
         let program = command.get_name().to_owned();
-        let subcommands: Vec<_> = command.get_subcommands().cloned().collect();
-        pages.push(Page { name: program.clone(), command, codes });
-        for subcommand in subcommands {
-            let name = format!("{program}-{}", subcommand.get_name());
-            let codes = if SERVERS.contains(&subcommand.get_name()) { exit::SERVER } else { codes };
-            pages.push(Page { name, command: subcommand, codes });
-        }
+        add_pages(&mut pages, &program, command, codes);
     }
     pages
+}
+
+/// Adds the page of a command, and those of its subcommands.
+fn add_pages(pages: &mut Vec<Page>, name: &str, command: clap::Command, codes: Codes) {
+    let subcommands: Vec<_> = command.get_subcommands().cloned().collect();
+    pages.push(Page { name: name.to_owned(), command, codes });
+    for subcommand in subcommands {
+        let codes = if SERVERS.contains(&subcommand.get_name()) { exit::SERVER } else { codes };
+        let name = format!("{name}-{}", subcommand.get_name());
+        add_pages(pages, &name, subcommand, codes);
+    }
 }
 
 impl Page {

@@ -1,9 +1,8 @@
 //! `quorate health`: whether a coordinator is alive or ready, as an exit code. Container runtimes use it where there is
 //! neither a shell nor curl.
 
-use super::print;
+use super::{client, print};
 use crate::args::HealthArgs;
-use crate::client::Client;
 use crate::render;
 
 /// Checks whether the coordinator is alive, or with `--ready` whether it can answer a question now, and which policies
@@ -12,7 +11,7 @@ use crate::render;
 /// # Errors
 /// No answer, or the reason why it is not ready.
 pub async fn health(args: HealthArgs) -> anyhow::Result<()> {
-    let client = Client::new(args.server.url)?;
+    let client = client(&args.server.url)?;
     let (said, json) = if args.ready {
         let ready = client.ready().await?;
         (render::readiness(&ready.body), ready.json)

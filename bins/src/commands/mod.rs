@@ -1,6 +1,8 @@
-//! The subcommands that ask a running coordinator (`ask`, `workers`, `queries`, `health` and `load`), and those that
+//! The subcommands that ask a running coordinator (`ask`, `follow`, `workers`, `queries`, `health` and `load`), and those that
 //! generate completions and manual pages.
 
+mod context;
+mod follow;
 mod generate;
 mod health;
 mod watch;
@@ -11,17 +13,18 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use anyhow::bail;
-use quorate_core::aggregate::Strategy;
-use quorate_core::policy::OnDispute;
+use quorate_client::{Ask, Client, Error, Status};
+use quorate_core::aggregate::Millionths;
+use reqwest::Url;
 use serde::Serialize;
 
-use crate::api::{Ask, Scalar, Status};
 use crate::args::{AskArgs, LoadArgs, QueriesArgs, WorkersArgs};
-use crate::client::{Client, ClientError};
 use crate::exit::{Disputed, ErrorLine, Shown};
 use crate::load::{End, Plan, Report};
-use crate::render::{self, Charset, Paint};
+use crate::render::{self, Charset, Digits, Paint};
 
+pub use context::context;
+pub use follow::follow;
 pub use generate::{completions, man};
 pub use health::health;
 use watch::Stamp;
@@ -34,15 +37,17 @@ struct Question {
     client: Client,
     ask: Ask,
     json: bool,
+    /// How many digits of the answer are shown.
+    digits: Digits,
     /// Whether a disputed answer has its own exit code.
     fail_on_dispute: bool,
 }
 
 impl Question {
     /// The error of a question without an answer, with the exit code that the user wants.
-    fn failure(&self, error: ClientError) -> anyhow::Error {
+    fn failure(&self, error: Error) -> anyhow::Error {
         match error {
-            ClientError::Refused(refusal) if self.fail_on_dispute && refusal.is_disputed() => Disputed.into(),
+            Error::Refused(refusal) if self.fail_on_dispute && refusal.is_disputed() => Disputed.into(),
             error => error.into(),
         }
     }
@@ -55,24 +60,25 @@ impl Question {
 pub async fn ask(args: AskArgs) -> anyhow::Result<()> {
     let watch = args.watch().copied();
     let ask = Ask {
-        query: args.query,
         id: args.id.map(|id| id.as_str().to_owned()),
-        strategy: args.strategy.map(Strategy::name),
+        strategy: args.strategy.map(|strategy| strategy.name().to_owned()),
         min_responses: args.min_responses,
         quorum: args.quorum,
         timeout_ms: args.timeout_ms,
         max_deviation: args.max_deviation.map(|rule| rule.to_string()),
-        tolerance: args.tolerance.map(Scalar::number),
-        min_agreement: args.min_agreement.map(|share| Scalar::number(share.to_decimal())),
-        on_dispute: args.on_dispute.map(OnDispute::name),
+        tolerance: args.tolerance,
+        min_agreement: args.min_agreement.map(Millionths::to_decimal),
+        on_dispute: args.on_dispute.map(|what| what.name().to_owned()),
         max_age_ms: args.max_age_ms,
-        trim_share: args.trim_share.map(|share| Scalar::number(share.to_decimal())),
+        trim_share: args.trim_share.map(Millionths::to_decimal),
         precision: args.precision,
         decimals: args.decimals,
+        ..Ask::new(args.query)
     };
-    let client = Client::new(args.server.url)?;
+    let client = client(&args.server.url)?;
     let json = args.server.output.json;
-    let question = Question { client, ask, json, fail_on_dispute: args.fail_on_dispute };
+    let digits = Digits::exact(args.numbers.exact);
+    let question = Question { client, ask, json, digits, fail_on_dispute: args.fail_on_dispute };
     match watch {
         Some(watch) => watch_ask::ask(&question, &watch).await,
         None => ask_once(&question).await,
@@ -85,14 +91,14 @@ async fn ask_once(question: &Question) -> anyhow::Result<()> {
             if question.json {
                 print(&render::json(&received.json))?;
             } else {
-                print(&render::answer(&received.body, Paint::for_stdout()))?;
+                print(&render::answer(&received, question.digits, Paint::for_stdout()))?;
             }
             let disputed = received.body.status == Status::Disputed;
             return if question.fail_on_dispute && disputed { bail!(Shown(Disputed.into())) } else { Ok(()) };
         }
         Err(error) => error,
     };
-    let ClientError::Refused(refusal) = &error else { return Err(error.into()) };
+    let Error::Refused(refusal) = &error else { return Err(error.into()) };
     if question.json {
         print(&render::json(&refusal.answer.json))?;
     } else {
@@ -101,12 +107,20 @@ async fn ask_once(question: &Question) -> anyhow::Result<()> {
     bail!(Shown(question.failure(error)))
 }
 
+/// A client that presents itself as this program.
+///
+/// # Errors
+/// [`Error::Setup`].
+pub(crate) fn client(url: &Url) -> Result<Client, Error> {
+    Client::builder(url).user_agent(concat!("quorate/", env!("CARGO_PKG_VERSION"))).build()
+}
+
 /// Lists the workers, once or repeatedly.
 ///
 /// # Errors
 /// No answer.
 pub async fn workers(args: WorkersArgs) -> anyhow::Result<()> {
-    let client = Client::new(args.server.url)?;
+    let client = client(&args.server.url)?;
     let json = args.server.output.json;
     if args.watch.watch {
         return watch_workers::workers(&client, json, &args.watch).await;
@@ -124,7 +138,7 @@ pub async fn workers(args: WorkersArgs) -> anyhow::Result<()> {
 /// # Errors
 /// No answer.
 pub async fn queries(args: QueriesArgs) -> anyhow::Result<()> {
-    let received = Client::new(args.server.url)?.queries().await?;
+    let received = client(&args.server.url)?.queries().await?;
     if args.server.output.json {
         print(&render::json(&received.json))
     } else {
@@ -172,9 +186,9 @@ struct Failed {
 }
 
 /// The line for an error during a watch: the coordinator's own JSON, or a similar object.
-fn error_json(now: Stamp, error: &ClientError) -> anyhow::Result<String> {
+fn error_json(now: Stamp, error: &Error) -> anyhow::Result<String> {
     let line = match error {
-        ClientError::Refused(refusal) => refusal.answer.json.clone(),
+        Error::Refused(refusal) => refusal.answer.json.clone(),
         error => serde_json::to_string(&ErrorLine::from(error))?,
     };
     Ok(now.json("", &line))

@@ -72,6 +72,11 @@ impl Stamp {
         Self(OffsetDateTime::from(SystemTime::now()).to_offset(UtcOffset::UTC))
     }
 
+    /// This time.
+    pub(super) fn of(time: OffsetDateTime) -> Self {
+        Self(time.to_offset(UtcOffset::UTC))
+    }
+
     /// The time of day to the second, as in `14:03:07Z`.
     pub(super) fn clock(self) -> String {
         let (hour, minute, second) = self.0.to_hms();

@@ -5,17 +5,15 @@ use std::io::{self, Stdout};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget};
-use quorate_core::value::Value;
+use quorate_client::{Error, Outcome, Received, Status, Value};
 use quorate_runtime::wire::JsonNumber;
 use rust_decimal::prelude::ToPrimitive;
 
 use super::watch::{Due, Stamp, Watch};
 use super::{Question, error_json, print};
-use crate::api::{Outcome, Status};
 use crate::args::WatchArgs;
-use crate::client::{ClientError, Received};
 use crate::exit::{Disputed, Shown};
-use crate::render::{AnswerLines, Change, Charset, Paint, Quiet, can_redraw_stdout, clean, spinner, trend};
+use crate::render::{AnswerLines, Change, Charset, Paint, Quiet, can_redraw_stdout, clean, size, spinner, trend};
 
 /// How often the spinner turns.
 const SPIN: Duration = Duration::from_millis(100);
@@ -41,7 +39,7 @@ pub(super) async fn ask(question: &Question, args: &WatchArgs) -> anyhow::Result
         let Some(result) = watch.unless_stopped(question.client.ask(&question.ask)).await else { return Ok(()) };
         match result {
             Ok(received) => {
-                let value = received.body.final_value.value();
+                let value = Some(received.final_value.clone());
                 view.answer(&received, value.as_ref(), &Change::between(before.as_ref(), value.as_ref()))?;
                 before = value.or(before);
                 if question.fail_on_dispute && received.body.status == Status::Disputed {
@@ -73,7 +71,7 @@ enum View {
 
 impl View {
     fn new(question: &Question, args: &WatchArgs) -> Self {
-        let lines = AnswerLines::new(Paint::for_stdout());
+        let lines = AnswerLines::new(question.digits, Paint::for_stdout());
         if question.json {
             Self::Json
         } else if can_redraw_stdout() {
@@ -93,16 +91,16 @@ impl View {
                 };
                 print(&now.json(&format!(",\"change\":{change}"), &received.json))
             }
-            Self::Lines(lines) => print(&lines.answer(&now.second(), &received.body, change)),
+            Self::Lines(lines) => print(&lines.answer(&now.second(), received, change, None)),
             Self::Live(live) => {
                 live.answered += 1;
-                let text = live.lines.answer(&now.clock(), &received.body, change);
+                let text = live.lines.answer(&now.clock(), received, change, Some(size().0));
                 live.show(&text, value)
             }
         }
     }
 
-    fn error(&mut self, error: &ClientError) -> anyhow::Result<()> {
+    fn error(&mut self, error: &Error) -> anyhow::Result<()> {
         let now = Stamp::now();
         match self {
             Self::Json => print(&error_json(now, error)?),

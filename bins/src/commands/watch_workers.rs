@@ -2,11 +2,12 @@
 
 use std::io::{self, Stdout};
 
+use quorate_client::{Client, Error, Received, Workers};
+
 use super::watch::{Due, Stamp, Watch};
 use super::{error_json, print};
-use crate::api::Workers;
+use crate::advice::sentence;
 use crate::args::WatchArgs;
-use crate::client::{Client, ClientError, Received};
 use crate::exit::Shown;
 use crate::render::{self, Paint, Screen, Tone, can_redraw_stdout, clean, size, workers_summary};
 use crate::signals::Suspend;
@@ -129,15 +130,15 @@ impl View {
         }
     }
 
-    fn error(&mut self, error: &ClientError) -> anyhow::Result<()> {
+    fn error(&mut self, error: &Error) -> anyhow::Result<()> {
         let now = Stamp::now();
         match self {
             Self::Json => print(&error_json(now, error)?),
             Self::Tables(paint) => {
-                print(&format!("{}  {}", now.second(), paint.tint(Tone::Bad, &clean(&error.to_string()))))
+                print(&format!("{}  {}", now.second(), paint.tint(Tone::Bad, &clean(&sentence(error)))))
             }
             Self::Live(live) => {
-                let said = clean(&error.to_string());
+                let said = clean(&sentence(error));
                 live.show(&live.paint.tint(Tone::Bad, &format!("{}  {said}", now.clock())))
             }
         }

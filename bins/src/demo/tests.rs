@@ -10,6 +10,8 @@ use tokio::net::TcpListener;
 
 use super::*;
 
+const NOT_READY: &str = r#"{"error":"not ready","code":503}"#;
+
 /// A coordinator that is ready from the third check on and has all workers from the fourth on. It answers its n-th
 /// question, from 0, with `answer(n)`.
 async fn coordinator(answer: fn(usize) -> (StatusCode, String)) -> (Url, Arc<AtomicUsize>) {
@@ -17,7 +19,7 @@ async fn coordinator(answer: fn(usize) -> (StatusCode, String)) -> (Url, Arc<Ato
     let (looked, counted) = (looks.clone(), asked.clone());
     let ready = move || async move {
         match looks.fetch_add(1, Ordering::Relaxed) {
-            0 | 1 => (StatusCode::SERVICE_UNAVAILABLE, r#"{"error":"not ready","code":503}"#),
+            0 | 1 => (StatusCode::SERVICE_UNAVAILABLE, NOT_READY),
             2 => (StatusCode::OK, r#"{"ready":true,"workers":1}"#),
             _ => (StatusCode::OK, r#"{"ready":true,"workers":3}"#),
         }
@@ -27,10 +29,14 @@ async fn coordinator(answer: fn(usize) -> (StatusCode, String)) -> (Url, Arc<Ato
         answer(counted.fetch_add(1, Ordering::Relaxed))
     };
     let router = Router::new().route("/ready", get(ready)).route("/request", post(ask));
+    (serve(router).await, asked)
+}
+
+async fn serve(router: Router) -> Url {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move { axum::serve(listener, router).await });
-    (Url::parse(&format!("http://{address}")).expect("a URL"), asked)
+    Url::parse(&format!("http://{address}")).expect("a URL")
 }
 
 fn value(n: usize) -> (StatusCode, String) {
@@ -53,8 +59,9 @@ async fn show(url: Url) -> (anyhow::Result<()>, String) {
 }
 
 async fn show_as(url: Url, json: bool) -> (anyhow::Result<()>, String) {
-    let client = Client::new(url).expect("a client");
-    let mut demo = Demo { client, workers: 3, json, paint: Paint::Off, spins: false, out: Vec::new() };
+    let client = Client::new(&url).expect("a client");
+    let mut demo =
+        Demo { client, workers: 3, json, digits: Digits::Few, paint: Paint::Off, spins: false, out: Vec::new() };
     let result = demo.show(Duration::from_secs(5)).await;
     (result, String::from_utf8(demo.out).expect("text"))
 }
@@ -93,7 +100,7 @@ async fn a_question_that_fails_twice_fails_the_demo() {
     let (url, asked) = coordinator(shortfall).await;
     let (result, shown) = show(url).await;
     let error = result.expect_err("the demo fails");
-    assert!(matches!(error.downcast_ref(), Some(ClientError::Refused(_))), "{error:#}");
+    assert!(matches!(error.downcast_ref(), Some(Error::Refused(_))), "{error:#}");
     assert!(format!("{error:#}").starts_with("no answer for BTC/USD: the coordinator answered 422"), "{error:#}");
     assert_eq!(asked.load(Ordering::Relaxed), 2);
     assert!(shown.lines().last().expect("a table").starts_with("  BTC/USD       -"), "{shown}");
@@ -121,22 +128,19 @@ async fn as_json_each_answer_and_each_error_is_a_line() {
 
 #[tokio::test]
 async fn a_coordinator_that_never_becomes_ready_fails_the_demo() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = Url::parse(&format!("http://{}", listener.local_addr().expect("an address"))).expect("a URL");
-    drop(listener);
-    let client = Client::new(url).expect("a client");
-    let mut demo = Demo { client, workers: 3, json: false, paint: Paint::Off, spins: false, out: Vec::new() };
-    let error = demo.show(Duration::ZERO).await.expect_err("nothing listens");
-    let error = format!("{error:#}");
-    assert!(error.starts_with("the coordinator was not ready within 0 s: cannot reach http://127.0.0.1:"), "{error}");
-    assert!(error.ends_with("connection refused; is the coordinator running? start one with: quorate dev"), "{error}");
+    let url =
+        serve(Router::new().route("/ready", get(|| async { (StatusCode::SERVICE_UNAVAILABLE, NOT_READY) }))).await;
+    let client = Client::new(&url).expect("a client");
+    let mut demo =
+        Demo { client, workers: 3, json: false, digits: Digits::Few, paint: Paint::Off, spins: false, out: Vec::new() };
+    let error = demo.show(Duration::ZERO).await.expect_err("it is never ready");
+    let expected =
+        "the coordinator was not ready within 0 s: the coordinator answered 503 Service Unavailable: not ready";
+    assert_eq!(format!("{error:#}"), expected);
 }
 
 #[tokio::test]
 async fn another_server_is_not_waited_for() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = Url::parse(&format!("http://{}", listener.local_addr().expect("an address"))).expect("a URL");
-    tokio::spawn(async move { axum::serve(listener, Router::new()).await });
-    let error = show(url).await.0.expect_err("not a coordinator");
-    assert!(matches!(error.downcast_ref(), Some(ClientError::Foreign { .. })), "{error:#}");
+    let error = show(serve(Router::new()).await).await.0.expect_err("not a coordinator");
+    assert!(matches!(error.downcast_ref(), Some(Error::Foreign { .. })), "{error:#}");
 }

@@ -15,13 +15,13 @@ use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
 use http::{Method, Request};
 use http_body_util::Full;
 use indicatif::{ProgressBar, ProgressDrawTarget};
+use quorate_client::transport::{plain_reason, route_url};
+use quorate_client::{Ask, Error};
 use reqwest::Url;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use crate::api::Ask;
-use crate::client::{ClientError, plain_reason, route_url};
 use crate::render::{self, Charset, Quiet, can_redraw_stderr};
 use crate::signals::Stop;
 use connection::Connection;
@@ -112,9 +112,9 @@ async fn target(plan: &Plan) -> anyhow::Result<Target> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let addresses: Vec<_> = lookup_host((bare, port))
         .await
-        .map_err(|error| ClientError::Unreachable { url: plan.url.clone(), reason: plain_reason(&error) })?
+        .map_err(|error| Error::Unreachable { url: plan.url.clone(), reason: plain_reason(&error) })?
         .collect();
-    let ask = Ask { query: plan.query.clone(), ..Ask::default() };
+    let ask = Ask::new(plan.query.as_str());
     let body = serde_json::to_vec(&ask)?;
     let request = Request::builder()
         .method(Method::POST)
@@ -128,8 +128,8 @@ async fn target(plan: &Plan) -> anyhow::Result<Target> {
 }
 
 /// Fails at once if nothing listens, instead of with a table of errors.
-async fn reach(url: &Url, target: &Target) -> Result<(), ClientError> {
-    let unreachable = |error: &io::Error| ClientError::Unreachable { url: url.clone(), reason: plain_reason(error) };
+async fn reach(url: &Url, target: &Target) -> Result<(), Error> {
+    let unreachable = |error: &io::Error| Error::Unreachable { url: url.clone(), reason: plain_reason(error) };
     match timeout(target.timeout, TcpStream::connect(&target.addresses[..])).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(unreachable(&error)),

@@ -16,6 +16,7 @@ use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanExporter as _;
+use quorate_client::transport;
 use quorate_core::aggregate::Millionths;
 use quorate_runtime::clock::Clock;
 use quorate_runtime::spans::{Span, SpanSink, Tracer};
@@ -26,7 +27,6 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::client;
 use convert::span_data;
 use losses::Losses;
 
@@ -76,12 +76,13 @@ impl Export {
     /// # Panics
     /// Outside a Tokio runtime.
     pub fn start(url: &Url, service: &'static str, instance: String) -> anyhow::Result<Self> {
-        let http = client::builder(url)?.timeout(EXPORT_TIMEOUT).build().context("cannot prepare the HTTP client")?;
+        let http =
+            transport::builder(url)?.timeout(EXPORT_TIMEOUT).build().context("cannot prepare the HTTP client")?;
         let mut exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(http)
             .with_protocol(Protocol::HttpBinary)
-            .with_endpoint(client::route_url(url, ROUTE))
+            .with_endpoint(transport::route_url(url, ROUTE))
             .with_timeout(EXPORT_TIMEOUT)
             .build()
             .map_err(|error| anyhow!("cannot use the settings of the OTLP export: {error}"))?;

@@ -2,14 +2,15 @@
 
 use std::fmt::Write as _;
 
-use super::{Align, Cell, Paint, Table, Tone, clean, time};
-use crate::api::{Evidence, Outcome, Status, WorkerFate};
-use crate::client::Refusal;
+use super::{Align, Cell, Digits, Paint, Table, Tone, clean, time};
+use crate::advice::about_refusal;
+use quorate_client::body::WorkerFate;
+use quorate_client::{Evidence, Outcome, Refusal, Status};
 
 /// An answer with its worker breakdown.
-pub fn answer(outcome: &Outcome, paint: Paint) -> String {
-    let Outcome { query, strategy, final_value, elapsed, evidence, .. } = outcome;
-    let value = clean(&format!("{query} = {final_value}"));
+pub fn answer(outcome: &Outcome, digits: Digits, paint: Paint) -> String {
+    let Outcome { query, strategy, elapsed, evidence, .. } = outcome;
+    let value = clean(&format!("{query} = {}", digits.answer(outcome)));
     let how = format!("({}, {})", clean(strategy), time(*elapsed));
     let mut sentence = evidence.reliability_note.clone();
     if let Some(spread) = &outcome.spread {
@@ -30,14 +31,14 @@ pub fn answer(outcome: &Outcome, paint: Paint) -> String {
 /// The coordinator's error in place of an answer, with the answers of the workers if they were asked.
 pub fn refusal(query: &str, refusal: &Refusal, paint: Paint) -> String {
     let evidence = &refusal.answer.body.evidence;
-    let headline = paint.tint(Tone::Bad, &clean(&format!("{query}: {}", refusal.headline())));
+    let headline = paint.tint(Tone::Bad, &clean(&format!("{query}: {refusal}")));
     let asked = !evidence.worker_responses.is_empty() || !evidence.missing.is_empty();
     let breakdown = if asked { breakdown(evidence, paint) } else { String::new() };
-    format!("{headline}\n{breakdown}  {}\n", clean(&format!("What to do: {}", refusal.advice())))
+    format!("{headline}\n{breakdown}  {}\n", clean(&format!("What to do: {}", about_refusal(refusal))))
 }
 
 /// All answers of a session, one per line: the query and its outcome.
-pub fn summary(asked: &[(&str, Result<Outcome, Refusal>)], paint: Paint) -> String {
+pub fn summary(asked: &[(&str, Result<Outcome, Refusal>)], digits: Digits, paint: Paint) -> String {
     let head = [
         ("query", Align::Left),
         ("answer", Align::Right),
@@ -50,7 +51,7 @@ pub fn summary(asked: &[(&str, Result<Outcome, Refusal>)], paint: Paint) -> Stri
         table.row(match result {
             Ok(outcome) => [
                 query.into(),
-                Cell::new(&outcome.final_value.to_string(), Tone::Strong),
+                Cell::new(&digits.answer(outcome), Tone::Strong),
                 share(&outcome.evidence).into(),
                 time(outcome.elapsed).into(),
                 Cell::new(&outcome.evidence.reliability_note, tone(outcome.status)),
@@ -60,7 +61,7 @@ pub fn summary(asked: &[(&str, Result<Outcome, Refusal>)], paint: Paint) -> Stri
                 "-".into(),
                 share(&refusal.answer.body.evidence).into(),
                 "-".into(),
-                Cell::new(&refusal.headline(), Tone::Bad),
+                Cell::new(&refusal.to_string(), Tone::Bad),
             ],
         });
     }
@@ -137,8 +138,7 @@ mod tests {
     use reqwest::StatusCode;
 
     use super::*;
-    use crate::api::{Body, ErrorBody};
-    use crate::client::Received;
+    use quorate_client::{Body, ErrorBody, Received};
 
     fn outcome(json: &str) -> Outcome {
         Outcome::read(json).expect("an outcome")
@@ -162,9 +162,9 @@ mod tests {
         ]}"#;
 
     #[test]
-    fn an_answer_shows_every_digit_and_every_worker() {
+    fn an_answer_shows_every_worker_and_every_digit_on_demand() {
         let expected = "\
-BTC/USD = 42000.100000000000000000000001  (median, 412 ms)
+BTC/USD = 42000.1  (median, 412 ms)
   worker          value    time  note
   w1           42000.10  100 ms
   w2                  9  5.1 ms  not used: outlier
@@ -172,7 +172,9 @@ BTC/USD = 42000.100000000000000000000001  (median, 412 ms)
   w4                  -       -  no answer
   Partial response: 2/4 workers succeeded; values from 42000.10 to 42000.10
 ";
-        assert_eq!(answer(&outcome(PARTIAL), Paint::Off), expected);
+        assert_eq!(answer(&outcome(PARTIAL), Digits::Few, Paint::Off), expected);
+        let exact = answer(&outcome(PARTIAL), Digits::All, Paint::Off);
+        assert_eq!(exact, expected.replace("= 42000.1 ", "= 42000.100000000000000000000001 "));
     }
 
     #[test]
@@ -196,7 +198,7 @@ q = 1  (median, 1.0 ms)
   w4          -     -  not waited for
   Partial response: 3/4 workers succeeded; values from 1 to 2; agreement 0.5
 ";
-        assert_eq!(answer(&outcome(json), Paint::Off), expected);
+        assert_eq!(answer(&outcome(json), Digits::Few, Paint::Off), expected);
     }
 
     #[test]
@@ -214,7 +216,7 @@ q = 1  (median, 1.0 ms)
   w4          -     -  no answer
   Low reliability: only 1/4 workers succeeded; 1 not there
 ";
-        assert_eq!(answer(&outcome(json), Paint::Off), expected);
+        assert_eq!(answer(&outcome(json), Digits::Few, Paint::Off), expected);
     }
 
     #[test]
@@ -229,14 +231,14 @@ q = o\\u{7}k  (majority, 1.0 ms)
   w1         ok  1 µs
   All workers responded successfully; values disagree
 ";
-        assert_eq!(answer(&outcome(text), Paint::Off), expected);
+        assert_eq!(answer(&outcome(text), Digits::Few, Paint::Off), expected);
     }
 
     #[test]
     fn a_status_of_a_later_version_is_shown_without_a_colour() {
         let later = PARTIAL.replace("\"partial\"", "\"serene\"");
         assert_eq!(outcome(&later).status, Status::Unknown);
-        assert!(answer(&outcome(&later), Paint::On).contains("  Partial response"));
+        assert!(answer(&outcome(&later), Digits::Few, Paint::On).contains("  Partial response"));
     }
 
     #[test]
@@ -264,10 +266,10 @@ q: the coordinator answered 429 Too Many Requests: too many requests
         let error = r#"{"error": "deadline exceeded", "code": 504, "expected": 3, "succeeded": 0}"#;
         let asked = [("BTC/USD", Ok(outcome(PARTIAL))), ("ETH/USD", Err(refused(504, error)))];
         let expected = "\
-\x20 query                            answer  workers    time  note
-  BTC/USD  42000.100000000000000000000001      2/4  412 ms  Partial response: 2/4 workers succeeded
-  ETH/USD                               -      0/3       -  the coordinator answered 504 Gateway Timeout: deadline exceeded
+\x20 query     answer  workers    time  note
+  BTC/USD  42000.1      2/4  412 ms  Partial response: 2/4 workers succeeded
+  ETH/USD        -      0/3       -  the coordinator answered 504 Gateway Timeout: deadline exceeded
 ";
-        assert_eq!(summary(&asked, Paint::Off), expected);
+        assert_eq!(summary(&asked, Digits::Few, Paint::Off), expected);
     }
 }

@@ -1,7 +1,7 @@
 //! The queries that workers offer.
 
 use super::{Align, Paint, Table};
-use crate::api::Queries;
+use quorate_client::body::Queries;
 
 /// A line for each query, or pattern of queries, with the number of workers that offer it.
 pub fn queries(offered: &Queries, paint: Paint) -> String {
@@ -17,8 +17,9 @@ pub fn queries(offered: &Queries, paint: Paint) -> String {
 
 #[cfg(test)]
 mod tests {
+    use quorate_client::Body as _;
+
     use super::*;
-    use crate::api::Body;
 
     #[test]
     fn each_query_is_a_line_with_its_workers() {

@@ -1,7 +1,7 @@
 //! What a coordinator that is ready says: how much it has to do, and which policies lack workers.
 
 use super::clean;
-use crate::api::{Readiness, ShortPolicy};
+use quorate_client::body::{Readiness, ShortPolicy};
 
 /// A line for the coordinator, and one for each policy that lacks workers.
 pub fn readiness(ready: &Readiness) -> String {
@@ -29,7 +29,7 @@ fn shortage(policy: &ShortPolicy) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::Body;
+    use quorate_client::Body;
 
     #[test]
     fn each_policy_that_lacks_workers_is_a_line() {

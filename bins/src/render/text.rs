@@ -2,6 +2,11 @@
 
 use std::fmt::Write as _;
 
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+/// The end of a text that does not fit.
+const CUT: &str = "...";
+
 /// `text` on one line, with its control characters as escapes: nothing in it can control a terminal or look like
 /// another line.
 pub fn clean(text: &str) -> String {
@@ -14,6 +19,21 @@ pub fn clean(text: &str) -> String {
         }
     }
     shown
+}
+
+/// The text, or as much of it as fits into `width` columns of a terminal, with a mark at its end.
+pub fn cut(text: String, width: usize) -> String {
+    if text.width() <= width {
+        return text;
+    }
+    let mut cut = String::new();
+    for character in text.chars() {
+        if cut.width() + character.width().unwrap_or(0) > width.saturating_sub(CUT.len()) {
+            break;
+        }
+        cut.push(character);
+    }
+    cut + CUT
 }
 
 /// JSON `text` with the same meaning, on one line and without control characters.

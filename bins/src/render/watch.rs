@@ -1,20 +1,17 @@
 //! A repeated question: a line for each answer, and a summary.
 
-use quorate_core::value::Value;
 use rust_decimal::Decimal;
 use unicode_width::UnicodeWidthStr;
 
 use super::answer::{silence, tone};
-use super::{Charset, Paint, Tone, clean, time};
-use crate::api::{Evidence, Outcome};
-use crate::client::ClientError;
+use super::{Charset, Digits, Paint, Tone, clean, cut, time};
+use crate::advice::sentence;
+use quorate_client::{Error, Evidence, Outcome, Value};
 
-/// The significant digits of a change. Values are shown with all their digits.
-const CHANGE_DIGITS: u32 = 6;
 /// The decimals of a change in percent.
 const PERCENT_DECIMALS: u32 = 3;
 /// Initial widths of the columns, which most lines fit, so that columns rarely grow.
-const WIDTHS: [usize; 6] = [0, 18, 8, 13, 0, 7];
+const WIDTHS: [usize; 5] = [0, 18, 8, 0, 7];
 /// The characters for the heights of a trend's columns.
 const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
@@ -51,16 +48,15 @@ impl Change {
         }
     }
 
-    /// A short text for people.
-    fn shown(&self) -> String {
+    /// A short text for people. `evidence` is that of the answer after the change.
+    fn shown(&self, digits: Digits, evidence: &Evidence) -> String {
         match self {
             Self::Unknown => "-".to_owned(),
             Self::Text { same: true } => "same".to_owned(),
             Self::Text { same: false } => "changed".to_owned(),
             Self::By { difference, .. } if difference.is_zero() => "same".to_owned(),
             Self::By { difference, share } => {
-                let rounded = difference.round_sf(CHANGE_DIGITS).filter(|rounded| rounded.scale() < difference.scale());
-                let rounded = rounded.unwrap_or(*difference);
+                let rounded = digits.difference(*difference, evidence);
                 let percent = share.and_then(|share| share.checked_mul(Decimal::ONE_HUNDRED));
                 let percent =
                     percent.map(|percent| format!(" ({:+}%)", percent.round_dp(PERCENT_DECIMALS).normalize()));
@@ -73,26 +69,25 @@ impl Change {
 /// Lines that are shown one after the other, in columns that grow as needed.
 #[derive(Clone, Copy, Debug)]
 pub struct AnswerLines {
+    digits: Digits,
     paint: Paint,
-    widths: [usize; 6],
+    widths: [usize; WIDTHS.len()],
 }
 
 impl AnswerLines {
     /// Lines in `paint`.
-    pub fn new(paint: Paint) -> Self {
-        Self { paint, widths: WIDTHS }
+    pub fn new(digits: Digits, paint: Paint) -> Self {
+        Self { digits, paint, widths: WIDTHS }
     }
 
-    /// The line of an answer that came at the time `at`.
-    pub fn answer(&mut self, at: &str, outcome: &Outcome, change: &Change) -> String {
-        let Outcome { final_value, status, elapsed, agreement, evidence, .. } = outcome;
-        let agreement = agreement.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+    /// The line of an answer that came at the time `at`. If a terminal has this `width`, notes that do not fit are cut.
+    pub fn answer(&mut self, at: &str, outcome: &Outcome, change: &Change, width: Option<usize>) -> String {
+        let Outcome { status, elapsed, evidence, .. } = outcome;
         let tone = tone(*status);
         let cells = [
-            (final_value.to_string(), Tone::Strong),
-            (change.shown(), Tone::Plain),
+            (self.digits.answer(outcome), Tone::Strong),
+            (change.shown(self.digits, evidence), Tone::Plain),
             (status.name().to_owned(), tone),
-            (format!("agreement {agreement}"), Tone::Plain),
             (format!("{}/{} workers", evidence.succeeded, evidence.expected), Tone::Plain),
             (time(*elapsed), Tone::Faint),
         ];
@@ -104,25 +99,38 @@ impl AnswerLines {
             line.push_str(&self.paint.tint(*tone, &text));
             line.extend(std::iter::repeat_n(' ', *width - text.width()));
         }
-        let missed = missed(evidence);
-        if missed.is_empty() {
+        let columns = at.width() + self.widths.iter().map(|width| width + 2).sum::<usize>() + 2;
+        let notes = notes(outcome);
+        let notes = match width {
+            Some(width) => cut(notes, width.saturating_sub(columns)),
+            None => notes,
+        };
+        if notes.is_empty() {
             return line.trim_end().to_owned();
         }
-        line + "  " + &self.paint.tint(tone, &missed)
+        line + "  " + &self.paint.tint(tone, &notes)
     }
 
     /// The line of a question that has no answer.
-    pub fn error(&self, at: &str, error: &ClientError) -> String {
+    pub fn error(&self, at: &str, error: &Error) -> String {
         let said = match error {
-            ClientError::Refused(refusal) => {
+            Error::Refused(refusal) => {
                 let missed = missed(&refusal.answer.body.evidence);
                 let missed = if missed.is_empty() { missed } else { format!("; {missed}") };
-                clean(&refusal.headline()) + &missed
+                clean(&refusal.to_string()) + &missed
             }
-            error => clean(&error.to_string()),
+            error => clean(&sentence(error)),
         };
         format!("{}  {}", self.paint.tint(Tone::Faint, at), self.paint.tint(Tone::Bad, &said))
     }
+}
+
+/// How many of the values agree, unless all do, and the workers whose values were not used.
+fn notes(outcome: &Outcome) -> String {
+    let agreement = outcome.agreement.filter(|agreement| *agreement != Decimal::ONE);
+    let agreement = agreement.map(|agreement| format!("agreement {agreement}"));
+    let missed = Some(missed(&outcome.evidence)).filter(|missed| !missed.is_empty());
+    agreement.into_iter().chain(missed).collect::<Vec<_>>().join("; ")
 }
 
 /// The workers whose values were not used, and why.
@@ -162,19 +170,25 @@ mod tests {
     use reqwest::StatusCode;
 
     use super::*;
-    use crate::api::{Body, ErrorBody};
-    use crate::client::{Received, Refusal};
+    use quorate_client::{Body, ErrorBody, Received, Refusal, WorkerResponse};
 
     fn number(text: &str) -> Value {
-        Value::number(text).expect("a number")
+        serde_json::from_str(text).expect("a number")
+    }
+
+    /// The evidence of an answer that rests on one value.
+    fn evidence(value: &Value) -> Evidence {
+        let response =
+            WorkerResponse { worker_id: "w1".to_owned(), value: Some(value.clone()), err: None, response_time: 0 };
+        Evidence { worker_responses: vec![response], ..Evidence::default() }
     }
 
     #[test]
-    fn a_change_is_the_exact_difference_and_is_shown_in_few_digits() {
-        let text = |text: &str| Value::text(text).expect("a text");
+    fn a_change_is_the_exact_difference_and_is_shown_like_the_values() {
+        let text = |text: &str| Value::Text(text.to_owned());
         for (before, after, shown) in [
             (number("42000.50"), number("42010.50"), "+10.00 (+0.024%)"),
-            (number("1"), number("0.333333333333333333"), "-0.666667 (-66.667%)"),
+            (number("1.0"), number("0.3333"), "-0.6667 (-66.67%)"),
             (number("-10"), number("-5"), "+5 (+50%)"),
             (number("0"), number("5"), "+5"),
             (number("1.50"), number("1.5"), "same"),
@@ -183,16 +197,19 @@ mod tests {
             (text("a"), text("b"), "changed"),
             (number("1"), text("1"), "-"),
         ] {
-            assert_eq!(Change::between(Some(&before), Some(&after)).shown(), shown, "{before} to {after}");
+            let change = Change::between(Some(&before), Some(&after));
+            assert_eq!(change.shown(Digits::Few, &evidence(&after)), shown, "{before} to {after}");
         }
         assert_eq!(Change::between(None, Some(&number("1"))), Change::Unknown);
         let exact = Change::between(Some(&number("1")), Some(&number("0.333333333333333333")));
         assert!(matches!(exact, Change::By { difference, .. } if difference.to_string() == "-0.666666666666666667"));
+        assert_eq!(exact.shown(Digits::All, &evidence(&number("1"))), "-0.666666666666666667 (-66.667%)");
+        assert_eq!(exact.shown(Digits::Few, &evidence(&number("1.5"))), "-0.667 (-66.667%)");
     }
 
     #[test]
     fn a_line_says_who_failed_was_left_out_or_silent_and_columns_grow() {
-        let mut lines = AnswerLines::new(Paint::Off);
+        let mut lines = AnswerLines::new(Digits::Few, Paint::Off);
         let json = |value: &str| {
             format!(
                 r#"{{"request_id": "r", "query": "q", "final_value": {value}, "strategy": "median", "status": "partial",
@@ -204,14 +221,17 @@ mod tests {
                     {{"worker_id": "w3", "value": 9}}]}}"#
             )
         };
-        let mut line =
-            |value: &str| lines.answer("now", &Outcome::read(&json(value)).expect("an outcome"), &Change::Unknown);
+        let mut line = |value: &str, width| {
+            lines.answer("now", &Outcome::read(&json(value)).expect("an outcome"), &Change::Unknown, width)
+        };
         let missed = "w2 failed: no\\u{a}route; w3 not used: outlier; w4 no answer; w5 not waited for; w6 not there; w7 \
                       silent for longer than usual";
-        let rest = format!("-                   partial   agreement 0.5  2/7 workers  1.0 ms   {missed}");
-        assert_eq!(line("1"), format!("now  1  {rest}"));
-        assert_eq!(line("1.25"), format!("now  1.25  {rest}"));
-        assert_eq!(line("7"), format!("now  7     {rest}"));
+        let rest = format!("-                   partial   2/7 workers  1.0 ms   agreement 0.5; {missed}");
+        assert_eq!(line("1", None), format!("now  1  {rest}"));
+        assert_eq!(line("1.25", None), format!("now  1.25  {rest}"));
+        assert_eq!(line("7", None), format!("now  7     {rest}"));
+        let narrow = "now  7     -                   partial   2/7 workers  1.0 ms   agreement 0.5;...";
+        assert_eq!((line("7", Some(80)).as_str(), narrow.len()), (narrow, 80));
     }
 
     #[test]
@@ -219,7 +239,7 @@ mod tests {
         let json = r#"{"error": "deadline_exceeded", "code": 504, "details": "no value", "missing": ["w1"]}"#;
         let answer = Received { body: ErrorBody::read(json).expect("an error"), json: json.to_owned() };
         let refusal = Refusal { status: StatusCode::GATEWAY_TIMEOUT, retry_after: None, answer };
-        let line = AnswerLines::new(Paint::Off).error("now", &ClientError::Refused(Box::new(refusal)));
+        let line = AnswerLines::new(Digits::Few, Paint::Off).error("now", &Error::Refused(Box::new(refusal)));
         assert_eq!(line, "now  the coordinator answered 504 Gateway Timeout: no value; w1 no answer");
     }
 

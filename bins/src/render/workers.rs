@@ -2,15 +2,13 @@
 
 use std::fmt::Write as _;
 
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use unicode_width::UnicodeWidthStr as _;
 
-use super::{Align, Cell, Paint, Table, Tone, clean, time};
-use crate::api::{Worker, Workers};
+use super::{Align, Cell, Paint, Table, Tone, clean, cut, time};
+use quorate_client::{Worker, Workers};
 
 /// The most columns of a terminal that the queries of one worker take, besides the number of those not shown.
 const QUERIES_WIDTH: usize = 40;
-/// The end of a query that does not fit.
-const CUT: &str = "...";
 /// What is not known of a worker.
 const UNKNOWN: &str = "-";
 
@@ -119,7 +117,7 @@ fn list(known: &Workers, paint: Paint) -> String {
 fn queries(offered: &[String]) -> String {
     let mut shown = String::new();
     for (at, query) in offered.iter().enumerate() {
-        let query = cut(clean(query));
+        let query = cut(clean(query), QUERIES_WIDTH);
         if at > 0 && shown.width() + 2 + query.width() > QUERIES_WIDTH {
             return format!("{shown}, {} more", offered.len() - at);
         }
@@ -129,21 +127,6 @@ fn queries(offered: &[String]) -> String {
         shown.push_str(&query);
     }
     if shown.is_empty() { UNKNOWN.to_owned() } else { shown }
-}
-
-/// The text, or as much of it as fits.
-fn cut(text: String) -> String {
-    if text.width() <= QUERIES_WIDTH {
-        return text;
-    }
-    let mut cut = String::new();
-    for character in text.chars() {
-        if cut.width() + character.width().unwrap_or(0) > QUERIES_WIDTH - CUT.len() {
-            break;
-        }
-        cut.push(character);
-    }
-    cut + CUT
 }
 
 /// The state of a worker, and what else keeps its values from being used. `absent` says whether a policy lacks it.
@@ -173,7 +156,7 @@ fn state(worker: &Worker, absent: bool) -> Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::Body;
+    use quorate_client::Body;
 
     #[test]
     fn workers_and_counts_are_lines_of_two_tables() {

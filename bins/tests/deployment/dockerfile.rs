@@ -182,7 +182,7 @@ fn copy(path: &str, to: &Path, left_out: &BTreeSet<&str>) {
         fs::copy(&source, to.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
         return;
     }
-    fs::create_dir(to.join(path)).expect("a new folder");
+    fs::create_dir_all(to.join(path)).expect("a folder");
     for name in listed(path).iter().filter(|name| !left_out.contains(name.as_str())) {
         copy(&format!("{path}/{name}"), to, left_out);
     }

@@ -41,10 +41,19 @@ impl Terminal {
     /// Starts a program as the leader of a session with this controlling terminal, so that keys become signals. Its
     /// environment is `variables` and the search path.
     pub(crate) fn start(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::start_in(SIZE, program, arguments, variables)
+    }
+
+    /// Like [`start`](Self::start), with so many rows and columns.
+    pub(crate) fn start_in(
+        (rows, columns): (u16, u16),
+        program: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a pseudo-terminal");
         grantpt(&master).expect("it is ours");
         unlockpt(&master).expect("it is ours");
-        let (rows, columns) = SIZE;
         tcsetwinsize(&master, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).expect("a size");
         let name = ptsname(&master, Vec::new()).expect("it has a name").into_string().expect("a path");
         let slave = OpenOptions::new().read(true).write(true).open(name).expect("the other end");

@@ -92,9 +92,12 @@ const WORKER: [Flag; 9] = [
     ("source", "QUORATE_SOURCE", "simulated"),
 ];
 
-const SERVER: [Flag; 2] = [("json", "QUORATE_JSON", ""), ("url", "QUORATE_URL", "http://localhost:8080")];
+const SERVER: [Flag; 3] =
+    [("context", "QUORATE_CONTEXT", ""), ("json", "QUORATE_JSON", ""), ("url", "QUORATE_URL", "http://localhost:8080")];
 
 const JSON: [Flag; 1] = [("json", "QUORATE_JSON", "")];
+
+const EXACT: [Flag; 1] = [("exact", "QUORATE_EXACT", "")];
 
 const WATCH: [Flag; 3] =
     [("count", "QUORATE_COUNT", ""), ("interval", "QUORATE_INTERVAL", "1s"), ("watch", "QUORATE_WATCH", "")];
@@ -138,7 +141,10 @@ const EXCHANGE: [Flag; 5] = [
 fn flags(command: &clap::Command) -> Vec<(String, String, String)> {
     let mut flags: Vec<_> = command
         .get_arguments()
-        .filter(|arg| !arg.is_hide_set() && !matches!(arg.get_id().as_str(), "help" | "version" | "shell" | "page"))
+        .filter(|arg| {
+            let typed = ["help", "version", "shell", "page", "name"];
+            !arg.is_hide_set() && !typed.contains(&arg.get_id().as_str())
+        })
         .map(|arg| {
             let name = arg.get_long().map_or_else(|| arg.get_id().as_str().to_uppercase(), str::to_owned);
             let env = arg.get_env().expect("every flag has an environment variable").to_str().expect("ASCII");
@@ -181,14 +187,33 @@ fn every_flag_has_its_fixed_name_variable_and_default() {
     assert_eq!(flags(&subcommand("coordinator")), flags(&CoordinatorArgs::command()));
     assert_eq!(flags(&subcommand("worker")), flags(&WorkerArgs::command()));
     assert_eq!(flags(&subcommand("dev")), expected(&[&dev, &JSON, &SERVE, &TRUSTED, &SIMULATED, &OTLP, &COMMON]));
-    assert_eq!(flags(&subcommand("demo")), expected(&[&demo, &JSON]));
-    assert_eq!(flags(&subcommand("ask")), expected(&[&ASK, &SERVER, &WATCH]));
+    assert_eq!(flags(&subcommand("demo")), expected(&[&demo, &JSON, &EXACT]));
+    assert_eq!(flags(&subcommand("ask")), expected(&[&ASK, &SERVER, &EXACT, &WATCH]));
+    let follow: [Flag; 6] = [
+        ("QUERY", "QUORATE_FOLLOW_QUERY", ""),
+        ("count", "QUORATE_FOLLOW_COUNT", ""),
+        ("nats", "QUORATE_FOLLOW_NATS", ""),
+        ("nats-ca", "NATS_CA", ""),
+        ("nats-creds", "NATS_CREDS", ""),
+        ("subject-prefix", "QUORATE_SUBJECT_PREFIX", "oracle"),
+    ];
+    assert_eq!(flags(&subcommand("follow")), expected(&[&follow, &SERVER, &EXACT]));
     assert_eq!(flags(&subcommand("workers")), expected(&[&SERVER, &WATCH]));
     assert_eq!(flags(&subcommand("load")), expected(&[&LOAD, &SERVER]));
     assert_eq!(flags(&subcommand("exchange")), expected(&[&EXCHANGE]));
     let ready: [Flag; 1] = [("ready", "QUORATE_READY", "")];
     assert_eq!(flags(&subcommand("health")), expected(&[&ready, &SERVER]));
     let program: [Flag; 1] = [("program", "QUORATE_COMPLETIONS_PROGRAM", "quorate")];
+    let context = |name: &str| flags(subcommand("context").find_subcommand(name).expect("a subcommand"));
+    let add: [Flag; 4] = [
+        ("description", "QUORATE_CONTEXT_DESCRIPTION", ""),
+        ("output", "QUORATE_CONTEXT_OUTPUT", ""),
+        ("replace", "QUORATE_CONTEXT_REPLACE", ""),
+        ("url", "QUORATE_CONTEXT_URL", ""),
+    ];
+    assert_eq!(context("add"), expected(&[&add]));
+    assert_eq!((context("ls"), context("show")), (expected(&[&JSON]), expected(&[&JSON])));
+    assert_eq!((context("select"), context("rm")), (Vec::new(), Vec::new()));
     let dir: [Flag; 1] = [("dir", "QUORATE_MAN_DIR", "")];
     assert_eq!(flags(&subcommand("completions")), expected(&[&program]));
     assert_eq!(flags(&subcommand("man")), expected(&[&dir]));
@@ -198,7 +223,8 @@ fn every_flag_has_its_fixed_name_variable_and_default() {
 fn every_flag_is_explained() {
     let quorate = QuorateArgs::command();
     let commands = [CoordinatorArgs::command(), WorkerArgs::command()];
-    for command in commands.iter().chain(quorate.get_subcommands()) {
+    let context = subcommand("context");
+    for command in commands.iter().chain(quorate.get_subcommands()).chain(context.get_subcommands()) {
         for arg in command.get_arguments() {
             let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
             assert!(!help.is_empty(), "{} {}", command.get_name(), arg.get_id());

@@ -43,8 +43,21 @@ fn words(text: &str) -> String {
 async fn help_names_the_subcommands_and_the_exit_codes() {
     let (code, help, _) = run(QUORATE, &["--help"]).await;
     assert_eq!(code, 0);
-    let subcommands =
-        ["demo", "dev", "ask", "workers", "health", "load", "exchange", "coordinator", "worker", "completions", "man"];
+    let subcommands = [
+        "demo",
+        "dev",
+        "ask",
+        "follow",
+        "workers",
+        "health",
+        "load",
+        "exchange",
+        "coordinator",
+        "worker",
+        "context",
+        "completions",
+        "man",
+    ];
     for text in subcommands.into_iter().chain([quorate_cli::exit::QUORATE.help().as_str()]) {
         let (text, help) = (words(text), words(&help));
         assert!(help.contains(&text), "{text:?} is not in: {help}");
@@ -72,8 +85,9 @@ async fn if_nothing_listens_the_error_says_what_to_do_in_one_sentence() {
     let expected = format!(
         "error: cannot reach {url}: connection refused; is the coordinator running? start one with: quorate dev\n"
     );
-    for flags in [["ask", "BTC/USD", "--url", url.as_str()].as_slice(), &["workers", "--url", url.as_str()]] {
-        assert_eq!(run(QUORATE, flags).await, (4, String::new(), expected.clone()));
+    for subcommand in [&["ask", "BTC/USD"][..], &["workers"], &["demo"]] {
+        let flags = [subcommand, &["--url", url.as_str()]].concat();
+        assert_eq!(run(QUORATE, &flags).await, (4, String::new(), expected.clone()), "{flags:?}");
     }
 }
 

@@ -103,6 +103,9 @@ async fn every_program_and_subcommand_has_a_page_with_every_flag_variable_and_ex
         let codes = if ["coordinator", "worker"].contains(&sub.get_name()) { exit::SERVER } else { exit::QUORATE };
         (format!("quorate-{}", sub.get_name()), sub.clone(), codes)
     }));
+    let context = quorate.find_subcommand("context").expect("a subcommand");
+    let subcommands = context.get_subcommands().filter(|subcommand| subcommand.get_name() != "help");
+    pages.extend(subcommands.map(|sub| (format!("quorate-context-{}", sub.get_name()), sub.clone(), exit::QUORATE)));
 
     for (name, command, codes) in &pages {
         let source =

@@ -114,7 +114,7 @@ async fn a_time_ends_the_measurement_after_its_warm_up() {
 #[tokio::test]
 async fn where_nothing_listens_there_is_no_measurement() {
     let error = load::run(&plan(server::nowhere().await, 5)).await.expect_err("nothing listens");
-    assert!(error.to_string().contains("connection refused; is the coordinator running?"), "{error:#}");
+    assert!(error.to_string().ends_with("connection refused"), "{error:#}");
 }
 
 #[test]
@@ -123,11 +123,17 @@ fn the_report_in_json_has_its_fixed_fields() {
         requests: 3,
         ok: 2,
         errors: BTreeMap::from([("429".to_owned(), 1)]),
-        seconds: 0.5,
+        seconds: 0.500_000_4,
         requests_per_second: 4.0,
-        latency_us: Some(load::Latency { p50: 1, p90: 2, p99: 3, p99_9: 4, max: 5 }),
-        histogram: vec![(1, 2)],
+        latency_us: Some(load::Latency { p50: 850, p90: 1_200, p99: 2_000, p99_9: 15_000, max: 12_000_000 }),
+        histogram: vec![(850, 2)],
     };
-    let expected = r#"{"requests":3,"ok":2,"errors":{"429":1},"seconds":0.5,"requests_per_second":4.0,"latency_us":{"p50":1,"p90":2,"p99":3,"p99_9":4,"max":5}}"#;
+    let expected = concat!(
+        r#"{"requests":3,"ok":2,"errors":{"429":1},"elapsed_ms":500.0,"seconds":0.5000004,"requests_per_second":4.0,"#,
+        r#""latency_ms":{"p50":0.85,"p90":1.2,"p99":2.0,"p99_9":15.0,"max":12000.0},"#,
+        r#""latency_us":{"p50":850,"p90":1200,"p99":2000,"p99_9":15000,"max":12000000}}"#
+    );
     assert_eq!(serde_json::to_string(&report).expect("JSON"), expected);
+    let nothing = serde_json::to_value(load::Report::default()).expect("JSON");
+    assert!(nothing["latency_ms"].is_null() && nothing["latency_us"].is_null(), "{nothing}");
 }

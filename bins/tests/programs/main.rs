@@ -2,7 +2,7 @@
 
 mod args;
 mod binary;
-mod client;
+mod contexts;
 mod effects;
 mod exit_codes;
 mod generate;

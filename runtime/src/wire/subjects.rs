@@ -89,6 +89,11 @@ impl Subjects {
         }
         subject
     }
+
+    /// The pattern of the subjects of all outcomes.
+    pub fn all_outcomes(&self) -> String {
+        format!("{}>", self.outcomes)
+    }
 }
 
 impl FromStr for Subjects {

@@ -35,13 +35,15 @@ enum How {
     Trades,
     /// It runs until the document ends, and writes this before the next command.
     GoesOn(&'static str),
+    /// The same, to standard error.
+    GoesOnSaying(&'static str),
     /// It kills the earlier command that contains this, by its id: others may run the same command here.
     Kills(&'static str),
     /// It is not run here, for this reason.
     NotHere(&'static str),
 }
 
-use How::{Answers, Coordinates, Ends, EndsLater, GoesOn, Kills, NotHere, Trades, Works};
+use How::{Answers, Coordinates, Ends, EndsLater, GoesOn, GoesOnSaying, Kills, NotHere, Trades, Works};
 
 /// Every kind of command and how it runs. The first match counts; `*` matches any characters.
 const TABLE: &[(&str, How)] = &[
@@ -53,12 +55,14 @@ const TABLE: &[(&str, How)] = &[
     ("quorate ask *--on-dispute reject", Ends(3)),
     ("quorate ask *--watch", GoesOn("/3 workers")),
     ("quorate ask *", Ends(0)),
+    ("quorate follow *", GoesOnSaying("following")),
     ("quorate workers --watch", GoesOn("requests accepted")),
     ("quorate workers", EndsLater),
     ("quorate queries", Ends(0)),
     ("quorate health *", Ends(0)),
     ("quorate load *", Ends(0)),
     ("quorate exchange*", Trades),
+    ("quorate context *", Ends(0)),
     ("quorate completions *", Ends(0)),
     ("quorate man *", Ends(0)),
     // The tools that the documents use with them. curl exits with 22 if the status is 400 or more.

@@ -94,6 +94,9 @@ impl Stage {
             How::GoesOn(text) => {
                 self.go_on(command).prints(text).await;
             }
+            How::GoesOnSaying(text) => {
+                self.go_on(command).logs(text).await;
+            }
             How::Kills(part) => {
                 let found = self.running.iter().position(|(command, _)| command.contains(part));
                 // It is killed when it is dropped.

@@ -1,0 +1,69 @@
+//! The JSON of the HTTP API, as a client reads it. Unknown fields are ignored.
+//!
+//! These are not the types that a coordinator writes. Those borrow from its machine and have every field, with the
+//! names and bounds of their version. A client also asks coordinators of other versions: it requires only the fields it
+//! cannot do without, accepts unknown names, and keeps numbers as they are written.
+//!
+//! * [`ask`](self::Ask) is what a client sends; [`Outcome`], [`ErrorBody`] and [`Evidence`] are what comes back
+//! * [`Workers`], [`Queries`], [`Policies`], [`Health`] and [`Readiness`] say how a coordinator and its workers are
+
+mod ask;
+mod error;
+mod evidence;
+mod exact;
+mod outcome;
+mod policies;
+mod queries;
+mod state;
+mod workers;
+
+use serde::de::DeserializeOwned;
+
+pub use ask::Ask;
+pub use error::ErrorBody;
+pub use evidence::{Evidence, Excluded, WorkerFate, WorkerResponse};
+pub use outcome::{Outcome, Spread, Status};
+pub use policies::{Policies, Policy};
+pub use queries::{OfferedQuery, Queries};
+pub use state::{Health, Readiness, ShortPolicy};
+pub use workers::{ResponseTimes, Worker, Workers};
+
+/// The body of an answer, read from its text.
+pub trait Body: Sized {
+    /// Reads the text of an answer, or of an outcome that a coordinator has published on NATS.
+    ///
+    /// # Errors
+    /// A text that is not this body.
+    fn read(json: &str) -> serde_json::Result<Self>;
+}
+
+/// The bodies whose fields are all their own.
+trait Plain: DeserializeOwned {}
+
+impl Plain for Health {}
+impl Plain for Policies {}
+impl Plain for Queries {}
+impl Plain for Readiness {}
+impl Plain for Worker {}
+impl Plain for WorkerResponse {}
+impl Plain for Workers {}
+
+impl<T: Plain> Body for T {
+    fn read(json: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(json)
+    }
+}
+
+// The evidence of the other two lies among their own fields. `serde(flatten)` would lose the digits of its numbers.
+
+impl Body for Outcome {
+    fn read(json: &str) -> serde_json::Result<Self> {
+        Ok(Self { evidence: serde_json::from_str(json)?, ..serde_json::from_str(json)? })
+    }
+}
+
+impl Body for ErrorBody {
+    fn read(json: &str) -> serde_json::Result<Self> {
+        Ok(Self { evidence: serde_json::from_str(json)?, ..serde_json::from_str(json)? })
+    }
+}
