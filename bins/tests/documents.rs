@@ -240,7 +240,7 @@ fn the_tables_of_the_operators_tool_are_those_of_its_subcommands() {
             "workers" => (&[client, contexts, "Watching", &own], &[]),
             "follow" => (&[client, contexts, "Numbers", &own], &[]),
             "demo" => (&[client, "Numbers", &own], &[]),
-            "queries" | "health" | "load" => (&[client, contexts, &own], &[]),
+            "queries" | "policies" | "health" | "load" => (&[client, contexts, &own], &[]),
             "coordinator" => (&["All programs that use NATS", "`coordinator`"], &[]),
             "worker" => (&["All programs that use NATS", "`worker`"], &[]),
             "dev" => (&[&own, "`coordinator`"], &["All programs that use NATS", "`worker`"]),
@@ -263,7 +263,7 @@ fn the_tables_of_the_operators_tool_are_those_of_its_subcommands() {
             assert!(is_told, "{flag} of {name} is not in docs/operations.md");
         }
     }
-    assert_eq!(subcommands, 14);
+    assert_eq!(subcommands, 15);
 }
 
 #[test]

@@ -29,8 +29,8 @@ pub use exchange::ExchangeArgs;
 pub use follow::{FollowArgs, FollowNatsArgs};
 pub use generate::{CompletionsArgs, ManArgs, Program};
 pub use quorate::{
-    Command, DemoArgs, DevArgs, HealthArgs, JsonArgs, LoadArgs, NumberArgs, QueriesArgs, QuorateArgs, UrlArgs,
-    WorkersArgs,
+    Command, DemoArgs, DevArgs, HealthArgs, JsonArgs, LoadArgs, NumberArgs, PoliciesArgs, QueriesArgs, QuorateArgs,
+    UrlArgs, WorkersArgs,
 };
 pub use time::duration;
 use values::{collector_url, subjects};

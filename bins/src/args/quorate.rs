@@ -79,6 +79,9 @@ pub enum Command {
     /// List the queries that the workers offer
     #[command(after_help = exit::QUORATE.help())]
     Queries(QueriesArgs),
+    /// Show how requests are answered that set nothing themselves, as a policy file
+    #[command(after_help = exit::QUORATE.help())]
+    Policies(PoliciesArgs),
     /// Check whether a coordinator is alive, or ready; for health checks
     #[command(after_help = exit::QUORATE.help())]
     Health(HealthArgs),
@@ -112,6 +115,7 @@ impl Command {
             Self::Follow(args) => args.server.output.json,
             Self::Workers(args) => args.server.output.json,
             Self::Queries(args) => args.server.output.json,
+            Self::Policies(args) => args.server.output.json,
             Self::Health(args) => args.server.output.json,
             Self::Load(args) => args.server.output.json,
             Self::Context(args) => args.command.json(),
@@ -232,6 +236,17 @@ pub struct WorkersArgs {
 /// The flags of `quorate queries`.
 #[derive(Args, Clone, Debug)]
 pub struct QueriesArgs {
+    #[command(flatten)]
+    pub server: UrlArgs,
+}
+
+/// The flags of `quorate policies`.
+#[derive(Args, Clone, Debug)]
+pub struct PoliciesArgs {
+    /// Show only the policy that applies to this query [default: all policies]
+    #[arg(env = "QUORATE_POLICIES_QUERY")]
+    pub query: Option<String>,
+
     #[command(flatten)]
     pub server: UrlArgs,
 }

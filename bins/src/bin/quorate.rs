@@ -35,6 +35,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Follow(args) => client_runtime()?.block_on(commands::follow(args)),
         Command::Workers(args) => client_runtime()?.block_on(commands::workers(args)),
         Command::Queries(args) => client_runtime()?.block_on(commands::queries(args)),
+        Command::Policies(args) => client_runtime()?.block_on(commands::policies(args)),
         Command::Health(args) => client_runtime()?.block_on(commands::health(args)),
         Command::Load(args) => client_runtime()?.block_on(commands::load(args)),
         Command::Exchange(args) => client_runtime()?.block_on(exchange::run(args)),

@@ -1,5 +1,5 @@
-//! The subcommands that ask a running coordinator (`ask`, `follow`, `workers`, `queries`, `health` and `load`), and those that
-//! generate completions and manual pages.
+//! The subcommands that ask a running coordinator (`ask`, `follow`, `workers`, `queries`, `policies`, `health` and
+//! `load`), the one that names coordinators, and those that generate completions and manual pages.
 
 mod context;
 mod follow;
@@ -18,7 +18,7 @@ use quorate_core::aggregate::Millionths;
 use reqwest::Url;
 use serde::Serialize;
 
-use crate::args::{AskArgs, LoadArgs, QueriesArgs, WorkersArgs};
+use crate::args::{AskArgs, LoadArgs, PoliciesArgs, QueriesArgs, WorkersArgs};
 use crate::exit::{Disputed, ErrorLine, Shown};
 use crate::load::{End, Plan, Report};
 use crate::render::{self, Charset, Digits, Paint};
@@ -143,6 +143,19 @@ pub async fn queries(args: QueriesArgs) -> anyhow::Result<()> {
         print(&render::json(&received.json))
     } else {
         print(&render::queries(&received.body, Paint::for_stdout()))
+    }
+}
+
+/// Shows the policies in force.
+///
+/// # Errors
+/// No answer.
+pub async fn policies(args: PoliciesArgs) -> anyhow::Result<()> {
+    let received = client(&args.server.url)?.policies(args.query.as_deref()).await?;
+    if args.server.output.json {
+        print(&render::json(&received.json))
+    } else {
+        print(&render::policies(&received.body))
     }
 }
 

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::schemas::check;
-use crate::support::{Cluster, PATIENCE, until};
+use crate::support::{Cluster, PATIENCE, QUICK, QUORATE, done, until};
 
 /// A time that an answer states.
 fn time(stated: &Json) -> SystemTime {
@@ -87,7 +87,7 @@ async fn a_signal_makes_the_coordinator_read_its_policies_again() {
     let file = folder.path().join("policies.toml");
     let write = |text: &str| fs::write(&file, text).expect("written");
     write("[[policy]]\nquery = \"BTC/*\"\nstrategy = \"median\"\n");
-    let cluster = Cluster::start(1, &["--policies", &file.display().to_string()], &crate::support::QUICK).await;
+    let cluster = Cluster::start(1, &["--policies", &file.display().to_string()], &QUICK).await;
     let strategy = async || cluster.api.get("/policies?query=BTC%2FUSD").await.1["policies"][0]["strategy"].clone();
     assert_eq!(strategy().await, "median");
     let (_, all) = cluster.api.get("/policies").await;
@@ -99,6 +99,10 @@ async fn a_signal_makes_the_coordinator_read_its_policies_again() {
     until("the new policies", async || strategy().await == "max").await;
     assert_eq!(cluster.api.get("/policies").await.1["weights"], json!({"w1": 2.5}));
     assert_eq!(cluster.api.answer("BTC/USD").await["strategy"], "max");
+
+    let shown = done(QUORATE, &["policies", "BTC/USD", "--url", &cluster.api.url]).await;
+    let own = "[[policy]]\nquery = \"BTC/*\"\nstrategy = \"max\"\n";
+    assert!(shown.starts_with(own) && shown.ends_with("[weights]\n\"w1\" = 2.5\n"), "{shown}");
 
     write("[[policy]]\nquery = \"BTC/*\"\nstategy = \"min\"\n");
     cluster.coordinator.signal(Signal::HUP);

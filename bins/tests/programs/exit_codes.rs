@@ -20,6 +20,7 @@ async fn answering(status: u16, body: &str) -> Url {
         .route("/request", post(answer.clone()))
         .route("/workers", get(answer.clone()))
         .route("/queries", get(answer.clone()))
+        .route("/policies", get(answer.clone()))
         .route("/health", get(answer.clone()))
         .route("/ready", get(answer));
     server::serve(router).await
@@ -47,7 +48,8 @@ async fn every_exit_code_is_as_documented() {
     let few = answering(503, r#"{"error":"too_few_workers","code":503,"details":"no"}"#).await;
     let misspelt = answering(404, r#"{"error":"unknown_query","code":404,"details":"no"}"#).await;
     let offered = answering(200, r#"{"queries":[{"query":"*","workers":1}]}"#).await;
-    let cases: [(&[&str], &Url, i32, Option<&str>); 34] = [
+    let enforced = answering(200, r#"{"policies":[{"query":"*","strategy":"median"}],"weights":{}}"#).await;
+    let cases: [(&[&str], &Url, i32, Option<&str>); 36] = [
         (&ask, &good, 0, None),
         (&strict, &good, 0, None),
         (&ask, &disputed, 0, None),
@@ -61,6 +63,8 @@ async fn every_exit_code_is_as_documented() {
         (&["queries"], &offered, 0, None),
         (&["queries"], &down, 3, Some("bus_down")),
         (&["queries"], &nowhere, 4, Some("unreachable")),
+        (&["policies"], &enforced, 0, None),
+        (&["policies", "q"], &down, 3, Some("bus_down")),
         (&["health"], &healthy, 0, None),
         (&["health", "--ready"], &ready, 0, None),
         (&["health", "--ready"], &short, 0, None),
