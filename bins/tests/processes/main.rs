@@ -5,6 +5,7 @@ mod accessibility;
 mod api_document;
 mod checks;
 mod chromium;
+mod clients;
 mod collector;
 mod commands;
 mod credentials;
