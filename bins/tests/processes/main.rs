@@ -21,6 +21,7 @@ mod following;
 mod logs;
 mod monitoring;
 mod node;
+mod npm;
 mod outages;
 mod packages;
 mod policies;

@@ -1,6 +1,7 @@
 //! The clients in other languages: their own tests, run on what is published, against real programs.
 
 mod python;
+mod typescript;
 
 use std::ffi::OsStr;
 use std::path::Path;
