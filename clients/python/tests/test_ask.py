@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cluster import QUICK, Cluster, until
 
-from quorate import AsyncClient, Client, Outcome
+from quorate import AsyncClient, Client, InvalidRequest, Outcome
 
 EXACT = Decimal("42000.123456789012345678901234")
 SCRIPT = Path(__file__).parent / "worker_of_tests.py"
@@ -42,10 +42,9 @@ def test_an_answer_keeps_its_digits_and_comes_with_its_evidence(cluster: Cluster
     dated = coordinator.client.ask("dated")
     ages = [response.age_ms for response in dated.worker_responses]
     assert all(age is not None and 3_600_000 <= age < 3_700_000 for age in ages), dated
-    if dated.answered_at is not None:
-        now = datetime.now(timezone.utc)
-        assert timedelta() <= now - dated.answered_at < timedelta(minutes=1)
-        assert dated.oldest_observed_at is not None and now - dated.oldest_observed_at >= timedelta(hours=1)
+    now = datetime.now(timezone.utc)
+    assert dated.answered_at is not None and timedelta() <= now - dated.answered_at < timedelta(minutes=1)
+    assert dated.oldest_observed_at is not None and now - dated.oldest_observed_at >= timedelta(hours=1)
 
 
 def test_every_field_of_the_policy_reaches_the_coordinator(cluster: Cluster) -> None:
@@ -67,8 +66,10 @@ def test_every_field_of_the_policy_reaches_the_coordinator(cluster: Cluster) -> 
         min_responses=1,
         quorum=3,
         timeout_ms=4000,
+        decimals=1,
     )
     assert (outcome.strategy, outcome.succeeded) == ("trimmed_mean", 3)
+    assert outcome.exact_value is not None and outcome.value == round(outcome.exact_value, 1)
 
 
 def test_the_state_of_a_coordinator_is_read_with_its_types(cluster: Cluster) -> None:
@@ -86,6 +87,12 @@ def test_the_state_of_a_coordinator_is_read_with_its_types(cluster: Cluster) -> 
     assert register.workers[0].response_time is not None and register.workers[0].response_time.p50_ns > 0
     assert (register.absent, register.counters["requests_accepted"]) == (("carol",), 1)
     assert {(each.query, each.workers) for each in client.queries()} == {("*", 1), ("BTC/*", 1)}
+    [default] = client.policies().policies
+    assert (default.query, default.strategy, default.expect, default.min_expected) == ("*", "average", ("carol",), 3)
+    assert (default.tolerance, default.quorum, default.timeout_ms) == (Decimal("0.06"), None, 5_000)
+    assert client.policies("BTC/USD").policies == (default,)
+    with pytest.raises(InvalidRequest):
+        client.policies("")
     ready = client.ready()
     assert (ready.ready, ready.workers, ready.short[0].needed, ready.short[0].missing) == (True, 2, 3, ("carol",))
 
@@ -102,6 +109,7 @@ def test_the_asynchronous_client_does_the_same(cluster: Cluster) -> None:
             assert (await client.workers()).workers[0].worker_id == "w1"
             assert [each.query for each in await client.queries()] == ["*"]
             assert (await client.ready()).workers == 1
+            assert (await client.policies("BTC/USD")).policies[0].query == "*"
 
     asyncio.run(use())
 

@@ -16,9 +16,11 @@ from quorate import (
     Excluded,
     OfferedQuery,
     Outcome,
+    Policies,
     Policy,
     Readiness,
     Register,
+    RequestFields,
     ShortPolicy,
     Spread,
     WorkerFate,
@@ -61,6 +63,8 @@ def properties(schema: str) -> set[str]:
         ("OfferedQuery", OfferedQuery),
         ("Readiness", Readiness),
         ("ShortPolicy", ShortPolicy),
+        ("Policies", Policies),
+        ("Policy", Policy),
     ],
 )
 def test_every_field_that_is_described_is_there(schema: str, kind: Any) -> None:
@@ -70,9 +74,9 @@ def test_every_field_that_is_described_is_there(schema: str, kind: Any) -> None:
     assert not missing, f"{kind.__name__} lacks {missing}"
 
 
-def test_the_policy_has_every_field_of_a_request() -> None:
+def test_a_question_can_set_every_field_of_a_request() -> None:
     # Numbers are exact however they are written, so nobody needs to choose.
-    assert properties("Request") - {"query", "numbers"} <= set(Policy.__annotations__)
+    assert properties("Request") - {"query", "numbers"} <= set(RequestFields.__annotations__)
 
 
 def test_the_version_is_that_of_the_coordinator() -> None:

@@ -4,7 +4,7 @@ import type { Event } from "./events.js";
 import { Following, type FollowOptions } from "./following.js";
 import { base, failure, Patience, pieces, send } from "./http.js";
 import { has } from "./json.js";
-import type { OfferedQuery, Outcome, Policy, Readiness, Register } from "./types.js";
+import type { OfferedQuery, Outcome, Policies, Readiness, Register, RequestFields } from "./types.js";
 
 /** How long a coordinator may take to answer, beyond the timeout of the request itself. */
 const MARGIN_MS = 10_000;
@@ -34,12 +34,12 @@ export class Client {
   }
 
   /** Asks the workers, and returns the answer with its evidence. */
-  ask(query: string, policy: Policy = {}, options: CallOptions = {}): Promise<Outcome> {
+  ask(query: string, fields: RequestFields = {}, options: CallOptions = {}): Promise<Outcome> {
     const call = {
       method: "POST",
       path: "/request",
-      body: JSON.stringify({ ...policy, query }),
-      timeoutMs: this.#timeoutMs ?? (policy.timeout_ms ?? LONGEST_TIMEOUT_MS) + MARGIN_MS,
+      body: JSON.stringify({ ...fields, query }),
+      timeoutMs: this.#timeoutMs ?? (fields.timeout_ms ?? LONGEST_TIMEOUT_MS) + MARGIN_MS,
       read: (body: unknown) => (has(body, "final_value", "workers") ? (body as unknown as Outcome) : undefined),
     } as const;
     return send(this.#url, call, options.signal);
@@ -55,6 +55,13 @@ export class Client {
   queries(options: CallOptions = {}): Promise<OfferedQuery[]> {
     const read = (body: unknown) => (has(body, "queries") ? (body.queries as OfferedQuery[]) : undefined);
     return this.#get("/queries", read, options);
+  }
+
+  /** How requests are answered that set nothing themselves; with `query`, only the policy that applies to it. */
+  policies(query?: string, options: CallOptions = {}): Promise<Policies> {
+    const path = query === undefined ? "/policies" : `/policies?${new URLSearchParams({ query })}`;
+    const read = (body: unknown) => (has(body, "policies", "weights") ? (body as unknown as Policies) : undefined);
+    return this.#get(path, read, options);
   }
 
   /** Returns if a request made now can be answered; else throws why not, such as `NoWorkers`. */

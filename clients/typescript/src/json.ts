@@ -1,8 +1,10 @@
 // Reads JSON without rounding.
-import { EXACT_FIELDS } from "./schema.js";
+import { EXACT_FIELDS, EXACT_MAPS } from "./schema.js";
 
 /** The number that follows the name of a field. */
 const NUMBER = /\s*:\s*(-?\d[\d.eE+-]*)/y;
+/** The beginning of an object that follows the name of a field. */
+const OBJECT = /\s*:\s*\{/y;
 
 /**
  * Parses JSON. Exact numbers, such as `final_value`, become texts with all their digits, where `JSON.parse` would round
@@ -18,9 +20,15 @@ export function parse(text: string): unknown {
 function quoted(text: string): string {
   const parts: string[] = [];
   let done = 0;
+  let before = 0;
+  let isInMap = false;
   for (let open = text.indexOf('"'), close = end(text, open); close > 0; close = end(text, open)) {
-    NUMBER.lastIndex = close + 1;
-    const number = EXACT_FIELDS.has(text.slice(open + 1, close)) ? NUMBER.exec(text)?.[1] : undefined;
+    const name = text.slice(open + 1, close);
+    // An object of numbers has no other objects in it.
+    isInMap &&= !text.slice(before, open).includes("}");
+    NUMBER.lastIndex = OBJECT.lastIndex = before = close + 1;
+    const number = isInMap || EXACT_FIELDS.has(name) ? NUMBER.exec(text)?.[1] : undefined;
+    isInMap ||= EXACT_MAPS.has(name) && OBJECT.test(text);
     if (number !== undefined) {
       const at = NUMBER.lastIndex - number.length;
       parts.push(text.slice(done, at), `"${number}"`);

@@ -112,6 +112,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How requests are answered that set nothing themselves
+         * @description With `query`, only the policy that applies to it.
+         */
+        get: operations["policies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/queries": {
         parameters: {
             query?: never;
@@ -196,6 +216,8 @@ export interface components {
     schemas: {
         /** @description An error with its evidence. */
         AskedError: components["schemas"]["Error"] & components["schemas"]["FailureEvidence"];
+        /** @description A number with all its digits; a string if the request asks for `numbers` as `string`. */
+        Decimal: string;
         /** @description The body of every error. */
         Error: {
             /**
@@ -216,12 +238,20 @@ export interface components {
         Evidence: {
             /** @description Those of the missing that were not there, and so were not asked. Present if there are any. */
             absent?: components["schemas"]["Id"][];
+            /** @description The time of day of the end, by the coordinator's clock. A retry receives the time of the first answer. */
+            answered_at: components["schemas"]["Time"];
             /**
              * Format: uint64
              * @description From the arrival of the request to its end, in nanoseconds.
              * @example 241502388
              */
             elapsed: number;
+            /**
+             * Format: uint64
+             * @description The same as `elapsed`, by a name with its unit.
+             * @example 241502388
+             */
+            elapsed_ns: number;
             /** @description The workers whose values were not used, and why. */
             excluded: components["schemas"]["Excluded"][];
             /**
@@ -237,6 +267,13 @@ export interface components {
             failed: number;
             /** @description Those that did not answer. */
             missing: components["schemas"]["Id"][];
+            /** @description When the newest used value was observed. Present if a value was used. */
+            newest_observed_at?: components["schemas"]["Time"];
+            /**
+             * @description When the oldest used value was observed: on arrival, or earlier by the age that its worker states. Present if a
+             *     value was used.
+             */
+            oldest_observed_at?: components["schemas"]["Time"];
             query: components["schemas"]["Query"];
             /**
              * @description One sentence for people: how many of the expected workers' values were used, and what else is wrong.
@@ -307,6 +344,11 @@ export interface components {
         MinAgreement: number | string;
         /** @description A number with all its digits, up to 28: read it as a decimal, not as a binary float. */
         Number: string;
+        /**
+         * @description How the values of the answer are written if they are numbers.
+         * @enum {string}
+         */
+        Numbers: "number" | "string";
         /** @description One query, or a pattern of queries, and how many offer it. */
         OfferedQuery: {
             /**
@@ -332,12 +374,86 @@ export interface components {
              *     decimals.
              */
             agreement: components["schemas"]["Number"];
-            /** @description The answer. */
+            /** @description The answer before it was rounded. Present if rounding changed it. */
+            exact_value?: components["schemas"]["Decimal"];
+            /** @description The answer; rounded, if the policy's `decimals` say so. */
             final_value: components["schemas"]["Value"];
             spread: components["schemas"]["Spread"] | null;
             status: components["schemas"]["Status"];
             /** @description Whether several values were equally frequent, so that a rule chose among them, not the workers. */
             tie: boolean;
+        };
+        /** @description The policies in force. */
+        Policies: {
+            /**
+             * @description The first whose `query` covers a query applies to it. The last is the default, unless an earlier one is for every
+             *     query.
+             */
+            policies: components["schemas"]["Policy"][];
+            /**
+             * @description The weights of workers that the operator set. If there are any, other workers weigh 1; if there are none, each
+             *     worker weighs its score.
+             */
+            weights: {
+                [key: string]: components["schemas"]["Number"];
+            };
+        };
+        /** @description How requests for some queries are answered, as far as they set nothing themselves. */
+        Policy: {
+            /**
+             * Format: uint32
+             * @description The decimals to which the answer is rounded; null for all.
+             */
+            decimals: number | null;
+            /** @description The workers that should be there by name. */
+            expect: components["schemas"]["Id"][];
+            /**
+             * Format: uint64
+             * @description Values known to be older, in milliseconds, are excluded; null for no bound.
+             */
+            max_age_ms: number | null;
+            /**
+             * @description Which values are excluded as outliers: a fraction, `mad:K`, `iqr:K` or `none`.
+             * @example 0.06
+             */
+            max_deviation: string;
+            min_agreement: components["schemas"]["Number"] | null;
+            /**
+             * Format: uint32
+             * @description The number of workers that should be there.
+             */
+            min_expected: number;
+            /**
+             * Format: uint32
+             * @description The least number of used values.
+             */
+            min_responses: number;
+            on_dispute: components["schemas"]["OnDispute"];
+            /**
+             * Format: uint32
+             * @description The decimals that `majority` keeps when it compares numbers.
+             */
+            precision: number;
+            /**
+             * @description The queries: a pattern in which `*` stands for any characters. `*` alone stands for every query.
+             * @example BTC/*
+             */
+            query: string;
+            /**
+             * Format: uint32
+             * @description The number of usable values with which a request ends early; null to wait for all.
+             */
+            quorum: number | null;
+            strategy: components["schemas"]["Strategy"];
+            /**
+             * Format: uint64
+             * @description The time within which a request ends, in milliseconds.
+             */
+            timeout_ms: number;
+            /** @description How far a value may be from the answer to agree with it, as a fraction of the answer. */
+            tolerance: components["schemas"]["Number"];
+            /** @description The share of the values that `trimmed_mean` leaves out at each end. */
+            trim_share: components["schemas"]["Number"];
         };
         /** @description Quantiles of a time, in nanoseconds. */
         Quantiles: {
@@ -382,7 +498,7 @@ export interface components {
         };
         /**
          * @description A query, and how it is to be answered. Fields that are absent or null take the values of the coordinator's flags and
-         *     policy file; the defaults named here are those of the flags. Unknown fields are ignored.
+         *     policy file; the defaults named here are those of the flags. Unknown fields are refused.
          * @example {
          *       "query": "BTC/USD"
          *     }
@@ -397,6 +513,12 @@ export interface components {
          *     }
          */
         Request: {
+            /**
+             * Format: uint64
+             * @description The decimals to which an answer that is a number is rounded, halves to the even neighbour; the outcome then has the
+             *     exact number as `exact_value`. Default: all.
+             */
+            decimals?: number | null;
             id?: components["schemas"]["Id"] | null;
             /**
              * Format: uint64
@@ -410,6 +532,7 @@ export interface components {
              * @description The least number of used values; with fewer, 422. Default: 1.
              */
             min_responses?: number | null;
+            numbers?: components["schemas"]["Numbers"] | null;
             on_dispute?: components["schemas"]["OnDispute"] | null;
             /**
              * Format: uint64
@@ -457,18 +580,19 @@ export interface components {
         };
         /** @description How far the used numbers lie apart. */
         Spread: {
-            interquartile: components["schemas"]["Number"] | null;
+            interquartile: components["schemas"]["Decimal"] | null;
             /** @description The median absolute deviation from the median, not scaled. */
-            mad: components["schemas"]["Number"];
+            mad: components["schemas"]["Decimal"];
             /** @description The largest used number. */
-            max: components["schemas"]["Number"];
+            max: components["schemas"]["Decimal"];
             /** @description The smallest used number. */
-            min: components["schemas"]["Number"];
+            min: components["schemas"]["Decimal"];
         };
         /**
          * @description How far an answer can be relied on. `complete`: the value of every expected worker was used, and all agree. `partial`:
-         *     the values of at least half of them were used. `low_reliability`: fewer were. `disputed`: the workers disagree. Either `max_deviation`
-         *     would have excluded half of the values or more, and so excluded none, or the agreement is below `min_agreement`.
+         *     the values of at least half of them were used. `low_reliability`: fewer were. `disputed`: the workers disagree. Either
+         *     `max_deviation` would have excluded half of the values or more, and so excluded none, or the agreement is below
+         *     `min_agreement`.
          * @enum {string}
          */
         Status: "complete" | "partial" | "low_reliability" | "disputed";
@@ -477,12 +601,18 @@ export interface components {
          * @enum {string}
          */
         Strategy: "average" | "median" | "majority" | "weighted_median" | "trimmed_mean" | "min" | "max";
+        /**
+         * Format: date-time
+         * @description A time of day as RFC 3339 writes it, in UTC and in milliseconds.
+         * @example 2026-11-29T20:20:46.123Z
+         */
+        Time: string;
         /** @description A fraction that is not negative, as a number or as a string. */
         Tolerance: number | string;
         /** @description A share below 0.5 with at most 6 decimals, as a number or as a string. */
         TrimShare: number | string;
         /**
-         * @description A number that a 96-bit decimal holds exactly, or a text of at most 4096 bytes.
+         * @description A number that a 96-bit decimal holds exactly, or a text of at most 4096 bytes. A number is a string if the request asks for `numbers` as `string`.
          * @example 42000.5
          * @example 4c1f9e0
          */
@@ -574,6 +704,12 @@ export interface components {
              * @example 183042117
              */
             response_time: number;
+            /**
+             * Format: uint64
+             * @description The same as `response_time`, by a name with its unit. Not on the bus.
+             * @example 183042117
+             */
+            response_time_ns?: number;
             value: components["schemas"]["Value"] | null;
             /** @description The worker. */
             worker_id: components["schemas"]["Id"];
@@ -865,6 +1001,88 @@ export interface operations {
             };
         };
     };
+    policies: {
+        parameters: {
+            query?: {
+                /** @description Only the policy that applies to this query. */
+                query?: components["schemas"]["Query"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The policies in force. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "policies": [
+                     *         {
+                     *           "decimals": 2,
+                     *           "expect": [
+                     *             "kraken"
+                     *           ],
+                     *           "max_age_ms": 60000,
+                     *           "max_deviation": "mad:3.5",
+                     *           "min_agreement": 0.51,
+                     *           "min_expected": 3,
+                     *           "min_responses": 2,
+                     *           "on_dispute": "reject",
+                     *           "precision": 2,
+                     *           "query": "BTC/*",
+                     *           "quorum": null,
+                     *           "strategy": "median",
+                     *           "timeout_ms": 5000,
+                     *           "tolerance": 0.06,
+                     *           "trim_share": 0.25
+                     *         }
+                     *       ],
+                     *       "weights": {
+                     *         "kraken": 2.5
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Policies"];
+                };
+            };
+            /** @description `invalid_request`: `query` is no query. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: too many requests from this address. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `overloaded`: the coordinator is stuck. `draining`: the coordinator is about to stop. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     queries: {
         parameters: {
             query?: never;
@@ -992,12 +1210,16 @@ export interface operations {
                     /**
                      * @example {
                      *       "agreement": 1,
+                     *       "answered_at": "2026-09-24T12:00:00.241Z",
                      *       "elapsed": 241000000,
+                     *       "elapsed_ns": 241000000,
                      *       "excluded": [],
                      *       "expected": 3,
                      *       "failed": 1,
                      *       "final_value": 41945.375,
                      *       "missing": [],
+                     *       "newest_observed_at": "2026-09-24T12:00:00.240Z",
+                     *       "oldest_observed_at": "2026-09-24T12:00:00.183Z",
                      *       "query": "BTC/USD",
                      *       "reliability_note": "Partial response: 2/3 workers succeeded",
                      *       "request_id": "order-7781-price",
@@ -1016,18 +1238,21 @@ export interface operations {
                      *           "err": "www.bitstamp.net: answered 502 Bad Gateway",
                      *           "request_id": "order-7781-price",
                      *           "response_time": 92000000,
+                     *           "response_time_ns": 92000000,
                      *           "value": null,
                      *           "worker_id": "bitstamp"
                      *         },
                      *         {
                      *           "request_id": "order-7781-price",
                      *           "response_time": 183000000,
+                     *           "response_time_ns": 183000000,
                      *           "value": 42000.5,
                      *           "worker_id": "coinbase"
                      *         },
                      *         {
                      *           "request_id": "order-7781-price",
                      *           "response_time": 240000000,
+                     *           "response_time_ns": 240000000,
                      *           "value": 41890.25,
                      *           "worker_id": "kraken"
                      *         }
@@ -1232,4 +1457,7 @@ export interface operations {
 }
 
 /** The fields of answers that are exact numbers. */
-export const EXACT_FIELDS: ReadonlySet<string> = new Set(["agreement", "final_value", "interquartile", "mad", "max", "min", "score", "value", "weight"]);
+export const EXACT_FIELDS: ReadonlySet<string> = new Set(["agreement","exact_value","final_value","interquartile","mad","max","min","min_agreement","score","tolerance","trim_share","value","weight"]);
+
+/** The fields of answers that are objects whose fields are exact numbers. */
+export const EXACT_MAPS: ReadonlySet<string> = new Set(["weights"]);

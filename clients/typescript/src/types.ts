@@ -21,5 +21,9 @@ export type OfferedQuery = Schemas["OfferedQuery"];
 export type Readiness = Schemas["Readiness"];
 /** What went wrong, as a word for programs. */
 export type ErrorWord = Schemas["ErrorWord"];
+/** The policies in force, and the weights of workers that the operator set. */
+export type Policies = Schemas["Policies"];
+/** How requests for some queries are answered, as far as they set nothing themselves. */
+export type Policy = Schemas["Policy"];
 /** The fields of a request beside its query. What is not set follows the coordinator's policy. */
-export type Policy = Omit<Schemas["Request"], "query" | "numbers">;
+export type RequestFields = Omit<Schemas["Request"], "query" | "numbers">;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { Client, type Policy } from "quorate";
+import { Client, InvalidRequest, type RequestFields } from "quorate";
 import { Cluster, QUICK, until } from "./cluster.js";
 
 const EXACT = "42000.123456789012345678901234";
@@ -41,6 +41,8 @@ test("an answer keeps its digits and comes with its evidence", async (t) => {
   assert(aged.worker_responses.every((response) => response.age_ms === 7_000));
   const dated = await client.ask("dated");
   for (const { age_ms = 0 } of dated.worker_responses) assert(age_ms >= 3_600_000 && age_ms < 3_700_000);
+  assert(Math.abs(Date.now() - Date.parse(dated.answered_at)) < 60_000);
+  assert(Date.now() - Date.parse(dated.oldest_observed_at ?? "") >= 3_600_000);
 });
 
 test("every field of the policy reaches the coordinator", async (t) => {
@@ -48,7 +50,7 @@ test("every field of the policy reaches the coordinator", async (t) => {
   const coordinator = await cluster.coordinator();
   for (const name of ["w1", "w2", "w3"]) await cluster.worker(name, ...QUICK);
   await coordinator.waitFor(3);
-  const policy: Policy = {
+  const policy: RequestFields = {
     id: "a request",
     strategy: "trimmed_mean",
     precision: 3,
@@ -61,9 +63,12 @@ test("every field of the policy reaches the coordinator", async (t) => {
     min_responses: 1,
     quorum: 3,
     timeout_ms: 4000,
+    decimals: 1,
   };
   const outcome = await coordinator.client.ask("BTC/USD", policy);
   assert.deepEqual([outcome.strategy, outcome.succeeded], ["trimmed_mean", 3]);
+  assert.match(outcome.final_value, /^\d+(\.\d)?$/);
+  assert.equal(outcome.exact_value?.startsWith(outcome.final_value.slice(0, 5)), true);
 });
 
 test("the state of a coordinator is read", async (t) => {
@@ -84,6 +89,14 @@ test("the state of a coordinator is read", async (t) => {
   assert.equal(typeof first.response_time?.p50, "number");
   assert.deepEqual([register.absent, register.counters["requests_accepted"]], [["carol"], 1]);
   assert.deepEqual((await client.queries()).map(({ query }) => query).sort(), ["*", "BTC/*"]);
+  const { policies } = await client.policies();
+  const [standard] = policies;
+  assert.deepEqual(
+    [standard?.query, standard?.strategy, standard?.tolerance, standard?.quorum, standard?.expect],
+    ["*", "average", "0.06", null, ["carol"]],
+  );
+  assert.deepEqual((await client.policies("BTC/USD")).policies, policies);
+  await assert.rejects(client.policies(""), InvalidRequest);
   const ready = await client.ready();
   assert.deepEqual([ready.ready, ready.workers, ready.short[0]?.needed], [true, 2, 3]);
 });

@@ -31,6 +31,8 @@ test("exact numbers are read as texts and all others as numbers", () => {
     ['{"err":"\\\\","value":1.50}', { err: "\\", value: "1.50" }],
     ['{"err":"value","value":[1.50]}', { err: "value", value: [1.5] }],
     ['["value",1.50]', ["value", 1.5]],
+    ['{"weights":{"a":2.50,"}":1.0},"a":2.50}', { weights: { a: "2.50", "}": "1.0" }, a: 2.5 }],
+    ['{"weights":{},"a":2.50}', { weights: {}, a: 2.5 }],
     ['{"\\u0076alue":1.50}', { value: 1.5 }],
   ] as const) {
     assert.deepEqual(parse(text), expected);

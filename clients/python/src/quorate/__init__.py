@@ -30,9 +30,10 @@ from ._errors import (
     UnsupportedMediaType,
 )
 from ._events import Answered, Event, Failed, Missed, WorkerChanged
-from ._exchange import Policy
+from ._exchange import RequestFields
 from ._fields import Value
 from ._outcome import Evidence, Excluded, Outcome, Spread, WorkerFate, WorkerResponse
+from ._policies import Policies, Policy
 from ._state import OfferedQuery, Quantiles, Readiness, Register, ShortPolicy, WorkerRecord
 from ._version import __version__
 
@@ -61,12 +62,14 @@ __all__ = [
     "Outcome",
     "Overloaded",
     "PayloadTooLarge",
+    "Policies",
     "Policy",
     "Quantiles",
     "QuorateError",
     "RateLimited",
     "Readiness",
     "Register",
+    "RequestFields",
     "RequestTimeout",
     "ShortPolicy",
     "Spread",

@@ -12,9 +12,10 @@ import httpx
 from . import _exchange
 from ._errors import QuorateError
 from ._events import Event
-from ._exchange import Call, Policy
+from ._exchange import Call, RequestFields
 from ._follow import Following
 from ._outcome import Outcome
+from ._policies import Policies
 from ._state import OfferedQuery, Readiness, Register
 from ._transport import STREAM_TIMEOUT, Body, base, told_by_their_names
 
@@ -42,9 +43,10 @@ class AsyncClient:
         self._timeout_s = timeout_s
         self._http = httpx.AsyncClient() if http is None else http
 
-    async def ask(self, query: str, **policy: Unpack[Policy]) -> Outcome:
-        """Asks the workers, and returns the answer with its evidence. The keywords are the fields of `Policy`."""
-        return await self._call(_exchange.ask(query, policy))
+    async def ask(self, query: str, **fields: Unpack[RequestFields]) -> Outcome:
+        """Asks the workers, and returns the answer with its evidence. The keywords are those of
+        `RequestFields`."""
+        return await self._call(_exchange.ask(query, fields))
 
     async def workers(self) -> Register:
         """The known workers, and what the coordinator has counted."""
@@ -53,6 +55,10 @@ class AsyncClient:
     async def queries(self) -> tuple[OfferedQuery, ...]:
         """The queries that live workers offer."""
         return await self._call(_exchange.queries())
+
+    async def policies(self, query: Optional[str] = None) -> Policies:
+        """How requests are answered that set nothing themselves; with `query`, only the policy that applies to it."""
+        return await self._call(_exchange.policies(query))
 
     async def ready(self) -> Readiness:
         """Returns if a request made now can be answered; else raises why not, such as `NoWorkers`."""

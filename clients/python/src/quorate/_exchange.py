@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, Optional, TypedDict, TypeVar, Union
 from ._errors import BY_WORD, ApiError, InvalidResponse, Unreachable
 from ._fields import Fields, Malformed, parse
 from ._outcome import Evidence, Outcome
+from ._policies import Policies
 from ._state import OfferedQuery, Readiness, Register
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _OF_A_PROXY = (502, 503, 504)
 Number = Union[Decimal, int, float, str]
 
 
-class Policy(TypedDict, total=False):
+class RequestFields(TypedDict, total=False):
     """The fields of a request beside its query. What is not set follows the coordinator's policy."""
 
     #: Your name for the request. A retry under the same name receives the same outcome.
@@ -100,9 +101,9 @@ def error_of(fields: Fields, status: int, retry_after: Optional[str] = None) -> 
     )
 
 
-def ask(query: str, policy: Policy) -> Call[Outcome]:
-    fields = {"query": query, **{name: value for name, value in policy.items() if value is not None}}
-    timeout_ms = policy.get("timeout_ms")
+def ask(query: str, chosen: RequestFields) -> Call[Outcome]:
+    fields = {"query": query, **{name: value for name, value in chosen.items() if value is not None}}
+    timeout_ms = chosen.get("timeout_ms")
     wait_s = LONGEST_TIMEOUT_S if timeout_ms is None else timeout_ms / 1000
     body = json.dumps(fields, default=_decimal, allow_nan=False).encode()
     return Call("POST", "/request", Outcome.read, body=body, timeout_s=wait_s + MARGIN_S)
@@ -121,6 +122,10 @@ def workers() -> Call[Register]:
 
 def queries() -> Call[tuple[OfferedQuery, ...]]:
     return Call("GET", "/queries", OfferedQuery.read_all)
+
+
+def policies(query: Optional[str]) -> Call[Policies]:
+    return Call("GET", "/policies", Policies.read, {} if query is None else {"query": query})
 
 
 def ready() -> Call[Readiness]:

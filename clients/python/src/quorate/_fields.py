@@ -100,6 +100,11 @@ class Fields:
         fields = self.nested(name)
         return {key: fields.integer(key) for key in fields._fields}
 
+    def decimals(self, name: str) -> dict[str, Decimal]:
+        """An object whose fields are numbers."""
+        fields = self.nested(name)
+        return {key: fields.decimal(key) for key in fields._fields}
+
     def optional(self, name: str, read: Callable[[str], T]) -> Optional[T]:
         """What `read` makes of the field, or nothing if it is absent or null."""
         return read(name) if self.has(name) else None

@@ -165,8 +165,8 @@ class Outcome(Evidence):
 
     #: The answer: a number with all its digits, or a text.
     value: Value
-    #: The answer before it was rounded to `decimals`, if it was.
-    exact_value: Optional[Value]
+    #: The answer before it was rounded to `decimals`, if that changed it.
+    exact_value: Optional[Decimal]
     #: `complete`, `partial`, `low_reliability` or `disputed`.
     status: str
     #: Whether several values were equally frequent, so that a rule chose the answer and not the workers.
@@ -186,7 +186,7 @@ class Outcome(Evidence):
         return cls(
             **_evidence(fields),
             value=fields.value("final_value"),
-            exact_value=fields.optional("exact_value", fields.value),
+            exact_value=fields.optional("exact_value", fields.decimal),
             status=fields.text("status"),
             tie=fields.boolean("tie"),
             spread=fields.optional("spread", lambda name: Spread.read(fields.nested(name))),
