@@ -225,12 +225,12 @@ def test_a_worker_is_a_service_of_nats(cluster: Cluster) -> None:
     by_hand(cluster, 8, use)
 
 
-def test_replicas_share_their_tasks(cluster: Cluster) -> None:
+def test_replicas_share_their_tasks_and_a_prefix_keeps_deployments_apart(cluster: Cluster) -> None:
     script = (
-        "import sys; from quorate.worker import Worker; w = Worker('twins', replicas=True); "
-        "w.query('q')(lambda: 1); w.run()"
+        "import sys; from quorate.worker import Worker; "
+        "w = Worker('twins', replicas=True, subject_prefix='eu.staging'); w.query('q')(lambda: 1); w.run()"
     )
-    coordinator = cluster.coordinator()
+    coordinator = cluster.coordinator("--subject-prefix", "eu.staging")
     for _ in range(2):
         cluster.program(["python3", "-c", script], "", {"NATS_URL": cluster.nats.url})
     coordinator.wait_for(1)

@@ -10,7 +10,7 @@ import { VERSION } from "../node_modules/quorate/dist/version.js";
 import { Job, Jobs, MAX_REMEMBERED, REMEMBER_MS } from "../node_modules/quorate/dist/worker/jobs.js";
 import { failed, observed } from "../node_modules/quorate/dist/worker/observation.js";
 import { matches, Offer } from "../node_modules/quorate/dist/worker/offer.js";
-import { decodeTasks, encodeResult } from "../node_modules/quorate/dist/worker/wire.js";
+import { decodeTasks, encodeResult, Subjects } from "../node_modules/quorate/dist/worker/wire.js";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 
@@ -167,8 +167,8 @@ test("a value ages until it is repeated", () => {
 });
 
 test("a task needs an id and a query, and nothing else", () => {
-  const decoded = (text: string, traceparents: string[] = []) => decodeTasks(encode(text), undefined, traceparents)[0];
-  const task = { id: "r", query: "q", ttlMs: 30_000, reply: "oracle.results", traceparent: undefined };
+  const decoded = (text: string, traceparents: string[] = []) => decodeTasks(encode(text), "answers", traceparents)[0];
+  const task = { id: "r", query: "q", ttlMs: 30_000, reply: "answers", traceparent: undefined };
   assert.deepEqual(decoded('{"id":"r","query":"q"}'), task);
   for (const [ttl, milliseconds] of [
     ["5000", 5000],
@@ -199,6 +199,19 @@ test("a task needs an id and a query, and nothing else", () => {
     `{"id":"r","query":"q","more":"${"x".repeat(70_000)}"}`,
   ]) {
     assert.equal(decoded(wrong), undefined, wrong.slice(0, 50));
+  }
+});
+
+test("a deployment has subjects and a service of its own", () => {
+  assert.deepEqual(
+    ["oracle", "eu.staging_2"].map((prefix) => Object.values({ ...new Subjects(prefix) })),
+    [
+      ["oracle.tasks", "oracle.results", "oracle.workers", "quorate-worker"],
+      ["eu.staging_2.tasks", "eu.staging_2.results", "eu.staging_2.workers", "quorate-worker-eu_staging__2"],
+    ],
+  );
+  for (const wrong of ["", ".", "a.", "a..b", "a b", "*", "é", "x".repeat(65)]) {
+    assert.throws(() => new Subjects(wrong), RangeError);
   }
 });
 

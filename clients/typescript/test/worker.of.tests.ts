@@ -2,8 +2,10 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { Worker } from "quorate/worker";
 
-const [name = "", places = ""] = process.argv.slice(2);
-const worker = new Worker(name, undefined, { maxConcurrent: Number(places), maxQueued: 0 });
+const [name = "", places = "", prefix = "oracle"] = process.argv.slice(2);
+const replicas = prefix !== "oracle";
+const options = { maxConcurrent: Number(places), maxQueued: 0, subjectPrefix: prefix, replicas };
+const worker = new Worker(name, undefined, options);
 let calls = 0;
 
 worker

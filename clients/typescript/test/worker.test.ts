@@ -221,6 +221,16 @@ test("a worker is a service of NATS", async (t) => {
   assert(stats.average_processing_time > 0);
 });
 
+test("replicas share their tasks, and a prefix keeps deployments apart", async (t) => {
+  const cluster = await Cluster.start(t);
+  const coordinator = await cluster.coordinator("--subject-prefix", "eu.staging");
+  for (const _ of [1, 2]) await cluster.script(SCRIPT, "twins", "8", "eu.staging");
+  await coordinator.waitFor(1);
+  assert.equal((await coordinator.client.workers()).workers[0]?.replicated, true);
+  for (const id of ["r1", "r2", "r3", "r4", "r5"]) await coordinator.client.ask("count", { id });
+  assert.equal((await coordinator.client.workers()).counters["results_duplicate"], 0);
+});
+
 test("mistakes are told where they are made", async () => {
   for (const name of ["", "a\nb", "x".repeat(129)]) assert.throws(() => new Worker(name), RangeError);
   assert.throws(() => new Worker("w", undefined, { maxConcurrent: 0 }), /a place/);

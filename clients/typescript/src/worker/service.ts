@@ -5,9 +5,8 @@
 import { VERSION } from "../version.js";
 import type { Observed } from "./observation.js";
 import { cut } from "./text.js";
-import { TASKS } from "./wire.js";
+import type { Subjects } from "./wire.js";
 
-export const NAME = "quorate-worker";
 const MAX_LAST_ERROR_BYTES = 256;
 
 export type State = "live" | "draining" | "left";
@@ -51,13 +50,14 @@ export class Identity {
     readonly workerId: string,
     readonly replicated: boolean,
     readonly queries: readonly string[],
+    readonly subjects: Subjects,
   ) {}
 
   /** The group that replicas share, so that one of them receives each task. */
   get queueGroup(): string {
     if (!this.replicated) return "";
     const digits = Array.from(new TextEncoder().encode(this.workerId), (byte) => byte.toString(16).padStart(2, "0"));
-    return `${NAME}-${digits.join("")}`;
+    return `quorate-worker-${digits.join("")}`;
   }
 
   presence(state: State): string {
@@ -70,7 +70,7 @@ export class Identity {
 export function reply(verb: string, identity: Identity, state: State, counters: Counters): string | undefined {
   const standard = {
     type: `io.nats.micro.v1.${verb.toLowerCase()}_response`,
-    name: NAME,
+    name: identity.subjects.service,
     id: identity.instance,
     version: VERSION,
     metadata: {
@@ -80,7 +80,7 @@ export function reply(verb: string, identity: Identity, state: State, counters: 
       queries: JSON.stringify(identity.queries),
     },
   };
-  const endpoint = { name: "tasks", subject: TASKS, queue_group: identity.queueGroup };
+  const endpoint = { name: "tasks", subject: identity.subjects.tasks, queue_group: identity.queueGroup };
   switch (verb) {
     case "PING":
       return JSON.stringify(standard);

@@ -10,8 +10,8 @@ import {
 import { Job, type Jobs } from "./jobs.js";
 import { failed, type Observed, observed, REFUSED } from "./observation.js";
 import type { Offer } from "./offer.js";
-import { Counters, Identity, NAME, reply, type State } from "./service.js";
-import { decodeTasks, encodeResult, PRESENCE, type Task, TASKS } from "./wire.js";
+import { Counters, Identity, reply, type State } from "./service.js";
+import { decodeTasks, encodeResult, type Subjects, type Task } from "./wire.js";
 
 const ANNOUNCE_EVERY_MS = 2_000;
 /** How long a draining worker still accepts tasks of coordinators that do not know yet that it is draining. */
@@ -39,8 +39,15 @@ export class Session {
   #idle: () => void = () => {};
   #nats: NatsConnection | undefined;
 
-  constructor(workerId: string, offer: Offer<Answer>, jobs: Jobs<Answer>, isReplicated: boolean, log: Log) {
-    this.#identity = new Identity(workerId, isReplicated, offer.patterns);
+  constructor(
+    workerId: string,
+    offer: Offer<Answer>,
+    jobs: Jobs<Answer>,
+    isReplicated: boolean,
+    subjects: Subjects,
+    log: Log,
+  ) {
+    this.#identity = new Identity(workerId, isReplicated, offer.patterns, subjects);
     this.#offer = offer;
     this.#jobs = jobs;
     this.#log = log;
@@ -56,11 +63,12 @@ export class Session {
     if (!nats) return;
     this.#nats = nats;
     const watched = this.#watch(nats);
-    const tasks = nats.subscribe(TASKS, {
+    const tasks = nats.subscribe(this.#identity.subjects.tasks, {
       callback: (error, message) => (error ? this.#fault(error) : this.#received(message)),
       ...(this.#identity.queueGroup ? { queue: this.#identity.queueGroup } : {}),
     });
-    for (const suffix of ["", `.${NAME}`, `.${NAME}.${this.#identity.instance}`]) {
+    const { service } = this.#identity.subjects;
+    for (const suffix of ["", `.${service}`, `.${service}.${this.#identity.instance}`]) {
       nats.subscribe(`$SRV.*${suffix}`, {
         callback: (error, message) => (error ? this.#fault(error) : this.#serve(message)),
       });
@@ -133,7 +141,7 @@ export class Session {
   }
 
   #announce(): void {
-    this.#publish(PRESENCE, this.#identity.presence(this.#state));
+    this.#publish(this.#identity.subjects.presence, this.#identity.presence(this.#state));
   }
 
   #serve(request: Msg): void {
@@ -142,11 +150,9 @@ export class Session {
   }
 
   #received(message: Msg): void {
-    const tasks = decodeTasks(
-      message.data,
-      message.reply,
-      message.headers?.values("traceparent", Match.IgnoreCase) ?? [],
-    );
+    const reply = message.reply || this.#identity.subjects.results;
+    const traceparents = message.headers?.values("traceparent", Match.IgnoreCase) ?? [];
+    const tasks = decodeTasks(message.data, reply, traceparents);
     if (tasks.length === 0) this.#counters.losses.tasks_malformed += 1;
     for (const task of tasks) this.#take(task);
   }

@@ -4,16 +4,32 @@ import { fields, type Observed } from "./observation.js";
 import { MAX_QUERY_CHARACTERS } from "./offer.js";
 import { isId, isPrintable } from "./text.js";
 
-export const TASKS = "oracle.tasks";
-export const RESULTS = "oracle.results";
-export const PRESENCE = "oracle.workers";
-
+const DEFAULT_PREFIX = "oracle";
 const MAX_MESSAGE_BYTES = 64 * 1024;
 /** The time to live of a task that states none, and the longest that counts. */
 const DEFAULT_TTL_MS = 30_000;
 const LONGEST_TTL_MS = 600_000;
 
 const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** The subjects of one deployment, which begin with its prefix, and the name of its service. */
+export class Subjects {
+  readonly tasks: string;
+  readonly results: string;
+  readonly presence: string;
+  readonly service: string;
+
+  constructor(prefix = DEFAULT_PREFIX) {
+    if (prefix.length > 64 || !/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(prefix)) {
+      throw new RangeError("a prefix has at most 64 letters, digits, - and _, joined by dots");
+    }
+    this.tasks = `${prefix}.tasks`;
+    this.results = `${prefix}.results`;
+    this.presence = `${prefix}.workers`;
+    const own = prefix === DEFAULT_PREFIX ? "" : `-${prefix.replaceAll("_", "__").replaceAll(".", "_")}`;
+    this.service = `quorate-worker${own}`;
+  }
+}
 
 /** One question of a coordinator. */
 export interface Task {
@@ -27,8 +43,8 @@ export interface Task {
   readonly traceparent: string | undefined;
 }
 
-/** The tasks of a message; none if it is malformed. */
-export function decodeTasks(payload: Uint8Array, reply: string | undefined, traceparents: readonly string[]): Task[] {
+/** The tasks of a message, to be answered on `reply`; none if it is malformed. */
+export function decodeTasks(payload: Uint8Array, reply: string, traceparents: readonly string[]): Task[] {
   if (payload.length > MAX_MESSAGE_BYTES) return [];
   let body: unknown;
   try {
@@ -37,7 +53,7 @@ export function decodeTasks(payload: Uint8Array, reply: string | undefined, trac
     return [];
   }
   const [traceparent] = traceparents.filter((value) => TRACEPARENT.test(value));
-  const task = taskOf(body, reply || RESULTS, traceparents.length === 1 ? traceparent : undefined);
+  const task = taskOf(body, reply, traceparents.length === 1 ? traceparent : undefined);
   return task ? [task] : [];
 }
 

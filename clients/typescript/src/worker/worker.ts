@@ -5,6 +5,7 @@ import type { Observation } from "./observation.js";
 import { Offer } from "./offer.js";
 import { type Answer, type Log, Session } from "./session.js";
 import { isId } from "./text.js";
+import { Subjects } from "./wire.js";
 
 export interface WorkerOptions {
   /** Whether other processes share the name and the work. */
@@ -13,6 +14,8 @@ export interface WorkerOptions {
   readonly maxConcurrent?: number;
   /** How many tasks wait for a place; 1024 by default. Further ones are refused. */
   readonly maxQueued?: number;
+  /** That of the coordinators (`--subject-prefix`); `oracle` by default. */
+  readonly subjectPrefix?: string;
   /** Options of the connection to NATS, such as `authenticator` or `tls`. */
   readonly nats?: NodeConnectionOptions;
   /** Receives what the worker has to say. By default, warnings go to `console.warn`. */
@@ -30,6 +33,7 @@ export class Worker {
   readonly #id: string;
   readonly #options: WorkerOptions;
   readonly #servers: string[];
+  readonly #subjects: Subjects;
   readonly #offer = new Offer<Answer>();
 
   /** `natsUrl` is one address or several separated by commas, by default the variable `NATS_URL`. */
@@ -37,6 +41,7 @@ export class Worker {
     if (!isId(workerId)) throw new RangeError("the name of a worker has 1 to 128 bytes and no control characters");
     this.#id = workerId;
     this.#options = options;
+    this.#subjects = new Subjects(options.subjectPrefix);
     this.#servers = (natsUrl ?? (process.env.NATS_URL || "nats://localhost:4222")).split(",");
     this.#newJobs();
   }
@@ -80,7 +85,14 @@ export class Worker {
       throw new RangeError("the worker answers no query: declare a function with worker.query");
     }
     const log = this.#options.log ?? ((level, message) => level === "warning" && console.warn(message));
-    const session = new Session(this.#id, this.#offer, this.#newJobs(), this.#options.replicas ?? false, log);
+    const session = new Session(
+      this.#id,
+      this.#offer,
+      this.#newJobs(),
+      this.#options.replicas ?? false,
+      this.#subjects,
+      log,
+    );
     await session.run({ servers: this.#servers, ...this.#options.nats }, stop);
   }
 

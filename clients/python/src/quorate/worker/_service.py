@@ -9,9 +9,8 @@ from typing import Optional
 
 from ._observation import Observed
 from ._text import cut
-from ._wire import TASKS
+from ._wire import Subjects
 
-NAME = "quorate-worker"
 MAX_LAST_ERROR_BYTES = 256
 
 
@@ -57,12 +56,13 @@ class Identity:
     version: str
     replicated: bool
     queries: list[str]
+    subjects: Subjects
     started: datetime
 
     @property
     def queue_group(self) -> str:
         """The group that replicas share, so that one of them receives each task."""
-        return f"{NAME}-{self.worker_id.encode().hex()}" if self.replicated else ""
+        return f"quorate-worker-{self.worker_id.encode().hex()}" if self.replicated else ""
 
     @property
     def presence(self) -> dict[str, object]:
@@ -80,7 +80,7 @@ def reply(verb: str, identity: Identity, state: str, counters: Counters) -> Opti
     """The reply to a request to the service; nothing if there is no such request."""
     body: dict[str, object] = {
         "type": f"io.nats.micro.v1.{verb.lower()}_response",
-        "name": NAME,
+        "name": identity.subjects.service,
         "id": identity.instance,
         "version": identity.version,
         "metadata": {
@@ -90,7 +90,7 @@ def reply(verb: str, identity: Identity, state: str, counters: Counters) -> Opti
             "queries": json.dumps(identity.queries),
         },
     }
-    endpoint = {"name": "tasks", "subject": TASKS, "queue_group": identity.queue_group}
+    endpoint = {"name": "tasks", "subject": identity.subjects.tasks, "queue_group": identity.queue_group}
     if verb == "INFO":
         body["description"] = "A worker that answers the tasks of Quorate's coordinators"
         body["endpoints"] = [{**endpoint, "metadata": {}}]

@@ -22,7 +22,7 @@ from ._function import Function
 from ._jobs import Job, Jobs
 from ._observation import REFUSED, Observed
 from ._offer import Offer
-from ._wire import Task
+from ._wire import Subjects, Task
 
 ANNOUNCE_EVERY_S = 2.0
 #: How long a draining worker still accepts tasks of coordinators that do not know yet that it is draining.
@@ -36,15 +36,19 @@ log = logging.getLogger("quorate.worker")
 class Session:
     """A worker that runs."""
 
-    def __init__(self, worker_id: str, offer: Offer[Function], jobs: Jobs[Function], replicated: bool) -> None:
+    def __init__(
+        self, worker_id: str, offer: Offer[Function], jobs: Jobs[Function], replicated: bool, subjects: Subjects
+    ) -> None:
         self._identity = _service.Identity(
             worker_id=worker_id,
             instance=secrets.token_hex(16),
             version=__version__,
             replicated=replicated,
             queries=offer.patterns,
+            subjects=subjects,
             started=datetime.now(timezone.utc),
         )
+        self._subjects = subjects
         self._offer = offer
         self._jobs = jobs
         self._counters = _service.Counters()
@@ -89,8 +93,9 @@ class Session:
                 "reconnected_cb": self._reconnected,
             },
         )
-        tasks = await self._nats.subscribe(_wire.TASKS, queue=self._identity.queue_group, cb=self._received)
-        for suffix in ("", f".{_service.NAME}", f".{_service.NAME}.{self._identity.instance}"):
+        tasks = await self._nats.subscribe(self._subjects.tasks, queue=self._identity.queue_group, cb=self._received)
+        service = self._subjects.service
+        for suffix in ("", f".{service}", f".{service}.{self._identity.instance}"):
             await self._nats.subscribe(f"$SRV.*{suffix}", cb=self._serve)
         self._is_told_unreachable = False
         await self._announce()
@@ -116,7 +121,7 @@ class Session:
 
     async def _announce(self) -> None:
         if self._nats.is_connected:
-            await self._publish(_wire.PRESENCE, _wire.encode_presence(self._identity.presence, self._state))
+            await self._publish(self._subjects.presence, _wire.encode_presence(self._identity.presence, self._state))
 
     async def _serve(self, request: Msg) -> None:
         verb = request.subject.split(".")[1]
@@ -126,7 +131,7 @@ class Session:
 
     async def _received(self, message: Msg) -> None:
         try:
-            tasks = _wire.decode_tasks(message.data, message.reply, message.headers)
+            tasks = _wire.decode_tasks(message.data, message.reply or self._subjects.results, message.headers)
         except Malformed as error:
             self._counters.losses.tasks_malformed += 1
             log.debug("a task is dropped: %s", error)

@@ -14,16 +14,27 @@ from ._observation import Observed
 from ._offer import MAX_QUERY_CHARACTERS
 from ._text import is_id, is_printable
 
-TASKS = "oracle.tasks"
-RESULTS = "oracle.results"
-PRESENCE = "oracle.workers"
-
+DEFAULT_PREFIX = "oracle"
 MAX_MESSAGE_BYTES = 64 << 10
 #: The time to live of a task that states none, and the longest that counts.
 DEFAULT_TTL_S = 30.0
 LONGEST_TTL_S = 600.0
 
+_PREFIX = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class Subjects:
+    """The subjects of one deployment, which begin with its prefix, and the name of its service."""
+
+    def __init__(self, prefix: str) -> None:
+        if len(prefix) > 64 or not _PREFIX.fullmatch(prefix):
+            raise ValueError("a prefix has at most 64 letters, digits, - and _, joined by dots")
+        self.tasks = f"{prefix}.tasks"
+        self.results = f"{prefix}.results"
+        self.presence = f"{prefix}.workers"
+        own = "" if prefix == DEFAULT_PREFIX else "-" + prefix.replace("_", "__").replace(".", "_")
+        self.service = f"quorate-worker{own}"
 
 
 @dataclass(frozen=True)
@@ -41,11 +52,11 @@ class Task:
 
 
 def decode_tasks(payload: bytes, reply: str, headers: Optional[Mapping[str, str]]) -> list[Task]:
-    """The tasks of a message; `Malformed` if it has none."""
+    """The tasks of a message, to be answered on `reply`; `Malformed` if it has none."""
     if len(payload) > MAX_MESSAGE_BYTES:
         raise Malformed("the message is too long")
     fields = Fields(parse(payload), "a task")
-    return [_task(fields, reply or RESULTS, _traceparent(headers))]
+    return [_task(fields, reply, _traceparent(headers))]
 
 
 def _task(fields: Fields, reply: str, traceparent: Optional[str]) -> Task:

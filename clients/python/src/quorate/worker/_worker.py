@@ -13,6 +13,7 @@ from ._jobs import Jobs
 from ._offer import Offer
 from ._session import Session
 from ._text import MAX_ID_BYTES, is_id
+from ._wire import DEFAULT_PREFIX, Subjects
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -22,8 +23,9 @@ class Worker:
 
     `worker_id` is its name: all processes with one name have one vote. `nats_url` is one address or several separated
     by commas, by default the variable `NATS_URL`. `replicas` says that other processes share the name and the work. At
-    most `max_concurrent` functions run and `max_queued` tasks wait; further ones are refused. Other keywords go to
-    `nats.connect`, such as `user_credentials` or `tls`.
+    most `max_concurrent` functions run and `max_queued` tasks wait; further ones are refused.
+    `subject_prefix` is that of the coordinators (`--subject-prefix`). Other keywords go to `nats.connect`, such as
+    `user_credentials` or `tls`.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class Worker:
         replicas: bool = False,
         max_concurrent: int = 64,
         max_queued: int = 1024,
+        subject_prefix: str = DEFAULT_PREFIX,
         **nats_options: Any,
     ) -> None:
         if not is_id(worker_id):
@@ -43,6 +46,7 @@ class Worker:
         self._servers = (nats_url or os.environ.get("NATS_URL") or "nats://localhost:4222").split(",")
         self._replicas = replicas
         self._limits = max_concurrent, max_queued
+        self._subjects = Subjects(subject_prefix)
         self._nats_options = nats_options
         self._offer: Offer[Function] = Offer()
 
@@ -90,5 +94,5 @@ class Worker:
         """Serves within a running event loop until `stop` is set, then answers the tasks at hand and leaves."""
         if not self._offer.patterns:
             raise ValueError("the worker answers no query: declare a function with @worker.query")
-        session = Session(self._id, self._offer, Jobs(*self._limits), self._replicas)
+        session = Session(self._id, self._offer, Jobs(*self._limits), self._replicas, self._subjects)
         await session.run(self._servers, self._nats_options, stop)
