@@ -32,6 +32,8 @@ def test_an_answer_keeps_its_digits_and_comes_with_its_evidence(cluster: Cluster
     assert 0 < outcome.elapsed_ns < 5e9
     assert coordinator.client.ask("BTC/USD", id="mine") == outcome, "a retry receives the same outcome"
 
+    rounded = coordinator.client.ask("BTC/USD", decimals=2)
+    assert (rounded.value, rounded.exact_value) == (Decimal("42000.12"), EXACT)
     answer = coordinator.client.ask("ETH/USD", strategy="majority")
     assert (answer.value, answer.spread) == ("text of ETH/USD", None)
     with pytest.raises(TypeError, match="the answer to ETH/USD is the text 'text of ETH/USD'"):
@@ -69,7 +71,7 @@ def test_every_field_of_the_policy_reaches_the_coordinator(cluster: Cluster) -> 
         decimals=1,
     )
     assert (outcome.strategy, outcome.succeeded) == ("trimmed_mean", 3)
-    assert outcome.exact_value is not None and outcome.value == round(outcome.exact_value, 1)
+    assert outcome.number == round(outcome.number, 1)
 
 
 def test_the_state_of_a_coordinator_is_read_with_its_types(cluster: Cluster) -> None:

@@ -81,7 +81,7 @@ def test_mistakes_of_the_caller(cluster: Cluster) -> None:
     class Undeclared(Call[None]):
         @property
         def headers(self) -> dict[str, str]:
-            return {}
+            return {"accept": "*/*"}
 
     undeclared = Undeclared("POST", "/request", lambda _: None, body=b"{}")
     refused(quorate.UnsupportedMediaType, 415, lambda: client._call(undeclared))

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::support::COORDINATOR;
 
 /// How long the tests of one client may take, while all other tests run beside them.
-const PATIENCE: Duration = Duration::from_mins(6);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// A command that a test runs to its end.
 struct Suite {

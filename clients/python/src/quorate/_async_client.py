@@ -91,7 +91,7 @@ class AsyncClient:
                 "GET",
                 self._url + call.path,
                 params=dict(call.parameters),
-                headers={"accept": "text/event-stream"},
+                headers={**_exchange.UNPACKED, "accept": "text/event-stream"},
                 timeout=STREAM_TIMEOUT,
             )
             async with request as response:

@@ -90,7 +90,7 @@ class Client:
                 "GET",
                 self._url + call.path,
                 params=dict(call.parameters),
-                headers={"accept": "text/event-stream"},
+                headers={**_exchange.UNPACKED, "accept": "text/event-stream"},
                 timeout=STREAM_TIMEOUT,
             )
             with request as response:

@@ -26,6 +26,8 @@ MARGIN_S = 10.0
 #: The longest timeout that a coordinator allows by default.
 LONGEST_TIMEOUT_S = 60.0
 
+#: Asks for bodies that are not compressed, so that their length is bounded as they are read.
+UNPACKED = {"accept-encoding": "identity"}
 #: What a proxy answers while it cannot reach the coordinator.
 _OF_A_PROXY = (502, 503, 504)
 
@@ -73,7 +75,7 @@ class Call(Generic[T]):
 
     @property
     def headers(self) -> dict[str, str]:
-        return {} if self.body is None else {"content-type": "application/json"}
+        return UNPACKED if self.body is None else {**UNPACKED, "content-type": "application/json"}
 
     def finish(self, status: int, retry_after: Optional[str], body: bytes) -> T:
         """The result of the call; raises what the response says."""

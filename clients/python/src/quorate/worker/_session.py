@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, Optional
 
@@ -55,7 +55,6 @@ class Session:
         self._state = "live"
         self._closed = False
         self._idle = asyncio.Event()
-        #: The event loop keeps no reference to tasks that run.
         self._tasks: set[asyncio.Task[None]] = set()
         self._nats = Connection()
         self._is_told_unreachable = False
@@ -69,16 +68,15 @@ class Session:
             if not connected.done():
                 return
             tasks = await connected
-            announcing = asyncio.ensure_future(self._announce_regularly())
+            self._keep(self._announce_regularly())
             await stopped
             await self._drain(tasks)
-            announcing.cancel()
             self._state = "left"
             await self._announce()
             await self._flush()
         finally:
-            for waiting in (stopped, connected):
-                waiting.cancel()
+            for running in (stopped, connected, *self._tasks):
+                running.cancel()
             await self._nats.close()
 
     async def _connect(self, servers: Sequence[str], options: Mapping[str, Any]) -> Subscription:
@@ -170,10 +168,14 @@ class Session:
 
     def _start_waiting(self) -> None:
         while (job := self._jobs.next()) is not None:
-            working = asyncio.ensure_future(self._work(job))
-            self._tasks.add(working)
-            working.add_done_callback(self._tasks.discard)
-            job.working = working
+            job.working = self._keep(self._work(job))
+
+    def _keep(self, running: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Runs something until it ends, or the session does. The event loop alone would not keep it."""
+        task = asyncio.ensure_future(running)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _work(self, job: Job[Function]) -> None:
         observed = await job.answered_by.observe(job.task.query, self._ended)
