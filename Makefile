@@ -97,7 +97,8 @@ images:
 first-price:
 	scripts/first-price.py
 
-# Renews docs/openapi.json, the copy of what GET /openapi.json serves, and the schemas of its bodies in docs/schemas;
-# tests compare them.
-openapi:
+# Renews docs/openapi.json, the copy of what GET /openapi.json serves, the schemas of its bodies in docs/schemas, and the
+# types of the client in TypeScript; tests compare them.
+openapi: node
 	QUORATE_RENEW_OPENAPI=1 cargo test --locked -p quorate-runtime --lib -- http::openapi::tests::the_copy http::openapi::tests::the_copies
+	cd clients/typescript && npm ci --ignore-scripts --no-audit --no-fund && npm run generate

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Makes sure that Node and npm are installed for the test of the worker in JavaScript, and prints which ones it uses.
+# Makes sure that Node and npm are installed for the tests of the client in TypeScript and of the worker in JavaScript,
+# and prints which ones it uses.
 #
-# In this order: those on the PATH, Debian's packages nodejs and npm. The test itself installs the worker's packages
-# with npm.
+# In this order: those on the PATH, Debian's packages nodejs and npm. The tests themselves install packages with npm.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/apt.sh
 
-oldest=18
+oldest=20
 
 # Prints which ones are used, if they run and are new enough, and ends the script.
 use() {
@@ -29,6 +29,6 @@ fi
 
 cat >&2 <<END
 node: there is no Node $oldest or later with npm on the PATH, and apt could not get them.
-The worker in JavaScript is tested with them. Install them (Debian: apt-get install nodejs npm).
+The client in TypeScript is tested with them. Install them (Debian 13: apt-get install nodejs npm).
 END
 exit 1

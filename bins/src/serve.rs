@@ -296,6 +296,7 @@ fn coordinator_settings(args: &ServeArgs, port: u16, seeds: &SeedArgs) -> anyhow
             rate_limit: limit(args.rate_limit, args.rate_burst),
             read_limit: limit(args.read_rate_limit, args.read_rate_burst),
             trusted_proxies: args.trusted_proxies.clone(),
+            cors: args.cors.clone(),
             events: EventLimits {
                 max_subscribers: args.max_subscribers as usize,
                 max_subscribers_per_client: args.max_subscribers_per_client as usize,

@@ -13,7 +13,7 @@ use quorate_runtime::clock::Clock;
 use quorate_runtime::http::RequestBody;
 use quorate_runtime::source::{AnySource, SourceKind};
 use quorate_runtime::wire::{PresenceMessage, decode_result, decode_task};
-use quorate_test_support::documents::{Block, blocks, commands, documents, prose};
+use quorate_test_support::documents::{self, Block, blocks, commands, documents, prose};
 use quorate_test_support::{Schema, workspace};
 
 fn read(path: impl AsRef<Path>) -> String {
@@ -116,7 +116,12 @@ fn the_readme_shows_the_two_commands_the_worker_and_answers_that_are_right() {
         blocks.iter().filter(|block| block.fence == fence).map(|block| block.text.as_str()).collect::<Vec<_>>()
     };
     assert_eq!(of("sh")[..2], ["cargo run --release -- demo\n", "make test\n"]);
-    assert_eq!(of("python"), [read(workspace("examples/worker.py"))]);
+    let first_of = |client: &str, fence: &str| {
+        let client = read(workspace(&format!("clients/{client}/README.md")));
+        documents::blocks(&client).into_iter().find(|block| block.fence == fence).expect("an example").text
+    };
+    assert_eq!(of("python"), [first_of("python", "python"), read(workspace("examples/worker.py"))]);
+    assert_eq!(of("ts"), [first_of("typescript", "ts")]);
     for worker in ["examples/worker.py", "examples/worker.mjs"] {
         assert!(read(workspace(worker)).lines().count() < 40, "{worker} is no longer short");
     }

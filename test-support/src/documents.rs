@@ -15,13 +15,13 @@ pub struct Block {
     pub text: String,
 }
 
-/// The README, what contributors read, and everything in `docs`, in the order of their names.
+/// The READMEs, what contributors read, and everything in `docs`, in the order of their names.
 ///
 /// # Panics
 /// If a folder cannot be read.
 pub fn documents() -> Vec<PathBuf> {
     let mut documents = ["CONTRIBUTING.md", "README.md", "SECURITY.md"].map(workspace).to_vec();
-    for folder in ["docs", "docs/adr"] {
+    for folder in ["clients/python", "clients/rust", "clients/typescript", "docs", "docs/adr"] {
         let entries = fs::read_dir(workspace(folder)).expect("the folder exists");
         documents.extend(entries.map(|entry| entry.expect("it can be read").path()));
     }

@@ -45,7 +45,7 @@ impl NatsServer {
     pub fn start_with(arguments: &[&str]) -> Self {
         let random = RandomState::new();
         let mut server = Self {
-            binary: find_binary(),
+            binary: Self::binary(),
             port: 0,
             name: format!("quorate-test-{:016x}", random.hash_one(0)),
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
@@ -64,6 +64,15 @@ impl NatsServer {
             }
         }
         panic!("{} cannot be started: {failure}", server.binary.display());
+    }
+
+    /// The program: the one that `NATS_SERVER` names, the one on the `PATH`, or the one that `make nats-server` has
+    /// installed.
+    ///
+    /// # Panics
+    /// If there is none, saying how to get one.
+    pub fn binary() -> PathBuf {
+        find_binary()
     }
 
     /// Where clients connect to.
@@ -145,8 +154,6 @@ fn greeting(port: u16) -> io::Result<String> {
     if line.starts_with("INFO ") { Ok(line) } else { Err(io::ErrorKind::InvalidData.into()) }
 }
 
-/// Finds `nats-server`: the one that `NATS_SERVER` names, the one on the `PATH`, or the one that `make nats-server` has
-/// installed.
 fn find_binary() -> PathBuf {
     if let Some(named) = env::var_os("NATS_SERVER") {
         return named.into();

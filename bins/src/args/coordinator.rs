@@ -11,6 +11,7 @@ use quorate_core::aggregate::{Millionths, OutlierRule, Rule, Strategy};
 use quorate_core::coordinator::{Config, Expected, Score};
 use quorate_core::id::WorkerId;
 use quorate_core::policy::{Limits, MAX_DECIMALS, OnDispute, Policy};
+use quorate_runtime::http::AllowedOrigin;
 use rust_decimal::Decimal;
 
 use super::effects::{Effective, Effects, Idle, is_given};
@@ -91,6 +92,11 @@ pub struct ServeArgs {
         value_parser = network
     )]
     pub trusted_proxies: Vec<IpNet>,
+
+    /// Origin of web pages that may use the API from a browser, or * for every page; several separated by commas
+    /// [default: none]
+    #[arg(long, env = "QUORATE_CORS", value_name = "ORIGIN", value_delimiter = ',')]
+    pub cors: Vec<AllowedOrigin>,
 
     /// Clients that may read GET /events at once, as each open dashboard does; further ones are refused with 503
     #[arg(long, env = "QUORATE_MAX_SUBSCRIBERS", value_name = "N", default_value_t = 256)]

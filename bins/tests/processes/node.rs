@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
@@ -12,37 +11,17 @@ use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
+use crate::npm::installed;
 use crate::support::{Cluster, PATIENCE, Program, elapsed, parsed};
 
 /// The package that `examples/worker.mjs` needs.
 const PACKAGE: &str = "@nats-io/transport-node";
 const VERSION: &str = "3.4.0";
 
-/// A folder with the package in its `node_modules`, installed with npm into `target/` if it is missing. Each version
-/// has its own folder, which is complete or absent, even if several tests install it at once.
+/// A folder with the package in its `node_modules`.
 fn packages() -> PathBuf {
-    let versions = workspace("target/node");
-    let folder = versions.join(VERSION);
-    if folder.is_dir() {
-        return folder;
-    }
-    fs::create_dir_all(&versions).expect("the folder can be made");
-    let new = tempfile::tempdir_in(&versions).expect("a folder");
-    let mut npm = Command::new("npm");
-    npm.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"]);
-    let why = match npm.arg(new.path()).arg(format!("{PACKAGE}@{VERSION}")).output() {
-        Ok(output) if output.status.success() => {
-            let moved = fs::rename(new.path(), &folder);
-            assert!(folder.is_dir(), "{} cannot be made: {moved:?}", folder.display());
-            return folder;
-        }
-        Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
-        Err(error) => format!("npm cannot be started: {error}\n"),
-    };
-    panic!(
-        "{why}this test runs examples/worker.mjs, and could not get {PACKAGE} for it. It needs Node and npm (make node) \
-         and the npm registry. Or get it yourself: npm install --prefix target/node/{VERSION} {PACKAGE}@{VERSION}"
-    );
+    let package = format!("{PACKAGE}@{VERSION}");
+    installed(VERSION, |_| {}, &["install", "--prefix", ".", &package], "to run examples/worker.mjs")
 }
 
 /// A copy of the example in a folder where Node finds its packages: next to a program, or above it.

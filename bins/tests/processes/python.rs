@@ -1,9 +1,10 @@
-//! A worker in another language, which does only the least that a worker must do.
+//! A worker in another language, as short as one can be that announces itself.
 
 use std::time::Duration;
 
 use quorate_test_support::workspace;
-use serde_json::{Value as Json, json};
+use rustix::process::Signal;
+use serde_json::json;
 
 use crate::packages::Package;
 use crate::support::{Cluster, Program, elapsed, until};
@@ -12,31 +13,45 @@ use crate::support::{Cluster, Program, elapsed, until};
 pub(crate) const NATS_PY: Package =
     Package { name: "nats-py", version: "2.16.0", dependencies: true, purpose: "to run examples/worker.py" };
 
-#[tokio::test]
-async fn the_example_in_python_is_waited_for_from_its_second_answer_on() {
-    let stall = Duration::from_millis(700);
-    let cluster = Cluster::start(0, &["--stall-ms", "700"], &[]).await;
+fn start(cluster: &Cluster, id: &str) -> Program {
     let script = workspace("examples/worker.py").display().to_string();
-    let (url, packages) = (cluster.nats.url(), NATS_PY.folder().display().to_string());
-    let _python = Program::start_in("python3", &[&script, "python-1", &url], &[("PYTHONPATH", &packages)]);
+    let packages = NATS_PY.folder().display().to_string();
+    Program::start_in("python3", &[&script, id, &cluster.nats.url()], &[("PYTHONPATH", &packages)])
+}
 
-    let mut first = Json::Null;
-    until("the worker to subscribe", async || {
-        let (status, body) = cluster.api.ask(json!({"query": "BTC/USD"})).await;
-        assert!(matches!(status, 200 | 503), "{body}");
-        first = body;
-        status == 200
-    })
-    .await;
-    assert_eq!((&first["final_value"], &first["expected"]), (&json!(42000.5), &json!(1)), "{first}");
-    assert!(elapsed(&first) >= stall, "no worker was known: {first}");
-
-    let second = cluster.api.answer("ETH/USD").await;
-    assert_eq!(second["final_value"].to_string(), "2500.1", "{second}");
-    assert_eq!((&second["status"], &second["expected"]), (&json!("complete"), &json!(1)), "{second}");
-    assert!(elapsed(&second) < stall, "the worker is known: {second}");
-
-    cluster.api.knows("python-1", false).await;
+#[tokio::test]
+async fn the_example_in_python_is_waited_for_from_its_start_until_it_says_that_it_leaves() {
+    // Long enough to tell a request that waits for unknown workers from one that knows its workers.
+    let stall = Duration::from_secs(20);
+    let cluster = Cluster::start(0, &["--stall-ms", "20000", "--timeout-ms", "25000"], &[]).await;
+    let python = start(&cluster, "python-1");
+    cluster.api.wait_for(1, "live").await;
+    cluster.api.knows("python-1", true).await;
+    for (query, value) in [("BTC/USD", "42000.5"), ("ETH/USD", "2500.1")] {
+        let answer = cluster.api.answer(query).await;
+        assert_eq!(answer["final_value"].to_string(), value, "{answer}");
+        assert_eq!((&answer["status"], &answer["expected"]), (&json!("complete"), &json!(1)), "{answer}");
+        assert!(elapsed(&answer) < stall, "the worker is known: {answer}");
+    }
     let (status, failed) = cluster.api.ask(json!({"query": "no such thing"})).await;
     assert_eq!((status, &failed["worker_responses"][0]["err"]), (422, &json!("KeyError('no such thing')")), "{failed}");
+
+    python.signal(Signal::TERM);
+    let ended = python.ended().await;
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    cluster.api.wait_for(1, "left").await;
+}
+
+#[tokio::test]
+async fn the_example_in_python_repeats_its_answer_when_a_task_is_redispatched() {
+    // The other worker is silent, so the task is redispatched after a fifth of the timeout.
+    let cluster = Cluster::start(1, &["--redispatch-share", "0.2", "--timeout-ms", "1000"], &[]).await;
+    let _python = start(&cluster, "python-1");
+    cluster.api.wait_for(2, "live").await;
+    cluster.workers[0].signal(Signal::STOP);
+    let answer = cluster.api.answer("BTC/USD").await;
+    assert_eq!(answer["missing"], json!(["w1"]), "{answer}");
+    until("the second answer", async || cluster.api.counter("results_duplicate").await == 1).await;
+    assert_eq!(cluster.api.counter("results_equivocal").await, 0);
+    cluster.workers[0].signal(Signal::CONT);
 }

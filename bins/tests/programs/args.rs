@@ -63,7 +63,7 @@ const SERVE: [Flag; 36] = [
 
 const CHECK: [Flag; 1] = [("check", "QUORATE_CHECK", "")];
 
-const TRUSTED: [Flag; 1] = [("trusted-proxy", "QUORATE_TRUSTED_PROXY", "")];
+const TRUSTED: [Flag; 2] = [("cors", "QUORATE_CORS", ""), ("trusted-proxy", "QUORATE_TRUSTED_PROXY", "")];
 
 const OTLP: [Flag; 1] = [("otlp", "OTEL_EXPORTER_OTLP_ENDPOINT", "")];
 
@@ -362,6 +362,8 @@ fn values_out_of_range_are_refused() {
         ["coordinator", "--decimals=29"],
         ["coordinator", "--strategy=mean"],
         ["coordinator", "--trusted-proxy=proxy"],
+        ["coordinator", "--cors=app.example.org"],
+        ["coordinator", "--cors=https://app.example.org/"],
         ["coordinator", "--allow-worker="],
         ["coordinator", "--listen=8080"],
         ["coordinator", "--otlp=localhost:4318"],

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use super::client_address::{Peer, client_address};
 use super::connection_limit::ConnectionLimiter;
+use super::cors::AllowedOrigin;
 use super::events::{EventLimits, Events};
 use super::rate_limit::{ClientTable, RateLimit, RateLimiter};
 use super::snapshot_cache::SnapshotCache;
@@ -31,6 +32,8 @@ pub struct ApiSettings {
     pub clients: ClientTable,
     /// The proxies that are trusted to set `X-Forwarded-For`.
     pub trusted_proxies: Vec<IpNet>,
+    /// The other origins whose pages may use the API from a browser; none by default.
+    pub cors: Vec<AllowedOrigin>,
     /// The limits of `GET /events`.
     pub events: EventLimits,
     /// The shortest time between two snapshots of the coordinator. Within it, all readers of `GET /workers` and `GET
@@ -50,6 +53,7 @@ impl ApiSettings {
             read_limit: None,
             clients: ClientTable::default(),
             trusted_proxies: Vec::new(),
+            cors: Vec::new(),
             events: EventLimits::default(),
             snapshot_every: SNAPSHOT_EVERY,
             tracer: None,

@@ -12,6 +12,7 @@
 //! * `rate_limit.rs` limits clients; `client.rs` and `client_address.rs` decide which addresses are one client, and
 //!   `shares.rs` counts what each of them holds
 //! * `nearest.rs` finds the name that a wrong one may mean
+//! * `cors.rs` says which pages of other origins may use the API
 //! * `snapshot_cache.rs` encodes a snapshot once for all its readers; `trace.rs` records the span of a request
 
 mod answers;
@@ -19,6 +20,7 @@ mod api;
 mod client;
 mod client_address;
 mod connection_limit;
+mod cors;
 mod dashboard;
 mod docs;
 mod error;
@@ -45,6 +47,7 @@ mod trace;
 
 pub use api::ApiSettings;
 pub use client_address::Peer;
+pub use cors::{AllowedOrigin, OriginError};
 pub use error::ApiError;
 pub use events::{EventLimits, Events, EventsTap};
 pub use limits::ServeLimits;

@@ -1,5 +1,6 @@
 //! The service: every request passes through it to its route.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -7,7 +8,8 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use http::Method;
-use tower::ServiceExt as _;
+use tower::{Layer as _, ServiceExt as _, service_fn};
+use tower_http::cors::CorsLayer;
 
 use super::api::{Api, ApiSettings};
 use super::client_address::Peer;
@@ -17,7 +19,7 @@ use super::events::Events;
 use super::limits::ServeLimits;
 use super::rate_limit::{RateLimit, RateLimiter};
 use super::snapshot_cache::SnapshotCache;
-use super::{dashboard, docs, files, openapi, request, status};
+use super::{cors, dashboard, docs, files, openapi, request, status};
 use crate::clock::Clock;
 use crate::driver::CoordinatorHandle;
 use crate::metrics::{Metrics, Responses};
@@ -26,6 +28,7 @@ use crate::metrics::{Metrics, Responses};
 #[derive(Clone, Debug)]
 pub struct Service {
     router: Router,
+    cors: Option<CorsLayer>,
     api: Arc<Api>,
 }
 
@@ -44,6 +47,7 @@ impl Service {
         let (described, document) = openapi::described().split_for_parts();
         let paths = document.paths.paths.keys().map(String::as_str).chain(files.iter().map(|file| file.path));
         let responses = Arc::new(Responses::new(paths));
+        let cors = cors::layer(&settings.cors);
         let (connections, snapshots) = (ConnectionLimiter::default(), SnapshotCache::default());
         let api = Arc::new(Api {
             coordinator,
@@ -62,7 +66,7 @@ impl Service {
             .fallback(error::not_found)
             .method_not_allowed_fallback(error::method_not_allowed)
             .with_state(Arc::clone(&api));
-        Self { router, api }
+        Self { router, cors, api }
     }
 
     /// Answers one request, and counts the response.
@@ -70,12 +74,23 @@ impl Service {
     /// This is not a layer of the router, because a layer would cost each request several allocations.
     pub(super) async fn answer(&self, peer: Peer, request: Request) -> Response {
         let statuses = self.api.responses.of(request.uri().path());
-        let response = match self.allow_read(peer, &request) {
-            Ok(()) => self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {}),
-            Err(refused) => refused.into_response(),
+        let response = match &self.cors {
+            None => self.respond(peer, request).await,
+            // Around the rate limit, so that pages can read the refusal.
+            Some(cors) => {
+                let respond = |request| async move { Ok::<_, Infallible>(self.respond(peer, request).await) };
+                cors.layer(service_fn(respond)).oneshot(request).await.unwrap_or_else(|never| match never {})
+            }
         };
         statuses.count(response.status());
         response
+    }
+
+    async fn respond(&self, peer: Peer, request: Request) -> Response {
+        match self.allow_read(peer, &request) {
+            Ok(()) => self.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {}),
+            Err(refused) => refused.into_response(),
+        }
     }
 
     /// Takes a permit for a connection of `peer`, if there is one.

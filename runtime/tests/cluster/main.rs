@@ -3,6 +3,7 @@
 
 mod answers;
 mod connections;
+mod cors;
 mod events;
 mod followers;
 mod hostile;

@@ -12,7 +12,7 @@ use quorate_core::worker;
 use quorate_runtime::bus::Bus;
 use quorate_runtime::clock::Clock;
 use quorate_runtime::driver::{DriverSettings, Inbox, WorkerDriver, WorkerIdentity, WorkerSettings};
-use quorate_runtime::http::{ApiSettings, EventLimits, RateLimit, ServeLimits};
+use quorate_runtime::http::{AllowedOrigin, ApiSettings, EventLimits, RateLimit, ServeLimits};
 use quorate_runtime::node::{CoordinatorSettings, run_coordinator};
 use quorate_runtime::source::{Reading, Source, SourceError};
 use quorate_test_support::Exposition;
@@ -126,6 +126,7 @@ pub(crate) struct Setup {
     pub(crate) machine: Config,
     pub(crate) rate_limit: Option<(u32, u32)>,
     pub(crate) trusted_proxies: Vec<ipnet::IpNet>,
+    pub(crate) cors: Vec<AllowedOrigin>,
     pub(crate) limits: ServeLimits,
     pub(crate) read_limit: Option<(u32, u32)>,
     pub(crate) events: EventLimits,
@@ -139,6 +140,7 @@ impl Default for Setup {
             machine: Config { presence: Duration::from_millis(500), ..Config::default() },
             rate_limit: None,
             trusted_proxies: Vec::new(),
+            cors: Vec::new(),
             limits: ServeLimits::default(),
             read_limit: None,
             events: EventLimits::default(),
@@ -165,6 +167,7 @@ impl TestCoordinator {
                 rate_limit: limit(setup.rate_limit),
                 read_limit: limit(setup.read_limit),
                 trusted_proxies: setup.trusted_proxies,
+                cors: setup.cors,
                 events: setup.events,
                 snapshot_every: setup.snapshot_every,
                 ..ApiSettings::new(address.port())

@@ -29,7 +29,7 @@ enum How {
     Coordinates,
     /// It is a worker that announces itself, and runs until the document ends.
     Works,
-    /// It is a worker that is known only by its answers, and runs until the document ends.
+    /// It is a worker that writes nothing, and runs until the document ends.
     Answers,
     /// It is an exchange: it serves until the document ends, and the examples of sources name it.
     Trades,
@@ -80,6 +80,8 @@ const TABLE: &[(&str, How)] = &[
         NotHere("each document has one, which test-support/src/nats_server.rs starts on a port of its own"),
     ),
     ("pip install nats-py", NotHere("python.rs gets it into target/python")),
+    ("pip install *clients/python*", NotHere("clients/python.rs installs its wheel")),
+    ("npm install *", NotHere("clients/typescript.rs installs what npm pack makes")),
     // What other tests run.
     ("cargo run --release -- demo", NotHere("embedded.rs runs it")),
     ("quorate demo", NotHere("embedded.rs runs it")),

@@ -30,7 +30,7 @@ pub(super) const FILES: [File; 15] = files! {
 };
 
 /// The dashboard, a page for people
-#[utoipa::path(get, path = "/", tag = PAGES, responses(AnsweringPage))]
+#[utoipa::path(get, path = "/", operation_id = "dashboard", tag = PAGES, responses(AnsweringPage))]
 pub(super) async fn page(headers: HeaderMap) -> Response {
     PAGE.response(&headers)
 }

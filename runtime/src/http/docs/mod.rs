@@ -23,7 +23,7 @@ pub(super) const FILES: [File; 5] = files! {
 };
 
 /// This document as a page for people
-#[utoipa::path(get, path = "/docs", tag = PAGES, responses(AnsweringPage))]
+#[utoipa::path(get, path = "/docs", operation_id = "docs", tag = PAGES, responses(AnsweringPage))]
 pub(super) async fn page(headers: HeaderMap) -> Response {
     PAGE.response(&headers)
 }

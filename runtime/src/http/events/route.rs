@@ -22,7 +22,8 @@ use crate::http::client_address::Peer;
 use crate::http::error::ApiError;
 use crate::wire::schema::Id;
 
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// Where a browser that reconnects names the last event that it received.
+pub(in crate::http) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Tells nginx not to buffer the response.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 

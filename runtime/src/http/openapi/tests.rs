@@ -31,6 +31,15 @@ fn the_copies_in_docs_are_the_schemas_of_the_document() {
     }
 }
 
+#[test]
+fn every_operation_has_a_name_of_its_own() {
+    let document = document();
+    let mut names = Vec::new();
+    under("operationId", &document["paths"], &mut names);
+    let unique: BTreeSet<_> = names.iter().map(|name| name.as_str().expect("a name")).collect();
+    assert_eq!(unique.len(), names.len(), "generators of clients refuse repeated names: {names:?}");
+}
+
 fn check_copy(name: &str, text: &str) {
     let path = workspace(name);
     if std::env::var_os(RENEW).is_some() {

@@ -1,0 +1,252 @@
+"""One run of a worker: it connects, announces itself, answers tasks, and leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Coroutine, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any, Optional
+
+from nats.aio.client import Client as Connection
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+from nats.errors import SlowConsumerError
+
+from .._fields import Malformed
+from .._version import __version__
+from . import _service, _wire
+from ._function import Function
+from ._jobs import Job, Jobs
+from ._observation import REFUSED, Observed
+from ._offer import Offer
+from ._wire import Subjects, Task
+
+ANNOUNCE_EVERY_S = 2.0
+#: How long a draining worker still accepts tasks of coordinators that do not know yet that it is draining.
+DRAIN_GRACE_S = 0.25
+#: How long the last messages may take to leave.
+FLUSH_S = 5.0
+
+log = logging.getLogger("quorate.worker")
+
+
+class Session:
+    """A worker that runs."""
+
+    def __init__(
+        self, worker_id: str, offer: Offer[Function], jobs: Jobs[Function], replicated: bool, subjects: Subjects
+    ) -> None:
+        self._identity = _service.Identity(
+            worker_id=worker_id,
+            instance=secrets.token_hex(16),
+            version=__version__,
+            replicated=replicated,
+            queries=offer.patterns,
+            subjects=subjects,
+            started=datetime.now(timezone.utc),
+        )
+        self._subjects = subjects
+        self._offer = offer
+        self._jobs = jobs
+        self._counters = _service.Counters()
+        self._state = "live"
+        self._closed = False
+        self._idle = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._nats = Connection()
+        self._is_told_unreachable = False
+
+    async def run(self, servers: Sequence[str], options: Mapping[str, Any], stop: asyncio.Event) -> None:
+        """Serves until `stop`, then answers the tasks at hand and leaves."""
+        stopped = asyncio.ensure_future(stop.wait())
+        connected = asyncio.ensure_future(self._connect(servers, options))
+        try:
+            await asyncio.wait({stopped, connected}, return_when=asyncio.FIRST_COMPLETED)
+            if not connected.done():
+                return
+            tasks = await connected
+            self._keep(self._announce_regularly())
+            await stopped
+            await self._drain(tasks)
+            self._state = "left"
+            await self._announce()
+            await self._flush()
+        finally:
+            for running in (stopped, connected, *self._tasks):
+                running.cancel()
+            await self._nats.close()
+
+    async def _connect(self, servers: Sequence[str], options: Mapping[str, Any]) -> Subscription:
+        await self._nats.connect(
+            list(servers),
+            **{
+                "name": f"worker {self._identity.worker_id}",
+                "max_reconnect_attempts": -1,
+                "reconnect_time_wait": 1,
+                **options,
+                "error_cb": self._failed,
+                "reconnected_cb": self._reconnected,
+            },
+        )
+        tasks = await self._nats.subscribe(self._subjects.tasks, queue=self._identity.queue_group, cb=self._received)
+        service = self._subjects.service
+        for suffix in ("", f".{service}", f".{service}.{self._identity.instance}"):
+            await self._nats.subscribe(f"$SRV.*{suffix}", cb=self._serve)
+        self._is_told_unreachable = False
+        await self._announce()
+        return tasks
+
+    async def _failed(self, error: Exception) -> None:
+        if isinstance(error, SlowConsumerError):
+            self._counters.losses.tasks_dropped += 1
+        # A server that is away is tried again every second.
+        level = logging.DEBUG if self._is_told_unreachable else logging.WARNING
+        self._is_told_unreachable = True
+        log.log(level, "NATS: %s", error or type(error).__name__)
+
+    async def _reconnected(self) -> None:
+        self._is_told_unreachable = False
+        await self._announce()
+
+    async def _announce_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(ANNOUNCE_EVERY_S)
+            self._jobs.forget(self._now())
+            await self._announce()
+
+    async def _announce(self) -> None:
+        if self._nats.is_connected:
+            await self._publish(self._subjects.presence, _wire.encode_presence(self._identity.presence, self._state))
+
+    async def _serve(self, request: Msg) -> None:
+        verb = request.subject.split(".")[1]
+        body = _service.reply(verb, self._identity, self._state, self._counters)
+        if body is not None and request.reply:
+            await self._publish(request.reply, body)
+
+    async def _received(self, message: Msg) -> None:
+        try:
+            tasks = _wire.decode_tasks(message.data, message.reply or self._subjects.results, message.headers)
+        except Malformed as error:
+            self._counters.losses.tasks_malformed += 1
+            log.debug("a task is dropped: %s", error)
+            return
+        for task in tasks:
+            await self._take(task)
+
+    async def _take(self, task: Task) -> None:
+        self._counters.received += 1
+        answered_by = self._offer.find(task.query)
+        if answered_by is None:
+            self._counters.losses.tasks_unoffered += 1
+            return
+        if task.ttl_s <= 0:
+            self._counters.losses.tasks_expired += 1
+            return
+        now = self._now()
+        self._jobs.forget(now)
+        known = self._jobs.find(task)
+        if known is not None and known.answer is not None:
+            await self._send(known, known.answer, [task.reply])
+        elif known is not None:
+            known.wait_for(task.reply, now + task.ttl_s)
+        elif self._closed:
+            self._counters.refused += 1
+        elif self._jobs.is_full():
+            self._counters.refused += 1
+            refused = Job(task, answered_by, now, now, answered_s=now)
+            await self._send(refused, REFUSED, [task.reply])
+        else:
+            job = Job(task, answered_by, now, now + task.ttl_s)
+            job.wait_for(task.reply, job.deadline_s)
+            self._jobs.add(job)
+            asyncio.get_running_loop().call_at(job.deadline_s, self._is_due, job)
+            self._start_waiting()
+
+    def _start_waiting(self) -> None:
+        while (job := self._jobs.next()) is not None:
+            job.working = self._keep(self._work(job))
+
+    def _keep(self, running: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Runs something until it ends, or the session does. The event loop alone would not keep it."""
+        task = asyncio.ensure_future(running)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _work(self, job: Job[Function]) -> None:
+        observed = await job.answered_by.observe(job.task.query, self._ended)
+        if job.expired:
+            return
+        self._jobs.answer(job, observed, self._now())
+        self._counters.count(observed, job.response_time_ns)
+        if observed.err is not None:
+            log.info("%s: %s", job.task.query, observed.err)
+        await self._send(job, observed, list(job.replies))
+        self._check_idle()
+
+    def _ended(self) -> None:
+        """A function has ended, and its place is free."""
+        self._jobs.release()
+        self._start_waiting()
+
+    def _is_due(self, job: Job[Function]) -> None:
+        """The time to live of a job has run out, unless a later task has extended it."""
+        if job.answer is not None or job.expired:
+            return
+        if job.deadline_s > self._now():
+            asyncio.get_running_loop().call_at(job.deadline_s, self._is_due, job)
+            return
+        self._counters.losses.tasks_expired += 1
+        self._jobs.expire(job)
+        if job.working is not None:
+            # Not at once: a task that is cancelled before its first step would never give its place back.
+            asyncio.get_running_loop().call_soon(job.working.cancel)
+        self._check_idle()
+
+    async def _send(self, job: Job[Function], observed: Observed, replies: Sequence[str]) -> None:
+        since = timedelta(seconds=self._now() - job.answered_s)
+        body = _wire.encode_result(self._identity.worker_id, job.task.id, observed, job.response_time_ns, since)
+        headers = {"traceparent": job.task.traceparent} if job.task.traceparent else None
+        for reply in replies:
+            if not await self._publish(reply, body, headers):
+                self._counters.losses.results_unsent += 1
+
+    async def _publish(self, subject: str, body: bytes, headers: Optional[dict[str, str]] = None) -> bool:
+        try:
+            await self._nats.publish(subject, body, headers=headers)
+            return True
+        except (NatsError, OSError, asyncio.TimeoutError) as error:
+            log.debug("a message to %s is not sent: %s", subject, error)
+            return False
+
+    async def _drain(self, tasks: Subscription) -> None:
+        """Tells coordinators that it takes no further tasks, and answers those that it has."""
+        self._state = "draining"
+        await self._announce()
+        await asyncio.sleep(DRAIN_GRACE_S)
+        self._closed = True
+        self._check_idle()
+        await self._idle.wait()
+        try:
+            await tasks.unsubscribe()
+        except NatsError as error:
+            log.debug("the subscription does not end: %s", error)
+
+    def _check_idle(self) -> None:
+        if self._closed and self._jobs.is_idle():
+            self._idle.set()
+
+    async def _flush(self) -> None:
+        if self._nats.is_connected:
+            try:
+                await self._nats.flush(timeout=int(FLUSH_S))
+            except (NatsError, OSError, asyncio.TimeoutError) as error:
+                log.debug("the last messages may be lost: %s", error)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()

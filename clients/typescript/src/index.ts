@@ -1,0 +1,29 @@
+// A client of Quorate, which asks many independent workers one question and answers with the evidence.
+export { Client, type CallOptions, type ClientOptions } from "./client.js";
+export {
+  ApiError,
+  BusDown,
+  Conflict,
+  DeadlineExceeded,
+  Disputed,
+  Draining,
+  InsufficientResponses,
+  InvalidRequest,
+  InvalidResponse,
+  MethodNotAllowed,
+  NotFound,
+  NoWorkers,
+  Overloaded,
+  PayloadTooLarge,
+  QuorateError,
+  RateLimited,
+  RequestTimeout,
+  TimedOut,
+  TooFewWorkers,
+  UnknownQuery,
+  Unreachable,
+  UnsupportedMediaType,
+} from "./errors.js";
+export type { Event } from "./events.js";
+export type { FollowOptions } from "./following.js";
+export type * from "./types.js";

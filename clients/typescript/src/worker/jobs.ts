@@ -1,0 +1,120 @@
+// The jobs that a worker knows: those it works on, and those it has answered.
+import type { Observed } from "./observation.js";
+import type { Task } from "./wire.js";
+
+/** How long an answer is remembered to be repeated, and how many are. */
+export const REMEMBER_MS = 60_000;
+export const MAX_REMEMBERED = 10_000;
+/** Callers that give up and retry add a reply subject each time. The latest are kept. */
+const MAX_REPLIES = 8;
+
+const keyOf = ({ id, query }: Task) => `${id}\n${query}`;
+
+/** One request with its query. It is worked on once, however many tasks come for it. */
+export class Job<F> {
+  readonly replies = new Set<string>();
+  readonly stop = new AbortController();
+  /** The answer, once there is one; when it was made. */
+  answer: Observed | undefined;
+  answeredMs = 0;
+  /** Whether the time to live ran out. */
+  isExpired = false;
+  /** Wakes the worker at the deadline. */
+  timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    readonly task: Task,
+    readonly answeredBy: F,
+    readonly receivedMs: number,
+    public deadlineMs: number,
+  ) {
+    this.replies.add(task.reply);
+  }
+
+  get responseTimeMs(): number {
+    return this.answeredMs - this.receivedMs;
+  }
+
+  /** A further task wants the same answer. */
+  waitFor(reply: string, deadlineMs: number): void {
+    this.replies.delete(reply);
+    this.replies.add(reply);
+    const [oldest] = this.replies;
+    if (this.replies.size > MAX_REPLIES && oldest !== undefined) this.replies.delete(oldest);
+    this.deadlineMs = Math.max(this.deadlineMs, deadlineMs);
+  }
+}
+
+/** All jobs by request and query. Bounded: a job beyond the places and the queue is refused. */
+export class Jobs<F> {
+  readonly #known = new Map<string, Job<F>>();
+  readonly #waiting = new Set<Job<F>>();
+  /** Those with an answer, the oldest first. */
+  readonly #answered = new Map<string, Job<F>>();
+  #running = 0;
+
+  constructor(
+    readonly maxConcurrent: number,
+    readonly maxQueued: number,
+  ) {
+    if (!Number.isInteger(maxConcurrent) || maxConcurrent < 1 || !Number.isInteger(maxQueued) || maxQueued < 0) {
+      throw new RangeError("a worker needs a place for at least one job");
+    }
+  }
+
+  find(task: Task): Job<F> | undefined {
+    return this.#known.get(keyOf(task));
+  }
+
+  get isFull(): boolean {
+    return this.#running >= this.maxConcurrent && this.#waiting.size >= this.maxQueued;
+  }
+
+  /** Whether every job is answered or expired. */
+  get isIdle(): boolean {
+    return this.#known.size === this.#answered.size;
+  }
+
+  add(job: Job<F>): void {
+    this.#known.set(keyOf(job.task), job);
+    this.#waiting.add(job);
+  }
+
+  /** Takes a place for the job that has waited longest, if there is a place. */
+  next(): Job<F> | undefined {
+    const [oldest] = this.#waiting;
+    if (this.#running >= this.maxConcurrent || oldest === undefined) return undefined;
+    this.#waiting.delete(oldest);
+    this.#running += 1;
+    return oldest;
+  }
+
+  /** Gives a place back. */
+  release(): void {
+    this.#running -= 1;
+  }
+
+  /** Forgets a job without an answer. */
+  expire(job: Job<F>): void {
+    job.isExpired = true;
+    this.#known.delete(keyOf(job.task));
+    this.#waiting.delete(job);
+  }
+
+  /** Remembers the answer of a job. */
+  answer(job: Job<F>, observed: Observed, nowMs: number): void {
+    job.answer = observed;
+    job.answeredMs = nowMs;
+    this.#answered.set(keyOf(job.task), job);
+    this.forget(nowMs);
+  }
+
+  /** Forgets the answers that are too old or too many. */
+  forget(nowMs: number): void {
+    for (const [key, job] of this.#answered) {
+      if (this.#answered.size <= MAX_REMEMBERED && job.answeredMs + REMEMBER_MS > nowMs) return;
+      this.#answered.delete(key);
+      this.#known.delete(key);
+    }
+  }
+}

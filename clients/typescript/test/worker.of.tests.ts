@@ -1,0 +1,35 @@
+// A worker with one function of each kind, for worker.test.ts.
+import { setTimeout as pause } from "node:timers/promises";
+import { Worker } from "quorate/worker";
+
+const [name = "", places = "", prefix = "oracle"] = process.argv.slice(2);
+const replicas = prefix !== "oracle";
+const options = { maxConcurrent: Number(places), maxQueued: 0, subjectPrefix: prefix, replicas };
+const worker = new Worker(name, undefined, options);
+let calls = 0;
+
+worker
+  .query("BTC/USD", async () => "42000.123456789012345678901234")
+  .query("ETH/*", (query) => `text of ${query}`)
+  .query("count", () => ++calls)
+  .query("big", () => 2n ** 90n)
+  .query("aged", () => ({ value: 1.5, ageMs: 7_000 }))
+  .query("dated", async () => ({ value: 1.5, observedAt: new Date(Date.now() - 3_600_000) }))
+  .query(["fails", "fails too"], async (query) => {
+    throw new Error(`no ${query}`);
+  })
+  .query("nothing", () => undefined as never)
+  .query("hangs", async (_, { signal }) => {
+    await pause(50_000, undefined, { signal });
+    return 1;
+  })
+  .query("ignores", async () => {
+    await pause(50_000, undefined, { ref: false });
+    return 1;
+  })
+  .query("slow", async () => {
+    await pause(700);
+    return 7;
+  });
+
+await worker.run();

@@ -1,0 +1,242 @@
+// Workers in JavaScript against a real coordinator, and against tasks that are sent by hand.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { connect, headers, type Msg, type NatsConnection } from "@nats-io/transport-node";
+import * as quorate from "quorate";
+import { Client } from "quorate";
+import { Worker } from "quorate/worker";
+import { binary, Cluster, PATIENCE_MS, until } from "./cluster.js";
+
+const SCRIPT = join(import.meta.dirname, "worker.of.tests.js");
+const TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+/** What `quorate workers` shows. */
+const shown = (url: string) => execFileSync(binary("quorate"), ["workers", "--url", url], { encoding: "utf8" });
+
+test("a worker is seen from its start until it says that it leaves", async (t) => {
+  const cluster = await Cluster.start(t);
+  // Long enough to tell a request that waits for unknown workers from one that knows its workers.
+  const coordinator = await cluster.coordinator("--stall-ms", "20000", "--timeout-ms", "25000");
+  const worker = await cluster.script(SCRIPT, "alice", "8");
+  await coordinator.waitFor(1);
+  assert.match(shown(coordinator.url), / {2}alice +live /);
+  const [record] = (await coordinator.client.workers()).workers;
+  assert.deepEqual([record?.announced, record?.queries.slice(0, 2)], [true, ["BTC/USD", "ETH/*"]]);
+  assert((await coordinator.client.ask("ETH/USD", { strategy: "majority" })).elapsed < 20e9);
+  await assert.rejects(coordinator.client.ask("XRP/USD"), quorate.UnknownQuery);
+  for (const [query, err] of [
+    ["fails", "Error: no fails"],
+    ["fails too", "Error: no fails too"],
+    ["nothing", "TypeError: undefined is neither a number nor a text"],
+  ] as const) {
+    await assert.rejects(coordinator.client.ask(query), (error) => {
+      assert(error instanceof quorate.InsufficientResponses);
+      assert.equal(error.evidence?.worker_responses[0]?.err, err);
+      return true;
+    });
+  }
+  await worker.stop();
+  await coordinator.waitFor(1, "left");
+  assert.match(shown(coordinator.url), / {2}alice +left /);
+  assert.equal(worker.written, "", "nothing is worth a warning");
+});
+
+test("a worker that is told to stop answers what it has", async (t) => {
+  const cluster = await Cluster.start(t);
+  const coordinator = await cluster.coordinator();
+  const worker = await cluster.script(SCRIPT, "alice", "8");
+  await coordinator.waitFor(1);
+  const asked = coordinator.client.ask("slow");
+  await coordinator.waitForInFlight(1);
+  worker.signal("SIGTERM");
+  const answer = await asked;
+  assert.deepEqual([answer.final_value, answer.status], ["7", "complete"]);
+  assert.equal(await worker.ended(), 0);
+  await coordinator.waitFor(1, "left");
+});
+
+test("a second signal ends a worker at once", async (t) => {
+  const cluster = await Cluster.start(t);
+  const coordinator = await cluster.coordinator();
+  const worker = await cluster.script(SCRIPT, "alice", "8");
+  await coordinator.waitFor(1);
+  await assert.rejects(new Client(coordinator.url, { timeoutMs: 200 }).ask("hangs"), quorate.TimedOut);
+  worker.signal("SIGTERM");
+  await coordinator.waitFor(1, "draining");
+  worker.signal("SIGTERM");
+  assert.equal(await worker.ended(), "SIGTERM");
+});
+
+test("a worker starts before NATS and survives its restart", async (t) => {
+  const cluster = await Cluster.start(t);
+  const coordinator = await cluster.coordinator();
+  await cluster.killNats();
+  const worker = await cluster.script(SCRIPT, "alice", "8");
+  await worker.writes(/NATS: /);
+  await cluster.startNats();
+  await coordinator.waitFor(1);
+  await cluster.killNats();
+  await cluster.startNats();
+  await until("an answer after the restart", () =>
+    coordinator.client.ask("BTC/USD", { timeout_ms: 500 }).then(
+      () => true,
+      () => false,
+    ),
+  );
+  assert(worker.written.split("NATS: ").length <= 3, `an outage is told once: ${worker.written}`);
+  await worker.stop();
+});
+
+test("a worker without NATS can be stopped", async (t) => {
+  const cluster = await Cluster.start(t);
+  await cluster.killNats();
+  const worker = await cluster.script(SCRIPT, "alice", "8");
+  await worker.writes(/NATS: /);
+  await worker.stop();
+});
+
+/** Tasks sent by hand, and what comes back. */
+class Bus {
+  readonly #nats: NatsConnection;
+  readonly #answers: Msg[] = [];
+  readonly #waiting: ((message: Msg) => void)[] = [];
+
+  private constructor(nats: NatsConnection) {
+    this.#nats = nats;
+    const callback = (_: unknown, message: Msg) => {
+      const waiting = this.#waiting.shift();
+      if (waiting) waiting(message);
+      else this.#answers.push(message);
+    };
+    for (const subject of ["answers", "answers.*", "oracle.results"]) nats.subscribe(subject, { callback });
+  }
+
+  /** A bus with one worker and no coordinator. */
+  static async start(t: TestContext, places: number): Promise<Bus> {
+    const cluster = await Cluster.start(t);
+    const nats = await connect({ servers: cluster.natsUrl });
+    t.after(() => nats.close());
+    const bus = new Bus(nats);
+    const announced = nats.subscribe("oracle.workers", { max: 1 });
+    await nats.flush();
+    await cluster.script(SCRIPT, "alice", String(places));
+    for await (const message of announced) {
+      const { worker_id, state, replicated } = message.json<Record<string, unknown>>();
+      assert.deepEqual([worker_id, state, replicated], ["alice", "live", false]);
+    }
+    return bus;
+  }
+
+  send(body: unknown, reply = "answers", traceparent?: string): void {
+    const data = typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body);
+    const trace = headers();
+    if (traceparent) trace.set("traceparent", traceparent);
+    this.#nats.publish("oracle.tasks", data, {
+      ...(reply ? { reply } : {}),
+      ...(traceparent ? { headers: trace } : {}),
+    });
+  }
+
+  answer(): Promise<Msg> {
+    const [answer] = this.#answers.splice(0, 1);
+    return answer ? Promise.resolve(answer) : new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  async ask(body: unknown, reply = "answers"): Promise<Record<string, unknown>> {
+    this.send(body, reply);
+    const answer = await this.answer();
+    assert.equal(answer.subject, reply || "oracle.results");
+    return answer.json();
+  }
+
+  async request(subject: string): Promise<any> {
+    return (await this.#nats.request(subject, "", { timeout: PATIENCE_MS })).json();
+  }
+
+  /** The statistics of the worker, once a condition holds. */
+  async stats(what: string, isSo: (endpoint: any) => boolean): Promise<any> {
+    return until(what, async () => {
+      const [endpoint] = (await this.request("$SRV.STATS")).endpoints;
+      return isSo(endpoint) ? endpoint : undefined;
+    });
+  }
+}
+
+test("a redispatched task receives the same answer", async (t) => {
+  const bus = await Bus.start(t, 8);
+  for (const wrong of ["no JSON", "null", "{", new Uint8Array([255])]) bus.send(wrong);
+  const first = await bus.ask({ id: "a", query: "count", ttl_ms: 5000, attempt: 1 });
+  assert.deepEqual([first["request_id"], first["value"], first["worker_id"]], ["a", 1, "alice"]);
+  const { age_ms: _, ...again } = await bus.ask({ id: "a", query: "count", ttl_ms: 2500, attempt: 2 }, "answers.2");
+  assert.deepEqual(again, first, "it has not asked its source again");
+  assert.equal((await bus.ask({ id: "b", query: "count" }))["value"], 2);
+  assert.equal((await bus.ask({ id: "c", query: "count" }, ""))["value"], 3);
+
+  // Both tasks came before the answer: the function runs once, and each place receives the answer.
+  for (const reply of ["answers.1", "answers.2"]) bus.send({ id: "d", query: "slow", ttl_ms: 5000 }, reply);
+  const both = [await bus.answer(), await bus.answer()];
+  assert.deepEqual(both.map(({ subject }) => subject).sort(), ["answers.1", "answers.2"]);
+  assert.deepEqual(both[0]?.json(), both[1]?.json());
+
+  bus.send({ id: "e", query: "not offered" });
+  bus.send({ id: "f", query: "count" }, "answers", TRACE);
+  const traced = await bus.answer();
+  assert.deepEqual(
+    [traced.json<Record<string, unknown>>()["request_id"], traced.headers?.get("traceparent")],
+    ["f", TRACE],
+  );
+  const stats = await bus.stats("the malformed ones to be counted", ({ data }) => data.tasks_malformed === 4);
+  assert.equal(stats.data.tasks_unoffered, 1);
+});
+
+for (const query of ["hangs", "ignores"]) {
+  test(`a task without room is refused and one out of time is dropped, if its function ${query}`, async (t) => {
+    const bus = await Bus.start(t, 1);
+    bus.send({ id: "a", query, ttl_ms: 300 });
+    const refused = await bus.ask({ id: "b", query: "count" });
+    assert.deepEqual([refused["value"], refused["err"], refused["overloaded"]], [null, "worker is overloaded", true]);
+    const stats = await bus.stats("the task to expire", ({ data }) => data.tasks_expired === 1);
+    assert.deepEqual([stats.num_requests, stats.num_errors], [2, 1]);
+    const after = await bus.ask({ id: "c", query: "count" });
+    // A function that does not heed its signal keeps its place.
+    assert.equal(after["overloaded"] ?? false, query === "ignores");
+  });
+}
+
+test("a worker is a service of NATS", async (t) => {
+  const bus = await Bus.start(t, 8);
+  await bus.ask({ id: "a", query: "count" });
+  await bus.ask({ id: "b", query: "fails" });
+  bus.send({ id: "c", query: "not offered" });
+  const ping = await bus.request("$SRV.PING");
+  assert.deepEqual([ping.type, ping.name], ["io.nats.micro.v1.ping_response", "quorate-worker"]);
+  assert.deepEqual([ping.metadata.worker_id, ping.metadata.state], ["alice", "live"]);
+  assert(JSON.parse(ping.metadata.queries).includes("BTC/USD"));
+  const info = await bus.request(`$SRV.INFO.quorate-worker.${ping.id}`);
+  assert.equal(info.endpoints[0].subject, "oracle.tasks");
+  const stats = await bus.stats("three tasks", ({ num_requests }) => num_requests === 3);
+  assert.deepEqual([stats.num_errors, stats.last_error, stats.data.tasks_unoffered], [1, "Error: no fails", 1]);
+  assert(stats.average_processing_time > 0);
+});
+
+test("replicas share their tasks, and a prefix keeps deployments apart", async (t) => {
+  const cluster = await Cluster.start(t);
+  const coordinator = await cluster.coordinator("--subject-prefix", "eu.staging");
+  for (const _ of [1, 2]) await cluster.script(SCRIPT, "twins", "8", "eu.staging");
+  await coordinator.waitFor(1);
+  assert.equal((await coordinator.client.workers()).workers[0]?.replicated, true);
+  for (const id of ["r1", "r2", "r3", "r4", "r5"]) await coordinator.client.ask("count", { id });
+  assert.equal((await coordinator.client.workers()).counters["results_duplicate"], 0);
+});
+
+test("mistakes are told where they are made", async () => {
+  for (const name of ["", "a\nb", "x".repeat(129)]) assert.throws(() => new Worker(name), RangeError);
+  assert.throws(() => new Worker("w", undefined, { maxConcurrent: 0 }), /a place/);
+  const worker = new Worker("w");
+  await assert.rejects(worker.run(), /declare a function/);
+  worker.query("BTC/USD", () => 1);
+  assert.throws(() => worker.query("BTC/USD", () => 1), /offered already/);
+  for (const wrong of ["", "x".repeat(257), "a\nb"]) assert.throws(() => worker.query(wrong, () => 1), RangeError);
+});
