@@ -59,6 +59,7 @@ const TABLE: &[(&str, How)] = &[
     ("quorate workers --watch", GoesOn("requests accepted")),
     ("quorate workers", EndsLater),
     ("quorate queries", Ends(0)),
+    ("quorate policies BTC/USD", Ends(0)),
     ("quorate health *", Ends(0)),
     ("quorate load *", Ends(0)),
     ("quorate exchange*", Trades),
