@@ -1,5 +1,6 @@
 //! `quorate follow`: outcomes as they come, over HTTP and over NATS.
 
+use quorate_test_support::NatsServer;
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -66,6 +67,19 @@ async fn a_signal_ends_it_and_a_server_that_is_not_there_is_an_error() {
 }
 
 #[tokio::test]
+async fn credentials_that_nats_refuses_are_named_at_once() {
+    let nats = NatsServer::start_with(&["--user", "follower", "--pass", "secret"]);
+    let ended = run(QUORATE, &["follow", "--nats", &nats.url()]).await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
+    assert!(ended.stderr.starts_with("error: NATS refuses the credentials: "), "{ended:?}");
+
+    let address = nats.url().replace("nats://", "nats://follower:secret@");
+    let follow = Program::start(QUORATE, &["follow", "--nats", &address]);
+    follow.logs("following oracle.outcomes.> on NATS").await;
+    assert!(!follow.stderr().contains("secret"), "{}", follow.stderr());
+}
+
+#[tokio::test]
 async fn it_goes_on_after_a_restart_of_the_coordinator_and_says_so() {
     let mut cluster = Cluster::start(1, &[], &[&QUICK[..], &["--announce-ms", "200"]].concat()).await;
     let follow = Program::start(QUORATE, &["follow", "--json", "--url", &cluster.api.url, "--count", "2"]);
@@ -81,10 +95,10 @@ async fn it_goes_on_after_a_restart_of_the_coordinator_and_says_so() {
     let api = api_of(&cluster.coordinator).await;
     api.wait_for(1, "live").await;
     let after = api.answer("ETH/USD").await;
-    follow.logs(" again").await;
     let ended = follow.ended().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(objects(&ended.stdout), [before, json!({"missed": null}), after]);
+    assert!(ended.stderr.ends_with(&format!("following http://{address}/ again\n")), "{ended:?}");
 }
 
 #[tokio::test]
@@ -97,7 +111,7 @@ async fn over_nats_it_goes_on_after_a_restart_of_the_server_and_says_so() {
     cluster.nats.kill();
     follow.logs("the connection to NATS is lost; connecting again").await;
     cluster.nats.restart();
-    follow.logs(" again\n").await;
+    follow.logs("following oracle.outcomes.> on NATS again").await;
     let api = &cluster.api;
     until("the coordinator to be connected", async || api.get("/health").await.1["nats"] == true).await;
     api.wait_for(1, "live").await;
