@@ -1,7 +1,7 @@
 # `make demo` shows it, `make test` tests it, `make lint` checks its style.
 #
 # Everything is built with --locked: the tested versions are those of Cargo.lock, and no build changes it.
-.PHONY: demo test lint deny msrv nats-server chromium node curl bench-baseline sim sim-short sim-speed planted-bugs fuzz mutants bench soak openapi images first-price
+.PHONY: demo test lint deny msrv nats-server chromium node curl bench-baseline sim sim-short sim-speed planted-bugs fuzz mutants bench soak openapi images first-price screenshots
 
 MSRV := $(shell sed -n 's/^rust-version = "\(.*\)"$$/\1/p' Cargo.toml)
 
@@ -102,3 +102,7 @@ first-price:
 openapi: node
 	QUORATE_RENEW_OPENAPI=1 cargo test --locked -p quorate-runtime --lib -- http::openapi::tests::the_copy http::openapi::tests::the_copies
 	cd clients/typescript && npm ci --ignore-scripts --no-audit --no-fund && npm run generate
+
+# Renews the pictures of the README: what the dashboard shows of a running `quorate dev`.
+screenshots: chromium
+	cargo test --locked -p quorate --test processes -- --ignored --exact dashboard::pictures::renew_the_pictures_of_the_readme

@@ -2,7 +2,8 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use quorate_test_support::workspace;
@@ -38,7 +39,9 @@ impl Browser {
         let home = profile.path().display().to_string();
         // The browser writes only below its home directory.
         let variables = [("HOME", home.as_str()), ("LANG", "C.UTF-8")];
-        let driver = Program::start_in(&driver, &["--port=0"], &variables);
+        // A driver that chooses a port by itself takes one that is free for IPv6, and ends if it is not for IPv4.
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+        let driver = Program::start_in(&driver, &[&format!("--port={}", free.port())], &variables);
         let port = driver.prints("was started successfully on port ").await;
         let base = format!("http://127.0.0.1:{}", port.trim_end_matches('.'));
         let mut options = json!({"args": [
@@ -49,7 +52,8 @@ impl Browser {
         if let Ok(browser) = env::var("CHROMIUM") {
             options["binary"] = json!(browser);
         }
-        let capabilities = json!({"browserName": "chrome", "goog:chromeOptions": options,
+        let timeouts = json!({"script": COMMAND_TIMEOUT.as_millis()});
+        let capabilities = json!({"browserName": "chrome", "timeouts": timeouts, "goog:chromeOptions": options,
             "goog:loggingPrefs": {"browser": "ALL"}});
         let client = client();
         let body = json!({"capabilities": {"alwaysMatch": capabilities}});
@@ -127,11 +131,20 @@ impl Browser {
 
     /// Saves a picture of the whole page in `target/dashboard/`.
     pub(crate) async fn picture(&self, name: &str) {
-        let shot = self.devtools("Page.captureScreenshot", json!({"captureBeyondViewport": true})).await;
-        let folder = pictures();
-        fs::create_dir_all(&folder).expect("target can be written to");
+        fs::create_dir_all(pictures()).expect("target can be written to");
+        self.capture(json!({"captureBeyondViewport": true}), &pictures().join(format!("{name}.png"))).await;
+    }
+
+    /// Saves a picture of the top of the page in a file of the workspace.
+    pub(crate) async fn shot(&self, width: u32, height: u32, file: &str) {
+        let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
+        self.capture(json!({"captureBeyondViewport": true, "clip": clip}), &workspace(file)).await;
+    }
+
+    async fn capture(&self, how: Json, file: &Path) {
+        let shot = self.devtools("Page.captureScreenshot", how).await;
         let bytes = decoded(shot["data"].as_str().expect("a picture"));
-        fs::write(folder.join(format!("{name}.png")), bytes).expect("target can be written to");
+        fs::write(file, bytes).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     }
 
     /// The errors that the browser has logged: of scripts, missing files, and violations of the page's policy.

@@ -193,6 +193,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/requests/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The outcome of a request that has ended
+         * @description The body is what the callers of the request received, an outcome or an error with evidence, with status 200 in
+         *     either case. It is found as long as its event is kept: see `GET /events`.
+         */
+        get: operations["ended"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/workers": {
         parameters: {
             query?: never;
@@ -216,6 +237,26 @@ export interface components {
     schemas: {
         /** @description An error with its evidence. */
         AskedError: components["schemas"]["Error"] & components["schemas"]["FailureEvidence"];
+        /** @description One time the score of a worker was lowered. */
+        Blame: {
+            /**
+             * Format: uint64
+             * @description The time since then, in milliseconds.
+             */
+            ago_ms: number;
+            /**
+             * @description `outlier`: its value was judged bad against the others'. `failure`: it reported a failure. `silence`: it was
+             *     silent until the deadline. `equivocation`: it answered one request twice, differently.
+             * @example outlier
+             */
+            blame: string;
+            /** @description The request that it happened in. */
+            request_id: components["schemas"]["Id"];
+            /** @description Its score since. */
+            score: components["schemas"]["Number"];
+            /** @description Its score until then. */
+            score_before: components["schemas"]["Number"];
+        };
         /** @description A number with all its digits; a string if the request asks for `numbers` as `string`. */
         Decimal: string;
         /** @description The body of every error. */
@@ -338,6 +379,24 @@ export interface components {
         };
         /** @description 1 to 128 bytes of UTF-8 without control characters. */
         Id: string;
+        /** @description A worker, and what explains its score. */
+        KnownWorker: components["schemas"]["WorkerRecord"] & {
+            /** @description The last times its score was lowered, at most 8, oldest first. A good value raises it. */
+            blames: components["schemas"]["Blame"][];
+            last_failure: components["schemas"]["LastFailure"] | null;
+        };
+        /** @description The last failure of a worker. */
+        LastFailure: {
+            /**
+             * Format: uint64
+             * @description The time since then, in milliseconds.
+             */
+            ago_ms: number;
+            /** @description The request that it failed to answer. */
+            request_id: components["schemas"]["Id"];
+            /** @description The worker's words, at most 256 bytes of them. */
+            text: string;
+        };
         /** @description A fraction: values farther from the median than this fraction of its magnitude. `mad:K`: values farther from it than K times 1.4826 times the median absolute deviation. `iqr:K`: values farther below the first or above the third quartile than K times the interquartile range. K is from 0 to 1000000, at most 6 decimals. */
         MaxDeviation: number | string;
         /** @description A share from 0 to 1 with at most 6 decimals, as a number or as a string. */
@@ -494,7 +553,7 @@ export interface components {
             };
             /** @description The number of requests in flight. */
             in_flight: number;
-            workers: components["schemas"]["WorkerRecord"][];
+            workers: components["schemas"]["KnownWorker"][];
         };
         /**
          * @description A query, and how it is to be answered. Fields that are absent or null take the values of the coordinator's flags and
@@ -814,6 +873,8 @@ export interface operations {
             query?: {
                 /** @description The same for clients that cannot set headers. The header takes precedence. */
                 last_event_id?: string;
+                /** @description Send only the outcomes of this query; `*` stands for any characters. Then `recent` counts these. */
+                query?: components["schemas"]["Query"];
                 /** @description Otherwise, begin with this many of the last events. */
                 recent?: number;
                 /** @description Also report each result that the request with this id accepts, as soon as it does. */
@@ -1372,6 +1433,115 @@ export interface operations {
             };
         };
     };
+    ended: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The id of the request. */
+                id: components["schemas"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What its callers received. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "agreement": 1,
+                     *       "answered_at": "2026-09-24T12:00:00.241Z",
+                     *       "elapsed": 241000000,
+                     *       "elapsed_ns": 241000000,
+                     *       "excluded": [],
+                     *       "expected": 3,
+                     *       "failed": 1,
+                     *       "final_value": 41945.375,
+                     *       "missing": [],
+                     *       "newest_observed_at": "2026-09-24T12:00:00.240Z",
+                     *       "oldest_observed_at": "2026-09-24T12:00:00.183Z",
+                     *       "query": "BTC/USD",
+                     *       "reliability_note": "Partial response: 2/3 workers succeeded",
+                     *       "request_id": "order-7781-price",
+                     *       "spread": {
+                     *         "interquartile": 55.125,
+                     *         "mad": 55.125,
+                     *         "max": 42000.5,
+                     *         "min": 41890.25
+                     *       },
+                     *       "status": "partial",
+                     *       "strategy": "median",
+                     *       "succeeded": 2,
+                     *       "tie": false,
+                     *       "worker_responses": [
+                     *         {
+                     *           "err": "www.bitstamp.net: answered 502 Bad Gateway",
+                     *           "request_id": "order-7781-price",
+                     *           "response_time": 92000000,
+                     *           "response_time_ns": 92000000,
+                     *           "value": null,
+                     *           "worker_id": "bitstamp"
+                     *         },
+                     *         {
+                     *           "request_id": "order-7781-price",
+                     *           "response_time": 183000000,
+                     *           "response_time_ns": 183000000,
+                     *           "value": 42000.5,
+                     *           "worker_id": "coinbase"
+                     *         },
+                     *         {
+                     *           "request_id": "order-7781-price",
+                     *           "response_time": 240000000,
+                     *           "response_time_ns": 240000000,
+                     *           "value": 41890.25,
+                     *           "worker_id": "kraken"
+                     *         }
+                     *       ],
+                     *       "workers": [
+                     *         {
+                     *           "fate": "failed",
+                     *           "worker_id": "bitstamp"
+                     *         },
+                     *         {
+                     *           "fate": "used",
+                     *           "worker_id": "coinbase"
+                     *         },
+                     *         {
+                     *           "fate": "used",
+                     *           "worker_id": "kraken"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Outcome"] | components["schemas"]["AskedError"];
+                };
+            };
+            /** @description `not_found`: no request with this id has ended lately. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: too many requests from this address. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     workers: {
         parameters: {
             query?: never;
@@ -1401,8 +1571,22 @@ export interface operations {
                      *       "workers": [
                      *         {
                      *           "announced": true,
+                     *           "blames": [
+                     *             {
+                     *               "ago_ms": 61200,
+                     *               "blame": "failure",
+                     *               "request_id": "order-7780-price",
+                     *               "score": 0.9375,
+                     *               "score_before": 1
+                     *             }
+                     *           ],
                      *           "equivocations": 0,
                      *           "failures": 3,
+                     *           "last_failure": {
+                     *             "ago_ms": 61200,
+                     *             "request_id": "order-7780-price",
+                     *             "text": "api.kraken.com: answered 502 Bad Gateway"
+                     *           },
                      *           "last_heard_ms": 812,
                      *           "late": 1,
                      *           "outliers": 0,
@@ -1457,7 +1641,7 @@ export interface operations {
 }
 
 /** The fields of answers that are exact numbers. */
-export const EXACT_FIELDS: ReadonlySet<string> = new Set(["agreement","exact_value","final_value","interquartile","mad","max","min","min_agreement","score","tolerance","trim_share","value","weight"]);
+export const EXACT_FIELDS: ReadonlySet<string> = new Set(["agreement","exact_value","final_value","interquartile","mad","max","min","min_agreement","score","score_before","tolerance","trim_share","value","weight"]);
 
 /** The fields of answers that are objects whose fields are exact numbers. */
 export const EXACT_MAPS: ReadonlySet<string> = new Set(["weights"]);

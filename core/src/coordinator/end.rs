@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Coordinator;
+use super::event::{Blame, Event};
 use super::judgement::{Judgement, Terms};
 use super::output::Output;
 use super::request::{FirstAnswer, ParticipantStatus, Request};
@@ -54,6 +55,7 @@ impl Coordinator {
         for (index, participant) in request.participants.iter().enumerate() {
             let Some(worker) = self.registry.get_mut(&participant.worker) else { continue };
             let record = &mut worker.reliability;
+            let (before, mut blame) = (record.score, None);
             let is_held = gives_time && record.has_answered(request.query_key);
             // A founder earns a record even if a quorum or a caller's short timeout ended the request before it
             // answered.
@@ -63,7 +65,9 @@ impl Coordinator {
                     // A worker that answers others meanwhile has too much to do: callers ask too much of it.
                     let is_silent = worker.last_result <= request.submitted;
                     let usual = record.usual_time(request.query_key, self.config.usual_samples);
-                    record.timeout(is_held && is_silent && usual.is_some_and(|usual| usual <= request.policy.timeout));
+                    let had_time = usual.is_some_and(|usual| usual <= request.policy.timeout);
+                    record.timeouts += 1;
+                    blame = (is_held && is_silent && had_time).then_some(Blame::Silence);
                     worker.silent |= gives_time;
                     earns &= !gives_time;
                 }
@@ -77,10 +81,21 @@ impl Coordinator {
                                 record.judged(true);
                             }
                         }
-                        (Ok(_), Assessment::Bad) if compares => record.outlier(),
-                        (Err(_), _) if is_held && !overloaded => record.judged(false),
+                        (Ok(_), Assessment::Bad) if compares => {
+                            record.outliers += 1;
+                            blame = Some(Blame::Outlier);
+                        }
+                        (Err(_), _) if is_held && !overloaded => blame = Some(Blame::Failure),
                         _ => {}
                     }
+                }
+            }
+            if let Some(blame) = blame {
+                record.judged(false);
+                if self.config.events {
+                    let (request, worker) = (request.id.clone(), participant.worker.clone());
+                    let blamed = Event::Blamed { request, worker, blame, before, after: record.score };
+                    self.outputs.push_back(Output::Event(blamed));
                 }
             }
             if earns && request.is_local {

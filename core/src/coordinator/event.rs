@@ -1,5 +1,6 @@
 //! What a coordinator decided, for those who follow it: traces, streams of events, tests.
 
+use super::reliability::Score;
 use super::worker::WorkerState;
 use crate::id::{RequestId, Ticket, WorkerId};
 
@@ -44,6 +45,20 @@ pub enum Event {
         /// What became of it.
         fate: ResultFate,
     },
+    /// A worker's score was lowered. Comes before the outputs that say how the request ended, or what became of the
+    /// result.
+    Blamed {
+        /// The request.
+        request: RequestId,
+        /// The worker.
+        worker: WorkerId,
+        /// What for.
+        blame: Blame,
+        /// Its score until then.
+        before: Score,
+        /// Its score since.
+        after: Score,
+    },
     /// A worker has become known, or its state has changed. Comes after all other outputs of an input, at most once
     /// for each worker.
     Worker {
@@ -80,6 +95,31 @@ pub enum ResultFate {
     NotAdmitted,
     /// The requests in flight weigh too much.
     NoRoom,
+}
+
+/// Why a score was lowered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Blame {
+    /// Its value was judged bad in comparison with those of the others.
+    Outlier,
+    /// It answered that it failed.
+    Failure,
+    /// It was silent until the deadline.
+    Silence,
+    /// It contradicted itself within one request.
+    Equivocation,
+}
+
+impl Blame {
+    /// Its name in `GET /workers`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Outlier => "outlier",
+            Self::Failure => "failure",
+            Self::Silence => "silence",
+            Self::Equivocation => "equivocation",
+        }
+    }
 }
 
 impl ResultFate {

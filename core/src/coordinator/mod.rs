@@ -41,7 +41,7 @@ use rand_core::{Rng, SeedableRng};
 
 pub use config::{Config, Expected, Policies, QueryPolicy};
 pub use counters::Counters;
-pub use event::{Event, ResultFate};
+pub use event::{Blame, Event, ResultFate};
 pub use input::{Input, Presence, PresenceState, Submit, Undelivered, UndeliveredCause, WorkerResult};
 pub use output::{Output, Refusal, Task};
 pub use reliability::{Reliability, ResponseTimes, Score};

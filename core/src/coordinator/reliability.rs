@@ -125,19 +125,6 @@ impl Reliability {
         self.score = self.score.after(good);
     }
 
-    /// A deadline passed without an answer. `is_held` says whether the worker may be blamed for it.
-    pub(super) fn timeout(&mut self, is_held: bool) {
-        self.timeouts += 1;
-        if is_held {
-            self.judged(false);
-        }
-    }
-
-    pub(super) fn outlier(&mut self) {
-        self.outliers += 1;
-        self.judged(false);
-    }
-
     pub(super) fn equivocation(&mut self) {
         self.equivocations += 1;
         self.judged(false);

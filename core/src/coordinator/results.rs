@@ -1,7 +1,7 @@
 //! The results of workers: which are used, which are dropped, and what each says about its worker.
 
 use super::Coordinator;
-use super::event::{Event, ResultFate};
+use super::event::{Blame, Event, ResultFate};
 use super::input::{Undelivered, UndeliveredCause, WorkerResult};
 use super::memory::EndedSeq;
 use super::output::Output;
@@ -108,7 +108,13 @@ impl Coordinator {
                 return ResultFate::Duplicate;
             }
             first.contradicted = true;
+            let before = worker.reliability.score;
             worker.reliability.equivocation();
+            if self.config.events {
+                let (request, after) = (result.request.clone(), worker.reliability.score);
+                let (worker, blame) = (result.worker.clone(), Blame::Equivocation);
+                self.outputs.push_back(Output::Event(Event::Blamed { request, worker, blame, before, after }));
+            }
             return ResultFate::Equivocal;
         }
         let bytes = text_bytes(&result.observed) + if position.is_err() { WORKER_BYTES } else { 0 };

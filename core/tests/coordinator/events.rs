@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use quorate_core::coordinator::{Config, Event, Input, PresenceState, ResultFate, Score, WorkerResult, WorkerState};
+use quorate_core::coordinator::{
+    Blame, Config, Event, Input, PresenceState, ResultFate, Score, Task, WorkerResult, WorkerState,
+};
 use quorate_core::id::{TaskId, Ticket};
 
 use crate::support::{Harness, request, result, worker};
@@ -124,4 +126,39 @@ fn no_events_are_emitted_unless_they_are_on() {
     let (_, task) = harness.ask();
     harness.says(&task, "a", "1");
     assert_eq!(harness.events(), []);
+}
+
+#[test]
+fn a_lowered_score_is_emitted_with_its_reason_and_a_raised_one_is_not() {
+    let mut harness = with(|config| config.usual_samples = 1);
+    harness.live(&["a", "b", "c"]);
+    let emitted = |harness: &mut Harness| -> Vec<Event> {
+        harness.events().into_iter().filter(|event| matches!(event, Event::Blamed { .. })).collect()
+    };
+    let mut before = Score::ONE;
+    let mut blamed = |harness: &mut Harness, task: &Task, blame| {
+        let after = harness.worker("c").reliability.score;
+        let expected = Event::Blamed { request: task.request.clone(), worker: worker("c"), blame, before, after };
+        assert!(after < before, "{blame:?}");
+        before = after;
+        assert_eq!(emitted(harness), [expected]);
+    };
+    let (_, task) = harness.ask();
+    ["a", "b", "c"].into_iter().for_each(|name| harness.says(&task, name, "100"));
+    assert_eq!(emitted(&mut harness), []);
+    for (said, blame) in [(Ok("900"), Blame::Outlier), (Err("no route"), Blame::Failure)] {
+        let (_, task) = harness.ask();
+        ["a", "b"].into_iter().for_each(|name| harness.says(&task, name, "100"));
+        harness.input(&Input::Result(result(&task, "c", said)));
+        blamed(&mut harness, &task, blame);
+    }
+    let (ticket, task) = harness.ask();
+    ["a", "b"].into_iter().for_each(|name| harness.says(&task, name, "100"));
+    harness.at_ms(1000);
+    assert_eq!(harness.task().attempt, 2);
+    assert!(!harness.waits(ticket), "its deadline has passed");
+    blamed(&mut harness, &task, Blame::Silence);
+    let (_, task) = harness.ask();
+    ["100", "101"].into_iter().for_each(|value| harness.says(&task, "c", value));
+    blamed(&mut harness, &task, Blame::Equivocation);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use quorate_core::aggregate::Assessment;
-use quorate_core::coordinator::Output;
+use quorate_core::coordinator::{Blame, Event, Output};
 use quorate_core::id::RequestId;
 use quorate_core::outcome::{Cause, Failure, Outcome, Status};
 
@@ -24,6 +24,7 @@ impl CoordinatorModel {
         let excused = self.bus_failed(request.submitted) || self.slept_since(request.submitted);
         let blames_the_silent = cause == Cause::DeadlinePassed && !excused;
         let (compares, gives_records) = (request.compares(cause), request.gives_records());
+        let mut blamed = Vec::new();
         for (worker, participant) in &request.participants {
             let Some(known) = self.workers.get_mut(worker) else { continue };
             // A failure or silence moves the score only if the worker has answered this query before and had the
@@ -40,7 +41,7 @@ impl CoordinatorModel {
                     let usual = known.record.usual(&request.query, most, least);
                     let too_long = usual.is_some_and(|usual| usual <= request.policy.timeout);
                     if held && too_long && known.last_result <= request.submitted {
-                        known.record.judge(false);
+                        blamed.push((worker.clone(), Blame::Silence, known.record.blame()));
                     }
                 }
                 ParticipantStatus::Answered(said) => match (&said.observed, verdict.assessed.get(worker)) {
@@ -52,9 +53,11 @@ impl CoordinatorModel {
                     }
                     (Ok(_), Some(Assessment::Bad)) if compares => {
                         known.record.outliers += 1;
-                        known.record.judge(false);
+                        blamed.push((worker.clone(), Blame::Outlier, known.record.blame()));
                     }
-                    (Err(_), _) if held && !said.was_full => known.record.judge(false),
+                    (Err(_), _) if held && !said.was_full => {
+                        blamed.push((worker.clone(), Blame::Failure, known.record.blame()));
+                    }
                     _ => {}
                 },
                 ParticipantStatus::Awaited => earns_record &= cause == Cause::QuorumMet,
@@ -65,6 +68,9 @@ impl CoordinatorModel {
                 earns_record = false;
             }
             self.workers.took_part(worker, earns_record, self.now);
+        }
+        for (worker, blame, (before, after)) in blamed {
+            self.tell(Event::Blamed { request: id.clone(), worker, blame, before, after });
         }
         let tickets = std::mem::take(&mut request.tickets);
         let outcome = Arc::new(request.outcome(id.clone(), (self.now, self.wall), cause, verdict));

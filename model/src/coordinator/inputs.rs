@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use quorate_core::aggregate::Millionths;
-use quorate_core::coordinator::{Event, Presence, ResultFate, WorkerResult};
+use quorate_core::coordinator::{Blame, Event, Presence, ResultFate, WorkerResult};
 use quorate_core::id::{RequestId, WorkerId};
 use quorate_core::outcome::Cause;
 
@@ -94,7 +94,9 @@ impl CoordinatorModel {
             if contradicts && itself && !first.contradicted && known.has_one_word(twice) {
                 first.contradicted = true;
                 known.record.equivocations += 1;
-                known.record.judge(false);
+                let (before, after) = known.record.blame();
+                let (request, worker) = (result.request.clone(), worker.clone());
+                self.tell(Event::Blamed { request, worker, blame: Blame::Equivocation, before, after });
                 return ResultFate::Equivocal;
             }
             return ResultFate::Duplicate;

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use quorate_core::coordinator::Reliability;
+use quorate_core::coordinator::{Reliability, Score};
 use quorate_core::query::Query;
 
 use crate::Divergence;
@@ -105,6 +105,13 @@ impl Record {
         let shown = [found.map(|times| times.p50), found.map(|times| times.p90), found.map(|times| times.p99)];
         let expected = [50, 90, 99].map(|percent| Self::quantile(&sorted, percent));
         Divergence::unless_equal("the quantiles of a worker's response times", &expected, &shown)
+    }
+
+    /// Lowers the score. Returns what it was, and what it is.
+    pub(super) fn blame(&mut self) -> (Score, Score) {
+        let before = Score::from_millionths(self.score);
+        self.judge(false);
+        (before, Score::from_millionths(self.score))
     }
 
     /// Moves the score a sixteenth of the way to 1 or to 0, rounded up to a millionth.

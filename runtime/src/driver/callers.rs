@@ -100,7 +100,7 @@ impl Callers {
             }
             Event::Redispatched { request, attempt } => self.note(now, &request, TrailStep::Dispatched(attempt)),
             Event::Result { request, worker, fate } => self.note(now, &request, TrailStep::Result { worker, fate }),
-            Event::Joined { .. } | Event::Replayed { .. } | Event::Worker { .. } => {}
+            Event::Joined { .. } | Event::Replayed { .. } | Event::Blamed { .. } | Event::Worker { .. } => {}
         }
     }
 

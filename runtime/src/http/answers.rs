@@ -68,6 +68,13 @@ pub(super) fn shown<T: ToSchema>(description: &str, example: Json) -> ResponseBu
     success(description, JSON, content.build())
 }
 
+/// A success with a JSON body of type `T` or `U`.
+pub(super) fn either<T: ToSchema, U: ToSchema>(description: &str, example: Json) -> ResponseBuilder {
+    let schema = AnyOfBuilder::new().item(reference::<T>()).item(reference::<U>());
+    let content = Content::builder().schema(Some(schema)).example(Some(example));
+    success(description, JSON, content.build())
+}
+
 /// The content of a text response.
 pub(super) fn text(example: &str) -> Content {
     let schema = ObjectBuilder::new().schema_type(Type::String);

@@ -128,6 +128,13 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, ErrorWord::UnknownQuery, details)
     }
 
+    /// No event is kept that says how the request ended.
+    pub(super) fn no_request() -> Self {
+        let details =
+            "no request with this id has ended lately; an outcome is kept as long as GET /events keeps its event";
+        Self::new(StatusCode::NOT_FOUND, ErrorWord::NotFound, details)
+    }
+
     /// Too few workers are there for any policy.
     pub(super) fn too_few_workers(staffing: &[Staffing]) -> Self {
         let short = staffing.iter().map(|it| {

@@ -29,7 +29,7 @@ impl Default for Statuses {
 }
 
 impl Responses {
-    /// No responses yet. Each of `routes` is one path.
+    /// No responses yet. Each of `routes` is one path, whose last part may be a parameter.
     pub(crate) fn new<'a>(routes: impl Iterator<Item = &'a str>) -> Self {
         let routes = routes.map(|path| (path.to_owned(), Statuses::default())).collect();
         Self { routes, other: Statuses::default() }
@@ -37,7 +37,7 @@ impl Responses {
 
     /// The counts for the route with this path.
     pub(crate) fn of(&self, path: &str) -> &Statuses {
-        self.routes.get(path).unwrap_or(&self.other)
+        self.routes.get(path).or_else(|| self.routes.get(&parametrised(path)?)).unwrap_or(&self.other)
     }
 
     pub(super) fn show(&self, page: &mut Page) {
@@ -51,6 +51,11 @@ impl Responses {
             counts.iter().map(|(path, status, count)| ([("route", *path), ("status", status)], *count)),
         );
     }
+}
+
+/// The route of a path whose last part is an id.
+fn parametrised(path: &str) -> Option<String> {
+    path.rsplit_once('/').filter(|(_, id)| !id.is_empty()).map(|(parent, _)| format!("{parent}/{{id}}"))
 }
 
 impl Statuses {
@@ -74,10 +79,19 @@ mod tests {
 
     #[test]
     fn responses_are_counted_by_route_and_status_and_those_without_a_route_together() {
-        let responses = Responses::new(["/b", "/a", "/silent"].into_iter());
-        for (path, status) in
-            [("/b", 200), ("/a", 200), ("/b", 200), ("/b", 503), ("/c", 404), ("/b/", 404), ("/a", 600)]
-        {
+        let responses = Responses::new(["/b", "/a", "/c/{id}", "/silent"].into_iter());
+        for (path, status) in [
+            ("/b", 200),
+            ("/a", 200),
+            ("/b", 200),
+            ("/b", 503),
+            ("/c", 404),
+            ("/b/", 404),
+            ("/a", 600),
+            ("/c/1", 200),
+            ("/c/2", 200),
+            ("/c/", 404),
+        ] {
             responses.of(path).count(StatusCode::from_u16(status).expect("a status"));
         }
         let mut page = Page::default();
@@ -85,7 +99,8 @@ mod tests {
         let samples = r#"quorate_http_responses_total{route="/a",status="200"} 1
 quorate_http_responses_total{route="/b",status="200"} 2
 quorate_http_responses_total{route="/b",status="503"} 1
-quorate_http_responses_total{route="other",status="404"} 2
+quorate_http_responses_total{route="/c/{id}",status="200"} 2
+quorate_http_responses_total{route="other",status="404"} 3
 "#;
         assert!(page.text().ends_with(samples), "{}", page.text());
     }

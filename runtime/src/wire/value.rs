@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::str::FromStr;
 
+use quorate_core::coordinator::Score;
 use quorate_core::value::Value;
 use rust_decimal::Decimal;
 use serde::ser::Error as _;
@@ -80,6 +81,12 @@ impl Serialize for JsonDecimal {
 /// A decimal that serializes as a JSON number with all its digits.
 #[derive(Clone, Copy, Debug)]
 pub struct JsonNumber(pub Decimal);
+
+impl From<Score> for JsonNumber {
+    fn from(score: Score) -> Self {
+        Self(Decimal::new(score.millionths().into(), 6))
+    }
+}
 
 impl Serialize for JsonNumber {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use quorate_core::coordinator::{ResponseTimes, WorkerState};
 use quorate_core::time::saturating_nanos;
-use rust_decimal::Decimal;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -97,7 +96,7 @@ impl<'a> WorkerBody<'a> {
             state: worker.state.into(),
             announced: worker.announced,
             replicated: worker.replicated,
-            score: JsonNumber(Decimal::new(i64::from(record.score.millionths()), 6)),
+            score: record.score.into(),
             quarantined: *quarantined,
             suspect: worker.suspect,
             queries: view.queries(),

@@ -181,6 +181,58 @@ async fn a_client_that_reconnects_continues_where_it_was() {
 }
 
 #[tokio::test]
+async fn a_reader_can_follow_one_query_and_find_one_request() {
+    let bus = LocalBus::new();
+    let _worker = worker(bus.connection(), "a", number("1")).await;
+    let coordinator = TestCoordinator::with_workers(bus.connection(), 1).await;
+    for query in ["BTC/USD", "ETH/USD", "BTC/EUR", "ETH/EUR"] {
+        coordinator.answer(query).await;
+    }
+    let mut exact = Reader::open(&coordinator, "?query=ETH%2FUSD&recent=9").await;
+    let mut pattern = Reader::open(&coordinator, "?query=BTC%2F*&recent=1").await;
+    assert_eq!(pattern.next().await.data["query"], "BTC/EUR", "only one is recent");
+    assert_eq!(exact.next().await.data["query"], "ETH/USD");
+    let (id, query) = ("a/b?c d%", "ETH/USD");
+    let (status, answer) = coordinator.ask(json!({"query": query, "id": id})).await;
+    assert_eq!((status, exact.next().await.data), (200, answer.clone()), "no event of a worker or another query");
+    assert_eq!(coordinator.get("/requests/a%2Fb%3Fc%20d%25").await, (200, answer));
+    let (status, failed) = coordinator.ask(json!({"query": query, "id": "few", "min_responses": 2})).await;
+    assert_eq!((status, coordinator.get("/requests/few").await), (422, (200, failed)));
+    for unknown in ["/requests/other", "/requests/%00", "/requests/%FF", "/requests/", "/requests/a/b"] {
+        let (status, refusal) = coordinator.get(unknown).await;
+        assert_eq!((status, &refusal["error"]), (404, &json!("not_found")), "{unknown}");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_shows_its_last_failure_and_what_has_lowered_its_score() {
+    let bus = LocalBus::new();
+    let _good = [worker(bus.connection(), "a", number("1")).await, worker(bus.connection(), "b", number("1")).await];
+    let _liar = worker(bus.connection(), "liar", number("900")).await;
+    let _fails = worker(bus.connection(), "fails", failing("no route to the exchange")).await;
+    let coordinator = TestCoordinator::with_workers(bus.connection(), 4).await;
+    for number in 0..10 {
+        assert_eq!(coordinator.ask(json!({"query": "q", "id": format!("r{number}")})).await.0, 200);
+    }
+    let known = async |id: &str| {
+        let (_, register) = coordinator.get("/workers").await;
+        let mut workers = register["workers"].as_array().expect("a list").clone().into_iter();
+        workers.find(|worker| worker["worker_id"] == id).expect("it is known")
+    };
+    until("the last request to be shown", async || known("fails").await["last_failure"]["request_id"] == "r9").await;
+    let (good, fails, liar) = (known("a").await, known("fails").await, known("liar").await);
+    assert_eq!((&good["last_failure"], &good["blames"]), (&Json::Null, &json!([])));
+    assert_eq!(fails["last_failure"]["text"], "no route to the exchange");
+    let blames = liar["blames"].as_array().expect("a list");
+    assert_eq!(blames.len(), 8, "{liar}");
+    for (blame, number) in blames.iter().zip(2..) {
+        assert_eq!((&blame["blame"], &blame["request_id"]), (&json!("outlier"), &json!(format!("r{number}"))));
+        assert!(blame["score"].as_f64() < blame["score_before"].as_f64() && blame["ago_ms"].is_u64(), "{blame}");
+    }
+    assert_eq!(blames[7]["score"], liar["score"], "nothing has raised it since");
+}
+
+#[tokio::test]
 async fn the_id_of_another_process_gets_all_events_and_a_notice_that_some_are_missing() {
     let bus = LocalBus::new();
     let _worker = worker(bus.connection(), "a", number("1")).await;

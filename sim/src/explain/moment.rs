@@ -69,7 +69,8 @@ fn request<'a>(what: &'a What<'_>) -> Option<&'a str> {
             | coordinator::Event::Joined { request, .. }
             | coordinator::Event::Replayed { request, .. }
             | coordinator::Event::Redispatched { request, .. }
-            | coordinator::Event::Result { request, .. } => request,
+            | coordinator::Event::Result { request, .. }
+            | coordinator::Event::Blamed { request, .. } => request,
             coordinator::Event::Worker { .. } => return None,
         },
         What::WorkerInput(_, worker::Input::Task(task)) => &task.request,

@@ -3,8 +3,9 @@
 import { Answer } from "./answer.js";
 import { byId, say } from "./dom.js";
 import { parse } from "./exact.js";
+import { blamedField, mark, unmark, wrongField } from "./fields.js";
 
-const WHOLE_NUMBERS = ["timeout_ms", "quorum", "min_responses", "max_age_ms", "precision"];
+const WHOLE_NUMBERS = ["timeout_ms", "quorum", "min_responses", "max_age_ms", "precision", "decimals"];
 // Sent as text, so that no digit is lost.
 const TEXTS = ["strategy", "max_deviation", "tolerance", "min_agreement", "on_dispute", "trim_share"];
 
@@ -13,12 +14,19 @@ export function asking(form, stream, expected) {
   const button = byId("submit");
   let asked = null;
   stream.addEventListener("observation", ({ detail }) => {
-    if (asked !== null && detail.body.request_id === asked.id) asked.answer.observed(detail.body);
+    if (asked !== null && detail.request_id === asked.id) asked.answer.observed(detail);
   });
+  form.addEventListener("input", () => unmark(form));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (asked !== null) {
       asked.abort.abort();
+      return;
+    }
+    unmark(form);
+    const wrong = wrongField(form);
+    if (wrong !== null) {
+      mark(wrong);
       return;
     }
     const body = question(new FormData(form));
@@ -30,12 +38,20 @@ export function asking(form, stream, expected) {
       const { answer } = asked;
       // A result that is still on its way must not change the rows of a finished answer.
       asked.id = null;
-      answer.ended(outcome);
+      answer.ended(inWords(form, outcome));
     } finally {
       asked = null;
       say(button, "Ask");
     }
   });
+}
+
+/** The outcome. An error that is about a field of the form names it as the form does, and the field is marked. */
+function inWords(form, outcome) {
+  const blamed = outcome.error === "invalid_request" ? blamedField(form, String(outcome.details)) : null;
+  if (blamed === null) return outcome;
+  mark(blamed);
+  return { ...outcome, details: blamed.problem };
 }
 
 /** The request in the form, under an id of its own. */

@@ -45,3 +45,14 @@ export function approximate(value) {
 export function shown(value) {
   return value === null || value === undefined ? "–" : String(value);
 }
+
+/** A value as JSON for people, with all digits of its numbers. */
+export function written(value, margin = "") {
+  if (value instanceof Exact) return value.text;
+  if (value === null || typeof value !== "object") return JSON.stringify(value);
+  const isList = Array.isArray(value);
+  const inner = `${margin}  `;
+  const parts = Object.entries(value).map(([name, part]) => `${isList ? "" : `${JSON.stringify(name)}: `}${written(part, inner)}`);
+  const [open, close] = isList ? ["[", "]"] : ["{", "}"];
+  return parts.length === 0 ? open + close : `${open}\n${inner}${parts.join(`,\n${inner}`)}\n${margin}${close}`;
+}

@@ -21,9 +21,19 @@ export function ago(ms) {
   return ms < 2000 ? "now" : `${milliseconds(Math.floor(ms / 1000) * 1000)} ago`;
 }
 
-/** The time of day. */
-export function clock(date) {
-  return date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const pad = (number, length = 2) => String(number).padStart(length, "0");
+
+/** The time of day, to the second, or to the millisecond if it is `exact`. */
+export function clock(ms, exact = false) {
+  const date = new Date(ms);
+  const second = `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;
+  return exact ? `${second}.${pad(date.getMilliseconds(), 3)}` : second;
+}
+
+/** The date, as ISO 8601 writes it. */
+export function day(ms) {
+  const date = new Date(ms);
+  return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
 }
 
 /** A count and its noun. */

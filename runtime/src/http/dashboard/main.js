@@ -1,35 +1,41 @@
-// The page: connects its parts.
+// The page: connects its parts, and shows those that the address asks for.
 
 import { asking } from "./ask.js";
 import { Chart } from "./chart.js";
+import { Connection } from "./connection.js";
 import { byId, element, say } from "./dom.js";
 import { Outcomes } from "./outcomes.js";
+import { MAX_OUTCOMES, Past } from "./past.js";
+import { Register } from "./register.js";
+import { RequestCard } from "./request.js";
 import { EventStream } from "./stream.js";
+import { View } from "./view.js";
+import { WorkerCard } from "./worker.js";
 import { Workers } from "./workers.js";
 
-const CONNECTION = { connecting: "Connecting", live: "Live", waiting: "Not connected, trying again" };
+// How many of the last events a page asks for that is not about one query.
+const RECENT = 256;
+const TITLES = { overview: "Overview", query: "Query", worker: "Worker", request: "Request" };
 
 const stream = new EventStream();
-const workers = new Workers();
-const outcomes = new Outcomes();
-const chart = new Chart();
+const register = new Register();
+const past = new Past();
+const view = new View();
+new Connection(stream, register);
+new Workers(register);
+const outcomes = new Outcomes(past);
+const chart = new Chart(past);
+const worker = new WorkerCard(register);
+const request = new RequestCard(past);
 
-stream.addEventListener("state", ({ detail }) => {
-  const connection = byId("connection");
-  // A stream that is reopened for a request is not a broken one.
-  if (detail === "connecting" && connection.dataset.state === "live") return;
-  connection.dataset.state = detail;
-  say(connection, CONNECTION[detail]);
-});
 stream.addEventListener("outcome", ({ detail }) => {
-  outcomes.add(detail.body, detail.time);
-  chart.add(detail.body, detail.time);
-  suggest(detail.body.query);
+  past.add(detail);
+  suggest(detail.query);
 });
-stream.addEventListener("worker", () => workers.start());
-stream.addEventListener("missed", ({ detail }) => outcomes.missed(detail.body.count));
+stream.addEventListener("worker", () => register.start());
+stream.addEventListener("missed", ({ detail }) => outcomes.missed(detail.count));
 
-asking(byId("ask-form"), stream, (query) => workers.offering(query));
+asking(byId("ask-form"), stream, (query) => register.offering(query));
 
 /** Suggests a query that was asked before. */
 function suggest(query) {
@@ -38,16 +44,41 @@ function suggest(query) {
   if (!known && list.children.length < 50) list.append(element("option", { value: query }));
 }
 
+/** Shows the page that the address names. */
+function show({ kind, key }) {
+  document.documentElement.dataset.page = kind;
+  document.title = kind === "overview" ? "Quorate" : `${key} · Quorate`;
+  for (const part of document.querySelectorAll("[data-on]")) part.hidden = !part.dataset.on.split(" ").includes(kind);
+  say(byId("page-kind"), TITLES[kind]);
+  say(byId("page-name"), key);
+  if (kind === "query") byId("query").value = key;
+  const isOfQuery = kind === "query";
+  past.clear();
+  stream.want(isOfQuery ? { query: key, recent: MAX_OUTCOMES } : { recent: RECENT });
+  chart.show(isOfQuery ? key : null);
+  outcomes.show({ kind, key });
+  worker.show(kind === "worker" ? key : null);
+  request.show(kind === "request" ? key : null);
+}
+
+view.addEventListener("change", () => {
+  show(view.current);
+  scrollTo(0, 0);
+  byId(view.current.kind === "overview" ? "ask" : "page").focus();
+});
+
 // A browser opens few connections to one server, so a hidden page keeps none.
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
     stream.close();
-    workers.stop();
+    register.stop();
   } else {
     stream.open();
-    workers.start();
+    register.start();
   }
 });
 
+// The workers come first, so that each has the same colour whenever the page is loaded.
+await register.start();
+show(view.current);
 stream.open();
-workers.start();

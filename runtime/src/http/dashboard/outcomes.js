@@ -1,32 +1,43 @@
-// The last outcomes, newest first.
+// The last outcomes, newest first: of everything, of one query, or of one worker.
 
 import { badges } from "./badges.js";
 import { byId, cell, element, say } from "./dom.js";
-import { shown } from "./exact.js";
-import { clock, counted, nanoseconds } from "./format.js";
+import { fates, fateText } from "./evidence.js";
+import { clock, counted, day, nanoseconds } from "./format.js";
+import { clipped, link } from "./links.js";
+import { showRows } from "./rows.js";
+import { answerOf, exactAnswer } from "./rounded.js";
 
-const MAX_ROWS = 20;
+const MAX_ROWS = 100;
 
 /** Shows outcomes as they arrive, redrawn at most once a frame, and not while paused. */
 export class Outcomes {
-  #rows = [];
+  #past;
+  #view = { kind: "overview", key: "" };
   #missed = 0;
   #paused = false;
   #planned = false;
 
-  constructor() {
+  constructor(past) {
+    this.#past = past;
+    past.addEventListener("change", () => this.#plan());
     const button = byId("pause");
     button.addEventListener("click", () => {
       this.#paused = !this.#paused;
       button.setAttribute("aria-pressed", String(this.#paused));
       this.#plan();
     });
-    this.#draw();
+    this.#plan();
   }
 
-  add(body, time) {
-    this.#rows.unshift({ body, time });
-    this.#rows.length = Math.min(this.#rows.length, MAX_ROWS);
+  /** Shows the outcomes that belong on this page. */
+  show(view) {
+    this.#view = view;
+    const isOfWorker = view.kind === "worker";
+    for (const head of byId("outcomes-table").querySelectorAll("th[data-for]")) {
+      head.hidden = (head.dataset.for === "worker") !== isOfWorker;
+    }
+    byId("outcomes").replaceChildren();
     this.#plan();
   }
 
@@ -46,27 +57,61 @@ export class Outcomes {
   }
 
   #draw() {
-    const rows = this.#rows.map(({ body, time }) => row(body, time));
-    byId("outcomes").replaceChildren(...(rows.length > 0 ? rows : [empty()]));
-    say(byId("missed"), this.#missed > 0 ? `${counted(this.#missed, "more event")} came too fast to be shown` : "");
+    const { kind, key } = this.#view;
+    const all = { query: () => this.#past.of(key), worker: () => this.#past.with(key) }[kind]?.() ?? this.#past.all();
+    const make = kind === "worker" ? (outcome) => rowOfWorker(outcome, key) : row;
+    const newest = all.slice(-MAX_ROWS).reverse();
+    showRows(byId("outcomes"), newest, { keyOf: ({ number }) => String(number), markOf: () => "", make, empty });
+    const missed = this.#missed > 0 ? `${counted(this.#missed, "more event")} came too fast to be shown` : "";
+    const shown = all.length > MAX_ROWS ? `the last ${MAX_ROWS} of ${all.length}` : "";
+    say(byId("missed"), [shown, missed].filter((part) => part !== "").join(" · "));
   }
 }
 
-function row(body, time) {
-  const failed = body.error !== undefined;
+function when({ body, at }) {
+  const made = link("request", body.request_id, clock(at));
+  made.title = `${day(at)} ${clock(at, true)}`;
+  return cell("Time", made, { class: "time" });
+}
+
+/** The answer of an outcome in a cell, with all its digits in its title. */
+function answer(body) {
+  if (body.error !== undefined) return cell("Answer", "no answer", { class: "digits" });
+  return cell("Answer", clipped(answerOf(body), { title: exactAnswer(body) }), { class: "digits" });
+}
+
+function row(outcome) {
+  const { body } = outcome;
   return element(
     "tr",
-    { role: "row", class: failed ? "failed" : "" },
-    cell("Time", time === null ? "earlier" : clock(time), { class: "quiet" }),
-    element("th", { scope: "row", role: "rowheader" }, shown(body.query)),
-    cell("Answer", failed ? "no answer" : shown(body.final_value), { class: "digits" }),
+    { role: "row", class: body.error === undefined ? "" : "failed" },
+    when(outcome),
+    element("th", { scope: "row", role: "rowheader" }, link("query", body.query)),
+    answer(body),
     cell("Status", element("span", { class: "badges" }, ...badges(body))),
     cell("Workers", `${body.succeeded} / ${body.expected}`, { class: "number" }),
     cell("Took", nanoseconds(body.elapsed), { class: "number" }),
   );
 }
 
+/** An outcome as it concerns one worker. */
+function rowOfWorker(outcome, worker) {
+  const { body } = outcome;
+  const { text, off, fate, why, time } = fates(body).find((one) => one.worker === worker);
+  return element(
+    "tr",
+    { role: "row", class: `fate ${fate}` },
+    when(outcome),
+    element("th", { scope: "row", role: "rowheader" }, link("query", body.query)),
+    cell("Said", clipped(text), { class: "digits" }),
+    cell("Off by", off, { class: "number" }),
+    cell("Fate", fateText(fate, why)),
+    answer(body),
+    cell("Took", time, { class: "number" }),
+  );
+}
+
 function empty() {
   const text = "No request has ended yet. What anybody asks this coordinator appears here.";
-  return element("tr", { role: "row" }, element("td", { role: "cell", colspan: "6", class: "empty" }, text));
+  return element("tr", { role: "row" }, element("td", { role: "cell", colspan: "7", class: "empty" }, text));
 }

@@ -1,6 +1,6 @@
-// Maps values to positions on the chart.
+// Maps values to positions on the chart's vertical axis.
 
-import { heights } from "./series.js";
+import { heights } from "./points.js";
 
 // An excluded value that is farther from the others than this many times their range is drawn at the edge.
 const FAR = 1;

@@ -3,19 +3,14 @@
 import { parse } from "./exact.js";
 
 const KINDS = ["outcome", "worker", "observation", "missed"];
-// How many of the last events a new page asks for: as many as one batch holds.
-const RECENT = 32;
-// In milliseconds: after a pause of at least `PAUSE`, what arrives within `RETURN` happened during the pause.
-const PAUSE = 3000;
-const RETURN = 300;
 // The waits before each further attempt, in milliseconds.
 const BACKOFF = [0, 500, 1000, 2000, 5000, 10000];
 // How long a request waits for the stream, in milliseconds. Without the stream only its outcome is shown.
 const OPEN_TIMEOUT = 1500;
 
 /**
- * Dispatches `outcome`, `worker`, `observation` and `missed`. Their `detail` has the `body`, and the `time` of arrival
- * or null if it happened while the stream was closed. The `detail` of `state` is `connecting`, `live` or `waiting`.
+ * Dispatches `outcome`, `worker`, `observation` and `missed`, with the body as `detail`. The `detail` of `state` is
+ * `connecting`, `live` or `waiting`.
  */
 export class EventStream extends EventTarget {
   #source = null;
@@ -23,24 +18,28 @@ export class EventStream extends EventTarget {
   #watched = null;
   #tries = 0;
   #retry = null;
-  /** When the stream was last open. */
-  #heard = -Infinity;
-  /** Until when the events that arrive are old ones. */
-  #oldUntil = 0;
+  #wanted = {};
+
+  /** Streams this part of the events from now on: of one `query`, if any, beginning with the last `recent` ones. */
+  want(wanted) {
+    this.#wanted = wanted;
+    this.#lastId = null;
+    if (this.#source !== null) this.open();
+  }
 
   /** Opens the stream, or resumes it where it broke off. */
   open() {
     this.close();
+    const { query, recent } = this.#wanted;
     const parameters = new URLSearchParams();
-    if (this.#lastId === null) parameters.set("recent", String(RECENT));
+    if (query !== undefined) parameters.set("query", query);
+    if (this.#lastId === null) parameters.set("recent", String(recent));
     else parameters.set("last_event_id", this.#lastId);
     if (this.#watched !== null) parameters.set("request_id", this.#watched);
     const source = new EventSource(`events?${parameters}`);
     this.#source = source;
     this.#tell("state", "connecting");
     source.addEventListener("open", () => {
-      const now = performance.now();
-      this.#oldUntil = now - this.#heard > PAUSE ? now + RETURN : 0;
       this.#tries = 0;
       this.#tell("state", "live");
     });
@@ -49,8 +48,7 @@ export class EventStream extends EventTarget {
     for (const kind of KINDS) {
       source.addEventListener(kind, (event) => {
         if (event.lastEventId !== "") this.#lastId = event.lastEventId;
-        const time = performance.now() < this.#oldUntil ? null : new Date();
-        this.#tell(kind, { body: parse(event.data), time });
+        this.#tell(kind, parse(event.data));
       });
     }
   }
@@ -58,7 +56,6 @@ export class EventStream extends EventTarget {
   /** Closes the stream; `open` resumes it. */
   close() {
     clearTimeout(this.#retry);
-    if (this.#source?.readyState === EventSource.OPEN) this.#heard = performance.now();
     this.#source?.close();
     this.#source = null;
   }

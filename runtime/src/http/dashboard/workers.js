@@ -1,11 +1,14 @@
-// The workers as the coordinator knows them, polled while the page is visible.
+// The table of workers: sorted, filtered, and no higher than the screen.
 
 import { badge } from "./badges.js";
 import { byId, cell, element, say } from "./dom.js";
-import { parse } from "./exact.js";
 import { ago, counted, nanoseconds } from "./format.js";
+import { link } from "./links.js";
+import { ORDERS, ordered } from "./order.js";
+import { showRows } from "./rows.js";
+import { scoreOf } from "./score.js";
+import { meet } from "./slots.js";
 
-const EVERY = 1500;
 const STATES = {
   live: ["good", "●", "live"],
   draining: ["fair", "◐", "draining"],
@@ -13,96 +16,124 @@ const STATES = {
   expired: ["gone", "○", "expired"],
 };
 
+/** Why a score was lowered, in words. */
+export const BLAMES = { outlier: "outlier", failure: "failure", silence: "silent", equivocation: "contradicted itself" };
+
 /** Keeps the table of workers up to date. */
 export class Workers {
-  #live = [];
-  #timer = null;
-  #asking = false;
+  #register;
+  #body = null;
+  #reached = true;
+  #order = "worst";
 
-  /** The names of the workers that a request for `query` made now would expect. */
-  offering(query) {
-    const offers = (worker) => (worker.queries ?? ["*"]).some((pattern) => matches(String(pattern), query));
-    return this.#live.filter(offers).map((worker) => worker.worker_id);
-  }
-
-  /** Refreshes now, and regularly from then on. */
-  async start() {
-    this.stop();
-    if (!this.#asking) {
-      this.#asking = true;
-      await this.#refresh();
-      this.#asking = false;
+  constructor(register) {
+    this.#register = register;
+    register.addEventListener("change", ({ detail }) => {
+      this.#body = detail;
+      meet(register.workers().map(({ worker_id }) => worker_id));
+      this.#draw();
+    });
+    register.addEventListener("state", ({ detail }) => {
+      this.#reached = detail.reached;
+      this.#note();
+    });
+    const select = byId("workers-order");
+    select.append(...Object.entries(ORDERS).map(([name, { label }]) => element("option", { value: name }, label)));
+    select.addEventListener("change", () => this.#sort(select.value));
+    byId("workers-filter").addEventListener("input", () => this.#draw());
+    for (const button of byId("workers-table").querySelectorAll("button[data-order]")) {
+      button.addEventListener("click", () => this.#sort(this.#order === button.dataset.order ? "worst" : button.dataset.order));
     }
-    clearTimeout(this.#timer);
-    if (!document.hidden) this.#timer = setTimeout(() => this.start(), EVERY);
+    this.#sort(this.#order);
   }
 
-  stop() {
-    clearTimeout(this.#timer);
-  }
-
-  async #refresh() {
-    try {
-      const response = await fetch("workers", { signal: AbortSignal.timeout(5000) });
-      const body = parse(await response.text());
-      if (!response.ok) throw new Error(String(body.details));
-      this.#draw(body);
-    } catch {
-      say(byId("workers-note"), "The coordinator does not answer; this is what it said last.");
+  #sort(order) {
+    this.#order = order;
+    byId("workers-order").value = order;
+    for (const button of byId("workers-table").querySelectorAll("button[data-order]")) {
+      const head = button.closest("th");
+      const direction = ["name", "score"].includes(order) ? "ascending" : "descending";
+      if (button.dataset.order === order) head.setAttribute("aria-sort", direction);
+      else head.removeAttribute("aria-sort");
     }
+    if (this.#body !== null) this.#draw();
   }
 
-  #draw({ workers, absent, in_flight }) {
-    this.#live = workers.filter((worker) => worker.state === "live");
-    byId("workers").replaceChildren(...(workers.length > 0 ? workers.map(row) : [empty()]));
-    say(byId("workers-note"), (absent ?? []).length > 0 ? `Expected, but not there: ${absent.join(", ")}` : "");
-    say(byId("facts"), `${counted(this.#live.length, "live worker")}, ${counted(Number(in_flight), "request")} in flight`);
+  #draw() {
+    const workers = ordered(this.#register.workers(), this.#order).filter(isWanted(byId("workers-filter").value));
+    showRows(byId("workers"), workers, { keyOf: (worker) => worker.worker_id, markOf, make: row, empty: () => this.#empty() });
+    const live = this.#register.workers().filter(({ state }) => state === "live").length;
+    const flight = Number(this.#body.in_flight);
+    say(byId("facts"), `${counted(live, "live worker")}, ${counted(flight, "request")} in flight`);
+    this.#note(workers.length);
+  }
+
+  #note(shown = null) {
+    const absent = this.#body?.absent ?? [];
+    const parts = [];
+    if (!this.#reached) parts.push("The coordinator does not answer; this is what it said last.");
+    const all = this.#register.workers().length;
+    if (shown !== null && shown < all) parts.push(`${shown} of ${all} workers`);
+    if (absent.length > 0) parts.push(`Expected, but not there: ${absent.join(", ")}`);
+    say(byId("workers-note"), parts.join(" · "));
+  }
+
+  #empty() {
+    const text =
+      this.#register.workers().length > 0
+        ? "No worker matches the filter."
+        : "No worker is known. Start one that reaches the same bus, and it appears here.";
+    return element("tr", { role: "row" }, element("td", { role: "cell", colspan: "8", class: "empty" }, text));
   }
 }
 
+/** Whether a worker's name, state or offer contains every word of the filter. */
+function isWanted(filter) {
+  const words = filter.toLowerCase().split(/\s+/).filter((word) => word !== "");
+  return (worker) => {
+    const flags = ["quarantined", "suspect"].filter((flag) => worker[flag] === true);
+    const text = [worker.worker_id, worker.state, ...flags, ...(worker.queries ?? [])].join(" ").toLowerCase();
+    return words.every((word) => text.includes(word));
+  };
+}
+
+/** The badges of a worker: its state, and whether it is in quarantine or suspect. */
+export function stateOf(worker) {
+  const state = element("span", { class: "badges" }, badge(...(STATES[worker.state] ?? ["fair", "?", String(worker.state)])));
+  if (worker.quarantined === true) state.append(" ", badge("poor", "×", "quarantined"));
+  if (worker.suspect === true) state.append(" ", badge("fair", "…", "suspect"));
+  return state;
+}
+
+function isGone(worker) {
+  return worker.state === "left" || worker.state === "expired";
+}
+
+function lastBlame(worker) {
+  const last = (worker.blames ?? []).at(-1);
+  return last === undefined ? "" : `${BLAMES[last.blame] ?? last.blame}, ${ago(Number(last.ago_ms))}`;
+}
+
+/** All that a row shows. */
+function markOf(worker) {
+  const { state, score, quarantined, suspect, response_time: times, last_heard_ms: heard } = worker;
+  const quantiles = times ? [times.p50, times.p90, times.p99].map(String) : [];
+  return JSON.stringify([state, String(score), quarantined, suspect, quantiles, ago(Number(heard)), lastBlame(worker)]);
+}
+
 function row(worker) {
-  const [kind, sign, text] = STATES[worker.state] ?? ["fair", "?", String(worker.state)];
-  const state = element("span", { class: "badges" }, badge(kind, sign, text));
-  if (worker.quarantined === true) state.append(badge("poor", "×", "quarantined"));
-  if (worker.suspect === true) state.append(badge("fair", "…", "suspect"));
   const quantile = (name) =>
     cell(name, worker.response_time ? nanoseconds(worker.response_time[name]) : "–", { class: "number" });
   return element(
     "tr",
-    { role: "row", class: kind === "gone" ? "gone" : "", "data-worker": worker.worker_id, "data-state": worker.state },
-    element("th", { scope: "row", role: "rowheader" }, worker.worker_id),
-    cell("State", state),
-    cell("Reliability", score(worker), { class: "number" }),
+    { role: "row", class: isGone(worker) ? "gone" : "", "data-worker": worker.worker_id, "data-state": worker.state },
+    element("th", { scope: "row", role: "rowheader" }, link("worker", worker.worker_id)),
+    cell("State", stateOf(worker)),
+    cell("Score", scoreOf(worker.score), { class: "number" }),
+    cell("Last blame", lastBlame(worker), { class: "quiet" }),
     quantile("p50"),
     quantile("p90"),
     quantile("p99"),
     cell("Last seen", ago(Number(worker.last_heard_ms)), { class: "number" }),
   );
-}
-
-/** Whether a pattern, in which `*` stands for any characters, matches a query. */
-function matches(pattern, query) {
-  const [start, ...parts] = pattern.split("*");
-  if (parts.length === 0) return pattern === query;
-  if (!query.startsWith(start)) return false;
-  const end = parts.pop();
-  let from = start.length;
-  for (const part of parts) {
-    const at = query.indexOf(part, from);
-    if (at < 0) return false;
-    from = at + part.length;
-  }
-  return query.length - from >= end.length && query.endsWith(end);
-}
-
-/** The score as a bar and as a number. */
-function score({ score }) {
-  const bar = element("meter", { min: "0", max: "1", low: "0.5", high: "0.8", optimum: "1", value: score });
-  bar.setAttribute("aria-hidden", "true");
-  return element("span", { class: "score" }, bar, String(score).replace(/\.0+$|(\.\d*[1-9])0+$/, "$1"));
-}
-
-function empty() {
-  const text = "No worker is known. Start one that reaches the same bus, and it appears here.";
-  return element("tr", { role: "row" }, element("td", { role: "cell", colspan: "7", class: "empty" }, text));
 }

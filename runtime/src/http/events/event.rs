@@ -4,17 +4,27 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use quorate_core::coordinator::WorkerResult;
+use quorate_core::id::RequestId;
+use quorate_core::pattern::Pattern;
+use quorate_core::query::Query;
 use quorate_core::value::Value;
 use serde::Serialize;
 
 use crate::driver::WorkerView;
-use crate::wire::{Numbers, ResultBody, TYPICAL_BODY_BYTES};
+use crate::wire::{EncodedOutcome, Numbers, ResultBody, TYPICAL_BODY_BYTES};
 
 /// An event that has an id and can be replayed.
 #[derive(Debug)]
 pub(super) enum Event {
     /// A request ended.
-    Outcome(Bytes),
+    Outcome {
+        /// The request.
+        request: RequestId,
+        /// What it asked.
+        query: Query,
+        /// The outcome as its callers receive it.
+        body: Bytes,
+    },
     /// A worker is new, or its state has changed.
     Worker(Box<WorkerView>),
 }
@@ -26,29 +36,48 @@ pub(super) struct Entry {
     /// The approximate number of bytes it keeps. It is stored so that overwriting the event, which is no longer in the
     /// cache by then, need not read it.
     pub(super) weight: usize,
-    event: Event,
+    pub(super) event: Event,
     text: OnceLock<Bytes>,
 }
 
 impl Event {
+    /// The end of a request.
+    pub(super) fn ended(outcome: &EncodedOutcome) -> Self {
+        let (request, query) = (outcome.outcome.request.clone(), outcome.outcome.query.clone());
+        Self::Outcome { request, query, body: outcome.body.clone() }
+    }
+
+    /// Whether it is an event of a query that matches this pattern. A worker's events are of no query.
+    pub(super) fn is_of(&self, queries: &Pattern) -> bool {
+        matches!(self, Self::Outcome { query, .. } if queries.matches(query.as_str()))
+    }
+
+    /// The outcome, if it is the end of this request.
+    pub(super) fn outcome_of(&self, id: &RequestId) -> Option<&Bytes> {
+        match self {
+            Self::Outcome { request, body, .. } if request == id => Some(body),
+            _ => None,
+        }
+    }
+
     /// The approximate number of bytes it keeps.
     fn weight(&self) -> usize {
         match self {
-            Self::Outcome(body) => body.len().max(TYPICAL_BODY_BYTES),
+            Self::Outcome { body, .. } => body.len().max(TYPICAL_BODY_BYTES),
             Self::Worker(_) => size_of::<WorkerView>(),
         }
     }
 
     fn name(&self) -> &'static str {
         match self {
-            Self::Outcome(_) => "outcome",
+            Self::Outcome { .. } => "outcome",
             Self::Worker(_) => "worker",
         }
     }
 
     fn data(&self) -> Bytes {
         match self {
-            Self::Outcome(body) => body.clone(),
+            Self::Outcome { body, .. } => body.clone(),
             Self::Worker(view) => json(&view.body()),
         }
     }
@@ -64,6 +93,11 @@ impl Entry {
         let text = || written(Some((process, self.number)), self.event.name(), &self.event.data());
         self.text.get_or_init(text).clone()
     }
+}
+
+/// A change of the place in the stream without an event: it has the id of the last event that was passed over.
+pub(super) fn passed_over(process: &str, last: u64) -> Bytes {
+    format!("id: {process}-{last}\n\n").into()
 }
 
 /// The length in bytes of the text in a worker's value or failure.
@@ -108,20 +142,19 @@ fn json(body: &impl Serialize) -> Bytes {
 #[cfg(test)]
 pub(super) mod tests {
 
-    use quorate_core::id::{RequestId, WorkerId};
+    use std::sync::Arc;
+
+    use quorate_core::id::WorkerId;
     use quorate_core::outcome::{Observation, Outcome};
-    use quorate_core::query::Query;
 
     use super::*;
-    use crate::wire::encode_outcome;
+    use crate::wire::EncodedOutcome;
 
     /// A request that failed with these observations.
     fn failed(query: &str, observations: Vec<Observation>) -> Event {
-        let outcome = Outcome {
-            observations,
-            ..Outcome::unanswered(RequestId::new("r").expect("an id"), Query::new(query).expect("a query"))
-        };
-        Event::Outcome(encode_outcome(&outcome, Numbers::Number))
+        let (request, query) = (RequestId::new("r").expect("an id"), Query::new(query).expect("a query"));
+        let outcome = Outcome { observations, ..Outcome::unanswered(request, query) };
+        Event::ended(&EncodedOutcome::new(Arc::new(outcome)))
     }
 
     /// A request that no worker answered.

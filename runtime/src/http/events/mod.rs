@@ -5,6 +5,7 @@
 //! depends on how many clients read, or how slowly. An event is encoded once, by the first subscriber that needs it.
 
 mod event;
+mod history;
 mod resume;
 mod ring;
 pub(super) mod route;
@@ -17,7 +18,9 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use quorate_core::id::RequestId;
+use bytes::Bytes;
+use quorate_core::id::{RequestId, WorkerId};
+use quorate_core::pattern::Pattern;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +29,8 @@ use super::shares::Shares;
 use crate::clock::Clock;
 
 use event::Event;
+use history::Histories;
+pub(super) use history::{Blamed, History, WorkerFailure};
 use resume::Resume;
 use ring::Ring;
 use subscriber::Subscriber;
@@ -44,6 +49,7 @@ struct Shared {
     /// Notified when events have been added to the ring.
     arrived: Notify,
     watches: Arc<Watches>,
+    histories: Histories,
     subscribers: Mutex<Shares>,
     limits: EventLimits,
     /// Cancelled when no further events will be sent.
@@ -114,18 +120,21 @@ impl Events {
             ring: Mutex::new(Ring::new(limits.kept)),
             arrived: Notify::new(),
             watches: Arc::default(),
+            histories: Histories::default(),
             subscribers: Mutex::default(),
             limits,
             closed: CancellationToken::new(),
         }))
     }
 
-    /// Starts to read where `resume` says. If `watched` is given, also reports each worker's result for that request.
+    /// Starts to read where `resume` says, only events of `queries` if they are given. If `watched` is given, also
+    /// reports each worker's result for that request.
     fn subscribe(
         &self,
         client: IpAddr,
         clock: Clock,
         resume: &Resume,
+        queries: Option<Pattern>,
         watched: Option<RequestId>,
     ) -> Result<Subscriber, SubscribeError> {
         if self.0.closed.is_cancelled() {
@@ -133,7 +142,7 @@ impl Events {
         }
         let seat = self.seat(client.into())?;
         let watching = watched.map(|request| Watches::watch(&self.0.watches, request));
-        Ok(Subscriber::new(Arc::clone(&self.0), clock, resume, watching, seat))
+        Ok(Subscriber::new(Arc::clone(&self.0), clock, resume, queries, watching, seat))
     }
 
     fn seat(&self, client: Client) -> Result<Seat, SubscribeError> {
@@ -148,6 +157,16 @@ impl Events {
         }
         subscribers.take(client);
         Ok(Seat { shared: Arc::clone(&self.0), client })
+    }
+
+    /// The outcome of a request that has ended, as long as its event is kept.
+    pub(super) fn outcome(&self, request: &RequestId) -> Option<Bytes> {
+        self.0.ring().newest(|event| event.outcome_of(request).cloned())
+    }
+
+    /// What has lowered a worker's score lately, and its last failure.
+    pub(super) fn history(&self, worker: &WorkerId) -> History {
+        self.0.histories.of(worker)
     }
 
     /// The number of open streams.

@@ -1,5 +1,8 @@
 //! Where a subscriber begins to read.
 
+use quorate_core::pattern::Pattern;
+
+use super::event::Event;
 use super::ring::Ring;
 
 /// Where a subscriber wants to begin.
@@ -7,7 +10,7 @@ use super::ring::Ring;
 pub(super) enum Resume {
     /// With the next event.
     Now,
-    /// With this many of the last events.
+    /// With this many of the last events that it wants.
     Recent(u64),
     /// After the event with this id.
     After(String),
@@ -34,13 +37,17 @@ pub(super) enum Missed {
 }
 
 impl Resume {
-    /// Finds the place in the ring of the process named `process`.
-    pub(super) fn start(&self, process: &str, ring: &Ring) -> Start {
+    /// Finds the place in the ring of the process named `process`. `queries` are those whose events are wanted, if not
+    /// all events are.
+    pub(super) fn start(&self, process: &str, ring: &Ring, queries: Option<&Pattern>) -> Start {
         let (oldest, next) = (ring.oldest(), ring.next());
         let at = |cursor, missed| Start { cursor, missed };
         match self {
             Self::Now => at(next, Missed::Nothing),
-            Self::Recent(count) => at(next.saturating_sub(*count).max(oldest), Missed::Nothing),
+            Self::Recent(count) => {
+                let is_wanted = |event: &Event| queries.is_none_or(|queries| event.is_of(queries));
+                at(ring.first_of_last(*count, is_wanted), Missed::Nothing)
+            }
             Self::After(id) => match number(process, id) {
                 Some(last) if last < next => match oldest.saturating_sub(last + 1) {
                     0 => at(last + 1, Missed::Nothing),
@@ -88,7 +95,7 @@ mod tests {
             (after("1124"), 101, Missed::Unknown),
             (after(""), 101, Missed::Unknown),
         ] {
-            assert_eq!(resume.start("c1", &ring), Start { cursor, missed }, "{resume:?}");
+            assert_eq!(resume.start("c1", &ring, None), Start { cursor, missed }, "{resume:?}");
         }
     }
 }

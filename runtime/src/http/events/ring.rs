@@ -59,6 +59,18 @@ impl Ring {
         self.next
     }
 
+    /// What `find` finds in the newest event in which it finds anything.
+    pub(super) fn newest<T>(&self, find: impl Fn(&Event) -> Option<T>) -> Option<T> {
+        self.entries.iter().rev().find_map(|entry| find(&entry.event))
+    }
+
+    /// The number of the first of the last `count` events that are wanted; of the next event if there are none.
+    pub(super) fn first_of_last(&self, count: u64, is_wanted: impl Fn(&Event) -> bool) -> u64 {
+        let wanted = self.entries.iter().rev().filter(|entry| is_wanted(&entry.event));
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        wanted.take(count).last().map_or(self.next, |entry| entry.number)
+    }
+
     pub(super) fn at(&self, number: u64) -> Lookup {
         let Some(index) = number.checked_sub(self.oldest()) else { return Lookup::Overwritten };
         let entry = usize::try_from(index).ok().and_then(|index| self.entries.get(index));

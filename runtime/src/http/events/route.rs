@@ -11,6 +11,8 @@ use futures_util::stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use quorate_core::id::RequestId;
+use quorate_core::pattern::Pattern;
+use quorate_core::query::Query;
 use utoipa::IntoResponses;
 
 use super::SubscribeError;
@@ -20,7 +22,7 @@ use crate::http::answers::{Answers, STATE, answers, draining, reads_limited, suc
 use crate::http::api::Api;
 use crate::http::client_address::Peer;
 use crate::http::error::ApiError;
-use crate::wire::schema::Id;
+use crate::wire::schema::{Id, QueryText};
 
 /// Where a browser that reconnects names the last event that it received.
 pub(in crate::http) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -31,6 +33,7 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 #[derive(Debug, PartialEq, Eq)]
 struct Subscription {
     resume: Resume,
+    queries: Option<Pattern>,
     watched: Option<RequestId>,
 }
 
@@ -38,7 +41,7 @@ impl Subscription {
     /// Reads the parameters of the address, of which unknown ones are ignored, and the headers. An id in the headers is
     /// newer than one in the address: a browser adds it when it reconnects.
     fn parse(uri: &Uri, headers: &HeaderMap) -> Result<Self, ApiError> {
-        let mut subscription = Self { resume: Resume::Now, watched: None };
+        let mut subscription = Self { resume: Resume::Now, queries: None, watched: None };
         let (mut recent, mut after) = (None, None);
         for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
             match &*name {
@@ -46,6 +49,10 @@ impl Subscription {
                     let id =
                         RequestId::new(&value).map_err(|error| ApiError::invalid(format!("request_id {error}")))?;
                     subscription.watched = Some(id);
+                }
+                "query" => {
+                    let queries = Query::new(&value).map_err(|error| ApiError::invalid(error.to_string()))?;
+                    subscription.queries = Some(Pattern::new(queries.as_str()));
                 }
                 "recent" => {
                     let count = value.parse().map_err(|_| ApiError::invalid("recent must be a whole number"))?;
@@ -99,6 +106,8 @@ impl IntoResponses for AnsweringEvents {
         ("last_event_id" = Option<String>, Query,
          description = "The same for clients that cannot set headers. The header takes precedence."),
         ("recent" = Option<u64>, Query, description = "Otherwise, begin with this many of the last events."),
+        ("query" = Option<QueryText>, Query,
+         description = "Send only the outcomes of this query; `*` stands for any characters. Then `recent` counts these."),
         ("request_id" = Option<Id>, Query,
          description = "Also report each result that the request with this id accepts, as soon as it does."),
     ),
@@ -110,8 +119,8 @@ pub(in crate::http) async fn events(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let Subscription { resume, watched } = Subscription::parse(&uri, &headers)?;
-    let subscriber = api.events.subscribe(api.client(peer, &headers), api.clock, &resume, watched);
+    let Subscription { resume, queries, watched } = Subscription::parse(&uri, &headers)?;
+    let subscriber = api.events.subscribe(api.client(peer, &headers), api.clock, &resume, queries, watched);
     let subscriber = subscriber.map_err(|error| match error {
         SubscribeError::FullForClient { max_subscribers } => ApiError::too_many_of_client(max_subscribers),
         SubscribeError::Full { max_subscribers } => ApiError::too_many_subscribers(max_subscribers),
@@ -141,24 +150,37 @@ mod tests {
     #[test]
     fn a_subscription_is_read_from_the_address_and_the_headers() {
         let after = |id: &str| Resume::After(id.to_owned());
-        for (uri, header, resume, watched) in [
-            ("/events", None, Resume::Now, None),
-            ("/events?", None, Resume::Now, None),
-            ("/events?more=1", None, Resume::Now, None),
-            ("/events?recent=20", None, Resume::Recent(20), None),
-            ("/events?recent=20&last_event_id=c1-7", None, after("c1-7"), None),
-            ("/events?recent=20&last_event_id=c1-7", Some("c1-9"), after("c1-9"), None),
-            ("/events?last_event_id=", None, after(""), None),
-            ("/events?request_id=a%20b%26c", None, Resume::Now, Some("a b&c")),
+        for (uri, header, resume, queries, watched) in [
+            ("/events", None, Resume::Now, None, None),
+            ("/events?", None, Resume::Now, None, None),
+            ("/events?more=1", None, Resume::Now, None, None),
+            ("/events?recent=20", None, Resume::Recent(20), None, None),
+            ("/events?recent=20&last_event_id=c1-7", None, after("c1-7"), None, None),
+            ("/events?recent=20&last_event_id=c1-7", Some("c1-9"), after("c1-9"), None, None),
+            ("/events?last_event_id=", None, after(""), None, None),
+            ("/events?request_id=a%20b%26c", None, Resume::Now, None, Some("a b&c")),
+            ("/events?query=BTC%2F*&recent=2", None, Resume::Recent(2), Some("BTC/*"), None),
         ] {
+            let queries = queries.map(Pattern::new);
             let watched = watched.map(|id| RequestId::new(id).expect("an id"));
-            assert_eq!(parse(uri, header).expect("it is understood"), Subscription { resume, watched }, "{uri}");
+            assert_eq!(
+                parse(uri, header).expect("it is understood"),
+                Subscription { resume, queries, watched },
+                "{uri}"
+            );
         }
     }
 
     #[test]
     fn invalid_ids_and_numbers_are_refused() {
-        for uri in ["/events?request_id=", "/events?request_id=%00", "/events?recent=-1", "/events?recent="] {
+        for uri in [
+            "/events?request_id=",
+            "/events?request_id=%00",
+            "/events?recent=-1",
+            "/events?recent=",
+            "/events?query=",
+            "/events?query=%0A",
+        ] {
             assert!(parse(uri, None).is_err(), "{uri}");
         }
     }

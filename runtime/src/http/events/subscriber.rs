@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use quorate_core::pattern::Pattern;
 use quorate_core::time::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::event::{missed, observation};
+use super::event::{missed, observation, passed_over};
 use super::resume::{Missed, Resume, Start};
 use super::ring::Lookup;
 use super::wait::{Find, find_or_wait};
@@ -26,8 +27,12 @@ pub(super) struct Subscriber {
     shared: Arc<Shared>,
     clock: Clock,
     greeting: Option<Bytes>,
-    /// The number of the next event to send.
+    /// The number of the next event to look at.
     cursor: u64,
+    /// The number of the last event whose id the client knows.
+    known: u64,
+    /// The queries whose events are sent; `None` for all events.
+    queries: Option<Pattern>,
     watching: Option<Watching>,
     /// How many more events the current batch may have.
     left: u32,
@@ -41,10 +46,11 @@ impl Subscriber {
         shared: Arc<Shared>,
         clock: Clock,
         resume: &Resume,
+        queries: Option<Pattern>,
         watching: Option<Watching>,
         seat: Seat,
     ) -> Self {
-        let Start { cursor, missed: lost } = resume.start(&shared.process, &shared.ring());
+        let Start { cursor, missed: lost } = resume.start(&shared.process, &shared.ring(), queries.as_ref());
         let told = |count| missed(&shared.process, count, cursor - 1);
         let lost = match lost {
             Missed::Nothing => Bytes::new(),
@@ -52,8 +58,18 @@ impl Subscriber {
             Missed::Unknown => told(None),
         };
         let greeting = Some([RETRY.as_bytes(), &lost].concat().into());
-        let batch_ends = Timestamp::ZERO;
-        Self { clock, greeting, cursor, watching, left: shared.limits.batch, batch_ends, shared, _seat: seat }
+        Self {
+            clock,
+            greeting,
+            cursor,
+            known: cursor - 1,
+            queries,
+            watching,
+            left: shared.limits.batch,
+            batch_ends: Timestamp::ZERO,
+            shared,
+            _seat: seat,
+        }
     }
 
     /// Waits for the next bytes to write; `None` when the stream ends.
@@ -94,17 +110,25 @@ impl Subscriber {
             return Find::Found(Some(events));
         }
         let is_between_batches = self.left == self.limits().batch;
+        let sign_of_life = self.sign_of_life();
         let wake = if is_between_batches { heartbeat } else { heartbeat.min(self.batch_ends) };
         let until = async move {
             tokio::select! {
                 biased;
                 () = closed.cancelled() => Some(None),
                 () = tokio::time::sleep_until(clock.instant(wake)) => {
-                    (clock.now() >= heartbeat).then_some(Some(SIGN_OF_LIFE))
+                    (clock.now() >= heartbeat).then_some(Some(sign_of_life))
                 }
             }
         };
         Find::Nothing { for_arrivals: is_between_batches, until }
+    }
+
+    /// What shows that the connection is alive. It also tells the client how far it has been served, if that is not the
+    /// last event that it received, so that it misses nothing by continuing there.
+    fn sign_of_life(&self) -> Bytes {
+        let last = self.cursor - 1;
+        if last == self.known { SIGN_OF_LIFE } else { passed_over(&self.shared.process, last) }
     }
 
     fn limits(&self) -> EventLimits {
@@ -119,11 +143,12 @@ impl Subscriber {
             self.left = batch;
         }
         let (mut events, mut bytes) = (Vec::new(), 0);
-        let begins = self.left == batch;
+        let (begins, first) = (self.left == batch, self.cursor);
         while self.left > 0 && bytes < WRITE_BYTES {
             let Some(event) = self.event() else {
-                if self.left < batch {
-                    // A batch is what was there when it began, so that a trickle of events takes few writes.
+                if self.cursor > first || self.left < batch {
+                    // A batch is what was there when it began, so that a trickle of events takes few writes. Events that
+                    // were passed over count, so that a client that wants few of many events is not woken by each.
                     self.left = 0;
                 }
                 break;
@@ -132,7 +157,7 @@ impl Subscriber {
             bytes += event.len();
             events.push(event);
         }
-        if begins && !events.is_empty() {
+        if begins && self.cursor > first {
             self.batch_ends = now.after(batch_every);
         }
         if events.len() < 2 { events.pop() } else { Some(events.concat().into()) }
@@ -141,21 +166,26 @@ impl Subscriber {
     /// The event at the cursor. If it was overwritten, the subscriber is too slow: it is told how many events it
     /// missed, and continues with the newest batch rather than with events that are about to be overwritten too.
     fn event(&mut self) -> Option<Bytes> {
-        let ring = self.shared.ring();
-        match ring.at(self.cursor) {
-            Lookup::Found(entry) => {
-                drop(ring);
-                self.cursor += 1;
-                Some(entry.text(&self.shared.process))
+        let shared = Arc::clone(&self.shared);
+        let mut ring = shared.ring();
+        while let Lookup::Found(entry) = ring.at(self.cursor) {
+            drop(ring);
+            self.cursor += 1;
+            if self.queries.as_ref().is_none_or(|queries| entry.event.is_of(queries)) {
+                self.known = entry.number;
+                return Some(entry.text(&shared.process));
             }
+            ring = shared.ring();
+        }
+        match ring.at(self.cursor) {
             Lookup::Overwritten => {
                 let newest = ring.next().saturating_sub(self.limits().batch.into()).max(ring.oldest());
                 drop(ring);
                 let count = newest - self.cursor;
-                self.cursor = newest;
-                Some(missed(&self.shared.process, Some(count), newest - 1))
+                (self.cursor, self.known) = (newest, newest - 1);
+                Some(missed(&shared.process, Some(count), newest - 1))
             }
-            Lookup::NotYet => None,
+            Lookup::Found(_) | Lookup::NotYet => None,
         }
     }
 }
@@ -189,7 +219,7 @@ mod tests {
     }
 
     fn subscribe(events: &Events, resume: &Resume) -> Subscriber {
-        events.subscribe(client(1), Clock::new(), resume, None).expect("there is a place")
+        events.subscribe(client(1), Clock::new(), resume, None, None).expect("there is a place")
     }
 
     /// The first line of each event that the subscriber receives without waiting.
@@ -285,10 +315,52 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_subscriber_of_a_query_receives_its_outcomes_only_and_learns_how_far_it_has_been_served() {
+        let events = events();
+        let ask = |query| events.0.tell(std::iter::once(outcome(query)));
+        let subscribe = |resume: &Resume| {
+            let queries = Some(Pattern::new("a/*"));
+            events.subscribe(client(1), Clock::new(), resume, queries, None).expect("there is a place")
+        };
+        ["a/1", "b", "a/2", "b", "a/3", "b"].map(ask);
+        let mut two = subscribe(&Resume::Recent(2));
+        assert_eq!(told(&mut two).await, ["retry: 1000", "id: c1-3", "id: c1-5"], "two of the query, not of all");
+        ask("a/4");
+        advance(BATCH_EVERY).await;
+        assert_eq!(told(&mut two).await, ids(7..=7));
+        advance(BATCH_EVERY).await;
+        ["b"; 20].map(ask);
+        assert_eq!(told(&mut two).await, [""; 0]);
+        advance(HEARTBEAT).await;
+        assert_eq!(two.next().await.expect("it goes on"), "id: c1-27\n\n");
+        advance(HEARTBEAT).await;
+        assert_eq!(two.next().await.expect("it goes on"), "id: c1-27\n\n", "until an event with an id comes");
+        drop(two);
+        let mut back = subscribe(&Resume::After("c1-3".to_owned()));
+        assert_eq!(told(&mut back).await, ["retry: 1000", "id: c1-5", "id: c1-7"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_of_other_queries_wake_a_subscriber_of_a_query_once_in_a_batch() {
+        let events = events();
+        let queries = Some(Pattern::new("a"));
+        let mut subscriber =
+            events.subscribe(client(1), Clock::new(), &Resume::Now, queries, None).expect("there is a place");
+        told(&mut subscriber).await;
+        tell(&events, 1);
+        assert_eq!(told(&mut subscriber).await, [""; 0], "it has looked at one");
+        events.0.tell(std::iter::once(outcome("a")));
+        assert_eq!(told(&mut subscriber).await, [""; 0], "and not again within the batch");
+        advance(BATCH_EVERY).await;
+        assert_eq!(told(&mut subscriber).await, ids(2..=2));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_place_is_free_again_when_its_subscriber_goes() {
         let events = events();
         let (one, _two) = (subscribe(&events, &Resume::Now), subscribe(&events, &Resume::Now));
-        let refused = events.subscribe(client(1), Clock::new(), &Resume::Now, None).expect_err("both places are taken");
+        let refused =
+            events.subscribe(client(1), Clock::new(), &Resume::Now, None, None).expect_err("both places are taken");
         assert_eq!(refused, SubscribeError::Full { max_subscribers: 2 });
         drop(one);
         subscribe(&events, &Resume::Now);
@@ -298,7 +370,7 @@ mod tests {
     async fn one_client_cannot_take_all_places() {
         let limits = EventLimits { max_subscribers: 3, max_subscribers_per_client: 2, ..EventLimits::default() };
         let events = Events::new(PROCESS, limits);
-        let subscribe = |host| events.subscribe(client(host), Clock::new(), &Resume::Now, None);
+        let subscribe = |host| events.subscribe(client(host), Clock::new(), &Resume::Now, None, None);
         let (one, two) = (subscribe(1).expect("a place"), subscribe(1).expect("a place"));
         let refused = subscribe(1).expect_err("it has two");
         assert_eq!(refused, SubscribeError::FullForClient { max_subscribers: 2 });
@@ -332,7 +404,7 @@ mod tests {
         tokio::task::yield_now().await;
         drop(events.tap());
         assert_eq!(waiting.await.expect("no panic"), None);
-        let refused = events.subscribe(client(1), Clock::new(), &Resume::Now, None).expect_err("it is over");
+        let refused = events.subscribe(client(1), Clock::new(), &Resume::Now, None, None).expect_err("it is over");
         assert_eq!(refused, SubscribeError::Closed);
     }
 }

@@ -5,6 +5,7 @@ use quorate_core::coordinator::{self, Input, Output, ResultFate};
 
 use super::Events;
 use super::event::Event;
+use super::history::Blamed;
 use crate::driver::{Held, Step, Tap, WorkerView};
 use crate::wire::EncodedOutcome;
 
@@ -41,6 +42,19 @@ impl Tap<Coordinator> for EventsTap {
                 }
                 (coordinator::Event::Result { fate: ResultFate::Accepted, .. }, Some(Input::Result(result))) => {
                     self.events.0.watches.note(result);
+                    if let Err(text) = &result.observed {
+                        self.events.0.histories.failed(step, result, text);
+                    }
+                }
+                (coordinator::Event::Blamed { request, worker, blame, before, after }, _) => {
+                    let blamed = Blamed {
+                        at: step.now,
+                        request: request.clone(),
+                        blame: *blame,
+                        before: *before,
+                        after: *after,
+                    };
+                    self.events.0.histories.blamed(step, worker, blamed);
                 }
                 _ => {}
             }
@@ -48,7 +62,7 @@ impl Tap<Coordinator> for EventsTap {
     }
 
     fn ended(&mut self, outcome: &EncodedOutcome) {
-        self.outcomes.push(Event::Outcome(outcome.body.clone()));
+        self.outcomes.push(Event::ended(outcome));
     }
 
     fn pass_ended(&mut self, _held: Held) {

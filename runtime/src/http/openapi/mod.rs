@@ -26,7 +26,7 @@ use super::policies::PoliciesInForce;
 use super::queries::Queries;
 use super::question::RequestBody;
 use super::status::{Health, Readiness, Register};
-use super::{dashboard, docs, events, metrics, policies, queries, request, status};
+use super::{dashboard, docs, ended, events, metrics, policies, queries, request, status};
 use crate::wire::OutcomeBody;
 use crate::wire::failure::ErrorBody;
 
@@ -67,6 +67,7 @@ pub fn routes() -> Vec<String> {
 pub(super) fn described() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::with_openapi(Frame::openapi())
         .routes(routes!(request::ask))
+        .routes(routes!(ended::ended))
         .routes(routes!(status::health))
         .routes(routes!(status::ready))
         .routes(routes!(status::workers))

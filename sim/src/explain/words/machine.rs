@@ -63,6 +63,9 @@ fn coordinator_event(event: &coordinator::Event) -> String {
         Event::Replayed { ticket, request } => format!("ticket {} receives the outcome of {request}", ticket.0),
         Event::Redispatched { request, attempt } => format!("{request} is redispatched, attempt {attempt}"),
         Event::Result { request, worker, fate } => format!("result {request} of {worker}: {}", fate.name()),
+        Event::Blamed { request, worker, blame, before, after } => {
+            format!("{worker} is blamed in {request} for {}: its score was {before} and is {after}", blame.name())
+        }
         Event::Worker { worker, state, quarantined, suspect } => {
             let quarantined = if *quarantined { ", quarantined" } else { "" };
             let suspect = if *suspect { ", suspect" } else { "" };

@@ -1,0 +1,105 @@
+//! What the page's modules compute, run in the browser that runs them.
+
+use serde_json::{Value as Json, json};
+
+use super::opened;
+use crate::chromium::Browser;
+use crate::support::Cluster;
+
+/// What a function of a module returns for each of these lists of arguments.
+async fn results(browser: &Browser, module: &str, function: &str, arguments: &Json) -> Json {
+    let script = format!(
+        "return import(new URL('dashboard/{module}', document.baseURI)).then((found) => {arguments}.map((given) => \
+         found.{function}(...given)))"
+    );
+    browser.script(&script).await
+}
+
+#[tokio::test]
+async fn the_modules_round_sort_and_name_times_as_people_do() {
+    let cluster = Cluster::start(0, &[], &[]).await;
+    let browser = opened(&cluster).await;
+    for (module, function, cases) in [
+        (
+            "rounded.js",
+            "rounded",
+            vec![
+                (json!(["41914.32666666666666666666667", 4]), json!("41914.3267")),
+                (json!(["41914.00004", 4]), json!("41914")),
+                (json!(["0.5", 0]), json!("0")),
+                (json!(["1.5", 0]), json!("2")),
+                (json!(["2.5", 0]), json!("2")),
+                (json!(["2.5000000000000000000001", 0]), json!("3")),
+                (json!(["-0.125", 2]), json!("-0.12")),
+                (json!(["-0.001", 2]), json!("0")),
+                (json!(["9.999", 2]), json!("10")),
+                (json!(["99999999999999999999.995", 2]), json!("100000000000000000000")),
+                (json!(["cat", 2]), json!("cat")),
+                (json!(["1e30", 2]), json!("1e30")),
+            ],
+        ),
+        (
+            "rounded.js",
+            "percent",
+            vec![
+                (json!([1]), json!("100 %")),
+                (json!([0.999999]), json!("99 %")),
+                (json!([0.202414]), json!("20 %")),
+                (json!([0.000001]), json!("<1 %")),
+                (json!([0]), json!("0 %")),
+            ],
+        ),
+        (
+            "rounded.js",
+            "deviationText",
+            vec![
+                (json!([0, 5]), json!("±0 %")),
+                (json!([0.0561, 5]), json!("+0.056 %")),
+                (json!([-1.234, 5]), json!("−1.23 %")),
+                (json!([20, 5]), json!("+20.0 %")),
+                (json!([1.5, 0]), json!("+1.50")),
+                (json!([null, 5]), json!("")),
+            ],
+        ),
+        (
+            "order.js",
+            "byName",
+            vec![
+                (json!(["worker-2", "worker-10"]), json!(-1)),
+                (json!(["worker-10", "worker-2"]), json!(1)),
+                (json!(["a", "a"]), json!(0)),
+                (json!(["a1", "a01"]), json!(1)),
+            ],
+        ),
+        (
+            "view.js",
+            "addressOf",
+            vec![(json!(["query", "BTC/USD&x=1#é %"]), json!("?query=BTC%2FUSD%26x%3D1%23%C3%A9%20%25"))],
+        ),
+        (
+            "view.js",
+            "viewOf",
+            vec![
+                (json!([""]), json!({"kind": "overview", "key": ""})),
+                (json!(["?other=1"]), json!({"kind": "overview", "key": ""})),
+                (json!(["?query="]), json!({"kind": "overview", "key": ""})),
+                (json!(["?worker=a%2Fb"]), json!({"kind": "worker", "key": "a/b"})),
+            ],
+        ),
+    ] {
+        let (given, expected): (Vec<_>, Vec<_>) = cases.into_iter().unzip();
+        let given = Json::Array(given);
+        assert_eq!(results(&browser, module, function, &given).await, Json::Array(expected), "{function} of {given}");
+    }
+    // Between ten seconds and a month there are always some ticks, never more than asked for, and at even distances.
+    let spans: Vec<_> = (0..20)
+        .map(|power| json!([[1_790_000_000_000_u64, 1_790_000_000_000_u64 + 10_000 * (1_u64 << power)], 8]))
+        .collect();
+    let ticks = results(&browser, "time.js", "timeTicks", &Json::Array(spans)).await;
+    for ticks in ticks.as_array().expect("a list for each span") {
+        let at: Vec<_> =
+            ticks.as_array().expect("ticks").iter().map(|tick| tick["at"].as_u64().expect("a time")).collect();
+        assert!((2..=9).contains(&at.len()), "{ticks}");
+        assert!(at.windows(3).all(|three| three[2] - three[1] == three[1] - three[0]), "{ticks}");
+    }
+}

@@ -1,0 +1,47 @@
+// Which page is shown. The address names it: `?query=`, `?worker=` or `?request=`, or nothing for the overview.
+
+const KINDS = ["query", "worker", "request"];
+
+/** The page that an address names. */
+export function viewOf(search) {
+  const parameters = new URLSearchParams(search);
+  const kind = KINDS.find((name) => (parameters.get(name) ?? "") !== "");
+  return kind === undefined ? { kind: "overview", key: "" } : { kind, key: parameters.get(kind) };
+}
+
+/** The address of the page of a query, a worker or a request. */
+export function addressOf(kind, key) {
+  return `?${kind}=${encodeURIComponent(key)}`;
+}
+
+/** Dispatches `change` when another page is to be shown. `current` is the page that is shown. */
+export class View extends EventTarget {
+  current = viewOf(location.search);
+
+  constructor() {
+    super();
+    addEventListener("popstate", () => this.#show());
+    document.addEventListener("click", (event) => this.#follow(event));
+  }
+
+  /** Opens the page of a query, a worker or a request. */
+  open(kind, key) {
+    history.pushState(null, "", addressOf(kind, key));
+    this.#show();
+  }
+
+  /** Follows a link to a page without loading everything anew. Other keys and buttons do what they do elsewhere. */
+  #follow(event) {
+    const link = event.target.closest?.("a[data-page]");
+    if (!link || event.defaultPrevented || event.button !== 0) return;
+    if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    history.pushState(null, "", link.getAttribute("href"));
+    this.#show();
+  }
+
+  #show() {
+    this.current = viewOf(location.search);
+    this.dispatchEvent(new Event("change"));
+  }
+}
