@@ -144,21 +144,29 @@ fn a_lowered_score_is_emitted_with_its_reason_and_a_raised_one_is_not() {
         assert_eq!(emitted(harness), [expected]);
     };
     let (_, task) = harness.ask();
-    ["a", "b", "c"].into_iter().for_each(|name| harness.says(&task, name, "100"));
+    for name in ["a", "b", "c"] {
+        harness.says(&task, name, "100");
+    }
     assert_eq!(emitted(&mut harness), []);
     for (said, blame) in [(Ok("900"), Blame::Outlier), (Err("no route"), Blame::Failure)] {
         let (_, task) = harness.ask();
-        ["a", "b"].into_iter().for_each(|name| harness.says(&task, name, "100"));
+        for name in ["a", "b"] {
+            harness.says(&task, name, "100");
+        }
         harness.input(&Input::Result(result(&task, "c", said)));
         blamed(&mut harness, &task, blame);
     }
     let (ticket, task) = harness.ask();
-    ["a", "b"].into_iter().for_each(|name| harness.says(&task, name, "100"));
+    for name in ["a", "b"] {
+        harness.says(&task, name, "100");
+    }
     harness.at_ms(1000);
     assert_eq!(harness.task().attempt, 2);
     assert!(!harness.waits(ticket), "its deadline has passed");
     blamed(&mut harness, &task, Blame::Silence);
     let (_, task) = harness.ask();
-    ["100", "101"].into_iter().for_each(|value| harness.says(&task, "c", value));
+    for value in ["100", "101"] {
+        harness.says(&task, "c", value);
+    }
     blamed(&mut harness, &task, Blame::Equivocation);
 }

@@ -43,9 +43,9 @@ async fn the_modules_round_sort_and_name_times_as_people_do() {
             "percent",
             vec![
                 (json!([1]), json!("100 %")),
-                (json!([0.999999]), json!("99 %")),
-                (json!([0.202414]), json!("20 %")),
-                (json!([0.000001]), json!("<1 %")),
+                (json!([0.999_999]), json!("99 %")),
+                (json!([0.202_414]), json!("20 %")),
+                (json!([0.000_001]), json!("<1 %")),
                 (json!([0]), json!("0 %")),
             ],
         ),

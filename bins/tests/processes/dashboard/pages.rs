@@ -31,7 +31,7 @@ async fn every_query_worker_and_request_has_a_page_that_links_lead_to() {
 
     let follow = async |selector: &str, kind: &str, name: &str| {
         browser.script(&format!("document.querySelector({}).focus()", json!(selector))).await;
-        browser.press(&ENTER.to_string()).await;
+        browser.press(ENTER).await;
         browser.until(&format!("document.querySelector('#page-kind').textContent === '{kind}'")).await;
         assert_eq!(browser.text("#page-name").await, name, "{selector}");
         assert!(browser.is("document.activeElement.id === 'page'").await, "the focus moves along");
