@@ -178,7 +178,7 @@ impl Stage {
     }
 }
 
-/// A line without what differs between two runs: numbers, the units of times, and the width of columns.
+/// A line without what differs between two runs: numbers, signs, the units of times, and the width of columns.
 pub(crate) fn shape(line: &str) -> String {
     let mut shape = String::new();
     for word in line.split_whitespace() {
@@ -186,7 +186,12 @@ pub(crate) fn shape(line: &str) -> String {
         for c in word.chars() {
             // A number may have decimals.
             let is_number = c.is_ascii_digit() || (c == '.' && before == '0');
-            let c = if is_number { '0' } else { c };
+            // A change may be up or down.
+            let c = match c {
+                _ if is_number => '0',
+                '+' => '-',
+                c => c,
+            };
             if !(is_number && before == '0') {
                 shape.push(c);
             }
