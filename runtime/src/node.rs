@@ -90,6 +90,7 @@ pub async fn run_coordinator<B: Bus, L: Listener<Addr = SocketAddr>>(
         pending::<Infallible>().await
     };
     tokio::select! {
+        biased;
         ((), result) = async { tokio::join!(serving, driving) } => result,
         never = reloading => match never {},
     }
