@@ -10,7 +10,7 @@ demo:
 
 # Some tests need a real NATS server, a real browser, Node and curl, which are installed if they are missing.
 test: nats-server chromium node curl
-	cargo test --workspace --locked
+	PATH="$(CURDIR)/target/node-path:$$PATH" cargo test --workspace --locked
 
 lint:
 	cargo fmt --all --check

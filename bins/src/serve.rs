@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 
 use anyhow::{Context, anyhow};
 use axum::serve::Listener;
-use futures_util::stream::{self, Stream};
+use futures_util::stream::{self, Stream, StreamExt as _};
 use quorate_core::aggregate::Millionths;
 use quorate_core::coordinator::{Config, Policies};
 use quorate_core::id::WorkerId;
@@ -173,7 +173,11 @@ pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
         tracer: worker_traces.tracer(),
     };
     let stop = CancellationToken::new();
-    let reloads = reload::policies(args.serve.policies.clone(), settings.machine.clone());
+    // Without a file, closing the terminal ends it.
+    let reloads = match args.serve.policies.clone() {
+        Some(file) => reload::policies(Some(file), settings.machine.clone()).left_stream(),
+        None => stream::pending().right_stream(),
+    };
     let cluster = embedded(listener, settings, clock, &workers, reloads, stop.clone())?;
     let url = url_of(address)?;
     info!(%address, "the coordinator listens; stop with Ctrl-C");

@@ -82,9 +82,17 @@ pub struct Config {
     pub quarantine_below: Option<Score>,
     /// The weights of workers, if a strategy uses weights. A worker that is not listed weighs 1. If none is listed,
     /// every worker weighs its score.
-    pub weights: BTreeMap<WorkerId, Millionths>,
+    pub weights: Arc<BTreeMap<WorkerId, Millionths>>,
     /// Whether the coordinator emits [`Event`](super::Event)s.
     pub events: bool,
+}
+
+/// The weight of a worker with this score, by the weights that the operator set.
+pub(super) fn weight(weights: &BTreeMap<WorkerId, Millionths>, worker: &WorkerId, score: Score) -> Millionths {
+    if weights.is_empty() {
+        return Millionths::new(score.millionths().into());
+    }
+    weights.get(worker).copied().unwrap_or(Millionths::ONE)
 }
 
 /// What replaces the policies of a running coordinator. The adapter has checked them, like the whole configuration.
@@ -93,7 +101,7 @@ pub struct Policies {
     /// Replaces [`Config::policies`].
     pub policies: Vec<Arc<QueryPolicy>>,
     /// Replaces [`Config::weights`].
-    pub weights: BTreeMap<WorkerId, Millionths>,
+    pub weights: Arc<BTreeMap<WorkerId, Millionths>>,
 }
 
 /// The policy of some queries.
@@ -146,7 +154,7 @@ impl Default for Config {
             kept_queries: 64,
             admitted: None,
             quarantine_below: None,
-            weights: BTreeMap::new(),
+            weights: Arc::default(),
             events: false,
         }
     }
@@ -161,14 +169,6 @@ impl Config {
     /// The first of [`Config::policies`] that applies to a query.
     pub(super) fn operators(&self, query: &Query) -> Option<&Arc<QueryPolicy>> {
         self.policies.iter().find(|it| it.pattern.matches(query.as_str()))
-    }
-
-    /// The weight of a worker with this score.
-    pub fn weight(&self, worker: &WorkerId, score: Score) -> Millionths {
-        if self.weights.is_empty() {
-            return Millionths::new(score.millionths().into());
-        }
-        self.weights.get(worker).copied().unwrap_or(Millionths::ONE)
     }
 
     /// How long after its submission a request with this timeout is redispatched; `None` if never.

@@ -298,7 +298,7 @@ impl Coordinator {
         }
         if bus_up {
             request.attempts += 1;
-            let (request, attempt) = (request.id.clone(), request.attempts);
+            let (request, attempt) = (request.id.clone(), request.attempts.into());
             self.counters.redispatched += 1;
             self.publish(slot);
             self.emit(|| Event::Redispatched { request, attempt });
@@ -327,7 +327,7 @@ impl Coordinator {
             request: request.id.clone(),
             query: request.query.clone(),
             ttl: request.deadline().since(self.now),
-            attempt: request.attempts,
+            attempt: request.attempts.into(),
             trace: request.trace,
         }));
     }

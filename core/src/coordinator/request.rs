@@ -1,5 +1,6 @@
 //! One request in flight: which workers are awaited, and what has come.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -136,6 +137,8 @@ pub(super) struct Request {
     pub(super) policy: Policy,
     /// The operator's policy for its query at its submission.
     pub(super) operators: Arc<QueryPolicy>,
+    /// The weights of workers at its submission.
+    pub(super) weights: Arc<BTreeMap<WorkerId, Millionths>>,
     pub(super) task: TaskId,
     /// The callers that wait; never empty between two inputs.
     pub(super) tickets: Vec<Ticket>,
@@ -148,7 +151,7 @@ pub(super) struct Request {
     pub(super) notice: Notice,
     /// When the request's timer is armed for.
     pub(super) armed_at: Timestamp,
-    pub(super) attempts: u32,
+    pub(super) attempts: u8,
     /// Whether the same id was dispatched before, in a request that ended without a remembered outcome: its answers may
     /// still come.
     pub(super) asked_before: bool,
@@ -176,7 +179,7 @@ pub(super) struct Request {
     /// Whether the usual times of its workers have been looked up.
     pub(super) usual_times: UsualTimes,
     /// What it weighs in memory, in bytes, counted as in an outcome.
-    pub(super) bytes: usize,
+    pub(super) bytes: u32,
     /// The number of usable values of participants that decide, before outliers are excluded.
     pub(super) usable: u32,
     /// The same for the others, which count if nobody decides.

@@ -1,6 +1,7 @@
 //! The results of workers: which are used, which are dropped, and what each says about its worker.
 
 use super::Coordinator;
+use super::config::weight;
 use super::event::{Blame, Event, ResultFate};
 use super::input::{Undelivered, UndeliveredCause, WorkerResult};
 use super::memory::EndedSeq;
@@ -146,7 +147,7 @@ impl Coordinator {
             response_time_ns: saturating_nanos(result.response_time),
             arrived: self.now,
             age: result.age,
-            weight: self.config.weight(&result.worker, worker.reliability.score),
+            weight: weight(&request.weights, &result.worker, worker.reliability.score),
             quarantined: worker.is_quarantined(self.config.quarantine_below),
             on_reply_subject: result.task.is_some(),
             contradicted: false,

@@ -116,7 +116,7 @@ impl Table {
         for ticket in &request.tickets {
             self.by_ticket.insert(*ticket, slot);
         }
-        self.bytes += request.bytes;
+        self.bytes += request.bytes as usize;
         place.request = Some(request);
         self.asked.push_back((self.next, task));
         self.next += 1;
@@ -135,7 +135,7 @@ impl Table {
     /// Adds to the weight of a request in flight.
     pub(super) fn add_bytes(&mut self, slot: Slot, bytes: usize) {
         if let Some(request) = self.get_mut(slot) {
-            request.bytes += bytes;
+            request.bytes += weight(bytes);
             self.bytes += bytes;
         }
     }
@@ -184,7 +184,7 @@ impl Table {
     /// Removes a request from those in flight. Its id still refers to the slot until [`Table::remember`] is called.
     pub(super) fn remove(&mut self, slot: Slot) -> Option<Request> {
         let request = self.places.get_mut(slot.0 as usize)?.request.take()?;
-        self.bytes -= request.bytes;
+        self.bytes -= request.bytes as usize;
         self.free.push(slot);
         for ticket in &request.tickets {
             self.by_ticket.remove(ticket);
@@ -202,4 +202,8 @@ impl Table {
             self.by_id.remove(id);
         }
     }
+}
+/// What a request weighs, in bytes: the number of its workers and the length of their texts are bounded far below 4 GiB.
+pub(super) fn weight(bytes: usize) -> u32 {
+    u32::try_from(bytes).expect("a request weighs far less than 4 GiB")
 }

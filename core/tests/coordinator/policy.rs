@@ -95,7 +95,7 @@ fn new_policies_hold_for_later_requests_and_leave_those_in_flight_alone() {
     let median = Policy { rule: quorate_core::aggregate::Rule { strategy: Strategy::Median, ..policy.rule }, ..policy };
     harness.input(&Input::Policies(Box::new(Policies {
         policies: vec![of_queries("BTC/*", median)],
-        weights: BTreeMap::from([(worker("a"), Millionths::ONE)]),
+        weights: BTreeMap::from([(worker("a"), Millionths::ONE)]).into(),
     })));
     harness.says(&task, "a", "1");
     harness.says(&task, "b", "5");
@@ -149,4 +149,25 @@ fn rounding_does_not_decide_who_agrees() {
     let outcome = harness.outcome(ticket);
     let answer = outcome.verdict.as_ref().expect("an answer");
     assert_eq!((answer.value.to_string().as_str(), answer.agreeing), ("1", 2));
+}
+
+#[test]
+fn a_request_weighs_its_values_by_the_weights_that_it_began_with() {
+    let mut harness = Harness::with(|config| {
+        config.policy.rule.strategy = Strategy::WeightedMedian;
+        config.weights = BTreeMap::from([(worker("a"), Millionths::new(3_000_000))]).into();
+    });
+    harness.live(&["a", "b", "c"]);
+    let (ticket, task) = harness.ask();
+    harness.says(&task, "a", "1");
+    let weights = BTreeMap::from([(worker("c"), Millionths::new(9_000_000))]).into();
+    harness.input(&Input::Policies(Box::new(Policies { policies: Vec::new(), weights })));
+    harness.says(&task, "b", "5");
+    harness.says(&task, "c", "7");
+    assert_eq!(harness.value(ticket), "1", "three of five by the old weights");
+    let (ticket, task) = harness.ask();
+    for (name, value) in [("a", "1"), ("b", "5"), ("c", "7")] {
+        harness.says(&task, name, value);
+    }
+    assert_eq!(harness.value(ticket), "7", "nine of eleven by the new ones");
 }

@@ -234,7 +234,7 @@ fn workers_weigh_their_score_as_it_was_before_the_request_is_judged() {
 #[test]
 fn configured_weights_count_instead_of_scores_and_one_for_the_others() {
     let listed = BTreeMap::from([(worker("c"), Millionths::new(2_500_000))]);
-    let mut harness = Harness::with(|config| config.weights = listed);
+    let mut harness = Harness::with(|config| config.weights = listed.into());
     harness.live(&["a", "b", "c"]);
     let (_, task) = harness.ask();
     for name in ["a", "b", "c"] {

@@ -1,5 +1,6 @@
 //! Decodes a fuzzer's bytes into cases. A small change of the bytes is a small change of the case.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use arbitrary::{Arbitrary as _, Result, Unstructured};
@@ -201,7 +202,7 @@ fn policies(bytes: &mut Bytes<'_>) -> Result<Policies> {
         all.policies.push(QueryPolicy { pattern, policy, expected }.into());
     }
     for _ in 0..bytes.int_in_range(0..=3)? {
-        all.weights.insert(worker(bytes.int_in_range(0..=5)?), factor(bytes)?);
+        Arc::make_mut(&mut all.weights).insert(worker(bytes.int_in_range(0..=5)?), factor(bytes)?);
     }
     Ok(all)
 }

@@ -280,7 +280,7 @@ fn particulars() -> impl Strategy<Value = Policies> {
     let policies = prop::collection::vec(of_some, 0..3);
     let weights = prop::collection::btree_map((0_u8..6).prop_map(worker), factor(0..=6), 0..4);
     (policies, prop_oneof![Just(BTreeMap::new()), weights])
-        .prop_map(|(policies, weights)| Policies { policies, weights })
+        .prop_map(|(policies, weights)| Policies { policies, weights: Arc::new(weights) })
 }
 
 /// A limit that is large in most cases.

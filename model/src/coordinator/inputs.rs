@@ -126,14 +126,14 @@ impl CoordinatorModel {
         known.silent = false;
         known.answers_directly |= result.task.is_some();
         self.counters.redispatch_rescued += u64::from(request.attempts == 2);
-        let set_weight = self.config.weights.get(worker).copied().unwrap_or(Millionths::ONE);
+        let set_weight = request.weights.get(worker).copied().unwrap_or(Millionths::ONE);
         let said = FirstAnswer {
             observed: result.observed.clone(),
             was_full: is_full(result),
             response_time: result.response_time.min(Duration::from_nanos(u64::MAX)),
             arrived: self.now,
             age: result.age,
-            weight: if self.config.weights.is_empty() { known.trust() } else { set_weight },
+            weight: if request.weights.is_empty() { known.trust() } else { set_weight },
             quarantined,
             to_the_asker: result.task.is_some(),
             contradicted: false,

@@ -82,6 +82,8 @@ pub(super) struct Request {
     pub(super) policy: Policy,
     /// Who should be there.
     pub(super) should: Expected,
+    /// The weights of workers at its submission.
+    pub(super) weights: Arc<BTreeMap<WorkerId, Millionths>>,
     /// The waiting callers, in the order in which they came.
     pub(super) tickets: Vec<Ticket>,
     pub(super) submitted: Timestamp,

@@ -127,6 +127,7 @@ impl CoordinatorModel {
             places,
             operators: *operators,
             should: should.clone(),
+            weights: Arc::clone(&self.config.weights),
             usual_at: self.config.suspect_after.filter(|_| !participants.is_empty()).map(|after| self.now.after(after)),
             usual_over: false,
             looked: false,

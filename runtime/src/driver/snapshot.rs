@@ -43,7 +43,7 @@ pub struct Snapshot {
     /// The policies in force. The first that covers a query applies to it.
     pub policies: Vec<Arc<QueryPolicy>>,
     /// The weights of workers that the operator set.
-    pub weights: BTreeMap<WorkerId, Millionths>,
+    pub weights: Arc<BTreeMap<WorkerId, Millionths>>,
     /// The default timeout of a request.
     pub timeout: Duration,
     /// How many requests are in flight.

@@ -59,7 +59,7 @@ pub fn parse(file: &str, text: &str, config: &Config) -> Result<Policies, FileEr
         policies.push(policy.into());
     }
     let weights = document.weights.iter().map(|(worker, weight)| weight_of(worker, weight, text));
-    Ok(Policies { policies, weights: weights.collect::<Result<_, _>>()? })
+    Ok(Policies { policies, weights: Arc::new(weights.collect::<Result<_, _>>()?) })
 }
 
 fn weight_of(

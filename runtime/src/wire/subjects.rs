@@ -14,7 +14,7 @@ pub const DEFAULT_PREFIX: &str = "oracle";
 const MAX_PREFIX_BYTES: usize = 64;
 /// The root of inboxes under the default prefix: that of NATS itself, on which clients may subscribe by default.
 const INBOX: &str = "_INBOX";
-/// A last token that would put the subjects of a deployment among the outcomes of another one.
+/// A token that would put the subjects of a deployment among the outcomes of another one.
 const RESERVED: &str = "outcomes";
 
 /// The subjects of one deployment, and what else distinguishes it on a NATS server. Different prefixes have no subject
@@ -41,7 +41,7 @@ pub enum PrefixError {
     )]
     Tokens,
     /// Its subjects would lie among the outcomes of another deployment.
-    #[error("the last token must not be {RESERVED}")]
+    #[error("no token may be {RESERVED}")]
     Reserved,
 }
 
@@ -103,7 +103,7 @@ impl FromStr for Subjects {
         if prefix.len() > MAX_PREFIX_BYTES || !prefix.split('.').all(is_token) {
             return Err(PrefixError::Tokens);
         }
-        if prefix.rsplit('.').next() == Some(RESERVED) {
+        if prefix.split('.').any(|token| token == RESERVED) {
             return Err(PrefixError::Reserved);
         }
         let under = |subject: &str| format!("{prefix}{}", &subject[DEFAULT_PREFIX.len()..]);
@@ -212,7 +212,7 @@ mod tests {
         {
             assert_eq!(prefix.parse::<Subjects>(), Err(PrefixError::Tokens), "{prefix:?}");
         }
-        for prefix in ["outcomes", "oracle.outcomes"] {
+        for prefix in ["outcomes", "oracle.outcomes", "oracle.outcomes.eu"] {
             assert_eq!(prefix.parse::<Subjects>(), Err(PrefixError::Reserved), "{prefix:?}");
         }
         assert!("x".repeat(64).parse::<Subjects>().is_ok());

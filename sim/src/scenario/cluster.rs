@@ -223,7 +223,12 @@ impl Settings {
             max_remembered: self.max_remembered,
             admitted: self.admitted.as_ref().map(|names| names.iter().map(|name| worker_name(*name)).collect()),
             quarantine_below: self.quarantine_below.map(Score::from_millionths),
-            weights: self.weights.iter().map(|(name, weight)| (worker_name(*name), Millionths::new(*weight))).collect(),
+            weights: self
+                .weights
+                .iter()
+                .map(|(name, weight)| (worker_name(*name), Millionths::new(*weight)))
+                .collect::<BTreeMap<_, _>>()
+                .into(),
             events: true,
             ..Config::default()
         };

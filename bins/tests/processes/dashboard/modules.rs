@@ -15,6 +15,14 @@ async fn results(browser: &Browser, module: &str, function: &str, arguments: &Js
     browser.script(&script).await
 }
 
+/// An answer that rests on these values, the last of which is excluded.
+fn outcome(answer: &str, values: &[&str]) -> Json {
+    let response = |(n, value): (usize, &&str)| json!({"worker_id": format!("w{n}"), "value": value});
+    let responses: Vec<_> = values.iter().enumerate().map(response).collect();
+    let excluded = json!([{"worker_id": format!("w{}", values.len() - 1), "reason": "outlier"}]);
+    json!({"final_value": answer, "worker_responses": responses, "excluded": excluded})
+}
+
 #[tokio::test]
 async fn the_modules_round_sort_and_name_times_as_people_do() {
     let cluster = Cluster::start(0, &[], &[]).await;
@@ -37,6 +45,21 @@ async fn the_modules_round_sort_and_name_times_as_people_do() {
                 (json!(["cat", 2]), json!("cat")),
                 (json!(["1e30", 2]), json!("1e30")),
             ],
+        ),
+        (
+            "rounded.js",
+            "answerOf",
+            [
+                // As in bins/src/render/number.rs.
+                ("41914.32666666666666666666667", &["41914.10", "41914.2", "41914.68", "9.123456"][..], "41914.3267"),
+                ("100.5", &["100", "101", "9"], "100.5"),
+                ("42000.50", &["42000.50", "9"], "42000.50"),
+                ("1.00000", &["1.00000", "9"], "1"),
+                ("0.3333333333333333333333333333", &["0", "0", "1", "9"], "0.33"),
+                ("ok", &["ok", "1.5"], "ok"),
+            ]
+            .map(|(answer, values, shown)| (json!([outcome(answer, values)]), json!(shown)))
+            .to_vec(),
         ),
         (
             "rounded.js",

@@ -153,6 +153,9 @@ impl Following {
         if let Some(id) = &frame.id {
             self.position = Some(id.clone());
         }
+        if frame.data.is_empty() {
+            return Ok(None);
+        }
         let event = Event::of(frame).map_err(|error| self.client.foreign(status, &error))?;
         Ok(event.filter(|event| self.follow.query.as_deref().is_none_or(|query| is_wanted(event, query))))
     }

@@ -65,7 +65,8 @@ impl Parser {
             (read, self.searched) = (end + 1, end + 1);
             if line.is_empty() {
                 let frame = std::mem::take(&mut self.frame);
-                if !frame.data.is_empty() {
+                // A frame without data may say how far the stream has come.
+                if !frame.data.is_empty() || frame.id.is_some() {
                     break Some(frame);
                 }
                 continue;
@@ -114,7 +115,7 @@ mod tests {
     }
 
     const STREAM: &str = "retry: 1500\n\n:\n\nid: c1-7\nevent: outcome\ndata: {\"a\":\"ü\"}\n\n:\n\r\nid:c1-8\r\n\
-                          event:missed\r\ndata:one\r\ndata: two\r\nodd\r\n\r\nevent: nothing\n\ndata: last\n\ndata: cut";
+                          event:missed\r\ndata:one\r\ndata: two\r\nodd\r\n\r\nevent: nothing\n\ndata: last\n\nid: c1-9\n\ndata: cut";
 
     #[test]
     fn events_are_the_same_however_the_stream_is_cut() {
@@ -122,6 +123,7 @@ mod tests {
             frame(Some("c1-7"), "outcome", "{\"a\":\"ü\"}"),
             frame(Some("c1-8"), "missed", "one\ntwo"),
             frame(None, "", "last"),
+            frame(Some("c1-9"), "", ""),
         ];
         for size in 1..=STREAM.len() {
             let mut parser = Parser::new(64);

@@ -38,7 +38,8 @@ export class Outcomes {
       head.hidden = (head.dataset.for === "worker") !== isOfWorker;
     }
     byId("outcomes").replaceChildren();
-    this.#plan();
+    // A page that has just been opened shows what there is, paused or not.
+    this.#draw();
   }
 
   /** Counts events that came too fast for this page. `count` is null if their number is unknown. */

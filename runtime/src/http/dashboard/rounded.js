@@ -3,7 +3,8 @@
 import { shown } from "./exact.js";
 
 const NUMBER = /^-?\d+(?:\.\d+)?$/;
-const MEANS = ["average", "trimmed_mean"];
+/** How many decimals a mean may have more than its values; that of a median of two, too. */
+const MORE_FOR_A_MEAN = 2;
 
 /** The number of decimals of a value; 0 if it is not a plain number. */
 function decimalsOf(value) {
@@ -26,11 +27,21 @@ export function rounded(value, decimals) {
   return text.startsWith("-") && /[1-9]/.test(result) ? `-${result}` : result;
 }
 
-/** The answer of an outcome for people: as many decimals as the values have, two more for a mean. */
+/** The most decimals of a used value, without zeros at its end; null if no used value is a number. */
+function decimalsOfUsed(body) {
+  const excluded = new Set((body.excluded ?? []).map(({ worker_id }) => worker_id));
+  const used = (body.worker_responses ?? []).filter(({ err, worker_id }) => err === undefined && !excluded.has(worker_id));
+  const numbers = used.map(({ value }) => shown(value)).filter((text) => NUMBER.test(text));
+  const decimals = numbers.map((text) => (text.split(".")[1] ?? "").replace(/0+$/, "").length);
+  return decimals.length === 0 ? null : Math.max(...decimals);
+}
+
+/** The answer of an outcome for people: as many decimals as the values have, and up to two more if it lies between them. */
 export function answerOf(body) {
-  const values = (body.worker_responses ?? []).filter(({ err }) => err === undefined).map(({ value }) => decimalsOf(value));
-  if (values.length === 0) return exactAnswer(body);
-  return rounded(body.final_value, Math.max(...values) + (MEANS.includes(body.strategy) ? 2 : 0));
+  const decimals = decimalsOfUsed(body);
+  // An answer that the coordinator has rounded has the decimals that somebody asked for.
+  if (decimals === null || body.exact_value !== undefined) return shown(body.final_value);
+  return rounded(body.final_value, decimals + MORE_FOR_A_MEAN);
 }
 
 /** The answer of an outcome with all its digits. */
