@@ -72,7 +72,8 @@ fn the_programs_of_the_trial_give_a_price_with_its_settings() {
         let mut settings = settings(workload);
         let map = &workload["spec"]["template"]["spec"]["volumes"][0]["configMap"]["name"];
         let sources = text(&config_map(trial(), map)["sources.toml"]).replace("quorate-exchange:8090", &exchange);
-        let file = folder.path().join("sources.toml");
+        // A file of its own: the worker before it may still be reading.
+        let file = folder.path().join(format!("{}.toml", workers.len()));
         fs::write(&file, sources).expect("written");
         let config = settings.iter_mut().find(|(name, _)| *name == "QUORATE_CONFIG").expect("it has a source file");
         config.1 = file.display().to_string();
