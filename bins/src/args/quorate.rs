@@ -79,7 +79,7 @@ pub enum Command {
     /// List the queries that the workers offer
     #[command(after_help = exit::QUORATE.help())]
     Queries(QueriesArgs),
-    /// Show how requests are answered that set nothing themselves, as a policy file
+    /// Show how requests that set no policy of their own are answered, as a policy file
     #[command(after_help = exit::QUORATE.help())]
     Policies(PoliciesArgs),
     /// Check whether a coordinator is alive, or ready; for health checks

@@ -57,7 +57,7 @@ export class Client {
     return this.#get("/queries", read, options);
   }
 
-  /** How requests are answered that set nothing themselves; with `query`, only the policy that applies to it. */
+  /** How requests that set no policy of their own are answered; with `query`, only the policy that applies to it. */
   policies(query?: string, options: CallOptions = {}): Promise<Policies> {
     const path = query === undefined ? "/policies" : `/policies?${new URLSearchParams({ query })}`;
     const read = (body: unknown) => (has(body, "policies", "weights") ? (body as unknown as Policies) : undefined);

@@ -120,7 +120,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * How requests are answered that set nothing themselves
+         * How requests that set no policy of their own are answered
          * @description With `query`, only the policy that applies to it.
          */
         get: operations["policies"];

@@ -14,7 +14,7 @@ use crate::query::Query;
 /// The settings of a [`Coordinator`](super::Coordinator).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The policy of requests that set nothing themselves, if none of `policies` matches the query.
+    /// The policy of requests that set no policy of their own, if none of `policies` matches the query.
     pub policy: Policy,
     /// Who should be there for the queries that none of `policies` matches.
     pub expected: Expected,

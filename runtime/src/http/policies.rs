@@ -1,4 +1,4 @@
-//! `GET /policies`: how requests are answered that set nothing themselves.
+//! `GET /policies`: how requests that set no policy of their own are answered.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -133,7 +133,7 @@ fn invalid_query(why: &str) -> ApiError {
     ApiError::invalid(format!("query {why}"))
 }
 
-/// How requests are answered that set nothing themselves
+/// How requests that set no policy of their own are answered
 ///
 /// With `query`, only the policy that applies to it.
 #[utoipa::path(

@@ -1,4 +1,4 @@
-"""The policies that a coordinator has for requests that set nothing themselves."""
+"""The policies that a coordinator has for requests that set no policy of their own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-//! How a coordinator answers requests that set nothing themselves.
+//! How a coordinator answers requests that set no policy of their own.
 
 use std::collections::BTreeMap;
 

@@ -39,7 +39,7 @@ export class Outcomes {
     }
     byId("outcomes").replaceChildren();
     // A page that has just been opened shows what there is, paused or not.
-    this.#draw();
+    this.#plan({ isPaused: false });
   }
 
   /** Counts events that came too fast for this page. `count` is null if their number is unknown. */
@@ -48,8 +48,8 @@ export class Outcomes {
     this.#plan();
   }
 
-  #plan() {
-    if (this.#planned || this.#paused) return;
+  #plan({ isPaused } = { isPaused: this.#paused }) {
+    if (this.#planned || isPaused) return;
     this.#planned = true;
     requestAnimationFrame(() => {
       this.#planned = false;
