@@ -57,7 +57,7 @@ class AsyncClient:
         return await self._call(_exchange.queries())
 
     async def policies(self, query: Optional[str] = None) -> Policies:
-        """How requests that set no policy of their own are answered; with `query`, only the policy that applies to it."""
+        """How requests without a policy of their own are answered; with `query`, only the one that applies to it."""
         return await self._call(_exchange.policies(query))
 
     async def ready(self) -> Readiness:

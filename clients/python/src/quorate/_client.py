@@ -57,7 +57,7 @@ class Client:
         return self._call(_exchange.queries())
 
     def policies(self, query: Optional[str] = None) -> Policies:
-        """How requests that set no policy of their own are answered; with `query`, only the policy that applies to it."""
+        """How requests without a policy of their own are answered; with `query`, only the one that applies to it."""
         return self._call(_exchange.policies(query))
 
     def ready(self) -> Readiness:
