@@ -85,7 +85,7 @@ async fn a_follower_misses_nothing_while_its_connection_is_cut() {
     cluster.api.answer("third").await;
     let lost = next(&mut following).await.expect_err("it is cut");
     assert!(matches!(lost, Error::Broken { .. }), "{lost}");
-    proxy.mend();
+    proxy.restore();
     let told = until(&mut following, "third").await;
     assert_eq!(told[told.len() - 3..], ["connected", "second", "third"], "{told:?}");
     assert!(told[..told.len() - 3].iter().all(|told| told == "broken" || told == "unreachable"), "{told:?}");
@@ -109,7 +109,7 @@ async fn a_follower_that_was_away_for_too_long_is_told_how_much_it_missed() {
     // More than a coordinator keeps.
     done(QUORATE, &["load", "--requests", "1200", "--connections", "16", "--query", "load", "--url", &cluster.api.url])
         .await;
-    proxy.mend();
+    proxy.restore();
     let missed = loop {
         match next(&mut following).await {
             Ok(Event::Missed(count)) => break count.expect("the coordinator counts"),

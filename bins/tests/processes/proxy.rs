@@ -1,4 +1,4 @@
-//! A network between a client and a server that a test cuts and mends.
+//! A network between a client and a server that a test cuts and restores.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -51,7 +51,7 @@ impl Proxy {
     }
 
     /// Lets connections through again.
-    pub(crate) fn mend(&self) {
+    pub(crate) fn restore(&self) {
         self.network.lock().unwrap_or_else(PoisonError::into_inner).is_cut = false;
     }
 }

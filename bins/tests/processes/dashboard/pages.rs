@@ -35,7 +35,10 @@ async fn every_query_worker_and_request_has_a_page_that_links_lead_to() {
         browser.until(&format!("document.querySelector('#page-kind').textContent === '{kind}'")).await;
         assert_eq!(browser.text("#page-name").await, name, "{selector}");
         assert!(browser.is("document.activeElement.id === 'page'").await, "the focus moves along");
-        assert!(browser.is("performance.getEntriesByType('navigation').length === 1").await, "nothing is loaded anew");
+        assert!(
+            browser.is("performance.getEntriesByType('navigation').length === 1").await,
+            "the page is not loaded again"
+        );
     };
     follow("#outcomes th a", "Query", ODD).await;
     browser.until(&listed(1)).await;

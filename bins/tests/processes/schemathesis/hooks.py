@@ -31,7 +31,7 @@ def fraction(field, value):
     return value
 
 
-def mended(body):
+def corrected(body):
     if not isinstance(body, dict):
         return body
     body = {name: fraction(name, value) if name in FRACTIONS else value for name, value in body.items()}
@@ -47,10 +47,10 @@ def mended(body):
 
 @schemathesis.hook
 def map_body(context, body):
-    return mended(body)
+    return corrected(body)
 
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
     # The bounds of each field are tried within the examples, without the hook above.
-    case.body = mended(case.body)
+    case.body = corrected(case.body)

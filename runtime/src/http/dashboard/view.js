@@ -30,7 +30,7 @@ export class View extends EventTarget {
     this.#show();
   }
 
-  /** Follows a link to a page without loading everything anew. Other keys and buttons do what they do elsewhere. */
+  /** Follows a link to a page without loading the page again. Other keys and buttons do what they do elsewhere. */
   #follow(event) {
     const link = event.target.closest?.("a[data-page]");
     if (!link || event.defaultPrevented || event.button !== 0) return;
