@@ -55,11 +55,17 @@ impl Text<'_> {
 
     /// Turns a problem into an error with its line and column.
     pub(crate) fn wrong(self, (span, problem): Problem) -> FileError {
-        let before = self.text.get(..span.start).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let (line, column) = (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1);
+        let (line, column) = line_and_column(self.text, span.start);
         FileError::Wrong { file: self.file.to_owned(), line, column, problem }
     }
+}
+
+/// The line of a byte in a text, and the character in that line, both counted from 1. A byte beyond the text, or within a
+/// character, is at the end.
+pub fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
 /// Reads the file at `path`: its name for errors, and its text. `what` says what it is for.

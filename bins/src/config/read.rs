@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use clap::ValueEnum as _;
+use quorate_runtime::config_file::line_and_column;
 use toml_edit::{Document, Item, TableLike};
 
 use super::{Config, Output, Settings};
@@ -65,9 +66,7 @@ pub(super) fn read(path: &Path) -> Result<Config, ConfigError> {
         Err(error) => return Err(ConfigError::Unreadable { file, reason: error.to_string() }),
     };
     parse(&text).map_err(|(span, problem)| {
-        let before = text.get(..span.start).unwrap_or(&text);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let (line, column) = (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1);
+        let (line, column) = line_and_column(&text, span.start);
         ConfigError::Wrong { file, line, column, problem }
     })
 }
