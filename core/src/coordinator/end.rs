@@ -55,7 +55,7 @@ impl Coordinator {
         for (index, participant) in request.participants.iter().enumerate() {
             let Some(worker) = self.registry.get_mut(&participant.worker) else { continue };
             let record = &mut worker.reliability;
-            let (before, mut blame) = (record.score, None);
+            let mut blame = None;
             let is_held = gives_time && record.has_answered(request.query_key);
             // A founder earns a record even if a quorum or a caller's short timeout ended the request before it
             // answered.
@@ -81,17 +81,14 @@ impl Coordinator {
                                 record.judged(true);
                             }
                         }
-                        (Ok(_), Assessment::Bad) if compares => {
-                            record.outliers += 1;
-                            blame = Some(Blame::Outlier);
-                        }
+                        (Ok(_), Assessment::Bad) if compares => blame = Some(Blame::Outlier),
                         (Err(_), _) if is_held && !overloaded => blame = Some(Blame::Failure),
                         _ => {}
                     }
                 }
             }
             if let Some(blame) = blame {
-                record.judged(false);
+                let before = record.blame(blame);
                 if self.config.events {
                     let (request, worker) = (request.id.clone(), participant.worker.clone());
                     let blamed = Event::Blamed { request, worker, blame, before, after: record.score };

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::event::Blame;
 use crate::time::saturating_nanos;
 
 /// How far a worker can be trusted: a score from 0 to 1 in millionths.
@@ -125,9 +126,16 @@ impl Reliability {
         self.score = self.score.after(good);
     }
 
-    pub(super) fn equivocation(&mut self) {
-        self.equivocations += 1;
+    /// Lowers the score, and counts what for. Returns the score until then.
+    pub(super) fn blame(&mut self, blame: Blame) -> Score {
+        match blame {
+            Blame::Outlier => self.outliers += 1,
+            Blame::Equivocation => self.equivocations += 1,
+            Blame::Failure | Blame::Silence => {}
+        }
+        let before = self.score;
         self.judged(false);
+        before
     }
 
     /// Notes that it sent a value to the query with this key after this time. The last `kept` queries are kept.

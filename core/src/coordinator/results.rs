@@ -109,13 +109,15 @@ impl Coordinator {
                 return ResultFate::Duplicate;
             }
             first.contradicted = true;
-            let before = worker.reliability.score;
-            worker.reliability.equivocation();
-            if self.config.events {
-                let (request, after) = (result.request.clone(), worker.reliability.score);
-                let (worker, blame) = (result.worker.clone(), Blame::Equivocation);
-                self.outputs.push_back(Output::Event(Event::Blamed { request, worker, blame, before, after }));
-            }
+            let (before, after) = (worker.reliability.blame(Blame::Equivocation), worker.reliability.score);
+            let WorkerResult { request, worker, .. } = result;
+            self.emit(|| Event::Blamed {
+                request: request.clone(),
+                worker: worker.clone(),
+                blame: Blame::Equivocation,
+                before,
+                after,
+            });
             return ResultFate::Equivocal;
         }
         let bytes = text_bytes(&result.observed) + if position.is_err() { WORKER_BYTES } else { 0 };
