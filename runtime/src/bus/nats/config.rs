@@ -59,7 +59,7 @@ impl NatsConfig {
         })
     }
 
-    /// The servers, if the settings and the files that they name can be used.
+    /// The servers, if the settings can be used.
     pub(super) fn servers(&self) -> Result<Vec<Server>, BusError> {
         let servers = self.urls.iter().map(|url| Server::parse(url)).collect::<Result<Vec<_>, _>>()?;
         let fault = if servers.is_empty() {
@@ -69,14 +69,13 @@ impl NatsConfig {
         } else if self.ping_interval.is_zero() || self.connect_timeout.is_zero() {
             "the ping interval and the connect timeout must be longer than zero"
         } else {
-            self.check_files()?;
             return Ok(servers);
         };
         Err(BusError::Configuration(fault.to_owned()))
     }
 
     /// Reads the files, and returns the number of certificates if there is a file of them.
-    fn check_files(&self) -> Result<Option<usize>, BusError> {
+    pub(super) fn check_files(&self) -> Result<Option<usize>, BusError> {
         if let Some(path) = &self.credentials_file {
             read_credentials(path)
                 .and_then(|text| ConnectOptions::with_credentials(&text).map_err(|error| named(path, &error)))

@@ -74,6 +74,7 @@ impl NatsBus {
     /// Outside a Tokio runtime.
     pub fn connect(config: NatsConfig) -> Result<Self, BusError> {
         let servers = config.servers()?;
+        config.check_files()?;
         let shared = Arc::new(Shared {
             config,
             servers,
