@@ -101,10 +101,12 @@ impl<'a> PolicyBody<'a> {
 }
 
 impl<'a> PoliciesInForce<'a> {
-    fn of(snapshot: &'a Snapshot, applies: impl Fn(&QueryPolicy) -> bool) -> Self {
-        let policies = snapshot.policies.iter().filter(|policy| applies(policy));
+    fn of(snapshot: &'a Snapshot, policies: impl IntoIterator<Item = &'a Arc<QueryPolicy>>) -> Self {
         let weights = snapshot.weights.iter().map(|(id, weight)| (id.as_str(), JsonNumber(weight.to_decimal())));
-        Self { policies: policies.map(|policy| PolicyBody::of(policy)).collect(), weights: weights.collect() }
+        Self {
+            policies: policies.into_iter().map(|policy| PolicyBody::of(policy)).collect(),
+            weights: weights.collect(),
+        }
     }
 }
 
@@ -149,11 +151,11 @@ pub(super) async fn policies(State(api): State<Arc<Api>>, uri: Uri) -> Result<Re
     let query = query.map_err(|error| ApiError::invalid(error.to_string()))?;
     let snapshot = api.snapshots.latest(&api.coordinator).await?;
     let body = match query {
-        None => snapshot.policies(|snapshot| encode(&PoliciesInForce::of(snapshot, |_| true))),
+        None => snapshot.policies(|snapshot| encode(&PoliciesInForce::of(snapshot, &snapshot.policies))),
         Some(query) => {
             let snapshot = snapshot.snapshot();
             let first = snapshot.policies.iter().find(|policy| policy.pattern.matches(query.as_str()));
-            encode(&PoliciesInForce::of(snapshot, |policy| first.is_some_and(|first| first.pattern == policy.pattern)))
+            encode(&PoliciesInForce::of(snapshot, first))
         }
     };
     Ok(encoded(StatusCode::OK, body))
