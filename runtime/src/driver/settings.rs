@@ -50,8 +50,8 @@ impl DriverSettings {
     }
 }
 
-/// The prefix of the reply subjects of one coordinator process: `_INBOX.<secret>.`, below the prefix of the deployment. Only programs that receive its
-/// tasks learn it, so no other program can answer there. It is never printed.
+/// The prefix of the reply subjects of one coordinator process: `_INBOX.<secret>.`, below the prefix of the deployment.
+/// Only programs that receive its tasks learn it, so no other program can answer there. It is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Inbox(Box<str>);
 

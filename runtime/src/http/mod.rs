@@ -2,8 +2,8 @@
 //!
 //! Every error is JSON: a stable word for programs, the status code, and advice for people.
 //!
-//! * `request.rs` with `question.rs`, `ended.rs`, `status.rs`, `queries.rs`, `policies.rs`, `metrics.rs`, `events/`: the
-//!   routes for programs; `error.rs`: errors
+//! * `request.rs` with `question.rs`, `ended.rs`, `status.rs`, `workers.rs`, `queries.rs`, `policies.rs`, `metrics.rs`,
+//!   `events/`: the routes for programs; `error.rs`: errors
 //! * `dashboard/`, `docs/`: the pages for people, which `files.rs` serves
 //! * `openapi/` generates the API's document; `answers.rs` describes responses, `example.rs` has an example
 //! * `service.rs` assembles the routes; `api.rs` has the settings, and what the handlers share
@@ -45,6 +45,7 @@ mod shares;
 mod snapshot_cache;
 mod status;
 mod trace;
+mod workers;
 
 pub use api::ApiSettings;
 pub use client_address::Peer;

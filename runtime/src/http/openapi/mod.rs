@@ -25,8 +25,9 @@ use super::files::File;
 use super::policies::PoliciesInForce;
 use super::queries::Queries;
 use super::question::RequestBody;
-use super::status::{Health, Readiness, Register};
-use super::{dashboard, docs, ended, events, metrics, policies, queries, request, status};
+use super::status::{Health, Readiness};
+use super::workers::Register;
+use super::{dashboard, docs, ended, events, metrics, policies, queries, request, status, workers};
 use crate::wire::OutcomeBody;
 use crate::wire::failure::ErrorBody;
 
@@ -38,9 +39,10 @@ use crate::wire::failure::ErrorBody;
         description = "Asks many independent workers one question and answers once, with the evidence: who said what, \
                        who was silent, what was excluded and why.\n\nNumbers keep all their digits: read them as \
                        decimals, not as binary floats. Times are in nanoseconds, unless a name ends in `_ms`. \
-                       Readers ignore unknown fields of a response; unknown fields of a request are refused. Every error is JSON, with a word for programs in `error` and a \
-                       sentence for people in `details`. An unknown path is 404 `not_found`. An unknown method of a \
-                       path is 405 `method_not_allowed`, with the header Allow.",
+                       Readers ignore unknown fields of a response; unknown fields of a request are refused. Every \
+                       error is JSON, with a word for programs in `error` and a sentence for people in `details`. An \
+                       unknown path is 404 `not_found`. An unknown method of a path is 405 `method_not_allowed`, with \
+                       the header Allow.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     tags(
@@ -70,7 +72,7 @@ pub(super) fn described() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(ended::ended))
         .routes(routes!(status::health))
         .routes(routes!(status::ready))
-        .routes(routes!(status::workers))
+        .routes(routes!(workers::workers))
         .routes(routes!(queries::queries))
         .routes(routes!(policies::policies))
         .routes(routes!(events::route::events))
