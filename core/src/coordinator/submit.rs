@@ -11,7 +11,7 @@ use super::input::Submit;
 use super::output::{Output, Refusal};
 use super::registry::Expectation;
 use super::request::{Notice, Request, UsualTimes};
-use super::table::{Known, Slot, weight};
+use super::table::{Known, Slot, request_weight};
 use super::timers::Timer;
 use crate::id::{RequestId, Ticket};
 use crate::outcome::{Outcome, count, request_bytes};
@@ -142,7 +142,7 @@ impl Coordinator {
         let bytes = request_bytes(&id, &submit.query, participants.len() + operators.expected.workers.len());
         let request = id.clone();
         let slot = self.table.insert(|task| Request {
-            bytes: weight(bytes),
+            bytes: request_weight(bytes),
             id,
             query: submit.query.clone(),
             trace: submit.trace,

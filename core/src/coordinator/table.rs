@@ -135,7 +135,7 @@ impl Table {
     /// Adds to the weight of a request in flight.
     pub(super) fn add_bytes(&mut self, slot: Slot, bytes: usize) {
         if let Some(request) = self.get_mut(slot) {
-            request.bytes += weight(bytes);
+            request.bytes += request_weight(bytes);
             self.bytes += bytes;
         }
     }
@@ -203,7 +203,8 @@ impl Table {
         }
     }
 }
+
 /// What a request weighs, in bytes: the number of its workers and the length of their texts are bounded far below 4 GiB.
-pub(super) fn weight(bytes: usize) -> u32 {
+pub(super) fn request_weight(bytes: usize) -> u32 {
     u32::try_from(bytes).expect("a request weighs far less than 4 GiB")
 }
