@@ -9,6 +9,8 @@ import type { Subjects } from "./wire.js";
 
 const MAX_LAST_ERROR_BYTES = 256;
 
+const hex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+
 export type State = "live" | "draining" | "left";
 
 /** What a worker has done since its start. Times are in nanoseconds. */
@@ -41,9 +43,7 @@ export class Counters {
 
 /** Who a worker is, in one run of one process. */
 export class Identity {
-  readonly instance = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
-    byte.toString(16).padStart(2, "0"),
-  ).join("");
+  readonly instance = hex(crypto.getRandomValues(new Uint8Array(16)));
   readonly started = new Date();
 
   constructor(
@@ -56,8 +56,7 @@ export class Identity {
   /** The group that replicas share, so that one of them receives each task. */
   get queueGroup(): string {
     if (!this.replicated) return "";
-    const digits = Array.from(new TextEncoder().encode(this.workerId), (byte) => byte.toString(16).padStart(2, "0"));
-    return `quorate-worker-${digits.join("")}`;
+    return `quorate-worker-${hex(new TextEncoder().encode(this.workerId))}`;
   }
 
   presence(state: State): string {
