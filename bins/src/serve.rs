@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use axum::serve::Listener;
@@ -38,6 +39,9 @@ use crate::{check, demo, reload, signals, telemetry};
 const COORDINATOR: &str = "quorate-coordinator";
 /// The name of workers.
 const WORKER: &str = "quorate-worker";
+/// How long every NATS server must refuse the credentials at the start of a program until it ends. A service that
+/// authorizes clients may start after the server.
+const REFUSED_FOR: Duration = Duration::from_secs(5);
 /// The workers of the embedded demo.
 const DEMO_WORKERS: u32 = 3;
 
@@ -65,7 +69,7 @@ pub async fn coordinator(args: CoordinatorArgs) -> anyhow::Result<()> {
     let running = run_coordinator(bus.clone(), clock, listener, settings, (), reloads, signals::stop());
     let ran = tokio::select! {
         ran = Box::pin(running) => ran.map_err(Into::into),
-        why = bus.refused() => Err(refused(&why)),
+        why = bus.refused(REFUSED_FOR) => Err(refused(&why)),
     };
     bus.close().await;
     traces.stop().await;
@@ -93,7 +97,7 @@ pub async fn worker(args: WorkerArgs) -> anyhow::Result<()> {
     info!(worker = %id, "the worker starts");
     let ran = tokio::select! {
         ran = run_worker(bus.clone(), settings, source, signals::stop()) => ran.map_err(Into::into),
-        why = bus.refused() => Err(refused(&why)),
+        why = bus.refused(REFUSED_FOR) => Err(refused(&why)),
     };
     bus.close().await;
     traces.stop().await;

@@ -5,6 +5,7 @@ use std::fs;
 use quorate_test_support::NatsServer;
 use quorate_test_support::nats_by_hand::ServerByHand;
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 
 use crate::support::{Api, COORDINATOR, Program, QUICK, QUORATE, WORKER, api_of, run, until};
 
@@ -43,25 +44,42 @@ fn write(folder: &TempDir, password: &str) {
 async fn a_program_that_nats_does_not_let_in_says_so_once_and_ends() {
     let guarded = Guarded::start("right");
     let address = guarded.nats.url();
-    let coordinator = ["--listen", "127.0.0.1:0"];
-    let subcommand = ["worker", "--id", "w"];
+    let mut all = JoinSet::new();
     for (user, refused) in
         [("quorate:wr0ng", "the user or its password"), ("t0ken", "the token"), ("", "a client without credentials")]
     {
         let url = if user.is_empty() { address.clone() } else { guarded.url(user) };
-        for (program, flags) in [(COORDINATOR, &coordinator[..]), (WORKER, &[]), (QUORATE, &subcommand)] {
-            let ended = run(program, &[flags, &["--nats", &url]].concat()).await;
-            assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
-            let sentence = format!(
-                "error: NATS refuses the credentials: {address}: the server refuses {refused}; correct them in --nats \
-                 (nats://user:password@host or nats://token@host) or --nats-creds"
-            );
-            assert_eq!(ended.stderr.lines().last(), Some(sentence.as_str()), "{ended:?}");
-            let complaints = ["refuse", "uthorization", "reached"].map(|word| ended.stderr.matches(word).count());
-            assert_eq!(complaints, [2, 0, 0], "said once: {}", ended.stderr);
-            assert!(!ended.stderr.contains("wr0ng") && !ended.stderr.contains("t0ken"), "{}", ended.stderr);
+        for (program, flags) in
+            [(COORDINATOR, &["--listen", "127.0.0.1:0"][..]), (WORKER, &[]), (QUORATE, &["worker", "--id", "w"])]
+        {
+            let (address, url) = (address.clone(), url.clone());
+            all.spawn(async move {
+                let ended = run(program, &[flags, &["--nats", &url]].concat()).await;
+                assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
+                let sentence = format!(
+                    "error: NATS refuses the credentials: {address}: the server refuses {refused}; correct them in \
+                     --nats (nats://user:password@host or nats://token@host) or --nats-creds"
+                );
+                assert_eq!(ended.stderr.lines().last(), Some(sentence.as_str()), "{ended:?}");
+                let complaints = ["refuse", "uthorization", "reached"].map(|word| ended.stderr.matches(word).count());
+                assert_eq!(complaints, [2, 0, 0], "said once: {}", ended.stderr);
+                assert!(!ended.stderr.contains("wr0ng") && !ended.stderr.contains("t0ken"), "{}", ended.stderr);
+            });
         }
     }
+    all.join_all().await;
+}
+
+/// The service that authorizes the clients of a server may start after the server, as after a power cut.
+#[tokio::test]
+async fn a_server_that_refuses_everybody_may_let_the_program_in_some_seconds_later() {
+    let mut guarded = Guarded::start("before");
+    let url = guarded.url("quorate:after");
+    let flags = ["--nats", &url, "--listen", "127.0.0.1:0", "--log", "info,quorate_runtime=debug"];
+    let coordinator = Program::start(COORDINATOR, &flags);
+    coordinator.logs("NATS refuses the credentials").await;
+    guarded.restart("after");
+    coordinator.logs("connected to NATS").await;
 }
 
 #[tokio::test]

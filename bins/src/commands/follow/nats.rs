@@ -1,5 +1,7 @@
 //! Outcomes over NATS, as every coordinator publishes them.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use quorate_client::Event;
 use quorate_core::pattern::Pattern;
@@ -48,7 +50,7 @@ impl NatsFollowing {
         let mut status = bus.status();
         let seen = tokio::select! {
             biased;
-            why = bus.refused() => return Err(serve::refused(&why)),
+            why = bus.refused(Duration::ZERO) => return Err(serve::refused(&why)),
             seen = status.wait_for(|status| status.connected) => *seen.context("the connection to NATS is closed")?,
         };
         let address = format!("{subject} on NATS");

@@ -11,6 +11,7 @@ mod subscription;
 mod supervisor;
 
 use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Duration;
 
 use async_nats::header::HeaderName;
 use async_nats::{HeaderMap, HeaderValue, PublishErrorKind, Subject};
@@ -18,6 +19,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use tokio::sync::{Mutex, watch};
 use tokio::task::coop;
+use tokio::time::{self, Instant};
 
 use super::{Bus, BusError, BusStatus, Headers, PublishError, subject};
 use config::Server;
@@ -50,11 +52,18 @@ struct Shared {
     servers: Vec<Server>,
     /// Changes only while `session` is locked for writing, so that both always agree.
     status: watch::Sender<BusStatus>,
-    /// Why every server has refused the credentials, if that was so before the first connection.
-    refusal: watch::Sender<Option<String>>,
+    /// What every server answers, if all refuse the credentials and there was no connection before.
+    refusal: watch::Sender<Option<Refusal>>,
     /// The session in which messages are published. Only the supervisor changes it.
     session: RwLock<Option<Arc<Session>>>,
     subscriptions: Mutex<Subscriptions>,
+}
+
+/// Every server refuses the credentials.
+#[derive(Clone, Debug)]
+struct Refusal {
+    since: Instant,
+    why: String,
 }
 
 /// The subscriptions that each session makes again. Locked while a session begins, so that none is missed or doubled.
@@ -89,16 +98,20 @@ impl NatsBus {
         Ok(Self { handle: Arc::new(Handle { shared, stop, done }) })
     }
 
-    /// Waits until every server has refused the credentials, and returns why. Never returns once there has been a
-    /// connection: credentials that change later may change back.
+    /// Waits until every server has refused the credentials for so long, and returns why. Never returns once there has
+    /// been a connection: credentials that change later may change back.
     ///
     /// The bus keeps trying in the meantime, so it is up to the caller whether a refusal is final.
-    pub async fn refused(&self) -> String {
+    pub async fn refused(&self, patience: Duration) -> String {
         let mut refusal = self.handle.shared.refusal.subscribe();
-        // The sender lives as long as the bus.
-        match refusal.wait_for(Option::is_some).await.as_deref() {
-            Ok(Some(why)) => why.clone(),
-            _ => std::future::pending().await,
+        loop {
+            let refused = refusal.wait_for(Option::is_some).await.ok().and_then(|refusal| refusal.clone());
+            // The sender lives as long as the bus.
+            let Refusal { since, why } = refused.expect("the bus is open, and it was waited for a refusal");
+            time::sleep_until(since + patience).await;
+            if refusal.borrow().as_ref().is_some_and(|refusal| refusal.since == since) {
+                return why;
+            }
         }
     }
 

@@ -8,8 +8,8 @@ use async_nats::{ConnectError, ConnectErrorKind};
 use tokio::sync::watch;
 use tokio::time::{self, Instant};
 
-use super::Shared;
 use super::session::Session;
+use super::{Refusal, Shared};
 
 /// Keeps the bus connected until `stop`, then closes it. Dropping `done` signals that it is closed.
 pub(super) async fn supervise(shared: Arc<Shared>, mut stop: watch::Receiver<bool>, done: watch::Sender<()>) {
@@ -65,7 +65,7 @@ struct Complaints {
     /// Whether there has been a connection.
     connected_before: bool,
     /// The latest refusal, until a server cannot be reached.
-    refusal: Option<String>,
+    refusal: Option<Refusal>,
     /// The attempts since a refusal or a connection.
     unreachable: u32,
 }
@@ -77,15 +77,20 @@ impl Complaints {
         match failure {
             Failure::Refused(why) => {
                 self.unreachable = 0;
+                let before = self.refusal.take();
+                let since = before.as_ref().map_or_else(Instant::now, |before| before.since);
+                let refusal = Refusal { since, why };
                 if !self.connected_before {
-                    shared.refusal.send_replace(Some(why.clone()));
-                } else if self.refusal.as_ref() != Some(&why) {
-                    tracing::error!(error = why, "NATS refuses the credentials; still trying");
+                    tracing::debug!(error = refusal.why, "NATS refuses the credentials");
+                    shared.refusal.send_replace(Some(refusal.clone()));
+                } else if before.is_none_or(|before| before.why != refusal.why) {
+                    tracing::error!(error = refusal.why, "NATS refuses the credentials; still trying");
                 }
-                self.refusal = Some(why);
+                self.refusal = Some(refusal);
             }
             Failure::Unreachable(error) => {
                 self.refusal = None;
+                shared.refusal.send_replace(None);
                 self.unreachable = self.unreachable.saturating_add(1);
                 if self.unreachable.is_power_of_two() {
                     tracing::warn!(attempts = self.unreachable, error, "NATS cannot be reached; still trying");
