@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches as _, Parser, Subcommand};
 use reqwest::Url;
 
@@ -132,9 +133,13 @@ pub struct JsonArgs {
     pub json: bool,
 }
 
-/// What has no effect on JSON, which has all digits.
-pub(super) const EXACT: Idle =
-    Idle { flags: &["exact"], when: |matches| matches.get_flag("json"), because: "with --json" };
+/// What has no effect on JSON, which has all digits. If JSON is only a default, of a variable or the configuration, the
+/// flag is not refused: the user gets what it asks for.
+pub(super) const EXACT: Idle = Idle {
+    flags: &["exact"],
+    when: |matches| matches.value_source("json") == Some(ValueSource::CommandLine),
+    because: "with --json",
+};
 
 /// How numbers are shown to people.
 #[derive(Args, Clone, Copy, Debug)]

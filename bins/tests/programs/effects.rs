@@ -106,6 +106,11 @@ async fn a_variable_without_effect_is_ignored_and_one_that_contradicts_a_flag_gi
     let (code, shown, error) = run_in(QUORATE, &["ask", "q", "--url", url, "--json"], &once).await;
     assert_eq!((code, shown.lines().count()), (0, 1), "{error}");
 
+    // JSON has all the digits that the flag asks for.
+    let (code, shown, error) = run_in(QUORATE, &["ask", "q", "--url", url, "--exact"], &[("QUORATE_JSON", "1")]).await;
+    assert_eq!((code, error.as_str()), (0, ""));
+    assert!(shown.starts_with('{'), "{shown}");
+
     let id = [("QUORATE_ASK_ID", "r")];
     let watch = ["ask", "q", "--url", url, "--json", "--watch", "--count", "2", "--interval", "10ms"];
     let (code, shown, error) = run_in(QUORATE, &watch, &id).await;
