@@ -80,6 +80,7 @@ const TABLE: &[(&str, How)] = &[
         "nats-server",
         NotHere("each document has one, which test-support/src/nats_server.rs starts on a port of its own"),
     ),
+    ("python3 -m venv *", NotHere("target/python takes its place")),
     ("pip install nats-py", NotHere("python.rs gets it into target/python")),
     ("pip install *clients/python*", NotHere("clients/python.rs installs its wheel")),
     ("npm install *", NotHere("clients/typescript.rs installs what npm pack makes")),
