@@ -99,6 +99,27 @@ def test_the_state_of_a_coordinator_is_read_with_its_types(cluster: Cluster) -> 
     assert (ready.ready, ready.workers, ready.short[0].needed, ready.short[0].missing) == (True, 2, 3, ("carol",))
 
 
+def test_a_worker_comes_with_what_explains_its_score(cluster: Cluster) -> None:
+    coordinator = cluster.coordinator()
+    cluster.python(SCRIPT, "alice", "8")
+    cluster.worker("w1", *QUICK)
+    coordinator.wait_for(2)
+    client = coordinator.client
+    for worker in client.workers().workers:
+        assert (worker.last_failure, worker.blames) == (None, ())
+    # A failure lowers a score if the worker has answered the query before.
+    assert [client.ask("once", id=name).failed for name in ("zero", "one")] == [0, 1]
+    # What the coordinator says about itself is up to 250 ms old.
+    until("the failure to be counted", lambda: client.workers().workers[0].failures == 1)
+    worker, other = client.workers().workers
+    assert (other.last_failure, other.blames) == (None, ())
+    assert worker.last_failure is not None
+    assert (worker.last_failure.text, worker.last_failure.request_id) == ("StopIteration()", "one")
+    [blame] = worker.blames
+    assert (blame.blame, blame.request_id, blame.score_before, blame.score) == ("failure", "one", 1, worker.score)
+    assert min(blame.ago_ms, worker.last_failure.ago_ms) >= 0 and worker.score < 1
+
+
 def test_the_asynchronous_client_does_the_same(cluster: Cluster) -> None:
     coordinator = cluster.coordinator()
     cluster.worker("w1", *QUICK)

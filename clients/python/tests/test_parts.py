@@ -13,7 +13,9 @@ from typing import Any, Optional
 import pytest
 
 from quorate import (
+    Blame,
     Excluded,
+    LastFailure,
     OfferedQuery,
     Outcome,
     Policies,
@@ -59,6 +61,9 @@ def properties(schema: str) -> set[str]:
         ("Excluded", Excluded),
         ("Spread", Spread),
         ("WorkerRecord", WorkerRecord),
+        ("KnownWorker", WorkerRecord),
+        ("LastFailure", LastFailure),
+        ("Blame", Blame),
         ("Register", Register),
         ("OfferedQuery", OfferedQuery),
         ("Readiness", Readiness),
@@ -68,7 +73,7 @@ def properties(schema: str) -> set[str]:
     ],
 )
 def test_every_field_that_is_described_is_there(schema: str, kind: Any) -> None:
-    renamed = RENAMED if schema != "WorkerRecord" else {}
+    renamed = RENAMED if kind is not WorkerRecord else {}
     described = {renamed.get(name, name) for name in properties(schema)}
     missing = described - {field.name for field in dataclasses.fields(kind)}
     assert not missing, f"{kind.__name__} lacks {missing}"

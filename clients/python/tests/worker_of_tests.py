@@ -13,6 +13,7 @@ from quorate.worker import Observation, Worker
 
 worker = Worker(sys.argv[1], max_concurrent=int(sys.argv[2]), max_queued=0)
 calls = itertools.count(1)
+first = iter([1])
 
 
 @worker.query("BTC/USD")
@@ -28,6 +29,11 @@ def text(query: str) -> str:
 @worker.query("count")
 def count() -> int:
     return next(calls)
+
+
+@worker.query("once")
+def once() -> int:
+    return next(first)
 
 
 @worker.query("aged")

@@ -34,13 +34,14 @@ from ._exchange import RequestFields
 from ._fields import Value
 from ._outcome import Evidence, Excluded, Outcome, Spread, WorkerFate, WorkerResponse
 from ._policies import Policies, Policy
-from ._state import OfferedQuery, Quantiles, Readiness, Register, ShortPolicy, WorkerRecord
+from ._state import Blame, LastFailure, OfferedQuery, Quantiles, Readiness, Register, ShortPolicy, WorkerRecord
 from ._version import __version__
 
 __all__ = [
     "Answered",
     "ApiError",
     "AsyncClient",
+    "Blame",
     "BusDown",
     "Client",
     "Conflict",
@@ -54,6 +55,7 @@ __all__ = [
     "InsufficientResponses",
     "InvalidRequest",
     "InvalidResponse",
+    "LastFailure",
     "MethodNotAllowed",
     "Missed",
     "NoWorkers",

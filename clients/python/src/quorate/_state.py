@@ -24,6 +24,48 @@ class Quantiles:
 
 
 @dataclass(frozen=True)
+class LastFailure:
+    """The last failure of a worker."""
+
+    #: The worker's words, at most 256 bytes of them.
+    text: str
+    #: The request that it failed to answer.
+    request_id: str
+    #: The time since then.
+    ago_ms: int
+
+    @classmethod
+    def read(cls, fields: Fields) -> LastFailure:
+        return cls(text=fields.text("text"), request_id=fields.text("request_id"), ago_ms=fields.integer("ago_ms"))
+
+
+@dataclass(frozen=True)
+class Blame:
+    """One time the score of a worker was lowered."""
+
+    #: `outlier`, `failure`, `silence` or `equivocation`.
+    blame: str
+    #: The request that it happened in.
+    request_id: str
+    #: The score until then.
+    score_before: Decimal
+    #: The score since.
+    score: Decimal
+    #: The time since then.
+    ago_ms: int
+
+    @classmethod
+    def read(cls, fields: Fields) -> Blame:
+        return cls(
+            blame=fields.text("blame"),
+            request_id=fields.text("request_id"),
+            score_before=fields.decimal("score_before"),
+            score=fields.decimal("score"),
+            ago_ms=fields.integer("ago_ms"),
+        )
+
+
+@dataclass(frozen=True)
 class WorkerRecord:
     """One worker with its record."""
 
@@ -52,6 +94,10 @@ class WorkerRecord:
     response_time: Optional[Quantiles]
     #: The time since its last message.
     last_heard_ms: int
+    #: The last failure that a request accepted from it; `None` if none is kept, and in a `WorkerChanged`.
+    last_failure: Optional[LastFailure] = None
+    #: The last times its score was lowered, at most 8, the oldest first; empty in a `WorkerChanged`.
+    blames: tuple[Blame, ...] = ()
 
     @classmethod
     def read(cls, fields: Fields) -> WorkerRecord:
@@ -72,6 +118,8 @@ class WorkerRecord:
             equivocations=fields.integer("equivocations"),
             response_time=fields.optional("response_time", lambda name: Quantiles.read(fields.nested(name))),
             last_heard_ms=fields.integer("last_heard_ms"),
+            last_failure=fields.optional("last_failure", lambda name: LastFailure.read(fields.nested(name))),
+            blames=fields.optional("blames", lambda name: fields.objects(name, Blame.read)) or (),
         )
 
 
