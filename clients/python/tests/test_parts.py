@@ -246,9 +246,32 @@ def test_a_deployment_has_subjects_and_a_service_of_its_own() -> None:
         ("oracle.tasks", "oracle.results", "oracle.workers", "quorate-worker"),
         ("eu.staging_2.tasks", "eu.staging_2.results", "eu.staging_2.workers", "quorate-worker-eu_staging__2"),
     ]
-    for wrong in ("", ".", "a.", "a..b", "a b", "*", "é", "x" * 65):
-        with pytest.raises(ValueError):
-            Subjects(wrong)
+    # As in runtime/src/wire/subjects.rs, so that both refuse the same.
+    wrong = (
+        "",
+        ".",
+        "a.",
+        ".a",
+        "a..b",
+        "a b",
+        "a.*",
+        ">",
+        "$SRV",
+        "_INBOX",
+        "a._b",
+        "a-",
+        "é",
+        "a/b",
+        "a\n",
+        "x" * 65,
+    )
+    for prefix in wrong:
+        with pytest.raises(ValueError, match="each beginning and ending with a letter or digit, such as staging"):
+            Subjects(prefix)
+    for prefix in ("outcomes", "oracle.outcomes", "oracle.outcomes.eu"):
+        with pytest.raises(ValueError, match="^no token may be outcomes$"):
+            Subjects(prefix)
+    assert Subjects("x" * 64).tasks == "x" * 64 + ".tasks"
 
 
 def test_answers_are_remembered_for_a_while_and_only_so_many() -> None:

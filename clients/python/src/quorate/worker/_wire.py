@@ -20,7 +20,10 @@ MAX_MESSAGE_BYTES = 64 << 10
 DEFAULT_TTL_S = 30.0
 LONGEST_TTL_S = 600.0
 
-_PREFIX = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_TOKEN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?")
+MAX_PREFIX_BYTES = 64
+#: A token that would put the subjects of a deployment among the outcomes of another one.
+_RESERVED = "outcomes"
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -28,8 +31,14 @@ class Subjects:
     """The subjects of one deployment, which begin with its prefix, and the name of its service."""
 
     def __init__(self, prefix: str) -> None:
-        if len(prefix) > 64 or not _PREFIX.fullmatch(prefix):
-            raise ValueError("a prefix has at most 64 letters, digits, - and _, joined by dots")
+        tokens = prefix.split(".")
+        if len(prefix) > MAX_PREFIX_BYTES or not all(map(_TOKEN.fullmatch, tokens)):
+            raise ValueError(
+                "expected tokens of letters, digits, - and _, joined by dots, each beginning and ending with a letter "
+                f"or digit, such as staging or eu.staging; at most {MAX_PREFIX_BYTES} characters"
+            )
+        if _RESERVED in tokens:
+            raise ValueError(f"no token may be {_RESERVED}")
         self.tasks = f"{prefix}.tasks"
         self.results = f"{prefix}.results"
         self.presence = f"{prefix}.workers"
