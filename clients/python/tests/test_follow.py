@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import http.server
 import itertools
 import queue
 import threading
 from collections.abc import Iterator
+from typing import ClassVar
 
 import pytest
 from cluster import PATIENCE_S, QUICK, Cluster, Coordinator, Relay
@@ -61,6 +63,64 @@ def test_a_follower_continues_where_it_was_and_over_a_restart_tells_of_the_gap(c
     assert answered(follower.next()) == "third"
     ask("q", id="fourth")
     assert answered(follower.next()) == "fourth"
+
+
+def test_the_coordinator_sends_and_counts_only_the_outcomes_that_are_followed(cluster: Cluster) -> None:
+    coordinator = cluster.coordinator()
+    cluster.worker("w1", *QUICK)
+    coordinator.wait_for(1)
+    for query in ("BTC/USD", "ETH/USD", "BTC/EUR", "ETH/EUR"):
+        coordinator.client.ask(query, id=f"the {query}")
+    for pattern, recent, expected in [
+        ("BTC/USD", 1, ["the BTC/USD"]),
+        ("BTC/*", 2, ["the BTC/USD", "the BTC/EUR"]),
+        ("*/EUR", 1, ["the ETH/EUR"]),
+    ]:
+        follower = Follower(coordinator.client.follow(pattern, recent=recent))
+        assert [answered(follower.next()) for _ in range(recent)] == expected, pattern
+    with pytest.raises(quorate.InvalidRequest):
+        next(coordinator.client.follow(""))
+
+
+class Passing(http.server.BaseHTTPRequestHandler):
+    """A coordinator that sends no outcome at first, and says how far it has come. Then it ends the stream."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        again = "last_event_id" in self.path
+        self.send_response(200)
+        self.end_headers()
+        data = 'event: missed\ndata: {"count": 3}\n\n' if again else ":\n\n"
+        self.wfile.write(f"retry: 10\n\nid: c1-{8 if again else 7}\n{data}".encode())
+        if not again:
+            self.wfile.write(b"\nid: c1-never ended")
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+def test_a_stream_goes_on_after_the_events_that_the_coordinator_has_passed_over() -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Passing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+
+        def asked(folder: str) -> list[str]:
+            return [path.removeprefix(folder) for path in Passing.asked if path.startswith(folder)][:2]
+
+        opened = ["/events?query=BTC%2F%2A&recent=2", "/events?query=BTC%2F%2A&last_event_id=c1-7"]
+        assert Follower(Client(f"{url}/one").follow("BTC/*", recent=2)).next() == Missed(3)
+        assert asked("/one") == opened
+
+        async def use() -> None:
+            async with AsyncClient(f"{url}/two") as client:
+                events = client.follow("BTC/*", recent=2)
+                assert await asyncio.wait_for(events.__anext__(), PATIENCE_S) == Missed(3)
+
+        asyncio.run(use())
+        assert asked("/two") == opened
+        server.shutdown()
 
 
 def test_a_stream_that_breaks_off_is_resumed_without_a_gap(cluster: Cluster) -> None:
@@ -134,6 +194,7 @@ def test_a_follower_waits_longer_after_each_failure_and_gives_up_only_what_does_
     assert list(following.opened()) == [Missed(None)], "without an event to continue after, events may be lost"
     assert list(following.received(b": a comment\n\nid: c1-7\nevent: unknown\ndata: {}\n\n")) == []
     assert following.parameters == {"last_event_id": "c1-7"}
+    assert Following("BTC/*", 5, "c1-7").parameters == {"query": "BTC/*", "last_event_id": "c1-7"}
     list(following.received(b":\n"))
     assert following.lost(None) <= 1.0, "it had been connected for a while"
     for error in (quorate.NotFound("not_found", 404, "no such route"), quorate.InvalidResponse("no coordinator")):

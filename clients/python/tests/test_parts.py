@@ -104,7 +104,7 @@ def test_numbers_are_read_without_rounding() -> None:
 def test_events_are_read_however_the_stream_is_cut() -> None:
     stream = (
         "\ufeffretry: 1000\n\n: a comment\nid: c-1\nevent: outcome\ndata: {\ndata:  1}\n\nevent: empty\n\n"
-        "data\r\n\r\nid: c-2\rdata: é\r\rid: bad\0\nother: x\ndata: y\n\ndata: unfinished\n"
+        "data\r\n\r\nid: c-2\rdata: é\r\rid: bad\0\nother: x\ndata: y\n\nid: c-3\n\nid: c-4\ndata: unfinished\n"
     ).encode()
     expected = [
         ServerSentEvent("c-1", "outcome", "{\n 1}"),
@@ -116,7 +116,7 @@ def test_events_are_read_however_the_stream_is_cut() -> None:
         parser = Parser(1000)
         pieces = (stream[at : at + size] for at in range(0, len(stream), size))
         assert [event for piece in pieces for event in parser.feed(piece)] == expected, size
-        assert parser.retry_ms == 1000
+        assert (parser.retry_ms, parser.last_id) == (1000, "c-3"), "an id counts once its event has ended"
 
 
 def test_an_event_without_end_is_not_kept() -> None:

@@ -68,9 +68,9 @@ class Client:
         self, query: Optional[str] = None, *, recent: Optional[int] = None, last_event_id: Optional[str] = None
     ) -> Iterator[Event]:
         """Outcomes and changes of workers as they happen, until you stop iterating. With `query`, only the outcomes
-        of this query.
+        of this query, in which `*` stands for any characters.
 
-        It begins with the next event, or with so many `recent` ones, or after the event that `last_event_id` names. It
+        It begins with the next event, or with so many `recent` ones of these, or after the event that `last_event_id` names. It
         reconnects when the connection is lost, and continues where it was; `Missed` tells of events that are lost. Only
         a first connection that fails, and an error that does not pass, are raised.
         """

@@ -69,12 +69,3 @@ def read(event: ServerSentEvent) -> Optional[Event]:
 
 
 _KNOWN = frozenset({"outcome", "worker", "missed"})
-
-
-def concerns(event: Event, query: Optional[str]) -> bool:
-    """Whether a follower of `query` wants the event. Gaps concern everybody."""
-    if query is None or isinstance(event, Missed):
-        return True
-    if isinstance(event, Answered):
-        return event.outcome.query == query
-    return isinstance(event, Failed) and event.query == query

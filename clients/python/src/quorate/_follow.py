@@ -39,9 +39,12 @@ class Following:
     @property
     def parameters(self) -> dict[str, str]:
         """The parameters of the next connection."""
+        parameters = {} if self._query is None else {"query": self._query}
         if self._last_id:
-            return {"last_event_id": self._last_id}
-        return {"recent": str(self._recent)} if self._recent is not None and self._connections == 0 else {}
+            parameters["last_event_id"] = self._last_id
+        elif self._recent is not None and self._connections == 0:
+            parameters["recent"] = str(self._recent)
+        return parameters
 
     def opened(self) -> Iterator[Event]:
         """A connection is open. Without an event to continue after, what came since the last one is unknown."""
@@ -61,10 +64,12 @@ class Following:
             for event in self._parser.feed(piece):
                 self._last_id = event.id or self._last_id
                 known = _events.read(event)
-                if known is not None and _events.concerns(known, self._query):
+                if known is not None:
                     yield known
         except TooLong as error:
             raise InvalidResponse(f"GET /events: {error}") from error
+        # With a query, a sign of life has the id of the last event that was passed over, and no data.
+        self._last_id = self._parser.last_id or self._last_id
         if self._parser.retry_ms is not None:
             self._wait_s = max(self._parser.retry_ms / 1000, 0.01)
 

@@ -27,6 +27,8 @@ class Parser:
     def __init__(self, max_bytes: int) -> None:
         #: The time to wait before a reconnection, if the stream names one.
         self.retry_ms: Optional[int] = None
+        #: The id to continue after: the last one whose event has ended, even if that event has no data.
+        self.last_id = ""
         self._max = max_bytes
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._line: list[str] = []
@@ -72,6 +74,7 @@ class Parser:
             return None
         data, name = self._data, self._name
         self._data, self._name, self._size = [], "", 0
+        self.last_id = self._id
         return ServerSentEvent(self._id, name or "message", "\n".join(data)) if data else None
 
     def _field(self, line: str) -> None:
