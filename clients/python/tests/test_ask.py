@@ -116,7 +116,12 @@ def test_a_worker_comes_with_what_explains_its_score(cluster: Cluster) -> None:
     assert worker.last_failure is not None
     assert (worker.last_failure.text, worker.last_failure.request_id) == ("StopIteration()", "one")
     [blame] = worker.blames
-    assert (blame.blame, blame.request_id, blame.score_before, blame.score) == ("failure", "one", 1, worker.score)
+    assert (blame.blame, blame.request_id, blame.score_before, blame.score) == (
+        "failure",
+        "one",
+        Decimal(1),
+        worker.score,
+    )
     assert min(blame.ago_ms, worker.last_failure.ago_ms) >= 0 and worker.score < 1
 
 

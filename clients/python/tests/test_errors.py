@@ -7,11 +7,14 @@ import http.server
 import json
 import pickle
 import signal
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from cluster import QUICK, STUCK, Cluster, Coordinator, until
@@ -175,6 +178,73 @@ class NoCoordinator(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: object) -> None:
         pass
+
+
+class Dripping(http.server.BaseHTTPRequestHandler):
+    """Something that sends a byte now and then, for longer than a client waits: of the headers, or of the body."""
+
+    #: How many clients have gone away before the end.
+    left: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        part = b"HTTP/1.1 200 OK\r\nx-long: " if "/headers" in self.path else b"HTTP/1.1 200 OK\r\n\r\n"
+        try:
+            self.wfile.write(part)
+            for _ in range(100):
+                self.wfile.write(b"x")
+                time.sleep(0.02)
+        except OSError:
+            self.left.append(self.path)
+
+    do_POST = do_GET
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("part", ["headers", "body"])
+def test_the_time_of_a_client_is_that_of_the_whole_call(part: str) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Dripping) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/{part}"
+        with Client(url, timeout_s=0.2) as client:
+            for call in (client.workers, lambda: client.ask("q")):
+                with pytest.raises(quorate.TimedOut, match="did not answer in time"):
+                    call()
+
+        async def use() -> None:
+            async with AsyncClient(url, timeout_s=0.2) as client:
+                for waiting in (client.workers(), client.ask("q")):
+                    with pytest.raises(quorate.TimedOut, match="did not answer in time"):
+                        await waiting
+
+        asyncio.run(use())
+        if part == "body":
+            until("all connections to be closed", lambda: sum("/body" in path for path in Dripping.left) == 4)
+        server.shutdown()
+
+
+def test_a_connection_that_is_not_made_in_time_is_told_as_such() -> None:
+    # The queue of the listener is full, so the system does not answer.
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        address = listener.getsockname()
+        with ExitStack() as waiting:
+            for _ in range(2):
+                each = waiting.enter_context(socket.socket())
+                each.setblocking(False)
+                each.connect_ex(address)
+            url = "http://{}:{}".format(*address)
+            with pytest.raises(quorate.Unreachable, match="no connection in time"):
+                Client(url, timeout_s=1).workers()
+
+            async def use() -> None:
+                async with AsyncClient(url, timeout_s=1) as client:
+                    with pytest.raises(quorate.Unreachable, match="no connection in time"):
+                        await client.workers()
+
+            asyncio.run(use())
 
 
 def test_what_is_no_coordinator_is_told_from_one_that_is_away() -> None:

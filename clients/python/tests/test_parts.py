@@ -269,7 +269,7 @@ def test_a_deployment_has_subjects_and_a_service_of_its_own() -> None:
         with pytest.raises(ValueError, match="each beginning and ending with a letter or digit, such as staging"):
             Subjects(prefix)
     for prefix in ("outcomes", "oracle.outcomes", "oracle.outcomes.eu"):
-        with pytest.raises(ValueError, match="^no token may be outcomes$"):
+        with pytest.raises(ValueError, match="no token may be outcomes"):
             Subjects(prefix)
     assert Subjects("x" * 64).tasks == "x" * 64 + ".tasks"
 

@@ -17,7 +17,7 @@ from ._follow import Following
 from ._outcome import Outcome
 from ._policies import Policies
 from ._state import OfferedQuery, Readiness, Register
-from ._transport import STREAM_TIMEOUT, Body, base, told_by_their_names
+from ._transport import STREAM_TIMEOUT, Body, base, late, timeouts, told_by_their_names
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -28,7 +28,8 @@ T = TypeVar("T")
 class AsyncClient:
     """A client of one coordinator. Tasks may share it.
 
-    `timeout_s` replaces how long a response may take: by default 10 s, and for a question 10 s beyond its own timeout.
+    `timeout_s` replaces how long a call may take from its start to the end of the response: by default 10 s, and for a
+    question 10 s beyond its own timeout.
     `http` replaces the HTTP client, for certificates, proxies or headers of your own.
     """
 
@@ -70,9 +71,9 @@ class AsyncClient:
         """Outcomes and changes of workers as they happen, until you stop iterating. With `query`, only the outcomes
         of this query, in which `*` stands for any characters.
 
-        It begins with the next event, or with so many `recent` ones of these, or after the event that `last_event_id` names. It
-        reconnects when the connection is lost, and continues where it was; `Missed` tells of events that are lost. Only
-        a first connection that fails, and an error that does not pass, are raised.
+        It begins with the next event, or with so many `recent` ones of these, or after the event that `last_event_id`
+        names. It reconnects when the connection is lost, and continues where it was; `Missed` tells of events that are
+        lost. Only a first connection that fails, and an error that does not pass, are raised.
         """
         following = Following(query, recent, last_event_id)
         while True:
@@ -104,6 +105,13 @@ class AsyncClient:
                         yield event
 
     async def _call(self, call: Call[T]) -> T:
+        timeout_s = call.timeout_s if self._timeout_s is None else self._timeout_s
+        try:
+            return await asyncio.wait_for(self._exchange(call, timeouts(timeout_s)), timeout_s)
+        except asyncio.TimeoutError:
+            raise late(self._url) from None
+
+    async def _exchange(self, call: Call[T], timeout: httpx.Timeout) -> T:
         with told_by_their_names(self._url):
             request = self._http.stream(
                 call.method,
@@ -111,7 +119,7 @@ class AsyncClient:
                 params=dict(call.parameters),
                 content=call.body,
                 headers=call.headers,
-                timeout=httpx.Timeout(self._timeout_s or call.timeout_s),
+                timeout=timeout,
             )
             async with request as response:
                 return await self._finish(call, response)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Optional, TypeVar
 import httpx
 
 from . import _exchange
+from ._deadline import IsWanted, within
 from ._errors import QuorateError
 from ._events import Event
 from ._exchange import Call, RequestFields
@@ -17,7 +18,7 @@ from ._follow import Following
 from ._outcome import Outcome
 from ._policies import Policies
 from ._state import OfferedQuery, Readiness, Register
-from ._transport import STREAM_TIMEOUT, Body, base, told_by_their_names
+from ._transport import STREAM_TIMEOUT, Body, base, late, timeouts, told_by_their_names
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -28,7 +29,8 @@ T = TypeVar("T")
 class Client:
     """A client of one coordinator. Threads may share it.
 
-    `timeout_s` replaces how long a response may take: by default 10 s, and for a question 10 s beyond its own timeout.
+    `timeout_s` replaces how long a call may take from its start to the end of the response: by default 10 s, and for a
+    question 10 s beyond its own timeout.
     `http` replaces the HTTP client, for certificates, proxies or headers of your own.
     """
 
@@ -70,9 +72,9 @@ class Client:
         """Outcomes and changes of workers as they happen, until you stop iterating. With `query`, only the outcomes
         of this query, in which `*` stands for any characters.
 
-        It begins with the next event, or with so many `recent` ones of these, or after the event that `last_event_id` names. It
-        reconnects when the connection is lost, and continues where it was; `Missed` tells of events that are lost. Only
-        a first connection that fails, and an error that does not pass, are raised.
+        It begins with the next event, or with so many `recent` ones of these, or after the event that `last_event_id`
+        names. It reconnects when the connection is lost, and continues where it was; `Missed` tells of events that are
+        lost. Only a first connection that fails, and an error that does not pass, are raised.
         """
         following = Following(query, recent, last_event_id)
         while True:
@@ -101,21 +103,28 @@ class Client:
                     yield from following.received(piece)
 
     def _call(self, call: Call[T]) -> T:
-        with told_by_their_names(self._url):
-            request = self._http.stream(
-                call.method,
-                self._url + call.path,
-                params=dict(call.parameters),
-                content=call.body,
-                headers=call.headers,
-                timeout=httpx.Timeout(self._timeout_s or call.timeout_s),
-            )
-            with request as response:
-                return self._finish(call, response)
+        timeout_s = call.timeout_s if self._timeout_s is None else self._timeout_s
 
-    def _finish(self, call: Call[T], response: httpx.Response) -> T:
+        def exchange(is_wanted: IsWanted) -> T:
+            with told_by_their_names(self._url):
+                request = self._http.stream(
+                    call.method,
+                    self._url + call.path,
+                    params=dict(call.parameters),
+                    content=call.body,
+                    headers=call.headers,
+                    timeout=timeouts(timeout_s),
+                )
+                with request as response:
+                    return self._finish(call, response, is_wanted)
+
+        return within(timeout_s, late(self._url), exchange)
+
+    def _finish(self, call: Call[T], response: httpx.Response, is_wanted: IsWanted = lambda: True) -> T:
         body = Body()
         for piece in response.iter_bytes():
+            if not is_wanted():
+                break
             body.add(piece)
         return call.finish(response.status_code, response.headers.get("retry-after"), body.whole())
 

@@ -15,6 +15,17 @@ from ._follow import SILENCE_S
 STREAM_TIMEOUT = httpx.Timeout(MARGIN_S, read=SILENCE_S)
 
 
+def timeouts(timeout_s: float) -> httpx.Timeout:
+    """The timeouts of each step of a call that is bounded as a whole. That of the connection ends before the call does,
+    so that a coordinator that cannot be reached is told from one that does not answer."""
+    return httpx.Timeout(timeout_s, connect=min(0.9 * timeout_s, MARGIN_S))
+
+
+def late(url: str) -> TimedOut:
+    """The exception for a call that has taken too long."""
+    return TimedOut(f"{url} did not answer in time")
+
+
 def base(url: str) -> str:
     """The address of a coordinator without a slash at its end."""
     try:
@@ -34,7 +45,7 @@ def told_by_their_names(url: str) -> Iterator[None]:
     except httpx.ConnectTimeout as error:
         raise Unreachable(f"{url} cannot be reached: no connection in time") from error
     except httpx.TimeoutException as error:
-        raise TimedOut(f"{url} did not answer in time") from error
+        raise late(url) from error
     except httpx.RequestError as error:
         raise Unreachable(f"{url} cannot be reached: {error or type(error).__name__}") from error
 
