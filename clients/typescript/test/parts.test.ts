@@ -210,9 +210,15 @@ test("a deployment has subjects and a service of its own", () => {
       ["eu.staging_2.tasks", "eu.staging_2.results", "eu.staging_2.workers", "quorate-worker-eu_staging__2"],
     ],
   );
-  for (const wrong of ["", ".", "a.", "a..b", "a b", "*", "é", "x".repeat(65)]) {
-    assert.throws(() => new Subjects(wrong), RangeError);
-  }
+  const tokens =
+    "expected tokens of letters, digits, - and _, joined by dots, each beginning and ending with a letter or digit, such " +
+    "as staging or eu.staging; at most 64 characters";
+  const refused = (prefix: string, message: string) =>
+    assert.throws(() => new Subjects(prefix), { name: "RangeError", message }, prefix);
+  const wrongs = ["", ".", "a.", ".a", "a..b", "a b", "a.*", ">", "$SRV", "_INBOX", "a._b", "a-", "ü", "a/b", "a\n"];
+  for (const wrong of [...wrongs, "x".repeat(65)]) refused(wrong, tokens);
+  for (const wrong of ["outcomes", "oracle.outcomes", "oracle.outcomes.eu"]) refused(wrong, "no token may be outcomes");
+  for (const right of ["a", "a.b_c", "a-b", "A.1", "oracle.outcome", "x".repeat(64)]) new Subjects(right);
 });
 
 test("answers are remembered for a while, and only so many", () => {

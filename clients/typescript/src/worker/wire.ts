@@ -5,6 +5,11 @@ import { MAX_QUERY_CHARACTERS } from "./offer.js";
 import { isId, isPrintable } from "./text.js";
 
 const DEFAULT_PREFIX = "oracle";
+const MAX_PREFIX_CHARACTERS = 64;
+const TOKEN = "[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?";
+const PREFIX = new RegExp(`^${TOKEN}(\\.${TOKEN})*$`);
+/** A token that would put the subjects of a deployment among the outcomes of another one. */
+const RESERVED = "outcomes";
 const MAX_MESSAGE_BYTES = 64 * 1024;
 /** The time to live of a task that states none, and the longest that counts. */
 const DEFAULT_TTL_MS = 30_000;
@@ -12,7 +17,10 @@ const LONGEST_TTL_MS = 600_000;
 
 const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
-/** The subjects of one deployment, which begin with its prefix, and the name of its service. */
+/**
+ * The subjects of one deployment, which begin with its prefix, and the name of its service. Coordinators and workers
+ * accept the same prefixes.
+ */
 export class Subjects {
   readonly tasks: string;
   readonly results: string;
@@ -20,9 +28,13 @@ export class Subjects {
   readonly service: string;
 
   constructor(prefix = DEFAULT_PREFIX) {
-    if (prefix.length > 64 || !/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(prefix)) {
-      throw new RangeError("a prefix has at most 64 letters, digits, - and _, joined by dots");
+    if (prefix.length > MAX_PREFIX_CHARACTERS || !PREFIX.test(prefix)) {
+      throw new RangeError(
+        "expected tokens of letters, digits, - and _, joined by dots, each beginning and ending with a letter or digit, " +
+          `such as staging or eu.staging; at most ${MAX_PREFIX_CHARACTERS} characters`,
+      );
     }
+    if (prefix.split(".").includes(RESERVED)) throw new RangeError(`no token may be ${RESERVED}`);
     this.tasks = `${prefix}.tasks`;
     this.results = `${prefix}.results`;
     this.presence = `${prefix}.workers`;
