@@ -72,7 +72,7 @@ export class Client {
 
   /**
    * Outcomes and changes of workers as they happen, until you stop iterating. With `query`, only the outcomes of this
-   * query.
+   * query, in which `*` stands for any characters.
    *
    * It reconnects when the connection is lost, and continues where it was; an event of the kind `missed` tells of events
    * that are lost. Only a first connection that fails, and an error that does not pass, are thrown.

@@ -18,9 +18,9 @@ export type Event =
    */
   | { readonly kind: "missed"; readonly count: number | null };
 
-/** The event; nothing if this version does not know its kind. */
+/** The event; nothing if it is none, or this version does not know its kind. */
 export function read({ id, name, data }: ServerSentEvent): Event | undefined {
-  if (!["outcome", "worker", "missed"].includes(name)) return undefined;
+  if (data === undefined || !["outcome", "worker", "missed"].includes(name)) return undefined;
   let body: unknown;
   try {
     body = parse(data);
@@ -41,11 +41,4 @@ export function read({ id, name, data }: ServerSentEvent): Event | undefined {
     return { kind: "answered", id, outcome: body as unknown as Outcome };
   }
   throw new InvalidResponse(`GET /events: the event ${name} is not as a coordinator sends it`);
-}
-
-/** Whether a follower of `query` wants the event. Gaps concern everybody. */
-export function concerns(event: Event, query: string | undefined): boolean {
-  if (query === undefined || event.kind === "missed") return true;
-  if (event.kind === "answered") return event.outcome.query === query;
-  return event.kind === "failed" && event.query === query;
 }

@@ -1,6 +1,6 @@
 // A follower of events without a connection: where it continues, what it passes on, and how long it waits.
 import { ApiError, Draining, InvalidResponse, Overloaded, RateLimited, TimedOut, Unreachable } from "./errors.js";
-import { concerns, type Event, read } from "./events.js";
+import { type Event, read } from "./events.js";
 import { MAX_LENGTH } from "./http.js";
 import { Parser, TooLong } from "./sse.js";
 
@@ -13,7 +13,7 @@ const PASSING = [Unreachable, TimedOut, Overloaded, RateLimited, Draining];
 
 /** Where a follower begins. */
 export interface FollowOptions {
-  /** Begin with so many past events, instead of with the next one. */
+  /** Begin with so many past events, of the query if there is one, instead of with the next event. */
   readonly recent?: number;
   /** Begin after the event with this id. */
   readonly lastEventId?: string;
@@ -41,6 +41,7 @@ export class Following {
   /** The address of the next connection. Parameters, unlike headers, need no permission in a browser. */
   get path(): string {
     const parameters = new URLSearchParams();
+    if (this.#query !== undefined) parameters.set("query", this.#query);
     if (this.#lastId !== "") parameters.set("last_event_id", this.#lastId);
     else if (this.#recent !== undefined && this.#connections === 0) parameters.set("recent", String(this.#recent));
     return parameters.size > 0 ? `/events?${parameters}` : "/events";
@@ -63,7 +64,7 @@ export class Following {
       for (const event of this.#parser.feed(piece)) {
         this.#lastId = event.id || this.#lastId;
         const known = read(event);
-        if (known && concerns(known, this.#query)) yield known;
+        if (known) yield known;
       }
     } catch (error) {
       throw error instanceof TooLong ? new InvalidResponse(`GET /events: ${error.message}`) : error;

@@ -2,11 +2,14 @@
 //
 // EventSource does the same, but tells neither the status of a refusal nor how long an event may be.
 
-/** An event. `id` is the last id that the stream has named, in this event or before it. */
+/**
+ * An event. `id` is the last id that the stream has named, in this event or before it. Without `data` it is none, and
+ * only says how far the stream has come.
+ */
 export interface ServerSentEvent {
   readonly id: string;
   readonly name: string;
-  readonly data: string;
+  readonly data: string | undefined;
 }
 
 /** An event is longer than it may be. */
@@ -21,6 +24,7 @@ export class Parser {
   #isAfterReturn = false;
   #isAtStart = true;
   #id = "";
+  #isIdNamed = false;
   #name = "";
   #data: string[] = [];
   #length = 0;
@@ -59,12 +63,14 @@ export class Parser {
       this.#field(line);
       return undefined;
     }
-    const event = { id: this.#id, name: this.#name || "message", data: this.#data.join("\n") };
-    const isEvent = this.#data.length > 0;
+    const data = this.#data.length > 0 ? this.#data.join("\n") : undefined;
+    const event = { id: this.#id, name: this.#name || "message", data };
+    const isTold = data !== undefined || this.#isIdNamed;
+    this.#isIdNamed = false;
     this.#name = "";
     this.#data = [];
     this.#length = 0;
-    return isEvent ? event : undefined;
+    return isTold ? event : undefined;
   }
 
   #field(line: string): void {
@@ -73,8 +79,10 @@ export class Parser {
     const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
     if (name === "data") this.#data.push(value);
     else if (name === "event") this.#name = value;
-    else if (name === "id" && !value.includes("\0")) this.#id = value;
-    else if (name === "retry" && /^\d+$/.test(value)) this.retryMs = Number(value.slice(0, 9));
+    else if (name === "id" && !value.includes("\0")) {
+      this.#id = value;
+      this.#isIdNamed = true;
+    } else if (name === "retry" && /^\d+$/.test(value)) this.retryMs = Number(value.slice(0, 9));
     // A comment belongs to no event.
     else if (name === "") this.#length -= line.length;
   }

@@ -1,5 +1,8 @@
 // Events of a real coordinator, over its restarts.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import * as quorate from "quorate";
 import { Client, type Event } from "quorate";
@@ -65,6 +68,47 @@ test("a stream that breaks off is resumed without a gap", async (t) => {
   const gone = coordinator.client.follow("q", { lastEventId: "another process-7" });
   assert.deepEqual(await next(gone), { kind: "missed", count: null });
   await gone.return();
+});
+
+test("the outcomes of a pattern are followed, and only they count as past events", async (t) => {
+  const cluster = await Cluster.start(t);
+  const coordinator = await cluster.coordinator();
+  await cluster.worker("w1", ...QUICK);
+  await coordinator.waitFor(1);
+  const ask = async (...queries: string[]) => {
+    for (const query of queries) await coordinator.client.ask(query, { id: query });
+  };
+  await ask("BTC/USD", "BTC/EUR", "BTC", "ETH/USD", "BTC/CHF", "x.BTC/USD", "ETH/EUR");
+  const events = coordinator.client.follow("BTC/*", { recent: 2 });
+  assert.deepEqual([await answered(events), await answered(events)], ["BTC/EUR", "BTC/CHF"]);
+  await ask("ETH/CHF", "BTC/JPY");
+  assert.equal(await answered(events), "BTC/JPY");
+  await events.return();
+  await assert.rejects(coordinator.client.follow("").next(), quorate.InvalidRequest);
+});
+
+test("a stream without an event of its query is resumed after those that were passed over", async (t) => {
+  const paths: string[] = [];
+  const server = createServer((request, response) => {
+    paths.push(request.url ?? "");
+    response.setHeader("content-type", "text/event-stream");
+    if (paths.length < 3) response.end(`retry: 10\n\n:\n\nid: c-${paths.length}\n\n`);
+    else response.write('id: c-9\nevent: missed\ndata: {"count":2}\n\n');
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const events = new Client(`http://127.0.0.1:${port}`).follow("q", { recent: 3 });
+  assert.deepEqual(await next(events), { kind: "missed", count: 2 });
+  const begins = ["recent=3", "last_event_id=c-1", "last_event_id=c-2"];
+  assert.deepEqual(
+    paths,
+    begins.map((begin) => `/events?query=q&${begin}`),
+  );
+  await events.return();
 });
 
 test("failures and changes of workers are events too", async (t) => {

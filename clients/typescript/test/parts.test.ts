@@ -51,12 +51,13 @@ test("a long text costs time in proportion to its length", () => {
 test("events are read however the stream is cut", () => {
   const stream =
     "\ufeffretry: 1000\n\n: a comment\nid: c-1\nevent: outcome\ndata: {\ndata:  1}\n\nevent: empty\n\n" +
-    "data\r\n\r\nid: c-2\rdata: é\r\rid: bad\0\nother: x\ndata: y\n\ndata: unfinished\n";
+    "data\r\n\r\nid: c-2\rdata: é\r\rid: bad\0\nother: x\ndata: y\n\nid: c-3\n\ndata: unfinished\n";
   const expected = [
     { id: "c-1", name: "outcome", data: "{\n 1}" },
     { id: "c-1", name: "message", data: "" },
     { id: "c-2", name: "message", data: "é" },
     { id: "c-2", name: "message", data: "y" },
+    { id: "c-3", name: "message", data: undefined },
   ];
   for (const size of [1, 2, 3, 7, stream.length]) {
     const parser = new Parser(1000);
@@ -95,13 +96,21 @@ test("a follower waits longer after each failure, and gives up only what does no
   assert.deepEqual([...following.opened()], [missed], "without an event to continue after, events may be lost");
   assert.deepEqual([...following.received(": a comment\n\nid: c1 7\nevent: unknown\ndata: {}\n\n")], []);
   assert.equal(following.path, "/events?last_event_id=c1+7");
-  assert.deepEqual([...following.received(":\n")], []);
+  assert.deepEqual([...following.received("id: c1 9\n\nid: c1 10\n")], [], "the server has passed events over");
+  assert.equal(following.path, "/events?last_event_id=c1+9");
   assert(following.lost() <= 1000, "it had been connected for a while");
   for (const error of [new quorate.NotFound("not_found", 404, "no route"), new quorate.InvalidResponse("none")]) {
     assert.throws(() => following.lost(error), error);
   }
   assert.throws(() => [...following.received("event: outcome\ndata: {}\n\n")], quorate.InvalidResponse);
   assert.throws(() => [...following.received("event: outcome\ndata: {\n\n")], quorate.InvalidResponse);
+});
+
+test("the coordinator is told of which query the events are, on every connection", () => {
+  const following = new Following("BTC/*&recent=7", { recent: 5 });
+  assert.equal(following.path, "/events?query=BTC%2F*%26recent%3D7&recent=5");
+  assert.deepEqual([...following.opened(), ...following.received("id: c-9\n\n")], []);
+  assert.equal(following.path, "/events?query=BTC%2F*%26recent%3D7&last_event_id=c-9");
 });
 
 test("a star stands for any characters", () => {
