@@ -4,7 +4,9 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect as connectTo, createServer, type Socket, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
@@ -122,13 +124,24 @@ export class Cluster {
     return cluster;
   }
 
-  async startNats(): Promise<void> {
-    const args = ["--addr", "127.0.0.1", "--port", String(this.#port)];
+  /** Starts the NATS server, on the same port as before if it was killed. */
+  async startNats(...flags: string[]): Promise<void> {
+    const args = ["--addr", "127.0.0.1", "--port", String(this.#port), ...flags];
     this.#nats = await this.program(variable("NATS_SERVER"), args, /Server is ready/);
   }
 
   async killNats(): Promise<void> {
     await this.#nats?.kill();
+  }
+
+  /** Starts the NATS server anew with this configuration. */
+  async configureNats(config: string): Promise<void> {
+    const folder = mkdtempSync(join(tmpdir(), "quorate-nats-"));
+    this.#test.after(() => rmSync(folder, { recursive: true }));
+    const path = join(folder, "nats.conf");
+    writeFileSync(path, config);
+    await this.killNats();
+    await this.startNats("--config", path);
   }
 
   async program(

@@ -2,11 +2,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { AuthorizationError, UserAuthenticationExpiredError } from "@nats-io/transport-node";
 import * as quorate from "quorate";
 import { Following } from "../node_modules/quorate/dist/following.js";
 import { parse } from "../node_modules/quorate/dist/json.js";
 import { Parser, TooLong } from "../node_modules/quorate/dist/sse.js";
 import { VERSION } from "../node_modules/quorate/dist/version.js";
+import { Faults } from "../node_modules/quorate/dist/worker/connection.js";
 import { Job, Jobs, MAX_REMEMBERED, REMEMBER_MS } from "../node_modules/quorate/dist/worker/jobs.js";
 import { failed, observed } from "../node_modules/quorate/dist/worker/observation.js";
 import { matches, Offer } from "../node_modules/quorate/dist/worker/offer.js";
@@ -111,6 +113,30 @@ test("the coordinator is told of which query the events are, on every connection
   assert.equal(following.path, "/events?query=BTC%2F*%26recent%3D7&recent=5");
   assert.deepEqual([...following.opened(), ...following.received("id: c-9\n\n")], []);
   assert.equal(following.path, "/events?query=BTC%2F*%26recent%3D7&last_event_id=c-9");
+});
+
+test("a refusal of the credentials is final if there is no connection for 5 s", () => {
+  const said: string[] = [];
+  const faults = new Faults((level, message) => said.push(`${level} ${message}`));
+  const refusal = new AuthorizationError("Authorization Violation");
+  const away = new AggregateError([new Error("ECONNREFUSED ::1"), new Error("ECONNREFUSED 127.0.0.1")]);
+  for (const [fault, atMs, isFinal] of [
+    [away, 0, false],
+    [away, 100_000, false],
+    [refusal, 100_000, false],
+    [away, 101_000, false],
+    [refusal, 104_999, false],
+    [new AuthorizationError("Authentication Timeout"), 106_000, false],
+    [away, 107_000, false],
+    [refusal, 108_000, true],
+  ] as const) {
+    assert.equal(faults.note(fault, atMs), isFinal, `${fault.message} ${atMs}`);
+  }
+  const told = said.filter((line) => !line.startsWith("debug"));
+  assert.deepEqual(told, ["warning NATS: ECONNREFUSED ::1", "info NATS: Authorization Violation"]);
+  faults.clear();
+  assert.equal(faults.note(new UserAuthenticationExpiredError("User Authentication Expired"), 200_000), false);
+  assert.equal(faults.note(refusal, 205_000), true);
 });
 
 test("a star stands for any characters", () => {
@@ -238,7 +264,7 @@ test("answers are remembered for a while, and only so many", () => {
     jobs.add(job);
     assert.equal(jobs.next(), job);
     jobs.answer(job, { value: "1" }, now);
-    jobs.release();
+    jobs.release(job);
   };
   for (let number = 0; number < MAX_REMEMBERED + 5; number += 1) answer(number, 0);
   const isKnown = (number: number) => jobs.find(task(number)) !== undefined;

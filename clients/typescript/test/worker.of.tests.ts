@@ -1,10 +1,12 @@
 // A worker with one function of each kind, for worker.test.ts.
 import { setTimeout as pause } from "node:timers/promises";
-import { Worker } from "quorate/worker";
+import { NatsClosed, Worker } from "quorate/worker";
 
 const [name = "", places = "", prefix = "oracle"] = process.argv.slice(2);
 const replicas = prefix !== "oracle";
-const options = { maxConcurrent: Number(places), maxQueued: 0, subjectPrefix: prefix, replicas };
+const { NATS_PASSWORD: pass } = process.env;
+const nats = pass === undefined ? {} : { user: "quorate", pass };
+const options = { maxConcurrent: Number(places), maxQueued: 0, subjectPrefix: prefix, replicas, nats };
 const worker = new Worker(name, undefined, options);
 let calls = 0;
 
@@ -32,4 +34,11 @@ worker
     return 7;
   });
 
-await worker.run();
+try {
+  await worker.run();
+} catch (error) {
+  if (!(error instanceof NatsClosed)) throw error;
+  console.log(`ended by ${error.name}`);
+  // The process ends by itself only if nothing is left of the worker.
+  process.exitCode = 7;
+}

@@ -6,8 +6,8 @@ import { test, type TestContext } from "node:test";
 import { connect, headers, type Msg, type NatsConnection } from "@nats-io/transport-node";
 import * as quorate from "quorate";
 import { Client } from "quorate";
-import { Worker } from "quorate/worker";
-import { binary, Cluster, PATIENCE_MS, until } from "./cluster.js";
+import { type Log, NatsClosed, Worker } from "quorate/worker";
+import { binary, Cluster, PATIENCE_MS, Program, until } from "./cluster.js";
 
 const SCRIPT = join(import.meta.dirname, "worker.of.tests.js");
 const TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -97,36 +97,181 @@ test("a worker without NATS can be stopped", async (t) => {
   await worker.stop();
 });
 
+/** The log of a worker that runs in the process of the test. */
+class Said {
+  readonly lines: string[] = [];
+  readonly log: Log = (level, message) => {
+    if (level === "error" || level === "warning") this.lines.push(`${level}: ${message}`);
+  };
+
+  count(text: string): number {
+    return this.lines.filter((line) => line.includes(text)).length;
+  }
+}
+
+/** Waits until a worker ends because NATS refuses its credentials, and returns what it has written before it said so. */
+async function refusedByNats(worker: Program): Promise<string> {
+  assert.equal(await worker.ended(), 7, worker.written);
+  const why = "Authorization Violation; correct them (the option nats), and start the worker again";
+  const [before, after] = worker.written.split(`NATS refuses the credentials: ${why}`);
+  assert.equal(after, "\nended by NatsClosed\n", worker.written);
+  return before ?? "";
+}
+
+test("a worker whose credentials are revoked ends with an error, and leaves nothing behind", async (t) => {
+  const cluster = await Cluster.start(t);
+  await cluster.killNats();
+  await cluster.startNats("--user", "quorate", "--pass", "old");
+  const nats = await connect({ servers: cluster.natsUrl, user: "quorate", pass: "old" });
+  const announced = nats.subscribe("oracle.workers", { max: 1 });
+  await nats.flush();
+  const variables = { NATS_URL: cluster.natsUrl, NATS_PASSWORD: "old" };
+  const worker = await cluster.program(process.execPath, [SCRIPT, "alice", "8"], undefined, variables);
+  for await (const _ of announced);
+  // It has something to do when the connection ends.
+  const task = JSON.stringify({ id: "a", query: "hangs", ttl_ms: 600_000 });
+  nats.publish("oracle.tasks", task, { reply: "answers" });
+  await until("the task to be received", async () => {
+    const stats = (await nats.request("$SRV.STATS", "", { timeout: PATIENCE_MS })).json<any>();
+    return stats.endpoints[0].num_requests === 1;
+  });
+  await nats.close();
+  await cluster.killNats();
+  await worker.writes(/NATS: /);
+  await cluster.startNats("--user", "quorate", "--pass", "new");
+  assert.doesNotMatch(await refusedByNats(worker), /Authorization/, "it is told once");
+});
+
+test("a worker whose credentials are wrong at its start says so once and ends", async (t) => {
+  const cluster = await Cluster.start(t);
+  await cluster.killNats();
+  await cluster.startNats("--user", "quorate", "--pass", "right");
+  const variables = { NATS_URL: cluster.natsUrl, NATS_PASSWORD: "wrong" };
+  const worker = await cluster.program(process.execPath, [SCRIPT, "alice", "8"], undefined, variables);
+  assert.equal(await refusedByNats(worker), "", "nothing else is said");
+});
+
+test("a connection that is closed for good ends a worker, even while it drains", async (t) => {
+  const cluster = await Cluster.start(t);
+  const said = new Said();
+  // As when the authenticator fails: a client of NATS then gives up at once.
+  const worker = new Worker("alice", cluster.natsUrl, { nats: { reconnect: false }, log: said.log });
+  const nats = await connect({ servers: cluster.natsUrl });
+  t.after(() => nats.close());
+  const announced = nats.subscribe("oracle.workers");
+  await nats.flush();
+  const stop = new AbortController();
+  const running = worker.query("never", () => new Promise<never>(() => {})).serve(stop.signal);
+  const ended = assert.rejects(running, NatsClosed);
+  for await (const message of announced) {
+    if (message.json<{ state: string }>().state === "draining") break;
+    nats.publish("oracle.tasks", JSON.stringify({ id: "a", query: "never", ttl_ms: 600_000 }));
+    await nats.flush();
+    stop.abort();
+  }
+  await cluster.killNats();
+  await ended;
+  assert.equal(said.count("error: NATS: the connection is closed for good"), 1, said.lines.join("\n"));
+});
+
+test("every permission that is denied is told, once for each subject", async (t) => {
+  const cluster = await Cluster.start(t);
+  const allowed = `publish: {deny: ["oracle.workers", "answers.>"]}, subscribe: {deny: ["$SRV.>"]}`;
+  await cluster.configureNats(`authorization: {users: [
+    {user: quorate, password: p, permissions: {${allowed}}}, {user: test, password: p}]}`);
+  const nats = await connect({ servers: cluster.natsUrl, user: "test", pass: "p" });
+  t.after(() => nats.close());
+  const said = new Said();
+  const stop = new AbortController();
+  const options = { nats: { user: "quorate", pass: "p" }, log: said.log };
+  const running = new Worker("alice", cluster.natsUrl, options).query("q", () => 1).serve(stop.signal);
+  await until("the denial of an announcement", () => said.count('Publish to "oracle.workers"') > 0);
+  const ask = (id: string, reply: string) =>
+    nats.publish("oracle.tasks", JSON.stringify({ id, query: "q", ttl_ms: 5000 }), { reply });
+  for (const [id, reply] of [
+    ["a", "answers.1"],
+    ["b", "answers.2"],
+    ["c", "answers.more"],
+  ] as const) {
+    ask(id, reply);
+  }
+  await until("the last denial", () => said.count('"answers.more"') > 0);
+  const denied = ['"oracle.workers"', '"answers.1"', '"answers.2"', '"answers.more"', '"$SRV.*"'];
+  assert.deepEqual(
+    denied.map((subject) => said.count(subject)),
+    [1, 1, 0, 1, 1],
+    said.lines.join("\n"),
+  );
+  stop.abort();
+  await running;
+  assert.equal(said.count('"oracle.workers"'), 1);
+});
+
+test("a worker that may not receive tasks does so once it may", async (t) => {
+  const cluster = await Cluster.start(t);
+  const users = (denied: string) => `authorization: {users: [
+    {user: quorate, password: p, permissions: {subscribe: {deny: [${denied}]}}}, {user: test, password: p}]}`;
+  await cluster.configureNats(users('"oracle.tasks"'));
+  const said = new Said();
+  const stop = new AbortController();
+  const options = { nats: { user: "quorate", pass: "p" }, log: said.log };
+  const running = new Worker("alice", cluster.natsUrl, options).query("q", () => 1).serve(stop.signal);
+  await until("the denial", () =>
+    said.count('warning: NATS: Permissions Violation for Subscription to "oracle.tasks"'),
+  );
+  await cluster.configureNats(users(""));
+  const nats = await connect({ servers: cluster.natsUrl, user: "test", pass: "p" });
+  t.after(() => nats.close());
+  const task = JSON.stringify({ id: "a", query: "q" });
+  const answered = () => nats.request("oracle.tasks", task, { timeout: 1000 }).catch(() => undefined);
+  const answer = await until("an answer", answered);
+  assert.equal(answer.json<Record<string, unknown>>()["value"], 1);
+  stop.abort();
+  await running;
+});
+
 /** Tasks sent by hand, and what comes back. */
 class Bus {
   readonly #nats: NatsConnection;
   readonly #answers: Msg[] = [];
-  readonly #waiting: ((message: Msg) => void)[] = [];
 
-  private constructor(nats: NatsConnection) {
+  readonly #announced: Record<string, unknown>[] = [];
+  readonly cluster: Cluster;
+  worker!: Program;
+
+  private constructor(nats: NatsConnection, cluster: Cluster) {
     this.#nats = nats;
-    const callback = (_: unknown, message: Msg) => {
-      const waiting = this.#waiting.shift();
-      if (waiting) waiting(message);
-      else this.#answers.push(message);
-    };
+    this.cluster = cluster;
+    nats.subscribe("*.workers", { callback: (_, message) => void this.#announced.push(message.json()) });
+    const callback = (_: unknown, message: Msg) => void this.#answers.push(message);
     for (const subject of ["answers", "answers.*", "oracle.results"]) nats.subscribe(subject, { callback });
   }
 
   /** A bus with one worker and no coordinator. */
   static async start(t: TestContext, places: number): Promise<Bus> {
-    const cluster = await Cluster.start(t);
+    const bus = await Bus.empty(t, await Cluster.start(t));
+    const script = bus.cluster.script(SCRIPT, "alice", String(places));
+    const { worker_id, state, replicated } = await bus.announcement("live");
+    assert.deepEqual([worker_id, state, replicated], ["alice", "live", false]);
+    bus.worker = await script;
+    return bus;
+  }
+
+  /** A bus without a worker. */
+  static async empty(t: TestContext, cluster: Cluster): Promise<Bus> {
     const nats = await connect({ servers: cluster.natsUrl });
     t.after(() => nats.close());
-    const bus = new Bus(nats);
-    const announced = nats.subscribe("oracle.workers", { max: 1 });
+    const bus = new Bus(nats, cluster);
     await nats.flush();
-    await cluster.script(SCRIPT, "alice", String(places));
-    for await (const message of announced) {
-      const { worker_id, state, replicated } = message.json<Record<string, unknown>>();
-      assert.deepEqual([worker_id, state, replicated], ["alice", "live", false]);
-    }
     return bus;
+  }
+
+  /** The next announcement of this state. Those before it are passed over. */
+  async announcement(state: string): Promise<Record<string, unknown>> {
+    for (;;) {
+      const next = await until(`${state} to be announced`, () => this.#announced.shift());
+      if (next["state"] === state) return next;
+    }
   }
 
   send(body: unknown, reply = "answers", traceparent?: string): void {
@@ -140,8 +285,7 @@ class Bus {
   }
 
   answer(): Promise<Msg> {
-    const [answer] = this.#answers.splice(0, 1);
-    return answer ? Promise.resolve(answer) : new Promise((resolve) => this.#waiting.push(resolve));
+    return until("an answer", () => this.#answers.shift());
   }
 
   async ask(body: unknown, reply = "answers"): Promise<Record<string, unknown>> {

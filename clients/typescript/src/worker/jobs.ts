@@ -51,7 +51,8 @@ export class Jobs<F> {
   readonly #waiting = new Set<Job<F>>();
   /** Those with an answer, the oldest first. */
   readonly #answered = new Map<string, Job<F>>();
-  #running = 0;
+  /** Those that have a place, some of them expired. */
+  readonly #running = new Set<Job<F>>();
 
   constructor(
     readonly maxConcurrent: number,
@@ -67,7 +68,7 @@ export class Jobs<F> {
   }
 
   get isFull(): boolean {
-    return this.#running >= this.maxConcurrent && this.#waiting.size >= this.maxQueued;
+    return this.#running.size >= this.maxConcurrent && this.#waiting.size >= this.maxQueued;
   }
 
   /** Whether every job is answered or expired. */
@@ -83,15 +84,15 @@ export class Jobs<F> {
   /** Takes a place for the job that has waited longest, if there is a place. */
   next(): Job<F> | undefined {
     const [oldest] = this.#waiting;
-    if (this.#running >= this.maxConcurrent || oldest === undefined) return undefined;
+    if (this.#running.size >= this.maxConcurrent || oldest === undefined) return undefined;
     this.#waiting.delete(oldest);
-    this.#running += 1;
+    this.#running.add(oldest);
     return oldest;
   }
 
-  /** Gives a place back. */
-  release(): void {
-    this.#running -= 1;
+  /** Gives the place of a job back. */
+  release(job: Job<F>): void {
+    this.#running.delete(job);
   }
 
   /** Forgets a job without an answer. */
@@ -116,5 +117,13 @@ export class Jobs<F> {
       this.#answered.delete(key);
       this.#known.delete(key);
     }
+  }
+
+  /** Forgets everything. Returns the jobs that wait or run. */
+  clear(): Job<F>[] {
+    const unfinished = [...this.#waiting, ...this.#running];
+    for (const job of unfinished) job.isExpired = true;
+    for (const jobs of [this.#known, this.#waiting, this.#answered, this.#running]) jobs.clear();
+    return unfinished;
   }
 }

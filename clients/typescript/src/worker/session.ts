@@ -1,30 +1,28 @@
 // One run of a worker: it connects, announces itself, answers tasks, and leaves.
 import {
-  connect,
   headers,
   Match,
   type Msg,
   type NatsConnection,
   type NodeConnectionOptions,
+  type Subscription,
 } from "@nats-io/transport-node";
+import { Connection, Faults, type Log, NatsClosed } from "./connection.js";
 import { Job, type Jobs } from "./jobs.js";
 import { failed, type Observed, observed, REFUSED } from "./observation.js";
 import type { Offer } from "./offer.js";
 import { Counters, Identity, reply, type State } from "./service.js";
+import { within } from "./time.js";
 import { decodeTasks, encodeResult, type Subjects, type Task } from "./wire.js";
 
 const ANNOUNCE_EVERY_MS = 2_000;
 /** How long a draining worker still accepts tasks of coordinators that do not know yet that it is draining. */
 const DRAIN_GRACE_MS = 250;
-const RECONNECT_EVERY_MS = 1_000;
-/** How long the last messages may take to leave. */
+/** How long NATS may take to confirm the end of the subscription, and the last messages to leave. */
 const FLUSH_MS = 5_000;
 
 /** A function that answers queries. */
 export type Answer = (query: string, signal: AbortSignal) => unknown;
-
-/** What a worker has to say: warnings are for its operator. */
-export type Log = (level: "warning" | "info" | "debug", message: string) => void;
 
 /** A worker that runs. */
 export class Session {
@@ -33,9 +31,10 @@ export class Session {
   readonly #jobs: Jobs<Answer>;
   readonly #counters = new Counters();
   readonly #log: Log;
+  readonly #faults: Faults;
+  readonly #subscriptions = new Map<string, Subscription>();
   #state: State = "live";
   #isClosed = false;
-  #isToldUnreachable = false;
   #idle: () => void = () => {};
   #nats: NatsConnection | undefined;
 
@@ -51,93 +50,67 @@ export class Session {
     this.#offer = offer;
     this.#jobs = jobs;
     this.#log = log;
+    this.#faults = new Faults(log);
   }
 
-  /** Serves until the signal, then answers the tasks at hand and leaves. */
+  /**
+   * Serves until the signal, then answers the tasks at hand and leaves.
+   *
+   * @throws NatsClosed if NATS does not take the worker any more.
+   */
   async run(options: NodeConnectionOptions, stop: AbortSignal): Promise<void> {
     const stopped = new Promise<void>((resolve) => {
       stop.addEventListener("abort", () => resolve(), { once: true });
       if (stop.aborted) resolve();
     });
-    const nats = await this.#connect(options, stopped, stop);
-    if (!nats) return;
-    this.#nats = nats;
-    const watched = this.#watch(nats);
-    const tasks = nats.subscribe(this.#identity.subjects.tasks, {
-      callback: (error, message) => (error ? this.#fault(error) : this.#received(message)),
-      ...(this.#identity.queueGroup ? { queue: this.#identity.queueGroup } : {}),
-    });
-    const { service } = this.#identity.subjects;
-    for (const suffix of ["", `.${service}`, `.${service}.${this.#identity.instance}`]) {
-      nats.subscribe(`$SRV.*${suffix}`, {
-        callback: (error, message) => (error ? this.#fault(error) : this.#serve(message)),
-      });
-    }
-    this.#announce();
-    const announcing = setInterval(() => {
-      this.#jobs.forget(performance.now());
-      this.#announce();
-    }, ANNOUNCE_EVERY_MS);
+    const named = { name: `worker ${this.#identity.workerId}`, ...options };
+    let connection: Connection | undefined;
+    let announcing: ReturnType<typeof setInterval> | undefined;
     try {
-      await stopped;
-      await this.#drain();
-      tasks.unsubscribe();
-      this.#state = "left";
-      this.#announce();
-      await within(FLUSH_MS, nats.flush());
+      connection = await Connection.open(named, this.#faults, stopped, stop);
+      if (!connection) return;
+      this.#nats = connection.nats;
+      connection.restored = () => this.#begin();
+      this.#begin();
+      announcing = setInterval(() => {
+        this.#jobs.forget(performance.now());
+        this.#announce();
+      }, ANNOUNCE_EVERY_MS);
+      await Promise.race([stopped, connection.lost]);
+      await Promise.race([this.#leave(connection.nats), connection.lost]);
     } catch (error) {
-      this.#fault(error);
+      if (error instanceof NatsClosed) this.#log("error", error.message);
+      throw error;
     } finally {
       clearInterval(announcing);
-      await nats.close();
-      await watched;
+      this.#abandon();
+      await connection?.close();
     }
   }
 
-  /** Tries until there is a connection; nothing if it is told to stop before. */
-  async #connect(
-    options: NodeConnectionOptions,
-    stopped: Promise<void>,
-    stop: AbortSignal,
-  ): Promise<NatsConnection | undefined> {
-    while (!stop.aborted) {
-      try {
-        const nats = await connect({
-          name: `worker ${this.#identity.workerId}`,
-          maxReconnectAttempts: -1,
-          reconnectTimeWait: RECONNECT_EVERY_MS,
-          timeout: 5_000,
-          ...options,
-        });
-        this.#isToldUnreachable = false;
-        return nats;
-      } catch (error) {
-        this.#fault(error);
-        await within(RECONNECT_EVERY_MS, stopped);
-      }
+  /** Subscribes and announces itself, on a connection that is new or made again. */
+  #begin(): void {
+    const { subjects, instance, queueGroup } = this.#identity;
+    if (this.#state === "live") {
+      this.#subscribe(subjects.tasks, (message) => this.#received(message), queueGroup);
     }
-    return undefined;
+    for (const suffix of ["", `.${subjects.service}`, `.${subjects.service}.${instance}`]) {
+      this.#subscribe(`$SRV.*${suffix}`, (message) => this.#serve(message));
+    }
+    this.#announce();
   }
 
-  async #watch(nats: NatsConnection): Promise<void> {
-    for await (const status of nats.status()) {
-      if (status.type === "reconnect") {
-        this.#isToldUnreachable = false;
-        this.#announce();
-      } else if (status.type === "slowConsumer") this.#counters.losses.tasks_dropped += 1;
-      else if (status.type === "disconnect") this.#fault("the connection is lost");
-      else if (status.type === "error") this.#fault(status.error);
-    }
+  /** Subscribes, unless it is subscribed. NATS ends a subscription that it does not allow. */
+  #subscribe(subject: string, received: (message: Msg) => void, queue = ""): void {
+    const current = this.#subscriptions.get(subject);
+    if (!this.#nats || (current && !current.isClosed())) return;
+    const callback = (error: Error | null, message: Msg) => (error ? this.#fault(error) : received(message));
+    this.#subscriptions.set(subject, this.#nats.subscribe(subject, { callback, ...(queue ? { queue } : {}) }));
   }
 
-  /** Tells of a fault of the bus. A server that is away is tried again every second, which is told once. */
+  /** Tells of a fault that does not end the worker. */
   #fault(error: unknown): void {
-    const why = error instanceof AggregateError && error.errors.length > 0 ? (error.errors[0] as unknown) : error;
-    this.#log(
-      this.#isToldUnreachable ? "debug" : "warning",
-      `NATS: ${why instanceof Error ? why.message : String(why)}`,
-    );
-    this.#isToldUnreachable = true;
+    this.#faults.note(error, performance.now());
   }
 
   #announce(): void {
@@ -199,9 +172,9 @@ export class Session {
     } catch (error) {
       result = failed(error);
     }
-    this.#jobs.release();
+    this.#jobs.release(job);
+    clearTimeout(job.timer);
     if (!job.isExpired) {
-      clearTimeout(job.timer);
       this.#jobs.answer(job, result, performance.now());
       this.#counters.count(result, job.responseTimeMs);
       if (result.err !== undefined) this.#log("info", `${job.task.query}: ${result.err}`);
@@ -222,6 +195,14 @@ export class Session {
     this.#jobs.expire(job);
     job.stop.abort();
     this.#checkIdle();
+  }
+
+  /** Forgets all jobs: nobody will receive their answers. */
+  #abandon(): void {
+    for (const job of this.#jobs.clear()) {
+      clearTimeout(job.timer);
+      job.stop.abort();
+    }
   }
 
   #send(job: Job<Answer>, result: Observed, replies: Iterable<string>): void {
@@ -247,27 +228,32 @@ export class Session {
     }
   }
 
-  /** Tells coordinators that it takes no further tasks, and answers those that it has. */
-  async #drain(): Promise<void> {
+  /** Tells coordinators that it takes no further tasks, answers those that it has, and says that it leaves. */
+  async #leave(nats: NatsConnection): Promise<void> {
     this.#state = "draining";
     this.#announce();
     await new Promise((resolve) => setTimeout(resolve, DRAIN_GRACE_MS));
-    this.#isClosed = true;
     await new Promise<void>((resolve) => {
       this.#idle = resolve;
+      this.#isClosed = true;
       this.#checkIdle();
     });
+    this.#subscriptions.get(this.#identity.subjects.tasks)?.unsubscribe();
+    this.#state = "left";
+    this.#announce();
+    await this.#flushed(nats.flush());
+  }
+
+  /** Waits until NATS has confirmed something, but not for ever. */
+  async #flushed(confirmed: Promise<void>): Promise<void> {
+    try {
+      await within(FLUSH_MS, confirmed);
+    } catch (error) {
+      this.#fault(error);
+    }
   }
 
   #checkIdle(): void {
     if (this.#isClosed && this.#jobs.isIdle) this.#idle();
   }
-}
-
-/** Waits for a promise, but not longer. */
-async function within(milliseconds: number, promise: Promise<void>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, milliseconds)));
-  await Promise.race([promise, late]);
-  clearTimeout(timer);
 }

@@ -1,9 +1,10 @@
 // A worker: its functions, and how it runs.
 import type { NodeConnectionOptions } from "@nats-io/transport-node";
+import type { Log } from "./connection.js";
 import { Jobs } from "./jobs.js";
 import type { Observation } from "./observation.js";
 import { Offer } from "./offer.js";
-import { type Answer, type Log, Session } from "./session.js";
+import { type Answer, Session } from "./session.js";
 import { isId } from "./text.js";
 import { Subjects } from "./wire.js";
 
@@ -16,9 +17,12 @@ export interface WorkerOptions {
   readonly maxQueued?: number;
   /** That of the coordinators (`--subject-prefix`); `oracle` by default. */
   readonly subjectPrefix?: string;
-  /** Options of the connection to NATS, such as `authenticator` or `tls`. */
+  /**
+   * Options of the connection to NATS, such as `authenticator` or `tls`. With `ignoreAuthErrorAbort`, the worker goes on
+   * trying when its credentials are refused.
+   */
   readonly nats?: NodeConnectionOptions;
-  /** Receives what the worker has to say. By default, warnings go to `console.warn`. */
+  /** Receives what the worker has to say. By default, errors and warnings go to `console.error` and `console.warn`. */
   readonly log?: Log;
 }
 
@@ -62,7 +66,11 @@ export class Worker {
     return this;
   }
 
-  /** Serves until the process is told to stop by SIGINT or SIGTERM, then answers the tasks at hand and leaves. */
+  /**
+   * Serves until the process is told to stop by SIGINT or SIGTERM, then answers the tasks at hand and leaves.
+   *
+   * @throws NatsClosed if NATS refuses the credentials for 5 s, or the connection is closed for good.
+   */
   async run(): Promise<void> {
     const stop = new AbortController();
     const signals = ["SIGINT", "SIGTERM"] as const;
@@ -79,12 +87,16 @@ export class Worker {
     }
   }
 
-  /** Serves until the signal ends it, then answers the tasks at hand and leaves. */
+  /**
+   * Serves until the signal ends it, then answers the tasks at hand and leaves.
+   *
+   * @throws NatsClosed as {@link run} does.
+   */
   async serve(stop: AbortSignal): Promise<void> {
     if (this.#offer.patterns.length === 0) {
       throw new RangeError("the worker answers no query: declare a function with worker.query");
     }
-    const log = this.#options.log ?? ((level, message) => level === "warning" && console.warn(message));
+    const log = this.#options.log ?? logged;
     const session = new Session(
       this.#id,
       this.#offer,
@@ -100,3 +112,9 @@ export class Worker {
     return new Jobs(this.#options.maxConcurrent ?? 64, this.#options.maxQueued ?? 1024);
   }
 }
+
+/** Errors and warnings on the console. */
+const logged: Log = (level, message) => {
+  if (level === "error") console.error(message);
+  else if (level === "warning") console.warn(message);
+};
