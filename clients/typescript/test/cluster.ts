@@ -5,7 +5,12 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect as connectTo, createServer, type Socket, type AddressInfo } from "node:net";
+import {
+  connect as connectTo,
+  createServer,
+  type Socket,
+  type AddressInfo,
+} from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
@@ -16,12 +21,29 @@ import { Client } from "quorate";
 export const PATIENCE_MS = 30_000;
 
 /** A simulated source that is fast and never fails. */
-export const QUICK = ["--delay-min-ms", "1", "--delay-max-ms", "5", "--failure-rate", "0"];
+export const QUICK = [
+  "--delay-min-ms",
+  "1",
+  "--delay-max-ms",
+  "5",
+  "--failure-rate",
+  "0",
+];
 /** One that answers after longer than any test takes. */
-export const STUCK = ["--delay-min-ms", "50000", "--delay-max-ms", "50000", "--failure-rate", "0"];
+export const STUCK = [
+  "--delay-min-ms",
+  "50000",
+  "--delay-max-ms",
+  "50000",
+  "--failure-rate",
+  "0",
+];
 
 /** Waits for something that is true, checking again and again. */
-export async function until<T>(what: string, found: () => T | Promise<T>): Promise<NonNullable<T>> {
+export async function until<T>(
+  what: string,
+  found: () => T | Promise<T>,
+): Promise<NonNullable<T>> {
   const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
     const result = await found();
@@ -45,11 +67,20 @@ export class Program {
   readonly #ended: Promise<unknown>;
   written = "";
 
-  constructor(program: string, args: readonly string[], variables: Record<string, string> = {}) {
-    this.#process = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...variables } });
+  constructor(
+    program: string,
+    args: readonly string[],
+    variables: Record<string, string> = {},
+  ) {
+    this.#process = spawn(program, args, {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...variables },
+    });
     this.#ended = once(this.#process, "close");
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
-      stream?.setEncoding("utf8").on("data", (text: string) => (this.written += text));
+      stream
+        ?.setEncoding("utf8")
+        .on("data", (text: string) => (this.written += text));
     }
   }
 
@@ -74,7 +105,10 @@ export class Program {
   /** Waits until it ends by itself, and returns its exit code or the signal that ended it. */
   async ended(): Promise<number | NodeJS.Signals | null> {
     const late = new AbortController();
-    await Promise.race([this.#ended, pause(PATIENCE_MS, undefined, { signal: late.signal }).catch(() => {})]);
+    await Promise.race([
+      this.#ended,
+      pause(PATIENCE_MS, undefined, { signal: late.signal }).catch(() => {}),
+    ]);
     late.abort();
     assert(this.#hasEnded, `it does not end: ${this.written}`);
     return this.#process.exitCode ?? this.#process.signalCode;
@@ -98,7 +132,9 @@ async function freePort(): Promise<number> {
     const port = 12_000 + Math.floor(Math.random() * 8_000);
     const probe = createServer();
     const isFree = await new Promise<boolean>((resolve) => {
-      probe.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => resolve(true));
+      probe
+        .once("error", () => resolve(false))
+        .listen(port, "127.0.0.1", () => resolve(true));
     });
     await new Promise((resolve) => probe.close(resolve));
     if (isFree) return port;
@@ -126,8 +162,18 @@ export class Cluster {
 
   /** Starts the NATS server, on the same port as before if it was killed. */
   async startNats(...flags: string[]): Promise<void> {
-    const args = ["--addr", "127.0.0.1", "--port", String(this.#port), ...flags];
-    this.#nats = await this.program(variable("NATS_SERVER"), args, /Server is ready/);
+    const args = [
+      "--addr",
+      "127.0.0.1",
+      "--port",
+      String(this.#port),
+      ...flags,
+    ];
+    this.#nats = await this.program(
+      variable("NATS_SERVER"),
+      args,
+      /Server is ready/,
+    );
   }
 
   async killNats(): Promise<void> {
@@ -164,7 +210,19 @@ export class Cluster {
 
   /** A worker in JavaScript. */
   script(path: string, name: string, ...args: string[]): Promise<Program> {
-    return this.program(process.execPath, [path, name, ...args], undefined, { NATS_URL: this.natsUrl });
+    return this.scriptAt(this.natsUrl, path, name, ...args);
+  }
+
+  /** The same, with another way to NATS. */
+  scriptAt(
+    natsUrl: string,
+    path: string,
+    name: string,
+    ...args: string[]
+  ): Promise<Program> {
+    return this.program(process.execPath, [path, name, ...args], undefined, {
+      NATS_URL: natsUrl,
+    });
   }
 
   async coordinator(...flags: string[]): Promise<Coordinator> {
@@ -187,10 +245,23 @@ export class Coordinator {
   ) {}
 
   async start(listen: string): Promise<void> {
-    const args = ["--nats", this.cluster.natsUrl, "--listen", listen, ...this.flags];
+    const args = [
+      "--nats",
+      this.cluster.natsUrl,
+      "--listen",
+      listen,
+      ...this.flags,
+    ];
     const unlimited = { QUORATE_RATE_LIMIT: "0", QUORATE_READ_RATE_LIMIT: "0" };
-    this.program = await this.cluster.program(binary("coordinator"), args, /the coordinator listens/, unlimited);
-    const [, address] = await this.program.writes(/the coordinator listens address=(\S+)/);
+    this.program = await this.cluster.program(
+      binary("coordinator"),
+      args,
+      /the coordinator listens/,
+      unlimited,
+    );
+    const [, address] = await this.program.writes(
+      /the coordinator listens address=(\S+)/,
+    );
     this.address = address ?? "";
     this.url = `http://${this.address}`;
     this.client = new Client(this.url);
@@ -205,41 +276,71 @@ export class Coordinator {
   async waitFor(count: number, state = "live"): Promise<void> {
     await until(`${count} ${state} workers`, async () => {
       const { workers } = await this.client.workers();
-      return workers.filter((worker) => worker.state === state).length === count;
+      return (
+        workers.filter((worker) => worker.state === state).length === count
+      );
     });
   }
 
   async waitForInFlight(count: number): Promise<void> {
-    await until(`${count} requests in flight`, async () => (await this.client.workers()).in_flight === count);
+    await until(
+      `${count} requests in flight`,
+      async () => (await this.client.workers()).in_flight === count,
+    );
   }
 }
 
 /** Passes connections on to an address until they are cut. */
 export class Relay {
   readonly #open = new Set<Socket>();
-  url = "";
+  /** What is held back, by where it goes; nothing unless something is. */
+  #held: Map<Socket, Buffer[]> | undefined;
+  address = "";
 
   static async to(test: TestContext, address: string): Promise<Relay> {
     const relay = new Relay();
     const [host = "", port = ""] = address.split(":");
     const server = createServer((here) => {
       const there = connectTo(Number(port), host);
-      for (const [one, other] of [
-        [here, there],
-        [there, here],
-      ] as const) {
-        relay.#open.add(one);
-        one.pipe(other);
-        one.on("error", () => other.destroy()).on("close", () => other.destroy());
-      }
+      for (const socket of [here, there]) relay.#open.add(socket);
+      there.pipe(here);
+      here
+        .on("data", (piece) => relay.#pass(piece, there))
+        .on("end", () => there.end());
+      here
+        .on("error", () => there.destroy())
+        .on("close", () => there.destroy());
+      there.on("error", () => here.destroy()).on("close", () => here.destroy());
     });
     await once(server.listen(0, "127.0.0.1"), "listening");
-    relay.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    relay.address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
     test.after(() => {
       relay.cut();
       server.close();
     });
     return relay;
+  }
+
+  #pass(piece: Buffer, there: Socket): void {
+    if (!this.#held) there.write(piece);
+    else this.#held.set(there, [...(this.#held.get(there) ?? []), piece]);
+  }
+
+  /** Holds back from now on what comes from those who connect here. */
+  hold(): void {
+    this.#held = new Map();
+  }
+
+  /** What is held back. */
+  get held(): string {
+    return Buffer.concat([...(this.#held?.values() ?? [])].flat()).toString();
+  }
+
+  /** Passes on what was held back, and all that follows. */
+  release(): void {
+    for (const [there, pieces] of this.#held ?? [])
+      there.write(Buffer.concat(pieces));
+    this.#held = undefined;
   }
 
   /** Breaks off every open connection. */

@@ -146,7 +146,6 @@ export class Session {
     const known = this.#jobs.find(task);
     if (known?.answer) this.#send(known, known.answer, [task.reply]);
     else if (known) known.waitFor(task.reply, now + task.ttlMs);
-    else if (this.#isClosed) this.#counters.refused += 1;
     else {
       const job = new Job(task, answeredBy, now, now + task.ttlMs);
       if (this.#jobs.isFull) {
@@ -233,12 +232,14 @@ export class Session {
     this.#state = "draining";
     this.#announce();
     await new Promise((resolve) => setTimeout(resolve, DRAIN_GRACE_MS));
+    // In a queue group, other replicas receive all further tasks. This one answers those that NATS has sent to it before.
+    const tasks = this.#subscriptions.get(this.#identity.subjects.tasks);
+    if (tasks && !tasks.isClosed()) await this.#flushed(tasks.drain());
     await new Promise<void>((resolve) => {
       this.#idle = resolve;
       this.#isClosed = true;
       this.#checkIdle();
     });
-    this.#subscriptions.get(this.#identity.subjects.tasks)?.unsubscribe();
     this.#state = "left";
     this.#announce();
     await this.#flushed(nats.flush());
