@@ -614,9 +614,36 @@ for (const query of ["hangs", "ignores"]) {
     assert.deepEqual([stats.num_requests, stats.num_errors], [2, 1]);
     const after = await bus.ask({ id: "c", query: "count" });
     // A function that does not heed its signal keeps its place.
-    assert.equal(after["overloaded"] ?? false, query === "ignores");
+    const isOverdue = query === "ignores";
+    assert.equal(after["overloaded"] ?? false, isOverdue);
+    if (isOverdue) {
+      await bus.worker.writes(
+        /ignores: the function ignores its signal, and keeps its place until it ends/,
+      );
+      await bus.stats(
+        "the function to be counted",
+        ({ data }) => data.functions_overdue === 1,
+      );
+    }
+    await bus.worker.stop();
+    assert.equal(
+      bus.worker.written.split("\n").length,
+      isOverdue ? 2 : 1,
+      bus.worker.written,
+    );
   });
 }
+
+test("a function that ignores its signal is told once, and counted each time", async (t) => {
+  const bus = await Bus.start(t, 8);
+  for (const id of ["a", "b"]) bus.send({ id, query: "ignores", ttl_ms: 100 });
+  await bus.stats(
+    "both to be counted",
+    ({ data }) => data.functions_overdue === 2,
+  );
+  await bus.worker.stop();
+  assert.equal(bus.worker.written.split("\n").length, 2, bus.worker.written);
+});
 
 test("a worker is a service of NATS", async (t) => {
   const bus = await Bus.start(t, 8);

@@ -19,7 +19,7 @@ export class Job<F> {
   answeredMs = 0;
   /** Whether the time to live ran out. */
   isExpired = false;
-  /** Wakes the worker at the deadline. */
+  /** Wakes the worker at the deadline, and again if the function goes on after it. */
   timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -88,6 +88,11 @@ export class Jobs<F> {
     this.#waiting.delete(oldest);
     this.#running.add(oldest);
     return oldest;
+  }
+
+  /** Whether a job has a place. */
+  isRunning(job: Job<F>): boolean {
+    return this.#running.has(job);
   }
 
   /** Gives the place of a job back. */

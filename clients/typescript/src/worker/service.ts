@@ -28,6 +28,7 @@ export class Counters {
     tasks_expired: 0,
     tasks_dropped: 0,
     results_unsent: 0,
+    functions_overdue: 0,
   };
 
   /** Counts an answer. */

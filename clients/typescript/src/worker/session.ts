@@ -20,6 +20,8 @@ const ANNOUNCE_EVERY_MS = 2_000;
 const DRAIN_GRACE_MS = 250;
 /** How long NATS may take to confirm the end of the subscription, and the last messages to leave. */
 const FLUSH_MS = 5_000;
+/** How long a function may go on after the end of its signal until it is said to ignore the signal. */
+const OVERDUE_MS = 1_000;
 
 /** A function that answers queries. */
 export type Answer = (query: string, signal: AbortSignal) => unknown;
@@ -33,6 +35,8 @@ export class Session {
   readonly #log: Log;
   readonly #faults: Faults;
   readonly #subscriptions = new Map<string, Subscription>();
+  /** The functions that were said to ignore their signal. */
+  readonly #toldOverdue = new Set<Answer>();
   #state: State = "live";
   #isClosed = false;
   #idle: () => void = () => {};
@@ -193,7 +197,20 @@ export class Session {
     this.#counters.losses.tasks_expired += 1;
     this.#jobs.expire(job);
     job.stop.abort();
+    if (this.#jobs.isRunning(job)) job.timer = setTimeout(() => this.#isOverdue(job), OVERDUE_MS);
     this.#checkIdle();
+  }
+
+  /** A function goes on after the end of its signal. It keeps its place, because it may still use what that protects. */
+  #isOverdue({ answeredBy, task }: Job<Answer>): void {
+    this.#counters.losses.functions_overdue += 1;
+    const isTold = this.#toldOverdue.has(answeredBy);
+    this.#toldOverdue.add(answeredBy);
+    const advice = "pass the signal to what it waits for, or bound its time";
+    this.#log(
+      isTold ? "debug" : "warning",
+      `${task.query}: the function ignores its signal, and keeps its place until it ends: ${advice}`,
+    );
   }
 
   /** Forgets all jobs: nobody will receive their answers. */

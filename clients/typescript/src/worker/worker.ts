@@ -62,7 +62,8 @@ export class Worker {
     answer: (query: string, context: Context) => Observation | Promise<Observation>,
   ): this {
     const all = typeof patterns === "string" ? [patterns] : patterns;
-    for (const pattern of all) this.#offer.add(pattern, (query, signal) => answer(query, { signal }));
+    const answeredBy: Answer = (query, signal) => answer(query, { signal });
+    for (const pattern of all) this.#offer.add(pattern, answeredBy);
     return this;
   }
 
