@@ -14,19 +14,10 @@ test("an answer keeps its digits and comes with its evidence", async (t) => {
   for (const name of ["alice", "bob"]) await cluster.script(SCRIPT, name, "8");
   await coordinator.waitFor(2);
   const { client } = coordinator;
-  const outcome = await client.ask("BTC/USD", {
-    id: "mine",
-    min_agreement: "0.5",
-  });
+  const outcome = await client.ask("BTC/USD", { id: "mine", min_agreement: "0.5" });
   assert.equal(outcome.final_value, EXACT);
   assert.deepEqual(
-    [
-      outcome.request_id,
-      outcome.query,
-      outcome.status,
-      outcome.expected,
-      outcome.succeeded,
-    ],
+    [outcome.request_id, outcome.query, outcome.status, outcome.expected, outcome.succeeded],
     ["mine", "BTC/USD", "complete", 2, 2],
   );
   assert.deepEqual(
@@ -37,33 +28,21 @@ test("an answer keeps its digits and comes with its evidence", async (t) => {
     outcome.worker_responses.map((response) => response.value),
     [EXACT, EXACT],
   );
-  assert.deepEqual(outcome.spread, {
-    min: EXACT,
-    max: EXACT,
-    interquartile: "0",
-    mad: "0",
-  });
-  assert.deepEqual(
-    [outcome.agreement, outcome.tie, outcome.excluded],
-    ["1", false, []],
-  );
+  assert.deepEqual(outcome.spread, { min: EXACT, max: EXACT, interquartile: "0", mad: "0" });
+  assert.deepEqual([outcome.agreement, outcome.tie, outcome.excluded], ["1", false, []]);
   assert(typeof outcome.elapsed === "number" && outcome.elapsed > 0);
   const again = await client.ask("BTC/USD", { id: "mine" });
   assert.deepEqual(again, outcome, "a retry receives the same outcome");
 
   assert.equal((await client.ask("big")).final_value, String(2n ** 90n));
   const rounded = await client.ask("BTC/USD", { decimals: 2 });
-  assert.deepEqual(
-    [rounded.final_value, rounded.exact_value],
-    ["42000.12", EXACT],
-  );
+  assert.deepEqual([rounded.final_value, rounded.exact_value], ["42000.12", EXACT]);
   const text = await client.ask("ETH/USD", { strategy: "majority" });
   assert.deepEqual([text.final_value, text.spread], ["text of ETH/USD", null]);
   const aged = await client.ask("aged");
   assert(aged.worker_responses.every((response) => response.age_ms === 7_000));
   const dated = await client.ask("dated");
-  for (const { age_ms = 0 } of dated.worker_responses)
-    assert(age_ms >= 3_600_000 && age_ms < 3_700_000);
+  for (const { age_ms = 0 } of dated.worker_responses) assert(age_ms >= 3_600_000 && age_ms < 3_700_000);
   assert(Math.abs(Date.now() - Date.parse(dated.answered_at)) < 60_000);
   assert(Date.now() - Date.parse(dated.oldest_observed_at ?? "") >= 3_600_000);
 });
@@ -95,12 +74,7 @@ test("every field of the policy reaches the coordinator", async (t) => {
 
 test("the state of a coordinator is read", async (t) => {
   const cluster = await Cluster.start(t);
-  const coordinator = await cluster.coordinator(
-    "--expect",
-    "carol",
-    "--min-expected",
-    "3",
-  );
+  const coordinator = await cluster.coordinator("--expect", "carol", "--min-expected", "3");
   await cluster.worker("w1", ...QUICK);
   await cluster.worker("w2", "--queries", "BTC/*", ...QUICK);
   await coordinator.waitFor(2);
@@ -111,39 +85,21 @@ test("the state of a coordinator is read", async (t) => {
     return register.workers[0]?.successes === 1 ? register : undefined;
   });
   const [first, second] = register.workers;
-  assert.deepEqual(
-    [first?.worker_id, second?.worker_id, second?.queries],
-    ["w1", "w2", ["BTC/*"]],
-  );
+  assert.deepEqual([first?.worker_id, second?.worker_id, second?.queries], ["w1", "w2", ["BTC/*"]]);
   assert.equal(first?.score, "1.000000", "a score is exact, as sent");
   assert.equal(typeof first.response_time?.p50, "number");
-  assert.deepEqual(
-    [register.absent, register.counters["requests_accepted"]],
-    [["carol"], 1],
-  );
-  assert.deepEqual((await client.queries()).map(({ query }) => query).sort(), [
-    "*",
-    "BTC/*",
-  ]);
+  assert.deepEqual([register.absent, register.counters["requests_accepted"]], [["carol"], 1]);
+  assert.deepEqual((await client.queries()).map(({ query }) => query).sort(), ["*", "BTC/*"]);
   const { policies } = await client.policies();
   const [standard] = policies;
   assert.deepEqual(
-    [
-      standard?.query,
-      standard?.strategy,
-      standard?.tolerance,
-      standard?.quorum,
-      standard?.expect,
-    ],
+    [standard?.query, standard?.strategy, standard?.tolerance, standard?.quorum, standard?.expect],
     ["*", "average", "0.06", null, ["carol"]],
   );
   assert.deepEqual((await client.policies("BTC/USD")).policies, policies);
   await assert.rejects(client.policies(""), InvalidRequest);
   const ready = await client.ready();
-  assert.deepEqual(
-    [ready.ready, ready.workers, ready.short[0]?.needed],
-    [true, 2, 3],
-  );
+  assert.deepEqual([ready.ready, ready.workers, ready.short[0]?.needed], [true, 2, 3]);
 });
 
 test("a call ends when its caller wishes", async (t) => {
@@ -158,10 +114,7 @@ test("a call ends when its caller wishes", async (t) => {
   stop.abort(wish);
   await assert.rejects(asked, (error) => error === wish);
   await coordinator.waitForInFlight(0);
-  await assert.rejects(
-    coordinator.client.ready({ signal: stop.signal }),
-    (error) => error === wish,
-  );
+  await assert.rejects(coordinator.client.ready({ signal: stop.signal }), (error) => error === wish);
 });
 
 test("what is no address is refused at once", () => {

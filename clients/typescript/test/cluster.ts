@@ -5,12 +5,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import {
-  connect as connectTo,
-  createServer,
-  type Socket,
-  type AddressInfo,
-} from "node:net";
+import { connect as connectTo, createServer, type Socket, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
@@ -21,29 +16,12 @@ import { Client } from "quorate";
 export const PATIENCE_MS = 30_000;
 
 /** A simulated source that is fast and never fails. */
-export const QUICK = [
-  "--delay-min-ms",
-  "1",
-  "--delay-max-ms",
-  "5",
-  "--failure-rate",
-  "0",
-];
+export const QUICK = ["--delay-min-ms", "1", "--delay-max-ms", "5", "--failure-rate", "0"];
 /** One that answers after longer than any test takes. */
-export const STUCK = [
-  "--delay-min-ms",
-  "50000",
-  "--delay-max-ms",
-  "50000",
-  "--failure-rate",
-  "0",
-];
+export const STUCK = ["--delay-min-ms", "50000", "--delay-max-ms", "50000", "--failure-rate", "0"];
 
 /** Waits for something that is true, checking again and again. */
-export async function until<T>(
-  what: string,
-  found: () => T | Promise<T>,
-): Promise<NonNullable<T>> {
+export async function until<T>(what: string, found: () => T | Promise<T>): Promise<NonNullable<T>> {
   const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
     const result = await found();
@@ -67,20 +45,11 @@ export class Program {
   readonly #ended: Promise<unknown>;
   written = "";
 
-  constructor(
-    program: string,
-    args: readonly string[],
-    variables: Record<string, string> = {},
-  ) {
-    this.#process = spawn(program, args, {
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, ...variables },
-    });
+  constructor(program: string, args: readonly string[], variables: Record<string, string> = {}) {
+    this.#process = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...variables } });
     this.#ended = once(this.#process, "close");
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
-      stream
-        ?.setEncoding("utf8")
-        .on("data", (text: string) => (this.written += text));
+      stream?.setEncoding("utf8").on("data", (text: string) => (this.written += text));
     }
   }
 
@@ -105,10 +74,7 @@ export class Program {
   /** Waits until it ends by itself, and returns its exit code or the signal that ended it. */
   async ended(): Promise<number | NodeJS.Signals | null> {
     const late = new AbortController();
-    await Promise.race([
-      this.#ended,
-      pause(PATIENCE_MS, undefined, { signal: late.signal }).catch(() => {}),
-    ]);
+    await Promise.race([this.#ended, pause(PATIENCE_MS, undefined, { signal: late.signal }).catch(() => {})]);
     late.abort();
     assert(this.#hasEnded, `it does not end: ${this.written}`);
     return this.#process.exitCode ?? this.#process.signalCode;
@@ -132,9 +98,7 @@ async function freePort(): Promise<number> {
     const port = 12_000 + Math.floor(Math.random() * 8_000);
     const probe = createServer();
     const isFree = await new Promise<boolean>((resolve) => {
-      probe
-        .once("error", () => resolve(false))
-        .listen(port, "127.0.0.1", () => resolve(true));
+      probe.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => resolve(true));
     });
     await new Promise((resolve) => probe.close(resolve));
     if (isFree) return port;
@@ -162,18 +126,8 @@ export class Cluster {
 
   /** Starts the NATS server, on the same port as before if it was killed. */
   async startNats(...flags: string[]): Promise<void> {
-    const args = [
-      "--addr",
-      "127.0.0.1",
-      "--port",
-      String(this.#port),
-      ...flags,
-    ];
-    this.#nats = await this.program(
-      variable("NATS_SERVER"),
-      args,
-      /Server is ready/,
-    );
+    const args = ["--addr", "127.0.0.1", "--port", String(this.#port), ...flags];
+    this.#nats = await this.program(variable("NATS_SERVER"), args, /Server is ready/);
   }
 
   async killNats(): Promise<void> {
@@ -214,15 +168,8 @@ export class Cluster {
   }
 
   /** The same, with another way to NATS. */
-  scriptAt(
-    natsUrl: string,
-    path: string,
-    name: string,
-    ...args: string[]
-  ): Promise<Program> {
-    return this.program(process.execPath, [path, name, ...args], undefined, {
-      NATS_URL: natsUrl,
-    });
+  scriptAt(natsUrl: string, path: string, name: string, ...args: string[]): Promise<Program> {
+    return this.program(process.execPath, [path, name, ...args], undefined, { NATS_URL: natsUrl });
   }
 
   async coordinator(...flags: string[]): Promise<Coordinator> {
@@ -245,23 +192,10 @@ export class Coordinator {
   ) {}
 
   async start(listen: string): Promise<void> {
-    const args = [
-      "--nats",
-      this.cluster.natsUrl,
-      "--listen",
-      listen,
-      ...this.flags,
-    ];
+    const args = ["--nats", this.cluster.natsUrl, "--listen", listen, ...this.flags];
     const unlimited = { QUORATE_RATE_LIMIT: "0", QUORATE_READ_RATE_LIMIT: "0" };
-    this.program = await this.cluster.program(
-      binary("coordinator"),
-      args,
-      /the coordinator listens/,
-      unlimited,
-    );
-    const [, address] = await this.program.writes(
-      /the coordinator listens address=(\S+)/,
-    );
+    this.program = await this.cluster.program(binary("coordinator"), args, /the coordinator listens/, unlimited);
+    const [, address] = await this.program.writes(/the coordinator listens address=(\S+)/);
     this.address = address ?? "";
     this.url = `http://${this.address}`;
     this.client = new Client(this.url);
@@ -276,17 +210,12 @@ export class Coordinator {
   async waitFor(count: number, state = "live"): Promise<void> {
     await until(`${count} ${state} workers`, async () => {
       const { workers } = await this.client.workers();
-      return (
-        workers.filter((worker) => worker.state === state).length === count
-      );
+      return workers.filter((worker) => worker.state === state).length === count;
     });
   }
 
   async waitForInFlight(count: number): Promise<void> {
-    await until(
-      `${count} requests in flight`,
-      async () => (await this.client.workers()).in_flight === count,
-    );
+    await until(`${count} requests in flight`, async () => (await this.client.workers()).in_flight === count);
   }
 }
 
@@ -304,12 +233,8 @@ export class Relay {
       const there = connectTo(Number(port), host);
       for (const socket of [here, there]) relay.#open.add(socket);
       there.pipe(here);
-      here
-        .on("data", (piece) => relay.#pass(piece, there))
-        .on("end", () => there.end());
-      here
-        .on("error", () => there.destroy())
-        .on("close", () => there.destroy());
+      here.on("data", (piece) => relay.#pass(piece, there)).on("end", () => there.end());
+      here.on("error", () => there.destroy()).on("close", () => there.destroy());
       there.on("error", () => here.destroy()).on("close", () => here.destroy());
     });
     await once(server.listen(0, "127.0.0.1"), "listening");
@@ -338,8 +263,7 @@ export class Relay {
 
   /** Passes on what was held back, and all that follows. */
   release(): void {
-    for (const [there, pieces] of this.#held ?? [])
-      there.write(Buffer.concat(pieces));
+    for (const [there, pieces] of this.#held ?? []) there.write(Buffer.concat(pieces));
     this.#held = undefined;
   }
 

@@ -9,10 +9,7 @@ test("every example does what the README says", async (t) => {
   const cluster = await Cluster.start(t);
   const coordinator = await cluster.coordinator();
   const example = (number: number, untilItWrites?: RegExp) => {
-    const code = readFileSync(
-      join(import.meta.dirname, `example_${number}.js`),
-      "utf8",
-    );
+    const code = readFileSync(join(import.meta.dirname, `example_${number}.js`), "utf8");
     const path = join(import.meta.dirname, `example_${number}.here.js`);
     const here = code.replace("http://localhost:8080", coordinator.url);
     writeFileSync(path, here.replace("nats://localhost:4222", cluster.natsUrl));

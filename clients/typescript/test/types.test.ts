@@ -2,13 +2,8 @@
 import { test } from "node:test";
 import type { Client, Evidence, Outcome, RequestFields } from "quorate";
 
-export async function accepted(
-  client: Client,
-): Promise<[string, number, string | undefined]> {
-  const outcome: Outcome = await client.ask("BTC/USD", {
-    strategy: "median",
-    max_deviation: "mad:5",
-  });
+export async function accepted(client: Client): Promise<[string, number, string | undefined]> {
+  const outcome: Outcome = await client.ask("BTC/USD", { strategy: "median", max_deviation: "mad:5" });
   const evidence: Evidence = outcome;
   return [outcome.final_value, evidence.elapsed, outcome.spread?.min];
 }

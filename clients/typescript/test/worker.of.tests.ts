@@ -6,13 +6,7 @@ const [name = "", places = "", prefix = "oracle"] = process.argv.slice(2);
 const replicas = prefix !== "oracle";
 const { NATS_PASSWORD: pass } = process.env;
 const nats = pass === undefined ? {} : { user: "quorate", pass };
-const options = {
-  maxConcurrent: Number(places),
-  maxQueued: 0,
-  subjectPrefix: prefix,
-  replicas,
-  nats,
-};
+const options = { maxConcurrent: Number(places), maxQueued: 0, subjectPrefix: prefix, replicas, nats };
 const worker = new Worker(name, undefined, options);
 let calls = 0;
 
@@ -22,10 +16,7 @@ worker
   .query("count", () => ++calls)
   .query("big", () => 2n ** 90n)
   .query("aged", () => ({ value: 1.5, ageMs: 7_000 }))
-  .query("dated", async () => ({
-    value: 1.5,
-    observedAt: new Date(Date.now() - 3_600_000),
-  }))
+  .query("dated", async () => ({ value: 1.5, observedAt: new Date(Date.now() - 3_600_000) }))
   .query(["fails", "fails too"], async (query) => {
     throw new Error(`no ${query}`);
   })

@@ -14,45 +14,24 @@ import {
 import * as quorate from "quorate";
 import { Client } from "quorate";
 import { type Log, NatsClosed, Worker } from "quorate/worker";
-import {
-  binary,
-  Cluster,
-  PATIENCE_MS,
-  Program,
-  Relay,
-  until,
-} from "./cluster.js";
+import { binary, Cluster, PATIENCE_MS, Program, Relay, until } from "./cluster.js";
 
 const SCRIPT = join(import.meta.dirname, "worker.of.tests.js");
 const TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /** What `quorate workers` shows. */
-const shown = (url: string) =>
-  execFileSync(binary("quorate"), ["workers", "--url", url], {
-    encoding: "utf8",
-  });
+const shown = (url: string) => execFileSync(binary("quorate"), ["workers", "--url", url], { encoding: "utf8" });
 
 test("a worker is seen from its start until it says that it leaves", async (t) => {
   const cluster = await Cluster.start(t);
   // Long enough to tell a request that waits for unknown workers from one that knows its workers.
-  const coordinator = await cluster.coordinator(
-    "--stall-ms",
-    "20000",
-    "--timeout-ms",
-    "25000",
-  );
+  const coordinator = await cluster.coordinator("--stall-ms", "20000", "--timeout-ms", "25000");
   const worker = await cluster.script(SCRIPT, "alice", "8");
   await coordinator.waitFor(1);
   assert.match(shown(coordinator.url), / {2}alice +live /);
   const [record] = (await coordinator.client.workers()).workers;
-  assert.deepEqual(
-    [record?.announced, record?.queries.slice(0, 2)],
-    [true, ["BTC/USD", "ETH/*"]],
-  );
-  assert(
-    (await coordinator.client.ask("ETH/USD", { strategy: "majority" }))
-      .elapsed < 20e9,
-  );
+  assert.deepEqual([record?.announced, record?.queries.slice(0, 2)], [true, ["BTC/USD", "ETH/*"]]);
+  assert((await coordinator.client.ask("ETH/USD", { strategy: "majority" })).elapsed < 20e9);
   await assert.rejects(coordinator.client.ask("XRP/USD"), quorate.UnknownQuery);
   for (const [query, err] of [
     ["fails", "Error: no fails"],
@@ -90,10 +69,7 @@ test("a second signal ends a worker at once", async (t) => {
   const coordinator = await cluster.coordinator();
   const worker = await cluster.script(SCRIPT, "alice", "8");
   await coordinator.waitFor(1);
-  await assert.rejects(
-    new Client(coordinator.url, { timeoutMs: 200 }).ask("hangs"),
-    quorate.TimedOut,
-  );
+  await assert.rejects(new Client(coordinator.url, { timeoutMs: 200 }).ask("hangs"), quorate.TimedOut);
   worker.signal("SIGTERM");
   await coordinator.waitFor(1, "draining");
   worker.signal("SIGTERM");
@@ -116,10 +92,7 @@ test("a worker starts before NATS and survives its restart", async (t) => {
       () => false,
     ),
   );
-  assert(
-    worker.written.split("NATS: ").length <= 3,
-    `an outage is told once: ${worker.written}`,
-  );
+  assert(worker.written.split("NATS: ").length <= 3, `an outage is told once: ${worker.written}`);
   await worker.stop();
 });
 
@@ -135,8 +108,7 @@ test("a worker without NATS can be stopped", async (t) => {
 class Said {
   readonly lines: string[] = [];
   readonly log: Log = (level, message) => {
-    if (level === "error" || level === "warning")
-      this.lines.push(`${level}: ${message}`);
+    if (level === "error" || level === "warning") this.lines.push(`${level}: ${message}`);
   };
 
   count(text: string): number {
@@ -147,11 +119,8 @@ class Said {
 /** Waits until a worker ends because NATS refuses its credentials, and returns what it has written before it said so. */
 async function refusedByNats(worker: Program): Promise<string> {
   assert.equal(await worker.ended(), 7, worker.written);
-  const why =
-    "Authorization Violation; correct them (the option nats), and start the worker again";
-  const [before, after] = worker.written.split(
-    `NATS refuses the credentials: ${why}`,
-  );
+  const why = "Authorization Violation; correct them (the option nats), and start the worker again";
+  const [before, after] = worker.written.split(`NATS refuses the credentials: ${why}`);
   assert.equal(after, "\nended by NatsClosed\n", worker.written);
   return before ?? "";
 }
@@ -160,39 +129,24 @@ test("a worker whose credentials are revoked ends with an error, and leaves noth
   const cluster = await Cluster.start(t);
   await cluster.killNats();
   await cluster.startNats("--user", "quorate", "--pass", "old");
-  const nats = await connect({
-    servers: cluster.natsUrl,
-    user: "quorate",
-    pass: "old",
-  });
+  const nats = await connect({ servers: cluster.natsUrl, user: "quorate", pass: "old" });
   const announced = nats.subscribe("oracle.workers", { max: 1 });
   await nats.flush();
   const variables = { NATS_URL: cluster.natsUrl, NATS_PASSWORD: "old" };
-  const worker = await cluster.program(
-    process.execPath,
-    [SCRIPT, "alice", "8"],
-    undefined,
-    variables,
-  );
+  const worker = await cluster.program(process.execPath, [SCRIPT, "alice", "8"], undefined, variables);
   for await (const _ of announced);
   // It has something to do when the connection ends.
   const task = JSON.stringify({ id: "a", query: "hangs", ttl_ms: 600_000 });
   nats.publish("oracle.tasks", task, { reply: "answers" });
   await until("the task to be received", async () => {
-    const stats = (
-      await nats.request("$SRV.STATS", "", { timeout: PATIENCE_MS })
-    ).json<any>();
+    const stats = (await nats.request("$SRV.STATS", "", { timeout: PATIENCE_MS })).json<any>();
     return stats.endpoints[0].num_requests === 1;
   });
   await nats.close();
   await cluster.killNats();
   await worker.writes(/NATS: /);
   await cluster.startNats("--user", "quorate", "--pass", "new");
-  assert.doesNotMatch(
-    await refusedByNats(worker),
-    /Authorization/,
-    "it is told once",
-  );
+  assert.doesNotMatch(await refusedByNats(worker), /Authorization/, "it is told once");
 });
 
 test("a worker whose credentials are wrong at its start says so once and ends", async (t) => {
@@ -200,12 +154,7 @@ test("a worker whose credentials are wrong at its start says so once and ends", 
   await cluster.killNats();
   await cluster.startNats("--user", "quorate", "--pass", "right");
   const variables = { NATS_URL: cluster.natsUrl, NATS_PASSWORD: "wrong" };
-  const worker = await cluster.program(
-    process.execPath,
-    [SCRIPT, "alice", "8"],
-    undefined,
-    variables,
-  );
+  const worker = await cluster.program(process.execPath, [SCRIPT, "alice", "8"], undefined, variables);
   assert.equal(await refusedByNats(worker), "", "nothing else is said");
 });
 
@@ -213,35 +162,23 @@ test("a connection that is closed for good ends a worker, even while it drains",
   const cluster = await Cluster.start(t);
   const said = new Said();
   // As when the authenticator fails: a client of NATS then gives up at once.
-  const worker = new Worker("alice", cluster.natsUrl, {
-    nats: { reconnect: false },
-    log: said.log,
-  });
+  const worker = new Worker("alice", cluster.natsUrl, { nats: { reconnect: false }, log: said.log });
   const nats = await connect({ servers: cluster.natsUrl });
   t.after(() => nats.close());
   const announced = nats.subscribe("oracle.workers");
   await nats.flush();
   const stop = new AbortController();
-  const running = worker
-    .query("never", () => new Promise<never>(() => {}))
-    .serve(stop.signal);
+  const running = worker.query("never", () => new Promise<never>(() => {})).serve(stop.signal);
   const ended = assert.rejects(running, NatsClosed);
   for await (const message of announced) {
     if (message.json<{ state: string }>().state === "draining") break;
-    nats.publish(
-      "oracle.tasks",
-      JSON.stringify({ id: "a", query: "never", ttl_ms: 600_000 }),
-    );
+    nats.publish("oracle.tasks", JSON.stringify({ id: "a", query: "never", ttl_ms: 600_000 }));
     await nats.flush();
     stop.abort();
   }
   await cluster.killNats();
   await ended;
-  assert.equal(
-    said.count("error: NATS: the connection is closed for good"),
-    1,
-    said.lines.join("\n"),
-  );
+  assert.equal(said.count("error: NATS: the connection is closed for good"), 1, said.lines.join("\n"));
 });
 
 test("every permission that is denied is told, once for each subject", async (t) => {
@@ -249,28 +186,15 @@ test("every permission that is denied is told, once for each subject", async (t)
   const allowed = `publish: {deny: ["oracle.workers", "answers.>"]}, subscribe: {deny: ["$SRV.>"]}`;
   await cluster.configureNats(`authorization: {users: [
     {user: quorate, password: p, permissions: {${allowed}}}, {user: test, password: p}]}`);
-  const nats = await connect({
-    servers: cluster.natsUrl,
-    user: "test",
-    pass: "p",
-  });
+  const nats = await connect({ servers: cluster.natsUrl, user: "test", pass: "p" });
   t.after(() => nats.close());
   const said = new Said();
   const stop = new AbortController();
   const options = { nats: { user: "quorate", pass: "p" }, log: said.log };
-  const running = new Worker("alice", cluster.natsUrl, options)
-    .query("q", () => 1)
-    .serve(stop.signal);
-  await until(
-    "the denial of an announcement",
-    () => said.count('Publish to "oracle.workers"') > 0,
-  );
+  const running = new Worker("alice", cluster.natsUrl, options).query("q", () => 1).serve(stop.signal);
+  await until("the denial of an announcement", () => said.count('Publish to "oracle.workers"') > 0);
   const ask = (id: string, reply: string) =>
-    nats.publish(
-      "oracle.tasks",
-      JSON.stringify({ id, query: "q", ttl_ms: 5000 }),
-      { reply },
-    );
+    nats.publish("oracle.tasks", JSON.stringify({ id, query: "q", ttl_ms: 5000 }), { reply });
   for (const [id, reply] of [
     ["a", "answers.1"],
     ["b", "answers.2"],
@@ -279,13 +203,7 @@ test("every permission that is denied is told, once for each subject", async (t)
     ask(id, reply);
   }
   await until("the last denial", () => said.count('"answers.more"') > 0);
-  const denied = [
-    '"oracle.workers"',
-    '"answers.1"',
-    '"answers.2"',
-    '"answers.more"',
-    '"$SRV.*"',
-  ];
+  const denied = ['"oracle.workers"', '"answers.1"', '"answers.2"', '"answers.more"', '"$SRV.*"'];
   assert.deepEqual(
     denied.map((subject) => said.count(subject)),
     [1, 1, 0, 1, 1],
@@ -304,26 +222,15 @@ test("a worker that may not receive tasks does so once it may", async (t) => {
   const said = new Said();
   const stop = new AbortController();
   const options = { nats: { user: "quorate", pass: "p" }, log: said.log };
-  const running = new Worker("alice", cluster.natsUrl, options)
-    .query("q", () => 1)
-    .serve(stop.signal);
+  const running = new Worker("alice", cluster.natsUrl, options).query("q", () => 1).serve(stop.signal);
   await until("the denial", () =>
-    said.count(
-      'warning: NATS: Permissions Violation for Subscription to "oracle.tasks"',
-    ),
+    said.count('warning: NATS: Permissions Violation for Subscription to "oracle.tasks"'),
   );
   await cluster.configureNats(users(""));
-  const nats = await connect({
-    servers: cluster.natsUrl,
-    user: "test",
-    pass: "p",
-  });
+  const nats = await connect({ servers: cluster.natsUrl, user: "test", pass: "p" });
   t.after(() => nats.close());
   const task = JSON.stringify({ id: "a", query: "q" });
-  const answered = () =>
-    nats
-      .request("oracle.tasks", task, { timeout: 1000 })
-      .catch(() => undefined);
+  const answered = () => nats.request("oracle.tasks", task, { timeout: 1000 }).catch(() => undefined);
   const answer = await until("an answer", answered);
   assert.equal(answer.json<Record<string, unknown>>()["value"], 1);
   stop.abort();
@@ -342,13 +249,9 @@ class Bus {
   private constructor(nats: NatsConnection, cluster: Cluster) {
     this.#nats = nats;
     this.cluster = cluster;
-    nats.subscribe("*.workers", {
-      callback: (_, message) => void this.#announced.push(message.json()),
-    });
-    const callback = (_: unknown, message: Msg) =>
-      void this.#answers.push(message);
-    for (const subject of ["answers", "answers.*", "oracle.results"])
-      nats.subscribe(subject, { callback });
+    nats.subscribe("*.workers", { callback: (_, message) => void this.#announced.push(message.json()) });
+    const callback = (_: unknown, message: Msg) => void this.#answers.push(message);
+    for (const subject of ["answers", "answers.*", "oracle.results"]) nats.subscribe(subject, { callback });
   }
 
   /** A bus with one worker and no coordinator. */
@@ -373,9 +276,7 @@ class Bus {
   /** The next announcement of this state. Those before it are passed over. */
   async announcement(state: string): Promise<Record<string, unknown>> {
     for (;;) {
-      const next = await until(`${state} to be announced`, () =>
-        this.#announced.shift(),
-      );
+      const next = await until(`${state} to be announced`, () => this.#announced.shift());
       if (next["state"] === state) return next;
     }
   }
@@ -388,11 +289,8 @@ class Bus {
   /** How many workers answer a ping. */
   async instances(): Promise<number> {
     let count = 0;
-    for await (const _ of await this.#nats.requestMany("$SRV.PING", "", {
-      maxWait: 1000,
-      strategy: "stall",
-    }))
-      count += 1;
+    const replies = await this.#nats.requestMany("$SRV.PING", "", { maxWait: 1000, strategy: "stall" });
+    for await (const _ of replies) count += 1;
     return count;
   }
 
@@ -400,22 +298,12 @@ class Bus {
   isDeserted(): Promise<boolean> {
     return this.#nats.request("oracle.tasks", "no task", { timeout: 100 }).then(
       () => false,
-      (error: unknown) =>
-        error instanceof RequestError &&
-        error.cause instanceof NoRespondersError,
+      (error: unknown) => error instanceof RequestError && error.cause instanceof NoRespondersError,
     );
   }
 
-  send(
-    body: unknown,
-    reply = "answers",
-    traceparent?: string,
-    subject = "oracle.tasks",
-  ): void {
-    const data =
-      typeof body === "string" || body instanceof Uint8Array
-        ? body
-        : JSON.stringify(body);
+  send(body: unknown, reply = "answers", traceparent?: string, subject = "oracle.tasks"): void {
+    const data = typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body);
     const trace = headers();
     if (traceparent) trace.set("traceparent", traceparent);
     this.#nats.publish(subject, data, {
@@ -428,10 +316,7 @@ class Bus {
     return until("an answer", () => this.#answers.shift());
   }
 
-  async ask(
-    body: unknown,
-    reply = "answers",
-  ): Promise<Record<string, unknown>> {
+  async ask(body: unknown, reply = "answers"): Promise<Record<string, unknown>> {
     this.send(body, reply);
     const answer = await this.answer();
     assert.equal(answer.subject, reply || "oracle.results");
@@ -439,9 +324,7 @@ class Bus {
   }
 
   async request(subject: string): Promise<any> {
-    return (
-      await this.#nats.request(subject, "", { timeout: PATIENCE_MS })
-    ).json();
+    return (await this.#nats.request(subject, "", { timeout: PATIENCE_MS })).json();
   }
 
   /** The statistics of the worker, once a condition holds. */
@@ -455,50 +338,28 @@ class Bus {
 
 test("a redispatched task receives the same answer", async (t) => {
   const bus = await Bus.start(t, 8);
-  for (const wrong of ["no JSON", "null", "{", new Uint8Array([255])])
-    bus.send(wrong);
-  const first = await bus.ask({
-    id: "a",
-    query: "count",
-    ttl_ms: 5000,
-    attempt: 1,
-  });
-  assert.deepEqual(
-    [first["request_id"], first["value"], first["worker_id"]],
-    ["a", 1, "alice"],
-  );
-  const { age_ms: _, ...again } = await bus.ask(
-    { id: "a", query: "count", ttl_ms: 2500, attempt: 2 },
-    "answers.2",
-  );
+  for (const wrong of ["no JSON", "null", "{", new Uint8Array([255])]) bus.send(wrong);
+  const first = await bus.ask({ id: "a", query: "count", ttl_ms: 5000, attempt: 1 });
+  assert.deepEqual([first["request_id"], first["value"], first["worker_id"]], ["a", 1, "alice"]);
+  const { age_ms: _, ...again } = await bus.ask({ id: "a", query: "count", ttl_ms: 2500, attempt: 2 }, "answers.2");
   assert.deepEqual(again, first, "it has not asked its source again");
   assert.equal((await bus.ask({ id: "b", query: "count" }))["value"], 2);
   assert.equal((await bus.ask({ id: "c", query: "count" }, ""))["value"], 3);
 
   // Both tasks came before the answer: the function runs once, and each place receives the answer.
-  for (const reply of ["answers.1", "answers.2"])
-    bus.send({ id: "d", query: "slow", ttl_ms: 5000 }, reply);
+  for (const reply of ["answers.1", "answers.2"]) bus.send({ id: "d", query: "slow", ttl_ms: 5000 }, reply);
   const both = [await bus.answer(), await bus.answer()];
-  assert.deepEqual(both.map(({ subject }) => subject).sort(), [
-    "answers.1",
-    "answers.2",
-  ]);
+  assert.deepEqual(both.map(({ subject }) => subject).sort(), ["answers.1", "answers.2"]);
   assert.deepEqual(both[0]?.json(), both[1]?.json());
 
   bus.send({ id: "e", query: "not offered" });
   bus.send({ id: "f", query: "count" }, "answers", TRACE);
   const traced = await bus.answer();
   assert.deepEqual(
-    [
-      traced.json<Record<string, unknown>>()["request_id"],
-      traced.headers?.get("traceparent"),
-    ],
+    [traced.json<Record<string, unknown>>()["request_id"], traced.headers?.get("traceparent")],
     ["f", TRACE],
   );
-  const stats = await bus.stats(
-    "the malformed ones to be counted",
-    ({ data }) => data.tasks_malformed === 4,
-  );
+  const stats = await bus.stats("the malformed ones to be counted", ({ data }) => data.tasks_malformed === 4);
   assert.equal(stats.data.tasks_unoffered, 1);
 });
 
@@ -508,22 +369,12 @@ test("a draining worker receives no further tasks, and answers those that it has
   await bus.stats("the task", ({ num_requests }) => num_requests === 1);
   bus.worker.signal("SIGTERM");
   await bus.announcement("draining");
-  assert.equal(
-    (await bus.ask({ id: "b", query: "count" }))["value"],
-    1,
-    "not all coordinators know that it drains",
-  );
-  bus.send(
-    { id: "a", query: "slower", ttl_ms: 20_000, attempt: 2 },
-    "answers.2",
-  );
+  assert.equal((await bus.ask({ id: "b", query: "count" }))["value"], 1, "not all coordinators know that it drains");
+  bus.send({ id: "a", query: "slower", ttl_ms: 20_000, attempt: 2 }, "answers.2");
   await until("the end of the subscription", () => bus.isDeserted());
   assert.equal((await bus.request("$SRV.PING")).metadata.state, "draining");
   const both = [await bus.answer(), await bus.answer()];
-  assert.deepEqual(both.map(({ subject }) => subject).sort(), [
-    "answers",
-    "answers.2",
-  ]);
+  assert.deepEqual(both.map(({ subject }) => subject).sort(), ["answers", "answers.2"]);
   await bus.announcement("left");
   assert.equal(await bus.worker.ended(), 0);
 });
@@ -533,12 +384,7 @@ test("a replica that drains leaves further tasks to the others", async (t) => {
   const tasks = "staging.tasks";
   const first = await bus.cluster.script(SCRIPT, "twins", "8", "staging");
   await bus.announcement("live");
-  bus.send(
-    { id: "a", query: "hangs", ttl_ms: 3_000 },
-    "answers",
-    undefined,
-    tasks,
-  );
+  bus.send({ id: "a", query: "hangs", ttl_ms: 3_000 }, "answers", undefined, tasks);
   await bus.stats("the task", ({ num_requests }) => num_requests === 1);
   await bus.cluster.script(SCRIPT, "twins", "8", "staging");
   await until("the second replica", async () => (await bus.instances()) === 2);
@@ -547,16 +393,8 @@ test("a replica that drains leaves further tasks to the others", async (t) => {
   // Each of them is answered, by the one or the other, until the first has left: its task outlasts its grace by far.
   let answered = 0;
   for (let left = false; !left; answered += 1) {
-    bus.send(
-      { id: `b${answered}`, query: "count", ttl_ms: 5_000 },
-      "answers",
-      undefined,
-      tasks,
-    );
-    assert.equal(
-      (await bus.answer()).json<Record<string, unknown>>()["request_id"],
-      `b${answered}`,
-    );
+    bus.send({ id: `b${answered}`, query: "count", ttl_ms: 5_000 }, "answers", undefined, tasks);
+    assert.equal((await bus.answer()).json<Record<string, unknown>>()["request_id"], `b${answered}`);
     left = bus.hasLeft;
   }
   assert(answered > 20, String(answered));
@@ -566,34 +404,16 @@ test("a replica that drains leaves further tasks to the others", async (t) => {
 test("a task that arrives before NATS has ended the subscription is answered", async (t) => {
   const bus = await Bus.empty(t, await Cluster.start(t));
   const relay = await Relay.to(t, bus.cluster.natsUrl.replace("nats://", ""));
-  const worker = await bus.cluster.scriptAt(
-    `nats://${relay.address}`,
-    SCRIPT,
-    "twins",
-    "8",
-    "staging",
-  );
+  const worker = await bus.cluster.scriptAt(`nats://${relay.address}`, SCRIPT, "twins", "8", "staging");
   await bus.announcement("live");
   worker.signal("SIGTERM");
   await bus.announcement("draining");
   relay.hold();
-  await until("the end of the subscription to be on its way", () =>
-    relay.held.includes("UNSUB"),
-  );
-  bus.send(
-    { id: "a", query: "count", ttl_ms: 5_000 },
-    "answers",
-    undefined,
-    "staging.tasks",
-  );
-  await until("the answer to be on its way", () =>
-    relay.held.includes('"request_id":"a"'),
-  );
+  await until("the end of the subscription to be on its way", () => relay.held.includes("UNSUB"));
+  bus.send({ id: "a", query: "count", ttl_ms: 5_000 }, "answers", undefined, "staging.tasks");
+  await until("the answer to be on its way", () => relay.held.includes('"request_id":"a"'));
   relay.release();
-  assert.equal(
-    (await bus.answer()).json<Record<string, unknown>>()["value"],
-    1,
-  );
+  assert.equal((await bus.answer()).json<Record<string, unknown>>()["value"], 1);
   await bus.announcement("left");
   assert.equal(await worker.ended(), 0);
 });
@@ -603,44 +423,26 @@ for (const query of ["hangs", "ignores"]) {
     const bus = await Bus.start(t, 1);
     bus.send({ id: "a", query, ttl_ms: 300 });
     const refused = await bus.ask({ id: "b", query: "count" });
-    assert.deepEqual(
-      [refused["value"], refused["err"], refused["overloaded"]],
-      [null, "worker is overloaded", true],
-    );
-    const stats = await bus.stats(
-      "the task to expire",
-      ({ data }) => data.tasks_expired === 1,
-    );
+    assert.deepEqual([refused["value"], refused["err"], refused["overloaded"]], [null, "worker is overloaded", true]);
+    const stats = await bus.stats("the task to expire", ({ data }) => data.tasks_expired === 1);
     assert.deepEqual([stats.num_requests, stats.num_errors], [2, 1]);
     const after = await bus.ask({ id: "c", query: "count" });
     // A function that does not heed its signal keeps its place.
     const isOverdue = query === "ignores";
     assert.equal(after["overloaded"] ?? false, isOverdue);
     if (isOverdue) {
-      await bus.worker.writes(
-        /ignores: the function ignores its signal, and keeps its place until it ends/,
-      );
-      await bus.stats(
-        "the function to be counted",
-        ({ data }) => data.functions_overdue === 1,
-      );
+      await bus.worker.writes(/ignores: the function ignores its signal, and keeps its place until it ends/);
+      await bus.stats("the function to be counted", ({ data }) => data.functions_overdue === 1);
     }
     await bus.worker.stop();
-    assert.equal(
-      bus.worker.written.split("\n").length,
-      isOverdue ? 2 : 1,
-      bus.worker.written,
-    );
+    assert.equal(bus.worker.written.split("\n").length, isOverdue ? 2 : 1, bus.worker.written);
   });
 }
 
 test("a function that ignores its signal is told once, and counted each time", async (t) => {
   const bus = await Bus.start(t, 8);
   for (const id of ["a", "b"]) bus.send({ id, query: "ignores", ttl_ms: 100 });
-  await bus.stats(
-    "both to be counted",
-    ({ data }) => data.functions_overdue === 2,
-  );
+  await bus.stats("both to be counted", ({ data }) => data.functions_overdue === 2);
   await bus.worker.stop();
   assert.equal(bus.worker.written.split("\n").length, 2, bus.worker.written);
 });
@@ -651,60 +453,32 @@ test("a worker is a service of NATS", async (t) => {
   await bus.ask({ id: "b", query: "fails" });
   bus.send({ id: "c", query: "not offered" });
   const ping = await bus.request("$SRV.PING");
-  assert.deepEqual(
-    [ping.type, ping.name],
-    ["io.nats.micro.v1.ping_response", "quorate-worker"],
-  );
-  assert.deepEqual(
-    [ping.metadata.worker_id, ping.metadata.state],
-    ["alice", "live"],
-  );
+  assert.deepEqual([ping.type, ping.name], ["io.nats.micro.v1.ping_response", "quorate-worker"]);
+  assert.deepEqual([ping.metadata.worker_id, ping.metadata.state], ["alice", "live"]);
   assert(JSON.parse(ping.metadata.queries).includes("BTC/USD"));
   const info = await bus.request(`$SRV.INFO.quorate-worker.${ping.id}`);
   assert.equal(info.endpoints[0].subject, "oracle.tasks");
-  const stats = await bus.stats(
-    "three tasks",
-    ({ num_requests }) => num_requests === 3,
-  );
-  assert.deepEqual(
-    [stats.num_errors, stats.last_error, stats.data.tasks_unoffered],
-    [1, "Error: no fails", 1],
-  );
+  const stats = await bus.stats("three tasks", ({ num_requests }) => num_requests === 3);
+  assert.deepEqual([stats.num_errors, stats.last_error, stats.data.tasks_unoffered], [1, "Error: no fails", 1]);
   assert(stats.average_processing_time > 0);
 });
 
 test("replicas share their tasks, and a prefix keeps deployments apart", async (t) => {
   const cluster = await Cluster.start(t);
-  const coordinator = await cluster.coordinator(
-    "--subject-prefix",
-    "eu.staging",
-  );
-  for (const _ of [1, 2])
-    await cluster.script(SCRIPT, "twins", "8", "eu.staging");
+  const coordinator = await cluster.coordinator("--subject-prefix", "eu.staging");
+  for (const _ of [1, 2]) await cluster.script(SCRIPT, "twins", "8", "eu.staging");
   await coordinator.waitFor(1);
-  assert.equal(
-    (await coordinator.client.workers()).workers[0]?.replicated,
-    true,
-  );
-  for (const id of ["r1", "r2", "r3", "r4", "r5"])
-    await coordinator.client.ask("count", { id });
-  assert.equal(
-    (await coordinator.client.workers()).counters["results_duplicate"],
-    0,
-  );
+  assert.equal((await coordinator.client.workers()).workers[0]?.replicated, true);
+  for (const id of ["r1", "r2", "r3", "r4", "r5"]) await coordinator.client.ask("count", { id });
+  assert.equal((await coordinator.client.workers()).counters["results_duplicate"], 0);
 });
 
 test("mistakes are told where they are made", async () => {
-  for (const name of ["", "a\nb", "x".repeat(129)])
-    assert.throws(() => new Worker(name), RangeError);
-  assert.throws(
-    () => new Worker("w", undefined, { maxConcurrent: 0 }),
-    /a place/,
-  );
+  for (const name of ["", "a\nb", "x".repeat(129)]) assert.throws(() => new Worker(name), RangeError);
+  assert.throws(() => new Worker("w", undefined, { maxConcurrent: 0 }), /a place/);
   const worker = new Worker("w");
   await assert.rejects(worker.run(), /declare a function/);
   worker.query("BTC/USD", () => 1);
   assert.throws(() => worker.query("BTC/USD", () => 1), /offered already/);
-  for (const wrong of ["", "x".repeat(257), "a\nb"])
-    assert.throws(() => worker.query(wrong, () => 1), RangeError);
+  for (const wrong of ["", "x".repeat(257), "a\nb"]) assert.throws(() => worker.query(wrong, () => 1), RangeError);
 });
