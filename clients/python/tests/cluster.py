@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -92,24 +93,35 @@ class Program:
 
 
 class Nats:
-    """A NATS server on a port below those that the system gives away."""
+    """A NATS server on a port below those that the system gives away, with settings that can be changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: str = "") -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self._settings = Path(self._folder.name) / "nats.conf"
         with socket.socket() as probe:
             while True:
                 self.port = random.randrange(12_000, 20_000)
                 if probe.connect_ex(("127.0.0.1", self.port)) != 0:
                     break
         self._program: Optional[Program] = None
-        self.start()
+        self.start(settings)
 
     @property
     def url(self) -> str:
         return f"nats://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
-        self._program = Program([os.environ["NATS_SERVER"], "--addr", "127.0.0.1", "--port", str(self.port)])
+    def start(self, settings: str = "") -> None:
+        self._settings.write_text(settings)
+        server = [os.environ["NATS_SERVER"], "--config", str(self._settings)]
+        self._program = Program([*server, "--addr", "127.0.0.1", "--port", str(self.port)])
         self._program.writes("Server is ready")
+
+    def reload(self, settings: str) -> None:
+        """Changes the settings while it runs."""
+        assert self._program is not None
+        self._settings.write_text(settings)
+        self._program.signal(signal.SIGHUP)
+        self._program.writes("Reloaded server configuration")
 
     def kill(self) -> None:
         if self._program is not None:

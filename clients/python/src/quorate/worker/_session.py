@@ -7,7 +7,7 @@ import logging
 import secrets
 from collections.abc import Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar
 
 from nats.aio.client import Client as Connection
 from nats.aio.msg import Msg
@@ -22,6 +22,7 @@ from ._function import Function
 from ._jobs import Job, Jobs
 from ._observation import REFUSED, Observed
 from ._offer import Offer
+from ._troubles import Troubles
 from ._wire import Subjects, Task
 
 ANNOUNCE_EVERY_S = 2.0
@@ -29,6 +30,8 @@ ANNOUNCE_EVERY_S = 2.0
 DRAIN_GRACE_S = 0.25
 #: How long the last messages may take to leave.
 FLUSH_S = 5.0
+
+T = TypeVar("T")
 
 log = logging.getLogger("quorate.worker")
 
@@ -55,61 +58,86 @@ class Session:
         self._state = "live"
         self._closed = False
         self._idle = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._nats = Connection()
-        self._is_told_unreachable = False
+        self._troubles = Troubles(lambda: self._nats.servers, self._now)
+        self._is_over = False
 
     async def run(self, servers: Sequence[str], options: Mapping[str, Any], stop: asyncio.Event) -> None:
-        """Serves until `stop`, then answers the tasks at hand and leaves."""
-        stopped = asyncio.ensure_future(stop.wait())
-        connected = asyncio.ensure_future(self._connect(servers, options))
+        """Serves until `stop`, then answers the tasks at hand and leaves; `NatsClosed` if there is no connection any
+        more."""
+        serving = asyncio.ensure_future(self._serve_until(stop, servers, options))
+        end = self._troubles.end
+        both: set[asyncio.Future[Any]] = {serving, end}
         try:
-            await asyncio.wait({stopped, connected}, return_when=asyncio.FIRST_COMPLETED)
-            if not connected.done():
-                return
-            tasks = await connected
-            self._keep(self._announce_regularly())
-            await stopped
-            await self._drain(tasks)
-            self._state = "left"
-            await self._announce()
-            await self._flush()
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            if not serving.done():
+                raise end.result()
+            await serving
         finally:
-            for running in (stopped, connected, *self._tasks):
+            self._is_over = True
+            for running in (serving, *self._tasks):
                 running.cancel()
             await self._nats.close()
 
+    async def _serve_until(self, stop: asyncio.Event, servers: Sequence[str], options: Mapping[str, Any]) -> None:
+        connecting = self._keep(self._connect(servers, options))
+        stopped = self._keep(_wait(stop))
+        await asyncio.wait({stopped, connecting}, return_when=asyncio.FIRST_COMPLETED)
+        if not connecting.done():
+            return
+        tasks = await connecting
+        self._keep(self._announce_regularly())
+        await stopped
+        await self._drain(tasks)
+        self._state = "left"
+        await self._announce()
+        await self._flush()
+
     async def _connect(self, servers: Sequence[str], options: Mapping[str, Any]) -> Subscription:
-        await self._nats.connect(
-            list(servers),
-            **{
-                "name": f"worker {self._identity.worker_id}",
-                "max_reconnect_attempts": -1,
-                "reconnect_time_wait": 1,
-                **options,
-                "error_cb": self._failed,
-                "reconnected_cb": self._reconnected,
-            },
-        )
+        try:
+            await self._nats.connect(
+                list(servers),
+                **{
+                    "name": f"worker {self._identity.worker_id}",
+                    "max_reconnect_attempts": -1,
+                    "reconnect_time_wait": 1,
+                    **options,
+                    "error_cb": self._failed,
+                    "reconnected_cb": self._reconnected,
+                    "closed_cb": self._has_closed,
+                },
+            )
+            return await self._subscribe()
+        except NatsError as error:
+            if self._nats.last_error is None:
+                # Not NATS, but an option or an address is wrong.
+                raise
+            raise self._troubles.closed(self._nats.last_error) from error
+
+    async def _subscribe(self) -> Subscription:
+        self._troubles.connected()
         tasks = await self._nats.subscribe(self._subjects.tasks, queue=self._identity.queue_group, cb=self._received)
         service = self._subjects.service
         for suffix in ("", f".{service}", f".{service}.{self._identity.instance}"):
             await self._nats.subscribe(f"$SRV.*{suffix}", cb=self._serve)
-        self._is_told_unreachable = False
         await self._announce()
         return tasks
 
     async def _failed(self, error: Exception) -> None:
         if isinstance(error, SlowConsumerError):
             self._counters.losses.tasks_dropped += 1
-        # A server that is away is tried again every second.
-        level = logging.DEBUG if self._is_told_unreachable else logging.WARNING
-        self._is_told_unreachable = True
-        log.log(level, "NATS: %s", error or type(error).__name__)
+            self._troubles.dropped()
+        else:
+            self._troubles.failed(error)
 
     async def _reconnected(self) -> None:
-        self._is_told_unreachable = False
+        self._troubles.connected()
         await self._announce()
+
+    async def _has_closed(self) -> None:
+        if not self._is_over:
+            self._troubles.closed(self._nats.last_error)
 
     async def _announce_regularly(self) -> None:
         while True:
@@ -170,7 +198,7 @@ class Session:
         while (job := self._jobs.next()) is not None:
             job.working = self._keep(self._work(job))
 
-    def _keep(self, running: Coroutine[None, None, None]) -> asyncio.Task[None]:
+    def _keep(self, running: Coroutine[None, None, T]) -> asyncio.Task[T]:
         """Runs something until it ends, or the session does. The event loop alone would not keep it."""
         task = asyncio.ensure_future(running)
         self._tasks.add(task)
@@ -250,3 +278,7 @@ class Session:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()

@@ -17,6 +17,9 @@ from ._wire import DEFAULT_PREFIX, Subjects
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+#: The options of `nats.connect` that a session sets.
+OWN_CALLBACKS = frozenset({"error_cb", "reconnected_cb", "closed_cb"})
+
 
 class Worker:
     """A worker that answers the queries of its functions.
@@ -25,7 +28,7 @@ class Worker:
     by commas, by default the variable `NATS_URL`. `replicas` says that other processes share the name and the work. At
     most `max_concurrent` functions run and `max_queued` tasks wait; further ones are refused.
     `subject_prefix` is that of the coordinators (`--subject-prefix`). Other keywords go to `nats.connect`, such as
-    `user_credentials` or `tls`.
+    `user_credentials` or `tls`, except the callbacks that the worker itself needs.
     """
 
     def __init__(
@@ -41,6 +44,8 @@ class Worker:
     ) -> None:
         if not is_id(worker_id):
             raise ValueError(f"the name of a worker has 1 to {MAX_ID_BYTES} bytes and no control characters")
+        for name in OWN_CALLBACKS & nats_options.keys():
+            raise TypeError(f"{name} is used by the worker itself, which logs to quorate.worker and raises NatsClosed")
         Jobs[Function](max_concurrent, max_queued)
         self._id = worker_id
         self._servers = (nats_url or os.environ.get("NATS_URL") or "nats://localhost:4222").split(",")
@@ -68,7 +73,10 @@ class Worker:
         return declare
 
     def run(self) -> None:
-        """Serves until the process is told to stop by SIGINT or SIGTERM, then answers the tasks at hand and leaves."""
+        """Serves until the process is told to stop by SIGINT or SIGTERM, then answers the tasks at hand and leaves.
+
+        Raises `NatsClosed` if NATS refuses the credentials for 5 s, or closes the connection for good. It waits for a
+        server that is away."""
         asyncio.run(self._run())
 
     async def _run(self) -> None:
@@ -91,7 +99,8 @@ class Worker:
         await self.serve(stop)
 
     async def serve(self, stop: asyncio.Event) -> None:
-        """Serves within a running event loop until `stop` is set, then answers the tasks at hand and leaves."""
+        """Serves within a running event loop until `stop` is set, then answers the tasks at hand and leaves. Raises
+        `NatsClosed` as `run` does."""
         if not self._offer.patterns:
             raise ValueError("the worker answers no query: declare a function with @worker.query")
         session = Session(self._id, self._offer, Jobs(*self._limits), self._replicas, self._subjects)
