@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Any, Optional, TypeVar
 
@@ -78,7 +79,9 @@ class Session:
             self._is_over = True
             for running in (serving, *self._tasks):
                 running.cancel()
-            await self._nats.close()
+            # A connection that has not even begun, because an option or an address is wrong, cannot be closed.
+            with suppress(AssertionError):
+                await self._nats.close()
 
     async def _serve_until(self, stop: asyncio.Event, servers: Sequence[str], options: Mapping[str, Any]) -> None:
         connecting = self._keep(self._connect(servers, options))
