@@ -3,11 +3,13 @@
 mod asking;
 mod chart;
 mod connection;
+mod events;
 mod faults;
 mod layout;
 mod modules;
 mod pages;
 mod pictures;
+mod scripted;
 mod table;
 
 use serde_json::json;
@@ -44,10 +46,17 @@ async fn opened(cluster: &Cluster) -> Browser {
 
 /// A browser that shows the overview of a coordinator with so many workers.
 async fn opened_at(api: &Api, workers: usize) -> Browser {
+    let browser = opened_on(&api.url, "").await;
+    browser.until(&ready(workers)).await;
+    browser
+}
+
+/// A browser that shows a page of a coordinator, once it is up to date.
+async fn opened_on(url: &str, page: &str) -> Browser {
     let browser = Browser::start().await;
     browser.show(1280, "light").await;
-    browser.open(&format!("{}/", api.url)).await;
-    browser.until(&ready(workers)).await;
+    browser.open(&format!("{url}/{page}")).await;
+    browser.until("document.querySelector('#connection').dataset.state === 'live'").await;
     browser
 }
 

@@ -126,3 +126,21 @@ async fn the_modules_round_sort_and_name_times_as_people_do() {
         assert!(at.windows(3).all(|three| three[2] - three[1] == three[1] - three[0]), "{ticks}");
     }
 }
+
+#[tokio::test]
+async fn events_are_read_whole_whatever_pieces_they_come_in() {
+    let cluster = Cluster::start(0, &[], &[]).await;
+    let browser = opened(&cluster).await;
+    let text = "retry: 1000\n\nid: c1-7\nevent: outcome\ndata: {\"a\":\": b\"}\n\n:\n\nid: c1-9\n\nevent: worker\ndata:\n\nid: c1-10\n";
+    let script = format!(
+        "const text = {}; const read = ({{ Frames }}) => [1, 2, 3, text.length].map((size) => {{ const frames = new Frames(); \
+         return text.match(new RegExp(`[^]{{1,${{size}}}}`, 'g')).flatMap((piece) => frames.take(piece)); }}); \
+         return import(new URL('dashboard/frames.js', document.baseURI)).then(read)",
+        json!(text)
+    );
+    let expected = json!([
+        {"retry": "1000"}, {"id": "c1-7", "event": "outcome", "data": "{\"a\":\": b\"}"}, {"": ""}, {"id": "c1-9"},
+        {"event": "worker", "data": ""},
+    ]);
+    assert_eq!(browser.script(&script).await, json!([expected, expected, expected, expected]));
+}

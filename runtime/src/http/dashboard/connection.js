@@ -1,4 +1,5 @@
-// Whether what the page shows is up to date: the stream, the polled routes, and what the coordinator says of NATS.
+// Whether what the page shows is up to date: the stream, the polled routes, what the coordinator says of NATS, and why it
+// refuses to say anything.
 
 import { byId, say } from "./dom.js";
 
@@ -7,17 +8,18 @@ const WORDS = {
   live: "Live",
   nats: "NATS is down",
   waiting: "Coordinator not reached, trying again",
+  refused: "Refused: ",
 };
+// The states other than `live`, the most urgent first.
+const URGENT = ["waiting", "refused", "nats", "connecting"];
 
 /** Shows the state of the connection in the head of the page. */
 export class Connection {
-  #stream = "connecting";
-  #polled = { reached: true, nats: null };
+  #stream = { state: "connecting" };
+  #polled = { state: "connecting" };
 
   constructor(stream, register) {
     stream.addEventListener("state", ({ detail }) => {
-      // A stream that is reopened for a request or another page is not a broken one.
-      if (detail === "connecting" && this.#stream === "live") return;
       this.#stream = detail;
       this.#show();
     });
@@ -29,15 +31,15 @@ export class Connection {
   }
 
   #show() {
+    const { state, details = "" } = this.#worst();
     const connection = byId("connection");
-    connection.dataset.state = this.#state();
-    say(connection, WORDS[connection.dataset.state]);
+    connection.dataset.state = state;
+    say(connection, WORDS[state] + details);
   }
 
-  #state() {
-    if (!this.#polled.reached || this.#stream === "waiting") return "waiting";
-    if (this.#polled.nats === false) return "nats";
-    // Until the first poll, nobody has said that NATS is connected.
-    return this.#polled.nats === null ? "connecting" : this.#stream;
+  /** The state of the stream or of the polled routes, whichever a reader must know first. */
+  #worst() {
+    const both = [this.#stream, this.#polled];
+    return URGENT.map((state) => both.find((one) => one.state === state)).find((one) => one !== undefined) ?? { state: "live" };
   }
 }

@@ -11,7 +11,7 @@ pub(super) const PAGE: File =
     File { path: "/", media_type: "text/html; charset=utf-8", content: include_str!("index.html") };
 
 /// The files that the page loads.
-pub(super) const FILES: [File; 37] = files! {
+pub(super) const FILES: [File; 38] = files! {
     "/dashboard/answer.js", "answer.js", "text/javascript; charset=utf-8";
     "/dashboard/ask.js", "ask.js", "text/javascript; charset=utf-8";
     "/dashboard/badges.js", "badges.js", "text/javascript; charset=utf-8";
@@ -24,6 +24,7 @@ pub(super) const FILES: [File; 37] = files! {
     "/dashboard/fields.js", "fields.js", "text/javascript; charset=utf-8";
     "/dashboard/form.css", "form.css", "text/css; charset=utf-8";
     "/dashboard/format.js", "format.js", "text/javascript; charset=utf-8";
+    "/dashboard/frames.js", "frames.js", "text/javascript; charset=utf-8";
     "/dashboard/icon.svg", "icon.svg", "image/svg+xml";
     "/dashboard/legend.js", "legend.js", "text/javascript; charset=utf-8";
     "/dashboard/links.js", "links.js", "text/javascript; charset=utf-8";

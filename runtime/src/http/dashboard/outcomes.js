@@ -14,6 +14,7 @@ const MAX_ROWS = 100;
 export class Outcomes {
   #past;
   #view = { kind: "overview", key: "" };
+  /** How many events this page missed; null for an unknown number. */
   #missed = 0;
   #paused = false;
   #planned = false;
@@ -33,6 +34,7 @@ export class Outcomes {
   /** Shows the outcomes that belong on this page. */
   show(view) {
     this.#view = view;
+    this.#missed = 0;
     const isOfWorker = view.kind === "worker";
     for (const head of byId("outcomes-table").querySelectorAll("th[data-for]")) {
       head.hidden = (head.dataset.for === "worker") !== isOfWorker;
@@ -42,9 +44,9 @@ export class Outcomes {
     this.#plan({ isPaused: false });
   }
 
-  /** Counts events that came too fast for this page. `count` is null if their number is unknown. */
+  /** Counts events of all kinds that this page missed. `count` is null if their number is unknown. */
   missed(count) {
-    this.#missed += Number(count ?? 0);
+    this.#missed = count === null || this.#missed === null ? null : this.#missed + Number(count);
     this.#plan();
   }
 
@@ -63,10 +65,17 @@ export class Outcomes {
     const make = kind === "worker" ? (outcome) => rowOfWorker(outcome, key) : row;
     const newest = all.slice(-MAX_ROWS).reverse();
     showRows(byId("outcomes"), newest, { keyOf: ({ number }) => String(number), markOf: () => "", make, empty });
-    const missed = this.#missed > 0 ? `${counted(this.#missed, "more event")} came too fast to be shown` : "";
     const shown = all.length > MAX_ROWS ? `the last ${MAX_ROWS} of ${all.length}` : "";
-    say(byId("missed"), [shown, missed].filter((part) => part !== "").join(" · "));
+    say(byId("missed"), [shown, missedText(this.#missed, kind)].filter((part) => part !== "").join(" · "));
   }
+}
+
+/** What a page of this kind missed. A coordinator does not know what the events were about that it no longer has. */
+function missedText(count, kind) {
+  if (count === 0) return "";
+  if (count === null) return "some events may have passed unseen";
+  if (kind !== "query") return `${counted(count, "event")} passed unseen`;
+  return `${counted(count, "event")} of all queries passed unseen; some may have been of this one`;
 }
 
 function when({ body, at }) {

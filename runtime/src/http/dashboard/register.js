@@ -6,7 +6,10 @@ import { byName } from "./order.js";
 const EVERY = 1500;
 const TIMEOUT = 5000;
 
-/** Dispatches `change` with the body of `GET /workers`, and `state` with `{ reached, nats }`. */
+/**
+ * Dispatches `change` with the body of `GET /workers`. The `detail` of `state` is `{ state }`, which is `live`, `nats`
+ * without NATS, `waiting`, or `refused` with the coordinator's words as `details`.
+ */
 export class Register extends EventTarget {
   #workers = [];
   #timer = null;
@@ -43,10 +46,10 @@ export class Register extends EventTarget {
     try {
       const [health, register] = await Promise.all([got("health"), got("workers")]);
       this.#workers = register.workers.sort((one, other) => byName(one.worker_id, other.worker_id));
-      this.#tell("state", { reached: true, nats: health.nats === true });
+      this.#tell("state", { state: health.nats === true ? "live" : "nats" });
       this.#tell("change", register);
-    } catch {
-      this.#tell("state", { reached: false, nats: null });
+    } catch (error) {
+      this.#tell("state", error instanceof Refusal ? { state: "refused", details: error.message } : { state: "waiting" });
     }
   }
 
@@ -55,11 +58,14 @@ export class Register extends EventTarget {
   }
 }
 
+/** The coordinator answers, but with an error. */
+class Refusal extends Error {}
+
 /** The JSON of a route. */
 async function got(path) {
   const response = await fetch(path, { signal: AbortSignal.timeout(TIMEOUT) });
   const body = parse(await response.text());
-  if (!response.ok) throw new Error(String(body.details));
+  if (!response.ok) throw new Refusal(String(body.details));
   return body;
 }
 

@@ -23,7 +23,7 @@ export const BLAMES = { outlier: "outlier", failure: "failure", silence: "silent
 export class Workers {
   #register;
   #body = null;
-  #reached = true;
+  #isCurrent = true;
   #order = "worst";
 
   constructor(register) {
@@ -34,7 +34,7 @@ export class Workers {
       this.#draw();
     });
     register.addEventListener("state", ({ detail }) => {
-      this.#reached = detail.reached;
+      this.#isCurrent = detail.state === "live" || detail.state === "nats";
       this.#note();
     });
     const select = byId("workers-order");
@@ -71,7 +71,7 @@ export class Workers {
   #note(shown = null) {
     const absent = this.#body?.absent ?? [];
     const parts = [];
-    if (!this.#reached) parts.push("The coordinator does not answer; this is what it said last.");
+    if (!this.#isCurrent) parts.push("The coordinator says nothing new; this is what it said last.");
     const all = this.#register.workers().length;
     if (shown !== null && shown < all) parts.push(`${shown} of ${all} workers`);
     if (absent.length > 0) parts.push(`Expected, but not there: ${absent.join(", ")}`);
