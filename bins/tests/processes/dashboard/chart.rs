@@ -3,7 +3,8 @@
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
-use super::{choose, listed};
+use super::scripted::{EVENTS, Scripted, outcome};
+use super::{choose, listed, opened_on};
 use crate::chromium::Browser;
 use crate::support::{Api, Cluster, Program};
 
@@ -106,4 +107,64 @@ async fn what_has_ended_survives_a_reload_where_it_was_in_time() {
             .await,
         1
     );
+}
+
+/// The page of a query with these outcomes: when each ended, and its answer.
+async fn drawn(outcomes: &[(&str, Json)]) -> (Cluster, Browser) {
+    let cluster = Cluster::start(0, &[], &[]).await;
+    let events: String = (1..).zip(outcomes).map(|(number, (at, value))| outcome(number, at, value)).collect();
+    let respond = move |target: &str, _| target.starts_with("/events").then(|| format!("{EVENTS}{events}"));
+    let scripted = Scripted::start(&cluster, respond).await;
+    let browser = opened_on(&scripted.url, "?query=q").await;
+    browser.until(&listed(outcomes.len())).await;
+    browser.until("document.querySelector('#chart svg') !== null").await;
+    (cluster, browser)
+}
+
+/// The places in the chart that are no numbers or outside of it.
+async fn strays(browser: &Browser) -> Json {
+    let numbers = "[one.getAttribute('d')?.match(/[A-Za-z][^A-Za-z]*/g)?.filter((part) => /^[ML]/.test(part)) \
+                   .map((part) => part.slice(1)) ?? [], ...['x', 'x1', 'x2', 'y', 'y1', 'y2'].map((name) => \
+                   one.getAttribute(name) ?? [])].flat().join(' ').split(' ').filter((text) => text !== '')";
+    browser
+        .value(&format!(
+            "[...document.querySelectorAll('#chart svg *')].flatMap((one) => {numbers}).filter((text) => \
+             !(Number(text) >= 0 && Number(text) <= document.querySelector('#chart svg').width.baseVal.value)) \
+             .concat([...document.querySelectorAll('#chart path')].map((one) => one.getAttribute('d')) \
+             .filter((d) => /Infinity|NaN|e/.test(d)))"
+        ))
+        .await
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_leaves_every_outcome_within_the_chart() {
+    let times = ["12:00:00", "12:00:10", "11:00:05", "11:00:15", "11:00:15"];
+    let outcomes = times.map(|time| (format!("2026-03-01T{time}Z"), json!(1)));
+    let (_cluster, browser) = drawn(&outcomes.each_ref().map(|(at, value)| (at.as_str(), value.clone()))).await;
+    assert_eq!(strays(&browser).await, json!([]));
+    assert_eq!(browser.value(&marks("path.answer")).await, 5);
+    for line in ["aggregate", "thread"] {
+        let line = browser.value(&format!("document.querySelector('#chart .{line}').getAttribute('d')")).await;
+        let parts = line.as_str().expect("a line").matches('M').count();
+        assert_eq!(parts, 2, "no line leads back in time: {line}");
+    }
+    // An hour ahead is not within the last minute.
+    choose(&browser, "chart-span", "1").await;
+    browser.until(&format!("{} === 3", marks("path.answer"))).await;
+    assert_eq!(strays(&browser).await, json!([]));
+}
+
+#[tokio::test]
+async fn a_label_that_looks_like_an_infinite_number_breaks_no_line() {
+    let values = [json!(1), json!("1e999"), json!(2), json!("-1e308"), json!("1e308"), json!("1e-320"), json!(3)];
+    let outcomes: Vec<_> = values.into_iter().map(|value| ("2026-03-01T12:00:00Z", value)).collect();
+    let (_cluster, browser) = drawn(&outcomes).await;
+    assert_eq!(strays(&browser).await, json!([]));
+    assert_eq!(browser.value(&marks("path.answer")).await, 4, "1, 2, 1e-320 and 3");
+    assert_eq!(browser.value(&marks("path.used")).await, 4);
+    choose(&browser, "chart-what", "deviation").await;
+    browser.until("document.querySelector('#chart .tick').textContent.endsWith(' %')").await;
+    assert_eq!(strays(&browser).await, json!([]));
+    choose(&browser, "chart-step", "1").await;
+    browser.until("document.querySelector('#chart-readout strong').textContent === '1e999'").await;
 }

@@ -95,9 +95,44 @@ async fn the_modules_round_sort_and_name_times_as_people_do() {
             ],
         ),
         (
+            "exact.js",
+            "approximate",
+            vec![
+                (json!(["1e3"]), json!(1000)),
+                (json!(["-0.5"]), json!(-0.5)),
+                (json!(["1e150"]), json!(1e150)),
+                (json!(["1e151"]), json!(null)),
+                (json!(["-1e999"]), json!(null)),
+                (json!(["1e"]), json!(null)),
+                (json!(["Infinity"]), json!(null)),
+            ],
+        ),
+        (
+            "rounded.js",
+            "deviation",
+            vec![
+                (json!([3, 2]), json!(50)),
+                (json!([3, 0]), json!(3)),
+                (json!([null, 2]), json!(null)),
+                (json!([1, 1e-320]), json!(null)),
+            ],
+        ),
+        (
+            "time.js",
+            "period",
+            vec![
+                (json!([[{"at": 1000}, {"at": 9000}]]), json!([1000, 9000])),
+                (json!([[{"at": 9000}, {"at": 9500}, {"at": 1000}, {"at": 2000}]]), json!([1000, 9500])),
+                (json!([[{"at": 5000}]]), json!([3000, 5000])),
+            ],
+        ),
+        (
             "view.js",
             "addressOf",
-            vec![(json!(["query", "BTC/USD&x=1#é %"]), json!("?query=BTC%2FUSD%26x%3D1%23%C3%A9%20%25"))],
+            vec![
+                (json!(["query", "BTC/USD&x=1#é %"]), json!("?query=BTC%2FUSD%26x%3D1%23%C3%A9%20%25")),
+                (json!(["worker", ".."]), json!("?worker=..")),
+            ],
         ),
         (
             "view.js",

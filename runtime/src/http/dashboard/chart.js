@@ -129,11 +129,14 @@ export class Chart {
   }
 }
 
-/** The outcomes of the last `span` minutes before the newest; all of them if there is no span. */
+/**
+ * The outcomes of the last `span` minutes before the newest; all of them if there is no span. Outcomes that are as far
+ * ahead of the newest ended before a clock was set back.
+ */
 function within(outcomes, span) {
   if (span === "" || outcomes.length === 0) return outcomes;
-  const since = outcomes.at(-1).at - Number(span) * 60_000;
-  return outcomes.filter(({ at }) => at >= since);
+  const newest = outcomes.at(-1).at;
+  return outcomes.filter(({ at }) => Math.abs(newest - at) <= Number(span) * 60_000);
 }
 
 function choices(queries, current) {

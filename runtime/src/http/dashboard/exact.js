@@ -19,6 +19,8 @@ export class Exact {
   }
 }
 
+// The distance and the ratio of larger numbers may be infinite, as a label like 1e999 is by itself.
+const LARGEST = 1e150;
 // A string or else a number: nothing within a string is taken for a number.
 const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 // Numbers pass through the parser as objects with this one key. If a server sends such an object itself, it is taken
@@ -34,11 +36,11 @@ export function parse(text) {
   });
 }
 
-/** The approximate value of a number, or of a text that is a number, for drawing; else null. */
+/** The approximate value of a number, or of a text that is a number, for drawing; null if it is neither or too large. */
 export function approximate(value) {
-  if (value instanceof Exact) return Number(value);
-  if (typeof value === "string" && /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(value)) return Number(value);
-  return null;
+  const isNumber = value instanceof Exact || (typeof value === "string" && /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(value));
+  const number = isNumber ? Number(value) : NaN;
+  return Math.abs(number) <= LARGEST ? number : null;
 }
 
 /** A value with all its digits. */

@@ -50,6 +50,8 @@ export function plot(points, range, { width, height, cursor, unit = "", label })
 }
 
 const number = (value) => value.toFixed(1);
+/** Continues a line from the last place, or begins another: a line that led back in time would cross what it has drawn. */
+const joint = (last, place) => (last === null || place < last ? "M" : "L");
 const dot = (x, y) => `M${number(x)} ${number(y)}h0`;
 const cross = (x, y) => `M${number(x - 3.5)} ${number(y - 3.5)}l7 7m0 -7l-7 7`;
 const diamond = (x, y, size) => `M${number(x)} ${number(y - size)}l${size} ${size}l${-size} ${size}l${-size} ${-size}z`;
@@ -65,15 +67,18 @@ function workers(points, places, y, [low, high]) {
   const of = new Map();
   points.forEach(({ values }, n) => {
     for (const value of values) {
-      if (value.y === null || !Number.isFinite(value.y)) continue;
-      if (!of.has(value.worker)) of.set(value.worker, { dots: [], crosses: [], arrows: [], line: [] });
-      const { dots, crosses, arrows, line } = of.get(value.worker);
+      if (value.y === null) continue;
+      if (!of.has(value.worker)) of.set(value.worker, { dots: [], crosses: [], arrows: [], line: [], last: null });
+      const own = of.get(value.worker);
+      const { dots, crosses, arrows, line } = own;
       const isFar = value.y < low || value.y > high;
       const [atX, atY] = [places[n], y(Math.min(Math.max(value.y, low), high))];
       if (isFar) arrows.push(arrow(atX, atY, value.y > high));
       else if (value.fate === "excluded") crosses.push(cross(atX, atY));
       else dots.push(dot(atX, atY));
-      if (!isFar) line.push(`${line.length === 0 ? "M" : "L"}${number(atX)} ${number(atY)}`);
+      if (isFar) continue;
+      line.push(`${joint(own.last, atX)}${number(atX)} ${number(atY)}`);
+      own.last = atX;
     }
   });
   return [...of].map(([worker, { dots, crosses, arrows, line }]) => {
@@ -83,18 +88,18 @@ function workers(points, places, y, [low, high]) {
   });
 }
 
-/** The answers: a line, which breaks where there was none, a diamond for each, and a larger one if it is disputed. */
+/** The answers: a line, broken where there was none, a diamond for each, and a larger one if it is disputed. */
 function answers(points, places, y) {
   let line = "";
-  let pen = "M";
+  let last = null;
   const [diamonds, disputed] = [[], []];
   points.forEach((point, n) => {
     if (point.y === null) {
-      pen = "M";
+      last = null;
       return;
     }
-    line += `${pen}${number(places[n])} ${number(y(point.y))}`;
-    pen = "L";
+    line += `${joint(last, places[n])}${number(places[n])} ${number(y(point.y))}`;
+    last = places[n];
     if (point.body.status === "disputed") disputed.push(diamond(places[n], y(point.y), 6));
     else diamonds.push(diamond(places[n], y(point.y), 3.5));
   });

@@ -43,5 +43,5 @@ export function deviations(points) {
 /** The heights that can be drawn: the answers of some points, and the workers' values with one of `fates`. */
 export function heights(points, fates) {
   const values = points.flatMap((point) => point.values.filter((value) => fates.includes(value.fate)).map(({ y }) => y));
-  return [...values, ...points.map(({ y }) => y)].filter((y) => y !== null && Number.isFinite(y));
+  return [...values, ...points.map(({ y }) => y)].filter((y) => y !== null);
 }

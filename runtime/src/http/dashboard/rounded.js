@@ -58,8 +58,10 @@ export function percent(share) {
 
 /** How far a value is from an answer: in percent of the answer, or as a difference if the answer is 0. */
 export function deviation(value, answer) {
-  if (value === null || answer === null || !Number.isFinite(value) || !Number.isFinite(answer)) return null;
-  return answer === 0 ? value : ((value - answer) / Math.abs(answer)) * 100;
+  if (value === null || answer === null) return null;
+  const deviation = answer === 0 ? value : ((value - answer) / Math.abs(answer)) * 100;
+  // An answer may be too close to 0.
+  return Number.isFinite(deviation) ? deviation : null;
 }
 
 /** A deviation in words. */

@@ -14,11 +14,13 @@ const STEPS = [
 // A period that is shorter than this is widened, in milliseconds.
 const SHORTEST = 2 * SECOND;
 
-/** The period to draw: from the first point to the last. */
+/**
+ * The period to draw: from the earliest point to the latest. They are not the first and the last if a clock was set back,
+ * or if two coordinators behind one address do not agree on the time.
+ */
 export function period(points) {
-  const [first, last] = [points[0].at, points.at(-1).at];
-  // Two coordinators behind one address need not agree on the time.
-  const [from, to] = [Math.min(first, last), Math.max(first, last)];
+  const times = points.map(({ at }) => at);
+  const [from, to] = [Math.min(...times), Math.max(...times)];
   return to - from >= SHORTEST ? [from, to] : [to - SHORTEST, to];
 }
 
