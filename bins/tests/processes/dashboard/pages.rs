@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{cluster, listed, opened, ready};
+use super::{cluster, listed, opened, opened_on, ready};
 use crate::chromium::{Browser, ENTER};
 use crate::support::{Cluster, QUICK};
 
@@ -10,11 +10,7 @@ use crate::support::{Cluster, QUICK};
 const ODD: &str = "a/b?c=d&e#f%20+<img src=x onerror=alert(1)>'\"*ä";
 
 async fn at(cluster: &Cluster, page: &str) -> Browser {
-    let browser = Browser::start().await;
-    browser.show(1280, "light").await;
-    browser.open(&format!("{}/{page}", cluster.api.url)).await;
-    browser.until("document.querySelector('#connection').dataset.state === 'live'").await;
-    browser
+    opened_on(&cluster.api.url, page).await
 }
 
 #[tokio::test]
@@ -128,4 +124,36 @@ async fn pages_of_what_nobody_knows_say_so() {
     assert_eq!(cluster.api.ask(json!({"query": "BTC/USD", "id": "soon"})).await.0, 200);
     browser.until("document.querySelector('#request-value .final') !== null").await;
     assert!(browser.is("!document.querySelector('#request-unknown').checkVisibility()").await);
+}
+
+#[tokio::test]
+async fn names_of_one_or_two_dots_have_pages_though_addresses_drop_them() {
+    let mut cluster = cluster(&QUICK).await;
+    cluster.workers.push(cluster.worker("..", &QUICK));
+    cluster.api.wait_for(4, "live").await;
+    for name in [".", ".."] {
+        let (status, answer) = cluster.api.ask(json!({"query": name, "id": name})).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+    // More than the pages show of what ended last.
+    for _ in 0..300 {
+        cluster.api.answer("q").await;
+    }
+    let browser = at(&cluster, "?worker=..").await;
+    browser.until("document.querySelector('#worker-state .badge') !== null").await;
+    for name in [".", ".."] {
+        browser.open(&format!("{}/?query={name}", cluster.api.url)).await;
+        browser.until(&listed(1)).await;
+        browser.script("document.querySelector('#outcomes .time a').click()").await;
+        browser.until("document.querySelector('#request-value .final') !== null").await;
+        assert_eq!(browser.text("#page-kind").await, "Request");
+        assert_eq!(browser.text("#request-query").await, name);
+        browser.script("document.querySelector('#request-workers tr[data-worker=\"..\"] a').click()").await;
+        browser.until("document.querySelector('#page-kind').textContent === 'Worker'").await;
+        assert_eq!(browser.text("#page-name").await, "..");
+    }
+    let other = Cluster::start(0, &[], &[]).await;
+    browser.open(&format!("{}/?request=.", other.api.url)).await;
+    browser.until("document.querySelector('#request-unknown').textContent.startsWith('Looking')").await;
+    assert_eq!(browser.complaints().await, [""; 0]);
 }

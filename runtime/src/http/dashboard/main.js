@@ -9,7 +9,7 @@ import { MAX_OUTCOMES, Past } from "./past.js";
 import { Register } from "./register.js";
 import { RequestCard } from "./request.js";
 import { EventStream } from "./stream.js";
-import { View } from "./view.js";
+import { isKeptInPaths, View } from "./view.js";
 import { WorkerCard } from "./worker.js";
 import { Workers } from "./workers.js";
 
@@ -54,7 +54,9 @@ function show({ kind, key }) {
   if (kind === "query") byId("query").value = key;
   const isOfQuery = kind === "query";
   past.clear();
-  stream.want(isOfQuery ? { query: key, recent: MAX_OUTCOMES } : { recent: RECENT });
+  // A request that has no route of its own is looked for among all events.
+  const isSought = kind === "request" && !isKeptInPaths(key);
+  stream.want({ query: isOfQuery ? key : undefined, recent: isOfQuery || isSought ? MAX_OUTCOMES : RECENT });
   chart.show(isOfQuery ? key : null);
   outcomes.show({ kind, key });
   worker.show(kind === "worker" ? key : null);

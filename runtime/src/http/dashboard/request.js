@@ -6,6 +6,9 @@ import { fateRow, fates } from "./evidence.js";
 import { parse, written } from "./exact.js";
 import { clock, day } from "./format.js";
 import { link } from "./links.js";
+import { isKeptInPaths } from "./view.js";
+
+const LATER = "If it is still in flight, it appears here when it ends.";
 
 /** Shows one request. */
 export class RequestCard {
@@ -24,10 +27,12 @@ export class RequestCard {
     this.#isShown = false;
     byId("request-known").hidden = true;
     if (id === null) return;
-    say(byId("request-unknown"), "Looking for this request …");
+    // The route of one request cannot be asked for some ids. Their outcomes come with the other events.
+    const isAsked = isKeptInPaths(id);
+    say(byId("request-unknown"), isAsked ? "Looking for this request …" : `Looking for this request among the kept events. ${LATER}`);
     byId("request-unknown").hidden = false;
     this.#look();
-    if (!this.#isShown) await this.#fetch(id);
+    if (isAsked && !this.#isShown) await this.#fetch(id);
   }
 
   /** Looks among what has ended: a request that is in flight ends later. */
@@ -46,7 +51,7 @@ export class RequestCard {
         this.#draw(body, Date.parse(body.answered_at));
         return;
       }
-      problem = response.status === 404 ? "No outcome of this request is kept. If it is still in flight, it appears here when it ends." : String(body.details);
+      problem = response.status === 404 ? `No outcome of this request is kept. ${LATER}` : String(body.details);
     } catch {
       problem = "The coordinator does not answer.";
     }

@@ -14,6 +14,11 @@ export function addressOf(kind, key) {
   return `?${kind}=${encodeURIComponent(key)}`;
 }
 
+/** Whether a browser keeps this name as a part of a path. It takes those of one or two dots for the way to a folder. */
+export function isKeptInPaths(name) {
+  return name !== "." && name !== "..";
+}
+
 /** Dispatches `change` when another page is to be shown. `current` is the page that is shown. */
 export class View extends EventTarget {
   current = viewOf(location.search);
