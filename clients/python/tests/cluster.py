@@ -123,6 +123,11 @@ class Nats:
         self._program.signal(signal.SIGHUP)
         self._program.writes("Reloaded server configuration")
 
+    def stall(self) -> None:
+        """Lets it answer nothing any more, until it is killed."""
+        assert self._program is not None
+        self._program.signal(signal.SIGSTOP)
+
     def kill(self) -> None:
         if self._program is not None:
             self._program.kill()

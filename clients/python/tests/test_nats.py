@@ -8,18 +8,18 @@ import logging
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.parse import urlparse
 
 import nats
 import pytest
 from cluster import PATIENCE_S, Nats
 from nats.aio.client import Client
-from nats.errors import Error
+from nats.errors import Error, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
 
 from quorate import QuorateError
-from quorate.worker import NatsClosed, Worker, _troubles
+from quorate.worker import NatsClosed, Worker, _session, _troubles
 from quorate.worker._troubles import Troubles
 
 
@@ -194,6 +194,41 @@ def test_a_connection_that_is_not_made_again_ends_a_worker() -> None:
     for name in ("error_cb", "closed_cb", "reconnected_cb"):
         with pytest.raises(TypeError, match=name):
             answering(server.url, **{name: None})
+
+
+@pytest.mark.parametrize("fault", [Nats.kill, Nats.stall])
+def test_a_worker_that_drains_in_an_outage_does_not_subscribe_again(
+    fault: Callable[[Nats], None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "quorate.worker")
+    monkeypatch.setattr(_session, "FLUSH_S", 0.2)
+    with running("") as server:
+
+        async def use() -> None:
+            told = asyncio.Event()
+            serving = asyncio.ensure_future(answering(server.url).serve(told))
+            await is_heard(server.url)
+            connection = await nats.connect(server.url)
+            await connection.publish("oracle.tasks", json.dumps({"id": "r", "query": "hangs"}).encode())
+            await is_busy(connection)
+            await connection.close()
+            fault(server)
+            told.set()
+            while fault is Nats.stall and "the subscription does not end" not in caplog.text:
+                await asyncio.sleep(0.01)
+            server.kill()
+            await asyncio.to_thread(server.start)
+            await is_heard(server.url, "draining")
+            connection = await nats.connect(server.url)
+            with pytest.raises(NoRespondersError):
+                while True:
+                    with suppress(NatsTimeout):
+                        await connection.request("oracle.tasks", b"", timeout=0.02)
+                    assert not serving.done()
+            await connection.close()
+            serving.cancel()
+
+        asyncio.run(asyncio.wait_for(use(), PATIENCE_S))
 
 
 def test_what_a_worker_may_not_do_is_always_a_warning(caplog: pytest.LogCaptureFixture) -> None:

@@ -13,8 +13,10 @@ from typing import Any, Optional
 
 import nats
 import pytest
-from cluster import PATIENCE_S, Cluster, binary, stop, until
+from cluster import PATIENCE_S, Cluster, Program, binary, stop, until
 from nats.aio.client import Client as Nats
+from nats.errors import NoRespondersError
+from nats.errors import TimeoutError as NatsTimeout
 
 import quorate
 from quorate.worker import Worker
@@ -116,9 +118,10 @@ def test_a_worker_without_nats_can_be_stopped(cluster: Cluster) -> None:
 class Bus:
     """Tasks sent by hand, and what comes back."""
 
-    def __init__(self, connection: Nats, answers: asyncio.Queue[Any]) -> None:
+    def __init__(self, connection: Nats, answers: asyncio.Queue[Any], worker: Program) -> None:
         self._connection = connection
         self._answers = answers
+        self.worker = worker
         self._sent = 0
 
     async def send(self, body: object, reply: str = "answers", headers: Optional[dict[str, str]] = None) -> None:
@@ -135,12 +138,26 @@ class Bus:
         assert subject == (reply or "oracle.results")
         return answer
 
+    async def is_heard(self) -> bool:
+        """Whether anybody receives tasks. Who does ignores this one."""
+        try:
+            await self._connection.request("oracle.tasks", b'{"id": "x", "query": "not offered"}', timeout=0.02)
+        except NoRespondersError:
+            return False
+        except NatsTimeout:
+            return True
+        raise AssertionError("somebody answers")
+
+    @property
+    def is_silent(self) -> bool:
+        return self._answers.empty()
+
     async def request(self, subject: str) -> dict[str, Any]:
         body: dict[str, Any] = json.loads((await self._connection.request(subject, b"", timeout=PATIENCE_S)).data)
         return body
 
 
-def by_hand(cluster: Cluster, places: int, use: Callable[[Bus], Awaitable[None]]) -> None:
+def by_hand(cluster: Cluster, places: int, use: Callable[[Bus], Awaitable[None]], *arguments: str) -> None:
     """Runs a test with a worker and no coordinator."""
 
     async def run() -> None:
@@ -150,11 +167,12 @@ def by_hand(cluster: Cluster, places: int, use: Callable[[Bus], Awaitable[None]]
         for subject in ("answers", "answers.*", "oracle.results"):
             await connection.subscribe(subject, cb=answers.put)
         await connection.flush()
-        cluster.python(SCRIPT, "alice", str(places))
+        worker = cluster.python(SCRIPT, "alice", str(places), *arguments)
         presence = json.loads((await announced.next_msg(PATIENCE_S)).data)
-        assert (presence["worker_id"], presence["state"], presence["replicated"]) == ("alice", "live", False)
+        is_replica = "replica" in arguments
+        assert (presence["worker_id"], presence["state"], presence["replicated"]) == ("alice", "live", is_replica)
         try:
-            await use(Bus(connection, answers))
+            await use(Bus(connection, answers, worker))
         finally:
             await connection.close()
 
@@ -186,6 +204,51 @@ def test_a_redispatched_task_receives_the_same_answer(cluster: Cluster) -> None:
         assert (answer["request_id"], headers) == ("f", {"traceparent": TRACE})
 
     by_hand(cluster, 8, use)
+
+
+def test_a_draining_worker_leaves_its_tasks_to_others_and_answers_those_it_has(cluster: Cluster) -> None:
+    async def use(bus: Bus) -> None:
+        await bus.send({"id": "a", "query": "slower"})
+        await bus.send({"id": "b", "query": "once"})
+        assert (await bus.answer())[1]["request_id"] == "b", "both tasks have come"
+        bus.worker.signal(signal.SIGTERM)
+        # A repetition counts as long as the worker listens.
+        await bus.send({"id": "a", "query": "slower"}, reply="answers.2")
+        while await bus.is_heard():
+            pass
+        assert bus.is_silent, "it does not wait for its tasks before it stops to listen"
+        for subject in ("answers", "answers.2"):
+            answered, answer, _ = await bus.answer()
+            assert (answered, answer["request_id"], answer["value"]) == (subject, "a", 8)
+        assert await asyncio.to_thread(bus.worker.ended) == 0
+        assert bus.is_silent
+
+    by_hand(cluster, 8, use)
+
+
+def test_no_task_is_lost_while_one_of_two_replicas_drains(cluster: Cluster) -> None:
+    async def use(bus: Bus) -> None:
+        cluster.python(SCRIPT, "alice", "64", "replica")
+        counts: list[int] = []
+        # Each replica counts for itself, so both are there once a number has come twice.
+        while len(counts) == len(set(counts)):
+            counts.append((await bus.ask({"id": f"first {len(counts)}", "query": "count"}))["value"])
+        unanswered = {f"slower {number}" for number in range(16)}
+        for request in unanswered:
+            await bus.send({"id": request, "query": "slower"})
+        bus.worker.signal(signal.SIGTERM)
+        ended = asyncio.ensure_future(asyncio.to_thread(bus.worker.ended))
+        while not ended.done():
+            unanswered.add(request := f"task {len(unanswered)}")
+            await bus.send({"id": request, "query": "count"})
+            await asyncio.wait({ended}, timeout=0.005)
+        assert await ended == 0
+        while unanswered:
+            _, answer, _ = await bus.answer()
+            assert answer["value"] is not None, answer
+            unanswered.remove(answer["request_id"])
+
+    by_hand(cluster, 64, use, "replica")
 
 
 @pytest.mark.parametrize("query", ["hangs", "blocks"])

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from quorate.worker import Observation, Worker
 
-worker = Worker(sys.argv[1], max_concurrent=int(sys.argv[2]), max_queued=0)
+worker = Worker(sys.argv[1], max_concurrent=int(sys.argv[2]), max_queued=0, replicas="replica" in sys.argv[3:])
 calls = itertools.count(1)
 first = iter([1])
 
@@ -72,6 +72,12 @@ def blocks() -> float:
 async def slow() -> float:
     await asyncio.sleep(0.7)
     return 7
+
+
+@worker.query("slower")
+async def slower() -> float:
+    await asyncio.sleep(2)
+    return 8
 
 
 worker.run()

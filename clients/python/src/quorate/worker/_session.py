@@ -27,7 +27,7 @@ from ._troubles import Troubles
 from ._wire import Subjects, Task
 
 ANNOUNCE_EVERY_S = 2.0
-#: How long a draining worker still accepts tasks of coordinators that do not know yet that it is draining.
+#: How long a draining worker still receives tasks of coordinators that do not know yet that it is draining.
 DRAIN_GRACE_S = 0.25
 #: How long the last messages may take to leave.
 FLUSH_S = 5.0
@@ -184,8 +184,6 @@ class Session:
             await self._send(known, known.answer, [task.reply])
         elif known is not None:
             known.wait_for(task.reply, now + task.ttl_s)
-        elif self._closed:
-            self._counters.refused += 1
         elif self._jobs.is_full():
             self._counters.refused += 1
             refused = Job(task, answered_by, now, now, answered_s=now)
@@ -259,13 +257,24 @@ class Session:
         self._state = "draining"
         await self._announce()
         await asyncio.sleep(DRAIN_GRACE_S)
+        await self._stop_receiving(tasks)
         self._closed = True
         self._check_idle()
         await self._idle.wait()
+
+    async def _stop_receiving(self, tasks: Subscription) -> None:
+        """Ends the subscription, and takes what the server has sent until then: nobody else in the queue group receives
+        it."""
         try:
-            await tasks.unsubscribe()
-        except NatsError as error:
+            if self._nats.is_connected:
+                await asyncio.wait_for(tasks.drain(), FLUSH_S)  # type: ignore[no-untyped-call]
+            else:
+                # The server has ended the subscription, and it is not made again.
+                await tasks.unsubscribe()
+        except (NatsError, OSError, asyncio.TimeoutError) as error:
             log.debug("the subscription does not end: %s", error)
+            # The connection was lost meanwhile. The next one would make the subscription again.
+            self._nats._remove_sub(tasks._id)
 
     def _check_idle(self) -> None:
         if self._closed and self._jobs.is_idle():
