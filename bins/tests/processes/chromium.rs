@@ -47,6 +47,8 @@ impl Browser {
         let mut options = json!({"args": [
             "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update",
             "--disable-background-networking", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars",
+            // Nothing waits for the end of a transition.
+            "--force-prefers-reduced-motion",
             format!("--user-data-dir={home}/profile"), "--window-size=1280,900",
         ]});
         if let Ok(browser) = env::var("CHROMIUM") {

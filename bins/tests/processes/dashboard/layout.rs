@@ -3,11 +3,12 @@
 
 use futures_util::future::join_all;
 use serde_json::json;
+use tempfile::TempDir;
 
 use super::{choose, cluster, crowd};
 use crate::accessibility::{self, Rules};
 use crate::chromium::Browser;
-use crate::support::{Api, Cluster, QUICK};
+use crate::support::{Api, Cluster, Program, QUICK};
 
 const WIDTHS: [u32; 3] = [320, 768, 1920];
 const SCHEMES: [(&str, Rules); 2] = [("light", Rules::All), ("dark", Rules::OfColours)];
@@ -75,33 +76,52 @@ fn pages(worker: &str) -> [(&'static str, String, String); 4] {
     ]
 }
 
-#[tokio::test]
-async fn every_page_keeps_to_the_rules_of_accessibility_at_every_width_in_every_situation() {
+/// A browser, before it shows a page.
+async fn browser() -> Browser {
     let browser = Browser::start().await;
     browser.show(1280, "light").await;
+    browser
+}
 
-    let none = Cluster::start(0, &[], &[]).await;
-    asked(&none.api).await;
-    check_pages(&browser, &none.api, "none", "nobody").await;
-    left(&browser).await;
-    drop(none);
-
-    let (sixty, api) = crowd(60).await;
-    asked(&api).await;
-    check_pages(&browser, &api, "sixty", "worker-17").await;
-    left(&browser).await;
-    drop(sixty);
-
-    let mut three = cluster(&QUICK).await;
+/// Three workers, one that lies and has this name, and one that fails, after all kinds of requests.
+async fn three(id: &str) -> (Cluster, TempDir, [Program; 2]) {
+    let three = cluster(&QUICK).await;
     let folder = tempfile::tempdir().expect("a folder");
-    let id = format!("{LONG}{LONG}liar");
-    let _liar = three.script(&folder, &id, "*", "echo 1");
-    let _fails = three.script(&folder, "fails", "*", &format!("echo {LONG}{LONG}{LONG} >&2; exit 1"));
+    let liar = three.script(&folder, id, "*", "echo 1");
+    let fails = three.script(&folder, "fails", "*", &format!("echo {LONG}{LONG}{LONG} >&2; exit 1"));
     three.api.wait_for(5, "live").await;
     for _ in 0..12 {
         three.api.answer("BTC/USD").await;
     }
     asked(&three.api).await;
+    (three, folder, [liar, fails])
+}
+
+// Several tests, because the browsers of two take half as long as one after the other.
+
+#[tokio::test]
+async fn every_page_without_workers_keeps_to_the_rules_of_accessibility_at_every_width() {
+    let browser = browser().await;
+    let none = Cluster::start(0, &[], &[]).await;
+    asked(&none.api).await;
+    check_pages(&browser, &none.api, "none", "nobody").await;
+    left(&browser).await;
+}
+
+#[tokio::test]
+async fn every_page_with_sixty_workers_keeps_to_the_rules_of_accessibility_at_every_width() {
+    let browser = browser().await;
+    let (_sixty, api) = crowd(60).await;
+    asked(&api).await;
+    check_pages(&browser, &api, "sixty", "worker-17").await;
+    left(&browser).await;
+}
+
+#[tokio::test]
+async fn every_page_with_three_workers_keeps_to_the_rules_of_accessibility_at_every_width() {
+    let browser = browser().await;
+    let id = format!("{LONG}{LONG}liar");
+    let (three, _folder, _others) = three(&id).await;
     check_pages(&browser, &three.api, "three", &id).await;
 
     // A form with everything that can be wrong with it, and an answer.
@@ -113,8 +133,16 @@ async fn every_page_keeps_to_the_rules_of_accessibility_at_every_width_in_every_
     super::ask(&browser, "BTC/USD").await;
     browser.until("document.querySelector('[aria-invalid=true]') !== null").await;
     check(&browser, "three asked").await;
-
     assert_eq!(browser.complaints().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn every_page_during_an_outage_keeps_to_the_rules_of_accessibility_at_every_width() {
+    let browser = browser().await;
+    let id = format!("{LONG}{LONG}liar");
+    let (mut three, _folder, _others) = three(&id).await;
+    browser.open(&format!("{}/", three.api.url)).await;
+    browser.until(&super::ready(5)).await;
     let addresses = pages(&id);
     three.nats.kill();
     for (state, name) in [("nats", "nats-down"), ("waiting", "gone")] {
