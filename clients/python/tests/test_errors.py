@@ -207,10 +207,10 @@ def test_the_time_of_a_client_is_that_of_the_whole_call(part: str) -> None:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Dripping) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/{part}"
-        with Client(url, timeout_s=0.2) as client:
-            for call in (client.workers, lambda: client.ask("q")):
-                with pytest.raises(quorate.TimedOut, match="did not answer in time"):
-                    call()
+        client = Client(url, timeout_s=0.2)
+        for call in (client.workers, lambda: client.ask("q")):
+            with pytest.raises(quorate.TimedOut, match="did not answer in time"):
+                call()
 
         async def use() -> None:
             async with AsyncClient(url, timeout_s=0.2) as client:
@@ -221,6 +221,7 @@ def test_the_time_of_a_client_is_that_of_the_whole_call(part: str) -> None:
         asyncio.run(use())
         if part == "body":
             until("all connections to be closed", lambda: sum("/body" in path for path in Dripping.left) == 4)
+        client.close()
         server.shutdown()
 
 

@@ -7,6 +7,7 @@ import json
 import re
 import signal
 import subprocess
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Optional
@@ -15,11 +16,13 @@ import nats
 import pytest
 from cluster import PATIENCE_S, Cluster, Program, binary, stop, until
 from nats.aio.client import Client as Nats
+from nats.aio.subscription import Subscription
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
 
 import quorate
 from quorate.worker import Worker
+from quorate.worker._session import Session
 
 SCRIPT = Path(__file__).parent / "worker_of_tests.py"
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -249,6 +252,45 @@ def test_no_task_is_lost_while_one_of_two_replicas_drains(cluster: Cluster) -> N
             unanswered.remove(answer["request_id"])
 
     by_hand(cluster, 64, use, "replica")
+
+
+def test_a_replica_answers_what_was_on_its_way_when_it_stopped_receiving(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker("alice", cluster.nats.url, replicas=True)
+    worker.query("q")(lambda: 1)
+    stop_receiving = Session._stop_receiving
+
+    async def publish() -> None:
+        connection = await nats.connect(cluster.nats.url)
+        for number in range(10):
+            await connection.publish("oracle.tasks", json.dumps({"id": f"r{number}", "query": "q"}).encode())
+        await connection.flush()
+        await connection.close()
+
+    async def with_tasks_on_their_way(session: Session, tasks: Subscription) -> None:
+        # The loop of the worker stands still meanwhile, so it has read none of them.
+        thread = threading.Thread(target=asyncio.run, args=(publish(),))
+        thread.start()
+        thread.join()
+        await stop_receiving(session, tasks)
+
+    monkeypatch.setattr(Session, "_stop_receiving", with_tasks_on_their_way)
+
+    async def use() -> None:
+        connection = await nats.connect(cluster.nats.url)
+        announced = await connection.subscribe("oracle.workers")
+        results = await connection.subscribe("oracle.results")
+        told = asyncio.Event()
+        serving = asyncio.ensure_future(worker.serve(told))
+        await announced.next_msg(PATIENCE_S)
+        told.set()
+        await asyncio.wait_for(serving, PATIENCE_S)
+        answered = [json.loads((await results.next_msg(PATIENCE_S)).data)["request_id"] for _ in range(10)]
+        assert sorted(answered) == [f"r{number}" for number in range(10)]
+        await connection.close()
+
+    asyncio.run(use())
 
 
 @pytest.mark.parametrize("query", ["hangs", "blocks"])
