@@ -14,12 +14,14 @@ from ._errors import NatsClosed
 #: How long every server must refuse the credentials until that is final. A service that authorizes clients may start
 #: after the server.
 PATIENCE_S = 5.0
-#: The most subjects that are told not to be permitted. Every reply has a subject of its own.
+#: The most subjects of which a denial is told.
 MAX_DENIED = 100
 
 #: What a server or nats-py says about credentials that are wrong, have expired or were revoked.
 _REFUSAL = re.compile(r"authorization (violation|failed)|authentication (expired|revoked)", re.IGNORECASE)
 _DENIAL = "permissions violation"
+#: The number of the task at the end of a reply subject. Such subjects count as one.
+_TASK_NUMBER = re.compile(r"\.\d+(?=\"|$)")
 
 log = logging.getLogger("quorate.worker")
 
@@ -71,10 +73,11 @@ class Troubles:
         return self._end(why)
 
     def _deny(self, why: str) -> None:
-        level = logging.DEBUG if why in self._denied or len(self._denied) >= MAX_DENIED else logging.WARNING
-        if level == logging.WARNING:
-            self._denied.add(why)
-        log.log(level, "NATS: %s", why)
+        denied = _TASK_NUMBER.sub(".*", why)
+        is_told = denied in self._denied or len(self._denied) >= MAX_DENIED
+        if not is_told:
+            self._denied.add(denied)
+        log.log(logging.DEBUG if is_told else logging.WARNING, "NATS: %s", why)
 
     def _refuse(self, why: str) -> None:
         if self._refusals == 0:
