@@ -4,8 +4,7 @@ import { NatsClosed, Worker } from "quorate/worker";
 
 const [name = "", places = "", prefix = "oracle"] = process.argv.slice(2);
 const replicas = prefix !== "oracle";
-const { NATS_PASSWORD: pass } = process.env;
-const nats = pass === undefined ? {} : { user: "quorate", pass };
+const nats = JSON.parse(process.env["NATS_OPTIONS"] ?? "{}") as object;
 const options = { maxConcurrent: Number(places), maxQueued: 0, subjectPrefix: prefix, replicas, nats };
 const worker = new Worker(name, undefined, options);
 let calls = 0;

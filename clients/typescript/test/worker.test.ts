@@ -13,7 +13,7 @@ import {
 } from "@nats-io/transport-node";
 import * as quorate from "quorate";
 import { Client } from "quorate";
-import { type Log, NatsClosed, Worker } from "quorate/worker";
+import { type Log, Worker } from "quorate/worker";
 import { binary, Cluster, PATIENCE_MS, Program, Relay, until } from "./cluster.js";
 
 const SCRIPT = join(import.meta.dirname, "worker.of.tests.js");
@@ -125,6 +125,12 @@ async function refusedByNats(worker: Program): Promise<string> {
   return before ?? "";
 }
 
+/** A worker with these options of its connection. */
+const workerWith = (cluster: Cluster, options: object) => {
+  const variables = { NATS_URL: cluster.natsUrl, NATS_OPTIONS: JSON.stringify(options) };
+  return cluster.program(process.execPath, [SCRIPT, "alice", "8"], undefined, variables);
+};
+
 test("a worker whose credentials are revoked ends with an error, and leaves nothing behind", async (t) => {
   const cluster = await Cluster.start(t);
   await cluster.killNats();
@@ -132,8 +138,7 @@ test("a worker whose credentials are revoked ends with an error, and leaves noth
   const nats = await connect({ servers: cluster.natsUrl, user: "quorate", pass: "old" });
   const announced = nats.subscribe("oracle.workers", { max: 1 });
   await nats.flush();
-  const variables = { NATS_URL: cluster.natsUrl, NATS_PASSWORD: "old" };
-  const worker = await cluster.program(process.execPath, [SCRIPT, "alice", "8"], undefined, variables);
+  const worker = await workerWith(cluster, { user: "quorate", pass: "old" });
   for await (const _ of announced);
   // It has something to do when the connection ends.
   const task = JSON.stringify({ id: "a", query: "hangs", ttl_ms: 600_000 });
@@ -153,32 +158,23 @@ test("a worker whose credentials are wrong at its start says so once and ends", 
   const cluster = await Cluster.start(t);
   await cluster.killNats();
   await cluster.startNats("--user", "quorate", "--pass", "right");
-  const variables = { NATS_URL: cluster.natsUrl, NATS_PASSWORD: "wrong" };
-  const worker = await cluster.program(process.execPath, [SCRIPT, "alice", "8"], undefined, variables);
+  const worker = await workerWith(cluster, { user: "quorate", pass: "wrong" });
   assert.equal(await refusedByNats(worker), "", "nothing else is said");
 });
 
 test("a connection that is closed for good ends a worker, even while it drains", async (t) => {
-  const cluster = await Cluster.start(t);
-  const said = new Said();
+  const bus = await Bus.empty(t, await Cluster.start(t));
   // As when the authenticator fails: a client of NATS then gives up at once.
-  const worker = new Worker("alice", cluster.natsUrl, { nats: { reconnect: false }, log: said.log });
-  const nats = await connect({ servers: cluster.natsUrl });
-  t.after(() => nats.close());
-  const announced = nats.subscribe("oracle.workers");
-  await nats.flush();
-  const stop = new AbortController();
-  const running = worker.query("never", () => new Promise<never>(() => {})).serve(stop.signal);
-  const ended = assert.rejects(running, NatsClosed);
-  for await (const message of announced) {
-    if (message.json<{ state: string }>().state === "draining") break;
-    nats.publish("oracle.tasks", JSON.stringify({ id: "a", query: "never", ttl_ms: 600_000 }));
-    await nats.flush();
-    stop.abort();
-  }
-  await cluster.killNats();
-  await ended;
-  assert.equal(said.count("error: NATS: the connection is closed for good"), 1, said.lines.join("\n"));
+  const worker = await workerWith(bus.cluster, { reconnect: false });
+  await bus.announcement("live");
+  bus.send({ id: "a", query: "hangs", ttl_ms: 600_000 });
+  await bus.stats("the task", ({ num_requests }) => num_requests === 1);
+  worker.signal("SIGTERM");
+  await bus.announcement("draining");
+  await bus.close();
+  await bus.cluster.killNats();
+  assert.equal(await worker.ended(), 7, worker.written);
+  assert.match(worker.written, /NATS: the connection is closed for good: .*\nended by NatsClosed\n$/);
 });
 
 test("every permission that is denied is told, once for each subject", async (t) => {
@@ -190,6 +186,7 @@ test("every permission that is denied is told, once for each subject", async (t)
   t.after(() => nats.close());
   const said = new Said();
   const stop = new AbortController();
+  t.after(() => stop.abort());
   const options = { nats: { user: "quorate", pass: "p" }, log: said.log };
   const running = new Worker("alice", cluster.natsUrl, options).query("q", () => 1).serve(stop.signal);
   await until("the denial of an announcement", () => said.count('Publish to "oracle.workers"') > 0);
@@ -221,6 +218,7 @@ test("a worker that may not receive tasks does so once it may", async (t) => {
   await cluster.configureNats(users('"oracle.tasks"'));
   const said = new Said();
   const stop = new AbortController();
+  t.after(() => stop.abort());
   const options = { nats: { user: "quorate", pass: "p" }, log: said.log };
   const running = new Worker("alice", cluster.natsUrl, options).query("q", () => 1).serve(stop.signal);
   await until("the denial", () =>
@@ -300,6 +298,10 @@ class Bus {
       () => false,
       (error: unknown) => error instanceof RequestError && error.cause instanceof NoRespondersError,
     );
+  }
+
+  close(): Promise<void> {
+    return this.#nats.close();
   }
 
   send(body: unknown, reply = "answers", traceparent?: string, subject = "oracle.tasks"): void {
