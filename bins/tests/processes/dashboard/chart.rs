@@ -168,3 +168,22 @@ async fn a_label_that_looks_like_an_infinite_number_breaks_no_line() {
     choose(&browser, "chart-step", "1").await;
     browser.until("document.querySelector('#chart-readout strong').textContent === '1e999'").await;
 }
+
+#[tokio::test]
+async fn the_focus_stays_in_the_chart_when_an_outcome_arrives() {
+    let cluster = super::cluster(&crate::support::QUICK).await;
+    for _ in 0..2 {
+        cluster.api.answer("q").await;
+    }
+    let browser = opened_on(&cluster.api.url, "").await;
+    browser.until(&listed(2)).await;
+    let newest = "document.querySelector('#chart-readout .moment a')?.title";
+    for focused in ["#chart-link a", "#chart-legend [data-worker=w2] a", "#readout", "#chart-readout .moment a"] {
+        browser.until(&format!("document.querySelector({}) !== null", json!(focused))).await;
+        browser.script(&format!("document.querySelector({}).focus()", json!(focused))).await;
+        let id = cluster.api.answer("q").await["request_id"].clone();
+        browser.until(&format!("{newest} === {id}")).await;
+        let kept = format!("document.activeElement === document.querySelector({})", json!(focused));
+        assert!(browser.is(&kept).await, "{focused}: {}", browser.value("document.activeElement.tagName").await);
+    }
+}

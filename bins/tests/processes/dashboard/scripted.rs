@@ -37,21 +37,19 @@ impl Scripted {
                 tokio::spawn(async move {
                     let Some(head) = head(&mut client).await else { return };
                     let target = head.split(' ').nth(1).expect("a request has a target").to_owned();
-                    match respond(&target, noted(&asked, &target)) {
-                        Some(response) => {
-                            // The browser may have gone. It closes the connection when it has had enough.
-                            let _ = client.write_all(response.as_bytes()).await;
-                            if response.starts_with(EVENTS) {
-                                let _ = client.read(&mut [0]).await;
-                            }
+                    // Either end may have gone.
+                    if let Some(response) = respond(&target, noted(&asked, &target)) {
+                        let _ = client.write_all(response.as_bytes()).await;
+                        if response.starts_with(EVENTS) {
+                            // The browser closes the connection when it has had enough.
+                            let _ = client.read(&mut [0]).await;
                         }
-                        None => {
-                            let mut server = TcpStream::connect(server).await.expect("the coordinator listens");
-                            // The next request on the same connection would not be looked at.
-                            let head = head.replacen("Connection: keep-alive", "Connection: close", 1);
-                            let _ = server.write_all(head.as_bytes()).await;
-                            let _ = copy_bidirectional(&mut client, &mut server).await;
-                        }
+                    } else {
+                        let mut server = TcpStream::connect(server).await.expect("the coordinator listens");
+                        // The next request on the same connection would not be looked at.
+                        let head = head.replacen("Connection: keep-alive", "Connection: close", 1);
+                        let _ = server.write_all(head.as_bytes()).await;
+                        let _ = copy_bidirectional(&mut client, &mut server).await;
                     }
                 });
             }

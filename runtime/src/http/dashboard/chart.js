@@ -1,7 +1,7 @@
 // The card with the chart: which query, which part of the past, values or deviations, and which outcome is described.
 
 import { badges } from "./badges.js";
-import { byId, element } from "./dom.js";
+import { byId, element, renew } from "./dom.js";
 import { counted } from "./format.js";
 import { legend } from "./legend.js";
 import { link } from "./links.js";
@@ -125,7 +125,7 @@ export class Chart {
     const point = this.#points[place];
     byId("chart-badges").replaceChildren(...(point === undefined ? [] : badges(point.body)));
     readout(byId("chart-readout"), point);
-    byId("chart-link").replaceChildren(...(this.#query === null ? [] : [link("query", this.#query)]));
+    renew(byId("chart-link"), ...(this.#query === null ? [] : [link("query", this.#query)]));
   }
 }
 

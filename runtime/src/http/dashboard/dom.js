@@ -34,3 +34,11 @@ export function cell(label, content, attributes = {}) {
 export function say(target, text) {
   if (target.textContent !== text) target.textContent = text;
 }
+
+/** Replaces the contents of a box. If the focus is within, it moves to what can be focused at the same place. */
+export function renew(box, ...children) {
+  const stops = () => [...box.querySelectorAll("a, [tabindex]")];
+  const place = stops().indexOf(document.activeElement);
+  box.replaceChildren(...children);
+  stops()[place]?.focus({ preventScroll: true });
+}

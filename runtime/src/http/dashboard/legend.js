@@ -1,6 +1,6 @@
 // Which colour is whose. Pointing at a worker, or focusing it, brings out its values.
 
-import { element } from "./dom.js";
+import { element, renew } from "./dom.js";
 import { link } from "./links.js";
 import { byName } from "./order.js";
 import { colourOf, meet } from "./slots.js";
@@ -11,7 +11,7 @@ export function legend(list, chart, points) {
   meet(workers);
   const have = [...list.children].map((item) => item.dataset.worker);
   if (have.length === workers.length && have.every((worker, n) => worker === workers[n])) return;
-  list.replaceChildren(...workers.map((worker) => item(worker, chart)));
+  renew(list, ...workers.map((worker) => item(worker, chart)));
 }
 
 function item(worker, chart) {

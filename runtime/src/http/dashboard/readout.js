@@ -1,6 +1,6 @@
 // One outcome of the chart in words: when, the answer, and every worker's value with its distance from it.
 
-import { element } from "./dom.js";
+import { element, renew } from "./dom.js";
 import { clock } from "./format.js";
 import { fates } from "./evidence.js";
 import { link } from "./links.js";
@@ -33,5 +33,5 @@ export function readout(box, point) {
       element("span", { class: "why" }, [off, fate === "used" || text === "" ? "" : fate, why].filter((word) => word !== "").join(", ")),
     ),
   );
-  box.replaceChildren(head, element("ul", { class: "said", id: "readout", tabindex: "0", "aria-label": "What each worker said" }, ...said));
+  renew(box, head, element("ul", { class: "said", id: "readout", tabindex: "0", "aria-label": "What each worker said" }, ...said));
 }
