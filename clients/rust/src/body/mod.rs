@@ -26,7 +26,7 @@ pub use outcome::{Outcome, Spread, Status};
 pub use policies::{Policies, Policy};
 pub use queries::{OfferedQuery, Queries};
 pub use state::{Health, Readiness, ShortPolicy};
-pub use workers::{ResponseTimes, Worker, Workers};
+pub use workers::{Blame, LastFailure, ResponseTimes, Worker, Workers};
 
 /// The body of an answer, read from its text.
 pub trait Body: Sized {

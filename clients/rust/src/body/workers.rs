@@ -66,6 +66,40 @@ pub struct Worker {
     /// Milliseconds since it was last heard.
     #[serde(default)]
     pub last_heard_ms: Option<u64>,
+    /// Its last failure.
+    #[serde(default)]
+    pub last_failure: Option<LastFailure>,
+    /// The last times that its score was lowered, at most 8, oldest first.
+    #[serde(default)]
+    pub blames: Vec<Blame>,
+}
+
+/// The last failure of a worker.
+#[derive(Clone, Debug, Deserialize)]
+pub struct LastFailure {
+    /// The worker's words, at most 256 bytes of them.
+    pub text: String,
+    /// The request that it failed to answer.
+    pub request_id: String,
+    /// Milliseconds since then.
+    pub ago_ms: u64,
+}
+
+/// One time that the score of a worker was lowered.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Blame {
+    /// `outlier`, `failure`, `silence` or `equivocation`.
+    pub blame: String,
+    /// The request that it happened in.
+    pub request_id: String,
+    /// The score until then.
+    #[serde(deserialize_with = "number")]
+    pub score_before: Decimal,
+    /// The score since.
+    #[serde(deserialize_with = "number")]
+    pub score: Decimal,
+    /// Milliseconds since then.
+    pub ago_ms: u64,
 }
 
 /// Quantiles of response times, in nanoseconds.

@@ -94,7 +94,10 @@ async fn a_refusal_says_when_to_ask_again_and_whether_that_can_help() {
 #[tokio::test]
 async fn lists_are_read() {
     let queries = r#"{"queries":[{"query":"BTC/*","workers":3},{"query":"block/latest","workers":7}]}"#;
-    let workers = r#"{"workers":[{"worker_id":"w1","state":"live","score":0.980000}],"counters":{"cancelled":1}}"#;
+    let workers = r#"{"workers":[{"worker_id":"w1","state":"live","score":0.980000,
+        "last_failure":{"text":"no route","request_id":"r1","ago_ms":7},
+        "blames":[{"blame":"failure","request_id":"r1","score_before":1,"score":0.90,"ago_ms":7}]}],
+        "counters":{"cancelled":1}}"#;
     let ready = r#"{"ready":true,"workers":3,"in_flight":2,"short":[{"query":"a*","missing":["w9"]}]}"#;
     let policies = r#"{"policies":[{"query":"BTC/*","strategy":"median","tolerance":0.060,"min_agreement":null}],
         "weights":{"w1":2.50}}"#;
@@ -107,6 +110,11 @@ async fn lists_are_read() {
     assert_eq!(offered, [("BTC/*", 3), ("block/latest", 7)]);
     let workers = client.workers().await.expect("workers");
     assert_eq!((workers.workers[0].score.to_string(), workers.counters["cancelled"]), ("0.980000".to_owned(), 1));
+    let failure = workers.workers[0].last_failure.as_ref().expect("a failure");
+    assert_eq!((failure.text.as_str(), failure.request_id.as_str(), failure.ago_ms), ("no route", "r1", 7));
+    let blame = &workers.workers[0].blames[0];
+    assert_eq!((blame.blame.as_str(), blame.request_id.as_str(), blame.ago_ms), ("failure", "r1", 7));
+    assert_eq!([blame.score_before, blame.score].map(|score| score.to_string()), ["1", "0.90"]);
     let policies = client.policies(Some("BTC/USD")).await.expect("policies");
     let policy = &policies.policies[0];
     assert_eq!(
