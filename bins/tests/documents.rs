@@ -12,7 +12,7 @@ use quorate_client::{Ask, Body as _, ErrorBody, Outcome};
 use quorate_runtime::clock::Clock;
 use quorate_runtime::http::RequestBody;
 use quorate_runtime::source::{AnySource, SourceKind};
-use quorate_runtime::wire::{PresenceMessage, decode_result, decode_task};
+use quorate_runtime::wire::{PresenceMessage, decode_result, decode_results, decode_task, decode_tasks};
 use quorate_test_support::documents::{self, Block, blocks, commands, documents, prose};
 use quorate_test_support::{Schema, workspace};
 
@@ -28,6 +28,12 @@ fn decode(kind: &str, text: &str) -> Result<(), String> {
     match kind {
         "task" => decode_task(bytes, None).map(drop).map_err(|e| error(&e)),
         "result" => decode_result(bytes, None, std::time::SystemTime::now()).map(drop).map_err(|e| error(&e)),
+        "task_pack" => {
+            decode_tasks(bytes, None).map_err(|e| error(&e))?.try_for_each(|task| task.map(drop).map_err(|e| error(&e)))
+        }
+        "result_pack" => decode_results(bytes, std::time::SystemTime::now())
+            .map_err(|e| error(&e))?
+            .try_for_each(|result| result.map(drop).map_err(|e| error(&e))),
         "presence" => PresenceMessage::decode(bytes).map(drop).map_err(|e| error(&e)),
         "service_ping" => PresenceMessage::decode_ping(bytes).map(drop).map_err(|e| error(&e)),
         // None of our programs reads these: they are for the tools of NATS.

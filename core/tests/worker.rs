@@ -10,7 +10,7 @@ use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
 use quorate_core::trace::Trace;
 use quorate_core::value::Value;
-use quorate_core::worker::{Config, Input, JobId, Output, Task, WorkResult, Worker};
+use quorate_core::worker::{Config, Input, JobId, Output, ReplyTo, Task, WorkResult, Worker};
 
 struct Harness {
     worker: Worker,
@@ -102,12 +102,17 @@ impl Harness {
     }
 }
 
+/// Where the answer to a task with this reply subject goes.
+fn to(subject: Option<&str>) -> ReplyTo {
+    subject.map_or(ReplyTo::Shared, |subject| ReplyTo::Task(subject.into()))
+}
+
 fn task(request: &str, query: &str, ttl: Option<Duration>, reply: Option<&str>) -> Task {
     Task {
         request: RequestId::new(request).expect("a request id"),
         query: Query::new(query).expect("a query"),
         ttl,
-        reply: reply.map(Into::into),
+        reply: to(reply),
         trace: None,
     }
 }
@@ -129,7 +134,7 @@ fn a_task_is_started_and_its_answer_goes_where_it_asks() {
         harness.at_ms(7);
         harness.done(job, "42.50");
         let answer = harness.answer();
-        assert_eq!((answer.request.as_str(), answer.reply.as_deref()), ("r1", reply));
+        assert_eq!((answer.request.as_str(), &answer.reply), ("r1", &to(reply)));
         assert_eq!((text(&answer).as_str(), answer.response_time), ("42.50", Duration::from_millis(7)));
         harness.nothing();
     }
@@ -173,7 +178,7 @@ fn a_task_that_is_asked_again_while_it_runs_or_waits_is_worked_on_once() {
     harness.done(running, "1");
     assert_eq!(harness.worker.remembered(), 1);
     let places = [harness.answer(), harness.answer()].map(|answer| answer.reply);
-    assert_eq!(places, [Some("inbox".into()), Some("other inbox".into())], "each reply subject once");
+    assert_eq!(places, [to(Some("inbox")), to(Some("other inbox"))], "each reply subject once");
     let waiting = harness.started();
     harness.done(waiting, "2");
     assert_eq!([harness.answer(), harness.answer()].map(|answer| text(&answer)), ["2", "2"]);
@@ -274,7 +279,7 @@ fn what_runs_and_what_waits_is_bounded_and_the_rest_is_refused_at_once() {
     let (first, _) = (harness.started(), harness.started());
     let refused = harness.answer();
     assert_eq!((refused.request.as_str(), text(&refused).as_str()), ("r4", "worker is overloaded"));
-    assert_eq!((refused.observed.is_err(), refused.reply.as_deref()), (true, Some("inbox")));
+    assert_eq!((refused.observed.is_err(), refused.reply), (true, to(Some("inbox"))));
     assert!(refused.overloaded);
     assert_eq!((harness.worker.load(), harness.worker.counters().tasks_refused), ((2, 1), 1));
     harness.done(first, "1");
@@ -517,7 +522,7 @@ fn a_job_that_is_asked_for_again_goes_on_for_as_long_as_it_is_wanted() {
     assert_eq!(time_left, Duration::from_millis(9950));
     assert_eq!(harness.worker.counters().tasks_expired, 0);
     harness.done(again, "1");
-    assert_eq!([harness.answer().reply.as_deref(), harness.answer().reply.as_deref()], [Some("first"), Some("second")]);
+    assert_eq!([harness.answer().reply, harness.answer().reply], [to(Some("first")), to(Some("second"))]);
 }
 
 #[test]
@@ -546,9 +551,9 @@ fn the_latest_reply_subjects_under_one_id_are_answered() {
     }
     let job = harness.started();
     harness.done(job, "1");
-    let answered: Vec<_> = (0..8).map(|_| harness.answer().reply.expect("a reply subject")).collect();
+    let answered: Vec<_> = (0..8).map(|_| harness.answer().reply).collect();
     harness.nothing();
-    assert_eq!(answered.last().map(AsRef::as_ref), Some("asker 10"));
+    assert_eq!(answered.last(), Some(&to(Some("asker 10"))));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_core::coordinator::{Presence, PresenceState};
-use quorate_core::id::{RequestId, WorkerId};
+use quorate_core::id::{RequestId, TaskId, WorkerId};
 use quorate_core::query::Query;
 use quorate_core::value::Value;
 use quorate_runtime::wire;
@@ -23,11 +23,19 @@ const MAX_HEARD: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Adversary {
     random: Random,
-    /// The requests and reply subjects of the last tasks, latest last.
-    heard: VecDeque<(RequestId, Arc<str>)>,
+    /// The last tasks, latest last.
+    heard: VecDeque<Heard>,
     /// The worker in whose name it answers the next task.
     lurks_as: Option<u8>,
     forged: u32,
+}
+
+/// What it needs to answer a task.
+#[derive(Clone, Debug)]
+struct Heard {
+    request: RequestId,
+    reply: Arc<str>,
+    packed: Option<TaskId>,
 }
 
 impl Adversary {
@@ -41,9 +49,10 @@ impl Adversary {
         if self.heard.len() == MAX_HEARD {
             self.heard.pop_front();
         }
-        self.heard.push_back((task.request.clone(), Arc::clone(reply)));
+        let heard = Heard { request: task.request.clone(), reply: Arc::clone(reply), packed: task.packed };
+        self.heard.push_back(heard.clone());
         match self.lurks_as.take() {
-            Some(number) => vec![self.answer(Arc::clone(reply), worker_name(number), task.request.clone())],
+            Some(number) => vec![self.answer(heard, worker_name(number))],
             None => Vec::new(),
         }
     }
@@ -54,21 +63,21 @@ impl Adversary {
         match forgery {
             Forgery::UnknownRequest => {
                 let request = self.own_request();
-                vec![self.answer(wire::RESULTS.into(), worker_name(1), request)]
+                vec![self.answer_shared(worker_name(1), request)]
             }
             Forgery::Answer(number) => {
-                let Some((request, reply)) = self.heard.back().cloned() else { return Vec::new() };
-                vec![self.answer(reply, worker_name(number), request)]
+                let Some(heard) = self.heard.back().cloned() else { return Vec::new() };
+                vec![self.answer(heard, worker_name(number))]
             }
             Forgery::AnswerShared(number) => {
-                let Some((request, _)) = self.heard.back().cloned() else { return Vec::new() };
-                vec![self.answer(wire::RESULTS.into(), worker_name(number), request)]
+                let Some(Heard { request, .. }) = self.heard.back().cloned() else { return Vec::new() };
+                vec![self.answer_shared(worker_name(number), request)]
             }
             Forgery::Live(number) => vec![presence(number, PresenceState::Live)],
             Forgery::Left(number) => vec![presence(number, PresenceState::Left)],
             Forgery::Draining(number) => vec![presence(number, PresenceState::Draining)],
             Forgery::NoResponders => {
-                let Some((_, reply)) = self.heard.back().cloned() else { return Vec::new() };
+                let Some(Heard { reply, .. }) = self.heard.back().cloned() else { return Vec::new() };
                 vec![Tampered::Message(Message { subject: reply, reply: None, body: Body::NoResponders })]
             }
             Forgery::First(number) => {
@@ -76,14 +85,14 @@ impl Adversary {
                 Vec::new()
             }
             Forgery::Repeats(number, count) => {
-                let Some((request, reply)) = self.heard.back().cloned() else { return Vec::new() };
-                let repeat = |_| self.answer(Arc::clone(&reply), worker_name(number), request.clone());
+                let Some(heard) = self.heard.back().cloned() else { return Vec::new() };
+                let repeat = |_| self.answer(heard.clone(), worker_name(number));
                 (0..count).map(repeat).collect()
             }
             Forgery::Flood(flood, names) => self.flood(flood, names),
             Forgery::Garbage => {
-                let shared = [wire::TASKS, wire::RESULTS, wire::PRESENCE].map(Arc::from);
-                let heard = self.heard.back().into_iter().map(|(_, reply)| Arc::clone(reply));
+                let shared = [wire::TASKS, wire::PACKS, wire::RESULTS, wire::PRESENCE].map(Arc::from);
+                let heard = self.heard.back().into_iter().map(|heard| Arc::clone(&heard.reply));
                 let subjects: Vec<Arc<str>> = shared.into_iter().chain(heard).collect();
                 let garbage = |subject| Tampered::Garbage { subject, len: self.random.within(0..=64) as usize };
                 subjects.into_iter().map(garbage).collect()
@@ -98,6 +107,7 @@ impl Adversary {
                         query: Query::new(question.text).expect("every question is a query"),
                         ttl: Duration::from_secs(1),
                         attempt: 1,
+                        packed: None,
                     }),
                 })]
             }
@@ -113,10 +123,8 @@ impl Adversary {
             let name = invented_name(number);
             forged.push(match (flood, &about) {
                 (Flood::Live, _) => announcement(name, PresenceState::Live),
-                (Flood::Answers, Some((request, reply))) => self.answer(Arc::clone(reply), name, request.clone()),
-                (Flood::Shared | Flood::Ended, Some((request, _))) => {
-                    self.answer(wire::RESULTS.into(), name, request.clone())
-                }
+                (Flood::Answers, Some(heard)) => self.answer(heard.clone(), name),
+                (Flood::Shared | Flood::Ended, Some(heard)) => self.answer_shared(name, heard.request.clone()),
                 (_, None) => return forged,
             });
         }
@@ -128,10 +136,17 @@ impl Adversary {
         RequestId::new(&format!("forged-{}", self.forged)).expect("letters and digits are an identifier")
     }
 
-    fn answer(&mut self, subject: Arc<str>, worker: WorkerId, request: RequestId) -> Tampered {
+    /// Answers a task on its reply subject.
+    fn answer(&mut self, heard: Heard, worker: WorkerId) -> Tampered {
+        let Heard { request, reply: subject, packed } = heard;
         let value = Decimal::from(self.random.below(10_000));
         let result = WorkerResult::new(worker, request, Ok(Value::Number(value)));
-        Tampered::Message(Message { subject, reply: None, body: Body::Result(result) })
+        Tampered::Message(Message { subject, reply: None, body: Body::Result(WorkerResult { packed, ..result }) })
+    }
+
+    /// Answers a request on the subject that all coordinators share.
+    fn answer_shared(&mut self, worker: WorkerId, request: RequestId) -> Tampered {
+        self.answer(Heard { request, reply: wire::RESULTS.into(), packed: None }, worker)
     }
 }
 
@@ -165,6 +180,7 @@ mod tests {
                 query: Query::new("BTC/USD").expect("a query"),
                 ttl: Duration::from_secs(1),
                 attempt: 1,
+                packed: None,
             }),
         };
         adversary.hear(&task("one"));
@@ -178,7 +194,7 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
-        assert_eq!(adversary.forge(Forgery::Garbage).len(), 4);
+        assert_eq!(adversary.forge(Forgery::Garbage).len(), 5);
         assert_eq!(adversary.forge(Forgery::Repeats(1, 7)).len(), 7);
         let about = |forged: &Tampered| match forged {
             Tampered::Message(Message { body: Body::Result(result), .. }) => result.request.to_string(),

@@ -1,6 +1,7 @@
 //! What a run should reach sometimes: a simulation that reaches nothing finds nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use quorate_core::aggregate::{Exclusion, Strategy, median};
 use quorate_core::coordinator::{self, Config, Counters, Input, Output};
@@ -18,7 +19,7 @@ pub use sometimes::Sometimes;
 use crate::Depth;
 use crate::checkers::{Context, is_one_too_many};
 use crate::edge::Edge;
-use crate::event::{Age, Body, Event, FOLLOWED_AGAIN, Message, Read, Reply, TOO_MANY_READERS, What};
+use crate::event::{Age, Body, Event, FOLLOWED_AGAIN, Message, Read, Reply, TOO_MANY_READERS, What, is_of_a_pack};
 use crate::host::Host;
 use crate::observe::PANICKED;
 use crate::scenario::{ClockJump, Coordinator, Page, Proxy, Visit, VisitKind, forwarded_for};
@@ -53,6 +54,8 @@ struct Process {
     in_flight: usize,
     /// The workers whose results have come since the last pass ended.
     answered: BTreeSet<WorkerId>,
+    /// The reply subject of the pack to which the last task belongs that it sent.
+    pack: Option<Arc<str>>,
     /// The number of connections that it has had.
     connections: u32,
     /// Whether requests were in flight when it was told to stop.
@@ -161,6 +164,15 @@ impl Coverage {
                     is_called && presence.state == coordinator::PresenceState::Draining,
                 );
             }
+            What::Sent(Message { reply, body: Body::Task(task), .. })
+                if task.packed.is_some() && matches!(event.host, Host::Coordinator(_)) =>
+            {
+                let pack = &mut self.processes.entry(event.host).or_default().pack;
+                reached.insert(S::Packed);
+                reached.insert_if(S::PackedTogether, pack == reply);
+                reached.insert_if(S::PackedAgain, task.attempt == 2);
+                pack.clone_from(reply);
+            }
             What::Edge(Edge::Carries(_)) => reached.insert(S::Traced),
             What::Visited(place, visit) => self.visited(place, visit),
             What::VisitEnded(place, read) => self.visit_ended(place, read),
@@ -192,6 +204,8 @@ impl Coverage {
                     _ => {}
                 }
                 reached.insert_if(S::GarbageReceived, matches!(message.body, Body::Garbage(_)));
+                let is_notice = matches!(message.body, Body::NoResponders);
+                reached.insert_if(S::PackUnheard, is_notice && is_of_a_pack(&message.subject));
             }
             What::Asked(asked) => {
                 let by = if self.is_proxied { forwarded_for(asked.number) } else { 0 };

@@ -109,7 +109,7 @@ pub(crate) fn worker_step(step: &Step<'_, Worker>, mut tell: impl FnMut(What<'_>
     tell(What::WorkerSettled(now, step.machine));
 }
 
-/// A message on the bus.
+/// A message on the bus, or one element of a pack, which has the subjects of its pack.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Message {
     /// The subject it was published on.
@@ -161,6 +161,8 @@ pub struct Task {
     pub ttl: Duration,
     /// 1 for the first dispatch, 2 for the redispatch.
     pub attempt: u32,
+    /// The number that it has in its pack, if it came in one.
+    pub packed: Option<TaskId>,
 }
 
 /// A result, as published on the bus.
@@ -178,12 +180,15 @@ pub struct WorkerResult {
     pub response_time: Duration,
     /// The age that the worker states for the value; a failure has no age.
     pub age: Option<Age>,
+    /// The number of the task that it names, if it came in a pack.
+    pub packed: Option<TaskId>,
 }
 
 impl WorkerResult {
-    /// A result that is no refusal, and states no response time and no age.
+    /// A result on its own that is no refusal, and states no response time and no age.
     pub fn new(worker: WorkerId, request: RequestId, observed: Result<Value, Arc<str>>) -> Self {
-        Self { worker, request, observed, overloaded: false, response_time: Duration::ZERO, age: None }
+        let (overloaded, response_time) = (false, Duration::ZERO);
+        Self { worker, request, observed, overloaded, response_time, age: None, packed: None }
     }
 
     /// Converts it to the input of a coordinator that reads it when its time of day is `wall`: on the reply subject of
@@ -199,6 +204,12 @@ impl WorkerResult {
             age: self.age.map(|age| age.at(wall)),
         }
     }
+}
+
+/// Whether a subject is the reply subject of a pack: `_INBOX.<secret>.p<number>`.
+pub(crate) fn is_of_a_pack(subject: &str) -> bool {
+    let token = subject.strip_prefix("_INBOX.").and_then(|rest| rest.split('.').nth(1));
+    token.and_then(|token| token.strip_prefix('p')).is_some_and(|number| number.parse::<u64>().is_ok())
 }
 
 /// A client's question.

@@ -9,7 +9,7 @@ use quorate_core::coordinator;
 use quorate_core::id::{RequestId, TaskId, WorkerId};
 use quorate_core::query::Query;
 use quorate_core::value::Value;
-use quorate_core::worker::WorkResult;
+use quorate_core::worker::{ReplyTo, WorkResult};
 use quorate_runtime::wire::{decode_result, decode_task, encode_result, encode_task};
 
 fn wire(c: &mut Criterion) {
@@ -21,11 +21,12 @@ fn wire(c: &mut Criterion) {
         query: Query::new("BTC/USD").expect("a query"),
         ttl: Duration::from_secs(5),
         attempt: 1,
+        may_be_packed: false,
         trace: None,
     };
     let result = WorkResult {
         request,
-        reply: None,
+        reply: ReplyTo::Shared,
         observed: Value::number("42000.12").map_err(|error| error.to_string().into()),
         overloaded: false,
         response_time: Duration::from_millis(12),

@@ -18,11 +18,11 @@ const USERS: &str = r#"
 authorization { users = [
   { user: all, password: pw }
   { user: coordinator, password: pw, permissions: {
-      publish: ["oracle.tasks", "oracle.outcomes.>", "$SRV.PING.quorate-worker", "_INBOX.>"],
+      publish: ["oracle.tasks", "oracle.tasks.packed", "oracle.outcomes.>", "$SRV.PING.quorate-worker", "_INBOX.>"],
       subscribe: ["oracle.results", "oracle.workers", "_INBOX.>"] } }
   { user: worker, password: pw, permissions: {
       publish: ["oracle.results", "oracle.workers", "_INBOX.>"],
-      subscribe: ["oracle.tasks", "$SRV.>", "_INBOX.quorate.echo.>"] } }
+      subscribe: ["oracle.tasks", "oracle.tasks.packed", "$SRV.>", "_INBOX.quorate.echo.>"] } }
   { user: staging_coordinator, password: pw, permissions: {
       publish: ["eu.staging.>", "$SRV.PING.quorate-worker-eu_staging"], subscribe: ["eu.staging.>"] } }
   { user: staging_worker, password: pw, permissions: {

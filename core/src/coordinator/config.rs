@@ -54,6 +54,9 @@ pub struct Config {
     /// The number of response times from which a worker's usual time is known; at least 1, at most `response_times`. Before,
     /// it is neither suspect nor blamed for silence.
     pub usual_samples: usize,
+    /// How often a task goes out alone although every live worker takes packs, so that workers which take none and are
+    /// not known yet hear of it. Zero turns packs off.
+    pub single_every: Duration,
     /// How long an outcome is remembered by its id.
     pub remember: Duration,
     /// The number of outcomes that are remembered; the oldest is forgotten first.
@@ -144,6 +147,7 @@ impl Default for Config {
             no_responders_grace: Duration::from_millis(500),
             suspect_after: Some(Duration::from_millis(100)),
             usual_samples: 8,
+            single_every: Duration::from_secs(1),
             remember: Duration::from_mins(1),
             max_remembered: 10_000,
             max_remembered_bytes: 64 << 20,

@@ -118,12 +118,14 @@ pub struct Presence {
     pub replicated: bool,
     /// The queries that the announcing process can answer.
     pub offer: Offer,
+    /// Whether the announcing process takes packs of tasks.
+    pub packs: bool,
 }
 
 impl Presence {
-    /// The announcement of a process that has its name for itself and offers every query.
+    /// The announcement of a process that has its name for itself, offers every query and takes no packs.
     pub fn new(worker: WorkerId, instance: Arc<str>, state: PresenceState) -> Self {
-        Self { worker, instance, state, replicated: false, offer: Offer::default() }
+        Self { worker, instance, state, replicated: false, offer: Offer::default(), packs: false }
     }
 }
 

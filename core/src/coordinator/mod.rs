@@ -49,13 +49,13 @@ pub use staffing::Staffing;
 pub use worker::{WorkerRecord, WorkerState};
 
 use crate::aggregate::Aggregator;
-use crate::id::WorkerId;
+use crate::id::{RequestId, TaskId, WorkerId};
 use crate::outcome::Cause;
 use crate::pattern::Pattern;
 use crate::time::{Timestamp, WallClock};
 use memory::Memory;
 use registry::Registry;
-use table::{Slot, Table};
+use table::{Known, Slot, Table};
 use timers::{Timer, Timers};
 
 /// The state machine that serves requests.
@@ -78,6 +78,8 @@ pub struct Coordinator {
     /// When the workers were last pinged, and when they will be pinged again.
     called_at: Option<Timestamp>,
     call_at: Option<Timestamp>,
+    /// When a task last had to go out alone.
+    single_at: Option<Timestamp>,
     bus_up: bool,
     /// When the bus was last down, if ever.
     last_bus_down: Option<Timestamp>,
@@ -104,6 +106,7 @@ impl Coordinator {
             memory_at: None,
             called_at: None,
             call_at: None,
+            single_at: None,
             bus_up: false,
             last_bus_down: None,
             last_gap: None,
@@ -214,6 +217,15 @@ impl Coordinator {
         self.memory.len()
     }
 
+    /// The task of a request in flight. For any other request, one that no request has.
+    pub fn task_of(&self, request: &RequestId) -> TaskId {
+        let in_flight = match self.table.known(request) {
+            Some(Known::InFlight(slot)) => self.table.get(slot),
+            Some(Known::Ended(_)) | None => None,
+        };
+        in_flight.map_or(TaskId(u64::MAX), |request| request.task)
+    }
+
     /// Whether the coordinator is about to stop and refuses further requests.
     pub fn is_draining(&self) -> bool {
         self.draining
@@ -321,6 +333,11 @@ impl Coordinator {
     }
 
     fn publish(&mut self, slot: Slot) {
+        let may_be_packed = self.registry.takes_packs()
+            && self.single_at.is_some_and(|at| self.now.since(at) < self.config.single_every);
+        if !may_be_packed {
+            self.single_at = Some(self.now);
+        }
         let Some(request) = self.table.get(slot) else { return };
         self.outputs.push_back(Output::Publish(Task {
             id: request.task,
@@ -329,6 +346,7 @@ impl Coordinator {
             ttl: request.deadline().since(self.now),
             attempt: request.attempts.into(),
             trace: request.trace,
+            may_be_packed,
         }));
     }
 

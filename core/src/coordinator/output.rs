@@ -50,6 +50,8 @@ pub struct Task {
     pub attempt: u32,
     /// The mark of the request it belongs to.
     pub trace: Option<Trace>,
+    /// Whether it may be published in a pack, with other tasks of which this is true. Every live worker takes packs.
+    pub may_be_packed: bool,
 }
 
 /// Why a request was refused.

@@ -162,6 +162,12 @@ impl Registry {
         events
     }
 
+    /// Whether there are live workers, and all of them take packs of tasks.
+    pub(super) fn takes_packs(&self) -> bool {
+        let mut live = self.workers.values().filter(|worker| worker.is_live()).peekable();
+        live.peek().is_some() && live.all(WorkerRecord::takes_packs)
+    }
+
     /// Records that a worker was heard through a result, which makes an unknown one live. `None` if there is no room.
     pub(super) fn heard(&mut self, now: Timestamp, id: &WorkerId) -> Option<&mut WorkerRecord> {
         let worker = self.entry(now, id, false)?;
@@ -203,7 +209,8 @@ impl Registry {
                 let offer = offers.into_iter().find(|it| **it == presence.offer).unwrap_or(&presence.offer).clone();
                 worker.offer = offer.clone();
                 if has_room {
-                    worker.instances.insert(Arc::clone(&presence.instance), Instance { last_heard: now, offer });
+                    let instance = Instance { last_heard: now, offer, packs: presence.packs };
+                    worker.instances.insert(Arc::clone(&presence.instance), instance);
                 }
                 WorkerState::Live
             }

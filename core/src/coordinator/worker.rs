@@ -68,6 +68,8 @@ pub(super) struct Instance {
     /// When it last announced `live`.
     pub(super) last_heard: Timestamp,
     pub(super) offer: Offer,
+    /// Whether it takes packs of tasks.
+    pub(super) packs: bool,
 }
 
 /// What an event reports of a worker.
@@ -109,6 +111,11 @@ impl WorkerRecord {
     pub fn offers(&self) -> impl Iterator<Item = &Offer> {
         let last = self.instances.is_empty().then_some(&self.offer);
         self.instances.values().map(|instance| &instance.offer).chain(last)
+    }
+
+    /// Whether all its processes take packs of tasks.
+    pub(super) fn takes_packs(&self) -> bool {
+        !self.instances.is_empty() && self.instances.values().all(|instance| instance.packs)
     }
 
     /// Whether it offers this query.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::coordinator::PresenceState;
-use crate::id::RequestId;
+use crate::id::{RequestId, TaskId};
 use crate::query::Query;
 use crate::trace::Trace;
 use crate::value::Value;
@@ -13,9 +13,22 @@ use crate::value::Value;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(pub u64);
 
-/// Where the answer to a task goes: the reply subject of the task, or `None` for the subject that all coordinators
-/// share.
-pub type ReplyTo = Option<Arc<str>>;
+/// Where the answer to a task goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ReplyTo {
+    /// The subject that all coordinators share.
+    #[default]
+    Shared,
+    /// The reply subject of a task that came alone.
+    Task(Arc<str>),
+    /// The reply subject of a pack of tasks.
+    Pack {
+        /// The subject.
+        subject: Arc<str>,
+        /// Which of the coordinator's tasks it answers; `None` if the pack does not say.
+        task: Option<TaskId>,
+    },
+}
 
 /// A task as it arrived.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

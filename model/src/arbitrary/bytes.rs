@@ -163,6 +163,7 @@ fn config(bytes: &mut Bytes<'_>) -> Result<Config> {
         expected: expected(bytes)?,
         suspect_after: optional(bytes, |bytes| millis(bytes, 200))?,
         usual_samples: bytes.int_in_range(0..=3)?,
+        single_every: millis(bytes, 2_000)?,
         max_in_flight: bytes.int_in_range(0..=8)?,
         max_waiting: bytes.int_in_range(0..=4)?,
         max_remembered: bytes.int_in_range(0..=16)?,
@@ -257,6 +258,7 @@ fn step(bytes: &mut Bytes<'_>) -> Result<Step> {
             ])?,
             replicated: bytes.arbitrary()?,
             offer: bytes.int_in_range(0..=7)?,
+            packs: bytes.ratio(4, 5)?,
         },
         41 => Step::Crowd {
             worker: bytes.int_in_range(0..=5)?,

@@ -185,7 +185,8 @@ impl Run {
             for (instance, state) in all {
                 self.announcements += 1;
                 let instance = instance.to_string().into();
-                let presence = Presence { replicated: true, ..Presence::new(worker(index), instance, state) };
+                let presence = Presence::new(worker(index), instance, state);
+                let presence = Presence { replicated: true, packs: true, ..presence };
                 self.feed(at, Input::Presence(presence))?;
             }
             return Ok(());
@@ -254,12 +255,13 @@ impl Run {
                 let task = self.task(*task).map_or(TaskId(u64::from(*task)), |task| task.id);
                 Input::Undelivered(Undelivered { task, cause: *cause })
             }
-            Step::Presence { worker: index, instance, state, replicated, offer } => {
+            Step::Presence { worker: index, instance, state, replicated, offer, packs } => {
                 self.announcements += 1;
                 let instance = ["", "a", "b"][*instance as usize].into();
                 Input::Presence(Presence {
                     replicated: *replicated,
                     offer: offer_of(*offer),
+                    packs: *packs,
                     ..Presence::new(worker(*index), instance, *state)
                 })
             }

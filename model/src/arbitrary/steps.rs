@@ -52,6 +52,7 @@ pub(super) enum Step {
         state: PresenceState,
         replicated: bool,
         offer: u8,
+        packs: bool,
     },
     /// `come` processes announce one name as live, then `leave` of them leave.
     Crowd {
@@ -210,9 +211,12 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0_u8..6).prop_map(|worker| Step::Unknown { worker }),
         2 => (any::<u8>(), prop::sample::select(&[NoResponders, Disconnected, QueueFull][..]))
             .prop_map(|(task, cause)| Step::Undelivered { task, cause }),
-        6 => (0_u8..6, 0_u8..3, prop::sample::select(&[Live, Live, Live, Draining, Left][..]), any::<bool>(), 0_u8..8)
-            .prop_map(|(worker, instance, state, replicated, offer)| {
-                Step::Presence { worker, instance, state, replicated, offer }
+        6 => (
+            (0_u8..6, 0_u8..3, prop::sample::select(&[Live, Live, Live, Draining, Left][..])),
+            (any::<bool>(), 0_u8..8, prop::bool::weighted(0.8)),
+        )
+            .prop_map(|((worker, instance, state), (replicated, offer, packs))| {
+                Step::Presence { worker, instance, state, replicated, offer, packs }
             }),
         1 => wall_clock().prop_map(Step::WallClock),
         1 => particulars().prop_map(Step::Policies),
@@ -307,7 +311,7 @@ pub fn config() -> impl Strategy<Value = Config> {
         prop_oneof![1 => millis(0..50), 1 => Just(defaults.reconnect_grace)],
         prop_oneof![1 => 0_usize..6000, 5 => Just(defaults.max_in_flight_bytes)],
         prop_oneof![1 => 0_usize..6000, 5 => Just(defaults.max_remembered_bytes)],
-        (prop::option::weighted(0.8, millis(0..200)), 0_usize..4),
+        (prop::option::weighted(0.8, millis(0..200)), 0_usize..4, millis(0..2000)),
     );
     (small, waits, admitted, quarantine, policies, bounds).prop_map(
         |((small, newcomers), waits, admitted, quarantine, policies, bounds)| {
@@ -340,6 +344,7 @@ pub fn config() -> impl Strategy<Value = Config> {
                 max_remembered_bytes: bounds.4,
                 suspect_after: bounds.5.0,
                 usual_samples: bounds.5.1,
+                single_every: bounds.5.2,
                 events,
                 ..Config::default()
             };

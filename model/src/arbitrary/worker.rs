@@ -1,19 +1,18 @@
 //! A worker and its model, given the same steps.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use quorate_core::Machine as _;
 use quorate_core::coordinator::PresenceState;
-use quorate_core::id::RequestId;
+use quorate_core::id::{RequestId, TaskId};
 use quorate_core::offer::Offer;
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
 use quorate_core::trace::Trace;
 use quorate_core::value::Value;
-use quorate_core::worker::{Config, Input, JobId, Output, Task, Worker};
+use quorate_core::worker::{Config, Input, JobId, Output, ReplyTo, Task, Worker};
 
 use super::clock::{Clock, clock, millis};
 use crate::{Divergence, WorkerModel};
@@ -105,7 +104,14 @@ fn task(request: u8, query: u8, ttl: Option<Duration>, place: Option<u8>, trace:
         request: RequestId::new(names[usize::from(request) / 2]).expect("a request id"),
         query: Query::new(["BTC/USD", "ETH/USD"][usize::from(query)]).expect("a query"),
         ttl,
-        reply: place.map(|place| Arc::from(places[usize::from(place)])),
+        reply: match place {
+            // Two tasks of one pack have the same subject.
+            Some(place @ 0..6) => {
+                ReplyTo::Pack { subject: places[usize::from(place / 2)].into(), task: Some(TaskId((place % 2).into())) }
+            }
+            Some(place) => ReplyTo::Task(places[usize::from(place)].into()),
+            None => ReplyTo::Shared,
+        },
         trace,
     })
 }

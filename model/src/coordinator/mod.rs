@@ -28,8 +28,9 @@ use workers::Workers;
 #[derive(Debug)]
 enum Expected {
     Exactly(Output),
-    /// The first dispatch of a request. The machine chooses the task id, and the request id if the caller gave none.
-    FirstDispatch(Box<Request>, Option<RequestId>),
+    /// The first dispatch of a request, and whether its task may be packed. The machine chooses the task id, and the
+    /// request id if the caller gave none.
+    FirstDispatch(Box<Request>, Option<RequestId>, bool),
 }
 
 /// The model of a [`Coordinator`].
@@ -42,6 +43,8 @@ pub struct CoordinatorModel {
     /// When the workers were last called, and when they are to be called again.
     called_at: Option<Timestamp>,
     calls_at: Option<Timestamp>,
+    /// When a task last had to go out alone.
+    alone_at: Option<Timestamp>,
     bus_up: bool,
     /// When the bus last went down, if ever.
     bus_down_at: Option<Timestamp>,
@@ -65,6 +68,7 @@ impl CoordinatorModel {
             wall: (Timestamp::ZERO, UnixTime::EPOCH),
             called_at: None,
             calls_at: None,
+            alone_at: None,
             bus_up: false,
             bus_down_at: None,
             slept_until: None,
@@ -153,7 +157,9 @@ impl CoordinatorModel {
     pub fn output(&mut self, output: &Output) -> Result<(), Divergence> {
         match self.expected.pop_front() {
             Some(Expected::Exactly(expected)) if expected == *output && has_no_zeros_to_spare(output) => Ok(()),
-            Some(Expected::FirstDispatch(request, id)) => self.asked(*request, id, output),
+            Some(Expected::FirstDispatch(request, id, may_be_packed)) => {
+                self.asked(*request, id, may_be_packed, output)
+            }
             Some(expected) => Err(Divergence::new(&expected, output)),
             None => Err(Divergence::new(&format_args!("nothing"), output)),
         }
@@ -223,7 +229,13 @@ impl CoordinatorModel {
     }
 
     /// The machine dispatches a request for the first time. The ids that it drew must be new.
-    fn asked(&mut self, mut request: Request, id: Option<RequestId>, output: &Output) -> Result<(), Divergence> {
+    fn asked(
+        &mut self,
+        mut request: Request,
+        id: Option<RequestId>,
+        may_be_packed: bool,
+        output: &Output,
+    ) -> Result<(), Divergence> {
         let fits = |task: &Task| {
             let id_fits = match &id {
                 Some(id) => task.request == *id,
@@ -235,6 +247,7 @@ impl CoordinatorModel {
                 && task.ttl == request.deadline.since(self.now)
                 && task.attempt == 1
                 && task.trace == request.trace
+                && task.may_be_packed == may_be_packed
         };
         match output {
             Output::Publish(task) if fits(task) => {
@@ -249,6 +262,17 @@ impl CoordinatorModel {
             }
             _ => Err(Divergence::new(&("the first dispatch of", request, id), output)),
         }
+    }
+
+    /// Whether a task that is dispatched now may be packed: every live worker takes packs, there is one, and a task went
+    /// out alone less than `single_every` ago.
+    fn may_pack(&mut self) -> bool {
+        let is_due = self.alone_at.is_none_or(|at| at.after(self.config.single_every) <= self.now);
+        let may = !is_due && self.workers.all_take_packs();
+        if !may {
+            self.alone_at = Some(self.now);
+        }
+        may
     }
 
     /// Expects a call of the workers.
@@ -316,8 +340,10 @@ impl CoordinatorModel {
                     ttl: request.deadline.since(now),
                     attempt: 2,
                     trace: request.trace,
+                    may_be_packed: false,
                 };
-                self.expect(Output::Publish(task));
+                let may_be_packed = self.may_pack();
+                self.expect(Output::Publish(Task { may_be_packed, ..task }));
                 self.tell(Event::Redispatched { request: id.clone(), attempt: 2 });
             }
         }

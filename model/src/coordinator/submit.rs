@@ -136,7 +136,8 @@ impl CoordinatorModel {
             in_vain: None,
         };
         self.workers.asked += 1;
-        self.expected.push_back(Expected::FirstDispatch(Box::new(request), submit.id.clone()));
+        let may_be_packed = self.may_pack();
+        self.expected.push_back(Expected::FirstDispatch(Box::new(request), submit.id.clone(), may_be_packed));
     }
 
     /// A caller went away. If it was the last, its request is cancelled, and only the query of its id is remembered.

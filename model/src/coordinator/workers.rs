@@ -80,6 +80,15 @@ impl Workers {
         self.known.iter().filter(|(_, known)| known.state == WorkerState::Live).map(|(worker, _)| worker)
     }
 
+    /// Whether some worker is live, and each process of each live one takes packs.
+    pub(super) fn all_take_packs(&self) -> bool {
+        let takes_packs = |worker: &WorkerId| {
+            let instances = &self.known[worker].instances;
+            !instances.is_empty() && instances.values().all(|(.., packs)| *packs)
+        };
+        self.live().count() > 0 && self.live().all(takes_packs)
+    }
+
     pub(super) fn said_there_since(&self, worker: &WorkerId, since: Timestamp) -> bool {
         self.known.get(worker).and_then(|known| known.said_there).is_some_and(|at| at >= since)
     }
@@ -185,19 +194,20 @@ impl Workers {
             known.said_there = Some(now);
         }
         known.suspect = false;
-        known.instances.retain(|_, (last, _)| now < last.after(self.presence).max(self.spared_until));
+        known.instances.retain(|_, (last, ..)| now < last.after(self.presence).max(self.spared_until));
         if presence.state == PresenceState::Live {
             known.state = WorkerState::Live;
             known.offer = presence.offer.clone();
             let others = known.instances.iter().filter(|(instance, _)| **instance != presence.instance);
             let length = |offer: &Offer| offer.patterns().iter().map(|it| it.as_str().len()).sum::<usize>();
             let (mut count, mut bytes) = (0, length(&presence.offer));
-            for (_, (_, offer)) in others {
+            for (_, (_, offer, _)) in others {
                 count += 1;
                 bytes += if *offer == presence.offer { 0 } else { length(offer) };
             }
             if count < self.most_instances && bytes <= 16_384 {
-                known.instances.insert(Arc::clone(&presence.instance), (now, presence.offer.clone()));
+                let process = (now, presence.offer.clone(), presence.packs);
+                known.instances.insert(Arc::clone(&presence.instance), process);
             }
             return Some(false);
         }

@@ -125,6 +125,13 @@ pub trait Bus: Clone + Send + Sync + 'static {
     /// timeout of the bus has passed.
     fn flush(&self) -> impl Future<Output = ()> + Send;
 
+    /// Whether the bus has said, in this connection, that it does not let this program publish on a subject or subscribe
+    /// to it. A bus without permissions forbids nothing.
+    fn forbids(&self, subject: &str) -> bool {
+        let _ = subject;
+        false
+    }
+
     /// The state of the connection, now and as it changes.
     fn status(&self) -> watch::Receiver<BusStatus>;
 }

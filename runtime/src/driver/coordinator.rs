@@ -11,6 +11,7 @@ use quorate_core::coordinator::{
     Config, Event, Input, Output, Presence, ResultFate, Task, Undelivered, UndeliveredCause, WorkerResult,
 };
 use quorate_core::id::TaskId;
+use quorate_core::time::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tracing::{debug, info};
@@ -21,6 +22,7 @@ use super::callers::Callers;
 use super::handle::{Command, CoordinatorHandle};
 use super::identity::own_seed;
 use super::intake::{Batch, First, Intake, ping_subject};
+use super::packs::Packs;
 use super::settings::DriverSettings;
 use super::snapshot::{Snapshot, WorkerView};
 use super::tap::{Held, Tap, Tapped};
@@ -34,6 +36,9 @@ use crate::wire::{self, EncodedOutcome, PresenceMessage, TraceContext};
 /// time between two readings of clocks on a busy host.
 const MAX_WALL_ERROR: Duration = Duration::from_millis(10);
 
+/// How long an outcome may wait until it is published, while nothing is in flight.
+const TELL_WITHIN: Duration = Duration::from_millis(2);
+
 /// Owns a [`Coordinator`] and runs it over a bus.
 #[derive(Debug)]
 pub struct CoordinatorDriver<B: Bus, T = ()> {
@@ -44,6 +49,12 @@ pub struct CoordinatorDriver<B: Bus, T = ()> {
     intake: Intake<B::Subscription>,
     /// A buffer, empty between passes.
     batch: Batch,
+    /// Tasks that may be packed; empty between passes.
+    packable: Vec<Task>,
+    packs: Packs,
+    /// The outcomes that are not published yet, and when they will be at the latest.
+    untold: Vec<EncodedOutcome>,
+    tell_at: Option<Timestamp>,
     bus_watch: BusWatch,
     settings: DriverSettings,
     callers: Callers,
@@ -82,6 +93,10 @@ impl<B: Bus> CoordinatorDriver<B> {
             commands,
             intake,
             batch: Batch::default(),
+            packable: Vec::new(),
+            packs: Packs::default(),
+            untold: Vec::new(),
+            tell_at: None,
             settings,
             callers: Callers::default(),
             tracer: None,
@@ -103,6 +118,10 @@ impl<B: Bus> CoordinatorDriver<B> {
             commands: self.commands,
             intake: self.intake,
             batch: self.batch,
+            packable: self.packable,
+            packs: self.packs,
+            untold: self.untold,
+            tell_at: self.tell_at,
             bus_watch: self.bus_watch,
             settings: self.settings,
             callers: self.callers,
@@ -135,7 +154,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         self.execute();
         let mut alarm = Alarm::new(&self.clock);
         while !self.drained {
-            alarm.set(&self.clock, self.machine.poll_timeout());
+            alarm.set(&self.clock, self.machine.poll_timeout().into_iter().chain(self.tell_at).min());
             tokio::select! {
                 biased;
                 open = self.bus_watch.changed() => {
@@ -147,24 +166,28 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
                     self.follow_wall_clock();
                     match first {
                         First::Reply(message) => self.reply(&message),
-                        First::Result(message) => self.result(&message, None),
+                        First::Result(message) => self.lone_result(&message, None),
                         First::Pong(message) => self.pong(&message),
                         First::Held => {}
                     }
                 }
-                command = self.commands.recv() => match command {
-                    Some(command) => {
-                        self.follow_wall_clock();
-                        self.command(command);
-                    }
-                    None => return,
-                },
+                command = self.commands.recv() => {
+                    let Some(command) = command else {
+                        self.drained = true;
+                        self.publish_outcomes();
+                        break;
+                    };
+                    self.follow_wall_clock();
+                    self.command(command);
+                }
                 () = alarm.wait() => {}
                 () = self.shows.wanted() => {}
             }
-            // The first message is seldom alone. Letting the other tasks run now means that one pass, one write to the
-            // bus and one wake-up of each worker serve all of them.
-            yield_now().await;
+            // With several requests in flight, the first message is seldom alone. Letting the other tasks run now means
+            // that one pass, one write to the bus and one wake-up of each worker serve all of them.
+            if self.machine.in_flight() > 1 {
+                yield_now().await;
+            }
             self.take_all_ready();
             self.machine.wake(self.clock.now());
             self.execute();
@@ -185,7 +208,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
             self.reply(&message);
         }
         for message in batch.results.drain(..) {
-            self.result(&message, None);
+            self.lone_result(&message, None);
         }
         for message in batch.pongs.drain(..) {
             self.pong(&message);
@@ -238,37 +261,74 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         }
     }
 
-    /// Handles a message on the reply subject of a task.
+    /// Handles a message on the reply subject of a task, or of a pack of tasks.
     fn reply(&mut self, message: &Message) {
         let token = message.subject.strip_prefix(self.settings.inbox.prefix()).unwrap_or_default();
-        match token.parse().map(TaskId) {
-            Ok(task) if message.no_responders => {
-                self.input(&Input::Undelivered(Undelivered { task, cause: UndeliveredCause::NoResponders }));
+        if let Some(pack) = Packs::number(token) {
+            if message.no_responders {
+                let tasks = self.packs.take(pack);
+                self.undelivered(&tasks, UndeliveredCause::NoResponders);
+            } else {
+                self.packed_results(message);
             }
-            Ok(task) => self.result(message, Some(task)),
-            Err(_) => self.malformed += 1,
+        } else if let Ok(task) = token.parse().map(TaskId) {
+            if message.no_responders {
+                self.undelivered(&[task], UndeliveredCause::NoResponders);
+            } else {
+                self.lone_result(message, Some(task));
+            }
+        } else {
+            self.malformed += 1;
         }
     }
 
-    fn result(&mut self, message: &Message, task: Option<TaskId>) {
-        match wire::decode_result(&message.payload, task, self.clock.wall()) {
-            Ok(result) => {
-                let input = Input::Result(result);
-                let outputs = self.machine.input(self.clock.now(), &input);
-                let is_late =
-                    |output: &Output| matches!(output, Output::Event(Event::Result { fate: ResultFate::Late, .. }));
-                if let (Input::Result(result), Some(tracer)) = (&input, &self.tracer)
-                    && outputs.iter().any(is_late)
-                {
-                    record_late(tracer, message, result);
+    fn undelivered(&mut self, tasks: &[TaskId], cause: UndeliveredCause) {
+        for &task in tasks {
+            self.input(&Input::Undelivered(Undelivered { task, cause }));
+        }
+    }
+
+    fn packed_results(&mut self, message: &Message) {
+        match wire::decode_results(&message.payload, self.clock.wall()) {
+            Ok(results) => {
+                for result in results {
+                    match result {
+                        Ok((mut result, context)) => {
+                            // On this subject, a result answers a task of this coordinator: the one it names, or else
+                            // the one of its request.
+                            result.task = result.task.or_else(|| Some(self.machine.task_of(&result.request)));
+                            self.result(result, || context);
+                        }
+                        Err(error) => self.bad_result(&error),
+                    }
                 }
             }
-            Err(error) => {
-                self.malformed += 1;
-                // The subject is not logged: it may contain the secret of the inbox.
-                debug!(%error, of_task = task.is_some(), "a result is dropped");
-            }
+            Err(error) => self.bad_result(&error),
         }
+    }
+
+    fn lone_result(&mut self, message: &Message, task: Option<TaskId>) {
+        match wire::decode_result(&message.payload, task, self.clock.wall()) {
+            Ok(result) => self.result(result, || TraceContext::of_message(&message.headers)),
+            Err(error) => self.bad_result(&error),
+        }
+    }
+
+    fn result(&mut self, result: WorkerResult, context: impl FnOnce() -> Option<TraceContext>) {
+        let input = Input::Result(result);
+        let outputs = self.machine.input(self.clock.now(), &input);
+        let is_late = |output: &Output| matches!(output, Output::Event(Event::Result { fate: ResultFate::Late, .. }));
+        if let (Input::Result(result), Some(tracer)) = (&input, &self.tracer)
+            && outputs.iter().any(is_late)
+        {
+            record_late(tracer, context(), result);
+        }
+    }
+
+    /// Counts a result that cannot be read. Its subject is not logged: it may contain the secret of the inbox.
+    fn bad_result(&mut self, error: &wire::WireError) {
+        self.malformed += 1;
+        debug!(%error, "a result is dropped");
     }
 
     fn presence(&mut self, presence: Result<Presence, wire::WireError>) {
@@ -339,20 +399,19 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
     /// and its outputs are carried out in the same pass.
     fn execute(&mut self) {
         let mut reply = self.settings.inbox.prefix().to_owned();
-        // Callers receive their outcomes first. Afterwards they are published for everybody else.
-        let mut ended: Vec<EncodedOutcome> = Vec::new();
-        while let Some(output) = self.machine.next_output() {
+        while let Some(output) = self.next_output(&mut reply) {
             match output {
+                Output::Publish(task) if task.may_be_packed => self.packable.push(task),
                 Output::Publish(task) => self.publish(&task, &mut reply),
                 Output::CallWorkers => self.call_workers(),
                 Output::Ended(outcome) => {
                     let outcome = EncodedOutcome::new(outcome);
                     self.machine.ended(&outcome);
-                    ended.push(outcome);
+                    self.untold.push(outcome);
                 }
                 Output::Answer { ticket, reply } => {
                     self.callers.answer(ticket, || {
-                        reply.map(|outcome| match ended.last() {
+                        reply.map(|outcome| match self.untold.last() {
                             Some(told) if Arc::ptr_eq(&told.outcome, &outcome) => told.clone(),
                             // A remembered outcome, whose encoded form is not kept.
                             _ => EncodedOutcome::new(outcome),
@@ -363,15 +422,32 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
                 Output::Event(event) => self.callers.event(|| self.clock.now(), event),
             }
         }
-        for told in ended {
-            self.publish_outcome(&told);
-        }
+        self.publish_outcomes();
         self.machine.pass_ended(Held {
             waiting: self.callers.len(),
             trails: self.callers.followed(),
             announced: self.intake.held(),
             running: 0,
         });
+    }
+
+    /// Publishes how requests ended, for everybody but their callers, who have their answers already. While nothing else
+    /// is in flight, that waits for the task of the next request, but not long: a write to the bus for it alone would wake
+    /// the server between the requests of a single caller.
+    fn publish_outcomes(&mut self) {
+        if self.untold.is_empty() {
+            return;
+        }
+        let now = self.clock.now();
+        let tell_at = *self.tell_at.get_or_insert_with(|| now.after(TELL_WITHIN));
+        if self.machine.in_flight() > 0 || self.drained || tell_at <= now {
+            self.tell_at = None;
+            let mut untold = std::mem::take(&mut self.untold);
+            for told in untold.drain(..) {
+                self.publish_outcome(&told);
+            }
+            self.untold = untold;
+        }
     }
 
     fn publish_outcome(&mut self, told: &EncodedOutcome) {
@@ -383,24 +459,65 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         }
     }
 
+    /// The next output to carry out. When there is none, the tasks that may be packed are sent, which may lead to more.
+    fn next_output(&mut self, reply: &mut String) -> Option<Output> {
+        loop {
+            let next = self.machine.next_output();
+            if next.is_some() || self.packable.is_empty() {
+                return next;
+            }
+            self.publish_packed(reply);
+        }
+    }
+
+    /// Sends the tasks that may be packed. One alone goes out as any other.
+    fn publish_packed(&mut self, reply: &mut String) {
+        let mut tasks = std::mem::take(&mut self.packable);
+        let mut rest = &tasks[..];
+        while rest.len() > 1 && !self.bus.forbids(self.settings.subjects.packs()) {
+            reply.truncate(self.settings.inbox.prefix().len());
+            self.packs.write_subject(reply);
+            let (body, count) = wire::encode_tasks(rest, reply, self.settings.pack_bytes);
+            let (packed, others) = rest.split_at(count);
+            let ids = packed.iter().map(|task| task.id);
+            match self.bus.publish(self.settings.subjects.packs(), Some(reply), body) {
+                Ok(()) => self.packs.sent(ids),
+                Err(error) => {
+                    debug!(%error, count, "a pack of tasks is not sent");
+                    self.undelivered(&ids.collect::<Vec<_>>(), cause(error));
+                }
+            }
+            rest = others;
+        }
+        for task in rest {
+            self.publish(task, reply);
+        }
+        tasks.clear();
+        self.packable = tasks;
+    }
+
     fn publish(&mut self, task: &Task, reply: &mut String) {
         reply.truncate(self.settings.inbox.prefix().len());
         write!(reply, "{}", task.id.0).expect("a string takes every text");
         let (subject, headers) = (self.settings.subjects.tasks(), wire::trace_headers(task.trace));
         if let Err(error) = self.bus.publish_with(subject, Some(reply), &headers, wire::encode_task(task)) {
             debug!(%error, request = %task.request, "a task is not sent");
-            let cause = match error {
-                PublishError::Disconnected => UndeliveredCause::Disconnected,
-                PublishError::Full | PublishError::Refused => UndeliveredCause::QueueFull,
-            };
-            self.input(&Input::Undelivered(Undelivered { task: task.id, cause }));
+            self.undelivered(&[task.id], cause(error));
         }
     }
 }
 
-/// Records a result that arrived after its request had ended. Its own headers name its trace.
-fn record_late(tracer: &Tracer, message: &Message, result: &WorkerResult) {
-    let Some(context) = TraceContext::of_message(&message.headers) else { return };
+/// Why a task that the bus refused reached nobody.
+fn cause(error: PublishError) -> UndeliveredCause {
+    match error {
+        PublishError::Disconnected => UndeliveredCause::Disconnected,
+        PublishError::Full | PublishError::Refused => UndeliveredCause::QueueFull,
+    }
+}
+
+/// Records a result that arrived after its request had ended, in its own trace.
+fn record_late(tracer: &Tracer, context: Option<TraceContext>, result: &WorkerResult) {
+    let Some(context) = context else { return };
     if let Some(mut span) = tracer.begin_within("late result", SpanKind::Consumer, context) {
         span.set("quorate.request.id", Attribute::text(&result.request));
         span.set("quorate.worker.id", Attribute::text(&result.worker));

@@ -7,22 +7,27 @@
 //! * `coordinator.rs`, `worker.rs`: the two drivers
 //! * `handle.rs`, `view.rs`: how callers submit requests, and how readers see snapshots without waiting behind them
 //! * `intake.rs`: what a pass takes from each subscription, and in which order
+//! * `packs.rs`: which tasks a coordinator has packed together; `tasks.rs`, `answers.rs`: what a worker takes from the bus
+//!   and sends on it
 //! * `tap.rs`: the machine behind its taps, which see each step: checkers, metrics, events
 //! * `callers.rs`: the callers that wait, and the trails of their requests, for traces
 //! * `snapshot.rs`: what a reader sees of a machine
 //! * `service.rs`, `identity.rs`: a worker as a NATS service, and the names of processes
 //! * `settings.rs`, `bus_watch.rs`: the secret inbox and the bounds; the state of the bus as inputs
 
+mod answers;
 mod bus_watch;
 mod callers;
 mod coordinator;
 mod handle;
 mod identity;
 mod intake;
+mod packs;
 mod service;
 mod settings;
 mod snapshot;
 mod tap;
+mod tasks;
 mod view;
 mod worker;
 

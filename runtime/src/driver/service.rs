@@ -156,16 +156,23 @@ impl<B: Bus> Service<B> {
         self.last_error.push_str(&error[..error.floor_char_boundary(MAX_LAST_ERROR_BYTES)]);
     }
 
-    pub(super) fn answer(&self, request: &Message, counters: &Counters, drops: Drops, state: PresenceState) {
+    pub(super) fn answer(
+        &self,
+        request: &Message,
+        counters: &Counters,
+        drops: Drops,
+        state: PresenceState,
+        packs: bool,
+    ) {
         let Some(reply) = &request.reply else { return };
         let verb = request.subject.split('.').nth(1).unwrap_or_default();
-        let Some(body) = self.body(verb, counters, drops, state) else { return };
+        let Some(body) = self.body(verb, counters, drops, state, packs) else { return };
         if let Err(error) = self.bus.publish(reply, None, body) {
             debug!(%error, verb, "a service request is not answered");
         }
     }
 
-    fn body(&self, verb: &str, counters: &Counters, drops: Drops, state: PresenceState) -> Option<Bytes> {
+    fn body(&self, verb: &str, counters: &Counters, drops: Drops, state: PresenceState, packs: bool) -> Option<Bytes> {
         let standard = |kind: &str| Standard {
             kind: format!("io.nats.micro.v1.{kind}_response"),
             name: &self.name,
@@ -175,6 +182,7 @@ impl<B: Bus> Service<B> {
                 Some(("replicated", if self.replicated { "true" } else { "false" })),
                 Some(("state", wire::state_name(state))),
                 Some(("worker_id", self.worker.as_str())),
+                packs.then_some(("packs", "true")),
                 self.queries.as_deref().map(|queries| ("queries", queries)),
             ]
             .into_iter()

@@ -4,7 +4,7 @@ use std::{fmt, io};
 
 use super::identity::{draw_instance, draw_token};
 use crate::bus::SUBSCRIPTION_CAPACITY;
-use crate::wire::Subjects;
+use crate::wire::{MAX_MESSAGE_BYTES, Subjects};
 
 /// The default of the most messages taken from one subscription in one pass.
 pub(super) const BATCH: usize = 256;
@@ -27,6 +27,8 @@ pub struct DriverSettings {
     /// The most messages that can wait in one subscription of the bus. An announcement is held until this many have
     /// been taken from each other subscription, at the latest.
     pub queue: usize,
+    /// The most bytes of a pack of tasks, unless it has only one; at most [`MAX_MESSAGE_BYTES`].
+    pub pack_bytes: usize,
 }
 
 impl DriverSettings {
@@ -41,7 +43,8 @@ impl DriverSettings {
     /// A process with the given names.
     pub fn named(instance: impl Into<String>, inbox: Inbox, seed: u64) -> Self {
         let subjects = Subjects::default();
-        Self { instance: instance.into(), inbox, subjects, seed, batch: BATCH, queue: SUBSCRIPTION_CAPACITY }
+        let (batch, queue, pack_bytes) = (BATCH, SUBSCRIPTION_CAPACITY, MAX_MESSAGE_BYTES);
+        Self { instance: instance.into(), inbox, subjects, seed, batch, queue, pack_bytes }
     }
 
     /// The same settings in another deployment.

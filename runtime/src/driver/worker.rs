@@ -1,27 +1,31 @@
 //! The driver of a worker.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use quorate_core::Worker;
 use quorate_core::coordinator::PresenceState;
 use quorate_core::id::WorkerId;
 use quorate_core::query::Query;
 use quorate_core::trace::Trace;
-use quorate_core::value::Value;
 use quorate_core::worker::{Config, Input, JobId, Output, Task};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tracing::{debug, info, warn};
 
+use super::Alarm;
+use super::answers::Answers;
 use super::bus_watch::{BusChange, BusWatch};
 use super::identity::WorkerIdentity;
 use super::service::{Drops, Service};
 use super::settings::BATCH;
 use super::tap::{Held, Tap, Tapped};
-use super::{Alarm, ready};
+use super::tasks::{Arrived, Tasks};
 use crate::bus::{Bus, BusError, Message, Subscription};
 use crate::clock::Clock;
 use crate::source::{self, Reading, Source};
@@ -37,10 +41,14 @@ pub struct WorkerSettings {
     pub subjects: Subjects,
     /// The machine's limits and times.
     pub machine: Config,
+    /// Whether it takes packs of tasks.
+    pub packs: bool,
     /// Records the spans of tasks. Without a tracer, trace contexts are passed on unchanged.
     pub tracer: Option<Tracer>,
     /// The most messages taken from one subscription before the machine's outputs are carried out; at least 1.
     pub batch: usize,
+    /// The most bytes of a pack of results, unless it has only one; at most [`MAX_MESSAGE_BYTES`](wire::MAX_MESSAGE_BYTES).
+    pub pack_bytes: usize,
 }
 
 impl WorkerSettings {
@@ -54,17 +62,28 @@ impl WorkerSettings {
 
     /// A worker with the default limits and times.
     pub fn of(identity: WorkerIdentity) -> Self {
-        Self { identity, subjects: Subjects::default(), machine: Config::default(), tracer: None, batch: BATCH }
+        let (subjects, machine) = (Subjects::default(), Config::default());
+        let (packs, pack_bytes) = (true, wire::MAX_MESSAGE_BYTES);
+        Self { identity, subjects, machine, packs, tracer: None, batch: BATCH, pack_bytes }
     }
 }
 
-/// How a job ended: its number, and its reading or failure.
-type JobEnd = (JobId, Result<Reading, Arc<str>>);
+/// What a source answered: a reading or a failure.
+type Read = Result<Reading, Arc<str>>;
 
-/// A job whose source is being queried.
+/// How a job ended.
+type JobEnd = (JobId, Read);
+
+/// A job whose source works in a task of its own.
 #[derive(Debug)]
 struct Running {
     task: AbortHandle,
+    work: Work,
+}
+
+/// A job as its trace has it.
+#[derive(Debug)]
+struct Work {
     /// The trace context in which the source is queried.
     context: Option<TraceContext>,
     span: Option<OpenSpan>,
@@ -79,8 +98,10 @@ pub struct WorkerDriver<B: Bus, S, T = ()> {
     bus: B,
     clock: Clock,
     source: Arc<S>,
-    /// `None` once the worker accepts no further tasks: dropping the subscription tells the bus.
-    tasks: Option<B::Subscription>,
+    /// `None` once the worker accepts no further tasks.
+    tasks: Option<Tasks<B::Subscription>>,
+    takes_packs: bool,
+    answers: Answers,
     service: Service<B>,
     bus_watch: BusWatch,
     jobs: JoinSet<JobEnd>,
@@ -89,7 +110,6 @@ pub struct WorkerDriver<B: Bus, S, T = ()> {
     batch: usize,
     state: PresenceState,
     tasks_malformed: u64,
-    results_unsent: u64,
     drained: bool,
 }
 
@@ -99,8 +119,8 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
     /// # Errors
     /// [`BusError`] if the bus cannot subscribe.
     pub async fn new(bus: B, clock: Clock, settings: WorkerSettings, source: S) -> Result<Self, BusError> {
-        let WorkerSettings { identity, subjects, machine, tracer, batch } = settings;
-        let tasks = bus.subscribe(subjects.tasks(), identity.queue_group().as_deref()).await?;
+        let WorkerSettings { identity, subjects, machine, packs, tracer, batch, pack_bytes } = settings;
+        let tasks = Tasks::new(&bus, &identity, &subjects, packs).await?;
         let service = Service::new(&bus, &identity, &subjects, &machine.offer).await?;
         Ok(Self {
             machine: Tapped::new(Worker::new(machine), ()),
@@ -111,6 +131,8 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
             clock,
             source: Arc::new(source),
             tasks: Some(tasks),
+            takes_packs: packs,
+            answers: Answers::new(pack_bytes),
             service,
             jobs: JoinSet::new(),
             running: HashMap::new(),
@@ -118,7 +140,6 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
             batch: batch.max(1),
             state: PresenceState::Live,
             tasks_malformed: 0,
-            results_unsent: 0,
             drained: false,
         })
     }
@@ -133,6 +154,8 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
             clock: self.clock,
             source: self.source,
             tasks: self.tasks,
+            takes_packs: self.takes_packs,
+            answers: self.answers,
             service: self.service,
             bus_watch: self.bus_watch,
             jobs: self.jobs,
@@ -141,7 +164,6 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
             batch: self.batch,
             state: self.state,
             tasks_malformed: self.tasks_malformed,
-            results_unsent: self.results_unsent,
             drained: self.drained,
         }
     }
@@ -174,7 +196,7 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
                     self.input(&Input::Drain);
                 }
                 Some(done) = self.jobs.join_next_with_id() => self.job_ended(done),
-                Some(message) = recv_if(&mut self.tasks) => self.task(&message),
+                Some(arrived) = recv_if(&mut self.tasks) => self.arrived(&arrived),
                 Some(message) = self.service.recv() => self.serve(&message),
                 () = alarm.wait() => {}
             }
@@ -191,9 +213,9 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
         while let Some(done) = self.jobs.try_join_next_with_id() {
             self.job_ended(done);
         }
-        let tasks = self.tasks.as_mut().map(|tasks| ready(tasks, self.batch));
-        for message in tasks.into_iter().flatten() {
-            self.task(&message);
+        let arrived = self.tasks.as_mut().map(|tasks| tasks.ready(self.batch));
+        for arrived in arrived.into_iter().flatten() {
+            self.arrived(&arrived);
         }
         for message in self.service.ready(self.batch) {
             self.serve(&message);
@@ -202,7 +224,8 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
 
     /// Answers a service request with the state that was announced last.
     fn serve(&self, message: &Message) {
-        self.service.answer(message, self.machine.counters(), self.drops(), self.state);
+        let (drops, packs) = (self.drops(), self.takes_packs());
+        self.service.answer(message, self.machine.counters(), drops, self.state, packs);
     }
 
     fn input(&mut self, input: &Input) {
@@ -218,12 +241,27 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
         }
     }
 
-    fn task(&mut self, message: &Message) {
-        match wire::decode_task(&message.payload, message.reply.as_deref()) {
-            Ok(task) => {
+    fn arrived(&mut self, arrived: &Arrived) {
+        match arrived {
+            Arrived::Task(message) => {
+                let task = wire::decode_task(&message.payload, message.reply.as_deref());
                 let trace = TraceContext::of_message(&message.headers).map(TraceContext::mark);
-                self.input(&Input::Task(Task { trace, ..task }));
+                self.task(task.map(|task| Task { trace, ..task }));
             }
+            Arrived::Pack(message) => match wire::decode_tasks(&message.payload, message.reply.as_deref()) {
+                Ok(tasks) => {
+                    tasks.for_each(|task| self.task(task));
+                    // A source that answers at once leaves its place to the next pack.
+                    self.carry_out();
+                }
+                Err(error) => self.task(Err(error)),
+            },
+        }
+    }
+
+    fn task(&mut self, task: Result<Task, wire::WireError>) {
+        match task {
+            Ok(task) => self.input(&Input::Task(task)),
             Err(error) => {
                 self.tasks_malformed += 1;
                 debug!(%error, "a task is dropped");
@@ -232,46 +270,54 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
     }
 
     fn job_ended(&mut self, ended: Result<(tokio::task::Id, JobEnd), JoinError>) {
-        match ended {
-            Ok((_, (job, read))) => {
-                let (observed, age) = match read {
-                    Ok(Reading { value, age }) => (Ok(value), age),
-                    Err(failure) => (Err(failure), None),
-                };
-                self.done(job, observed, age);
-            }
-            Err(error) if error.is_cancelled() => {}
+        let (job, read) = match ended {
+            Ok((_, (job, read))) => (Some(job), read),
+            Err(error) if error.is_cancelled() => return,
+            // A source that panics fails its own task and no other.
             Err(error) => {
-                // A source that panics fails its own task and no other.
                 let job = self.running.iter().find(|(_, job)| job.task.id() == error.id()).map(|(job, _)| *job);
-                warn!(%error, "the source panicked");
-                if let Some(job) = job {
-                    self.done(job, Err("the source panicked".into()), None);
-                }
+                (job, Err(panicked(&error)))
             }
+        };
+        // A job that has been aborted is no longer known here.
+        if let Some(job) = job
+            && let Some(Running { work, .. }) = self.running.remove(&job)
+        {
+            self.done(job, work, read);
         }
     }
 
-    /// Handles the end of a job. A job that has been aborted is no longer known here, and the machine ignores it.
-    fn done(&mut self, job: JobId, observed: Result<Value, Arc<str>>, age: Option<Duration>) {
-        let running = self.running.remove(&job);
-        let trace = running.as_ref().and_then(|running| running.context).map(TraceContext::mark);
-        if let Some(span) = running.and_then(|running| running.span) {
+    fn done(&mut self, job: JobId, work: Work, read: Read) {
+        let (observed, age) = match read {
+            Ok(Reading { value, age }) => (Ok(value), age),
+            Err(failure) => (Err(failure), None),
+        };
+        let trace = work.context.map(TraceContext::mark);
+        if let Some(span) = work.span {
             end(span, observed.as_ref().err().map(AsRef::as_ref));
         }
         self.input(&Input::Done { job, observed, age, trace });
     }
 
+    /// Queries the source. If it does not answer at once, its work goes on in a task of its own.
     fn start(&mut self, job: JobId, query: Query, time_left: Duration, trace: Option<Trace>) {
         let asked_by = trace.and_then(TraceContext::of_mark);
         let span = self.span(&query, asked_by);
         let context = span.as_ref().map(OpenSpan::context).or(asked_by);
+        let work = Work { context, span };
         let source = Arc::clone(&self.source);
-        let task = self.jobs.spawn(async move {
-            let read = source::within(context, source.observe(query.as_str(), time_left)).await;
-            (job, read.map_err(|error| error.to_string().into()))
-        });
-        self.running.insert(job, Running { task, context, span });
+        let mut reading = Box::pin(source::within(context, async move {
+            let read = source.observe(query.as_str(), time_left).await;
+            read.map_err(|error| error.to_string().into())
+        }));
+        match catch_unwind(AssertUnwindSafe(|| reading.as_mut().now_or_never())) {
+            Ok(Some(read)) => self.done(job, work, read),
+            Ok(None) => {
+                let task = self.jobs.spawn(async move { (job, reading.await) });
+                self.running.insert(job, Running { task, work });
+            }
+            Err(_) => self.done(job, work, Err(panicked(&"the panic is reported above"))),
+        }
     }
 
     /// The span of a task. The caller decides whether there is one, so a trace is recorded as a whole or not at all.
@@ -283,13 +329,19 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
     }
 
     fn execute(&mut self) {
+        self.carry_out();
+        self.machine.pass_ended(Held { running: self.running.len(), ..Held::default() });
+    }
+
+    /// Carries out the outputs of the machine.
+    fn carry_out(&mut self) {
         while let Some(output) = self.machine.next_output() {
             match output {
                 Output::Start { job, query, time_left, trace } => self.start(job, query, time_left, trace),
                 Output::Abort(job) => {
-                    if let Some(Running { task, span, .. }) = self.running.remove(&job) {
+                    if let Some(Running { task, work }) = self.running.remove(&job) {
                         task.abort();
-                        if let Some(span) = span {
+                        if let Some(span) = work.span {
                             end(span, Some("the task ran out of time"));
                         }
                     }
@@ -298,20 +350,14 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
                     if let Err(error) = &result.observed {
                         self.service.note_error(error);
                     }
-                    let subject = result.reply.as_deref().unwrap_or(self.subjects.results());
-                    let body = wire::encode_result(&self.identity.id, &result);
-                    let headers = wire::trace_headers(result.trace);
-                    if let Err(error) = self.bus.publish_with(subject, None, &headers, body) {
-                        self.results_unsent += 1;
-                        debug!(%error, request = %result.request, "a result is not sent");
-                    }
+                    self.answers.send(&self.bus, &self.identity.id, &self.subjects, result);
                 }
                 Output::Announce(state) => self.announce(state),
                 Output::CloseIntake => self.tasks = None,
                 Output::Drained => self.drained = true,
             }
         }
-        self.machine.pass_ended(Held { running: self.running.len(), ..Held::default() });
+        self.answers.flush(&self.bus, &self.identity.id);
     }
 
     fn drops(&self) -> Drops {
@@ -319,9 +365,14 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
             tasks_malformed: self.tasks_malformed,
             tasks_unoffered: self.machine.counters().tasks_unoffered,
             tasks_expired: self.machine.counters().tasks_expired,
-            tasks_dropped: self.tasks.as_ref().map_or(0, Subscription::dropped),
-            results_unsent: self.results_unsent,
+            tasks_dropped: self.tasks.as_ref().map_or(0, Tasks::dropped),
+            results_unsent: self.answers.unsent,
         }
+    }
+
+    /// Whether coordinators may send it packs. The bus says late if it does not let the worker receive them.
+    fn takes_packs(&self) -> bool {
+        self.takes_packs && !self.bus.forbids(self.subjects.packs())
     }
 
     fn announce(&mut self, state: PresenceState) {
@@ -332,12 +383,18 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
             replicated: self.identity.replicated,
             instance: self.identity.instance.as_str().into(),
             version: env!("CARGO_PKG_VERSION").into(),
+            packs: self.takes_packs(),
             queries: wire::queries(self.machine.offer()),
         };
         if let Err(error) = self.bus.publish(self.subjects.presence(), None, message.encode()) {
             debug!(%error, "an announcement is not sent");
         }
     }
+}
+
+fn panicked(error: &dyn Display) -> Arc<str> {
+    warn!(%error, "the source panicked");
+    "the source panicked".into()
 }
 
 fn end(mut span: OpenSpan, error: Option<&str>) {
@@ -347,16 +404,18 @@ fn end(mut span: OpenSpan, error: Option<&str>) {
     span.end();
 }
 
-/// The next message of a subscription that may have been dropped.
-async fn recv_if<S: Subscription>(subscription: &mut Option<S>) -> Option<Message> {
-    match subscription {
-        Some(subscription) => subscription.recv().await,
+/// The next message with tasks, unless the worker takes no further ones.
+async fn recv_if<S: Subscription>(tasks: &mut Option<Tasks<S>>) -> Option<Arrived> {
+    match tasks {
+        Some(tasks) => tasks.recv().await,
         None => std::future::pending().await,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use quorate_core::value::Value;
+
     use super::*;
     use crate::bus::local::LocalBus;
     use crate::source::SourceError;

@@ -9,6 +9,7 @@ mod evidence;
 pub(crate) mod failure;
 mod fate;
 mod outcome;
+mod pack;
 mod presence;
 mod result;
 pub(crate) mod schema;
@@ -22,6 +23,7 @@ mod worker;
 pub(crate) use fate::fate_name;
 pub use outcome::{EncodedOutcome, encode_outcome};
 pub(crate) use outcome::{OutcomeBody, TYPICAL_BODY_BYTES, encode, verdict_name};
+pub use pack::{MAX_PACKED, decode_results, decode_tasks, encode_results, encode_tasks};
 pub use presence::PresenceMessage;
 pub(crate) use presence::{queries, queries_text, state_name};
 pub use result::{MAX_ERROR_BYTES, decode_result, encode_result};
@@ -38,6 +40,8 @@ pub(crate) use worker::WorkerBody;
 /// The subject of tasks, for all workers; like the following ones, under the default prefix. [`Subjects`] has those of
 /// other prefixes.
 pub const TASKS: &str = "oracle.tasks";
+/// The subject of packs of tasks, for all workers that take packs.
+pub const PACKS: &str = "oracle.tasks.packed";
 /// The subject of results that all coordinators receive.
 pub const RESULTS: &str = "oracle.results";
 /// The subject of presence announcements.
@@ -56,6 +60,9 @@ pub enum WireError {
     /// Longer than [`MAX_MESSAGE_BYTES`].
     #[error("the message is longer than {MAX_MESSAGE_BYTES} bytes")]
     TooLong,
+    /// Beyond the [`MAX_PACKED`] elements of a pack that are read.
+    #[error("a pack has at most {MAX_PACKED} elements")]
+    TooMany,
     /// Not JSON, or not in the expected form.
     #[error("the message cannot be decoded: {0}")]
     Json(#[from] serde_json::Error),

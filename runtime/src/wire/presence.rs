@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Not;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -30,6 +31,9 @@ pub struct PresenceMessage<'a> {
     /// The version of that process.
     #[serde(borrow, default)]
     pub version: Cow<'a, str>,
+    /// Whether it takes packs of tasks.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub packs: bool,
     /// The patterns of the queries that it offers to answer; empty if it offers all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub queries: Vec<Cow<'a, str>>,
@@ -100,7 +104,8 @@ impl PresenceMessage<'_> {
         let message: PresenceMessage = parse(payload)?;
         let worker = worker_id(&message.worker_id)?;
         let presence = Presence::new(worker, instance(&message.instance), state(&message.state));
-        Ok(Presence { replicated: message.replicated, offer: offer(&message.queries)?, ..presence })
+        let (replicated, packs) = (message.replicated, message.packs);
+        Ok(Presence { replicated, packs, offer: offer(&message.queries)?, ..presence })
     }
 
     /// Reads a worker's reply to `$SRV.PING`.
@@ -116,7 +121,8 @@ impl PresenceMessage<'_> {
             Some(text) => serde_json::from_str(text)?,
             None => Vec::new(),
         };
-        Ok(Presence { replicated: metadata("replicated") == "true", offer: offer(&queries)?, ..presence })
+        let (replicated, packs) = (metadata("replicated") == "true", metadata("packs") == "true");
+        Ok(Presence { replicated, packs, offer: offer(&queries)?, ..presence })
     }
 }
 
@@ -140,6 +146,7 @@ mod tests {
             replicated: false,
             instance: "i".into(),
             version: "1.0.0".into(),
+            packs: false,
             queries: queries.iter().map(|query| (*query).into()).collect(),
         };
         message.encode()

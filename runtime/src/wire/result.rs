@@ -10,15 +10,18 @@ use quorate_core::coordinator;
 use quorate_core::id::{RequestId, TaskId, WorkerId};
 use quorate_core::time::saturating_nanos;
 use quorate_core::value::Value;
-use quorate_core::worker;
+use quorate_core::worker::{self, WorkResult};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::pack::{Extra, Number};
 use super::schema::Id;
-use super::{JsonValue, Numbers, WireError, parse, value};
+use super::{JsonValue, Numbers, TraceContext, WireError, parse, value};
 use crate::age;
 
+/// Enough for nearly every result, in bytes.
+const TYPICAL_BYTES: usize = 192;
 /// The longest text of a failure that is kept, in bytes. The rest is cut off.
 pub const MAX_ERROR_BYTES: usize = 1024;
 
@@ -54,6 +57,13 @@ pub(crate) struct ResultBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     age_ms: Option<u64>,
+    /// Only in packs, like the next one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    task: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    traceparent: Option<TraceContext>,
 }
 
 impl<'a> ResultBody<'a> {
@@ -76,6 +86,8 @@ impl<'a> ResultBody<'a> {
             response_time,
             response_time_ns: Some(response_time),
             age_ms: age.map(saturating_millis),
+            task: None,
+            traceparent: None,
         }
     }
 }
@@ -86,7 +98,7 @@ pub(crate) fn saturating_millis(time: Duration) -> u64 {
 }
 
 #[derive(Deserialize)]
-struct ResultIn<'a> {
+pub(super) struct ResultIn<'a> {
     #[serde(borrow)]
     worker_id: Cow<'a, str>,
     #[serde(borrow)]
@@ -105,15 +117,61 @@ struct ResultIn<'a> {
     age_ms: Option<&'a RawValue>,
     #[serde(borrow, default)]
     observed_at: Option<&'a RawValue>,
+    /// Only in packs, like the next one.
+    #[serde(borrow, default)]
+    task: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    traceparent: Option<&'a RawValue>,
+}
+
+impl ResultIn<'_> {
+    /// The result, for this task. `now` is the time of day.
+    pub(super) fn read(&self, task: Option<TaskId>, now: SystemTime) -> Result<coordinator::WorkerResult, WireError> {
+        let stated = self.err.and_then(failure);
+        // Anything but `true` says nothing, and so does `true` without the worker's own reason.
+        let overloaded = stated.is_some() && self.overloaded.is_some_and(|json| json.get() == "true");
+        let (observed, age) = match stated.map_or_else(|| observed(self, now), Err) {
+            Ok((value, age)) => (Ok(value), age),
+            Err(failure) => (Err(failure), None),
+        };
+        Ok(coordinator::WorkerResult {
+            worker: WorkerId::new(&self.worker_id).map_err(|error| WireError::Id { field: "worker_id", error })?,
+            request: RequestId::new(&self.request_id).map_err(|error| WireError::Id { field: "request_id", error })?,
+            task,
+            observed,
+            overloaded,
+            // No decision depends on it, so one that can't be read counts as zero.
+            response_time: (self.response_time_ns.or(self.response_time))
+                .and_then(value::whole_number)
+                .map_or(Duration::ZERO, Duration::from_nanos),
+            age,
+        })
+    }
+
+    /// What it has as an element of a pack.
+    pub(super) fn extra(&self) -> Extra {
+        Extra::read(self.task, self.traceparent)
+    }
 }
 
 /// Encodes a result of `worker`.
 pub fn encode_result(worker: &WorkerId, result: &worker::WorkResult) -> Bytes {
-    let body =
-        ResultBody::new(worker, &result.request, &result.observed, result.response_time, result.age, Numbers::Number);
-    // A coordinator that knows both names prefers the new one; one that knows only the old one needs it.
-    let message = ResultBody { overloaded: result.overloaded, response_time_ns: None, ..body };
-    serde_json::to_vec(&message).expect("texts and numbers are serializable").into()
+    let mut body = Vec::with_capacity(TYPICAL_BYTES);
+    write_result(worker, result, Extra::default(), &mut body);
+    body.into()
+}
+
+pub(super) fn write_result(worker: &WorkerId, result: &worker::WorkResult, extra: Extra, body: &mut Vec<u8>) {
+    let WorkResult { request, observed, overloaded, response_time, age, .. } = result;
+    let message = ResultBody {
+        overloaded: *overloaded,
+        // A coordinator that knows both names prefers the new one; one that knows only the old one needs it.
+        response_time_ns: None,
+        task: extra.task.map(Number),
+        traceparent: extra.trace,
+        ..ResultBody::new(worker, request, observed, *response_time, *age, Numbers::Number)
+    };
+    serde_json::to_writer(body, &message).expect("texts and numbers are serializable");
 }
 
 /// Reads a result that arrived on the reply subject of `task`, or else on the subject that all coordinators share.
@@ -129,26 +187,7 @@ pub fn decode_result(
     task: Option<TaskId>,
     now: SystemTime,
 ) -> Result<coordinator::WorkerResult, WireError> {
-    let message: ResultIn = parse(payload)?;
-    let stated = message.err.and_then(failure);
-    // Anything but `true` says nothing, and so does `true` without the worker's own reason.
-    let overloaded = stated.is_some() && message.overloaded.is_some_and(|json| json.get() == "true");
-    let (observed, age) = match stated.map_or_else(|| observed(&message, now), Err) {
-        Ok((value, age)) => (Ok(value), age),
-        Err(failure) => (Err(failure), None),
-    };
-    Ok(coordinator::WorkerResult {
-        worker: WorkerId::new(&message.worker_id).map_err(|error| WireError::Id { field: "worker_id", error })?,
-        request: RequestId::new(&message.request_id).map_err(|error| WireError::Id { field: "request_id", error })?,
-        task,
-        observed,
-        overloaded,
-        // No decision depends on it, so one that can't be read counts as zero.
-        response_time: (message.response_time_ns.or(message.response_time))
-            .and_then(value::whole_number)
-            .map_or(Duration::ZERO, Duration::from_nanos),
-        age,
-    })
+    parse::<ResultIn>(payload)?.read(task, now)
 }
 
 /// The worker's reason why there is no value; `None` if it is empty.
@@ -175,6 +214,8 @@ fn cut(text: &str) -> &str {
 mod tests {
     use std::time::UNIX_EPOCH;
 
+    use quorate_core::worker::ReplyTo;
+
     use super::*;
 
     fn decoded(value: &str) -> Result<Value, String> {
@@ -194,7 +235,7 @@ mod tests {
             let age = observed.is_ok().then_some(Duration::from_millis(1500));
             let result = worker::WorkResult {
                 request: RequestId::new("r").expect("an id"),
-                reply: None,
+                reply: ReplyTo::Shared,
                 observed,
                 overloaded: false,
                 response_time: Duration::from_millis(3),
@@ -213,7 +254,7 @@ mod tests {
         for overloaded in [true, false] {
             let result = worker::WorkResult {
                 request: RequestId::new("r").expect("an id"),
-                reply: None,
+                reply: ReplyTo::Shared,
                 observed: Err("worker is overloaded".into()),
                 overloaded,
                 response_time: Duration::ZERO,

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use quorate_core::query::Query;
 
-use super::{OUTCOMES, PRESENCE, RESULTS, SERVICE, TASKS};
+use super::{OUTCOMES, PACKS, PRESENCE, RESULTS, SERVICE, TASKS};
 
 /// The prefix of a deployment that sets none.
 pub const DEFAULT_PREFIX: &str = "oracle";
@@ -23,6 +23,7 @@ const RESERVED: &str = "outcomes";
 pub struct Subjects {
     prefix: String,
     tasks: String,
+    packs: String,
     results: String,
     presence: String,
     /// With the dot before the token for the query.
@@ -49,6 +50,11 @@ impl Subjects {
     /// The subject of tasks, for all workers.
     pub fn tasks(&self) -> &str {
         &self.tasks
+    }
+
+    /// The subject of packs of tasks, for all workers that take packs.
+    pub fn packs(&self) -> &str {
+        &self.packs
     }
 
     /// The subject of results that all coordinators receive.
@@ -118,6 +124,7 @@ impl FromStr for Subjects {
         Ok(Self {
             prefix: prefix.to_owned(),
             tasks: under(TASKS),
+            packs: under(PACKS),
             results: under(RESULTS),
             presence: under(PRESENCE),
             outcomes: under(OUTCOMES) + ".",
@@ -197,7 +204,8 @@ mod tests {
         for prefix in prefixes {
             let subjects: Subjects = prefix.parse().expect(prefix);
             let outcomes = ["tasks", "results", "workers", "q"].map(|text| subjects.outcome(&query(text)));
-            let names = [subjects.tasks, subjects.results, subjects.presence, subjects.service, subjects.inbox];
+            let Subjects { tasks, packs, results, presence, service, inbox, .. } = subjects;
+            let names = [tasks, packs, results, presence, service, inbox];
             for name in names.into_iter().chain(outcomes) {
                 assert!(seen.insert(name.clone()), "{name} of {prefix}");
             }

@@ -1,18 +1,21 @@
 //! The body of a task.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_core::coordinator;
 use quorate_core::id::RequestId;
 use quorate_core::query::Query;
-use quorate_core::worker;
+use quorate_core::worker::{self, ReplyTo};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{WireError, parse, value};
+use super::pack::{Extra, Number};
+use super::{TraceContext, WireError, parse, value};
+
+/// Enough for nearly every task, in bytes.
+const TYPICAL_BYTES: usize = 128;
 
 #[derive(Serialize)]
 struct TaskOut<'a> {
@@ -20,28 +23,64 @@ struct TaskOut<'a> {
     query: &'a str,
     ttl_ms: u64,
     attempt: u32,
+    /// Only in packs, like the next one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task: Option<Number>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<TraceContext>,
 }
 
 /// The fields of a task that a worker needs. `attempt` is for people who watch the bus.
 #[derive(Deserialize)]
-struct TaskIn<'a> {
+pub(super) struct TaskIn<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
     #[serde(borrow)]
     query: Cow<'a, str>,
     #[serde(borrow, default)]
     ttl_ms: Option<&'a RawValue>,
+    /// Only in packs, like the next one.
+    #[serde(borrow, default)]
+    task: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    traceparent: Option<&'a RawValue>,
+}
+
+impl TaskIn<'_> {
+    /// The task, whose answer goes there.
+    pub(super) fn read(&self, reply: ReplyTo) -> Result<worker::Task, WireError> {
+        Ok(worker::Task {
+            request: RequestId::new(&self.id).map_err(|error| WireError::Id { field: "id", error })?,
+            query: Query::new(&self.query)?,
+            ttl: self.ttl_ms.and_then(value::whole_number).map(Duration::from_millis),
+            reply,
+            trace: None,
+        })
+    }
+
+    /// What it has as an element of a pack.
+    pub(super) fn extra(&self) -> Extra {
+        Extra::read(self.task, self.traceparent)
+    }
 }
 
 /// Encodes a task. The time to live is rounded up to whole milliseconds.
 pub fn encode_task(task: &coordinator::Task) -> Bytes {
+    let mut body = Vec::with_capacity(TYPICAL_BYTES);
+    write_task(task, Extra::default(), &mut body);
+    body.into()
+}
+
+pub(super) fn write_task(task: &coordinator::Task, extra: Extra, body: &mut Vec<u8>) {
     let message = TaskOut {
         id: task.request.as_str(),
         query: task.query.as_str(),
         ttl_ms: u64::try_from(task.ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX),
         attempt: task.attempt,
+        task: extra.task.map(Number),
+        traceparent: extra.trace,
     };
-    serde_json::to_vec(&message).expect("texts and integers are serializable").into()
+    serde_json::to_writer(body, &message).expect("texts and integers are serializable");
 }
 
 /// Reads a task that is to be answered on `reply`. Its trace context is not in the body but in the headers.
@@ -50,13 +89,7 @@ pub fn encode_task(task: &coordinator::Task) -> Bytes {
 /// [`WireError`] if it is not a task.
 pub fn decode_task(payload: &[u8], reply: Option<&str>) -> Result<worker::Task, WireError> {
     let message: TaskIn = parse(payload)?;
-    Ok(worker::Task {
-        request: RequestId::new(&message.id).map_err(|error| WireError::Id { field: "id", error })?,
-        query: Query::new(&message.query)?,
-        ttl: message.ttl_ms.and_then(value::whole_number).map(Duration::from_millis),
-        reply: reply.map(Arc::from),
-        trace: None,
-    })
+    message.read(reply.map_or(ReplyTo::Shared, |subject| ReplyTo::Task(subject.into())))
 }
 
 #[cfg(test)]
@@ -74,13 +107,14 @@ mod tests {
             ttl: Duration::from_nanos(1),
             attempt: 2,
             trace: None,
+            may_be_packed: false,
         };
         let body = encode_task(&task);
         assert_eq!(body, r#"{"id":"r\"1","query":"BTC/USD","ttl_ms":1,"attempt":2}"#);
         let read = decode_task(&body, Some("_INBOX.a.7")).expect("a task");
         assert_eq!((read.request, read.query), (task.request, task.query));
         assert_eq!(read.ttl, Some(Duration::from_millis(1)));
-        assert_eq!(read.reply.as_deref(), Some("_INBOX.a.7"));
+        assert_eq!(read.reply, ReplyTo::Task("_INBOX.a.7".into()));
     }
 
     #[test]

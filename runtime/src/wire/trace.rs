@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use quorate_core::trace::Trace;
+use serde::{Serialize, Serializer};
 
 use crate::bus::Headers;
 
@@ -116,6 +117,12 @@ impl TraceContext {
 /// The headers of a message with this mark; none without a mark.
 pub(crate) fn trace_headers(mark: Option<Trace>) -> Headers {
     mark.and_then(TraceContext::of_mark).map(TraceContext::headers).unwrap_or_default()
+}
+
+impl Serialize for TraceContext {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 impl FromStr for TraceContext {

@@ -11,6 +11,7 @@ mod lifecycle;
 mod metrics;
 mod nats;
 mod notices;
+mod packs;
 mod snapshots;
 mod support;
 mod trust;

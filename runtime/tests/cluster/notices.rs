@@ -62,7 +62,7 @@ async fn server_says_nobody_listens(server: &NatsServer) -> bool {
 
 /// Answers every task with an empty message that looks like the server's notice, before any worker can.
 async fn forge_notices(server: &NatsServer) -> tokio::task::JoinHandle<()> {
-    let mut stream = raw_client(server, "SUB oracle.tasks 1").await;
+    let mut stream = raw_client(server, "SUB oracle.tasks 1\r\nSUB oracle.tasks.packed 2").await;
     hears(&mut stream, "PONG").await;
     tokio::spawn(async move {
         let mut line = Vec::new();
@@ -74,7 +74,8 @@ async fn forge_notices(server: &NatsServer) -> tokio::task::JoinHandle<()> {
             let text = String::from_utf8_lossy(&line);
             let words: Vec<&str> = text.split_whitespace().collect();
             let answer = match words[..] {
-                ["MSG", "oracle.tasks", _, reply, _] | ["HMSG", "oracle.tasks", _, reply, _, _] => {
+                ["MSG", "oracle.tasks" | "oracle.tasks.packed", _, reply, _]
+                | ["HMSG", "oracle.tasks", _, reply, _, _] => {
                     format!("HPUB {reply} 16 16\r\nNATS/1.0 503\r\n\r\n\r\n")
                 }
                 ["PING"] => "PONG\r\n".to_owned(),

@@ -42,6 +42,14 @@ sometimes! {
     NotAdmitted,
     /// a task was redispatched to silent workers
     Redispatched,
+    /// a task went out in a pack
+    Packed,
+    /// several tasks went out in one pack
+    PackedTogether,
+    /// a redispatch went out in a pack
+    PackedAgain,
+    /// nobody listened for a pack
+    PackUnheard,
     /// an answer came only after a redispatch
     RedispatchRescued,
     /// a quorum ended a request early
@@ -327,6 +335,7 @@ impl Sometimes {
                 | Self::CalledWhileDraining
                 | Self::FarewellWithAnswer
                 | Self::Traced
+                | Self::PackedTogether
                 | Self::RateLimitedByProxy
                 | Self::MalformedRefused
                 | Self::PageWorkers

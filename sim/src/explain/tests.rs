@@ -27,7 +27,7 @@ fn query() -> Query {
 }
 
 fn task(id: &str) -> Message {
-    let task = Task { request: request(id), query: query(), ttl: Duration::from_secs(2), attempt: 1 };
+    let task = Task { request: request(id), query: query(), ttl: Duration::from_secs(2), attempt: 1, packed: None };
     Message { subject: "tasks".into(), reply: Some("inbox.1".into()), body: Body::Task(task) }
 }
 
@@ -70,7 +70,8 @@ fn submit(ticket: u64, id: Option<&str>) -> coordinator::Input {
 
 fn publish(task: u64, id: &str) -> coordinator::Output {
     let (id, request, ttl) = (TaskId(task), request(id), Duration::from_secs(2));
-    coordinator::Output::Publish(coordinator::Task { id, request, query: query(), ttl, attempt: 1, trace: None })
+    let task = coordinator::Task { id, request, query: query(), ttl, attempt: 1, trace: None, may_be_packed: false };
+    coordinator::Output::Publish(task)
 }
 
 /// The timeline of some events, each with its time in milliseconds.

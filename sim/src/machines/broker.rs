@@ -81,7 +81,8 @@ impl Stage<'_> {
     /// The hosts with a matching subscription, in ascending order; then, for a task, one of the replicas of each name.
     pub(super) fn receivers(&mut self, message: &Message) -> Vec<Node> {
         let subject = &*message.subject;
-        let is_task = subject == &*self.subjects.tasks;
+        let is_pack = subject == &*self.subjects.packs;
+        let is_task = is_pack || subject == &*self.subjects.tasks;
         let is_ping = subject == &*self.subjects.ping;
         let is_shared = subject == &*self.subjects.results || subject == &*self.subjects.presence;
         let mut receivers = Vec::with_capacity(self.broker.connected.len());
@@ -93,7 +94,7 @@ impl Stage<'_> {
                     receivers.push(*node);
                 }
                 Program::Worker(_) if is_ping => receivers.push(*node),
-                Program::Worker(worker) if is_task && worker.takes_tasks() => {
+                Program::Worker(worker) if is_task && worker.takes_tasks() && (worker.spec.packs || !is_pack) => {
                     if !worker.spec.replicated {
                         receivers.push(*node);
                     } else if let Some((_, nodes)) = replicas.iter_mut().find(|(name, _)| *name == worker.spec.name) {

@@ -43,6 +43,8 @@ struct Process {
     wake_at: Option<u64>,
     waiting: BTreeMap<Ticket, ExchangeId>,
     next_ticket: u64,
+    /// For each pack, by number, its task, until a notice says that it reached nobody.
+    packs: Vec<Option<TaskId>>,
 }
 
 impl CoordinatorNode {
@@ -107,6 +109,7 @@ impl Stage<'_> {
             wake_at: None,
             waiting: BTreeMap::new(),
             next_ticket: 0,
+            packs: Vec::new(),
         });
         self.tell(node, What::Started { incarnation });
         self.begin_connecting(node, 0);
@@ -203,18 +206,28 @@ impl Stage<'_> {
         }
     }
 
+    /// Sends a task. There are no passes on this stage, in which tasks come together: most that may be packed have a pack
+    /// for themselves, and the others go out as if they were alone.
     fn publish_task(&mut self, node: Node, task: &Task) {
-        let tasks = Arc::clone(&self.subjects.tasks);
+        let is_packed = task.may_be_packed && !task.id.0.is_multiple_of(4);
+        let subject = Arc::clone(if is_packed { &self.subjects.packs } else { &self.subjects.tasks });
         let Some(coordinator) = self.coordinator(node) else { return };
-        let reply = format!("{}{}", coordinator.inbox, task.id.0);
+        let Some(process) = &mut coordinator.process else { return };
+        let reply = if is_packed {
+            process.packs.push(Some(task.id));
+            format!("{}p{}", coordinator.inbox, process.packs.len() - 1)
+        } else {
+            format!("{}{}", coordinator.inbox, task.id.0)
+        };
         let body = Body::Task(event::Task {
             request: task.request.clone(),
             query: task.query.clone(),
             // The wire has whole milliseconds.
             ttl: Duration::from_millis(task.ttl.as_nanos().div_ceil(1_000_000) as u64),
             attempt: task.attempt,
+            packed: is_packed.then_some(task.id),
         });
-        let message = Arc::new(Message { subject: tasks, reply: Some(reply.into()), body });
+        let message = Arc::new(Message { subject, reply: Some(reply.into()), body });
         if let Err(error) = self.publish(node, &message) {
             let cause = match error {
                 PublishError::Disconnected => UndeliveredCause::Disconnected,
@@ -243,8 +256,16 @@ impl Stage<'_> {
         let token = message.subject.strip_prefix(&coordinator.inbox);
         let is_pong = *message.subject == *coordinator.ping;
         let wall = coordinator.spec.wall(coordinator.clock(now));
+        let pack = token.and_then(|token| token.strip_prefix('p')).and_then(|number| number.parse::<usize>().ok());
+        let task = match (&mut coordinator.process, pack) {
+            (Some(process), Some(pack)) => match &message.body {
+                Body::Result(result) => result.packed.or_else(|| Some(process.machine.task_of(&result.request))),
+                Body::NoResponders => process.packs.get_mut(pack).and_then(Option::take),
+                _ => None,
+            },
+            _ => token.and_then(|token| token.parse().ok()).map(TaskId),
+        };
         self.tell(node, What::Received(message));
-        let task = token.and_then(|token| token.parse().ok()).map(TaskId);
         let input = match &message.body {
             Body::Result(result) if task.is_some() || (token.is_none() && !is_pong) => {
                 Input::Result(result.read_at(wall, task))

@@ -140,6 +140,7 @@ struct Stage<'s> {
 /// The subjects that all coordinators and workers share.
 struct Subjects {
     tasks: Arc<str>,
+    packs: Arc<str>,
     results: Arc<str>,
     presence: Arc<str>,
     ping: Arc<str>,
@@ -182,6 +183,7 @@ impl<'s> Stage<'s> {
             exchanges: Vec::new(),
             subjects: Subjects {
                 tasks: quorate_runtime::wire::TASKS.into(),
+                packs: quorate_runtime::wire::PACKS.into(),
                 results: quorate_runtime::wire::RESULTS.into(),
                 presence: quorate_runtime::wire::PRESENCE.into(),
                 ping: format!("$SRV.PING.{}", quorate_runtime::wire::SERVICE).into(),

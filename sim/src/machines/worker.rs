@@ -9,7 +9,7 @@ use quorate_core::coordinator::{Presence, PresenceState};
 use quorate_core::id::WorkerId;
 use quorate_core::time::{Timestamp, saturating_nanos};
 use quorate_core::value::{MAX_TEXT_BYTES, Value, ValueError};
-use quorate_core::worker::{self, Input, JobId, Output, WorkResult, Worker};
+use quorate_core::worker::{self, Input, JobId, Output, ReplyTo, WorkResult, Worker};
 use quorate_runtime::driver::{Held, Step};
 use quorate_runtime::source::Reading;
 
@@ -235,6 +235,11 @@ impl Stage<'_> {
         let results = Arc::clone(&self.subjects.results);
         let now = self.now;
         let Some(worker) = self.worker(node) else { return };
+        let (subject, packed) = match result.reply {
+            ReplyTo::Shared => (results, None),
+            ReplyTo::Task(subject) => (subject, None),
+            ReplyTo::Pack { subject, task } => (subject, task),
+        };
         let body = Body::Result(WorkerResult {
             worker: worker.id.clone(),
             request: result.request,
@@ -242,8 +247,9 @@ impl Stage<'_> {
             overloaded: result.overloaded,
             response_time: result.response_time,
             age: result.age.map(|age| worker.spec.says_age(age, worker.clock(now))),
+            packed,
         });
-        let message = Message { subject: result.reply.unwrap_or(results), reply: None, body };
+        let message = Message { subject, reply: None, body };
         let incarnation = worker.incarnation;
         let Some(process) = &mut worker.process else { return };
         for (delay, tampered) in process.mischiefs.tamper(message) {
@@ -269,7 +275,7 @@ impl Stage<'_> {
         let process = worker.process.as_ref()?;
         let (instance, offer) = (Arc::clone(&process.instance), process.machine.offer().clone());
         let presence = Presence::new(worker.id.clone(), instance, state);
-        Some(Presence { replicated: worker.spec.replicated, offer, ..presence })
+        Some(Presence { replicated: worker.spec.replicated, packs: worker.spec.packs, offer, ..presence })
     }
 
     fn announce(&mut self, node: Node, state: PresenceState) {
@@ -291,11 +297,18 @@ impl Stage<'_> {
         self.tell(node, What::Received(message));
         match &message.body {
             Body::Task(task) => {
+                let reply = match &message.reply {
+                    None => ReplyTo::Shared,
+                    Some(subject) if message.subject == self.subjects.packs => {
+                        ReplyTo::Pack { subject: Arc::clone(subject), task: task.packed }
+                    }
+                    Some(subject) => ReplyTo::Task(Arc::clone(subject)),
+                };
                 let task = worker::Task {
                     request: task.request.clone(),
                     query: task.query.clone(),
                     ttl: Some(task.ttl),
-                    reply: message.reply.clone(),
+                    reply,
                     trace: None,
                 };
                 self.worker_input(node, &Input::Task(task));

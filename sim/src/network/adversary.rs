@@ -1,7 +1,7 @@
 //! The adversary's host: it listens for tasks, and sends the forgeries of the schedule.
 
 use bytes::Bytes;
-use quorate_runtime::bus::{Bus, Headers, Subscription};
+use quorate_runtime::bus::{self, Bus, Headers, Subscription};
 use quorate_runtime::wire;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -19,19 +19,25 @@ pub(super) async fn run(surroundings: &Surroundings, mut forgeries: UnboundedRec
     surroundings.begins(Host::Adversary, 1);
     let bus = surroundings.connect(Host::Adversary, 1);
     let mut tasks = bus.subscribe(wire::TASKS, None).await?;
+    let mut packs = bus.subscribe(wire::PACKS, None).await?;
     let mut adversary = Adversary::new(surroundings.seed);
     loop {
         tokio::select! {
             biased;
-            Some(task) = tasks.recv() => {
-                let heard = decode::message(&task.subject, task.reply.as_deref(), &task.payload);
-                adversary.hear(&heard).into_iter().for_each(|forged| publish(&bus, forged));
-            }
+            Some(task) = tasks.recv() => hear(&bus, &mut adversary, &task),
+            Some(pack) = packs.recv() => hear(&bus, &mut adversary, &pack),
             forgery = forgeries.recv() => match forgery {
                 Some(forgery) => adversary.forge(forgery).into_iter().for_each(|forged| publish(&bus, forged)),
                 None => return Ok(()),
             },
         }
+    }
+}
+
+/// Hears a task, or those of a pack, and answers as it likes.
+fn hear(bus: &SimBus, adversary: &mut Adversary, message: &bus::Message) {
+    for (heard, _) in decode::elements(&message.subject, message.reply.as_deref(), &message.payload) {
+        adversary.hear(&heard).into_iter().for_each(|forged| publish(bus, forged));
     }
 }
 

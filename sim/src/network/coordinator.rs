@@ -43,6 +43,7 @@ pub(super) async fn run(
     let name = instance::coordinator(coordinator.number, incarnation.number);
     let mut driver = DriverSettings::named(name, Inbox::of(&instance::secret(&mut random)), seed);
     driver.batch = settings.knobs.batch.unwrap_or(driver.batch);
+    driver.pack_bytes = settings.knobs.pack_bytes.unwrap_or(driver.pack_bytes);
     let settings = CoordinatorSettings {
         machine: machine(settings),
         api: ApiSettings {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_core::coordinator::{Presence, PresenceState};
-use quorate_core::id::{RequestId, WorkerId};
+use quorate_core::id::{RequestId, TaskId, WorkerId};
 use quorate_core::offer::Offer;
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::event::{Age, Body, Message, PublishedOutcome, Task, WorkerResult};
+use crate::event::{Age, Body, Message, PublishedOutcome, Task, WorkerResult, is_of_a_pack};
 
 /// The longest payload that is decoded, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
@@ -30,6 +30,22 @@ struct TaskBody {
     ttl_ms: Option<u64>,
     #[serde(default)]
     attempt: Option<u32>,
+    #[serde(default)]
+    task: Option<String>,
+    #[serde(default)]
+    traceparent: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct TasksBody {
+    tasks: Vec<Box<RawValue>>,
+    #[serde(default)]
+    reply: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ResultsBody {
+    results: Vec<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -48,6 +64,10 @@ struct ResultBody {
     age_ms: Option<u64>,
     #[serde(default)]
     observed_at: Option<String>,
+    #[serde(default)]
+    task: Option<String>,
+    #[serde(default)]
+    traceparent: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -68,6 +88,8 @@ struct PresenceBody {
     replicated: bool,
     #[serde(default)]
     queries: Vec<String>,
+    #[serde(default)]
+    packs: bool,
 }
 
 #[derive(Deserialize)]
@@ -76,10 +98,39 @@ struct PingBody {
     metadata: BTreeMap<String, String>,
 }
 
-/// Decodes a message.
+/// Decodes a message into its elements, each with its trace context: of those that a pack has, or the message itself,
+/// whose trace context is in a header.
+pub(super) fn elements(subject: &str, reply: Option<&str>, payload: &[u8]) -> Vec<(Message, Option<String>)> {
+    let whole = |body| vec![(Message { subject: subject.into(), reply: reply.map(Arc::from), body }, None)];
+    let parsed = if subject == "oracle.tasks.packed" {
+        serde_json::from_slice(payload).ok().map(|TasksBody { tasks, reply: named }| (tasks, named))
+    } else if is_of_a_pack(subject) && !payload.is_empty() {
+        serde_json::from_slice(payload).ok().map(|ResultsBody { results }| (results, None))
+    } else {
+        return whole(body(subject, payload).unwrap_or(Body::Garbage(payload.len())));
+    };
+    let Some((packed, named)) = parsed.filter(|_| payload.len() <= MAX_BYTES) else {
+        return whole(Body::Garbage(payload.len()));
+    };
+    let reply: Option<Arc<str>> = named.as_deref().or(reply).map(Arc::from);
+    let element = |json: Box<RawValue>| {
+        let bytes = json.get().as_bytes();
+        let read = if subject == "oracle.tasks.packed" {
+            task(bytes).map(|(task, trace)| (Body::Task(task), trace))
+        } else {
+            result(bytes).map(|(result, trace)| (Body::Result(result), trace))
+        };
+        let (body, trace) = read.unwrap_or((Body::Garbage(bytes.len()), None));
+        (Message { subject: subject.into(), reply: reply.clone(), body }, trace)
+    };
+    packed.into_iter().map(element).collect()
+}
+
+/// Decodes a message that is no pack.
+#[cfg(test)]
 pub(super) fn message(subject: &str, reply: Option<&str>, payload: &[u8]) -> Message {
-    let body = body(subject, payload).unwrap_or(Body::Garbage(payload.len()));
-    Message { subject: subject.into(), reply: reply.map(Arc::from), body }
+    let [(message, _)] = <[_; 1]>::try_from(elements(subject, reply, payload)).expect("one element");
+    message
 }
 
 /// The broker's notice on this subject.
@@ -93,24 +144,33 @@ fn body(subject: &str, payload: &[u8]) -> Option<Body> {
     }
     let mut tokens = subject.split('.');
     match (tokens.next()?, tokens.next()?) {
-        ("oracle", "tasks") => task(payload).map(Body::Task),
+        ("oracle", "tasks") => task(payload).map(|(task, _)| Body::Task(Task { packed: None, ..task })),
         ("oracle", "workers") => presence(payload).map(Body::Presence),
         ("oracle", "outcomes") => told(payload).map(Body::Outcome),
         ("$SRV", "PING") => Some(Body::Ping),
         ("_INBOX", _) if tokens.next() == Some("ping") => ping(payload).map(Body::Presence),
-        ("_INBOX", _) | ("oracle", "results") => result(payload).map(Body::Result),
+        ("_INBOX", _) | ("oracle", "results") => {
+            result(payload).map(|(result, _)| Body::Result(WorkerResult { packed: None, ..result }))
+        }
         _ => None,
     }
 }
 
-fn task(payload: &[u8]) -> Option<Task> {
+/// A task, as if it came in a pack, with the trace context that it would have there.
+fn task(payload: &[u8]) -> Option<(Task, Option<String>)> {
     let body: TaskBody = serde_json::from_slice(payload).ok()?;
-    Some(Task {
+    let task = Task {
         request: RequestId::new(&body.id).ok()?,
         query: Query::new(&body.query).ok()?,
         ttl: Duration::from_millis(body.ttl_ms.unwrap_or(DEFAULT_TTL_MS)),
         attempt: body.attempt.unwrap_or(1),
-    })
+        packed: number(body.task.as_deref()),
+    };
+    Some((task, body.traceparent))
+}
+
+fn number(text: Option<&str>) -> Option<TaskId> {
+    text?.parse().ok().map(TaskId)
 }
 
 fn told(payload: &[u8]) -> Option<PublishedOutcome> {
@@ -123,7 +183,8 @@ fn told(payload: &[u8]) -> Option<PublishedOutcome> {
     })
 }
 
-fn result(payload: &[u8]) -> Option<WorkerResult> {
+/// A result, as if it came in a pack, with the trace context that it would have there.
+fn result(payload: &[u8]) -> Option<(WorkerResult, Option<String>)> {
     let body: ResultBody = serde_json::from_slice(payload).ok()?;
     let failure = body.err.filter(|err| !err.is_empty());
     let overloaded = body.overloaded && failure.is_some();
@@ -138,14 +199,16 @@ fn result(payload: &[u8]) -> Option<WorkerResult> {
     let observed_at =
         observed_at.map(|nanos| Age::ObservedAt(Timestamp::from_nanos(u64::try_from(nanos).unwrap_or(0))));
     let age = body.age_ms.map(|age| Age::Stated(Duration::from_millis(age))).or(observed_at);
-    Some(WorkerResult {
+    let result = WorkerResult {
         worker: WorkerId::new(&body.worker_id).ok()?,
         request: RequestId::new(&body.request_id).ok()?,
         response_time: Duration::from_nanos(body.response_time),
         age: age.filter(|_| observed.is_ok()),
         observed,
         overloaded,
-    })
+        packed: number(body.task.as_deref()),
+    };
+    Some((result, body.traceparent))
 }
 
 /// A value, or the failure of its worker that it becomes, with the same text as in the code under test.
@@ -166,7 +229,7 @@ fn presence(payload: &[u8]) -> Option<Presence> {
     let body: PresenceBody = serde_json::from_slice(payload).ok()?;
     let worker = WorkerId::new(&body.worker_id).ok()?;
     let presence = Presence::new(worker, body.instance.into(), state(&body.state)?);
-    Some(Presence { replicated: body.replicated, offer: offer(&body.queries)?, ..presence })
+    Some(Presence { replicated: body.replicated, packs: body.packs, offer: offer(&body.queries)?, ..presence })
 }
 
 fn ping(payload: &[u8]) -> Option<Presence> {
@@ -176,7 +239,9 @@ fn ping(payload: &[u8]) -> Option<Presence> {
     let state = state(metadata("state").unwrap_or("live"))?;
     let replicated = metadata("replicated") == Some("true");
     let queries: Vec<String> = serde_json::from_str(metadata("queries").unwrap_or("[]")).ok()?;
-    Some(Presence { replicated, offer: offer(&queries)?, ..Presence::new(worker, body.id.as_str().into(), state) })
+    let packs = metadata("packs") == Some("true");
+    let presence = Presence::new(worker, body.id.as_str().into(), state);
+    Some(Presence { replicated, packs, offer: offer(&queries)?, ..presence })
 }
 
 fn offer(queries: &[String]) -> Option<Offer> {

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::event::{Age, Body, Message};
+use crate::event::{Age, Body, Message, WorkerResult, is_of_a_pack};
 
 /// A byte that never occurs in JSON.
 const GARBAGE: u8 = 0xff;
@@ -30,6 +30,10 @@ struct ResultBody<'a> {
     age_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     observed_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -40,27 +44,26 @@ struct PresenceBody<'a> {
     replicated: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     queries: Vec<&'a str>,
+    packs: bool,
 }
 
-/// Encodes the payload of a message.
+#[derive(Serialize)]
+struct Results<'a> {
+    results: [ResultBody<'a>; 1],
+}
+
+/// Encodes the payload of a message. A result for a pack is a pack of its own.
 pub(super) fn payload(message: &Message) -> Bytes {
+    traced(message, None)
+}
+
+/// Encodes the payload of a message, with the trace context that a result for a pack has there.
+pub(super) fn traced(message: &Message, traceparent: Option<&str>) -> Bytes {
     let json = match &message.body {
-        Body::Result(result) => serde_json::to_vec(&ResultBody {
-            worker_id: result.worker.as_str(),
-            request_id: result.request.as_str(),
-            value: result.observed.as_ref().ok().map(value),
-            err: result.observed.as_ref().err().map(AsRef::as_ref),
-            overloaded: result.overloaded.then_some(true),
-            response_time: saturating_nanos(result.response_time),
-            age_ms: match result.age {
-                Some(Age::Stated(age)) => Some(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
-                Some(Age::ObservedAt(_)) | None => None,
-            },
-            observed_at: match result.age {
-                Some(Age::ObservedAt(at)) => Some(rfc3339(at)),
-                Some(Age::Stated(_)) | None => None,
-            },
-        }),
+        Body::Result(said) if is_of_a_pack(&message.subject) => {
+            serde_json::to_vec(&Results { results: [ResultBody { traceparent, ..result(said) }] })
+        }
+        Body::Result(said) => serde_json::to_vec(&result(&WorkerResult { packed: None, ..said.clone() })),
         Body::Task(task) => serde_json::to_vec(&json!({
             "id": task.request.as_str(),
             "query": task.query.as_str(),
@@ -77,6 +80,7 @@ pub(super) fn payload(message: &Message) -> Bytes {
             instance: &presence.instance,
             replicated: presence.replicated,
             queries: presence.offer.patterns().iter().map(Pattern::as_str).collect(),
+            packs: presence.packs,
         }),
         Body::Outcome(told) => serde_json::to_vec(&json!({
             "request_id": told.request.as_str(),
@@ -87,6 +91,27 @@ pub(super) fn payload(message: &Message) -> Bytes {
         Body::Garbage(len) => return garbage(*len),
     };
     json.expect("texts and numbers are serializable").into()
+}
+
+fn result(said: &WorkerResult) -> ResultBody<'_> {
+    ResultBody {
+        worker_id: said.worker.as_str(),
+        request_id: said.request.as_str(),
+        value: said.observed.as_ref().ok().map(value),
+        err: said.observed.as_ref().err().map(AsRef::as_ref),
+        overloaded: said.overloaded.then_some(true),
+        response_time: saturating_nanos(said.response_time),
+        age_ms: match said.age {
+            Some(Age::Stated(age)) => Some(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+            Some(Age::ObservedAt(_)) | None => None,
+        },
+        observed_at: match said.age {
+            Some(Age::ObservedAt(at)) => Some(rfc3339(at)),
+            Some(Age::Stated(_)) | None => None,
+        },
+        task: said.packed.map(|task| task.0.to_string()),
+        traceparent: None,
+    }
 }
 
 /// `len` bytes that cannot be decoded.
@@ -113,12 +138,12 @@ mod tests {
     use std::time::Duration;
 
     use quorate_core::coordinator::Presence;
-    use quorate_core::id::RequestId;
+    use quorate_core::id::{RequestId, TaskId};
     use quorate_core::offer::Offer;
     use quorate_core::query::Query;
 
     use super::*;
-    use crate::event::{Task, WorkerResult};
+    use crate::event::Task;
     use crate::network::decode;
     use crate::scenario::worker_name;
 
@@ -137,7 +162,9 @@ mod tests {
             observed,
             overloaded: false,
             response_time: Duration::from_millis(2),
+            packed: None,
         };
+        let packed = WorkerResult { packed: Some(TaskId(7)), ..result(Ok(Value::Number(5.into()))) };
         let refusal = WorkerResult { overloaded: true, ..result(Err("no room".into())) };
         let result = |observed| Body::Result(result(observed));
         for (subject, body) in [
@@ -145,6 +172,8 @@ mod tests {
             ("_INBOX.c1i1.9", result(Ok(Value::Text("a \"cat\"".into())))),
             ("_INBOX.c1i1.9", result(Err("no route".into()))),
             ("_INBOX.c1i1.9", Body::Result(refusal)),
+            ("_INBOX.c1i1.p9", Body::Result(packed)),
+            ("_INBOX.c1i1.p9", result(Err("no route".into()))),
             (
                 "oracle.tasks",
                 Body::Task(Task {
@@ -152,6 +181,7 @@ mod tests {
                     query: Query::new("BTC/USD").expect("a query"),
                     ttl: Duration::from_millis(1500),
                     attempt: 2,
+                    packed: None,
                 }),
             ),
             (

@@ -1,6 +1,7 @@
 //! A worker's bus, which may tamper with results, state ages as third-party workers do, and lose announcements.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_runtime::bus::{Bus, BusError, BusStatus, Headers, PublishError};
@@ -12,7 +13,7 @@ use tokio::time::sleep;
 use super::bus::{SimBus, SimSubscription};
 use super::condition::Condition;
 use super::{decode, encode};
-use crate::event::{Age, Body, Message};
+use crate::event::{Age, Body, Message, is_of_a_pack};
 use crate::mischief::{Mischiefs, Tampered};
 use crate::scenario::Worker;
 
@@ -36,19 +37,49 @@ impl MischievousBus {
         Self { bus, mischiefs: Arc::new(Mutex::new(mischiefs)), condition, worker: (Arc::new(worker), clock) }
     }
 
-    /// The message before any tampering, with ages stated as the scenario wants them.
-    fn meant(&self, subject: &str, reply: Option<&str>, payload: Bytes) -> (Message, Bytes) {
-        let mut message = decode::message(subject, reply, &payload);
+    /// The message before any tampering, or each element of a pack as a pack of its own, with ages stated as the scenario
+    /// wants them.
+    fn meant(&self, subject: &str, reply: Option<&str>, payload: &Bytes) -> Vec<(Message, Bytes)> {
         let (worker, clock) = &self.worker;
-        if worker.observed_at
-            && let Body::Result(result) = &mut message.body
-            && let Some(Age::Stated(age)) = result.age
-        {
-            result.age = Some(worker.says_age(age, clock.now()));
-            let payload = encode::payload(&message);
-            return (message, payload);
+        let elements = decode::elements(subject, reply, payload);
+        let is_pack = is_of_a_pack(subject);
+        let stated = |(mut message, trace): (Message, Option<String>)| {
+            let mut is_same = !is_pack;
+            if worker.observed_at
+                && let Body::Result(result) = &mut message.body
+                && let Some(Age::Stated(age)) = result.age
+            {
+                result.age = Some(worker.says_age(age, clock.now()));
+                is_same = false;
+            }
+            let payload = if is_same { payload.clone() } else { encode::traced(&message, trace.as_deref()) };
+            (message, payload)
+        };
+        elements.into_iter().map(stated).collect()
+    }
+
+    /// Sends one message, or one element of a pack, in the way that the active faults say.
+    fn tamper(
+        &self,
+        (meant, payload): &(Message, Bytes),
+        headers: &Headers,
+        tampered: Vec<(Duration, Tampered)>,
+    ) -> Result<(), PublishError> {
+        let mut taken = Ok(());
+        for (after, sent) in tampered {
+            if after.is_zero() {
+                taken = taken.and(self.send(sent, meant, headers, payload));
+                continue;
+            }
+            let (bus, meant) = (self.clone(), meant.clone());
+            let (headers, payload) = (headers.clone(), payload.clone());
+            tokio::spawn(async move {
+                sleep(after).await;
+                // A delayed result that cannot be sent is lost, like one that was sent on a broken connection.
+                let _ = bus.send(sent, &meant, &headers, &payload);
+            });
         }
-        (message, payload)
+        taken
     }
 
     /// Sends the tampered version of the message `meant`, whose bytes are `payload`.
@@ -81,27 +112,20 @@ impl Bus for MischievousBus {
             }
             wrong.mischief.clone()
         };
-        let (meant, payload) = self.meant(subject, reply, payload);
-        let tampered = {
+        let meant = self.meant(subject, reply, &payload);
+        let tampered: Vec<_> = {
             let mut mischiefs = self.mischiefs.lock().unwrap_or_else(PoisonError::into_inner);
             mischiefs.set(mischief);
-            mischiefs.tamper(meant.clone())
+            meant.iter().map(|(message, _)| mischiefs.tamper(message.clone())).collect()
         };
-        let mut taken = Ok(());
-        for (after, sent) in tampered {
-            if after.is_zero() {
-                taken = taken.and(self.send(sent, &meant, headers, &payload));
-                continue;
-            }
-            let (bus, meant) = (self.clone(), meant.clone());
-            let (headers, payload) = (headers.clone(), payload.clone());
-            tokio::spawn(async move {
-                sleep(after).await;
-                // A delayed result that cannot be sent is lost, like one that was sent on a broken connection.
-                let _ = bus.send(sent, &meant, &headers, &payload);
-            });
+        // Nobody tampers with a whole pack, which goes out as it is unless something happens to one of its elements.
+        let is_untouched = |((meant, _), tampered): (&(Message, Bytes), &Vec<_>)| matches!(&tampered[..], [(Duration::ZERO, Tampered::Message(sent))] if sent == meant);
+        let is_restated = self.worker.0.observed_at;
+        if meant.len() != 1 && !is_restated && meant.iter().zip(&tampered).all(is_untouched) {
+            return self.bus.publish_with(subject, reply, headers, payload);
         }
-        taken
+        let sent = meant.iter().zip(tampered).map(|(meant, tampered)| self.tamper(meant, headers, tampered));
+        sent.fold(Ok(()), Result::and)
     }
 
     fn publish_expendable(&self, subject: &str, payload: Bytes) -> Result<(), PublishError> {

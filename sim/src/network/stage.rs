@@ -14,7 +14,7 @@ use super::links::lane;
 use super::panics;
 use super::sink::EventSink;
 use crate::edge::{Edge, of_traceparent};
-use crate::event::What;
+use crate::event::{self, What};
 use crate::host::Host;
 use crate::random::{Random, Stream};
 use crate::scenario::{Bus, ClockJump, Proxy, Scenario};
@@ -98,22 +98,30 @@ impl HostTap {
         self.sink.tell(self.host, What::Edge(edge));
     }
 
-    fn carries(&self, headers: &Headers) {
-        if let Some(trace) = headers.sole(TRACEPARENT).and_then(of_traceparent) {
-            self.edge(Edge::Carries(trace));
+    /// Tells of a message, or of each element of a pack, with the trace context that it carries.
+    fn tell(
+        &self,
+        (subject, reply, payload): (&str, Option<&str>, &[u8]),
+        headers: &Headers,
+        what: impl Fn(&event::Message) -> What<'_>,
+    ) {
+        for (message, trace) in decode::elements(subject, reply, payload) {
+            if let Some(trace) = trace.as_deref().or_else(|| headers.sole(TRACEPARENT)).and_then(of_traceparent) {
+                self.edge(Edge::Carries(trace));
+            }
+            self.sink.tell(self.host, what(&message));
         }
     }
 }
 
 impl BusTap for HostTap {
     fn sent(&self, subject: &str, reply: Option<&str>, headers: &Headers, payload: &Bytes) {
-        self.carries(headers);
         self.sink.message(subject.len() + payload.len());
-        self.sink.tell(self.host, What::Sent(&decode::message(subject, reply, payload)));
+        self.tell((subject, reply, payload), headers, |message| What::Sent(message));
     }
 
     fn unsent(&self, subject: &str, reply: Option<&str>, payload: &Bytes, error: PublishError) {
-        self.sink.tell(self.host, What::Unsent(&decode::message(subject, reply, payload), error));
+        self.tell((subject, reply, payload), &Headers::default(), |message| What::Unsent(message, error));
     }
 
     fn status(&self, BusStatus { connected, connections }: BusStatus) {
@@ -124,13 +132,12 @@ impl BusTap for HostTap {
         if matches!(self.host, Host::Coordinator(_)) {
             self.edge(Edge::Arrived(number));
         }
-        self.carries(&message.headers);
         self.sink.message(message.subject.len() + message.payload.len());
-        let received = if message.no_responders {
-            decode::no_responders(&message.subject)
+        if message.no_responders {
+            self.sink.tell(self.host, What::Received(&decode::no_responders(&message.subject)));
         } else {
-            decode::message(&message.subject, message.reply.as_deref(), &message.payload)
-        };
-        self.sink.tell(self.host, What::Received(&received));
+            let parts = (message.subject.as_str(), message.reply.as_deref(), &*message.payload);
+            self.tell(parts, &message.headers, |message| What::Received(message));
+        }
     }
 }

@@ -55,8 +55,9 @@ pub(super) async fn run(
         replicated: worker.replicated,
         started: SystemTime::UNIX_EPOCH,
     };
-    let mut settings = WorkerSettings { machine: worker.config(), ..WorkerSettings::of(identity) };
+    let mut settings = WorkerSettings { machine: worker.config(), packs: worker.packs, ..WorkerSettings::of(identity) };
     settings.batch = worker.knobs.batch.unwrap_or(settings.batch);
+    settings.pack_bytes = worker.knobs.pack_bytes.unwrap_or(settings.pack_bytes);
     let tap = MachineTap { host, sink: surroundings.sink.clone() };
     let driver = WorkerDriver::new(bus, clock, settings, source).await?.with_tap(tap);
     driver.run(incarnation.stop()).await;

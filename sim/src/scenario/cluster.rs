@@ -162,6 +162,9 @@ pub struct Worker {
     /// workers do.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub observed_at: bool,
+    /// Whether it takes packs of tasks, which programs of earlier versions do not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub packs: bool,
     /// The patterns of the queries that it offers; it offers all if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offers: Vec<String>,

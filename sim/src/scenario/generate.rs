@@ -8,6 +8,7 @@ mod edge;
 mod hostile;
 mod knobs;
 mod offers;
+mod packs;
 mod staffing;
 mod trust;
 
@@ -39,6 +40,7 @@ impl Scenario {
         clocks::add(&mut scenario);
         staffing::add(&mut scenario);
         offers::add(&mut scenario);
+        packs::add(&mut scenario);
         scenario.faults.sort_by_key(|fault| fault.at_ms);
         scenario
     }
@@ -83,6 +85,7 @@ fn cluster(random: &mut Random) -> Cluster {
                 clock_ms: clock(random),
                 jump: None,
                 observed_at: false,
+                packs: false,
                 offers: Vec::new(),
             }
         })

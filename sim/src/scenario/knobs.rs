@@ -38,6 +38,12 @@ pub struct Knobs {
     pub suspect_after_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usual_samples: Option<usize>,
+    /// The maximum number of bytes of a pack of tasks that has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pack_bytes: Option<usize>,
+    /// 0 turns packs off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub single_every_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_in_flight_bytes: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,6 +59,9 @@ pub struct WorkerKnobs {
     pub max_reply_places: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_ttl_ms: Option<u64>,
+    /// The maximum number of bytes of a pack of results that has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pack_bytes: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_ttl_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,6 +97,7 @@ impl Knobs {
         let after = |millis| (millis > 0).then(|| Duration::from_millis(millis));
         set(&mut config.suspect_after, self.suspect_after_ms.map(after));
         set(&mut config.usual_samples, self.usual_samples);
+        set(&mut config.single_every, self.single_every_ms.map(Duration::from_millis));
         set(&mut config.max_in_flight_bytes, self.max_in_flight_bytes);
         set(&mut config.max_remembered_bytes, self.max_remembered_bytes);
     }

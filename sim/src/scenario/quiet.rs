@@ -26,6 +26,7 @@ impl Scenario {
             clock_ms: 0,
             jump: None,
             observed_at: false,
+            packs: true,
             offers: Vec::new(),
         };
         Self {

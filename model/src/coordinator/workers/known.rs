@@ -38,8 +38,8 @@ pub(in super::super) struct Known {
     /// Whether it has answered on the reply subject of a task.
     pub(in super::super) answers_directly: bool,
     pub(super) since: Timestamp,
-    /// When each process of this name last announced `live`, and what it offered.
-    pub(super) instances: BTreeMap<Arc<str>, (Timestamp, Offer)>,
+    /// When each process of this name last announced `live`, what it offered, and whether it takes packs.
+    pub(super) instances: BTreeMap<Arc<str>, (Timestamp, Offer, bool)>,
     /// What was offered in the last announcement of `live`.
     pub(super) offer: Offer,
     /// The last queries that it founded while workers with a record did not offer them, and when.
@@ -86,12 +86,12 @@ impl Known {
         if self.instances.is_empty() {
             return policy::offers(&self.offer, query.as_str());
         }
-        self.instances.values().any(|(_, offer)| policy::offers(offer, query.as_str()))
+        self.instances.values().any(|(_, offer, _)| policy::offers(offer, query.as_str()))
     }
 
     /// Whether it offers some query that the pattern covers.
     pub(super) fn offers_some(&self, pattern: &Pattern) -> bool {
-        let of_processes = self.instances.values().map(|(_, offer)| offer);
+        let of_processes = self.instances.values().map(|(_, offer, _)| offer);
         let mut offers = of_processes.chain(self.instances.is_empty().then_some(&self.offer));
         offers.any(|offer| policy::offers_some(offer, pattern))
     }

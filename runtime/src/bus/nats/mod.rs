@@ -199,6 +199,10 @@ impl Bus for NatsBus {
         }
     }
 
+    fn forbids(&self, subject: &str) -> bool {
+        self.handle.shared.session().is_some_and(|session| session.forbids(subject))
+    }
+
     fn status(&self) -> watch::Receiver<BusStatus> {
         self.handle.shared.status.subscribe()
     }

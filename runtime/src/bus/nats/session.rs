@@ -9,7 +9,7 @@
 //! its subscriptions. The callback is also the most reliable notice of the loss: unlike async-nats' events, which share
 //! a queue that can be full, a call can't be missed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -32,6 +32,9 @@ const NOWHERE: &str = "nats://127.0.0.1:0";
 /// The subjects below the inbox on which sessions receive their own messages.
 pub(super) const ECHO: &str = "quorate.echo";
 
+/// The most subjects that are remembered as forbidden.
+const MAX_FORBIDDEN: usize = 64;
+
 /// A connection to one server. It ends when it is dropped.
 pub(super) struct Session {
     client: Client,
@@ -39,6 +42,8 @@ pub(super) struct Session {
     /// Becomes `true`, or loses its sender, when the connection is lost.
     lost: watch::Receiver<bool>,
     subscriptions: Arc<Mutex<BySid>>,
+    /// The subjects that the server does not let this client use.
+    forbidden: Arc<Mutex<BTreeSet<String>>>,
     echo: tokio::sync::Mutex<Echo>,
     /// The number of messages put into the client's queue so far.
     queued: AtomicU64,
@@ -89,9 +94,10 @@ impl Session {
             };
             ready(Some(ReconnectToServer { addr, delay: Some(Duration::ZERO) }))
         };
-        let by_sid = Arc::clone(&subscriptions);
+        let forbidden = Arc::<Mutex<BTreeSet<String>>>::default();
+        let (by_sid, noted) = (Arc::clone(&subscriptions), Arc::clone(&forbidden));
         let on_event = move |event| {
-            notice(&event, &by_sid);
+            notice(&event, &by_sid, &noted);
             ready(())
         };
 
@@ -120,7 +126,12 @@ impl Session {
         let subscriber = client.subscribe(subject.clone()).await?;
         let echo = tokio::sync::Mutex::new(Echo { subject, subscriber, last: 0 });
         let takes_headers = client.server_info().headers;
-        Ok(Self { client, takes_headers, lost, subscriptions, echo, queued: AtomicU64::new(0) })
+        Ok(Self { client, takes_headers, lost, subscriptions, forbidden, echo, queued: AtomicU64::new(0) })
+    }
+
+    /// Whether the server has said that it does not let this client use a subject.
+    pub(super) fn forbids(&self, subject: &str) -> bool {
+        self.forbidden.lock().unwrap_or_else(PoisonError::into_inner).contains(subject)
     }
 
     /// Whether the server supports headers. One that does not closes the connection of a client that sends them.
@@ -212,8 +223,9 @@ impl Drop for Session {
     }
 }
 
-/// Logs what async-nats reports besides the loss of the connection, and counts dropped messages.
-fn notice(event: &Event, subscriptions: &Mutex<BySid>) {
+/// Logs what async-nats reports besides the loss of the connection, counts dropped messages, and notes what the server
+/// forbids.
+fn notice(event: &Event, subscriptions: &Mutex<BySid>, forbidden: &Mutex<BTreeSet<String>>) {
     match event {
         Event::SlowConsumer(sid) => {
             let subscriptions = subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
@@ -222,7 +234,21 @@ fn notice(event: &Event, subscriptions: &Mutex<BySid>) {
             }
         }
         Event::LameDuckMode => tracing::warn!("the NATS server is about to shut down (lame duck mode)"),
-        Event::ServerError(error) => tracing::warn!(%error, "the NATS server reports an error"),
+        Event::ServerError(error) => {
+            let error = error.to_string();
+            let mut forbidden = forbidden.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_new = forbidden_subject(&error)
+                .is_none_or(|subject| forbidden.len() >= MAX_FORBIDDEN || forbidden.insert(subject.to_owned()));
+            if is_new {
+                tracing::warn!(error, "the NATS server reports an error");
+            }
+        }
         Event::Connected | Event::Disconnected | Event::Draining | Event::Closed | Event::ClientError(_) => {}
     }
+}
+
+/// The subject that an error of the server names as forbidden: `Permissions Violation for Publish to "subject"`.
+fn forbidden_subject(error: &str) -> Option<&str> {
+    let is_violation = error.to_ascii_lowercase().contains("permissions violation");
+    error.split('"').nth(1).filter(|_| is_violation)
 }

@@ -12,7 +12,7 @@ use quorate_core::worker::{self, JobId};
 use crate::checkers::hosts::PerHost;
 use crate::checkers::{Checker, Context};
 use crate::edge::{Edge, trace_of};
-use crate::event::{Body, Event, Message, Question, What};
+use crate::event::{Body, Event, Message, Question, Task, What, WorkerResult};
 use crate::host::Host;
 use crate::scenario::FaultKind;
 
@@ -21,8 +21,9 @@ use crate::scenario::FaultKind;
 struct Process {
     /// The trace of the message that is sent or taken next.
     carried: Option<Trace>,
-    /// The traces of the tasks and results that the machine has put out and the driver has not sent, in order.
-    meant: VecDeque<Option<Trace>>,
+    /// The requests and traces of the tasks and results that the machine has put out and the driver has not sent, in
+    /// order.
+    meant: Vec<(RequestId, Option<Trace>)>,
     /// The traces of the tasks that a worker's machine has not received yet, in order.
     tasks: VecDeque<Option<Trace>>,
     /// The traces of the jobs whose sources have not been asked yet.
@@ -91,11 +92,11 @@ impl Traces {
         let is_mischievous = self.mischievous.contains(&host);
         let Some(process) = self.processes.get(host) else { return Ok(()) };
         let carried = process.carried.take();
-        if !matches!(message.body, Body::Task(_) | Body::Result(_)) || is_mischievous {
+        if is_mischievous {
             return Ok(());
         }
-        match process.meant.pop_front() {
-            Some(meant) if meant != carried => {
+        match process.next_meant(&message.body) {
+            Some((_, meant)) if meant != carried => {
                 Err(format!("{host} sent {message:?} in the trace {carried:?} instead of {meant:?}"))
             }
             _ => Ok(()),
@@ -104,6 +105,13 @@ impl Traces {
 }
 
 impl Process {
+    /// The task or result that is sent. Packed ones go out after others of the same pass.
+    fn next_meant(&mut self, body: &Body) -> Option<(RequestId, Option<Trace>)> {
+        let (Body::Task(Task { request, .. }) | Body::Result(WorkerResult { request, .. })) = body else { return None };
+        let place = self.meant.iter().position(|(meant, _)| meant == request)?;
+        Some(self.meant.remove(place))
+    }
+
     fn told(&mut self, host: Host, input: &worker::Input) -> Result<(), String> {
         match input {
             worker::Input::Task(task) => {
@@ -132,7 +140,7 @@ impl Process {
                 self.jobs.insert(*job, *trace);
                 self.asked.push(*trace);
             }
-            worker::Output::Answer(answer) => self.meant.push_back(answer.trace),
+            worker::Output::Answer(answer) => self.meant.push((answer.request.clone(), answer.trace)),
             _ => {}
         }
     }
@@ -164,12 +172,12 @@ impl Checker for Traces {
         match event.what {
             What::Edge(Edge::Carries(trace)) => process.carried = Some(trace),
             What::Edge(Edge::Observes(trace)) => return process.observes(host, trace),
-            What::CoordinatorOutput(_, coordinator::Output::Publish(task)) => process.meant.push_back(task.trace),
+            What::CoordinatorOutput(_, coordinator::Output::Publish(task)) => {
+                process.meant.push((task.request.clone(), task.trace));
+            }
             What::Unsent(message, _) => {
                 process.carried = None;
-                if matches!(message.body, Body::Task(_) | Body::Result(_)) {
-                    process.meant.pop_front();
-                }
+                process.next_meant(&message.body);
             }
             What::Edge(Edge::PassEnded(_)) => process.meant.clear(),
             What::Received(message) => {
@@ -229,10 +237,10 @@ mod tests {
         if let Some(trace) = carried {
             tell(traces, WORKER, What::Edge(Edge::Carries(trace)))?;
         }
-        let body = Body::Task(Task { request: request.clone(), query: query.clone(), ttl, attempt: 1 });
+        let body = Body::Task(Task { request: request.clone(), query: query.clone(), ttl, attempt: 1, packed: None });
         let message = Message { subject: "oracle.tasks".into(), reply: None, body };
         tell(traces, WORKER, What::Received(&message))?;
-        let task = worker::Task { request, query, ttl: Some(ttl), reply: None, trace: told };
+        let task = worker::Task { request, query, ttl: Some(ttl), reply: worker::ReplyTo::Shared, trace: told };
         tell(traces, WORKER, What::WorkerInput(Timestamp::ZERO, &worker::Input::Task(task)))
     }
 

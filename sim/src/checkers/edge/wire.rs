@@ -1,5 +1,6 @@
 //! A driver sends what its machine puts out, and passes to its machine what the host receives: all of it, once, in
-//! order, unchanged, and before its pass ends. It sends the outcomes of ended requests after all else.
+//! order, unchanged, and before its pass ends. Packs go out after what goes out alone, and the outcomes of ended requests
+//! after all else, at most a few milliseconds later.
 
 mod edge;
 
@@ -38,6 +39,7 @@ pub(crate) fn new(context: &Context<'_>) -> Wire {
             id: Some(worker.id()),
             replicated: worker.replicated,
             offer: worker.offer(),
+            packs: worker.packs,
             dates: worker.observed_at,
             ..Worker::default()
         };
@@ -75,11 +77,13 @@ impl Wire {
             What::CoordinatorOutput(_, Output::Publish(task)) => edge.said.push_back(Outgoing::Task(task.clone())),
             // The other stage has no driver, and no followers.
             What::CoordinatorOutput(_, Output::Ended(outcome)) if self.depth == Depth::Network => {
-                edge.ended.push_back(Arc::clone(outcome));
+                edge.ended.push_back((event.at, Arc::clone(outcome)));
             }
-            What::Edge(crate::edge::Edge::PassEnded(_)) => edge.coordinator_pass_ended(host, self.depth, self.batch)?,
+            What::Edge(crate::edge::Edge::PassEnded(_)) => {
+                edge.coordinator_pass_ended(host, event.at, self.depth, self.batch)?;
+            }
             What::Stopped => {
-                edge.must_be_followed(host)?;
+                edge.must_be_followed(host, u64::MAX)?;
                 *edge = Edge::default();
             }
             What::Started { .. } | What::Crashed => *edge = Edge::default(),

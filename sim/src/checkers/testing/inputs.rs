@@ -64,7 +64,7 @@ pub(crate) fn submit_with(ticket: u64, request: &str, query: &str, overrides: Ov
 }
 
 pub(crate) fn announcement(name: &str, state: PresenceState) -> Presence {
-    Presence::new(worker_id(name), format!("{name}-1").into(), state)
+    Presence { packs: true, ..Presence::new(worker_id(name), format!("{name}-1").into(), state) }
 }
 
 pub(crate) fn live(name: &str) -> Presence {
@@ -106,7 +106,7 @@ pub(crate) fn task(number: u64, ttl_ms: u64) -> worker::Input {
         request: request_id(number),
         query: query(),
         ttl: Some(Duration::from_millis(ttl_ms)),
-        reply: Some(format!("_INBOX.c1.{number}").into()),
+        reply: worker::ReplyTo::Task(format!("_INBOX.c1.{number}").into()),
         trace: None,
     })
 }
@@ -121,6 +121,7 @@ pub(crate) fn task_message(task: &coordinator::Task) -> Message {
             query: task.query.clone(),
             ttl: Duration::from_millis(u64::try_from(task.ttl.as_nanos().div_ceil(1_000_000)).expect("short")),
             attempt: task.attempt,
+            packed: None,
         }),
     }
 }

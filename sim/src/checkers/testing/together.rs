@@ -223,11 +223,18 @@ impl Play {
 
     fn task(&mut self) -> worker::Input {
         let ttl = Duration::from_millis(self.random.below(40));
-        let task = event::Task { request: request_id(self.random.below(20)), query: self.query(), ttl, attempt: 1 };
+        let task = event::Task {
+            request: request_id(self.random.below(20)),
+            query: self.query(),
+            ttl,
+            attempt: 1,
+            packed: None,
+        };
         let reply: Option<Arc<str>> =
             self.random.chance(900).then(|| format!("_INBOX.c1.{}", self.random.below(20)).into());
         self.receive(WORKER, "oracle.tasks", reply.clone(), Body::Task(task.clone()));
         let event::Task { request, query, ttl, .. } = task;
+        let reply = reply.map_or(worker::ReplyTo::Shared, worker::ReplyTo::Task);
         worker::Input::Task(worker::Task { request, query, ttl: Some(ttl), reply, trace: None })
     }
 
@@ -330,7 +337,11 @@ impl Play {
                     continue;
                 }
                 worker::Output::Answer(answer) => Message {
-                    subject: answer.reply.unwrap_or_else(|| "oracle.results".into()),
+                    subject: match answer.reply {
+                        worker::ReplyTo::Task(subject) => subject,
+                        worker::ReplyTo::Shared => "oracle.results".into(),
+                        worker::ReplyTo::Pack { .. } => unreachable!("all tasks come alone"),
+                    },
                     reply: None,
                     body: Body::Result(event::WorkerResult {
                         overloaded: answer.overloaded,
@@ -340,7 +351,7 @@ impl Play {
                     }),
                 },
                 worker::Output::Announce(state) => {
-                    let presence = Presence::new(worker_id("w1"), "w1-1".into(), state);
+                    let presence = Presence { packs: true, ..Presence::new(worker_id("w1"), "w1-1".into(), state) };
                     Message { subject: "oracle.workers".into(), reply: None, body: Body::Presence(presence) }
                 }
                 worker::Output::CloseIntake | worker::Output::Drained => continue,

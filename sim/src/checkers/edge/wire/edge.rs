@@ -10,14 +10,19 @@ use quorate_core::offer::Offer;
 use quorate_core::outcome::Outcome;
 use quorate_core::time::Timestamp;
 use quorate_core::value::Value;
-use quorate_core::worker::{self, WorkResult};
+use quorate_core::worker::{self, ReplyTo, WorkResult};
 use quorate_runtime::bus::PublishError;
 
 use crate::Depth;
-use crate::event::{self, Age, Body, Message};
+use crate::event::{self, Age, Body, Message, is_of_a_pack};
 use crate::host::Host;
 
 const TASKS: &str = "oracle.tasks";
+const PACKS: &str = "oracle.tasks.packed";
+/// How long an outcome may be held back, in nanoseconds: 2 ms, and what a timer may be late.
+const UNTOLD_FOR: u64 = 5_000_000;
+/// The most packs of which a coordinator's driver must know the tasks.
+const KNOWN_PACKS: usize = 256;
 const RESULTS: &str = "oracle.results";
 const PRESENCE: &str = "oracle.workers";
 const OUTCOMES: &str = "oracle.outcomes.";
@@ -28,8 +33,19 @@ const PING_TOKEN: &str = "ping";
 /// A message that a coordinator's machine must receive.
 #[derive(Debug)]
 enum Received {
-    Result(event::WorkerResult, Option<TaskId>),
+    Result(event::WorkerResult, Addressed),
     Undelivered(TaskId),
+}
+
+/// Which task a result is for.
+#[derive(Clone, Copy, Debug)]
+enum Addressed {
+    /// That of the request, as it came on the shared subject.
+    Shared,
+    /// This one.
+    Task(TaskId),
+    /// It came for a pack, and does not say which of its tasks.
+    SomeOfPack,
 }
 
 /// A message that the host's bus must be given.
@@ -45,10 +61,12 @@ pub(super) enum Outgoing {
 pub(crate) struct Edge {
     /// What the machine has put out and the bus has not been given, in order.
     pub(super) said: VecDeque<Outgoing>,
+    /// The latest packs that the bus was given, by their reply subjects, with their tasks.
+    packs: VecDeque<(Arc<str>, Vec<TaskId>)>,
     /// The outcomes that followers have not been sent yet, in order.
-    pub(super) ended: VecDeque<Arc<Outcome>>,
-    /// A task that the bus refused, which must be the machine's next input.
-    pub(super) refused: Option<Undelivered>,
+    pub(super) ended: VecDeque<(u64, Arc<Outcome>)>,
+    /// The tasks that the bus refused, which must be the machine's next inputs.
+    pub(super) refused: VecDeque<Undelivered>,
     /// Received on the subjects for results, in order.
     told: VecDeque<Received>,
     /// Received from workers that were pinged, in order.
@@ -76,6 +94,7 @@ pub(crate) struct Worker {
     pub(super) id: Option<WorkerId>,
     pub(super) replicated: bool,
     pub(super) offer: Offer,
+    pub(super) packs: bool,
     /// Whether a fault makes it send other results than its machine puts out.
     pub(super) mischievous: bool,
     /// Whether a fault withholds its presence announcements.
@@ -119,14 +138,25 @@ impl Edge {
         self.received += 1;
         match (&*message.subject, &message.body) {
             (PRESENCE, Body::Presence(presence)) => self.announced.push_back(presence.clone()),
-            (RESULTS, Body::Result(result)) => self.told.push_back(Received::Result(result.clone(), None)),
+            (RESULTS, Body::Result(result)) => {
+                self.told.push_back(Received::Result(result.clone(), Addressed::Shared));
+            }
             (PRESENCE | RESULTS, _) => {}
             (subject, body) => match (inbox_token(subject), body) {
                 (Some(PING_TOKEN), Body::Presence(presence)) => self.ponged.push_back(presence.clone()),
                 (Some(PING_TOKEN) | None, _) => {}
+                (Some(_), Body::Result(result)) if is_of_a_pack(subject) => {
+                    let addressed = result.packed.map_or(Addressed::SomeOfPack, Addressed::Task);
+                    self.told.push_back(Received::Result(result.clone(), addressed));
+                }
+                (Some(_), Body::NoResponders) if is_of_a_pack(subject) => {
+                    let pack = self.packs.iter_mut().rev().find(|(reply, _)| **reply == *subject);
+                    let tasks = pack.map(|(_, tasks)| std::mem::take(tasks)).unwrap_or_default();
+                    self.told.extend(tasks.into_iter().map(Received::Undelivered));
+                }
                 (Some(token), body) => match (token.parse().map(TaskId), body) {
                     (Ok(task), Body::Result(result)) => {
-                        self.told.push_back(Received::Result(result.clone(), Some(task)));
+                        self.told.push_back(Received::Result(result.clone(), Addressed::Task(task)));
                     }
                     (Ok(task), Body::NoResponders) => self.told.push_back(Received::Undelivered(task)),
                     _ => {}
@@ -138,11 +168,11 @@ impl Edge {
     /// Records what a worker received.
     pub(super) fn worker_received(&mut self, message: &Message) {
         match (&*message.subject, &message.body) {
-            (TASKS, Body::Task(task)) => self.tasks.push_back(worker::Task {
+            (TASKS | PACKS, Body::Task(task)) => self.tasks.push_back(worker::Task {
                 request: task.request.clone(),
                 query: task.query.clone(),
                 ttl: Some(task.ttl),
-                reply: message.reply.clone(),
+                reply: reply_to(message, task.packed),
                 trace: None,
             }),
             (subject, Body::Ping) if subject.starts_with(PING) => self.pings.extend(message.reply.clone()),
@@ -158,11 +188,14 @@ impl Edge {
         }
     }
 
-    /// Checks, at the end of a pass or of the process, that followers were sent every outcome.
-    pub(super) fn must_be_followed(&self, host: Host) -> Result<(), String> {
+    /// Checks, at the end of a pass or of the process, that followers were sent every outcome of a request that ended
+    /// by this time.
+    pub(super) fn must_be_followed(&self, host: Host, by: u64) -> Result<(), String> {
         match self.ended.front() {
-            Some(outcome) => Err(format!("{host} did not publish the outcome of an ended request: {outcome:?}")),
-            None => Ok(()),
+            Some((at, outcome)) if *at <= by => {
+                Err(format!("{host} did not publish the outcome of an ended request: {outcome:?}"))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -174,7 +207,7 @@ impl Edge {
         strange: bool,
     ) -> Result<(), String> {
         use coordinator::Input;
-        if let Some(refused) = self.refused.take() {
+        if let Some(refused) = self.refused.pop_front() {
             return match input {
                 Input::Undelivered(undelivered) if *undelivered == refused => Ok(()),
                 _ => Err(format!("{host}'s machine received {input:?} instead of {refused:?}")),
@@ -182,7 +215,15 @@ impl Edge {
         }
         let was_received = match input {
             Input::Result(result) => match self.told.pop_front() {
-                Some(Received::Result(received, task)) => same_result(&received.read_at(wall, task), result, strange),
+                Some(Received::Result(received, addressed)) => {
+                    let task = match addressed {
+                        Addressed::Shared => None,
+                        Addressed::Task(task) => Some(task),
+                        // The machine says which it is.
+                        Addressed::SomeOfPack => result.task.or(Some(TaskId(u64::MAX))),
+                    };
+                    same_result(&received.read_at(wall, task), result, strange)
+                }
                 _ => false,
             },
             Input::Undelivered(Undelivered { task, cause: UndeliveredCause::NoResponders }) => {
@@ -231,29 +272,44 @@ impl Edge {
     ) -> Result<(), String> {
         match &message.body {
             Body::Task(said) => {
-                let Some(Outgoing::Task(meant)) = self.said.pop_front() else {
+                let is_packed = *message.subject == *PACKS;
+                // Tasks that may be packed go out after the others. One alone goes out like the others.
+                let is_it = |outgoing: &Outgoing| match outgoing {
+                    Outgoing::Task(meant) if is_packed => meant.may_be_packed,
+                    Outgoing::Task(meant) => !meant.may_be_packed || meant.request == said.request,
+                    _ => false,
+                };
+                let place = self.said.iter().position(is_it);
+                let Some(Outgoing::Task(meant)) = place.and_then(|place| self.said.remove(place)) else {
                     return Err(format!("{host} sent {message:?}, which is not an output of its machine"));
                 };
-                let same = *message.subject == *TASKS
+                let same = (is_packed || *message.subject == *TASKS)
                     && meant.request == said.request
                     && meant.query == said.query
                     && meant.attempt == said.attempt
+                    && said.packed == is_packed.then_some(meant.id)
                     && on_the_wire(meant.ttl) == said.ttl;
-                if !same || !self.is_inbox(message.reply.as_deref(), meant.id) {
+                if !same || !self.is_inbox(message.reply.as_deref(), (!is_packed).then_some(meant.id)) {
                     return Err(format!("{host} sent {message:?} for {meant:?}"));
                 }
-                self.refused = error.map(|error| {
+                if is_packed
+                    && error.is_none()
+                    && let Some(reply) = &message.reply
+                {
+                    self.packed(reply, meant.id);
+                }
+                self.refused.extend(error.map(|error| {
                     let cause = match error {
                         PublishError::Disconnected => UndeliveredCause::Disconnected,
                         PublishError::Full | PublishError::Refused => UndeliveredCause::QueueFull,
                     };
                     Undelivered { task: meant.id, cause }
-                });
+                }));
                 Ok(())
             }
             // An outcome that the bus refuses is counted and not sent again.
             Body::Outcome(said) if self.said.is_empty() => {
-                let meant = self.ended.pop_front();
+                let meant = self.ended.pop_front().map(|(_, meant)| meant);
                 let same = meant.as_ref().is_some_and(|meant| {
                     message.subject.starts_with(OUTCOMES)
                         && meant.request == said.request
@@ -273,10 +329,27 @@ impl Edge {
         }
     }
 
-    /// Whether a reply subject is `_INBOX.<secret>.<task>`, with the same secret as before.
-    fn is_inbox(&mut self, reply: Option<&str>, task: TaskId) -> bool {
+    /// Notes that a task went out in the pack with this reply subject.
+    fn packed(&mut self, reply: &Arc<str>, task: TaskId) {
+        match self.packs.back_mut() {
+            Some((subject, tasks)) if subject == reply => tasks.push(task),
+            _ => {
+                if self.packs.len() == KNOWN_PACKS {
+                    self.packs.pop_front();
+                }
+                self.packs.push_back((Arc::clone(reply), vec![task]));
+            }
+        }
+    }
+
+    /// Whether a reply subject is `_INBOX.<secret>.<task>`, or that of a pack, with the same secret as before.
+    fn is_inbox(&mut self, reply: Option<&str>, task: Option<TaskId>) -> bool {
         let Some((prefix, token)) = reply.and_then(|reply| reply.rsplit_once('.')) else { return false };
-        if token.parse() != Ok(task.0) || !prefix.starts_with(INBOX) {
+        let is_right = match task {
+            Some(task) => token.parse() == Ok(task.0),
+            None => reply.is_some_and(is_of_a_pack),
+        };
+        if !is_right || !prefix.starts_with(INBOX) {
             return false;
         }
         let inbox = self.inbox.get_or_insert_with(|| prefix.into());
@@ -299,10 +372,23 @@ impl Edge {
         if worker.mischievous && matches!(message.body, Body::Result(_) | Body::Garbage(_)) {
             return Ok(());
         }
-        let meant = self.said.pop_front();
+        // Results for packs go out after everything else, those for one pack together.
+        let of_pack = |outgoing: &Outgoing| match outgoing {
+            Outgoing::Answer(WorkResult { reply: ReplyTo::Pack { subject, .. }, .. }) => Some(Arc::clone(subject)),
+            _ => None,
+        };
+        let pack = Some(Arc::clone(&message.subject)).filter(|subject| is_of_a_pack(subject));
+        let place = self.said.iter().position(|outgoing| of_pack(outgoing) == pack);
+        let meant = place.and_then(|place| self.said.remove(place));
         let right = match (&meant, &message.body) {
             (Some(Outgoing::Answer(meant)), Body::Result(said)) => {
-                *message.subject == *meant.reply.as_deref().unwrap_or(RESULTS)
+                let (subject, task) = match &meant.reply {
+                    ReplyTo::Shared => (RESULTS, None),
+                    ReplyTo::Task(subject) => (&**subject, None),
+                    ReplyTo::Pack { subject, task } => (&**subject, *task),
+                };
+                *message.subject == *subject
+                    && said.packed == task
                     && Some(&said.worker) == worker.id.as_ref()
                     && said.request == meant.request
                     && said.response_time == meant.response_time
@@ -321,13 +407,21 @@ impl Edge {
 
     /// Checks the end of a pass. A driver that takes `batch` messages of one kind in a pass may leave as many
     /// announcements for a later one.
-    pub(super) fn coordinator_pass_ended(&mut self, host: Host, depth: Depth, batch: usize) -> Result<(), String> {
+    pub(super) fn coordinator_pass_ended(
+        &mut self,
+        host: Host,
+        at: u64,
+        depth: Depth,
+        batch: usize,
+    ) -> Result<(), String> {
         self.must_be_said(host)?;
-        self.must_be_followed(host)?;
+        if let Some(by) = at.checked_sub(UNTOLD_FOR) {
+            self.must_be_followed(host, by)?;
+        }
         // Announcements may wait while earlier messages come faster than they are taken.
         let may_wait = if depth == Depth::Network && self.received as usize >= batch { batch } else { 0 };
         self.received = 0;
-        if let Some(refused) = &self.refused {
+        if let Some(refused) = self.refused.front() {
             Err(format!("{host}'s machine was not told of {refused:?}"))
         } else if let Some(told) = self.told.front() {
             Err(format!("{host} received {told:?}, but its machine did not"))
@@ -355,6 +449,15 @@ impl Edge {
     }
 }
 
+/// Where the answer to a received task goes.
+fn reply_to(message: &Message, packed: Option<TaskId>) -> ReplyTo {
+    match &message.reply {
+        None => ReplyTo::Shared,
+        Some(subject) if *message.subject == *PACKS => ReplyTo::Pack { subject: Arc::clone(subject), task: packed },
+        Some(subject) => ReplyTo::Task(Arc::clone(subject)),
+    }
+}
+
 fn same_result(received: &WorkerResult, told: &WorkerResult, strange: bool) -> bool {
     let same_observed = match (&received.observed, &told.observed) {
         (Err(_), Err(_)) if strange => true,
@@ -373,4 +476,5 @@ fn is_of(presence: &Presence, worker: &Worker) -> bool {
     Some(&presence.worker) == worker.id.as_ref()
         && presence.replicated == worker.replicated
         && presence.offer == worker.offer
+        && presence.packs == worker.packs
 }

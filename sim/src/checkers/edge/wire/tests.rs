@@ -55,7 +55,8 @@ fn what_is_received_is_passed_on_and_what_is_put_out_is_sent() {
     rig.end_coordinator_pass();
     let received = Message { reply: Some("_INBOX.c1.1".into()), ..message("oracle.tasks", Body::Garbage(1)) };
     rig.tell(WORKER, What::Received(&received));
-    let asked = Task { request: request_id(1), query: query(), ttl: Duration::from_millis(500), attempt: 1 };
+    let asked =
+        Task { request: request_id(1), query: query(), ttl: Duration::from_millis(500), attempt: 1, packed: None };
     rig.tell(WORKER, What::Received(&Message { body: Body::Task(asked), ..received }));
     rig.worker(2, &task(1, 500));
     rig.expect_fine();
@@ -70,6 +71,7 @@ fn meant() -> quorate_core::coordinator::Task {
         ttl: Duration::from_micros(1_500),
         attempt: 1,
         trace: None,
+        may_be_packed: false,
     }
 }
 
@@ -126,16 +128,21 @@ fn ended() -> Rig {
 }
 
 #[test]
-fn an_outcome_is_sent_once_and_before_the_pass_ends() {
+fn an_outcome_is_sent_once_and_soon() {
     let mut rig = ended();
     rig.tell(COORDINATOR, What::Sent(&outcome_message(&outcome(1))));
     rig.end_coordinator_pass();
     rig.tell(COORDINATOR, What::Stopped);
     rig.expect_fine();
 
-    let mut untold = ended();
-    untold.end_coordinator_pass();
-    untold.expect_violation("did not publish");
+    let mut soon = ended();
+    soon.end_coordinator_pass();
+    soon.pass(4);
+    soon.end_coordinator_pass();
+    soon.expect_fine();
+    soon.pass(1);
+    soon.end_coordinator_pass();
+    soon.expect_violation("did not publish");
     let mut untold = ended();
     untold.tell(COORDINATOR, What::Stopped);
     untold.expect_violation("did not publish");
@@ -147,6 +154,85 @@ fn an_outcome_is_sent_once_and_before_the_pass_ends() {
     twice.tell(COORDINATOR, What::Sent(&outcome_message(&outcome(1))));
     twice.tell(COORDINATOR, What::Sent(&outcome_message(&outcome(1))));
     twice.expect_violation("sent");
+}
+
+/// A task that may be packed, and how its driver sends it in a pack.
+fn packed(number: u64) -> (quorate_core::coordinator::Task, Message) {
+    let task = quorate_core::coordinator::Task {
+        id: TaskId(number),
+        request: request_id(number),
+        may_be_packed: true,
+        ..meant()
+    };
+    let said = Task {
+        request: request_id(number),
+        query: query(),
+        ttl: Duration::from_millis(2),
+        attempt: 1,
+        packed: Some(task.id),
+    };
+    let sent = Message { reply: Some("_INBOX.c1.p7".into()), ..message("oracle.tasks.packed", Body::Task(said)) };
+    (task, sent)
+}
+
+/// A rig whose coordinator has put out two tasks that may be packed, and one that may not after them.
+fn packing() -> (Rig, [Message; 2]) {
+    let mut rig = Rig::new(super::new);
+    let [(first, one), (second, two)] = [packed(2), packed(3)];
+    for task in [first, second, meant()] {
+        rig.tell(COORDINATOR, What::CoordinatorOutput(rig.now(), &Output::Publish(task)));
+    }
+    (rig, [one, two])
+}
+
+#[test]
+fn packed_tasks_are_sent_once_each_after_those_that_go_out_alone() {
+    let (mut rig, [one, two]) = packing();
+    rig.tell(COORDINATOR, What::Sent(&task_message(&meant())));
+    rig.tell(COORDINATOR, What::Sent(&one));
+    rig.tell(COORDINATOR, What::Sent(&two));
+    rig.end_coordinator_pass();
+    // A notice counts for both, once.
+    rig.tell(COORDINATOR, What::Received(&message("_INBOX.c1.p7", Body::NoResponders)));
+    rig.tell(COORDINATOR, What::Received(&message("_INBOX.c1.p7", Body::NoResponders)));
+    for task in [2, 3].map(TaskId) {
+        let undelivered = Undelivered { task, cause: UndeliveredCause::NoResponders };
+        rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), &Input::Undelivered(undelivered)));
+    }
+    rig.end_coordinator_pass();
+    rig.expect_fine();
+
+    let (mut lost, [one, _]) = packing();
+    lost.tell(COORDINATOR, What::Sent(&task_message(&meant())));
+    lost.tell(COORDINATOR, What::Sent(&one));
+    lost.end_coordinator_pass();
+    lost.expect_violation("did not send an output");
+    let (mut twice, [one, two]) = packing();
+    for sent in [&one, &two, &one] {
+        twice.tell(COORDINATOR, What::Sent(sent));
+    }
+    twice.expect_violation("not an output of its machine");
+    let (mut unpackable, _) = packing();
+    let mut sent = task_message(&meant());
+    sent.subject = "oracle.tasks.packed".into();
+    unpackable.tell(COORDINATOR, What::Sent(&sent));
+    unpackable.expect_violation("sent");
+}
+
+#[test]
+fn a_packed_result_counts_for_the_task_that_it_names() {
+    for (said, is_fine) in [(2, true), (3, false)] {
+        let (mut rig, [one, two]) = packing();
+        for sent in [&task_message(&meant()), &one, &two] {
+            rig.tell(COORDINATOR, What::Sent(sent));
+        }
+        let result = WorkerResult::new(worker_id("w1"), request_id(2), Err("no".into()));
+        let result = WorkerResult { packed: Some(TaskId(2)), ..result };
+        rig.tell(COORDINATOR, What::Received(&message("_INBOX.c1.p7", Body::Result(result.clone()))));
+        let told = result.read_at(rig.now(), Some(TaskId(said)));
+        rig.tell(COORDINATOR, What::CoordinatorInput(rig.now(), &Input::Result(told)));
+        if is_fine { rig.expect_fine() } else { rig.expect_violation("not the next message") }
+    }
 }
 
 #[test]
@@ -191,7 +277,7 @@ fn a_refusal_for_lack_of_room_is_passed_on_as_one() {
         let mut from_worker = Rig::new(super::new);
         let answer = worker::WorkResult {
             request: request_id(1),
-            reply: None,
+            reply: worker::ReplyTo::Shared,
             observed: observed.clone(),
             overloaded: meant,
             response_time: Duration::ZERO,
@@ -214,7 +300,7 @@ fn a_refusal_for_lack_of_room_is_passed_on_as_one() {
 fn worker_says(rig: &mut Rig, value: i64, state: PresenceState) {
     let answer = worker::WorkResult {
         request: request_id(1),
-        reply: None,
+        reply: worker::ReplyTo::Shared,
         observed: Ok(Value::Number(5.into())),
         overloaded: false,
         response_time: Duration::from_millis(3),
