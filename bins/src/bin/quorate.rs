@@ -22,34 +22,34 @@ fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Demo(args) => match args.url {
             Some(url) => {
-                client_runtime()?.block_on(demo::run(&url, 0, args.output.json, Digits::exact(args.numbers.exact)))
+                one_thread()?.block_on(demo::run(&url, 0, args.output.json, Digits::exact(args.numbers.exact)))
             }
             None => {
-                server_runtime()?.block_on(serve::embedded_demo(args.output.json, Digits::exact(args.numbers.exact)))
+                all_processors()?.block_on(serve::embedded_demo(args.output.json, Digits::exact(args.numbers.exact)))
             }
         },
-        Command::Dev(args) => server_runtime()?.block_on(serve::dev(*args)),
-        Command::Coordinator(args) => server_runtime()?.block_on(serve::coordinator(*args)),
-        Command::Worker(args) => server_runtime()?.block_on(serve::worker(*args)),
-        Command::Ask(args) => client_runtime()?.block_on(commands::ask(args)),
-        Command::Follow(args) => client_runtime()?.block_on(commands::follow(args)),
-        Command::Workers(args) => client_runtime()?.block_on(commands::workers(args)),
-        Command::Queries(args) => client_runtime()?.block_on(commands::queries(args)),
-        Command::Policies(args) => client_runtime()?.block_on(commands::policies(args)),
-        Command::Health(args) => client_runtime()?.block_on(commands::health(args)),
-        Command::Load(args) => client_runtime()?.block_on(commands::load(args)),
-        Command::Exchange(args) => client_runtime()?.block_on(exchange::run(args)),
+        Command::Dev(args) => all_processors()?.block_on(serve::dev(*args)),
+        Command::Coordinator(args) => all_processors()?.block_on(serve::coordinator(*args)),
+        Command::Worker(args) => one_thread()?.block_on(serve::worker(*args)),
+        Command::Ask(args) => one_thread()?.block_on(commands::ask(args)),
+        Command::Follow(args) => one_thread()?.block_on(commands::follow(args)),
+        Command::Workers(args) => one_thread()?.block_on(commands::workers(args)),
+        Command::Queries(args) => one_thread()?.block_on(commands::queries(args)),
+        Command::Policies(args) => one_thread()?.block_on(commands::policies(args)),
+        Command::Health(args) => one_thread()?.block_on(commands::health(args)),
+        Command::Load(args) => one_thread()?.block_on(commands::load(args)),
+        Command::Exchange(args) => one_thread()?.block_on(exchange::run(args)),
         Command::Context(args) => commands::context(args),
         Command::Completions(args) => commands::completions(args),
         Command::Man(args) => commands::man(&args),
     }
 }
 
-/// One thread: a client leaves the cores to the server it asks.
-fn client_runtime() -> anyhow::Result<Runtime> {
+/// A client leaves the cores to the server that it asks. A worker waits for its source.
+fn one_thread() -> anyhow::Result<Runtime> {
     Builder::new_current_thread().enable_all().build().context("cannot start the runtime")
 }
 
-fn server_runtime() -> anyhow::Result<Runtime> {
+fn all_processors() -> anyhow::Result<Runtime> {
     Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
 }

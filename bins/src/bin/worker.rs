@@ -6,7 +6,8 @@ use clap::Parser;
 use quorate_cli::args::WorkerArgs;
 use quorate_cli::{exit, serve};
 
-#[tokio::main]
+// One thread: a worker waits for its source, and threads that hand each other its few messages cost more than they give.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     exit::report(serve::worker(WorkerArgs::parse()).await, false)
 }
