@@ -42,9 +42,9 @@ node:
 curl:
 	@scripts/curl.sh
 
-# The coordinator against the leanest program that does the same; docs/performance.md has the table.
+# Whole deployments against the leanest programs that do the same; docs/performance.md has the table.
 bench-baseline: nats-server
-	cargo build --release --workspace --locked
+	cargo build --profile dist --locked -p quorate -p quorate-baseline
 	scripts/bench-baseline.py
 
 # Runs seeds on a simulated network, then on the state machines alone, or only one of them if DEPTH names it. `make sim

@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
-"""Measures the coordinator against the baseline, and prints Markdown.
+"""Measures whole deployments of Quorate against the baseline, and prints Markdown.
 
-The baseline is benches/baseline, the leanest program that asks three workers over NATS and answers once. Both ask the
-same three workers through the same NATS server. `quorate load` measures one after the other, and swaps the order in
-every round, so that other load on the machine affects both. It needs release builds and a nats-server, which
-`make bench-baseline` provides. Everything runs on loopback, and is ended afterwards.
+The baseline is benches/baseline: the leanest coordinator and worker that ask and answer over NATS. Each pairing of
+coordinator and workers has a NATS server of its own, and three workers. `quorate load` measures one pairing after the
+other, and every round begins with another one, so that other load on the machine affects all of them. It needs
+programs and a nats-server, which `make bench-baseline` provides. Everything runs on loopback, and is ended afterwards.
 """
 
 import argparse
-import http.server
 import json
 import os
 import pathlib
@@ -19,30 +18,56 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-RELEASE = ROOT / "target" / "release"
 WORKERS = 3
 START_TIMEOUT_S = 15
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+BARE = "all bare"
+#: What a process is in its pairing.
+ROLES = ["coordinator", "workers", "nats-server", "load"]
+
+
+@dataclass
+class Pairing:
+    """A coordinator and workers: bare, packed, or of Quorate from this folder."""
+
+    coordinator: str | pathlib.Path
+    workers: str | pathlib.Path
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=8, help="rounds per number of connections (default 8)")
-    parser.add_argument("--seconds", type=float, default=3, help="seconds per program and round (default 3)")
-    parser.add_argument("--connections", type=int, nargs="+", default=[8, 64, 256], metavar="N",
-                        help="connections that ask at once (default 8 64 256)")
-    parser.add_argument("--other", action="append", default=[], metavar="NAME=FILE",
-                        help="another build of the coordinator, measured in the same rounds")
-    parser.add_argument("--traced", action="append", default=[], metavar="SHARE",
-                        help="also the coordinator with --otlp, which records this share of the requests and sends the "
-                             "spans to a collector that takes and forgets them")
+    parser.add_argument("--seconds", type=float, default=3, help="seconds per pairing and round (default 3)")
+    parser.add_argument("--connections", type=int, nargs="+", default=[1, 8, 64, 256], metavar="N",
+                        help="connections that ask at once (default 1 8 64 256)")
+    parser.add_argument("--only", nargs="+", default=[], metavar="PAIRING", help="besides all bare, only these pairings")
+    parser.add_argument("--programs", type=pathlib.Path, default=ROOT / "target/dist", metavar="FOLDER",
+                        help="where the programs are (default target/dist)")
+    parser.add_argument("--other", action="append", default=[], metavar="NAME=FOLDER",
+                        help="another build of Quorate's coordinator and worker, as a pairing of its own")
     return parser.parse_args()
+
+
+def pairings(options):
+    ours = options.programs
+    known = {
+        BARE: Pairing("bare", "bare"),
+        "all ours": Pairing(ours, ours),
+        "our coordinator": Pairing(ours, "bare"),
+        "our workers": Pairing("bare", ours),
+        "bare, packed": Pairing("packed", "packed"),
+    }
+    for other in options.other:
+        name, folder = other.split("=", 1)
+        known[name] = Pairing(pathlib.Path(folder), pathlib.Path(folder))
+    if unknown := [name for name in options.only if name not in known]:
+        sys.exit(f"bench-baseline: there is no pairing {unknown[0]!r}; there are: {', '.join(known)}")
+    return {name: pairing for name, pairing in known.items() if name == BARE or not options.only or name in options.only}
 
 
 def nats_server():
@@ -58,33 +83,6 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-class Collector(http.server.ThreadingHTTPServer):
-    """Accepts spans, and counts their bytes."""
-
-    daemon_threads = True
-    taken = 0
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self):
-            self.server.taken += len(self.rfile.read(int(self.headers["content-length"])))
-            self.send_response(200)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), self.Handler)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_address[1]}"
 
 
 class Processes:
@@ -124,11 +122,18 @@ class Processes:
                 sys.exit(f"bench-baseline: {what} not within {START_TIMEOUT_S} s")
             time.sleep(0.05)
 
-    def cpu_s(self, name):
-        """The processor time a process has used, in user and kernel mode."""
-        stat = pathlib.Path(f"/proc/{self.running[name].pid}/stat").read_text()
-        user, system = stat.rpartition(")")[2].split()[11:13]
-        return (int(user) + int(system)) / TICKS_PER_S
+    def used(self, name):
+        """The processor time in ns that a process has used, and how often its threads gave up their processor."""
+        return used(self.running[name].pid)
+
+
+def used(pid):
+    time_ns = switches = 0
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        time_ns += int((task / "schedstat").read_text().split()[0])
+        status = (task / "status").read_text().splitlines()
+        switches += sum(int(line.split()[1]) for line in status if "ctxt_switches" in line)
+    return time_ns, switches
 
 
 def get_json(url, body=None):
@@ -146,45 +151,51 @@ def listens(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def start(processes, options, collector):
-    """Starts everything, and returns the address of each coordinator by its name."""
+def start(processes, name, pairing, options):
+    """Starts a pairing, and returns the address of its coordinator."""
     nats_port = free_port()
     nats = f"nats://127.0.0.1:{nats_port}"
-    processes.start("nats-server", nats_server(), "--addr", "127.0.0.1", "--port", nats_port)
+    processes.start(f"{name}: nats-server", nats_server(), "--addr", "127.0.0.1", "--port", nats_port)
     processes.until("nats-server listens", lambda: listens(nats_port))
-    builds = {"baseline": None, "quorate": RELEASE / "coordinator"}
-    builds.update(other.split("=", 1) for other in options.other)
-    traced = {f"traced {share}": ["--otlp", collector.url, "--otlp-sample", share] for share in options.traced}
-    builds.update((name, RELEASE / "coordinator") for name in traced)
-    urls = {}
-    for name, build in builds.items():
-        address = f"127.0.0.1:{free_port()}"
-        urls[name] = f"http://{address}"
-        if build is None:
-            processes.start(name, RELEASE / "quorate-baseline", "coordinator", "--nats", nats, "--listen", address)
-        else:
-            processes.start(name, build, "--nats", nats, "--listen", address, "--rate-limit", 0, "--log", "warn",
-                            *traced.get(name, []))
+
+    def bare(kind, *flags):
+        return [options.programs / "quorate-baseline", *flags, "--nats", nats, *["--packed"] * (kind == "packed")]
+
     for number in range(1, WORKERS + 1):
-        processes.start(f"worker-{number}", RELEASE / "worker", "--nats", nats, "--id", f"worker-{number}",
-                        "--delay-min-ms", 0, "--delay-max-ms", 0, "--failure-rate", 0, "--log", "warn")
+        identity = ["--id", f"worker-{number}"]
+        if isinstance(pairing.workers, pathlib.Path):
+            command = [pairing.workers / "worker", "--nats", nats, *identity, "--delay-min-ms", 0, "--delay-max-ms", 0,
+                       "--failure-rate", 0, "--log", "warn"]
+        else:
+            command = bare(pairing.workers, "worker", *identity)
+        processes.start(f"{name}: worker-{number}", *command)
+    address = f"127.0.0.1:{free_port()}"
+    if isinstance(pairing.coordinator, pathlib.Path):
+        command = [pairing.coordinator / "coordinator", "--nats", nats, "--listen", address, "--rate-limit", 0,
+                   "--log", "warn"]
+    else:
+        command = bare(pairing.coordinator, "coordinator", "--listen", address)
+    processes.start(f"{name}: coordinator", *command)
+    url = f"http://{address}"
     body = json.dumps({"query": "BTC/USD"}).encode()
 
-    def answered_by_all(url):
+    def answered_by_all():
         return len((get_json(f"{url}/request", body) or {}).get("worker_responses", [])) == WORKERS
 
-    for name, url in urls.items():
-        processes.until(f"{name} answers with {WORKERS} workers", lambda url=url: answered_by_all(url))
-    return urls
+    processes.until(f"{name} answers with {WORKERS} workers", answered_by_all)
+    return url
 
 
-def load(url, connections, seconds):
-    """One measurement: the report of the load generator."""
-    command = [RELEASE / "quorate", "load", "--json", "--url", url, "--connections", connections,
+def load(programs, url, connections, seconds):
+    """One measurement: the report of the load generator, and what the generator used."""
+    command = [programs / "quorate", "load", "--json", "--url", url, "--connections", connections,
                "--duration", f"{round(seconds * 1000)}ms"]
     process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE)
     try:
-        output, _ = process.communicate(timeout=seconds + 30)
+        # Its report is its last act, so what it has used until then is nearly all.
+        output = process.stdout.readline()
+        spent = used(process.pid)
+        process.wait(seconds + 30)
     except BaseException:
         process.kill()
         process.wait()
@@ -192,22 +203,21 @@ def load(url, connections, seconds):
     report = json.loads(output)
     if process.returncode or report["errors"]:
         sys.exit(f"bench-baseline: {url} has answered with errors: {report['errors']}")
-    return report
+    return report, spent
 
 
-def measure(processes, urls, name, connections, seconds):
-    before = {each: processes.cpu_s(each) for each in processes.running}
-    report = load(urls[name], connections, seconds)
-    used = {each: processes.cpu_s(each) - before[each] for each in before}
-    per_1000 = 1000 * 1000 / report["ok"]
-    return {
-        "rate": report["requests_per_second"],
-        "p50": report["latency_us"]["p50"],
-        "p99": report["latency_us"]["p99"],
-        "cpu": used[name] * per_1000,
-        "nats": used["nats-server"] * per_1000,
-        "workers": sum(cpu for each, cpu in used.items() if each.startswith("worker-")) * per_1000,
-    }
+def measure(processes, urls, name, connections, options):
+    own = [each for each in processes.running if each.startswith(f"{name}: ")]
+    before = {each: processes.used(each) for each in own}
+    report, spent = load(options.programs, urls[name], connections, options.seconds)
+    measured = {"rate": report["requests_per_second"], "p50": report["latency_ms"]["p50"],
+                "p99": report["latency_ms"]["p99"]}
+    for role in ROLES:
+        of_role = [each for each in own if each.split(": ")[1].startswith(role.rstrip("s"))]
+        parts = [[now - then for now, then in zip(processes.used(each), before[each])] for each in of_role]
+        time_ns, switches = map(sum, zip(*(parts or [spent])))
+        measured[role] = time_ns / 1000 / report["ok"], switches / report["ok"]
+    return measured
 
 
 def row(*cells):
@@ -216,60 +226,53 @@ def row(*cells):
 
 def head(*cells):
     row(*cells)
-    row(*["---"] + ["---:"] * (len(cells) - 1))
+    row(*["---:" if at else "---" for at in range(len(cells))])
 
 
 def rounds(processes, urls, connections, options):
-    """Prints a table of all rounds, and returns what was measured, by program."""
+    """What was measured in all rounds, by pairing."""
     for url in urls.values():
-        load(url, connections, min(1, options.seconds))
-    print(f"\n### {connections} connections\n")
-    rest = [name for name in urls if name != "baseline"]
-    head("round", *[f"{name}, req/s" for name in urls], *[f"{name} / baseline" for name in rest],
-         *[f"{name}, CPU ms per 1000" for name in urls])
+        load(options.programs, url, connections, min(1, options.seconds))
     found = {name: [] for name in urls}
-    for number in range(1, options.rounds + 1):
-        for name in list(urls)[:: 1 if number % 2 else -1]:
-            found[name].append(measure(processes, urls, name, connections, options.seconds))
-        last = {name: measured[-1] for name, measured in found.items()}
-        row(number, *[f"{each['rate']:.0f}" for each in last.values()],
-            *[f"{last[name]['rate'] / last['baseline']['rate']:.3f}" for name in rest],
-            *[f"{each['cpu']:.0f}" for each in last.values()])
+    names = list(urls)
+    for number in range(options.rounds):
+        first = number % len(names)
+        for name in (names[first:] + names[:first])[:: -1 if number // len(names) % 2 else 1]:
+            found[name].append(measure(processes, urls, name, connections, options))
+        last = ", ".join(f"{name} {measured[-1]['rate']:.0f}" for name, measured in found.items())
+        print(f"round {number + 1} at {connections}: {last}", file=sys.stderr, flush=True)
     return found
 
 
-def summarise(results):
-    def median(name, measured, key):
-        return statistics.median(each[key] for each in measured[name])
+def summarise(connections, found):
+    def median(name, value):
+        return statistics.median(value(measured) for measured in found[name])
 
-    print("\n### Rates, against the baseline's of the same round\n")
-    head("connections", "program", "median req/s", "ratio, median", "min", "max", "p50 ms", "p99 ms")
-    for connections, measured in results.items():
-        for name in measured:
-            ratios = [a["rate"] / b["rate"] for a, b in zip(measured[name], measured["baseline"])]
-            row(connections, name, f"{median(name, measured, 'rate'):.0f}", f"{statistics.median(ratios):.3f}",
-                f"{min(ratios):.3f}", f"{max(ratios):.3f}", f"{median(name, measured, 'p50') / 1000:.2f}",
-                f"{median(name, measured, 'p99') / 1000:.2f}")
-    print("\n### Processor time in ms per 1000 requests, medians\n")
-    head("connections", "program", "itself", "against the baseline", "nats-server", "three workers")
-    for connections, measured in results.items():
-        for name in measured:
-            against = [a["cpu"] / b["cpu"] for a, b in zip(measured[name], measured["baseline"])]
-            row(connections, name, f"{median(name, measured, 'cpu'):.0f}", f"{statistics.median(against):.2f}",
-                f"{median(name, measured, 'nats'):.0f}", f"{median(name, measured, 'workers'):.0f}")
+    def ratios(name, key):
+        each = [ours[key] / bare[key] for ours, bare in zip(found[name], found[BARE])]
+        return f"{statistics.median(each):.2f} ({min(each):.2f} to {max(each):.2f})"
+
+    print(f"\n### {connections} connection{'s' * (connections > 1)}\n")
+    head("pairing", "req/s", "to all bare", "p50 ms", "to all bare", "p99 ms", *[f"{role}, CPU µs" for role in ROLES],
+         *[f"{role}, switches" for role in ROLES])
+    for name in found:
+        row(name, f"{median(name, lambda it: it['rate']):.0f}", ratios(name, "rate"),
+            f"{median(name, lambda it: it['p50']):.2f}", ratios(name, "p50"),
+            f"{median(name, lambda it: it['p99']):.2f}",
+            *[f"{median(name, lambda it, role=role: it[role][0]):.1f}" for role in ROLES],
+            *[f"{median(name, lambda it, role=role: it[role][1]):.2f}" for role in ROLES])
 
 
 def main():
     options = arguments()
     # So that its processes are ended even if a signal ends it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    print(f"{options.rounds} rounds of {options.seconds:g} s per program, {os.cpu_count()} processors")
-    collector = Collector() if options.traced else None
+    print(f"{options.rounds} rounds of {options.seconds:g} s per pairing, {os.cpu_count()} processors. CPU and context "
+          "switches are per request; medians, with the lowest and the highest ratio of a round.")
     with Processes() as processes:
-        urls = start(processes, options, collector)
-        summarise({connections: rounds(processes, urls, connections, options) for connections in options.connections})
-    if collector:
-        print(f"\nThe collector has taken {collector.taken / 2**20:.1f} MiB of spans.")
+        urls = {name: start(processes, name, pairing, options) for name, pairing in pairings(options).items()}
+        for connections in options.connections:
+            summarise(connections, rounds(processes, urls, connections, options))
 
 
 if __name__ == "__main__":

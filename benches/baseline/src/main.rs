@@ -1,11 +1,13 @@
-//! The baseline: the leanest honest program that asks three workers over NATS and answers once.
+//! The baseline: the leanest honest programs that ask three workers over NATS and answer once.
 //!
-//! It speaks the same protocol as the coordinator, to the same workers, and does what any author would write in an
-//! hour. It has no deadline, no limit, no retry, no memory of what it answered and no notion of who its workers are: it
-//! waits for three results, from any workers, and averages them as floats. `make bench-baseline` measures the
-//! coordinator against it.
+//! They speak the protocol of Quorate's programs, so that each can be put in the place of the other, and do what any
+//! author would write in an hour. The coordinator has no deadline, no limit, no retry, no memory of what it answered and
+//! no notion of who its workers are: it waits for three results, from any workers, and averages them as floats. The
+//! worker answers every task with a number. With `--packed`, both put all that is ready at once into one message.
+//! `make bench-baseline` measures Quorate against them.
 
 mod scatter;
+mod worker;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,13 +16,19 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use serde::Deserialize;
 use tokio::net::TcpListener;
+use tokio::runtime::Builder;
 
 use scatter::{Answer, Scatter};
 
-/// The program the coordinator is measured against. Not for use.
+/// Where single tasks go.
+const TASKS: &str = "oracle.tasks";
+/// Where packs of tasks go.
+const PACKS: &str = "baseline.tasks.packed";
+
+/// The programs that Quorate is measured against. Not for use.
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -31,13 +39,30 @@ struct Arguments {
 enum Command {
     /// Serves POST /request.
     Coordinator {
-        /// The NATS server.
-        #[arg(long, env = "NATS_URL", default_value = "nats://localhost:4222")]
-        nats: String,
         /// Where to serve.
         #[arg(long, default_value = "127.0.0.1:8090")]
         listen: SocketAddr,
+        #[command(flatten)]
+        bus: Bus,
     },
+    /// Answers tasks.
+    Worker {
+        /// Its name.
+        #[arg(long)]
+        id: String,
+        #[command(flatten)]
+        bus: Bus,
+    },
+}
+
+#[derive(Args, Debug)]
+struct Bus {
+    /// The NATS server.
+    #[arg(long, env = "NATS_URL", default_value = "nats://localhost:4222")]
+    nats: String,
+    /// Put all tasks, or all results, that are ready at once into one message.
+    #[arg(long)]
+    packed: bool,
 }
 
 #[derive(Deserialize)]
@@ -45,19 +70,28 @@ struct Question {
     query: String,
 }
 
-#[tokio::main]
-async fn main() -> Result<(), async_nats::Error> {
-    let Command::Coordinator { nats, listen } = Arguments::parse().command;
-    let scatter = Scatter::start(async_nats::connect(nats).await?).await?;
-    let router = Router::new().route("/request", post(ask)).with_state(scatter);
-    axum::serve(TcpListener::bind(listen).await?, router).await?;
-    Ok(())
+fn main() -> Result<(), async_nats::Error> {
+    match Arguments::parse().command {
+        Command::Coordinator { listen, bus } => {
+            Builder::new_multi_thread().enable_all().build()?.block_on(async move {
+                let scatter = Scatter::start(async_nats::connect(bus.nats).await?, bus.packed).await?;
+                let router = Router::new().route("/request", post(ask)).with_state(scatter);
+                axum::serve(TcpListener::bind(listen).await?, router).await?;
+                Ok(())
+            })
+        }
+        // One thread is leaner for a program with one connection.
+        Command::Worker { id, bus } => Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(async move { worker::run(async_nats::connect(bus.nats).await?, id, bus.packed).await }),
+    }
 }
 
 async fn ask(
     State(scatter): State<Arc<Scatter>>,
     Json(question): Json<Question>,
 ) -> Result<Json<Answer>, (StatusCode, String)> {
-    let answer = scatter.ask(&question.query).await;
+    let answer = scatter.ask(question.query).await;
     answer.map(Json).map_err(|error| (StatusCode::SERVICE_UNAVAILABLE, error.to_string()))
 }

@@ -1,4 +1,4 @@
-//! One publish per question, one inbox for all results, and a map between them.
+//! One publish per question or pack of questions, one inbox for all results, and a map between them.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,17 +7,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_nats::{Client, Subject, Subscriber};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::yield_now;
 
-/// Where the workers listen.
-const TASKS: &str = "oracle.tasks";
+use crate::{PACKS, TASKS};
+
 /// The number of results that make an answer.
 const WORKERS: usize = 3;
+/// The most tasks in a pack: with their queries, well below what a message may have.
+const PACK: usize = 512;
 
 #[derive(Serialize)]
-struct Task<'a> {
-    id: &'a str,
-    query: &'a str,
+struct Task {
+    id: String,
+    query: String,
+}
+
+#[derive(Serialize)]
+struct Tasks<'a> {
+    tasks: &'a [Task],
 }
 
 /// The result of a worker.
@@ -27,6 +35,11 @@ pub(crate) struct WorkerResponse {
     request_id: String,
     value: f64,
     response_time: u64,
+}
+
+#[derive(Deserialize)]
+struct Results {
+    results: Vec<WorkerResponse>,
 }
 
 /// The answer to a client.
@@ -48,39 +61,56 @@ pub(crate) struct Scatter {
     inbox: Subject,
     next: AtomicU64,
     waiting: Mutex<HashMap<u64, Waiting>>,
+    /// Where tasks wait to be packed, if they are.
+    packer: Option<mpsc::UnboundedSender<Task>>,
 }
 
 impl Scatter {
-    pub(crate) async fn start(client: Client) -> Result<Arc<Self>, async_nats::Error> {
+    pub(crate) async fn start(client: Client, packed: bool) -> Result<Arc<Self>, async_nats::Error> {
         let inbox = Subject::from(client.new_inbox());
         let results = client.subscribe(inbox.clone()).await?;
-        let scatter = Arc::new(Self { client, inbox, next: AtomicU64::new(1), waiting: Mutex::default() });
-        tokio::spawn(Arc::clone(&scatter).collect(results));
+        let packer = packed.then(|| {
+            let (packer, tasks) = mpsc::unbounded_channel();
+            tokio::spawn(pack(client.clone(), inbox.clone(), tasks));
+            packer
+        });
+        let scatter = Arc::new(Self { client, inbox, next: AtomicU64::new(1), waiting: Mutex::default(), packer });
+        tokio::spawn(Arc::clone(&scatter).collect(results, packed));
         Ok(scatter)
     }
 
-    pub(crate) async fn ask(&self, query: &str) -> Result<Answer, async_nats::Error> {
+    pub(crate) async fn ask(&self, query: String) -> Result<Answer, async_nats::Error> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let id = number.to_string();
-        let task = serde_json::to_vec(&Task { id: &id, query })?;
+        let task = Task { id: id.clone(), query };
         let (done, answered) = oneshot::channel();
         let waiting = Waiting { responses: Vec::with_capacity(WORKERS), done };
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(number, waiting);
-        self.client.publish_with_reply(TASKS, self.inbox.clone(), task.into()).await?;
+        match &self.packer {
+            Some(packer) => packer.send(task)?,
+            None => {
+                let body = serde_json::to_vec(&task)?;
+                self.client.publish_with_reply(TASKS, self.inbox.clone(), body.into()).await?;
+            }
+        }
         let responses = answered.await?;
         let sum: f64 = responses.iter().map(|response| response.value).sum();
         Ok(Answer { request_id: id, final_value: sum / responses.len() as f64, worker_responses: responses })
     }
 
-    async fn collect(self: Arc<Self>, mut results: Subscriber) {
+    async fn collect(self: Arc<Self>, mut results: Subscriber, packed: bool) {
         while let Some(message) = results.next().await {
-            let Ok(response) = serde_json::from_slice::<WorkerResponse>(&message.payload) else { continue };
-            let Ok(number) = response.request_id.parse() else { continue };
-            self.take(number, response);
+            if packed {
+                let Ok(Results { results }) = serde_json::from_slice(&message.payload) else { continue };
+                results.into_iter().for_each(|response| self.take(response));
+            } else if let Ok(response) = serde_json::from_slice(&message.payload) {
+                self.take(response);
+            }
         }
     }
 
-    fn take(&self, number: u64, response: WorkerResponse) {
+    fn take(&self, response: WorkerResponse) {
+        let Ok(number) = response.request_id.parse() else { return };
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(question) = waiting.get_mut(&number) else { return };
         question.responses.push(response);
@@ -91,4 +121,26 @@ impl Scatter {
             let _ = done.send(responses);
         }
     }
+}
+
+/// Publishes all tasks that are ready in one turn as one message.
+async fn pack(
+    client: Client,
+    inbox: Subject,
+    mut ready: mpsc::UnboundedReceiver<Task>,
+) -> Result<(), async_nats::Error> {
+    let mut tasks = Vec::with_capacity(PACK);
+    while ready.recv_many(&mut tasks, PACK).await > 0 {
+        // The first task is seldom alone.
+        yield_now().await;
+        while tasks.len() < PACK
+            && let Ok(task) = ready.try_recv()
+        {
+            tasks.push(task);
+        }
+        let body = serde_json::to_vec(&Tasks { tasks: &tasks })?;
+        client.publish_with_reply(PACKS, inbox.clone(), body.into()).await?;
+        tasks.clear();
+    }
+    Ok(())
 }

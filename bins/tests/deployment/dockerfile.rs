@@ -118,9 +118,9 @@ fn programs() -> BTreeSet<String> {
 fn all_programs_are_built_from_what_is_locked_and_copied() {
     let stages = Stage::all();
     let command = stages[0].last("RUN").expect("it builds");
-    let package = concat!("cargo build --release --locked --package ", env!("CARGO_PKG_NAME"), " --bins");
+    let package = concat!("cargo build --profile dist --locked --package ", env!("CARGO_PKG_NAME"), " --bins");
     assert!(command.contains(package), "{command}");
-    let built: BTreeSet<_> = command.split(' ').filter_map(|word| word.strip_prefix("/cache/release/")).collect();
+    let built: BTreeSet<_> = command.split(' ').filter_map(|word| word.strip_prefix("/cache/dist/")).collect();
     assert_eq!(built, programs().iter().map(String::as_str).collect());
     let copied: Vec<_> = stages.iter().filter_map(|stage| stage.last("COPY")).collect();
     assert_eq!(copied, [". .", "--from=build /programs/ /usr/local/bin/"]);
