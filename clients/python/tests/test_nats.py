@@ -15,6 +15,7 @@ import nats
 import pytest
 from cluster import PATIENCE_S, Nats
 from nats.aio.client import Client
+from nats.aio.subscription import Subscription
 from nats.errors import Error, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
 
@@ -257,6 +258,53 @@ def test_what_a_worker_may_not_do_is_always_a_warning(caplog: pytest.LogCaptureF
     warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     for what in ('publish to "oracle.workers"', 'subscription to "$srv.*"'):
         assert sum(f"permissions violation for {what}" in text for text in warned) == 1, warned
+
+
+def test_a_worker_that_may_not_receive_packs_says_so_once_and_takes_none(caplog: pytest.LogCaptureFixture) -> None:
+    def settings(*denied: str) -> str:
+        subjects = ", ".join(f'"{subject}"' for subject in denied)
+        alice = f"{{ user: alice, password: p, permissions: {{ subscribe: {{ deny: [{subjects}] }} }} }}"
+        return f"authorization {{ users = [{alice}, {{ user: quorate, password: first }}] }}"
+
+    packs = "EU.Staging.tasks.packed"
+    with running(settings(packs)) as server:
+
+        async def announced(subscription: Subscription, packs: bool) -> None:
+            while (presence := json.loads((await subscription.next_msg(PATIENCE_S)).data))["packs"] is not packs:
+                pass
+            assert presence["state"] == "live"
+
+        async def use() -> None:
+            told = asyncio.Event()
+            connection = await nats.connect(url_of(server, "first"), reconnect_time_wait=0.1)
+            presence = await connection.subscribe("EU.Staging.workers")
+            await connection.flush()
+            worker = answering(server.url.replace("://", "://alice:p@"), replicas=True, subject_prefix="EU.Staging")
+            serving = asyncio.ensure_future(worker.serve(told))
+
+            async def takes_packs() -> bool:
+                ping = json.loads((await connection.request("$SRV.PING", b"", timeout=PATIENCE_S)).data)
+                return bool(ping["metadata"].get("packs") == "true")
+
+            first = json.loads((await presence.next_msg(PATIENCE_S)).data)
+            assert (first["state"], first["packs"], await takes_packs()) == ("live", False, False)
+            # Nobody takes a pack, and it does not take it for a task.
+            with pytest.raises(NoRespondersError):
+                await connection.request(packs, b'{"tasks": []}', timeout=PATIENCE_S)
+            for denied in ([], [packs], ["x"]):
+                server.kill()
+                while presence.pending_msgs > 0:
+                    await presence.next_msg()
+                await asyncio.to_thread(server.start, settings(*denied))
+                await asyncio.wait_for(announced(presence, packs not in denied), PATIENCE_S)
+                assert await takes_packs() is (packs not in denied)
+            told.set()
+            await asyncio.wait_for(serving, PATIENCE_S)
+            await connection.close()
+
+        asyncio.run(use())
+    warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert sum(f'subscription to "{packs.lower()}"' in text for text in warned) == 1, warned
 
 
 def test_every_trouble_is_told_once_until_there_is_a_connection(caplog: pytest.LogCaptureFixture) -> None:

@@ -35,7 +35,7 @@ from quorate._sse import Parser, ServerSentEvent, TooLong
 from quorate.worker._jobs import MAX_REMEMBERED, REMEMBER_S, Job, Jobs
 from quorate.worker._observation import Observed, failed, observed
 from quorate.worker._offer import Offer, matches
-from quorate.worker._wire import Subjects, decode_tasks, encode_result
+from quorate.worker._wire import ReplyTo, Subjects, decode_task, encode_result
 
 ROOT = Path(__file__).parents[3]
 SCHEMAS: dict[str, Any] = json.loads((ROOT / "docs" / "openapi.json").read_text())["components"]["schemas"]
@@ -205,11 +205,10 @@ def test_a_value_ages_until_it_is_repeated() -> None:
 
 def test_a_task_needs_an_id_and_a_query_and_nothing_else() -> None:
     def decoded(text: str, headers: Optional[dict[str, str]] = None) -> Any:
-        [task] = decode_tasks(text.encode(), "answers", headers)
-        return task
+        return decode_task(text.encode(), "answers", headers)
 
     task = decoded('{"id": "r", "query": "q"}')
-    assert (task.id, task.query, task.ttl_s, task.reply, task.traceparent) == ("r", "q", 30, "answers", None)
+    assert (task.id, task.query, task.ttl_s, task.reply, task.traceparent) == ("r", "q", 30, ReplyTo("answers"), None)
     for ttl, seconds in [("5000", 5), ("0", 0), ('"x"', 30), ("-1", 30), ("1.5", 30), ("9" * 30, 600)]:
         assert decoded(f'{{"id": "r", "query": "q", "ttl_ms": {ttl}}}').ttl_s == seconds
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -241,10 +240,18 @@ def test_a_task_needs_an_id_and_a_query_and_nothing_else() -> None:
 
 
 def test_a_deployment_has_subjects_and_a_service_of_its_own() -> None:
-    names = [(it.tasks, it.results, it.presence, it.service) for it in map(Subjects, ("oracle", "eu.staging_2"))]
+    names = [
+        (it.tasks, it.packs, it.results, it.presence, it.service) for it in map(Subjects, ("oracle", "eu.staging_2"))
+    ]
     assert names == [
-        ("oracle.tasks", "oracle.results", "oracle.workers", "quorate-worker"),
-        ("eu.staging_2.tasks", "eu.staging_2.results", "eu.staging_2.workers", "quorate-worker-eu_staging__2"),
+        ("oracle.tasks", "oracle.tasks.packed", "oracle.results", "oracle.workers", "quorate-worker"),
+        (
+            "eu.staging_2.tasks",
+            "eu.staging_2.tasks.packed",
+            "eu.staging_2.results",
+            "eu.staging_2.workers",
+            "quorate-worker-eu_staging__2",
+        ),
     ]
     # As in runtime/src/wire/subjects.rs, so that both refuse the same.
     wrong = (
@@ -276,7 +283,7 @@ def test_a_deployment_has_subjects_and_a_service_of_its_own() -> None:
 
 def test_answers_are_remembered_for_a_while_and_only_so_many() -> None:
     jobs: Jobs[None] = Jobs(1, 1)
-    [task] = decode_tasks(b'{"id": "r", "query": "q"}', "answers", None)
+    task = decode_task(b'{"id": "r", "query": "q"}', "answers", None)
 
     def answer(number: int, now_s: float) -> None:
         job: Job[None] = Job(dataclasses.replace(task, id=f"r{number}"), None, now_s, now_s + 1)

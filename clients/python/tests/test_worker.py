@@ -8,24 +8,16 @@ import re
 import signal
 import subprocess
 import threading
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Any, Optional
 
 import nats
 import pytest
-from cluster import PATIENCE_S, Cluster, Program, binary, stop, until
-from nats.aio.client import Client as Nats
+from by_hand import SCRIPT, TRACE, Bus, by_hand
+from cluster import PATIENCE_S, Cluster, binary, stop, until
 from nats.aio.subscription import Subscription
-from nats.errors import NoRespondersError
-from nats.errors import TimeoutError as NatsTimeout
 
 import quorate
 from quorate.worker import Worker
 from quorate.worker._session import Session
-
-SCRIPT = Path(__file__).parent / "worker_of_tests.py"
-TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 def shown(url: str) -> str:
@@ -118,70 +110,6 @@ def test_a_worker_without_nats_can_be_stopped(cluster: Cluster) -> None:
     stop(worker)
 
 
-class Bus:
-    """Tasks sent by hand, and what comes back."""
-
-    def __init__(self, connection: Nats, answers: asyncio.Queue[Any], worker: Program) -> None:
-        self._connection = connection
-        self._answers = answers
-        self.worker = worker
-        self._sent = 0
-
-    async def send(self, body: object, reply: str = "answers", headers: Optional[dict[str, str]] = None) -> None:
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        await self._connection.publish("oracle.tasks", data, reply=reply, headers=headers)
-
-    async def answer(self) -> tuple[str, dict[str, Any], dict[str, str]]:
-        message = await asyncio.wait_for(self._answers.get(), PATIENCE_S)
-        return message.subject, json.loads(message.data), message.headers or {}
-
-    async def ask(self, body: object, reply: str = "answers") -> dict[str, Any]:
-        await self.send(body, reply)
-        subject, answer, _ = await self.answer()
-        assert subject == (reply or "oracle.results")
-        return answer
-
-    async def is_heard(self) -> bool:
-        """Whether anybody receives tasks. Who does ignores this one."""
-        try:
-            await self._connection.request("oracle.tasks", b'{"id": "x", "query": "not offered"}', timeout=0.02)
-        except NoRespondersError:
-            return False
-        except NatsTimeout:
-            return True
-        raise AssertionError("somebody answers")
-
-    @property
-    def is_silent(self) -> bool:
-        return self._answers.empty()
-
-    async def request(self, subject: str) -> dict[str, Any]:
-        body: dict[str, Any] = json.loads((await self._connection.request(subject, b"", timeout=PATIENCE_S)).data)
-        return body
-
-
-def by_hand(cluster: Cluster, places: int, use: Callable[[Bus], Awaitable[None]], *arguments: str) -> None:
-    """Runs a test with a worker and no coordinator."""
-
-    async def run() -> None:
-        connection = await nats.connect(cluster.nats.url)
-        answers: asyncio.Queue[Any] = asyncio.Queue()
-        announced = await connection.subscribe("oracle.workers")
-        for subject in ("answers", "answers.*", "oracle.results"):
-            await connection.subscribe(subject, cb=answers.put)
-        await connection.flush()
-        worker = cluster.python(SCRIPT, "alice", str(places), *arguments)
-        presence = json.loads((await announced.next_msg(PATIENCE_S)).data)
-        is_replica = "replica" in arguments
-        assert (presence["worker_id"], presence["state"], presence["replicated"]) == ("alice", "live", is_replica)
-        try:
-            await use(Bus(connection, answers, worker))
-        finally:
-            await connection.close()
-
-    asyncio.run(run())
-
-
 def test_a_redispatched_task_receives_the_same_answer(cluster: Cluster) -> None:
     async def use(bus: Bus) -> None:
         for wrong in (b"no JSON", b"null", b"{", b"\xff"):
@@ -231,7 +159,7 @@ def test_a_draining_worker_leaves_its_tasks_to_others_and_answers_those_it_has(c
 
 def test_no_task_is_lost_while_one_of_two_replicas_drains(cluster: Cluster) -> None:
     async def use(bus: Bus) -> None:
-        cluster.python(SCRIPT, "alice", "64", "replica")
+        cluster.python(SCRIPT, "alice", "64", "replica", "1000")
         counts: list[int] = []
         # Each replica counts for itself, so both are there once a number has come twice.
         while len(counts) == len(set(counts)):
@@ -251,7 +179,7 @@ def test_no_task_is_lost_while_one_of_two_replicas_drains(cluster: Cluster) -> N
             assert answer["value"] is not None, answer
             unanswered.remove(answer["request_id"])
 
-    by_hand(cluster, 64, use, "replica")
+    by_hand(cluster, 64, use, "replica", "1000")
 
 
 def test_a_replica_answers_what_was_on_its_way_when_it_stopped_receiving(
@@ -318,7 +246,7 @@ def test_a_worker_is_a_service_of_nats(cluster: Cluster) -> None:
         ping = await bus.request("$SRV.PING")
         assert (ping["type"], ping["name"]) == ("io.nats.micro.v1.ping_response", "quorate-worker")
         assert ping["metadata"]["worker_id"] == "alice" and ping["metadata"]["state"] == "live"
-        assert "BTC/USD" in json.loads(ping["metadata"]["queries"])
+        assert "BTC/USD" in json.loads(ping["metadata"]["queries"]) and ping["metadata"]["packs"] == "true"
         info = await bus.request(f"$SRV.INFO.quorate-worker.{ping['id']}")
         assert info["endpoints"][0]["subject"] == "oracle.tasks"
         while (stats := await bus.request("$SRV.STATS.quorate-worker"))["endpoints"][0]["num_requests"] < 3:
@@ -342,7 +270,15 @@ def test_replicas_share_their_tasks_and_a_prefix_keeps_deployments_apart(cluster
     assert coordinator.client.workers().workers[0].replicated
     for number in range(5):
         coordinator.client.ask("q", id=f"r{number}")
-    assert coordinator.client.workers().counters["results_duplicate"] == 0
+
+    async def together() -> None:
+        async with quorate.AsyncClient(coordinator.url) as client:
+            outcomes = await asyncio.gather(*(client.ask("q", id=f"packed {number}") for number in range(50)))
+            assert {outcome.status for outcome in outcomes} == {"complete"}
+
+    asyncio.run(together())
+    counters = coordinator.client.workers().counters
+    assert (counters["results_duplicate"], counters["results_late"]) == (0, 0)
 
 
 def test_mistakes_are_told_where_they_are_made() -> None:

@@ -11,7 +11,9 @@ from decimal import Decimal
 
 from quorate.worker import Observation, Worker
 
-worker = Worker(sys.argv[1], max_concurrent=int(sys.argv[2]), max_queued=0, replicas="replica" in sys.argv[3:])
+name, places, *more = sys.argv[1:]
+queued = next((int(word) for word in more if word.isdigit()), 0)
+worker = Worker(name, max_concurrent=int(places), max_queued=queued, replicas="replica" in more)
 calls = itertools.count(1)
 first = iter([1])
 
@@ -24,6 +26,11 @@ async def exact() -> Decimal:
 @worker.query("ETH/*")
 def text(query: str) -> str:
     return f"text of {query}"
+
+
+@worker.query("long")
+async def long() -> str:
+    return "x" * 4096
 
 
 @worker.query("count")

@@ -12,7 +12,7 @@ import { Faults } from "../node_modules/quorate/dist/worker/connection.js";
 import { Job, Jobs, MAX_REMEMBERED, REMEMBER_MS } from "../node_modules/quorate/dist/worker/jobs.js";
 import { failed, observed } from "../node_modules/quorate/dist/worker/observation.js";
 import { matches, Offer } from "../node_modules/quorate/dist/worker/offer.js";
-import { decodeTasks, encodeResult, Subjects } from "../node_modules/quorate/dist/worker/wire.js";
+import { decodeTask, encodeResult, Subjects } from "../node_modules/quorate/dist/worker/wire.js";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 
@@ -202,8 +202,9 @@ test("a value ages until it is repeated", () => {
 });
 
 test("a task needs an id and a query, and nothing else", () => {
-  const decoded = (text: string, traceparents: string[] = []) => decodeTasks(encode(text), "answers", traceparents)[0];
-  const task = { id: "r", query: "q", ttlMs: 30_000, reply: "answers", traceparent: undefined };
+  const decoded = (text: string, traceparents: string[] = []) =>
+    decodeTask(encode(text), "answers", traceparents).tasks[0];
+  const task = { id: "r", query: "q", ttlMs: 30_000, reply: { subject: "answers" }, traceparent: undefined };
   assert.deepEqual(decoded('{"id":"r","query":"q"}'), task);
   for (const [ttl, milliseconds] of [
     ["5000", 5000],
@@ -241,8 +242,14 @@ test("a deployment has subjects and a service of its own", () => {
   assert.deepEqual(
     ["oracle", "eu.staging_2"].map((prefix) => Object.values({ ...new Subjects(prefix) })),
     [
-      ["oracle.tasks", "oracle.results", "oracle.workers", "quorate-worker"],
-      ["eu.staging_2.tasks", "eu.staging_2.results", "eu.staging_2.workers", "quorate-worker-eu_staging__2"],
+      ["oracle.tasks", "oracle.tasks.packed", "oracle.results", "oracle.workers", "quorate-worker"],
+      [
+        "eu.staging_2.tasks",
+        "eu.staging_2.tasks.packed",
+        "eu.staging_2.results",
+        "eu.staging_2.workers",
+        "quorate-worker-eu_staging__2",
+      ],
     ],
   );
   const tokens =
@@ -258,7 +265,13 @@ test("a deployment has subjects and a service of its own", () => {
 
 test("answers are remembered for a while, and only so many", () => {
   const jobs = new Jobs<string>(1, 1);
-  const task = (number: number) => ({ id: `r${number}`, query: "q", ttlMs: 1, reply: "x", traceparent: undefined });
+  const task = (number: number) => ({
+    id: `r${number}`,
+    query: "q",
+    ttlMs: 1,
+    reply: { subject: "x" },
+    traceparent: undefined,
+  });
   const answer = (number: number, now: number) => {
     const job = new Job(task(number), "", now, now + 1);
     jobs.add(job);

@@ -12,6 +12,7 @@ let calls = 0;
 worker
   .query("BTC/USD", async () => "42000.123456789012345678901234")
   .query("ETH/*", (query) => `text of ${query}`)
+  .query("long", () => "x".repeat(4096))
   .query("count", () => ++calls)
   .query("big", () => 2n ** 90n)
   .query("aged", () => ({ value: 1.5, ageMs: 7_000 }))

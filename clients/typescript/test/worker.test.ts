@@ -1,23 +1,13 @@
 // Workers in JavaScript against a real coordinator, and against tasks that are sent by hand.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { join } from "node:path";
-import { test, type TestContext } from "node:test";
-import {
-  connect,
-  headers,
-  type Msg,
-  type NatsConnection,
-  NoRespondersError,
-  RequestError,
-} from "@nats-io/transport-node";
+import { test } from "node:test";
+import { connect, NoRespondersError, RequestError } from "@nats-io/transport-node";
 import * as quorate from "quorate";
 import { Client } from "quorate";
-import { type Log, Worker } from "quorate/worker";
+import { type Log, NatsClosed, Worker } from "quorate/worker";
+import { Bus, SCRIPT, TRACE } from "./by.hand.js";
 import { binary, Cluster, PATIENCE_MS, Program, Relay, until } from "./cluster.js";
-
-const SCRIPT = join(import.meta.dirname, "worker.of.tests.js");
-const TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 /** What `quorate workers` shows. */
 const shown = (url: string) => execFileSync(binary("quorate"), ["workers", "--url", url], { encoding: "utf8" });
@@ -235,108 +225,44 @@ test("a worker that may not receive tasks does so once it may", async (t) => {
   await running;
 });
 
-/** Tasks sent by hand, and what comes back. */
-class Bus {
-  readonly #nats: NatsConnection;
-  readonly #answers: Msg[] = [];
-
-  readonly #announced: Record<string, unknown>[] = [];
-  readonly cluster: Cluster;
-  worker!: Program;
-
-  private constructor(nats: NatsConnection, cluster: Cluster) {
-    this.#nats = nats;
-    this.cluster = cluster;
-    nats.subscribe("*.workers", { callback: (_, message) => void this.#announced.push(message.json()) });
-    const callback = (_: unknown, message: Msg) => void this.#answers.push(message);
-    for (const subject of ["answers", "answers.*", "oracle.results"]) nats.subscribe(subject, { callback });
+test("a worker that may not receive packs says so once, and takes none", async (t) => {
+  const cluster = await Cluster.start(t);
+  const packs = "eu.staging.tasks.packed";
+  const users = (denied: string) => `authorization: {users: [
+    {user: quorate, password: p, permissions: {subscribe: {deny: ["${denied}"]}}}, {user: test, password: p}]}`;
+  await cluster.configureNats(users(packs));
+  const nats = await connect({ servers: cluster.natsUrl, user: "test", pass: "p", maxReconnectAttempts: -1 });
+  t.after(() => nats.close());
+  const presences: { state: string; packs: boolean }[] = [];
+  nats.subscribe("eu.staging.workers", { callback: (_, message) => void presences.push(message.json()) });
+  await nats.flush();
+  const said = new Said();
+  const stop = new AbortController();
+  const connection = { user: "quorate", pass: "p" };
+  const options = { nats: connection, log: said.log, replicas: true, subjectPrefix: "eu.staging" };
+  const running = new Worker("alice", cluster.natsUrl, options).query("q", () => 1).serve(stop.signal);
+  const takesPacks = async () => {
+    const ping = (await nats.request("$SRV.PING", "", { timeout: PATIENCE_MS })).json<any>();
+    return ping.metadata.packs === "true";
+  };
+  const first = await until("the first announcement", () => presences.shift());
+  assert.deepEqual([first.state, first.packs, await takesPacks()], ["live", false, false]);
+  await assert.rejects(
+    nats.request(packs, '{"tasks":[]}', { timeout: PATIENCE_MS }),
+    (error) => error instanceof RequestError && error.cause instanceof NoRespondersError,
+  );
+  for (const denied of ["x", packs, "x"]) {
+    await cluster.killNats();
+    presences.length = 0;
+    await cluster.configureNats(users(denied));
+    await until(`an announcement that denies ${denied}`, () => presences.at(-1)?.packs === (denied !== packs));
+    assert.equal(await takesPacks(), denied !== packs);
   }
-
-  /** A bus with one worker and no coordinator. */
-  static async start(t: TestContext, places: number): Promise<Bus> {
-    const bus = await Bus.empty(t, await Cluster.start(t));
-    const script = bus.cluster.script(SCRIPT, "alice", String(places));
-    const { worker_id, state, replicated } = await bus.announcement("live");
-    assert.deepEqual([worker_id, state, replicated], ["alice", "live", false]);
-    bus.worker = await script;
-    return bus;
-  }
-
-  /** A bus without a worker. */
-  static async empty(t: TestContext, cluster: Cluster): Promise<Bus> {
-    const nats = await connect({ servers: cluster.natsUrl });
-    t.after(() => nats.close());
-    const bus = new Bus(nats, cluster);
-    await nats.flush();
-    return bus;
-  }
-
-  /** The next announcement of this state. Those before it are passed over. */
-  async announcement(state: string): Promise<Record<string, unknown>> {
-    for (;;) {
-      const next = await until(`${state} to be announced`, () => this.#announced.shift());
-      if (next["state"] === state) return next;
-    }
-  }
-
-  /** Whether a worker has announced that it leaves. */
-  get hasLeft(): boolean {
-    return this.#announced.some(({ state }) => state === "left");
-  }
-
-  /** How many workers answer a ping. */
-  async instances(): Promise<number> {
-    let count = 0;
-    const replies = await this.#nats.requestMany("$SRV.PING", "", { maxWait: 1000, strategy: "stall" });
-    for await (const _ of replies) count += 1;
-    return count;
-  }
-
-  /** Whether nobody is subscribed to tasks. */
-  isDeserted(): Promise<boolean> {
-    return this.#nats.request("oracle.tasks", "no task", { timeout: 100 }).then(
-      () => false,
-      (error: unknown) => error instanceof RequestError && error.cause instanceof NoRespondersError,
-    );
-  }
-
-  close(): Promise<void> {
-    return this.#nats.close();
-  }
-
-  send(body: unknown, reply = "answers", traceparent?: string, subject = "oracle.tasks"): void {
-    const data = typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body);
-    const trace = headers();
-    if (traceparent) trace.set("traceparent", traceparent);
-    this.#nats.publish(subject, data, {
-      ...(reply ? { reply } : {}),
-      ...(traceparent ? { headers: trace } : {}),
-    });
-  }
-
-  answer(): Promise<Msg> {
-    return until("an answer", () => this.#answers.shift());
-  }
-
-  async ask(body: unknown, reply = "answers"): Promise<Record<string, unknown>> {
-    this.send(body, reply);
-    const answer = await this.answer();
-    assert.equal(answer.subject, reply || "oracle.results");
-    return answer.json();
-  }
-
-  async request(subject: string): Promise<any> {
-    return (await this.#nats.request(subject, "", { timeout: PATIENCE_MS })).json();
-  }
-
-  /** The statistics of the worker, once a condition holds. */
-  async stats(what: string, isSo: (endpoint: any) => boolean): Promise<any> {
-    return until(what, async () => {
-      const [endpoint] = (await this.request("$SRV.STATS")).endpoints;
-      return isSo(endpoint) ? endpoint : undefined;
-    });
-  }
-}
+  // It is told again after each connection.
+  assert.equal(said.count(`Subscription to "${packs}"`), 2, said.lines.join("\n"));
+  stop.abort();
+  await running;
+});
 
 test("a redispatched task receives the same answer", async (t) => {
   const bus = await Bus.start(t, 8);
@@ -373,7 +299,9 @@ test("a draining worker receives no further tasks, and answers those that it has
   await bus.announcement("draining");
   assert.equal((await bus.ask({ id: "b", query: "count" }))["value"], 1, "not all coordinators know that it drains");
   bus.send({ id: "a", query: "slower", ttl_ms: 20_000, attempt: 2 }, "answers.2");
-  await until("the end of the subscription", () => bus.isDeserted());
+  for (const subject of ["oracle.tasks", "oracle.tasks.packed"]) {
+    await until(`the end of the subscription to ${subject}`, () => bus.isDeserted(subject));
+  }
   assert.equal((await bus.request("$SRV.PING")).metadata.state, "draining");
   const both = [await bus.answer(), await bus.answer()];
   assert.deepEqual(both.map(({ subject }) => subject).sort(), ["answers", "answers.2"]);
@@ -458,6 +386,7 @@ test("a worker is a service of NATS", async (t) => {
   assert.deepEqual([ping.type, ping.name], ["io.nats.micro.v1.ping_response", "quorate-worker"]);
   assert.deepEqual([ping.metadata.worker_id, ping.metadata.state], ["alice", "live"]);
   assert(JSON.parse(ping.metadata.queries).includes("BTC/USD"));
+  assert.equal(ping.metadata.packs, "true");
   const info = await bus.request(`$SRV.INFO.quorate-worker.${ping.id}`);
   assert.equal(info.endpoints[0].subject, "oracle.tasks");
   const stats = await bus.stats("three tasks", ({ num_requests }) => num_requests === 3);
@@ -468,11 +397,15 @@ test("a worker is a service of NATS", async (t) => {
 test("replicas share their tasks, and a prefix keeps deployments apart", async (t) => {
   const cluster = await Cluster.start(t);
   const coordinator = await cluster.coordinator("--subject-prefix", "eu.staging");
-  for (const _ of [1, 2]) await cluster.script(SCRIPT, "twins", "8", "eu.staging");
+  for (const _ of [1, 2]) await cluster.script(SCRIPT, "twins", "64", "eu.staging");
   await coordinator.waitFor(1);
   assert.equal((await coordinator.client.workers()).workers[0]?.replicated, true);
   for (const id of ["r1", "r2", "r3", "r4", "r5"]) await coordinator.client.ask("count", { id });
-  assert.equal((await coordinator.client.workers()).counters["results_duplicate"], 0);
+  const ids = Array.from({ length: 50 }, (_, number) => `packed ${number}`);
+  const together = await Promise.all(ids.map((id) => coordinator.client.ask("BTC/USD", { id })));
+  assert(together.every(({ status }) => status === "complete"));
+  const { counters } = await coordinator.client.workers();
+  assert.deepEqual([counters["results_duplicate"], counters["results_late"]], [0, 0]);
 });
 
 test("mistakes are told where they are made", async () => {

@@ -1,18 +1,18 @@
 // The jobs that a worker knows: those it works on, and those it has answered.
 import type { Observed } from "./observation.js";
-import type { Task } from "./wire.js";
+import type { ReplyTo, Task } from "./wire.js";
 
 /** How long an answer is remembered to be repeated, and how many are. */
 export const REMEMBER_MS = 60_000;
 export const MAX_REMEMBERED = 10_000;
-/** Callers that give up and retry add a reply subject each time. The latest are kept. */
+/** Callers that give up and retry add a place for the answer each time. The latest are kept. */
 const MAX_REPLIES = 8;
 
 const keyOf = ({ id, query }: Task) => `${id}\n${query}`;
 
 /** One request with its query. It is worked on once, however many tasks come for it. */
 export class Job<F> {
-  readonly replies = new Set<string>();
+  readonly #replies = new Map<string, ReplyTo>();
   readonly stop = new AbortController();
   /** The answer, once there is one; when it was made. */
   answer: Observed | undefined;
@@ -28,7 +28,12 @@ export class Job<F> {
     readonly receivedMs: number,
     public deadlineMs: number,
   ) {
-    this.replies.add(task.reply);
+    this.waitFor(task.reply, deadlineMs);
+  }
+
+  /** Where the answer goes. */
+  get replies(): Iterable<ReplyTo> {
+    return this.#replies.values();
   }
 
   get responseTimeMs(): number {
@@ -36,11 +41,12 @@ export class Job<F> {
   }
 
   /** A further task wants the same answer. */
-  waitFor(reply: string, deadlineMs: number): void {
-    this.replies.delete(reply);
-    this.replies.add(reply);
-    const [oldest] = this.replies;
-    if (this.replies.size > MAX_REPLIES && oldest !== undefined) this.replies.delete(oldest);
+  waitFor(reply: ReplyTo, deadlineMs: number): void {
+    const key = JSON.stringify(reply);
+    this.#replies.delete(key);
+    this.#replies.set(key, reply);
+    const [oldest] = this.#replies.keys();
+    if (this.#replies.size > MAX_REPLIES && oldest !== undefined) this.#replies.delete(oldest);
     this.deadlineMs = Math.max(this.deadlineMs, deadlineMs);
   }
 }

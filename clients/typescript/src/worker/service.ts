@@ -60,14 +60,20 @@ export class Identity {
     return `quorate-worker-${hex(new TextEncoder().encode(this.workerId))}`;
   }
 
-  presence(state: State): string {
+  presence(state: State, packs: boolean): string {
     const { workerId: worker_id, instance, replicated, queries } = this;
-    return JSON.stringify({ worker_id, state, instance, version: VERSION, replicated, queries });
+    return JSON.stringify({ worker_id, state, instance, version: VERSION, replicated, packs, queries });
   }
 }
 
 /** The reply to a request to the service; nothing if there is no such request. */
-export function reply(verb: string, identity: Identity, state: State, counters: Counters): string | undefined {
+export function reply(
+  verb: string,
+  identity: Identity,
+  state: State,
+  packs: boolean,
+  counters: Counters,
+): string | undefined {
   const standard = {
     type: `io.nats.micro.v1.${verb.toLowerCase()}_response`,
     name: identity.subjects.service,
@@ -78,6 +84,7 @@ export function reply(verb: string, identity: Identity, state: State, counters: 
       replicated: String(identity.replicated),
       state,
       queries: JSON.stringify(identity.queries),
+      ...(packs ? { packs: "true" } : {}),
     },
   };
   const endpoint = { name: "tasks", subject: identity.subjects.tasks, queue_group: identity.queueGroup };

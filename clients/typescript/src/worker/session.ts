@@ -7,19 +7,22 @@ import {
   type NodeConnectionOptions,
   type Subscription,
 } from "@nats-io/transport-node";
+import { Answers } from "./answers.js";
 import { Connection, Faults, type Log, NatsClosed } from "./connection.js";
 import { Job, type Jobs } from "./jobs.js";
 import { failed, type Observed, observed, REFUSED } from "./observation.js";
 import type { Offer } from "./offer.js";
 import { Counters, Identity, reply, type State } from "./service.js";
 import { within } from "./time.js";
-import { decodeTasks, encodeResult, type Subjects, type Task } from "./wire.js";
+import { decodePack, decodeTask, type ReplyTo, type Subjects, type Task, type Tasks } from "./wire.js";
 
 const ANNOUNCE_EVERY_MS = 2_000;
 /** How long a draining worker still accepts tasks of coordinators that do not know yet that it is draining. */
 const DRAIN_GRACE_MS = 250;
 /** How long NATS may take to confirm the end of the subscription, and the last messages to leave. */
 const FLUSH_MS = 5_000;
+/** How long NATS may take to deny a subscription, before the worker announces itself. */
+const CONFIRM_MS = 2_000;
 /** How long a function may go on after the end of its signal until it is said to ignore the signal. */
 const OVERDUE_MS = 1_000;
 
@@ -32,12 +35,16 @@ export class Session {
   readonly #offer: Offer<Answer>;
   readonly #jobs: Jobs<Answer>;
   readonly #counters = new Counters();
+  readonly #answers: Answers;
   readonly #log: Log;
   readonly #faults: Faults;
   readonly #subscriptions = new Map<string, Subscription>();
   /** The functions that were said to ignore their signal. */
   readonly #toldOverdue = new Set<Answer>();
   #state: State = "live";
+  /** Whether NATS does not let it receive packs, and whether it tells coordinators that it takes them. */
+  #isDeniedPacks = false;
+  #takesPacks = false;
   #isClosed = false;
   #idle: () => void = () => {};
   #nats: NatsConnection | undefined;
@@ -55,6 +62,7 @@ export class Session {
     this.#jobs = jobs;
     this.#log = log;
     this.#faults = new Faults(log);
+    this.#answers = new Answers(workerId, this.#counters, (...message) => this.#publish(...message));
   }
 
   /**
@@ -74,8 +82,9 @@ export class Session {
       connection = await Connection.open(named, this.#faults, stopped, stop);
       if (!connection) return;
       this.#nats = connection.nats;
-      connection.restored = () => this.#begin();
-      this.#begin();
+      const { nats } = connection;
+      connection.restored = () => this.#begin(nats);
+      this.#begin(nats);
       announcing = setInterval(() => {
         this.#jobs.forget(performance.now());
         this.#announce();
@@ -93,23 +102,54 @@ export class Session {
   }
 
   /** Subscribes and announces itself, on a connection that is new or made again. */
-  #begin(): void {
-    const { subjects, instance, queueGroup } = this.#identity;
-    if (this.#state === "live") {
-      this.#subscribe(subjects.tasks, (message) => this.#received(message), queueGroup);
-    }
+  #begin(nats: NatsConnection): void {
+    const { subjects, instance } = this.#identity;
     for (const suffix of ["", `.${subjects.service}`, `.${subjects.service}.${instance}`]) {
       this.#subscribe(`$SRV.*${suffix}`, (message) => this.#serve(message));
     }
+    if (this.#state === "live") this.#receive(subjects);
+    void this.#confirm(nats);
+  }
+
+  /** Announces itself once NATS has denied what it denies. It says nothing of a subscription that it allows. */
+  async #confirm(nats: NatsConnection): Promise<void> {
+    // A connection that is lost meanwhile is made again, or ends the worker.
+    await within(CONFIRM_MS, nats.flush()).catch(() => {});
+    this.#takesPacks = !this.#isDeniedPacks;
     this.#announce();
+  }
+
+  /** Subscribes to tasks, alone and in packs. */
+  #receive({ tasks, packs, results }: Subjects): void {
+    const alone = (message: Msg) => {
+      const traceparents = message.headers?.values("traceparent", Match.IgnoreCase) ?? [];
+      this.#received(decodeTask(message.data, message.reply || results, traceparents));
+    };
+    const packed = (message: Msg) => this.#received(decodePack(message.data, message.reply ?? "", results));
+    this.#isDeniedPacks = false;
+    this.#subscribe(tasks, alone, this.#identity.queueGroup);
+    this.#subscribe(packs, packed, this.#identity.queueGroup);
   }
 
   /** Subscribes, unless it is subscribed. NATS ends a subscription that it does not allow. */
   #subscribe(subject: string, received: (message: Msg) => void, queue = ""): void {
     const current = this.#subscriptions.get(subject);
     if (!this.#nats || (current && !current.isClosed())) return;
-    const callback = (error: Error | null, message: Msg) => (error ? this.#fault(error) : received(message));
+    const callback = (error: Error | null, message: Msg) => {
+      if (error) this.#isDenied(subject, error);
+      else received(message);
+    };
     this.#subscriptions.set(subject, this.#nats.subscribe(subject, { callback, ...(queue ? { queue } : {}) }));
+  }
+
+  /** NATS does not allow a subscription. Its denial may come after the worker has announced itself. */
+  #isDenied(subject: string, error: Error): void {
+    this.#fault(error);
+    if (subject !== this.#identity.subjects.packs) return;
+    this.#isDeniedPacks = true;
+    if (!this.#takesPacks) return;
+    this.#takesPacks = false;
+    this.#announce();
   }
 
   /** Tells of a fault that does not end the worker. */
@@ -118,19 +158,17 @@ export class Session {
   }
 
   #announce(): void {
-    this.#publish(this.#identity.subjects.presence, this.#identity.presence(this.#state));
+    this.#publish(this.#identity.subjects.presence, this.#identity.presence(this.#state, this.#takesPacks));
   }
 
   #serve(request: Msg): void {
-    const body = reply(request.subject.split(".")[1] ?? "", this.#identity, this.#state, this.#counters);
+    const verb = request.subject.split(".")[1] ?? "";
+    const body = reply(verb, this.#identity, this.#state, this.#takesPacks, this.#counters);
     if (body !== undefined && request.reply) this.#publish(request.reply, body);
   }
 
-  #received(message: Msg): void {
-    const reply = message.reply || this.#identity.subjects.results;
-    const traceparents = message.headers?.values("traceparent", Match.IgnoreCase) ?? [];
-    const tasks = decodeTasks(message.data, reply, traceparents);
-    if (tasks.length === 0) this.#counters.losses.tasks_malformed += 1;
+  #received({ tasks, malformed }: Tasks): void {
+    this.#counters.losses.tasks_malformed += malformed;
     for (const task of tasks) this.#take(task);
   }
 
@@ -221,12 +259,9 @@ export class Session {
     }
   }
 
-  #send(job: Job<Answer>, result: Observed, replies: Iterable<string>): void {
+  #send(job: Job<Answer>, result: Observed, replies: Iterable<ReplyTo>): void {
     const since = performance.now() - job.answeredMs;
-    const body = encodeResult(this.#identity.workerId, job.task.id, result, job.responseTimeMs, since);
-    for (const subject of replies) {
-      if (!this.#publish(subject, body, job.task.traceparent)) this.#counters.losses.results_unsent += 1;
-    }
+    for (const reply of replies) this.#answers.send(job.task, reply, result, job.responseTimeMs, since);
   }
 
   #publish(subject: string, body: string, traceparent?: string): boolean {
@@ -250,20 +285,23 @@ export class Session {
     this.#announce();
     await new Promise((resolve) => setTimeout(resolve, DRAIN_GRACE_MS));
     // In a queue group, other replicas receive all further tasks. This one answers those that NATS has sent to it before.
-    const tasks = this.#subscriptions.get(this.#identity.subjects.tasks);
-    if (tasks && !tasks.isClosed()) await this.#flushed(tasks.drain());
+    const { tasks, packs } = this.#identity.subjects;
+    const open = [tasks, packs].flatMap((subject) => this.#subscriptions.get(subject) ?? []);
+    const draining = open.filter((each) => !each.isClosed()).map((each) => each.drain());
+    await this.#flushed(Promise.all(draining));
     await new Promise<void>((resolve) => {
       this.#idle = resolve;
       this.#isClosed = true;
       this.#checkIdle();
     });
+    this.#answers.flush();
     this.#state = "left";
     this.#announce();
     await this.#flushed(nats.flush());
   }
 
   /** Waits until NATS has confirmed something, but not for ever. */
-  async #flushed(confirmed: Promise<void>): Promise<void> {
+  async #flushed(confirmed: Promise<unknown>): Promise<void> {
     try {
       await within(FLUSH_MS, confirmed);
     } catch (error) {

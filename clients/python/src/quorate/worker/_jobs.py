@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Generic, Optional, TypeVar
 
 from ._observation import Observed
-from ._wire import Task
+from ._wire import ReplyTo, Task
 
 #: How long an answer is remembered to be repeated, and how many are.
 REMEMBER_S = 60.0
 MAX_REMEMBERED = 10_000
-#: Callers that give up and retry add a reply subject each time. The latest are kept.
+#: Callers that give up and retry add a place for the answer each time. The latest are kept.
 MAX_REPLIES = 8
 
 H = TypeVar("H")
@@ -28,7 +28,7 @@ class Job(Generic[H]):
     answered_by: H
     received_s: float
     deadline_s: float
-    replies: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_REPLIES))
+    replies: deque[ReplyTo] = field(default_factory=lambda: deque(maxlen=MAX_REPLIES))
     #: The answer, once there is one; when it was made, and how long that took.
     answer: Optional[Observed] = None
     answered_s: float = 0.0
@@ -45,7 +45,7 @@ class Job(Generic[H]):
     def response_time_ns(self) -> int:
         return round((self.answered_s - self.received_s) * 1e9)
 
-    def wait_for(self, reply: str, deadline_s: float) -> None:
+    def wait_for(self, reply: ReplyTo, deadline_s: float) -> None:
         """A further task wants the same answer."""
         if reply not in self.replies:
             self.replies.append(reply)

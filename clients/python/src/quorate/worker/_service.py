@@ -76,7 +76,7 @@ class Identity:
         }
 
 
-def reply(verb: str, identity: Identity, state: str, counters: Counters) -> Optional[bytes]:
+def reply(verb: str, identity: Identity, state: str, takes_packs: bool, counters: Counters) -> Optional[bytes]:
     """The reply to a request to the service; nothing if there is no such request."""
     body: dict[str, object] = {
         "type": f"io.nats.micro.v1.{verb.lower()}_response",
@@ -88,6 +88,7 @@ def reply(verb: str, identity: Identity, state: str, counters: Counters) -> Opti
             "replicated": "true" if identity.replicated else "false",
             "state": state,
             "queries": json.dumps(identity.queries),
+            **({"packs": "true"} if takes_packs else {}),
         },
     }
     endpoint = {"name": "tasks", "subject": identity.subjects.tasks, "queue_group": identity.queue_group}

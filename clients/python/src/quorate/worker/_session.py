@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Any, Optional, TypeVar
@@ -19,18 +19,21 @@ from nats.errors import SlowConsumerError
 from .._fields import Malformed
 from .._version import __version__
 from . import _service, _wire
+from ._answers import Answers
 from ._function import Function
 from ._jobs import Job, Jobs
 from ._observation import REFUSED, Observed
 from ._offer import Offer
-from ._troubles import Troubles
-from ._wire import Subjects, Task
+from ._troubles import Troubles, denied_subscription
+from ._wire import ReplyTo, Subjects, Task
 
 ANNOUNCE_EVERY_S = 2.0
 #: How long a draining worker still receives tasks of coordinators that do not know yet that it is draining.
 DRAIN_GRACE_S = 0.25
 #: How long the last messages may take to leave.
 FLUSH_S = 5.0
+#: How long NATS may take to say that the worker may not receive packs, before it announces that it takes them.
+CONFIRM_S = 1
 
 T = TypeVar("T")
 
@@ -57,11 +60,16 @@ class Session:
         self._jobs = jobs
         self._counters = _service.Counters()
         self._state = "live"
+        #: Whether NATS does not let it receive packs, and whether it tells coordinators that it takes them.
+        self._packs_denied = False
+        self._takes_packs = False
+        self._subscriptions: list[Subscription] = []
         self._closed = False
         self._idle = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._nats = Connection()
         self._troubles = Troubles(lambda: self._nats.servers, self._now)
+        self._answers = Answers(worker_id, self._counters.losses, self._publish, self._keep)
         self._is_over = False
 
     async def run(self, servers: Sequence[str], options: Mapping[str, Any], stop: asyncio.Event) -> None:
@@ -89,15 +97,15 @@ class Session:
         await asyncio.wait({stopped, connecting}, return_when=asyncio.FIRST_COMPLETED)
         if not connecting.done():
             return
-        tasks = await connecting
+        await connecting
         self._keep(self._announce_regularly())
         await stopped
-        await self._drain(tasks)
+        await self._drain()
         self._state = "left"
         await self._announce()
         await self._flush()
 
-    async def _connect(self, servers: Sequence[str], options: Mapping[str, Any]) -> Subscription:
+    async def _connect(self, servers: Sequence[str], options: Mapping[str, Any]) -> None:
         try:
             await self._nats.connect(
                 list(servers),
@@ -111,31 +119,53 @@ class Session:
                     "closed_cb": self._has_closed,
                 },
             )
-            return await self._subscribe()
+            await self._subscribe()
         except NatsError as error:
             if self._nats.last_error is None:
                 # Not NATS, but an option or an address is wrong.
                 raise
             raise self._troubles.closed(self._nats.last_error) from error
 
-    async def _subscribe(self) -> Subscription:
+    async def _subscribe(self) -> None:
         self._troubles.connected()
-        tasks = await self._nats.subscribe(self._subjects.tasks, queue=self._identity.queue_group, cb=self._received)
+        await self._receive(self._subjects.tasks, self._received)
         service = self._subjects.service
         for suffix in ("", f".{service}", f".{service}.{self._identity.instance}"):
             await self._nats.subscribe(f"$SRV.*{suffix}", cb=self._serve)
+        await self._subscribe_to_packs()
         await self._announce()
-        return tasks
+
+    async def _receive(self, subject: str, received: Callable[[Msg], Awaitable[None]]) -> None:
+        """Receives tasks until the worker has drained."""
+        self._subscriptions.append(await self._nats.subscribe(subject, queue=self._identity.queue_group, cb=received))
+
+    async def _subscribe_to_packs(self) -> None:
+        self._packs_denied = False
+        await self._receive(self._subjects.packs, self._received_pack)
+        # NATS says nothing if it allows the subscription. The first ping may overtake it, the second one does not.
+        with suppress(NatsError, OSError, asyncio.TimeoutError):
+            await self._nats.flush(timeout=CONFIRM_S)
+            await self._nats.flush(timeout=CONFIRM_S)
+        self._takes_packs = not self._packs_denied
 
     async def _failed(self, error: Exception) -> None:
         if isinstance(error, SlowConsumerError):
             self._counters.losses.tasks_dropped += 1
             self._troubles.dropped()
-        else:
-            self._troubles.failed(error)
+            return
+        self._troubles.failed(error)
+        if denied_subscription(error) == self._subjects.packs.lower():
+            self._packs_denied = True
+            if self._takes_packs:
+                self._takes_packs = False
+                self._keep(self._announce())
 
     async def _reconnected(self) -> None:
         self._troubles.connected()
+        if self._packs_denied and self._state == "live":
+            # nats-py has renewed all subscriptions already, so that it is not known whether this one was denied again.
+            await self._stop_receiving(self._subscriptions.pop())
+            await self._subscribe_to_packs()
         await self._announce()
 
     async def _has_closed(self) -> None:
@@ -150,23 +180,39 @@ class Session:
 
     async def _announce(self) -> None:
         if self._nats.is_connected:
-            await self._publish(self._subjects.presence, _wire.encode_presence(self._identity.presence, self._state))
+            body = _wire.encode_presence(self._identity.presence, self._state, self._takes_packs)
+            await self._publish(self._subjects.presence, body)
 
     async def _serve(self, request: Msg) -> None:
         verb = request.subject.split(".")[1]
-        body = _service.reply(verb, self._identity, self._state, self._counters)
+        body = _service.reply(verb, self._identity, self._state, self._takes_packs, self._counters)
         if body is not None and request.reply:
             await self._publish(request.reply, body)
 
     async def _received(self, message: Msg) -> None:
         try:
-            tasks = _wire.decode_tasks(message.data, message.reply or self._subjects.results, message.headers)
+            task = _wire.decode_task(message.data, message.reply or self._subjects.results, message.headers)
         except Malformed as error:
-            self._counters.losses.tasks_malformed += 1
-            log.debug("a task is dropped: %s", error)
-            return
-        for task in tasks:
+            self._lose(1, error)
+        else:
             await self._take(task)
+
+    async def _received_pack(self, message: Msg) -> None:
+        try:
+            pack = _wire.decode_pack(message.data, message.reply, self._subjects.results)
+        except Malformed as error:
+            self._lose(1, error)
+            return
+        if pack.malformed > 0:
+            self._lose(pack.malformed, "elements of a pack that cannot be read or are too many")
+        for task in pack.tasks:
+            await self._take(task)
+        # A function that answers at once leaves its place to the next pack.
+        await asyncio.sleep(0)
+
+    def _lose(self, count: int, why: object) -> None:
+        self._counters.losses.tasks_malformed += count
+        log.debug("tasks are dropped: %s: %s", count, why)
 
     async def _take(self, task: Task) -> None:
         self._counters.received += 1
@@ -236,13 +282,10 @@ class Session:
             asyncio.get_running_loop().call_soon(job.working.cancel)
         self._check_idle()
 
-    async def _send(self, job: Job[Function], observed: Observed, replies: Sequence[str]) -> None:
+    async def _send(self, job: Job[Function], observed: Observed, replies: Sequence[ReplyTo]) -> None:
         since = timedelta(seconds=self._now() - job.answered_s)
-        body = _wire.encode_result(self._identity.worker_id, job.task.id, observed, job.response_time_ns, since)
-        headers = {"traceparent": job.task.traceparent} if job.task.traceparent else None
         for reply in replies:
-            if not await self._publish(reply, body, headers):
-                self._counters.losses.results_unsent += 1
+            await self._answers.send(job.task, reply, observed, job.response_time_ns, since)
 
     async def _publish(self, subject: str, body: bytes, headers: Optional[dict[str, str]] = None) -> bool:
         try:
@@ -252,15 +295,16 @@ class Session:
             log.debug("a message to %s is not sent: %s", subject, error)
             return False
 
-    async def _drain(self, tasks: Subscription) -> None:
+    async def _drain(self) -> None:
         """Tells coordinators that it takes no further tasks, and answers those that it has."""
         self._state = "draining"
         await self._announce()
         await asyncio.sleep(DRAIN_GRACE_S)
-        await self._stop_receiving(tasks)
+        await asyncio.gather(*map(self._stop_receiving, self._subscriptions))
         self._closed = True
         self._check_idle()
         await self._idle.wait()
+        await self._answers.sent()
 
     async def _stop_receiving(self, tasks: Subscription) -> None:
         """Ends the subscription, and takes what the server has sent until then: nobody else in the queue group receives

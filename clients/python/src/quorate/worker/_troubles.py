@@ -22,6 +22,7 @@ _REFUSAL = re.compile(r"authorization (violation|failed)|authentication (expired
 _DENIAL = "permissions violation"
 #: The number of the task at the end of a reply subject. Such subjects count as one.
 _TASK_NUMBER = re.compile(r"\.\d+(?=\"|$)")
+_DENIED_SUBSCRIPTION = re.compile(_DENIAL + r' for subscription to "([^"]*)"', re.IGNORECASE)
 
 log = logging.getLogger("quorate.worker")
 
@@ -112,6 +113,12 @@ class Troubles:
     def _tell(self, kind: str, text: str) -> None:
         log.log(logging.DEBUG if kind in self._told else logging.WARNING, "%s", text)
         self._told.add(kind)
+
+
+def denied_subscription(error: Exception) -> Optional[str]:
+    """The subject that the worker may not subscribe to, in small letters, as nats-py tells it."""
+    denied = _DENIED_SUBSCRIPTION.search(str(error))
+    return denied[1].lower() if denied else None
 
 
 def _text(error: Exception) -> str:
