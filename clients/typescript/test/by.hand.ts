@@ -80,6 +80,10 @@ export class Bus {
     );
   }
 
+  close(): Promise<void> {
+    return this.#nats.close();
+  }
+
   send(body: unknown, reply = "answers", traceparent?: string, subject = "oracle.tasks"): void {
     const data = typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body);
     const trace = headers();

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { connect, NoRespondersError, RequestError } from "@nats-io/transport-node";
 import * as quorate from "quorate";
 import { Client } from "quorate";
-import { type Log, NatsClosed, Worker } from "quorate/worker";
+import { type Log, Worker } from "quorate/worker";
 import { Bus, SCRIPT, TRACE } from "./by.hand.js";
 import { binary, Cluster, PATIENCE_MS, Program, Relay, until } from "./cluster.js";
 
