@@ -62,19 +62,19 @@ pub(crate) struct Scatter {
     next: AtomicU64,
     waiting: Mutex<HashMap<u64, Waiting>>,
     /// Where tasks wait to be packed, if they are.
-    packer: Option<mpsc::UnboundedSender<Task>>,
+    ready: Option<mpsc::UnboundedSender<Task>>,
 }
 
 impl Scatter {
     pub(crate) async fn start(client: Client, packed: bool) -> Result<Arc<Self>, async_nats::Error> {
         let inbox = Subject::from(client.new_inbox());
         let results = client.subscribe(inbox.clone()).await?;
-        let packer = packed.then(|| {
-            let (packer, tasks) = mpsc::unbounded_channel();
+        let ready = packed.then(|| {
+            let (ready, tasks) = mpsc::unbounded_channel();
             tokio::spawn(pack(client.clone(), inbox.clone(), tasks));
-            packer
+            ready
         });
-        let scatter = Arc::new(Self { client, inbox, next: AtomicU64::new(1), waiting: Mutex::default(), packer });
+        let scatter = Arc::new(Self { client, inbox, next: AtomicU64::new(1), waiting: Mutex::default(), ready });
         tokio::spawn(Arc::clone(&scatter).collect(results, packed));
         Ok(scatter)
     }
@@ -86,12 +86,11 @@ impl Scatter {
         let (done, answered) = oneshot::channel();
         let waiting = Waiting { responses: Vec::with_capacity(WORKERS), done };
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(number, waiting);
-        match &self.packer {
-            Some(packer) => packer.send(task)?,
-            None => {
-                let body = serde_json::to_vec(&task)?;
-                self.client.publish_with_reply(TASKS, self.inbox.clone(), body.into()).await?;
-            }
+        if let Some(ready) = &self.ready {
+            ready.send(task)?;
+        } else {
+            let body = serde_json::to_vec(&task)?;
+            self.client.publish_with_reply(TASKS, self.inbox.clone(), body.into()).await?;
         }
         let responses = answered.await?;
         let sum: f64 = responses.iter().map(|response| response.value).sum();
@@ -102,7 +101,9 @@ impl Scatter {
         while let Some(message) = results.next().await {
             if packed {
                 let Ok(Results { results }) = serde_json::from_slice(&message.payload) else { continue };
-                results.into_iter().for_each(|response| self.take(response));
+                for response in results {
+                    self.take(response);
+                }
             } else if let Ok(response) = serde_json::from_slice(&message.payload) {
                 self.take(response);
             }

@@ -27,7 +27,7 @@ struct Tasks<'a> {
 }
 
 #[derive(Serialize)]
-struct Response<'a> {
+struct Output<'a> {
     worker_id: &'a str,
     request_id: &'a str,
     value: f64,
@@ -36,7 +36,7 @@ struct Response<'a> {
 
 #[derive(Serialize)]
 struct Results<'a> {
-    results: Vec<Response<'a>>,
+    results: Vec<Output<'a>>,
 }
 
 /// Answers every task until the connection ends.
@@ -65,8 +65,8 @@ pub(crate) async fn run(client: Client, id: String, packed: bool) -> Result<(), 
     Ok(())
 }
 
-fn response<'a>(worker_id: &'a str, task: &Task<'a>) -> Response<'a> {
-    Response { worker_id, request_id: task.id, value: VALUE, response_time: 1 }
+fn response<'a>(worker_id: &'a str, task: &Task<'a>) -> Output<'a> {
+    Output { worker_id, request_id: task.id, value: VALUE, response_time: 1 }
 }
 
 async fn publish(client: &Client, reply: Subject, results: &Results<'_>) -> Result<(), async_nats::Error> {
