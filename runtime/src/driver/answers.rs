@@ -46,9 +46,16 @@ impl Answers {
             results.sort_by(|one, other| subject(one).cmp(subject(other)));
         }
         for mut rest in results.chunk_by(|one, other| subject(one) == subject(other)) {
+            let mut most = self.pack_bytes;
             while let [first, ..] = rest {
-                let (body, count) = wire::encode_results(worker, rest, self.pack_bytes);
+                let (body, count) = wire::encode_results(worker, rest, most);
+                let bytes = body.len();
                 let sent = bus.publish(subject(first), None, body);
+                // The server may take only shorter messages.
+                if sent == Err(PublishError::Refused) && count > 1 {
+                    most = bytes / 2;
+                    continue;
+                }
                 self.note_unsent(sent, count);
                 rest = &rest[count..];
             }

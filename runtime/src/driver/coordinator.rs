@@ -474,14 +474,21 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
     fn publish_packed(&mut self, reply: &mut String) {
         let mut tasks = std::mem::take(&mut self.packable);
         let mut rest = &tasks[..];
+        let mut most = self.settings.pack_bytes;
         while rest.len() > 1 && !self.bus.forbids(self.settings.subjects.packs()) {
             reply.truncate(self.settings.inbox.prefix().len());
             self.packs.write_subject(reply);
-            let (body, count) = wire::encode_tasks(rest, reply, self.settings.pack_bytes);
+            let (body, count) = wire::encode_tasks(rest, reply, most);
+            let bytes = body.len();
             let (packed, others) = rest.split_at(count);
             let ids = packed.iter().map(|task| task.id);
             match self.bus.publish(self.settings.subjects.packs(), Some(reply), body) {
                 Ok(()) => self.packs.sent(ids),
+                // The server takes only shorter messages.
+                Err(PublishError::Refused) if count > 1 => {
+                    most = bytes / 2;
+                    continue;
+                }
                 Err(error) => {
                     debug!(%error, count, "a pack of tasks is not sent");
                     self.undelivered(&ids.collect::<Vec<_>>(), cause(error));

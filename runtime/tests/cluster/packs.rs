@@ -217,3 +217,21 @@ async fn with_the_permissions_of_before_all_tasks_go_out_alone() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_takes_only_short_messages_gets_short_packs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("nats.conf");
+    fs::write(&file, "max_payload: 2048").expect("it can be written");
+    let server = NatsServer::start_with(&["--config", &file.display().to_string()]);
+    let connect = || NatsBus::connect(NatsConfig::new(server.url())).expect("a good address");
+    let _worker = worker(connect(), "a", echo()).await;
+    let seen = Seen::watch(connect()).await;
+    let coordinator = Arc::new(TestCoordinator::with_workers(connect(), 1).await);
+    for _ in 0..3 {
+        ask_many(&coordinator, 1).await;
+    }
+    until("all tasks to be seen", async || seen.alone() + seen.packed() == 300).await;
+    assert!(seen.packed() > 100, "{} were packed", seen.packed());
+    assert_eq!(coordinator.counter("redispatched").await, 0);
+}
