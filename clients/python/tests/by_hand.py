@@ -108,7 +108,7 @@ def by_hand(cluster: Cluster, places: int, use: Callable[[Bus], Awaitable[None]]
         assert (presence["worker_id"], presence["state"], presence["replicated"]) == ("alice", "live", is_replica)
         assert presence["packs"] is True
         try:
-            await use(Bus(connection, answers, announced, worker))
+            await asyncio.wait_for(use(Bus(connection, answers, announced, worker)), 2 * PATIENCE_S)
         finally:
             await connection.close()
 

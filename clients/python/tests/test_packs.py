@@ -128,7 +128,7 @@ def test_results_that_are_ready_together_go_out_together(cluster: Cluster) -> No
         assert losses == {"tasks_malformed": 2, "tasks_unoffered": 1, "tasks_expired": 1}
         await bus.send(b"no pack", subject="oracle.tasks.packed")
         while (await bus.stats())["data"]["tasks_malformed"] < 3:
-            pass
+            await asyncio.sleep(0.01)
 
     by_hand(cluster, 64, use)
 
@@ -205,7 +205,7 @@ def test_a_worker_that_drains_answers_the_packs_that_it_has_and_takes_no_further
         slow = [task(number, "slow") for number in range(30)]
         await bus.send_pack(*slow)
         while (await bus.stats())["num_requests"] < 30:
-            pass
+            await asyncio.sleep(0.01)
         bus.worker.signal(signal.SIGTERM)
         assert (await bus.announced("draining"))["packs"] is True
         # Not all coordinators know that it drains.

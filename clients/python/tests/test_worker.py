@@ -8,12 +8,14 @@ import re
 import signal
 import subprocess
 import threading
+from contextlib import suppress
 
 import nats
 import pytest
 from by_hand import SCRIPT, TRACE, Bus, by_hand
 from cluster import PATIENCE_S, Cluster, binary, stop, until
 from nats.aio.subscription import Subscription
+from nats.errors import TimeoutError as NatsTimeout
 
 import quorate
 from quorate.worker import Worker
@@ -268,17 +270,32 @@ def test_replicas_share_their_tasks_and_a_prefix_keeps_deployments_apart(cluster
         cluster.program(["python3", "-c", script], "", {"NATS_URL": cluster.nats.url})
     coordinator.wait_for(1)
     assert coordinator.client.workers().workers[0].replicated
-    for number in range(5):
-        coordinator.client.ask("q", id=f"r{number}")
 
-    async def together() -> None:
+    async def use() -> None:
+        connection = await nats.connect(cluster.nats.url)
+        replies = await connection.subscribe("replies")
+
+        async def received() -> list[int]:
+            """How many tasks each replica has received."""
+            await connection.publish("$SRV.STATS", reply="replies")
+            counts: list[int] = []
+            with suppress(NatsTimeout):
+                while True:
+                    message = await replies.next_msg(timeout=0.5)
+                    counts.append(json.loads(message.data)["endpoints"][0]["num_requests"])
+            return counts
+
+        while len(await received()) < 2:
+            pass
         async with quorate.AsyncClient(coordinator.url) as client:
-            outcomes = await asyncio.gather(*(client.ask("q", id=f"packed {number}") for number in range(50)))
-            assert {outcome.status for outcome in outcomes} == {"complete"}
+            outcomes = [await client.ask("q", id=f"r{number}") for number in range(5)]
+            outcomes += await asyncio.gather(*(client.ask("q", id=f"packed {number}") for number in range(50)))
+        assert {outcome.status for outcome in outcomes} == {"complete"}
+        assert sum(await received()) == 55, "each task is received once, alone or in a pack"
+        await connection.close()
 
-    asyncio.run(together())
-    counters = coordinator.client.workers().counters
-    assert (counters["results_duplicate"], counters["results_late"]) == (0, 0)
+    asyncio.run(asyncio.wait_for(use(), PATIENCE_S))
+    assert coordinator.client.workers().counters["results_duplicate"] == 0
 
 
 def test_mistakes_are_told_where_they_are_made() -> None:

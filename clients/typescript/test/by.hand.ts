@@ -21,14 +21,24 @@ export class Bus {
   readonly #answers: Msg[] = [];
 
   readonly #announced: Record<string, unknown>[] = [];
+  #last = "";
   readonly cluster: Cluster;
   worker!: Program;
 
   private constructor(nats: NatsConnection, cluster: Cluster) {
     this.#nats = nats;
     this.cluster = cluster;
-    nats.subscribe("*.workers", { callback: (_, message) => void this.#announced.push(message.json()) });
-    const callback = (_: unknown, message: Msg) => void this.#answers.push(message);
+    nats.subscribe("*.workers", {
+      callback: (_, message) => {
+        const presence = message.json<Record<string, unknown>>();
+        this.#announced.push(presence);
+        this.#last = String(presence["state"]);
+      },
+    });
+    const callback = (_: unknown, message: Msg) => {
+      this.#answers.push(message);
+      this.#last = "answer";
+    };
     for (const subject of ["answers", "answers.*", "oracle.results"]) nats.subscribe(subject, { callback });
   }
 
@@ -135,9 +145,18 @@ export class Bus {
     return { received, subjects };
   }
 
-  /** Whether no answer waits to be looked at. */
-  get isSilent(): boolean {
-    return this.#answers.length === 0;
+  /** What came last: a state that was announced, or an answer. */
+  async last(): Promise<string> {
+    await this.#nats.flush();
+    return this.#last;
+  }
+
+  /** How many tasks each worker has received. */
+  async received(): Promise<number[]> {
+    const replies = await this.#nats.requestMany("$SRV.STATS", "", { maxWait: 1000, strategy: "stall" });
+    const counts = [];
+    for await (const reply of replies) counts.push(reply.json<any>().endpoints[0].num_requests as number);
+    return counts;
   }
 
   async request(subject: string): Promise<any> {

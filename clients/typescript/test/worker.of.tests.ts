@@ -12,6 +12,10 @@ let calls = 0;
 worker
   .query("BTC/USD", async () => "42000.123456789012345678901234")
   .query("ETH/*", (query) => `text of ${query}`)
+  .query("soon", async () => {
+    for (let turn = 0; turn < 10; turn += 1) await undefined;
+    return 1;
+  })
   .query("long", () => "x".repeat(4096))
   .query("count", () => ++calls)
   .query("big", () => 2n ** 90n)

@@ -400,12 +400,15 @@ test("replicas share their tasks, and a prefix keeps deployments apart", async (
   for (const _ of [1, 2]) await cluster.script(SCRIPT, "twins", "64", "eu.staging");
   await coordinator.waitFor(1);
   assert.equal((await coordinator.client.workers()).workers[0]?.replicated, true);
+  const bus = await Bus.empty(t, cluster);
+  await until("both of them", async () => (await bus.instances()) === 2);
   for (const id of ["r1", "r2", "r3", "r4", "r5"]) await coordinator.client.ask("count", { id });
   const ids = Array.from({ length: 50 }, (_, number) => `packed ${number}`);
   const together = await Promise.all(ids.map((id) => coordinator.client.ask("BTC/USD", { id })));
   assert(together.every(({ status }) => status === "complete"));
-  const { counters } = await coordinator.client.workers();
-  assert.deepEqual([counters["results_duplicate"], counters["results_late"]], [0, 0]);
+  const received = await bus.received();
+  assert.deepEqual([received.length, received[0]! + received[1]!], [2, 55], "each task is received once");
+  assert.equal((await coordinator.client.workers()).counters["results_duplicate"], 0);
 });
 
 test("mistakes are told where they are made", async () => {
