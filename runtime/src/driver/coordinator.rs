@@ -183,9 +183,9 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
                 () = alarm.wait() => {}
                 () = self.shows.wanted() => {}
             }
-            // With several requests in flight, the first message is seldom alone. Letting the other tasks run now means
+            // Unless a single request is in flight, the first message is seldom alone. Letting the other tasks run now means
             // that one pass, one write to the bus and one wake-up of each worker serve all of them.
-            if self.machine.in_flight() > 1 {
+            if self.machine.in_flight() != 1 {
                 yield_now().await;
             }
             self.take_all_ready();
