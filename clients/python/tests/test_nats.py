@@ -325,7 +325,7 @@ def test_every_trouble_is_told_once_until_there_is_a_connection(caplog: pytest.L
         assert warned(away, away, NatsTimeout()) == ["NATS: away"]
         assert warned(refused, ConnectionResetError(), refused) == [
             "NATS refuses the credentials; still trying: Authorization Violation"
-        ], "another server was away, so the refusals begin anew"
+        ], "another server was away, so the count of refusals starts again"
         assert warned(*denied[:3], *denied[:3]) == [f"NATS: {str(error)[6:]}" for error in denied[:3]]
         troubles.connected()
         assert warned(denied[0], away) == ["NATS: away"]

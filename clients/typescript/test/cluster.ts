@@ -134,7 +134,7 @@ export class Cluster {
     await this.#nats?.kill();
   }
 
-  /** Starts the NATS server anew with this configuration. */
+  /** Restarts the NATS server with this configuration. */
   async configureNats(config: string): Promise<void> {
     const folder = mkdtempSync(join(tmpdir(), "quorate-nats-"));
     this.#test.after(() => rmSync(folder, { recursive: true }));
