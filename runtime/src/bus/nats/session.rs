@@ -237,9 +237,7 @@ fn notice(event: &Event, subscriptions: &Mutex<BySid>, forbidden: &Mutex<BTreeSe
         Event::ServerError(error) => {
             let error = error.to_string();
             let mut forbidden = forbidden.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_new = forbidden_subject(&error)
-                .is_none_or(|subject| forbidden.len() >= MAX_FORBIDDEN || forbidden.insert(subject.to_owned()));
-            if is_new {
+            if note_forbidden(&error, &mut forbidden) {
                 tracing::warn!(error, "the NATS server reports an error");
             }
         }
@@ -247,8 +245,43 @@ fn notice(event: &Event, subscriptions: &Mutex<BySid>, forbidden: &Mutex<BTreeSe
     }
 }
 
+/// Notes the subject that an error names as forbidden, if there is room, and returns whether the error says anything
+/// new.
+fn note_forbidden(error: &str, forbidden: &mut BTreeSet<String>) -> bool {
+    let Some(subject) = forbidden_subject(error) else { return true };
+    if forbidden.contains(subject) {
+        return false;
+    }
+    if forbidden.len() < MAX_FORBIDDEN {
+        forbidden.insert(subject.to_owned());
+    }
+    true
+}
+
 /// The subject that an error of the server names as forbidden: `Permissions Violation for Publish to "subject"`.
 fn forbidden_subject(error: &str) -> Option<&str> {
     let is_violation = error.to_ascii_lowercase().contains("permissions violation");
     error.split('"').nth(1).filter(|_| is_violation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forbidden_subject_is_reported_once_as_long_as_there_is_room_to_remember_it() {
+        let mut forbidden = BTreeSet::new();
+        let violation = |number| format!("Permissions Violation for Publish to \"s{number}\"");
+        for number in 0..MAX_FORBIDDEN {
+            assert!(note_forbidden(&violation(number), &mut forbidden));
+        }
+        for number in 0..MAX_FORBIDDEN {
+            assert!(!note_forbidden(&violation(number), &mut forbidden), "{number}");
+        }
+        for _ in 0..2 {
+            assert!(note_forbidden(&violation(MAX_FORBIDDEN), &mut forbidden), "nothing remembers it");
+            assert!(note_forbidden("maximum payload exceeded for \"s0\"", &mut forbidden), "it forbids no subject");
+        }
+        assert_eq!(forbidden.len(), MAX_FORBIDDEN);
+    }
 }
