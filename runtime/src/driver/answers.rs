@@ -6,6 +6,7 @@ use quorate_core::id::WorkerId;
 use quorate_core::worker::{ReplyTo, WorkResult};
 use tracing::debug;
 
+use super::packs::send_pack;
 use crate::bus::{Bus, PublishError};
 use crate::wire::{self, Subjects};
 
@@ -48,14 +49,8 @@ impl Answers {
         for mut rest in results.chunk_by(|one, other| subject(one) == subject(other)) {
             let mut most = self.pack_bytes;
             while let [first, ..] = rest {
-                let (body, count) = wire::encode_results(worker, rest, most);
-                let bytes = body.len();
-                let sent = bus.publish(subject(first), None, body);
-                // The server may take only shorter messages.
-                if sent == Err(PublishError::Refused) && count > 1 {
-                    most = bytes / 2;
-                    continue;
-                }
+                let encode = |results: &[WorkResult], most| wire::encode_results(worker, results, most);
+                let (count, sent) = send_pack(rest, &mut most, encode, |body| bus.publish(subject(first), None, body));
                 self.note_unsent(sent, count);
                 rest = &rest[count..];
             }

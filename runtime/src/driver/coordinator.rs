@@ -1,17 +1,14 @@
 //! The driver of a coordinator.
 
-use std::fmt::Write as _;
+mod received;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_core::Coordinator;
-use quorate_core::coordinator::{
-    Config, Event, Input, Output, Presence, ResultFate, Task, Undelivered, UndeliveredCause, WorkerResult,
-};
-use quorate_core::id::TaskId;
-use quorate_core::time::Timestamp;
+use quorate_core::coordinator::{Config, Input, Output, Undelivered};
 use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tracing::{debug, info};
@@ -19,25 +16,23 @@ use tracing::{debug, info};
 use super::Alarm;
 use super::bus_watch::{BusChange, BusWatch};
 use super::callers::Callers;
+use super::dispatch::Dispatch;
 use super::handle::{Command, CoordinatorHandle};
 use super::identity::own_seed;
 use super::intake::{Batch, First, Intake, ping_subject};
-use super::packs::Packs;
+use super::outcomes::Outcomes;
 use super::settings::DriverSettings;
 use super::snapshot::{Snapshot, WorkerView};
 use super::tap::{Held, Tap, Tapped};
 use super::view::{AtOnce, Shows, View};
-use crate::bus::{Bus, BusError, Message, PublishError};
+use crate::bus::{Bus, BusError};
 use crate::clock::Clock;
-use crate::spans::{Attribute, SpanKind, Tracer};
-use crate::wire::{self, EncodedOutcome, PresenceMessage, TraceContext};
+use crate::spans::Tracer;
+use crate::wire::{EncodedOutcome, PresenceMessage};
 
 /// How far the time of day may differ from what the machine believes before the machine is told. Less than this is the
 /// time between two readings of clocks on a busy host.
 const MAX_WALL_ERROR: Duration = Duration::from_millis(10);
-
-/// How long an outcome may wait until it is published, while nothing is in flight.
-const TELL_WITHIN: Duration = Duration::from_millis(2);
 
 /// Owns a [`Coordinator`] and runs it over a bus.
 #[derive(Debug)]
@@ -49,18 +44,13 @@ pub struct CoordinatorDriver<B: Bus, T = ()> {
     intake: Intake<B::Subscription>,
     /// A buffer, empty between passes.
     batch: Batch,
-    /// Tasks that may be packed; empty between passes.
-    packable: Vec<Task>,
-    packs: Packs,
-    /// The outcomes that are not published yet, and when they will be at the latest.
-    untold: Vec<EncodedOutcome>,
-    tell_at: Option<Timestamp>,
+    dispatch: Dispatch,
+    outcomes: Outcomes,
     bus_watch: BusWatch,
     settings: DriverSettings,
     callers: Callers,
     tracer: Option<Tracer>,
     malformed: u64,
-    outcomes_unpublished: u64,
     /// Counts the requests that are refused because the queue of commands is full.
     busy: Arc<AtomicU64>,
     shows: Shows,
@@ -93,15 +83,12 @@ impl<B: Bus> CoordinatorDriver<B> {
             commands,
             intake,
             batch: Batch::default(),
-            packable: Vec::new(),
-            packs: Packs::default(),
-            untold: Vec::new(),
-            tell_at: None,
+            dispatch: Dispatch::default(),
+            outcomes: Outcomes::default(),
             settings,
             callers: Callers::default(),
             tracer: None,
             malformed: 0,
-            outcomes_unpublished: 0,
             busy: Arc::clone(&busy),
             shows: Shows(Arc::clone(&view)),
             drained: false,
@@ -118,16 +105,13 @@ impl<B: Bus> CoordinatorDriver<B> {
             commands: self.commands,
             intake: self.intake,
             batch: self.batch,
-            packable: self.packable,
-            packs: self.packs,
-            untold: self.untold,
-            tell_at: self.tell_at,
+            dispatch: self.dispatch,
+            outcomes: self.outcomes,
             bus_watch: self.bus_watch,
             settings: self.settings,
             callers: self.callers,
             tracer: self.tracer,
             malformed: self.malformed,
-            outcomes_unpublished: self.outcomes_unpublished,
             busy: self.busy,
             shows: self.shows,
             drained: self.drained,
@@ -154,7 +138,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         self.execute();
         let mut alarm = Alarm::new(&self.clock);
         while !self.drained {
-            alarm.set(&self.clock, self.machine.poll_timeout().into_iter().chain(self.tell_at).min());
+            alarm.set(&self.clock, self.machine.poll_timeout().into_iter().chain(self.outcomes.due()).min());
             tokio::select! {
                 biased;
                 open = self.bus_watch.changed() => {
@@ -174,7 +158,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
                 command = self.commands.recv() => {
                     let Some(command) = command else {
                         self.drained = true;
-                        self.publish_outcomes();
+                        self.publish_outcomes(true);
                         break;
                     };
                     self.follow_wall_clock();
@@ -254,93 +238,6 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         }
     }
 
-    /// Handles a worker's reply to a ping. The notice that no worker listens is ignored.
-    fn pong(&mut self, message: &Message) {
-        if !message.no_responders {
-            self.presence(PresenceMessage::decode_ping(&message.payload));
-        }
-    }
-
-    /// Handles a message on the reply subject of a task, or of a pack of tasks.
-    fn reply(&mut self, message: &Message) {
-        let token = message.subject.strip_prefix(self.settings.inbox.prefix()).unwrap_or_default();
-        if let Some(pack) = Packs::number(token) {
-            if message.no_responders {
-                let tasks = self.packs.take(pack);
-                self.undelivered(&tasks, UndeliveredCause::NoResponders);
-            } else {
-                self.packed_results(message);
-            }
-        } else if let Ok(task) = token.parse().map(TaskId) {
-            if message.no_responders {
-                self.undelivered(&[task], UndeliveredCause::NoResponders);
-            } else {
-                self.lone_result(message, Some(task));
-            }
-        } else {
-            self.malformed += 1;
-        }
-    }
-
-    fn undelivered(&mut self, tasks: &[TaskId], cause: UndeliveredCause) {
-        for &task in tasks {
-            self.input(&Input::Undelivered(Undelivered { task, cause }));
-        }
-    }
-
-    fn packed_results(&mut self, message: &Message) {
-        match wire::decode_results(&message.payload, self.clock.wall()) {
-            Ok(results) => {
-                for result in results {
-                    match result {
-                        Ok((mut result, context)) => {
-                            // On this subject, a result answers a task of this coordinator: the one it names, or else
-                            // the one of its request.
-                            result.task = result.task.or_else(|| Some(self.machine.task_of(&result.request)));
-                            self.result(result, || context);
-                        }
-                        Err(error) => self.bad_result(&error),
-                    }
-                }
-            }
-            Err(error) => self.bad_result(&error),
-        }
-    }
-
-    fn lone_result(&mut self, message: &Message, task: Option<TaskId>) {
-        match wire::decode_result(&message.payload, task, self.clock.wall()) {
-            Ok(result) => self.result(result, || TraceContext::of_message(&message.headers)),
-            Err(error) => self.bad_result(&error),
-        }
-    }
-
-    fn result(&mut self, result: WorkerResult, context: impl FnOnce() -> Option<TraceContext>) {
-        let input = Input::Result(result);
-        let outputs = self.machine.input(self.clock.now(), &input);
-        let is_late = |output: &Output| matches!(output, Output::Event(Event::Result { fate: ResultFate::Late, .. }));
-        if let (Input::Result(result), Some(tracer)) = (&input, &self.tracer)
-            && outputs.iter().any(is_late)
-        {
-            record_late(tracer, context(), result);
-        }
-    }
-
-    /// Counts a result that cannot be read. Its subject is not logged: it may contain the secret of the inbox.
-    fn bad_result(&mut self, error: &wire::WireError) {
-        self.malformed += 1;
-        debug!(%error, "a result is dropped");
-    }
-
-    fn presence(&mut self, presence: Result<Presence, wire::WireError>) {
-        match presence {
-            Ok(presence) => self.input(&Input::Presence(presence)),
-            Err(error) => {
-                self.malformed += 1;
-                debug!(%error, "an announcement is dropped");
-            }
-        }
-    }
-
     fn command(&mut self, command: Command) {
         match command {
             Command::Ask { submit, followed, reply } => {
@@ -390,7 +287,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
             refused_busy: self.busy.load(Ordering::Relaxed),
             counters: *self.machine.counters(),
             messages_malformed: self.malformed,
-            outcomes_unpublished: self.outcomes_unpublished,
+            outcomes_unpublished: self.outcomes.unpublished,
             messages_dropped: self.intake.dropped(),
         }
     }
@@ -398,31 +295,27 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
     /// Carries out the outputs of the machine. If a task cannot be published, the machine receives that as an input,
     /// and its outputs are carried out in the same pass.
     fn execute(&mut self) {
-        let mut reply = self.settings.inbox.prefix().to_owned();
-        while let Some(output) = self.next_output(&mut reply) {
+        while let Some(output) = self.next_output() {
             match output {
-                Output::Publish(task) if task.may_be_packed => self.packable.push(task),
-                Output::Publish(task) => self.publish(&task, &mut reply),
+                Output::Publish(task) => {
+                    let undelivered = self.dispatch.send(&self.bus, &self.settings, task);
+                    self.undelivered(undelivered);
+                }
                 Output::CallWorkers => self.call_workers(),
                 Output::Ended(outcome) => {
                     let outcome = EncodedOutcome::new(outcome);
                     self.machine.ended(&outcome);
-                    self.untold.push(outcome);
+                    self.outcomes.push(outcome);
                 }
                 Output::Answer { ticket, reply } => {
-                    self.callers.answer(ticket, || {
-                        reply.map(|outcome| match self.untold.last() {
-                            Some(told) if Arc::ptr_eq(&told.outcome, &outcome) => told.clone(),
-                            // A remembered outcome, whose encoded form is not kept.
-                            _ => EncodedOutcome::new(outcome),
-                        })
-                    });
+                    self.callers.answer(ticket, || reply.map(|outcome| self.outcomes.encoded(outcome)));
                 }
                 Output::Drained => self.drained = true,
                 Output::Event(event) => self.callers.event(|| self.clock.now(), event),
             }
         }
-        self.publish_outcomes();
+        let at_once = self.machine.in_flight() > 0 || self.drained;
+        self.publish_outcomes(at_once);
         self.machine.pass_ended(Held {
             waiting: self.callers.len(),
             trails: self.callers.followed(),
@@ -431,103 +324,26 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         });
     }
 
-    /// Publishes how requests ended, for everybody but their callers, who have their answers already. While nothing else
-    /// is in flight, that waits for the task of the next request, but not long: a write to the bus for it alone would wake
-    /// the server between the requests of a single caller.
-    fn publish_outcomes(&mut self) {
-        if self.untold.is_empty() {
-            return;
-        }
-        let now = self.clock.now();
-        let tell_at = *self.tell_at.get_or_insert_with(|| now.after(TELL_WITHIN));
-        if self.machine.in_flight() > 0 || self.drained || tell_at <= now {
-            self.tell_at = None;
-            let mut untold = std::mem::take(&mut self.untold);
-            for told in untold.drain(..) {
-                self.publish_outcome(&told);
-            }
-            self.untold = untold;
-        }
-    }
-
-    fn publish_outcome(&mut self, told: &EncodedOutcome) {
-        let subject = self.settings.subjects.outcome(&told.outcome.query);
-        // The callers already have their answers. Outcomes must not delay tasks or push them out of the queue.
-        if let Err(error) = self.bus.publish_expendable(&subject, told.body.clone()) {
-            self.outcomes_unpublished += 1;
-            debug!(%error, request = %told.outcome.request, "an outcome is not published");
-        }
+    fn publish_outcomes(&mut self, at_once: bool) {
+        self.outcomes.publish(&self.bus, &self.settings.subjects, &self.clock, at_once);
     }
 
     /// The next output to carry out. When there is none, the tasks that may be packed are sent, which may lead to more.
-    fn next_output(&mut self, reply: &mut String) -> Option<Output> {
+    fn next_output(&mut self) -> Option<Output> {
         loop {
             let next = self.machine.next_output();
-            if next.is_some() || self.packable.is_empty() {
+            if next.is_some() || self.dispatch.is_empty() {
                 return next;
             }
-            self.publish_packed(reply);
+            let undelivered = self.dispatch.flush(&self.bus, &self.settings);
+            self.undelivered(undelivered);
         }
     }
 
-    /// Sends the tasks that may be packed. One alone goes out as any other.
-    fn publish_packed(&mut self, reply: &mut String) {
-        let mut tasks = std::mem::take(&mut self.packable);
-        let mut rest = &tasks[..];
-        let mut most = self.settings.pack_bytes;
-        while rest.len() > 1 && !self.bus.forbids(self.settings.subjects.packs()) {
-            reply.truncate(self.settings.inbox.prefix().len());
-            self.packs.write_subject(reply);
-            let (body, count) = wire::encode_tasks(rest, reply, most);
-            let bytes = body.len();
-            let (packed, others) = rest.split_at(count);
-            let ids = packed.iter().map(|task| task.id);
-            match self.bus.publish(self.settings.subjects.packs(), Some(reply), body) {
-                Ok(()) => self.packs.sent(ids),
-                // The server takes only shorter messages.
-                Err(PublishError::Refused) if count > 1 => {
-                    most = bytes / 2;
-                    continue;
-                }
-                Err(error) => {
-                    debug!(%error, count, "a pack of tasks is not sent");
-                    self.undelivered(&ids.collect::<Vec<_>>(), cause(error));
-                }
-            }
-            rest = others;
+    /// Tells the machine of tasks that reached nobody.
+    fn undelivered(&mut self, undelivered: impl IntoIterator<Item = Undelivered>) {
+        for undelivered in undelivered {
+            self.input(&Input::Undelivered(undelivered));
         }
-        for task in rest {
-            self.publish(task, reply);
-        }
-        tasks.clear();
-        self.packable = tasks;
-    }
-
-    fn publish(&mut self, task: &Task, reply: &mut String) {
-        reply.truncate(self.settings.inbox.prefix().len());
-        write!(reply, "{}", task.id.0).expect("a string takes every text");
-        let (subject, headers) = (self.settings.subjects.tasks(), wire::trace_headers(task.trace));
-        if let Err(error) = self.bus.publish_with(subject, Some(reply), &headers, wire::encode_task(task)) {
-            debug!(%error, request = %task.request, "a task is not sent");
-            self.undelivered(&[task.id], cause(error));
-        }
-    }
-}
-
-/// Why a task that the bus refused reached nobody.
-fn cause(error: PublishError) -> UndeliveredCause {
-    match error {
-        PublishError::Disconnected => UndeliveredCause::Disconnected,
-        PublishError::Full | PublishError::Refused => UndeliveredCause::QueueFull,
-    }
-}
-
-/// Records a result that arrived after its request had ended, in its own trace.
-fn record_late(tracer: &Tracer, context: Option<TraceContext>, result: &WorkerResult) {
-    let Some(context) = context else { return };
-    if let Some(mut span) = tracer.begin_within("late result", SpanKind::Consumer, context) {
-        span.set("quorate.request.id", Attribute::text(&result.request));
-        span.set("quorate.worker.id", Attribute::text(&result.worker));
-        span.end();
     }
 }

@@ -7,8 +7,9 @@
 //! * `coordinator.rs`, `worker.rs`: the two drivers
 //! * `handle.rs`, `view.rs`: how callers submit requests, and how readers see snapshots without waiting behind them
 //! * `intake.rs`: what a pass takes from each subscription, and in which order
-//! * `packs.rs`: which tasks a coordinator has packed together; `tasks.rs`, `answers.rs`: what a worker takes from the bus
-//!   and sends on it
+//! * `dispatch.rs`, `outcomes.rs`: the tasks and the outcomes that a coordinator sends
+//! * `tasks.rs`, `jobs.rs`, `answers.rs`: a worker's tasks, from the message to the result
+//! * `packs.rs`: how both send packs
 //! * `tap.rs`: the machine behind its taps, which see each step: checkers, metrics, events
 //! * `callers.rs`: the callers that wait, and the trails of their requests, for traces
 //! * `snapshot.rs`: what a reader sees of a machine
@@ -19,9 +20,12 @@ mod answers;
 mod bus_watch;
 mod callers;
 mod coordinator;
+mod dispatch;
 mod handle;
 mod identity;
 mod intake;
+mod jobs;
+mod outcomes;
 mod packs;
 mod service;
 mod settings;

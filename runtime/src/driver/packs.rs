@@ -1,14 +1,36 @@
-//! The packs that a coordinator has sent, so that a notice that one reached nobody can be passed on for its tasks.
+//! Sending packs, and which tasks a coordinator has packed together, so that a notice that a pack reached nobody can be
+//! passed on for its tasks.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
+use bytes::Bytes;
 use quorate_core::id::TaskId;
+
+use crate::bus::PublishError;
 
 /// The letter before the number of a pack in the last token of its reply subject. Numbers of tasks have none.
 const LETTER: char = 'p';
 /// The packs whose tasks are known: more than are sent within a round trip to the bus, after which a notice comes.
 const KEPT: usize = 256;
+
+/// Sends a pack of the first of these elements, in at most `most` bytes. The server may take only shorter messages; then
+/// `most` becomes less for this pack and those after it. Returns how many elements the pack had, and whether it was sent.
+pub(super) fn send_pack<T>(
+    elements: &[T],
+    most: &mut usize,
+    encode: impl Fn(&[T], usize) -> (Bytes, usize),
+    publish: impl Fn(Bytes) -> Result<(), PublishError>,
+) -> (usize, Result<(), PublishError>) {
+    loop {
+        let (body, count) = encode(elements, *most);
+        let bytes = body.len();
+        match publish(body) {
+            Err(PublishError::Refused) if count > 1 => *most = bytes / 2,
+            sent => return (count, sent),
+        }
+    }
+}
 
 /// The latest packs.
 #[derive(Debug, Default)]

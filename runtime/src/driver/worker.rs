@@ -1,27 +1,23 @@
 //! The driver of a worker.
 
-use std::collections::HashMap;
-use std::fmt::Display;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use quorate_core::Worker;
 use quorate_core::coordinator::PresenceState;
 use quorate_core::id::WorkerId;
 use quorate_core::query::Query;
 use quorate_core::trace::Trace;
 use quorate_core::worker::{Config, Input, JobId, Output, Task};
-use tokio::task::{AbortHandle, JoinError, JoinSet};
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::Alarm;
 use super::answers::Answers;
 use super::bus_watch::{BusChange, BusWatch};
 use super::identity::WorkerIdentity;
+use super::jobs::{Ended, Jobs, Work};
 use super::service::{Drops, Service};
 use super::settings::BATCH;
 use super::tap::{Held, Tap, Tapped};
@@ -68,27 +64,6 @@ impl WorkerSettings {
     }
 }
 
-/// What a source answered: a reading or a failure.
-type Read = Result<Reading, Arc<str>>;
-
-/// How a job ended.
-type JobEnd = (JobId, Read);
-
-/// A job whose source works in a task of its own.
-#[derive(Debug)]
-struct Running {
-    task: AbortHandle,
-    work: Work,
-}
-
-/// A job as its trace has it.
-#[derive(Debug)]
-struct Work {
-    /// The trace context in which the source is queried.
-    context: Option<TraceContext>,
-    span: Option<OpenSpan>,
-}
-
 /// Owns a [`Worker`] and runs it over a bus, with a [`Source`].
 #[derive(Debug)]
 pub struct WorkerDriver<B: Bus, S, T = ()> {
@@ -104,8 +79,7 @@ pub struct WorkerDriver<B: Bus, S, T = ()> {
     answers: Answers,
     service: Service<B>,
     bus_watch: BusWatch,
-    jobs: JoinSet<JobEnd>,
-    running: HashMap<JobId, Running>,
+    jobs: Jobs,
     tracer: Option<Tracer>,
     batch: usize,
     state: PresenceState,
@@ -134,8 +108,7 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
             takes_packs: packs,
             answers: Answers::new(pack_bytes),
             service,
-            jobs: JoinSet::new(),
-            running: HashMap::new(),
+            jobs: Jobs::default(),
             tracer,
             batch: batch.max(1),
             state: PresenceState::Live,
@@ -159,7 +132,6 @@ impl<B: Bus, S: Source> WorkerDriver<B, S> {
             service: self.service,
             bus_watch: self.bus_watch,
             jobs: self.jobs,
-            running: self.running,
             tracer: self.tracer,
             batch: self.batch,
             state: self.state,
@@ -195,7 +167,7 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
                     info!("draining");
                     self.input(&Input::Drain);
                 }
-                Some(done) = self.jobs.join_next_with_id() => self.job_ended(done),
+                Some(ended) = self.jobs.next() => self.job_ended(ended),
                 Some(arrived) = recv_if(&mut self.tasks) => self.arrived(&arrived),
                 Some(message) = self.service.recv() => self.serve(&message),
                 () = alarm.wait() => {}
@@ -210,8 +182,8 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
     /// Takes what else is ready. Tasks and service requests have a share each.
     fn take_all_ready(&mut self) {
         self.bus_changed();
-        while let Some(done) = self.jobs.try_join_next_with_id() {
-            self.job_ended(done);
+        while let Some(ended) = self.jobs.try_next() {
+            self.job_ended(ended);
         }
         let arrived = self.tasks.as_mut().map(|tasks| tasks.ready(self.batch));
         for arrived in arrived.into_iter().flatten() {
@@ -269,25 +241,7 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
         }
     }
 
-    fn job_ended(&mut self, ended: Result<(tokio::task::Id, JobEnd), JoinError>) {
-        let (job, read) = match ended {
-            Ok((_, (job, read))) => (Some(job), read),
-            Err(error) if error.is_cancelled() => return,
-            // A source that panics fails its own task and no other.
-            Err(error) => {
-                let job = self.running.iter().find(|(_, job)| job.task.id() == error.id()).map(|(job, _)| *job);
-                (job, Err(panicked(&error)))
-            }
-        };
-        // A job that has been aborted is no longer known here.
-        if let Some(job) = job
-            && let Some(Running { work, .. }) = self.running.remove(&job)
-        {
-            self.done(job, work, read);
-        }
-    }
-
-    fn done(&mut self, job: JobId, work: Work, read: Read) {
+    fn job_ended(&mut self, Ended { job, work, read }: Ended) {
         let (observed, age) = match read {
             Ok(Reading { value, age }) => (Ok(value), age),
             Err(failure) => (Err(failure), None),
@@ -299,24 +253,18 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
         self.input(&Input::Done { job, observed, age, trace });
     }
 
-    /// Queries the source. If it does not answer at once, its work goes on in a task of its own.
+    /// Queries the source.
     fn start(&mut self, job: JobId, query: Query, time_left: Duration, trace: Option<Trace>) {
         let asked_by = trace.and_then(TraceContext::of_mark);
         let span = self.span(&query, asked_by);
         let context = span.as_ref().map(OpenSpan::context).or(asked_by);
-        let work = Work { context, span };
         let source = Arc::clone(&self.source);
-        let mut reading = Box::pin(source::within(context, async move {
+        let reading = source::within(context, async move {
             let read = source.observe(query.as_str(), time_left).await;
             read.map_err(|error| error.to_string().into())
-        }));
-        match catch_unwind(AssertUnwindSafe(|| reading.as_mut().now_or_never())) {
-            Ok(Some(read)) => self.done(job, work, read),
-            Ok(None) => {
-                let task = self.jobs.spawn(async move { (job, reading.await) });
-                self.running.insert(job, Running { task, work });
-            }
-            Err(_) => self.done(job, work, Err(panicked(&"the panic is reported above"))),
+        });
+        if let Some(ended) = self.jobs.start(job, Work { context, span }, reading) {
+            self.job_ended(ended);
         }
     }
 
@@ -330,7 +278,7 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
 
     fn execute(&mut self) {
         self.carry_out();
-        self.machine.pass_ended(Held { running: self.running.len(), ..Held::default() });
+        self.machine.pass_ended(Held { running: self.jobs.len(), ..Held::default() });
     }
 
     /// Carries out the outputs of the machine.
@@ -339,11 +287,8 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
             match output {
                 Output::Start { job, query, time_left, trace } => self.start(job, query, time_left, trace),
                 Output::Abort(job) => {
-                    if let Some(Running { task, work }) = self.running.remove(&job) {
-                        task.abort();
-                        if let Some(span) = work.span {
-                            end(span, Some("the task ran out of time"));
-                        }
+                    if let Some(span) = self.jobs.abort(job).and_then(|work| work.span) {
+                        end(span, Some("the task ran out of time"));
                     }
                 }
                 Output::Answer(result) => {
@@ -390,11 +335,6 @@ impl<B: Bus, S: Source, T: Tap<Worker>> WorkerDriver<B, S, T> {
             debug!(%error, "an announcement is not sent");
         }
     }
-}
-
-fn panicked(error: &dyn Display) -> Arc<str> {
-    warn!(%error, "the source panicked");
-    "the source panicked".into()
 }
 
 fn end(mut span: OpenSpan, error: Option<&str>) {
@@ -446,6 +386,6 @@ mod tests {
         driver.work(tokio::time::sleep(Duration::from_secs(1))).await;
         let counters = driver.machine.counters();
         assert_eq!((counters.succeeded, counters.failed, counters.tasks_expired), (1, 1, 1));
-        assert!(driver.running.is_empty() && driver.jobs.is_empty(), "{:?}", driver.running);
+        assert!(driver.jobs.is_empty(), "{:?}", driver.jobs);
     }
 }
