@@ -118,6 +118,7 @@ pub mod aggregate;
 pub mod coordinator;
 pub mod id;
 pub mod machine;
+mod memory;
 pub mod offer;
 pub mod outcome;
 pub mod pattern;

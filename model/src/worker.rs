@@ -85,8 +85,8 @@ pub struct WorkerModel {
     announces_at: Option<Timestamp>,
     open: BTreeMap<Key, Open>,
     kept: BTreeMap<Key, Kept>,
-    /// The remembered answers by expiry; those of the same expiry are in order of arrival.
-    kept_until: BTreeMap<(Timestamp, Arrival), Key>,
+    /// The remembered answers in the order in which they came, and until when they are remembered.
+    kept_until: VecDeque<(Timestamp, Key)>,
     arrivals: u64,
     /// The highest job id so far.
     last_name: Option<JobId>,
@@ -105,7 +105,7 @@ impl WorkerModel {
             announces_at: None,
             open: BTreeMap::new(),
             kept: BTreeMap::new(),
-            kept_until: BTreeMap::new(),
+            kept_until: VecDeque::new(),
             arrivals: 0,
             last_name: None,
             counters: Counters::default(),
@@ -186,7 +186,7 @@ impl WorkerModel {
 
     /// When the machine must ask to be woken: for the first job, answer, announcement or end of intake.
     pub fn next_timeout(&self) -> Option<Timestamp> {
-        let forgets_at = self.kept_until.keys().map(|(until, _)| *until).next();
+        let forgets_at = self.kept_until.front().map(|(until, _)| *until);
         let closes_at = match self.intake {
             Intake::ClosesAt(at) => Some(at),
             Intake::Open | Intake::Closed => None,
@@ -311,7 +311,7 @@ impl WorkerModel {
         self.counters.processing_time = self.counters.processing_time.saturating_add(response_time);
         let kept = Kept { observed: observed.clone(), response_time, age, came_at: self.now, trace };
         self.answer(&key, job.places, &kept);
-        self.kept_until.insert((self.now.after(self.config.remember), job.arrival), key.clone());
+        self.kept_until.push_back((self.now.after(self.config.remember), key.clone()));
         self.kept.insert(key, kept);
         self.forget();
         self.start();
@@ -338,10 +338,10 @@ impl WorkerModel {
 
     /// Forgets answers that are too old, and the oldest if there are too many.
     fn forget(&mut self) {
-        while let Some(((until, _), _)) = self.kept_until.first_key_value()
+        while let Some((until, _)) = self.kept_until.front()
             && (*until <= self.now || self.kept_until.len() > self.config.max_remembered)
         {
-            let forgotten = self.kept_until.pop_first();
+            let forgotten = self.kept_until.pop_front();
             forgotten.and_then(|(_, key)| self.kept.remove(&key));
         }
     }

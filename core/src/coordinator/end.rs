@@ -11,8 +11,19 @@ use super::table::Slot;
 use super::timers::Timer;
 use crate::aggregate::Assessment;
 use crate::id::RequestId;
-use crate::outcome::{Cause, Failure, Outcome, Status};
+use crate::memory::Entry;
+use crate::outcome::{Cause, Failure, Outcome, Status, request_bytes};
 use crate::query::Query;
+
+/// A request that has ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    request: RequestId,
+    pub(super) query: Query,
+    /// What a retry receives; `None` if a retry is dispatched again: the request was cancelled, or its failure is
+    /// retryable.
+    pub(super) outcome: Option<Arc<Outcome>>,
+}
 
 impl Coordinator {
     /// Ends a request by `cause`.
@@ -36,8 +47,7 @@ impl Coordinator {
             self.outputs.push_back(Output::Answer { ticket, reply: Ok(Arc::clone(&outcome)) });
         }
         let retry_gets = outcome.verdict.as_ref().map_or_else(|failure| !failure.is_retryable(), |_| true);
-        let remembered = retry_gets.then(|| Arc::clone(&outcome));
-        self.remember(outcome.request.clone(), outcome.query.clone(), remembered);
+        self.remember(outcome.request.clone(), outcome.query.clone(), retry_gets.then_some(outcome));
         self.report_drained();
     }
 
@@ -130,19 +140,27 @@ impl Coordinator {
         *counter += 1;
     }
 
-    pub(super) fn remember(&mut self, id: RequestId, query: Query, outcome: Option<Arc<Outcome>>) {
-        let seq = self.memory.push(self.now, id.clone(), query, outcome);
-        self.table.remember(id, seq);
+    /// Remembers a request that has ended, with what a retry receives.
+    pub(super) fn remember(&mut self, request: RequestId, query: Query, outcome: Option<Arc<Outcome>>) {
+        let key = self.table.key_of(&request);
+        let bytes = outcome.as_ref().map_or_else(|| request_bytes(&request, &query, 0), |outcome| outcome.bytes());
+        self.memory.push(self.now, key, bytes, Ended { request, query, outcome });
         self.forget();
+    }
+
+    /// The request with this id that has ended, if it is remembered.
+    pub(super) fn ended(&self, id: &RequestId) -> Option<&Entry<Ended>> {
+        self.memory.find(self.table.key_of(id)).filter(|entry| entry.what.request == *id)
     }
 
     /// Forgets requests that are too old or too many, and arms the timer for the rest.
     pub(super) fn forget(&mut self) {
         loop {
             let is_too_heavy = self.memory.is_too_heavy();
-            let Some((seq, ended)) = self.memory.pop(self.now) else { break };
+            if !self.memory.forget(self.now) {
+                break;
+            }
             self.counters.forgotten_for_bytes += u64::from(is_too_heavy);
-            self.table.forget(&ended.request, seq);
         }
         if self.memory_at.is_none()
             && let Some(at) = self.memory.next_expiry()

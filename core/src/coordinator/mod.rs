@@ -12,7 +12,7 @@
 //! * `registry.rs`, `worker.rs`, `reliability.rs`: the known workers and their scores; `registry/expect.rs`: which of them
 //!   a request expects
 //! * `staffing.rs`: whether the workers that the policies need are there
-//! * `table.rs`, `memory.rs`: requests in flight by slot, task and id; ended requests by id
+//! * `table.rs`: the requests in flight by slot, task and id
 //! * `timers.rs`, `counters.rs`: everything the machine waits for, and everything it counts
 
 mod config;
@@ -21,7 +21,6 @@ mod end;
 mod event;
 mod input;
 mod judgement;
-mod memory;
 mod output;
 mod registry;
 mod reliability;
@@ -50,12 +49,13 @@ pub use worker::{WorkerRecord, WorkerState};
 
 use crate::aggregate::Aggregator;
 use crate::id::{RequestId, TaskId, WorkerId};
+use crate::memory::Memory;
 use crate::outcome::Cause;
 use crate::pattern::Pattern;
 use crate::time::{Timestamp, WallClock};
-use memory::Memory;
+use end::Ended;
 use registry::Registry;
-use table::{Known, Slot, Table};
+use table::{Slot, Table};
 use timers::{Timer, Timers};
 
 /// The state machine that serves requests.
@@ -68,7 +68,7 @@ pub struct Coordinator {
     wall: WallClock,
     ids: ChaCha8Rng,
     table: Table,
-    memory: Memory,
+    memory: Memory<Ended>,
     registry: Registry,
     timers: Timers,
     /// When the [`Timer::Presence`] is armed for.
@@ -219,10 +219,7 @@ impl Coordinator {
 
     /// The task of a request in flight. For any other request, one that no request has.
     pub fn task_of(&self, request: &RequestId) -> TaskId {
-        let in_flight = match self.table.known(request) {
-            Some(Known::InFlight(slot)) => self.table.get(slot),
-            Some(Known::Ended(_)) | None => None,
-        };
+        let in_flight = self.table.find(request).and_then(|slot| self.table.get(slot));
         in_flight.map_or(TaskId(u64::MAX), |request| request.task)
     }
 

@@ -4,25 +4,23 @@ use super::Coordinator;
 use super::config::weight;
 use super::event::{Blame, Event, ResultFate};
 use super::input::{Undelivered, UndeliveredCause, WorkerResult};
-use super::memory::EndedSeq;
 use super::output::Output;
 use super::request::{FirstAnswer, Notice, Participant, ParticipantStatus, Patience, Request, UsualTimes};
-use super::table::{Known, Slot};
+use super::table::Slot;
 use super::worker::WorkerState;
 use crate::outcome::{Cause, Failure, WORKER_BYTES, text_bytes};
 use crate::time::{Timestamp, saturating_nanos};
 
 impl Coordinator {
     pub(super) fn result(&mut self, result: &WorkerResult) {
-        let known = self.table.known(&result.request);
-        let fate = match known {
+        let in_flight = self.table.find(&result.request);
+        let fate = match in_flight {
             _ if !self.admits(&result.worker) => ResultFate::NotAdmitted,
-            None => ResultFate::Unknown,
-            Some(Known::InFlight(slot)) => self.result_in_time(slot, result),
-            Some(Known::Ended(seq)) => self.result_late(seq, result),
+            Some(slot) => self.result_in_time(slot, result),
+            None => self.result_late(result),
         };
         self.emit_fate(result, fate);
-        if let (Some(Known::InFlight(slot)), ResultFate::Accepted | ResultFate::NoRoom) = (known, fate) {
+        if let (Some(slot), ResultFate::Accepted | ResultFate::NoRoom) = (in_flight, fate) {
             self.settle(slot);
         }
         self.registry.note_change(&result.worker);
@@ -47,22 +45,24 @@ impl Coordinator {
         self.emit(|| Event::Result { request: request.clone(), worker: worker.clone(), fate });
     }
 
-    /// Handles a result for an ended request. Its id is known to more than the workers that were asked: it makes no
-    /// worker known.
-    fn result_late(&mut self, seq: EndedSeq, result: &WorkerResult) -> ResultFate {
+    /// Handles a result for a request that is not in flight. The id of one that has ended is known to more than the
+    /// workers that were asked: it makes no worker known.
+    fn result_late(&mut self, result: &WorkerResult) -> ResultFate {
+        let Some(ended) = self.ended(&result.request) else { return ResultFate::Unknown };
+        // The first answer, which came too late, says how long the worker usually takes.
+        let missed = ended.what.outcome.as_ref().filter(|it| it.missing.binary_search(&result.worker).is_ok());
+        let missed = missed.filter(|_| !result.is_refusal()).map(|outcome| {
+            let response_time = outcome.elapsed.saturating_add(self.now.since(ended.at));
+            (response_time, self.table.key_of(&outcome.query))
+        });
         if result.task.is_none() && self.registry.answers_directly(&result.worker) {
             return ResultFate::Misdirected;
         }
         if let Some(worker) = self.registry.refresh(self.now, &result.worker) {
             worker.reliability.late += 1;
-            let ended = self.memory.get(seq).expect("a known outcome is remembered");
-            // The first answer, which came too late, says how long the worker usually takes.
-            let missed = ended.outcome.as_ref().filter(|it| it.missing.binary_search(&result.worker).is_ok());
-            if let Some(outcome) = missed.filter(|_| !result.is_refusal()) {
-                let response_time = outcome.elapsed.saturating_add(self.now.since(ended.at));
+            if let Some((response_time, key)) = missed {
                 worker.reliability.response_time(response_time);
                 if result.observed.is_ok() {
-                    let key = self.table.key_of(&ended.query);
                     worker.reliability.answered_query(key, response_time, self.config.kept_queries);
                 }
             }

@@ -11,9 +11,10 @@ use super::input::Submit;
 use super::output::{Output, Refusal};
 use super::registry::Expectation;
 use super::request::{Notice, Request, UsualTimes};
-use super::table::{Known, Slot, request_weight};
+use super::table::{Slot, request_weight};
 use super::timers::Timer;
 use crate::id::{RequestId, Ticket};
+use crate::memory::Entry;
 use crate::outcome::{Outcome, count, request_bytes};
 use crate::policy::Policy;
 use crate::time::Timestamp;
@@ -78,28 +79,24 @@ impl Coordinator {
         let operators = Arc::clone(operators);
         let mut asked_before = false;
         if let Some(id) = &submit.id {
-            match self.table.known(id) {
-                Some(Known::InFlight(slot)) => {
-                    let request = self.table.get(slot).expect("a known request is in its slot");
-                    return if request.query != submit.query {
-                        Err(Refusal::Conflict)
-                    } else if request.tickets.len() >= self.config.max_waiting {
-                        Err(Refusal::Overloaded)
-                    } else {
-                        Ok(Admission::Join(slot))
-                    };
+            if let Some(slot) = self.table.find(id) {
+                let request = self.table.get(slot).expect("a request that is found is in its slot");
+                return if request.query != submit.query {
+                    Err(Refusal::Conflict)
+                } else if request.tickets.len() >= self.config.max_waiting {
+                    Err(Refusal::Overloaded)
+                } else {
+                    Ok(Admission::Join(slot))
+                };
+            }
+            if let Some(Entry { what: ended, .. }) = self.ended(id) {
+                if ended.query != submit.query {
+                    return Err(Refusal::Conflict);
                 }
-                Some(Known::Ended(seq)) => {
-                    let ended = self.memory.get(seq).expect("a known outcome is remembered");
-                    if ended.query != submit.query {
-                        return Err(Refusal::Conflict);
-                    }
-                    if let Some(outcome) = &ended.outcome {
-                        return Ok(Admission::Replay(Arc::clone(outcome)));
-                    }
-                    asked_before = true;
+                if let Some(outcome) = &ended.outcome {
+                    return Ok(Admission::Replay(Arc::clone(outcome)));
                 }
-                None => {}
+                asked_before = true;
             }
         }
         if self.draining {
@@ -126,7 +123,7 @@ impl Coordinator {
         loop {
             let text = format!("{:016x}{:016x}", self.ids.next_u64(), self.ids.next_u64());
             let id = RequestId::new(&text).expect("32 hexadecimal digits are an identifier");
-            if self.table.known(&id).is_none() {
+            if self.table.find(&id).is_none() && self.ended(&id).is_none() {
                 return id;
             }
         }

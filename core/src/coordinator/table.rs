@@ -1,23 +1,14 @@
-//! The requests that a coordinator knows: a slab of those in flight, found by slot, by task or by id.
+//! The requests in flight: a slab, in which each is found by slot, by task or by id.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, DefaultHasher, Hasher};
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher};
 
-use super::memory::EndedSeq;
 use super::request::Request;
 use crate::id::{RequestId, TaskId, Ticket};
-use crate::query::Query;
 
 /// Where a request in flight is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Slot(u32);
-
-/// What an id refers to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Known {
-    InFlight(Slot),
-    Ended(EndedSeq),
-}
 
 /// SipHash keyed by the machine's seed: callers choose the ids, and must not be able to choose ids that collide. Maps
 /// with it are looked up and never iterated, so the order of their entries does not matter.
@@ -51,12 +42,12 @@ fn in_flight(places: &[Place], task: TaskId) -> Option<Slot> {
     (request.task == task).then_some(slot)
 }
 
-/// The requests in flight, and what every remembered id refers to.
+/// The requests in flight.
 #[derive(Debug)]
 pub(super) struct Table {
     places: Vec<Place>,
     free: Vec<Slot>,
-    by_id: HashMap<RequestId, Known, Keyed>,
+    by_id: HashMap<RequestId, Slot, Keyed>,
     by_ticket: HashMap<Ticket, Slot, Keyed>,
     /// The requests in flight in the order of their submission, with their numbers, and some that have ended since: see
     /// [`Table::asked_since`].
@@ -80,9 +71,9 @@ impl Table {
         }
     }
 
-    /// A key for a query. The hash is keyed, so nobody can choose a query that has the key of another one.
-    pub(super) fn key_of(&self, query: &Query) -> u64 {
-        self.by_id.hasher().hash_one(query)
+    /// A key for a query or an id. The hash is keyed, so nobody can choose one that has the key of another one.
+    pub(super) fn key_of(&self, it: &impl Hash) -> u64 {
+        self.by_id.hasher().hash_one(it)
     }
 
     /// The number of requests in flight.
@@ -90,7 +81,8 @@ impl Table {
         self.places.len() - self.free.len()
     }
 
-    pub(super) fn known(&self, id: &RequestId) -> Option<Known> {
+    /// The slot of the request in flight with this id.
+    pub(super) fn find(&self, id: &RequestId) -> Option<Slot> {
         self.by_id.get(id).copied()
     }
 
@@ -112,7 +104,7 @@ impl Table {
         place.generation = place.generation.wrapping_add(1);
         let task = TaskId((u64::from(place.generation) << 32) | u64::from(slot.0));
         let request = build(task);
-        self.by_id.insert(request.id.clone(), Known::InFlight(slot));
+        self.by_id.insert(request.id.clone(), slot);
         for ticket in &request.tickets {
             self.by_ticket.insert(*ticket, slot);
         }
@@ -181,26 +173,16 @@ impl Table {
         request.tickets.is_empty().then_some(slot)
     }
 
-    /// Removes a request from those in flight. Its id still refers to the slot until [`Table::remember`] is called.
+    /// Removes a request from those in flight.
     pub(super) fn remove(&mut self, slot: Slot) -> Option<Request> {
         let request = self.places.get_mut(slot.0 as usize)?.request.take()?;
         self.bytes -= request.bytes as usize;
         self.free.push(slot);
+        self.by_id.remove(&request.id);
         for ticket in &request.tickets {
             self.by_ticket.remove(ticket);
         }
         Some(request)
-    }
-
-    pub(super) fn remember(&mut self, id: RequestId, seq: EndedSeq) {
-        self.by_id.insert(id, Known::Ended(seq));
-    }
-
-    /// Forgets an ended request, unless its id now refers to a later one.
-    pub(super) fn forget(&mut self, id: &RequestId, seq: EndedSeq) {
-        if self.known(id) == Some(Known::Ended(seq)) {
-            self.by_id.remove(id);
-        }
     }
 }
 

@@ -1,11 +1,15 @@
-//! The jobs that a worker knows, found by number and by request.
+//! The jobs that a worker knows: those that wait or run, found by number and by request, and the answers of those that
+//! are done.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::config::Config;
 use super::events::{JobId, ReplyTo};
 use crate::id::RequestId;
+use crate::memory::Memory;
 use crate::query::Query;
 use crate::time::Timestamp;
 use crate::trace::Trace;
@@ -13,7 +17,7 @@ use crate::value::Value;
 
 /// The request that a job answers. The query is part of the key, because two coordinators may use the same id for
 /// different queries.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key {
     /// The first bytes of the request's id. They decide most comparisons without following the pointer to the text.
     prefix: u64,
@@ -29,17 +33,21 @@ impl Key {
         }
         Self { prefix: u64::from_be_bytes(first), request, query }
     }
+
+    fn hash(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        Hash::hash(self, &mut hasher);
+        hasher.finish()
+    }
 }
 
 /// The stage of a job.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     /// It waits for a place.
     Queued,
     /// Its source is being queried.
     Running,
-    /// It is done; the answer is kept, to repeat it.
-    Answered(Answer),
 }
 
 /// The result of a job, or the refusal of a task.
@@ -79,7 +87,7 @@ pub(super) struct Job {
     /// Until when somebody wants the answer: later than the deadline if the task has been repeated since.
     pub(super) wanted_until: Timestamp,
     pub(super) stage: Stage,
-    /// The reply subjects of the answer; empty once it is sent.
+    /// The reply subjects of the answer.
     pub(super) replies: Vec<ReplyTo>,
     /// The mark of the task that began it.
     pub(super) trace: Option<Trace>,
@@ -104,17 +112,24 @@ impl Job {
 }
 
 /// All jobs: waiting, running and answered.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Jobs {
     by_id: BTreeMap<JobId, (Key, Job)>,
     by_key: BTreeMap<Key, JobId>,
-    answered: BTreeSet<(Timestamp, JobId)>,
+    /// The answers of those that are done, to repeat them.
+    answered: Memory<(Key, Answer)>,
     next: u64,
 }
 
 impl Jobs {
-    pub(super) fn len(&self) -> usize {
-        self.by_id.len()
+    pub(super) fn new(config: &Config) -> Self {
+        let answered = Memory::new(config.max_remembered, usize::MAX, config.remember);
+        Self { by_id: BTreeMap::new(), by_key: BTreeMap::new(), answered, next: 0 }
+    }
+
+    /// The number of answers that are kept.
+    pub(super) fn answered(&self) -> usize {
+        self.answered.len()
     }
 
     pub(super) fn find(&mut self, key: &Key) -> Option<&mut Job> {
@@ -141,29 +156,31 @@ impl Jobs {
         Some(self.insert(key, job))
     }
 
-    /// Records until when an answered job is kept.
-    pub(super) fn remember(&mut self, id: JobId, forget_at: Timestamp) {
-        self.answered.insert((forget_at, id));
+    pub(super) fn remove(&mut self, id: JobId) -> Option<(Key, Job)> {
+        let (key, job) = self.by_id.remove(&id)?;
+        self.by_key.remove(&key);
+        Some((key, job))
     }
 
-    /// The answered job that will be forgotten first, and when.
-    pub(super) fn oldest_answered(&self) -> Option<(Timestamp, JobId)> {
-        self.answered.first().copied()
+    /// The answer to this request, if it is kept.
+    pub(super) fn answer_to(&self, key: &Key) -> Option<&Answer> {
+        let (answered, answer) = &self.answered.find(key.hash())?.what;
+        (answered == key).then_some(answer)
     }
 
-    pub(super) fn remove(&mut self, id: JobId) {
-        if let Some((key, _)) = self.by_id.remove(&id) {
-            self.by_key.remove(&key);
-        }
+    /// Keeps the answer of a job that is done.
+    pub(super) fn remember(&mut self, now: Timestamp, key: Key, answer: Answer) {
+        self.answered.push(now, key.hash(), 0, (key, answer));
+        self.forget(now);
     }
 
-    /// Forgets the answered jobs whose time has passed, and the oldest while there are more than `most`.
-    pub(super) fn forget(&mut self, now: Timestamp, most: usize) {
-        while let Some((forget_at, id)) = self.oldest_answered()
-            && (forget_at <= now || self.answered.len() > most)
-        {
-            self.answered.pop_first();
-            self.remove(id);
-        }
+    /// Forgets the answers whose time has passed, and the oldest while there are too many.
+    pub(super) fn forget(&mut self, now: Timestamp) {
+        while self.answered.forget(now) {}
+    }
+
+    /// When the oldest answer will be forgotten.
+    pub(super) fn next_expiry(&self) -> Option<Timestamp> {
+        self.answered.next_expiry()
     }
 }

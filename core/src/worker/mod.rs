@@ -56,9 +56,9 @@ impl Worker {
     /// An idle worker without a bus.
     pub fn new(config: Config) -> Self {
         Self {
+            jobs: Jobs::new(&config),
             config,
             now: Timestamp::ZERO,
-            jobs: Jobs::default(),
             queue: BTreeSet::new(),
             running: 0,
             deadlines: BTreeSet::new(),
@@ -100,7 +100,7 @@ impl Worker {
             self.start_waiting();
             self.report_drained();
         }
-        self.jobs.forget(self.now, self.config.max_remembered);
+        self.jobs.forget(self.now);
         if self.announce_at.is_some_and(|at| at <= self.now) {
             self.announce();
         }
@@ -114,7 +114,7 @@ impl Worker {
     /// When to call [`Worker::handle_timeout`] next; `None` if the worker waits for nothing.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let deadline = self.deadlines.first().map(|(at, _)| *at);
-        let memory = self.jobs.oldest_answered().map(|(at, _)| at);
+        let memory = self.jobs.next_expiry();
         let closing = match self.intake {
             Intake::Closing(at) => Some(at),
             Intake::Open | Intake::Closed => None,
@@ -144,7 +144,7 @@ impl Worker {
 
     /// The number of remembered answers.
     pub fn remembered(&self) -> usize {
-        self.jobs.len() - self.running - self.queue.len()
+        self.jobs.answered()
     }
 
     fn task(&mut self, task: &Task) {
@@ -162,15 +162,12 @@ impl Worker {
         let key = Key::new(task.request.clone(), task.query.clone());
         if let Some(job) = self.jobs.find(&key) {
             self.counters.tasks_repeated += 1;
-            match &job.stage {
-                Stage::Queued | Stage::Running => {
-                    job.wait_for(task.reply.clone(), deadline, self.config.max_reply_places);
-                }
-                Stage::Answered(answered) => {
-                    let answered = answered.clone();
-                    self.answer(&key, vec![task.reply.clone()], &answered);
-                }
-            }
+            job.wait_for(task.reply.clone(), deadline, self.config.max_reply_places);
+            return;
+        }
+        if let Some(answered) = self.jobs.answer_to(&key).cloned() {
+            self.counters.tasks_repeated += 1;
+            self.answer(&key, vec![task.reply.clone()], &answered);
             return;
         }
         if self.intake == Intake::Closed {
@@ -206,28 +203,22 @@ impl Worker {
     }
 
     fn done(&mut self, id: JobId, observed: &Result<Value, Arc<str>>, age: Option<Duration>, trace: Option<Trace>) {
-        let Some((key, job)) = self.jobs.get_mut(id) else { return };
-        if !matches!(job.stage, Stage::Running) {
+        if self.jobs.get_mut(id).is_none_or(|(_, job)| job.stage != Stage::Running) {
             return;
         }
+        let (key, job) = self.jobs.remove(id).expect("it was just found");
         let response_time = self.now.since(job.received);
-        let replies = std::mem::take(&mut job.replies);
-        let (key, deadline) = (key.clone(), job.deadline);
         match observed {
             Ok(_) => self.counters.succeeded += 1,
             Err(_) => self.counters.failed += 1,
         }
         self.counters.processing_time = self.counters.processing_time.saturating_add(response_time);
         self.running -= 1;
-        self.deadlines.remove(&(deadline, id));
+        self.deadlines.remove(&(job.deadline, id));
         let observed = observed.clone();
         let answered = Answer { observed, overloaded: false, response_time, age, trace, at: self.now };
-        self.answer(&key, replies, &answered);
-        if let Some((_, job)) = self.jobs.get_mut(id) {
-            job.stage = Stage::Answered(answered);
-        }
-        self.jobs.remember(id, self.now.after(self.config.remember));
-        self.jobs.forget(self.now, self.config.max_remembered);
+        self.answer(&key, job.replies, &answered);
+        self.jobs.remember(self.now, key, answered);
         self.start_waiting();
         self.report_drained();
     }
@@ -238,7 +229,7 @@ impl Worker {
         let now = self.now;
         let (_, job) = self.jobs.get_mut(id).expect("a job with a deadline is kept");
         self.deadlines.remove(&(job.deadline, id));
-        let was_running = matches!(job.stage, Stage::Running);
+        let was_running = job.stage == Stage::Running;
         let wanted_until = job.wanted_until;
         if wanted_until > now {
             job.deadline = wanted_until;
