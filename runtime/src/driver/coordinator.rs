@@ -139,6 +139,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
         let mut alarm = Alarm::new(&self.clock);
         while !self.drained {
             alarm.set(&self.clock, self.machine.poll_timeout().into_iter().chain(self.outcomes.due()).min());
+            let before = self.machine.in_flight();
             tokio::select! {
                 biased;
                 open = self.bus_watch.changed() => {
@@ -169,7 +170,7 @@ impl<B: Bus, T: Tap<Coordinator>> CoordinatorDriver<B, T> {
             }
             // Unless a single request is in flight, the first message is seldom alone. Letting the other tasks run now means
             // that one pass, one write to the bus and one wake-up of each worker serve all of them.
-            if self.machine.in_flight() != 1 {
+            if before != 1 && self.machine.in_flight() != 1 {
                 yield_now().await;
             }
             self.take_all_ready();
