@@ -26,6 +26,7 @@ pub mod render;
 pub mod serve;
 mod signals;
 pub mod telemetry;
+pub mod threads;
 
 /// A request makes many small allocations, and one thread often frees what another has allocated.
 #[global_allocator]

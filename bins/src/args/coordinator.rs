@@ -42,6 +42,16 @@ pub struct CoordinatorArgs {
         help_heading = "Coordinator"
     )]
     pub listen: SocketAddr,
+    /// Threads that serve; on few processors, one does it with the least work
+    #[arg(
+        long,
+        env = "QUORATE_THREADS",
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u16).range(1..=256),
+        help_heading = "Coordinator"
+    )]
+    pub threads: u16,
     #[command(flatten)]
     pub serve: ServeArgs,
     #[command(flatten)]

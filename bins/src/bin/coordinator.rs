@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use quorate_cli::args::CoordinatorArgs;
+use quorate_cli::threads::threads;
 use quorate_cli::{exit, serve};
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    exit::report(serve::coordinator(CoordinatorArgs::parse()).await, false)
+fn main() -> ExitCode {
+    let args = CoordinatorArgs::parse();
+    exit::report(threads(args.threads).and_then(|runtime| runtime.block_on(serve::coordinator(args))), false)
 }

@@ -3,11 +3,10 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
 use quorate_cli::args::{Command, QuorateArgs};
 use quorate_cli::render::Digits;
+use quorate_cli::threads::{all_processors, one_thread, threads};
 use quorate_cli::{commands, demo, exchange, exit, serve};
-use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
     let command = match QuorateArgs::read() {
@@ -29,7 +28,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             }
         },
         Command::Dev(args) => all_processors()?.block_on(serve::dev(*args)),
-        Command::Coordinator(args) => all_processors()?.block_on(serve::coordinator(*args)),
+        Command::Coordinator(args) => threads(args.threads)?.block_on(serve::coordinator(*args)),
         Command::Worker(args) => one_thread()?.block_on(serve::worker(*args)),
         Command::Ask(args) => one_thread()?.block_on(commands::ask(args)),
         Command::Follow(args) => one_thread()?.block_on(commands::follow(args)),
@@ -43,13 +42,4 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Completions(args) => commands::completions(args),
         Command::Man(args) => commands::man(&args),
     }
-}
-
-/// A client leaves the cores to the server that it asks. A worker waits for its source.
-fn one_thread() -> anyhow::Result<Runtime> {
-    Builder::new_current_thread().enable_all().build().context("cannot start the runtime")
-}
-
-fn all_processors() -> anyhow::Result<Runtime> {
-    Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
 }
