@@ -46,6 +46,8 @@ def arguments():
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 8, 64, 256], metavar="N",
                         help="connections that ask at once (default 1 8 64 256)")
     parser.add_argument("--only", nargs="+", default=[], metavar="PAIRING", help="besides all bare, only these pairings")
+    parser.add_argument("--bare-threads", type=int, default=1, metavar="N",
+                        help="threads of the bare coordinator (default 1, the leanest on few processors)")
     parser.add_argument("--programs", type=pathlib.Path, default=ROOT / "target/dist", metavar="FOLDER",
                         help="where the programs are (default target/dist)")
     parser.add_argument("--other", action="append", default=[], metavar="NAME=FOLDER",
@@ -174,7 +176,7 @@ def start(processes, name, pairing, options):
         command = [pairing.coordinator / "coordinator", "--nats", nats, "--listen", address, "--rate-limit", 0,
                    "--log", "warn"]
     else:
-        command = bare(pairing.coordinator, "coordinator", "--listen", address)
+        command = bare(pairing.coordinator, "coordinator", "--listen", address, "--threads", options.bare_threads)
     processes.start(f"{name}: coordinator", *command)
     url = f"http://{address}"
     body = json.dumps({"query": "BTC/USD"}).encode()

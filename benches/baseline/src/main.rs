@@ -19,7 +19,7 @@ use axum::{Json, Router};
 use clap::{Args, Parser, Subcommand};
 use serde::Deserialize;
 use tokio::net::TcpListener;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 
 use scatter::{Answer, Scatter};
 
@@ -42,6 +42,9 @@ enum Command {
         /// Where to serve.
         #[arg(long, default_value = "127.0.0.1:8090")]
         listen: SocketAddr,
+        /// Threads that serve. On few processors, one is leaner.
+        #[arg(long, default_value_t = 1)]
+        threads: usize,
         #[command(flatten)]
         bus: Bus,
     },
@@ -72,19 +75,24 @@ struct Question {
 
 fn main() -> Result<(), async_nats::Error> {
     match Arguments::parse().command {
-        Command::Coordinator { listen, bus } => {
-            Builder::new_multi_thread().enable_all().build()?.block_on(async move {
-                let scatter = Scatter::start(async_nats::connect(bus.nats).await?, bus.packed).await?;
-                let router = Router::new().route("/request", post(ask)).with_state(scatter);
-                axum::serve(TcpListener::bind(listen).await?, router).await?;
-                Ok(())
-            })
-        }
+        Command::Coordinator { listen, threads, bus } => runtime(threads)?.block_on(async move {
+            let scatter = Scatter::start(async_nats::connect(bus.nats).await?, bus.packed).await?;
+            let router = Router::new().route("/request", post(ask)).with_state(scatter);
+            axum::serve(TcpListener::bind(listen).await?, router).await?;
+            Ok(())
+        }),
         // One thread is leaner for a program with one connection.
-        Command::Worker { id, bus } => Builder::new_current_thread()
-            .enable_all()
-            .build()?
-            .block_on(async move { worker::run(async_nats::connect(bus.nats).await?, id, bus.packed).await }),
+        Command::Worker { id, bus } => {
+            runtime(1)?.block_on(async move { worker::run(async_nats::connect(bus.nats).await?, id, bus.packed).await })
+        }
+    }
+}
+
+fn runtime(threads: usize) -> std::io::Result<Runtime> {
+    if threads == 1 {
+        Builder::new_current_thread().enable_all().build()
+    } else {
+        Builder::new_multi_thread().worker_threads(threads).enable_all().build()
     }
 }
 
