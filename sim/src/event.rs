@@ -13,7 +13,7 @@ use quorate_core::outcome::Outcome;
 use quorate_core::query::Query;
 use quorate_core::time::Timestamp;
 use quorate_core::value::Value;
-use quorate_core::worker::{self, Worker};
+use quorate_core::worker::{self, ReplyTo, Worker};
 use quorate_runtime::bus::PublishError;
 use quorate_runtime::driver::Step;
 
@@ -184,6 +184,26 @@ pub struct WorkerResult {
     pub packed: Option<TaskId>,
 }
 
+impl Task {
+    /// Converts it to the input of a worker that receives it in this message.
+    pub(crate) fn received(&self, message: &Message) -> worker::Task {
+        let reply = match &message.reply {
+            None => ReplyTo::Shared,
+            Some(subject) if *message.subject == *PACKS => {
+                ReplyTo::Pack { subject: Arc::clone(subject), task: self.packed }
+            }
+            Some(subject) => ReplyTo::Task(Arc::clone(subject)),
+        };
+        worker::Task {
+            request: self.request.clone(),
+            query: self.query.clone(),
+            ttl: Some(self.ttl),
+            reply,
+            trace: None,
+        }
+    }
+}
+
 impl WorkerResult {
     /// A result on its own that is no refusal, and states no response time and no age.
     pub fn new(worker: WorkerId, request: RequestId, observed: Result<Value, Arc<str>>) -> Self {
@@ -206,10 +226,18 @@ impl WorkerResult {
     }
 }
 
-/// Whether a subject is the reply subject of a pack: `_INBOX.<secret>.p<number>`.
-pub(crate) fn is_of_a_pack(subject: &str) -> bool {
+/// The subject on which packs of tasks are published.
+pub(crate) const PACKS: &str = "oracle.tasks.packed";
+
+/// The number of the pack with this reply subject: `_INBOX.<secret>.p<number>`.
+pub(crate) fn pack_number(subject: &str) -> Option<u64> {
     let token = subject.strip_prefix("_INBOX.").and_then(|rest| rest.split('.').nth(1));
-    token.and_then(|token| token.strip_prefix('p')).is_some_and(|number| number.parse::<u64>().is_ok())
+    token?.strip_prefix('p')?.parse().ok()
+}
+
+/// Whether a subject is the reply subject of a pack.
+pub(crate) fn is_of_a_pack(subject: &str) -> bool {
+    pack_number(subject).is_some()
 }
 
 /// A client's question.

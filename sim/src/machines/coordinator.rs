@@ -15,7 +15,7 @@ use super::client::ExchangeId;
 use super::links::Node;
 use super::{Next, Program, Stage, millis};
 use crate::edge::Edge;
-use crate::event::{self, Body, Event, Message, Reply, What};
+use crate::event::{self, Body, Event, Message, Reply, What, pack_number};
 use crate::instance;
 use crate::random::{Random, Stream};
 use crate::scenario;
@@ -256,11 +256,11 @@ impl Stage<'_> {
         let token = message.subject.strip_prefix(&coordinator.inbox);
         let is_pong = *message.subject == *coordinator.ping;
         let wall = coordinator.spec.wall(coordinator.clock(now));
-        let pack = token.and_then(|token| token.strip_prefix('p')).and_then(|number| number.parse::<usize>().ok());
+        let pack = token.and_then(|_| pack_number(&message.subject));
         let task = match (&mut coordinator.process, pack) {
             (Some(process), Some(pack)) => match &message.body {
                 Body::Result(result) => result.packed.or_else(|| Some(process.machine.task_of(&result.request))),
-                Body::NoResponders => process.packs.get_mut(pack).and_then(Option::take),
+                Body::NoResponders => usize::try_from(pack).ok().and_then(|pack| process.packs.get_mut(pack)?.take()),
                 _ => None,
             },
             _ => token.and_then(|token| token.parse().ok()).map(TaskId),

@@ -9,7 +9,7 @@ use quorate_core::coordinator::{Presence, PresenceState};
 use quorate_core::id::WorkerId;
 use quorate_core::time::{Timestamp, saturating_nanos};
 use quorate_core::value::{MAX_TEXT_BYTES, Value, ValueError};
-use quorate_core::worker::{self, Input, JobId, Output, ReplyTo, WorkResult, Worker};
+use quorate_core::worker::{Input, JobId, Output, ReplyTo, WorkResult, Worker};
 use quorate_runtime::driver::{Held, Step};
 use quorate_runtime::source::Reading;
 
@@ -297,21 +297,7 @@ impl Stage<'_> {
         self.tell(node, What::Received(message));
         match &message.body {
             Body::Task(task) => {
-                let reply = match &message.reply {
-                    None => ReplyTo::Shared,
-                    Some(subject) if message.subject == self.subjects.packs => {
-                        ReplyTo::Pack { subject: Arc::clone(subject), task: task.packed }
-                    }
-                    Some(subject) => ReplyTo::Task(Arc::clone(subject)),
-                };
-                let task = worker::Task {
-                    request: task.request.clone(),
-                    query: task.query.clone(),
-                    ttl: Some(task.ttl),
-                    reply,
-                    trace: None,
-                };
-                self.worker_input(node, &Input::Task(task));
+                self.worker_input(node, &Input::Task(task.received(message)));
             }
             Body::Ping => {
                 let Some(state) = self.worker_process(node).map(|process| process.state) else { return };

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::event::{Age, Body, Message, PublishedOutcome, Task, WorkerResult, is_of_a_pack};
+use crate::event::{Age, Body, Message, PACKS, PublishedOutcome, Task, WorkerResult, is_of_a_pack};
 
 /// The longest payload that is decoded, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
@@ -102,7 +102,7 @@ struct PingBody {
 /// whose trace context is in a header.
 pub(super) fn elements(subject: &str, reply: Option<&str>, payload: &[u8]) -> Vec<(Message, Option<String>)> {
     let whole = |body| vec![(Message { subject: subject.into(), reply: reply.map(Arc::from), body }, None)];
-    let parsed = if subject == "oracle.tasks.packed" {
+    let parsed = if subject == PACKS {
         serde_json::from_slice(payload).ok().map(|TasksBody { tasks, reply: named }| (tasks, named))
     } else if is_of_a_pack(subject) && !payload.is_empty() {
         serde_json::from_slice(payload).ok().map(|ResultsBody { results }| (results, None))
@@ -115,7 +115,7 @@ pub(super) fn elements(subject: &str, reply: Option<&str>, payload: &[u8]) -> Ve
     let reply: Option<Arc<str>> = named.as_deref().or(reply).map(Arc::from);
     let element = |json: Box<RawValue>| {
         let bytes = json.get().as_bytes();
-        let read = if subject == "oracle.tasks.packed" {
+        let read = if subject == PACKS {
             task(bytes).map(|(task, trace)| (Body::Task(task), trace))
         } else {
             result(bytes).map(|(result, trace)| (Body::Result(result), trace))

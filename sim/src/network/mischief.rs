@@ -119,9 +119,9 @@ impl Bus for MischievousBus {
             meant.iter().map(|(message, _)| mischiefs.tamper(message.clone())).collect()
         };
         // Nobody tampers with a whole pack, which goes out as it is unless something happens to one of its elements.
-        let is_untouched = |((meant, _), tampered): (&(Message, Bytes), &Vec<_>)| matches!(&tampered[..], [(Duration::ZERO, Tampered::Message(sent))] if sent == meant);
         let is_restated = self.worker.0.observed_at;
-        if meant.len() != 1 && !is_restated && meant.iter().zip(&tampered).all(is_untouched) {
+        let is_untouched = meant.iter().zip(&tampered).all(|((meant, _), tampered)| is_untouched(meant, tampered));
+        if meant.len() != 1 && !is_restated && is_untouched {
             return self.bus.publish_with(subject, reply, headers, payload);
         }
         let sent = meant.iter().zip(tampered).map(|(meant, tampered)| self.tamper(meant, headers, tampered));
@@ -143,4 +143,9 @@ impl Bus for MischievousBus {
     fn status(&self) -> watch::Receiver<BusStatus> {
         self.bus.status()
     }
+}
+
+/// Whether nothing happens to a message.
+fn is_untouched(meant: &Message, tampered: &[(Duration, Tampered)]) -> bool {
+    matches!(tampered, [(Duration::ZERO, Tampered::Message(sent))] if sent == meant)
 }

@@ -14,21 +14,21 @@ use quorate_core::worker::{self, ReplyTo, WorkResult};
 use quorate_runtime::bus::PublishError;
 
 use crate::Depth;
-use crate::event::{self, Age, Body, Message, is_of_a_pack};
+use crate::event::{self, Age, Body, Message, PACKS, is_of_a_pack};
 use crate::host::Host;
 
 const TASKS: &str = "oracle.tasks";
-const PACKS: &str = "oracle.tasks.packed";
-/// How long an outcome may be held back, in nanoseconds: 2 ms, and what a timer may be late.
-const UNTOLD_FOR: u64 = 5_000_000;
-/// The most packs of which a coordinator's driver must know the tasks.
-const KNOWN_PACKS: usize = 256;
 const RESULTS: &str = "oracle.results";
 const PRESENCE: &str = "oracle.workers";
 const OUTCOMES: &str = "oracle.outcomes.";
 const PING: &str = "$SRV.PING";
 const INBOX: &str = "_INBOX.";
 const PING_TOKEN: &str = "ping";
+
+/// How long an outcome may be held back, in nanoseconds: 2 ms, and what a timer may be late.
+const UNTOLD_FOR: u64 = 5_000_000;
+/// The most packs of which a coordinator's driver must know the tasks.
+const KNOWN_PACKS: usize = 256;
 
 /// A message that a coordinator's machine must receive.
 #[derive(Debug)]
@@ -168,13 +168,7 @@ impl Edge {
     /// Records what a worker received.
     pub(super) fn worker_received(&mut self, message: &Message) {
         match (&*message.subject, &message.body) {
-            (TASKS | PACKS, Body::Task(task)) => self.tasks.push_back(worker::Task {
-                request: task.request.clone(),
-                query: task.query.clone(),
-                ttl: Some(task.ttl),
-                reply: reply_to(message, task.packed),
-                trace: None,
-            }),
+            (TASKS | PACKS, Body::Task(task)) => self.tasks.push_back(task.received(message)),
             (subject, Body::Ping) if subject.starts_with(PING) => self.pings.extend(message.reply.clone()),
             _ => {}
         }
@@ -446,15 +440,6 @@ impl Edge {
             self.pings.clear();
             Ok(())
         }
-    }
-}
-
-/// Where the answer to a received task goes.
-fn reply_to(message: &Message, packed: Option<TaskId>) -> ReplyTo {
-    match &message.reply {
-        None => ReplyTo::Shared,
-        Some(subject) if *message.subject == *PACKS => ReplyTo::Pack { subject: Arc::clone(subject), task: packed },
-        Some(subject) => ReplyTo::Task(Arc::clone(subject)),
     }
 }
 
