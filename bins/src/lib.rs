@@ -28,6 +28,6 @@ mod signals;
 pub mod telemetry;
 pub mod threads;
 
-/// A request makes many small allocations, and one thread often frees what another has allocated.
+/// A request makes many small allocations.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

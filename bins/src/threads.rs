@@ -21,11 +21,3 @@ pub fn threads(count: u16) -> anyhow::Result<Runtime> {
     }
     Builder::new_multi_thread().worker_threads(count.into()).enable_all().build().context("cannot start the runtime")
 }
-
-/// A runtime on as many threads as there are processors.
-///
-/// # Errors
-/// The system gives no resources for it.
-pub fn all_processors() -> anyhow::Result<Runtime> {
-    Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
-}

@@ -42,16 +42,6 @@ pub struct CoordinatorArgs {
         help_heading = "Coordinator"
     )]
     pub listen: SocketAddr,
-    /// Threads that serve; on few processors, one does it with the least work
-    #[arg(
-        long,
-        env = "QUORATE_THREADS",
-        value_name = "N",
-        default_value_t = 1,
-        value_parser = clap::value_parser!(u16).range(1..=256),
-        help_heading = "Coordinator"
-    )]
-    pub threads: u16,
     #[command(flatten)]
     pub serve: ServeArgs,
     #[command(flatten)]
@@ -66,6 +56,16 @@ pub struct CoordinatorArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Coordinator")]
 pub struct ServeArgs {
+    /// Threads that serve; on few processors, one does it with the least work
+    #[arg(
+        long,
+        env = "QUORATE_THREADS",
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u16).range(1..=256)
+    )]
+    pub threads: u16,
+
     /// Questions per second that one client address may ask; 0 turns the limit off
     #[arg(long, env = "QUORATE_RATE_LIMIT", value_name = "N", default_value_t = 10)]
     pub rate_limit: u32,

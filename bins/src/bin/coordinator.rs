@@ -9,5 +9,5 @@ use quorate_cli::{exit, serve};
 
 fn main() -> ExitCode {
     let args = CoordinatorArgs::parse();
-    exit::report(threads(args.threads).and_then(|runtime| runtime.block_on(serve::coordinator(args))), false)
+    exit::report(threads(args.serve.threads).and_then(|runtime| runtime.block_on(serve::coordinator(args))), false)
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use quorate_cli::args::{Command, QuorateArgs};
 use quorate_cli::render::Digits;
-use quorate_cli::threads::{all_processors, one_thread, threads};
+use quorate_cli::threads::{one_thread, threads};
 use quorate_cli::{commands, demo, exchange, exit, serve};
 
 fn main() -> ExitCode {
@@ -23,12 +23,10 @@ fn run(command: Command) -> anyhow::Result<()> {
             Some(url) => {
                 one_thread()?.block_on(demo::run(&url, 0, args.output.json, Digits::exact(args.numbers.exact)))
             }
-            None => {
-                all_processors()?.block_on(serve::embedded_demo(args.output.json, Digits::exact(args.numbers.exact)))
-            }
+            None => one_thread()?.block_on(serve::embedded_demo(args.output.json, Digits::exact(args.numbers.exact))),
         },
-        Command::Dev(args) => all_processors()?.block_on(serve::dev(*args)),
-        Command::Coordinator(args) => threads(args.threads)?.block_on(serve::coordinator(*args)),
+        Command::Dev(args) => threads(args.serve.threads)?.block_on(serve::dev(*args)),
+        Command::Coordinator(args) => threads(args.serve.threads)?.block_on(serve::coordinator(*args)),
         Command::Worker(args) => one_thread()?.block_on(serve::worker(*args)),
         Command::Ask(args) => one_thread()?.block_on(commands::ask(args)),
         Command::Follow(args) => one_thread()?.block_on(commands::follow(args)),
