@@ -6,6 +6,7 @@
 //!
 //! * `input.rs`, `output.rs`, `config.rs`: all that the machine can see, all that it can ask for, all its settings
 //! * `submit.rs`: callers submit, join, retry and cancel requests
+//! * `dispatch.rs`: tasks go out, and go out again
 //! * `request.rs`: one request in flight; `results.rs`: the results that come for it
 //! * `judgement.rs`: how a request would end now, and what its values say about their workers
 //! * `end.rs`: the end of a request: callers answered, id remembered, scores updated
@@ -17,6 +18,7 @@
 
 mod config;
 mod counters;
+mod dispatch;
 mod end;
 mod event;
 mod input;
@@ -297,26 +299,6 @@ impl Coordinator {
         }
     }
 
-    /// Publishes the task a second time if some worker is silent. While the bus is down, the redispatch waits.
-    fn redispatch(&mut self, slot: Slot) {
-        let bus_up = self.bus_up;
-        let Some(request) = self.table.get_mut(slot) else { return };
-        request.redispatch_at = None;
-        if !request.is_anyone_silent() {
-            return;
-        }
-        if bus_up {
-            request.attempts += 1;
-            let (request, attempt) = (request.id.clone(), request.attempts.into());
-            self.counters.redispatched += 1;
-            self.publish(slot);
-            self.emit(|| Event::Redispatched { request, attempt });
-        } else {
-            // Not before the bus is back; its return brings the redispatch forward.
-            request.redispatch_at = Some(request.deadline());
-        }
-    }
-
     /// Emits an event, if events are on.
     fn emit(&mut self, event: impl FnOnce() -> Event) {
         if self.config.events {
@@ -327,24 +309,6 @@ impl Coordinator {
     /// Emits an event for each worker that differs from its last event.
     fn emit_changes(&mut self) {
         self.outputs.extend(self.registry.changes().into_iter().map(Output::Event));
-    }
-
-    fn publish(&mut self, slot: Slot) {
-        let may_be_packed = self.registry.takes_packs()
-            && self.single_at.is_some_and(|at| self.now.since(at) < self.config.single_every);
-        if !may_be_packed {
-            self.single_at = Some(self.now);
-        }
-        let Some(request) = self.table.get(slot) else { return };
-        self.outputs.push_back(Output::Publish(Task {
-            id: request.task,
-            request: request.id.clone(),
-            query: request.query.clone(),
-            ttl: request.deadline().since(self.now),
-            attempt: request.attempts.into(),
-            trace: request.trace,
-            may_be_packed,
-        }));
     }
 
     /// Arms the timer of a request, which must not be armed, for the next time at which the request is due.
@@ -381,24 +345,6 @@ impl Coordinator {
     /// been down since, or if the coordinator itself was paused: the answer may still be queued.
     fn may_blame_the_silent(&self, since: Timestamp) -> bool {
         !self.bus_was_down(since) && self.last_gap.is_none_or(|at| at < since)
-    }
-
-    /// The bus is back. Messages published shortly before the outage may be lost, so the redispatch of each request in
-    /// flight is brought forward, but leaves the workers time to reconnect.
-    fn bus_up(&mut self) {
-        let outage = self.last_bus_down.is_some() && !self.bus_up;
-        self.bus_up = true;
-        self.call_workers_now();
-        if !outage {
-            return;
-        }
-        let now = self.now;
-        for slot in self.table.slots() {
-            let request = self.table.get_mut(slot).expect("an occupied slot");
-            let soon = now.after(self.config.reconnect_grace.min(request.deadline().since(now) / 2));
-            request.redispatch_at = request.redispatch_at.map(|_| soon);
-            self.rearm(slot);
-        }
     }
 
     fn presence(&mut self, presence: &Presence) {

@@ -8,7 +8,8 @@ use quorate_core::id::RequestId;
 use quorate_core::outcome::{Cause, Failure, Outcome, Status};
 
 use super::CoordinatorModel;
-use super::request::{Ending, ParticipantStatus};
+use super::request::ParticipantStatus;
+use super::verdict::Ending;
 
 impl CoordinatorModel {
     pub(super) fn end(&mut self, id: &RequestId, cause: Cause) {

@@ -7,6 +7,7 @@ mod record;
 mod request;
 mod silence;
 mod submit;
+mod verdict;
 mod workers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

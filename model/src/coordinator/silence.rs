@@ -7,7 +7,8 @@ use quorate_core::id::RequestId;
 use quorate_core::outcome::{Cause, Failure};
 
 use super::CoordinatorModel;
-use super::request::{Ending, ParticipantStatus};
+use super::request::ParticipantStatus;
+use super::verdict::Ending;
 
 impl CoordinatorModel {
     /// The usual time of some worker of a request may be over since it was last heard. Once somebody has answered, the
