@@ -45,8 +45,8 @@ impl<T> Memory<T> {
         self.entries.get(usize::try_from(index).ok()?)
     }
 
-    /// Remembers something that weighs this much. The bounds hold again once [`Memory::forget`] has returned `false`; it
-    /// may forget even this.
+    /// Remembers something that weighs this much. The bounds hold again once [`Memory::forget`] has returned `false`;
+    /// it may forget even this.
     pub(crate) fn push(&mut self, now: Timestamp, key: u64, bytes: usize, what: T) {
         self.by_key.insert(key, self.first + self.entries.len() as u64);
         self.bytes += bytes;
@@ -58,8 +58,8 @@ impl<T> Memory<T> {
         self.bytes > self.max_bytes
     }
 
-    /// Forgets the oldest entry if its time has passed, or if the entries are too many or weigh too much. Returns whether
-    /// it did.
+    /// Forgets the oldest entry if its time has passed, or if the entries are too many or weigh too much. Returns
+    /// whether it did.
     pub(crate) fn forget(&mut self, now: Timestamp) -> bool {
         let is_over = self.next_expiry().is_some_and(|at| at <= now);
         if !is_over && !self.is_too_heavy() && self.entries.len() <= self.capacity {
