@@ -1,6 +1,6 @@
 //! What a machine remembers of what has ended: bounded in number, bytes and time, first in, first out.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::time::Timestamp;
@@ -16,16 +16,15 @@ pub(crate) struct Entry<T> {
     pub(crate) what: T,
 }
 
-/// The remembered things, the oldest first.
-///
-/// They are found by a key of 64 bits, the hash of a name. Of two things with one key, only the later one is found, so
-/// whoever finds a thing checks its name.
+/// The remembered things, the oldest first. Each has a key, the hash of its name. Whoever chooses names can choose two
+/// with one key, so a thing is found by its key and its name.
 #[derive(Debug)]
 pub(crate) struct Memory<T> {
     entries: VecDeque<Entry<T>>,
     /// The number of the oldest entry; numbers grow by one.
     first: u64,
-    by_key: BTreeMap<u64, u64>,
+    /// The keys of the entries, with their numbers.
+    by_key: BTreeSet<(u64, u64)>,
     capacity: usize,
     /// What the entries weigh, and the most they may weigh.
     bytes: usize,
@@ -36,19 +35,21 @@ pub(crate) struct Memory<T> {
 impl<T> Memory<T> {
     /// A memory of at most `capacity` things and `max_bytes`, each of which is kept for this long.
     pub(crate) fn new(capacity: usize, max_bytes: usize, keep: Duration) -> Self {
-        let (entries, by_key) = (VecDeque::new(), BTreeMap::new());
+        let (entries, by_key) = (VecDeque::new(), BTreeSet::new());
         Self { entries, first: 0, by_key, capacity, bytes: 0, max_bytes, keep }
     }
 
-    pub(crate) fn find(&self, key: u64) -> Option<&Entry<T>> {
-        let index = self.by_key.get(&key)?.checked_sub(self.first)?;
-        self.entries.get(usize::try_from(index).ok()?)
+    /// The latest thing that has this key and this name.
+    pub(crate) fn find(&self, key: u64, has_name: impl Fn(&T) -> bool) -> Option<&Entry<T>> {
+        let numbers = self.by_key.range((key, 0)..=(key, u64::MAX)).rev();
+        let mut entries = numbers.filter_map(|(_, number)| self.entries.get((number - self.first) as usize));
+        entries.find(|entry| has_name(&entry.what))
     }
 
     /// Remembers something that weighs this much. The bounds hold again once [`Memory::forget`] has returned `false`;
     /// it may forget even this.
     pub(crate) fn push(&mut self, now: Timestamp, key: u64, bytes: usize, what: T) {
-        self.by_key.insert(key, self.first + self.entries.len() as u64);
+        self.by_key.insert((key, self.first + self.entries.len() as u64));
         self.bytes += bytes;
         self.entries.push_back(Entry { key, at: now, bytes, what });
     }
@@ -66,9 +67,7 @@ impl<T> Memory<T> {
             return false;
         }
         let Some(Entry { key, bytes, .. }) = self.entries.pop_front() else { return false };
-        if self.by_key.get(&key) == Some(&self.first) {
-            self.by_key.remove(&key);
-        }
+        self.by_key.remove(&(key, self.first));
         self.bytes -= bytes;
         self.first += 1;
         true
@@ -89,7 +88,7 @@ mod tests {
     use super::*;
 
     fn found(memory: &Memory<char>, key: u64) -> Option<char> {
-        memory.find(key).map(|entry| entry.what)
+        memory.find(key, |_| true).map(|entry| entry.what)
     }
 
     #[test]
@@ -114,14 +113,16 @@ mod tests {
     }
 
     #[test]
-    fn of_two_things_with_one_key_the_later_one_is_found_until_it_is_forgotten() {
-        let mut memory = Memory::new(2, 100, Duration::from_secs(1));
-        for what in ['a', 'b', 'c'] {
-            memory.push(Timestamp::ZERO, 7, 1, what);
+    fn things_with_one_key_are_told_apart_by_their_names_and_the_latest_of_a_name_is_found() {
+        let mut memory = Memory::new(3, 100, Duration::from_secs(1));
+        let at = |memory: &Memory<char>, name| memory.find(7, |what| *what == name).map(|entry| entry.at.as_nanos());
+        for (nanos, name) in [(0, 'a'), (1, 'b'), (2, 'a'), (3, 'c')] {
+            memory.push(Timestamp::from_nanos(nanos), 7, 1, name);
         }
-        assert!(memory.forget(Timestamp::ZERO));
-        assert_eq!((memory.len(), found(&memory, 7)), (2, Some('c')));
-        while memory.forget(Timestamp::from_millis(1000)) {}
-        assert_eq!(found(&memory, 7), None);
+        assert_eq!((at(&memory, 'a'), at(&memory, 'b'), at(&memory, 'c')), (Some(2), Some(1), Some(3)));
+        assert!(memory.forget(Timestamp::ZERO) && !memory.forget(Timestamp::ZERO));
+        assert_eq!((at(&memory, 'a'), at(&memory, 'b'), at(&memory, 'd')), (Some(2), Some(1), None));
+        while memory.forget(Timestamp::from_millis(2000)) {}
+        assert_eq!((at(&memory, 'a'), memory.by_key.len()), (None, 0));
     }
 }

@@ -150,7 +150,7 @@ impl Coordinator {
 
     /// The request with this id that has ended, if it is remembered.
     pub(super) fn ended(&self, id: &RequestId) -> Option<&Entry<Ended>> {
-        self.memory.find(self.table.key_of(id)).filter(|entry| entry.what.request == *id)
+        self.memory.find(self.table.key_of(id), |ended| ended.request == *id)
     }
 
     /// Forgets requests that are too old or too many, and arms the timer for the rest.

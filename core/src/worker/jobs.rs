@@ -164,8 +164,8 @@ impl Jobs {
 
     /// The answer to this request, if it is kept.
     pub(super) fn answer_to(&self, key: &Key) -> Option<&Answer> {
-        let (answered, answer) = &self.answered.find(key.hash())?.what;
-        (answered == key).then_some(answer)
+        let entry = self.answered.find(key.hash(), |(answered, _)| answered == key)?;
+        Some(&entry.what.1)
     }
 
     /// Keeps the answer of a job that is done.
