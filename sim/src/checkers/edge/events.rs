@@ -10,6 +10,7 @@ use quorate_core::coordinator::Output;
 use quorate_core::id::RequestId;
 use serde_json::Value as Json;
 
+use super::connections::is_one_too_many;
 use super::touched::Touched;
 use crate::checkers::{Checker, Context};
 use crate::event::{Event, FOLLOWED_AGAIN, Read, TOO_MANY_READERS, What};
@@ -38,6 +39,8 @@ pub(crate) struct Events {
     /// The most readers that one client may have at once, if a seed bounds it.
     readers: Option<usize>,
     reading: Vec<Reading>,
+    /// Whether a client can reach the bound on its connections.
+    is_bounded: bool,
 }
 
 /// A visit in which a client reads events, under way or ended.
@@ -59,7 +62,9 @@ pub(crate) fn new(context: &Context<'_>) -> Events {
     let slack = MAX_DELAY_NS + 4_000 * context.scenario.cluster.network.latency_us.1;
     let response_ms = 10 + 8 * context.scenario.cluster.network.latency_us.1 / 1000;
     let readers = context.scenario.edges.readers;
-    Events { visits, touched: Touched::new(context), processes, slack, response_ms, readers, reading: Vec::new() }
+    let is_bounded = context.scenario.edges.connections_per_peer.is_some();
+    let (touched, reading) = (Touched::new(context), Vec::new());
+    Events { visits, touched, processes, slack, response_ms, readers, reading, is_bounded }
 }
 
 /// What one connection received.
@@ -222,7 +227,9 @@ impl Checker for Events {
                 if !is_touched {
                     self.check_readers(place)?;
                 }
-                if others && read.status == TOO_MANY_READERS {
+                if others && read.status == TOO_MANY_READERS
+                    || self.is_bounded && is_one_too_many(read.status, &read.body)
+                {
                     return Ok(());
                 }
                 let is_touched = is_touched || others;
@@ -310,6 +317,26 @@ mod tests {
         twice(300_000_000, TOO_MANY_READERS).expect_fine();
         twice(650_000_000, 200).expect_fine();
         twice(300_000_000, 200).expect_violation("more than 1 event streams");
+    }
+
+    #[test]
+    fn a_reader_may_be_refused_as_one_connection_too_many_where_these_are_bounded() {
+        let refused = |most| {
+            let mut scenario = Scenario::quiet();
+            let follow = VisitKind::Follow { first_ms: 500, away_ms: 1, then_ms: 1, recent: false };
+            let visit = Visit { at_ms: 1, client: 1, coordinator: 1, kind: follow };
+            scenario.edges.visits = vec![visit];
+            scenario.edges.connections_per_peer = most;
+            let mut run = Rig::at(&scenario, Depth::Network, new);
+            let body = r#"{"error": "overloaded", "details": "too many connections"}"#.to_owned();
+            let read = Read { status: 503, content_type: "application/json".to_owned(), body };
+            run.pass(100);
+            run.tell(Host::Client(1), What::Visited(0, &visit));
+            run.tell(Host::Client(1), What::VisitEnded(0, Some(&read)));
+            run
+        };
+        refused(Some(12)).expect_fine();
+        refused(None).expect_violation("the response is 503");
     }
 
     #[test]
