@@ -287,6 +287,7 @@ async fn failures_are_visible_in_the_spans() {
     drop(cluster);
 
     let cluster = Cluster::start(0, &export, &[]).await;
+    until("a connection", async || cluster.api.get("/health").await.1["nats"] == true).await;
     let (status, _) = cluster.api.ask_within(&format!("00-{:032x}-{CALLER}-01", 1), json!({"query": "q"})).await;
     assert_eq!(status, 503);
     let [request] = collector.trace(&format!("{:032x}", 1), 1).await.try_into().expect("one span");
