@@ -22,7 +22,8 @@ const NATS: [Flag; 4] = [
 
 const LISTEN: [Flag; 1] = [("listen", "QUORATE_LISTEN", "0.0.0.0:8080")];
 
-const SERVE: [Flag; 36] = [
+const SERVE: [Flag; 37] = [
+    ("threads", "QUORATE_THREADS", "1"),
     ("allow-worker", "QUORATE_ALLOW_WORKER", ""),
     ("decimals", "QUORATE_DECIMALS", ""),
     ("expect", "QUORATE_EXPECT", ""),
