@@ -10,7 +10,6 @@ use quorate_core::coordinator::Output;
 use quorate_core::id::RequestId;
 use serde_json::Value as Json;
 
-use super::connections::is_one_too_many;
 use super::touched::Touched;
 use crate::checkers::{Checker, Context};
 use crate::event::{Event, FOLLOWED_AGAIN, Read, TOO_MANY_READERS, What};
@@ -39,8 +38,6 @@ pub(crate) struct Events {
     /// The most readers that one client may have at once, if a seed bounds it.
     readers: Option<usize>,
     reading: Vec<Reading>,
-    /// Whether a client can reach the bound on its connections.
-    is_bounded: bool,
 }
 
 /// A visit in which a client reads events, under way or ended.
@@ -62,9 +59,7 @@ pub(crate) fn new(context: &Context<'_>) -> Events {
     let slack = MAX_DELAY_NS + 4_000 * context.scenario.cluster.network.latency_us.1;
     let response_ms = 10 + 8 * context.scenario.cluster.network.latency_us.1 / 1000;
     let readers = context.scenario.edges.readers;
-    let is_bounded = context.scenario.edges.connections_per_peer.is_some();
-    let (touched, reading) = (Touched::new(context), Vec::new());
-    Events { visits, touched, processes, slack, response_ms, readers, reading, is_bounded }
+    Events { visits, touched: Touched::new(context), processes, slack, response_ms, readers, reading: Vec::new() }
 }
 
 /// What one connection received.
@@ -227,9 +222,7 @@ impl Checker for Events {
                 if !is_touched {
                     self.check_readers(place)?;
                 }
-                if others && read.status == TOO_MANY_READERS
-                    || self.is_bounded && is_one_too_many(read.status, &read.body)
-                {
+                if others && read.status == TOO_MANY_READERS || self.touched.excuses_refusal(read) {
                     return Ok(());
                 }
                 let is_touched = is_touched || others;
@@ -289,11 +282,14 @@ mod tests {
         assert_eq!(found(&["a", "b", "c", "d", "e"], &[first, missed + &outcome(9, "e")]), Ok(()));
     }
 
+    fn follow() -> Visit {
+        let kind = VisitKind::Follow { first_ms: 500, away_ms: 1, then_ms: 1, recent: false };
+        Visit { at_ms: 1, client: 1, coordinator: 1, kind }
+    }
+
     /// Two visits of a client that may have one reader at a time. The second is answered at `second_at` with `status`.
     fn twice(second_at: u64, status: u16) -> Rig {
-        let mut scenario = Scenario::quiet();
-        let follow = VisitKind::Follow { first_ms: 500, away_ms: 1, then_ms: 1, recent: false };
-        let visit = Visit { at_ms: 1, client: 1, coordinator: 1, kind: follow };
+        let (mut scenario, visit) = (Scenario::quiet(), follow());
         scenario.edges.visits = vec![visit; 2];
         scenario.edges.readers = Some(1);
         let mut run = Rig::at(&scenario, Depth::Network, new);
@@ -322,9 +318,7 @@ mod tests {
     #[test]
     fn a_reader_may_be_refused_as_one_connection_too_many_where_these_are_bounded() {
         let refused = |most| {
-            let mut scenario = Scenario::quiet();
-            let follow = VisitKind::Follow { first_ms: 500, away_ms: 1, then_ms: 1, recent: false };
-            let visit = Visit { at_ms: 1, client: 1, coordinator: 1, kind: follow };
+            let (mut scenario, visit) = (Scenario::quiet(), follow());
             scenario.edges.visits = vec![visit];
             scenario.edges.connections_per_peer = most;
             let mut run = Rig::at(&scenario, Depth::Network, new);

@@ -3,7 +3,6 @@
 use quorate_core::coordinator::Input;
 use serde_json::Value as Json;
 
-use super::connections::is_one_too_many;
 use super::touched::Touched;
 use crate::checkers::{Checker, Context};
 use crate::event::{Event, Read, What};
@@ -12,15 +11,11 @@ use crate::scenario::{Malformed, Visit, VisitKind};
 #[derive(Debug)]
 pub(crate) struct Refused {
     visits: Vec<Visit>,
-    /// Whether a client can reach the bound on its connections.
-    is_bounded: bool,
     touched: Touched,
 }
 
 pub(crate) fn new(context: &Context<'_>) -> Refused {
-    let edges = &context.scenario.edges;
-    let is_bounded = edges.connections_per_peer.is_some();
-    Refused { visits: edges.visits.clone(), is_bounded, touched: Touched::new(context) }
+    Refused { visits: context.scenario.edges.visits.clone(), touched: Touched::new(context) }
 }
 
 fn check(malformed: Malformed, read: &Read) -> Result<(), String> {
@@ -44,7 +39,7 @@ impl Checker for Refused {
                     return Ok(());
                 };
                 match read {
-                    Some(read) if self.is_bounded && is_one_too_many(read.status, &read.body) => Ok(()),
+                    Some(read) if self.touched.excuses_refusal(read) => Ok(()),
                     Some(read) => check(*malformed, read),
                     // The server does not read the rest of an oversized body, which may break the connection.
                     None if *malformed == Malformed::Oversized => Ok(()),

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use quorate_core::coordinator::{Coordinator, Staffing, WorkerState};
 use serde_json::Value as Json;
 
-use super::connections::is_one_too_many;
 use super::touched::Touched;
 use crate::checkers::{Checker, Context};
 use crate::edge::Edge;
@@ -48,8 +47,6 @@ struct Process {
 #[derive(Debug)]
 pub(crate) struct Pages {
     visits: Vec<Visit>,
-    /// Whether a client can reach the bound on its connections.
-    is_bounded: bool,
     touched: Touched,
     processes: BTreeMap<Host, Process>,
     /// The visits under way, each with its start.
@@ -61,8 +58,7 @@ pub(crate) fn new(context: &Context<'_>) -> Pages {
     let read: BTreeSet<u8> =
         visits.iter().filter(|visit| matches!(visit.kind, VisitKind::Read(_))).map(|visit| visit.coordinator).collect();
     let processes = read.into_iter().map(|number| (Host::Coordinator(number), Process::default())).collect();
-    let is_bounded = context.scenario.edges.connections_per_peer.is_some();
-    Pages { visits, is_bounded, touched: Touched::new(context), processes, open: BTreeSet::new() }
+    Pages { visits, touched: Touched::new(context), processes, open: BTreeSet::new() }
 }
 
 /// The name of a state in a page.
@@ -298,7 +294,7 @@ impl Pages {
         let Some(Visit { kind: VisitKind::Read(page), .. }) = self.visits.get(place).copied() else { return Ok(()) };
         let Some((coordinator, since)) = self.touched.visit(place) else { return Ok(()) };
         let Some(read) = read else { return self.touched.check_lost(place) };
-        if self.is_bounded && is_one_too_many(read.status, &read.body) {
+        if self.touched.excuses_refusal(read) {
             return Ok(());
         }
         let Some(process) = self.processes.get_mut(&coordinator) else { return Ok(()) };

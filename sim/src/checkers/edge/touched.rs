@@ -1,10 +1,11 @@
-//! When a client may be left without a response: a fault touched its link to the coordinator, or the coordinator was
-//! away.
+//! When a client may be left without a response, because a fault touched its link to the coordinator or the coordinator
+//! was away, and when a visit may be refused for its client's other connections.
 
 use std::collections::BTreeMap;
 
+use super::connections::is_one_too_many;
 use crate::checkers::Context;
-use crate::event::{Event, What};
+use crate::event::{Event, Read, What};
 use crate::host::Host;
 
 /// Before this time, in nanoseconds, a coordinator may not listen yet.
@@ -25,6 +26,8 @@ pub(crate) struct Touched {
     killed: BTreeMap<Host, u64>,
     /// The client, the coordinator and the start of each visit, by its place in the scenario.
     visits: BTreeMap<usize, (Host, Host, u64)>,
+    /// Whether a client can reach the bound on its connections.
+    is_bounded: bool,
 }
 
 impl Touched {
@@ -35,6 +38,7 @@ impl Touched {
             down: BTreeMap::new(),
             killed: BTreeMap::new(),
             visits: BTreeMap::new(),
+            is_bounded: context.scenario.edges.connections_per_peer.is_some(),
         }
     }
 
@@ -52,6 +56,11 @@ impl Touched {
             }
             _ => {}
         }
+    }
+
+    /// Whether a visit was refused, as it may be, because its client had too many connections.
+    pub(super) fn excuses_refusal(&self, read: &Read) -> bool {
+        self.is_bounded && is_one_too_many(read.status, &read.body)
     }
 
     /// Whether a fault may cost a client the response that it has awaited since `since`.
