@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use quorate_cli::args::WorkerArgs;
+use quorate_cli::threads::one_thread;
 use quorate_cli::{exit, serve};
 
-// One thread: a worker waits for its source, and threads that hand each other its few messages cost more than they give.
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    exit::report(serve::worker(WorkerArgs::parse()).await, false)
+fn main() -> ExitCode {
+    let args = WorkerArgs::parse();
+    // A worker waits for its source, and threads that hand each other its few messages cost more than they give.
+    exit::report(one_thread().and_then(|runtime| runtime.block_on(serve::worker(args))), false)
 }
