@@ -67,6 +67,7 @@
 //! * [`wire`]: the messages, as `docs/protocol.md` specifies them
 //! * [`driver`]: the tasks that own one machine each, below [`node`]
 //! * [`http`]: the HTTP API with its pages, limits and events; [`metrics`]: what it counts; [`spans`]: what it traces
+//! * [`store`]: what outlives a process: on JetStream, or within one process
 //! * [`policies`]: the policy file; [`config_file`]: TOML files, refused with line and column
 //! * [`clock`]: follows tokio's time, so that a simulation that drives tokio's time drives everything
 #![warn(missing_docs)]
@@ -82,6 +83,7 @@ pub mod node;
 pub mod policies;
 pub mod source;
 pub mod spans;
+pub mod store;
 pub mod wire;
 
 pub use quorate_core::id::WorkerId;

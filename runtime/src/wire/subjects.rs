@@ -1,11 +1,11 @@
 //! The subjects of one deployment. All begin with its prefix, so that several deployments can share a NATS account.
 
-use std::fmt::Write as _;
 use std::str::FromStr;
 
 use quorate_core::query::Query;
 
 use super::{OUTCOMES, PACKS, PRESENCE, RESULTS, SERVICE, TASKS};
+use crate::bus::subject::push_token;
 
 /// The prefix of a deployment that sets none.
 pub const DEFAULT_PREFIX: &str = "oracle";
@@ -77,22 +77,11 @@ impl Subjects {
         &self.inbox
     }
 
-    /// The subject on which the outcomes of a query are published: `oracle.outcomes.` and the query as one token. Bytes
-    /// that a token cannot have, and `%`, are written as `%` and two hexadecimal digits, as in a URL.
+    /// The subject on which the outcomes of a query are published: `oracle.outcomes.` and the query as one token.
     pub fn outcome(&self, query: &Query) -> String {
         let mut subject = String::with_capacity(self.outcomes.len() + query.as_str().len());
         subject.push_str(&self.outcomes);
-        for byte in query.as_str().bytes() {
-            match byte {
-                b'.' | b'*' | b'>' | b'%' => {}
-                b'!'..=b'~' => {
-                    subject.push(char::from(byte));
-                    continue;
-                }
-                _ => {}
-            }
-            write!(subject, "%{byte:02X}").expect("a string takes every text");
-        }
+        push_token(&mut subject, query.as_str());
         subject
     }
 

@@ -1,0 +1,42 @@
+//! Keys: any short text, written as one token of a subject.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::bus::subject::{push_token, token_text};
+
+/// What an entry is stored under: a text, written as one token of a subject.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(Arc<str>);
+
+impl Key {
+    /// The key for a text that is not empty. Different texts have different keys.
+    pub fn new(text: &str) -> Self {
+        let mut token = String::with_capacity(text.len());
+        push_token(&mut token, text);
+        Self(token.into())
+    }
+
+    /// The key that a token of a subject is, if some text is written so.
+    pub fn from_token(token: &str) -> Option<Self> {
+        let key = Self(token.into());
+        let is_written_so = !token.is_empty() && key.text().is_some_and(|text| Self::new(&text) == key);
+        is_written_so.then_some(key)
+    }
+
+    /// The token.
+    pub fn token(&self) -> &str {
+        &self.0
+    }
+
+    /// The text.
+    pub fn text(&self) -> Option<String> {
+        token_text(&self.0)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
