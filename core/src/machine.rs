@@ -1,4 +1,4 @@
-//! The whole surface of the two state machines, as a trait.
+//! The whole surface of the state machines, as a trait.
 
 use crate::time::Timestamp;
 
@@ -56,4 +56,5 @@ macro_rules! machine {
 }
 
 machine!(crate::Coordinator, crate::coordinator::Input, crate::coordinator::Output);
+machine!(crate::Feeds, crate::feed::Input, crate::feed::Output);
 machine!(crate::Worker, crate::worker::Input, crate::worker::Output);
