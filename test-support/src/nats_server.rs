@@ -85,6 +85,33 @@ impl NatsServer {
         self.port
     }
 
+    /// The name of the server, the same over restarts.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Stops the server as a debugger would, or a machine that hangs: it keeps its connections, and does nothing.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets a paused server go on.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let process = self.child.as_ref().expect("the server runs").id().to_string();
+        let sent = Command::new("kill").args([&format!("-{signal}"), &process]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "{signal} reaches the server");
+    }
+
     /// Kills the server without a chance to say goodbye (SIGKILL). Does nothing if it is not running.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
