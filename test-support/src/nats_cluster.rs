@@ -1,10 +1,8 @@
 //! A real NATS cluster with JetStream for one test, whose servers can be killed, paused and started again.
 
-use std::net::{Ipv4Addr, TcpListener};
-
 use tempfile::TempDir;
 
-use crate::NatsServer;
+use crate::nats_server::{NatsServer, free_port};
 
 /// Servers on 127.0.0.1 that form a cluster, each with a folder of its own. Killed and removed when dropped.
 #[derive(Debug)]
@@ -20,10 +18,7 @@ impl NatsCluster {
     /// If there is no `nats-server`, or if it does not start.
     pub fn start(servers: usize) -> Self {
         let folders: Vec<_> = (0..servers).map(|_| TempDir::new().expect("a temporary folder")).collect();
-        // Kept until all are chosen, so that they differ. Servers that find another one there fail to start.
-        let ports: Vec<_> =
-            (0..servers).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port")).collect();
-        let ports: Vec<_> = ports.iter().map(|port| port.local_addr().expect("it is bound").port()).collect();
+        let ports: Vec<_> = (0..servers).map(|_| free_port()).collect();
         let address = |port: &u16| format!("nats://127.0.0.1:{port}");
         let routes = ports.iter().map(address).collect::<Vec<_>>().join(",");
         let servers = ports.iter().zip(&folders).map(|(port, folder)| {

@@ -52,12 +52,8 @@ impl NatsServer {
             child: None,
         };
         let mut failure = String::new();
-        for attempt in 1..=20_u32 {
-            let span = u64::from(PORTS.end - PORTS.start);
-            server.port = PORTS.start + (random.hash_one(attempt) % span) as u16;
-            if TcpListener::bind((Ipv4Addr::LOCALHOST, server.port)).is_err() {
-                continue;
-            }
+        for _ in 1..=20_u32 {
+            server.port = free_port();
             match server.launch() {
                 Ok(()) => return server,
                 Err(error) => failure = error,
@@ -170,6 +166,16 @@ impl Drop for NatsServer {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A port on which nothing listens.
+pub(crate) fn free_port() -> u16 {
+    let random = RandomState::new();
+    let span = u64::from(PORTS.end - PORTS.start);
+    (0_u32..1_000)
+        .map(|attempt| PORTS.start + (random.hash_one(attempt) % span) as u16)
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .expect("a port is free")
 }
 
 /// The line that a NATS server sends to a new connection.
