@@ -51,6 +51,10 @@ pub const RESULTS: &str = "oracle.results";
 pub const PRESENCE: &str = "oracle.workers";
 /// The prefix of the subjects of outcomes, which a token for the query follows.
 pub const OUTCOMES: &str = "oracle.outcomes";
+/// The prefix of the subjects of feeds, which a token for the name of the feed follows.
+pub const FEEDS: &str = "oracle.feeds";
+/// The prefix of the subjects of durable requests and their outcomes.
+pub const REQUESTS: &str = "oracle.requests";
 /// The name of workers as a NATS service.
 pub const SERVICE: &str = "quorate-worker";
 
