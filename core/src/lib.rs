@@ -1,4 +1,4 @@
-//! The decisions of Quorate: two state machines and the aggregation.
+//! The decisions of Quorate: state machines and the aggregation.
 //!
 //! This crate contains no networking code, no threads and no async runtime. It reads no clock and draws no entropy: the
 //! caller passes the time to every call and a seed to [`Coordinator::new`]. The same inputs at the same times therefore
@@ -103,9 +103,10 @@
 //!
 //! # Modules
 //!
-//! * [`machine`]: the trait that both machines implement
+//! * [`machine`]: the trait that the machines implement
 //! * [`coordinator`]: the machine that serves requests
 //! * [`worker`]: the machine that answers tasks
+//! * [`durable`]: the machine that serves requests whose callers have gone away
 //! * [`aggregate`]: combines many values into one
 //! * [`outcome`]: how a request ended, with its evidence and its size in memory
 //! * [`offer`]: the queries that a worker can answer
@@ -116,6 +117,7 @@
 
 pub mod aggregate;
 pub mod coordinator;
+pub mod durable;
 pub mod id;
 pub mod machine;
 mod memory;
@@ -130,5 +132,6 @@ pub mod value;
 pub mod worker;
 
 pub use coordinator::Coordinator;
+pub use durable::Durable;
 pub use machine::Machine;
 pub use worker::Worker;

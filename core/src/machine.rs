@@ -1,4 +1,4 @@
-//! The whole surface of the two state machines, as a trait.
+//! The whole surface of the state machines, as a trait.
 
 use crate::time::Timestamp;
 
@@ -57,3 +57,4 @@ macro_rules! machine {
 
 machine!(crate::Coordinator, crate::coordinator::Input, crate::coordinator::Output);
 machine!(crate::Worker, crate::worker::Input, crate::worker::Output);
+machine!(crate::Durable, crate::durable::Input, crate::durable::Output);
