@@ -68,6 +68,7 @@
 //! * [`driver`]: the tasks that own one machine each, below [`node`]
 //! * [`http`]: the HTTP API with its pages, limits and events; [`metrics`]: what it counts; [`spans`]: what it traces
 //! * [`store`]: what outlives a process: on JetStream, or within one process
+//! * [`durable`]: requests whose callers have gone away, and the history of outcomes
 //! * [`policies`]: the policy file; [`config_file`]: TOML files, refused with line and column
 //! * [`clock`]: follows tokio's time, so that a simulation that drives tokio's time drives everything
 #![warn(missing_docs)]
@@ -77,6 +78,7 @@ pub mod bus;
 pub mod clock;
 pub mod config_file;
 pub mod driver;
+pub mod durable;
 pub mod http;
 pub mod metrics;
 pub mod node;

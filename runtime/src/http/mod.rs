@@ -26,7 +26,7 @@ mod docs;
 mod ended;
 mod error;
 mod events;
-mod example;
+pub(crate) mod example;
 mod files;
 mod first_byte;
 mod limits;

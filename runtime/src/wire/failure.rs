@@ -46,6 +46,8 @@ pub(crate) enum ErrorWord {
     BusDown,
     Draining,
     DeadlineExceeded,
+    NoStore,
+    StoreUnavailable,
 }
 
 /// The word as in JSON.

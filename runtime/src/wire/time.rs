@@ -4,7 +4,7 @@ use quorate_core::time::UnixTime;
 use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
-use time::format_description::well_known::Iso8601;
+use time::format_description::well_known::{Iso8601, Rfc3339};
 use time::format_description::well_known::iso8601::{Config, EncodedConfig, TimePrecision};
 
 /// Milliseconds, in UTC.
@@ -26,6 +26,12 @@ impl Serialize for JsonTime {
     }
 }
 
+/// Reads a time of day as RFC 3339 writes it. A time before 1970 or after 2554 is none.
+pub(crate) fn read_time(text: &str) -> Option<UnixTime> {
+    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    u64::try_from(time.unix_timestamp_nanos()).ok().map(UnixTime::from_nanos)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,6 +45,19 @@ mod tests {
         ] {
             let json = serde_json::to_string(&JsonTime(UnixTime::from_nanos(nanos))).expect("a time");
             assert_eq!(json, format!("{text:?}"));
+        }
+    }
+    #[test]
+    fn a_time_is_read_in_any_zone_and_nothing_else_is() {
+        for (text, nanos) in [
+            ("1970-01-01T00:00:00Z", Some(0)),
+            ("2026-09-21T16:13:20.123999999+02:00", Some(1_790_000_000_123_999_999)),
+            ("1969-12-31T23:59:59Z", None),
+            ("2555-01-01T00:00:00Z", None),
+            ("2026-09-21", None),
+            ("", None),
+        ] {
+            assert_eq!(read_time(text).map(UnixTime::as_nanos), nanos, "{text}");
         }
     }
 }
