@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
+use super::DurableSettings;
 use super::asks::Asks;
 use super::handle::{Command, DurableHandle};
 use super::ledger::Ledger;
@@ -21,7 +22,6 @@ use super::open::decode_open;
 use super::recorder::{Recording, recorder};
 use super::stored::StoredOutcome;
 use super::waiters::Waiters;
-use super::DurableSettings;
 use crate::clock::Clock;
 use crate::driver::{Alarm, AskError};
 use crate::store::{Log, Store, Watch as _, Watched};
@@ -180,9 +180,9 @@ impl<S: Store, A: Asks> DurableDriver<S, A> {
     fn execute(&mut self, output: Output, again: &mpsc::Sender<()>) {
         let ledger = self.ledger.clone();
         match output {
-            Output::Look { work, request } => self.works.push(Box::pin(async move {
-                (Input::Looked { work, found: ledger.found(&request).await }, None)
-            })),
+            Output::Look { work, request } => self
+                .works
+                .push(Box::pin(async move { (Input::Looked { work, found: ledger.found(&request).await }, None) })),
             Output::Write { work, request, after, content } => self.works.push(Box::pin(async move {
                 (Input::Written { work, written: ledger.write(&request, after, &content, WRITE_WITHIN).await }, None)
             })),

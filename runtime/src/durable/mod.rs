@@ -25,7 +25,7 @@ pub use asks::Asks;
 pub use driver::DurableDriver;
 pub use handle::DurableHandle;
 pub(crate) use handle::{Earlier, Stand, WAIT_LIMIT};
-pub(crate) use ledger::Page;
+pub(crate) use ledger::Wanted;
 pub(crate) use stored::StoredOutcome;
 
 /// The settings of durable requests and of the history of outcomes.

@@ -131,8 +131,7 @@ impl ApiError {
 
     /// No event is kept that says how the request ended.
     pub(super) fn no_request() -> Self {
-        let details =
-            "no request with this id has ended lately; an outcome is kept as long as GET /events keeps its event";
+        let details = "no request with this id has ended lately; an outcome is kept as long as GET /events keeps its event, or longer in a store";
         Self::new(StatusCode::NOT_FOUND, ErrorWord::NotFound, details)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Every error is JSON: a stable word for programs, the status code, and advice for people.
 //!
-//! * `request.rs` with `question.rs`, `ended.rs`, `status.rs`, `workers.rs`, `queries.rs`, `policies.rs`, `metrics.rs`,
+//! * `request.rs` with `question.rs`, `submit.rs`, `ended.rs`, `outcomes.rs`, `status.rs`, `workers.rs`, `queries.rs`, `policies.rs`, `metrics.rs`,
 //!   `events/`: the routes for programs; `error.rs`: errors
 //! * `dashboard/`, `docs/`: the pages for people, which `files.rs` serves
 //! * `openapi/` generates the API's document; `answers.rs` describes responses, `example.rs` has an example
@@ -33,6 +33,7 @@ mod limits;
 mod metrics;
 mod nearest;
 mod openapi;
+mod outcomes;
 mod policies;
 mod queries;
 mod question;
@@ -44,6 +45,7 @@ mod service;
 mod shares;
 mod snapshot_cache;
 mod status;
+mod submit;
 mod trace;
 mod workers;
 

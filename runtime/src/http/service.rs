@@ -19,9 +19,10 @@ use super::events::Events;
 use super::limits::ServeLimits;
 use super::rate_limit::{RateLimit, RateLimiter};
 use super::snapshot_cache::SnapshotCache;
-use super::{cors, dashboard, docs, files, openapi, request, status};
+use super::{cors, dashboard, docs, files, openapi, request, status, submit};
 use crate::clock::Clock;
 use crate::driver::CoordinatorHandle;
+use crate::durable::DurableHandle;
 use crate::metrics::{Metrics, Responses};
 
 /// Answers all requests, for [`serve`](super::serve::serve). Clones share one service.
@@ -33,13 +34,15 @@ pub struct Service {
 }
 
 impl Service {
-    /// A service for `coordinator`. The taps of its driver fill `events` and `metrics`.
+    /// A service for `coordinator`, with durable requests if it has a store. The taps of its driver fill `events` and
+    /// `metrics`.
     pub fn new(
         coordinator: CoordinatorHandle,
         events: Events,
         metrics: Arc<Metrics>,
         clock: Clock,
         settings: ApiSettings,
+        durable: Option<DurableHandle>,
     ) -> Self {
         let limiter = |limit: Option<RateLimit>| limit.map(|limit| RateLimiter::new(limit, settings.clients, clock));
         let (limiter, read_limiter) = (limiter(settings.rate_limit), limiter(settings.read_limit));
@@ -60,6 +63,7 @@ impl Service {
             metrics,
             responses,
             clock,
+            durable,
         });
         let router = described
             .merge(files::routes(&files))
@@ -98,11 +102,12 @@ impl Service {
         self.api.connections.take(peer, limits, &self.api.settings.trusted_proxies)
     }
 
-    /// Counts a request against its client's allowance for reads. `POST /request` has an allowance of its own. Probes
-    /// have none: they cost little and must get through.
+    /// Counts a request against its client's allowance for reads. `POST /request` and `POST /requests` share an allowance
+    /// of their own. Probes have none: they cost little and must get through.
     fn allow_read(&self, peer: Peer, request: &Request) -> Result<(), ApiError> {
         let Some(limiter) = &self.api.read_limiter else { return Ok(()) };
-        let is_question = request.method() == Method::POST && request.uri().path() == request::PATH;
+        let is_question =
+            request.method() == Method::POST && [request::PATH, submit::PATH].contains(&request.uri().path());
         if is_question || status::PROBES.contains(&request.uri().path()) {
             return Ok(());
         }

@@ -4,8 +4,8 @@ use quorate_core::time::UnixTime;
 use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
-use time::format_description::well_known::{Iso8601, Rfc3339};
 use time::format_description::well_known::iso8601::{Config, EncodedConfig, TimePrecision};
+use time::format_description::well_known::{Iso8601, Rfc3339};
 
 /// Milliseconds, in UTC.
 const FORMAT: EncodedConfig =

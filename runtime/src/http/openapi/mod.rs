@@ -22,12 +22,14 @@ use utoipa_axum::routes;
 use super::answers::{Answers, AskedError, JSON, PAGES, QUESTIONS, STATE, file, success};
 use super::api::Api;
 use super::files::File;
+use super::outcomes::History;
 use super::policies::PoliciesInForce;
 use super::queries::Queries;
 use super::question::RequestBody;
 use super::status::{Health, Readiness};
+use super::submit::RequestState;
 use super::workers::Register;
-use super::{dashboard, docs, ended, events, metrics, policies, queries, request, status, workers};
+use super::{dashboard, docs, ended, events, metrics, outcomes, policies, queries, request, status, submit, workers};
 use crate::wire::OutcomeBody;
 use crate::wire::failure::ErrorBody;
 
@@ -51,7 +53,8 @@ use crate::wire::failure::ErrorBody;
         (name = PAGES, description = "Pages for people, and this document."),
     ),
     components(schemas(
-        RequestBody, OutcomeBody, ErrorBody, AskedError, Health, Readiness, Register, Queries, PoliciesInForce
+        RequestBody, OutcomeBody, ErrorBody, AskedError, Health, Readiness, Register, Queries, PoliciesInForce,
+        RequestState, History
     ))
 )]
 struct Frame;
@@ -69,7 +72,9 @@ pub fn routes() -> Vec<String> {
 pub(super) fn described() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::with_openapi(Frame::openapi())
         .routes(routes!(request::ask))
+        .routes(routes!(submit::submit))
         .routes(routes!(ended::ended))
+        .routes(routes!(outcomes::outcomes))
         .routes(routes!(status::health))
         .routes(routes!(status::ready))
         .routes(routes!(workers::workers))
