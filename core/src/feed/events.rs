@@ -88,7 +88,8 @@ pub enum Input {
         feed: FeedName,
         /// The sequence of the entry; 0 if there is none.
         sequence: u64,
-        /// The newest record. The entry may be none, since whoever may publish on the subject can write anything.
+        /// The newest record; `None` if there is none. It is in that entry, or, if that is no record, in the last one
+        /// before it that is: whoever may publish on the subject can write anything.
         record: Option<Seen>,
     },
     /// The store did not say what became of a record, or which entry is the newest.
