@@ -103,7 +103,7 @@
 //!
 //! # Modules
 //!
-//! * [`machine`]: the trait that both machines implement
+//! * [`machine`]: the trait that all machines implement
 //! * [`coordinator`]: the machine that serves requests
 //! * [`worker`]: the machine that answers tasks
 //! * [`feed`]: the machine that keeps answers fresh
