@@ -3,10 +3,12 @@
 pub mod aggregation;
 pub mod bytes;
 mod clock;
+mod feeds;
 mod run;
 mod steps;
 mod worker;
 
+pub use feeds::{FeedsRun, feed_steps};
 pub use run::Run;
 pub use steps::{TimedStep, config, steps};
 pub use worker::{TimedWorkerStep, WorkerRun, worker_config, worker_steps};
