@@ -3,10 +3,12 @@
 pub mod aggregation;
 pub mod bytes;
 mod clock;
+mod durable;
 mod run;
 mod steps;
 mod worker;
 
+pub use durable::{DurableRun, TimedDurableStep, durable_config, durable_steps};
 pub use run::Run;
 pub use steps::{TimedStep, config, steps};
 pub use worker::{TimedWorkerStep, WorkerRun, worker_config, worker_steps};
