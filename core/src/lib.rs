@@ -106,6 +106,7 @@
 //! * [`machine`]: the trait that the machines implement
 //! * [`coordinator`]: the machine that serves requests
 //! * [`worker`]: the machine that answers tasks
+//! * [`feed`]: the machine that keeps answers fresh
 //! * [`durable`]: the machine that serves requests whose callers have gone away
 //! * [`aggregate`]: combines many values into one
 //! * [`outcome`]: how a request ended, with its evidence and its size in memory
@@ -118,6 +119,7 @@
 pub mod aggregate;
 pub mod coordinator;
 pub mod durable;
+pub mod feed;
 pub mod id;
 pub mod machine;
 mod memory;
@@ -133,5 +135,6 @@ pub mod worker;
 
 pub use coordinator::Coordinator;
 pub use durable::Durable;
+pub use feed::Feeds;
 pub use machine::Machine;
 pub use worker::Worker;

@@ -10,6 +10,7 @@
 
 mod average;
 mod combine;
+mod deviation;
 mod majority;
 mod max;
 mod median;
@@ -32,6 +33,7 @@ use rust_decimal::Decimal;
 
 pub use self::average::mean;
 use self::combine::Votes;
+pub(crate) use self::deviation::deviates;
 pub use self::median::median;
 pub use self::millionths::Millionths;
 use self::outlier::Fence;

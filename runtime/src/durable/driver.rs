@@ -15,7 +15,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::DurableSettings;
-use super::asks::Asks;
 use super::handle::{Command, DurableHandle};
 use super::ledger::Ledger;
 use super::open::decode_open;
@@ -23,6 +22,7 @@ use super::recorder::{Recording, recorder};
 use super::stored::StoredOutcome;
 use super::waiters::Waiters;
 use crate::clock::Clock;
+use crate::driver::Asks;
 use crate::driver::{Alarm, AskError};
 use crate::store::{Log, Store, Watch as _, Watched};
 
@@ -189,7 +189,7 @@ impl<S: Store, A: Asks> DurableDriver<S, A> {
             Output::Ask { work, job } => {
                 let asks = self.asks.clone();
                 self.works.push(Box::pin(async move {
-                    let told = asks.ask(job.request.clone(), job.query.clone(), job.overrides).await;
+                    let told = asks.ask(Some(job.request.clone()), job.query.clone(), job.overrides).await;
                     let (stored, failure) = match told {
                         Ok(told) => (StoredOutcome::of(&told, true), told.outcome.verdict.as_ref().err().copied()),
                         Err(error) => {

@@ -4,10 +4,8 @@
 //! * `driver.rs`: the task that owns the machine of [`quorate_core::durable`], and carries out its outputs
 //! * `handle.rs`, `waiters.rs`: what the HTTP API asks of it, and who waits for the end of a request
 //! * `ledger.rs`: the two logs, with typed entries: `open.rs` writes the open requests, `stored.rs` the outcomes
-//! * `asks.rs`: how the workers are asked
 //! * `recorder.rs`: stores the outcomes of plain requests without delaying their answers
 
-mod asks;
 mod driver;
 mod handle;
 mod ledger;
@@ -21,7 +19,6 @@ mod waiters;
 use quorate_core::durable::Config;
 use quorate_core::policy::Limits;
 
-pub use asks::Asks;
 pub use driver::DurableDriver;
 pub use handle::DurableHandle;
 pub(crate) use handle::{Earlier, Stand, WAIT_LIMIT};

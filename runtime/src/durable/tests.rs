@@ -13,9 +13,9 @@ use quorate_core::time::UnixTime;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::{Asks, DurableDriver, DurableHandle, DurableSettings, Stand, Wanted};
+use super::{DurableDriver, DurableHandle, DurableSettings, Stand, Wanted};
 use crate::clock::Clock;
-use crate::driver::AskError;
+use crate::driver::{AskError, Asks};
 use crate::http::example;
 use crate::store::memory::{MemoryStore, Retention};
 use crate::store::{Append, From, Key, Log, Store as _};
@@ -32,9 +32,9 @@ type Question = (RequestId, oneshot::Sender<Result<EncodedOutcome, AskError>>);
 struct Asked(mpsc::UnboundedSender<Question>);
 
 impl Asks for Asked {
-    async fn ask(&self, id: RequestId, _: Query, _: Overrides) -> Result<EncodedOutcome, AskError> {
+    async fn ask(&self, id: Option<RequestId>, _: Query, _: Overrides) -> Result<EncodedOutcome, AskError> {
         let (sender, answer) = oneshot::channel();
-        let _ = self.0.send((id, sender));
+        let _ = self.0.send((id.expect("durable requests have ids"), sender));
         answer.await.unwrap_or(Err(AskError::Stopped))
     }
 }

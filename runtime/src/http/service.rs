@@ -16,6 +16,7 @@ use super::client_address::Peer;
 use super::connection_limit::{ConnectionLimiter, ConnectionPermit, ConnectionRefused};
 use super::error::{self, ApiError};
 use super::events::Events;
+use super::feeds::FeedsReader;
 use super::limits::ServeLimits;
 use super::rate_limit::{RateLimit, RateLimiter};
 use super::snapshot_cache::SnapshotCache;
@@ -34,10 +35,11 @@ pub struct Service {
 }
 
 impl Service {
-    /// A service for `coordinator`, with durable requests if it has a store. The taps of its driver fill `events` and
-    /// `metrics`.
+    /// A service for `coordinator` and its feeds, with durable requests if it has a store. The taps of its driver fill
+    /// `events` and `metrics`.
     pub fn new(
         coordinator: CoordinatorHandle,
+        feeds: FeedsReader,
         events: Events,
         metrics: Arc<Metrics>,
         clock: Clock,
@@ -60,6 +62,7 @@ impl Service {
             connections,
             snapshots,
             events,
+            feeds,
             metrics,
             responses,
             clock,

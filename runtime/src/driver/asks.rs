@@ -1,10 +1,10 @@
-//! How the workers are asked.
+//! How programs of this process ask the workers, so that a simulation can stand in for them.
 
 use quorate_core::id::RequestId;
 use quorate_core::policy::Overrides;
 use quorate_core::query::Query;
 
-use crate::driver::{AskError, CoordinatorHandle};
+use super::{AskError, CoordinatorHandle};
 use crate::wire::EncodedOutcome;
 
 /// Asks the workers. Clones ask the same ones.
@@ -15,14 +15,14 @@ pub trait Asks: Clone + Send + Sync + 'static {
     /// [`AskError`] if the request was not accepted.
     fn ask(
         &self,
-        id: RequestId,
+        id: Option<RequestId>,
         query: Query,
         overrides: Overrides,
     ) -> impl Future<Output = Result<EncodedOutcome, AskError>> + Send;
 }
 
 impl Asks for CoordinatorHandle {
-    async fn ask(&self, id: RequestId, query: Query, overrides: Overrides) -> Result<EncodedOutcome, AskError> {
-        self.ask_within(None, false, Some(id), query, overrides).await.0
+    async fn ask(&self, id: Option<RequestId>, query: Query, overrides: Overrides) -> Result<EncodedOutcome, AskError> {
+        self.ask_within(None, false, id, query, overrides).await.0
     }
 }
