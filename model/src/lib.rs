@@ -10,7 +10,7 @@
 //! its outputs.
 //!
 //! * [`aggregate`] computes answers and assessments; [`pen`] is its arithmetic beyond 128 bits, digit by digit
-//! * `coordinator/`, `feed.rs` and `worker.rs` are the models of the machines
+//! * `coordinator/`, `worker.rs`, `feed.rs` and `durable.rs` are the models of the machines
 //! * [`arbitrary`] draws what can come from outside, for tests and fuzzers
 #![warn(missing_docs)]
 
@@ -19,6 +19,7 @@ pub mod aggregate;
 pub mod arbitrary;
 mod coordinator;
 mod feed;
+mod durable;
 pub mod pen;
 pub mod policy;
 mod worker;
@@ -27,6 +28,7 @@ use std::fmt::Debug;
 
 pub use coordinator::CoordinatorModel;
 pub use feed::FeedsModel;
+pub use durable::DurableModel;
 pub use worker::WorkerModel;
 
 /// A machine did something other than its model.

@@ -114,7 +114,7 @@ impl<S: Store, A: Asks> DurableDriver<S, A> {
             tokio::select! {
                 biased;
                 Some(done) = self.works.next(), if !self.works.is_empty() => self.done(done),
-                Some(entry) = seen.recv() => self.seen(entry),
+                Some(entry) = seen.recv() => self.seen(&entry),
                 command = self.commands.recv() => match command {
                     Some(command) => self.command(command),
                     None => break,
@@ -148,7 +148,7 @@ impl<S: Store, A: Asks> DurableDriver<S, A> {
         self.input(&input);
     }
 
-    fn seen(&mut self, entry: crate::store::Entry) {
+    fn seen(&mut self, entry: &crate::store::Entry) {
         let id = entry.key.text().and_then(|text| RequestId::new(&text).ok());
         let content = id.as_ref().and_then(|id| decode_open(id, &entry.body));
         let (Some(request), Some(content)) = (id, content) else {

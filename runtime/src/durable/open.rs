@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use quorate_core::aggregate::Strategy;
 use quorate_core::durable::{Content, Job};
 use quorate_core::id::{MAX_ID_BYTES, RequestId};
-use quorate_core::policy::Overrides;
+use quorate_core::policy::{OnDispute, Overrides};
 use quorate_core::time::UnixTime;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -81,14 +82,14 @@ pub(super) fn encode_open(content: &Content) -> Bytes {
             id: job.request.as_str(),
             query: job.query.as_str(),
             timeout_ms: saturating_millis(job.timeout),
-            strategy: job.overrides.strategy.map(|strategy| strategy.name()),
+            strategy: job.overrides.strategy.map(Strategy::name),
             precision,
             trim_share: job.overrides.trim_share.map(|share| share.to_string()),
             max_deviation: job.overrides.max_deviation.map(|rule| rule.to_string()),
             tolerance: job.overrides.tolerance.map(|tolerance| tolerance.to_string()),
             min_agreement: job.overrides.min_agreement.map(|share| share.to_string()),
             max_age_ms: max_age.map(saturating_millis),
-            on_dispute: job.overrides.on_dispute.map(|choice| choice.name()),
+            on_dispute: job.overrides.on_dispute.map(OnDispute::name),
             min_responses,
             quorum,
             decimals,
@@ -122,8 +123,7 @@ pub(super) fn in_millis(time: UnixTime) -> UnixTime {
 
 #[cfg(test)]
 mod tests {
-    use quorate_core::aggregate::{Millionths, OutlierRule, Strategy};
-    use quorate_core::policy::OnDispute;
+    use quorate_core::aggregate::{Millionths, OutlierRule};
     use quorate_core::query::Query;
     use rust_decimal::Decimal;
 
@@ -143,7 +143,7 @@ mod tests {
             max_deviation: Some(OutlierRule::Mad(Millionths::new(3_500_000))),
             tolerance: Some(Decimal::new(1, 3)),
             min_agreement: Some(Millionths::new(510_000)),
-            max_age: Some(Duration::from_secs(60)),
+            max_age: Some(Duration::from_mins(1)),
             min_responses: Some(2),
             quorum: Some(3),
             timeout: Some(timeout),
@@ -182,7 +182,7 @@ mod tests {
             (",\"timeout_ms\":5", ""),
             ("\"timeout_ms\":5", "\"timeout_ms\":5,\"more\":1"),
             ("c1", long.as_str()),
-            ("c1", &long[..MAX_ID_BYTES + 1]),
+            ("c1", &long[..=MAX_ID_BYTES]),
         ] {
             let bad = good.replacen(part, other, 1);
             assert_eq!(decode_open(&id("r"), bad.as_bytes()), None, "{bad:.200}");

@@ -1,6 +1,7 @@
 //! `POST /requests`: leaves a request, which has exactly one outcome whoever stops in between.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -158,7 +159,7 @@ fn location(id: &RequestId) -> HeaderValue {
         if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) {
             path.push(char::from(byte));
         } else {
-            path.push_str(&format!("%{byte:02X}"));
+            write!(path, "%{byte:02X}").expect("a string takes every text");
         }
     }
     HeaderValue::try_from(path).expect("it is ASCII")
