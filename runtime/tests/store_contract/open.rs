@@ -7,9 +7,9 @@ use async_nats::jetstream::{self, Context};
 use quorate_runtime::bus::nats::NatsConfig;
 use quorate_runtime::store::jetstream::{JetStream, Limits, OpenError, Settings, Storage};
 use quorate_runtime::store::{Log, Store as _};
-use quorate_test_support::NatsServer;
 use quorate_test_support::nats_by_hand::ServerByHand;
 use quorate_test_support::store_contract::{append, key, last, next_entry, read_all, until_caught_up};
+use quorate_test_support::{NatsServer, workspace};
 use tempfile::TempDir;
 
 use crate::bounded;
@@ -184,10 +184,11 @@ async fn a_stream_that_is_not_as_it_must_be_is_refused_and_left_alone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_documented_permissions_suffice() {
     bounded(async || {
-        let guide = quorate_test_support::documents::read("docs/durability.md");
+        let guide = std::fs::read_to_string(workspace("docs/durability.md")).expect("the document");
         let (_, listed) = guide.split_once("### Permissions").expect("the section");
         let (listed, _) = listed.split_once("```text").expect("a list").1.split_once("```").expect("its end");
-        let publish: Vec<_> = listed.split_whitespace().chain(["_INBOX.>"]).map(|subject| format!("{subject:?}")).collect();
+        let publish: Vec<_> =
+            listed.split_whitespace().chain(["_INBOX.>"]).map(|subject| format!("{subject:?}")).collect();
         let folder = TempDir::new().expect("a temporary folder");
         let config = folder.path().join("nats.conf");
         let text = format!(
