@@ -18,8 +18,8 @@ pub mod aggregate;
 #[cfg(feature = "arbitrary")]
 pub mod arbitrary;
 mod coordinator;
-mod feed;
 mod durable;
+mod feed;
 pub mod pen;
 pub mod policy;
 mod worker;
@@ -27,8 +27,8 @@ mod worker;
 use std::fmt::Debug;
 
 pub use coordinator::CoordinatorModel;
-pub use feed::FeedsModel;
 pub use durable::DurableModel;
+pub use feed::FeedsModel;
 pub use worker::WorkerModel;
 
 /// A machine did something other than its model.
