@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Method, Response, StatusCode, Url};
+use serde::Deserialize;
+use tokio::time::Instant;
 
-use crate::body::{Ask, Body, ErrorBody, Health, Outcome, Policies, Queries, Readiness, Workers};
+use crate::body::{Ask, Body, ErrorBody, Health, Outcome, Policies, Queries, Readiness, RequestState, Workers};
 use crate::error::{Error, Refusal};
 use crate::follow::{Follow, Following};
 use crate::transport::{self, route_url};
@@ -17,6 +19,10 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The longest timeout that a request is expected to have if it sets none.
 const ASSUMED_TIMEOUT: Duration = Duration::from_mins(10);
+/// The longest that a coordinator is asked to wait for an outcome at a time.
+const WAIT_AT_A_TIME: Duration = Duration::from_secs(30);
+/// The least pause between two questions for an outcome.
+const WAIT_PAUSE: Duration = Duration::from_millis(200);
 /// The longest answer or event that is read, in bytes.
 const MAX_BYTES: usize = 16 << 20;
 
@@ -136,6 +142,61 @@ impl Client {
         self.call(Method::POST, self.route("request"), Some(body), deadline.saturating_add(self.timeout)).await
     }
 
+    /// Leaves a request with the coordinator, which needs a store. Once this succeeds, the request will have exactly one
+    /// outcome, whichever coordinator stops in between: see [`result`](Self::result). A request with an `id` can be
+    /// submitted again if it is not known whether it was accepted.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn submit(&self, ask: impl Into<Ask>) -> Result<Received<RequestState>, Error> {
+        let body = serde_json::to_vec(&ask.into()).expect("strings and numbers are always JSON");
+        // It takes the coordinator up to 10 s to say that its store does not answer.
+        let limit = self.timeout.saturating_add(ANSWER_TIMEOUT);
+        self.call(Method::POST, self.route("requests"), Some(body), limit).await
+    }
+
+    /// The outcome of a request that was left with a coordinator, or asked lately. It is awaited for `wait`; `None` if
+    /// there is none by then.
+    ///
+    /// # Errors
+    /// [`Error`]; an [`Error::Refused`] with the status 404 and the word `not_found` if there is no such request, and any
+    /// other one if the request ended with that error.
+    pub async fn result(&self, id: &str, wait: Duration) -> Result<Option<Received<Outcome>>, Error> {
+        let until = Instant::now().checked_add(wait);
+        loop {
+            let asked_at = Instant::now();
+            let left = until.map_or(WAIT_AT_A_TIME, |until| until.saturating_duration_since(asked_at));
+            let wait = left.min(WAIT_AT_A_TIME);
+            let mut url = self.route("requests");
+            url.path_segments_mut().expect("it is a web address").push(id);
+            url.query_pairs_mut().append_pair("wait_ms", &wait.as_millis().to_string());
+            let limit = wait.saturating_add(self.timeout);
+            let (status, json) = self.received(Method::GET, url, None, limit).await?;
+            if status != StatusCode::ACCEPTED {
+                return self.ended(status, json).map(Some);
+            }
+            if left.is_zero() {
+                return Ok(None);
+            }
+            // A coordinator for which too many wait answers at once.
+            tokio::time::sleep_until(asked_at + WAIT_PAUSE.min(left)).await;
+        }
+    }
+
+    /// What the callers of a request received: an outcome, or an error with the status that they received.
+    fn ended(&self, status: StatusCode, json: String) -> Result<Received<Outcome>, Error> {
+        #[derive(Deserialize)]
+        struct Code {
+            code: u16,
+        }
+        let code = serde_json::from_str(&json).ok().and_then(|Code { code }| StatusCode::from_u16(code).ok());
+        let Some(status) = code else {
+            return Received::read(json).map_err(|error| self.foreign(status, &error));
+        };
+        let answer = Received::read(json).map_err(|error| self.foreign(status, &error))?;
+        Err(Error::Refused(Box::new(Refusal { status, retry_after: None, answer })))
+    }
+
     /// Lists the workers.
     ///
     /// # Errors
@@ -221,6 +282,18 @@ impl Client {
         body: Option<Vec<u8>>,
         limit: Duration,
     ) -> Result<Received<T>, Error> {
+        let (status, json) = self.received(method, url, body, limit).await?;
+        Received::read(json).map_err(|error| self.foreign(status, &error))
+    }
+
+    /// The status and the body of a success.
+    async fn received(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<Vec<u8>>,
+        limit: Duration,
+    ) -> Result<(StatusCode, String), Error> {
         let mut request = self.http.request(method, url).timeout(limit).header(ACCEPT, "application/json");
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
@@ -230,8 +303,7 @@ impl Client {
         if !status.is_success() {
             return Err(self.refused(response).await);
         }
-        let json = self.text(response, limit).await?;
-        Received::read(json).map_err(|error| self.foreign(status, &error))
+        Ok((status, self.text(response, limit).await?))
     }
 
     /// The error in a response.

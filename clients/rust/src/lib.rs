@@ -15,7 +15,7 @@ pub mod follow;
 pub mod transport;
 pub mod value;
 
-pub use body::{Ask, Body, ErrorBody, Evidence, Outcome, Status, Worker, WorkerResponse, Workers};
+pub use body::{Ask, Body, ErrorBody, Evidence, Outcome, RequestState, Status, Worker, WorkerResponse, Workers};
 pub use client::{Client, ClientBuilder, Received};
 pub use error::{Error, Refusal};
 pub use follow::{Event, Follow, Following};

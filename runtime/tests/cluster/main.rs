@@ -4,6 +4,7 @@
 mod answers;
 mod connections;
 mod cors;
+mod durable;
 mod events;
 mod followers;
 mod hostile;

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use futures_util::stream;
 use quorate_core::coordinator::Config;
 use quorate_core::id::WorkerId;
 use quorate_core::value::Value;
@@ -13,8 +14,10 @@ use quorate_runtime::bus::Bus;
 use quorate_runtime::clock::Clock;
 use quorate_runtime::driver::{DriverSettings, Inbox, WorkerDriver, WorkerIdentity, WorkerSettings};
 use quorate_runtime::http::{AllowedOrigin, ApiSettings, EventLimits, RateLimit, ServeLimits};
-use quorate_runtime::node::{CoordinatorSettings, NOTHING_STORED, run_coordinator};
+use quorate_runtime::node::{CoordinatorSettings, Stored, run_coordinator};
 use quorate_runtime::source::{Reading, Source, SourceError};
+use quorate_runtime::store::Store;
+use quorate_runtime::store::memory::MemoryStore;
 use quorate_test_support::Exposition;
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
@@ -132,6 +135,7 @@ pub(crate) struct Setup {
     pub(crate) events: EventLimits,
     /// Zero by default, so that a test reads the current state.
     pub(crate) snapshot_every: Duration,
+    pub(crate) keep_outcomes: bool,
 }
 
 impl Default for Setup {
@@ -145,6 +149,7 @@ impl Default for Setup {
             read_limit: None,
             events: EventLimits::default(),
             snapshot_every: Duration::ZERO,
+            keep_outcomes: false,
         }
     }
 }
@@ -155,6 +160,11 @@ impl TestCoordinator {
     }
 
     pub(crate) async fn start_with(bus: impl Bus, setup: Setup) -> Self {
+        Self::start_stored(bus, setup, None::<MemoryStore>).await
+    }
+
+    /// Starts with a store, if there is one.
+    pub(crate) async fn start_stored(bus: impl Bus, setup: Setup, store: Option<impl Store>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
         let nonzero = |n: u32| NonZeroU32::new(n).expect("a rate is not zero");
@@ -170,6 +180,7 @@ impl TestCoordinator {
                 cors: setup.cors,
                 events: setup.events,
                 snapshot_every: setup.snapshot_every,
+                keep_outcomes: setup.keep_outcomes,
                 ..ApiSettings::new(address.port())
             },
             limits: setup.limits,
@@ -180,18 +191,11 @@ impl TestCoordinator {
             let stop = async {
                 let _ = stopped.await;
             };
-            run_coordinator(
-                bus,
-                Clock::new(),
-                listener,
-                settings,
-                (),
-                futures_util::stream::pending(),
-                NOTHING_STORED,
-                stop,
-            )
-            .await
-            .expect("the coordinator runs");
+            let policies = stream::pending();
+            let stored = store.map(|store| Stored { store, feeds: Vec::new(), reloads: Box::pin(stream::pending()) });
+            run_coordinator(bus, Clock::new(), listener, settings, (), policies, stored, stop)
+                .await
+                .expect("the coordinator runs");
         });
         Self { address, client: client(), stop: Some(stop), task }
     }
@@ -216,6 +220,13 @@ impl TestCoordinator {
     pub(crate) fn post(&self, body: &Json) -> reqwest::RequestBuilder {
         let request = self.client.post(self.url("/request")).header("content-type", "application/json");
         request.body(body.to_string())
+    }
+
+    /// Leaves a request with this body, and returns the response.
+    pub(crate) async fn submit(&self, body: Json, key: Option<&str>) -> reqwest::Response {
+        let request = self.client.post(self.url("/requests")).header("content-type", "application/json");
+        let request = key.into_iter().fold(request, |request, key| request.header("idempotency-key", key));
+        request.body(body.to_string()).send().await.expect("an answer")
     }
 
     /// Sends a query that must be answered, and returns the answer.
@@ -264,7 +275,7 @@ impl TestCoordinator {
     }
 }
 
-async fn answer_of(response: reqwest::Response) -> (u16, Json) {
+pub(crate) async fn answer_of(response: reqwest::Response) -> (u16, Json) {
     let status = response.status().as_u16();
     let text = response.text().await.expect("a body");
     (status, serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text:?}")))

@@ -5,6 +5,7 @@
 //! cannot do without, accepts unknown names, and keeps numbers as they are written.
 //!
 //! * [`ask`](self::Ask) is what a client sends; [`Outcome`], [`ErrorBody`] and [`Evidence`] are what comes back
+//! * [`RequestState`] is what comes back for a request that is left with a coordinator
 //! * [`Workers`], [`Queries`], [`Policies`], [`Health`] and [`Readiness`] say how a coordinator and its workers are
 
 mod ask;
@@ -14,6 +15,7 @@ mod exact;
 mod outcome;
 mod policies;
 mod queries;
+mod request;
 mod state;
 mod workers;
 
@@ -25,6 +27,7 @@ pub use evidence::{Evidence, Excluded, WorkerFate, WorkerResponse};
 pub use outcome::{Outcome, Spread, Status};
 pub use policies::{Policies, Policy};
 pub use queries::{OfferedQuery, Queries};
+pub use request::RequestState;
 pub use state::{Health, Readiness, ShortPolicy};
 pub use workers::{Blame, LastFailure, ResponseTimes, Worker, Workers};
 
@@ -44,6 +47,7 @@ impl Plain for Health {}
 impl Plain for Policies {}
 impl Plain for Queries {}
 impl Plain for Readiness {}
+impl Plain for RequestState {}
 impl Plain for Worker {}
 impl Plain for WorkerResponse {}
 impl Plain for Workers {}

@@ -56,6 +56,37 @@ async fn a_question_is_sent_with_its_policy_and_the_answer_keeps_its_digits() {
 }
 
 #[tokio::test]
+async fn a_request_is_left_and_its_outcome_is_awaited() {
+    let open = || answer("202 Accepted", "", r#"{"id":"r/1","state":"open","later":1}"#);
+    let server = Server::start([open(), open(), open(), answer("200 OK", "", OUTCOME)]).await;
+    let client = Client::new(&server.url).expect("a client");
+    let left = client.submit(Ask { id: Some("r/1".to_owned()), ..Ask::new("BTC/USD") }).await.expect("it is accepted");
+    assert_eq!((left.id.as_str(), left.state.as_str()), ("r/1", "open"));
+    assert!(client.result("r/1", Duration::ZERO).await.expect("it is open").is_none());
+    let outcome = client.result("r/1", Duration::MAX).await.expect("an outcome").expect("it has ended");
+    assert_eq!((outcome.query.as_str(), outcome.json.as_str()), ("BTC/USD", OUTCOME));
+    let heads: Vec<_> =
+        server.requests().iter().map(|request| request.lines().next().unwrap_or_default().to_owned()).collect();
+    let wait = "GET /requests/r%2F1?wait_ms=30000 HTTP/1.1";
+    assert_eq!(heads, ["POST /requests HTTP/1.1", "GET /requests/r%2F1?wait_ms=0 HTTP/1.1", wait, wait]);
+}
+
+#[tokio::test]
+async fn a_request_that_ended_with_an_error_is_that_error() {
+    let json = r#"{"error":"disputed","code":409,"details":"no","request_id":"r","query":"q"}"#;
+    let missing = r#"{"error":"not_found","code":404,"details":"no such request"}"#;
+    let acts = [answer("200 OK", "", json), answer("404 Not Found", "", missing), answer("200 OK", "", "{}")];
+    let server = Server::start(acts).await;
+    let client = Client::new(&server.url).expect("a client");
+    for (status, word) in [(409, "disputed"), (404, "not_found")] {
+        let error = client.result("r", Duration::ZERO).await.expect_err("an error");
+        assert_eq!((error.refusal().map(|refusal| refusal.status.as_u16()), error.word()), (Some(status), word));
+    }
+    let error = client.result("r", Duration::ZERO).await.expect_err("no outcome");
+    assert_eq!(error.word(), "foreign");
+}
+
+#[tokio::test]
 async fn numbers_may_come_as_texts() {
     let json =
         r#"{"request_id":"r","query":"q","final_value":"42000.50","agreement":"0.5","spread":{"min":"1","max":"2"}}"#;
