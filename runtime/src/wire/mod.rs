@@ -52,6 +52,8 @@ pub const RESULTS: &str = "oracle.results";
 pub const PRESENCE: &str = "oracle.workers";
 /// The prefix of the subjects of outcomes, which a token for the query follows.
 pub const OUTCOMES: &str = "oracle.outcomes";
+/// The prefix of the subjects on which the records of feeds appear once they are stored. The name of the feed follows.
+pub const REPORTS: &str = "oracle.reports";
 /// The prefix of the subjects of feeds, which a token for the name of the feed follows.
 pub const FEEDS: &str = "oracle.feeds";
 /// The prefix of the subjects of durable requests and their outcomes.

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use quorate_core::query::Query;
 
-use super::{FEEDS, OUTCOMES, PACKS, PRESENCE, REQUESTS, RESULTS, SERVICE, TASKS};
+use super::{FEEDS, OUTCOMES, PACKS, PRESENCE, REPORTS, REQUESTS, RESULTS, SERVICE, TASKS};
 use crate::bus::subject::push_token;
 
 /// The prefix of a deployment that sets none.
@@ -18,7 +18,7 @@ const INBOX: &str = "_INBOX";
 const RESERVED: &str = "outcomes";
 /// Tokens that a prefix may only begin with: later, they would put the subjects of a deployment among those of the store
 /// of another one.
-const RESERVED_LATER: [&str; 2] = ["feeds", "requests"];
+const RESERVED_LATER: [&str; 3] = ["feeds", "reports", "requests"];
 
 /// The subjects of one deployment, and what else distinguishes it on a NATS server. Different prefixes have no subject
 /// in common.
@@ -33,6 +33,7 @@ pub struct Subjects {
     outcomes: String,
     /// With the dot before the token for the feed.
     feeds: String,
+    reports: String,
     /// With the dot before the kind of entry.
     requests: String,
     /// What the names of streams begin with.
@@ -51,7 +52,7 @@ pub enum PrefixError {
     )]
     Tokens,
     /// Its subjects would lie among the outcomes or in the store of another deployment.
-    #[error("no token may be {RESERVED}, and none but the first {} or {}", RESERVED_LATER[0], RESERVED_LATER[1])]
+    #[error("no token may be {RESERVED}, and none but the first {}", RESERVED_LATER.join(" or "))]
     Reserved,
 }
 
@@ -104,6 +105,12 @@ impl Subjects {
         &self.feeds
     }
 
+    /// What the subjects begin with on which the records of feeds appear once they are stored: `oracle.reports.`, which the
+    /// name of the feed follows as one token.
+    pub fn reports(&self) -> &str {
+        &self.reports
+    }
+
     /// What the subjects of durable requests begin with: `oracle.requests.`.
     pub fn requests(&self) -> &str {
         &self.requests
@@ -144,6 +151,7 @@ impl FromStr for Subjects {
             presence: under(PRESENCE),
             outcomes: under(OUTCOMES) + ".",
             feeds: under(FEEDS) + ".",
+            reports: under(REPORTS) + ".",
             requests: under(REQUESTS) + ".",
             stream: prefix.replace('.', "-"),
             service,
@@ -189,6 +197,7 @@ mod tests {
         assert_eq!((subjects.service(), subjects.inbox()), (SERVICE, "_INBOX"));
         assert_eq!(subjects.outcome(&query("q")), format!("{OUTCOMES}.q"));
         assert_eq!((subjects.feeds(), subjects.requests()), ("oracle.feeds.", "oracle.requests."));
+        assert_eq!(subjects.reports(), "oracle.reports.");
         assert_eq!(subjects.stream("feeds"), "oracle-feeds");
     }
 
@@ -240,7 +249,8 @@ mod tests {
         for prefix in prefixes {
             let subjects: Subjects = prefix.parse().expect(prefix);
             let outcomes = ["tasks", "results", "workers", "q"].map(|text| subjects.outcome(&query(text)));
-            let stored = [subjects.feeds(), subjects.requests()].map(|under| format!("{under}tasks"));
+            let stored =
+                [subjects.feeds(), subjects.reports(), subjects.requests()].map(|under| format!("{under}tasks"));
             let Subjects { tasks, packs, results, presence, service, inbox, .. } = subjects;
             let names = [tasks, packs, results, presence, service, inbox].into_iter().chain(stored);
             for name in names.chain(outcomes) {
@@ -257,9 +267,15 @@ mod tests {
         {
             assert_eq!(prefix.parse::<Subjects>(), Err(PrefixError::Tokens), "{prefix:?}");
         }
-        for prefix in
-            ["outcomes", "oracle.outcomes", "oracle.outcomes.eu", "oracle.feeds", "a.requests.b", "feeds.requests"]
-        {
+        for prefix in [
+            "outcomes",
+            "oracle.outcomes",
+            "oracle.outcomes.eu",
+            "oracle.feeds",
+            "a.requests.b",
+            "feeds.requests",
+            "a.reports",
+        ] {
             assert_eq!(prefix.parse::<Subjects>(), Err(PrefixError::Reserved), "{prefix:?}");
         }
         assert!("x".repeat(64).parse::<Subjects>().is_ok());

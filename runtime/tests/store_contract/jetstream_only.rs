@@ -124,6 +124,25 @@ async fn a_watch_begins_again_with_a_stream_that_was_made_anew() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscriber_to_reports_hears_each_record_that_is_stored_and_no_other() {
+    bounded(async || {
+        let harness = JetStreamHarness::start();
+        let store = harness.open().await;
+        let client = async_nats::connect(harness.server.url()).await.expect("the server listens");
+        let mut reports = client.subscribe("oracle.reports.>").await.expect("subscribed");
+        client.flush().await.expect("the server has the subscription");
+        let first = append(&store, Log::Feeds, &key("a"), 0, "first").await.expect("stored");
+        assert_eq!(append(&store, Log::Feeds, &key("a"), 0, "refused").await, Err(AppendError::Conflict));
+        append(&store, Log::Feeds, &key("a"), first, "second").await.expect("stored");
+        for body in ["first", "second"] {
+            let heard = reports.next().await.expect("the server is there");
+            assert_eq!((heard.subject.as_str(), &*heard.payload), ("oracle.reports.a", body.as_bytes()));
+        }
+    })
+    .await;
+}
+
 /// Whoever may publish on the subjects can write what no store writes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_other_authors_write_is_an_entry_or_skipped() {

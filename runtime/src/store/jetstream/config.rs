@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::stream::{Config, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, PersistenceMode, Republish, RetentionPolicy, StorageType};
 
 use crate::wire::Subjects;
 
@@ -87,6 +87,12 @@ pub(super) fn streams(settings: &Settings) -> [Config; 3] {
             description: Some("The history of feeds.".to_owned()),
             subjects: vec![format!("{}>", subjects.feeds())],
             deny_purge: true,
+            // Only what is stored: a subscriber to the subjects of the stream also hears what the stream refuses.
+            republish: Some(Republish {
+                source: format!("{}*", subjects.feeds()),
+                destination: format!("{}{{{{wildcard(1)}}}}", subjects.reports()),
+                headers_only: false,
+            }),
             ..limited(feeds)
         },
         Config {
@@ -139,6 +145,9 @@ pub(super) fn fault(found: &Config, wanted: &Config) -> Option<String> {
         () if found.retention != RetentionPolicy::Limits => "keep messages by limits (retention)",
         () if found.mirror.is_some() || found.sources.as_ref().is_some_and(|sources| !sources.is_empty()) => {
             "have neither a mirror nor sources"
+        }
+        () if wanted.republish.is_some() && found.republish != wanted.republish => {
+            "republish the records that it stores (republish)"
         }
         () if found.subject_transform.is_some() => "leave subjects as they are (subject_transform)",
         () => return None,
