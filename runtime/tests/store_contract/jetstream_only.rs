@@ -21,6 +21,8 @@ use crate::harness::JetStreamHarness;
 use crate::proxy::Proxy;
 
 const WITHIN: Duration = Duration::from_secs(20);
+/// What an acknowledgement contains, whatever the version of the server.
+const ACKNOWLEDGEMENT: &str = r#""stream":"oracle-feeds""#;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_entry_whose_acknowledgement_is_lost_on_the_way_is_stored_once() {
@@ -29,12 +31,12 @@ async fn an_entry_whose_acknowledgement_is_lost_on_the_way_is_stored_once() {
         let proxy = Proxy::start(harness.server.port()).await;
         let store = JetStream::open(NatsConfig::new(proxy.url()), Settings::default()).await.expect("it has JetStream");
         let name = key("a");
-        proxy.break_at(r#"{"stream":"oracle-feeds","seq""#);
+        proxy.break_at(ACKNOWLEDGEMENT);
         let unclear = append(&store, Log::Feeds, &name, 0, "first").await;
         assert!(matches!(unclear, Err(AppendError::Unclear(_))), "{unclear:?}");
         let first = last(&store, Log::Feeds, &name).await.expect("it was stored");
 
-        proxy.break_at(r#"{"stream":"oracle-feeds","seq""#);
+        proxy.break_at(ACKNOWLEDGEMENT);
         let settled = settle(&store, Log::Feeds, &name, first.sequence, "second".into(), None, WITHIN).await;
         assert!(!proxy.waits());
         let second = last(&store, Log::Feeds, &name).await.expect("it was stored");

@@ -214,3 +214,20 @@ async fn the_documented_permissions_suffice() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_permission_that_is_missing_is_named() {
+    bounded(async || {
+        let folder = TempDir::new().expect("a temporary folder");
+        let config = folder.path().join("nats.conf");
+        let text = r#"authorization { users = [{ user: "c", password: "c", permissions: {
+            publish: { deny: "$JS.API.STREAM.CREATE.>" } } }] }"#;
+        std::fs::write(&config, text).expect("it can be written");
+        let (config, folder) = (config.display().to_string(), folder.path().display().to_string());
+        let server = NatsServer::start_with(&["-c", &config, "-js", "-sd", &folder]);
+        let config = NatsConfig::new(server.url().replace("nats://", "nats://c:c@"));
+        let error = JetStream::open(config, Settings::default()).await.expect_err("it may not make streams");
+        assert!(error.to_string().contains("may not publish to $JS.API.STREAM.CREATE.oracle-feeds"), "{error}");
+    })
+    .await;
+}

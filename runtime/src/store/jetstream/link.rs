@@ -91,13 +91,20 @@ impl Link {
             }
             client.send_request(subject.clone(), request).await
         };
-        let answer = timeout(ANSWER_WITHIN, answer).await.map_err(|_| Silence::too_late())?;
+        let answer = timeout(ANSWER_WITHIN, answer).await.map_err(|_| self.too_late(&subject))?;
         answer.map_err(|error| match error.kind() {
             RequestErrorKind::MaxPayloadExceeded => Silence::TooLarge(error.to_string()),
             RequestErrorKind::NoResponders => Silence::NoResponders(subject),
-            RequestErrorKind::TimedOut => Silence::too_late(),
-            RequestErrorKind::InvalidSubject | RequestErrorKind::Other => Silence::Lost,
+            RequestErrorKind::TimedOut | RequestErrorKind::InvalidSubject | RequestErrorKind::Other => Silence::Lost,
         })
+    }
+
+    /// Why there was no answer in time.
+    pub(super) fn too_late(&self, subject: &str) -> Silence {
+        if self.0.forbids(subject) {
+            return Silence::Unanswered(format!("this user of NATS may not publish to {subject}"));
+        }
+        Silence::too_late()
     }
 
     /// What JetStream answers to a request to its API.

@@ -26,7 +26,7 @@ use crate::wire::JsonTime;
 /// The most messages that are asked for at a time.
 const BATCH: usize = 256;
 /// How long a barrier stays in its stream, in seconds.
-const BARRIER_TTL: u64 = 60;
+const BARRIER_TTL: u64 = 30;
 /// The status that ends an answer of several messages.
 const NO_CONTENT: u16 = 204;
 /// The pause before a replica that is behind is asked again.
@@ -151,12 +151,11 @@ async fn write_barrier(link: &Link, place: &Place) -> Result<u64, Silence> {
 
 /// The messages that a replica answers, in its order.
 async fn direct_get(link: &Link, stream: &str, question: &impl Serialize) -> Result<Vec<StreamMessage>, Silence> {
-    let question = json(question)?;
+    let (question, subject) = (json(question)?, api(&format!("DIRECT.GET.{stream}")));
     let answers = async {
         let client = link.client().await;
         let inbox = client.new_inbox();
         let mut answers = client.subscribe(inbox.clone()).await.map_err(|_| Silence::Lost)?;
-        let subject = api(&format!("DIRECT.GET.{stream}"));
         client.publish_with_reply(subject.clone(), inbox, question).await.map_err(|_| Silence::Lost)?;
         let mut messages: Vec<StreamMessage> = Vec::new();
         loop {
@@ -175,12 +174,12 @@ async fn direct_get(link: &Link, stream: &str, question: &impl Serialize) -> Res
                     }
                 }
                 Some(StatusCode::NOT_FOUND) => Ok(messages),
-                Some(StatusCode::NO_RESPONDERS) => Err(Silence::NoResponders(subject)),
+                Some(StatusCode::NO_RESPONDERS) => Err(Silence::NoResponders(subject.clone())),
                 _ => Err(strange(&answer)),
             };
         }
     };
-    timeout(ANSWER_WITHIN, answers).await.unwrap_or_else(|_| Err(Silence::too_late()))
+    timeout(ANSWER_WITHIN, answers).await.unwrap_or_else(|_| Err(link.too_late(&subject)))
 }
 
 /// An answer that says neither what was asked for nor that there is nothing.
