@@ -16,7 +16,7 @@ use crate::bounded;
 use crate::jetstream_only::measure_all;
 
 /// How long an entry may take to be settled, elections included.
-const WITHIN: Duration = Duration::from_secs(60);
+const WITHIN: Duration = Duration::from_mins(1);
 
 async fn open(urls: &str) -> JetStream {
     let settings = Settings { replicas: 3, ..Settings::default() };
@@ -41,7 +41,7 @@ async fn every_entry_is_stored_once_although_leaders_are_killed() {
     const AUTHORS: usize = 4;
     const KEYS: usize = 2;
     const ENTRIES: usize = 150;
-    bounded(async {
+    bounded(async || {
         let mut cluster = NatsCluster::start(3);
         let urls = cluster.urls();
         let watcher = open(&urls).await;
@@ -115,7 +115,7 @@ async fn leader_other_than(urls: &str, stream: &str, former: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn last_is_not_old_when_a_paused_leader_goes_on() {
     const ROUNDS: usize = 2;
-    bounded(async {
+    bounded(async || {
         let mut cluster = NatsCluster::start(3);
         let urls = cluster.urls();
         let name = key("a");
@@ -146,7 +146,7 @@ async fn last_is_not_old_when_a_paused_leader_goes_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_majority_nothing_is_stored_or_claimed() {
-    bounded(async {
+    bounded(async || {
         let mut cluster = NatsCluster::start(3);
         let urls = cluster.urls();
         let (store, name) = (open(&urls).await, key("a"));

@@ -10,8 +10,11 @@ use quorate_runtime::bus::nats::NatsConfig;
 use quorate_runtime::store::jetstream::{JetStream, Settings};
 use quorate_runtime::store::{Append, AppendError, From, Log, Settled, Store as _, settle};
 use quorate_test_support::store_contract::{
-    Harness as _, append, append_as, bodies, eventually, key, last, next_entry, patiently, read_all, until_caught_up,
+    Harness as _, append, append_as, bodies, body_text, eventually, key, last, next_entry, patiently, read_all,
+    until_caught_up,
 };
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use crate::bounded;
 use crate::harness::JetStreamHarness;
@@ -21,7 +24,7 @@ const WITHIN: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_entry_whose_acknowledgement_is_lost_on_the_way_is_stored_once() {
-    bounded(async {
+    bounded(async || {
         let harness = JetStreamHarness::start();
         let proxy = Proxy::start(harness.server.port()).await;
         let store = JetStream::open(NatsConfig::new(proxy.url()), Settings::default()).await.expect("it has JetStream");
@@ -43,7 +46,7 @@ async fn an_entry_whose_acknowledgement_is_lost_on_the_way_is_stored_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_stored_and_watched_outlives_the_server() {
-    bounded(async {
+    bounded(async || {
         let mut harness = JetStreamHarness::start();
         let store = harness.open().await;
         let (name, log) = (key("a"), Log::Feeds);
@@ -59,12 +62,12 @@ async fn what_is_stored_and_watched_outlives_the_server() {
                 store.append(log, &name, Append { after, body: round.to_string().into(), ttl: None }),
             );
             let restart = async { tokio::task::block_in_place(|| harness.server.restart()) };
-            let (_, asked, appended) = tokio::join!(restart, asked, appended);
+            let ((), asked, appended) = tokio::join!(restart, asked, appended);
             // They fail, or wait for the server.
             drop((asked, appended));
             let settled = settle(&store, log, &name, after, text.clone().into(), None, WITHIN).await;
             let newest = last(&store, log, &name).await.expect("the store outlives its server");
-            assert_eq!(bodies(&[newest.clone()])[0], text);
+            assert_eq!(body_text(&newest), text);
             assert_eq!(settled, Settled::Stored(newest.sequence));
             let seen = next_entry(&mut watch).await;
             assert_eq!(seen, newest, "the watch sees each entry once, and misses none");
@@ -76,7 +79,7 @@ async fn what_is_stored_and_watched_outlives_the_server() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watch_goes_on_when_its_consumer_is_removed() {
-    bounded(async {
+    bounded(async || {
         let harness = JetStreamHarness::start();
         let store = harness.open().await;
         let client = async_nats::connect(harness.server.url()).await.expect("the server listens");
@@ -91,8 +94,8 @@ async fn a_watch_goes_on_when_its_consumer_is_removed() {
             stream.delete_consumer(&names[0]).await.expect("it is there");
             append_as(&store, Log::Feeds, &key("a"), &format!("{round} a")).await;
             append_as(&store, Log::Feeds, &key("b"), &format!("{round} b")).await;
-            assert_eq!(bodies(&[next_entry(&mut watch).await])[0], format!("{round} a"));
-            assert_eq!(bodies(&[next_entry(&mut watch).await])[0], format!("{round} b"));
+            assert_eq!(body_text(&next_entry(&mut watch).await), format!("{round} a"));
+            assert_eq!(body_text(&next_entry(&mut watch).await), format!("{round} b"));
         }
         drop(watch);
         eventually("the end of the consumer", async || stream.consumer_names().count().await == 0).await;
@@ -102,7 +105,7 @@ async fn a_watch_goes_on_when_its_consumer_is_removed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watch_begins_again_with_a_stream_that_was_made_anew() {
-    bounded(async {
+    bounded(async || {
         let harness = JetStreamHarness::start();
         let store = harness.open().await;
         for number in 0..5 {
@@ -116,7 +119,7 @@ async fn a_watch_begins_again_with_a_stream_that_was_made_anew() {
         assert!(matches!(refused, Err(AppendError::Unclear(_))), "{refused:?}");
         let other = harness.open().await;
         append_as(&other, Log::Outcomes, &key("a"), "new").await;
-        assert_eq!(bodies(&[next_entry(&mut watch).await]), ["new"]);
+        assert_eq!(body_text(&next_entry(&mut watch).await), "new");
     })
     .await;
 }
@@ -124,7 +127,7 @@ async fn a_watch_begins_again_with_a_stream_that_was_made_anew() {
 /// Whoever may publish on the subjects can write what no store writes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_other_authors_write_is_an_entry_or_skipped() {
-    bounded(async {
+    bounded(async || {
         let harness = JetStreamHarness::start();
         let store = harness.open().await;
         let mut watch = store.watch(Log::Feeds).await.expect("a watch");
@@ -150,15 +153,70 @@ async fn what_other_authors_write_is_an_entry_or_skipped() {
         let stored = context.publish_with_headers("oracle.feeds.a", headers, body.into()).await.expect("sent");
         let sequence = stored.await.expect("stored").sequence;
         let newest = last(&store, Log::Feeds, &key("a")).await.expect("it is an entry");
-        assert_eq!((newest.sequence, &newest.key, bodies(&[newest.clone()])[0]), (sequence, &key("a"), body));
+        assert_eq!((newest.sequence, &newest.key, body_text(&newest)), (sequence, &key("a"), body));
         assert_eq!(next_entry(&mut watch).await, newest);
-        assert_eq!(read_all(&store, Log::Feeds, None, 1).await, [newest.clone()]);
+        assert_eq!(read_all(&store, Log::Feeds, None, 1).await, std::slice::from_ref(&newest));
         let found = patiently("an answer", async || store.get(Log::Feeds, sequence).await).await;
         assert_eq!(found, Some(newest));
         assert_eq!(patiently("an answer", async || store.get(Log::Feeds, 1).await).await, None);
         assert!(store.skipped() > 0);
         append(&store, Log::Feeds, &key("a"), sequence, "and on").await.expect("it follows");
-        assert_eq!(bodies(&[next_entry(&mut watch).await]), ["and on"]);
+        assert_eq!(body_text(&next_entry(&mut watch).await), "and on");
+    })
+    .await;
+}
+
+/// The client library gives up its connection over such headers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entry_with_malformed_headers_is_read_like_any_other() {
+    bounded(async || {
+        let harness = JetStreamHarness::start();
+        // Every reading that meets such an entry breaks the connection, and is made again over the next one.
+        let config = NatsConfig { backoff_max: Duration::from_millis(20), ..NatsConfig::new(harness.server.url()) };
+        let store = JetStream::open(config, Settings::default()).await.expect("it has JetStream");
+        let mut live = store.watch(Log::Feeds).await.expect("a watch");
+        assert_eq!(until_caught_up(&mut live).await, []);
+        // The watch breaks the connection under them, so that their ends are unclear.
+        let append_patiently = async |body: String| {
+            let name = key("a");
+            let after = last(&store, Log::Feeds, &name).await.map_or(0, |entry| entry.sequence);
+            let settled = settle(&store, Log::Feeds, &name, after, body.into(), None, WITHIN).await;
+            assert!(matches!(settled, Settled::Stored(_)), "{settled:?}");
+        };
+        for number in 0..3 {
+            append_patiently(format!("a{number}")).await;
+            let mut author = TcpStream::connect(("127.0.0.1", harness.server.port())).await.expect("it listens");
+            let headers = "NATS/1.0\r\nno colon\r\n\r\n";
+            let (length, body) = (headers.len(), format!("b{number}"));
+            let said = format!(
+                "CONNECT {{\"verbose\":false,\"headers\":true}}\r\nHPUB oracle.feeds.b {length} {}\r\n{headers}{body}\r\n",
+                length + body.len()
+            );
+            author.write_all(said.as_bytes()).await.expect("it listens");
+            eventually("its entry", async || {
+                last(&store, Log::Feeds, &key("b")).await.is_some_and(|entry| entry.body == body)
+            })
+            .await;
+        }
+        append_patiently("end".to_owned()).await;
+        let all = ["a0", "b0", "a1", "b1", "a2", "b2", "end"];
+        let read = read_all(&store, Log::Feeds, None, 5).await;
+        assert_eq!(bodies(&read), all);
+        for (from, expected) in [(1, &read[1..]), (2, &read[2..])] {
+            let from = From::Time(read[from].stored_at);
+            assert_eq!(patiently("a page", async || store.read(Log::Feeds, None, from, 9).await).await, expected);
+        }
+        let found = patiently("an answer", async || store.get(Log::Feeds, read[1].sequence).await).await;
+        assert_eq!(found.as_ref(), Some(&read[1]));
+        let mut seen = Vec::new();
+        while seen.len() < all.len() {
+            seen.push(next_entry(&mut live).await);
+            seen.dedup();
+        }
+        assert_eq!(seen, read);
+        let mut late = store.watch(Log::Feeds).await.expect("a watch");
+        let seen = until_caught_up(&mut late).await;
+        assert!(seen.contains(&read[5]) && seen.contains(&read[6]));
     })
     .await;
 }

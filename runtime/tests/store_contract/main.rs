@@ -17,8 +17,8 @@ use std::time::Duration;
 const CHECK_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Fails a check that hangs.
-async fn bounded(check: impl Future<Output = ()>) {
-    tokio::time::timeout(CHECK_TIMEOUT, check).await.expect("a check ends in time");
+async fn bounded(check: impl AsyncFnOnce()) {
+    tokio::time::timeout(CHECK_TIMEOUT, check()).await.expect("a check ends in time");
 }
 
 macro_rules! contract {
@@ -27,18 +27,16 @@ macro_rules! contract {
         mod memory { $(
             #[tokio::test(start_paused = true)]
             async fn $check() {
-                crate::bounded(quorate_test_support::store_contract::$file::$check(
-                    crate::harness::MemoryHarness::new(),
-                )).await;
+                let harness = crate::harness::MemoryHarness::new();
+                crate::bounded(async || quorate_test_support::store_contract::$file::$check(harness).await).await;
             }
         )* }
         /// On one server.
         mod jetstream { $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $check() {
-                crate::bounded(quorate_test_support::store_contract::$file::$check(
-                    crate::harness::JetStreamHarness::start(),
-                )).await;
+                let harness = crate::harness::JetStreamHarness::start();
+                crate::bounded(async || quorate_test_support::store_contract::$file::$check(harness).await).await;
             }
         )* }
         /// On a cluster of three, which the checks share.
@@ -48,7 +46,7 @@ macro_rules! contract {
             $(
                 let harness = crate::harness::ClusterHarness::new(&cluster, stringify!($check));
                 println!("{}", stringify!($check));
-                crate::bounded(quorate_test_support::store_contract::$file::$check(harness)).await;
+                crate::bounded(async || quorate_test_support::store_contract::$file::$check(harness).await).await;
             )*
         }
     };

@@ -7,9 +7,10 @@ use async_nats::jetstream::{self, Context};
 use quorate_runtime::bus::nats::NatsConfig;
 use quorate_runtime::store::jetstream::{JetStream, Limits, OpenError, Settings, Storage};
 use quorate_runtime::store::{Log, Store as _};
-use quorate_test_support::NatsServer;
 use quorate_test_support::nats_by_hand::ServerByHand;
-use quorate_test_support::store_contract::{append, key};
+use quorate_test_support::store_contract::{append, key, last, next_entry, read_all, until_caught_up};
+use quorate_test_support::{NatsServer, workspace};
+use tempfile::TempDir;
 
 use crate::bounded;
 use crate::harness::JetStreamHarness;
@@ -24,7 +25,7 @@ async fn open(server: &NatsServer, settings: Settings) -> Result<JetStream, Open
 
 #[tokio::test]
 async fn the_streams_are_made_as_configured() {
-    bounded(async {
+    bounded(async || {
         let harness = JetStreamHarness::start();
         let day = Duration::from_hours(24);
         let settings = Settings {
@@ -53,7 +54,7 @@ async fn the_streams_are_made_as_configured() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn programs_that_open_a_store_at_once_find_the_same_one() {
-    bounded(async {
+    bounded(async || {
         let harness = JetStreamHarness::start();
         // They differ, as during a change of the configuration.
         let opening = (1_u64..=8).map(|number| {
@@ -71,7 +72,7 @@ async fn programs_that_open_a_store_at_once_find_the_same_one() {
 
 #[tokio::test]
 async fn a_bucket_can_be_read_with_other_clients() {
-    bounded(async {
+    bounded(async || {
         let harness = JetStreamHarness::start();
         let store = open(&harness.server, Settings::default()).await.expect("the server has JetStream");
         append(&store, Log::Leases, &key("btc-usd"), 0, "holder").await.expect("it is the first");
@@ -83,7 +84,7 @@ async fn a_bucket_can_be_read_with_other_clients() {
 
 #[tokio::test]
 async fn a_server_without_jetstream_is_refused() {
-    bounded(async {
+    bounded(async || {
         let server = NatsServer::start();
         let error = open(&server, Settings::default()).await.expect_err("there is no JetStream");
         assert!(matches!(error, OpenError::NoJetStream(_)), "{error}");
@@ -93,23 +94,23 @@ async fn a_server_without_jetstream_is_refused() {
 
 #[tokio::test]
 async fn an_old_server_is_refused_with_its_version() {
-    bounded(async {
+    bounded(async || {
         let server = ServerByHand::start().await;
         let config = NatsConfig::new(server.url());
         let opening = tokio::spawn(JetStream::open(config, Settings::default()));
         let mut client = server.accept().await;
         client.greet_as("2.10.29").await;
-        let served = tokio::spawn(async move { client.serve_on().await });
+        let hand = tokio::spawn(async move { client.serve_on().await });
         let error = opening.await.expect("no panic").expect_err("the server is too old");
         assert_eq!(error, OpenError::TooOld("2.10.29".to_owned()));
-        served.abort();
+        hand.abort();
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_server_that_refuses_the_credentials_is_an_error() {
-    bounded(async {
+    bounded(async || {
         let server = NatsServer::start_with(&["-js", "--user", "us@er", "--pass", "p%ss"]);
         let error = open(&server, Settings::default()).await.expect_err("there are no credentials");
         assert!(matches!(error, OpenError::Unreachable(_)), "{error}");
@@ -119,7 +120,7 @@ async fn a_server_that_refuses_the_credentials_is_an_error() {
 
 #[tokio::test]
 async fn more_replicas_than_servers_are_refused() {
-    bounded(async {
+    bounded(async || {
         let harness = JetStreamHarness::start();
         let settings = Settings { replicas: 3, ..Settings::default() };
         let error = open(&harness.server, settings).await.expect_err("there is one server");
@@ -130,7 +131,7 @@ async fn more_replicas_than_servers_are_refused() {
 
 #[tokio::test]
 async fn a_stream_that_is_not_as_it_must_be_is_refused_and_left_alone() {
-    bounded(async {
+    bounded(async || {
         let harness = JetStreamHarness::start();
         let context = context(&harness.server).await;
         let right = Config {
@@ -175,6 +176,41 @@ async fn a_stream_that_is_not_as_it_must_be_is_refused_and_left_alone() {
         open(&harness.server, Settings::default()).await.expect("other limits are a warning");
         let left = context.get_stream("oracle-feeds").await.expect("it is there").cached_info().config.clone();
         assert_eq!(left, made);
+    })
+    .await;
+}
+
+/// The permissions that `docs/durability.md` lists, beside those of a coordinator.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_documented_permissions_suffice() {
+    bounded(async || {
+        let guide = std::fs::read_to_string(workspace("docs/durability.md")).expect("the document");
+        let (_, listed) = guide.split_once("### Permissions").expect("the section");
+        let (listed, _) = listed.split_once("```text").expect("a list").1.split_once("```").expect("its end");
+        let publish: Vec<_> =
+            listed.split_whitespace().chain(["_INBOX.>"]).map(|subject| format!("{subject:?}")).collect();
+        let folder = TempDir::new().expect("a temporary folder");
+        let config = folder.path().join("nats.conf");
+        let text = format!(
+            r#"authorization {{ users = [{{ user: "c", password: "c", permissions: {{
+                publish: [{}], subscribe: ["_INBOX.>"] }} }}] }}"#,
+            publish.join(", ")
+        );
+        std::fs::write(&config, text).expect("it can be written");
+        let (config, folder) = (config.display().to_string(), folder.path().display().to_string());
+        let server = NatsServer::start_with(&["-c", &config, "-js", "-sd", &folder]);
+        let config = NatsConfig::new(server.url().replace("nats://", "nats://c:c@"));
+        let store = JetStream::open(config, Settings::default()).await.expect("it may make the streams");
+        for log in Log::ALL {
+            let name = key("a");
+            let mut watch = store.watch(log).await.expect("a watch");
+            assert_eq!(until_caught_up(&mut watch).await, []);
+            let sequence = append(&store, log, &name, 0, "a").await.expect("it is the first");
+            assert_eq!(next_entry(&mut watch).await.sequence, sequence);
+            assert!(last(&store, log, &name).await.is_some());
+            assert!(store.get(log, sequence).await.expect("an answer").is_some());
+            assert_eq!(read_all(&store, log, None, 10).await.len(), 1);
+        }
     })
     .await;
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use quorate_runtime::store::{AppendError, Log, Store};
 
-use super::{Harness, append, append_as, append_with, bodies, entry, eventually, key, last, read_all};
+use super::{Harness, append, append_as, append_with, bodies, body_text, entry, eventually, key, last, read_all};
 
 pub async fn of_many_appends_after_the_same_entry_one_is_stored<H: Harness>(harness: H) {
     const AUTHORS: usize = 12;
@@ -24,12 +24,12 @@ pub async fn of_many_appends_after_the_same_entry_one_is_stored<H: Harness>(harn
                 })
                 .collect();
             let ends: Vec<_> = join_all(authors).await.into_iter().map(|end| end.expect("no panic")).collect();
-            let stored: Vec<_> = ends.iter().flatten().collect();
-            assert_eq!(stored.len(), 1, "{ends:?}");
+            let winners: Vec<_> = ends.iter().flatten().collect();
+            assert_eq!(winners.len(), 1, "{ends:?}");
             let others = ends.iter().filter(|end| matches!(end, Err(AppendError::Conflict))).count();
             assert_eq!(others, AUTHORS - 1, "{ends:?}");
             let newest = last(&stores[0], log, &name).await.expect("it is stored");
-            assert_eq!((newest.sequence, bodies(&[newest.clone()])[0]), (stored[0].0, stored[0].1.as_str()));
+            assert_eq!((newest.sequence, body_text(&newest)), (winners[0].0, winners[0].1.as_str()));
             after = newest.sequence;
         }
         let kept = if log.keeps_only_the_last() { 1 } else { ROUNDS };
@@ -134,7 +134,7 @@ pub async fn a_key_can_be_any_text<H: Harness>(harness: H) {
         }
         for text in TEXTS {
             let newest = last(&store, log, &key(text)).await.expect("it is stored");
-            assert_eq!((newest.key.text().as_deref(), bodies(&[newest])[0]), (Some(text), text));
+            assert_eq!((newest.key.text().as_deref(), body_text(&newest)), (Some(text), text));
             eventually("each key has its own entry", async || {
                 bodies(&read_all(&store, log, Some(&key(text)), 10).await) == [text]
             })

@@ -96,9 +96,14 @@ pub async fn read_all(store: &impl Store, log: Log, key: Option<&Key>, page: usi
     }
 }
 
+/// The body as text.
+pub fn body_text(entry: &Entry) -> &str {
+    std::str::from_utf8(&entry.body).expect("checks store text")
+}
+
 /// The bodies as text.
 pub fn bodies(entries: &[Entry]) -> Vec<&str> {
-    entries.iter().map(|entry| std::str::from_utf8(&entry.body).expect("checks store text")).collect()
+    entries.iter().map(body_text).collect()
 }
 
 /// An entry without its time, to be compared.

@@ -13,8 +13,8 @@ pub mod settle;
 pub mod watch;
 
 pub use harness::{
-    Harness, append, append_as, append_with, bodies, entry, eventually, key, last, next_entry, patiently, read_all,
-    soon, until_caught_up,
+    Harness, append, append_as, append_with, bodies, body_text, entry, eventually, key, last, next_entry, patiently,
+    read_all, soon, until_caught_up,
 };
 
 /// Hands all checks to the macro `$each`, as `file::check file::check ...`.

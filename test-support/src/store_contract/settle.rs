@@ -11,7 +11,7 @@ use quorate_runtime::store::{
 };
 use tokio::time::sleep;
 
-use super::{Harness, append, append_with, bodies, eventually, key, last, read_all, soon};
+use super::{Harness, append, append_with, bodies, body_text, eventually, key, last, read_all, soon};
 
 /// How long [`settle`] may take.
 const WITHIN: Duration = Duration::from_secs(20);
@@ -154,7 +154,7 @@ pub async fn of_two_entries_after_the_same_one_the_other_is_lost<H: Harness>(har
                 neither => panic!("{neither:?}"),
             };
             let newest = last(&one, log, &name).await.expect("one is stored");
-            assert_eq!((newest.sequence, bodies(&[newest.clone()])[0]), (winner, text.as_str()));
+            assert_eq!((newest.sequence, body_text(&newest)), (winner, text.as_str()));
             assert_eq!(loser, Settled::Lost(Some(newest)));
             after = winner;
         }

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use quorate_runtime::store::{Log, Store, Watch, Watched};
 use tokio::time::timeout;
 
-use super::{Harness, append, append_as, bodies, key, next_entry, patiently, soon, until_caught_up};
+use super::{Harness, append, append_as, bodies, body_text, key, next_entry, patiently, soon, until_caught_up};
 
 async fn watch<S: Store>(store: &S, log: Log) -> S::Watch {
     patiently("a watch", async || store.watch(log).await).await
@@ -30,7 +30,7 @@ pub async fn a_watch_sees_the_newest_entries_then_that_it_has_caught_up_then_wha
         for text in ["c1", "a3", "d0"] {
             let sequence = append_as(&author, log, &key(&text[..1]), text).await;
             let seen = next_entry(&mut watch).await;
-            assert_eq!((bodies(&[seen.clone()])[0], seen.sequence, &seen.key), (text, sequence, &key(&text[..1])));
+            assert_eq!((body_text(&seen), seen.sequence, &seen.key), (text, sequence, &key(&text[..1])));
             assert!(seen.sequence > after);
             after = seen.sequence;
         }
@@ -43,7 +43,7 @@ pub async fn a_watch_of_an_empty_log_has_caught_up<H: Harness>(harness: H) {
         let mut watch = watch(&store, log).await;
         assert_eq!(until_caught_up(&mut watch).await, []);
         append_as(&store, log, &key("a"), "first").await;
-        assert_eq!(bodies(&[next_entry(&mut watch).await]), ["first"]);
+        assert_eq!(body_text(&next_entry(&mut watch).await), "first");
     }
 }
 
@@ -68,7 +68,7 @@ pub async fn a_watch_sees_every_entry_of_a_log_that_keeps_all<H: Harness>(harnes
         assert!(entry.sequence > before, "{} after {before}", entry.sequence);
         before = entry.sequence;
         let author: usize = entry.key.text().expect("a text").parse().expect("a number");
-        assert_eq!(bodies(&[entry])[0], seen[author].to_string());
+        assert_eq!(body_text(&entry), seen[author].to_string());
         seen[author] += 1;
     }
     for author in join_all(authors).await {
@@ -113,7 +113,7 @@ pub async fn a_cancelled_wait_loses_no_entry<H: Harness>(harness: H) {
     soon("all entries", async {
         while seen.last().is_none_or(|last| *last != (ENTRIES - 1).to_string()) {
             if let Ok(Watched::Entry(entry)) = timeout(Duration::from_micros(300), watch.next()).await {
-                seen.push(bodies(&[entry])[0].to_owned());
+                seen.push(body_text(&entry).to_owned());
             }
         }
     })

@@ -33,7 +33,7 @@ pub(super) async fn append(
     }
     let answer = link.request(place.subject(key), Some(headers), body).await.map_err(|silence| match silence {
         Silence::TooLarge(why) => AppendError::Refused(why),
-        Silence::NoResponders(_) | Silence::Unanswered(_) => AppendError::Unclear(silence.to_string()),
+        silence => AppendError::Unclear(silence.to_string()),
     })?;
     match serde_json::from_slice(&answer.payload) {
         Ok(Response::Ok(PublishAck { sequence, .. })) => Ok(sequence),

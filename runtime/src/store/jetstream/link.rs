@@ -31,7 +31,10 @@ pub(super) enum Silence {
     /// Nobody listens. In a cluster, this may pass.
     #[error("no JetStream server listens to {0}")]
     NoResponders(String),
-    /// No connection, or no answer over it.
+    /// The connection was lost before an answer came.
+    #[error("the connection to NATS was lost")]
+    Lost,
+    /// No connection, no answer over it, or one that says nothing.
     #[error("{0}")]
     Unanswered(String),
 }
@@ -93,9 +96,7 @@ impl Link {
             RequestErrorKind::MaxPayloadExceeded => Silence::TooLarge(error.to_string()),
             RequestErrorKind::NoResponders => Silence::NoResponders(subject),
             RequestErrorKind::TimedOut => Silence::too_late(),
-            RequestErrorKind::InvalidSubject | RequestErrorKind::Other => {
-                Silence::Unanswered("the connection to NATS was lost".to_owned())
-            }
+            RequestErrorKind::InvalidSubject | RequestErrorKind::Other => Silence::Lost,
         })
     }
 

@@ -4,6 +4,7 @@
 //! * `place.rs` says which stream and subjects a log has
 //! * `link.rs` asks over the connection to NATS, and `message.rs` reads what comes back
 //! * `append.rs`, `read.rs` and `watch.rs` are the operations of a store
+//! * `single.rs` reads what `read.rs` and `watch.rs` cannot: messages with malformed headers
 //!
 //! `docs/durability.md` lists the streams, and what JetStream promises about them.
 
@@ -14,6 +15,7 @@ mod message;
 mod place;
 mod read;
 mod setup;
+mod single;
 mod watch;
 
 use std::sync::Arc;
@@ -35,7 +37,7 @@ pub struct JetStream(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     link: Link,
-    /// The place of each log, and whether its stream is replicated.
+    /// The place of each log, and whether it is in a cluster.
     places: [(Place, bool); Log::ALL.len()],
     /// How many messages were no entries.
     skipped: AtomicU64,
@@ -53,8 +55,8 @@ impl JetStream {
         let (link, streams) = setup::open(config, &settings).await?;
         let places = Log::ALL.map(|log| {
             let place = Place::of(log, &settings.subjects);
-            let replicated = streams.iter().any(|(name, replicated)| *name == place.stream && *replicated);
-            (place, replicated)
+            let clustered = streams.iter().any(|(name, clustered)| *name == place.stream && *clustered);
+            (place, clustered)
         });
         Ok(Self(Arc::new(Shared { link, places, skipped: AtomicU64::new(0) })))
     }
@@ -92,8 +94,8 @@ impl Store for JetStream {
     }
 
     async fn last(&self, log: Log, key: &Key) -> Result<Option<Entry>, Unavailable> {
-        let (place, replicated) = &self.0.places[log as usize];
-        Ok(read::last(&self.0.link, place, key, *replicated).await?)
+        let (place, clustered) = &self.0.places[log as usize];
+        Ok(read::last(&self.0.link, place, key, *clustered).await?)
     }
 
     async fn get(&self, log: Log, sequence: u64) -> Result<Option<Entry>, Unavailable> {

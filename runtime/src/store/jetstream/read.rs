@@ -19,6 +19,7 @@ use tokio::time::{sleep, timeout};
 use super::link::{ANSWER_WITHIN, Link, Silence, api};
 use super::message::{StreamMessage, number};
 use super::place::Place;
+use super::single::{Which, sequence_at, single};
 use crate::store::{Entry, From, Key};
 use crate::wire::JsonTime;
 
@@ -48,12 +49,6 @@ struct Newest<'a> {
     multi_last: &'a [&'a str],
 }
 
-/// A question for one message.
-#[derive(Serialize)]
-struct One {
-    seq: u64,
-}
-
 /// The entries from a place on.
 pub(super) async fn read(
     link: &Link,
@@ -73,7 +68,18 @@ pub(super) async fn read(
         // The time is rounded down to milliseconds.
         let start_time = if seq.is_none() { earliest.map(JsonTime) } else { None };
         let question = InOrder { seq, start_time, batch, next_by_subj: &subject };
-        let messages = direct_get(link, &place.stream, &question).await?;
+        let messages = match direct_get(link, &place.stream, &question).await {
+            // The first message may be one that breaks connections.
+            Err(Silence::Lost) => {
+                let sequence = match (seq, earliest) {
+                    (Some(sequence), _) => sequence,
+                    (None, time) => sequence_at(link, &place.stream, time.unwrap_or_default()).await?,
+                };
+                let next = single(link, &place.stream, Which::Next { sequence, subject: &subject }).await?;
+                next.into_iter().collect()
+            }
+            messages => messages?,
+        };
         let Some(last) = messages.last() else { break };
         seq = Some(last.sequence.saturating_add(1));
         let later = |stored: &StreamMessage| earliest.is_none_or(|earliest| stored.stored_at >= earliest);
@@ -87,8 +93,14 @@ pub(super) async fn get(link: &Link, place: &Place, sequence: u64) -> Result<Opt
     if sequence == 0 {
         return Ok(None);
     }
-    let answer =
-        link.request(api(&format!("DIRECT.GET.{}", place.stream)), None, json(&One { seq: sequence })?).await?;
+    let question = json(&Which::At(sequence))?;
+    let answer = match link.request(api(&format!("DIRECT.GET.{}", place.stream)), None, question).await {
+        Err(Silence::Lost) => {
+            let message = single(link, &place.stream, Which::At(sequence)).await?;
+            return Ok(message.and_then(|message| message.into_entry(place)));
+        }
+        answer => answer?,
+    };
     match StreamMessage::from_direct_get(&answer) {
         Some(stored) => Ok(stored.into_entry(place)),
         None if answer.status == Some(StatusCode::NOT_FOUND) => Ok(None),
@@ -96,19 +108,27 @@ pub(super) async fn get(link: &Link, place: &Place, sequence: u64) -> Result<Opt
     }
 }
 
-/// The newest entry under a key, not older than the moment of the question.
-pub(super) async fn last(link: &Link, place: &Place, key: &Key, replicated: bool) -> Result<Option<Entry>, Silence> {
+/// The newest entry under a key, not older than the moment of the question. A server that is not `clustered` has the
+/// only copy.
+pub(super) async fn last(link: &Link, place: &Place, key: &Key, clustered: bool) -> Result<Option<Entry>, Silence> {
     let (subject, barrier) = (place.subject(key), place.barrier());
-    if !replicated {
-        let newest = direct_get(link, &place.stream, &Newest { multi_last: &[&subject] }).await?;
-        return Ok(newest.into_iter().find_map(|stored| stored.into_entry(place)));
-    }
     let seen = async {
-        let sequence = write_barrier(link, place).await?;
+        let sequence = if clustered { Some(write_barrier(link, place).await?) } else { None };
+        let subjects = [subject.as_str(), &barrier];
+        let question = Newest { multi_last: if clustered { &subjects } else { &subjects[..1] } };
         loop {
-            let newest = direct_get(link, &place.stream, &Newest { multi_last: &[&subject, &barrier] }).await?;
-            if newest.iter().any(|stored| stored.subject == barrier && stored.sequence >= sequence) {
-                return Ok(newest.into_iter().find_map(|stored| stored.into_entry(place)));
+            let newest = match direct_get(link, &place.stream, &question).await {
+                // It may be a message that breaks connections. No replica can be asked, but only the leader.
+                Err(Silence::Lost) => {
+                    let newest = single(link, &place.stream, Which::Newest(&subject)).await?;
+                    return Ok(newest.and_then(|message| message.into_entry(place)));
+                }
+                newest => newest?,
+            };
+            let is_barrier =
+                |message: &StreamMessage, sequence| message.subject == barrier && message.sequence >= sequence;
+            if sequence.is_none_or(|sequence| newest.iter().any(|message| is_barrier(message, sequence))) {
+                return Ok(newest.into_iter().find_map(|message| message.into_entry(place)));
             }
             sleep(PAUSE).await;
         }
@@ -133,15 +153,14 @@ async fn write_barrier(link: &Link, place: &Place) -> Result<u64, Silence> {
 async fn direct_get(link: &Link, stream: &str, question: &impl Serialize) -> Result<Vec<StreamMessage>, Silence> {
     let question = json(question)?;
     let answers = async {
-        let lost = || Silence::Unanswered("the connection to NATS was lost".to_owned());
         let client = link.client().await;
         let inbox = client.new_inbox();
-        let mut answers = client.subscribe(inbox.clone()).await.map_err(|_| lost())?;
+        let mut answers = client.subscribe(inbox.clone()).await.map_err(|_| Silence::Lost)?;
         let subject = api(&format!("DIRECT.GET.{stream}"));
-        client.publish_with_reply(subject.clone(), inbox, question).await.map_err(|_| lost())?;
+        client.publish_with_reply(subject.clone(), inbox, question).await.map_err(|_| Silence::Lost)?;
         let mut messages: Vec<StreamMessage> = Vec::new();
         loop {
-            let answer = answers.next().await.ok_or_else(lost)?;
+            let answer = answers.next().await.ok_or(Silence::Lost)?;
             if let Some(stored) = StreamMessage::from_direct_get(&answer) {
                 messages.push(stored);
                 continue;

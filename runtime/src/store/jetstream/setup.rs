@@ -58,7 +58,7 @@ pub enum OpenError {
     },
 }
 
-/// Connects, and finds or makes the streams. Returns whether each one is replicated, by its name.
+/// Connects, and finds or makes the streams. Returns whether each one is in a cluster, by its name.
 pub(super) async fn open(config: NatsConfig, settings: &Settings) -> Result<(Link, Vec<(String, bool)>), OpenError> {
     let config = NatsConfig { inbox: settings.subjects.inbox().to_owned(), ..config };
     let bus = NatsBus::connect(config).map_err(|error| match error {
@@ -79,12 +79,12 @@ pub(super) async fn open(config: NatsConfig, settings: &Settings) -> Result<(Lin
         return Err(OpenError::TooOld(version));
     }
     check_account(&link, until).await?;
-    let mut replicated = Vec::new();
+    let mut clustered = Vec::new();
     for wanted in streams(settings) {
         let found = ensure(&link, &wanted, until).await?;
-        replicated.push((found.name, found.num_replicas > 1));
+        clustered.push((wanted.name, found.cluster.is_some()));
     }
-    Ok((link, replicated))
+    Ok((link, clustered))
 }
 
 fn is_new_enough(version: &str) -> bool {
@@ -114,15 +114,15 @@ fn is_disabled(error: &ApiError) -> bool {
 }
 
 /// Makes a stream, unless there is one that can be used. Whoever makes it first, every program finds the same one.
-async fn ensure(link: &Link, wanted: &Config, until: Instant) -> Result<Config, OpenError> {
+async fn ensure(link: &Link, wanted: &Config, until: Instant) -> Result<Info, OpenError> {
     let unusable = |why: String| OpenError::Stream { stream: wanted.name.clone(), why };
     loop {
         let trouble = match link.api::<Info>(&format!("STREAM.INFO.{}", wanted.name), &()).await {
-            Ok(Ok(Info { config: found, .. })) => {
-                if let Some(fault) = fault(&found, wanted) {
+            Ok(Ok(found)) => {
+                if let Some(fault) = fault(&found.config, wanted) {
                     return Err(unusable(fault));
                 }
-                let differences = differences(&found, wanted);
+                let differences = differences(&found.config, wanted);
                 if !differences.is_empty() {
                     let differences = differences.join("; ");
                     tracing::warn!(stream = wanted.name, differences, "the stream exists and is used as it is");

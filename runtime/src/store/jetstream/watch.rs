@@ -19,6 +19,7 @@ use super::Shared;
 use super::link::api;
 use super::message::{Delivery, StreamMessage, number};
 use super::place::Place;
+use super::single::{Which, single};
 use crate::store::{Log, Watch, Watched};
 
 /// How many entries may wait to be taken.
@@ -31,6 +32,8 @@ const SILENCE: Duration = Duration::from_millis(3_500);
 const INACTIVE: Duration = Duration::from_secs(30);
 /// The pause before a new consumer.
 const PAUSE: Duration = Duration::from_millis(250);
+/// After how many consumers that delivered nothing the next message is read in another way.
+const FRUITLESS: u32 = 2;
 /// The header that names the subject on which a stalled consumer can be told to go on.
 const STALLED: &str = "Nats-Consumer-Stalled";
 
@@ -44,7 +47,8 @@ impl JetStreamWatch {
     pub(super) fn start(shared: Arc<Shared>, log: Log) -> Self {
         let (out, seen) = mpsc::channel(CAPACITY);
         let place = shared.place(log).clone();
-        let mut follower = Follower { shared, place, out: out.clone(), consumer: None, progress: Progress::default() };
+        let mut follower =
+            Follower { shared, place, out: out.clone(), consumer: None, fruitless: 0, progress: Progress::default() };
         tokio::spawn(async move {
             tokio::select! {
                 never = follower.follow() => match never {},
@@ -73,6 +77,8 @@ struct Follower {
     out: mpsc::Sender<Watched>,
     /// The name of the consumer that was made last.
     consumer: Option<String>,
+    /// How many consumers in a row were lost before they said anything.
+    fruitless: u32,
     progress: Progress,
 }
 
@@ -110,11 +116,15 @@ impl Follower {
 
     /// Makes a consumer and takes what it delivers.
     async fn follow_one(&mut self) -> Result<Infallible, Reason> {
+        if self.fruitless >= FRUITLESS {
+            self.step_over().await?;
+        }
         let deliver_policy = self.start().await?;
         let client = self.shared.link.client().await;
         let inbox = client.new_inbox();
         let mut messages = client.subscribe(inbox.clone()).await.map_err(|error| error.to_string())?;
         let info = self.create(inbox, deliver_policy).await?;
+        self.fruitless += 1;
         // Messages may already be on their way.
         let waiting = info.delivered.consumer_sequence.saturating_add(info.num_pending);
         let mut received = 0;
@@ -127,12 +137,16 @@ impl Follower {
                     return Err("a message was lost".to_owned());
                 }
                 received = delivery.number;
-                self.take(message, delivery).await;
+                self.fruitless = 0;
+                let Delivery { sequence, stored_at, .. } = delivery;
+                let (subject, body) = (message.subject.to_string(), message.payload);
+                self.take(StreamMessage { subject, sequence, stored_at, body }).await;
                 self.caught_up(received >= waiting || delivery.pending == 0).await;
             } else if message.status == Some(StatusCode::IDLE_HEARTBEAT) {
                 if number(message.headers.as_ref(), NATS_LAST_CONSUMER).is_some_and(|last| last != received) {
                     return Err("a message was lost".to_owned());
                 }
+                self.fruitless = 0;
                 let goes_on = go_on(&client, message).await;
                 self.caught_up(!goes_on).await;
             }
@@ -179,15 +193,31 @@ impl Follower {
         info.map_err(|silence| silence.to_string())?.map_err(|error| error.to_string())
     }
 
+    /// Reads the next message without a consumer: it may be one that breaks connections. At the beginning, it is not
+    /// known which message that is, and all are read.
+    async fn step_over(&mut self) -> Result<(), Reason> {
+        let subject = self.place.all();
+        loop {
+            let next = Which::Next { sequence: self.progress.sequence + 1, subject: &subject };
+            let next = single(&self.shared.link, &self.place.stream, next).await.map_err(|error| error.to_string())?;
+            match next {
+                Some(message) => self.take(message).await,
+                None => self.caught_up(true).await,
+            }
+            if self.progress.caught_up {
+                return Ok(());
+            }
+        }
+    }
+
     /// Hands on a message, if it is an entry.
-    async fn take(&mut self, message: Message, delivery: Delivery) {
-        let Delivery { sequence, stored_at, .. } = delivery;
-        self.progress.sequence = sequence;
-        let stored = StreamMessage { subject: message.subject.to_string(), sequence, stored_at, body: message.payload };
-        match stored.into_entry(&self.place) {
+    async fn take(&mut self, message: StreamMessage) {
+        self.progress.sequence = message.sequence;
+        let subject = message.subject.clone();
+        match message.into_entry(&self.place) {
             // An error means that nobody watches any more, which ends this task.
             Some(entry) => drop(self.out.send(Watched::Entry(entry)).await),
-            None => self.shared.note_skipped(&message.subject),
+            None => self.shared.note_skipped(&subject),
         }
     }
 
