@@ -103,8 +103,7 @@ const EXACT: [Flag; 1] = [("exact", "QUORATE_EXACT", "")];
 const WATCH: [Flag; 3] =
     [("count", "QUORATE_COUNT", ""), ("interval", "QUORATE_INTERVAL", "1s"), ("watch", "QUORATE_WATCH", "")];
 
-const ASK: [Flag; 2] =
-    [("fail-on-dispute", "QUORATE_ASK_FAIL_ON_DISPUTE", ""), ("id", "QUORATE_ASK_ID", "")];
+const ASK: [Flag; 2] = [("fail-on-dispute", "QUORATE_ASK_FAIL_ON_DISPUTE", ""), ("id", "QUORATE_ASK_ID", "")];
 
 const SUBMIT: [Flag; 1] = [("id", "QUORATE_SUBMIT_ID", "")];
 
