@@ -32,6 +32,7 @@ pub fn about_refusal(refusal: &Refusal) -> String {
         409 => "use another --id, or none",
         422 => "ask again, lower --min-responses, or list the workers with: quorate workers",
         429 => return format!("ask again in {} s", refusal.retry_after.unwrap_or(1)),
+        501 => "start the coordinator with --store, or use one that has a store",
         503 => match refusal.answer.error.as_str() {
             "no_workers" => "start a worker with the same --nats as the coordinator",
             "too_few_workers" => "start more workers, or list those that are known with: quorate workers",
@@ -39,6 +40,7 @@ pub fn about_refusal(refusal: &Refusal) -> String {
                 "check that the NATS server runs at the coordinator's --nats; the coordinator's log has the reason"
             }
             "draining" => "ask another coordinator, or restart this one",
+            "store_unavailable" => "repeat it with the same --id, and check the coordinator's store",
             "overloaded" => "ask again later, or look for a silent worker with: quorate workers",
             _ => "check that NATS and the workers are running, or list the workers with: quorate workers",
         },

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
+use quorate_client::Ask;
 use quorate_core::aggregate::{Millionths, OutlierRule, Strategy};
 use quorate_core::id::RequestId;
 use quorate_core::policy::OnDispute;
@@ -34,6 +35,25 @@ pub struct AskArgs {
     #[arg(long, env = "QUORATE_ASK_ID", value_name = "ID", value_parser = request_id)]
     pub id: Option<RequestId>,
 
+    #[command(flatten)]
+    pub rule: AskRuleArgs,
+
+    /// Exit with code 5 if the workers disagree
+    #[arg(long, env = "QUORATE_ASK_FAIL_ON_DISPUTE", value_parser = FalseyValueParser::new())]
+    pub fail_on_dispute: bool,
+
+    #[command(flatten)]
+    pub watch: WatchArgs,
+}
+
+impl Effects for AskArgs {
+    const IDLE: &'static [Idle] = &[WATCHING, EXACT, PRECISION, TRIM_SHARE];
+    const CONTRADICTIONS: &'static [Contradiction] = &[Contradiction { flags: ["id", "watch"] }];
+}
+
+/// How one request is answered.
+#[derive(Args, Clone, Debug)]
+pub struct AskRuleArgs {
     /// How to combine the values [default: the coordinator's]
     #[arg(long, env = "QUORATE_ASK_STRATEGY", value_name = "NAME", value_parser = strategies())]
     pub strategy: Option<Strategy>,
@@ -85,31 +105,40 @@ pub struct AskArgs {
     /// the coordinator's]
     #[arg(long, env = "QUORATE_ASK_DECIMALS", value_name = "N", value_parser = decimals())]
     pub decimals: Option<u8>,
-
-    /// Exit with code 5 if the workers disagree
-    #[arg(long, env = "QUORATE_ASK_FAIL_ON_DISPUTE", value_parser = FalseyValueParser::new())]
-    pub fail_on_dispute: bool,
-
-    #[command(flatten)]
-    pub watch: WatchArgs,
 }
 
-impl Effects for AskArgs {
-    const IDLE: &'static [Idle] = &[
-        WATCHING,
-        EXACT,
-        Idle {
-            flags: &["precision"],
-            when: |matches| is_given(matches, "strategy") && !is_one_of(matches, "strategy", &["majority"]),
-            because: "on a --strategy other than majority",
-        },
-        Idle {
-            flags: &["trim_share"],
-            when: |matches| is_given(matches, "strategy") && !is_one_of(matches, "strategy", &["trimmed_mean"]),
-            because: "on a --strategy other than trimmed_mean",
-        },
-    ];
-    const CONTRADICTIONS: &'static [Contradiction] = &[Contradiction { flags: ["id", "watch"] }];
+/// What has no effect on other strategies.
+pub(super) const PRECISION: Idle = Idle {
+    flags: &["precision"],
+    when: |matches| is_given(matches, "strategy") && !is_one_of(matches, "strategy", &["majority"]),
+    because: "on a --strategy other than majority",
+};
+pub(super) const TRIM_SHARE: Idle = Idle {
+    flags: &["trim_share"],
+    when: |matches| is_given(matches, "strategy") && !is_one_of(matches, "strategy", &["trimmed_mean"]),
+    because: "on a --strategy other than trimmed_mean",
+};
+
+impl AskRuleArgs {
+    /// The question that is answered so.
+    pub fn ask(self, query: String, id: Option<&RequestId>) -> Ask {
+        Ask {
+            id: id.map(|id| id.as_str().to_owned()),
+            strategy: self.strategy.map(|strategy| strategy.name().to_owned()),
+            min_responses: self.min_responses,
+            quorum: self.quorum,
+            timeout_ms: self.timeout_ms,
+            max_deviation: self.max_deviation.map(|rule| rule.to_string()),
+            tolerance: self.tolerance,
+            min_agreement: self.min_agreement.map(Millionths::to_decimal),
+            on_dispute: self.on_dispute.map(|what| what.name().to_owned()),
+            max_age_ms: self.max_age_ms,
+            trim_share: self.trim_share.map(Millionths::to_decimal),
+            precision: self.precision,
+            decimals: self.decimals,
+            ..Ask::new(query)
+        }
+    }
 }
 
 impl AskArgs {
@@ -119,6 +148,6 @@ impl AskArgs {
     }
 }
 
-fn request_id(text: &str) -> Result<RequestId, String> {
+pub(super) fn request_id(text: &str) -> Result<RequestId, String> {
     RequestId::new(text).map_err(|error| error.to_string())
 }

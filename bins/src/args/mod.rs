@@ -9,6 +9,7 @@ mod follow;
 mod generate;
 mod quorate;
 mod store;
+mod submit;
 mod time;
 mod values;
 mod watch;
@@ -22,7 +23,7 @@ use clap::{Args, ValueEnum};
 use quorate_runtime::wire::Subjects;
 use reqwest::Url;
 
-pub use ask::AskArgs;
+pub use ask::{AskArgs, AskRuleArgs};
 pub use context::{AddContextArgs, ContextArgs, ContextCommand};
 pub use coordinator::{CoordinatorArgs, PolicyArgs, ServeArgs};
 pub use effects::{Contradiction, Effective, Effects, Idle};
@@ -34,6 +35,7 @@ pub use quorate::{
     UrlArgs, WorkersArgs,
 };
 pub use store::{StorageName, StoreArgs, StoreName};
+pub use submit::{ResultArgs, SubmitArgs};
 pub use time::duration;
 use values::{collector_url, subjects};
 pub use values::{network, server_url, share};

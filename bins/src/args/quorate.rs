@@ -16,7 +16,7 @@ use super::values::{listen_address, server_url};
 use super::watch::WATCHING;
 use super::{
     AskArgs, CompletionsArgs, ContextArgs, CoordinatorArgs, ExchangeArgs, FollowArgs, LogArgs, ManArgs, OtlpArgs,
-    SeedArgs, ServeArgs, SimulatedArgs, WatchArgs, WorkerArgs,
+    ResultArgs, SeedArgs, ServeArgs, SimulatedArgs, SubmitArgs, WatchArgs, WorkerArgs,
 };
 use crate::{config, exit};
 
@@ -71,6 +71,12 @@ pub enum Command {
     /// Ask a coordinator one question
     #[command(after_help = exit::QUORATE.help())]
     Ask(AskArgs),
+    /// Leave a question with a coordinator that has a store, and go away
+    #[command(after_help = exit::QUORATE.help())]
+    Submit(SubmitArgs),
+    /// Show the outcome of a question that was left, or asked lately
+    #[command(after_help = exit::QUORATE.help())]
+    Result(ResultArgs),
     /// Show the outcomes of requests as they come, over HTTP or NATS
     #[command(after_help = exit::QUORATE.help())]
     Follow(FollowArgs),
@@ -113,6 +119,8 @@ impl Command {
             Self::Demo(args) => args.output.json,
             Self::Dev(args) => args.output.json,
             Self::Ask(args) => args.server.output.json,
+            Self::Submit(args) => args.server.output.json,
+            Self::Result(args) => args.server.output.json,
             Self::Follow(args) => args.server.output.json,
             Self::Workers(args) => args.server.output.json,
             Self::Queries(args) => args.server.output.json,

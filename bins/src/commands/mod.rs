@@ -1,10 +1,11 @@
-//! The subcommands that ask a running coordinator (`ask`, `follow`, `workers`, `queries`, `policies`, `health` and
+//! The subcommands that ask a running coordinator (`ask`, `submit`, `result`, `follow`, `workers`, `queries`, `policies`, `health` and
 //! `load`), the one that names coordinators, and those that generate completions and manual pages.
 
 mod context;
 mod follow;
 mod generate;
 mod health;
+mod submit;
 mod watch;
 mod watch_ask;
 mod watch_workers;
@@ -13,8 +14,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use anyhow::bail;
-use quorate_client::{Ask, Client, Error, Status};
-use quorate_core::aggregate::Millionths;
+use quorate_client::{Ask, Client, Error, Outcome, Received, Status};
 use reqwest::Url;
 use serde::Serialize;
 
@@ -27,6 +27,7 @@ pub use context::context;
 pub use follow::follow;
 pub use generate::{completions, man};
 pub use health::health;
+pub use submit::{result, submit};
 use watch::Stamp;
 
 /// Why a measurement without a success is an error.
@@ -46,10 +47,14 @@ struct Question {
 impl Question {
     /// The error of a question without an answer, with the exit code that the user wants.
     fn failure(&self, error: Error) -> anyhow::Error {
-        match error {
-            Error::Refused(refusal) if self.fail_on_dispute && refusal.is_disputed() => Disputed.into(),
-            error => error.into(),
-        }
+        failure(error, self.fail_on_dispute)
+    }
+}
+
+fn failure(error: Error, fail_on_dispute: bool) -> anyhow::Error {
+    match error {
+        Error::Refused(refusal) if fail_on_dispute && refusal.is_disputed() => Disputed.into(),
+        error => error.into(),
     }
 }
 
@@ -59,22 +64,7 @@ impl Question {
 /// No answer, or a disputed one if the user wants none; [`Shown`] if that was shown already.
 pub async fn ask(args: AskArgs) -> anyhow::Result<()> {
     let watch = args.watch().copied();
-    let ask = Ask {
-        id: args.id.map(|id| id.as_str().to_owned()),
-        strategy: args.strategy.map(|strategy| strategy.name().to_owned()),
-        min_responses: args.min_responses,
-        quorum: args.quorum,
-        timeout_ms: args.timeout_ms,
-        max_deviation: args.max_deviation.map(|rule| rule.to_string()),
-        tolerance: args.tolerance,
-        min_agreement: args.min_agreement.map(Millionths::to_decimal),
-        on_dispute: args.on_dispute.map(|what| what.name().to_owned()),
-        max_age_ms: args.max_age_ms,
-        trim_share: args.trim_share.map(Millionths::to_decimal),
-        precision: args.precision,
-        decimals: args.decimals,
-        ..Ask::new(args.query)
-    };
+    let ask = args.rule.ask(args.query, args.id.as_ref());
     let client = client(&args.server.url)?;
     let json = args.server.output.json;
     let digits = Digits::exact(args.numbers.exact);
@@ -86,25 +76,37 @@ pub async fn ask(args: AskArgs) -> anyhow::Result<()> {
 }
 
 async fn ask_once(question: &Question) -> anyhow::Result<()> {
-    let error = match question.client.ask(&question.ask).await {
+    let answered = question.client.ask(&question.ask).await;
+    tell(&question.ask.query, answered, question.json, question.digits, question.fail_on_dispute)
+}
+
+/// Shows the answer to a question, or why there is none.
+fn tell(
+    of: &str,
+    answered: Result<Received<Outcome>, Error>,
+    json: bool,
+    digits: Digits,
+    fail_on_dispute: bool,
+) -> anyhow::Result<()> {
+    let error = match answered {
         Ok(received) => {
-            if question.json {
+            if json {
                 print(&render::json(&received.json))?;
             } else {
-                print(&render::answer(&received, question.digits, Paint::for_stdout()))?;
+                print(&render::answer(&received, digits, Paint::for_stdout()))?;
             }
             let disputed = received.body.status == Status::Disputed;
-            return if question.fail_on_dispute && disputed { bail!(Shown(Disputed.into())) } else { Ok(()) };
+            return if fail_on_dispute && disputed { bail!(Shown(Disputed.into())) } else { Ok(()) };
         }
         Err(error) => error,
     };
     let Error::Refused(refusal) = &error else { return Err(error.into()) };
-    if question.json {
+    if json {
         print(&render::json(&refusal.answer.json))?;
     } else {
-        eprint!("{}", render::refusal(&question.ask.query, refusal, Paint::for_stderr()));
+        eprint!("{}", render::refusal(of, refusal, Paint::for_stderr()));
     }
-    bail!(Shown(question.failure(error)))
+    bail!(Shown(failure(error, fail_on_dispute)))
 }
 
 /// A client that presents itself as this program.

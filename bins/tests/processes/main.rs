@@ -11,6 +11,7 @@ mod commands;
 mod credentials;
 mod dashboard;
 mod docs_page;
+mod durable;
 mod embedded;
 mod environment;
 mod exchange;

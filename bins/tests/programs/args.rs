@@ -103,11 +103,20 @@ const EXACT: [Flag; 1] = [("exact", "QUORATE_EXACT", "")];
 const WATCH: [Flag; 3] =
     [("count", "QUORATE_COUNT", ""), ("interval", "QUORATE_INTERVAL", "1s"), ("watch", "QUORATE_WATCH", "")];
 
-const ASK: [Flag; 15] = [
+const ASK: [Flag; 2] = [("fail-on-dispute", "QUORATE_ASK_FAIL_ON_DISPUTE", ""), ("id", "QUORATE_ASK_ID", "")];
+
+const SUBMIT: [Flag; 1] = [("id", "QUORATE_SUBMIT_ID", "")];
+
+const RESULT: [Flag; 3] = [
+    ("ID", "QUORATE_RESULT_ID", ""),
+    ("fail-on-dispute", "QUORATE_RESULT_FAIL_ON_DISPUTE", ""),
+    ("wait", "QUORATE_RESULT_WAIT", ""),
+];
+
+/// What is asked, and how it is answered.
+const QUESTION: [Flag; 13] = [
     ("QUERY", "QUORATE_QUERY", ""),
     ("decimals", "QUORATE_ASK_DECIMALS", ""),
-    ("fail-on-dispute", "QUORATE_ASK_FAIL_ON_DISPUTE", ""),
-    ("id", "QUORATE_ASK_ID", ""),
     ("max-age-ms", "QUORATE_ASK_MAX_AGE_MS", ""),
     ("max-deviation", "QUORATE_ASK_MAX_DEVIATION", ""),
     ("min-agreement", "QUORATE_ASK_MIN_AGREEMENT", ""),
@@ -189,7 +198,9 @@ fn every_flag_has_its_fixed_name_variable_and_default() {
     assert_eq!(flags(&subcommand("worker")), flags(&WorkerArgs::command()));
     assert_eq!(flags(&subcommand("dev")), expected(&[&dev, &JSON, &SERVE, &TRUSTED, &SIMULATED, &OTLP, &COMMON]));
     assert_eq!(flags(&subcommand("demo")), expected(&[&demo, &JSON, &EXACT]));
-    assert_eq!(flags(&subcommand("ask")), expected(&[&ASK, &SERVER, &EXACT, &WATCH]));
+    assert_eq!(flags(&subcommand("ask")), expected(&[&ASK, &QUESTION, &SERVER, &EXACT, &WATCH]));
+    assert_eq!(flags(&subcommand("submit")), expected(&[&SUBMIT, &QUESTION, &SERVER]));
+    assert_eq!(flags(&subcommand("result")), expected(&[&RESULT, &SERVER, &EXACT]));
     let follow: [Flag; 6] = [
         ("QUERY", "QUORATE_FOLLOW_QUERY", ""),
         ("count", "QUORATE_FOLLOW_COUNT", ""),
@@ -397,6 +408,8 @@ fn every_flag_that_takes_a_time_takes_a_unit_or_a_number_in_its_own() {
         // What each needs for all of its flags to have an effect.
         let more: &[_] = match name {
             "ask" => &["q", "--watch"],
+            "submit" => &["q"],
+            "result" => &["r"],
             "workers" => &["--watch"],
             _ => &[],
         };

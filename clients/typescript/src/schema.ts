@@ -112,6 +112,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/outcomes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The stored outcomes, the oldest first
+         * @description They are those of durable requests, and those of plain requests if the coordinator runs with `--keep-outcomes`. All
+         *     coordinators of a store show the same. An outcome that was stored a moment ago may be missing yet.
+         */
+        get: operations["outcomes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/policies": {
         parameters: {
             query?: never;
@@ -184,9 +205,33 @@ export interface paths {
         /**
          * Ask all workers, and get one answer with its evidence
          * @description The request ends as soon as every expected worker has answered, or a quorum has, or at its deadline. A caller that
-         *     sets `id` can retry safely: for 60 s, a retry joins the request in flight or receives its outcome.
+         *     sets `id` can retry safely: for 60 s, a retry joins the request in flight or receives its outcome. If the coordinator
+         *     has a store, a retry receives the outcome from any coordinator, as long as the store keeps it.
          */
         post: operations["ask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Leave a request, and find its one outcome later
+         * @description The request is stored before it is accepted, and has exactly one outcome, whichever coordinator stops in between:
+         *     another one asks the workers. They may be asked more than once. A caller that names the request, by the header
+         *     `Idempotency-Key` or by `id`, can repeat the submission safely. `numbers` has no effect here: how numbers are written is
+         *     chosen when the outcome is read.
+         */
+        post: operations["submit"];
         delete?: never;
         options?: never;
         head?: never;
@@ -201,9 +246,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The outcome of a request that has ended
-         * @description The body is what the callers of the request received, an outcome or an error with evidence, with status 200 in
-         *     either case. It is found as long as its event is kept: see `GET /events`.
+         * The outcome of a request
+         * @description The body is what the callers of the request received, an outcome or an error, with status 200 in either case. If the
+         *     coordinator has a store, it is found wherever it was asked, as long as the store keeps it. Otherwise it is found as
+         *     long as its event is kept: see `GET /events`. A durable request without an outcome is 202.
          */
         get: operations["ended"];
         put?: never;
@@ -274,7 +320,7 @@ export interface components {
          * @description What went wrong, as a word for programs: stable.
          * @enum {string}
          */
-        ErrorWord: "invalid_request" | "not_found" | "unknown_query" | "method_not_allowed" | "request_timeout" | "conflict" | "disputed" | "payload_too_large" | "unsupported_media_type" | "insufficient_responses" | "rate_limited" | "no_workers" | "too_few_workers" | "overloaded" | "bus_down" | "draining" | "deadline_exceeded";
+        ErrorWord: "invalid_request" | "not_found" | "unknown_query" | "method_not_allowed" | "request_timeout" | "conflict" | "disputed" | "payload_too_large" | "unsupported_media_type" | "insufficient_responses" | "rate_limited" | "no_workers" | "too_few_workers" | "overloaded" | "bus_down" | "draining" | "deadline_exceeded" | "no_store" | "store_unavailable";
         /** @description What the workers said: part of every outcome, with an answer or without. */
         Evidence: {
             /** @description Those of the missing that were not there, and so were not asked. Present if there are any. */
@@ -376,6 +422,29 @@ export interface components {
             port: number;
             /** @description Always `healthy`. */
             status: string;
+        };
+        /** @description A page of the stored outcomes. */
+        History: {
+            /**
+             * @description The `cursor` of the next page; null if this is the last one. A page may have fewer outcomes than `limit`, or none,
+             *     and not be the last.
+             */
+            next: string | null;
+            outcomes: components["schemas"]["HistoryEntry"][];
+        };
+        /** @description A stored outcome. */
+        HistoryEntry: {
+            /**
+             * Format: uint16
+             * @description The status with which `POST /request` answers it.
+             */
+            code: number;
+            /** @description The id of the request. */
+            id: components["schemas"]["Id"];
+            outcome: components["schemas"]["Told"];
+            query: components["schemas"]["Query"];
+            /** @description When it was stored, by the clock of the store. */
+            stored_at: components["schemas"]["Time"];
         };
         /** @description 1 to 128 bytes of UTF-8 without control characters. */
         Id: string;
@@ -615,6 +684,12 @@ export interface components {
             tolerance?: components["schemas"]["Tolerance"] | null;
             trim_share?: components["schemas"]["TrimShare"] | null;
         };
+        /** @description A durable request. */
+        RequestState: {
+            /** @description The id of the request: the caller's, or the one that was drawn. */
+            id: components["schemas"]["Id"];
+            state: components["schemas"]["State"];
+        };
         /** @description A policy for which too few workers are there. */
         ShortPolicy: {
             /** @description The workers that the policy expects by name, and that are not there. */
@@ -648,6 +723,11 @@ export interface components {
             min: components["schemas"]["Decimal"];
         };
         /**
+         * @description Whether a durable request has its outcome: `done`, or not yet: `open`.
+         * @enum {string}
+         */
+        State: "open" | "done";
+        /**
          * @description How far an answer can be relied on. `complete`: the value of every expected worker was used, and all agree. `partial`:
          *     the values of at least half of them were used. `low_reliability`: fewer were. `disputed`: the workers disagree. Either
          *     `max_deviation` would have excluded half of the values or more, and so excluded none, or the agreement is below
@@ -666,6 +746,8 @@ export interface components {
          * @example 2026-11-29T20:20:46.123Z
          */
         Time: string;
+        /** @description What the callers of the request received. */
+        Told: components["schemas"]["Outcome"] | components["schemas"]["AskedError"] | components["schemas"]["Error"];
         /** @description A fraction that is not negative, as a number or as a string. */
         Tolerance: number | string;
         /** @description A share below 0.5 with at most 6 decimals, as a number or as a string. */
@@ -1062,6 +1144,156 @@ export interface operations {
             };
         };
     };
+    outcomes: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before; `query` and `to` stay as they were. */
+                cursor?: string;
+                /** @description Only outcomes that were stored at this time, as RFC 3339 writes it, or later. Default: all. */
+                from?: string;
+                /** @description The most outcomes on a page. Default: 100. */
+                limit?: number;
+                /** @description How the values are written if they are numbers. Default: `number`. */
+                numbers?: components["schemas"]["Numbers"];
+                /** @description Only outcomes of this query. */
+                query?: components["schemas"]["Query"];
+                /** @description Only outcomes that were stored before this time. Default: all. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of the stored outcomes, the oldest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "next": "4711",
+                     *       "outcomes": [
+                     *         {
+                     *           "code": 200,
+                     *           "id": "order-7781-price",
+                     *           "outcome": {
+                     *             "agreement": 1,
+                     *             "answered_at": "2026-09-24T12:00:00.241Z",
+                     *             "elapsed": 241000000,
+                     *             "elapsed_ns": 241000000,
+                     *             "excluded": [],
+                     *             "expected": 3,
+                     *             "failed": 1,
+                     *             "final_value": 41945.375,
+                     *             "missing": [],
+                     *             "newest_observed_at": "2026-09-24T12:00:00.240Z",
+                     *             "oldest_observed_at": "2026-09-24T12:00:00.183Z",
+                     *             "query": "BTC/USD",
+                     *             "reliability_note": "Partial response: 2/3 workers succeeded",
+                     *             "request_id": "order-7781-price",
+                     *             "spread": {
+                     *               "interquartile": 55.125,
+                     *               "mad": 55.125,
+                     *               "max": 42000.5,
+                     *               "min": 41890.25
+                     *             },
+                     *             "status": "partial",
+                     *             "strategy": "median",
+                     *             "succeeded": 2,
+                     *             "tie": false,
+                     *             "worker_responses": [
+                     *               {
+                     *                 "err": "www.bitstamp.net: answered 502 Bad Gateway",
+                     *                 "request_id": "order-7781-price",
+                     *                 "response_time": 92000000,
+                     *                 "response_time_ns": 92000000,
+                     *                 "value": null,
+                     *                 "worker_id": "bitstamp"
+                     *               },
+                     *               {
+                     *                 "request_id": "order-7781-price",
+                     *                 "response_time": 183000000,
+                     *                 "response_time_ns": 183000000,
+                     *                 "value": 42000.5,
+                     *                 "worker_id": "coinbase"
+                     *               },
+                     *               {
+                     *                 "request_id": "order-7781-price",
+                     *                 "response_time": 240000000,
+                     *                 "response_time_ns": 240000000,
+                     *                 "value": 41890.25,
+                     *                 "worker_id": "kraken"
+                     *               }
+                     *             ],
+                     *             "workers": [
+                     *               {
+                     *                 "fate": "failed",
+                     *                 "worker_id": "bitstamp"
+                     *               },
+                     *               {
+                     *                 "fate": "used",
+                     *                 "worker_id": "coinbase"
+                     *               },
+                     *               {
+                     *                 "fate": "used",
+                     *                 "worker_id": "kraken"
+                     *               }
+                     *             ]
+                     *           },
+                     *           "query": "BTC/USD",
+                     *           "stored_at": "2026-09-24T12:00:00.243Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["History"];
+                };
+            };
+            /** @description `invalid_request`: a parameter is out of range. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: too many requests from this address. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `no_store`: the coordinator has no store. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `store_unavailable`: the store does not answer. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     policies: {
         parameters: {
             query?: {
@@ -1411,7 +1643,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `no_workers`: no worker is subscribed to tasks, or none that offers the query is live. `overloaded`: too many requests are in flight, or wait under one id, or the queue to NATS is full. `bus_down`: NATS is not connected, or was lost before enough values had arrived. `draining`: the coordinator is about to stop. */
+            /** @description `no_workers`: no worker is subscribed to tasks, or none that offers the query is live. `overloaded`: too many requests are in flight, or wait under one id, or the queue to NATS is full. `bus_down`: NATS is not connected, or was lost before enough values had arrived. `draining`: the coordinator is about to stop. `store_unavailable`: the request has an `id`, and the store does not say whether that has an outcome. */
             503: {
                 headers: {
                     /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
@@ -1433,9 +1665,125 @@ export interface operations {
             };
         };
     };
-    ended: {
+    submit: {
         parameters: {
             query?: never;
+            header?: {
+                /** @description The id of the request. If the body has an `id`, both are equal. */
+                "Idempotency-Key"?: components["schemas"]["Id"] | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Request"];
+            };
+        };
+        responses: {
+            /** @description The request is stored, and will have an outcome. */
+            202: {
+                headers: {
+                    /** @description Where its outcome will be. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "order-7781-price",
+                     *       "state": "open"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RequestState"];
+                };
+            };
+            /** @description `invalid_request`: the body is not JSON, lacks `query`, a field has a wrong type or range, or `id` is not the `Idempotency-Key`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `request_timeout`: the body did not arrive within 10 s. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `conflict`: the id is in use for another query. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `payload_too_large`: the body is longer than 16 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unsupported_media_type`: the body is not declared as `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: too many requests from this address. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `no_store`: the coordinator has no store. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `overloaded`: too many durable requests are open. `store_unavailable`: the store does not answer: the request may be accepted or not. `draining`: the coordinator is about to stop. `overloaded`: the coordinator is stuck. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    ended: {
+        parameters: {
+            query?: {
+                /** @description How the values are written if they are numbers. Default: `number`. */
+                numbers?: components["schemas"]["Numbers"];
+                /** @description How long the outcome of an open request is awaited, in milliseconds. Default: 0. */
+                wait_ms?: number;
+            };
             header?: never;
             path: {
                 /** @description The id of the request. */
@@ -1520,7 +1868,31 @@ export interface operations {
                     "application/json": components["schemas"]["Outcome"] | components["schemas"]["AskedError"];
                 };
             };
-            /** @description `not_found`: no request with this id has ended lately. */
+            /** @description The request is open: it has no outcome yet. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "order-7781-price",
+                     *       "state": "open"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RequestState"];
+                };
+            };
+            /** @description `invalid_request`: a parameter is out of range. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: no request with this id has ended lately, and none is open. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1531,6 +1903,17 @@ export interface operations {
             };
             /** @description `rate_limited`: too many requests from this address. */
             429: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `store_unavailable`: the store does not answer. */
+            503: {
                 headers: {
                     /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
                     "Retry-After"?: number;
