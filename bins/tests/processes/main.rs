@@ -3,6 +3,7 @@
 
 mod accessibility;
 mod api_document;
+mod chaos;
 mod checks;
 mod chromium;
 mod clients;
