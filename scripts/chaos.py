@@ -41,6 +41,8 @@ START_TIMEOUT_S = 30
 SLACK_S = 20
 #: How long everything may take to be well after the last fault.
 HEAL_S = 90
+#: How long the start, the healing and the checks may take together.
+GIVE_UP_AFTER_S = 240
 
 
 def arguments():
@@ -350,7 +352,14 @@ def require(holds, what):
 
 def main():
     options = arguments()
-    random.seed(options.seed)
+
+    def give_up(number, _):
+        sys.exit(f"chaos: ended by signal {number}")
+
+    # Whatever ends this program, it ends all others first.
+    for number in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, give_up)
+    signal.alarm(int(options.seconds + GIVE_UP_AFTER_S))
     folder = pathlib.Path(tempfile.mkdtemp(prefix="quorate-chaos-"))
     deployment = None
     try:
