@@ -5,12 +5,14 @@
 //! cannot do without, accepts unknown names, and keeps numbers as they are written.
 //!
 //! * [`ask`](self::Ask) is what a client sends; [`Outcome`], [`ErrorBody`] and [`Evidence`] are what comes back
+//! * [`Feeds`], [`Feed`], [`FeedHistory`] and [`Record`] are about answers that are kept fresh
 //! * [`Workers`], [`Queries`], [`Policies`], [`Health`] and [`Readiness`] say how a coordinator and its workers are
 
 mod ask;
 mod error;
 mod evidence;
 mod exact;
+mod feeds;
 mod outcome;
 mod policies;
 mod queries;
@@ -22,6 +24,7 @@ use serde::de::DeserializeOwned;
 pub use ask::Ask;
 pub use error::ErrorBody;
 pub use evidence::{Evidence, Excluded, WorkerFate, WorkerResponse};
+pub use feeds::{Feed, FeedHistory, FeedState, Feeds, Link, Record, Report, RoundOutcome};
 pub use outcome::{Outcome, Spread, Status};
 pub use policies::{Policies, Policy};
 pub use queries::{OfferedQuery, Queries};
@@ -40,10 +43,13 @@ pub trait Body: Sized {
 /// The bodies whose fields are all their own.
 trait Plain: DeserializeOwned {}
 
+impl Plain for FeedHistory {}
+impl Plain for Feeds {}
 impl Plain for Health {}
 impl Plain for Policies {}
 impl Plain for Queries {}
 impl Plain for Readiness {}
+impl Plain for Record {}
 impl Plain for Worker {}
 impl Plain for WorkerResponse {}
 impl Plain for Workers {}
@@ -54,7 +60,7 @@ impl<T: Plain> Body for T {
     }
 }
 
-// The evidence of the other two lies among their own fields. `serde(flatten)` would lose the digits of its numbers.
+// The evidence or the record of the others lies among their own fields. `serde(flatten)` would lose the digits of its numbers.
 
 impl Body for Outcome {
     fn read(json: &str) -> serde_json::Result<Self> {
@@ -65,5 +71,11 @@ impl Body for Outcome {
 impl Body for ErrorBody {
     fn read(json: &str) -> serde_json::Result<Self> {
         Ok(Self { evidence: serde_json::from_str(json)?, ..serde_json::from_str(json)? })
+    }
+}
+
+impl Body for Feed {
+    fn read(json: &str) -> serde_json::Result<Self> {
+        Ok(Self { record: serde_json::from_str(json)?, ..serde_json::from_str(json)? })
     }
 }
