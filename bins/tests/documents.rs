@@ -249,7 +249,7 @@ fn the_tables_of_the_operators_tool_are_those_of_its_subcommands() {
         let (whole, part): (&[&str], &[&str]) = match name {
             "ask" => (&[client, contexts, "Numbers", "Watching", &own], &[]),
             "workers" => (&[client, contexts, "Watching", &own], &[]),
-            "follow" => (&[client, contexts, "Numbers", &own], &[]),
+            "follow" | "feed" => (&[client, contexts, "Numbers", &own], &[]),
             "demo" => (&[client, "Numbers", &own], &[]),
             "queries" | "policies" | "health" | "load" => (&[client, contexts, &own], &[]),
             "coordinator" => (&["All programs that use NATS", "`coordinator`"], &[]),
@@ -274,7 +274,7 @@ fn the_tables_of_the_operators_tool_are_those_of_its_subcommands() {
             assert!(is_told, "{flag} of {name} is not in docs/operations.md");
         }
     }
-    assert_eq!(subcommands, 15);
+    assert_eq!(subcommands, 16);
 }
 
 #[test]

@@ -29,6 +29,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Coordinator(args) => threads(args.serve.threads)?.block_on(serve::coordinator(*args)),
         Command::Worker(args) => one_thread()?.block_on(serve::worker(*args)),
         Command::Ask(args) => one_thread()?.block_on(commands::ask(args)),
+        Command::Feed(args) => one_thread()?.block_on(commands::feed(args)),
         Command::Follow(args) => one_thread()?.block_on(commands::follow(args)),
         Command::Workers(args) => one_thread()?.block_on(commands::workers(args)),
         Command::Queries(args) => one_thread()?.block_on(commands::queries(args)),
