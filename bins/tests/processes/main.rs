@@ -15,6 +15,7 @@ mod embedded;
 mod environment;
 mod exchange;
 mod exposure;
+mod feeds;
 mod follow;
 mod followers;
 mod following;
