@@ -25,6 +25,10 @@ pub fn advice(error: &Error) -> String {
 /// What to do about an error that the coordinator answered with.
 pub fn about_refusal(refusal: &Refusal) -> String {
     let advice = match refusal.status.as_u16() {
+        // The coordinator names its route, and people have a command for it.
+        404 if refusal.said().ends_with("GET /feeds") || refusal.said().contains("; GET /feeds ") => {
+            "list the feeds with: quorate feed ls"
+        }
         404 if refusal.is_unknown_query() => "see what is offered with: quorate queries",
         409 if refusal.is_disputed() => {
             "compare the values, or ask with --on-dispute answer to receive the disputed answer"

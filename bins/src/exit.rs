@@ -22,6 +22,7 @@ pub const QUORATE: Codes = Codes(&[
     (REFUSED, "the coordinator answered with an error"),
     (UNANSWERED, "no coordinator answered"),
     (DISPUTED, "the workers do not agree, with --fail-on-dispute"),
+    (STALE, "the report of the feed is stale, with --fail-on-stale"),
 ]);
 
 /// The exit codes of the servers.
@@ -37,6 +38,8 @@ const REFUSED: u8 = 3;
 const UNANSWERED: u8 = 4;
 /// The answer is disputed, and the user wants none that is.
 const DISPUTED: u8 = 5;
+/// The last report of the feed is too old, and the user wants none that is.
+const STALE: u8 = 6;
 
 impl Codes {
     /// Each code with its meaning.
@@ -75,6 +78,11 @@ impl Unusable {
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the workers do not agree")]
 pub struct Disputed;
+
+/// A stale report, although the user wants none.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the report of the feed is stale")]
+pub struct Stale;
 
 /// An error as JSON, with the fields that a coordinator's errors have, too.
 #[derive(Debug, Serialize)]
@@ -161,6 +169,9 @@ fn code(error: &anyhow::Error) -> u8 {
     }
     if error.is::<Disputed>() {
         return DISPUTED;
+    }
+    if error.is::<Stale>() {
+        return STALE;
     }
     match cause(error) {
         None | Some(Error::Setup(_) | Error::Address { .. }) => FAILED,

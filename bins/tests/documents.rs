@@ -249,7 +249,7 @@ fn the_tables_of_the_operators_tool_are_those_of_its_subcommands() {
         let (whole, part): (&[&str], &[&str]) = match name {
             "ask" => (&[client, contexts, "Numbers", "Watching", &own], &[]),
             "workers" => (&[client, contexts, "Watching", &own], &[]),
-            "follow" | "result" => (&[client, contexts, "Numbers", &own], &[]),
+            "follow" | "feed" | "result" => (&[client, contexts, "Numbers", &own], &[]),
             "submit" => (&[client, contexts, &own], &["`quorate ask`"]),
             "demo" => (&[client, "Numbers", &own], &[]),
             "queries" | "policies" | "health" | "load" => (&[client, contexts, &own], &[]),
@@ -275,7 +275,7 @@ fn the_tables_of_the_operators_tool_are_those_of_its_subcommands() {
             assert!(is_told, "{flag} of {name} is not in docs/operations.md");
         }
     }
-    assert_eq!(subcommands, 17);
+    assert_eq!(subcommands, 18);
 }
 
 #[test]

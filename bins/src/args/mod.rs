@@ -5,6 +5,7 @@ mod context;
 mod coordinator;
 mod effects;
 mod exchange;
+mod feed;
 mod follow;
 mod generate;
 mod quorate;
@@ -28,6 +29,7 @@ pub use context::{AddContextArgs, ContextArgs, ContextCommand};
 pub use coordinator::{CoordinatorArgs, PolicyArgs, ServeArgs};
 pub use effects::{Contradiction, Effective, Effects, Idle};
 pub use exchange::ExchangeArgs;
+pub use feed::{FeedArgs, FeedCommand, FeedHistoryArgs, GetFeedArgs, ListFeedsArgs, WatchFeedArgs};
 pub use follow::{FollowArgs, FollowNatsArgs};
 pub use generate::{CompletionsArgs, ManArgs, Program};
 pub use quorate::{

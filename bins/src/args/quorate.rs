@@ -15,8 +15,8 @@ use super::time::{duration, millis};
 use super::values::{listen_address, server_url};
 use super::watch::WATCHING;
 use super::{
-    AskArgs, CompletionsArgs, ContextArgs, CoordinatorArgs, ExchangeArgs, FollowArgs, LogArgs, ManArgs, OtlpArgs,
-    ResultArgs, SeedArgs, ServeArgs, SimulatedArgs, SubmitArgs, WatchArgs, WorkerArgs,
+    AskArgs, CompletionsArgs, ContextArgs, CoordinatorArgs, ExchangeArgs, FeedArgs, FollowArgs, LogArgs, ManArgs,
+    OtlpArgs, ResultArgs, SeedArgs, ServeArgs, SimulatedArgs, SubmitArgs, WatchArgs, WorkerArgs,
 };
 use crate::{config, exit};
 
@@ -80,6 +80,8 @@ pub enum Command {
     /// Show the outcomes of requests as they come, over HTTP or NATS
     #[command(after_help = exit::QUORATE.help())]
     Follow(FollowArgs),
+    /// Show the answers that a coordinator keeps fresh, and their history
+    Feed(FeedArgs),
     /// List the workers that a coordinator knows, with their scores
     #[command(after_help = exit::QUORATE.help())]
     Workers(WorkersArgs),
@@ -122,6 +124,7 @@ impl Command {
             Self::Submit(args) => args.server.output.json,
             Self::Result(args) => args.server.output.json,
             Self::Follow(args) => args.server.output.json,
+            Self::Feed(args) => args.command.json(),
             Self::Workers(args) => args.server.output.json,
             Self::Queries(args) => args.server.output.json,
             Self::Policies(args) => args.server.output.json,
@@ -206,6 +209,7 @@ pub struct DevArgs {
     /// memory]
     #[arg(
         long = "nats",
+        env = "QUORATE_DEV_NATS",
         hide_env_values = true,
         value_name = "URL",
         value_delimiter = ',',

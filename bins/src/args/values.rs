@@ -4,13 +4,17 @@ use std::net::{IpAddr, SocketAddr};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ipnet::IpNet;
+use quorate_client::Bound;
 use quorate_core::aggregate::{Millionths, OutlierRule, Strategy};
+use quorate_core::feed::FeedName;
 use quorate_core::offer::Offer;
 use quorate_core::policy::OnDispute;
 use quorate_core::value::Value;
 use quorate_runtime::wire::{PrefixError, Subjects};
 use reqwest::Url;
 use rust_decimal::Decimal;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// A decimal fraction from 0 to 1.
 ///
@@ -83,6 +87,20 @@ pub fn network(text: &str) -> Result<IpNet, String> {
 /// The queries that a worker offers, separated by commas, with spaces around them or not.
 pub(super) fn offer(text: &str) -> Result<Offer, String> {
     Offer::new(text.split(',').map(str::trim)).map_err(|error| error.to_string())
+}
+
+/// The name of a feed.
+pub(super) fn feed_name(text: &str) -> Result<FeedName, String> {
+    FeedName::new(text).map_err(|error| error.to_string())
+}
+
+/// A bound of a feed's history: a round or a time.
+pub(super) fn bound(text: &str) -> Result<Bound, String> {
+    let round = || text.parse().ok().map(Bound::Round);
+    let time = || OffsetDateTime::parse(text, &Rfc3339).ok().map(Bound::Time);
+    round()
+        .or_else(time)
+        .ok_or_else(|| "expected a round such as 4711, or a time such as 2026-11-30T08:00:00Z".to_owned())
 }
 
 /// The subjects of a deployment, by their prefix.
@@ -159,6 +177,18 @@ mod tests {
         for text in ["", "BTC/*,", "a\tb", &"x".repeat(257), &["x"; 257].join(",")] {
             assert!(offer(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_place_in_a_history_is_a_round_or_a_time() {
+        let shown = |text: &str| bound(text).map(|bound| bound.to_string());
+        for text in ["1", "4711", "2026-11-30T08:00:00Z", "2026-11-30T08:00:00.5+01:00"] {
+            assert_eq!(shown(text).as_deref(), Ok(text));
+        }
+        for text in ["", "-1", "1.5", "yesterday", "2026-11-30", "2026-11-30T08:00:00"] {
+            assert!(bound(text).is_err(), "{text:?}");
+        }
+        assert!(feed_name("BTC-USD").is_ok() && feed_name("BTC/USD").is_err() && feed_name("..").is_err());
     }
 
     #[test]

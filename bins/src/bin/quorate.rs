@@ -31,6 +31,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Ask(args) => one_thread()?.block_on(commands::ask(args)),
         Command::Submit(args) => one_thread()?.block_on(commands::submit(args)),
         Command::Result(args) => one_thread()?.block_on(commands::result(args)),
+        Command::Feed(args) => one_thread()?.block_on(commands::feed(args)),
         Command::Follow(args) => one_thread()?.block_on(commands::follow(args)),
         Command::Workers(args) => one_thread()?.block_on(commands::workers(args)),
         Command::Queries(args) => one_thread()?.block_on(commands::queries(args)),

@@ -1,7 +1,8 @@
-//! The subcommands that ask a running coordinator (`ask`, `submit`, `result`, `follow`, `workers`, `queries`, `policies`, `health` and
-//! `load`), the one that names coordinators, and those that generate completions and manual pages.
+//! The subcommands that ask a running coordinator (`ask`, `submit`, `result`, `follow`, `feed`, `workers`, `queries`,
+//! `policies`, `health` and `load`), the one that names coordinators, and those that generate completions and manual pages.
 
 mod context;
+mod feed;
 mod follow;
 mod generate;
 mod health;
@@ -24,6 +25,7 @@ use crate::load::{End, Plan, Report};
 use crate::render::{self, Charset, Digits, Paint};
 
 pub use context::context;
+pub use feed::feed;
 pub use follow::follow;
 pub use generate::{completions, man};
 pub use health::health;

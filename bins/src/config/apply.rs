@@ -14,7 +14,12 @@ const CONTEXT: &str = "context";
 /// A configuration that cannot be used, or a context that there is not.
 pub fn apply(command: Command, matches: &ArgMatches) -> Result<Command, ConfigError> {
     let Some((name, matches)) = matches.subcommand() else { return Ok(command) };
-    let Ok(context) = matches.try_get_one::<String>(CONTEXT) else { return Ok(command) };
+    let Ok(context) = matches.try_get_one::<String>(CONTEXT) else {
+        // It may be a command of commands.
+        let Some(inner) = command.find_subcommand(name).cloned() else { return Ok(command) };
+        let inner = apply(inner, matches)?;
+        return Ok(command.mut_subcommand(name, |_| inner));
+    };
     let Settings { url, output, .. } = Config::load()?.settings(context.map(String::as_str))?;
     Ok(command.mut_subcommand(name, |mut subcommand| {
         if let Some(url) = url {

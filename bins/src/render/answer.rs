@@ -9,9 +9,15 @@ use quorate_client::{Evidence, Outcome, Refusal, Status};
 
 /// An answer with its worker breakdown.
 pub fn answer(outcome: &Outcome, digits: Digits, paint: Paint) -> String {
-    let Outcome { query, strategy, elapsed, evidence, .. } = outcome;
+    let Outcome { query, strategy, elapsed, .. } = outcome;
     let value = clean(&format!("{query} = {}", digits.answer(outcome)));
     let how = format!("({}, {})", clean(strategy), time(*elapsed));
+    format!("{}  {}\n{}", paint.tint(Tone::Strong, &value), paint.tint(Tone::Faint, &how), grounds(outcome, paint))
+}
+
+/// What an answer rests on: the answer of each worker, and a sentence about them.
+pub(super) fn grounds(outcome: &Outcome, paint: Paint) -> String {
+    let evidence = &outcome.evidence;
     let mut sentence = evidence.reliability_note.clone();
     if let Some(spread) = &outcome.spread {
         let _ = write!(sentence, "; values from {} to {}", spread.min, spread.max);
@@ -19,13 +25,7 @@ pub fn answer(outcome: &Outcome, digits: Digits, paint: Paint) -> String {
     if let Some(agreement) = outcome.agreement.as_ref().map(ToString::to_string).filter(|agreement| agreement != "1") {
         let _ = write!(sentence, "; agreement {agreement}");
     }
-    format!(
-        "{}  {}\n{}  {}\n",
-        paint.tint(Tone::Strong, &value),
-        paint.tint(Tone::Faint, &how),
-        breakdown(evidence, paint),
-        paint.tint(tone(outcome.status), &clean(&sentence)),
-    )
+    format!("{}  {}\n", breakdown(evidence, paint), paint.tint(tone(outcome.status), &clean(&sentence)))
 }
 
 /// The coordinator's error in place of an answer, with the answers of the workers if they were asked.

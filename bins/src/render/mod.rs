@@ -1,7 +1,8 @@
-//! What users see: answers, workers and measurements as aligned plain text, and the terminal that shows it.
+//! What users see: answers, feeds, workers and measurements as aligned plain text, and the terminal that shows it.
 
 mod answer;
 mod contexts;
+mod feeds;
 mod follow;
 mod histogram;
 mod load;
@@ -11,6 +12,7 @@ mod policies;
 mod progress;
 mod queries;
 mod readiness;
+mod records;
 mod screen;
 mod table;
 mod terminal;
@@ -20,6 +22,7 @@ mod workers;
 
 pub use answer::{answer, refusal, summary};
 pub use contexts::{context, contexts};
+pub use feeds::{feed, feeds};
 pub use follow::OutcomeLines;
 pub use histogram::histogram;
 pub use load::load;
@@ -29,6 +32,7 @@ pub use policies::policies;
 pub use progress::{progress, spinner};
 pub use queries::queries;
 pub use readiness::readiness;
+pub use records::{RecordLines, RecordTable};
 pub use screen::Screen;
 pub use table::{Align, Cell, Table};
 pub use terminal::{Charset, Quiet, can_redraw_stderr, can_redraw_stdout, size};

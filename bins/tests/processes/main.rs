@@ -17,6 +17,7 @@ mod embedded;
 mod environment;
 mod exchange;
 mod exposure;
+mod feeds;
 mod follow;
 mod followers;
 mod following;

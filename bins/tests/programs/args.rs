@@ -62,6 +62,16 @@ const SERVE: [Flag; 37] = [
     ("trim-share", "QUORATE_TRIM_SHARE", "0.25"),
 ];
 
+const STORE: [Flag; 7] = [
+    ("feeds", "QUORATE_FEEDS", ""),
+    ("keep-outcomes", "QUORATE_KEEP_OUTCOMES", ""),
+    ("keep-reports", "QUORATE_KEEP_REPORTS", "30d"),
+    ("keep-requests", "QUORATE_KEEP_REQUESTS", "7d"),
+    ("store", "QUORATE_STORE", ""),
+    ("store-replicas", "QUORATE_STORE_REPLICAS", "1"),
+    ("store-storage", "QUORATE_STORE_STORAGE", "file"),
+];
+
 const CHECK: [Flag; 1] = [("check", "QUORATE_CHECK", "")];
 
 const TRUSTED: [Flag; 2] = [("cors", "QUORATE_CORS", ""), ("trusted-proxy", "QUORATE_TRUSTED_PROXY", "")];
@@ -187,16 +197,23 @@ fn the_command_lines_are_consistent() {
 
 #[test]
 fn every_flag_has_its_fixed_name_variable_and_default() {
-    let dev: [Flag; 2] = [("workers", "QUORATE_WORKERS", "3"), ("listen", "QUORATE_LISTEN", "127.0.0.1:8080")];
+    let dev: [Flag; 3] = [
+        ("workers", "QUORATE_WORKERS", "3"),
+        ("listen", "QUORATE_LISTEN", "127.0.0.1:8080"),
+        ("nats", "QUORATE_DEV_NATS", ""),
+    ];
     let demo: [Flag; 1] = [("url", "QUORATE_URL", "")];
     assert_eq!(
         flags(&CoordinatorArgs::command()),
-        expected(&[&CHECK, &NATS, &LISTEN, &SERVE, &TRUSTED, &OTLP, &COMMON])
+        expected(&[&CHECK, &NATS, &LISTEN, &SERVE, &STORE, &TRUSTED, &OTLP, &COMMON])
     );
     assert_eq!(flags(&WorkerArgs::command()), expected(&[&CHECK, &NATS, &WORKER, &SIMULATED, &OTLP, &COMMON]));
     assert_eq!(flags(&subcommand("coordinator")), flags(&CoordinatorArgs::command()));
     assert_eq!(flags(&subcommand("worker")), flags(&WorkerArgs::command()));
-    assert_eq!(flags(&subcommand("dev")), expected(&[&dev, &JSON, &SERVE, &TRUSTED, &SIMULATED, &OTLP, &COMMON]));
+    assert_eq!(
+        flags(&subcommand("dev")),
+        expected(&[&dev, &JSON, &SERVE, &STORE, &TRUSTED, &SIMULATED, &OTLP, &COMMON])
+    );
     assert_eq!(flags(&subcommand("demo")), expected(&[&demo, &JSON, &EXACT]));
     assert_eq!(flags(&subcommand("ask")), expected(&[&ASK, &QUESTION, &SERVER, &EXACT, &WATCH]));
     assert_eq!(flags(&subcommand("submit")), expected(&[&SUBMIT, &QUESTION, &SERVER]));
@@ -210,6 +227,15 @@ fn every_flag_has_its_fixed_name_variable_and_default() {
         ("subject-prefix", "QUORATE_SUBJECT_PREFIX", "oracle"),
     ];
     assert_eq!(flags(&subcommand("follow")), expected(&[&follow, &SERVER, &EXACT]));
+    let feed = |name: &str| flags(subcommand("feed").find_subcommand(name).expect("a subcommand"));
+    let get: [Flag; 1] = [("fail-on-stale", "QUORATE_FEED_FAIL_ON_STALE", "")];
+    let history: [Flag; 3] =
+        [("from", "QUORATE_FEED_FROM", ""), ("limit", "QUORATE_FEED_LIMIT", ""), ("to", "QUORATE_FEED_TO", "")];
+    let watch: [Flag; 1] = [("count", "QUORATE_FEED_COUNT", "")];
+    assert_eq!(feed("ls"), expected(&[&SERVER]));
+    assert_eq!(feed("get"), expected(&[&get, &SERVER, &EXACT]));
+    assert_eq!(feed("history"), expected(&[&history, &SERVER, &EXACT]));
+    assert_eq!(feed("watch"), expected(&[&watch, &SERVER, &EXACT]));
     assert_eq!(flags(&subcommand("workers")), expected(&[&SERVER, &WATCH]));
     assert_eq!(flags(&subcommand("load")), expected(&[&LOAD, &SERVER]));
     assert_eq!(flags(&subcommand("exchange")), expected(&[&EXCHANGE]));
@@ -235,8 +261,9 @@ fn every_flag_has_its_fixed_name_variable_and_default() {
 fn every_flag_is_explained() {
     let quorate = QuorateArgs::command();
     let commands = [CoordinatorArgs::command(), WorkerArgs::command()];
-    let context = subcommand("context");
-    for command in commands.iter().chain(quorate.get_subcommands()).chain(context.get_subcommands()) {
+    let nested = [subcommand("context"), subcommand("feed")];
+    let nested = nested.iter().flat_map(clap::Command::get_subcommands);
+    for command in commands.iter().chain(quorate.get_subcommands()).chain(nested) {
         for arg in command.get_arguments() {
             let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
             assert!(!help.is_empty(), "{} {}", command.get_name(), arg.get_id());
@@ -383,6 +410,7 @@ fn values_out_of_range_are_refused() {
         ["coordinator", "--otlp-sample=1.1"],
         ["coordinator", "--expect="],
         ["coordinator", "--min-expected=1001"],
+        ["coordinator", "--store=disk"],
     ] {
         assert!(CoordinatorArgs::try_parse_from(flags).is_err(), "{flags:?}");
     }
@@ -402,7 +430,8 @@ fn values_out_of_range_are_refused() {
 #[test]
 fn every_flag_that_takes_a_time_takes_a_unit_or_a_number_in_its_own() {
     let quorate = QuorateArgs::command();
-    let servers = [(CoordinatorArgs::command(), vec!["coordinator"]), (WorkerArgs::command(), vec!["worker"])];
+    let stored = "--store=memory";
+    let servers = [(CoordinatorArgs::command(), vec!["coordinator", stored]), (WorkerArgs::command(), vec!["worker"])];
     let subcommands = quorate.get_subcommands().map(|subcommand| {
         let name = subcommand.get_name();
         // What each needs for all of its flags to have an effect.
@@ -411,6 +440,7 @@ fn every_flag_that_takes_a_time_takes_a_unit_or_a_number_in_its_own() {
             "submit" => &["q"],
             "result" => &["r"],
             "workers" => &["--watch"],
+            "coordinator" | "dev" => &[stored],
             _ => &[],
         };
         (subcommand.clone(), [&["quorate", name], more].concat())
@@ -439,7 +469,7 @@ fn every_flag_that_takes_a_time_takes_a_unit_or_a_number_in_its_own() {
             }
         }
     }
-    assert!(flags >= 37, "{flags}");
+    assert!(flags >= 43, "{flags}");
 }
 
 #[test]
@@ -480,5 +510,5 @@ fn a_watch_has_an_interval_and_asks_without_an_id_of_its_own() {
 #[test]
 fn a_group_of_flags_stands_alone() {
     let command = quorate_cli::args::ServeArgs::augment_args(clap::Command::new("serve"));
-    assert_eq!(flags(&command), expected(&[&SERVE, &TRUSTED]));
+    assert_eq!(flags(&command), expected(&[&SERVE, &STORE, &TRUSTED]));
 }

@@ -48,6 +48,7 @@ async fn help_names_the_subcommands_and_the_exit_codes() {
         "dev",
         "ask",
         "follow",
+        "feed",
         "workers",
         "health",
         "load",
@@ -85,7 +86,7 @@ async fn if_nothing_listens_the_error_says_what_to_do_in_one_sentence() {
     let expected = format!(
         "error: cannot reach {url}: connection refused; is the coordinator running? start one with: quorate dev\n"
     );
-    for subcommand in [&["ask", "BTC/USD"][..], &["workers"], &["demo"]] {
+    for subcommand in [&["ask", "BTC/USD"][..], &["workers"], &["feed", "watch", "f"], &["demo"]] {
         let flags = [subcommand, &["--url", url.as_str()]].concat();
         assert_eq!(run(QUORATE, &flags).await, (4, String::new(), expected.clone()), "{flags:?}");
     }

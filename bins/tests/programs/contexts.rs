@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Output;
 
 use axum::Router;
-use axum::routing::post;
+use axum::routing::{get, post};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
@@ -60,7 +60,8 @@ impl Home {
 /// A coordinator that answers every question with its number.
 async fn coordinator(number: u32) -> String {
     let answer = move || async move { server::outcome("q", &number.to_string()) };
-    server::serve(Router::new().route("/request", post(answer))).await.to_string()
+    let feeds = move || async move { format!(r#"{{"feeds":[{{"name":"f{number}","stale":false}}]}}"#) };
+    server::serve(Router::new().route("/request", post(answer)).route("/feeds", get(feeds))).await.to_string()
 }
 
 #[tokio::test]
@@ -176,6 +177,18 @@ async fn a_flag_counts_before_a_variable_a_context_the_file_and_the_default() {
         assert!(shown.starts_with(&begins), "{flags:?} {variables:?}: {shown}");
         assert!(shown.contains(&format!("{number}")), "{flags:?} {variables:?}: {shown}");
     }
+}
+
+#[tokio::test]
+async fn a_context_counts_for_commands_of_commands_too() {
+    let (first, second) = (coordinator(1).await, coordinator(2).await);
+    let home = Home::with(&format!(
+        "context = \"first\"\n[contexts.first]\nurl = \"{first}\"\n[contexts.second]\nurl = \"{second}\"\noutput = \"json\"\n"
+    ));
+    let shown = home.done(&["feed", "ls"]).await;
+    assert!(shown.starts_with("  feed ") && shown.contains("\n  f1 "), "{shown}");
+    let json = home.done(&["feed", "ls", "--context", "second"]).await;
+    assert_eq!(json, "{\"feeds\":[{\"name\":\"f2\",\"stale\":false}]}\n");
 }
 
 #[tokio::test]

@@ -21,6 +21,8 @@ async fn answering(status: u16, body: &str) -> Url {
         .route("/workers", get(answer.clone()))
         .route("/queries", get(answer.clone()))
         .route("/policies", get(answer.clone()))
+        .route("/feeds", get(answer.clone()))
+        .route("/feeds/f", get(answer.clone()))
         .route("/health", get(answer.clone()))
         .route("/ready", get(answer));
     server::serve(router).await
@@ -49,7 +51,25 @@ async fn every_exit_code_is_as_documented() {
     let misspelt = answering(404, r#"{"error":"unknown_query","code":404,"details":"no"}"#).await;
     let offered = answering(200, r#"{"queries":[{"query":"*","workers":1}]}"#).await;
     let enforced = answering(200, r#"{"policies":[{"query":"*","strategy":"median"}],"weights":{}}"#).await;
-    let cases: [(&[&str], &Url, i32, Option<&str>); 36] = [
+    let report = |stale| {
+        format!(
+            r#"{{"age_ms":1,"stale":{stale},"feed":"f","round":1,"value":1.5,"status":"complete","reason":"first"}}"#
+        )
+    };
+    let (fresh, stale) = (answering(200, &report(false)).await, answering(200, &report(true)).await);
+    let kept = answering(200, r#"{"feeds":[{"name":"f","stale":false}]}"#).await;
+    let get = ["feed", "get", "f"];
+    let strictly = ["feed", "get", "f", "--fail-on-stale"];
+    let cases: [(&[&str], &Url, i32, Option<&str>); 45] = [
+        (&get, &fresh, 0, None),
+        (&strictly, &fresh, 0, None),
+        (&get, &stale, 0, None),
+        (&strictly, &stale, 6, None),
+        (&strictly, &down, 3, Some("bus_down")),
+        (&["feed", "ls"], &kept, 0, None),
+        (&["feed", "ls"], &nowhere, 4, Some("unreachable")),
+        (&["feed", "history", "f"], &down, 3, Some("bus_down")),
+        (&["feed", "get", "a/b"], &fresh, 2, Some("usage")),
         (&ask, &good, 0, None),
         (&strict, &good, 0, None),
         (&ask, &disputed, 0, None),

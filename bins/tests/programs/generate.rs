@@ -46,6 +46,7 @@ async fn bash_completes_subcommands_flags_and_values_of_every_program() {
     assert_eq!(completed(&quorate, &["quorate", "coordinator", "--nats-cr"]), ["--nats-creds"]);
     assert_eq!(completed(&quorate, &["quorate", "ask", "q", "--fail"]), ["--fail-on-dispute"]);
     assert_eq!(completed(&quorate, &["quorate", "ask", "q", "--on-dispute", "r"]), ["reject"]);
+    assert_eq!(completed(&quorate, &["quorate", "feed", "h"]), ["history", "help"]);
     assert_eq!(completed(&script("coordinator").await, &["coordinator", "--nats-cr"]), ["--nats-creds"]);
     assert_eq!(completed(&script("worker").await, &["worker", "--source", "sim"]), ["simulated"]);
 }
@@ -103,9 +104,12 @@ async fn every_program_and_subcommand_has_a_page_with_every_flag_variable_and_ex
         let codes = if ["coordinator", "worker"].contains(&sub.get_name()) { exit::SERVER } else { exit::QUORATE };
         (format!("quorate-{}", sub.get_name()), sub.clone(), codes)
     }));
-    let context = quorate.find_subcommand("context").expect("a subcommand");
-    let subcommands = context.get_subcommands().filter(|subcommand| subcommand.get_name() != "help");
-    pages.extend(subcommands.map(|sub| (format!("quorate-context-{}", sub.get_name()), sub.clone(), exit::QUORATE)));
+    for parent in ["context", "feed"] {
+        let parent = quorate.find_subcommand(parent).expect("a subcommand");
+        let subcommands = parent.get_subcommands().filter(|subcommand| subcommand.get_name() != "help");
+        let name = |sub: &str| format!("quorate-{}-{sub}", parent.get_name());
+        pages.extend(subcommands.map(|sub| (name(sub.get_name()), sub.clone(), exit::QUORATE)));
+    }
 
     for (name, command, codes) in &pages {
         let source =

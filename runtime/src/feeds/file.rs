@@ -185,6 +185,13 @@ mod tests {
     }
 
     #[test]
+    fn the_example_file_is_right() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/feeds.toml");
+        let feeds = read(Path::new(path), &Config::default()).expect("the example");
+        assert_eq!(feeds.iter().map(|feed| feed.name.as_str()).collect::<Vec<_>>(), ["BTC-USD"]);
+    }
+
+    #[test]
     fn a_wrong_file_is_refused_with_its_place_and_what_would_be_right() {
         let feed = |more: &str| format!("[[feed]]\nname = \"a\"\nquery = \"q\"\nheartbeat = \"10s\"\n{more}\n");
         for (text, place, says) in [

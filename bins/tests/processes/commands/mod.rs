@@ -25,6 +25,8 @@ enum How {
     Ends(i32),
     /// It runs once the killed worker is known to be gone, and ends with 0.
     EndsLater,
+    /// It runs once every feed has a report, and ends with 0.
+    EndsReported,
     /// It is a coordinator: it serves until the document ends.
     Coordinates,
     /// It is a worker that announces itself, and runs until the document ends.
@@ -43,7 +45,7 @@ enum How {
     NotHere(&'static str),
 }
 
-use How::{Answers, Coordinates, Ends, EndsLater, GoesOn, GoesOnSaying, Kills, NotHere, Trades, Works};
+use How::{Answers, Coordinates, Ends, EndsLater, EndsReported, GoesOn, GoesOnSaying, Kills, NotHere, Trades, Works};
 
 /// Every kind of command and how it runs. The first match counts; `*` matches any characters.
 const TABLE: &[(&str, How)] = &[
@@ -55,6 +57,10 @@ const TABLE: &[(&str, How)] = &[
     ("quorate ask *--on-dispute reject", Ends(3)),
     ("quorate ask *--watch", GoesOn("/3 workers")),
     ("quorate ask *", Ends(0)),
+    ("quorate feed ls", EndsReported),
+    ("quorate feed get *", EndsReported),
+    ("quorate feed history *", EndsReported),
+    ("quorate feed watch*", GoesOnSaying("watching")),
     ("quorate follow *", GoesOnSaying("following")),
     ("quorate workers --watch", GoesOn("requests accepted")),
     ("quorate workers", EndsLater),
@@ -107,8 +113,8 @@ const TABLE: &[(&str, How)] = &[
     ("scripts/bench-baseline.py *", NotHere("it measures, for minutes, with nothing beside it")),
 ];
 
-/// The documents that ask a coordinator which they have not started. They get one, with three workers.
-const ASK_ONLY: [&str; 1] = ["docs/operations.md"];
+/// The documents that ask a coordinator which they have not started. They get one, with a feed and three workers.
+const ASK_ONLY: [&str; 2] = ["docs/feeds.md", "docs/operations.md"];
 
 /// The row of the table for a command, wherever its program lies.
 fn row(command: &str) -> Option<&'static (&'static str, How)> {
@@ -185,7 +191,7 @@ async fn play(document: String, steps: Vec<Step>) {
     }
     let mut stage = Stage::set(&document).await;
     if ASK_ONLY.contains(&document.as_str()) {
-        stage.run("coordinator", Coordinates).await;
+        stage.run("coordinator --feeds examples/feeds.toml", Coordinates).await;
         for n in 1..=3 {
             let quick = "--delay-min-ms 1 --delay-max-ms 5 --failure-rate 0";
             stage.run(&format!("worker --id worker-{n} {quick}"), Works).await;

@@ -42,7 +42,7 @@ impl Stage {
             let name = Path::new(program).file_name().expect("a program has a name");
             symlink(program, path("target/release").join(name)).expect("a link");
         }
-        for name in ["examples/worker.py", "examples/policies.toml"] {
+        for name in ["examples/worker.py", "examples/policies.toml", "examples/feeds.toml"] {
             symlink(workspace(name), path(name)).expect("a link");
         }
         // Quick, so that these tests are, too.
@@ -64,6 +64,14 @@ impl Stage {
             How::Ends(code) => self.run_to_its_end(command, code).await,
             How::EndsLater => {
                 self.api().wait_for(1, "expired").await;
+                self.run_to_its_end(command, 0).await;
+            }
+            How::EndsReported => {
+                until(command, async || {
+                    let (_, body) = self.api().get("/feeds").await;
+                    body["feeds"].as_array().is_some_and(|feeds| feeds.iter().all(|feed| feed["round"].is_u64()))
+                })
+                .await;
                 self.run_to_its_end(command, 0).await;
             }
             How::Coordinates => {

@@ -6,12 +6,14 @@
 //!
 //! * [`ask`](self::Ask) is what a client sends; [`Outcome`], [`ErrorBody`] and [`Evidence`] are what comes back
 //! * [`RequestState`] is what comes back for a request that is left with a coordinator
+//! * [`Feeds`], [`Feed`], [`FeedHistory`] and [`Record`] are about answers that are kept fresh
 //! * [`Workers`], [`Queries`], [`Policies`], [`Health`] and [`Readiness`] say how a coordinator and its workers are
 
 mod ask;
 mod error;
 mod evidence;
 mod exact;
+mod feeds;
 mod outcome;
 mod policies;
 mod queries;
@@ -24,6 +26,7 @@ use serde::de::DeserializeOwned;
 pub use ask::Ask;
 pub use error::ErrorBody;
 pub use evidence::{Evidence, Excluded, WorkerFate, WorkerResponse};
+pub use feeds::{Feed, FeedHistory, FeedState, Feeds, Link, Record, Report, RoundOutcome};
 pub use outcome::{Outcome, Spread, Status};
 pub use policies::{Policies, Policy};
 pub use queries::{OfferedQuery, Queries};
@@ -43,11 +46,14 @@ pub trait Body: Sized {
 /// The bodies whose fields are all their own.
 trait Plain: DeserializeOwned {}
 
+impl Plain for FeedHistory {}
+impl Plain for Feeds {}
 impl Plain for Health {}
 impl Plain for Policies {}
 impl Plain for Queries {}
 impl Plain for Readiness {}
 impl Plain for RequestState {}
+impl Plain for Record {}
 impl Plain for Worker {}
 impl Plain for WorkerResponse {}
 impl Plain for Workers {}
@@ -58,7 +64,7 @@ impl<T: Plain> Body for T {
     }
 }
 
-// The evidence of the other two lies among their own fields. `serde(flatten)` would lose the digits of its numbers.
+// The evidence or the record of the others lies among their own fields. `serde(flatten)` would lose the digits of its numbers.
 
 impl Body for Outcome {
     fn read(json: &str) -> serde_json::Result<Self> {
@@ -69,5 +75,11 @@ impl Body for Outcome {
 impl Body for ErrorBody {
     fn read(json: &str) -> serde_json::Result<Self> {
         Ok(Self { evidence: serde_json::from_str(json)?, ..serde_json::from_str(json)? })
+    }
+}
+
+impl Body for Feed {
+    fn read(json: &str) -> serde_json::Result<Self> {
+        Ok(Self { record: serde_json::from_str(json)?, ..serde_json::from_str(json)? })
     }
 }

@@ -1,18 +1,22 @@
-//! Following a coordinator: `GET /events`, with every event as a type.
+//! Following a coordinator: `GET /events` and `GET /feeds/events`, with every event as a type.
 //!
-//! * `parser.rs` reads the format of server-sent events, `event.rs` what the events mean; `filter.rs` says which are
-//!   wanted
-//! * `following.rs` connects, and connects again; `pause.rs` says after how long
+//! * `frames.rs` connects, and connects again; `pause.rs` says after how long; `parser.rs` reads the format of
+//!   server-sent events
+//! * `following.rs` follows all that happens: `event.rs` says what the events mean, `filter.rs` which are wanted
+//! * `feeds.rs` follows the records of feeds
 
 mod event;
+mod feeds;
 mod filter;
 mod following;
+mod frames;
 mod parser;
 mod pause;
 
 use std::time::Duration;
 
 pub use event::Event;
+pub use feeds::{FeedEvent, FollowFeeds, FollowingFeeds};
 pub use following::Following;
 
 /// How long a stream may be silent. A coordinator sends a sign of life every 15 s.

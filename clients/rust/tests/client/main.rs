@@ -2,5 +2,6 @@
 //! against real coordinators.
 
 mod asking;
+mod feeds;
 mod following;
 mod server;
