@@ -49,6 +49,12 @@ use How::{Answers, Coordinates, Ends, EndsLater, EndsReported, GoesOn, GoesOnSay
 
 /// Every kind of command and how it runs. The first match counts; `*` matches any characters.
 const TABLE: &[(&str, How)] = &[
+    // A replicated deployment.
+    ("nats-server -js *", NotHere("chaos.rs starts three of them")),
+    ("export NATS_URL=*", NotHere("the servers that it names are not started here")),
+    ("coordinator * --store *", NotHere("chaos.rs starts three of them")),
+    ("quorate feed *", NotHere("feeds.rs runs them, against a coordinator with feeds")),
+    ("curl -s *localhost:808*/feeds*", NotHere("no coordinator has feeds here")),
     // The programs.
     ("coordinator *", Coordinates),
     ("worker *", Works),
@@ -108,6 +114,7 @@ const TABLE: &[(&str, How)] = &[
     ("make deny", NotHere("it needs what the registries have today")),
     ("cargo test *", NotHere("it is what runs this")),
     ("make sim*", NotHere("it builds the simulator for release, and takes minutes")),
+    ("make chaos", NotHere("it takes ten minutes; chaos.rs has a short form")),
     ("make bench*", NotHere("it measures, for minutes, with nothing beside it")),
     ("scripts/planted-bugs.py *", NotHere("it builds a copy of everything")),
     ("scripts/bench-baseline.py *", NotHere("it measures, for minutes, with nothing beside it")),
