@@ -58,6 +58,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/feeds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All feeds, with their last reports
+         * @description From memory: it waits for nobody. A coordinator without a feed file has none.
+         */
+        get: operations["feeds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/feeds/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The last report of a feed
+         * @description From memory: it waits for nobody. `age_ms` and `stale` say how old it is.
+         */
+        get: operations["feed"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/feeds/{name}/at": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The report of a feed that stood at a time */
+        get: operations["feed_at"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/feeds/{name}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The history of a feed
+         * @description The records that the store keeps, the oldest first. Rounds count up by one. What the store no longer keeps is left
+         *     out at the beginning only: a round that is missing elsewhere was lost by the store, which the chain of `previous`
+         *     shows.
+         */
+        get: operations["feed_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/feeds/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A stream of the records of feeds
+         * @description Server-sent events, until the client goes away or the coordinator stops. Each is a `record`; its id is its feed and its
+         *     round. A client that reconnects with the last id receives every record after it that the store keeps.
+         */
+        get: operations["feed_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -104,6 +204,27 @@ export interface paths {
         };
         /** This document */
         get: operations["openapi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/outcomes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The stored outcomes, the oldest first
+         * @description They are those of durable requests, and those of plain requests if the coordinator runs with `--keep-outcomes`. All
+         *     coordinators of a store show the same. An outcome that was stored a moment ago may be missing yet.
+         */
+        get: operations["outcomes"];
         put?: never;
         post?: never;
         delete?: never;
@@ -184,9 +305,33 @@ export interface paths {
         /**
          * Ask all workers, and get one answer with its evidence
          * @description The request ends as soon as every expected worker has answered, or a quorum has, or at its deadline. A caller that
-         *     sets `id` can retry safely: for 60 s, a retry joins the request in flight or receives its outcome.
+         *     sets `id` can retry safely: for 60 s, a retry joins the request in flight or receives its outcome. If the coordinator
+         *     has a store, a retry receives the outcome from any coordinator, as long as the store keeps it.
          */
         post: operations["ask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Leave a request, and find its one outcome later
+         * @description The request is stored before it is accepted, and has exactly one outcome, whichever coordinator stops in between:
+         *     another one asks the workers. They may be asked more than once. A caller that names the request, by the header
+         *     `Idempotency-Key` or by `id`, can repeat the submission safely. `numbers` has no effect here: how numbers are written is
+         *     chosen when the outcome is read.
+         */
+        post: operations["submit"];
         delete?: never;
         options?: never;
         head?: never;
@@ -201,9 +346,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The outcome of a request that has ended
-         * @description The body is what the callers of the request received, an outcome or an error with evidence, with status 200 in
-         *     either case. It is found as long as its event is kept: see `GET /events`.
+         * The outcome of a request
+         * @description The body is what the callers of the request received, an outcome or an error, with status 200 in either case. If the
+         *     coordinator has a store, it is found wherever it was asked, as long as the store keeps it. Otherwise it is found as
+         *     long as its event is kept: see `GET /events`. A durable request without an outcome is 202.
          */
         get: operations["ended"];
         put?: never;
@@ -274,7 +420,7 @@ export interface components {
          * @description What went wrong, as a word for programs: stable.
          * @enum {string}
          */
-        ErrorWord: "invalid_request" | "not_found" | "unknown_query" | "method_not_allowed" | "request_timeout" | "conflict" | "disputed" | "payload_too_large" | "unsupported_media_type" | "insufficient_responses" | "rate_limited" | "no_workers" | "too_few_workers" | "overloaded" | "bus_down" | "draining" | "deadline_exceeded";
+        ErrorWord: "invalid_request" | "not_found" | "unknown_query" | "method_not_allowed" | "request_timeout" | "conflict" | "disputed" | "payload_too_large" | "unsupported_media_type" | "insufficient_responses" | "rate_limited" | "no_workers" | "too_few_workers" | "overloaded" | "bus_down" | "draining" | "deadline_exceeded" | "no_store" | "store_unavailable";
         /** @description What the workers said: part of every outcome, with an answer or without. */
         Evidence: {
             /** @description Those of the missing that were not there, and so were not asked. Present if there are any. */
@@ -365,6 +511,89 @@ export interface components {
          * @enum {string}
          */
         Fate: "used" | "excluded" | "failed" | "late" | "missing";
+        /** @description The last report of a feed: its record, and how old it is. */
+        Feed: components["schemas"]["FeedAge"] & components["schemas"]["Record"];
+        /** @description The part of the body that is not the record of the report. */
+        FeedAge: {
+            /**
+             * Format: uint64
+             * @description The time since the round of the report ended, in milliseconds, by the clock of the coordinator that answers.
+             */
+            age_ms: number;
+            /** @description When the round of the newest record ended. */
+            newest_at: components["schemas"]["Time"];
+            /**
+             * Format: uint64
+             * @description The round of the newest record, which is greater than `round` if later rounds were disputed or had no answer.
+             */
+            newest_round: number;
+            /** @description The status of the newest record. */
+            newest_status: string;
+            /** @description Whether that is more than the feed's `max_staleness`. */
+            stale: boolean;
+        };
+        /** @description A part of a feed's history. */
+        FeedHistory: {
+            feed: components["schemas"]["FeedName"];
+            /**
+             * Format: uint64
+             * @description The round with which the next page begins, for `cursor`; null if there is no more now.
+             */
+            next: number | null;
+            /** @description Records in the order of their rounds, which count up by one. A round whose `value` is null was not reported. */
+            reports: components["schemas"]["Record"][];
+        };
+        /**
+         * @description 1 to 64 letters, digits, - and _.
+         * @example BTC-USD
+         */
+        FeedName: string;
+        /** @description All feeds, by name. */
+        Feeds: {
+            feeds: components["schemas"]["FeedState"][];
+        };
+        /** @description A feed and its last report. */
+        FeedState: {
+            /**
+             * Format: uint64
+             * @description The time since then, in milliseconds.
+             */
+            age_ms: number | null;
+            answered_at: components["schemas"]["Time"] | null;
+            deviation: components["schemas"]["Number"] | null;
+            /**
+             * Format: uint64
+             * @description A value is reported again after this time, in milliseconds.
+             */
+            heartbeat_ms: number;
+            /**
+             * Format: uint64
+             * @description The age above which the last report is stale, in milliseconds.
+             */
+            max_staleness_ms: number;
+            /**
+             * Format: uint64
+             * @description The time from the start of one round to the start of the next, in milliseconds.
+             */
+            min_interval_ms: number;
+            name: components["schemas"]["FeedName"];
+            /**
+             * Format: uint64
+             * @description The round of the newest record.
+             */
+            newest_round: number | null;
+            /** @description The status of the newest record. */
+            newest_status: string | null;
+            query: components["schemas"]["Query"];
+            /**
+             * Format: uint64
+             * @description The round of the last report; null, like what follows, if there is none.
+             */
+            round: number | null;
+            /** @description Whether there is no report, or its age is more than `max_staleness_ms`. */
+            stale: boolean;
+            value: components["schemas"]["Value"] | null;
+        };
         /** @description The process is alive. */
         Health: {
             /** @description Whether NATS is connected. */
@@ -376,6 +605,29 @@ export interface components {
             port: number;
             /** @description Always `healthy`. */
             status: string;
+        };
+        /** @description A page of the stored outcomes. */
+        History: {
+            /**
+             * @description The `cursor` of the next page; null if this is the last one. A page may have fewer outcomes than `limit`, or none,
+             *     and not be the last.
+             */
+            next: string | null;
+            outcomes: components["schemas"]["HistoryEntry"][];
+        };
+        /** @description A stored outcome. */
+        HistoryEntry: {
+            /**
+             * Format: uint16
+             * @description The status with which `POST /request` answers it.
+             */
+            code: number;
+            /** @description The id of the request. */
+            id: components["schemas"]["Id"];
+            outcome: components["schemas"]["Told"];
+            query: components["schemas"]["Query"];
+            /** @description When it was stored, by the clock of the store. */
+            stored_at: components["schemas"]["Time"];
         };
         /** @description 1 to 128 bytes of UTF-8 without control characters. */
         Id: string;
@@ -396,6 +648,16 @@ export interface components {
             request_id: components["schemas"]["Id"];
             /** @description The worker's words, at most 256 bytes of them. */
             text: string;
+        };
+        /** @description Names the record before another one. */
+        Link: {
+            /**
+             * Format: uint64
+             * @description Its sequence in the store.
+             */
+            sequence: number;
+            /** @description The SHA-256 of its bytes, in hexadecimal digits. */
+            sha256: string;
         };
         /** @description A fraction: values farther from the median than this fraction of its magnitude. `mad:K`: values farther from it than K times 1.4826 times the median absolute deviation. `iqr:K`: values farther below the first or above the third quartile than K times the interquartile range. K is from 0 to 1000000, at most 6 decimals. */
         MaxDeviation: number | string;
@@ -543,6 +805,45 @@ export interface components {
             /** @description The number of live workers. */
             workers: number;
         };
+        /**
+         * @description Why a value is reported.
+         * @enum {string}
+         */
+        Reason: "first" | "heartbeat" | "deviation";
+        /** @description The record of a round. */
+        Record: {
+            /** @description When the round ended, by the clock of its coordinator. */
+            answered_at: components["schemas"]["Time"];
+            /** @description The coordinator that drove the round. */
+            coordinator: components["schemas"]["Id"];
+            /** @description The name of the feed. */
+            feed: components["schemas"]["FeedName"];
+            last_report: components["schemas"]["Report"] | null;
+            /**
+             * Format: uint64
+             * @description The sequence of the lease under which it did.
+             */
+            lease: number;
+            /** @description When the newest used value was observed. Present if a value was used. */
+            newest_observed_at?: components["schemas"]["Time"];
+            /** @description When the oldest used value was observed. Present if a value was used. */
+            oldest_observed_at?: components["schemas"]["Time"];
+            /** @description The outcome of the round with its evidence, as `POST /request` answers; null if it is too long to be stored. */
+            outcome: Record<string, never> | null;
+            previous: components["schemas"]["Link"] | null;
+            reason: components["schemas"]["Reason"] | null;
+            /**
+             * Format: uint64
+             * @description The number of the round, from 1 and counting up by one.
+             */
+            round: number;
+            /**
+             * @description The status of the answer, or the error: `complete`, `partial`, `low_reliability`, `disputed`,
+             *     `insufficient_responses` and so on.
+             */
+            status: string;
+            value: components["schemas"]["Value"] | null;
+        };
         /** @description The known workers, and what the coordinator has counted. */
         Register: {
             /** @description The workers that some policy expects by name, and that are not there, in order. */
@@ -554,6 +855,18 @@ export interface components {
             /** @description The number of requests in flight. */
             in_flight: number;
             workers: components["schemas"]["KnownWorker"][];
+        };
+        /** @description A value that was reported. */
+        Report: {
+            /** @description When the round ended. */
+            answered_at: components["schemas"]["Time"];
+            /**
+             * Format: uint64
+             * @description The round.
+             */
+            round: number;
+            /** @description The value. */
+            value: components["schemas"]["Value"];
         };
         /**
          * @description A query, and how it is to be answered. Fields that are absent or null take the values of the coordinator's flags and
@@ -615,6 +928,12 @@ export interface components {
             tolerance?: components["schemas"]["Tolerance"] | null;
             trim_share?: components["schemas"]["TrimShare"] | null;
         };
+        /** @description A durable request. */
+        RequestState: {
+            /** @description The id of the request: the caller's, or the one that was drawn. */
+            id: components["schemas"]["Id"];
+            state: components["schemas"]["State"];
+        };
         /** @description A policy for which too few workers are there. */
         ShortPolicy: {
             /** @description The workers that the policy expects by name, and that are not there. */
@@ -648,6 +967,11 @@ export interface components {
             min: components["schemas"]["Decimal"];
         };
         /**
+         * @description Whether a durable request has its outcome: `done`, or not yet: `open`.
+         * @enum {string}
+         */
+        State: "open" | "done";
+        /**
          * @description How far an answer can be relied on. `complete`: the value of every expected worker was used, and all agree. `partial`:
          *     the values of at least half of them were used. `low_reliability`: fewer were. `disputed`: the workers disagree. Either
          *     `max_deviation` would have excluded half of the values or more, and so excluded none, or the agreement is below
@@ -666,6 +990,8 @@ export interface components {
          * @example 2026-11-29T20:20:46.123Z
          */
         Time: string;
+        /** @description What the callers of the request received. */
+        Told: components["schemas"]["Outcome"] | components["schemas"]["AskedError"] | components["schemas"]["Error"];
         /** @description A fraction that is not negative, as a number or as a string. */
         Tolerance: number | string;
         /** @description A share below 0.5 with at most 6 decimals, as a number or as a string. */
@@ -938,6 +1264,589 @@ export interface operations {
             };
         };
     };
+    feeds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The feeds. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "feeds": [
+                     *         {
+                     *           "age_ms": 1200,
+                     *           "answered_at": "2026-09-24T12:00:00.241Z",
+                     *           "deviation": 0.005,
+                     *           "heartbeat_ms": 10000,
+                     *           "max_staleness_ms": 20000,
+                     *           "min_interval_ms": 1000,
+                     *           "name": "BTC-USD",
+                     *           "newest_round": 4711,
+                     *           "newest_status": "partial",
+                     *           "query": "BTC/USD",
+                     *           "round": 4711,
+                     *           "stale": false,
+                     *           "value": 41945.375
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Feeds"];
+                };
+            };
+            /** @description `rate_limited`: too many requests from this address. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    feed: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of an earlier response. */
+                "If-None-Match"?: string | null;
+            };
+            path: {
+                /** @description The name of the feed. */
+                name: components["schemas"]["FeedName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The last report. */
+            200: {
+                headers: {
+                    /** @description Names the records that the body shows. It changes with them, and not with the age. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "age_ms": 1200,
+                     *       "answered_at": "2026-09-24T12:00:00.241Z",
+                     *       "coordinator": "c1f2",
+                     *       "feed": "BTC-USD",
+                     *       "last_report": {
+                     *         "answered_at": "2026-09-24T12:00:00.000Z",
+                     *         "round": 4710,
+                     *         "value": 41730.5
+                     *       },
+                     *       "lease": 17,
+                     *       "newest_at": "2026-09-24T12:00:00.241Z",
+                     *       "newest_observed_at": "2026-09-24T12:00:00.240Z",
+                     *       "newest_round": 4711,
+                     *       "newest_status": "partial",
+                     *       "oldest_observed_at": "2026-09-24T12:00:00.183Z",
+                     *       "outcome": {
+                     *         "agreement": 1,
+                     *         "answered_at": "2026-09-24T12:00:00.241Z",
+                     *         "elapsed": 241000000,
+                     *         "elapsed_ns": 241000000,
+                     *         "excluded": [],
+                     *         "expected": 3,
+                     *         "failed": 1,
+                     *         "final_value": 41945.375,
+                     *         "missing": [],
+                     *         "newest_observed_at": "2026-09-24T12:00:00.240Z",
+                     *         "oldest_observed_at": "2026-09-24T12:00:00.183Z",
+                     *         "query": "BTC/USD",
+                     *         "reliability_note": "Partial response: 2/3 workers succeeded",
+                     *         "request_id": "order-7781-price",
+                     *         "spread": {
+                     *           "interquartile": 55.125,
+                     *           "mad": 55.125,
+                     *           "max": 42000.5,
+                     *           "min": 41890.25
+                     *         },
+                     *         "status": "partial",
+                     *         "strategy": "median",
+                     *         "succeeded": 2,
+                     *         "tie": false,
+                     *         "worker_responses": [
+                     *           {
+                     *             "err": "www.bitstamp.net: answered 502 Bad Gateway",
+                     *             "request_id": "order-7781-price",
+                     *             "response_time": 92000000,
+                     *             "response_time_ns": 92000000,
+                     *             "value": null,
+                     *             "worker_id": "bitstamp"
+                     *           },
+                     *           {
+                     *             "request_id": "order-7781-price",
+                     *             "response_time": 183000000,
+                     *             "response_time_ns": 183000000,
+                     *             "value": 42000.5,
+                     *             "worker_id": "coinbase"
+                     *           },
+                     *           {
+                     *             "request_id": "order-7781-price",
+                     *             "response_time": 240000000,
+                     *             "response_time_ns": 240000000,
+                     *             "value": 41890.25,
+                     *             "worker_id": "kraken"
+                     *           }
+                     *         ],
+                     *         "workers": [
+                     *           {
+                     *             "fate": "failed",
+                     *             "worker_id": "bitstamp"
+                     *           },
+                     *           {
+                     *             "fate": "used",
+                     *             "worker_id": "coinbase"
+                     *           },
+                     *           {
+                     *             "fate": "used",
+                     *             "worker_id": "kraken"
+                     *           }
+                     *         ]
+                     *       },
+                     *       "previous": {
+                     *         "sequence": 90211,
+                     *         "sha256": "5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f"
+                     *       },
+                     *       "reason": "deviation",
+                     *       "round": 4711,
+                     *       "stale": false,
+                     *       "status": "partial",
+                     *       "value": 41945.375
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Feed"];
+                };
+            };
+            /** @description The records are those that `If-None-Match` names. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `not_found`: there is no feed of this name, or it has no report yet. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: too many requests from this address. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    feed_at: {
+        parameters: {
+            query: {
+                /** @description The time. */
+                time: components["schemas"]["Time"];
+            };
+            header?: never;
+            path: {
+                /** @description The name of the feed. */
+                name: components["schemas"]["FeedName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The record of the report that stood. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "answered_at": "2026-09-24T12:00:00.241Z",
+                     *       "coordinator": "c1f2",
+                     *       "feed": "BTC-USD",
+                     *       "last_report": {
+                     *         "answered_at": "2026-09-24T12:00:00.000Z",
+                     *         "round": 4710,
+                     *         "value": 41730.5
+                     *       },
+                     *       "lease": 17,
+                     *       "newest_observed_at": "2026-09-24T12:00:00.240Z",
+                     *       "oldest_observed_at": "2026-09-24T12:00:00.183Z",
+                     *       "outcome": {
+                     *         "agreement": 1,
+                     *         "answered_at": "2026-09-24T12:00:00.241Z",
+                     *         "elapsed": 241000000,
+                     *         "elapsed_ns": 241000000,
+                     *         "excluded": [],
+                     *         "expected": 3,
+                     *         "failed": 1,
+                     *         "final_value": 41945.375,
+                     *         "missing": [],
+                     *         "newest_observed_at": "2026-09-24T12:00:00.240Z",
+                     *         "oldest_observed_at": "2026-09-24T12:00:00.183Z",
+                     *         "query": "BTC/USD",
+                     *         "reliability_note": "Partial response: 2/3 workers succeeded",
+                     *         "request_id": "order-7781-price",
+                     *         "spread": {
+                     *           "interquartile": 55.125,
+                     *           "mad": 55.125,
+                     *           "max": 42000.5,
+                     *           "min": 41890.25
+                     *         },
+                     *         "status": "partial",
+                     *         "strategy": "median",
+                     *         "succeeded": 2,
+                     *         "tie": false,
+                     *         "worker_responses": [
+                     *           {
+                     *             "err": "www.bitstamp.net: answered 502 Bad Gateway",
+                     *             "request_id": "order-7781-price",
+                     *             "response_time": 92000000,
+                     *             "response_time_ns": 92000000,
+                     *             "value": null,
+                     *             "worker_id": "bitstamp"
+                     *           },
+                     *           {
+                     *             "request_id": "order-7781-price",
+                     *             "response_time": 183000000,
+                     *             "response_time_ns": 183000000,
+                     *             "value": 42000.5,
+                     *             "worker_id": "coinbase"
+                     *           },
+                     *           {
+                     *             "request_id": "order-7781-price",
+                     *             "response_time": 240000000,
+                     *             "response_time_ns": 240000000,
+                     *             "value": 41890.25,
+                     *             "worker_id": "kraken"
+                     *           }
+                     *         ],
+                     *         "workers": [
+                     *           {
+                     *             "fate": "failed",
+                     *             "worker_id": "bitstamp"
+                     *           },
+                     *           {
+                     *             "fate": "used",
+                     *             "worker_id": "coinbase"
+                     *           },
+                     *           {
+                     *             "fate": "used",
+                     *             "worker_id": "kraken"
+                     *           }
+                     *         ]
+                     *       },
+                     *       "previous": {
+                     *         "sequence": 90211,
+                     *         "sha256": "5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f"
+                     *       },
+                     *       "reason": "deviation",
+                     *       "round": 4711,
+                     *       "status": "partial",
+                     *       "value": 41945.375
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Record"];
+                };
+            };
+            /** @description `invalid_request`: the time cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: there is no feed of this name, or the store keeps no report from before that time. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: too many requests from this address. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `store_unavailable`: the store does not answer. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    feed_history: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before. It takes precedence over `from`. */
+                cursor?: number;
+                /** @description The first round, or the time from which records are sent. */
+                from?: string;
+                /** @description The most records, 100 by default. There are fewer if they are long. */
+                limit?: number;
+                /** @description The last round, or the time until which records are sent. */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The name of the feed. */
+                name: components["schemas"]["FeedName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of records. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "feed": "BTC-USD",
+                     *       "next": 4712,
+                     *       "reports": [
+                     *         {
+                     *           "answered_at": "2026-09-24T12:00:00.241Z",
+                     *           "coordinator": "c1f2",
+                     *           "feed": "BTC-USD",
+                     *           "last_report": {
+                     *             "answered_at": "2026-09-24T12:00:00.000Z",
+                     *             "round": 4710,
+                     *             "value": 41730.5
+                     *           },
+                     *           "lease": 17,
+                     *           "newest_observed_at": "2026-09-24T12:00:00.240Z",
+                     *           "oldest_observed_at": "2026-09-24T12:00:00.183Z",
+                     *           "outcome": {
+                     *             "agreement": 1,
+                     *             "answered_at": "2026-09-24T12:00:00.241Z",
+                     *             "elapsed": 241000000,
+                     *             "elapsed_ns": 241000000,
+                     *             "excluded": [],
+                     *             "expected": 3,
+                     *             "failed": 1,
+                     *             "final_value": 41945.375,
+                     *             "missing": [],
+                     *             "newest_observed_at": "2026-09-24T12:00:00.240Z",
+                     *             "oldest_observed_at": "2026-09-24T12:00:00.183Z",
+                     *             "query": "BTC/USD",
+                     *             "reliability_note": "Partial response: 2/3 workers succeeded",
+                     *             "request_id": "order-7781-price",
+                     *             "spread": {
+                     *               "interquartile": 55.125,
+                     *               "mad": 55.125,
+                     *               "max": 42000.5,
+                     *               "min": 41890.25
+                     *             },
+                     *             "status": "partial",
+                     *             "strategy": "median",
+                     *             "succeeded": 2,
+                     *             "tie": false,
+                     *             "worker_responses": [
+                     *               {
+                     *                 "err": "www.bitstamp.net: answered 502 Bad Gateway",
+                     *                 "request_id": "order-7781-price",
+                     *                 "response_time": 92000000,
+                     *                 "response_time_ns": 92000000,
+                     *                 "value": null,
+                     *                 "worker_id": "bitstamp"
+                     *               },
+                     *               {
+                     *                 "request_id": "order-7781-price",
+                     *                 "response_time": 183000000,
+                     *                 "response_time_ns": 183000000,
+                     *                 "value": 42000.5,
+                     *                 "worker_id": "coinbase"
+                     *               },
+                     *               {
+                     *                 "request_id": "order-7781-price",
+                     *                 "response_time": 240000000,
+                     *                 "response_time_ns": 240000000,
+                     *                 "value": 41890.25,
+                     *                 "worker_id": "kraken"
+                     *               }
+                     *             ],
+                     *             "workers": [
+                     *               {
+                     *                 "fate": "failed",
+                     *                 "worker_id": "bitstamp"
+                     *               },
+                     *               {
+                     *                 "fate": "used",
+                     *                 "worker_id": "coinbase"
+                     *               },
+                     *               {
+                     *                 "fate": "used",
+                     *                 "worker_id": "kraken"
+                     *               }
+                     *             ]
+                     *           },
+                     *           "previous": {
+                     *             "sequence": 90211,
+                     *             "sha256": "5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f"
+                     *           },
+                     *           "reason": "deviation",
+                     *           "round": 4711,
+                     *           "status": "partial",
+                     *           "value": 41945.375
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FeedHistory"];
+                };
+            };
+            /** @description `invalid_request`: a parameter cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: there is no feed of this name. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: too many requests from this address. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `store_unavailable`: the store does not answer. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    feed_events: {
+        parameters: {
+            query?: {
+                /** @description Send only the records of this feed. */
+                feed?: components["schemas"]["FeedName"];
+                /** @description The same for clients that cannot set headers. The header takes precedence. */
+                last_event_id?: string;
+            };
+            header?: {
+                /** @description Continue after the record with this id. Browsers send it when they reconnect. */
+                "Last-Event-ID"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The records. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example retry: 1000
+                     *
+                     *     id: BTC-USD-4711
+                     *     event: record
+                     *     data: {"feed":"BTC-USD","round":4711}
+                     */
+                    "text/event-stream": string;
+                };
+            };
+            /** @description `invalid_request`: a parameter cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: too many requests from this address. `rate_limited`: this address reads events too many times at once. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `overloaded`: too many clients read events. `draining`: the coordinator is about to stop. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     health: {
         parameters: {
             query?: never;
@@ -1051,6 +1960,156 @@ export interface operations {
             };
             /** @description `rate_limited`: too many requests from this address. */
             429: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    outcomes: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before; `query` and `to` stay as they were. */
+                cursor?: string;
+                /** @description Only outcomes that were stored at this time, as RFC 3339 writes it, or later. Default: all. */
+                from?: string;
+                /** @description The most outcomes on a page. Default: 100. */
+                limit?: number;
+                /** @description How the values are written if they are numbers. Default: `number`. */
+                numbers?: components["schemas"]["Numbers"];
+                /** @description Only outcomes of this query. */
+                query?: components["schemas"]["Query"];
+                /** @description Only outcomes that were stored before this time. Default: all. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of the stored outcomes, the oldest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "next": "4711",
+                     *       "outcomes": [
+                     *         {
+                     *           "code": 200,
+                     *           "id": "order-7781-price",
+                     *           "outcome": {
+                     *             "agreement": 1,
+                     *             "answered_at": "2026-09-24T12:00:00.241Z",
+                     *             "elapsed": 241000000,
+                     *             "elapsed_ns": 241000000,
+                     *             "excluded": [],
+                     *             "expected": 3,
+                     *             "failed": 1,
+                     *             "final_value": 41945.375,
+                     *             "missing": [],
+                     *             "newest_observed_at": "2026-09-24T12:00:00.240Z",
+                     *             "oldest_observed_at": "2026-09-24T12:00:00.183Z",
+                     *             "query": "BTC/USD",
+                     *             "reliability_note": "Partial response: 2/3 workers succeeded",
+                     *             "request_id": "order-7781-price",
+                     *             "spread": {
+                     *               "interquartile": 55.125,
+                     *               "mad": 55.125,
+                     *               "max": 42000.5,
+                     *               "min": 41890.25
+                     *             },
+                     *             "status": "partial",
+                     *             "strategy": "median",
+                     *             "succeeded": 2,
+                     *             "tie": false,
+                     *             "worker_responses": [
+                     *               {
+                     *                 "err": "www.bitstamp.net: answered 502 Bad Gateway",
+                     *                 "request_id": "order-7781-price",
+                     *                 "response_time": 92000000,
+                     *                 "response_time_ns": 92000000,
+                     *                 "value": null,
+                     *                 "worker_id": "bitstamp"
+                     *               },
+                     *               {
+                     *                 "request_id": "order-7781-price",
+                     *                 "response_time": 183000000,
+                     *                 "response_time_ns": 183000000,
+                     *                 "value": 42000.5,
+                     *                 "worker_id": "coinbase"
+                     *               },
+                     *               {
+                     *                 "request_id": "order-7781-price",
+                     *                 "response_time": 240000000,
+                     *                 "response_time_ns": 240000000,
+                     *                 "value": 41890.25,
+                     *                 "worker_id": "kraken"
+                     *               }
+                     *             ],
+                     *             "workers": [
+                     *               {
+                     *                 "fate": "failed",
+                     *                 "worker_id": "bitstamp"
+                     *               },
+                     *               {
+                     *                 "fate": "used",
+                     *                 "worker_id": "coinbase"
+                     *               },
+                     *               {
+                     *                 "fate": "used",
+                     *                 "worker_id": "kraken"
+                     *               }
+                     *             ]
+                     *           },
+                     *           "query": "BTC/USD",
+                     *           "stored_at": "2026-09-24T12:00:00.243Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["History"];
+                };
+            };
+            /** @description `invalid_request`: a parameter is out of range. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: too many requests from this address. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `no_store`: the coordinator has no store. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `store_unavailable`: the store does not answer. */
+            503: {
                 headers: {
                     /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
                     "Retry-After"?: number;
@@ -1411,7 +2470,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `no_workers`: no worker is subscribed to tasks, or none that offers the query is live. `overloaded`: too many requests are in flight, or wait under one id, or the queue to NATS is full. `bus_down`: NATS is not connected, or was lost before enough values had arrived. `draining`: the coordinator is about to stop. */
+            /** @description `no_workers`: no worker is subscribed to tasks, or none that offers the query is live. `overloaded`: too many requests are in flight, or wait under one id, or the queue to NATS is full. `bus_down`: NATS is not connected, or was lost before enough values had arrived. `draining`: the coordinator is about to stop. `store_unavailable`: the request has an `id`, and the store does not say whether that has an outcome. */
             503: {
                 headers: {
                     /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
@@ -1433,9 +2492,125 @@ export interface operations {
             };
         };
     };
-    ended: {
+    submit: {
         parameters: {
             query?: never;
+            header?: {
+                /** @description The id of the request. If the body has an `id`, both are equal. */
+                "Idempotency-Key"?: components["schemas"]["Id"] | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Request"];
+            };
+        };
+        responses: {
+            /** @description The request is stored, and will have an outcome. */
+            202: {
+                headers: {
+                    /** @description Where its outcome will be. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "order-7781-price",
+                     *       "state": "open"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RequestState"];
+                };
+            };
+            /** @description `invalid_request`: the body is not JSON, lacks `query`, a field has a wrong type or range, or `id` is not the `Idempotency-Key`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `request_timeout`: the body did not arrive within 10 s. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `conflict`: the id is in use for another query. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `payload_too_large`: the body is longer than 16 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unsupported_media_type`: the body is not declared as `application/json`. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: too many requests from this address. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `no_store`: the coordinator has no store. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `overloaded`: too many durable requests are open. `store_unavailable`: the store does not answer: the request may be accepted or not. `draining`: the coordinator is about to stop. `overloaded`: the coordinator is stuck. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    ended: {
+        parameters: {
+            query?: {
+                /** @description How the values are written if they are numbers. Default: `number`. */
+                numbers?: components["schemas"]["Numbers"];
+                /** @description How long the outcome of an open request is awaited, in milliseconds. Default: 0. */
+                wait_ms?: number;
+            };
             header?: never;
             path: {
                 /** @description The id of the request. */
@@ -1520,7 +2695,31 @@ export interface operations {
                     "application/json": components["schemas"]["Outcome"] | components["schemas"]["AskedError"];
                 };
             };
-            /** @description `not_found`: no request with this id has ended lately. */
+            /** @description The request is open: it has no outcome yet. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "order-7781-price",
+                     *       "state": "open"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RequestState"];
+                };
+            };
+            /** @description `invalid_request`: a parameter is out of range. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: no request with this id has ended lately, and none is open. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1531,6 +2730,17 @@ export interface operations {
             };
             /** @description `rate_limited`: too many requests from this address. */
             429: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `store_unavailable`: the store does not answer. */
+            503: {
                 headers: {
                     /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
                     "Retry-After"?: number;
@@ -1641,7 +2851,7 @@ export interface operations {
 }
 
 /** The fields of answers that are exact numbers. */
-export const EXACT_FIELDS: ReadonlySet<string> = new Set(["agreement","exact_value","final_value","interquartile","mad","max","min","min_agreement","score","score_before","tolerance","trim_share","value","weight"]);
+export const EXACT_FIELDS: ReadonlySet<string> = new Set(["agreement","deviation","exact_value","final_value","interquartile","mad","max","min","min_agreement","score","score_before","tolerance","trim_share","value","weight"]);
 
 /** The fields of answers that are objects whose fields are exact numbers. */
 export const EXACT_MAPS: ReadonlySet<string> = new Set(["weights"]);
