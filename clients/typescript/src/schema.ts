@@ -58,6 +58,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/feeds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All feeds, with their last reports
+         * @description From memory: it waits for nobody. A coordinator without a feed file has none.
+         */
+        get: operations["feeds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/feeds/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The last report of a feed
+         * @description From memory: it waits for nobody. `age_ms` and `stale` say how old it is.
+         */
+        get: operations["feed"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/feeds/{name}/at": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The report of a feed that stood at a time */
+        get: operations["feed_at"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/feeds/{name}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The history of a feed
+         * @description The records that the store keeps, the oldest first. Rounds count up by one. What the store no longer keeps is left
+         *     out at the beginning only: a round that is missing elsewhere was lost by the store, which the chain of `previous`
+         *     shows.
+         */
+        get: operations["feed_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/feeds/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A stream of the records of feeds
+         * @description Server-sent events, until the client goes away or the coordinator stops. Each is a `record`; its id is its feed and its
+         *     round. A client that reconnects with the last id receives every record after it that the store keeps.
+         */
+        get: operations["feed_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -411,6 +511,89 @@ export interface components {
          * @enum {string}
          */
         Fate: "used" | "excluded" | "failed" | "late" | "missing";
+        /** @description The last report of a feed: its record, and how old it is. */
+        Feed: components["schemas"]["FeedAge"] & components["schemas"]["Record"];
+        /** @description The part of the body that is not the record of the report. */
+        FeedAge: {
+            /**
+             * Format: uint64
+             * @description The time since the round of the report ended, in milliseconds, by the clock of the coordinator that answers.
+             */
+            age_ms: number;
+            /** @description When the round of the newest record ended. */
+            newest_at: components["schemas"]["Time"];
+            /**
+             * Format: uint64
+             * @description The round of the newest record, which is greater than `round` if later rounds were disputed or had no answer.
+             */
+            newest_round: number;
+            /** @description The status of the newest record. */
+            newest_status: string;
+            /** @description Whether that is more than the feed's `max_staleness`. */
+            stale: boolean;
+        };
+        /** @description A part of a feed's history. */
+        FeedHistory: {
+            feed: components["schemas"]["FeedName"];
+            /**
+             * Format: uint64
+             * @description The round with which the next page begins, for `cursor`; null if there is no more now.
+             */
+            next: number | null;
+            /** @description Records in the order of their rounds, which count up by one. A round whose `value` is null was not reported. */
+            reports: components["schemas"]["Record"][];
+        };
+        /**
+         * @description 1 to 64 letters, digits, - and _.
+         * @example BTC-USD
+         */
+        FeedName: string;
+        /** @description All feeds, by name. */
+        Feeds: {
+            feeds: components["schemas"]["FeedState"][];
+        };
+        /** @description A feed and its last report. */
+        FeedState: {
+            /**
+             * Format: uint64
+             * @description The time since then, in milliseconds.
+             */
+            age_ms: number | null;
+            answered_at: components["schemas"]["Time"] | null;
+            deviation: components["schemas"]["Number"] | null;
+            /**
+             * Format: uint64
+             * @description A value is reported again after this time, in milliseconds.
+             */
+            heartbeat_ms: number;
+            /**
+             * Format: uint64
+             * @description The age above which the last report is stale, in milliseconds.
+             */
+            max_staleness_ms: number;
+            /**
+             * Format: uint64
+             * @description The time from the start of one round to the start of the next, in milliseconds.
+             */
+            min_interval_ms: number;
+            name: components["schemas"]["FeedName"];
+            /**
+             * Format: uint64
+             * @description The round of the newest record.
+             */
+            newest_round: number | null;
+            /** @description The status of the newest record. */
+            newest_status: string | null;
+            query: components["schemas"]["Query"];
+            /**
+             * Format: uint64
+             * @description The round of the last report; null, like what follows, if there is none.
+             */
+            round: number | null;
+            /** @description Whether there is no report, or its age is more than `max_staleness_ms`. */
+            stale: boolean;
+            value: components["schemas"]["Value"] | null;
+        };
         /** @description The process is alive. */
         Health: {
             /** @description Whether NATS is connected. */
@@ -465,6 +648,16 @@ export interface components {
             request_id: components["schemas"]["Id"];
             /** @description The worker's words, at most 256 bytes of them. */
             text: string;
+        };
+        /** @description Names the record before another one. */
+        Link: {
+            /**
+             * Format: uint64
+             * @description Its sequence in the store.
+             */
+            sequence: number;
+            /** @description The SHA-256 of its bytes, in hexadecimal digits. */
+            sha256: string;
         };
         /** @description A fraction: values farther from the median than this fraction of its magnitude. `mad:K`: values farther from it than K times 1.4826 times the median absolute deviation. `iqr:K`: values farther below the first or above the third quartile than K times the interquartile range. K is from 0 to 1000000, at most 6 decimals. */
         MaxDeviation: number | string;
@@ -612,6 +805,45 @@ export interface components {
             /** @description The number of live workers. */
             workers: number;
         };
+        /**
+         * @description Why a value is reported.
+         * @enum {string}
+         */
+        Reason: "first" | "heartbeat" | "deviation";
+        /** @description The record of a round. */
+        Record: {
+            /** @description When the round ended, by the clock of its coordinator. */
+            answered_at: components["schemas"]["Time"];
+            /** @description The coordinator that drove the round. */
+            coordinator: components["schemas"]["Id"];
+            /** @description The name of the feed. */
+            feed: components["schemas"]["FeedName"];
+            last_report: components["schemas"]["Report"] | null;
+            /**
+             * Format: uint64
+             * @description The sequence of the lease under which it did.
+             */
+            lease: number;
+            /** @description When the newest used value was observed. Present if a value was used. */
+            newest_observed_at?: components["schemas"]["Time"];
+            /** @description When the oldest used value was observed. Present if a value was used. */
+            oldest_observed_at?: components["schemas"]["Time"];
+            /** @description The outcome of the round with its evidence, as `POST /request` answers; null if it is too long to be stored. */
+            outcome: Record<string, never> | null;
+            previous: components["schemas"]["Link"] | null;
+            reason: components["schemas"]["Reason"] | null;
+            /**
+             * Format: uint64
+             * @description The number of the round, from 1 and counting up by one.
+             */
+            round: number;
+            /**
+             * @description The status of the answer, or the error: `complete`, `partial`, `low_reliability`, `disputed`,
+             *     `insufficient_responses` and so on.
+             */
+            status: string;
+            value: components["schemas"]["Value"] | null;
+        };
         /** @description The known workers, and what the coordinator has counted. */
         Register: {
             /** @description The workers that some policy expects by name, and that are not there, in order. */
@@ -623,6 +855,18 @@ export interface components {
             /** @description The number of requests in flight. */
             in_flight: number;
             workers: components["schemas"]["KnownWorker"][];
+        };
+        /** @description A value that was reported. */
+        Report: {
+            /** @description When the round ended. */
+            answered_at: components["schemas"]["Time"];
+            /**
+             * Format: uint64
+             * @description The round.
+             */
+            round: number;
+            /** @description The value. */
+            value: components["schemas"]["Value"];
         };
         /**
          * @description A query, and how it is to be answered. Fields that are absent or null take the values of the coordinator's flags and
@@ -983,6 +1227,589 @@ export interface operations {
                      *     id: 5d1f0c3a-17
                      *     event: missed
                      *     data: {"count":12}
+                     */
+                    "text/event-stream": string;
+                };
+            };
+            /** @description `invalid_request`: a parameter cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: too many requests from this address. `rate_limited`: this address reads events too many times at once. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `overloaded`: too many clients read events. `draining`: the coordinator is about to stop. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    feeds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The feeds. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "feeds": [
+                     *         {
+                     *           "age_ms": 1200,
+                     *           "answered_at": "2026-09-24T12:00:00.241Z",
+                     *           "deviation": 0.005,
+                     *           "heartbeat_ms": 10000,
+                     *           "max_staleness_ms": 20000,
+                     *           "min_interval_ms": 1000,
+                     *           "name": "BTC-USD",
+                     *           "newest_round": 4711,
+                     *           "newest_status": "partial",
+                     *           "query": "BTC/USD",
+                     *           "round": 4711,
+                     *           "stale": false,
+                     *           "value": 41945.375
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Feeds"];
+                };
+            };
+            /** @description `rate_limited`: too many requests from this address. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    feed: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of an earlier response. */
+                "If-None-Match"?: string | null;
+            };
+            path: {
+                /** @description The name of the feed. */
+                name: components["schemas"]["FeedName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The last report. */
+            200: {
+                headers: {
+                    /** @description Names the records that the body shows. It changes with them, and not with the age. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "age_ms": 1200,
+                     *       "answered_at": "2026-09-24T12:00:00.241Z",
+                     *       "coordinator": "c1f2",
+                     *       "feed": "BTC-USD",
+                     *       "last_report": {
+                     *         "answered_at": "2026-09-24T12:00:00.000Z",
+                     *         "round": 4710,
+                     *         "value": 41730.5
+                     *       },
+                     *       "lease": 17,
+                     *       "newest_at": "2026-09-24T12:00:00.241Z",
+                     *       "newest_observed_at": "2026-09-24T12:00:00.240Z",
+                     *       "newest_round": 4711,
+                     *       "newest_status": "partial",
+                     *       "oldest_observed_at": "2026-09-24T12:00:00.183Z",
+                     *       "outcome": {
+                     *         "agreement": 1,
+                     *         "answered_at": "2026-09-24T12:00:00.241Z",
+                     *         "elapsed": 241000000,
+                     *         "elapsed_ns": 241000000,
+                     *         "excluded": [],
+                     *         "expected": 3,
+                     *         "failed": 1,
+                     *         "final_value": 41945.375,
+                     *         "missing": [],
+                     *         "newest_observed_at": "2026-09-24T12:00:00.240Z",
+                     *         "oldest_observed_at": "2026-09-24T12:00:00.183Z",
+                     *         "query": "BTC/USD",
+                     *         "reliability_note": "Partial response: 2/3 workers succeeded",
+                     *         "request_id": "order-7781-price",
+                     *         "spread": {
+                     *           "interquartile": 55.125,
+                     *           "mad": 55.125,
+                     *           "max": 42000.5,
+                     *           "min": 41890.25
+                     *         },
+                     *         "status": "partial",
+                     *         "strategy": "median",
+                     *         "succeeded": 2,
+                     *         "tie": false,
+                     *         "worker_responses": [
+                     *           {
+                     *             "err": "www.bitstamp.net: answered 502 Bad Gateway",
+                     *             "request_id": "order-7781-price",
+                     *             "response_time": 92000000,
+                     *             "response_time_ns": 92000000,
+                     *             "value": null,
+                     *             "worker_id": "bitstamp"
+                     *           },
+                     *           {
+                     *             "request_id": "order-7781-price",
+                     *             "response_time": 183000000,
+                     *             "response_time_ns": 183000000,
+                     *             "value": 42000.5,
+                     *             "worker_id": "coinbase"
+                     *           },
+                     *           {
+                     *             "request_id": "order-7781-price",
+                     *             "response_time": 240000000,
+                     *             "response_time_ns": 240000000,
+                     *             "value": 41890.25,
+                     *             "worker_id": "kraken"
+                     *           }
+                     *         ],
+                     *         "workers": [
+                     *           {
+                     *             "fate": "failed",
+                     *             "worker_id": "bitstamp"
+                     *           },
+                     *           {
+                     *             "fate": "used",
+                     *             "worker_id": "coinbase"
+                     *           },
+                     *           {
+                     *             "fate": "used",
+                     *             "worker_id": "kraken"
+                     *           }
+                     *         ]
+                     *       },
+                     *       "previous": {
+                     *         "sequence": 90211,
+                     *         "sha256": "5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f"
+                     *       },
+                     *       "reason": "deviation",
+                     *       "round": 4711,
+                     *       "stale": false,
+                     *       "status": "partial",
+                     *       "value": 41945.375
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Feed"];
+                };
+            };
+            /** @description The records are those that `If-None-Match` names. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `not_found`: there is no feed of this name, or it has no report yet. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: too many requests from this address. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    feed_at: {
+        parameters: {
+            query: {
+                /** @description The time. */
+                time: components["schemas"]["Time"];
+            };
+            header?: never;
+            path: {
+                /** @description The name of the feed. */
+                name: components["schemas"]["FeedName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The record of the report that stood. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "answered_at": "2026-09-24T12:00:00.241Z",
+                     *       "coordinator": "c1f2",
+                     *       "feed": "BTC-USD",
+                     *       "last_report": {
+                     *         "answered_at": "2026-09-24T12:00:00.000Z",
+                     *         "round": 4710,
+                     *         "value": 41730.5
+                     *       },
+                     *       "lease": 17,
+                     *       "newest_observed_at": "2026-09-24T12:00:00.240Z",
+                     *       "oldest_observed_at": "2026-09-24T12:00:00.183Z",
+                     *       "outcome": {
+                     *         "agreement": 1,
+                     *         "answered_at": "2026-09-24T12:00:00.241Z",
+                     *         "elapsed": 241000000,
+                     *         "elapsed_ns": 241000000,
+                     *         "excluded": [],
+                     *         "expected": 3,
+                     *         "failed": 1,
+                     *         "final_value": 41945.375,
+                     *         "missing": [],
+                     *         "newest_observed_at": "2026-09-24T12:00:00.240Z",
+                     *         "oldest_observed_at": "2026-09-24T12:00:00.183Z",
+                     *         "query": "BTC/USD",
+                     *         "reliability_note": "Partial response: 2/3 workers succeeded",
+                     *         "request_id": "order-7781-price",
+                     *         "spread": {
+                     *           "interquartile": 55.125,
+                     *           "mad": 55.125,
+                     *           "max": 42000.5,
+                     *           "min": 41890.25
+                     *         },
+                     *         "status": "partial",
+                     *         "strategy": "median",
+                     *         "succeeded": 2,
+                     *         "tie": false,
+                     *         "worker_responses": [
+                     *           {
+                     *             "err": "www.bitstamp.net: answered 502 Bad Gateway",
+                     *             "request_id": "order-7781-price",
+                     *             "response_time": 92000000,
+                     *             "response_time_ns": 92000000,
+                     *             "value": null,
+                     *             "worker_id": "bitstamp"
+                     *           },
+                     *           {
+                     *             "request_id": "order-7781-price",
+                     *             "response_time": 183000000,
+                     *             "response_time_ns": 183000000,
+                     *             "value": 42000.5,
+                     *             "worker_id": "coinbase"
+                     *           },
+                     *           {
+                     *             "request_id": "order-7781-price",
+                     *             "response_time": 240000000,
+                     *             "response_time_ns": 240000000,
+                     *             "value": 41890.25,
+                     *             "worker_id": "kraken"
+                     *           }
+                     *         ],
+                     *         "workers": [
+                     *           {
+                     *             "fate": "failed",
+                     *             "worker_id": "bitstamp"
+                     *           },
+                     *           {
+                     *             "fate": "used",
+                     *             "worker_id": "coinbase"
+                     *           },
+                     *           {
+                     *             "fate": "used",
+                     *             "worker_id": "kraken"
+                     *           }
+                     *         ]
+                     *       },
+                     *       "previous": {
+                     *         "sequence": 90211,
+                     *         "sha256": "5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f"
+                     *       },
+                     *       "reason": "deviation",
+                     *       "round": 4711,
+                     *       "status": "partial",
+                     *       "value": 41945.375
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Record"];
+                };
+            };
+            /** @description `invalid_request`: the time cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: there is no feed of this name, or the store keeps no report from before that time. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: too many requests from this address. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `store_unavailable`: the store does not answer. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    feed_history: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before. It takes precedence over `from`. */
+                cursor?: number;
+                /** @description The first round, or the time from which records are sent. */
+                from?: string;
+                /** @description The most records, 100 by default. There are fewer if they are long. */
+                limit?: number;
+                /** @description The last round, or the time until which records are sent. */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The name of the feed. */
+                name: components["schemas"]["FeedName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of records. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "feed": "BTC-USD",
+                     *       "next": 4712,
+                     *       "reports": [
+                     *         {
+                     *           "answered_at": "2026-09-24T12:00:00.241Z",
+                     *           "coordinator": "c1f2",
+                     *           "feed": "BTC-USD",
+                     *           "last_report": {
+                     *             "answered_at": "2026-09-24T12:00:00.000Z",
+                     *             "round": 4710,
+                     *             "value": 41730.5
+                     *           },
+                     *           "lease": 17,
+                     *           "newest_observed_at": "2026-09-24T12:00:00.240Z",
+                     *           "oldest_observed_at": "2026-09-24T12:00:00.183Z",
+                     *           "outcome": {
+                     *             "agreement": 1,
+                     *             "answered_at": "2026-09-24T12:00:00.241Z",
+                     *             "elapsed": 241000000,
+                     *             "elapsed_ns": 241000000,
+                     *             "excluded": [],
+                     *             "expected": 3,
+                     *             "failed": 1,
+                     *             "final_value": 41945.375,
+                     *             "missing": [],
+                     *             "newest_observed_at": "2026-09-24T12:00:00.240Z",
+                     *             "oldest_observed_at": "2026-09-24T12:00:00.183Z",
+                     *             "query": "BTC/USD",
+                     *             "reliability_note": "Partial response: 2/3 workers succeeded",
+                     *             "request_id": "order-7781-price",
+                     *             "spread": {
+                     *               "interquartile": 55.125,
+                     *               "mad": 55.125,
+                     *               "max": 42000.5,
+                     *               "min": 41890.25
+                     *             },
+                     *             "status": "partial",
+                     *             "strategy": "median",
+                     *             "succeeded": 2,
+                     *             "tie": false,
+                     *             "worker_responses": [
+                     *               {
+                     *                 "err": "www.bitstamp.net: answered 502 Bad Gateway",
+                     *                 "request_id": "order-7781-price",
+                     *                 "response_time": 92000000,
+                     *                 "response_time_ns": 92000000,
+                     *                 "value": null,
+                     *                 "worker_id": "bitstamp"
+                     *               },
+                     *               {
+                     *                 "request_id": "order-7781-price",
+                     *                 "response_time": 183000000,
+                     *                 "response_time_ns": 183000000,
+                     *                 "value": 42000.5,
+                     *                 "worker_id": "coinbase"
+                     *               },
+                     *               {
+                     *                 "request_id": "order-7781-price",
+                     *                 "response_time": 240000000,
+                     *                 "response_time_ns": 240000000,
+                     *                 "value": 41890.25,
+                     *                 "worker_id": "kraken"
+                     *               }
+                     *             ],
+                     *             "workers": [
+                     *               {
+                     *                 "fate": "failed",
+                     *                 "worker_id": "bitstamp"
+                     *               },
+                     *               {
+                     *                 "fate": "used",
+                     *                 "worker_id": "coinbase"
+                     *               },
+                     *               {
+                     *                 "fate": "used",
+                     *                 "worker_id": "kraken"
+                     *               }
+                     *             ]
+                     *           },
+                     *           "previous": {
+                     *             "sequence": 90211,
+                     *             "sha256": "5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f5f"
+                     *           },
+                     *           "reason": "deviation",
+                     *           "round": 4711,
+                     *           "status": "partial",
+                     *           "value": 41945.375
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FeedHistory"];
+                };
+            };
+            /** @description `invalid_request`: a parameter cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: there is no feed of this name. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: too many requests from this address. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `store_unavailable`: the store does not answer. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which a retry may help; absent while the coordinator drains. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    feed_events: {
+        parameters: {
+            query?: {
+                /** @description Send only the records of this feed. */
+                feed?: components["schemas"]["FeedName"];
+                /** @description The same for clients that cannot set headers. The header takes precedence. */
+                last_event_id?: string;
+            };
+            header?: {
+                /** @description Continue after the record with this id. Browsers send it when they reconnect. */
+                "Last-Event-ID"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The records. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example retry: 1000
+                     *
+                     *     id: BTC-USD-4711
+                     *     event: record
+                     *     data: {"feed":"BTC-USD","round":4711}
                      */
                     "text/event-stream": string;
                 };
@@ -2024,7 +2851,7 @@ export interface operations {
 }
 
 /** The fields of answers that are exact numbers. */
-export const EXACT_FIELDS: ReadonlySet<string> = new Set(["agreement","exact_value","final_value","interquartile","mad","max","min","min_agreement","score","score_before","tolerance","trim_share","value","weight"]);
+export const EXACT_FIELDS: ReadonlySet<string> = new Set(["agreement","deviation","exact_value","final_value","interquartile","mad","max","min","min_agreement","score","score_before","tolerance","trim_share","value","weight"]);
 
 /** The fields of answers that are objects whose fields are exact numbers. */
 export const EXACT_MAPS: ReadonlySet<string> = new Set(["weights"]);
