@@ -467,9 +467,8 @@ impl DurableModel {
         let Some(id) = of else { return };
         let kept: usize = self.requests.values().map(|request| request.outcome_bytes).sum();
         let (passes, bytes) = match got {
-            Got::Nothing => (true, 0),
             Got::Refused(Refusal::NoWorkers | Refusal::UnknownQuery | Refusal::Policy(_)) => (false, 0),
-            Got::Refused(_) => (true, 0),
+            Got::Nothing | Got::Refused(_) => (true, 0),
             Got::Outcome { failure, bytes } => (matches!(failure, Some(Failure::BusDown | Failure::Overloaded)), bytes),
         };
         if !passes && (kept == 0 || kept + bytes <= self.config.max_outcome_bytes) {

@@ -182,7 +182,7 @@ async fn keep_fresh<S: Store>(feeding: Option<Feeding<S>>, stop: impl Future<Out
     };
     tokio::select! {
         biased;
-        () = driver.run() => {}
+        () = Box::pin(driver.run()) => {}
         never = stopping => match never {},
         never = reloading => match never {},
     }

@@ -44,7 +44,8 @@ async fn get(args: GetFeedArgs) -> anyhow::Result<()> {
     } else {
         print(&render::feed(&received.body, Digits::exact(args.numbers.exact), Paint::for_stdout()))?;
     }
-    if args.fail_on_stale && received.stale { bail!(Shown(Stale.into())) } else { Ok(()) }
+    anyhow::ensure!(!(args.fail_on_stale && received.stale), Shown(Stale.into()));
+    Ok(())
 }
 
 async fn history(args: FeedHistoryArgs) -> anyhow::Result<()> {

@@ -73,8 +73,8 @@ async fn feeds_and_reports_keep_their_digits_and_their_evidence() {
     assert_eq!(value.to_string(), "1234567890.123456789012345600");
     assert_eq!((record.coordinator.as_str(), record.lease, record.reason.as_deref()), ("c1f2", 17, Some("deviation")));
     assert_eq!(record.previous, Some(Link { sequence: 90211, sha256: "5f5f".to_owned() }));
-    let last = record.last_report.as_ref().expect("there is one");
-    assert_eq!((last.round, last.value.to_string().as_str()), (1, "41730.50"));
+    let before = record.last_report.as_ref().expect("there is one");
+    assert_eq!((before.round, before.value.to_string().as_str()), (1, "41730.50"));
     let Some(RoundOutcome::Answered(outcome)) = &record.outcome else { panic!("it has an answer: {record:?}") };
     assert_eq!((&outcome.final_value, outcome.status), (value, Status::Partial));
     assert_eq!(outcome.evidence.worker_responses[0].value.as_ref(), Some(value));
