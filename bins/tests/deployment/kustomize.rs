@@ -32,6 +32,11 @@ pub(crate) fn production() -> &'static Overlay {
 }
 
 impl Overlay {
+    /// An overlay, from a copy that `change` has changed.
+    pub(crate) fn changed(name: &'static str, change: impl FnOnce(&Path)) -> Self {
+        Self { name, objects: build(name, change) }
+    }
+
     /// The objects of a kind.
     pub(crate) fn of_kind(&self, kind: &str) -> Vec<&Json> {
         self.objects.iter().filter(|object| object["kind"] == kind).collect()

@@ -5,6 +5,7 @@
 
 mod compose;
 mod dockerfile;
+mod feeds;
 mod files;
 mod kubernetes;
 mod kustomize;

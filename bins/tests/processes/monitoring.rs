@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use quorate_test_support::{Exposition, workspace};
 use serde_json::{Value as Json, json};
 
-use crate::support::{Cluster, QUICK};
+use crate::support::{Cluster, QUICK, until};
 
 const RULES: &str = "deploy/prometheus/rules.yml";
 const RULES_TEST: &str = "deploy/prometheus/rules_test.yml";
@@ -22,13 +22,32 @@ fn read(path: &str) -> String {
     fs::read_to_string(workspace(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// A scrape of a coordinator that has answered requests.
+/// A scrape of a coordinator that has answered requests and reported a feed.
 async fn scrape() -> (String, Exposition) {
-    let cluster = Cluster::start(1, &[], &QUICK).await;
+    let feeds = feed_file();
+    let cluster =
+        Cluster::start(1, &["--store", "memory", "--feeds", feeds.path().to_str().expect("UTF-8")], &QUICK).await;
     cluster.api.answer("BTC/USD").await;
+    until("a report", async || cluster.api.get("/feeds/BTC-USD").await.0 == 200).await;
     let text = cluster.api.metrics().await;
     let metrics = Exposition::parse(&text).unwrap_or_else(|wrong| panic!("{wrong} in {text}"));
     (text, metrics)
+}
+
+/// A feed file with one feed.
+fn feed_file() -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(file.path(), "[[feed]]\nname = \"BTC-USD\"\nquery = \"BTC/USD\"\nheartbeat = \"1s\"\n").expect("written");
+    file
+}
+
+#[tokio::test]
+async fn a_coordinator_without_a_store_shows_nothing_of_feeds_durable_requests_and_stores() {
+    let cluster = Cluster::start(0, &[], &[]).await;
+    let text = cluster.api.metrics().await;
+    let metrics = Exposition::parse(&text).unwrap_or_else(|wrong| panic!("{wrong} in {text}"));
+    let of_stores = |name: &&String| ["feed", "durable", "store", "unrecorded"].iter().any(|part| name.contains(part));
+    assert_eq!(metrics.families().keys().filter(of_stores).count(), 0, "{text}");
 }
 
 /// Runs promtool in the workspace. It must not complain.
@@ -228,7 +247,7 @@ fn the_dashboard_has_units_and_takes_its_numbers_from_the_source_that_is_provisi
     let dashboard = dashboard();
     let panels = dashboard["panels"].as_array().expect("a list");
     let rows: Vec<_> = panels.iter().filter(|panel| panel["type"] == "row").collect();
-    assert_eq!(rows.len(), 6);
+    assert_eq!(rows.len(), 7);
     for panel in panels.iter().filter(|panel| panel["type"] != "row") {
         let title = &panel["title"];
         assert!(panel["fieldConfig"]["defaults"]["unit"].is_string(), "{title} has no unit");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::pin;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use super::DurableSettings;
-use super::handle::{Command, DurableHandle};
+use super::handle::{Command, DurableHandle, Standing};
 use super::ledger::Ledger;
 use super::open::decode_open;
 use super::recorder::{Recording, recorder};
@@ -55,6 +56,8 @@ pub struct DurableDriver<S, A> {
     recording: Recording,
     /// The entries of the log that could not be read.
     garbled: u64,
+    /// What others see of it.
+    standing: Arc<RwLock<Standing>>,
     drained: bool,
     stopping: bool,
 }
@@ -70,14 +73,15 @@ impl<S: Store, A: Asks> DurableDriver<S, A> {
     pub fn new(store: S, asks: A, clock: Clock, settings: DurableSettings) -> (Self, DurableHandle) {
         let (sender, commands) = mpsc::channel(COMMANDS);
         let ledger = Ledger::new(store, settings.machine.holder.as_ref().to_owned());
-        let waiters = Waiters::default();
+        let (waiters, standing) = (Waiters::default(), Arc::default());
         let (recorder, recording) = recorder();
         let handle = DurableHandle {
             commands: sender,
-            ledger: std::sync::Arc::new(ledger.clone()),
+            ledger: Arc::new(ledger.clone()),
             waiters: waiters.clone(),
             recorder: settings.keep_outcomes.then_some(recorder),
             limits: settings.limits,
+            standing: Arc::clone(&standing),
         };
         let driver = Self {
             machine: Durable::new(settings.machine),
@@ -92,6 +96,7 @@ impl<S: Store, A: Asks> DurableDriver<S, A> {
             waiters,
             recording,
             garbled: 0,
+            standing,
             drained: false,
             stopping: false,
         };
@@ -131,12 +136,20 @@ impl<S: Store, A: Asks> DurableDriver<S, A> {
             while let Some(output) = self.machine.poll_output() {
                 self.execute(output, &again);
             }
+            self.show();
         }
         if is_recording {
             stop_recording.cancel();
             // What is not stored in time is missing in the history.
             let _ = tokio::time::timeout(WRITE_WITHIN, recording).await;
         }
+    }
+
+    fn show(&self) {
+        let machine = &self.machine;
+        let (known, held, garbled) = (machine.known(), machine.held(), self.garbled);
+        *self.standing.write().unwrap_or_else(PoisonError::into_inner) =
+            Standing { counters: *machine.counters(), known, held, garbled };
     }
 
     fn input(&mut self, input: &Input) {
@@ -172,8 +185,6 @@ impl<S: Store, A: Asks> DurableDriver<S, A> {
                 self.input(&Input::Drain);
             }
             Command::Stop => self.stopping = true,
-            // Sending fails if the reader has gone away.
-            Command::Counters(reply) => drop(reply.send(*self.machine.counters())),
         }
     }
 

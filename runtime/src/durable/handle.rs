@@ -1,7 +1,7 @@
 //! What the HTTP API asks of durable requests.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use quorate_core::coordinator::QueryPolicy;
@@ -36,7 +36,6 @@ pub(super) enum Command {
     Submit { job: Arc<Job>, reply: oneshot::Sender<Result<Accepted, Rejection>> },
     Drain,
     Stop,
-    Counters(oneshot::Sender<Counters>),
 }
 
 /// A handle to the durable requests of one coordinator, and to the outcomes in its store. Clones lead to the same ones.
@@ -48,6 +47,21 @@ pub struct DurableHandle {
     /// Only if outcomes of plain requests are kept.
     pub(super) recorder: Option<Recorder>,
     pub(super) limits: Limits,
+    /// Written by the driver.
+    pub(super) standing: Arc<RwLock<Standing>>,
+}
+
+/// What the driver of durable requests has come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// What it has done.
+    pub counters: Counters,
+    /// The open requests that are known, of all coordinators.
+    pub known: usize,
+    /// Those of them that this coordinator serves or submits.
+    pub held: usize,
+    /// The entries of the log of open requests that could not be read.
+    pub garbled: u64,
 }
 
 impl fmt::Debug for DurableHandle {
@@ -195,11 +209,9 @@ impl DurableHandle {
         self.recorder.as_ref().map_or(0, Recorder::omitted)
     }
 
-    /// What has been counted so far; `None` if the driver has stopped.
-    pub async fn counters(&self) -> Option<Counters> {
-        let (reply, counters) = oneshot::channel();
-        self.commands.send(Command::Counters(reply)).await.ok()?;
-        counters.await.ok()
+    /// What the driver has come to.
+    pub fn standing(&self) -> Standing {
+        *self.standing.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes the driver accept no further requests, finish those that are being asked, and leave the others to other

@@ -20,7 +20,7 @@ use quorate_core::durable::Config;
 use quorate_core::policy::Limits;
 
 pub use driver::DurableDriver;
-pub use handle::DurableHandle;
+pub use handle::{DurableHandle, Standing};
 pub(crate) use handle::{Earlier, Stand, WAIT_LIMIT};
 pub(crate) use ledger::Wanted;
 pub(crate) use stored::StoredOutcome;

@@ -11,10 +11,9 @@ use quorate_core::feed::{Definition, FeedName, Input, Output};
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
-use super::board::State;
 use super::handle::Command;
 use super::work::{Learned, Tools};
-use super::{Board, FeedsHandle, feed_of};
+use super::{Board, FeedsHandle, State, feed_of};
 use crate::clock::Clock;
 use crate::driver::{Alarm, Asks};
 use crate::store::{Entry, Log, Store, Watch as _, Watched};

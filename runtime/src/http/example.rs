@@ -121,6 +121,11 @@ pub(super) fn feed() -> Json {
 
 /// All feeds.
 pub(super) fn feeds() -> Json {
+    json(&FeedsBody::of(&[latest().into()], answered().answered_at.after(Duration::from_millis(1200))))
+}
+
+/// A feed with the report of [`answered`].
+pub(crate) fn latest() -> Latest {
     let (name, query) = (FeedName::new("BTC-USD").expect("a name"), Query::new("BTC/USD").expect("a query"));
     let definition = Definition {
         deviation: Some(Decimal::new(5, 3)),
@@ -128,8 +133,7 @@ pub(super) fn feeds() -> Json {
         ..Definition::new(name.clone(), query, Duration::from_secs(10))
     };
     let record = decode_record(&name, 90_212, &encode_record(&round(), "c1f2")).expect("a record");
-    let latest = Latest::new(definition.into(), record);
-    json(&FeedsBody::of(&[latest.into()], answered().answered_at.after(Duration::from_millis(1200))))
+    Latest::new(definition.into(), record)
 }
 
 /// A page of a feed's history.

@@ -10,7 +10,7 @@ use utoipa::IntoResponses;
 use super::answers::{Answers, STATE, answers, draining, reads_limited, stuck, success, text};
 use super::api::Api;
 use super::error::ApiError;
-use crate::metrics::CONTENT_TYPE as METRICS_TYPE;
+use crate::metrics::{CONTENT_TYPE as METRICS_TYPE, Kept};
 
 /// The responses of `GET /metrics`.
 struct AnsweringMetrics;
@@ -29,6 +29,9 @@ impl IntoResponses for AnsweringMetrics {
 #[utoipa::path(get, path = "/metrics", tag = STATE, responses(AnsweringMetrics))]
 pub(super) async fn metrics(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
     let snapshot = api.snapshots.latest(&api.coordinator).await?;
-    let text = snapshot.metrics(|snapshot| api.metrics.show(snapshot, &api.edge(), &api.responses).into());
+    let text = snapshot.metrics(|snapshot| {
+        let kept = Kept { board: &api.feeds.board, durable: api.durable.as_ref(), now: api.clock.unix_time() };
+        api.metrics.show(snapshot, &api.edge(), &api.responses, kept).into()
+    });
     Ok(([(CONTENT_TYPE, METRICS_TYPE)], text).into_response())
 }

@@ -320,6 +320,6 @@ pub(super) fn process(page: &mut Page, started: SystemTime) {
     page.gauge("process_start_time_seconds", "When the process started, in seconds since 1970.", started.as_secs_f64());
 }
 
-fn flag(set: bool) -> f64 {
+pub(super) fn flag(set: bool) -> f64 {
     if set { 1.0 } else { 0.0 }
 }

@@ -1,6 +1,7 @@
 //! The manifests for Kubernetes, as each overlay makes them.
 
 mod changes;
+mod feeds;
 mod monitoring;
 mod network;
 mod pods;
