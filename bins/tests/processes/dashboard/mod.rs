@@ -5,6 +5,7 @@ mod chart;
 mod connection;
 mod events;
 mod faults;
+mod feeds;
 mod layout;
 mod modules;
 mod pages;

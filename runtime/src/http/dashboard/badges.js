@@ -15,6 +15,11 @@ export function badge(kind, sign, text) {
   return element("span", { class: `badge ${kind}` }, element("span", { "aria-hidden": "true" }, sign), ` ${text}`);
 }
 
+/** The badge of a status, or of an error. */
+export function statusBadge(status) {
+  return badge(...(STATUS[status] ?? ["poor", "!", String(status).replaceAll("_", " ")]));
+}
+
 /** The badges of an outcome or of an error with evidence. */
 export function badges(body) {
   const [kind, sign, text] = verdict(body);

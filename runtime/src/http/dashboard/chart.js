@@ -9,6 +9,7 @@ import { byName } from "./order.js";
 import { deviations, pointOf } from "./points.js";
 import { plot } from "./plot.js";
 import { readout } from "./readout.js";
+import { pointOfRound } from "./rounds.js";
 import { domain } from "./scale.js";
 
 const NARROW = 260;
@@ -20,6 +21,9 @@ const MAX_WAIT = 1000;
 /** The chart, redrawn at most once a frame, and less often if that takes long. */
 export class Chart {
   #past;
+  #rounds;
+  /** Whether the rounds of a feed are shown, and not the past of a query. */
+  #isOfFeed = false;
   #points = [];
   #query = null;
   #chosen = false;
@@ -30,9 +34,10 @@ export class Chart {
   /** How long the last drawing took, in milliseconds. */
   #cost = 0;
 
-  constructor(past) {
+  constructor(past, rounds) {
     this.#past = past;
-    past.addEventListener("change", () => this.#plan());
+    this.#rounds = rounds;
+    for (const source of [past, rounds]) source.addEventListener("change", () => this.#plan());
     byId("chart-query").addEventListener("change", ({ target }) => {
       this.#chosen = true;
       this.#turnTo(target.value);
@@ -46,8 +51,15 @@ export class Chart {
 
   /** Shows only this query, or with null whichever was answered last, until one is chosen. */
   show(query) {
+    this.#isOfFeed = false;
     this.#chosen = query !== null;
     this.#turnTo(query);
+  }
+
+  /** Shows the rounds of a feed. */
+  showRounds() {
+    this.#isOfFeed = true;
+    this.#turnTo(null);
   }
 
   #turnTo(query) {
@@ -69,17 +81,18 @@ export class Chart {
   }
 
   #draw() {
-    if (!this.#chosen) this.#query = this.#past.all().at(-1)?.body.query ?? null;
+    if (!this.#chosen && !this.#isOfFeed) this.#query = this.#past.all().at(-1)?.body.query ?? null;
     choices(this.#past.queries(), this.#query);
-    const outcomes = this.#query === null ? [] : within(this.#past.of(this.#query), byId("chart-span").value);
-    this.#points = outcomes.map(pointOf);
+    const all = this.#isOfFeed ? this.#rounds.all() : this.#query === null ? [] : this.#past.of(this.#query);
+    const outcomes = within(all, byId("chart-span").value);
+    this.#points = outcomes.map(this.#isOfFeed ? pointOfRound : pointOf);
     const isRelative = byId("chart-what").value === "deviation";
     const points = isRelative ? deviations(this.#points) : this.#points;
     const range = domain(points);
     const box = byId("chart");
     if (range === null) {
       this.#drawing = null;
-      box.replaceChildren(nothing(points));
+      box.replaceChildren(nothing(points, this.#isOfFeed));
     } else {
       const width = Math.max(box.clientWidth, 200);
       const height = width > 700 ? WIDE : NARROW;
@@ -155,9 +168,9 @@ function shortened(query) {
   return query.length > 48 ? `${query.slice(0, 47)}…` : query;
 }
 
-function nothing(points) {
+function nothing(points, isOfFeed) {
   const text = {
-    none: "Nothing was asked yet.",
+    none: isOfFeed ? "No round of this feed is on record yet." : "Nothing was asked yet.",
     unanswered: "No request for this query has had an answer yet.",
     texts: "The answers to this query are not numbers.",
   };

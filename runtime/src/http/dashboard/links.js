@@ -8,7 +8,7 @@ export function clipped(text, attributes = {}) {
   return element("span", { class: "clip", title: text, ...attributes }, text);
 }
 
-/** A link to the page of a query, a worker or a request. */
+/** A link to the page of a query, a worker, a request or a feed. */
 export function link(kind, key, text = key) {
   return element("a", { class: "clip", href: addressOf(kind, key), "data-page": kind, title: key }, text);
 }

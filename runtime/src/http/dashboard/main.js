@@ -4,10 +4,13 @@ import { asking } from "./ask.js";
 import { Chart } from "./chart.js";
 import { Connection } from "./connection.js";
 import { byId, element, say } from "./dom.js";
+import { FeedCard } from "./feed.js";
+import { Feeds, FeedTable } from "./feeds.js";
 import { Outcomes } from "./outcomes.js";
 import { MAX_OUTCOMES, Past } from "./past.js";
 import { Register } from "./register.js";
 import { RequestCard } from "./request.js";
+import { Rounds } from "./rounds.js";
 import { EventStream } from "./stream.js";
 import { isKeptInPaths, View } from "./view.js";
 import { WorkerCard } from "./worker.js";
@@ -15,7 +18,7 @@ import { Workers } from "./workers.js";
 
 // How many of the last events a page asks for that is not about one query.
 const RECENT = 256;
-const TITLES = { overview: "Overview", query: "Query", worker: "Worker", request: "Request" };
+const TITLES = { overview: "Overview", query: "Query", worker: "Worker", request: "Request", feed: "Feed" };
 
 const stream = new EventStream();
 const register = new Register();
@@ -24,7 +27,11 @@ const view = new View();
 new Connection(stream, register);
 new Workers(register);
 const outcomes = new Outcomes(past);
-const chart = new Chart(past);
+const feeds = new Feeds();
+const table = new FeedTable(feeds);
+const feed = new FeedCard(feeds);
+const rounds = new Rounds(feeds);
+const chart = new Chart(past, rounds);
 const worker = new WorkerCard(register);
 const request = new RequestCard(past);
 
@@ -57,10 +64,14 @@ function show({ kind, key }) {
   // A request that has no route of its own is looked for among all events.
   const isSought = kind === "request" && !isKeptInPaths(key);
   stream.want({ query: isOfQuery ? key : undefined, recent: isOfQuery || isSought ? MAX_OUTCOMES : RECENT });
-  chart.show(isOfQuery ? key : null);
+  if (kind === "feed") chart.showRounds();
+  else chart.show(isOfQuery ? key : null);
   outcomes.show({ kind, key });
   worker.show(kind === "worker" ? key : null);
   request.show(kind === "request" ? key : null);
+  table.show(kind === "overview");
+  feed.show(kind === "feed" ? key : null);
+  rounds.show(kind === "feed" ? key : null);
 }
 
 view.addEventListener("change", () => {
@@ -74,13 +85,17 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
     stream.close();
     register.stop();
+    feeds.stop();
+    rounds.close();
   } else {
     stream.open();
     register.start();
+    feeds.start();
+    rounds.open();
   }
 });
 
 // The workers come first, so that each has the same colour whenever the page is loaded.
-await register.start();
+await Promise.all([register.start(), feeds.start()]);
 show(view.current);
 stream.open();

@@ -11,7 +11,7 @@ pub(super) const PAGE: File =
     File { path: "/", media_type: "text/html; charset=utf-8", content: include_str!("index.html") };
 
 /// The files that the page loads.
-pub(super) const FILES: [File; 38] = files! {
+pub(super) const FILES: [File; 41] = files! {
     "/dashboard/answer.js", "answer.js", "text/javascript; charset=utf-8";
     "/dashboard/ask.js", "ask.js", "text/javascript; charset=utf-8";
     "/dashboard/badges.js", "badges.js", "text/javascript; charset=utf-8";
@@ -21,6 +21,8 @@ pub(super) const FILES: [File; 38] = files! {
     "/dashboard/dom.js", "dom.js", "text/javascript; charset=utf-8";
     "/dashboard/evidence.js", "evidence.js", "text/javascript; charset=utf-8";
     "/dashboard/exact.js", "exact.js", "text/javascript; charset=utf-8";
+    "/dashboard/feed.js", "feed.js", "text/javascript; charset=utf-8";
+    "/dashboard/feeds.js", "feeds.js", "text/javascript; charset=utf-8";
     "/dashboard/fields.js", "fields.js", "text/javascript; charset=utf-8";
     "/dashboard/form.css", "form.css", "text/css; charset=utf-8";
     "/dashboard/format.js", "format.js", "text/javascript; charset=utf-8";
@@ -38,6 +40,7 @@ pub(super) const FILES: [File; 38] = files! {
     "/dashboard/register.js", "register.js", "text/javascript; charset=utf-8";
     "/dashboard/request.js", "request.js", "text/javascript; charset=utf-8";
     "/dashboard/rounded.js", "rounded.js", "text/javascript; charset=utf-8";
+    "/dashboard/rounds.js", "rounds.js", "text/javascript; charset=utf-8";
     "/dashboard/rows.js", "rows.js", "text/javascript; charset=utf-8";
     "/dashboard/scale.js", "scale.js", "text/javascript; charset=utf-8";
     "/dashboard/score.js", "score.js", "text/javascript; charset=utf-8";

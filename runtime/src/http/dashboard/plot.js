@@ -95,7 +95,9 @@ function answers(points, places, y) {
   const [diamonds, disputed] = [[], []];
   points.forEach((point, n) => {
     if (point.y === null) {
-      last = null;
+      // The last report of a feed stands while its rounds are not reported.
+      if (point.aside === undefined) last = null;
+      else if (point.aside !== null) disputed.push(diamond(places[n], y(point.aside), 6));
       return;
     }
     line += `${joint(last, places[n])}${number(places[n])} ${number(y(point.y))}`;

@@ -36,6 +36,7 @@ export function deviations(points) {
   return points.map((point) => ({
     ...point,
     y: point.y === null ? null : 0,
+    aside: null,
     values: point.values.map((value) => ({ ...value, y: deviation(value.y, point.y) })),
   }));
 }

@@ -13,12 +13,13 @@ export function readout(box, point) {
     box.replaceChildren();
     return;
   }
-  const { body, at, text } = point;
+  const { body, at, text, name = "" } = point;
   const answer = text === null ? "no answer" : text;
   const exact = text === null ? String(body.details ?? body.error) : exactAnswer(body);
   const head = element(
     "p",
     { class: "moment" },
+    name === "" ? null : `${name}: `,
     link("request", body.request_id, clock(at, true)),
     " ",
     element("strong", { class: "digits", title: exact }, answer),

@@ -62,7 +62,7 @@ export class Register extends EventTarget {
 class Refusal extends Error {}
 
 /** The JSON of a route. */
-async function got(path) {
+export async function got(path) {
   const response = await fetch(path, { signal: AbortSignal.timeout(TIMEOUT) });
   const body = parse(await response.text());
   if (!response.ok) throw new Refusal(String(body.details));

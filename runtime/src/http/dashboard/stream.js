@@ -12,7 +12,7 @@ const BACKOFF = [0, 500, 1000, 2000, 5000, 10000];
 const OPEN_TIMEOUT = 1500;
 
 /**
- * Dispatches `outcome`, `worker`, `observation` and `missed`, with the body as `detail`. The `detail` of `state` is
+ * Dispatches the events of its route (`outcome`, `worker`, `observation`, `missed`, or `record` of feeds), with the body as `detail`. The `detail` of `state` is
  * `{ state }`, which is `live`, `waiting` for the next attempt, or `refused` with the coordinator's words as `details`.
  */
 export class EventStream extends EventTarget {
@@ -23,8 +23,14 @@ export class EventStream extends EventTarget {
   #tries = 0;
   #retry = null;
   #wanted = {};
+  #route;
 
-  /** Streams this part of the events from now on: of one `query`, if any, beginning with the last `recent` ones. */
+  constructor(route = "events") {
+    super();
+    this.#route = route;
+  }
+
+  /** Streams this part of the events from now on: of one `query` or `feed`, if any, beginning with the last `recent` ones. */
   want(wanted) {
     this.#wanted = wanted;
     this.#lastId = null;
@@ -37,7 +43,7 @@ export class EventStream extends EventTarget {
     this.#connection = new AbortController();
     const { signal } = this.#connection;
     try {
-      const response = await fetch(`events?${this.#parameters()}`, { signal, cache: "no-store" });
+      const response = await fetch(`${this.#route}?${this.#parameters()}`, { signal, cache: "no-store" });
       if (response.ok) {
         this.#tries = 0;
         this.#tell("state", { state: "live" });
@@ -65,11 +71,12 @@ export class EventStream extends EventTarget {
   }
 
   #parameters() {
-    const { query, recent } = this.#wanted;
+    const { query, feed, recent } = this.#wanted;
     const parameters = new URLSearchParams();
     if (query !== undefined) parameters.set("query", query);
-    if (this.#lastId === null) parameters.set("recent", String(recent));
-    else parameters.set("last_event_id", this.#lastId);
+    if (feed !== undefined) parameters.set("feed", feed);
+    if (this.#lastId !== null) parameters.set("last_event_id", this.#lastId);
+    else if (recent !== undefined) parameters.set("recent", String(recent));
     if (this.#watched !== null) parameters.set("request_id", this.#watched);
     return parameters;
   }

@@ -1,6 +1,6 @@
-// Which page is shown. The address names it: `?query=`, `?worker=` or `?request=`, or nothing for the overview.
+// Which page is shown. The address names it: `?query=`, `?worker=`, `?request=` or `?feed=`, or nothing for the overview.
 
-const KINDS = ["query", "worker", "request"];
+const KINDS = ["query", "worker", "request", "feed"];
 
 /** The page that an address names. */
 export function viewOf(search) {
@@ -9,7 +9,7 @@ export function viewOf(search) {
   return kind === undefined ? { kind: "overview", key: "" } : { kind, key: parameters.get(kind) };
 }
 
-/** The address of the page of a query, a worker or a request. */
+/** The address of the page of a query, a worker, a request or a feed. */
 export function addressOf(kind, key) {
   return `?${kind}=${encodeURIComponent(key)}`;
 }
@@ -29,7 +29,7 @@ export class View extends EventTarget {
     document.addEventListener("click", (event) => this.#follow(event));
   }
 
-  /** Opens the page of a query, a worker or a request. */
+  /** Opens the page of a query, a worker, a request or a feed. */
   open(kind, key) {
     history.pushState(null, "", addressOf(kind, key));
     this.#show();
