@@ -44,7 +44,18 @@ fn show(page: &mut Page, feeds: Vec<Arc<Latest>>, state: State, now: UnixTime) {
 /// What became of the rounds.
 fn rounds(page: &mut Page, counters: Counters) {
     // Without `..`: a counter added to the machine must be shown here, or this does not compile.
-    let Counters { rounds, refused, quiet, reported, unreported, lost, unclear, leases_taken, failovers } = counters;
+    let Counters {
+        rounds,
+        refused,
+        quiet,
+        reported,
+        unreported,
+        lost,
+        unclear,
+        given_up,
+        leases_taken,
+        failovers,
+    } = counters;
     page.counter("quorate_feed_rounds_asked_total", "Rounds of feeds that this coordinator asked.", rounds);
     page.counters(
         "quorate_feed_rounds_ended_total",
@@ -57,6 +68,7 @@ fn rounds(page: &mut Page, counters: Counters) {
             ("refused", refused),
             ("lost", lost),
             ("unclear", unclear),
+            ("given_up", given_up),
         ],
     );
     page.counter("quorate_feed_leases_taken_total", "Leases of feeds that this coordinator took.", leases_taken);

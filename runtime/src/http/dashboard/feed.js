@@ -2,16 +2,17 @@
 
 import { byId, element, renew } from "./dom.js";
 import { shown } from "./exact.js";
-import { ageOf, stateOfFeed } from "./feeds.js";
+import { ageOf, freshnessBadge, lastRound } from "./feeds.js";
 import { milliseconds } from "./format.js";
 import { link } from "./links.js";
-import { percent } from "./rounded.js";
-import { statusBadge } from "./badges.js";
+import { percent, readable } from "./rounded.js";
+import { showValue } from "./value.js";
 
 /** Shows one feed. */
 export class FeedCard {
   #feeds;
   #name = null;
+  #exact = null;
 
   constructor(feeds) {
     this.#feeds = feeds;
@@ -30,9 +31,11 @@ export class FeedCard {
     byId("feed-known").hidden = feed === undefined;
     byId("feed-unknown").hidden = feed !== undefined;
     if (feed === undefined) return;
-    const text = feed.round === null ? "No report yet" : shown(feed.value);
-    renew(byId("feed-value"), element("span", { class: text.length > 16 ? "final long" : "final", title: text }, text));
-    renew(byId("feed-state"), stateOfFeed(feed));
+    const exact = feed.round === null ? "No report yet" : shown(feed.value);
+    // A value that stands keeps the choice of its digits.
+    if (exact !== this.#exact) showValue(byId("feed-value"), { text: readable(exact), exact });
+    this.#exact = exact;
+    renew(byId("feed-state"), freshnessBadge(feed));
     renew(byId("feed-facts"), ...facts(feed).map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
   }
 }
@@ -43,7 +46,7 @@ function facts(feed) {
   return [
     ["Query", link("query", feed.query)],
     ["Last report", feed.round === null ? "–" : `round ${feed.round}, ${ageOf(feed)}`],
-    ["Last round", feed.newest_round === null ? "–" : element("span", {}, `${feed.newest_round} `, statusBadge(feed.newest_status))],
+    ["Last round", feed.newest_round === null ? "–" : element("span", {}, `${feed.newest_round} `, lastRound(feed))],
     ["Stale after", span(feed.max_staleness_ms)],
     ["Heartbeat", span(feed.heartbeat_ms)],
     ["Reported earlier at", feed.deviation === null ? "never" : deviationOf(feed.deviation)],

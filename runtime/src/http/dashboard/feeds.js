@@ -7,6 +7,7 @@ import { shown } from "./exact.js";
 import { ago, milliseconds } from "./format.js";
 import { clipped, link } from "./links.js";
 import { got } from "./register.js";
+import { readable } from "./rounded.js";
 import { showRows } from "./rows.js";
 
 const EVERY = 1500;
@@ -97,16 +98,21 @@ function freshness(feed) {
 }
 
 /** The number of rounds since the last report, which were not reported. */
-export function unreported(feed) {
+function unreported(feed) {
   return Number(feed.newest_round ?? 0) - Number(feed.round ?? 0);
 }
 
-/** The badges of a feed: whether its last report is fresh, and whether later rounds were not reported. */
-export function stateOfFeed(feed) {
-  const state = element("span", { class: "badges" });
-  state.append(feed.stale ? badge("poor", "!", freshness(feed)) : badge("good", "●", freshness(feed)));
-  if (unreported(feed) > 0) state.append(" ", badge("fair", "≠", `${unreported(feed)} not reported`));
-  return state;
+/** Whether the last report of a feed is fresh. */
+export function freshnessBadge(feed) {
+  return feed.stale ? badge("poor", "!", freshness(feed)) : badge("good", "●", freshness(feed));
+}
+
+/** How the last round of a feed ended, and how many were not reported since the last report. */
+export function lastRound(feed) {
+  const all = element("span", { class: "badges" });
+  if (feed.newest_status !== null) all.append(statusBadge(feed.newest_status));
+  if (unreported(feed) > 0) all.append(" ", badge("fair", "≠", `${unreported(feed)} not reported`));
+  return all;
 }
 
 /** How old the last report of a feed is, in words. */
@@ -125,10 +131,10 @@ function row(feed) {
     "tr",
     { role: "row", "data-feed": feed.name, "data-state": freshness(feed) },
     element("th", { scope: "row", role: "rowheader" }, link("feed", feed.name)),
-    cell("Freshness", stateOfFeed(feed)),
-    cell("Value", clipped(shown(feed.value)), { class: "digits" }),
+    cell("Freshness", element("span", { class: "badges" }, freshnessBadge(feed))),
+    cell("Value", clipped(readable(feed.value), { title: shown(feed.value) }), { class: "digits" }),
     cell("Age", ageOf(feed), { class: "number" }),
-    cell("Last round", feed.newest_status === null ? "" : element("span", { class: "badges" }, statusBadge(feed.newest_status))),
+    cell("Last round", lastRound(feed)),
     cell("Heartbeat", milliseconds(Number(feed.heartbeat_ms)), { class: "number" }),
   );
 }

@@ -5,6 +5,7 @@ import { shown } from "./exact.js";
 const NUMBER = /^-?\d+(?:\.\d+)?$/;
 /** How many decimals a mean may have more than its values; that of a median of two, too. */
 const MORE_FOR_A_MEAN = 2;
+const DIGITS = 8;
 
 /** The number of decimals of a value; 0 if it is not a plain number. */
 function decimalsOf(value) {
@@ -25,6 +26,15 @@ export function rounded(value, decimals) {
   const fraction = decimals === 0 ? "" : digits.slice(-decimals).replace(/0+$/, "");
   const result = digits.slice(0, digits.length - decimals) + (fraction === "" ? "" : `.${fraction}`);
   return text.startsWith("-") && /[1-9]/.test(result) ? `-${result}` : result;
+}
+
+/** A value for people, where its evidence is not at hand: eight digits, or more if it is larger. */
+export function readable(value) {
+  const text = shown(value);
+  if (!NUMBER.test(text)) return text;
+  const [whole, part = ""] = text.replace("-", "").split(".");
+  const zeros = /^0*/.exec(part)[0].length;
+  return rounded(text, /[1-9]/.test(whole) ? Math.max(2, DIGITS - whole.length) : zeros + DIGITS);
 }
 
 /** The most decimals of a used value, without zeros at its end; null if no used value is a number. */
