@@ -74,7 +74,7 @@ described! {
         .schema_type(Type::String)
         .min_length(Some(1))
         .max_length(Some(MAX_NAME_BYTES))
-        .pattern(Some("^[A-Za-z0-9_-]+$"))
+        .pattern(Some("^[a-zA-Z0-9_-]+$"))
         .description(Some("1 to 64 letters, digits, - and _."))
         .examples(["BTC-USD"]);
     StrategyName, "Strategy" => names(Strategy::ALL.iter().map(|strategy| strategy.name()))
