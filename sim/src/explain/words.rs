@@ -4,6 +4,7 @@
 //! terminal.
 
 mod machine;
+mod store;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -55,6 +56,7 @@ pub fn event(what: &What<'_>) -> String {
         What::Healed => "all faults have ended: the cluster must recover".to_owned(),
         What::Ended => "the run is over".to_owned(),
         What::Panicked(text) => format!("panicked: {text}"),
+        What::Store(event) => store::event(event),
     })
 }
 
