@@ -67,6 +67,11 @@ impl UnixTime {
         Self(self.0.saturating_add(saturating_nanos(duration)))
     }
 
+    /// The duration from `earlier` to this time; zero if `earlier` is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
     /// This time minus `duration`, not before 1970.
     #[must_use]
     pub fn before(self, duration: Duration) -> Self {

@@ -67,6 +67,7 @@
 //! * [`wire`]: the messages, as `docs/protocol.md` specifies them
 //! * [`driver`]: the tasks that own one machine each, below [`node`]
 //! * [`http`]: the HTTP API with its pages, limits and events; [`metrics`]: what it counts; [`spans`]: what it traces
+//! * [`feeds`]: answers that are kept fresh
 //! * [`store`]: what outlives a process: on JetStream, or within one process
 //! * [`policies`]: the policy file; [`config_file`]: TOML files, refused with line and column
 //! * [`clock`]: follows tokio's time, so that a simulation that drives tokio's time drives everything
@@ -77,6 +78,7 @@ pub mod bus;
 pub mod clock;
 pub mod config_file;
 pub mod driver;
+pub mod feeds;
 pub mod http;
 pub mod metrics;
 pub mod node;

@@ -6,12 +6,15 @@ pub mod documents;
 mod exposition;
 pub mod fuzz;
 pub mod nats_by_hand;
+mod nats_cluster;
 mod nats_server;
 mod schema;
+pub mod store_contract;
 
 use std::path::{Path, PathBuf};
 
 pub use exposition::{Exposition, Family, Sample};
+pub use nats_cluster::NatsCluster;
 pub use nats_server::NatsServer;
 pub use schema::Schema;
 

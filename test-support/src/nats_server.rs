@@ -52,12 +52,8 @@ impl NatsServer {
             child: None,
         };
         let mut failure = String::new();
-        for attempt in 1..=20_u32 {
-            let span = u64::from(PORTS.end - PORTS.start);
-            server.port = PORTS.start + (random.hash_one(attempt) % span) as u16;
-            if TcpListener::bind((Ipv4Addr::LOCALHOST, server.port)).is_err() {
-                continue;
-            }
+        for _ in 1..=20_u32 {
+            server.port = free_port();
             match server.launch() {
                 Ok(()) => return server,
                 Err(error) => failure = error,
@@ -83,6 +79,33 @@ impl NatsServer {
     /// The port on 127.0.0.1, the same over restarts.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The name of the server, the same over restarts.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Stops the server as a debugger would, or a machine that hangs: it keeps its connections, and does nothing.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets a paused server go on.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let process = self.child.as_ref().expect("the server runs").id().to_string();
+        let sent = Command::new("kill").args([&format!("-{signal}"), &process]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "{signal} reaches the server");
     }
 
     /// Kills the server without a chance to say goodbye (SIGKILL). Does nothing if it is not running.
@@ -143,6 +166,16 @@ impl Drop for NatsServer {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A port on which nothing listens.
+pub(crate) fn free_port() -> u16 {
+    let random = RandomState::new();
+    let span = u64::from(PORTS.end - PORTS.start);
+    (0_u32..1_000)
+        .map(|attempt| PORTS.start + (random.hash_one(attempt) % span) as u16)
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .expect("a port is free")
 }
 
 /// The line that a NATS server sends to a new connection.

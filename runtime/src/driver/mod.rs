@@ -65,18 +65,18 @@ fn ready<S: Subscription>(subscription: &mut S, batch: usize) -> Vec<Message> {
 /// It only ever moves to an earlier time. The machine's due time changes with every request that ends, and an unneeded
 /// wake-up costs less than resetting the timer each time.
 #[derive(Debug)]
-struct Alarm {
+pub(crate) struct Alarm {
     sleep: Pin<Box<Sleep>>,
     armed: Option<Timestamp>,
 }
 
 impl Alarm {
-    fn new(clock: &Clock) -> Self {
+    pub(crate) fn new(clock: &Clock) -> Self {
         Self { sleep: Box::pin(tokio::time::sleep_until(clock.instant(Timestamp::MAX))), armed: None }
     }
 
     /// Makes [`Alarm::wait`] end by `at`.
-    fn set(&mut self, clock: &Clock, at: Option<Timestamp>) {
+    pub(crate) fn set(&mut self, clock: &Clock, at: Option<Timestamp>) {
         if let Some(at) = at
             && self.armed.is_none_or(|armed| at < armed)
         {
@@ -86,7 +86,7 @@ impl Alarm {
     }
 
     /// Waits until the time that is set, or forever if none is. Cancel safe.
-    async fn wait(&mut self) {
+    pub(crate) async fn wait(&mut self) {
         if self.armed.is_none() {
             std::future::pending::<()>().await;
         }

@@ -18,6 +18,7 @@ use crate::wire::failure::{ErrorBody, FailureEvidence};
 
 /// The tags that group the routes.
 pub(super) const QUESTIONS: &str = "Questions";
+pub(super) const FEEDS: &str = "Feeds";
 pub(super) const STATE: &str = "State";
 pub(super) const PAGES: &str = "Descriptions";
 

@@ -11,6 +11,7 @@ use super::client_address::{Peer, client_address};
 use super::connection_limit::ConnectionLimiter;
 use super::cors::AllowedOrigin;
 use super::events::{EventLimits, Events};
+use super::feeds::FeedsReader;
 use super::rate_limit::{ClientTable, RateLimit, RateLimiter};
 use super::snapshot_cache::SnapshotCache;
 use crate::clock::Clock;
@@ -71,6 +72,7 @@ pub(super) struct Api {
     pub(super) connections: ConnectionLimiter,
     pub(super) snapshots: SnapshotCache,
     pub(super) events: Events,
+    pub(super) feeds: FeedsReader,
     pub(super) metrics: Arc<Metrics>,
     pub(super) responses: Arc<Responses>,
     pub(super) clock: Clock,

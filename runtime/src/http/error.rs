@@ -8,11 +8,13 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use quorate_core::coordinator::{Refusal, Staffing};
+use quorate_core::feed::FeedName;
 use quorate_core::outcome::Failure;
 use quorate_core::query::Query;
 use serde::Serialize;
 
 use crate::driver::{AskError, SnapshotError};
+use crate::store::Unavailable;
 use crate::wire::failure::{self, ErrorBody, ErrorWord};
 use crate::wire::{EncodedOutcome, encode};
 
@@ -128,6 +130,30 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, ErrorWord::UnknownQuery, details)
     }
 
+    /// There is no feed of this name. These are the nearest.
+    pub(super) fn unknown_feed(name: &str, nearest: &[&str]) -> Self {
+        let hint = nearest.first().map_or_else(String::new, |nearest| format!("did you mean {nearest}? "));
+        let details = format!("there is no feed {name:.64}; {hint}see GET /feeds");
+        Self::new(StatusCode::NOT_FOUND, ErrorWord::NotFound, details)
+    }
+
+    /// The feed has no report.
+    pub(super) fn no_report(feed: &FeedName) -> Self {
+        let details = format!("the feed {feed} has no report yet; GET /feeds shows its newest round");
+        Self::new(StatusCode::NOT_FOUND, ErrorWord::NotFound, details)
+    }
+
+    /// No report stood at the time, as far as the store knows.
+    pub(super) fn no_report_then() -> Self {
+        let details = "the store keeps no report of the feed from before that time";
+        Self::new(StatusCode::NOT_FOUND, ErrorWord::NotFound, details)
+    }
+
+    /// The store does not answer.
+    pub(super) fn store_unavailable(why: &str) -> Self {
+        Self::unavailable(ErrorWord::StoreUnavailable, format!("{why}: ask again, or check NATS and its JetStream"))
+    }
+
     /// No event is kept that says how the request ended.
     pub(super) fn no_request() -> Self {
         let details =
@@ -190,6 +216,12 @@ impl ApiError {
             }
             ErrorText::Evidence(_, told) => told.body.clone(),
         }
+    }
+}
+
+impl From<Unavailable> for ApiError {
+    fn from(error: Unavailable) -> Self {
+        Self::store_unavailable(&error.to_string())
     }
 }
 

@@ -3,14 +3,21 @@
 use std::time::Duration;
 
 use quorate_core::aggregate::{Spread, Strategy};
+use quorate_core::feed::{Definition, FeedName, Link, Reason, Record, Report};
 use quorate_core::id::{RequestId, WorkerId};
 use quorate_core::outcome::{Answer, Cause, Failure, Observation, Observed, Outcome, Status};
 use quorate_core::query::Query;
 use quorate_core::time::UnixTime;
 use quorate_core::value::Value;
 use rust_decimal::Decimal;
+use serde::Serialize;
+use serde_json::Value as Json;
 
-use crate::wire::EncodedOutcome;
+use super::feeds::history::HistoryBody;
+use super::feeds::latest::{LatestBody, LatestState};
+use super::feeds::list::FeedsBody;
+use crate::feeds::Latest;
+use crate::wire::{EncodedOutcome, JsonTime, RecordBody, decode_record, encode_record};
 
 /// Noon of a day in 2026, when the request was submitted.
 const NOON: UnixTime = UnixTime::from_nanos(1_790_251_200_000_000_000);
@@ -77,6 +84,62 @@ pub(super) fn failed(failure: Failure) -> EncodedOutcome {
     }
     outcome.verdict = Err(failure);
     EncodedOutcome::new(outcome.into())
+}
+
+/// A report of the request as a round of a feed.
+fn round() -> Record {
+    Record {
+        feed: FeedName::new("BTC-USD").expect("a name"),
+        round: 4711,
+        reported: Some(Reason::Deviation),
+        last_report: Some(Report { round: 4710, value: number("41730.5"), answered_at: NOON }),
+        outcome: answered().into(),
+        previous: Some(Link { sequence: 90_211, digest: [0x5f; 32] }),
+        lease: 17,
+    }
+}
+
+/// The record of a feed.
+pub(super) fn record() -> Json {
+    serde_json::from_slice(&encode_record(&round(), "c1f2")).expect("a record is JSON")
+}
+
+/// The last report of a feed.
+pub(super) fn feed() -> Json {
+    let at = answered().answered_at;
+    let state = LatestState {
+        age_ms: 1200,
+        stale: false,
+        newest_round: 4711,
+        newest_status: "partial",
+        newest_at: JsonTime(at),
+    };
+    let round = round();
+    let outcome = serde_json::value::to_raw_value(&record()["outcome"]).expect("JSON");
+    json(&LatestBody { state, record: RecordBody::of(&round, "c1f2", Some(&outcome)) })
+}
+
+/// All feeds.
+pub(super) fn feeds() -> Json {
+    let (name, query) = (FeedName::new("BTC-USD").expect("a name"), Query::new("BTC/USD").expect("a query"));
+    let definition = Definition {
+        deviation: Some(Decimal::new(5, 3)),
+        min_interval: Duration::from_secs(1),
+        ..Definition::new(name.clone(), query, Duration::from_secs(10))
+    };
+    let record = decode_record(&name, 90_212, &encode_record(&round(), "c1f2")).expect("a record");
+    let latest = Latest::new(definition.into(), record);
+    json(&FeedsBody::of(&[latest.into()], answered().answered_at.after(Duration::from_millis(1200))))
+}
+
+/// A page of a feed's history.
+pub(super) fn feed_history() -> Json {
+    let record = serde_json::value::to_raw_value(&record()).expect("JSON");
+    json(&HistoryBody { feed: "BTC-USD", reports: vec![&record], next: Some(4712) })
+}
+
+fn json(body: &impl Serialize) -> Json {
+    serde_json::to_value(body).expect("a body is serializable")
 }
 
 fn number(text: &str) -> Value {

@@ -3,7 +3,7 @@
 //! Every error is JSON: a stable word for programs, the status code, and advice for people.
 //!
 //! * `request.rs` with `question.rs`, `ended.rs`, `status.rs`, `workers.rs`, `queries.rs`, `policies.rs`, `metrics.rs`,
-//!   `events/`: the routes for programs; `error.rs`: errors
+//!   `events/`, `feeds/`: the routes for programs; `error.rs`: errors
 //! * `dashboard/`, `docs/`: the pages for people, which `files.rs` serves
 //! * `openapi/` generates the API's document; `answers.rs` describes responses, `example.rs` has an example
 //! * `service.rs` assembles the routes; `api.rs` has the settings, and what the handlers share
@@ -27,6 +27,7 @@ mod ended;
 mod error;
 mod events;
 mod example;
+mod feeds;
 mod files;
 mod first_byte;
 mod limits;
@@ -52,6 +53,7 @@ pub use client_address::Peer;
 pub use cors::{AllowedOrigin, OriginError};
 pub use error::ApiError;
 pub use events::{EventLimits, Events, EventsTap};
+pub use feeds::FeedsReader;
 pub use limits::ServeLimits;
 pub use openapi::routes;
 pub use question::{Question, RequestBody};

@@ -16,6 +16,7 @@ use super::client_address::Peer;
 use super::connection_limit::{ConnectionLimiter, ConnectionPermit, ConnectionRefused};
 use super::error::{self, ApiError};
 use super::events::Events;
+use super::feeds::FeedsReader;
 use super::limits::ServeLimits;
 use super::rate_limit::{RateLimit, RateLimiter};
 use super::snapshot_cache::SnapshotCache;
@@ -33,9 +34,10 @@ pub struct Service {
 }
 
 impl Service {
-    /// A service for `coordinator`. The taps of its driver fill `events` and `metrics`.
+    /// A service for `coordinator` and its feeds. The taps of its driver fill `events` and `metrics`.
     pub fn new(
         coordinator: CoordinatorHandle,
+        feeds: FeedsReader,
         events: Events,
         metrics: Arc<Metrics>,
         clock: Clock,
@@ -57,6 +59,7 @@ impl Service {
             connections,
             snapshots,
             events,
+            feeds,
             metrics,
             responses,
             clock,

@@ -15,29 +15,78 @@ use toml::Spanned;
 use super::fields;
 use crate::config_file::Problem;
 
-/// One `[[policy]]`, as written.
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Entry {
-    pub(super) query: Spanned<String>,
-    strategy: Option<Spanned<String>>,
-    precision: Option<Spanned<u32>>,
-    trim_share: Option<Spanned<Scalar>>,
-    max_deviation: Option<Spanned<Scalar>>,
-    tolerance: Option<Spanned<Scalar>>,
-    min_agreement: Option<Spanned<Scalar>>,
-    on_dispute: Option<Spanned<String>>,
-    decimals: Option<Spanned<u8>>,
-    max_age_ms: Option<u64>,
-    min_responses: Option<Spanned<u32>>,
-    quorum: Option<Spanned<u32>>,
-    timeout_ms: Option<Spanned<u64>>,
-    expect: Option<Vec<Spanned<String>>>,
-    min_expected: Option<Spanned<u32>>,
+/// Defines an entry of a TOML file that has the fields of a policy besides its own.
+macro_rules! with_policy_fields {
+    ($(#[$doc:meta])* $visibility:vis struct $name:ident { $($(#[$field_doc:meta])* $field_visibility:vis $field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        $visibility struct $name {
+            $($(#[$field_doc])* $field_visibility $field: $type,)*
+            strategy: Option<toml::Spanned<String>>,
+            precision: Option<toml::Spanned<u32>>,
+            trim_share: Option<toml::Spanned<$crate::policies::entry::Scalar>>,
+            max_deviation: Option<toml::Spanned<$crate::policies::entry::Scalar>>,
+            tolerance: Option<toml::Spanned<$crate::policies::entry::Scalar>>,
+            min_agreement: Option<toml::Spanned<$crate::policies::entry::Scalar>>,
+            on_dispute: Option<toml::Spanned<String>>,
+            decimals: Option<toml::Spanned<u8>>,
+            max_age_ms: Option<u64>,
+            min_responses: Option<toml::Spanned<u32>>,
+            quorum: Option<toml::Spanned<u32>>,
+            timeout_ms: Option<toml::Spanned<u64>>,
+        }
+
+        impl $name {
+            fn policy_fields(&self) -> $crate::policies::entry::PolicyFields<'_> {
+                $crate::policies::entry::PolicyFields {
+                    strategy: self.strategy.as_ref(),
+                    precision: self.precision.as_ref(),
+                    trim_share: self.trim_share.as_ref(),
+                    max_deviation: self.max_deviation.as_ref(),
+                    tolerance: self.tolerance.as_ref(),
+                    min_agreement: self.min_agreement.as_ref(),
+                    on_dispute: self.on_dispute.as_ref(),
+                    decimals: self.decimals.as_ref(),
+                    max_age_ms: self.max_age_ms,
+                    min_responses: self.min_responses.as_ref(),
+                    quorum: self.quorum.as_ref(),
+                    timeout_ms: self.timeout_ms.as_ref(),
+                }
+            }
+        }
+    };
+}
+pub(crate) use with_policy_fields;
+
+/// The fields of a policy, as an entry of a file has them.
+#[derive(Clone, Copy)]
+pub(crate) struct PolicyFields<'a> {
+    pub(crate) strategy: Option<&'a Spanned<String>>,
+    pub(crate) precision: Option<&'a Spanned<u32>>,
+    pub(crate) trim_share: Option<&'a Spanned<Scalar>>,
+    pub(crate) max_deviation: Option<&'a Spanned<Scalar>>,
+    pub(crate) tolerance: Option<&'a Spanned<Scalar>>,
+    pub(crate) min_agreement: Option<&'a Spanned<Scalar>>,
+    pub(crate) on_dispute: Option<&'a Spanned<String>>,
+    pub(crate) decimals: Option<&'a Spanned<u8>>,
+    pub(crate) max_age_ms: Option<u64>,
+    pub(crate) min_responses: Option<&'a Spanned<u32>>,
+    pub(crate) quorum: Option<&'a Spanned<u32>>,
+    pub(crate) timeout_ms: Option<&'a Spanned<u64>>,
+}
+
+with_policy_fields! {
+    /// One `[[policy]]`, as written.
+    pub(super) struct Entry {
+        pub(super) query: Spanned<String>,
+        expect: Option<Vec<Spanned<String>>>,
+        min_expected: Option<Spanned<u32>>,
+    }
 }
 
 /// A text, or a number. Only the position of a number is needed: its digits are read from the file.
-pub(super) enum Scalar {
+pub(crate) enum Scalar {
     Number,
     Text(String),
 }
@@ -73,7 +122,7 @@ impl<'de> Deserialize<'de> for Scalar {
 }
 
 /// The text of a scalar, or the digits of a number as the file has them: binary floating point would lose some.
-pub(super) fn written<'a>(scalar: &'a Spanned<Scalar>, text: &'a str) -> Cow<'a, str> {
+pub(crate) fn written<'a>(scalar: &'a Spanned<Scalar>, text: &'a str) -> Cow<'a, str> {
     match scalar.get_ref() {
         Scalar::Text(text) => text.into(),
         Scalar::Number => text.get(scalar.span()).unwrap_or_default().into(),
@@ -87,10 +136,11 @@ pub(super) fn check(entry: &Spanned<Entry>, text: &str, default: &Config) -> Res
     if query.is_empty() {
         return Err((entry.query.span(), "query is empty: write a query, or \"*\" for any".into()));
     }
+    let fields = entry.policy_fields();
     let policy = default
         .policy
-        .with(&overrides(entry, text)?, &default.limits)
-        .map_err(|error| (place(entry, error).unwrap_or(whole), error.to_string()))?;
+        .with(&fields.overrides(text)?, &default.limits)
+        .map_err(|error| (fields.place(error).unwrap_or(whole), error.to_string()))?;
     Ok(QueryPolicy { pattern: Pattern::new(query), policy, expected: expected(entry, default)? })
 }
 
@@ -118,38 +168,41 @@ pub(super) fn worker_id(name: &Spanned<String>) -> Result<WorkerId, Problem> {
     WorkerId::new(name.get_ref()).map_err(|error| (name.span(), format!("the name of a worker {error}")))
 }
 
-fn overrides(entry: &Entry, text: &str) -> Result<Overrides, Problem> {
-    Ok(Overrides {
-        strategy: named(entry.strategy.as_ref())?,
-        precision: value(entry.precision.as_ref()),
-        trim_share: read(entry.trim_share.as_ref(), text, fields::trim_share)?,
-        max_deviation: read(entry.max_deviation.as_ref(), text, fields::max_deviation)?,
-        tolerance: read(entry.tolerance.as_ref(), text, fields::tolerance)?,
-        min_agreement: read(entry.min_agreement.as_ref(), text, fields::min_agreement)?,
-        max_age: entry.max_age_ms.map(Duration::from_millis),
-        min_responses: value(entry.min_responses.as_ref()),
-        quorum: value(entry.quorum.as_ref()),
-        timeout: value(entry.timeout_ms.as_ref()).map(Duration::from_millis),
-        on_dispute: named(entry.on_dispute.as_ref())?,
-        decimals: value(entry.decimals.as_ref()),
-    })
-}
-
-/// The position of the field that is out of its range; `None` if the entry does not set it.
-fn place(entry: &Entry, error: PolicyError) -> Option<Range<usize>> {
-    fn of<T>(field: Option<&Spanned<T>>) -> Option<Range<usize>> {
-        field.map(Spanned::span)
+impl PolicyFields<'_> {
+    /// What they set, for a file with this text.
+    pub(crate) fn overrides(self, text: &str) -> Result<Overrides, Problem> {
+        Ok(Overrides {
+            strategy: named(self.strategy)?,
+            precision: value(self.precision),
+            trim_share: read(self.trim_share, text, fields::trim_share)?,
+            max_deviation: read(self.max_deviation, text, fields::max_deviation)?,
+            tolerance: read(self.tolerance, text, fields::tolerance)?,
+            min_agreement: read(self.min_agreement, text, fields::min_agreement)?,
+            max_age: self.max_age_ms.map(Duration::from_millis),
+            min_responses: value(self.min_responses),
+            quorum: value(self.quorum),
+            timeout: value(self.timeout_ms).map(Duration::from_millis),
+            on_dispute: named(self.on_dispute)?,
+            decimals: value(self.decimals),
+        })
     }
-    match error {
-        PolicyError::Timeout { .. } => of(entry.timeout_ms.as_ref()),
-        PolicyError::MinResponses { .. } => of(entry.min_responses.as_ref()),
-        PolicyError::Quorum { .. } => of(entry.quorum.as_ref()).or_else(|| of(entry.min_responses.as_ref())),
-        PolicyError::Precision => of(entry.precision.as_ref()),
-        PolicyError::Decimals => of(entry.decimals.as_ref()),
-        PolicyError::TrimShare => of(entry.trim_share.as_ref()),
-        PolicyError::MaxDeviation => of(entry.max_deviation.as_ref()),
-        PolicyError::Tolerance => of(entry.tolerance.as_ref()),
-        PolicyError::MinAgreement => of(entry.min_agreement.as_ref()),
+
+    /// The position of the field that is out of its range; `None` if the entry does not set it.
+    pub(crate) fn place(self, error: PolicyError) -> Option<Range<usize>> {
+        fn of<T>(field: Option<&Spanned<T>>) -> Option<Range<usize>> {
+            field.map(Spanned::span)
+        }
+        match error {
+            PolicyError::Timeout { .. } => of(self.timeout_ms),
+            PolicyError::MinResponses { .. } => of(self.min_responses),
+            PolicyError::Quorum { .. } => of(self.quorum).or_else(|| of(self.min_responses)),
+            PolicyError::Precision => of(self.precision),
+            PolicyError::Decimals => of(self.decimals),
+            PolicyError::TrimShare => of(self.trim_share),
+            PolicyError::MaxDeviation => of(self.max_deviation),
+            PolicyError::Tolerance => of(self.tolerance),
+            PolicyError::MinAgreement => of(self.min_agreement),
+        }
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn millionths(text: &str) -> Option<Millionths> {
 }
 
 /// Reads a decimal in JSON's grammar.
-fn decimal(text: &str) -> Option<Decimal> {
+pub(crate) fn decimal(text: &str) -> Option<Decimal> {
     match Value::number(text) {
         Ok(Value::Number(number)) => Some(number),
         _ => None,

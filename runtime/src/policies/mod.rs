@@ -1,6 +1,6 @@
 //! The policy file: policies for the queries that the default does not fit, and the weights of workers.
 
-mod entry;
+pub(crate) mod entry;
 pub(crate) mod fields;
 
 use std::collections::BTreeMap;

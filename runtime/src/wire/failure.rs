@@ -44,6 +44,7 @@ pub(crate) enum ErrorWord {
     TooFewWorkers,
     Overloaded,
     BusDown,
+    StoreUnavailable,
     Draining,
     DeadlineExceeded,
 }

@@ -11,6 +11,7 @@ mod fate;
 mod outcome;
 mod pack;
 mod presence;
+mod record;
 mod result;
 pub(crate) mod schema;
 mod subjects;
@@ -26,6 +27,8 @@ pub(crate) use outcome::{OutcomeBody, TYPICAL_BODY_BYTES, encode, verdict_name};
 pub use pack::{MAX_PACKED, decode_results, decode_tasks, encode_results, encode_tasks};
 pub use presence::PresenceMessage;
 pub(crate) use presence::{queries, queries_text, state_name};
+pub(crate) use record::RecordBody;
+pub use record::{MAX_RECORD_BYTES, StoredRecord, decode_record, encode_record};
 pub use result::{MAX_ERROR_BYTES, decode_result, encode_result};
 pub(crate) use result::{ResultBody, saturating_millis};
 pub use subjects::{DEFAULT_PREFIX, PrefixError, Subjects};
@@ -48,6 +51,10 @@ pub const RESULTS: &str = "oracle.results";
 pub const PRESENCE: &str = "oracle.workers";
 /// The prefix of the subjects of outcomes, which a token for the query follows.
 pub const OUTCOMES: &str = "oracle.outcomes";
+/// The prefix of the subjects of feeds, which a token for the name of the feed follows.
+pub const FEEDS: &str = "oracle.feeds";
+/// The prefix of the subjects of durable requests and their outcomes.
+pub const REQUESTS: &str = "oracle.requests";
 /// The name of workers as a NATS service.
 pub const SERVICE: &str = "quorate-worker";
 

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use quorate_core::aggregate::{Exclusion, Strategy};
+use quorate_core::feed::MAX_NAME_BYTES;
 use quorate_core::id::MAX_ID_BYTES;
 use quorate_core::policy::OnDispute;
 use quorate_core::query::MAX_QUERY_CHARS;
@@ -44,6 +45,8 @@ macro_rules! described {
 pub(crate) struct Id;
 /// The text of a query.
 pub(crate) struct QueryText;
+/// The name of a feed.
+pub(crate) struct FeedNameText;
 /// The name of a [`Strategy`].
 pub(crate) struct StrategyName;
 /// The name of an [`Exclusion`].
@@ -67,6 +70,13 @@ described! {
     QueryText, "Query" => text(MAX_QUERY_CHARS)
         .description(Some("1 to 256 characters without control characters."))
         .examples(["BTC/USD"]);
+    FeedNameText, "FeedName" => ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(MAX_NAME_BYTES))
+        .pattern(Some("^[A-Za-z0-9_-]+$"))
+        .description(Some("1 to 64 letters, digits, - and _."))
+        .examples(["BTC-USD"]);
     StrategyName, "Strategy" => names(Strategy::ALL.iter().map(|strategy| strategy.name()))
         .description(Some("How the values are aggregated."));
     ExclusionName, "Exclusion" => names(Exclusion::ALL.map(Exclusion::name))

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use quorate_core::query::Query;
 
-use super::{OUTCOMES, PACKS, PRESENCE, RESULTS, SERVICE, TASKS};
+use super::{FEEDS, OUTCOMES, PACKS, PRESENCE, REQUESTS, RESULTS, SERVICE, TASKS};
 use crate::bus::subject::push_token;
 
 /// The prefix of a deployment that sets none.
@@ -14,8 +14,11 @@ pub const DEFAULT_PREFIX: &str = "oracle";
 const MAX_PREFIX_BYTES: usize = 64;
 /// The root of inboxes under the default prefix: that of NATS itself, on which clients may subscribe by default.
 const INBOX: &str = "_INBOX";
-/// A token that would put the subjects of a deployment among the outcomes of another one.
+/// A token that no prefix may have: it would put the subjects of a deployment among the outcomes of another one.
 const RESERVED: &str = "outcomes";
+/// Tokens that a prefix may only begin with: later, they would put the subjects of a deployment among those of the store
+/// of another one.
+const RESERVED_LATER: [&str; 2] = ["feeds", "requests"];
 
 /// The subjects of one deployment, and what else distinguishes it on a NATS server. Different prefixes have no subject
 /// in common.
@@ -28,6 +31,12 @@ pub struct Subjects {
     presence: String,
     /// With the dot before the token for the query.
     outcomes: String,
+    /// With the dot before the token for the feed.
+    feeds: String,
+    /// With the dot before the kind of entry.
+    requests: String,
+    /// What the names of streams begin with.
+    stream: String,
     service: String,
     inbox: String,
 }
@@ -41,8 +50,8 @@ pub enum PrefixError {
          such as staging or eu.staging; at most {MAX_PREFIX_BYTES} characters"
     )]
     Tokens,
-    /// Its subjects would lie among the outcomes of another deployment.
-    #[error("no token may be {RESERVED}")]
+    /// Its subjects would lie among the outcomes or in the store of another deployment.
+    #[error("no token may be {RESERVED}, and none but the first {} or {}", RESERVED_LATER[0], RESERVED_LATER[1])]
     Reserved,
 }
 
@@ -89,6 +98,22 @@ impl Subjects {
     pub fn all_outcomes(&self) -> String {
         format!("{}>", self.outcomes)
     }
+
+    /// What the subjects of feeds begin with: `oracle.feeds.`, which the name of the feed follows as one token.
+    pub fn feeds(&self) -> &str {
+        &self.feeds
+    }
+
+    /// What the subjects of durable requests begin with: `oracle.requests.`.
+    pub fn requests(&self) -> &str {
+        &self.requests
+    }
+
+    /// The name of a stream or bucket of this deployment: `oracle-` and the suffix. Prefixes that differ only in dots
+    /// and dashes have the same names, so that what is found under a name needs a look at its subjects.
+    pub fn stream(&self, suffix: &str) -> String {
+        format!("{}-{suffix}", self.stream)
+    }
 }
 
 impl FromStr for Subjects {
@@ -98,7 +123,8 @@ impl FromStr for Subjects {
         if prefix.len() > MAX_PREFIX_BYTES || !prefix.split('.').all(is_token) {
             return Err(PrefixError::Tokens);
         }
-        if prefix.split('.').any(|token| token == RESERVED) {
+        let mut tokens = prefix.split('.').enumerate();
+        if tokens.any(|(place, token)| token == RESERVED || place > 0 && RESERVED_LATER.contains(&token)) {
             return Err(PrefixError::Reserved);
         }
         let under = |subject: &str| format!("{prefix}{}", &subject[DEFAULT_PREFIX.len()..]);
@@ -117,6 +143,9 @@ impl FromStr for Subjects {
             results: under(RESULTS),
             presence: under(PRESENCE),
             outcomes: under(OUTCOMES) + ".",
+            feeds: under(FEEDS) + ".",
+            requests: under(REQUESTS) + ".",
+            stream: prefix.replace('.', "-"),
             service,
             inbox,
         })
@@ -159,6 +188,8 @@ mod tests {
         assert_eq!((subjects.tasks(), subjects.results(), subjects.presence()), (TASKS, RESULTS, PRESENCE));
         assert_eq!((subjects.service(), subjects.inbox()), (SERVICE, "_INBOX"));
         assert_eq!(subjects.outcome(&query("q")), format!("{OUTCOMES}.q"));
+        assert_eq!((subjects.feeds(), subjects.requests()), ("oracle.feeds.", "oracle.requests."));
+        assert_eq!(subjects.stream("feeds"), "oracle-feeds");
     }
 
     #[test]
@@ -181,21 +212,38 @@ mod tests {
         assert_eq!(subjects.results(), "eu.staging_2.results");
         assert_eq!(subjects.presence(), "eu.staging_2.workers");
         assert_eq!(subjects.outcome(&query("q")), "eu.staging_2.outcomes.q");
+        assert_eq!((subjects.feeds(), subjects.requests()), ("eu.staging_2.feeds.", "eu.staging_2.requests."));
+        assert_eq!(subjects.stream("feeds"), "eu-staging_2-feeds");
         assert_eq!(subjects.inbox(), "eu.staging_2._INBOX");
         assert_eq!(subjects.service(), "quorate-worker-eu_staging__2");
     }
 
     #[test]
     fn no_two_prefixes_share_a_name_or_a_subject() {
-        let prefixes =
-            ["oracle", "a", "a.b", "a_b", "a__b", "a-b", "a.b_c", "a_b.c", "a.b.c", "a_b_c", "oracle.tasks", "A"];
+        let prefixes = [
+            "oracle",
+            "a",
+            "a.b",
+            "a_b",
+            "a__b",
+            "a-b",
+            "a.b_c",
+            "a_b.c",
+            "a.b.c",
+            "a_b_c",
+            "oracle.tasks",
+            "A",
+            "feeds",
+            "requests.open",
+        ];
         let mut seen = BTreeSet::new();
         for prefix in prefixes {
             let subjects: Subjects = prefix.parse().expect(prefix);
             let outcomes = ["tasks", "results", "workers", "q"].map(|text| subjects.outcome(&query(text)));
+            let stored = [subjects.feeds(), subjects.requests()].map(|under| format!("{under}tasks"));
             let Subjects { tasks, packs, results, presence, service, inbox, .. } = subjects;
-            let names = [tasks, packs, results, presence, service, inbox];
-            for name in names.into_iter().chain(outcomes) {
+            let names = [tasks, packs, results, presence, service, inbox].into_iter().chain(stored);
+            for name in names.chain(outcomes) {
                 assert!(seen.insert(name.clone()), "{name} of {prefix}");
             }
         }
@@ -209,7 +257,9 @@ mod tests {
         {
             assert_eq!(prefix.parse::<Subjects>(), Err(PrefixError::Tokens), "{prefix:?}");
         }
-        for prefix in ["outcomes", "oracle.outcomes", "oracle.outcomes.eu"] {
+        for prefix in
+            ["outcomes", "oracle.outcomes", "oracle.outcomes.eu", "oracle.feeds", "a.requests.b", "feeds.requests"]
+        {
             assert_eq!(prefix.parse::<Subjects>(), Err(PrefixError::Reserved), "{prefix:?}");
         }
         assert!("x".repeat(64).parse::<Subjects>().is_ok());

@@ -4,8 +4,8 @@ use quorate_core::time::UnixTime;
 use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
-use time::format_description::well_known::Iso8601;
 use time::format_description::well_known::iso8601::{Config, EncodedConfig, TimePrecision};
+use time::format_description::well_known::{Iso8601, Rfc3339};
 
 /// Milliseconds, in UTC.
 const FORMAT: EncodedConfig =
@@ -26,9 +26,25 @@ impl Serialize for JsonTime {
     }
 }
 
+impl JsonTime {
+    /// Reads a time as RFC 3339 writes it, from 1970 on.
+    pub fn parse(text: &str) -> Option<UnixTime> {
+        let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        u64::try_from(time.unix_timestamp_nanos()).ok().map(UnixTime::from_nanos)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_read_in_every_zone_and_not_from_before_1970_or_after_2554() {
+        assert_eq!(JsonTime::parse("1970-01-01T01:00:00.5+01:00"), Some(UnixTime::from_nanos(500_000_000)));
+        for text in ["", "now", "1969-12-31T23:59:59Z", "2555-01-01T00:00:00Z", "1970-01-01"] {
+            assert_eq!(JsonTime::parse(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn a_time_is_written_in_utc_and_in_milliseconds() {
@@ -39,6 +55,7 @@ mod tests {
         ] {
             let json = serde_json::to_string(&JsonTime(UnixTime::from_nanos(nanos))).expect("a time");
             assert_eq!(json, format!("{text:?}"));
+            assert_eq!(JsonTime::parse(text), Some(UnixTime::from_nanos(nanos / 1_000_000 * 1_000_000)));
         }
     }
 }

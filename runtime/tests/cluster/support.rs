@@ -13,7 +13,7 @@ use quorate_runtime::bus::Bus;
 use quorate_runtime::clock::Clock;
 use quorate_runtime::driver::{DriverSettings, Inbox, WorkerDriver, WorkerIdentity, WorkerSettings};
 use quorate_runtime::http::{AllowedOrigin, ApiSettings, EventLimits, RateLimit, ServeLimits};
-use quorate_runtime::node::{CoordinatorSettings, run_coordinator};
+use quorate_runtime::node::{CoordinatorSettings, NOTHING_STORED, run_coordinator};
 use quorate_runtime::source::{Reading, Source, SourceError};
 use quorate_test_support::Exposition;
 use serde_json::{Value as Json, json};
@@ -180,9 +180,18 @@ impl TestCoordinator {
             let stop = async {
                 let _ = stopped.await;
             };
-            run_coordinator(bus, Clock::new(), listener, settings, (), futures_util::stream::pending(), stop)
-                .await
-                .expect("the coordinator runs");
+            run_coordinator(
+                bus,
+                Clock::new(),
+                listener,
+                settings,
+                (),
+                futures_util::stream::pending(),
+                NOTHING_STORED,
+                stop,
+            )
+            .await
+            .expect("the coordinator runs");
         });
         Self { address, client: client(), stop: Some(stop), task }
     }

@@ -9,7 +9,7 @@ use axum::serve;
 use quorate_core::coordinator::{Config, Policies};
 use quorate_runtime::driver::{DriverSettings, Inbox};
 use quorate_runtime::http::{ApiSettings, ClientTable, EventLimits, RateLimit, ServeLimits};
-use quorate_runtime::node::{CoordinatorSettings, NodeError, run_coordinator};
+use quorate_runtime::node::{CoordinatorSettings, NOTHING_STORED, NodeError, run_coordinator};
 use quorate_runtime::policies;
 use turmoil::net::{TcpListener, TcpStream};
 
@@ -76,8 +76,17 @@ pub(super) async fn run(
     };
     let tap = MachineTap { host, sink: surroundings.sink.clone() };
     let clock = clock(coordinator.clock_ms, coordinator.jump);
-    match run_coordinator(bus, clock, listener, settings, tap, futures_util::stream::pending(), incarnation.stop())
-        .await
+    match run_coordinator(
+        bus,
+        clock,
+        listener,
+        settings,
+        tap,
+        futures_util::stream::pending(),
+        NOTHING_STORED,
+        incarnation.stop(),
+    )
+    .await
     {
         Ok(()) => {
             life.has_stopped();

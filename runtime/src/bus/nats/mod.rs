@@ -14,7 +14,7 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use async_nats::header::HeaderName;
-use async_nats::{HeaderMap, HeaderValue, PublishErrorKind, Subject};
+use async_nats::{Client, HeaderMap, HeaderValue, PublishErrorKind, Subject};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use tokio::sync::{Mutex, watch};
@@ -113,6 +113,13 @@ impl NatsBus {
                 return why;
             }
         }
+    }
+
+    /// The client of the current connection, to use NATS beyond the bus; `None` while there is none. It does not
+    /// reconnect: when the connection is lost, what waits for an answer fails at once, and nothing that was not sent is
+    /// sent later.
+    pub(crate) fn client(&self) -> Option<Client> {
+        self.handle.shared.session().map(|session| session.client().clone())
     }
 
     /// Flushes, then closes the bus for all its clones: publishes are refused, and subscriptions end once they are

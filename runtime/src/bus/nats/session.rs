@@ -103,6 +103,7 @@ impl Session {
 
         let mut options = ConnectOptions::new()
             .name(&config.name)
+            .custom_inbox_prefix(&config.inbox)
             .client_capacity(config.publish_capacity)
             .subscription_capacity(config.subscription_capacity)
             .connection_timeout(config.connect_timeout)
@@ -119,9 +120,9 @@ impl Session {
             options = options.credentials(&read_credentials(path)?)?;
         }
         let client = server.log_in(options).connect(pool).await?;
-        let unique = client.new_inbox();
-        let subject =
-            Subject::from(format!("{}.{ECHO}.{}", config.inbox, unique.strip_prefix("_INBOX.").unwrap_or(&unique)));
+        let inbox = client.new_inbox();
+        let unique = inbox.rsplit('.').next().unwrap_or(&inbox);
+        let subject = Subject::from(format!("{}.{ECHO}.{unique}", config.inbox));
         subscriptions.lock().unwrap_or_else(PoisonError::into_inner).last += 1;
         let subscriber = client.subscribe(subject.clone()).await?;
         let echo = tokio::sync::Mutex::new(Echo { subject, subscriber, last: 0 });

@@ -89,7 +89,7 @@ impl Default for EventLimits {
 
 /// A subscriber's place, which is released when this is dropped.
 #[derive(Debug)]
-struct Seat {
+pub(super) struct Seat {
     shared: Arc<Shared>,
     client: Client,
 }
@@ -102,7 +102,7 @@ impl Drop for Seat {
 
 /// Why a client cannot subscribe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SubscribeError {
+pub(super) enum SubscribeError {
     /// There are as many subscribers as are allowed.
     Full { max_subscribers: usize },
     /// The client has as many subscribers as one client may have.
@@ -137,15 +137,16 @@ impl Events {
         queries: Option<Pattern>,
         watched: Option<RequestId>,
     ) -> Result<Subscriber, SubscribeError> {
-        if self.0.closed.is_cancelled() {
-            return Err(SubscribeError::Closed);
-        }
         let seat = self.seat(client.into())?;
         let watching = watched.map(|request| Watches::watch(&self.0.watches, request));
         Ok(Subscriber::new(Arc::clone(&self.0), clock, resume, queries, watching, seat))
     }
 
-    fn seat(&self, client: Client) -> Result<Seat, SubscribeError> {
+    /// A place among the subscribers, for as long as it is kept.
+    pub(super) fn seat(&self, client: Client) -> Result<Seat, SubscribeError> {
+        if self.0.closed.is_cancelled() {
+            return Err(SubscribeError::Closed);
+        }
         let EventLimits { max_subscribers, max_subscribers_per_client, .. } = self.0.limits;
         let mut subscribers = self.0.subscribers();
         let of_client = subscribers.of(client);
@@ -172,6 +173,11 @@ impl Events {
     /// The number of open streams.
     pub(super) fn subscribers(&self) -> usize {
         self.0.subscribers().all()
+    }
+
+    /// Cancelled when streams are to end.
+    pub(super) fn closed(&self) -> CancellationToken {
+        self.0.closed.clone()
     }
 
     /// Ends all streams, and accepts no further subscribers.

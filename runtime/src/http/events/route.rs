@@ -7,7 +7,8 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use bytes::Bytes;
+use futures_util::stream::{self, Stream};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use quorate_core::id::RequestId;
@@ -121,20 +122,31 @@ pub(in crate::http) async fn events(
 ) -> Result<Response, ApiError> {
     let Subscription { resume, queries, watched } = Subscription::parse(&uri, &headers)?;
     let subscriber = api.events.subscribe(api.client(peer, &headers), api.clock, &resume, queries, watched);
-    let subscriber = subscriber.map_err(|error| match error {
-        SubscribeError::FullForClient { max_subscribers } => ApiError::too_many_of_client(max_subscribers),
-        SubscribeError::Full { max_subscribers } => ApiError::too_many_subscribers(max_subscribers),
-        SubscribeError::Closed => AskError::Stopped.into(),
-    })?;
+    let subscriber = subscriber?;
     let texts = stream::unfold(subscriber, |mut subscriber| async {
         subscriber.next().await.map(|text| (Ok::<_, Infallible>(text), subscriber))
     });
+    Ok(streamed(texts))
+}
+
+/// A response that is a stream of events.
+pub(in crate::http) fn streamed(texts: impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static) -> Response {
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (ACCEL_BUFFERING, HeaderValue::from_static("no")),
     ];
-    Ok((headers, Body::from_stream(texts)).into_response())
+    (headers, Body::from_stream(texts)).into_response()
+}
+
+impl From<SubscribeError> for ApiError {
+    fn from(error: SubscribeError) -> Self {
+        match error {
+            SubscribeError::FullForClient { max_subscribers } => Self::too_many_of_client(max_subscribers),
+            SubscribeError::Full { max_subscribers } => Self::too_many_subscribers(max_subscribers),
+            SubscribeError::Closed => AskError::Stopped.into(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -19,17 +19,20 @@ use utoipa::{IntoResponses, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answers::{Answers, AskedError, JSON, PAGES, QUESTIONS, STATE, file, success};
+use super::answers::{Answers, AskedError, FEEDS, JSON, PAGES, QUESTIONS, STATE, file, success};
 use super::api::Api;
+use super::feeds::history::HistoryBody;
+use super::feeds::latest::LatestBody;
+use super::feeds::list::FeedsBody;
 use super::files::File;
 use super::policies::PoliciesInForce;
 use super::queries::Queries;
 use super::question::RequestBody;
 use super::status::{Health, Readiness};
 use super::workers::Register;
-use super::{dashboard, docs, ended, events, metrics, policies, queries, request, status, workers};
-use crate::wire::OutcomeBody;
+use super::{dashboard, docs, ended, events, feeds, metrics, policies, queries, request, status, workers};
 use crate::wire::failure::ErrorBody;
+use crate::wire::{OutcomeBody, RecordBody};
 
 /// The document without its routes.
 #[derive(OpenApi)]
@@ -47,11 +50,13 @@ use crate::wire::failure::ErrorBody;
     ),
     tags(
         (name = QUESTIONS, description = "Requests and their answers."),
+        (name = FEEDS, description = "Answers that are kept fresh, and their history."),
         (name = STATE, description = "State and events of the coordinator."),
         (name = PAGES, description = "Pages for people, and this document."),
     ),
     components(schemas(
-        RequestBody, OutcomeBody, ErrorBody, AskedError, Health, Readiness, Register, Queries, PoliciesInForce
+        RequestBody, OutcomeBody, ErrorBody, AskedError, Health, Readiness, Register, Queries, PoliciesInForce,
+        FeedsBody, LatestBody, RecordBody, HistoryBody
     ))
 )]
 struct Frame;
@@ -70,6 +75,11 @@ pub(super) fn described() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::with_openapi(Frame::openapi())
         .routes(routes!(request::ask))
         .routes(routes!(ended::ended))
+        .routes(routes!(feeds::list::feeds))
+        .routes(routes!(feeds::events::feed_events))
+        .routes(routes!(feeds::latest::feed))
+        .routes(routes!(feeds::history::history))
+        .routes(routes!(feeds::history::at))
         .routes(routes!(status::health))
         .routes(routes!(status::ready))
         .routes(routes!(workers::workers))
