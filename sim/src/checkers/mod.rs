@@ -38,6 +38,7 @@ mod cluster;
 mod edge;
 mod hosts;
 mod machine;
+mod store;
 #[cfg(test)]
 mod testing;
 
@@ -81,6 +82,18 @@ pub(crate) struct Checkers(Vec<(&'static str, Box<dyn Checker + Send>)>);
 
 impl Checkers {
     pub(crate) fn new(context: &Context<'_>) -> Self {
+        if context.depth == Depth::Store {
+            return Self(vec![
+                ("panics", Box::new(edge::panics::new(context))),
+                ("chain", Box::new(store::chain::new(context))),
+                ("shown", Box::new(store::shown::new(context))),
+                ("right", Box::new(store::right::new(context))),
+                ("alone", Box::new(store::alone::new(context))),
+                ("moved", Box::new(store::moved::new(context))),
+                ("prompt", Box::new(store::prompt::new(context))),
+                ("fresh", Box::new(store::fresh::new(context))),
+            ]);
+        }
         let mut all: Vec<(_, Box<dyn Checker + Send>)> = vec![
             ("bounds", Box::new(machine::bounds::new(context))),
             ("blame", Box::new(cluster::blame::new(context))),

@@ -56,6 +56,13 @@ impl Process {
     pub(super) fn has_ended(&self) -> bool {
         self.task.is_finished()
     }
+
+    /// Why it panicked; `None` if it stopped as it should. Waits until it has stopped.
+    pub(super) async fn panic(self) -> Option<String> {
+        let panic = self.task.await.err()?.try_into_panic().ok()?;
+        let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+        Some(text.unwrap_or("a panic without a message").to_owned())
+    }
 }
 
 /// Tells of every record that the process tells its followers of.

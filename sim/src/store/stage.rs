@@ -257,9 +257,14 @@ impl Stage {
     fn tend(self: &Arc<Self>) {
         let mut missing = Vec::new();
         for (number, post) in self.hosts().iter_mut() {
-            if post.process.as_ref().is_some_and(Process::has_ended) {
-                post.process = None;
-                self.event(Host::Coordinator(*number), What::Stopped);
+            if let Some(process) = post.process.take_if(|process| process.has_ended()) {
+                let (stage, host) = (Arc::clone(self), Host::Coordinator(*number));
+                self.event(host, What::Stopped);
+                tokio::spawn(async move {
+                    if let Some(text) = process.panic().await {
+                        stage.event(host, What::Panicked(&text));
+                    }
+                });
             }
             if post.process.is_none() && post.down == 0 {
                 missing.push(*number);
