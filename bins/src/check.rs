@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::anyhow;
 use quorate_core::coordinator::{Config, Policies};
 use quorate_core::pattern::Pattern;
-use quorate_runtime::policies;
+use quorate_runtime::{feeds, policies};
 
 use crate::args::{CoordinatorArgs, LogArgs, NatsArgs, OtlpArgs, SourceName, WorkerArgs};
 use crate::commands::print;
@@ -25,6 +25,10 @@ pub(crate) fn coordinator(args: &CoordinatorArgs) -> anyhow::Result<()> {
     let machine = serve::machine(&args.serve);
     if let (Ok(machine), Some(path)) = (&machine, &args.serve.policies) {
         checks.note("policies", policies(path, machine))?;
+    }
+    if let (Ok(machine), Some(path)) = (&machine, &args.serve.store.feeds) {
+        let feeds = feeds::read(path, machine).map_err(anyhow::Error::from);
+        checks.note("feeds", feeds.map(|feeds| format!("{}, {} feeds", path.display(), feeds.len())))?;
     }
     checks.note("flags", machine.map(|_| "valid"))?;
     checks.note("address", Ok(format!("{}, not opened", args.listen)))?;

@@ -25,6 +25,7 @@ mod reload;
 pub mod render;
 pub mod serve;
 mod signals;
+mod store;
 pub mod telemetry;
 pub mod threads;
 

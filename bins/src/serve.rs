@@ -19,21 +19,25 @@ use quorate_runtime::bus::nats::{NatsBus, NatsConfig};
 use quorate_runtime::clock::Clock;
 use quorate_runtime::driver::{DriverSettings, WorkerIdentity, WorkerSettings};
 use quorate_runtime::http::{ApiSettings, EventLimits, RateLimit, ServeLimits};
-use quorate_runtime::node::{CoordinatorSettings, NodeError, run_coordinator, run_worker};
+use quorate_runtime::node::{CoordinatorSettings, NodeError, Stored, run_coordinator, run_worker};
 use quorate_runtime::policies;
 use quorate_runtime::source::{AnySource, SimulatedConfig, SourceKind};
 use quorate_runtime::spans::Tracer;
+use quorate_runtime::store::any::AnyStore;
+use quorate_runtime::wire::Subjects;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::args::{CoordinatorArgs, DevArgs, NatsArgs, OtlpArgs, SeedArgs, ServeArgs, SourceName, WorkerArgs};
+use crate::args::{
+    CoordinatorArgs, DevArgs, NatsArgs, OtlpArgs, SeedArgs, ServeArgs, SourceName, StoreArgs, StoreName, WorkerArgs,
+};
 use crate::descriptors::serve_limits;
 use crate::exit::Unusable;
 use crate::listener::{listen, localhost, say_who_reaches, url_of};
 use crate::otlp::Export;
 use crate::render::Digits;
-use crate::{check, demo, reload, signals, telemetry};
+use crate::{check, demo, reload, signals, store, telemetry};
 
 /// The name of coordinators, for NATS and for a collector of traces.
 const COORDINATOR: &str = "quorate-coordinator";
@@ -57,16 +61,28 @@ pub async fn coordinator(args: CoordinatorArgs) -> anyhow::Result<()> {
     args.effective.warn();
     let mut settings = coordinator_settings(&args.serve, args.listen.port(), &args.seed)?;
     settings.driver = settings.driver.with_subjects(args.nats.subject_prefix.clone());
+    let clock = Clock::new();
+    let bus = nats(&args.nats, COORDINATOR)?;
+    let at = NatsConfig { name: format!("{COORDINATOR} store"), ..nats_config(&args.nats) };
+    let opening =
+        store::open(&args.serve.store, Some((at, args.nats.subject_prefix.clone())), &settings.machine, clock);
+    let stored = tokio::select! {
+        stored = opening => stored?,
+        why = bus.refused(REFUSED_FOR) => return Err(refused(&why)),
+        () = signals::stop() => return Ok(()),
+    };
     let (listener, address) = listen(args.listen)?;
     settings.api.port = address.port();
-    let clock = Clock::new();
     let traces = Traces::start(&args.otlp, COORDINATOR, &settings.driver.instance, clock, args.serve.otlp_sample)?;
     settings.api.tracer = traces.tracer();
-    let bus = nats(&args.nats, COORDINATOR)?;
     info!(%address, "the coordinator listens");
     say_who_reaches(address);
-    let reloads = reload::policies(args.serve.policies, settings.machine.clone());
-    let running = run_coordinator(bus.clone(), clock, listener, settings, (), reloads, signals::stop());
+    let reloads = match (&args.serve.policies, &args.serve.store.feeds) {
+        // The feed file is read again, and there is nothing to say of another one.
+        (None, Some(_)) => stream::pending().left_stream(),
+        (policies, _) => reload::policies(policies.clone(), settings.machine.clone()).right_stream(),
+    };
+    let running = run_coordinator(bus.clone(), clock, listener, settings, (), reloads, stored, signals::stop());
     let ran = tokio::select! {
         ran = Box::pin(running) => ran.map_err(Into::into),
         why = bus.refused(REFUSED_FOR) => Err(refused(&why)),
@@ -182,7 +198,18 @@ pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
         Some(file) => reload::policies(Some(file), settings.machine.clone()).left_stream(),
         None => stream::pending().right_stream(),
     };
-    let cluster = embedded(listener, settings, clock, &workers, reloads, stop.clone())?;
+    let nats = (!args.nats.is_empty()).then(|| {
+        let name = format!("{COORDINATOR} store");
+        (NatsConfig { urls: args.nats.clone(), name, ..NatsConfig::default() }, Subjects::default())
+    });
+    // Without being told, it keeps what it can: nothing else is lost when it ends.
+    let usual = if args.nats.is_empty() { StoreName::Memory } else { StoreName::Jetstream };
+    let keeps = StoreArgs { store: args.serve.store.store.or(Some(usual)), ..args.serve.store.clone() };
+    let stored = tokio::select! {
+        stored = store::open(&keeps, nats, &settings.machine, clock) => stored?,
+        () = signals::stop() => return Ok(()),
+    };
+    let cluster = embedded(listener, settings, clock, &workers, reloads, stored, stop.clone())?;
     let url = url_of(address)?;
     info!(%address, "the coordinator listens; stop with Ctrl-C");
     say_who_reaches(address);
@@ -224,7 +251,7 @@ pub async fn embedded_demo(json: bool, digits: Digits) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let source = SimulatedConfig::default();
     let workers = Workers { count: DEMO_WORKERS, source, seed: random()?, tracer: None };
-    let cluster = embedded(listener, settings, Clock::new(), &workers, stream::pending(), stop.clone())?;
+    let cluster = embedded(listener, settings, Clock::new(), &workers, stream::pending(), None, stop.clone())?;
     let shown = demo::run(&url_of(address)?, DEMO_WORKERS, json, digits).await;
     stop.cancel();
     cluster.ended().await?;
@@ -262,6 +289,7 @@ fn embedded<L: Listener<Addr = SocketAddr>>(
     clock: Clock,
     workers: &Workers,
     reloads: impl Stream<Item = Policies> + Send + 'static,
+    stored: Option<Stored<AnyStore>>,
     stop: CancellationToken,
 ) -> anyhow::Result<Cluster> {
     let broker = LocalBus::new();
@@ -273,10 +301,9 @@ fn embedded<L: Listener<Addr = SocketAddr>>(
         running.spawn(run_worker(broker.connection(), settings, source, stop.clone().cancelled_owned()));
     }
     let bus = broker.connection();
-    let coordinator =
-        tokio::spawn(
-            async move { run_coordinator(bus, clock, listener, settings, (), reloads, stop.cancelled()).await },
-        );
+    let coordinator = tokio::spawn(async move {
+        run_coordinator(bus, clock, listener, settings, (), reloads, stored, stop.cancelled()).await
+    });
     Ok(Cluster { coordinator, workers: running })
 }
 
@@ -310,6 +337,7 @@ fn coordinator_settings(args: &ServeArgs, port: u16, seeds: &SeedArgs) -> anyhow
                 max_subscribers_per_client: args.max_subscribers_per_client as usize,
                 ..EventLimits::default()
             },
+            keep_outcomes: args.store.keep_outcomes,
             ..ApiSettings::new(port)
         },
         limits: serve_limits(args.max_connections_per_peer as usize),

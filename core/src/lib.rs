@@ -103,10 +103,11 @@
 //!
 //! # Modules
 //!
-//! * [`machine`]: the trait that both machines implement
+//! * [`machine`]: the trait that the machines implement
 //! * [`coordinator`]: the machine that serves requests
 //! * [`worker`]: the machine that answers tasks
 //! * [`feed`]: the machine that keeps answers fresh
+//! * [`durable`]: the machine that serves requests whose callers have gone away
 //! * [`aggregate`]: combines many values into one
 //! * [`outcome`]: how a request ended, with its evidence and its size in memory
 //! * [`offer`]: the queries that a worker can answer
@@ -117,6 +118,7 @@
 
 pub mod aggregate;
 pub mod coordinator;
+pub mod durable;
 pub mod feed;
 pub mod id;
 pub mod machine;
@@ -132,6 +134,7 @@ pub mod value;
 pub mod worker;
 
 pub use coordinator::Coordinator;
+pub use durable::Durable;
 pub use feed::Feeds;
 pub use machine::Machine;
 pub use worker::Worker;

@@ -58,3 +58,4 @@ macro_rules! machine {
 machine!(crate::Coordinator, crate::coordinator::Input, crate::coordinator::Output);
 machine!(crate::Feeds, crate::feed::Input, crate::feed::Output);
 machine!(crate::Worker, crate::worker::Input, crate::worker::Output);
+machine!(crate::Durable, crate::durable::Input, crate::durable::Output);

@@ -10,7 +10,7 @@
 //! its outputs.
 //!
 //! * [`aggregate`] computes answers and assessments; [`pen`] is its arithmetic beyond 128 bits, digit by digit
-//! * `coordinator/` and `worker.rs` are the models of the machines
+//! * `coordinator/`, `worker.rs`, `feed.rs` and `durable.rs` are the models of the machines
 //! * [`arbitrary`] draws what can come from outside, for tests and fuzzers
 #![warn(missing_docs)]
 
@@ -18,6 +18,8 @@ pub mod aggregate;
 #[cfg(feature = "arbitrary")]
 pub mod arbitrary;
 mod coordinator;
+mod feed;
+mod durable;
 pub mod pen;
 pub mod policy;
 mod worker;
@@ -25,6 +27,8 @@ mod worker;
 use std::fmt::Debug;
 
 pub use coordinator::CoordinatorModel;
+pub use feed::FeedsModel;
+pub use durable::DurableModel;
 pub use worker::WorkerModel;
 
 /// A machine did something other than its model.

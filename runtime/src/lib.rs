@@ -69,6 +69,7 @@
 //! * [`http`]: the HTTP API with its pages, limits and events; [`metrics`]: what it counts; [`spans`]: what it traces
 //! * [`feeds`]: answers that are kept fresh
 //! * [`store`]: what outlives a process: on JetStream, or within one process
+//! * [`durable`]: requests whose callers have gone away, and the history of outcomes
 //! * [`policies`]: the policy file; [`config_file`]: TOML files, refused with line and column
 //! * [`clock`]: follows tokio's time, so that a simulation that drives tokio's time drives everything
 #![warn(missing_docs)]
@@ -78,6 +79,7 @@ pub mod bus;
 pub mod clock;
 pub mod config_file;
 pub mod driver;
+pub mod durable;
 pub mod feeds;
 pub mod http;
 pub mod metrics;

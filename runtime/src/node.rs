@@ -5,6 +5,7 @@ use std::future::pending;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::serve::Listener;
 use futures_util::stream::{BoxStream, Stream, StreamExt as _};
@@ -12,11 +13,14 @@ use quorate_core::Coordinator;
 use quorate_core::coordinator::{Config, Policies};
 use quorate_core::feed::Definition;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::bus::{Bus, BusError};
 use crate::clock::Clock;
 use crate::driver::{CoordinatorDriver, CoordinatorHandle, DriverSettings, Tap, WorkerDriver, WorkerSettings};
+use crate::durable::{DurableDriver, DurableSettings};
 use crate::feeds::{FeedsDriver, FeedsHandle, StoredHistory};
 use crate::http::{ApiSettings, Events, FeedsReader, ServeLimits, Service, serve};
 use crate::metrics::Metrics;
@@ -24,6 +28,9 @@ use crate::source::Source;
 use crate::spans::Tracer;
 use crate::store::Store;
 use crate::store::memory::MemoryStore;
+
+/// How long a coordinator that stops hands its durable requests over, once nothing is in flight.
+const HAND_OVER_WITHIN: Duration = Duration::from_secs(10);
 
 /// The settings of a coordinator.
 #[derive(Clone, Debug)]
@@ -71,8 +78,8 @@ pub enum NodeError {
 /// Runs a coordinator on `bus` and `listener` until `stop` completes. Then it is not ready and refuses further
 /// requests, finishes those in flight, flushes the bus, and returns. It takes until the last deadline in flight at
 /// most, plus a few seconds to write responses. `tap` sees all inputs and outputs of the machine; pass `()` for no tap.
-/// Whenever `policies` yields, the policies of queries and the weights of workers become those. Feeds are driven if there
-/// is a store; pass [`NOTHING_STORED`] otherwise.
+/// Whenever `policies` yields, the policies of queries and the weights of workers become those. With a
+/// store, feeds are driven, and durable requests served; pass [`NOTHING_STORED`] otherwise.
 ///
 /// # Errors
 /// [`NodeError`] if the bus cannot subscribe, or is closed before `stop` completes.
@@ -90,18 +97,25 @@ pub async fn run_coordinator<B: Bus, L: Listener<Addr = SocketAddr>, S: Store>(
     let CoordinatorSettings { machine, api, limits, driver } = settings;
     let events = Events::new(&driver.instance, api.events);
     let instance = driver.instance.clone();
+    let durable = DurableSettings {
+        limits: machine.limits,
+        keep_outcomes: api.keep_outcomes,
+        ..DurableSettings::of(&driver.instance)
+    };
     let (driver, coordinator) = CoordinatorDriver::new(bus, clock, machine, driver).await?;
     let metrics = Arc::new(Metrics::new(&clock));
     let driver = driver.with_tracer(api.tracer.clone()).with_snapshot_every(api.snapshot_every);
     let driver = driver.with_tap((tap, (events.tap(), metrics.tap())));
-    let (mut feeds, mut feeding) = (FeedsReader::default(), None);
+    let (mut feeds, mut feeding, mut serving_durably) = (FeedsReader::default(), None, None);
     if let Some(Stored { store, feeds: definitions, reloads }) = stored {
         let history = Arc::new(StoredHistory::new(store.clone()));
+        serving_durably = Some(DurableDriver::new(store.clone(), coordinator.clone(), clock, durable));
         let (driver, handle) = FeedsDriver::new(store, clock, coordinator.clone(), instance, definitions);
         feeds = FeedsReader { board: handle.board().clone(), history: Some(history) };
         feeding = Some(Feeding { feeds: handle, driver, reloads });
     }
-    let service = Service::new(coordinator.clone(), feeds, events, metrics, clock, api);
+    let (durable, requests) = serving_durably.unzip();
+    let service = Service::new(coordinator.clone(), feeds, events, metrics, clock, api, requests.clone());
     let (drained, is_drained) = oneshot::channel::<()>();
     let serving = async {
         // The sender is dropped when there is nothing more to answer.
@@ -110,16 +124,28 @@ pub async fn run_coordinator<B: Bus, L: Listener<Addr = SocketAddr>, S: Store>(
     let stopping = CancellationToken::new();
     let driving = async {
         let mut running = pin!(tokio::spawn(driver.run()));
+        let durable = durable.map(|durable| AbortOnDropHandle::new(tokio::spawn(durable.run())));
         let result = tokio::select! {
             biased;
             () = stop => {
                 stopping.cancel();
+                if let Some(requests) = &requests {
+                    requests.drain().await;
+                }
                 coordinator.drain().await;
                 running.await.map_err(NodeError::Panicked)
             }
             ended = &mut running => ended.map_err(NodeError::Panicked).and(Err(BusError::Closed.into())),
         };
         stopping.cancel();
+        if let (Some(requests), Some(durable)) = (requests, durable) {
+            requests.drain().await;
+            requests.stop().await;
+            // What it cannot hand over in time, other coordinators take over when their patience ends.
+            if let Ok(Err(panicked)) = timeout(HAND_OVER_WITHIN, durable).await {
+                return Err(NodeError::Panicked(panicked));
+            }
+        }
         drop(drained);
         result
     };

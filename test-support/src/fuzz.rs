@@ -18,9 +18,10 @@ use quorate_runtime::wire;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, in the order of their names.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("aggregation", aggregation),
     ("coordinator", coordinator),
+    ("feeds", feeds),
     ("policy_file", policy_file),
     ("request_body", request_body),
     ("wire_result", wire_result),
@@ -184,6 +185,14 @@ pub fn aggregation(data: &[u8]) {
 pub fn coordinator(data: &[u8]) {
     let Some((config, seed, steps)) = arbitrary::bytes::coordinator(data) else { return };
     match arbitrary::Run::play(config, seed, &steps) {
+        Ok(run) => assert!(run.replays(), "a recording must replay to the same outputs"),
+        Err(divergence) => panic!("{divergence}"),
+    }
+}
+
+/// For any inputs at any times, the feeds and their model agree, go on afterwards, and replay to the same outputs.
+pub fn feeds(data: &[u8]) {
+    match arbitrary::FeedsRun::play_bytes(data) {
         Ok(run) => assert!(run.replays(), "a recording must replay to the same outputs"),
         Err(divergence) => panic!("{divergence}"),
     }

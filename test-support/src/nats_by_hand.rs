@@ -111,8 +111,18 @@ impl ClientByHand {
     /// # Panics
     /// If the client has gone away.
     pub async fn greet(&mut self) {
-        let info = r#"INFO {"server_id":"hand","server_name":"hand","version":"2.11.0","proto":1,"host":"127.0.0.1","port":4222,"headers":true,"max_payload":1048576}"#;
-        self.say(info).await;
+        self.greet_as("2.11.0").await;
+    }
+
+    /// Sends the greeting of a server of another version.
+    ///
+    /// # Panics
+    /// If the client has gone away.
+    pub async fn greet_as(&mut self, version: &str) {
+        let info = format!(
+            r#"INFO {{"server_id":"hand","server_name":"hand","version":"{version}","proto":1,"host":"127.0.0.1","port":4222,"headers":true,"max_payload":1048576}}"#
+        );
+        self.say(&info).await;
     }
 
     /// Completes the handshake.

@@ -15,11 +15,12 @@ use quorate_runtime::http::AllowedOrigin;
 use rust_decimal::Decimal;
 
 use super::effects::{Effective, Effects, Idle, is_given};
+use super::store::STORE_IDLE;
 use super::time::{millis, millis_from_zero};
 use super::values::{
     agreement, fraction, listen_address, network, on_disputes, outlier_rule, share, strategies, trim_share,
 };
-use super::{CheckArgs, LogArgs, NatsArgs, OtlpArgs, SeedArgs};
+use super::{CheckArgs, LogArgs, NatsArgs, OtlpArgs, SeedArgs, StoreArgs};
 use crate::exit;
 
 /// Asks many workers over NATS and answers over HTTP, with one value and its evidence
@@ -190,6 +191,9 @@ pub struct ServeArgs {
     pub otlp_sample: Millionths,
 
     #[command(flatten)]
+    pub store: StoreArgs,
+
+    #[command(flatten)]
     pub policy: PolicyArgs,
 }
 
@@ -289,7 +293,7 @@ pub(super) const TRACING: Idle =
     Idle { flags: &["otlp_sample"], when: |matches| !is_given(matches, "otlp"), because: "without --otlp" };
 
 impl Effects for CoordinatorArgs {
-    const IDLE: &'static [Idle] = &[TRACING];
+    const IDLE: &'static [Idle] = &[TRACING, STORE_IDLE];
 }
 
 impl ServeArgs {

@@ -8,6 +8,7 @@ mod exchange;
 mod follow;
 mod generate;
 mod quorate;
+mod store;
 mod time;
 mod values;
 mod watch;
@@ -32,6 +33,7 @@ pub use quorate::{
     Command, DemoArgs, DevArgs, HealthArgs, JsonArgs, LoadArgs, NumberArgs, PoliciesArgs, QueriesArgs, QuorateArgs,
     UrlArgs, WorkersArgs,
 };
+pub use store::{StorageName, StoreArgs, StoreName};
 pub use time::duration;
 use values::{collector_url, subjects};
 pub use values::{network, server_url, share};

@@ -10,7 +10,7 @@ use clap::{Args, CommandFactory, FromArgMatches as _, Parser, Subcommand};
 use reqwest::Url;
 
 use super::coordinator::{TRACING, positive};
-use super::effects::{Contradiction, Effective, Effects, Idle};
+use super::effects::{Contradiction, Effective, Effects, Idle, is_given};
 use super::time::{duration, millis};
 use super::values::{listen_address, server_url};
 use super::watch::WATCHING;
@@ -194,6 +194,17 @@ pub struct DevArgs {
     )]
     pub listen: SocketAddr,
 
+    /// NATS server in whose JetStream the store is; several are separated by commas or repeated [default: none, a store in
+    /// memory]
+    #[arg(
+        long = "nats",
+        hide_env_values = true,
+        value_name = "URL",
+        value_delimiter = ',',
+        help_heading = "Feeds and the store"
+    )]
+    pub nats: Vec<String>,
+
     #[command(flatten)]
     pub serve: ServeArgs,
     #[command(flatten)]
@@ -310,6 +321,11 @@ pub struct LoadArgs {
 impl Effects for DevArgs {
     const IDLE: &'static [Idle] = &[
         TRACING,
+        Idle {
+            flags: &["store_replicas", "store_storage"],
+            when: |matches| !is_given(matches, "nats"),
+            because: "without --nats",
+        },
         Idle {
             flags: &["delay_min_ms", "delay_max_ms", "failure_rate", "variance"],
             when: |matches| matches.get_one::<u32>("workers") == Some(&0),

@@ -37,7 +37,9 @@ pub struct Seen {
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
-    /// These are the feeds from now on. At most [`MAX_FEEDS`](super::MAX_FEEDS) are driven.
+    /// These are the feeds from now on, each [checked](Definition::check). Of several with one name the first counts, and
+    /// of too many names the first [`MAX_FEEDS`](super::MAX_FEEDS). A round is given up if its feed is removed or asks
+    /// something else.
     Definitions(Vec<Arc<Definition>>),
     /// An entry of a lease was seen, perhaps not the newest.
     LeaseSeen {
@@ -86,7 +88,8 @@ pub enum Input {
         feed: FeedName,
         /// The sequence of the entry; 0 if there is none.
         sequence: u64,
-        /// The newest record. The entry may be none, since whoever may publish on the subject can write anything.
+        /// The newest record; `None` if there is none. It is in that entry, or, if that is no record, in the last one
+        /// before it that is: whoever may publish on the subject can write anything.
         record: Option<Seen>,
     },
     /// The store did not say what became of a record, or which entry is the newest.
@@ -163,6 +166,9 @@ pub struct Counters {
     pub lost: u64,
     /// Records of which the store did not say whether they are stored.
     pub unclear: u64,
+    /// Rounds whose end did not matter any more: another coordinator drives the feed, or it was removed or asks something
+    /// else.
+    pub given_up: u64,
     /// Leases that were taken.
     pub leases_taken: u64,
     /// Leases of another coordinator that were taken over because they were not renewed in time.

@@ -27,18 +27,21 @@ pub(super) struct Context {
 #[derive(Debug)]
 pub(super) struct Feed {
     definition: Arc<Definition>,
-    pub(super) lease: Lease,
+    lease: Lease,
     stage: Stage,
+    /// Whether it is defined no longer. It stays until nothing is in progress, so that no answer reaches a later feed of
+    /// its name.
+    is_leaving: bool,
     /// The sequence of the newest entry that is known; 0 if there is none.
     newest: u64,
     /// Whether the newest entry has to be read before the next round.
     must_read: bool,
+    /// The newest entry is not read before this.
+    read_at: Timestamp,
     /// The newest record, and when its last report was made.
     head: Option<(Head, Since)>,
     /// When the next round is due.
     due: Timestamp,
-    /// Neither the coordinator nor the store is asked before this.
-    not_before: Timestamp,
     /// When it is to be looked at next.
     pub(super) wake: Option<Timestamp>,
 }
@@ -69,9 +72,9 @@ impl Since {
         Self { at, before: Duration::ZERO }
     }
 
-    /// How much has passed at `now`.
-    pub(super) fn elapsed(self, now: Timestamp) -> Duration {
-        now.since(self.at).saturating_add(self.before)
+    /// How much has passed at a time, which may be before it was known how much.
+    pub(super) fn elapsed(self, time: Timestamp) -> Duration {
+        self.before.saturating_add(time.since(self.at)).saturating_sub(self.at.since(time))
     }
 }
 
@@ -81,60 +84,86 @@ impl Feed {
             definition: Arc::clone(definition),
             lease: Lease::new(now),
             stage: Stage::Idle,
+            is_leaving: false,
             newest: 0,
             must_read: true,
+            read_at: now,
             head: None,
             due: now,
-            not_before: now,
             wake: None,
         }
     }
 
     /// Replaces the definition. A round that asks something else is given up.
-    pub(super) fn redefine(&mut self, definition: &Arc<Definition>, now: Timestamp) {
+    pub(super) fn redefine(&mut self, definition: &Arc<Definition>, context: &mut Context) {
         let asks = |definition: &Definition| (definition.query.clone(), definition.overrides);
-        if matches!(self.stage, Stage::Asking { .. }) && asks(definition) != asks(&self.definition) {
-            (self.stage, self.due) = (Stage::Idle, now);
+        if asks(definition) != asks(&self.definition) {
+            self.give_up(context);
         }
-        self.due = self.due.min(now.after(definition.min_interval));
+        self.due = self.due.min(context.now.after(definition.min_interval));
         self.definition = Arc::clone(definition);
+        self.is_leaving = false;
     }
 
-    pub(super) fn leased(&mut self, sequence: u64, context: &mut Context) {
-        let before = self.lease.appended(sequence);
-        context.counters.leases_taken += u64::from(before.is_some());
-        context.counters.failovers += u64::from(before == Some(Holder::Other));
+    /// It is defined no longer.
+    pub(super) fn leave(&mut self, context: &mut Context) {
+        self.is_leaving = true;
+        self.give_up(context);
+    }
+
+    /// Ends a round that is asked as if it had not begun.
+    fn give_up(&mut self, context: &mut Context) {
+        if matches!(self.stage, Stage::Asking { .. }) {
+            (self.stage, self.due) = (Stage::Idle, context.now);
+            context.counters.given_up += 1;
+        }
+    }
+
+    /// Something became known of its lease. Whoever takes one knows the newest entry only from before, if at all.
+    pub(super) fn lease(&mut self, context: &mut Context, change: impl FnOnce(&mut Lease, Timestamp)) {
+        let before = self.lease.holder();
+        change(&mut self.lease, context.now);
+        if before != Holder::Me && self.lease.holder() == Holder::Me {
+            self.must_read = true;
+            context.counters.leases_taken += 1;
+            context.counters.failovers += u64::from(before == Holder::Other);
+        }
     }
 
     /// A record came by the watch, which may be behind. While this coordinator stores one, the store's answer decides.
     pub(super) fn seen(&mut self, record: &Seen, context: &mut Context) {
-        let is_news = !self.must_read && record.head.link.sequence > self.newest;
-        if is_news && !matches!(self.stage, Stage::Storing { .. }) {
-            self.adopt(record.head.link.sequence, Some(record), context.now);
+        let sequence = record.head.link.sequence;
+        if sequence > self.newest && !matches!(self.stage, Stage::Storing { .. }) {
+            self.adopt(sequence, Some(record), context);
         }
     }
 
     /// The store has said which entry is the newest.
     pub(super) fn newest(&mut self, sequence: u64, record: Option<&Seen>, context: &mut Context) {
         match self.stage {
-            Stage::Storing { .. } => context.counters.lost += 1,
+            Stage::Storing { .. } => {
+                context.counters.lost += 1;
+                self.due = context.now.after(RETRY);
+            }
             Stage::Reading => {}
             Stage::Idle | Stage::Asking { .. } => return,
         }
         self.stage = Stage::Idle;
         self.must_read = false;
-        self.adopt(sequence, record, context.now);
+        self.adopt(sequence, record, context);
     }
 
     /// Takes an entry as the newest. The record in it counts if its round is later than what is known: the store may have
-    /// lost records that this coordinator has seen, and their numbers are not used again.
-    fn adopt(&mut self, sequence: u64, record: Option<&Seen>, now: Timestamp) {
+    /// lost records that this coordinator has seen, and their numbers are not used again. If it counts, it stands for
+    /// the round that was due or is asked.
+    fn adopt(&mut self, sequence: u64, record: Option<&Seen>, context: &mut Context) {
         self.newest = sequence;
         if let Some(Seen { head, ended_ago, reported_ago }) = record
-            && self.head.as_ref().is_none_or(|(known, _)| head.round > known.round)
+            && head.round > self.last_number()
         {
-            self.due = now.after(self.definition.min_interval.saturating_sub(*ended_ago));
-            self.head = Some((head.clone(), Since { at: now, before: *reported_ago }));
+            self.give_up(context);
+            self.due = context.now.after(self.definition.min_interval.saturating_sub(*ended_ago));
+            self.head = Some((head.clone(), Since { at: context.now, before: *reported_ago }));
         }
     }
 
@@ -144,20 +173,25 @@ impl Feed {
         *(if is_report { &mut counters.reported } else { &mut counters.unreported }) += 1;
         let last_report = self.head.as_ref().map(|(_, since)| *since).filter(|_| !is_report);
         self.newest = head.link.sequence;
+        self.must_read = false;
         self.head = Some((head.clone(), last_report.unwrap_or(Since::begins(began))));
         self.stage = Stage::Idle;
     }
 
-    /// The store has not said what became of a record, or which entry is the newest.
+    /// The store has not said what became of a record, or which entry is the newest. A round whose record turns out not
+    /// to be stored is due again.
     pub(super) fn unclear(&mut self, context: &mut Context) {
         match self.stage {
-            Stage::Storing { .. } => context.counters.unclear += 1,
+            Stage::Storing { .. } => {
+                context.counters.unclear += 1;
+                self.due = context.now;
+            }
             Stage::Reading => {}
             Stage::Idle | Stage::Asking { .. } => return,
         }
         self.stage = Stage::Idle;
         self.must_read = true;
-        self.not_before = context.now.after(RETRY);
+        self.read_at = context.now.after(RETRY);
     }
 
     pub(super) fn ended(&mut self, id: RoundId, outcome: Option<&Arc<Outcome>>, context: &mut Context) {
@@ -165,20 +199,23 @@ impl Feed {
         if round != id {
             return;
         }
+        if self.lease.holder() != Holder::Me {
+            return self.give_up(context);
+        }
         self.stage = Stage::Idle;
         let Some(outcome) = outcome else {
             context.counters.refused += 1;
-            (self.due, self.not_before) = (context.now, context.now.after(RETRY));
+            self.due = context.now.after(RETRY);
             return;
         };
         let last = self.head.as_ref().and_then(|(head, since)| head.report.as_ref().map(|report| (report, *since)));
         match decide(&self.definition, last, began, outcome) {
-            Decision::Quiet => context.counters.quiet += 1,
-            Decision::Record(reason) => {
+            Decision::Record(reason) if !self.is_full() => {
                 let record = self.record(reason, outcome);
                 self.stage = Stage::Storing { began, is_report: reason.is_some() };
                 context.outputs.push_back(Output::Store { record, after: self.newest });
             }
+            Decision::Quiet | Decision::Record(_) => context.counters.quiet += 1,
         }
     }
 
@@ -186,7 +223,7 @@ impl Feed {
         let head = self.head.as_ref().map(|(head, _)| head);
         Record {
             feed: self.definition.name.clone(),
-            round: head.map_or(0, |head| head.round) + 1,
+            round: self.last_number() + 1,
             reported,
             last_report: head.and_then(|head| head.report.clone()),
             outcome: Arc::clone(outcome),
@@ -195,33 +232,42 @@ impl Feed {
         }
     }
 
+    /// The number of the newest record; 0 if there is none.
+    fn last_number(&self) -> u64 {
+        self.head.as_ref().map_or(0, |(head, _)| head.round)
+    }
+
+    /// Whether no number is left for another record.
+    fn is_full(&self) -> bool {
+        self.last_number() >= MAX_ROUND
+    }
+
     /// Does what can be done now, and notes when there is more to do.
     pub(super) fn advance(&mut self, context: &mut Context) {
-        if context.draining {
-            if matches!(self.stage, Stage::Idle) {
+        let now = context.now;
+        self.wake = None;
+        if context.draining || self.is_leaving {
+            if matches!(self.stage, Stage::Idle) && !self.lease.is_appending() {
                 context.outputs.extend(self.lease.release(&self.definition.name));
             }
-            self.wake = None;
             return;
         }
-        let now = context.now;
         if self.lease.due().is_some_and(|due| due <= now) {
             context.outputs.push_back(self.lease.append(now, &self.definition.name));
         }
-        let round_due = self.round_due();
-        if self.lease.is_held(now) && round_due.is_some_and(|due| due <= now) {
+        if self.lease.is_held(now) && self.next_due().is_some_and(|due| due <= now) {
             self.begin(context);
         }
-        let round_due = self.round_due().filter(|_| self.lease.is_held(now));
-        self.wake = [self.lease.due(), round_due].into_iter().flatten().min();
+        // What is due later than this coordinator may rely on its lease waits until the lease is renewed.
+        let next_due = self.next_due().filter(|due| *due > now && self.lease.is_held(*due));
+        self.wake = self.lease.due().into_iter().chain(next_due).min();
     }
 
     /// When it can begin something; `None` while it waits for something to end, or if no number is left for a round.
-    fn round_due(&self) -> Option<Timestamp> {
-        let is_full = self.head.as_ref().is_some_and(|(head, _)| head.round >= MAX_ROUND);
+    fn next_due(&self) -> Option<Timestamp> {
         match self.stage {
-            Stage::Idle if self.must_read => Some(self.not_before),
-            Stage::Idle if !is_full => Some(self.due.max(self.not_before)),
+            Stage::Idle if self.must_read => Some(self.read_at),
+            Stage::Idle if !self.is_full() => Some(self.due),
             Stage::Idle | Stage::Reading | Stage::Asking { .. } | Stage::Storing { .. } => None,
         }
     }
@@ -246,8 +292,18 @@ impl Feed {
         context.outputs.push_back(Output::Ask { feed, round, query: query.clone(), overrides: *overrides });
     }
 
+    /// Whether this coordinator drives it.
+    pub(super) fn is_driven(&self, now: Timestamp) -> bool {
+        !self.is_leaving && self.lease.is_held(now)
+    }
+
+    /// Whether it is defined no longer.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.is_leaving
+    }
+
     /// Whether nothing is in progress, and the lease is released.
     pub(super) fn is_drained(&self) -> bool {
-        matches!(self.stage, Stage::Idle) && self.lease.is_released()
+        matches!(self.stage, Stage::Idle) && !self.lease.is_appending() && self.lease.holder() != Holder::Me
     }
 }

@@ -38,6 +38,7 @@ pub use lease::LEASE_TTL;
 pub use record::{Head, Link, MAX_ROUND, Reason, Record, Report};
 
 use self::feed::{Context, Feed};
+use self::lease::Lease;
 use crate::time::Timestamp;
 
 /// The machine that drives the feeds of one coordinator.
@@ -63,13 +64,13 @@ impl Feeds {
         match input {
             Input::Definitions(definitions) => self.define(definitions),
             Input::LeaseSeen { feed, sequence, holder } => {
-                self.with(feed, |feed, context| feed.lease.seen(context.now, *sequence, *holder));
+                self.lease(feed, |lease, now| lease.seen(now, *sequence, *holder));
             }
-            Input::Leased { feed, sequence } => self.with(feed, |feed, context| feed.leased(*sequence, context)),
+            Input::Leased { feed, sequence } => self.lease(feed, |lease, _| lease.appended(*sequence)),
             Input::LeaseLost { feed, sequence, holder } => {
-                self.with(feed, |feed, context| feed.lease.lost(context.now, *sequence, *holder));
+                self.lease(feed, |lease, now| lease.lost(now, *sequence, *holder));
             }
-            Input::LeaseUnclear(feed) => self.with(feed, |feed, context| feed.lease.unclear(context.now)),
+            Input::LeaseUnclear(feed) => self.lease(feed, Lease::unclear),
             Input::Seen { feed, record } => self.with(feed, |feed, context| feed.seen(record, context)),
             Input::Stored { feed, head } => self.with(feed, |feed, context| feed.stored(head, context)),
             Input::Newest { feed, sequence, record } => {
@@ -115,26 +116,26 @@ impl Feeds {
 
     /// The number of feeds, and of those that this coordinator drives now.
     pub fn driven(&self) -> (usize, usize) {
-        (self.by_name.len(), self.by_name.values().filter(|feed| feed.lease.is_held(self.now)).count())
+        let feeds = || self.by_name.values();
+        (feeds().filter(|feed| !feed.is_leaving()).count(), feeds().filter(|feed| feed.is_driven(self.now)).count())
     }
 
     fn define(&mut self, definitions: &[Arc<Definition>]) {
-        let mut before = std::mem::take(&mut self.by_name);
-        self.wakes.clear();
-        for definition in definitions.iter().take(MAX_FEEDS) {
-            let feed = match before.remove(&definition.name) {
-                Some(mut feed) => {
-                    feed.redefine(definition, self.now);
-                    feed.wake = None;
-                    feed
-                }
-                None => Feed::new(definition, self.now),
-            };
-            self.by_name.insert(definition.name.clone(), feed);
+        self.context.now = self.now;
+        let mut wanted = BTreeMap::new();
+        for definition in definitions {
+            if wanted.len() < MAX_FEEDS {
+                wanted.entry(&definition.name).or_insert(definition);
+            }
         }
-        for (name, mut feed) in before {
-            self.context.outputs.extend(feed.lease.release(&name));
+        for (name, feed) in &mut self.by_name {
+            match wanted.remove(name) {
+                Some(definition) => feed.redefine(definition, &mut self.context),
+                None => feed.leave(&mut self.context),
+            }
         }
+        let new = wanted.into_iter().map(|(name, definition)| (name.clone(), Feed::new(definition, self.now)));
+        self.by_name.extend(new);
         self.advance_all();
     }
 
@@ -142,6 +143,10 @@ impl Feeds {
         for name in self.by_name.keys().cloned().collect::<Vec<_>>() {
             self.with(&name, |_, _| ());
         }
+    }
+
+    fn lease(&mut self, name: &FeedName, change: impl FnOnce(&mut Lease, Timestamp)) {
+        self.with(name, |feed, context| feed.lease(context, change));
     }
 
     /// Changes one feed, and lets it do what it can do then.
@@ -159,6 +164,9 @@ impl Feeds {
             if let Some(after) = after {
                 self.wakes.insert((after, name.clone()));
             }
+        }
+        if feed.is_leaving() && feed.is_drained() {
+            self.by_name.remove(name);
         }
     }
 

@@ -27,7 +27,8 @@ pub struct Record {
     pub outcome: Arc<Outcome>,
     /// The record before; `None` if there is none, as far as the author knows.
     pub previous: Option<Link>,
-    /// The sequence of the lease under which the round was driven.
+    /// The sequence of the lease under which it is recorded. It never falls from one record to the next, unless the store
+    /// has lost leases.
     pub lease: u64,
 }
 

@@ -5,7 +5,7 @@
 //! ready, up to a bound, and then carries out the outputs together.
 //!
 //! * `coordinator.rs`, `worker.rs`: the two drivers
-//! * `handle.rs`, `view.rs`: how callers submit requests, and how readers see snapshots without waiting behind them
+//! * `handle.rs`, `asks.rs`, `view.rs`: how callers submit requests, and how readers see snapshots without waiting behind them
 //! * `intake.rs`: what a pass takes from each subscription, and in which order
 //! * `dispatch.rs`, `outcomes.rs`: the tasks and the outcomes that a coordinator sends
 //! * `tasks.rs`, `jobs.rs`, `answers.rs`: a worker's tasks, from the message to the result
@@ -17,6 +17,7 @@
 //! * `settings.rs`, `bus_watch.rs`: the secret inbox and the bounds; the state of the bus as inputs
 
 mod answers;
+mod asks;
 mod bus_watch;
 mod callers;
 mod coordinator;
@@ -35,6 +36,7 @@ mod tasks;
 mod view;
 mod worker;
 
+pub use asks::Asks;
 pub use callers::{Trail, TrailStep};
 pub use coordinator::CoordinatorDriver;
 pub use handle::{AskError, CoordinatorHandle};

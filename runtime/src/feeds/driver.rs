@@ -8,9 +8,6 @@ use std::time::Duration;
 use futures_util::stream::{self, FuturesUnordered, Stream, StreamExt as _};
 use quorate_core::Feeds;
 use quorate_core::feed::{Definition, FeedName, Input, Output};
-use quorate_core::outcome::Outcome;
-use quorate_core::policy::Overrides;
-use quorate_core::query::Query;
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
@@ -19,27 +16,12 @@ use super::handle::Command;
 use super::work::{Learned, Tools};
 use super::{Board, FeedsHandle, feed_of};
 use crate::clock::Clock;
-use crate::driver::{Alarm, AskError, CoordinatorHandle};
+use crate::driver::{Alarm, Asks};
 use crate::store::{Entry, Log, Store, Watch as _, Watched};
 use crate::wire::{StoredRecord, decode_record};
 
 /// The pause before a log is watched again, when the store is not there.
 const WATCH_AGAIN: Duration = Duration::from_secs(1);
-
-/// Asks the rounds of feeds.
-pub trait Asker: Clone + Send + Sync + 'static {
-    /// Asks a query, and returns its outcome by the deadline of its policy.
-    ///
-    /// # Errors
-    /// [`AskError`] if it was refused.
-    fn ask(&self, query: Query, overrides: Overrides) -> impl Future<Output = Result<Arc<Outcome>, AskError>> + Send;
-}
-
-impl Asker for CoordinatorHandle {
-    async fn ask(&self, query: Query, overrides: Overrides) -> Result<Arc<Outcome>, AskError> {
-        CoordinatorHandle::ask(self, None, query, overrides).await
-    }
-}
 
 /// Something that ends, and what is learned from it.
 type Work = Pin<Box<dyn Future<Output = Learned> + Send>>;
@@ -48,7 +30,7 @@ type Work = Pin<Box<dyn Future<Output = Learned> + Send>>;
 pub struct FeedsDriver<S: Store, A> {
     machine: Feeds,
     tools: Arc<Tools<S>>,
-    asker: A,
+    asks: A,
     board: Board,
     commands: mpsc::Receiver<Command>,
     work: FuturesUnordered<Work>,
@@ -59,15 +41,15 @@ pub struct FeedsDriver<S: Store, A> {
     drained: bool,
 }
 
-impl<S: Store, A: Asker> FeedsDriver<S, A> {
+impl<S: Store, A: Asks> FeedsDriver<S, A> {
     /// A driver of `feeds` for the coordinator process named `instance`, which no other process has ever been.
-    pub fn new(store: S, clock: Clock, asker: A, instance: String, feeds: Vec<Arc<Definition>>) -> (Self, FeedsHandle) {
+    pub fn new(store: S, clock: Clock, asks: A, instance: String, feeds: Vec<Arc<Definition>>) -> (Self, FeedsHandle) {
         let (sender, commands) = mpsc::channel(16);
         let board = Board::default();
         let mut driver = Self {
             machine: Feeds::new(),
             tools: Arc::new(Tools { store, clock, instance }),
-            asker,
+            asks,
             board: board.clone(),
             commands,
             work: FuturesUnordered::new(),
@@ -176,13 +158,13 @@ impl<S: Store, A: Asker> FeedsDriver<S, A> {
                     Box::pin(tools.release(feed, after, self.lease_entries))
                 }
                 Output::Ask { feed, round, query, overrides } => {
-                    let asker = self.asker.clone();
+                    let asks = self.asks.clone();
                     Box::pin(async move {
-                        let outcome = asker.ask(query, overrides).await;
+                        let outcome = asks.ask(None, query, overrides).await;
                         if let Err(error) = &outcome {
                             warn!(%feed, %error, "a round of a feed was refused");
                         }
-                        Learned::input(Input::Ended { feed, round, outcome: outcome.ok() })
+                        Learned::input(Input::Ended { feed, round, outcome: outcome.ok().map(|ended| ended.outcome) })
                     })
                 }
                 Output::Store { record, after } => Box::pin(tools.store(record, after)),

@@ -15,7 +15,7 @@ mod history;
 mod work;
 
 pub use board::{Board, Latest};
-pub use driver::{Asker, FeedsDriver};
+pub use driver::FeedsDriver;
 pub use file::{parse, read};
 pub use handle::FeedsHandle;
 pub use history::{History, Start, StoredHistory};

@@ -54,6 +54,10 @@ pub(super) fn stuck() -> Error {
     (SnapshotError::Stuck.into(), "the coordinator is stuck")
 }
 
+pub(super) fn no_store() -> Error {
+    (ApiError::no_store(), "the coordinator has no store")
+}
+
 pub(super) fn draining() -> Error {
     (AskError::Stopped.into(), "the coordinator is about to stop")
 }
@@ -93,12 +97,17 @@ pub(super) fn file(ok: ResponseBuilder) -> Answers {
 
 /// The responses of a route: its success and all its errors, by status.
 pub(super) fn answers(ok: ResponseBuilder, errors: Vec<Error>) -> Answers {
+    answers_as(StatusCode::OK, ok, errors)
+}
+
+/// The responses of a route whose success has this status.
+pub(super) fn answers_as(success: StatusCode, ok: ResponseBuilder, errors: Vec<Error>) -> Answers {
     let mut by_status = BTreeMap::<StatusCode, Vec<Error>>::new();
     for error in errors {
         by_status.entry(error.0.status()).or_default().push(error);
     }
     let errors = by_status.into_iter().map(|(status, errors)| (status, refusal(&errors)));
-    [(StatusCode::OK, ok.build())]
+    [(success, ok.build())]
         .into_iter()
         .chain(errors)
         .map(|(status, response)| (status.as_str().to_owned(), response.into()))

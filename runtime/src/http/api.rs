@@ -16,6 +16,7 @@ use super::rate_limit::{ClientTable, RateLimit, RateLimiter};
 use super::snapshot_cache::SnapshotCache;
 use crate::clock::Clock;
 use crate::driver::{CoordinatorHandle, SNAPSHOT_EVERY};
+use crate::durable::DurableHandle;
 use crate::metrics::{Edge, Metrics, Responses};
 use crate::spans::Tracer;
 
@@ -40,6 +41,8 @@ pub struct ApiSettings {
     /// The shortest time between two snapshots of the coordinator. Within it, all readers of `GET /workers` and `GET
     /// /metrics` share one.
     pub snapshot_every: Duration,
+    /// Whether the outcomes of plain requests are part of the history, if the coordinator has a store.
+    pub keep_outcomes: bool,
     /// Records the spans of requests. Without a tracer, trace contexts are passed on unchanged.
     pub tracer: Option<Tracer>,
 }
@@ -57,6 +60,7 @@ impl ApiSettings {
             cors: Vec::new(),
             events: EventLimits::default(),
             snapshot_every: SNAPSHOT_EVERY,
+            keep_outcomes: false,
             tracer: None,
         }
     }
@@ -76,6 +80,8 @@ pub(super) struct Api {
     pub(super) metrics: Arc<Metrics>,
     pub(super) responses: Arc<Responses>,
     pub(super) clock: Clock,
+    /// Durable requests and stored outcomes, if the coordinator has a store.
+    pub(super) durable: Option<DurableHandle>,
 }
 
 impl Api {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use quorate_core::coordinator::{Refusal, Staffing};
+use quorate_core::durable::Rejection;
 use quorate_core::feed::FeedName;
 use quorate_core::outcome::Failure;
 use quorate_core::query::Query;
@@ -149,16 +150,33 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, ErrorWord::NotFound, details)
     }
 
-    /// The store does not answer.
-    pub(super) fn store_unavailable(why: &str) -> Self {
-        Self::unavailable(ErrorWord::StoreUnavailable, format!("{why}: ask again, or check NATS and its JetStream"))
-    }
-
     /// No event is kept that says how the request ended.
     pub(super) fn no_request() -> Self {
-        let details =
-            "no request with this id has ended lately; an outcome is kept as long as GET /events keeps its event";
+        let details = "no request with this id has ended lately; an outcome is kept as long as GET /events keeps its event, or longer in a store";
         Self::new(StatusCode::NOT_FOUND, ErrorWord::NotFound, details)
+    }
+
+    /// The coordinator has no store.
+    pub(super) fn no_store() -> Self {
+        let details = "the coordinator has no store for durable requests and outcomes; start it with --store";
+        Self::new(StatusCode::NOT_IMPLEMENTED, ErrorWord::NoStore, details)
+    }
+
+    /// The store has not said what the coordinator needs to know.
+    pub(super) fn store_unavailable(what_to_do: &str) -> Self {
+        Self::unavailable(ErrorWord::StoreUnavailable, format!("the store does not answer: {what_to_do}"))
+    }
+
+    /// What is stored as the outcome of a request is none.
+    pub(super) fn garbled() -> Self {
+        let details = "what is stored under this id is no outcome: another program writes on the subjects of the store";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorWord::StoreUnavailable, details)
+    }
+
+    /// The outcome of a durable request is longer than what is stored.
+    pub(crate) fn too_long_to_store() -> Self {
+        let details = "the outcome is too long to be stored; ask POST /request without an id";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorWord::PayloadTooLarge, details)
     }
 
     /// Too few workers are there for any policy.
@@ -176,7 +194,7 @@ impl ApiError {
     }
 
     /// The error that a dispatched request ended with.
-    pub(super) fn failed(failure: Failure, outcome: EncodedOutcome) -> Self {
+    pub(crate) fn failed(failure: Failure, outcome: EncodedOutcome) -> Self {
         let (error, code) = failure::name_and_code(failure);
         let status = StatusCode::from_u16(code).expect("the status of a failure is one of HTTP's");
         let error =
@@ -184,7 +202,7 @@ impl ApiError {
         if status == StatusCode::SERVICE_UNAVAILABLE { error.and_retry() } else { error }
     }
 
-    pub(super) fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
 
@@ -209,7 +227,7 @@ impl ApiError {
         matches!(self.text, ErrorText::Evidence(..))
     }
 
-    pub(super) fn body(&self) -> Bytes {
+    pub(crate) fn body(&self) -> Bytes {
         match &self.text {
             ErrorText::Details(details) => {
                 encode(&ErrorBody { error: self.error, code: self.status.as_u16(), details, asked: None })
@@ -220,8 +238,25 @@ impl ApiError {
 }
 
 impl From<Unavailable> for ApiError {
-    fn from(error: Unavailable) -> Self {
-        Self::store_unavailable(&error.to_string())
+    fn from(_: Unavailable) -> Self {
+        Self::store_unavailable("ask again, or check NATS and its JetStream")
+    }
+}
+
+impl From<Rejection> for ApiError {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Conflict => AskError::Refused(Refusal::Conflict).into(),
+            Rejection::Overloaded => Self::unavailable(ErrorWord::Overloaded, format!("{rejection}: submit it again")),
+            Rejection::Draining => AskError::Stopped.into(),
+            Rejection::Unclear => {
+                Self::store_unavailable("the request may be accepted or not; submit it again with the same id")
+            }
+            Rejection::Refused => {
+                let details = format!("{rejection}: it is full or misconfigured; see the log of the coordinator");
+                Self::unavailable(ErrorWord::StoreUnavailable, details)
+            }
+        }
     }
 }
 

@@ -23,7 +23,7 @@ use crate::wire::{EncodedOutcome, JsonTime, RecordBody, decode_record, encode_re
 const NOON: UnixTime = UnixTime::from_nanos(1_790_251_200_000_000_000);
 
 /// Two of three workers returned a value, and one failed.
-pub(super) fn answered() -> Outcome {
+pub(crate) fn answered() -> Outcome {
     let answer = Answer {
         value: number("41945.375"),
         exact: None,
@@ -68,7 +68,7 @@ pub(super) fn answered() -> Outcome {
 }
 
 /// The same request without an answer.
-pub(super) fn failed(failure: Failure) -> EncodedOutcome {
+pub(crate) fn failed(failure: Failure) -> EncodedOutcome {
     let mut outcome = answered();
     let silent = matches!(failure, Failure::DeadlineExceeded | Failure::NoWorkers | Failure::BusDown);
     if silent {

@@ -2,8 +2,8 @@
 //!
 //! Every error is JSON: a stable word for programs, the status code, and advice for people.
 //!
-//! * `request.rs` with `question.rs`, `ended.rs`, `status.rs`, `workers.rs`, `queries.rs`, `policies.rs`, `metrics.rs`,
-//!   `events/`, `feeds/`: the routes for programs; `error.rs`: errors
+//! * `request.rs` with `question.rs`, `submit.rs`, `ended.rs`, `outcomes.rs`, `status.rs`, `workers.rs`, `queries.rs`,
+//!   `policies.rs`, `metrics.rs`, `events/`, `feeds/`: the routes for programs; `error.rs`: errors
 //! * `dashboard/`, `docs/`: the pages for people, which `files.rs` serves
 //! * `openapi/` generates the API's document; `answers.rs` describes responses, `example.rs` has an example
 //! * `service.rs` assembles the routes; `api.rs` has the settings, and what the handlers share
@@ -26,7 +26,7 @@ mod docs;
 mod ended;
 mod error;
 mod events;
-mod example;
+pub(crate) mod example;
 mod feeds;
 mod files;
 mod first_byte;
@@ -34,6 +34,7 @@ mod limits;
 mod metrics;
 mod nearest;
 mod openapi;
+mod outcomes;
 mod policies;
 mod queries;
 mod question;
@@ -45,6 +46,7 @@ mod service;
 mod shares;
 mod snapshot_cache;
 mod status;
+mod submit;
 mod trace;
 mod workers;
 

@@ -8,9 +8,9 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use quorate_core::coordinator::Refusal;
 use quorate_core::outcome::Failure;
@@ -26,6 +26,7 @@ use super::queries;
 use super::question::{Question, RequestBody};
 use super::trace::RequestTrace;
 use crate::driver::AskError;
+use crate::durable::{Earlier, StoredOutcome};
 use crate::wire::{Numbers, OutcomeBody, encode_outcome};
 
 /// The path that requests are sent to.
@@ -76,6 +77,10 @@ impl IntoResponses for AnsweringRequest {
                 ),
                 (failed(Failure::BusDown), "NATS is not connected, or was lost before enough values had arrived"),
                 draining(),
+                (
+                    ApiError::store_unavailable("ask again with the same id, or without an id"),
+                    "the request has an `id`, and the store does not say whether that has an outcome",
+                ),
                 (failed(Failure::DeadlineExceeded), "the deadline passed without one usable value"),
             ],
         )
@@ -85,7 +90,8 @@ impl IntoResponses for AnsweringRequest {
 /// Ask all workers, and get one answer with its evidence
 ///
 /// The request ends as soon as every expected worker has answered, or a quorum has, or at its deadline. A caller that
-/// sets `id` can retry safely: for 60 s, a retry joins the request in flight or receives its outcome.
+/// sets `id` can retry safely: for 60 s, a retry joins the request in flight or receives its outcome. If the coordinator
+/// has a store, a retry receives the outcome from any coordinator, as long as the store keeps it.
 #[utoipa::path(post, path = "/request", tag = QUESTIONS, request_body = RequestBody, responses(AnsweringRequest))]
 pub(super) async fn ask(
     State(api): State<Arc<Api>>,
@@ -111,7 +117,7 @@ async fn take(api: &Api, peer: Peer, request: Request, trace: &mut RequestTrace)
 }
 
 /// Reads a request, if its client's allowance permits one now.
-async fn read(api: &Api, peer: Peer, request: Request) -> Result<Question, ApiError> {
+pub(super) async fn read(api: &Api, peer: Peer, request: Request) -> Result<Question, ApiError> {
     let (Parts { headers, .. }, body) = request.into_parts();
     if let Some(limiter) = &api.limiter {
         limiter.check(api.client(peer, &headers)).map_err(ApiError::rate_limited)?;
@@ -124,6 +130,18 @@ async fn answer(api: &Api, question: Question, trace: &mut RequestTrace) -> Resu
     let is_drawn = id.is_none();
     let followed = trace.is_recorded();
     let asked = query.clone();
+    // Only an id of the caller's can have an outcome elsewhere. Without one, the store is not asked.
+    let durable = api.durable.as_ref().filter(|_| !is_drawn);
+    if let (Some(durable), Some(id)) = (durable, &id) {
+        match durable.earlier(id, &query).await {
+            Ok(Earlier::Nothing) => {}
+            Ok(earlier) => return told_earlier(earlier, numbers),
+            Err(error) => {
+                debug!(%error, "not asked");
+                return Err(ApiError::store_unavailable("ask again with the same id, or without an id"));
+            }
+        }
+    }
     let (ended, trail) = api.coordinator.ask_within(trace.context(), followed, id, query, overrides).await;
     let told = match ended {
         Ok(told) => told,
@@ -145,10 +163,42 @@ async fn answer(api: &Api, question: Question, trace: &mut RequestTrace) -> Resu
         answered = outcome.verdict.is_ok(),
         "ended"
     );
+    let is_remembered = outcome.verdict.as_ref().err().is_none_or(|failure| !failure.is_retryable());
+    if let Some(durable) = durable.filter(|_| is_remembered) {
+        match durable.settle(&told).await {
+            Ok(Earlier::Nothing) => {}
+            Ok(earlier) => return told_earlier(earlier, numbers),
+            Err(error) => {
+                debug!(%error, "the outcome may be stored or not");
+                return Err(ApiError::store_unavailable(
+                    "the outcome may be stored or not; ask again with the same id to receive the one that counts",
+                ));
+            }
+        }
+    } else if let Some(durable) = &api.durable {
+        durable.record(&told);
+    }
     match outcome.verdict {
         Ok(_) => Ok(encoded(StatusCode::OK, told.with(numbers).body)),
         Err(failure) => Err(ApiError::failed(failure, told.with(numbers))),
     }
+}
+
+/// The answer under an id that has an outcome already, whoever asked for it.
+fn told_earlier(earlier: Earlier, numbers: Numbers) -> Result<Response, ApiError> {
+    match earlier {
+        Earlier::Same(stored) => Ok(stored_response(&stored, numbers)),
+        Earlier::Nothing | Earlier::Other => Err(AskError::Refused(Refusal::Conflict).into()),
+    }
+}
+
+/// The response that the first caller received.
+fn stored_response(stored: &StoredOutcome, numbers: Numbers) -> Response {
+    let mut response = encoded(stored.status, stored.body(numbers));
+    if stored.status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
 }
 
 async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {

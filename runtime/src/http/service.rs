@@ -20,9 +20,10 @@ use super::feeds::FeedsReader;
 use super::limits::ServeLimits;
 use super::rate_limit::{RateLimit, RateLimiter};
 use super::snapshot_cache::SnapshotCache;
-use super::{cors, dashboard, docs, files, openapi, request, status};
+use super::{cors, dashboard, docs, files, openapi, request, status, submit};
 use crate::clock::Clock;
 use crate::driver::CoordinatorHandle;
+use crate::durable::DurableHandle;
 use crate::metrics::{Metrics, Responses};
 
 /// Answers all requests, for [`serve`](super::serve::serve). Clones share one service.
@@ -34,7 +35,8 @@ pub struct Service {
 }
 
 impl Service {
-    /// A service for `coordinator` and its feeds. The taps of its driver fill `events` and `metrics`.
+    /// A service for `coordinator` and its feeds, with durable requests if it has a store. The taps of its driver fill
+    /// `events` and `metrics`.
     pub fn new(
         coordinator: CoordinatorHandle,
         feeds: FeedsReader,
@@ -42,6 +44,7 @@ impl Service {
         metrics: Arc<Metrics>,
         clock: Clock,
         settings: ApiSettings,
+        durable: Option<DurableHandle>,
     ) -> Self {
         let limiter = |limit: Option<RateLimit>| limit.map(|limit| RateLimiter::new(limit, settings.clients, clock));
         let (limiter, read_limiter) = (limiter(settings.rate_limit), limiter(settings.read_limit));
@@ -63,6 +66,7 @@ impl Service {
             metrics,
             responses,
             clock,
+            durable,
         });
         let router = described
             .merge(files::routes(&files))
@@ -101,11 +105,12 @@ impl Service {
         self.api.connections.take(peer, limits, &self.api.settings.trusted_proxies)
     }
 
-    /// Counts a request against its client's allowance for reads. `POST /request` has an allowance of its own. Probes
-    /// have none: they cost little and must get through.
+    /// Counts a request against its client's allowance for reads. `POST /request` and `POST /requests` share an allowance
+    /// of their own. Probes have none: they cost little and must get through.
     fn allow_read(&self, peer: Peer, request: &Request) -> Result<(), ApiError> {
         let Some(limiter) = &self.api.read_limiter else { return Ok(()) };
-        let is_question = request.method() == Method::POST && request.uri().path() == request::PATH;
+        let is_question =
+            request.method() == Method::POST && [request::PATH, submit::PATH].contains(&request.uri().path());
         if is_question || status::PROBES.contains(&request.uri().path()) {
             return Ok(());
         }

@@ -15,6 +15,7 @@
 //!   only the last of each key;
 //! * an entry disappears when its time to live, or the retention of its log, has passed, and not before.
 
+pub mod any;
 pub mod jetstream;
 mod key;
 pub mod memory;

@@ -44,9 +44,10 @@ pub(crate) enum ErrorWord {
     TooFewWorkers,
     Overloaded,
     BusDown,
-    StoreUnavailable,
     Draining,
     DeadlineExceeded,
+    NoStore,
+    StoreUnavailable,
 }
 
 /// The word as in JSON.

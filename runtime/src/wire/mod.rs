@@ -34,6 +34,7 @@ pub(crate) use result::{ResultBody, saturating_millis};
 pub use subjects::{DEFAULT_PREFIX, PrefixError, Subjects};
 pub use task::{decode_task, encode_task};
 pub use time::JsonTime;
+pub(crate) use time::read_time;
 pub(crate) use trace::trace_headers;
 pub use trace::{NotATraceparent, SpanId, TRACEPARENT, TraceContext, TraceId};
 pub(crate) use value::JsonDecimal;

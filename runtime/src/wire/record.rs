@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::schema::{FeedNameText, Id};
-use super::{JsonTime, JsonValue, Numbers, encode_outcome, verdict_name};
+use super::{JsonTime, JsonValue, Numbers, encode_outcome, read_time, verdict_name};
 
 /// The longest record, in bytes. The evidence of a longer one is left out, so that every server of NATS takes it.
 pub const MAX_RECORD_BYTES: usize = 512 * 1024;
@@ -207,13 +207,13 @@ pub fn decode_record(feed: &FeedName, sequence: u64, body: &Bytes) -> Option<Sto
     if record.feed != feed.as_str() || !(1..=MAX_ROUND).contains(&record.round) || record.status.len() > MAX_STATUS {
         return None;
     }
-    let answered_at = JsonTime::parse(record.answered_at)?;
+    let answered_at = read_time(record.answered_at)?;
     let report = match (record.value, record.last_report) {
         (Some(value), _) => Some(Report { round: record.round, value: super::value::read(value).ok()?, answered_at }),
         (None, Some(last)) if last.round < record.round => Some(Report {
             round: last.round,
             value: super::value::read(last.value).ok()?,
-            answered_at: JsonTime::parse(last.answered_at)?,
+            answered_at: read_time(last.answered_at)?,
         }),
         (None, Some(_)) => return None,
         (None, None) => None,

@@ -35,7 +35,7 @@ impl Harness for MemoryHarness {
 const MAX_PAYLOAD: usize = 1 << 20;
 
 pub(crate) struct JetStreamHarness {
-    server: NatsServer,
+    pub(crate) server: NatsServer,
     _folder: TempDir,
 }
 

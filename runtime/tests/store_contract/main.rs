@@ -4,7 +4,12 @@
 //! `cargo test -p quorate-runtime --test store_contract jetstream::` runs the checks against a real server. They need a
 //! `nats-server`, which `make nats-server` installs.
 
+mod cluster_only;
 mod harness;
+mod jetstream_only;
+mod memory_only;
+mod open;
+mod proxy;
 
 use std::time::Duration;
 

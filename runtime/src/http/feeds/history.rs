@@ -18,8 +18,9 @@ use crate::http::answers::{Answers, FEEDS, answers, reads_limited, shown};
 use crate::http::api::Api;
 use crate::http::error::{ApiError, encoded, json};
 use crate::http::example;
+use crate::store::Unavailable;
 use crate::wire::schema::FeedNameText;
-use crate::wire::{JsonTime, RecordBody, StoredRecord};
+use crate::wire::{JsonTime, RecordBody, StoredRecord, read_time};
 
 /// The records of a page, unless the client says.
 const PAGE: usize = 100;
@@ -54,7 +55,7 @@ impl FromStr for Bound {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let round = || text.parse().ok().map(Self::Round);
-        round().or_else(|| JsonTime::parse(text).map(Self::Time)).ok_or(())
+        round().or_else(|| read_time(text).map(Self::Time)).ok_or(())
     }
 }
 
@@ -118,7 +119,7 @@ impl IntoResponses for AnsweringHistory {
                 (ApiError::invalid("limit must be between 1 and 1000"), "a parameter cannot be read"),
                 (ApiError::unknown_feed("BTC-UDS", &["BTC-USD"]), "there is no feed of this name"),
                 reads_limited(),
-                (ApiError::store_unavailable("no answer within 5 s"), "the store does not answer"),
+                (ApiError::from(Unavailable(String::new())), "the store does not answer"),
             ],
         )
     }
@@ -192,7 +193,7 @@ impl IntoResponses for AnsweringAt {
                     "there is no feed of this name, or the store keeps no report from before that time",
                 ),
                 reads_limited(),
-                (ApiError::store_unavailable("no answer within 5 s"), "the store does not answer"),
+                (ApiError::from(Unavailable(String::new())), "the store does not answer"),
             ],
         )
     }
@@ -218,7 +219,7 @@ pub(in crate::http) async fn at(
     let feed = api.feeds.named(name)?;
     let parameters = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     let time = parameters.into_iter().find(|(name, _)| name == "time").map(|(_, value)| value.replace(' ', "+"));
-    let time = time.and_then(|time| JsonTime::parse(&time));
+    let time = time.and_then(|time| read_time(&time));
     let time = time.ok_or_else(|| ApiError::invalid("time must be a time such as 2026-11-30T08:00:00Z"))?;
     let record = api.feeds.history()?.at(&feed.definition.name, time).await.map_err(ApiError::from)?;
     Ok(encoded(StatusCode::OK, record.ok_or_else(ApiError::no_report_then)?.body))

@@ -41,6 +41,6 @@ impl FeedsReader {
     }
 
     fn history(&self) -> Result<&dyn History, ApiError> {
-        self.history.as_deref().ok_or_else(|| ApiError::store_unavailable("this coordinator has no store"))
+        self.history.as_deref().ok_or_else(ApiError::no_store)
     }
 }

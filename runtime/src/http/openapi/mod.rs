@@ -25,12 +25,16 @@ use super::feeds::history::HistoryBody;
 use super::feeds::latest::LatestBody;
 use super::feeds::list::FeedsBody;
 use super::files::File;
+use super::outcomes::History;
 use super::policies::PoliciesInForce;
 use super::queries::Queries;
 use super::question::RequestBody;
 use super::status::{Health, Readiness};
+use super::submit::RequestState;
 use super::workers::Register;
-use super::{dashboard, docs, ended, events, feeds, metrics, policies, queries, request, status, workers};
+use super::{
+    dashboard, docs, ended, events, feeds, metrics, outcomes, policies, queries, request, status, submit, workers,
+};
 use crate::wire::failure::ErrorBody;
 use crate::wire::{OutcomeBody, RecordBody};
 
@@ -56,7 +60,7 @@ use crate::wire::{OutcomeBody, RecordBody};
     ),
     components(schemas(
         RequestBody, OutcomeBody, ErrorBody, AskedError, Health, Readiness, Register, Queries, PoliciesInForce,
-        FeedsBody, LatestBody, RecordBody, HistoryBody
+        FeedsBody, LatestBody, RecordBody, HistoryBody, RequestState, History
     ))
 )]
 struct Frame;
@@ -74,12 +78,14 @@ pub fn routes() -> Vec<String> {
 pub(super) fn described() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::with_openapi(Frame::openapi())
         .routes(routes!(request::ask))
+        .routes(routes!(submit::submit))
         .routes(routes!(ended::ended))
         .routes(routes!(feeds::list::feeds))
         .routes(routes!(feeds::events::feed_events))
         .routes(routes!(feeds::latest::feed))
         .routes(routes!(feeds::history::history))
         .routes(routes!(feeds::history::at))
+        .routes(routes!(outcomes::outcomes))
         .routes(routes!(status::health))
         .routes(routes!(status::ready))
         .routes(routes!(workers::workers))
