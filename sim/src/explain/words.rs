@@ -102,7 +102,7 @@ pub fn schedule(scenario: &Scenario) -> Vec<String> {
         let end = fault.at_ms.saturating_add(fault.for_ms);
         format!("{} to {}: {}", millis(fault.at_ms), millis(end), self::fault(fault))
     };
-    scenario.faults.iter().map(line).collect()
+    scenario.faults.iter().map(line).chain(store::schedule(&scenario.stored.faults)).collect()
 }
 
 /// Simulated time, in seconds with microseconds.

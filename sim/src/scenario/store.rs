@@ -101,6 +101,18 @@ pub struct Submission {
     pub round_ms: (u64, u64),
 }
 
+impl Submission {
+    /// Its id, as a text.
+    pub fn id(&self) -> String {
+        format!("request-{}", self.id)
+    }
+
+    /// Its query, as a text.
+    pub fn query(&self) -> String {
+        format!("question/{}", self.query)
+    }
+}
+
 /// How the store behaves when nothing goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

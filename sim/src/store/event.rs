@@ -4,7 +4,9 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use quorate_core::durable::{Accepted, Rejection};
 use quorate_core::feed::{Counters, Definition, FeedName};
+use quorate_core::id::RequestId;
 use quorate_core::outcome::Outcome;
 use quorate_core::query::Query;
 
@@ -22,8 +24,8 @@ pub enum StoreEvent {
     Store(Happened),
     /// A coordinator is told which feeds there are.
     Defined(Vec<Arc<Definition>>),
-    /// A coordinator asks its workers. The number is unique in the run.
-    Asked(u64, Query),
+    /// A coordinator asks its workers, for a feed or for the durable request with an id. The number is unique in the run.
+    Asked(u64, Query, Option<RequestId>),
     /// The workers have answered, or the coordinator refuses to ask them.
     Answered(u64, Option<Arc<Outcome>>),
     /// A coordinator tells followers of a record.
@@ -32,6 +34,12 @@ pub enum StoreEvent {
     Served(FeedName, Option<Shown>, Option<Shown>),
     /// What the feeds of a coordinator have come to.
     Counted(Counters),
+    /// A client submits the durable request with this index in the scenario to a coordinator.
+    Submitted(usize, RequestId, Query),
+    /// The client of a durable request is told whether it is accepted; `None` if it is told nothing.
+    Accepted(usize, RequestId, Option<Result<Accepted, Rejection>>),
+    /// A client is told the outcome of a durable request.
+    Told(usize, RequestId, Bytes),
 }
 
 /// A record as a coordinator shows it.
@@ -52,11 +60,14 @@ impl Hash for StoreEvent {
             Self::FaultBegan(place, fault) | Self::FaultEnded(place, fault) => (place, fault.kind).hash(state),
             Self::Store(happened) => hash(happened, state),
             Self::Defined(definitions) => definitions.hash(state),
-            Self::Asked(number, query) => (number, query).hash(state),
+            Self::Asked(number, query, id) => (number, query, id).hash(state),
             Self::Answered(number, outcome) => (number, outcome).hash(state),
             Self::Published(feed, shown) => (feed, shown).hash(state),
             Self::Served(feed, newest, report) => (feed, newest, report).hash(state),
             Self::Counted(counters) => counters.hash(state),
+            Self::Submitted(place, id, query) => (place, id, query).hash(state),
+            Self::Accepted(place, id, reply) => (place, id, reply).hash(state),
+            Self::Told(place, id, body) => (place, id, body).hash(state),
         }
     }
 }

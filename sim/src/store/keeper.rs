@@ -4,11 +4,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use futures_util::future::join;
 use quorate_core::time::Timestamp;
 use quorate_runtime::clock::Clock;
+use quorate_runtime::durable::{DurableDriver, DurableHandle, DurableSettings};
 use quorate_runtime::feeds::{FeedsDriver, FeedsHandle};
 use tokio::task::JoinHandle;
 use tokio::time::{Sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 use super::event::{Shown, StoreEvent};
 use super::rounds::Rounds;
@@ -24,6 +27,9 @@ pub(super) const BEGAN_MS: u64 = 1_790_000_000_000;
 /// A process.
 pub(super) struct Process {
     pub(super) feeds: FeedsHandle,
+    pub(super) durable: DurableHandle,
+    /// Is cancelled when the process is killed.
+    pub(super) dead: CancellationToken,
     pub(super) store: SimulatedStore,
     task: JoinHandle<()>,
     follower: JoinHandle<()>,
@@ -39,17 +45,32 @@ impl Process {
         let definitions = stage.definitions();
         stage.tell(host, &StoreEvent::Defined(definitions.clone()));
         let instance = instance::coordinator(spec.number, incarnation);
+        let settings = DurableSettings::of(&instance);
+        let (keeping, durable) = DurableDriver::new(store.clone(), rounds.clone(), clock, settings);
         let (driver, feeds) = FeedsDriver::new(store.clone(), clock, rounds, instance, definitions);
         let follower = tokio::spawn(follow(Arc::clone(stage), host, feeds.clone()));
-        let task = tokio::spawn(Pausable::new(store.clone(), driver.run()));
-        Self { feeds, store, task, follower }
+        let both = async {
+            join(driver.run(), keeping.run()).await;
+        };
+        let task = tokio::spawn(Pausable::new(store.clone(), both));
+        Self { feeds, durable, dead: CancellationToken::new(), store, task, follower }
     }
 
     /// Kills it: nothing that it was about to do is done.
     pub(super) fn kill(&self) {
         self.store.kill();
+        self.dead.cancel();
         self.task.abort();
         self.follower.abort();
+    }
+
+    /// Tells it to stop.
+    pub(super) fn stop(&self) {
+        let (feeds, durable) = (self.feeds.clone(), self.durable.clone());
+        tokio::spawn(async move {
+            join(feeds.drain(), durable.drain()).await;
+            durable.stop().await;
+        });
     }
 
     /// Whether it has stopped.

@@ -3,8 +3,10 @@
 //!
 //! * [`simulated`]: the store
 //! * `stage.rs`: the schedule of a run; `keeper.rs`: a coordinator process; `rounds.rs`: what the workers answer
+//! * `client.rs`: who submits durable requests, and waits for their outcomes
 //! * [`event`]: what happens
 
+mod client;
 pub mod event;
 mod keeper;
 mod rounds;

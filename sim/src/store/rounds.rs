@@ -10,8 +10,8 @@ use quorate_core::policy::Overrides;
 use quorate_core::query::Query;
 use quorate_core::value::Value;
 use quorate_runtime::clock::Clock;
-use quorate_runtime::driver::AskError;
-use quorate_runtime::feeds::Asker;
+use quorate_runtime::driver::{AskError, Asks};
+use quorate_runtime::wire::{EncodedOutcome, Numbers, encode_outcome};
 use rust_decimal::Decimal;
 
 use super::event::StoreEvent;
@@ -40,6 +40,7 @@ enum End {
     Disputed,
     Rejected,
     Failed,
+    BusDown,
 }
 
 impl Rounds {
@@ -79,18 +80,34 @@ impl Rounds {
         Ok(Arc::new(self.outcome(&id, query, value(self.stage.seed, feed, self.stage.now()), time, end)))
     }
 
+    /// The answer to a durable request. Each has another value, so that no two outcomes are the same.
+    async fn durable(&self, number: u64, id: RequestId, query: Query) -> Result<Arc<Outcome>, AskError> {
+        let (low, high) = self.stage.round_ms(&id);
+        let (time, refused, end) = self.draw(|random| {
+            let refused = random.chance(50);
+            let end = random.pick(&[End::Agreed, End::Agreed, End::Agreed, End::Rejected, End::Failed, End::BusDown]);
+            (Duration::from_millis(random.within(low..=high)), refused, end)
+        });
+        if refused {
+            return Err(AskError::Refused(Refusal::Overloaded));
+        }
+        tokio::time::sleep(time).await;
+        Ok(Arc::new(self.outcome(id.as_str(), query, Decimal::from(number), time, end)))
+    }
+
     fn outcome(&self, id: &str, query: Query, value: Decimal, elapsed: Duration, end: End) -> Outcome {
         let answered_at = self.clock.unix_time();
         let observed = answered_at.before(elapsed / 2);
         let status = match end {
             End::Agreed => Status::Complete,
-            End::Disputed | End::Rejected | End::Failed => Status::Disputed,
+            End::Disputed | End::Rejected | End::Failed | End::BusDown => Status::Disputed,
         };
         let value = Value::Number(value);
         let answer = Answer { value: value.clone(), exact: None, used: 2, agreeing: 2, tie: false, spread: None, status };
         let verdict = match end {
             End::Agreed | End::Disputed => Ok(answer),
             End::Rejected => Err(Failure::Disputed { agreeing: 1, used: 2 }),
+            End::BusDown => Err(Failure::BusDown),
             End::Failed => Err(Failure::InsufficientResponses { usable: 1, required: 2 }),
         };
         let worker = |name| WorkerId::new(name).expect("a name");
@@ -108,14 +125,18 @@ impl Rounds {
     }
 }
 
-impl Asker for Rounds {
-    async fn ask(&self, query: Query, _: Overrides) -> Result<Arc<Outcome>, AskError> {
+impl Asks for Rounds {
+    async fn ask(&self, id: Option<RequestId>, query: Query, _: Overrides) -> Result<EncodedOutcome, AskError> {
         let number = self.stage.number();
-        self.stage.tell(self.host, &StoreEvent::Asked(number, query.clone()));
-        let feed = self.stage.feed(query.as_str()).expect("only the queries of feeds are asked").clone();
-        let answered = self.round(number, query, &feed).await;
+        self.stage.tell(self.host, &StoreEvent::Asked(number, query.clone(), id.clone()));
+        let answered = if let Some(id) = id {
+            self.durable(number, id, query).await
+        } else {
+            let feed = self.stage.feed(query.as_str()).expect("the query of a feed").clone();
+            self.round(number, query, &feed).await
+        };
         self.stage.tell(self.host, &StoreEvent::Answered(number, answered.as_ref().ok().cloned()));
-        answered
+        answered.map(|outcome| EncodedOutcome { body: encode_outcome(&outcome, Numbers::Number), outcome })
     }
 }
 

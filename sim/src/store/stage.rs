@@ -6,11 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use quorate_core::feed::{Counters, Definition, FeedName};
+use quorate_core::id::RequestId;
 use quorate_core::query::Query;
+use quorate_runtime::durable::DurableHandle;
 use quorate_runtime::wire::StoredRecord;
 use rust_decimal::Decimal;
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
+use super::client;
 use super::event::{Shown, StoreEvent};
 use super::keeper::Process;
 use super::simulated::SimulatedStore;
@@ -54,6 +58,7 @@ struct Post {
 enum Step {
     FaultBegins(usize),
     FaultEnds(usize),
+    Submit(usize),
     Healed,
     Read,
     Ended,
@@ -120,6 +125,24 @@ impl Stage {
         self.plan.feeds.iter().find(|feed| feed.query() == query)
     }
 
+    /// How long the round of a durable request takes, in milliseconds: at least, and at most.
+    pub(super) fn round_ms(&self, id: &RequestId) -> (u64, u64) {
+        let request = self.plan.requests.iter().find(|request| request.id() == id.as_str());
+        request.map_or((1, 1), |request| request.round_ms)
+    }
+
+    /// The coordinators that there are, by number.
+    pub(super) fn coordinators(&self) -> Vec<u8> {
+        self.plan.coordinators.iter().map(|spec| spec.number).collect()
+    }
+
+    /// How clients reach the durable requests of a coordinator, and whether it is killed; `None` if it does not run.
+    pub(super) fn durable(&self, number: u8) -> Option<(DurableHandle, CancellationToken)> {
+        let hosts = self.hosts();
+        let process = hosts.get(&number)?.process.as_ref()?;
+        Some((process.durable.clone(), process.dead.clone()))
+    }
+
     /// What the file of feeds says now.
     pub(super) fn definitions(&self) -> Vec<Arc<Definition>> {
         let is_there = |feed: &&Feed| {
@@ -156,6 +179,9 @@ impl Stage {
             steps.push((fault.from(), Step::FaultBegins(place)));
             steps.push((fault.until(), Step::FaultEnds(place)));
         }
+        for (place, request) in self.plan.requests.iter().enumerate() {
+            steps.push((Duration::from_millis(request.at_ms), Step::Submit(place)));
+        }
         let healed = Duration::from_millis(self.plan.heal_ms);
         let longest = self.plan.feeds.iter().map(|feed| feed.heartbeat_ms).max().unwrap_or(0);
         let ended = healed + Duration::from_millis(3 * longest) + RECOVERY;
@@ -181,6 +207,9 @@ impl Stage {
                 let fault = &self.plan.faults[place];
                 self.tell(Host::Broker, &StoreEvent::FaultEnded(place, fault.clone()));
                 self.ends(fault);
+            }
+            Step::Submit(place) => {
+                tokio::spawn(client::submit(Arc::clone(self), place, self.plan.requests[place].clone()));
             }
             Step::Healed => self.event(Host::Broker, What::Healed),
             Step::Read => self.read(),
@@ -208,8 +237,7 @@ impl Stage {
                 post.down += 1;
                 if let Some(process) = post.process.as_ref().filter(|_| !post.stopping) {
                     post.stopping = true;
-                    let feeds = process.feeds.clone();
-                    tokio::spawn(async move { feeds.drain().await });
+                    process.stop();
                     self.event(Host::Coordinator(number), What::Stopping);
                 }
             }

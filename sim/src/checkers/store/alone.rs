@@ -25,10 +25,7 @@ pub(crate) fn new(_context: &Context<'_>) -> Alone {
 impl Checker for Alone {
     fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
         self.calm.event(event);
-        let What::Store(StoreEvent::Asked(_, query)) = event.what else { return Ok(()) };
-        if !query.as_str().starts_with("value/") {
-            return Ok(());
-        }
+        let What::Store(StoreEvent::Asked(_, query, None)) = event.what else { return Ok(()) };
         let before = self.last.insert(query.as_str().to_owned(), (event.host, event.at));
         let calm = self.calm.lasts(event.at).unwrap_or(0);
         match before {

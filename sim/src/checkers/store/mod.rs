@@ -6,6 +6,7 @@ pub(super) mod chain;
 mod excuses;
 pub(super) mod fresh;
 pub(super) mod moved;
+pub(super) mod outcomes;
 pub(super) mod prompt;
 mod record;
 pub(super) mod right;

@@ -77,7 +77,7 @@ impl Checker for Moved {
             StoreEvent::Defined(feeds) => {
                 self.feeds = feeds.iter().map(|feed| (feed.name.as_str().to_owned(), Arc::clone(feed))).collect();
             }
-            StoreEvent::Asked(number, query) => {
+            StoreEvent::Asked(number, query, None) => {
                 self.asked.insert(*number, query.as_str().to_owned());
             }
             StoreEvent::Answered(number, Some(outcome)) => self.answered(event.at, *number, outcome),

@@ -65,7 +65,7 @@ impl Checker for Prompt {
                     wait.since = event.at;
                 }
             }
-            What::Store(StoreEvent::Asked(number, query)) => {
+            What::Store(StoreEvent::Asked(number, query, None)) => {
                 let of = self.feeds.iter().find(|(_, wait)| wait.query == query.as_str());
                 self.asked.extend(of.map(|(name, _)| (*number, name.clone())));
             }

@@ -152,12 +152,14 @@ impl Checker for Right {
             StoreEvent::Defined(feeds) => {
                 self.defined.entry(event.host).or_default().extend(feeds.iter().cloned());
             }
-            StoreEvent::Asked(number, _) => {
+            StoreEvent::Asked(number, _, None) => {
                 let round = Round { host: event.host, asked: event.at, outcome: None };
                 self.rounds.insert(*number, round);
             }
             StoreEvent::Answered(number, outcome) => {
-                self.rounds.get_mut(number).expect("it was asked").outcome.clone_from(outcome);
+                if let Some(round) = self.rounds.get_mut(number) {
+                    round.outcome.clone_from(outcome);
+                }
             }
             StoreEvent::Store(Happened::Stored(Log::Feeds, entry)) => self.stored(entry)?,
             StoreEvent::Store(Happened::Forgotten(Log::Feeds, entry)) => {

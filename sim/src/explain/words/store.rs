@@ -15,7 +15,10 @@ pub(super) fn event(event: &StoreEvent) -> String {
         StoreEvent::FaultEnded(place, what) => format!("fault {place} ends: {}", fault(what)),
         StoreEvent::Store(happened) => self::happened(happened),
         StoreEvent::Defined(feeds) => format!("has {} feeds", feeds.len()),
-        StoreEvent::Asked(number, query) => format!("asks #{number}: {}", short(query.as_str())),
+        StoreEvent::Asked(number, query, None) => format!("asks #{number}: {}", short(query.as_str())),
+        StoreEvent::Asked(number, query, Some(id)) => {
+            format!("asks #{number}: {} for {}", short(query.as_str()), short(id.as_str()))
+        }
         StoreEvent::Answered(number, None) => format!("refuses to ask #{number}"),
         StoreEvent::Answered(number, Some(outcome)) => format!("answer to #{number}: {}", super::outcome(outcome)),
         StoreEvent::Published(feed, shown) => format!("publishes {feed} {}", record(shown)),
@@ -24,6 +27,15 @@ pub(super) fn event(event: &StoreEvent) -> String {
             format!("serves {feed}: newest {}, report {}", words(newest), words(report))
         }
         StoreEvent::Counted(counters) => format!("{counters:?}"),
+        StoreEvent::Submitted(place, id, query) => {
+            format!("request {place} is submitted: {} as {}", short(query.as_str()), short(id.as_str()))
+        }
+        StoreEvent::Accepted(place, _, None) => format!("request {place} is not answered"),
+        StoreEvent::Accepted(place, _, Some(Ok(accepted))) => format!("request {place} is accepted: {accepted:?}"),
+        StoreEvent::Accepted(place, _, Some(Err(rejection))) => format!("request {place} is rejected: {rejection}"),
+        StoreEvent::Told(place, _, body) => {
+            format!("request {place} ends: {}", short(&String::from_utf8_lossy(body)))
+        }
     }
 }
 
