@@ -15,8 +15,8 @@ mod sometimes;
 mod store;
 
 use bounds::Bounds;
-use store::StoreCoverage;
 pub use sometimes::Sometimes;
+use store::StoreCoverage;
 
 use crate::Depth;
 use crate::checkers::{Context, is_one_too_many};

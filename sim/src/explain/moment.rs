@@ -48,10 +48,9 @@ fn kind(what: &What<'_>) -> Option<Kind> {
         What::Panicked(_) => Kind::Violation,
         What::Store(event) => match event {
             StoreEvent::FaultBegan(..) | StoreEvent::FaultEnded(..) => Kind::Fault,
-            StoreEvent::Served(..)
-            | StoreEvent::Submitted(..)
-            | StoreEvent::Accepted(..)
-            | StoreEvent::Told(..) => Kind::Client,
+            StoreEvent::Served(..) | StoreEvent::Submitted(..) | StoreEvent::Accepted(..) | StoreEvent::Told(..) => {
+                Kind::Client
+            }
             StoreEvent::Store(_) | StoreEvent::Published(..) => Kind::Message,
             StoreEvent::Defined(_) | StoreEvent::Asked(..) | StoreEvent::Answered(..) | StoreEvent::Counted(_) => {
                 Kind::Machine

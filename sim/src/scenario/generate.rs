@@ -33,7 +33,8 @@ impl Scenario {
         let mut requests = requests(&mut random, &cluster, heal_ms);
         requests.sort_by_key(|request| request.at_ms);
         let faults = faults(&mut random, &cluster, heal_ms);
-        let mut scenario = Self { seed, cluster, requests, faults, edges: Edges::default(), stored: Stored::default(), heal_ms };
+        let mut scenario =
+            Self { seed, cluster, requests, faults, edges: Edges::default(), stored: Stored::default(), heal_ms };
         trust::add(&mut scenario);
         edge::add(&mut scenario);
         knobs::add(&mut scenario);

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Bus, Cluster, Coordinator, Edges, Expectation, Knobs, Network, Policy, Scenario, Settings, Stored, Worker, WorkerKnobs,
+    Bus, Cluster, Coordinator, Edges, Expectation, Knobs, Network, Policy, Scenario, Settings, Stored, Worker,
+    WorkerKnobs,
 };
 
 impl Scenario {

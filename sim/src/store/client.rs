@@ -64,7 +64,8 @@ async fn attempt(
     let query = Query::new(&request.query()).expect("a query");
     stage.tell(host, &StoreEvent::Submitted(place, id.clone(), query.clone()));
     let timeout = Duration::from_millis(request.round_ms.1);
-    let submitted = durable.submit(id.clone(), query, Overrides::default(), timeout, UnixTime::EPOCH.after(stage.now()));
+    let submitted =
+        durable.submit(id.clone(), query, Overrides::default(), timeout, UnixTime::EPOCH.after(stage.now()));
     let reply = tokio::select! {
         biased;
         () = dead.cancelled() => None,

@@ -103,7 +103,8 @@ impl Rounds {
             End::Disputed | End::Rejected | End::Failed | End::BusDown => Status::Disputed,
         };
         let value = Value::Number(value);
-        let answer = Answer { value: value.clone(), exact: None, used: 2, agreeing: 2, tie: false, spread: None, status };
+        let answer =
+            Answer { value: value.clone(), exact: None, used: 2, agreeing: 2, tie: false, spread: None, status };
         let verdict = match end {
             End::Agreed | End::Disputed => Ok(answer),
             End::Rejected => Err(Failure::Disputed { agreeing: 1, used: 2 }),

@@ -145,9 +145,8 @@ impl Stage {
 
     /// What the file of feeds says now.
     pub(super) fn definitions(&self) -> Vec<Arc<Definition>> {
-        let is_there = |feed: &&Feed| {
-            self.lasting(|kind| (kind == StoreFaultKind::Without(feed.number)).then_some(())).is_none()
-        };
+        let is_there =
+            |feed: &&Feed| self.lasting(|kind| (kind == StoreFaultKind::Without(feed.number)).then_some(())).is_none();
         let define = |feed: &Feed| {
             let other = self.lasting(|kind| (kind == StoreFaultKind::Redefine(feed.number)).then_some(()));
             Arc::new(definition(feed, other.is_some()))

@@ -33,13 +33,15 @@ impl Chain {
         }
         let history = self.0.entry(record.feed.to_owned()).or_default();
         let round = record.round;
-        let (before, last) = history.stored.last().map_or((None, 0), |(sequence, round, hash)| {
-            (Some((*sequence, hash.clone())), *round)
-        });
+        let (before, last) = history
+            .stored
+            .last()
+            .map_or((None, 0), |(sequence, round, hash)| (Some((*sequence, hash.clone())), *round));
         let named = record.previous.as_ref().map(|link| (link.sequence, link.sha256.to_owned()));
         let continues = named == before && round == last + 1;
         let continues_what_is_lost = || {
-            let lost = named.clone().is_some_and(|(sequence, hash)| history.lost.contains(&(sequence, round - 1, hash)));
+            let lost =
+                named.clone().is_some_and(|(sequence, hash)| history.lost.contains(&(sequence, round - 1, hash)));
             lost && round > last
         };
         if !continues && !continues_what_is_lost() {

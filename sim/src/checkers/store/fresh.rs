@@ -62,7 +62,8 @@ impl Checker for Fresh {
                 Ok(())
             }
             What::Store(StoreEvent::Served(feed, newest, report)) => {
-                let round = |shown: &Option<_>| shown.as_ref().map_or(0, |shown: &crate::store::event::Shown| shown.round);
+                let round =
+                    |shown: &Option<_>| shown.as_ref().map_or(0, |shown: &crate::store::event::Shown| shown.round);
                 self.served.insert((event.host, feed.as_str().to_owned()), (round(newest), round(report)));
                 Ok(())
             }

@@ -38,9 +38,9 @@ pub(crate) fn new(_context: &Context<'_>) -> Moved {
 
 impl Moved {
     fn answered(&mut self, at: u64, number: u64, outcome: &Outcome) {
-        let Some(definition) = self.asked.remove(&number).and_then(|query| {
-            self.feeds.values().find(|feed| feed.query.as_str() == query)
-        }) else {
+        let Some(definition) =
+            self.asked.remove(&number).and_then(|query| self.feeds.values().find(|feed| feed.query.as_str() == query))
+        else {
             return;
         };
         let name = definition.name.as_str();

@@ -59,7 +59,10 @@ impl Checker for Shown {
                     self.stored.get(&place).is_some_and(|stored| stored.contains(&report.body))
                 };
                 if let Some(report) = report.as_ref().filter(|report| !stored(report)) {
-                    return Err(format!("the report of round {} of {feed} is served and was never stored", report.round));
+                    return Err(format!(
+                        "the report of round {} of {feed} is served and was never stored",
+                        report.round
+                    ));
                 }
             }
             What::Store(StoreEvent::Defined(feeds)) => {

@@ -64,7 +64,7 @@ fn requests(random: &mut Random, coordinators: u8, heal_ms: u64) -> Vec<Submissi
 
 fn engine(random: &mut Random) -> StoreConfig {
     let latency = random.pick(&[100, 1_000, 20_000]);
-    let commit = random.pick(&[100, 1_000, 50_000]);
+    let commit = random.pick(&[100, 1_000, 50_000, 400_000]);
     StoreConfig {
         latency_us: (latency, latency * random.within(1..=5)),
         commit_us: (commit, commit * random.within(1..=5)),
@@ -108,11 +108,17 @@ fn faults(random: &mut Random, stored: &mut Stored) {
             continue;
         }
         for _ in 0..random.within(1..=3) {
-            let host = Host::Coordinator(stored.coordinators[random.below(stored.coordinators.len() as u64) as usize].number);
+            let host =
+                Host::Coordinator(stored.coordinators[random.below(stored.coordinators.len() as u64) as usize].number);
             let feed = stored.feeds[random.below(stored.feeds.len() as u64) as usize].number;
             let (kind, for_ms) = draw(random, host, feed);
             let for_ms = for_ms.min(stored.heal_ms - 2);
-            let at_ms = random.within(1..=stored.heal_ms - for_ms - 1);
+            let mut at_ms = random.within(1..=stored.heal_ms - for_ms - 1);
+            // Many of them begin while a durable request is served, or soon after.
+            if !stored.requests.is_empty() && random.chance(300) {
+                let request = &stored.requests[random.below(stored.requests.len() as u64) as usize];
+                at_ms = (request.at_ms + random.below(2_000)).clamp(1, stored.heal_ms - for_ms - 1);
+            }
             stored.faults.push(StoreFault { at_ms, for_ms, kind });
         }
     }

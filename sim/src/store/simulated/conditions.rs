@@ -59,7 +59,12 @@ impl Conditions {
 
     /// When the next election ends.
     pub(super) fn next_election(&self, now: Duration) -> Option<Duration> {
-        self.0.iter().filter(|fault| Self::is_election(fault.kind)).map(StoreFault::until).filter(|end| *end > now).min()
+        self.0
+            .iter()
+            .filter(|fault| Self::is_election(fault.kind))
+            .map(StoreFault::until)
+            .filter(|end| *end > now)
+            .min()
     }
 
     /// Until when nothing gets through to or from a host.
