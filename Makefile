@@ -47,20 +47,25 @@ bench-baseline: nats-server
 	cargo build --profile dist --locked -p quorate -p quorate-baseline
 	scripts/bench-baseline.py
 
-# Runs seeds on a simulated network, then on the state machines alone, or only one of them if DEPTH names it. `make sim
-# SEEDS=0..500 DEPTH=machines` runs other seeds. A failure is reported with the command that replays it.
+# Runs seeds on a simulated network, on the state machines alone, and over a simulated store, or only one of them if
+# DEPTH names it. `make sim SEEDS=0..500 DEPTH=machines` runs other seeds. A failure is reported with the command that
+# replays it.
 sim:
 	cargo build --release --locked -p quorate-sim
-ifneq ($(DEPTH),machines)
+ifeq ($(filter-out network,$(DEPTH)),)
 	target/release/quorate-sim sweep --depth network --seeds $(or $(SEEDS),0..1000)
 endif
-ifneq ($(DEPTH),network)
+ifeq ($(filter-out machines,$(DEPTH)),)
 	target/release/quorate-sim sweep --depth machines --seeds $(or $(SEEDS),0..100000)
+endif
+ifeq ($(filter-out store,$(DEPTH)),)
+	target/release/quorate-sim sweep --depth store --seeds $(or $(SEEDS),0..5000)
 endif
 
 # The part of `make sim` that every change runs after the tests, with the binary that they built.
 sim-short:
 	cargo run --quiet --locked -p quorate-sim -- sweep --depth machines --seeds 0..100000 --require-coverage
+	cargo run --quiet --locked -p quorate-sim -- sweep --depth store --seeds 0..300 --require-coverage
 
 # Both depths next to a bare simulation of the same size; docs/performance.md has the table.
 sim-speed:

@@ -12,9 +12,11 @@ use quorate_runtime::bus::PublishError;
 
 mod bounds;
 mod sometimes;
+mod store;
 
 use bounds::Bounds;
 pub use sometimes::Sometimes;
+use store::StoreCoverage;
 
 use crate::Depth;
 use crate::checkers::{Context, is_one_too_many};
@@ -69,12 +71,14 @@ pub(crate) struct Coverage {
     reached: Reached,
     processes: BTreeMap<Host, Process>,
     bounds: Bounds,
+    store: StoreCoverage,
     probes: Vec<u32>,
     /// The visits under way, by their place in the scenario.
     visits: BTreeMap<usize, Visit>,
     /// When each coordinator's time of day is wrong.
     jumps: Vec<(Host, ClockJump)>,
     has_edge: bool,
+    has_store: bool,
     is_proxied: bool,
     /// The number of clients that a rate limiter distinguishes, if a seed bounds it.
     clients: Option<usize>,
@@ -90,10 +94,12 @@ impl Coverage {
             reached: Reached::default(),
             processes: BTreeMap::new(),
             bounds: Bounds::new(context.scenario),
+            store: StoreCoverage::default(),
             probes: Vec::new(),
             visits: BTreeMap::new(),
             jumps: coordinators.filter_map(jump).collect(),
             has_edge: context.depth == Depth::Network,
+            has_store: context.depth == Depth::Store,
             clients: context.scenario.edges.clients,
             asking: BTreeSet::new(),
             is_proxied: context.scenario.edges.proxy == Some(Proxy::Trusted),
@@ -104,6 +110,9 @@ impl Coverage {
         use Sometimes as S;
         let reached = &mut self.reached;
         self.bounds.event(event, reached);
+        if self.has_store {
+            self.store.event(event, reached);
+        }
         match event.what {
             What::CoordinatorSettled(_, machine) => {
                 let process = self.processes.entry(event.host).or_default();

@@ -21,6 +21,7 @@ pub use crate::age::Age;
 use crate::edge::Edge;
 use crate::host::Host;
 use crate::scenario::{Fault, Request, Visit};
+pub use crate::store::event::StoreEvent;
 
 /// One thing that happened on one host.
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +92,8 @@ pub enum What<'a> {
     Ended,
     /// A program panicked.
     Panicked(&'a str),
+    /// Something happened on the stage with a store.
+    Store(&'a StoreEvent),
 }
 
 /// The events of one step of a coordinator.

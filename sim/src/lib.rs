@@ -33,6 +33,7 @@ pub mod random;
 mod retry;
 pub mod scenario;
 pub mod shrink;
+pub mod store;
 mod timing;
 pub mod trace;
 mod watch;
@@ -52,6 +53,8 @@ pub enum Depth {
     Network,
     /// The state machines alone, tens of times faster.
     Machines,
+    /// Feeds and durable requests: their drivers over a simulated store.
+    Store,
 }
 
 /// Plays a scenario. `listener` sees every event.
@@ -60,5 +63,6 @@ pub fn run(scenario: &Scenario, depth: Depth, listener: Option<Listener>) -> Rep
     match depth {
         Depth::Network => network::play(scenario, watch),
         Depth::Machines => machines::play(scenario, watch),
+        Depth::Store => store::play(scenario, watch),
     }
 }

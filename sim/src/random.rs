@@ -29,6 +29,12 @@ pub enum Stream {
     Reconnect = 7,
     /// The messages that a bridge repeats, and when.
     Bridge = 8,
+    /// What a store does: latency, losses and elections.
+    Store = 9,
+    /// The values that are observed for feeds and durable requests, and how their rounds end.
+    Rounds = 10,
+    /// The part of a scenario with a store.
+    Stored = 11,
 }
 
 impl Random {

@@ -54,6 +54,7 @@ impl TraceHash {
             What::Visited(place, visit) => (24_u8, place, visit).hash(self),
             What::VisitEnded(place, read) => (25_u8, place, read.map(|read| read.status)).hash(self),
             What::Edge(edge) => (23_u8, edge).hash(self),
+            What::Store(event) => (26_u8, event).hash(self),
         }
     }
 

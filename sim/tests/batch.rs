@@ -27,9 +27,15 @@ fn machines_keep_every_invariant_and_reach_everything() {
 }
 
 #[test]
+fn feeds_and_durable_requests_over_a_store_keep_every_invariant_and_reach_everything() {
+    well("sweep --depth store --seeds 0..300 --require-coverage --shrink-seconds 0");
+}
+
+#[test]
 fn a_seed_is_the_same_run_in_another_process() {
     well("verify --depth network --seed 1 --random 4");
     well("verify --depth machines --seed 1 --random 10");
+    well("verify --depth store --seed 1 --random 10");
 }
 
 #[test]
@@ -43,7 +49,7 @@ fn fixed_bugs_stay_fixed() {
     files.sort();
     assert!(!files.is_empty());
     for file in files {
-        for depth in ["network", "machines"] {
+        for depth in ["network", "machines", "store"] {
             well(&format!("run --depth {depth} --scenario {}", file.display()));
         }
     }

@@ -28,7 +28,7 @@ fn a_scenario_that_was_printed_plays_like_its_seed() {
     let directory = directory();
     let printed = quorate_sim(directory.path(), "scenario --seed 7");
     std::fs::write(directory.path().join("a.json"), &printed.stdout).expect("written");
-    for depth in ["machines", "network"] {
+    for depth in ["machines", "network", "store"] {
         let seed = quorate_sim(directory.path(), &format!("run --trace --seed 7 --depth {depth}"));
         let file = quorate_sim(directory.path(), &format!("run --trace --scenario a.json --depth {depth}"));
         assert!(out(&seed).contains("\nevents    "), "{}", out(&seed));

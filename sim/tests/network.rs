@@ -7,7 +7,7 @@ use quorate_core::worker;
 use quorate_sim::event::{Age, Body, Event, Reply, What, WorkerResult};
 use quorate_sim::host::Host;
 use quorate_sim::scenario::{
-    Bus, Cluster, Coordinator, Edges, Fault, FaultKind, Forgery, Mischief, Policy, Request, Scenario, Worker,
+    Bus, Cluster, Coordinator, Edges, Fault, FaultKind, Forgery, Mischief, Policy, Request, Scenario, Stored, Worker,
 };
 use quorate_sim::trace::Line;
 use quorate_sim::{Depth, Report, run};
@@ -46,6 +46,7 @@ fn scenario(requests: u64) -> Scenario {
         requests: (0..requests).map(request).collect(),
         faults: Vec::new(),
         edges: Edges::default(),
+        stored: Stored::default(),
         heal_ms: 1_000 + 40 * requests,
     }
 }

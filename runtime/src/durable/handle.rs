@@ -72,7 +72,7 @@ impl fmt::Debug for DurableHandle {
 
 /// How a request stands.
 #[derive(Clone, Debug)]
-pub(crate) enum Stand {
+pub enum Stand {
     /// Nothing is stored under its id.
     Unknown,
     /// It has no outcome yet.
@@ -135,7 +135,10 @@ impl DurableHandle {
     }
 
     /// How a request stands now, whichever coordinator serves it.
-    pub(crate) async fn stands(&self, id: &RequestId) -> Result<Stand, Unavailable> {
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn stands(&self, id: &RequestId) -> Result<Stand, Unavailable> {
         // An outcome is stored before its request is closed. So a request that is not open, after no outcome was found,
         // was closed in between, or never was.
         for _ in 0..2 {
@@ -154,7 +157,10 @@ impl DurableHandle {
     }
 
     /// How a request stands, at the latest when `wait` has passed, and earlier if it does not stay open.
-    pub(crate) async fn ends(&self, id: &RequestId, wait: Duration) -> Result<Stand, Unavailable> {
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn ends(&self, id: &RequestId, wait: Duration) -> Result<Stand, Unavailable> {
         let until = Instant::now() + wait.min(WAIT_LIMIT);
         loop {
             let waiter = self.waiters.wait(id);

@@ -20,10 +20,10 @@ use quorate_core::durable::Config;
 use quorate_core::policy::Limits;
 
 pub use driver::DurableDriver;
-pub use handle::{DurableHandle, Standing};
-pub(crate) use handle::{Earlier, Stand, WAIT_LIMIT};
+pub use handle::{DurableHandle, Stand, Standing};
+pub(crate) use handle::{Earlier, WAIT_LIMIT};
 pub(crate) use ledger::Wanted;
-pub(crate) use stored::StoredOutcome;
+pub use stored::StoredOutcome;
 
 /// The settings of durable requests and of the history of outcomes.
 #[derive(Clone, Debug)]

@@ -18,7 +18,7 @@ const MAX_WRITTEN_BYTES: usize = 1_000_000;
 
 /// A stored outcome.
 #[derive(Clone, Debug)]
-pub(crate) struct StoredOutcome {
+pub struct StoredOutcome {
     pub(crate) request: RequestId,
     pub(crate) query: Query,
     /// The status with which `POST /request` answers it.
@@ -82,7 +82,7 @@ impl StoredOutcome {
     }
 
     /// The body in the form that a caller wants.
-    pub(crate) fn body(&self, numbers: Numbers) -> Bytes {
+    pub fn body(&self, numbers: Numbers) -> Bytes {
         match (numbers, &self.strings) {
             (Numbers::String, Some(strings)) => strings.clone(),
             _ => self.body.clone(),

@@ -1,4 +1,4 @@
-//! The invariants, which hold whatever goes wrong: one module each, in three tiers.
+//! The invariants, which hold whatever goes wrong: one module each, in four tiers.
 //!
 //! A checker sees every event of a run and reports when its invariant is broken. Safety is judged during the run.
 //! Liveness is judged once the faults have healed, some of it only at [`What::Ended`](crate::event::What::Ended).
@@ -33,11 +33,20 @@
 //! | A worker's machine receives exactly what its source said. | values and ages | `edge/sources` |
 //! | A client's trace reaches the tasks, sources and results of its request, and no other trace does. | traces | `edge/traces` |
 //! | No program panics. | robustness | `edge/panics` |
+//! | Records count up by one and name the one before, unless the store has lost that. | a history without holes | `store/chain` |
+//! | Whatever is served or published is stored. | never two values for one round | `store/shown` |
+//! | A report has a right to be one, and says what the workers answered. | the decision | `store/right` |
+//! | An answer that has moved is recorded at once, if nothing is wrong. | deviations are not missed | `store/moved` |
+//! | Something is recorded within the heartbeat, and the time that a takeover takes. | freshness | `store/prompt` |
+//! | If nothing is wrong, one coordinator drives a feed. | no work is done twice | `store/alone` |
+//! | In the end every coordinator serves the newest record and report. | readers anywhere | `store/fresh` |
+//! | An accepted durable request has exactly one outcome, and everybody is told that one. | durability | `store/outcomes` |
 
 mod cluster;
 mod edge;
 mod hosts;
 mod machine;
+mod store;
 #[cfg(test)]
 mod testing;
 
@@ -81,6 +90,19 @@ pub(crate) struct Checkers(Vec<(&'static str, Box<dyn Checker + Send>)>);
 
 impl Checkers {
     pub(crate) fn new(context: &Context<'_>) -> Self {
+        if context.depth == Depth::Store {
+            return Self(vec![
+                ("panics", Box::new(edge::panics::new(context))),
+                ("chain", Box::new(store::chain::new(context))),
+                ("shown", Box::new(store::shown::new(context))),
+                ("right", Box::new(store::right::new(context))),
+                ("alone", Box::new(store::alone::new(context))),
+                ("moved", Box::new(store::moved::new(context))),
+                ("outcomes", Box::new(store::outcomes::new(context))),
+                ("prompt", Box::new(store::prompt::new(context))),
+                ("fresh", Box::new(store::fresh::new(context))),
+            ]);
+        }
         let mut all: Vec<(_, Box<dyn Checker + Send>)> = vec![
             ("bounds", Box::new(machine::bounds::new(context))),
             ("blame", Box::new(cluster::blame::new(context))),

@@ -130,6 +130,7 @@ fn depth_name(depth: Depth) -> &'static str {
     match depth {
         Depth::Network => "network",
         Depth::Machines => "machines",
+        Depth::Store => "store",
     }
 }
 

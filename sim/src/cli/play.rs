@@ -55,7 +55,7 @@ fn apart(depth: Depth, listener: Option<Listener>, run: impl FnOnce(Option<Liste
         result.map_err(|panic| LAST_PANIC.take().unwrap_or_else(|| words(&*panic)))
     };
     let result = match depth {
-        Depth::Machines => caught(),
+        Depth::Machines | Depth::Store => caught(),
         Depth::Network => thread::scope(|scope| {
             let thread = thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, caught);
             thread.expect("the system can start a thread").join().expect("panics are caught")

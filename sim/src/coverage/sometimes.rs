@@ -2,7 +2,7 @@
 
 use crate::Depth;
 use crate::host::Host;
-use crate::scenario::{FaultKind, Flood, Forgery, Mischief};
+use crate::scenario::{FaultKind, Flood, Forgery, Mischief, StoreFaultKind};
 
 /// Defines the counters in one place: the enum, the list of all, and their descriptions.
 macro_rules! sometimes {
@@ -324,11 +324,104 @@ sometimes! {
     ForgedGarbage,
     /// forgery: a forged task
     ForgedTask,
+    /// a coordinator took over a feed
+    Failover,
+    /// a coordinator learned that another one had recorded a round
+    RoundLost,
+    /// a coordinator that was paused learned so
+    PausedLost,
+    /// nobody knew what had become of a record
+    RoundUnclear,
+    /// a round left nothing
+    RoundQuiet,
+    /// a round was refused
+    RoundRefused,
+    /// a value was reported because the heartbeat had passed
+    ReportHeartbeat,
+    /// a value was reported because it had moved
+    ReportDeviation,
+    /// a disputed round was recorded
+    RecordDisputed,
+    /// a round without an answer was recorded
+    RecordFailed,
+    /// a record follows one that the store has lost
+    FollowsForgotten,
+    /// a lease was released
+    LeaseReleased,
+    /// a coordinator with feeds stopped
+    StoreStopped,
+    /// an entry was stored, and its author was not told
+    AnswerLost,
+    /// an entry was stored after its author had been told nothing
+    StoredLate,
+    /// an author found that its entry was stored
+    SettledStored,
+    /// an author stored its entry at another attempt
+    SettledAgain,
+    /// an author found that its entry was not stored
+    SettledLost,
+    /// an entry was refused although none had come first
+    ConflictWithNothing,
+    /// an entry was lost with the leader of the store
+    ElectionDropped,
+    /// a reading was behind
+    ReadBehind,
+    /// a watch began again
+    WatchedAgain,
+    /// a durable request was accepted
+    DurableAccepted,
+    /// a durable request was accepted that had an outcome
+    DurableDone,
+    /// a durable request was refused because another query has its id
+    DurableConflict,
+    /// nobody knew whether a durable request was accepted
+    DurableUnclear,
+    /// a durable request was taken over
+    DurableTaken,
+    /// a durable request was left to other coordinators
+    DurableReleased,
+    /// an outcome was not stored because another one was
+    OutcomeLost,
+    /// a client was told an outcome after the faults
+    DurableToldAfter,
+    /// fault: the store has no leader
+    FaultElection,
+    /// fault: the leader of the store is paused
+    FaultLeaderPaused,
+    /// fault: a coordinator is cut off from the store
+    FaultCut,
+    /// fault: a coordinator reaches a replica without a leader
+    FaultMinority,
+    /// fault: lost answers of the store
+    FaultLostAnswers,
+    /// fault: late messages to the store
+    FaultLateRequests,
+    /// fault: readings that are behind
+    FaultLag,
+    /// fault: a store that loses what it has acknowledged
+    FaultForget,
+    /// fault: a coordinator with feeds is killed
+    FaultStoreCrash,
+    /// fault: a coordinator with feeds is paused
+    FaultStorePause,
+    /// fault: a coordinator with feeds is told to stop
+    FaultStoreStop,
+    /// fault: a feed is removed
+    FaultWithout,
+    /// fault: a feed is changed
+    FaultRedefine,
+    /// fault: slow rounds
+    FaultSlowRounds,
+    /// fault: rounds that fail
+    FaultFailRounds,
 }
 
 impl Sometimes {
     /// Whether runs at this depth can reach it.
     pub fn is_possible(self, depth: Depth) -> bool {
+        if self.needs_store() || depth == Depth::Store {
+            return self.needs_store() && depth == Depth::Store;
+        }
         let needs_edge = matches!(
             self,
             Self::RateLimited
@@ -356,6 +449,33 @@ impl Sometimes {
             // Over the network a frozen coordinator receives nothing, but its timers go on.
             Self::StoodStill => depth == Depth::Machines,
             _ => !needs_edge || depth == Depth::Network,
+        }
+    }
+
+    /// Whether only the stage with a store can reach it: it and those after it.
+    fn needs_store(self) -> bool {
+        self >= Self::Failover
+    }
+
+    /// The counter of a kind of fault on the stage with a store.
+    pub(super) fn store_fault(kind: StoreFaultKind) -> Self {
+        use Sometimes as S;
+        match kind {
+            StoreFaultKind::Election => S::FaultElection,
+            StoreFaultKind::LeaderPaused => S::FaultLeaderPaused,
+            StoreFaultKind::Cut(_) => S::FaultCut,
+            StoreFaultKind::Minority(_) => S::FaultMinority,
+            StoreFaultKind::LostAnswers(_) => S::FaultLostAnswers,
+            StoreFaultKind::LateRequests(..) => S::FaultLateRequests,
+            StoreFaultKind::Lag(_) => S::FaultLag,
+            StoreFaultKind::Forget(_) => S::FaultForget,
+            StoreFaultKind::Crash(_) => S::FaultStoreCrash,
+            StoreFaultKind::Pause(_) => S::FaultStorePause,
+            StoreFaultKind::Stop(_) => S::FaultStoreStop,
+            StoreFaultKind::Without(_) => S::FaultWithout,
+            StoreFaultKind::Redefine(_) => S::FaultRedefine,
+            StoreFaultKind::SlowRounds(..) => S::FaultSlowRounds,
+            StoreFaultKind::FailRounds(_) => S::FaultFailRounds,
         }
     }
 

@@ -4,7 +4,7 @@ use quorate_core::{coordinator, worker};
 
 use super::{Kind, Moment, words};
 use crate::edge::Edge;
-use crate::event::{Body, Event, What};
+use crate::event::{Body, Event, StoreEvent, What};
 use crate::trace::Line;
 
 /// The maximum length of a moment's detail, in characters.
@@ -46,6 +46,16 @@ fn kind(what: &What<'_>) -> Option<Kind> {
         What::FaultBegan(..) | What::FaultEnded(..) => Kind::Fault,
         What::Healed | What::Ended => Kind::Phase,
         What::Panicked(_) => Kind::Violation,
+        What::Store(event) => match event {
+            StoreEvent::FaultBegan(..) | StoreEvent::FaultEnded(..) => Kind::Fault,
+            StoreEvent::Served(..) | StoreEvent::Submitted(..) | StoreEvent::Accepted(..) | StoreEvent::Told(..) => {
+                Kind::Client
+            }
+            StoreEvent::Store(_) | StoreEvent::Published(..) => Kind::Message,
+            StoreEvent::Defined(_) | StoreEvent::Asked(..) | StoreEvent::Answered(..) | StoreEvent::Counted(_) => {
+                Kind::Machine
+            }
+        },
     })
 }
 

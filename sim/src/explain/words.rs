@@ -4,6 +4,7 @@
 //! terminal.
 
 mod machine;
+mod store;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -55,6 +56,7 @@ pub fn event(what: &What<'_>) -> String {
         What::Healed => "all faults have ended: the cluster must recover".to_owned(),
         What::Ended => "the run is over".to_owned(),
         What::Panicked(text) => format!("panicked: {text}"),
+        What::Store(event) => store::event(event),
     })
 }
 
@@ -100,7 +102,7 @@ pub fn schedule(scenario: &Scenario) -> Vec<String> {
         let end = fault.at_ms.saturating_add(fault.for_ms);
         format!("{} to {}: {}", millis(fault.at_ms), millis(end), self::fault(fault))
     };
-    scenario.faults.iter().map(line).collect()
+    scenario.faults.iter().map(line).chain(store::schedule(&scenario.stored.faults)).collect()
 }
 
 /// Simulated time, in seconds with microseconds.

@@ -10,6 +10,7 @@ mod knobs;
 mod offers;
 mod packs;
 mod staffing;
+mod stored;
 mod trust;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use quorate_core::aggregate::Strategy;
 
 use super::{
     Bus, Cluster, Coordinator, Edges, Expectation, Fault, FaultKind, Forgery, Knobs, Mischief, Network, Policy,
-    QUERIES, Request, Scenario, Settings, Worker, WorkerKnobs,
+    QUERIES, Request, Scenario, Settings, Stored, Worker, WorkerKnobs,
 };
 use crate::host::Host;
 use crate::random::{Random, Stream};
@@ -32,7 +33,8 @@ impl Scenario {
         let mut requests = requests(&mut random, &cluster, heal_ms);
         requests.sort_by_key(|request| request.at_ms);
         let faults = faults(&mut random, &cluster, heal_ms);
-        let mut scenario = Self { seed, cluster, requests, faults, edges: Edges::default(), heal_ms };
+        let mut scenario =
+            Self { seed, cluster, requests, faults, edges: Edges::default(), stored: Stored::default(), heal_ms };
         trust::add(&mut scenario);
         edge::add(&mut scenario);
         knobs::add(&mut scenario);
@@ -41,6 +43,7 @@ impl Scenario {
         staffing::add(&mut scenario);
         offers::add(&mut scenario);
         packs::add(&mut scenario);
+        stored::add(&mut scenario);
         scenario.faults.sort_by_key(|fault| fault.at_ms);
         scenario
     }

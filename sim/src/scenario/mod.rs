@@ -10,6 +10,7 @@ mod generate;
 mod knobs;
 mod policy;
 mod quiet;
+mod store;
 mod visit;
 
 use std::path::Path;
@@ -21,6 +22,7 @@ pub use cluster::{Bus, ClockJump, Cluster, Coordinator, Network, Settings, Worke
 pub use fault::{Fault, FaultKind, Flood, Forgery, Mischief};
 pub use knobs::{Knobs, WorkerKnobs};
 pub use policy::{Expectation, Outliers, Policy, QueryPolicy};
+pub use store::{Feed, Keeper, StoreConfig, StoreFault, StoreFaultKind, Stored, Submission};
 
 pub use visit::{Edges, Linger, Malformed, Page, Proxy, Visit, VisitKind, forwarded_for};
 
@@ -41,6 +43,9 @@ pub struct Scenario {
     /// The visits of clients, and the settings of the coordinators' HTTP API.
     #[serde(default, skip_serializing_if = "Edges::is_plain")]
     pub edges: Edges,
+    /// What the stage with a store plays.
+    #[serde(default, skip_serializing_if = "Stored::is_empty")]
+    pub stored: Stored,
     /// When all faults have ended, in milliseconds; every request begins before that.
     pub heal_ms: u64,
 }

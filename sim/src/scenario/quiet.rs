@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Bus, Cluster, Coordinator, Edges, Expectation, Knobs, Network, Policy, Scenario, Settings, Worker, WorkerKnobs,
+    Bus, Cluster, Coordinator, Edges, Expectation, Knobs, Network, Policy, Scenario, Settings, Stored, Worker,
+    WorkerKnobs,
 };
 
 impl Scenario {
@@ -67,6 +68,7 @@ impl Scenario {
             requests: Vec::new(),
             faults: Vec::new(),
             edges: Edges::default(),
+            stored: Stored::default(),
             heal_ms: 10_000,
         }
     }

@@ -54,7 +54,7 @@ pub(crate) struct Punctual {
 pub(crate) fn new(context: &Context<'_>) -> Punctual {
     let slack = match context.depth {
         Depth::Network => NETWORK_SLACK,
-        Depth::Machines => Duration::ZERO,
+        Depth::Machines | Depth::Store => Duration::ZERO,
     };
     Punctual { waits: PerHost::new(), earliest: NEVER, slack: slack.as_nanos() as u64 }
 }

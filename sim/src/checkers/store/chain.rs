@@ -1,0 +1,73 @@
+//! The records of a feed count up by one, and each names the one before by its sequence and its hash. A hole has a
+//! reason: a record that the store has lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_runtime::store::{Entry, Log};
+
+use super::record::{Record, sha256};
+use crate::checkers::{Checker, Context};
+use crate::event::{Event, StoreEvent, What};
+use crate::store::event::Happened;
+
+#[derive(Default)]
+pub(crate) struct Chain(BTreeMap<String, History>);
+
+/// The records of a feed.
+#[derive(Default)]
+struct History {
+    /// The sequence, the round and the hash of each, in order.
+    stored: Vec<(u64, u64, String)>,
+    lost: BTreeSet<(u64, u64, String)>,
+}
+
+pub(crate) fn new(_context: &Context<'_>) -> Chain {
+    Chain::default()
+}
+
+impl Chain {
+    fn stored(&mut self, entry: &Entry) -> Result<(), String> {
+        let record = Record::read(&entry.body)?;
+        if entry.key.text().as_deref() != Some(record.feed) {
+            return Err(format!("a record of {} is stored as one of {:?}", record.feed, entry.key));
+        }
+        let history = self.0.entry(record.feed.to_owned()).or_default();
+        let round = record.round;
+        let (before, last) = history
+            .stored
+            .last()
+            .map_or((None, 0), |(sequence, round, hash)| (Some((*sequence, hash.clone())), *round));
+        let named = record.previous.as_ref().map(|link| (link.sequence, link.sha256.to_owned()));
+        let continues = named == before && round == last + 1;
+        let continues_what_is_lost = || {
+            let lost =
+                named.clone().is_some_and(|(sequence, hash)| history.lost.contains(&(sequence, round - 1, hash)));
+            lost && round > last
+        };
+        if !continues && !continues_what_is_lost() {
+            let text = format!("round {round} of {} after {named:?} follows round {last} at {before:?}", record.feed);
+            return Err(text);
+        }
+        history.stored.push((entry.sequence, round, sha256(&entry.body)));
+        Ok(())
+    }
+
+    fn forgotten(&mut self, entry: &Entry) -> Result<(), String> {
+        let record = Record::read(&entry.body)?;
+        let history = self.0.entry(record.feed.to_owned()).or_default();
+        let lost = history.stored.pop().expect("only what is stored can be lost");
+        assert_eq!(lost.0, entry.sequence, "the newest is lost first");
+        history.lost.insert(lost);
+        Ok(())
+    }
+}
+
+impl Checker for Chain {
+    fn event(&mut self, event: &Event<'_>) -> Result<(), String> {
+        match event.what {
+            What::Store(StoreEvent::Store(Happened::Stored(Log::Feeds, entry))) => self.stored(entry),
+            What::Store(StoreEvent::Store(Happened::Forgotten(Log::Feeds, entry))) => self.forgotten(entry),
+            _ => Ok(()),
+        }
+    }
+}
