@@ -63,6 +63,18 @@ async fn the_modules_round_sort_and_name_times_as_people_do() {
         ),
         (
             "rounded.js",
+            "readable",
+            vec![
+                (json!(["41914.32666666666666666666667"]), json!("41914.327")),
+                (json!(["123456789012.3456"]), json!("123456789012.35")),
+                (json!(["0.0000123456789123"]), json!("0.000012345679")),
+                (json!(["-0.5"]), json!("-0.5")),
+                (json!(["cat"]), json!("cat")),
+                (json!([null]), json!("–")),
+            ],
+        ),
+        (
+            "rounded.js",
             "percent",
             vec![
                 (json!([1]), json!("100 %")),
@@ -141,6 +153,7 @@ async fn the_modules_round_sort_and_name_times_as_people_do() {
                 (json!([""]), json!({"kind": "overview", "key": ""})),
                 (json!(["?other=1"]), json!({"kind": "overview", "key": ""})),
                 (json!(["?query="]), json!({"kind": "overview", "key": ""})),
+                (json!(["?feed=BTC-USD"]), json!({"kind": "feed", "key": "BTC-USD"})),
                 (json!(["?worker=a%2Fb"]), json!({"kind": "worker", "key": "a/b"})),
             ],
         ),
