@@ -1,7 +1,7 @@
 # `make demo` shows it, `make test` tests it, `make lint` checks its style.
 #
 # Everything is built with --locked: the tested versions are those of Cargo.lock, and no build changes it.
-.PHONY: demo test lint deny msrv nats-server chromium node curl bench-baseline sim sim-short sim-speed planted-bugs fuzz mutants bench soak chaos openapi images first-price screenshots
+.PHONY: demo test lint deny msrv nats-server chromium node curl bench-baseline sim sim-short sim-speed planted-bugs fuzz mutants bench soak chaos bench-feeds openapi images first-price screenshots
 
 MSRV := $(shell sed -n 's/^rust-version = "\(.*\)"$$/\1/p' Cargo.toml)
 
@@ -92,6 +92,11 @@ bench:
 # Two hundred slow readers of events during a thousand requests a second; docs/performance.md has the figures.
 soak: nats-server
 	cargo test --release --locked -p quorate --test processes followers:: -- --include-ignored --nocapture --test-threads 1
+
+# How fast the last report of a feed is served, and what a thousand feeds cost; docs/performance.md has the figures. Needs wrk.
+bench-feeds: nats-server
+	cargo build --profile dist --locked -p quorate -p quorate-baseline
+	scripts/bench-feeds.py
 
 # Kills, pauses and restarts every process of a replicated deployment in turn, for ten minutes; then 1,000 durable requests
 # while a coordinator is killed every second. docs/performance.md has the figures.

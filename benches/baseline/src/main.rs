@@ -9,13 +9,17 @@
 mod scatter;
 mod worker;
 
+use std::future::ready;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::post;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::{get, post};
 use axum::{Json, Router};
+use bytes::Bytes;
 use clap::{Args, Parser, Subcommand};
 use serde::Deserialize;
 use tokio::net::TcpListener;
@@ -48,6 +52,14 @@ enum Command {
         #[command(flatten)]
         bus: Bus,
     },
+    /// Serves GET /page: a body that is always the same, to measure `GET /feeds/{name}` against.
+    Page {
+        /// The file with the body.
+        file: PathBuf,
+        /// Where to serve.
+        #[arg(long, default_value = "127.0.0.1:8090")]
+        listen: SocketAddr,
+    },
     /// Answers tasks.
     Worker {
         /// Its name.
@@ -79,6 +91,12 @@ fn main() -> Result<(), async_nats::Error> {
             let scatter = Scatter::start(async_nats::connect(bus.nats).await?, bus.packed).await?;
             let router = Router::new().route("/request", post(ask)).with_state(scatter);
             axum::serve(TcpListener::bind(listen).await?, router).await?;
+            Ok(())
+        }),
+        Command::Page { file, listen } => runtime(1)?.block_on(async move {
+            let body = Bytes::from(std::fs::read(file)?);
+            let page = move || ready(([(CONTENT_TYPE, "application/json")], body.clone()));
+            axum::serve(TcpListener::bind(listen).await?, Router::new().route("/page", get(page))).await?;
             Ok(())
         }),
         // One thread is leaner for a program with one connection.

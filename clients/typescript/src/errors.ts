@@ -79,6 +79,10 @@ export class BusDown extends ApiError {}
 export class Draining extends ApiError {}
 /** The deadline passed without one usable value. The evidence has what the workers said. */
 export class DeadlineExceeded extends ApiError {}
+/** The coordinator has no store: start it with `--store`. */
+export class NoStore extends ApiError {}
+/** The store does not answer, so that nothing can be said or promised. */
+export class StoreUnavailable extends ApiError {}
 
 const CLASSES: Readonly<Record<ErrorWord, typeof ApiError>> = {
   invalid_request: InvalidRequest,
@@ -98,6 +102,8 @@ const CLASSES: Readonly<Record<ErrorWord, typeof ApiError>> = {
   bus_down: BusDown,
   draining: Draining,
   deadline_exceeded: DeadlineExceeded,
+  no_store: NoStore,
+  store_unavailable: StoreUnavailable,
 };
 
 /** The error that a body describes; nothing if it describes none. */

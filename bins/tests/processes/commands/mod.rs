@@ -53,6 +53,10 @@ const TABLE: &[(&str, How)] = &[
     ("nats-server -js *", NotHere("chaos.rs starts three of them")),
     ("export NATS_URL=*", NotHere("the servers that it names are not started here")),
     ("coordinator * --store *", NotHere("chaos.rs starts three of them")),
+    ("quorate submit *", NotHere("durable.rs runs it, against a coordinator with a store")),
+    ("quorate result *", NotHere("durable.rs runs it, against a coordinator with a store")),
+    ("curl http://localhost:8080/feeds/*", NotHere("no coordinator has feeds here")),
+    ("echo QUORATE_FEEDS=* sudo *", NotHere("it changes the machine")),
     ("quorate feed *", NotHere("feeds.rs runs them, against a coordinator with feeds")),
     ("curl -s *localhost:808*/feeds*", NotHere("no coordinator has feeds here")),
     // The programs.
@@ -117,6 +121,7 @@ const TABLE: &[(&str, How)] = &[
     ("make chaos", NotHere("it takes ten minutes; chaos.rs has a short form")),
     ("make bench*", NotHere("it measures, for minutes, with nothing beside it")),
     ("scripts/planted-bugs.py *", NotHere("it builds a copy of everything")),
+    ("scripts/bench-feeds.py *", NotHere("it measures, for minutes, with nothing beside it")),
     ("scripts/bench-baseline.py *", NotHere("it measures, for minutes, with nothing beside it")),
 ];
 

@@ -169,6 +169,18 @@ class DeadlineExceeded(ApiError):
     WORD = "deadline_exceeded"
 
 
+class NoStore(ApiError):
+    """The coordinator has no store: start it with ``--store``."""
+
+    WORD = "no_store"
+
+
+class StoreUnavailable(ApiError):
+    """The store does not answer, so that nothing can be said or promised."""
+
+    WORD = "store_unavailable"
+
+
 #: The exception of each error word.
 BY_WORD: dict[str, type[ApiError]] = {
     kind.WORD: kind
@@ -190,5 +202,7 @@ BY_WORD: dict[str, type[ApiError]] = {
         BusDown,
         Draining,
         DeadlineExceeded,
+        NoStore,
+        StoreUnavailable,
     )
 }

@@ -28,7 +28,8 @@ function show(api) {
     );
     byId("contents").append(element("h3", {}, name), element("ul", {}, ...links));
     const title = element("h2", { id: `group-${name}` }, name);
-    const section = element("section", { "aria-labelledby": title.id }, title, ...prose(description), ...grouped.map(route));
+    // A schema may have the same name as a group.
+    const section = element("section", { "aria-label": `${name}: routes` }, title, ...prose(description), ...grouped.map(route));
     byId("routes").append(section);
   }
   byId("schemas").append(...schemas.map(([name, schema]) => component(name, schema)));
