@@ -44,18 +44,8 @@ fn show(page: &mut Page, feeds: Vec<Arc<Latest>>, state: State, now: UnixTime) {
 /// What became of the rounds.
 fn rounds(page: &mut Page, counters: Counters) {
     // Without `..`: a counter added to the machine must be shown here, or this does not compile.
-    let Counters {
-        rounds,
-        refused,
-        quiet,
-        reported,
-        unreported,
-        lost,
-        unclear,
-        given_up,
-        leases_taken,
-        failovers,
-    } = counters;
+    let Counters { rounds, refused, quiet, reported, unreported, lost, unclear, given_up, leases_taken, failovers } =
+        counters;
     page.counter("quorate_feed_rounds_asked_total", "Rounds of feeds that this coordinator asked.", rounds);
     page.counters(
         "quorate_feed_rounds_ended_total",

@@ -1,4 +1,4 @@
-//! What [`settle`] finds out when acknowledgements are lost, whatever became of the entry.
+//! What `settle` finds out when acknowledgements are lost, whatever became of the entry.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

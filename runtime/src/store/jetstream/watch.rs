@@ -51,6 +51,7 @@ impl JetStreamWatch {
             Follower { shared, place, out: out.clone(), consumer: None, fruitless: 0, progress: Progress::default() };
         tokio::spawn(async move {
             tokio::select! {
+            biased;
                 never = follower.follow() => match never {},
                 () = out.closed() => {}
             }
