@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::stream::{Config, DiscardPolicy};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, Republish};
 use async_nats::jetstream::{self, Context};
 use quorate_runtime::bus::nats::NatsConfig;
 use quorate_runtime::store::jetstream::{JetStream, Limits, OpenError, Settings, Storage};
@@ -141,6 +141,11 @@ async fn a_stream_that_is_not_as_it_must_be_is_refused_and_left_alone() {
             allow_message_ttl: true,
             deny_delete: true,
             deny_purge: true,
+            republish: Some(Republish {
+                source: "oracle.feeds.*".to_owned(),
+                destination: "oracle.reports.{{wildcard(1)}}".to_owned(),
+                headers_only: false,
+            }),
             num_replicas: 1,
             ..Config::default()
         };
@@ -154,6 +159,7 @@ async fn a_stream_that_is_not_as_it_must_be_is_refused_and_left_alone() {
             (Config { deny_delete: false, ..right.clone() }, "deny_delete"),
             (Config { deny_purge: false, ..right.clone() }, "deny_purge"),
             (Config { no_ack: true, ..right.clone() }, "no_ack"),
+            (Config { republish: None, ..right.clone() }, "republish"),
         ] {
             let made = context.create_stream(wrong).await.expect("it can be made").cached_info().config.clone();
             let error = open(&harness.server, Settings::default()).await.expect_err("it cannot be used");

@@ -344,6 +344,7 @@ mod tests {
     #[test]
     fn a_schedule_reads_as_sentences() {
         let mut scenario = Scenario::generate(1);
+        scenario.stored.faults.clear();
         scenario.faults = vec![
             Fault { at_ms: 1500, for_ms: 20, kind: FaultKind::Loss(Host::Broker, Host::Worker(2), 125) },
             Fault { at_ms: 2000, for_ms: 500, kind: FaultKind::Forge(Forgery::Live(3), 1) },

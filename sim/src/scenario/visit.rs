@@ -156,7 +156,7 @@ impl Malformed {
             Self::Field => post(r#"{"query": "BTC/USD", "timeout_ms": -1}"#.to_owned()),
             Self::ContentType => ("POST", "/request", "text/plain", r#"{"query": "BTC/USD"}"#.to_owned()),
             Self::Oversized => post(format!(r#"{{"query": "{}"}}"#, "q".repeat(20_000))),
-            Self::Route => ("POST", "/requests", json, r#"{"query": "BTC/USD"}"#.to_owned()),
+            Self::Route => ("POST", "/questions", json, r#"{"query": "BTC/USD"}"#.to_owned()),
             Self::Method => ("PUT", "/request", json, r#"{"query": "BTC/USD"}"#.to_owned()),
         }
     }

@@ -51,9 +51,9 @@ impl JetStreamWatch {
             Follower { shared, place, out: out.clone(), consumer: None, fruitless: 0, progress: Progress::default() };
         tokio::spawn(async move {
             tokio::select! {
-            biased;
-                never = follower.follow() => match never {},
+                biased;
                 () = out.closed() => {}
+                never = follower.follow() => match never {},
             }
             follower.leave().await;
         });

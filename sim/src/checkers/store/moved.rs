@@ -19,8 +19,8 @@ use crate::store::event::Happened;
 
 /// How long it takes until the last lease has been taken over and everything that was unclear is settled.
 const SETTLES: u64 = 45 * SECOND;
-/// How long it takes to store a record.
-const STORES: u64 = 2 * SECOND;
+/// How long it takes to store a record: the store may take two seconds.
+const STORES: u64 = 5 * SECOND;
 
 #[derive(Default)]
 pub(crate) struct Moved {
