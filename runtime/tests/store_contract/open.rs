@@ -131,7 +131,7 @@ async fn more_replicas_than_servers_are_refused() {
 
 #[tokio::test]
 async fn a_stream_that_is_not_as_it_must_be_is_refused_and_left_alone() {
-    bounded(async || {
+    Box::pin(bounded(async || {
         let harness = JetStreamHarness::start();
         let context = context(&harness.server).await;
         let right = Config {
@@ -182,7 +182,7 @@ async fn a_stream_that_is_not_as_it_must_be_is_refused_and_left_alone() {
         open(&harness.server, Settings::default()).await.expect("other limits are a warning");
         let left = context.get_stream("oracle-feeds").await.expect("it is there").cached_info().config.clone();
         assert_eq!(left, made);
-    })
+    }))
     .await;
 }
 

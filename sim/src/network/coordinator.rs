@@ -76,7 +76,7 @@ pub(super) async fn run(
     };
     let tap = MachineTap { host, sink: surroundings.sink.clone() };
     let clock = clock(coordinator.clock_ms, coordinator.jump);
-    match run_coordinator(
+    match Box::pin(run_coordinator(
         bus,
         clock,
         listener,
@@ -85,7 +85,7 @@ pub(super) async fn run(
         futures_util::stream::pending(),
         NOTHING_STORED,
         incarnation.stop(),
-    )
+    ))
     .await
     {
         Ok(()) => {

@@ -145,6 +145,6 @@ impl Asks for Rounds {
 fn value(seed: u64, feed: &Feed, now: Duration) -> Decimal {
     let mut walk = Random::new(seed, Stream::Rounds, u32::from(feed.number));
     let step = i64::from(feed.step);
-    let steps = (0..now.as_secs()).map(|_| walk.within(0..=2 * feed.step as u64) as i64 - step);
+    let steps = (0..now.as_secs()).map(|_| walk.within(0..=2 * u64::from(feed.step)).cast_signed() - step);
     Decimal::new(feed.start.saturating_add(steps.sum()), SCALE)
 }

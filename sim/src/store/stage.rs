@@ -27,7 +27,7 @@ use crate::watch::Watch;
 const READ_EVERY: Duration = Duration::from_millis(700);
 /// How long a run goes on after the faults, besides three of the longest heartbeats: a lease must be taken over, and
 /// what was unclear be settled.
-const RECOVERY: Duration = Duration::from_secs(60);
+const RECOVERY: Duration = Duration::from_mins(1);
 
 /// What the hosts of a run share.
 pub(super) struct Stage {

@@ -40,9 +40,9 @@ impl Chain {
         let named = record.previous.as_ref().map(|link| (link.sequence, link.sha256.to_owned()));
         let continues = named == before && round == last + 1;
         let continues_what_is_lost = || {
-            let lost =
+            let is_lost =
                 named.clone().is_some_and(|(sequence, hash)| history.lost.contains(&(sequence, round - 1, hash)));
-            lost && round > last
+            is_lost && round > last
         };
         if !continues && !continues_what_is_lost() {
             let text = format!("round {round} of {} after {named:?} follows round {last} at {before:?}", record.feed);

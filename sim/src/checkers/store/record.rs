@@ -70,5 +70,5 @@ fn number(raw: &RawValue) -> Decimal {
 
 /// The SHA-256 of a record, in hexadecimal digits.
 pub(super) fn sha256(body: &[u8]) -> String {
-    digest(&SHA256, body).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    digest(&SHA256, body).as_ref().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

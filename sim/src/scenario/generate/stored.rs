@@ -12,7 +12,10 @@ pub(super) fn add(scenario: &mut Scenario) {
     // Most clocks are synchronized.
     let most_ahead = random.pick(&[0, 20, 20, 20, 500, 5_000]);
     let coordinators: Vec<_> = (1..=count)
-        .map(|number| Keeper { number, ahead_ms: random.within(0..=2 * most_ahead) as i64 - most_ahead as i64 })
+        .map(|number| Keeper {
+            number,
+            ahead_ms: random.within(0..=2 * most_ahead).cast_signed() - most_ahead.cast_signed(),
+        })
         .collect();
     let feeds = (1..=random.within(1..=4) as u8).map(|number| feed(random, number)).collect();
     let requests = requests(random, count, heal_ms);
@@ -53,7 +56,7 @@ fn requests(random: &mut Random, coordinators: u8, heal_ms: u64) -> Vec<Submissi
                 coordinator: random.within(1..=coordinators.into()) as u8,
                 id,
                 // Rarely another query has the same id.
-                query: if random.chance(50) { 1 } else { 0 },
+                query: u8::from(random.chance(50)),
                 round_ms: if slow { (500, random.within(500..=15_000)) } else { (10, 300) },
             }
         })
