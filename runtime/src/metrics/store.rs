@@ -147,7 +147,7 @@ mod tests {
     impl Answer {
         async fn wait(self) {
             if matches!(self, Self::Never) {
-                pending().await;
+                pending::<()>().await;
             }
         }
 
