@@ -57,7 +57,6 @@ const TABLE: &[(&str, How)] = &[
     ("quorate result *", NotHere("durable.rs runs it, against a coordinator with a store")),
     ("curl http://localhost:8080/feeds/*", NotHere("no coordinator has feeds here")),
     ("echo QUORATE_FEEDS=* sudo *", NotHere("it changes the machine")),
-    ("quorate feed *", NotHere("feeds.rs runs them, against a coordinator with feeds")),
     ("curl -s *localhost:808*/feeds*", NotHere("no coordinator has feeds here")),
     // The programs.
     ("coordinator *", Coordinates),
@@ -118,7 +117,6 @@ const TABLE: &[(&str, How)] = &[
     ("make deny", NotHere("it needs what the registries have today")),
     ("cargo test *", NotHere("it is what runs this")),
     ("make sim*", NotHere("it builds the simulator for release, and takes minutes")),
-    ("make chaos", NotHere("it takes ten minutes; chaos.rs has a short form")),
     ("make bench*", NotHere("it measures, for minutes, with nothing beside it")),
     ("scripts/planted-bugs.py *", NotHere("it builds a copy of everything")),
     ("scripts/bench-feeds.py *", NotHere("it measures, for minutes, with nothing beside it")),
@@ -126,7 +124,7 @@ const TABLE: &[(&str, How)] = &[
 ];
 
 /// The documents that ask a coordinator which they have not started. They get one, with a feed and three workers.
-const ASK_ONLY: [&str; 2] = ["docs/feeds.md", "docs/operations.md"];
+const ASK_ONLY: [&str; 3] = ["docs/feeds.md", "docs/operations.md", "docs/tutorial-feeds.md"];
 
 /// The row of the table for a command, wherever its program lies.
 fn row(command: &str) -> Option<&'static (&'static str, How)> {
