@@ -23,11 +23,13 @@ struct OfLog {
     conflict: AtomicU64,
     refused: AtomicU64,
     unclear: AtomicU64,
+    append_given_up: AtomicU64,
     answered: AtomicU64,
     unavailable: AtomicU64,
+    read_given_up: AtomicU64,
 }
 
-/// Counts a call when it is dropped: one that nobody waits for any longer has not been answered.
+/// Counts a call when it is dropped, which is before its end if nobody waits for it any longer.
 struct Call<'a>(&'a AtomicU64);
 
 impl Drop for Call<'_> {
@@ -51,12 +53,14 @@ impl StoreCounts {
                 ("conflict", &of.conflict),
                 ("refused", &of.refused),
                 ("unclear", &of.unclear),
+                ("given_up", &of.append_given_up),
             ];
             results.map(|(result, part)| ([("log", log), ("result", result)], count(part)))
         });
         page.labelled_counters("quorate_store_appends_total", "Entries for the store, by log and result.", appends);
         let reads = logs().flat_map(|(log, of)| {
-            let results = [("answered", &of.answered), ("unavailable", &of.unavailable)];
+            let results =
+                [("answered", &of.answered), ("unavailable", &of.unavailable), ("given_up", &of.read_given_up)];
             results.map(|(result, part)| ([("log", log), ("result", result)], count(part)))
         });
         page.labelled_counters("quorate_store_reads_total", "Readings from the store, by log and result.", reads);
@@ -84,11 +88,9 @@ impl<S> Counted<S> {
         reading: impl Future<Output = Result<T, Unavailable>> + Send,
     ) -> Result<T, Unavailable> {
         let of = self.counts.of(log);
-        let mut call = Call(&of.unavailable);
+        let mut call = Call(&of.read_given_up);
         let read = reading.await;
-        if read.is_ok() {
-            call.0 = &of.answered;
-        }
+        call.0 = if read.is_ok() { &of.answered } else { &of.unavailable };
         read
     }
 }
@@ -98,7 +100,7 @@ impl<S: Store> Store for Counted<S> {
 
     async fn append(&self, log: Log, key: &Key, append: Append) -> Result<u64, AppendError> {
         let of = self.counts.of(log);
-        let mut call = Call(&of.unclear);
+        let mut call = Call(&of.append_given_up);
         let appended = self.store.append(log, key, append).await;
         call.0 = match &appended {
             Ok(_) => &of.stored,
@@ -187,7 +189,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_call_is_counted_by_its_result_and_one_that_is_given_up_as_unanswered() {
+    async fn every_call_is_counted_by_its_result_and_one_that_nobody_waits_for_as_given_up() {
         let counts = Arc::<StoreCounts>::default();
         let key = Key::new("k");
         let append = || Append { after: 0, body: Bytes::from_static(b"x"), ttl: None };
@@ -214,10 +216,12 @@ mod tests {
             (r#"quorate_store_appends_total{log="feeds",result="conflict"}"#, 1),
             (r#"quorate_store_appends_total{log="feeds",result="refused"}"#, 1),
             (r#"quorate_store_appends_total{log="feeds",result="unclear"}"#, 0),
-            (r#"quorate_store_appends_total{log="leases",result="unclear"}"#, 2),
+            (r#"quorate_store_appends_total{log="leases",result="unclear"}"#, 1),
+            (r#"quorate_store_appends_total{log="leases",result="given_up"}"#, 1),
             (r#"quorate_store_reads_total{log="feeds",result="answered"}"#, 2),
             (r#"quorate_store_reads_total{log="open",result="answered"}"#, 2),
-            (r#"quorate_store_reads_total{log="outcomes",result="unavailable"}"#, 2),
+            (r#"quorate_store_reads_total{log="outcomes",result="unavailable"}"#, 1),
+            (r#"quorate_store_reads_total{log="outcomes",result="given_up"}"#, 1),
             (r#"quorate_store_reads_total{log="outcomes",result="answered"}"#, 0),
         ] {
             assert!(text.lines().any(|line| line == format!("{sample} {value}")), "{sample} {value}: {text}");
