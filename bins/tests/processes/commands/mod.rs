@@ -119,7 +119,6 @@ const TABLE: &[(&str, How)] = &[
     ("make sim*", NotHere("it builds the simulator for release, and takes minutes")),
     ("make bench*", NotHere("it measures, for minutes, with nothing beside it")),
     ("scripts/planted-bugs.py *", NotHere("it builds a copy of everything")),
-    ("scripts/bench-feeds.py *", NotHere("it measures, for minutes, with nothing beside it")),
     ("scripts/bench-baseline.py *", NotHere("it measures, for minutes, with nothing beside it")),
 ];
 
