@@ -175,8 +175,6 @@ export class Cluster {
   async coordinator(...flags: string[]): Promise<Coordinator> {
     const coordinator = new Coordinator(this, flags);
     await coordinator.start("127.0.0.1:0");
-    // It listens before it is connected.
-    await until("the connection to NATS", () => coordinator.client.health().then((health: { nats: boolean }) => health.nats));
     return coordinator;
   }
 }
