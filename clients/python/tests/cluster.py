@@ -214,7 +214,8 @@ class Coordinator:
     def start(self, listen: str) -> None:
         arguments = [binary("coordinator"), "--nats", self._cluster.nats.url, "--listen", listen, *self._flags]
         unlimited = {"QUORATE_RATE_LIMIT": "0", "QUORATE_READ_RATE_LIMIT": "0"}
-        self.program = self._cluster.program(arguments, "the coordinator listens", unlimited)
+        # It listens before it is connected.
+        self.program = self._cluster.program(arguments, "the bus is connected", unlimited)
         self.address = self.program.writes(r"the coordinator listens address=(\S+)")[1]
         self.url = f"http://{self.address}"
 

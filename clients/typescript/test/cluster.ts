@@ -194,7 +194,8 @@ export class Coordinator {
   async start(listen: string): Promise<void> {
     const args = ["--nats", this.cluster.natsUrl, "--listen", listen, ...this.flags];
     const unlimited = { QUORATE_RATE_LIMIT: "0", QUORATE_READ_RATE_LIMIT: "0" };
-    this.program = await this.cluster.program(binary("coordinator"), args, /the coordinator listens/, unlimited);
+    // It listens before it is connected.
+    this.program = await this.cluster.program(binary("coordinator"), args, /the bus is connected/, unlimited);
     const [, address] = await this.program.writes(/the coordinator listens address=(\S+)/);
     this.address = address ?? "";
     this.url = `http://${this.address}`;
