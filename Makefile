@@ -1,7 +1,7 @@
 # `make demo` shows it, `make test` tests it, `make lint` checks its style.
 #
 # Everything is built with --locked: the tested versions are those of Cargo.lock, and no build changes it.
-.PHONY: demo test lint deny msrv nats-server chromium node curl bench-baseline sim sim-short sim-speed planted-bugs fuzz mutants bench soak chaos bench-feeds openapi images first-price screenshots
+.PHONY: demo test lint deny msrv nats-server chromium node curl bench-baseline sim sim-short sim-speed planted-bugs fuzz mutants bench soak chaos bench-feeds bench-store openapi images first-price screenshots
 
 MSRV := $(shell sed -n 's/^rust-version = "\(.*\)"$$/\1/p' Cargo.toml)
 
@@ -98,12 +98,16 @@ bench-feeds: nats-server
 	cargo build --profile dist --locked -p quorate -p quorate-baseline
 	scripts/bench-feeds.py
 
+# How long the operations of a store on JetStream take, on one server and on three; docs/performance.md has the figures.
+bench-store: nats-server
+	cargo test --locked -p quorate-runtime --test store_contract -- --ignored --nocapture --test-threads 1 how_long
+
 # Kills, pauses and restarts every process of a replicated deployment in turn, for ten minutes; then 1,000 durable requests
 # while a coordinator is killed every second. docs/performance.md has the figures.
 chaos: nats-server
 	cargo build --release --locked -p quorate
 	PATH="$(CURDIR)/target/nats-server/bin:$$PATH" scripts/chaos.py
-	PATH="$(CURDIR)/target/nats-server/bin:$$PATH" scripts/chaos.py --servers 1 --feeds 1 --seconds 60 --kill-every 1
+	cargo test --locked -p quorate --test processes -- --ignored durable::
 
 # Builds the image of each program and runs it, then what deploy/compose.yaml says, with docker, podman or buildah. On a
 # machine that reaches no registry of images, STAND_IN=1 builds on images made from Debian's packages.

@@ -41,6 +41,8 @@ START_TIMEOUT_S = 30
 SLACK_S = 20
 #: How long everything may take to be well after the last fault.
 HEAL_S = 90
+#: How many callers there are.
+CALLERS = 4
 #: How long the start, the healing and the checks may take together.
 GIVE_UP_AFTER_S = 240
 
@@ -54,8 +56,6 @@ def arguments():
     parser.add_argument("--servers", type=int, default=3, help="NATS servers (default 3)")
     parser.add_argument("--workers", type=int, default=5, help="workers (default 5)")
     parser.add_argument("--requests", type=int, default=1000, help="durable requests (default 1000)")
-    parser.add_argument("--kill-every", type=float, metavar="S",
-                        help="instead of faults in turn, kill a coordinator so often")
     parser.add_argument("--seed", type=int, default=1, help="chooses the order of faults (default 1)")
     parser.add_argument("--programs", type=pathlib.Path, default=ROOT / "target/release", metavar="FOLDER",
                         help="where the programs are (default target/release)")
@@ -227,17 +227,17 @@ class Deployment:
                 process.kill()
 
 
-class Callers(threading.Thread):
-    """Leave requests, one after the other, until all are accepted."""
+class Caller(threading.Thread):
+    """Leaves requests, one after the other, until all are accepted."""
 
-    def __init__(self, deployment, count, every):
+    def __init__(self, deployment, numbers, every):
         super().__init__(daemon=True)
-        self.deployment, self.count, self.every = deployment, count, every
+        self.deployment, self.numbers, self.every = deployment, numbers, every
         self.accepted, self.retries = [], 0
 
     def run(self):
-        chance = random.Random(0)
-        for number in range(self.count):
+        chance = random.Random(self.numbers.start)
+        for number in self.numbers:
             request, begun = f"chaos {number}", time.monotonic()
             while True:
                 url = chance.choice(self.deployment.urls)
@@ -278,18 +278,6 @@ def in_turn(deployment, until):
                 time.sleep(chance.uniform(2, pause_s))
                 process.resume()
             time.sleep(chance.uniform(2, 8))
-    return done
-
-
-def killing(deployment, until):
-    """Kills one coordinator after the other, and starts it again at once."""
-    done = 0
-    while time.monotonic() < until:
-        process = deployment.coordinators[done % len(deployment.coordinators)]
-        process.kill()
-        process.start()
-        done += 1
-        time.sleep(deployment.options.kill_every)
     return done
 
 
@@ -364,19 +352,24 @@ def main():
     deployment = None
     try:
         deployment = Deployment(options, folder)
-        every = options.seconds / max(options.requests, 1) * 0.9
-        callers = Callers(deployment, options.requests, every)
-        callers.start()
+        # One caller waits for seconds whenever it asks a coordinator that is paused.
+        every = options.seconds / max(options.requests, 1) * CALLERS * 0.9
+        callers = [Caller(deployment, range(first, options.requests, CALLERS), every) for first in range(CALLERS)]
+        for caller in callers:
+            caller.start()
         until = time.monotonic() + options.seconds
-        faults = killing(deployment, until) if options.kill_every else in_turn(deployment, until)
-        callers.join(HEAL_S)
-        require(not callers.is_alive(), f"only {len(callers.accepted)} requests were accepted")
+        faults = in_turn(deployment, until)
+        until = time.monotonic() + HEAL_S
+        for caller in callers:
+            caller.join(max(0.0, until - time.monotonic()))
+        accepted = [request for caller in callers for request in caller.accepted]
+        require(not any(caller.is_alive() for caller in callers), f"only {len(accepted)} requests were accepted")
         deployment.wait_for("every feed to be fresh again", HEAL_S, deployment.is_well)
-        stored = check_requests(deployment, callers.accepted)
+        stored = check_requests(deployment, accepted)
         worst, rounds, reports = check_feeds(deployment, deployment.feeds)
         print(f"{faults} faults in {options.seconds:.0f} s; {len(deployment.feeds)} feeds, {rounds} records, "
               f"{reports} reports, the latest {worst:.1f} s after its heartbeat; {stored} requests, {stored} outcomes, "
-              f"{callers.retries} submissions repeated")
+              f"{sum(caller.retries for caller in callers)} submissions repeated")
     finally:
         if deployment:
             deployment.end()

@@ -3,7 +3,6 @@
 
 mod accessibility;
 mod api_document;
-mod chaos;
 mod checks;
 mod chromium;
 mod clients;
