@@ -2,47 +2,28 @@
 //!
 //! `PROPTEST_CASES` sets how many sequences of inputs are tried.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::time::Instant;
+mod conformance;
 
-use proptest::prelude::*;
-use proptest::test_runner::{TestCaseError, TestError, TestRunner};
+use quorate_model::Divergence;
 use quorate_model::arbitrary::{DurableRun, durable_config, durable_steps};
 
-/// Enough to reach everything many times, in a few seconds.
-const CASES: u32 = 4000;
+use conformance::{Played, compare, lines};
 
 /// The number of things that [`DurableRun::reached`] can count.
 const REACHABLE: usize = 21;
 
 #[test]
 fn whatever_happens_to_durable_requests_the_machine_does_what_its_model_does() {
-    let chosen = std::env::var_os("PROPTEST_CASES").is_some();
-    let cases = if chosen { ProptestConfig::default().cases } else { CASES };
-    let settings = ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 50_000, ..Default::default() };
-    let reached: RefCell<BTreeMap<&'static str, u64>> = RefCell::default();
-    let began = Instant::now();
     let case = (durable_config(), durable_steps());
-    let checked = TestRunner::new(settings).run(&case, |(config, steps)| {
-        let run = DurableRun::play(config, &steps).map_err(|divergence| TestCaseError::fail(divergence.to_string()))?;
-        for (name, count) in run.reached() {
-            *reached.borrow_mut().entry(name).or_default() += count;
-        }
-        prop_assert!(run.replays(), "a recording must replay to the same outputs");
-        Ok(())
-    });
-    match checked {
-        Ok(()) => {}
-        Err(TestError::Abort(why)) => panic!("{why}"),
-        Err(TestError::Fail(why, (config, steps))) => {
-            let steps: Vec<String> = steps.iter().map(|step| format!("  {step:?}")).collect();
-            panic!("{why}\nfound with {config:?}\nsteps:\n{}", steps.join("\n"));
-        }
-    }
-    println!("in {:?}: {:?}", began.elapsed(), reached.borrow());
-    if cases >= CASES {
-        let reached = reached.take();
+    let reached = compare(
+        &case,
+        |(config, steps)| {
+            let run = DurableRun::play(config.clone(), steps)?;
+            Ok::<_, Divergence>(Played { reached: run.reached().collect(), replays: run.replays() })
+        },
+        |(config, steps)| format!("{config:?}\nsteps:\n{}", lines(steps)),
+    );
+    if let Some(reached) = reached {
         let often = reached.values().filter(|count| **count > 0).count();
         assert_eq!(often, REACHABLE, "the inputs did not reach everything: {reached:?}");
     }

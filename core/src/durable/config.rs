@@ -14,7 +14,7 @@ pub struct Config {
     pub pause: Duration,
     /// The longest pause.
     pub max_pause: Duration,
-    /// The most open requests that are known, whoever holds them.
+    /// The most open requests that are known, of all coordinators.
     pub max_known: usize,
     /// The most bytes that the known requests weigh.
     pub max_bytes: usize,

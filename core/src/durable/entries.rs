@@ -20,7 +20,7 @@ impl Durable {
             // What is being written tells what has become of the entry.
             Phase::Looking(Why::Submit, _) | Phase::Writing(Why::Submit | Why::Release, _) => self.requests.put(open),
             Phase::Writing(_, _) if is_mine => self.requests.put(open),
-            // The workers are asked all the same: the outcome that is stored first counts, whoever asked for it.
+            // The round of questions goes on: the outcome that is stored first counts, from any coordinator.
             Phase::Asking(_) | Phase::Keeping(_) | Phase::KeepingAt(_) => self.stands(open, entry),
             Phase::AskingAt(_) if is_mine => self.stands(open, entry),
             Phase::Watching(_) | Phase::Looking(_, _) | Phase::Writing(_, _) | Phase::AskingAt(_) => {

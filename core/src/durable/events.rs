@@ -249,7 +249,8 @@ pub enum Output {
     },
     /// The request has a stored outcome: tell those who wait for it.
     Ended(RequestId),
-    /// Watch the log of open requests anew: there was no room for some of its entries, and now there is.
+    /// Watch the log of open requests again, from its beginning: there was no room for some of its entries, and now there
+    /// is.
     Watch,
     /// Nothing is left to do after [`Input::Drain`].
     Drained,

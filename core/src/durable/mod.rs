@@ -1,4 +1,4 @@
-//! Durable requests: a caller leaves a request, and some coordinator stores its one outcome, whoever stops in between.
+//! Durable requests: a caller leaves a request, and one outcome is stored, even if coordinators stop in between.
 //!
 //! The machine decides which open requests this coordinator serves, and when. An open request is an entry of a log,
 //! which names the coordinator that holds it. The holder asks the workers and stores the outcome, unless one is stored
@@ -33,7 +33,7 @@ pub struct Durable {
     now: Timestamp,
     requests: Requests,
     last_work: Work,
-    /// Whether there was no room for some entry since the log was last watched anew.
+    /// Whether there was no room for some entry since the log was last watched from its beginning.
     overlooks: bool,
     draining: bool,
     drained: bool,
@@ -100,7 +100,7 @@ impl Durable {
         &self.counters
     }
 
-    /// The number of open requests that are known, whoever holds them.
+    /// The number of open requests that are known, of all coordinators.
     pub fn known(&self) -> usize {
         self.requests.len()
     }

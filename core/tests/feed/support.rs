@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_core::Feeds;
-use quorate_core::aggregate::Strategy;
 use quorate_core::feed::{
     Counters, Definition, FeedName, Head, Holder, Input, Link, Output, Record, Report, RoundId, Seen,
 };
 use quorate_core::id::RequestId;
-use quorate_core::outcome::{Answer, Cause, Failure, Outcome, Status};
+use quorate_core::outcome::{Answer, Failure, Outcome, Status};
 use quorate_core::query::Query;
 use quorate_core::time::{Timestamp, UnixTime};
 use quorate_core::value::Value;
@@ -59,22 +58,8 @@ pub(crate) fn outcome(verdict: Result<(&str, Status), Failure>) -> Arc<Outcome> 
         spread: None,
         status,
     };
-    Arc::new(Outcome {
-        request: RequestId::new("r").expect("a request id"),
-        query: Query::new("BTC/USD").expect("a query"),
-        strategy: Strategy::Median,
-        observations: Vec::new(),
-        missing: Vec::new(),
-        suspects: Vec::new(),
-        absent: Vec::new(),
-        unnamed: 0,
-        succeeded: 1,
-        elapsed: Duration::ZERO,
-        answered_at: UnixTime::EPOCH,
-        observed: None,
-        cause: Cause::AllAnswered,
-        verdict: verdict.map(answer),
-    })
+    let (request, query) = (RequestId::new("r").expect("a request id"), Query::new("BTC/USD").expect("a query"));
+    Arc::new(Outcome { verdict: verdict.map(answer), ..Outcome::unanswered(request, query) })
 }
 
 /// The record of a round that another coordinator has stored, with a report of this value.

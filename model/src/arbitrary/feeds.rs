@@ -7,12 +7,11 @@ use std::time::Duration;
 use arbitrary::{Result, Unstructured};
 use proptest::prelude::{Strategy, any, prop};
 use quorate_core::Machine as _;
-use quorate_core::aggregate::Strategy as Combination;
 use quorate_core::feed::{
     Definition, FeedName, Feeds, Head, Holder, Input, LEASE_TTL, Link, MAX_ROUND, Output, Record, Report, RoundId, Seen,
 };
 use quorate_core::id::RequestId;
-use quorate_core::outcome::{Answer, Cause, Failure, Outcome, Status};
+use quorate_core::outcome::{Answer, Failure, Outcome, Status};
 use quorate_core::policy::Overrides;
 use quorate_core::query::Query;
 use quorate_core::time::{Timestamp, UnixTime};
@@ -79,22 +78,8 @@ fn outcome(bytes: &mut Unstructured<'_>) -> Result<Arc<Outcome>> {
 }
 
 fn outcome_of(verdict: std::result::Result<Answer, Failure>) -> Arc<Outcome> {
-    Arc::new(Outcome {
-        request: RequestId::new("r").expect("a request id"),
-        query: Query::new("BTC/USD").expect("a query"),
-        strategy: Combination::Median,
-        observations: Vec::new(),
-        missing: Vec::new(),
-        suspects: Vec::new(),
-        absent: Vec::new(),
-        unnamed: 0,
-        succeeded: 1,
-        elapsed: Duration::ZERO,
-        answered_at: UnixTime::EPOCH,
-        observed: None,
-        cause: Cause::AllAnswered,
-        verdict,
-    })
+    let (request, query) = (RequestId::new("r").expect("a request id"), Query::new("BTC/USD").expect("a query"));
+    Arc::new(Outcome { verdict, ..Outcome::unanswered(request, query) })
 }
 
 fn holder(bytes: &mut Unstructured<'_>) -> Result<Holder> {
