@@ -3,7 +3,10 @@
 //! A subject is tokens joined by dots. In a pattern, the token `*` matches any one token, and a final `>` one or more.
 //! NATS takes a wildcard inside a longer token literally; here it is refused.
 
-use std::fmt::Write as _;
+use percent_encoding::{AsciiSet, CONTROLS, PercentEncode, utf8_percent_encode};
+
+/// The characters of ASCII that a token cannot have, and `%`.
+const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'.').add(b'*').add(b'>').add(b'%');
 
 /// Whether a message can be published on `subject`: no token is empty, and there is no wildcard, space or control
 /// character in it.
@@ -49,35 +52,10 @@ pub fn matches(pattern: &str, subject: &str) -> bool {
     }
 }
 
-/// Appends a text as one token: bytes that a token cannot have, and `%`, are written as `%` and two hexadecimal digits,
-/// as in a URL.
-pub fn push_token(subject: &mut String, text: &str) {
-    for byte in text.bytes() {
-        match byte {
-            b'.' | b'*' | b'>' | b'%' => {}
-            b'!'..=b'~' => {
-                subject.push(char::from(byte));
-                continue;
-            }
-            _ => {}
-        }
-        write!(subject, "%{byte:02X}").expect("a string takes every text");
-    }
-}
-
-/// The text that a token spells; `None` if it spells none.
-pub fn token_text(token: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(token.len());
-    let mut rest = token.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16));
-            bytes.push(u8::try_from(digit()? * 16 + digit()?).ok()?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8(bytes).ok()
+/// A text as one token: bytes that a token cannot have, those beyond ASCII, and `%` are written as `%` and two hexadecimal
+/// digits, as in a URL.
+pub fn token(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, ENCODED)
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! The identity of a worker, and the names that tell processes apart.
 
-use std::fmt::Write as _;
 use std::io;
 use std::time::SystemTime;
 
@@ -36,11 +35,7 @@ impl WorkerIdentity {
         if !self.replicated {
             return None;
         }
-        let mut name = format!("{}-", wire::SERVICE);
-        for byte in self.id.as_str().bytes() {
-            write!(name, "{byte:02x}").expect("a string takes every text");
-        }
-        Some(name)
+        Some(format!("{}-{}", wire::SERVICE, wire::hex(self.id.as_str().as_bytes())))
     }
 }
 

@@ -23,16 +23,13 @@ use super::recorder::{Recording, recorder};
 use super::stored::StoredOutcome;
 use super::waiters::Waiters;
 use crate::clock::Clock;
-use crate::driver::Asks;
-use crate::driver::{Alarm, AskError};
-use crate::store::{Log, Store, Watch as _, Watched};
+use crate::driver::{Alarm, AskError, Asks};
+use crate::store::{self, Log, Store, follow};
 
 /// How many commands may wait.
 const COMMANDS: usize = 4096;
 /// How many entries may wait, and how many commands are taken in one pass.
 const BATCH: usize = 256;
-/// The pause before the log is watched again after the store did not answer.
-const WATCH_PAUSE: Duration = Duration::from_secs(1);
 /// How long an entry may take until it is known whether it is stored.
 const WRITE_WITHIN: Duration = Duration::from_secs(5);
 
@@ -106,8 +103,8 @@ impl<S: Store, A: Asks> DurableDriver<S, A> {
     /// Runs until it has drained and is stopped, or no handle is left.
     pub async fn run(mut self) {
         let (entries, mut seen) = mpsc::channel(BATCH);
-        let (again, anew) = mpsc::channel(1);
-        let mut watching = pin!(watch(self.ledger.store().clone(), entries, anew));
+        let (again, asked_again) = mpsc::channel(1);
+        let mut watching = pin!(watch(self.ledger.store().clone(), entries, asked_again));
         let (ledger, closed) = (self.ledger.clone(), recorder().1);
         let recording = std::mem::replace(&mut self.recording, closed);
         let stop_recording = CancellationToken::new();
@@ -161,7 +158,7 @@ impl<S: Store, A: Asks> DurableDriver<S, A> {
         self.input(&input);
     }
 
-    fn seen(&mut self, entry: &crate::store::Entry) {
+    fn seen(&mut self, entry: &store::Entry) {
         let id = entry.key.text().and_then(|text| RequestId::new(&text).ok());
         let content = id.as_ref().and_then(|id| decode_open(id, &entry.body));
         let (Some(request), Some(content)) = (id, content) else {
@@ -229,39 +226,32 @@ impl<S: Store, A: Asks> DurableDriver<S, A> {
             }
             Output::Answer { ticket, reply } => {
                 if let Some(caller) = self.callers.remove(&ticket) {
-                    // Sending fails if the caller has gone away. Its request is accepted or not all the same.
+                    // Sending fails if the caller has gone away. That changes nothing for its request.
                     let _ = caller.send(reply);
                 }
             }
             Output::Ended(request) => self.waiters.ended(&request),
-            // If the channel is full, the log is about to be watched anew already.
+            // If the channel is full, the log is about to be watched again already.
             Output::Watch => drop(again.try_send(())),
             Output::Drained => self.drained = true,
         }
     }
 }
 
-/// Watches the log of open requests, and begins anew whenever that is asked for.
-async fn watch<S: Store>(store: S, entries: mpsc::Sender<crate::store::Entry>, mut anew: mpsc::Receiver<()>) {
+/// Watches the log of open requests, from its beginning again whenever that is asked for.
+async fn watch<S: Store>(store: S, entries: mpsc::Sender<store::Entry>, mut again: mpsc::Receiver<()>) {
     loop {
-        let mut watch = match store.watch(Log::Open).await {
-            Ok(watch) => watch,
-            Err(error) => {
-                debug!(%error, "the log of open requests cannot be watched");
-                tokio::time::sleep(WATCH_PAUSE).await;
-                continue;
-            }
-        };
+        let mut open = pin!(follow(store.clone(), Log::Open));
         loop {
             let next = tokio::select! {
                 biased;
-                again = anew.recv() => match again {
+                again = again.recv() => match again {
                     Some(()) => break,
                     None => return,
                 },
-                next = watch.next() => next,
+                next = open.next() => next,
             };
-            if let Watched::Entry(entry) = next
+            if let Some(entry) = next
                 && entries.send(entry).await.is_err()
             {
                 return;

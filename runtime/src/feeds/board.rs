@@ -46,7 +46,7 @@ pub struct Latest {
     /// The newest record that is a report: the newest one, or one before it.
     pub report: Option<StoredRecord>,
     /// The last round that followers were told of.
-    pub(crate) told: u64,
+    told: u64,
 }
 
 impl Latest {

@@ -1,13 +1,14 @@
 //! The driver of feeds: one task that owns the machine.
 
-use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::{self, FuturesUnordered, Stream, StreamExt as _};
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use quorate_core::Feeds;
 use quorate_core::feed::{Definition, FeedName, Input, Output};
+use quorate_core::time::Timestamp;
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
@@ -16,14 +17,14 @@ use super::work::{Learned, Tools};
 use super::{Board, FeedsHandle, State, feed_of};
 use crate::clock::Clock;
 use crate::driver::{Alarm, Asks};
-use crate::store::{Entry, Log, Store, Watch as _, Watched};
+use crate::store::{Entry, Log, Store, follow};
 use crate::wire::{StoredRecord, decode_record};
 
-/// The pause before a log is watched again, when the store is not there.
-const WATCH_AGAIN: Duration = Duration::from_secs(1);
+/// The shortest time between two counts of the feeds that are driven.
+const COUNT_EVERY: Duration = Duration::from_millis(250);
 
 /// Something that ends, and what is learned from it.
-type Work = Pin<Box<dyn Future<Output = Learned> + Send>>;
+type Work = BoxFuture<'static, Learned>;
 
 /// The driver of the feeds of one coordinator.
 pub struct FeedsDriver<S: Store, A> {
@@ -35,8 +36,10 @@ pub struct FeedsDriver<S: Store, A> {
     work: FuturesUnordered<Work>,
     /// How many entries of leases it has written.
     lease_entries: u64,
-    /// Entries on the subjects of feeds that are no records.
-    foreign: u64,
+    /// What readers see of the machine.
+    state: State,
+    /// When the feeds that are driven were last counted.
+    counted_at: Option<Timestamp>,
     drained: bool,
 }
 
@@ -53,7 +56,8 @@ impl<S: Store, A: Asks> FeedsDriver<S, A> {
             commands,
             work: FuturesUnordered::new(),
             lease_entries: 0,
-            foreign: 0,
+            state: State::default(),
+            counted_at: None,
             drained: false,
         };
         driver.define(feeds);
@@ -62,15 +66,16 @@ impl<S: Store, A: Asks> FeedsDriver<S, A> {
 
     /// Drives the feeds until they are drained.
     pub async fn run(mut self) {
-        let mut leases = pin!(entries(self.tools.store.clone(), Log::Leases));
-        let mut records = pin!(entries(self.tools.store.clone(), Log::Feeds));
+        let mut leases = pin!(follow(self.tools.store.clone(), Log::Leases));
+        let mut records = pin!(follow(self.tools.store.clone(), Log::Feeds));
         let mut alarm = Alarm::new(&self.tools.clock);
         while !(self.drained && self.work.is_empty()) {
             alarm.set(&self.tools.clock, self.machine.poll_timeout());
             tokio::select! {
                 biased;
                 Some(command) = self.commands.recv() => match command {
-                    Command::Definitions(feeds) => self.define(feeds),
+                    // The watch has passed over what was stored of these before.
+                    Command::Definitions(feeds) => self.define(feeds).into_iter().for_each(|feed| self.look(feed)),
                     Command::Drain => self.input(&Input::Drain),
                 },
                 () = alarm.wait() => {
@@ -81,21 +86,32 @@ impl<S: Store, A: Asks> FeedsDriver<S, A> {
                 Some(entry) = leases.next() => self.lease(&entry),
                 Some(entry) = records.next() => self.record(&entry),
             }
-            let (feeds, driven) = self.machine.driven();
-            self.board.set_state(State { counters: self.machine.counters(), feeds, driven, foreign: self.foreign });
+            self.show_state();
         }
     }
 
-    fn define(&mut self, feeds: Vec<Arc<Definition>>) {
-        info!(feeds = feeds.len(), "the feeds are defined");
-        for feed in self.board.define(&feeds) {
-            let tools = Arc::clone(&self.tools);
-            self.work.push(Box::pin(async move {
-                let Learned { newest, report, .. } = tools.read(feed).await;
-                Learned { input: None, newest, report }
-            }));
+    fn show_state(&mut self) {
+        let now = self.tools.clock.now();
+        if self.counted_at.is_none_or(|at| now.since(at) >= COUNT_EVERY) {
+            (self.state.feeds, self.state.driven) = self.machine.driven();
+            self.counted_at = Some(now);
         }
+        self.state.counters = self.machine.counters();
+        self.board.set_state(self.state);
+    }
+
+    /// Replaces the feeds, and returns those that were not there before.
+    fn define(&mut self, feeds: Vec<Arc<Definition>>) -> Vec<FeedName> {
+        info!(feeds = feeds.len(), "the feeds are defined");
+        let added = self.board.define(&feeds);
         self.input(&Input::Definitions(feeds));
+        added
+    }
+
+    /// Looks for the newest record of a feed, for readers.
+    fn look(&mut self, feed: FeedName) {
+        let tools = Arc::clone(&self.tools);
+        self.work.push(Box::pin(async move { Learned { input: None, ..tools.read(feed).await } }));
     }
 
     fn input(&mut self, input: &Input) {
@@ -133,8 +149,12 @@ impl<S: Store, A: Asks> FeedsDriver<S, A> {
     fn record(&mut self, entry: &Entry) {
         let Some(feed) = feed_of(&entry.key) else { return };
         let Some(record) = decode_record(&feed, entry.sequence, &entry.body) else {
-            self.foreign += 1;
+            self.state.foreign += 1;
             debug!(%feed, entry.sequence, "an entry of a feed is no record");
+            // A record may be behind it.
+            if self.board.feed(feed.as_str()).is_some_and(|latest| latest.newest.is_none()) {
+                self.look(feed);
+            }
             return;
         };
         let seen = self.tools.seen(&record);
@@ -181,26 +201,4 @@ impl<S: Store, A> std::fmt::Debug for FeedsDriver<S, A> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FeedsDriver").field("machine", &self.machine).finish_non_exhaustive()
     }
-}
-
-/// The entries of a log, the newest of each key first. Never ends.
-fn entries<S: Store>(store: S, log: Log) -> impl Stream<Item = Entry> + Send {
-    stream::unfold((store, None::<S::Watch>), move |(store, mut watch)| async move {
-        loop {
-            match &mut watch {
-                Some(watched) => {
-                    if let Watched::Entry(entry) = watched.next().await {
-                        return Some((entry, (store, watch)));
-                    }
-                }
-                None => match store.watch(log).await {
-                    Ok(begun) => watch = Some(begun),
-                    Err(error) => {
-                        warn!(%error, ?log, "a log cannot be watched");
-                        tokio::time::sleep(WATCH_AGAIN).await;
-                    }
-                },
-            }
-        }
-    })
 }

@@ -1,11 +1,10 @@
 //! The records of feeds, as the store keeps them.
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use quorate_core::feed::FeedName;
 use quorate_core::time::UnixTime;
 
@@ -29,7 +28,7 @@ pub enum Start {
     Time(UnixTime),
 }
 
-type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>>;
+type Answer<'a, T> = BoxFuture<'a, Result<T, Unavailable>>;
 
 /// The records of feeds. The store's type is hidden, so that the API has none.
 pub trait History: Send + Sync {

@@ -25,7 +25,7 @@ const PAGE: usize = 256;
 const MAX_STEPS: usize = 1000;
 
 /// What has been learned.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Learned {
     /// What the machine learns.
     pub(super) input: Option<Input>,
@@ -37,7 +37,7 @@ pub(super) struct Learned {
 
 impl Learned {
     pub(super) fn input(input: Input) -> Self {
-        Self { input: Some(input), newest: None, report: None }
+        Self { input: Some(input), ..Self::default() }
     }
 }
 
@@ -89,7 +89,7 @@ impl<S: Store> Tools<S> {
         if !matches!(released, Ok(Ok(_))) {
             warn!(%feed, ?released, "the lease of a feed was not released");
         }
-        Learned { input: None, newest: None, report: None }
+        Learned::default()
     }
 
     /// Who holds a lease by its newest entry. An entry that is none releases it: so a stranger's entry does not stop a
@@ -176,11 +176,11 @@ impl<S: Store> Tools<S> {
             let Ok(Some(entry)) = self.store.get(Log::Feeds, sequence).await else { break };
             let Some(record) = decode_record(&feed, sequence, &entry.body) else { break };
             if record.is_report && Some(record.head.round) == round {
-                return Learned { input: None, newest: None, report: Some((feed, record)) };
+                return Learned { report: Some((feed, record)), ..Learned::default() };
             }
             previous = record.previous;
         }
-        Learned { input: None, newest: None, report: None }
+        Learned::default()
     }
 
     /// A record as the machine sees it now.

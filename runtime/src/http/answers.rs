@@ -27,7 +27,7 @@ pub(super) const JSON: &str = "application/json";
 /// The responses of a route, by status.
 pub(super) type Answers = BTreeMap<String, RefOr<Response>>;
 /// An error, and when it happens.
-type Error = (ApiError, &'static str);
+pub(super) type Error = (ApiError, &'static str);
 
 /// The body of an error with evidence.
 pub(super) struct AskedError;

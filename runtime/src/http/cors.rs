@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, Method};
 use reqwest::Url;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::events::route::LAST_EVENT_ID;
+use super::sse::LAST_EVENT_ID;
 
 /// How long a browser may remember the answer to its preflight request.
 const MAX_AGE: Duration = Duration::from_mins(10);

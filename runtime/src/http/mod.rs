@@ -11,6 +11,7 @@
 //!   connections, `refuse.rs` answers those beyond a limit, `first_byte.rs` ends silent ones
 //! * `rate_limit.rs` limits clients; `client.rs` and `client_address.rs` decide which addresses are one client, and
 //!   `shares.rs` counts what each of them holds
+//! * `sse.rs` writes and streams events, and `page.rs` reads the parameters of lists
 //! * `nearest.rs` finds the name that a wrong one may mean
 //! * `cors.rs` says which pages of other origins may use the API
 //! * `snapshot_cache.rs` encodes a snapshot once for all its readers; `trace.rs` records the span of a request
@@ -35,6 +36,7 @@ mod metrics;
 mod nearest;
 mod openapi;
 mod outcomes;
+mod page;
 mod policies;
 mod queries;
 mod question;
@@ -45,6 +47,7 @@ mod serve;
 mod service;
 mod shares;
 mod snapshot_cache;
+mod sse;
 mod status;
 mod submit;
 mod trace;

@@ -17,16 +17,12 @@ use utoipa::{IntoResponses, PartialSchema, ToSchema};
 use super::answers::{Answers, AskedError, QUESTIONS, answers, no_store, reads_limited, shown};
 use super::api::Api;
 use super::error::{ApiError, encoded};
-use super::example;
+use super::{example, page};
 use crate::durable::{StoredOutcome, Wanted};
 use crate::store::From;
 use crate::wire::failure::ErrorBody;
 use crate::wire::schema::{Id, QueryText};
 use crate::wire::{JsonTime, Numbers, OutcomeBody, encode, encode_outcome, read_time};
-
-/// The most outcomes on one page, and how many there are unless the client says otherwise.
-const MAX_LIMIT: usize = 1000;
-const LIMIT: usize = 100;
 
 /// A page of the stored outcomes.
 #[derive(Serialize, ToSchema)]
@@ -136,7 +132,7 @@ pub(super) async fn outcomes(State(api): State<Arc<Api>>, uri: Uri) -> Result<Re
 
 /// Which outcomes the parameters ask for.
 fn wanted(uri: &Uri) -> Result<(Wanted, Numbers), ApiError> {
-    let mut wanted = Wanted { query: None, from: From::Sequence(0), to: None, limit: LIMIT };
+    let mut wanted = Wanted { query: None, from: From::Sequence(0), to: None, limit: page::LIMIT };
     let (mut numbers, mut cursor) = (Numbers::default(), None);
     let time = |name: &str, text: &str| {
         let wrong = || ApiError::invalid(format!("{name} must be a time such as 2026-11-29T20:20:46Z"));
@@ -147,14 +143,8 @@ fn wanted(uri: &Uri) -> Result<(Wanted, Numbers), ApiError> {
             "query" => wanted.query = Some(Query::new(&text).map_err(|error| ApiError::invalid(error.to_string()))?),
             "from" => wanted.from = From::Time(time("from", &text)?),
             "to" => wanted.to = Some(time("to", &text)?),
-            "limit" => {
-                let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
-                wanted.limit = limit.ok_or_else(|| ApiError::invalid("limit must be between 1 and 1000"))?;
-            }
-            "cursor" => {
-                let sequence = text.parse().map_err(|_| ApiError::invalid("cursor must be the next of a page"))?;
-                cursor = Some(From::Sequence(sequence));
-            }
+            "limit" => wanted.limit = page::limit(&text)?,
+            "cursor" => cursor = Some(From::Sequence(page::cursor(&text)?)),
             "numbers" => numbers = text.parse().map_err(ApiError::invalid)?,
             _ => {}
         }

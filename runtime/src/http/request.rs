@@ -184,7 +184,7 @@ async fn answer(api: &Api, question: Question, trace: &mut RequestTrace) -> Resu
     }
 }
 
-/// The answer under an id that has an outcome already, whoever asked for it.
+/// The answer under an id that already has an outcome, perhaps of another caller.
 fn told_earlier(earlier: Earlier, numbers: Numbers) -> Result<Response, ApiError> {
     match earlier {
         Earlier::Same(stored) => Ok(stored_response(&stored, numbers)),

@@ -1,7 +1,6 @@
-//! `POST /requests`: leaves a request, which has exactly one outcome whoever stops in between.
+//! `POST /requests`: leaves a request, which has exactly one outcome, even if coordinators stop in between.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -9,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use quorate_core::durable::{Accepted, Rejection};
 use quorate_core::id::RequestId;
 use serde::Serialize;
@@ -29,6 +29,9 @@ use crate::wire::schema::Id;
 
 /// The path that durable requests are sent to.
 pub(super) const PATH: &str = "/requests";
+/// The characters of ASCII that are encoded in a segment of that path. Dots are, because segments of dots alone mean
+/// folders.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~');
 /// The header that names the request.
 const KEY: &str = "idempotency-key";
 
@@ -154,15 +157,8 @@ fn drawn() -> Result<RequestId, ApiError> {
 
 /// The path of a request, with its id as one segment of a URL.
 fn location(id: &RequestId) -> HeaderValue {
-    let mut path = format!("{PATH}/");
-    for byte in id.as_str().bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) {
-            path.push(char::from(byte));
-        } else {
-            write!(path, "%{byte:02X}").expect("a string takes every text");
-        }
-    }
-    HeaderValue::try_from(path).expect("it is ASCII")
+    let segment = utf8_percent_encode(id.as_str(), SEGMENT);
+    HeaderValue::try_from(format!("{PATH}/{segment}")).expect("it is ASCII")
 }
 
 #[cfg(test)]

@@ -109,10 +109,8 @@ mod tests {
         let latest = example::latest();
         let name = FeedName::new(name).expect("a name");
         let max_staleness = Duration::from_secs(max_staleness);
-        Arc::new(Latest {
-            definition: Arc::new(Definition { name, max_staleness, ..(*latest.definition).clone() }),
-            ..latest
-        })
+        let definition = Definition { name, max_staleness, ..(*latest.definition).clone() };
+        Arc::new(Latest::new(definition.into(), latest.report.expect("the example has one")))
     }
 
     #[test]

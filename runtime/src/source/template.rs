@@ -1,8 +1,12 @@
 //! A URL with placeholders for the query. No query can direct the request elsewhere.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Url;
+
+/// All characters of ASCII but RFC 3986's unreserved ones.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A URL template with `{query}`, `{base}` and `{quote}` after its host. However they are filled, the request goes to
 /// the configured scheme, host, port and path prefix.
@@ -102,18 +106,13 @@ fn pair(query: &str) -> Result<(&str, &str), String> {
     }
 }
 
-/// Percent-encodes all but RFC 3986's unreserved characters. Refuses an empty text, and one of dots alone: as a path
-/// segment it would climb out of the configured path.
+/// Percent-encodes all but unreserved characters. Refuses an empty text, and one of dots alone: as a path segment it would
+/// climb out of the configured path.
 fn encode(text: &str, url: &mut String) -> Result<(), String> {
     if text.bytes().all(|byte| byte == b'.') {
         return Err("a part of the query is empty or only dots".into());
     }
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => url.push(char::from(byte)),
-            _ => write!(url, "%{byte:02X}").map_err(|_| "the query does not fit into the URL".to_owned())?,
-        }
-    }
+    url.extend(utf8_percent_encode(text, ENCODED));
     Ok(())
 }
 

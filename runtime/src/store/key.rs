@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::bus::subject::{push_token, token_text};
+use percent_encoding::percent_decode_str;
+
+use crate::bus::subject::token;
 
 /// What an entry is stored under: a text, written as one token of a subject.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,9 +14,7 @@ pub struct Key(Arc<str>);
 impl Key {
     /// The key for a text that is not empty. Different texts have different keys.
     pub fn new(text: &str) -> Self {
-        let mut token = String::with_capacity(text.len());
-        push_token(&mut token, text);
-        Self(token.into())
+        Self(token(text).to_string().into())
     }
 
     /// The key that a token of a subject is, if some text is written so.
@@ -31,7 +31,7 @@ impl Key {
 
     /// The text.
     pub fn text(&self) -> Option<String> {
-        token_text(&self.0)
+        Some(percent_decode_str(&self.0).decode_utf8().ok()?.into_owned())
     }
 }
 

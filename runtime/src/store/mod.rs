@@ -16,6 +16,7 @@
 //! * an entry disappears when its time to live, or the retention of its log, has passed, and not before.
 
 pub mod any;
+mod follow;
 pub mod jetstream;
 mod key;
 pub mod memory;
@@ -27,6 +28,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_core::time::UnixTime;
 
+pub(crate) use follow::follow;
 pub use key::Key;
 pub use settle::{Settled, settle};
 

@@ -41,6 +41,8 @@ pub(crate) use value::JsonDecimal;
 pub use value::{JsonNumber, JsonValue, Numbers};
 pub(crate) use worker::WorkerBody;
 
+use std::fmt::Write as _;
+
 /// The subject of tasks, for all workers; like the following ones, under the default prefix. [`Subjects`] has those of
 /// other prefixes.
 pub const TASKS: &str = "oracle.tasks";
@@ -90,6 +92,14 @@ pub enum WireError {
     /// The queries that a worker offers are out of bounds.
     #[error("queries: {0}")]
     Offer(#[from] quorate_core::offer::OfferError),
+}
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes every text");
+        text
+    })
 }
 
 fn parse<'a, T: serde::Deserialize<'a>>(payload: &'a [u8]) -> Result<T, WireError> {

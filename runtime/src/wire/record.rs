@@ -1,6 +1,5 @@
 //! The record of a feed's round: stored and published on the subject of its feed, and served over HTTP, as the same bytes.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::hex;
 use super::schema::{FeedNameText, Id};
 use super::{JsonTime, JsonValue, Numbers, encode_outcome, read_time, verdict_name};
 
@@ -148,14 +148,6 @@ impl From<Reason> for ReasonName {
 
 fn json(value: &Value) -> JsonValue<'_> {
     JsonValue { value, numbers: Numbers::Number }
-}
-
-fn hex(digest: &[u8; 32]) -> String {
-    let mut text = String::with_capacity(2 * digest.len());
-    for byte in digest {
-        write!(text, "{byte:02x}").expect("a string takes every text");
-    }
-    text
 }
 
 /// A record as it is read from the store.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use quorate_core::query::Query;
 
 use super::{FEEDS, OUTCOMES, PACKS, PRESENCE, REPORTS, REQUESTS, RESULTS, SERVICE, TASKS};
-use crate::bus::subject::push_token;
+use crate::bus::subject::token;
 
 /// The prefix of a deployment that sets none.
 pub const DEFAULT_PREFIX: &str = "oracle";
@@ -89,10 +89,7 @@ impl Subjects {
 
     /// The subject on which the outcomes of a query are published: `oracle.outcomes.` and the query as one token.
     pub fn outcome(&self, query: &Query) -> String {
-        let mut subject = String::with_capacity(self.outcomes.len() + query.as_str().len());
-        subject.push_str(&self.outcomes);
-        push_token(&mut subject, query.as_str());
-        subject
+        format!("{}{}", self.outcomes, token(query.as_str()))
     }
 
     /// The pattern of the subjects of all outcomes.

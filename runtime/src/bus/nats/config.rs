@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_nats::{ConnectOptions, ServerAddr};
+use percent_encoding::percent_decode_str;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
@@ -181,8 +182,10 @@ impl Server {
         if parsed.host_str().is_none_or(str::is_empty) {
             return Err(unusable(&"it has no host"));
         }
-        let decode =
-            |text: &str| percent_decode(text).ok_or_else(|| unusable(&"its user information is not valid UTF-8"));
+        let decode = |text: &str| match percent_decode_str(text).decode_utf8() {
+            Ok(text) => Ok(text.into_owned()),
+            Err(_) => Err(unusable(&"its user information is not valid UTF-8")),
+        };
         let login = match (parsed.username(), parsed.password()) {
             ("", None) => Login::None,
             (token, None) => Login::Token(decode(token)?),
@@ -223,27 +226,6 @@ fn redact(url: &str) -> String {
         }
         None => url.to_owned(),
     }
-}
-
-/// Undoes percent encoding; `None` if the result is not UTF-8.
-fn percent_decode(text: &str) -> Option<String> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        let mut ahead = bytes.clone();
-        let digits = (byte == b'%').then(|| Some((hex_digit(ahead.next()?)?, hex_digit(ahead.next()?)?))).flatten();
-        if let Some((high, low)) = digits {
-            bytes = ahead;
-            decoded.push(high << 4 | low);
-        } else {
-            decoded.push(byte);
-        }
-    }
-    String::from_utf8(decoded).ok()
-}
-
-fn hex_digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).map(|digit| digit as u8)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use quorate_core::value::Value;
 use serde::Serialize;
 
 use crate::driver::WorkerView;
+use crate::http::sse;
 use crate::wire::{EncodedOutcome, Numbers, ResultBody, TYPICAL_BODY_BYTES};
 
 /// An event that has an id and can be replayed.
@@ -128,11 +129,10 @@ pub(super) fn observation(result: &WorkerResult) -> Bytes {
     )
 }
 
-/// Writes an event in the format of server-sent events. `data` is JSON without line breaks.
+/// Writes an event with the name of the process and its number. `data` is JSON without line breaks.
 fn written(id: Option<(&str, u64)>, name: &str, data: &[u8]) -> Bytes {
-    let id = id.map_or_else(String::new, |(process, number)| format!("id: {process}-{number}\n"));
-    let parts = [id.as_bytes(), b"event: ", name.as_bytes(), b"\ndata: ", data, b"\n\n"];
-    parts.concat().into()
+    let id = id.map(|(process, number)| format!("{process}-{number}"));
+    sse::event(id.as_deref(), name, data)
 }
 
 fn json(body: &impl Serialize) -> Bytes {

@@ -4,13 +4,10 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::body::Body;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use futures_util::stream::{self, Stream};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use axum::response::Response;
+use futures_util::stream;
+use http::{HeaderMap, Uri};
 use quorate_core::id::RequestId;
 use quorate_core::pattern::Pattern;
 use quorate_core::query::Query;
@@ -19,16 +16,12 @@ use utoipa::IntoResponses;
 use super::SubscribeError;
 use super::resume::Resume;
 use crate::driver::AskError;
-use crate::http::answers::{Answers, STATE, answers, draining, reads_limited, success, text};
+use crate::http::answers::{Answers, STATE, answers, success, text};
 use crate::http::api::Api;
 use crate::http::client_address::Peer;
 use crate::http::error::ApiError;
+use crate::http::sse::{errors, last_event_id, streamed};
 use crate::wire::schema::{Id, QueryText};
-
-/// Where a browser that reconnects names the last event that it received.
-pub(in crate::http) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// Tells nginx not to buffer the response.
-const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// What a client subscribes to.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,8 +32,7 @@ struct Subscription {
 }
 
 impl Subscription {
-    /// Reads the parameters of the address, of which unknown ones are ignored, and the headers. An id in the headers is
-    /// newer than one in the address: a browser adds it when it reconnects.
+    /// Reads the parameters of the address, of which unknown ones are ignored, and the headers.
     fn parse(uri: &Uri, headers: &HeaderMap) -> Result<Self, ApiError> {
         let mut subscription = Self { resume: Resume::Now, queries: None, watched: None };
         let (mut recent, mut after) = (None, None);
@@ -59,13 +51,12 @@ impl Subscription {
                     let count = value.parse().map_err(|_| ApiError::invalid("recent must be a whole number"))?;
                     recent = Some(Resume::Recent(count));
                 }
-                "last_event_id" => after = Some(Resume::After(value.into_owned())),
+                "last_event_id" => after = Some(value.into_owned()),
                 _ => {}
             }
         }
-        let header = headers.get(LAST_EVENT_ID);
-        let header = header.map(|id| Resume::After(String::from_utf8_lossy(id.as_bytes()).into_owned()));
-        if let Some(resume) = header.or(after).or(recent) {
+        let after = last_event_id(headers, after).map(Resume::After);
+        if let Some(resume) = after.or(recent) {
             subscription.resume = resume;
         }
         Ok(subscription)
@@ -78,16 +69,7 @@ struct AnsweringEvents;
 impl IntoResponses for AnsweringEvents {
     fn responses() -> Answers {
         let events = text("retry: 1000\n\nid: 5d1f0c3a-17\nevent: missed\ndata: {\"count\":12}\n\n");
-        answers(
-            success("The events.", "text/event-stream", events),
-            vec![
-                (ApiError::invalid("recent must be a whole number"), "a parameter cannot be read"),
-                reads_limited(),
-                (ApiError::too_many_of_client(32), "this address reads events too many times at once"),
-                (ApiError::too_many_subscribers(256), "too many clients read events"),
-                draining(),
-            ],
-        )
+        answers(success("The events.", "text/event-stream", events), errors("recent must be a whole number"))
     }
 }
 
@@ -121,22 +103,11 @@ pub(in crate::http) async fn events(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let Subscription { resume, queries, watched } = Subscription::parse(&uri, &headers)?;
-    let subscriber = api.events.subscribe(api.client(peer, &headers), api.clock, &resume, queries, watched);
-    let subscriber = subscriber?;
+    let subscriber = api.events.subscribe(api.client(peer, &headers), api.clock, &resume, queries, watched)?;
     let texts = stream::unfold(subscriber, |mut subscriber| async {
         subscriber.next().await.map(|text| (Ok::<_, Infallible>(text), subscriber))
     });
     Ok(streamed(texts))
-}
-
-/// A response that is a stream of events.
-pub(in crate::http) fn streamed(texts: impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static) -> Response {
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
-        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (ACCEL_BUFFERING, HeaderValue::from_static("no")),
-    ];
-    (headers, Body::from_stream(texts)).into_response()
 }
 
 impl From<SubscribeError> for ApiError {
@@ -151,7 +122,10 @@ impl From<SubscribeError> for ApiError {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
+    use crate::http::sse::LAST_EVENT_ID;
 
     fn parse(uri: &str, header: Option<&'static str>) -> Result<Subscription, ApiError> {
         let mut headers = HeaderMap::new();

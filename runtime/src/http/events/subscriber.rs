@@ -14,12 +14,10 @@ use super::wait::{Find, find_or_wait};
 use super::watch::Watching;
 use super::{EventLimits, Seat, Shared};
 use crate::clock::Clock;
+use crate::http::sse::{RETRY, SIGN_OF_LIFE};
 
 /// The approximate limit of the bytes in one write.
 const WRITE_BYTES: usize = 32 << 10;
-/// What a client receives first: the time in milliseconds after which it may reconnect.
-const RETRY: &str = "retry: 1000\n\n";
-const SIGN_OF_LIFE: Bytes = Bytes::from_static(b":\n\n");
 
 /// One client's stream.
 #[derive(Debug)]

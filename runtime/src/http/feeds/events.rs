@@ -21,12 +21,12 @@ use utoipa::IntoResponses;
 
 use super::FeedsReader;
 use crate::feeds::{Board, Start};
-use crate::http::answers::{Answers, FEEDS, answers, draining, reads_limited, success, text};
+use crate::http::answers::{Answers, FEEDS, answers, success, text};
 use crate::http::api::Api;
 use crate::http::client_address::Peer;
 use crate::http::error::ApiError;
 use crate::http::events::Seat;
-use crate::http::events::route::{LAST_EVENT_ID, streamed};
+use crate::http::sse::{self, SIGN_OF_LIFE, errors, last_event_id, streamed};
 use crate::wire::StoredRecord;
 use crate::wire::schema::FeedNameText;
 
@@ -72,12 +72,11 @@ impl Subscription {
                 _ => {}
             }
         }
-        let header = headers.get(LAST_EVENT_ID).map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned());
         let place = |id: String| {
             let (feed, round) = id.rsplit_once('-')?;
             Some((FeedName::new(feed).ok()?, round.parse().ok()?))
         };
-        let after = header.or(after).map(|id| {
+        let after = last_event_id(headers, after).map(|id| {
             place(id)
                 .ok_or_else(|| ApiError::invalid("the last event id must be a feed and a round, such as BTC-USD-17"))
         });
@@ -96,7 +95,7 @@ impl Reader {
             biased;
             () = closed.cancelled() => None,
             text = self.records() => Some(text),
-            () = tokio::time::sleep(heartbeat) => Some(Bytes::from_static(b":\n\n")),
+            () = tokio::time::sleep(heartbeat) => Some(SIGN_OF_LIFE),
         }
     }
 
@@ -115,7 +114,7 @@ impl Reader {
                     let is_new = record.head.link.sequence > self.sent;
                     if is_new && self.feed.as_ref().is_none_or(|only| only == feed) {
                         self.sent = record.head.link.sequence;
-                        return written(feed, record).into();
+                        return written(feed, record);
                     }
                 }
                 Err(RecvError::Lagged(_)) => self.is_behind = true,
@@ -149,12 +148,11 @@ impl Reader {
 }
 
 /// A record as an event, whose id is its feed and its round.
-fn written(feed: &FeedName, record: &StoredRecord) -> Vec<u8> {
-    let id = format!("id: {feed}-{}\nevent: record\ndata: ", record.head.round);
+fn written(feed: &FeedName, record: &StoredRecord) -> Bytes {
     // JSON in one line: a stranger's may have line breaks, which are white space there.
     let data: Vec<u8> =
         record.body.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }).collect();
-    [id.as_bytes(), &data, b"\n\n"].concat()
+    sse::event(Some(&format!("{feed}-{}", record.head.round)), "record", &data)
 }
 
 /// The sequence of the newest record of one feed, or of all.
@@ -174,16 +172,7 @@ impl IntoResponses for AnsweringFeedEvents {
     fn responses() -> Answers {
         let events =
             text("retry: 1000\n\nid: BTC-USD-4711\nevent: record\ndata: {\"feed\":\"BTC-USD\",\"round\":4711}\n\n");
-        answers(
-            success("The records.", "text/event-stream", events),
-            vec![
-                (ApiError::invalid("feed: the name of a feed has letters"), "a parameter cannot be read"),
-                reads_limited(),
-                (ApiError::too_many_of_client(32), "this address reads events too many times at once"),
-                (ApiError::too_many_subscribers(256), "too many clients read events"),
-                draining(),
-            ],
-        )
+        answers(success("The records.", "text/event-stream", events), errors("feed: the name of a feed has letters"))
     }
 }
 
@@ -232,7 +221,7 @@ pub(in crate::http) async fn feed_events(
         feed,
         sent,
         is_behind,
-        greeting: Some(Bytes::from_static(b"retry: 1000\n\n")),
+        greeting: Some(sse::RETRY.into()),
         heartbeat: api.settings.events.heartbeat,
         closed: api.events.closed(),
         _seat: place,
@@ -245,6 +234,7 @@ pub(in crate::http) async fn feed_events(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::sse::LAST_EVENT_ID;
 
     #[test]
     fn a_subscription_names_one_feed_or_none_and_the_last_record() {

@@ -17,15 +17,11 @@ use crate::feeds::Start;
 use crate::http::answers::{Answers, FEEDS, answers, reads_limited, shown};
 use crate::http::api::Api;
 use crate::http::error::{ApiError, encoded, json};
-use crate::http::example;
+use crate::http::{example, page};
 use crate::store::Unavailable;
 use crate::wire::schema::FeedNameText;
 use crate::wire::{JsonTime, RecordBody, StoredRecord, read_time};
 
-/// The records of a page, unless the client says.
-const PAGE: usize = 100;
-/// The most records of a page.
-const MAX_PAGE: usize = 1000;
 /// The most bytes of the records of a page; it has one record at least.
 const MAX_PAGE_BYTES: usize = 4 << 20;
 
@@ -79,7 +75,7 @@ struct Range {
 impl Range {
     /// Reads the parameters of the address, of which unknown ones are ignored.
     fn parse(uri: &Uri) -> Result<Self, ApiError> {
-        let mut range = Self { from: None, to: None, limit: PAGE };
+        let mut range = Self { from: None, to: None, limit: page::LIMIT };
         let mut cursor = None;
         for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
             let bound = || {
@@ -91,15 +87,8 @@ impl Range {
             match &*name {
                 "from" => range.from = bound()?,
                 "to" => range.to = bound()?,
-                "cursor" => {
-                    let round = value.parse().map_err(|_| ApiError::invalid("cursor must be the next of a page"))?;
-                    cursor = Some(Bound::Round(round));
-                }
-                "limit" => {
-                    let limit = value.parse().ok().filter(|limit| (1..=MAX_PAGE).contains(limit));
-                    let wrong = || ApiError::invalid(format!("limit must be between 1 and {MAX_PAGE}"));
-                    range.limit = limit.ok_or_else(wrong)?;
-                }
+                "cursor" => cursor = Some(Bound::Round(page::cursor(&value)?)),
+                "limit" => range.limit = page::limit(&value)?,
                 _ => {}
             }
         }

@@ -160,7 +160,7 @@ impl Follower {
         let info = info.map_err(|silence| silence.to_string())?.map_err(|error| error.to_string())?;
         let made = Some(format!("{:?}", info.created));
         let progress = &mut self.progress;
-        // A stream that was made anew, or that has lost its end, numbers other messages alike.
+        // A stream that was made again, or that has lost its end, numbers other messages alike.
         let is_the_same = made == progress.stream_made && info.state.last_sequence >= progress.sequence;
         progress.stream_made = made;
         if !progress.caught_up || !is_the_same || progress.sequence == 0 {
