@@ -4,6 +4,8 @@
 //! library gives up its connection, as often as the message is read. `STREAM.MSG.GET` wraps them, so that the message
 //! can be read nevertheless.
 
+use std::collections::BTreeMap;
+
 use async_nats::jetstream::{ErrorCode, stream};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -47,6 +49,28 @@ struct Wrapped {
     time: String,
 }
 
+/// A question for the subjects of a stream, page by page.
+#[derive(Serialize)]
+struct SubjectsOf<'a> {
+    subjects_filter: &'a str,
+    offset: usize,
+}
+
+#[derive(Deserialize)]
+struct Subjects {
+    state: SubjectsState,
+    #[serde(default)]
+    total: usize,
+}
+
+#[derive(Deserialize)]
+struct SubjectsState {
+    last_seq: u64,
+    /// How many messages each has.
+    #[serde(default)]
+    subjects: BTreeMap<String, u64>,
+}
+
 /// A message, if there is one.
 pub(super) async fn single(link: &Link, stream: &str, which: Which<'_>) -> Result<Option<StreamMessage>, Silence> {
     match link.api::<Answer>(&format!("STREAM.MSG.GET.{stream}"), &which).await? {
@@ -78,6 +102,22 @@ pub(super) async fn sequence_at(link: &Link, stream: &str, time: UnixTime) -> Re
         }
     }
     Ok(low)
+}
+
+/// The subjects that have messages, and the last sequence of the stream when the first of them was read.
+pub(super) async fn subjects(link: &Link, stream: &str, pattern: &str) -> Result<(u64, Vec<String>), Silence> {
+    let (mut end, mut subjects) = (None, Vec::new());
+    loop {
+        let question = SubjectsOf { subjects_filter: pattern, offset: subjects.len() };
+        let info = link.api::<Subjects>(&format!("STREAM.INFO.{stream}"), &question).await?;
+        let Subjects { state, total } = info.map_err(|error| Silence::Unanswered(error.to_string()))?;
+        let end = *end.get_or_insert(state.last_seq);
+        let is_last = state.subjects.is_empty();
+        subjects.extend(state.subjects.into_keys());
+        if is_last || subjects.len() >= total {
+            return Ok((end, subjects));
+        }
+    }
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use super::Shared;
 use super::link::api;
 use super::message::{Delivery, StreamMessage, number};
 use super::place::Place;
-use super::single::{Which, single};
+use super::single::{Which, single, subjects};
 use crate::store::{Log, Watch, Watched};
 
 /// How many entries may wait to be taken.
@@ -32,7 +32,7 @@ const SILENCE: Duration = Duration::from_millis(3_500);
 const INACTIVE: Duration = Duration::from_secs(30);
 /// The pause before a new consumer.
 const PAUSE: Duration = Duration::from_millis(250);
-/// After how many consumers that delivered nothing the next message is read in another way.
+/// After how many consumers that came no further the next message is read in another way.
 const FRUITLESS: u32 = 2;
 /// The header that names the subject on which a stalled consumer can be told to go on.
 const STALLED: &str = "Nats-Consumer-Stalled";
@@ -78,7 +78,7 @@ struct Follower {
     out: mpsc::Sender<Watched>,
     /// The name of the consumer that was made last.
     consumer: Option<String>,
-    /// How many consumers in a row were lost before they said anything.
+    /// How many consumers in a row were lost before they came any further.
     fruitless: u32,
     progress: Progress,
 }
@@ -88,6 +88,9 @@ struct Follower {
 struct Progress {
     /// The sequence of the last message.
     sequence: u64,
+    /// The greatest sequence of any message. Until everything has been seen once, each consumer begins anew, and the
+    /// message that breaks the connection may come after others.
+    furthest: u64,
     caught_up: bool,
     /// When the stream was made.
     stream_made: Option<String>,
@@ -124,8 +127,9 @@ impl Follower {
         let client = self.shared.link.client().await;
         let inbox = client.new_inbox();
         let mut messages = client.subscribe(inbox.clone()).await.map_err(|error| error.to_string())?;
-        let info = self.create(inbox, deliver_policy).await?;
+        // A message may break the connection before the answer comes.
         self.fruitless += 1;
+        let info = self.create(inbox, deliver_policy).await?;
         // Messages may already be on their way.
         let waiting = info.delivered.consumer_sequence.saturating_add(info.num_pending);
         let mut received = 0;
@@ -138,8 +142,10 @@ impl Follower {
                     return Err("a message was lost".to_owned());
                 }
                 received = delivery.number;
-                self.fruitless = 0;
                 let Delivery { sequence, stored_at, .. } = delivery;
+                if sequence > self.progress.furthest {
+                    (self.progress.furthest, self.fruitless) = (sequence, 0);
+                }
                 let (subject, body) = (message.subject.to_string(), message.payload);
                 self.take(StreamMessage { subject, sequence, stored_at, body }).await;
                 self.caught_up(received >= waiting || delivery.pending == 0).await;
@@ -147,8 +153,10 @@ impl Follower {
                 if number(message.headers.as_ref(), NATS_LAST_CONSUMER).is_some_and(|last| last != received) {
                     return Err("a message was lost".to_owned());
                 }
-                self.fruitless = 0;
                 let goes_on = go_on(&client, message).await;
+                if !goes_on {
+                    self.fruitless = 0;
+                }
                 self.caught_up(!goes_on).await;
             }
         }
@@ -163,6 +171,9 @@ impl Follower {
         // A stream that was made again, or that has lost its end, numbers other messages alike.
         let is_the_same = made == progress.stream_made && info.state.last_sequence >= progress.sequence;
         progress.stream_made = made;
+        if !is_the_same {
+            progress.furthest = 0;
+        }
         if !progress.caught_up || !is_the_same || progress.sequence == 0 {
             progress.sequence = 0;
             return Ok(DeliverPolicy::LastPerSubject);
@@ -195,20 +206,27 @@ impl Follower {
     }
 
     /// Reads the next message without a consumer: it may be one that breaks connections. At the beginning, it is not
-    /// known which message that is, and all are read.
+    /// known which message that is, and the newest one on every subject is read.
     async fn step_over(&mut self) -> Result<(), Reason> {
-        let subject = self.place.all();
-        loop {
-            let next = Which::Next { sequence: self.progress.sequence + 1, subject: &subject };
-            let next = single(&self.shared.link, &self.place.stream, next).await.map_err(|error| error.to_string())?;
-            match next {
-                Some(message) => self.take(message).await,
-                None => self.caught_up(true).await,
+        let (link, stream, all) = (self.shared.link.clone(), self.place.stream.clone(), self.place.all());
+        let read = async |which: Which<'_>| single(&link, &stream, which).await.map_err(|error| error.to_string());
+        if self.progress.caught_up {
+            let next = Which::Next { sequence: self.progress.sequence + 1, subject: &all };
+            if let Some(message) = read(next).await? {
+                self.take(message).await;
             }
-            if self.progress.caught_up {
-                return Ok(());
+            return Ok(());
+        }
+        let (end, subjects) = subjects(&link, &stream, &all).await.map_err(|error| error.to_string())?;
+        for subject in subjects {
+            if let Some(message) = read(Which::Newest(&subject)).await? {
+                self.take(message).await;
             }
         }
+        // What has come since is delivered, perhaps once more.
+        self.progress.sequence = end;
+        self.caught_up(true).await;
+        Ok(())
     }
 
     /// Hands on a message, if it is an entry.
