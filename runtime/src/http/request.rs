@@ -163,8 +163,9 @@ async fn answer(api: &Api, question: Question, trace: &mut RequestTrace) -> Resu
         answered = outcome.verdict.is_ok(),
         "ended"
     );
-    let is_remembered = outcome.verdict.as_ref().err().is_none_or(|failure| !failure.is_retryable());
-    if let Some(durable) = durable.filter(|_| is_remembered) {
+    // Under an id of its caller's, a request that ended so is asked again.
+    let is_passing = outcome.verdict.as_ref().err().is_some_and(|failure| failure.is_retryable());
+    if let Some(durable) = durable.filter(|_| !is_passing) {
         match durable.settle(&told).await {
             Ok(Earlier::Nothing) => {}
             Ok(earlier) => return told_earlier(earlier, numbers),
@@ -175,7 +176,7 @@ async fn answer(api: &Api, question: Question, trace: &mut RequestTrace) -> Resu
                 ));
             }
         }
-    } else if let Some(durable) = &api.durable {
+    } else if let Some(durable) = api.durable.as_ref().filter(|_| is_drawn) {
         durable.record(&told);
     }
     match outcome.verdict {

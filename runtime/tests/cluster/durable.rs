@@ -136,6 +136,25 @@ async fn outcomes_of_plain_requests_are_listed_if_they_are_kept() {
     );
 }
 
+/// Whether the outcomes of plain requests are kept for the history, or not.
+#[tokio::test]
+async fn a_failure_that_passes_is_no_outcome_of_an_id() {
+    for keep_outcomes in [false, true] {
+        let bus = LocalBus::new();
+        let store = store();
+        let doomed = worker(bus.connection(), "a", number("7")).await;
+        let setup = Setup { keep_outcomes, ..Setup::default() };
+        let coordinator = coordinator(&bus, &store, setup).await;
+        doomed.kill().await;
+        let ask = json!({"query": "q", "id": "r"});
+        let (status, body) = coordinator.ask(ask.clone()).await;
+        assert_eq!((status, &body["error"]), (503, &json!("no_workers")), "{body}");
+        let _worker = worker(bus.connection(), "b", number("7")).await;
+        until("an answer", async || coordinator.ask(ask.clone()).await.0 == 200).await;
+        assert_eq!(coordinator.get("/requests/r").await.0, 200);
+    }
+}
+
 #[tokio::test]
 async fn a_coordinator_that_stops_finishes_what_it_asks_and_tells_those_who_wait() {
     let bus = LocalBus::new();
