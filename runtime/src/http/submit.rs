@@ -1,6 +1,5 @@
 //! `POST /requests`: leaves a request, which has exactly one outcome, even if coordinators stop in between.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -143,11 +142,15 @@ pub(super) async fn submit(
 
 /// The request that the header names.
 fn key(headers: &HeaderMap) -> Result<Option<RequestId>, ApiError> {
-    let Some(key) = headers.get(KEY) else { return Ok(None) };
-    let text = String::from_utf8_lossy(key.as_bytes());
+    let mut keys = headers.get_all(KEY).iter();
+    let Some(key) = keys.next() else { return Ok(None) };
+    if keys.next().is_some() {
+        return Err(ApiError::invalid("Idempotency-Key may be sent once"));
+    }
+    let text = str::from_utf8(key.as_bytes()).map_err(|_| ApiError::invalid("Idempotency-Key must be UTF-8"))?;
     // A structured field is a string in quotes.
-    let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).map_or(text.clone(), Cow::from);
-    RequestId::new(&bare).map(Some).map_err(|error| ApiError::invalid(format!("Idempotency-Key {error}")))
+    let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    RequestId::new(bare).map(Some).map_err(|error| ApiError::invalid(format!("Idempotency-Key {error}")))
 }
 
 fn drawn() -> Result<RequestId, ApiError> {
@@ -177,6 +180,15 @@ mod tests {
         assert!(key(&HeaderMap::new()).expect("none").is_none());
         for text in ["", "\"\""] {
             assert!(read(text).is_err(), "{text}");
+        }
+        let several = |values: &[&'static [u8]]| {
+            let name = http::HeaderName::from_static(KEY);
+            let value = |value: &&'static [u8]| HeaderValue::from_bytes(value).expect("a value");
+            key(&values.iter().map(|given| (name.clone(), value(given))).collect()).map_err(|error| error.status())
+        };
+        // As Latin-1, two names with other letters would become one.
+        for wrong in [&[b"order-\xe9".as_slice()][..], &[b"a", b"a"]] {
+            assert_eq!(several(wrong), Err(StatusCode::BAD_REQUEST), "{wrong:?}");
         }
     }
 
