@@ -17,8 +17,9 @@ async fn a_server_that_falls_silent_is_noticed_in_time() {
     let silent = server.begin().await;
     connected(&bus, true).await;
     connected(&bus, false).await;
-    // The connection is given up after three unanswered pings, and long before twenty.
-    assert!((3..20).contains(&(begun.elapsed().as_millis() / 50)), "{:?}", begun.elapsed());
+    // The connection is given up at the third unanswered ping, of which the first may be sent at once, and long before the
+    // twentieth.
+    assert!((2..20).contains(&(begun.elapsed().as_millis() / 50)), "{:?}", begun.elapsed());
     let _next = server.begin().await;
     connected(&bus, true).await;
     drop(silent);
