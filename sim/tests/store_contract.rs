@@ -6,7 +6,7 @@ use quorate_sim::store::simulated::SimulatedStore;
 use quorate_test_support::store_contract::Harness;
 
 /// The longest body that the store takes.
-const MAX_BODY: usize = 1 << 16;
+const MAX_BODY: usize = 1 << 20;
 
 struct Simulated(SimulatedStore);
 

@@ -165,11 +165,18 @@ impl DurableHandle {
         loop {
             let waiter = self.waiters.wait(id);
             let stands = self.stands(id).await?;
-            let Some(mut waiter) = waiter.filter(|_| matches!(stands, Stand::Open) && Instant::now() < until) else {
+            if !matches!(stands, Stand::Open) || Instant::now() >= until {
                 return Ok(stands);
+            }
+            let ended = async {
+                match waiter {
+                    Some(mut waiter) => waiter.ended().await,
+                    // Too many wait: nobody tells this one.
+                    None => std::future::pending().await,
+                }
             };
             // It does not matter which of them ends the pause.
-            let _ = timeout_at(until, timeout(LOOK_EVERY, waiter.ended())).await;
+            let _ = timeout_at(until, timeout(LOOK_EVERY, ended)).await;
         }
     }
 

@@ -172,7 +172,9 @@ impl<S: Store> Ledger<S> {
         let (mut from, mut bytes) = (wanted.from, 0);
         for _ in 0..READS {
             let entries = within(READ_WITHIN, self.store.read(Log::Outcomes, None, from, READ)).await?;
-            let is_last = entries.len() < READ;
+            if entries.is_empty() {
+                return Ok(page);
+            }
             for entry in entries {
                 if wanted.to.is_some_and(|to| entry.stored_at >= to) {
                     return Ok(Page { next: None, ..page });
@@ -192,9 +194,6 @@ impl<S: Store> Ledger<S> {
                 if page.outcomes.len() >= wanted.limit {
                     return Ok(Page { next: Some(entry.sequence.saturating_add(1)), ..page });
                 }
-            }
-            if is_last {
-                return Ok(page);
             }
         }
         if let store::From::Sequence(sequence) = from {

@@ -11,10 +11,8 @@ use serde_json::value::RawValue;
 
 use crate::driver::AskError;
 use crate::http::ApiError;
+use crate::store::BODY_BYTES;
 use crate::wire::{EncodedOutcome, Numbers, encode, encode_outcome};
-
-/// The longest entry that is written, in bytes: a message of NATS has at most 1 MiB unless its server says otherwise.
-const MAX_WRITTEN_BYTES: usize = 1_000_000;
 
 /// A stored outcome.
 #[derive(Clone, Debug)]
@@ -102,7 +100,7 @@ impl StoredOutcome {
             body: &body,
             strings: strings.as_deref(),
         });
-        if entry.len() <= MAX_WRITTEN_BYTES {
+        if entry.len() <= BODY_BYTES {
             return entry;
         }
         let error = ApiError::too_long_to_store();
@@ -170,7 +168,7 @@ mod tests {
     #[test]
     fn an_outcome_that_is_too_long_is_replaced_by_an_error() {
         let mut outcome = example::answered();
-        outcome.observations[0].observed = Err("x".repeat(MAX_WRITTEN_BYTES / 2).into());
+        outcome.observations[0].observed = Err("x".repeat(BODY_BYTES / 2).into());
         let stored = read(&StoredOutcome::of(&EncodedOutcome::new(outcome.into()), true));
         assert_eq!(stored.status, 413);
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use quorate_core::time::Timestamp;
 use tokio::sync::watch;
 
-use super::{Append, AppendError, Entry, From, Key, Log, Store, Unavailable, Watch, Watched};
+use super::{Append, AppendError, Entry, From, Key, Log, Store, Unavailable, Watch, Watched, page};
 use crate::clock::Clock;
 
 /// How much a [`MemoryStore`] keeps. What is oldest goes first.
@@ -149,7 +149,7 @@ impl Store for MemoryStore {
             };
             let later = |entry: &&Entry| !matches!(from, From::Time(time) if entry.stored_at < time);
             let all = entries.by_sequence.range(start..).map(|(_, kept)| &kept.entry);
-            all.filter(later).filter(|entry| key.is_none_or(|key| entry.key == *key)).take(limit).cloned().collect()
+            page(all.filter(later).filter(|entry| key.is_none_or(|key| entry.key == *key)), limit)
         }))
     }
 

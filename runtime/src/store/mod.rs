@@ -32,6 +32,11 @@ pub(crate) use follow::follow;
 pub use key::Key;
 pub use settle::{Settled, settle};
 
+/// How many bytes of bodies a reading has when it stops, whatever its limit is. The last entry may go beyond.
+pub const READ_BYTES: usize = 4 << 20;
+/// The most bytes of a body that every store must take.
+pub const BODY_BYTES: usize = 1_000_000;
+
 /// A log of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Log {
@@ -107,6 +112,15 @@ pub enum From {
     Time(UnixTime),
 }
 
+/// As many entries as one reading has.
+pub fn page<'a>(entries: impl Iterator<Item = &'a Entry>, limit: usize) -> Vec<Entry> {
+    let fits = entries.scan(0, |bytes, entry| {
+        let before = std::mem::replace(bytes, *bytes + entry.body.len());
+        (before < READ_BYTES).then_some(entry)
+    });
+    fits.take(limit).cloned().collect()
+}
+
 /// A store. Clones share it.
 pub trait Store: Clone + Send + Sync + 'static {
     /// A view of a log as it grows.
@@ -130,7 +144,8 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// [`Unavailable`].
     fn get(&self, log: Log, sequence: u64) -> impl Future<Output = Result<Option<Entry>, Unavailable>> + Send;
 
-    /// Up to `limit` entries in order, of one key or of all.
+    /// Up to `limit` entries in order, of one key or of all. They are fewer if they are long: see [`READ_BYTES`]. None means
+    /// that there are no more.
     ///
     /// # Errors
     /// [`Unavailable`].

@@ -10,12 +10,15 @@ use quorate_test_support::store_contract::Harness;
 use quorate_test_support::{NatsCluster, NatsServer};
 use tempfile::TempDir;
 
+/// How many bytes a log in memory has.
+const MEMORY_BYTES: usize = 16 << 20;
+
 pub(crate) struct MemoryHarness(MemoryStore);
 
 impl MemoryHarness {
     pub(crate) fn new() -> Self {
         let clock = Clock::starting_at(Timestamp::from_millis(1_790_000_000_000));
-        Self(MemoryStore::new(clock, Retention { bytes: 1 << 20, ..Retention::default() }))
+        Self(MemoryStore::new(clock, Retention { bytes: MEMORY_BYTES, ..Retention::default() }))
     }
 }
 
@@ -27,7 +30,7 @@ impl Harness for MemoryHarness {
     }
 
     fn too_large(&self) -> usize {
-        (1 << 20) + 1
+        MEMORY_BYTES + 1
     }
 }
 

@@ -160,6 +160,7 @@ async fn a_stream_that_is_not_as_it_must_be_is_refused_and_left_alone() {
             (Config { deny_purge: false, ..right.clone() }, "deny_purge"),
             (Config { no_ack: true, ..right.clone() }, "no_ack"),
             (Config { republish: None, ..right.clone() }, "republish"),
+            (Config { max_message_size: 1000, ..right.clone() }, "max_msg_size"),
         ] {
             let made = context.create_stream(wrong).await.expect("it can be made").cached_info().config.clone();
             let error = open(&harness.server, Settings::default()).await.expect_err("it cannot be used");
@@ -234,6 +235,20 @@ async fn a_permission_that_is_missing_is_named() {
         let config = NatsConfig::new(server.url().replace("nats://", "nats://c:c@"));
         let error = JetStream::open(config, Settings::default()).await.expect_err("it may not make streams");
         assert!(error.to_string().contains("may not publish to $JS.API.STREAM.CREATE.oracle-feeds"), "{error}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_whose_messages_are_too_short_is_refused() {
+    bounded(async || {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = folder.path().join("nats.conf");
+        std::fs::write(&config, "max_payload: 65536\n").expect("it can be written");
+        let (config, folder) = (config.display().to_string(), folder.path().display().to_string());
+        let server = NatsServer::start_with(&["-c", &config, "-js", "-sd", &folder]);
+        let error = open(&server, Settings::default()).await.expect_err("it would refuse long entries");
+        assert!(matches!(&error, OpenError::Configuration(why) if why.contains("raise max_payload")), "{error}");
     })
     .await;
 }

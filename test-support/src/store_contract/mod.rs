@@ -33,6 +33,7 @@ macro_rules! store_contract {
             read::last_sees_what_was_just_stored
             read::an_entry_is_found_by_its_sequence_in_its_own_log
             read::pages_by_sequence_hold_every_entry_once
+            read::a_page_is_bounded_in_bytes
             read::pages_by_time_begin_with_the_first_entry_of_that_time
             read::nothing_is_read_from_an_empty_log
             settle::an_entry_is_stored_once_although_its_acknowledgement_is_lost

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use quorate_core::time::UnixTime;
-use quorate_runtime::store::{Entry, From, Log, Store};
+use quorate_runtime::store::{BODY_BYTES, Entry, From, Log, READ_BYTES, Store};
 use tokio::time::sleep;
 
 use super::{Harness, append, append_as, bodies, body_text, eventually, key, last, patiently, read_all};
@@ -82,6 +82,26 @@ pub async fn pages_by_sequence_hold_every_entry_once<H: Harness>(harness: H) {
         let page = patiently("a page", async || store.read(log, None, from, 0).await).await;
         assert_eq!(page, []);
     }
+}
+
+pub async fn a_page_is_bounded_in_bytes<H: Harness>(harness: H) {
+    const ENTRIES: usize = 6;
+    let store = harness.open().await;
+    let name = key("a");
+    let body = "x".repeat(BODY_BYTES);
+    let mut after = 0;
+    for _ in 0..ENTRIES {
+        after = append(&store, Log::Feeds, &name, after, &body).await.expect("every store takes as much");
+    }
+    let (mut seen, mut from) = (0, 0);
+    while seen < ENTRIES {
+        let page = patiently("a page", async || store.read(Log::Feeds, None, From::Sequence(from), 100).await).await;
+        assert!(page.len() * BODY_BYTES < READ_BYTES + 2 * BODY_BYTES, "{} entries", page.len());
+        seen += page.len();
+        // A reading may be behind.
+        from = page.last().map_or(from, |last| last.sequence + 1);
+    }
+    assert_eq!((seen, from), (ENTRIES, after + 1));
 }
 
 pub async fn pages_by_time_begin_with_the_first_entry_of_that_time<H: Harness>(harness: H) {

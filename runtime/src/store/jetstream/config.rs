@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::stream::{Config, DiscardPolicy, PersistenceMode, Republish, RetentionPolicy, StorageType};
 
+use crate::store::BODY_BYTES;
 use crate::wire::Subjects;
 
 /// How the streams are made if they do not exist. Those that exist are used as they are.
@@ -55,6 +56,10 @@ impl Default for Settings {
 /// The window in which JetStream remembers message ids, which nothing here uses. It may not be longer than the age of a
 /// stream.
 const DUPLICATE_WINDOW: Duration = Duration::from_mins(2);
+
+/// The most bytes of a message: an entry and its headers. Servers take as much unless they are told otherwise.
+pub(super) const MESSAGE_BYTES: usize = 1 << 20;
+const _: () = assert!(BODY_BYTES + 1024 <= MESSAGE_BYTES, "there is room for the headers");
 
 /// The streams, as they are made.
 pub(super) fn streams(settings: &Settings) -> [Config; 3] {
@@ -135,6 +140,10 @@ pub(super) fn fault(found: &Config, wanted: &Config) -> Option<String> {
         () if !has(wanted.allow_rollup, found.allow_rollup) => "allow roll-ups (allow_rollup_hdrs)",
         () if wanted.max_messages_per_subject == 1 && found.max_messages_per_subject != 1 => {
             "keep one message per subject (max_msgs_per_subject)"
+        }
+        // -1 is as long as the server takes.
+        () if usize::try_from(found.max_message_size).is_ok_and(|most| (1..MESSAGE_BYTES).contains(&most)) => {
+            "take messages of 1 MiB (max_msg_size)"
         }
         () if found.sealed || found.no_ack => "let messages be stored and acknowledged (sealed, no_ack)",
         () if found.persist_mode == Some(PersistenceMode::Async) => {

@@ -25,6 +25,7 @@ use super::{Append, AppendError, Entry, From, Key, Log, Store, Unavailable};
 use crate::bus::nats::NatsConfig;
 use link::{Link, Silence};
 use place::Place;
+use read::Barriers;
 
 pub use config::{Limits, Settings, Storage};
 pub use setup::OpenError;
@@ -37,8 +38,8 @@ pub struct JetStream(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     link: Link,
-    /// The place of each log, and whether it is in a cluster.
-    places: [(Place, bool); Log::ALL.len()],
+    /// The place of each log, and the barriers in it if it is in a cluster.
+    places: [(Place, Option<Barriers>); Log::ALL.len()],
     /// How many messages were no entries.
     skipped: AtomicU64,
 }
@@ -56,7 +57,7 @@ impl JetStream {
         let places = Log::ALL.map(|log| {
             let place = Place::of(log, &settings.subjects);
             let clustered = streams.iter().any(|(name, clustered)| *name == place.stream && *clustered);
-            (place, clustered)
+            (place, clustered.then(Barriers::default))
         });
         Ok(Self(Arc::new(Shared { link, places, skipped: AtomicU64::new(0) })))
     }
@@ -94,8 +95,8 @@ impl Store for JetStream {
     }
 
     async fn last(&self, log: Log, key: &Key) -> Result<Option<Entry>, Unavailable> {
-        let (place, clustered) = &self.0.places[log as usize];
-        Ok(read::last(&self.0.link, place, key, *clustered).await?)
+        let (place, barriers) = &self.0.places[log as usize];
+        Ok(read::last(&self.0.link, place, key, barriers.as_ref()).await?)
     }
 
     async fn get(&self, log: Log, sequence: u64) -> Result<Option<Entry>, Unavailable> {

@@ -3,8 +3,9 @@
 //! Such an answer may be behind. That is good enough for [`read`] and [`get`]. For [`last`] it is not, nor is the
 //! answer of the leader (`STREAM.MSG.GET`): a server that was paused, or that is cut off, still takes itself for the
 //! leader for some seconds. So [`last`] first writes a barrier into the stream, which needs a majority, and
-//! believes only an answer from which the barrier is not missing.
+//! believes only an answer from which the barrier is not missing. Those who ask at the same time share one.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_nats::header::{NATS_EXPECTED_STREAM, NATS_LAST_SEQUENCE, NATS_MESSAGE_TTL};
@@ -14,13 +15,14 @@ use async_nats::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use serde::Serialize;
+use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 
 use super::link::{ANSWER_WITHIN, Link, Silence, api};
 use super::message::{StreamMessage, number};
 use super::place::Place;
 use super::single::{Which, sequence_at, single};
-use crate::store::{Entry, From, Key};
+use crate::store::{Entry, From, Key, READ_BYTES};
 use crate::wire::JsonTime;
 
 /// The most messages that are asked for at a time.
@@ -40,6 +42,7 @@ struct InOrder<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     start_time: Option<JsonTime>,
     batch: usize,
+    max_bytes: usize,
     next_by_subj: &'a str,
 }
 
@@ -62,12 +65,12 @@ pub(super) async fn read(
         From::Sequence(sequence) => (Some(sequence.max(1)), None),
         From::Time(time) => (None, Some(time)),
     };
-    let mut entries = Vec::new();
-    while entries.len() < limit {
+    let (mut entries, mut bytes) = (Vec::new(), 0);
+    while entries.len() < limit && bytes < READ_BYTES {
         let batch = (limit - entries.len()).min(BATCH);
         // The time is rounded down to milliseconds.
         let start_time = if seq.is_none() { earliest.map(JsonTime) } else { None };
-        let question = InOrder { seq, start_time, batch, next_by_subj: &subject };
+        let question = InOrder { seq, start_time, batch, max_bytes: READ_BYTES, next_by_subj: &subject };
         let messages = match direct_get(link, &place.stream, &question).await {
             // The first message may be one that breaks connections.
             Err(Silence::Lost) => {
@@ -82,6 +85,7 @@ pub(super) async fn read(
         };
         let Some(last) = messages.last() else { break };
         seq = Some(last.sequence.saturating_add(1));
+        bytes += messages.iter().map(|stored| stored.body.len()).sum::<usize>();
         let later = |stored: &StreamMessage| earliest.is_none_or(|earliest| stored.stored_at >= earliest);
         entries.extend(messages.into_iter().filter(later).filter_map(|stored| stored.into_entry(place)));
     }
@@ -108,14 +112,51 @@ pub(super) async fn get(link: &Link, place: &Place, sequence: u64) -> Result<Opt
     }
 }
 
-/// The newest entry under a key, not older than the moment of the question. A server that is not `clustered` has the
-/// only copy.
-pub(super) async fn last(link: &Link, place: &Place, key: &Key, clustered: bool) -> Result<Option<Entry>, Silence> {
+/// The barriers of one place.
+#[derive(Debug, Default)]
+pub(super) struct Barriers {
+    /// How many have been begun.
+    begun: AtomicU64,
+    written: Mutex<Written>,
+}
+
+/// The last barrier that was written.
+#[derive(Clone, Copy, Debug, Default)]
+struct Written {
+    number: u64,
+    sequence: u64,
+}
+
+impl Barriers {
+    /// The sequence of a barrier that was begun after this was called. Of those who wait for the one before, the first
+    /// writes the next one for all.
+    async fn pass(&self, link: &Link, place: &Place) -> Result<u64, Silence> {
+        let seen = self.begun.load(Ordering::SeqCst);
+        let mut written = self.written.lock().await;
+        if written.number <= seen {
+            let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
+            *written = Written { number, sequence: write_barrier(link, place).await? };
+        }
+        Ok(written.sequence)
+    }
+}
+
+/// The newest entry under a key, not older than the moment of the question. A server without `barriers`, because it is in
+/// no cluster, has the only copy.
+pub(super) async fn last(
+    link: &Link,
+    place: &Place,
+    key: &Key,
+    barriers: Option<&Barriers>,
+) -> Result<Option<Entry>, Silence> {
     let (subject, barrier) = (place.subject(key), place.barrier());
     let seen = async {
-        let sequence = if clustered { Some(write_barrier(link, place).await?) } else { None };
+        let sequence = match barriers {
+            Some(barriers) => Some(barriers.pass(link, place).await?),
+            None => None,
+        };
         let subjects = [subject.as_str(), &barrier];
-        let question = Newest { multi_last: if clustered { &subjects } else { &subjects[..1] } };
+        let question = Newest { multi_last: if sequence.is_some() { &subjects } else { &subjects[..1] } };
         loop {
             let newest = match direct_get(link, &place.stream, &question).await {
                 // It may be a message that breaks connections. No replica can be asked, but only the leader.

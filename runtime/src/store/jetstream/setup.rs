@@ -6,7 +6,7 @@ use async_nats::jetstream::stream::{Config, Info};
 use async_nats::jetstream::{ErrorCode, account::Account};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::config::{Settings, differences, fault, streams};
+use super::config::{MESSAGE_BYTES, Settings, differences, fault, streams};
 use super::link::{ApiError, Link, Silence};
 use crate::bus::BusError;
 use crate::bus::nats::{NatsBus, NatsConfig};
@@ -78,6 +78,7 @@ pub(super) async fn open(config: NatsConfig, settings: &Settings) -> Result<(Lin
     if !is_new_enough(&version) {
         return Err(OpenError::TooOld(version));
     }
+    check_payload(client.server_info().max_payload)?;
     check_account(&link, until).await?;
     let mut clustered = Vec::new();
     for wanted in streams(settings) {
@@ -90,6 +91,16 @@ pub(super) async fn open(config: NatsConfig, settings: &Settings) -> Result<(Lin
 fn is_new_enough(version: &str) -> bool {
     let mut numbers = version.trim_start_matches('v').split(['.', '-']).map(|part| part.parse().unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= OLDEST
+}
+
+/// Whether a message has room for every entry.
+fn check_payload(most: usize) -> Result<(), OpenError> {
+    if most >= MESSAGE_BYTES {
+        return Ok(());
+    }
+    Err(OpenError::Configuration(format!(
+        "the NATS server takes messages of {most} bytes, and the store needs {MESSAGE_BYTES}: raise max_payload"
+    )))
 }
 
 /// Waits until JetStream answers.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use quorate_runtime::store::{Append, AppendError, Entry, From, Key, Log, Store, Unavailable};
+use quorate_runtime::store::{self, Append, AppendError, Entry, From, Key, Log, Store, Unavailable};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -50,6 +50,14 @@ impl SimulatedStore {
     pub(crate) fn paused(&self) -> Option<Instant> {
         let until = self.engine.conditions.paused(self.host, self.engine.now())?;
         Some(self.engine.instant(until))
+    }
+
+    /// Writes what is no record on the subject of a feed, again and again.
+    pub(crate) async fn strangers(self, feed: Key, every: Duration, until: Instant) {
+        while Instant::now() < until {
+            self.engine.intrude(&feed);
+            sleep_until(Instant::now() + every).await;
+        }
     }
 
     /// Waits while the process is paused, and for ever if it is killed.
@@ -154,9 +162,7 @@ impl Store for SimulatedStore {
             let is_asked_for = |entry: &&Entry| {
                 key.as_ref().is_none_or(|key| entry.key == *key) && time.is_none_or(|time| entry.stored_at >= time)
             };
-            engine.look(behind, |ledger, view| {
-                ledger.from(log, first, view).filter(is_asked_for).take(limit).cloned().collect()
-            })
+            engine.look(behind, |ledger, view| store::page(ledger.from(log, first, view).filter(is_asked_for), limit))
         })
         .await
     }
