@@ -1,6 +1,7 @@
 //! The newest record of each feed, for readers, who wait for nobody.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use quorate_core::feed::{Counters, Definition, FeedName};
@@ -10,7 +11,7 @@ use tokio::sync::broadcast;
 use crate::wire::StoredRecord;
 
 /// How many records a reader of [`Board::follow`] may be behind.
-const FOLLOWED: usize = 1024;
+const FOLLOWED: usize = 256;
 
 /// What a coordinator knows of its feeds. Clones share it.
 #[derive(Clone, Debug)]
@@ -20,7 +21,20 @@ pub struct Board(Arc<Shared>);
 struct Shared {
     feeds: RwLock<BTreeMap<FeedName, Arc<Latest>>>,
     state: RwLock<State>,
-    records: broadcast::Sender<Arc<(FeedName, StoredRecord)>>,
+    records: broadcast::Sender<Arc<Told>>,
+    /// The sequence of the record of which followers were told last.
+    told: AtomicU64,
+}
+
+/// A record of which followers are told.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// Its feed.
+    pub feed: FeedName,
+    /// The record.
+    pub record: StoredRecord,
+    /// Whether sequences begin again: the store has been made anew since the record before it.
+    pub begins_anew: bool,
 }
 
 /// What the driver has come to.
@@ -45,20 +59,31 @@ pub struct Latest {
     pub newest: Option<StoredRecord>,
     /// The newest record that is a report: the newest one, or one before it.
     pub report: Option<StoredRecord>,
-    /// The last round that followers were told of.
-    told: u64,
+    /// The round and the sequence of the last record that followers were told of.
+    told: (u64, u64),
 }
 
 impl Latest {
     /// A feed with this report.
     pub(crate) fn new(definition: Arc<Definition>, report: StoredRecord) -> Self {
-        Self { definition, newest: Some(report.clone()), report: Some(report), told: 0 }
+        Self { definition, newest: Some(report.clone()), report: Some(report), told: (0, 0) }
     }
 
-    /// When the last report was made; `None` if there is none.
+    /// The round of the last report, by the newest record; `None` if there is none.
+    fn stands(&self) -> Option<u64> {
+        Some(self.newest.as_ref()?.head.report.as_ref()?.round)
+    }
+
+    /// The round of the last report, if its record is not shown yet.
+    pub(super) fn missing(&self) -> Option<u64> {
+        self.stands().filter(|round| self.report.as_ref().is_none_or(|report| report.head.round != *round))
+    }
+
+    /// When the report that is shown was made, or that which will be as soon as it is found; `None` if there is none.
     pub fn reported_at(&self) -> Option<UnixTime> {
         let head = self.newest.as_ref().and_then(|newest| newest.head.report.as_ref());
-        head.map(|report| report.answered_at).or_else(|| self.report.as_ref().map(|report| report.answered_at))
+        let shown = self.report.as_ref().map(|report| report.answered_at);
+        shown.or_else(|| head.map(|report| report.answered_at))
     }
 
     /// Whether there is no report, or the last one is too old by the feed's bound.
@@ -70,7 +95,7 @@ impl Latest {
 impl Default for Board {
     fn default() -> Self {
         let records = broadcast::Sender::new(FOLLOWED);
-        Self(Arc::new(Shared { feeds: RwLock::default(), state: RwLock::default(), records }))
+        Self(Arc::new(Shared { feeds: RwLock::default(), state: RwLock::default(), records, told: AtomicU64::new(0) }))
     }
 }
 
@@ -91,9 +116,11 @@ impl Board {
         *self.0.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The records of all feeds from now on. A reader that is too slow misses some and learns how many.
-    pub fn follow(&self) -> broadcast::Receiver<Arc<(FeedName, StoredRecord)>> {
-        self.0.records.subscribe()
+    /// The records of all feeds from now on, and the sequence of the record before them; 0 if there is none. A reader that
+    /// is too slow misses some and learns how many.
+    pub fn follow(&self) -> (broadcast::Receiver<Arc<Told>>, u64) {
+        let _nobody_is_told = self.0.feeds.read().unwrap_or_else(PoisonError::into_inner);
+        (self.0.records.subscribe(), self.0.told.load(Ordering::Relaxed))
     }
 
     pub(super) fn set_state(&self, state: State) {
@@ -110,40 +137,40 @@ impl Board {
                 Latest { definition: Arc::clone(definition), ..latest.as_ref().clone() }
             } else {
                 added.push(definition.name.clone());
-                Latest { definition: Arc::clone(definition), newest: None, report: None, told: 0 }
+                Latest { definition: Arc::clone(definition), newest: None, report: None, told: (0, 0) }
             };
             feeds.insert(definition.name.clone(), Arc::new(latest));
         }
         added
     }
 
-    /// Shows a record, if its feed is shown and no later round is.
+    /// Shows a record, if its feed is shown: as the newest one if no later round is shown, and as the report if it is the
+    /// one that the newest record names.
     pub(super) fn show(&self, feed: &FeedName, record: &StoredRecord) {
         self.change(feed, |latest| {
             let is_later = latest.newest.as_ref().is_none_or(|newest| newest.head.round < record.head.round);
-            let report = if record.is_report { Some(record.clone()) } else { latest.report.clone() };
-            is_later.then(|| Latest { newest: Some(record.clone()), report, ..latest.clone() })
+            let newest = if is_later { Some(record.clone()) } else { latest.newest.clone() };
+            let mut shown = Latest { newest, ..latest.clone() };
+            let stands = record.is_report && shown.missing() == Some(record.head.round);
+            if stands {
+                shown.report = Some(record.clone());
+            }
+            (is_later || stands).then_some(shown)
         });
     }
 
     /// Tells followers of a record, once. They hear of the records of a feed in the order of their rounds.
     pub(super) fn tell(&self, feed: &FeedName, record: &StoredRecord) {
         self.change(feed, |latest| {
-            let round = record.head.round;
-            (latest.told < round).then(|| {
+            let (round, sequence) = (record.head.round, record.head.link.sequence);
+            let (last, before) = latest.told;
+            (last < round).then(|| {
+                self.0.told.store(sequence, Ordering::Relaxed);
+                let told = Told { feed: feed.clone(), record: record.clone(), begins_anew: sequence <= before };
                 // Nobody may be listening.
-                let _ = self.0.records.send(Arc::new((feed.clone(), record.clone())));
-                Latest { told: round, ..latest.clone() }
+                let _ = self.0.records.send(Arc::new(told));
+                Latest { told: (round, sequence), ..latest.clone() }
             })
-        });
-    }
-
-    /// Shows the report that stands by the newest record, if that is still so.
-    pub(super) fn show_report(&self, feed: &FeedName, report: &StoredRecord) {
-        self.change(feed, |latest| {
-            let stands = latest.newest.as_ref().and_then(|newest| newest.head.report.as_ref());
-            let is_this = stands.is_some_and(|stands| stands.round == report.head.round);
-            is_this.then(|| Latest { report: Some(report.clone()), ..latest.clone() })
         });
     }
 
@@ -154,5 +181,69 @@ impl Board {
         {
             *latest = Arc::new(changed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use serde_json::json;
+
+    use super::*;
+    use crate::wire::decode_record;
+
+    fn feed() -> FeedName {
+        FeedName::new("f").expect("a name")
+    }
+
+    /// A record; a report if no earlier one is named.
+    fn record(round: u64, sequence: u64, last_report: Option<u64>) -> StoredRecord {
+        let at = "2026-11-30T08:00:00Z";
+        let last = last_report.map(|round| json!({"round": round, "value": 1, "answered_at": at}));
+        let value = last.is_none().then_some(1);
+        let body = json!({"feed": "f", "round": round, "value": value, "status": "complete", "answered_at": at,
+                          "last_report": last});
+        decode_record(&feed(), sequence, &Bytes::from(body.to_string())).expect("a record")
+    }
+
+    fn board() -> Board {
+        let file = "[[feed]]\nname = \"f\"\nquery = \"q\"\nheartbeat = \"1h\"\n";
+        let board = Board::default();
+        board.define(&crate::feeds::parse("f", file, &quorate_core::coordinator::Config::default()).expect("a feed"));
+        board
+    }
+
+    #[test]
+    fn the_report_that_stands_is_shown_though_a_later_round_came_first() {
+        let board = board();
+        let shown = || {
+            let latest = board.feed("f").expect("it is defined");
+            let round = |record: &Option<StoredRecord>| record.as_ref().map(|record| record.head.round);
+            (round(&latest.newest), round(&latest.report), latest.missing())
+        };
+        board.show(&feed(), &record(9, 90, None));
+        assert_eq!(shown(), (Some(9), Some(9), None));
+        board.show(&feed(), &record(12, 120, Some(11)));
+        assert_eq!(shown(), (Some(12), Some(9), Some(11)), "it must be looked for");
+        board.show(&feed(), &record(10, 100, None));
+        assert_eq!(shown(), (Some(12), Some(9), Some(11)), "it is another one");
+        board.show(&feed(), &record(11, 110, None));
+        assert_eq!(shown(), (Some(12), Some(11), None));
+    }
+
+    #[test]
+    fn followers_are_told_of_each_round_once_and_when_sequences_begin_again() {
+        let board = board();
+        board.tell(&feed(), &record(1, 50, None));
+        let (mut told, since) = board.follow();
+        assert_eq!(since, 50);
+        for (round, sequence, begins_anew) in [(2, 60, false), (3, 1, true), (4, 2, false)] {
+            for _ in 0..2 {
+                board.tell(&feed(), &record(round, sequence, None));
+            }
+            let next = told.try_recv().expect("it is told");
+            assert_eq!((next.record.head.round, next.begins_anew), (round, begins_anew));
+        }
+        assert!(told.try_recv().is_err(), "nothing is told twice");
     }
 }

@@ -1,5 +1,6 @@
 //! The driver of feeds: one task that owns the machine.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +8,10 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use quorate_core::Feeds;
-use quorate_core::feed::{Definition, FeedName, Input, Output};
+use quorate_core::feed::{Definition, FeedName, Input, MAX_ROUND, Output};
 use quorate_core::time::Timestamp;
 use tokio::sync::mpsc;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::handle::Command;
 use super::work::{Learned, Tools};
@@ -18,7 +19,7 @@ use super::{Board, FeedsHandle, State, feed_of};
 use crate::clock::Clock;
 use crate::driver::{Alarm, Asks};
 use crate::store::{Entry, Log, Store, follow};
-use crate::wire::{StoredRecord, decode_record};
+use crate::wire::decode_record;
 
 /// The shortest time between two counts of the feeds that are driven.
 const COUNT_EVERY: Duration = Duration::from_millis(250);
@@ -34,6 +35,8 @@ pub struct FeedsDriver<S: Store, A> {
     board: Board,
     commands: mpsc::Receiver<Command>,
     work: FuturesUnordered<Work>,
+    /// The feeds of which something is sought for readers.
+    seeking: BTreeSet<FeedName>,
     /// How many entries of leases it has written.
     lease_entries: u64,
     /// What readers see of the machine.
@@ -55,6 +58,7 @@ impl<S: Store, A: Asks> FeedsDriver<S, A> {
             board: board.clone(),
             commands,
             work: FuturesUnordered::new(),
+            seeking: BTreeSet::new(),
             lease_entries: 0,
             state: State::default(),
             counted_at: None,
@@ -108,10 +112,18 @@ impl<S: Store, A: Asks> FeedsDriver<S, A> {
         added
     }
 
-    /// Looks for the newest record of a feed, for readers.
+    /// Looks for what readers miss of a feed: its newest record, or its last report. One search at a time.
     fn look(&mut self, feed: FeedName) {
+        let Some(latest) = self.board.feed(feed.as_str()) else { return };
+        let (is_empty, missing) = (latest.newest.is_none(), latest.missing());
+        if (!is_empty && missing.is_none()) || !self.seeking.insert(feed.clone()) {
+            return;
+        }
         let tools = Arc::clone(&self.tools);
-        self.work.push(Box::pin(async move { Learned { input: None, ..tools.read(feed).await } }));
+        self.work.push(match missing {
+            Some(round) => Box::pin(tools.report(feed, round)),
+            None => Box::pin(tools.look(feed)),
+        });
     }
 
     fn input(&mut self, input: &Input) {
@@ -119,23 +131,19 @@ impl<S: Store, A: Asks> FeedsDriver<S, A> {
         self.carry_out();
     }
 
-    fn learned(&mut self, Learned { input, newest, report }: Learned) {
-        if let Some((feed, record)) = newest {
-            self.show(&feed, record);
+    fn learned(&mut self, Learned { input, record, sought }: Learned) {
+        if let Some((feed, again)) = sought {
+            self.seeking.remove(&feed);
+            if again && !self.drained {
+                self.look(feed);
+            }
         }
-        if let Some((feed, record)) = report {
-            self.board.show_report(&feed, &record);
+        if let Some((feed, record)) = record {
+            self.board.show(&feed, &record);
+            self.look(feed);
         }
         if let Some(input) = input {
             self.input(&input);
-        }
-    }
-
-    fn show(&mut self, feed: &FeedName, record: StoredRecord) {
-        self.board.show(feed, &record);
-        let is_missing = |latest: Arc<super::Latest>| latest.report.is_none() && record.head.report.is_some();
-        if self.board.feed(feed.as_str()).is_some_and(is_missing) {
-            self.work.push(Box::pin(Arc::clone(&self.tools).report(feed.clone(), record)));
         }
     }
 
@@ -152,14 +160,16 @@ impl<S: Store, A: Asks> FeedsDriver<S, A> {
             self.state.foreign += 1;
             debug!(%feed, entry.sequence, "an entry of a feed is no record");
             // A record may be behind it.
-            if self.board.feed(feed.as_str()).is_some_and(|latest| latest.newest.is_none()) {
-                self.look(feed);
-            }
+            self.look(feed);
             return;
         };
+        if record.head.round == MAX_ROUND {
+            error!(%feed, entry.sequence, "this record has the last number that there is: the feed has ended");
+        }
         let seen = self.tools.seen(&record);
         self.board.tell(&feed, &record);
-        self.show(&feed, record);
+        self.board.show(&feed, &record);
+        self.look(feed.clone());
         self.input(&Input::Seen { feed, record: seen });
     }
 

@@ -7,16 +7,20 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use quorate_core::feed::FeedName;
 use quorate_core::time::UnixTime;
+use tokio::time::sleep;
 
 use super::feed_of;
-use crate::store::{From, Key, Log, Store, Unavailable};
+use crate::store::{From, Key, Log, READ_BYTES, Store, Unavailable};
 use crate::wire::{StoredRecord, decode_record};
 
 /// How far the clocks of coordinators and of the store may differ for [`History::at`].
 const SKEW: Duration = Duration::from_secs(10);
 /// How many entries are read at a time.
 const BATCH: usize = 256;
-/// How many records are followed back for one answer.
+/// The pause before a reading that is behind is repeated, and how often it is made.
+const BEHIND: Duration = Duration::from_millis(100);
+const MAX_TRIES: u32 = 20;
+/// How many reports are followed back for one answer.
 const MAX_STEPS: usize = 1000;
 
 /// Where a page of records begins.
@@ -32,7 +36,8 @@ type Answer<'a, T> = BoxFuture<'a, Result<T, Unavailable>>;
 
 /// The records of feeds. The store's type is hidden, so that the API has none.
 pub trait History: Send + Sync {
-    /// Up to `limit` records of a feed, in order. What is on its subject and is no record is left out.
+    /// Up to `limit` records of a feed, in order; fewer if they are long. What is on its subject and is no record is left
+    /// out.
     fn page<'a>(&'a self, feed: &'a FeedName, start: Start, limit: usize) -> Answer<'a, Vec<StoredRecord>>;
 
     /// Up to `limit` records of one feed, or of all, in the order in which they were stored after a sequence.
@@ -51,7 +56,7 @@ pub trait History: Send + Sync {
 #[derive(Debug)]
 pub struct StoredHistory<S> {
     store: S,
-    /// For each feed, a round at which a page ended, and the sequence with which the next one begins.
+    /// For each feed, the round and the sequence of the last record of a page: the next page begins there.
     ends: Mutex<BTreeMap<FeedName, (u64, u64)>>,
 }
 
@@ -61,55 +66,47 @@ impl<S: Store> StoredHistory<S> {
         Self { store, ends: Mutex::default() }
     }
 
-    async fn read(&self, feed: &FeedName, from: From, limit: usize) -> Result<Vec<StoredRecord>, Unavailable> {
-        let (key, mut from, mut records) = (Key::new(feed.as_str()), from, Vec::new());
-        while records.len() < limit {
-            let wanted = (limit - records.len()).min(BATCH);
-            let entries = self.store.read(Log::Feeds, Some(&key), from, wanted).await?;
-            let Some(last) = entries.last() else { break };
-            from = From::Sequence(last.sequence + 1);
-            let is_last_page = entries.len() < wanted;
-            records.extend(entries.iter().filter_map(|entry| decode_record(feed, entry.sequence, &entry.body)));
-            if is_last_page {
-                break;
-            }
-        }
-        Ok(records)
-    }
-
-    /// The sequence with which a round begins, or one shortly before it.
-    async fn sequence_of(&self, feed: &FeedName, round: u64) -> Result<u64, Unavailable> {
+    /// A page that begins with this round, if one has ended there; `None` if it must be looked for.
+    async fn continued(
+        &self,
+        feed: &FeedName,
+        round: u64,
+        limit: usize,
+    ) -> Result<Option<Vec<StoredRecord>>, Unavailable> {
         let known = self.ends.lock().unwrap_or_else(PoisonError::into_inner).get(feed).copied();
-        if let Some((_, sequence)) = known.filter(|(at, _)| *at == round) {
-            return Ok(sequence);
-        }
-        let Some(newest) = self.store.last(Log::Feeds, &Key::new(feed.as_str())).await? else { return Ok(0) };
-        let (mut low, mut high) = (0, newest.sequence);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match self.read(feed, From::Sequence(middle), 1).await?.first() {
-                Some(record) if record.head.round < round => low = record.head.link.sequence + 1,
-                _ => high = middle,
-            }
-        }
-        Ok(low)
+        let Some((last, sequence)) = known.filter(|(last, _)| round == *last || round == last + 1) else {
+            return Ok(None);
+        };
+        let page = records(&self.store, feed, From::Sequence(sequence + (round - last)), limit).await?;
+        Ok(match page.first() {
+            Some(first) => (first.head.round == round).then_some(page),
+            // Either there is no such round yet, or the stream has been made again and has other sequences.
+            None => (newest(&self.store, feed).await?.0 >= sequence).then_some(page),
+        })
     }
 }
 
 impl<S: Store> History for StoredHistory<S> {
     fn page<'a>(&'a self, feed: &'a FeedName, start: Start, limit: usize) -> Answer<'a, Vec<StoredRecord>> {
         Box::pin(async move {
-            let from = match start {
-                Start::Round(0 | 1) => From::Sequence(0),
-                Start::Round(round) => From::Sequence(self.sequence_of(feed, round).await?),
-                Start::Time(time) => From::Time(time),
+            let store = &self.store;
+            let continued = match start {
+                Start::Round(round) => self.continued(feed, round, limit).await?,
+                Start::Time(_) => None,
             };
-            let records = self.read(feed, from, limit).await?;
-            if let Some(last) = records.last() {
-                let end = (last.head.round + 1, last.head.link.sequence + 1);
+            let page = match (continued, start) {
+                (Some(page), _) => page,
+                (None, Start::Round(0 | 1)) => records(store, feed, From::Sequence(0), limit).await?,
+                (None, Start::Round(round)) => {
+                    records(store, feed, From::Sequence(sequence_of(store, feed, round).await?), limit).await?
+                }
+                (None, Start::Time(time)) => records(store, feed, From::Time(time), limit).await?,
+            };
+            if let Some(last) = page.last() {
+                let end = (last.head.round, last.head.link.sequence);
                 self.ends.lock().unwrap_or_else(PoisonError::into_inner).insert(feed.clone(), end);
             }
-            Ok(records)
+            Ok(page)
         })
     }
 
@@ -141,23 +138,112 @@ impl<S: Store> History for StoredHistory<S> {
 
     fn at<'a>(&'a self, feed: &'a FeedName, time: UnixTime) -> Answer<'a, Option<StoredRecord>> {
         Box::pin(async move {
+            let store = &self.store;
             // The first record that is surely later, or else the newest one.
-            let later = self.read(feed, From::Time(time.after(SKEW)), 1).await?.into_iter().next();
-            let mut candidate = later;
+            let mut candidate = records(store, feed, From::Time(time.after(SKEW)), 1).await?.into_iter().next();
             if candidate.is_none() {
-                let newest = self.store.last(Log::Feeds, &Key::new(feed.as_str())).await?;
-                candidate = newest.and_then(|entry| decode_record(feed, entry.sequence, &entry.body));
+                candidate = newest(store, feed).await?.1;
             }
             for _ in 0..MAX_STEPS {
-                let Some(record) = candidate else { return Ok(None) };
-                if record.is_report && record.answered_at <= time {
-                    return Ok(Some(record));
-                }
-                let Some(previous) = record.previous else { return Ok(None) };
-                let entry = self.store.get(Log::Feeds, previous).await?;
-                candidate = entry.and_then(|entry| decode_record(feed, entry.sequence, &entry.body));
+                let Some(record) = candidate else { break };
+                candidate = match (record.previous, &record.head.report) {
+                    _ if record.is_report && record.answered_at <= time => return Ok(Some(record)),
+                    // It names the report before it.
+                    (_, Some(report)) if !record.is_report => record_of(store, feed, report.round).await?,
+                    (Some(previous), Some(_)) => {
+                        let entry = store.get(Log::Feeds, previous).await?;
+                        entry.and_then(|entry| decode_record(feed, entry.sequence, &entry.body))
+                    }
+                    (None, _) | (_, None) => None,
+                };
             }
             Ok(None)
         })
     }
+}
+
+/// Up to `limit` records of a feed, in order; fewer if they are long.
+async fn records<S: Store>(
+    store: &S,
+    feed: &FeedName,
+    mut from: From,
+    limit: usize,
+) -> Result<Vec<StoredRecord>, Unavailable> {
+    let (key, mut records, mut bytes) = (Key::new(feed.as_str()), Vec::new(), 0);
+    while records.len() < limit && bytes < READ_BYTES {
+        let entries = store.read(Log::Feeds, Some(&key), from, (limit - records.len()).min(BATCH)).await?;
+        let Some(last) = entries.last() else { break };
+        from = From::Sequence(last.sequence + 1);
+        let read = entries.iter().filter_map(|entry| decode_record(feed, entry.sequence, &entry.body));
+        records.extend(read.inspect(|record| bytes += record.body.len()));
+    }
+    Ok(records)
+}
+
+/// The sequence with which a round begins, or one shortly before it.
+async fn sequence_of<S: Store>(store: &S, feed: &FeedName, round: u64) -> Result<u64, Unavailable> {
+    let Some(newest) = store.last(Log::Feeds, &Key::new(feed.as_str())).await? else { return Ok(0) };
+    let (mut low, mut high) = (0, newest.sequence + 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match records(store, feed, From::Sequence(middle), 1).await?.first() {
+            Some(record) if record.head.round < round => low = record.head.link.sequence + 1,
+            _ => high = middle,
+        }
+    }
+    Ok(low)
+}
+
+/// The record of a round, if it is kept.
+pub(super) async fn record_of<S: Store>(
+    store: &S,
+    feed: &FeedName,
+    round: u64,
+) -> Result<Option<StoredRecord>, Unavailable> {
+    let sequence = sequence_of(store, feed, round).await?;
+    let found = records(store, feed, From::Sequence(sequence), 1).await?.into_iter().next();
+    Ok(found.filter(|record| record.head.round == round))
+}
+
+/// The newest entry of a feed: its sequence, which is 0 if there is none, and the newest record. That is in this entry, or,
+/// if it is no record, in one before it.
+pub(super) async fn newest<S: Store>(store: &S, feed: &FeedName) -> Result<(u64, Option<StoredRecord>), Unavailable> {
+    let Some(entry) = store.last(Log::Feeds, &Key::new(feed.as_str())).await? else { return Ok((0, None)) };
+    let mut newest = decode_record(feed, entry.sequence, &entry.body);
+    let (mut from, mut step) = (entry.sequence, BATCH as u64);
+    // It looks a little before it, and then farther and farther.
+    while newest.is_none() && from > 0 {
+        from = entry.sequence.saturating_sub(step);
+        newest = newest_between(store, feed, from, entry.sequence).await?;
+        step = step.saturating_mul(4);
+    }
+    Ok((entry.sequence, newest))
+}
+
+/// The newest record among the entries from one sequence to another, which is that of an entry of the feed.
+///
+/// # Errors
+/// [`Unavailable`], also if readings do not reach that entry in time: a record might be missing.
+pub(super) async fn newest_between<S: Store>(
+    store: &S,
+    feed: &FeedName,
+    mut from: u64,
+    to: u64,
+) -> Result<Option<StoredRecord>, Unavailable> {
+    let (key, mut newest, mut tries) = (Key::new(feed.as_str()), None, 0);
+    while from <= to {
+        let entries = store.read(Log::Feeds, Some(&key), From::Sequence(from), BATCH).await?;
+        let Some(last) = entries.last() else {
+            tries += 1;
+            if tries == MAX_TRIES {
+                return Err(Unavailable("a reading does not reach the newest entry".to_owned()));
+            }
+            sleep(BEHIND).await;
+            continue;
+        };
+        from = last.sequence + 1;
+        let within = entries.iter().filter(|entry| entry.sequence <= to);
+        newest = within.filter_map(|entry| decode_record(feed, entry.sequence, &entry.body)).last().or(newest);
+    }
+    Ok(newest)
 }

@@ -6,10 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use quorate_core::feed::{FeedName, Holder, Input, Record, Seen};
 use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep};
 use tracing::{error, warn};
 
+use super::history::{newest, newest_between, record_of};
 use crate::clock::Clock;
-use crate::store::{Append, Entry, From, Key, Log, Settled, Store, settle};
+use crate::store::{Append, Entry, Key, Log, Settled, Store, Unavailable, settle};
 use crate::wire::{StoredRecord, decode_record, encode_record};
 
 /// How long the store may take to say what became of a lease. Shorter than the time in which another coordinator takes
@@ -17,22 +19,20 @@ use crate::wire::{StoredRecord, decode_record, encode_record};
 const LEASE_WITHIN: Duration = Duration::from_secs(4);
 /// How long it may take to say what became of a record: longer than it takes to elect a leader.
 const RECORD_WITHIN: Duration = Duration::from_secs(15);
+/// The pause after a search that has found nothing.
+const AGAIN: Duration = Duration::from_secs(1);
 /// How long an entry that releases a lease is kept.
 const RELEASE_TTL: Duration = Duration::from_mins(1);
-/// How many entries are read at a time in search of the newest record.
-const PAGE: usize = 256;
-/// How many records are followed back in search of the last report.
-const MAX_STEPS: usize = 1000;
 
 /// What has been learned.
 #[derive(Debug, Default)]
 pub(super) struct Learned {
     /// What the machine learns.
     pub(super) input: Option<Input>,
-    /// The newest record of a feed, as far as is known.
-    pub(super) newest: Option<(FeedName, StoredRecord)>,
-    /// The record of a report that stands.
-    pub(super) report: Option<(FeedName, StoredRecord)>,
+    /// A record of a feed: the newest, or the last report.
+    pub(super) record: Option<(FeedName, StoredRecord)>,
+    /// The feed for whose readers something was sought, and whether it must be sought again.
+    pub(super) sought: Option<(FeedName, bool)>,
 }
 
 impl Learned {
@@ -104,8 +104,8 @@ impl<S: Store> Tools<S> {
 
     /// Reads the newest entry of a feed.
     pub(super) async fn read(self: Arc<Self>, feed: FeedName) -> Learned {
-        match self.store.last(Log::Feeds, &Key::new(feed.as_str())).await {
-            Ok(newest) => self.newest(feed, newest).await,
+        match newest(&self.store, &feed).await {
+            Ok((sequence, record)) => self.newest(feed, sequence, record),
             Err(error) => {
                 warn!(%feed, %error, "the newest record of a feed cannot be read");
                 Learned::input(Input::Unclear(feed))
@@ -113,74 +113,82 @@ impl<S: Store> Tools<S> {
         }
     }
 
-    /// Stores a record.
-    pub(super) async fn store(self: Arc<Self>, record: Record, after: u64) -> Learned {
+    /// Stores a record. What is on the subject of a feed and is no record is stepped over: the record follows it.
+    pub(super) async fn store(self: Arc<Self>, record: Record, mut after: u64) -> Learned {
         let body = encode_record(&record, &self.instance);
         let feed = record.feed;
         let key = Key::new(feed.as_str());
-        match settle(&self.store, Log::Feeds, &key, after, body.clone(), None, RECORD_WITHIN).await {
-            Settled::Stored(sequence) => {
-                let stored = decode_record(&feed, sequence, &body).expect("its own record can be read");
-                let input = Input::Stored { feed: feed.clone(), head: stored.head.clone() };
-                Learned { newest: Some((feed, stored)), ..Learned::input(input) }
-            }
-            Settled::Lost(newest) => self.newest(feed, newest).await,
-            Settled::Refused(why) => {
-                error!(%feed, why, "the store refuses a record");
-                Learned::input(Input::Unclear(feed))
-            }
-            Settled::Unclear(why) => {
-                warn!(%feed, why, "the store does not say whether a record is stored");
-                Learned::input(Input::Unclear(feed))
-            }
-        }
-    }
-
-    /// What the machine learns from the newest entry of a feed. If that is no record, the newest one before it counts.
-    async fn newest(&self, feed: FeedName, newest: Option<Entry>) -> Learned {
-        let sequence = newest.as_ref().map_or(0, |entry| entry.sequence);
-        let record = match newest.as_ref().and_then(|entry| decode_record(&feed, entry.sequence, &entry.body)) {
-            Some(record) => Some(record),
-            None if sequence == 0 => None,
-            None => match self.last_record(&feed).await {
-                Ok(record) => record,
-                Err(error) => {
-                    warn!(%feed, %error, "the newest record of a feed cannot be found");
+        let until = Instant::now() + RECORD_WITHIN;
+        loop {
+            let within = until.saturating_duration_since(Instant::now());
+            let first = match settle(&self.store, Log::Feeds, &key, after, body.clone(), None, within).await {
+                Settled::Stored(sequence) => {
+                    let stored = decode_record(&feed, sequence, &body).expect("its own record can be read");
+                    let input = Input::Stored { feed: feed.clone(), head: stored.head.clone() };
+                    return Learned { record: Some((feed, stored)), ..Learned::input(input) };
+                }
+                Settled::Lost(first) => first,
+                Settled::Refused(why) => {
+                    error!(%feed, why, "the store refuses a record");
                     return Learned::input(Input::Unclear(feed));
                 }
-            },
-        };
+                Settled::Unclear(why) => {
+                    warn!(%feed, why, "the store does not say whether a record is stored");
+                    return Learned::input(Input::Unclear(feed));
+                }
+            };
+            let found = match first.map(|entry| entry.sequence) {
+                Some(sequence) if sequence > after => {
+                    let record = newest_between(&self.store, &feed, after + 1, sequence).await;
+                    record.map(|record| (sequence, record))
+                }
+                // The store has lost what was there.
+                _ => newest(&self.store, &feed).await,
+            };
+            match found {
+                Ok((sequence, None)) if sequence > after => after = sequence,
+                Ok((sequence, record)) => return self.newest(feed, sequence, record),
+                Err(error) => {
+                    warn!(%feed, %error, "what came before a record cannot be read");
+                    return Learned::input(Input::Unclear(feed));
+                }
+            }
+        }
+    }
+
+    /// What the machine learns from the newest entry of a feed, and the newest record.
+    fn newest(&self, feed: FeedName, sequence: u64, record: Option<StoredRecord>) -> Learned {
         let seen = record.as_ref().map(|record| self.seen(record));
         let input = Input::Newest { feed: feed.clone(), sequence, record: seen };
-        Learned { newest: record.map(|record| (feed, record)), ..Learned::input(input) }
+        Learned { record: record.map(|record| (feed, record)), ..Learned::input(input) }
     }
 
-    /// The newest record, among entries that are none.
-    async fn last_record(&self, feed: &FeedName) -> Result<Option<StoredRecord>, crate::store::Unavailable> {
-        let key = Key::new(feed.as_str());
-        let (mut newest, mut from) = (None, 0);
-        loop {
-            let page = self.store.read(Log::Feeds, Some(&key), From::Sequence(from), PAGE).await?;
-            let Some(last) = page.last() else { return Ok(newest) };
-            from = last.sequence + 1;
-            newest = page.iter().filter_map(|entry| decode_record(feed, entry.sequence, &entry.body)).last().or(newest);
-        }
+    /// Finds the newest record of a feed, for readers.
+    pub(super) async fn look(self: Arc<Self>, feed: FeedName) -> Learned {
+        let found = newest(&self.store, &feed).await.map(|(_, record)| record);
+        Self::sought(feed, found).await
     }
 
-    /// Follows the records of a feed back to the report that stands.
-    pub(super) async fn report(self: Arc<Self>, feed: FeedName, newest: StoredRecord) -> Learned {
-        let round = newest.head.report.as_ref().map(|report| report.round);
-        let mut previous = newest.previous;
-        for _ in 0..MAX_STEPS {
-            let Some(sequence) = previous else { break };
-            let Ok(Some(entry)) = self.store.get(Log::Feeds, sequence).await else { break };
-            let Some(record) = decode_record(&feed, sequence, &entry.body) else { break };
-            if record.is_report && Some(record.head.round) == round {
-                return Learned { report: Some((feed, record)), ..Learned::default() };
-            }
-            previous = record.previous;
+    /// Finds the record of a report, for readers.
+    pub(super) async fn report(self: Arc<Self>, feed: FeedName, round: u64) -> Learned {
+        let found = record_of(&self.store, &feed, round).await;
+        Self::sought(feed, found).await
+    }
+
+    async fn sought(feed: FeedName, found: Result<Option<StoredRecord>, Unavailable>) -> Learned {
+        if let Err(error) = &found {
+            warn!(%feed, %error, "a record of a feed cannot be found");
         }
-        Learned::default()
+        let again = found.is_err();
+        let record = found.ok().flatten();
+        if record.is_none() {
+            sleep(AGAIN).await;
+        }
+        Learned {
+            record: record.map(|record| (feed.clone(), record)),
+            sought: Some((feed, again)),
+            ..Learned::default()
+        }
     }
 
     /// A record as the machine sees it now.

@@ -70,10 +70,13 @@ impl File {
     }
 }
 
-/// Whether the client says that it has the version that an entity tag names.
+/// Whether the client says that it has the version that an entity tag names, by RFC 9110's weak comparison.
 pub(super) fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    fn opaque(tag: &str) -> &str {
+        tag.strip_prefix("W/").unwrap_or(tag)
+    }
     let given = headers.get_all(IF_NONE_MATCH).iter().filter_map(|given| given.to_str().ok());
-    given.flat_map(|given| given.split(',')).any(|known| known.trim() == tag)
+    given.flat_map(|given| given.split(',')).map(str::trim).any(|known| known == "*" || opaque(known) == opaque(tag))
 }
 
 /// The responses of a page.

@@ -195,6 +195,10 @@ struct LinkIn {
 
 /// Reads a record of a feed from the store. `None` if it is none: whoever may publish on the subject can write anything.
 pub fn decode_record(feed: &FeedName, sequence: u64, body: &Bytes) -> Option<StoredRecord> {
+    // It is served as it is, and other members are written before its own.
+    if body.len() > MAX_RECORD_BYTES || body.first() != Some(&b'{') {
+        return None;
+    }
     let record: RecordIn = serde_json::from_slice(body).ok()?;
     if record.feed != feed.as_str() || !(1..=MAX_ROUND).contains(&record.round) || record.status.len() > MAX_STATUS {
         return None;

@@ -6,6 +6,7 @@ mod connections;
 mod cors;
 mod durable;
 mod events;
+mod feeds;
 mod followers;
 mod hostile;
 mod lifecycle;

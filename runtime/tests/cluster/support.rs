@@ -13,6 +13,7 @@ use quorate_core::worker;
 use quorate_runtime::bus::Bus;
 use quorate_runtime::clock::Clock;
 use quorate_runtime::driver::{DriverSettings, Inbox, WorkerDriver, WorkerIdentity, WorkerSettings};
+use quorate_runtime::feeds;
 use quorate_runtime::http::{AllowedOrigin, ApiSettings, EventLimits, RateLimit, ServeLimits};
 use quorate_runtime::node::{CoordinatorSettings, Stored, run_coordinator};
 use quorate_runtime::source::{Reading, Source, SourceError};
@@ -136,6 +137,8 @@ pub(crate) struct Setup {
     /// Zero by default, so that a test reads the current state.
     pub(crate) snapshot_every: Duration,
     pub(crate) keep_outcomes: bool,
+    /// The text of a feed file.
+    pub(crate) feeds: String,
 }
 
 impl Default for Setup {
@@ -150,6 +153,7 @@ impl Default for Setup {
             events: EventLimits::default(),
             snapshot_every: Duration::ZERO,
             keep_outcomes: false,
+            feeds: String::new(),
         }
     }
 }
@@ -171,6 +175,7 @@ impl TestCoordinator {
         let limit = |limit: Option<(u32, u32)>| {
             limit.map(|(rate, burst)| RateLimit { per_second: nonzero(rate), burst: nonzero(burst) })
         };
+        let feeds = feeds::parse("feeds.toml", &setup.feeds, &setup.machine).expect("a feed file");
         let settings = CoordinatorSettings {
             machine: setup.machine,
             api: ApiSettings {
@@ -192,7 +197,7 @@ impl TestCoordinator {
                 let _ = stopped.await;
             };
             let policies = stream::pending();
-            let stored = store.map(|store| Stored { store, feeds: Vec::new(), reloads: Box::pin(stream::pending()) });
+            let stored = store.map(|store| Stored { store, feeds, reloads: Box::pin(stream::pending()) });
             run_coordinator(bus, Clock::new(), listener, settings, (), policies, stored, stop)
                 .await
                 .expect("the coordinator runs");

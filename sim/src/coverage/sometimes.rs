@@ -414,6 +414,8 @@ sometimes! {
     FaultSlowRounds,
     /// fault: rounds that fail
     FaultFailRounds,
+    /// fault: a stranger writes on the subject of a feed
+    FaultStrangers,
 }
 
 impl Sometimes {
@@ -476,6 +478,7 @@ impl Sometimes {
             StoreFaultKind::Redefine(_) => S::FaultRedefine,
             StoreFaultKind::SlowRounds(..) => S::FaultSlowRounds,
             StoreFaultKind::FailRounds(_) => S::FaultFailRounds,
+            StoreFaultKind::Strangers(..) => S::FaultStrangers,
         }
     }
 

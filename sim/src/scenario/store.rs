@@ -193,6 +193,8 @@ pub enum StoreFaultKind {
     SlowRounds(u8, u64),
     /// Every round of a feed fails.
     FailRounds(u8),
+    /// Somebody else writes what is no record on the subject of a feed, again after so many milliseconds.
+    Strangers(u8, u64),
 }
 
 impl StoreFault {

@@ -8,7 +8,7 @@ use futures_util::future::join;
 use quorate_core::time::Timestamp;
 use quorate_runtime::clock::Clock;
 use quorate_runtime::durable::{DurableDriver, DurableHandle, DurableSettings};
-use quorate_runtime::feeds::{FeedsDriver, FeedsHandle};
+use quorate_runtime::feeds::{FeedsDriver, FeedsHandle, Told};
 use tokio::task::JoinHandle;
 use tokio::time::{Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -88,10 +88,10 @@ impl Process {
 
 /// Tells of every record that the process tells its followers of.
 async fn follow(stage: Arc<Stage>, host: Host, feeds: FeedsHandle) {
-    let mut records = feeds.board().follow();
+    let (mut records, _) = feeds.board().follow();
     drop(feeds);
-    while let Ok(record) = records.recv().await {
-        let (feed, record) = record.as_ref();
+    while let Ok(told) = records.recv().await {
+        let Told { feed, record, .. } = told.as_ref();
         let shown = Shown { sequence: record.head.link.sequence, round: record.head.round, body: record.body.clone() };
         stage.tell(host, &StoreEvent::Published(feed.clone(), shown));
     }

@@ -9,6 +9,7 @@ use quorate_core::feed::{Counters, Definition, FeedName};
 use quorate_core::id::RequestId;
 use quorate_core::query::Query;
 use quorate_runtime::durable::DurableHandle;
+use quorate_runtime::store::Key;
 use quorate_runtime::wire::StoredRecord;
 use rust_decimal::Decimal;
 use tokio::time::{Instant, sleep_until};
@@ -241,6 +242,11 @@ impl Stage {
                 }
             }
             StoreFaultKind::Without(_) | StoreFaultKind::Redefine(_) => self.reload(),
+            StoreFaultKind::Strangers(number, every_ms) => {
+                let feed = self.plan.feeds.iter().find(|feed| feed.number == number).expect("a feed of the plan");
+                let (key, every) = (Key::new(&feed.name()), Duration::from_millis(every_ms));
+                tokio::spawn(self.store.clone().strangers(key, every, self.began + fault.until()));
+            }
             _ => {}
         }
     }

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::IntoResponses;
 
 use super::FeedsReader;
-use crate::feeds::{Board, Start};
+use crate::feeds::{Board, Start, Told};
 use crate::http::answers::{Answers, FEEDS, answers, success, text};
 use crate::http::api::Api;
 use crate::http::client_address::Peer;
@@ -34,19 +34,22 @@ use crate::wire::schema::FeedNameText;
 const PAGE: usize = 64;
 /// The pause before the store is asked again.
 const RETRY: Duration = Duration::from_secs(1);
-
 /// The pause before a reading that is older than what is known is repeated.
 const AGAIN: Duration = Duration::from_millis(50);
+/// How often it is repeated.
+const MAX_WAITS: u32 = 100;
 
 /// The place of a reader in the records of all feeds.
 struct Reader {
     feeds: FeedsReader,
-    live: Receiver<Arc<(FeedName, StoredRecord)>>,
+    live: Receiver<Arc<Told>>,
     /// Only this feed; `None` for all.
     feed: Option<FeedName>,
     /// The sequence of the last record that was sent, or passed over.
     sent: u64,
     is_behind: bool,
+    /// How often the store has had nothing although it should have.
+    waited: u32,
     greeting: Option<Bytes>,
     heartbeat: Duration,
     closed: CancellationToken,
@@ -109,9 +112,9 @@ impl Reader {
                 continue;
             }
             match self.live.recv().await {
-                Ok(record) => {
-                    let (feed, record) = record.as_ref();
-                    let is_new = record.head.link.sequence > self.sent;
+                Ok(told) => {
+                    let Told { feed, record, begins_anew } = told.as_ref();
+                    let is_new = *begins_anew || record.head.link.sequence > self.sent;
                     if is_new && self.feed.as_ref().is_none_or(|only| only == feed) {
                         self.sent = record.head.link.sequence;
                         return written(feed, record);
@@ -135,13 +138,15 @@ impl Reader {
             return None;
         };
         let Some((_, last)) = page.last() else {
-            // What is read may be older than what is known.
-            self.is_behind = newest(&self.feeds.board, self.feed.as_ref()) > self.sent;
+            // What is read may be older than what is known. What is known may be of a stream that is gone.
+            self.is_behind = newest(&self.feeds.board, self.feed.as_ref()) > self.sent && self.waited < MAX_WAITS;
             if self.is_behind {
+                self.waited += 1;
                 tokio::time::sleep(AGAIN).await;
             }
             return None;
         };
+        self.waited = 0;
         self.sent = last.head.link.sequence;
         Some(page.iter().map(|(feed, record)| written(feed, record)).collect::<Vec<_>>().concat().into())
     }
@@ -202,8 +207,7 @@ pub(in crate::http) async fn feed_events(
     let Subscription { feed, after } = Subscription::parse(&uri, &headers)?;
     let place = api.events.seat(api.client(peer, &headers).into())?;
     let feeds = api.feeds.clone();
-    let live = feeds.board.follow();
-    let now = newest(&feeds.board, None);
+    let (live, now) = feeds.board.follow();
     let (sent, is_behind) = match (after, &feeds.history) {
         (Some((name, round)), Some(history)) => {
             let page = history.page(&name, Start::Round(round), 1).await?;
@@ -221,6 +225,7 @@ pub(in crate::http) async fn feed_events(
         feed,
         sent,
         is_behind,
+        waited: 0,
         greeting: Some(sse::RETRY.into()),
         heartbeat: api.settings.events.heartbeat,
         closed: api.events.closed(),

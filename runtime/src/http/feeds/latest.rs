@@ -100,12 +100,19 @@ pub(in crate::http) async fn feed(
     Ok(respond(&latest, report, api.clock.unix_time(), &headers))
 }
 
+/// The first bytes of a digest.
+fn prefix(digest: &[u8; 32]) -> u64 {
+    u64::from_be_bytes(*digest.first_chunk().expect("it has more bytes"))
+}
+
 /// The response, without decoding the record: what changes is written before it.
 fn respond(latest: &Latest, report: &StoredRecord, now: UnixTime, headers: &HeaderMap) -> Response {
     let newest = latest.newest.as_ref().unwrap_or(report);
     let stale = latest.is_stale(now);
-    let mut tag = String::with_capacity(32);
-    write!(tag, "W/\"{}-{}{}\"", report.head.round, newest.head.round, if stale { "-stale" } else { "" })
+    let mut tag = String::with_capacity(48);
+    // Rounds are not enough: a store that is made anew counts from 1 again.
+    let [report_hash, newest_hash] = [report, newest].map(|record| prefix(&record.head.link.digest));
+    write!(tag, "W/\"{report_hash:016x}-{newest_hash:016x}{}\"", if stale { "-stale" } else { "" })
         .expect("a string takes every text");
     let fixed = [
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),

@@ -39,12 +39,16 @@ impl Chain {
             .map_or((None, 0), |(sequence, round, hash)| (Some((*sequence, hash.clone())), *round));
         let named = record.previous.as_ref().map(|link| (link.sequence, link.sha256.to_owned()));
         let continues = named == before && round == last + 1;
-        let continues_what_is_lost = || {
-            let is_lost =
-                named.clone().is_some_and(|(sequence, hash)| history.lost.contains(&(sequence, round - 1, hash)));
-            is_lost && round > last
+        // A store that has lost what it had acknowledged, and uses its sequences again, takes a record for one that it has
+        // not. Each still names one that was there.
+        let continues_what_was_there = || {
+            let was_there = |(sequence, hash): (u64, String)| {
+                let named = (sequence, round - 1, hash);
+                history.lost.contains(&named) || history.stored.contains(&named)
+            };
+            !history.lost.is_empty() && named.clone().is_some_and(was_there)
         };
-        if !continues && !continues_what_is_lost() {
+        if !continues && !continues_what_was_there() {
             let text = format!("round {round} of {} after {named:?} follows round {last} at {before:?}", record.feed);
             return Err(text);
         }

@@ -34,12 +34,18 @@ pub(crate) fn new(context: &Context<'_>) -> Prompt {
 }
 
 fn wait(stored: &Stored, feed: &Feed) -> Wait {
-    let is_redefined = stored.faults.iter().any(|fault| fault.kind == StoreFaultKind::Redefine(feed.number));
+    let has = |kind: &dyn Fn(StoreFaultKind) -> bool| stored.faults.iter().any(|fault| kind(fault.kind));
+    let is_redefined = has(&|kind| kind == StoreFaultKind::Redefine(feed.number));
+    // A record that comes after a stranger's entry is appended once more, when readings have reached that entry.
+    let is_intruded = has(&|kind| matches!(kind, StoreFaultKind::Strangers(number, _) if number == feed.number));
     let heartbeat = feed.heartbeat_ms * if is_redefined { 2 } else { 1 };
     let ahead = || stored.coordinators.iter().map(|spec| spec.ahead_ms);
     let skew = ahead().max().unwrap_or(0).abs_diff(ahead().min().unwrap_or(0));
-    let millis = heartbeat + feed.interval_ms + feed.round_ms.1 + skew;
-    let most = millis * 1_000_000 + 2 * SECOND;
+    // A round that begins before the heartbeat has passed may leave nothing, and the next one begins when it has ended.
+    let millis = heartbeat + feed.interval_ms + 2 * feed.round_ms.1 + skew;
+    // A slow store takes its time for a lease and for a record.
+    let slow = 3 * 1_000 * stored.engine.commit_us.1;
+    let most = millis * 1_000_000 + slow + if is_intruded { 7 } else { 2 } * SECOND;
     Wait { query: feed.query(), excuses: Excuses::of_feed(stored, feed.number), most, since: 0 }
 }
 

@@ -83,6 +83,9 @@ pub(super) fn fault(fault: &StoreFault) -> String {
         StoreFaultKind::Redefine(feed) => format!("feed-{feed} is defined otherwise"),
         StoreFaultKind::SlowRounds(feed, ms) => format!("the rounds of feed-{feed} take {} longer", time(ms)),
         StoreFaultKind::FailRounds(feed) => format!("the rounds of feed-{feed} fail"),
+        StoreFaultKind::Strangers(feed, ms) => {
+            format!("a stranger writes on the subject of feed-{feed}, every {}", time(ms))
+        }
     }
 }
 

@@ -82,7 +82,7 @@ fn engine(random: &mut Random) -> StoreConfig {
 type Draw = fn(&mut Random, Host, u8) -> (StoreFaultKind, u64);
 
 /// The kinds of faults, with the share of seeds that have each, in thousandths.
-const KINDS: [(u32, Draw); 15] = [
+const KINDS: [(u32, Draw); 16] = [
     (400, |random, _, _| (StoreFaultKind::Election, random.within(4_000..=9_000))),
     (250, |random, _, _| (StoreFaultKind::LeaderPaused, random.within(1_000..=12_000))),
     (250, |random, host, _| (StoreFaultKind::Cut(host), random.within(1_000..=40_000))),
@@ -103,6 +103,9 @@ const KINDS: [(u32, Draw); 15] = [
         (StoreFaultKind::SlowRounds(feed, random.within(500..=20_000)), random.within(1_000..=30_000))
     }),
     (150, |random, _, feed| (StoreFaultKind::FailRounds(feed), random.within(1_000..=30_000))),
+    (250, |random, _, feed| {
+        (StoreFaultKind::Strangers(feed, random.within(3_000..=10_000)), random.within(2_000..=40_000))
+    }),
 ];
 
 fn faults(random: &mut Random, stored: &mut Stored) {

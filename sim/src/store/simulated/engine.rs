@@ -16,6 +16,9 @@ use crate::host::Host;
 use crate::random::{Random, Stream};
 use crate::scenario::{StoreConfig, StoreFault};
 
+/// What strangers write on the subjects of feeds.
+const NO_RECORD: &[u8] = b"no record";
+
 /// What happens in the store, as only a simulation can see it, or what a client of it learns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Happened {
@@ -81,7 +84,8 @@ impl Engine {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some((_, count)) = inner.losses.first().copied().filter(|(at, _)| *at <= now) {
             inner.losses.remove(0);
-            for entry in inner.ledger.forget(Log::Feeds, count as usize) {
+            let lost = inner.ledger.forget(Log::Feeds, count as usize);
+            for entry in lost.into_iter().filter(|entry| entry.body != NO_RECORD) {
                 (inner.observer)(Host::Broker, Happened::Forgotten(Log::Feeds, entry));
             }
         }
@@ -212,6 +216,19 @@ impl Engine {
         (inner.observer)(Host::Broker, Happened::Stored(log, entry));
         inner.watchers.retain(|watch| watch.upgrade().inspect(|watch| watch.notify_one()).is_some());
         (!has_died).then_some(sequence)
+    }
+
+    /// Stores what somebody else writes on the subject of a feed, whatever is there, if there is a leader.
+    pub(super) fn intrude(&self, feed: &Key) {
+        let now = self.now();
+        let leads = matches!(self.conditions.leader(now), Leader::Leads);
+        let mut inner = self.inner();
+        if !leads || inner.taken.contains_key(&(Log::Feeds, feed.clone())) {
+            return;
+        }
+        let body = Bytes::from_static(NO_RECORD);
+        inner.ledger.push((Log::Feeds, feed), body, (now, UnixTime::EPOCH.after(now)), None);
+        inner.watchers.retain(|watch| watch.upgrade().inspect(|watch| watch.notify_one()).is_some());
     }
 
     /// The newest entry, as the leader knows it. `None` if there is no answer; an error if there is no leader.
