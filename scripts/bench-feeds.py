@@ -2,7 +2,7 @@
 """Measures feeds: how fast the last report is served, and what a thousand feeds cost.
 
 `GET /feeds/{name}` is measured against the leanest handler of axum that returns the same bytes, with wrk, one after the
-other in every round. Then a coordinator drives a thousand feeds with a heartbeat of one second, stored in JetStream, and
+other in every round. On a machine with several processors, wrk has the last of them and the programs the others. Then a coordinator drives a thousand feeds with a heartbeat of one second, stored in JetStream, and
 the processor time that it takes is read from the system. It needs programs, a nats-server and wrk; `make bench-feeds`
 builds the programs. Everything runs on loopback, and is ended afterwards.
 """
@@ -41,9 +41,17 @@ def free_port():
         return it.getsockname()[1]
 
 
-def start(command, folder):
+def processors(is_wrk):
+    """The processors of wrk, or those of the programs."""
+    every = sorted(os.sched_getaffinity(0))
+    return every if len(every) == 1 else every[-1:] if is_wrk else every[:-1]
+
+
+def start(command, folder, on=None):
     log = (folder / f"{pathlib.Path(command[0]).name}.log").open("ab")
-    return subprocess.Popen([str(word) for word in command], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    pin = on and (lambda: os.sched_setaffinity(0, on))
+    return subprocess.Popen([str(word) for word in command], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                            preexec_fn=pin)
 
 
 def wait_for(url, condition=lambda body: True, within=60):
@@ -64,7 +72,8 @@ def wait_for(url, condition=lambda body: True, within=60):
 def wrk(url, options):
     """Requests per second, and the 50th and 99th percentile of the latency in milliseconds."""
     command = ["wrk", "-t1", f"-c{options.connections}", f"-d{options.seconds}s", "--latency", url]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(command, capture_output=True, text=True, check=True,
+                          preexec_fn=lambda: os.sched_setaffinity(0, processors(is_wrk=True))).stdout
     if "Non-2xx" in said or "Socket errors" in said:
         sys.exit(f"bench-feeds: {said}")
     scale = {"us": 0.001, "ms": 1.0, "s": 1000.0}
@@ -84,11 +93,11 @@ def serve(options, folder, started):
     ours, bare = free_port(), free_port()
     started.append(start([options.programs / "quorate", "dev", "--listen", f"127.0.0.1:{ours}", "--feeds", feeds,
                           "--failure-rate", "0", "--read-rate-limit", "0", "--max-connections-per-peer", "2000"],
-                         folder))
+                         folder, processors(is_wrk=False)))
     page = folder / "page.json"
     page.write_bytes(wait_for(f"http://127.0.0.1:{ours}/feeds/f"))
     started.append(start([options.programs / "quorate-baseline", "page", page, "--listen", f"127.0.0.1:{bare}"],
-                         folder))
+                         folder, processors(is_wrk=False)))
     wait_for(f"http://127.0.0.1:{bare}/page")
     urls = {"ours": f"http://127.0.0.1:{ours}/feeds/f", "bare": f"http://127.0.0.1:{bare}/page"}
     # The demo of `quorate dev` has ended by then.

@@ -1,8 +1,7 @@
 //! The newest record of each feed, for readers, who wait for nobody.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use quorate_core::feed::{Counters, Definition, FeedName};
 use quorate_core::time::UnixTime;
@@ -19,11 +18,26 @@ pub struct Board(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    feeds: RwLock<BTreeMap<FeedName, Arc<Latest>>>,
+    known: RwLock<Known>,
     state: RwLock<State>,
     records: broadcast::Sender<Arc<Told>>,
-    /// The sequence of the record of which followers were told last.
-    told: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    feeds: BTreeMap<FeedName, Arc<Latest>>,
+    mark: Mark,
+}
+
+/// How far followers were told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// Rises when the store gives sequences again: it was made again, or has lost its end.
+    pub epoch: u64,
+    /// The sequence before the first record of the epoch.
+    pub after: u64,
+    /// The sequence of the last record; 0 if there was none.
+    pub sequence: u64,
 }
 
 /// A record of which followers are told.
@@ -33,8 +47,8 @@ pub struct Told {
     pub feed: FeedName,
     /// The record.
     pub record: StoredRecord,
-    /// Whether sequences begin again: the store has been made anew since the record before it.
-    pub begins_anew: bool,
+    /// The epoch of its sequence.
+    pub epoch: u64,
 }
 
 /// What the driver has come to.
@@ -59,14 +73,14 @@ pub struct Latest {
     pub newest: Option<StoredRecord>,
     /// The newest record that is a report: the newest one, or one before it.
     pub report: Option<StoredRecord>,
-    /// The round and the sequence of the last record that followers were told of.
-    told: (u64, u64),
+    /// The last round that followers were told of.
+    told: u64,
 }
 
 impl Latest {
     /// A feed with this report.
     pub(crate) fn new(definition: Arc<Definition>, report: StoredRecord) -> Self {
-        Self { definition, newest: Some(report.clone()), report: Some(report), told: (0, 0) }
+        Self { definition, newest: Some(report.clone()), report: Some(report), told: 0 }
     }
 
     /// The round of the last report, by the newest record; `None` if there is none.
@@ -79,11 +93,10 @@ impl Latest {
         self.stands().filter(|round| self.report.as_ref().is_none_or(|report| report.head.round != *round))
     }
 
-    /// When the report that is shown was made, or that which will be as soon as it is found; `None` if there is none.
+    /// When the last report was made; `None` if there is none.
     pub fn reported_at(&self) -> Option<UnixTime> {
         let head = self.newest.as_ref().and_then(|newest| newest.head.report.as_ref());
-        let shown = self.report.as_ref().map(|report| report.answered_at);
-        shown.or_else(|| head.map(|report| report.answered_at))
+        head.map(|report| report.answered_at).or_else(|| self.report.as_ref().map(|report| report.answered_at))
     }
 
     /// Whether there is no report, or the last one is too old by the feed's bound.
@@ -95,7 +108,7 @@ impl Latest {
 impl Default for Board {
     fn default() -> Self {
         let records = broadcast::Sender::new(FOLLOWED);
-        Self(Arc::new(Shared { feeds: RwLock::default(), state: RwLock::default(), records, told: AtomicU64::new(0) }))
+        Self(Arc::new(Shared { known: RwLock::default(), state: RwLock::default(), records }))
     }
 }
 
@@ -103,12 +116,12 @@ impl Board {
     /// One feed.
     pub fn feed(&self, name: &str) -> Option<Arc<Latest>> {
         let name = FeedName::new(name).ok()?;
-        self.0.feeds.read().unwrap_or_else(PoisonError::into_inner).get(&name).cloned()
+        self.known().feeds.get(&name).cloned()
     }
 
     /// All feeds, by name.
     pub fn feeds(&self) -> Vec<Arc<Latest>> {
-        self.0.feeds.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.known().feeds.values().cloned().collect()
     }
 
     /// What the driver has come to.
@@ -116,11 +129,25 @@ impl Board {
         *self.0.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The records of all feeds from now on, and the sequence of the record before them; 0 if there is none. A reader that
-    /// is too slow misses some and learns how many.
-    pub fn follow(&self) -> (broadcast::Receiver<Arc<Told>>, u64) {
-        let _nobody_is_told = self.0.feeds.read().unwrap_or_else(PoisonError::into_inner);
-        (self.0.records.subscribe(), self.0.told.load(Ordering::Relaxed))
+    /// The records of all feeds from now on, and how far others were told. A reader that is too slow misses some and learns
+    /// how many.
+    pub fn follow(&self) -> (broadcast::Receiver<Arc<Told>>, Mark) {
+        // Nobody is told meanwhile.
+        let known = self.known();
+        (self.0.records.subscribe(), known.mark)
+    }
+
+    /// How far followers were told.
+    pub fn mark(&self) -> Mark {
+        self.known().mark
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.0.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known_mut(&self) -> RwLockWriteGuard<'_, Known> {
+        self.0.known.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn set_state(&self, state: State) {
@@ -129,15 +156,15 @@ impl Board {
 
     /// Replaces the feeds, and returns those that were not there before.
     pub(super) fn define(&self, definitions: &[Arc<Definition>]) -> Vec<FeedName> {
-        let mut feeds = self.0.feeds.write().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::take(&mut *feeds);
+        let feeds = &mut self.known_mut().feeds;
+        let before = std::mem::take(feeds);
         let mut added = Vec::new();
         for definition in definitions {
             let latest = if let Some(latest) = before.get(&definition.name) {
                 Latest { definition: Arc::clone(definition), ..latest.as_ref().clone() }
             } else {
                 added.push(definition.name.clone());
-                Latest { definition: Arc::clone(definition), newest: None, report: None, told: (0, 0) }
+                Latest { definition: Arc::clone(definition), newest: None, report: None, told: 0 }
             };
             feeds.insert(definition.name.clone(), Arc::new(latest));
         }
@@ -147,7 +174,7 @@ impl Board {
     /// Shows a record, if its feed is shown: as the newest one if no later round is shown, and as the report if it is the
     /// one that the newest record names.
     pub(super) fn show(&self, feed: &FeedName, record: &StoredRecord) {
-        self.change(feed, |latest| {
+        change(&mut self.known_mut().feeds, feed, |latest| {
             let is_later = latest.newest.as_ref().is_none_or(|newest| newest.head.round < record.head.round);
             let newest = if is_later { Some(record.clone()) } else { latest.newest.clone() };
             let mut shown = Latest { newest, ..latest.clone() };
@@ -161,26 +188,32 @@ impl Board {
 
     /// Tells followers of a record, once. They hear of the records of a feed in the order of their rounds.
     pub(super) fn tell(&self, feed: &FeedName, record: &StoredRecord) {
-        self.change(feed, |latest| {
+        let Known { feeds, mark } = &mut *self.known_mut();
+        change(feeds, feed, |latest| {
             let (round, sequence) = (record.head.round, record.head.link.sequence);
-            let (last, before) = latest.told;
-            (last < round).then(|| {
-                self.0.told.store(sequence, Ordering::Relaxed);
-                let told = Told { feed: feed.clone(), record: record.clone(), begins_anew: sequence <= before };
+            (latest.told < round).then(|| {
+                if sequence <= mark.sequence {
+                    (mark.epoch, mark.after) = (mark.epoch + 1, sequence.saturating_sub(1));
+                }
+                mark.sequence = sequence;
+                let told = Told { feed: feed.clone(), record: record.clone(), epoch: mark.epoch };
                 // Nobody may be listening.
                 let _ = self.0.records.send(Arc::new(told));
-                Latest { told: (round, sequence), ..latest.clone() }
+                Latest { told: round, ..latest.clone() }
             })
         });
     }
+}
 
-    fn change(&self, feed: &FeedName, change: impl FnOnce(&Latest) -> Option<Latest>) {
-        let mut feeds = self.0.feeds.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(latest) = feeds.get_mut(feed)
-            && let Some(changed) = change(latest)
-        {
-            *latest = Arc::new(changed);
-        }
+fn change(
+    feeds: &mut BTreeMap<FeedName, Arc<Latest>>,
+    feed: &FeedName,
+    change: impl FnOnce(&Latest) -> Option<Latest>,
+) {
+    if let Some(latest) = feeds.get_mut(feed)
+        && let Some(changed) = change(latest)
+    {
+        *latest = Arc::new(changed);
     }
 }
 
@@ -236,14 +269,15 @@ mod tests {
         let board = board();
         board.tell(&feed(), &record(1, 50, None));
         let (mut told, since) = board.follow();
-        assert_eq!(since, 50);
-        for (round, sequence, begins_anew) in [(2, 60, false), (3, 1, true), (4, 2, false)] {
+        assert_eq!(since, Mark { epoch: 0, after: 0, sequence: 50 });
+        for (round, sequence, epoch) in [(2, 60, 0), (3, 7, 1), (4, 8, 1)] {
             for _ in 0..2 {
                 board.tell(&feed(), &record(round, sequence, None));
             }
             let next = told.try_recv().expect("it is told");
-            assert_eq!((next.record.head.round, next.begins_anew), (round, begins_anew));
+            assert_eq!((next.record.head.round, next.epoch), (round, epoch));
         }
+        assert_eq!(board.mark(), Mark { epoch: 1, after: 6, sequence: 8 });
         assert!(told.try_recv().is_err(), "nothing is told twice");
     }
 }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, error, info, warn};
 
 use super::handle::Command;
-use super::work::{Learned, Tools};
+use super::work::{Learned, Sought, Tools};
 use super::{Board, FeedsHandle, State, feed_of};
 use crate::clock::Clock;
 use crate::driver::{Alarm, Asks};
@@ -35,14 +35,18 @@ pub struct FeedsDriver<S: Store, A> {
     board: Board,
     commands: mpsc::Receiver<Command>,
     work: FuturesUnordered<Work>,
-    /// The feeds of which something is sought for readers.
+    /// What is sought for readers. Nobody waits for that at the end.
+    searches: FuturesUnordered<BoxFuture<'static, Sought>>,
+    /// The feeds of which something is sought.
     seeking: BTreeSet<FeedName>,
     /// How many entries of leases it has written.
     lease_entries: u64,
     /// What readers see of the machine.
     state: State,
     /// When the feeds that are driven were last counted.
-    counted_at: Option<Timestamp>,
+    counted: Timestamp,
+    /// When they are counted again, if something has happened since.
+    count_at: Option<Timestamp>,
     drained: bool,
 }
 
@@ -58,10 +62,12 @@ impl<S: Store, A: Asks> FeedsDriver<S, A> {
             board: board.clone(),
             commands,
             work: FuturesUnordered::new(),
+            searches: FuturesUnordered::new(),
             seeking: BTreeSet::new(),
             lease_entries: 0,
             state: State::default(),
-            counted_at: None,
+            counted: Timestamp::ZERO,
+            count_at: None,
             drained: false,
         };
         driver.define(feeds);
@@ -74,7 +80,7 @@ impl<S: Store, A: Asks> FeedsDriver<S, A> {
         let mut records = pin!(follow(self.tools.store.clone(), Log::Feeds));
         let mut alarm = Alarm::new(&self.tools.clock);
         while !(self.drained && self.work.is_empty()) {
-            alarm.set(&self.tools.clock, self.machine.poll_timeout());
+            alarm.set(&self.tools.clock, self.machine.poll_timeout().into_iter().chain(self.count_at).min());
             tokio::select! {
                 biased;
                 Some(command) = self.commands.recv() => match command {
@@ -87,6 +93,7 @@ impl<S: Store, A: Asks> FeedsDriver<S, A> {
                     self.carry_out();
                 }
                 Some(learned) = self.work.next() => self.learned(learned),
+                Some(sought) = self.searches.next() => self.sought(sought),
                 Some(entry) = leases.next() => self.lease(&entry),
                 Some(entry) = records.next() => self.record(&entry),
             }
@@ -96,9 +103,11 @@ impl<S: Store, A: Asks> FeedsDriver<S, A> {
 
     fn show_state(&mut self) {
         let now = self.tools.clock.now();
-        if self.counted_at.is_none_or(|at| now.since(at) >= COUNT_EVERY) {
+        if now.since(self.counted) >= COUNT_EVERY {
             (self.state.feeds, self.state.driven) = self.machine.driven();
-            self.counted_at = Some(now);
+            (self.counted, self.count_at) = (now, None);
+        } else {
+            self.count_at = Some(self.counted.after(COUNT_EVERY));
         }
         self.state.counters = self.machine.counters();
         self.board.set_state(self.state);
@@ -119,11 +128,18 @@ impl<S: Store, A: Asks> FeedsDriver<S, A> {
         if (!is_empty && missing.is_none()) || !self.seeking.insert(feed.clone()) {
             return;
         }
-        let tools = Arc::clone(&self.tools);
-        self.work.push(match missing {
-            Some(round) => Box::pin(tools.report(feed, round)),
-            None => Box::pin(tools.look(feed)),
-        });
+        self.searches.push(Box::pin(Arc::clone(&self.tools).look(feed, missing)));
+    }
+
+    fn sought(&mut self, Sought { feed, record, failed }: Sought) {
+        self.seeking.remove(&feed);
+        if let Some(record) = &record {
+            self.board.show(&feed, record);
+        }
+        // The newest record may name a report, and the report may no longer be the last one.
+        if failed || record.is_some() {
+            self.look(feed);
+        }
     }
 
     fn input(&mut self, input: &Input) {
@@ -131,13 +147,7 @@ impl<S: Store, A: Asks> FeedsDriver<S, A> {
         self.carry_out();
     }
 
-    fn learned(&mut self, Learned { input, record, sought }: Learned) {
-        if let Some((feed, again)) = sought {
-            self.seeking.remove(&feed);
-            if again && !self.drained {
-                self.look(feed);
-            }
-        }
+    fn learned(&mut self, Learned { input, record }: Learned) {
         if let Some((feed, record)) = record {
             self.board.show(&feed, &record);
             self.look(feed);

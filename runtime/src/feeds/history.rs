@@ -17,8 +17,9 @@ use crate::wire::{StoredRecord, decode_record};
 const SKEW: Duration = Duration::from_secs(10);
 /// How many entries are read at a time.
 const BATCH: usize = 256;
-/// The pause before a reading that is behind is repeated, and how often it is made.
+/// The pause before a reading that is behind is repeated.
 const BEHIND: Duration = Duration::from_millis(100);
+/// How often a reading is tried.
 const MAX_TRIES: u32 = 20;
 /// How many reports are followed back for one answer.
 const MAX_STEPS: usize = 1000;
@@ -40,7 +41,8 @@ pub trait History: Send + Sync {
     /// out.
     fn page<'a>(&'a self, feed: &'a FeedName, start: Start, limit: usize) -> Answer<'a, Vec<StoredRecord>>;
 
-    /// Up to `limit` records of one feed, or of all, in the order in which they were stored after a sequence.
+    /// Up to `limit` records of one feed, or of all, in the order in which they were stored after a sequence; fewer if they
+    /// are long.
     fn after<'a>(
         &'a self,
         feed: Option<&'a FeedName>,
@@ -56,7 +58,7 @@ pub trait History: Send + Sync {
 #[derive(Debug)]
 pub struct StoredHistory<S> {
     store: S,
-    /// For each feed, the round and the sequence of the last record of a page: the next page begins there.
+    /// For each feed, the round and the sequence of the last record of a page: the next page begins with it, or after it.
     ends: Mutex<BTreeMap<FeedName, (u64, u64)>>,
 }
 
@@ -169,14 +171,17 @@ async fn records<S: Store>(
     mut from: From,
     limit: usize,
 ) -> Result<Vec<StoredRecord>, Unavailable> {
-    let (key, mut records, mut bytes) = (Key::new(feed.as_str()), Vec::new(), 0);
+    let (key, mut records, mut bytes, mut wanted) = (Key::new(feed.as_str()), Vec::new(), 0, limit.min(BATCH));
     while records.len() < limit && bytes < READ_BYTES {
-        let entries = store.read(Log::Feeds, Some(&key), from, (limit - records.len()).min(BATCH)).await?;
+        let entries = store.read(Log::Feeds, Some(&key), from, wanted).await?;
         let Some(last) = entries.last() else { break };
         from = From::Sequence(last.sequence + 1);
         let read = entries.iter().filter_map(|entry| decode_record(feed, entry.sequence, &entry.body));
         records.extend(read.inspect(|record| bytes += record.body.len()));
+        // Some were none, or they are long.
+        wanted = BATCH;
     }
+    records.truncate(limit);
     Ok(records)
 }
 
@@ -205,25 +210,26 @@ pub(super) async fn record_of<S: Store>(
     Ok(found.filter(|record| record.head.round == round))
 }
 
-/// The newest entry of a feed: its sequence, which is 0 if there is none, and the newest record. That is in this entry, or,
-/// if it is no record, in one before it.
+/// The newest entry of a feed: its sequence, which is 0 if there is none, and the newest record. That is in this entry, or
+/// in one shortly before it, of which the one with the greatest round counts; if there is none, in one long before.
 pub(super) async fn newest<S: Store>(store: &S, feed: &FeedName) -> Result<(u64, Option<StoredRecord>), Unavailable> {
     let Some(entry) = store.last(Log::Feeds, &Key::new(feed.as_str())).await? else { return Ok((0, None)) };
-    let mut newest = decode_record(feed, entry.sequence, &entry.body);
-    let (mut from, mut step) = (entry.sequence, BATCH as u64);
-    // It looks a little before it, and then farther and farther.
-    while newest.is_none() && from > 0 {
-        from = entry.sequence.saturating_sub(step);
-        newest = newest_between(store, feed, from, entry.sequence).await?;
-        step = step.saturating_mul(4);
+    let (mut to, mut step) = (entry.sequence, BATCH as u64);
+    loop {
+        let from = entry.sequence.saturating_sub(step);
+        let newest = newest_between(store, feed, from, to).await?;
+        if newest.is_some() || from == 0 {
+            return Ok((entry.sequence, newest));
+        }
+        // It looks farther and farther.
+        (to, step) = (from - 1, step.saturating_mul(4));
     }
-    Ok((entry.sequence, newest))
 }
 
-/// The newest record among the entries from one sequence to another, which is that of an entry of the feed.
+/// The record with the greatest round among the entries from one sequence to another.
 ///
 /// # Errors
-/// [`Unavailable`], also if readings do not reach that entry in time: a record might be missing.
+/// [`Unavailable`], also if readings do not reach that far in time: a record might be missing.
 pub(super) async fn newest_between<S: Store>(
     store: &S,
     feed: &FeedName,
@@ -243,7 +249,8 @@ pub(super) async fn newest_between<S: Store>(
         };
         from = last.sequence + 1;
         let within = entries.iter().filter(|entry| entry.sequence <= to);
-        newest = within.filter_map(|entry| decode_record(feed, entry.sequence, &entry.body)).last().or(newest);
+        let records = within.filter_map(|entry| decode_record(feed, entry.sequence, &entry.body));
+        newest = newest.into_iter().chain(records).max_by_key(|record: &StoredRecord| record.head.round);
     }
     Ok(newest)
 }

@@ -14,7 +14,7 @@ mod handle;
 mod history;
 mod work;
 
-pub use board::{Board, Latest, State, Told};
+pub use board::{Board, Latest, Mark, State, Told};
 pub use driver::FeedsDriver;
 pub use file::{parse, read};
 pub use handle::FeedsHandle;

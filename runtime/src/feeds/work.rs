@@ -11,7 +11,7 @@ use tracing::{error, warn};
 
 use super::history::{newest, newest_between, record_of};
 use crate::clock::Clock;
-use crate::store::{Append, Entry, Key, Log, Settled, Store, Unavailable, settle};
+use crate::store::{Append, Entry, Key, Log, Settled, Store, settle};
 use crate::wire::{StoredRecord, decode_record, encode_record};
 
 /// How long the store may take to say what became of a lease. Shorter than the time in which another coordinator takes
@@ -31,8 +31,15 @@ pub(super) struct Learned {
     pub(super) input: Option<Input>,
     /// A record of a feed: the newest, or the last report.
     pub(super) record: Option<(FeedName, StoredRecord)>,
-    /// The feed for whose readers something was sought, and whether it must be sought again.
-    pub(super) sought: Option<(FeedName, bool)>,
+}
+
+/// What a search for readers has found.
+#[derive(Debug)]
+pub(super) struct Sought {
+    pub(super) feed: FeedName,
+    pub(super) record: Option<StoredRecord>,
+    /// Whether the store did not answer.
+    pub(super) failed: bool,
 }
 
 impl Learned {
@@ -116,7 +123,7 @@ impl<S: Store> Tools<S> {
     /// Stores a record. What is on the subject of a feed and is no record is stepped over: the record follows it.
     pub(super) async fn store(self: Arc<Self>, record: Record, mut after: u64) -> Learned {
         let body = encode_record(&record, &self.instance);
-        let feed = record.feed;
+        let Record { feed, round, .. } = record;
         let key = Key::new(feed.as_str());
         let until = Instant::now() + RECORD_WITHIN;
         loop {
@@ -146,7 +153,12 @@ impl<S: Store> Tools<S> {
                 _ => newest(&self.store, &feed).await,
             };
             match found {
-                Ok((sequence, None)) if sequence > after => after = sequence,
+                // Nobody else has recorded this round or a later one.
+                Ok((sequence, found))
+                    if sequence > after && found.as_ref().is_none_or(|found| found.head.round < round) =>
+                {
+                    after = sequence;
+                }
                 Ok((sequence, record)) => return self.newest(feed, sequence, record),
                 Err(error) => {
                     warn!(%feed, %error, "what came before a record cannot be read");
@@ -163,32 +175,21 @@ impl<S: Store> Tools<S> {
         Learned { record: record.map(|record| (feed, record)), ..Learned::input(input) }
     }
 
-    /// Finds the newest record of a feed, for readers.
-    pub(super) async fn look(self: Arc<Self>, feed: FeedName) -> Learned {
-        let found = newest(&self.store, &feed).await.map(|(_, record)| record);
-        Self::sought(feed, found).await
-    }
-
-    /// Finds the record of a report, for readers.
-    pub(super) async fn report(self: Arc<Self>, feed: FeedName, round: u64) -> Learned {
-        let found = record_of(&self.store, &feed, round).await;
-        Self::sought(feed, found).await
-    }
-
-    async fn sought(feed: FeedName, found: Result<Option<StoredRecord>, Unavailable>) -> Learned {
+    /// Finds what readers miss of a feed: the record of a report, or else the newest record.
+    pub(super) async fn look(self: Arc<Self>, feed: FeedName, report: Option<u64>) -> Sought {
+        let found = match report {
+            Some(round) => record_of(&self.store, &feed, round).await.map(|it| it.filter(|record| record.is_report)),
+            None => newest(&self.store, &feed).await.map(|(_, record)| record),
+        };
         if let Err(error) = &found {
             warn!(%feed, %error, "a record of a feed cannot be found");
         }
-        let again = found.is_err();
+        let failed = found.is_err();
         let record = found.ok().flatten();
         if record.is_none() {
             sleep(AGAIN).await;
         }
-        Learned {
-            record: record.map(|record| (feed.clone(), record)),
-            sought: Some((feed, again)),
-            ..Learned::default()
-        }
+        Sought { feed, record, failed }
     }
 
     /// A record as the machine sees it now.

@@ -163,7 +163,7 @@ async fn answer(api: &Api, question: Question, trace: &mut RequestTrace) -> Resu
         answered = outcome.verdict.is_ok(),
         "ended"
     );
-    // Under an id of its caller's, a request that ended so is asked again.
+    // A request with its caller's id that ended so may be asked again.
     let is_passing = outcome.verdict.as_ref().err().is_some_and(|failure| failure.is_retryable());
     if let Some(durable) = durable.filter(|_| !is_passing) {
         match durable.settle(&told).await {

@@ -32,7 +32,7 @@ pub(crate) use follow::follow;
 pub use key::Key;
 pub use settle::{Settled, settle};
 
-/// How many bytes of bodies a reading has when it stops, whatever its limit is. The last entry may go beyond.
+/// A reading stops, whatever its limit is, when the bodies that it has read have as many bytes. It may have twice as many.
 pub const READ_BYTES: usize = 4 << 20;
 /// The most bytes of a body that every store must take.
 pub const BODY_BYTES: usize = 1_000_000;
@@ -112,7 +112,7 @@ pub enum From {
     Time(UnixTime),
 }
 
-/// As many entries as one reading has.
+/// As many entries as one reading of a store in memory has.
 pub fn page<'a>(entries: impl Iterator<Item = &'a Entry>, limit: usize) -> Vec<Entry> {
     let fits = entries.scan(0, |bytes, entry| {
         let before = std::mem::replace(bytes, *bytes + entry.body.len());

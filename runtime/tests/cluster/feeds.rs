@@ -145,7 +145,7 @@ async fn the_last_report_is_found_however_many_rounds_have_failed_since() {
 }
 
 #[tokio::test]
-async fn what_is_no_record_does_not_stop_a_feed() {
+async fn what_strangers_write_does_not_stop_a_feed() {
     let (bus, store) = (LocalBus::new(), store());
     let _worker = worker(bus.connection(), "a", number("1.5")).await;
     // A record that is too long, and one that is not written as records are, are none.
@@ -162,16 +162,21 @@ async fn what_is_no_record_does_not_stop_a_feed() {
     let coordinator = coordinator(&bus, &store, "200ms").await;
     until("the first round", async || newest_round(&coordinator).await >= 1).await;
     let (begun, first) = (Instant::now(), newest_round(&coordinator).await);
+    let old =
+        json!({"feed": FEED, "round": 1, "value": 7, "status": "complete", "answered_at": "2026-11-30T08:00:00Z"});
     while begun.elapsed() < Duration::from_secs(3) {
-        write(&store, "garbage".to_owned()).await;
-        sleep(Duration::from_millis(20)).await;
+        for stranger in ["garbage".to_owned(), old.to_string()] {
+            write(&store, stranger).await;
+            sleep(Duration::from_millis(20)).await;
+        }
     }
     let rounds = newest_round(&coordinator).await - first;
     assert!(rounds >= 8, "{rounds} rounds in 3 s");
     let (_, page) = coordinator.get("/feeds/f/history?limit=1000").await;
-    let numbers = page["reports"].as_array().expect("a page").iter().map(|record| record["round"].as_u64());
-    let numbers: Vec<_> = numbers.collect();
-    assert_eq!(numbers, (1..=numbers.len() as u64).map(Some).collect::<Vec<_>>());
+    // A record of a coordinator names it.
+    let own = page["reports"].as_array().expect("a page").iter().filter(|record| record["coordinator"].is_string());
+    let numbers: Vec<_> = own.map(|record| record["round"].as_u64()).collect();
+    assert_eq!(numbers, (1..=numbers.len() as u64).map(Some).collect::<Vec<_>>(), "none twice, and none missing");
     let metrics = coordinator.metrics().await;
-    assert!(metrics.value("quorate_feed_foreign_entries_total").is_some_and(|count| count > 100.0));
+    assert!(metrics.value("quorate_feed_foreign_entries_total").is_some_and(|count| count > 30.0));
 }

@@ -105,6 +105,7 @@ impl StoreCoverage {
             Happened::Forgotten(_, entry) => {
                 self.forgotten.insert(entry.sequence);
             }
+            Happened::StrangeForgotten(..) => {}
             Happened::Dropped(..) => reached.insert(S::ElectionDropped),
             Happened::Appended(log, key, append, end) => self.appended(host, (*log, key), append, end, reached),
             Happened::ReadBehind(_) => reached.insert(S::ReadBehind),

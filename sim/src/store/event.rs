@@ -78,6 +78,7 @@ fn hash<H: Hasher>(happened: &Happened, state: &mut H) {
         Happened::Stored(log, entry) | Happened::Forgotten(log, entry) => {
             (log, &entry.key, entry.sequence, entry.stored_at, &entry.body).hash(state);
         }
+        Happened::StrangeForgotten(key, sequence) => (key, sequence).hash(state),
         Happened::Dropped(log, key, body) => (log, key, body).hash(state),
         Happened::Appended(log, key, append, end) => {
             (log, key, append.after, &append.body, append.ttl, end.as_ref().ok()).hash(state);

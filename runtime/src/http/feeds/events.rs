@@ -20,13 +20,14 @@ use tokio_util::sync::CancellationToken;
 use utoipa::IntoResponses;
 
 use super::FeedsReader;
-use crate::feeds::{Board, Start, Told};
+use crate::feeds::{Board, History, Mark, Start, Told};
 use crate::http::answers::{Answers, FEEDS, answers, success, text};
 use crate::http::api::Api;
 use crate::http::client_address::Peer;
 use crate::http::error::ApiError;
 use crate::http::events::Seat;
 use crate::http::sse::{self, SIGN_OF_LIFE, errors, last_event_id, streamed};
+use crate::store::Unavailable;
 use crate::wire::StoredRecord;
 use crate::wire::schema::FeedNameText;
 
@@ -36,7 +37,7 @@ const PAGE: usize = 64;
 const RETRY: Duration = Duration::from_secs(1);
 /// The pause before a reading that is older than what is known is repeated.
 const AGAIN: Duration = Duration::from_millis(50);
-/// How often it is repeated.
+/// How often it is repeated at most.
 const MAX_WAITS: u32 = 100;
 
 /// The place of a reader in the records of all feeds.
@@ -47,6 +48,8 @@ struct Reader {
     feed: Option<FeedName>,
     /// The sequence of the last record that was sent, or passed over.
     sent: u64,
+    /// The epoch of that sequence.
+    epoch: u64,
     is_behind: bool,
     /// How often the store has had nothing although it should have.
     waited: u32,
@@ -113,10 +116,13 @@ impl Reader {
             }
             match self.live.recv().await {
                 Ok(told) => {
-                    let Told { feed, record, begins_anew } = told.as_ref();
-                    let is_new = *begins_anew || record.head.link.sequence > self.sent;
-                    if is_new && self.feed.as_ref().is_none_or(|only| only == feed) {
-                        self.sent = record.head.link.sequence;
+                    let Told { feed, record, epoch } = told.as_ref();
+                    let sequence = record.head.link.sequence;
+                    if *epoch == self.epoch && sequence <= self.sent {
+                        continue;
+                    }
+                    (self.epoch, self.sent) = (*epoch, sequence);
+                    if self.feed.as_ref().is_none_or(|only| only == feed) {
                         return written(feed, record);
                     }
                 }
@@ -133,6 +139,10 @@ impl Reader {
             self.is_behind = false;
             return None;
         };
+        let mark = self.feeds.board.mark();
+        if mark.epoch != self.epoch {
+            (self.epoch, self.sent) = (mark.epoch, self.sent.min(mark.after));
+        }
         let Ok(page) = history.after(self.feed.as_ref(), self.sent, PAGE).await else {
             tokio::time::sleep(RETRY).await;
             return None;
@@ -143,6 +153,8 @@ impl Reader {
             if self.is_behind {
                 self.waited += 1;
                 tokio::time::sleep(AGAIN).await;
+            } else {
+                self.waited = 0;
             }
             return None;
         };
@@ -158,6 +170,25 @@ fn written(feed: &FeedName, record: &StoredRecord) -> Bytes {
     let data: Vec<u8> =
         record.body.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }).collect();
     sse::event(Some(&format!("{feed}-{}", record.head.round)), "record", &data)
+}
+
+/// The record of a round, or the first one after it that is kept; none if there is no such round yet.
+async fn resumed(
+    board: &Board,
+    history: &dyn History,
+    feed: &FeedName,
+    round: u64,
+) -> Result<Vec<StoredRecord>, Unavailable> {
+    for _ in 0..MAX_WAITS {
+        let page = history.page(feed, Start::Round(round), 1).await?;
+        // What is read may be older than what is known.
+        let known = board.feed(feed.as_str()).and_then(|latest| Some(latest.newest.as_ref()?.head.round));
+        if !page.is_empty() || known.is_none_or(|known| known < round) {
+            return Ok(page);
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+    Err(Unavailable("its readings are older than what it has told".to_owned()))
 }
 
 /// The sequence of the newest record of one feed, or of all.
@@ -207,10 +238,10 @@ pub(in crate::http) async fn feed_events(
     let Subscription { feed, after } = Subscription::parse(&uri, &headers)?;
     let place = api.events.seat(api.client(peer, &headers).into())?;
     let feeds = api.feeds.clone();
-    let (live, now) = feeds.board.follow();
+    let (live, Mark { epoch, sequence: now, .. }) = feeds.board.follow();
     let (sent, is_behind) = match (after, &feeds.history) {
         (Some((name, round)), Some(history)) => {
-            let page = history.page(&name, Start::Round(round), 1).await?;
+            let page = resumed(&feeds.board, history.as_ref(), &name, round).await?;
             let sequence = |record: &StoredRecord| {
                 let is_later = record.head.round > round;
                 record.head.link.sequence - u64::from(is_later)
@@ -224,6 +255,7 @@ pub(in crate::http) async fn feed_events(
         live,
         feed,
         sent,
+        epoch,
         is_behind,
         waited: 0,
         greeting: Some(sse::RETRY.into()),

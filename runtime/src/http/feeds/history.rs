@@ -18,12 +18,9 @@ use crate::http::answers::{Answers, FEEDS, answers, reads_limited, shown};
 use crate::http::api::Api;
 use crate::http::error::{ApiError, encoded, json};
 use crate::http::{example, page};
-use crate::store::Unavailable;
+use crate::store::{READ_BYTES, Unavailable};
 use crate::wire::schema::FeedNameText;
 use crate::wire::{JsonTime, RecordBody, StoredRecord, read_time};
-
-/// The most bytes of the records of a page; it has one record at least.
-const MAX_PAGE_BYTES: usize = 4 << 20;
 
 /// A part of a feed's history.
 #[derive(Serialize, ToSchema)]
@@ -153,7 +150,7 @@ pub(in crate::http) async fn history(
     let (mut page, mut bytes, mut next) = (Vec::new(), 0, None);
     for record in wanted.by_ref() {
         bytes += record.body.len();
-        if page.len() == limit || (bytes > MAX_PAGE_BYTES && !page.is_empty()) {
+        if page.len() == limit || (bytes >= READ_BYTES && !page.is_empty()) {
             next = Some(record.head.round);
             break;
         }

@@ -108,7 +108,7 @@ fn prefix(digest: &[u8; 32]) -> u64 {
 /// The response, without decoding the record: what changes is written before it.
 fn respond(latest: &Latest, report: &StoredRecord, now: UnixTime, headers: &HeaderMap) -> Response {
     let newest = latest.newest.as_ref().unwrap_or(report);
-    let stale = latest.is_stale(now);
+    let stale = latest.definition.is_stale(now.since(report.answered_at));
     let mut tag = String::with_capacity(48);
     // Rounds are not enough: a store that is made anew counts from 1 again.
     let [report_hash, newest_hash] = [report, newest].map(|record| prefix(&record.head.link.digest));

@@ -66,7 +66,7 @@ pub(super) async fn read(
         From::Time(time) => (None, Some(time)),
     };
     let (mut entries, mut bytes) = (Vec::new(), 0);
-    while entries.len() < limit && bytes < READ_BYTES {
+    while entries.len() < limit && (entries.is_empty() || bytes < READ_BYTES) {
         let batch = (limit - entries.len()).min(BATCH);
         // The time is rounded down to milliseconds.
         let start_time = if seq.is_none() { earliest.map(JsonTime) } else { None };

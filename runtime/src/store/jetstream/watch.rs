@@ -218,10 +218,13 @@ impl Follower {
             return Ok(());
         }
         let (end, subjects) = subjects(&link, &stream, &all).await.map_err(|error| error.to_string())?;
+        let mut newest = Vec::new();
         for subject in subjects {
-            if let Some(message) = read(Which::Newest(&subject)).await? {
-                self.take(message).await;
-            }
+            newest.extend(read(Which::Newest(&subject)).await?);
+        }
+        newest.sort_unstable_by_key(|message| message.sequence);
+        for message in newest {
+            self.take(message).await;
         }
         // What has come since is delivered, perhaps once more.
         self.progress.sequence = end;

@@ -19,6 +19,8 @@ struct History {
     /// The sequence, the round and the hash of each, in order.
     stored: Vec<(u64, u64, String)>,
     lost: BTreeSet<(u64, u64, String)>,
+    /// The greatest sequence that was lost.
+    lost_until: u64,
 }
 
 pub(crate) fn new(_context: &Context<'_>) -> Chain {
@@ -39,14 +41,13 @@ impl Chain {
             .map_or((None, 0), |(sequence, round, hash)| (Some((*sequence, hash.clone())), *round));
         let named = record.previous.as_ref().map(|link| (link.sequence, link.sha256.to_owned()));
         let continues = named == before && round == last + 1;
-        // A store that has lost what it had acknowledged, and uses its sequences again, takes a record for one that it has
-        // not. Each still names one that was there.
+        // A store that has lost its end, and gives the sequences again, may accept a record whose predecessor is not the
+        // newest. Each still names one that was there.
         let continues_what_was_there = || {
-            let was_there = |(sequence, hash): (u64, String)| {
+            named.clone().is_some_and(|(sequence, hash)| {
                 let named = (sequence, round - 1, hash);
-                history.lost.contains(&named) || history.stored.contains(&named)
-            };
-            !history.lost.is_empty() && named.clone().is_some_and(was_there)
+                history.lost.contains(&named) || (history.stored.contains(&named) && sequence <= history.lost_until)
+            })
         };
         if !continues && !continues_what_was_there() {
             let text = format!("round {round} of {} after {named:?} follows round {last} at {before:?}", record.feed);
@@ -61,6 +62,7 @@ impl Chain {
         let history = self.0.entry(record.feed.to_owned()).or_default();
         let lost = history.stored.pop().expect("only what is stored can be lost");
         assert_eq!(lost.0, entry.sequence, "the newest is lost first");
+        history.lost_until = history.lost_until.max(entry.sequence);
         history.lost.insert(lost);
         Ok(())
     }
@@ -71,6 +73,11 @@ impl Checker for Chain {
         match event.what {
             What::Store(StoreEvent::Store(Happened::Stored(Log::Feeds, entry))) => self.stored(entry),
             What::Store(StoreEvent::Store(Happened::Forgotten(Log::Feeds, entry))) => self.forgotten(entry),
+            What::Store(StoreEvent::Store(Happened::StrangeForgotten(feed, sequence))) => {
+                let history = self.0.entry(feed.text().unwrap_or_default()).or_default();
+                history.lost_until = history.lost_until.max(*sequence);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

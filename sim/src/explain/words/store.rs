@@ -50,6 +50,9 @@ fn happened(happened: &Happened) -> String {
     match happened {
         Happened::Stored(log, stored) => format!("stores {}", entry(log, stored)),
         Happened::Forgotten(log, lost) => format!("forgets {}", entry(log, lost)),
+        Happened::StrangeForgotten(feed, sequence) => {
+            format!("forgets what a stranger wrote on the subject of {feed:?} at {sequence}")
+        }
         Happened::Dropped(log, key, _) => format!("drops an entry of {log:?} {}", key.token()),
         Happened::Appended(log, key, append, Ok(sequence)) => {
             format!("is told that {log:?} {} is stored after {} as {sequence}", key.token(), append.after)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use quorate_runtime::store::{self, Append, AppendError, Entry, From, Key, Log, Store, Unavailable};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::engine::{Engine, Happened, Observer};
 use super::watch::SimulatedWatch;
@@ -56,7 +56,7 @@ impl SimulatedStore {
     pub(crate) async fn strangers(self, feed: Key, every: Duration, until: Instant) {
         while Instant::now() < until {
             self.engine.intrude(&feed);
-            sleep_until(Instant::now() + every).await;
+            sleep(every).await;
         }
     }
 

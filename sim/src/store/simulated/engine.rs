@@ -26,6 +26,8 @@ pub enum Happened {
     Stored(Log, Entry),
     /// A stored entry is lost.
     Forgotten(Log, Entry),
+    /// What a stranger has written on the subject of a feed is lost: its key and its sequence.
+    StrangeForgotten(Key, u64),
     /// An entry was taken by a leader that died before it was stored, and never will be.
     Dropped(Log, Key, Bytes),
     /// A client has the answer to an append, or none.
@@ -85,8 +87,13 @@ impl Engine {
         while let Some((_, count)) = inner.losses.first().copied().filter(|(at, _)| *at <= now) {
             inner.losses.remove(0);
             let lost = inner.ledger.forget(Log::Feeds, count as usize);
-            for entry in lost.into_iter().filter(|entry| entry.body != NO_RECORD) {
-                (inner.observer)(Host::Broker, Happened::Forgotten(Log::Feeds, entry));
+            for entry in lost {
+                let happened = if entry.body == NO_RECORD {
+                    Happened::StrangeForgotten(entry.key, entry.sequence)
+                } else {
+                    Happened::Forgotten(Log::Feeds, entry)
+                };
+                (inner.observer)(Host::Broker, happened);
             }
         }
         inner
