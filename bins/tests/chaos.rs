@@ -18,7 +18,7 @@ const WITHIN: Duration = Duration::from_mins(5);
 async fn feeds_and_durable_requests_keep_their_promises_while_processes_are_killed_and_paused() {
     let programs = Path::new(COORDINATOR).parent().expect("a folder");
     let mut chaos = Command::new("python3");
-    chaos.arg(workspace("scripts/chaos.py")).args(["--seconds", "45", "--requests", "45", "--programs"]).arg(programs);
+    chaos.arg(workspace("scripts/chaos.py")).args(["--seconds", "30", "--requests", "45", "--programs"]).arg(programs);
     chaos.env("NATS_SERVER", NatsServer::binary()).stdin(Stdio::null()).kill_on_drop(true);
     let ran = timeout(WITHIN, chaos.output()).await.expect("it ends").expect("python3 is installed");
     let (said, errors) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
