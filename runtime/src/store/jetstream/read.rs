@@ -31,6 +31,8 @@ const BATCH: usize = 256;
 const BARRIER_TTL: u64 = 30;
 /// The status that ends an answer of several messages.
 const NO_CONTENT: u16 = 204;
+/// After how long a barrier is written again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// The pause before a replica that is behind is asked again.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -135,7 +137,13 @@ impl Barriers {
         let mut written = self.written.lock().await;
         if written.number <= seen {
             let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
-            *written = Written { number, sequence: write_barrier(link, place).await? };
+            // The caller gives up in the end. A leader that is elected meanwhile never hears of the first one.
+            let sequence = loop {
+                if let Ok(sequence) = timeout(ASK_AGAIN, write_barrier(link, place)).await {
+                    break sequence?;
+                }
+            };
+            *written = Written { number, sequence };
         }
         Ok(written.sequence)
     }
