@@ -5,7 +5,6 @@
 mod conformance;
 
 use proptest::prelude::any;
-use quorate_model::Divergence;
 use quorate_model::arbitrary::{self, Run};
 
 use conformance::{Played, compare, lines};
@@ -13,16 +12,13 @@ use conformance::{Played, compare, lines};
 #[test]
 fn whatever_happens_the_coordinator_does_what_its_model_does() {
     let case = (arbitrary::config(), any::<u64>(), arbitrary::steps());
-    let reached = compare(
+    compare(
         &case,
         |(config, seed, steps)| {
             let run = Run::play(config.clone(), *seed, steps)?;
-            Ok::<_, Divergence>(Played { reached: run.reached().collect(), replays: run.replays() })
+            Ok(Played { reached: run.reached().collect(), replays: run.replays() })
         },
         |(config, seed, steps)| format!("{config:?}\nseed {seed}, steps:\n{}", lines(steps)),
+        None,
     );
-    if let Some(reached) = reached {
-        let unreached: Vec<_> = reached.into_iter().filter(|(_, count)| *count == 0).collect();
-        assert!(unreached.is_empty(), "no input led to {unreached:?}");
-    }
 }

@@ -2,11 +2,11 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::time::Instant;
 
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestError, TestRunner};
+use quorate_model::Divergence;
 
 /// Enough to reach everything many times, in a few seconds.
 const CASES: u32 = 4000;
@@ -19,16 +19,17 @@ pub(crate) struct Played {
     pub(crate) replays: bool,
 }
 
-/// Plays cases, as many as `PROPTEST_CASES` says. Returns how often each thing was reached, unless too few cases were
-/// played to reach everything.
+/// Plays cases, as many as `PROPTEST_CASES` says.
 ///
 /// # Panics
-/// If the machine does not do what its model says. `shown` says by which case.
-pub(crate) fn compare<S: Strategy, D: Display>(
+/// If the machine does not do what its model says; `shown` says by which case. Also if the cases did not reach as many
+/// things as are `reachable`, or everything that they name if that is `None`, unless too few were played for that.
+pub(crate) fn compare<S: Strategy>(
     case: &S,
-    play: impl Fn(&S::Value) -> Result<Played, D>,
+    play: impl Fn(&S::Value) -> Result<Played, Divergence>,
     shown: impl Fn(&S::Value) -> String,
-) -> Option<BTreeMap<&'static str, u64>> {
+    reachable: Option<usize>,
+) {
     let chosen = std::env::var_os("PROPTEST_CASES").is_some();
     let cases = if chosen { ProptestConfig::default().cases } else { CASES };
     let settings = ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 50_000, ..Default::default() };
@@ -47,8 +48,13 @@ pub(crate) fn compare<S: Strategy, D: Display>(
         Err(TestError::Abort(why)) => panic!("{why}"),
         Err(TestError::Fail(why, case)) => panic!("{why}\nfound with {}", shown(&case)),
     }
-    println!("in {:?}: {:?}", began.elapsed(), reached.borrow());
-    (cases >= CASES).then(|| reached.take())
+    let reached = reached.into_inner();
+    println!("in {:?}: {reached:?}", began.elapsed());
+    if cases >= CASES {
+        let often = reached.values().filter(|count| **count > 0).count();
+        let reachable = reachable.unwrap_or(reached.len());
+        assert_eq!(often, reachable, "the inputs did not reach everything: {reached:?}");
+    }
 }
 
 /// Steps, one in a line.
