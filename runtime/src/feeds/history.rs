@@ -80,11 +80,14 @@ impl<S: Store> StoredHistory<S> {
             return Ok(None);
         };
         let page = records(&self.store, feed, From::Sequence(sequence + (round - last)), limit).await?;
-        Ok(match page.first() {
-            Some(first) => (first.head.round == round).then_some(page),
+        let continues = if let Some(first) = page.first() {
+            first.head.round == round
+        } else {
             // Either there is no such round yet, or the stream has been made again and has other sequences.
-            None => (newest(&self.store, feed).await?.0 >= sequence).then_some(page),
-        })
+            let newest = self.store.last(Log::Feeds, &Key::new(feed.as_str())).await?;
+            newest.is_some_and(|newest| newest.sequence >= sequence)
+        };
+        Ok(continues.then_some(page))
     }
 }
 

@@ -21,6 +21,8 @@ mod trace;
 mod value;
 mod worker;
 
+use std::fmt::Write as _;
+
 pub(crate) use fate::fate_name;
 pub use outcome::{EncodedOutcome, encode_outcome};
 pub(crate) use outcome::{OutcomeBody, TYPICAL_BODY_BYTES, encode, verdict_name};
@@ -40,8 +42,6 @@ pub use trace::{NotATraceparent, SpanId, TRACEPARENT, TraceContext, TraceId};
 pub(crate) use value::JsonDecimal;
 pub use value::{JsonNumber, JsonValue, Numbers};
 pub(crate) use worker::WorkerBody;
-
-use std::fmt::Write as _;
 
 /// The subject of tasks, for all workers; like the following ones, under the default prefix. [`Subjects`] has those of
 /// other prefixes.

@@ -110,7 +110,7 @@ fn respond(latest: &Latest, report: &StoredRecord, now: UnixTime, headers: &Head
     let newest = latest.newest.as_ref().unwrap_or(report);
     let stale = latest.definition.is_stale(now.since(report.answered_at));
     let mut tag = String::with_capacity(48);
-    // Rounds are not enough: a store that is made anew counts from 1 again.
+    // Rounds are not enough: a store that was made again counts from 1.
     let [report_hash, newest_hash] = [report, newest].map(|record| prefix(&record.head.link.digest));
     write!(tag, "W/\"{report_hash:016x}-{newest_hash:016x}{}\"", if stale { "-stale" } else { "" })
         .expect("a string takes every text");

@@ -88,8 +88,8 @@ struct Follower {
 struct Progress {
     /// The sequence of the last message.
     sequence: u64,
-    /// The greatest sequence of any message. Until everything has been seen once, each consumer begins anew, and the
-    /// message that breaks the connection may come after others.
+    /// The greatest sequence of any message. Until everything has been seen once, each consumer starts from the beginning,
+    /// and the message that breaks the connection may come after others.
     furthest: u64,
     caught_up: bool,
     /// When the stream was made.

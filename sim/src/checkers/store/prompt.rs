@@ -34,10 +34,10 @@ pub(crate) fn new(context: &Context<'_>) -> Prompt {
 }
 
 fn wait(stored: &Stored, feed: &Feed) -> Wait {
-    let has = |kind: &dyn Fn(StoreFaultKind) -> bool| stored.faults.iter().any(|fault| kind(fault.kind));
-    let is_redefined = has(&|kind| kind == StoreFaultKind::Redefine(feed.number));
+    let mut kinds = stored.faults.iter().map(|fault| fault.kind);
+    let is_redefined = kinds.clone().any(|kind| kind == StoreFaultKind::Redefine(feed.number));
     // A record that comes after a stranger's entry is appended once more, when readings have reached that entry.
-    let is_intruded = has(&|kind| matches!(kind, StoreFaultKind::Strangers(number, _) if number == feed.number));
+    let is_intruded = kinds.any(|kind| matches!(kind, StoreFaultKind::Strangers(number, _) if number == feed.number));
     let heartbeat = feed.heartbeat_ms * if is_redefined { 2 } else { 1 };
     let ahead = || stored.coordinators.iter().map(|spec| spec.ahead_ms);
     let skew = ahead().max().unwrap_or(0).abs_diff(ahead().min().unwrap_or(0));

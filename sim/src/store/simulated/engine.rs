@@ -58,6 +58,13 @@ struct Inner {
     watchers: Vec<Weak<Notify>>,
 }
 
+impl Inner {
+    /// Wakes the watches that there still are.
+    fn notify(&mut self) {
+        self.watchers.retain(|watch| watch.upgrade().inspect(|watch| watch.notify_one()).is_some());
+    }
+}
+
 impl Engine {
     pub(super) fn new(seed: u64, config: StoreConfig, faults: &[StoreFault], observer: Observer) -> Arc<Self> {
         let conditions = Conditions::new(faults);
@@ -86,8 +93,7 @@ impl Engine {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some((_, count)) = inner.losses.first().copied().filter(|(at, _)| *at <= now) {
             inner.losses.remove(0);
-            let lost = inner.ledger.forget(Log::Feeds, count as usize);
-            for entry in lost {
+            for entry in inner.ledger.forget(Log::Feeds, count as usize) {
                 let happened = if entry.body == NO_RECORD {
                     Happened::StrangeForgotten(entry.key, entry.sequence)
                 } else {
@@ -221,7 +227,7 @@ impl Engine {
         let entry = inner.ledger.push((log, &key), append.body, (now, stored_at), append.ttl).clone();
         let sequence = entry.sequence;
         (inner.observer)(Host::Broker, Happened::Stored(log, entry));
-        inner.watchers.retain(|watch| watch.upgrade().inspect(|watch| watch.notify_one()).is_some());
+        inner.notify();
         (!has_died).then_some(sequence)
     }
 
@@ -235,7 +241,7 @@ impl Engine {
         }
         let body = Bytes::from_static(NO_RECORD);
         inner.ledger.push((Log::Feeds, feed), body, (now, UnixTime::EPOCH.after(now)), None);
-        inner.watchers.retain(|watch| watch.upgrade().inspect(|watch| watch.notify_one()).is_some());
+        inner.notify();
     }
 
     /// The newest entry, as the leader knows it. `None` if there is no answer; an error if there is no leader.
