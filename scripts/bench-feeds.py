@@ -43,8 +43,8 @@ def free_port():
 
 def processors(is_wrk):
     """The processors of wrk, or those of the programs."""
-    every = sorted(os.sched_getaffinity(0))
-    return every if len(every) == 1 else every[-1:] if is_wrk else every[:-1]
+    *others, last = sorted(os.sched_getaffinity(0))
+    return [last] if is_wrk or not others else others
 
 
 def start(command, folder, on=None):

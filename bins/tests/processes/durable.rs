@@ -138,7 +138,7 @@ async fn every_request_that_is_left_has_one_outcome_although_coordinators_are_ki
 }
 
 #[tokio::test]
-#[ignore = "it takes minutes: make chaos"]
+#[ignore = "it takes a minute, with nothing beside it: make chaos"]
 async fn a_thousand_requests_have_a_thousand_outcomes_although_a_coordinator_is_killed_every_second() {
     each_of_these_has_one_outcome(1000, 25).await;
 }
