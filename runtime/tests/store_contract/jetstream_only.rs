@@ -80,6 +80,23 @@ async fn what_is_stored_and_watched_outlives_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_is_silent_is_not_waited_for() {
+    bounded(async || {
+        let harness = JetStreamHarness::start();
+        let proxy = Proxy::start(harness.server.port()).await;
+        let store = JetStream::open(NatsConfig::new(proxy.url()), Settings::default()).await.expect("it has JetStream");
+        let name = key("a");
+        append_as(&store, Log::Feeds, &name, "first").await;
+        // No answer comes to a question that is lost.
+        proxy.lose("DIRECT.GET.oracle-feeds");
+        let newest = store.last(Log::Feeds, &name).await.expect("the question is asked again");
+        assert!(!proxy.waits());
+        assert_eq!(newest.as_ref().map(body_text), Some("first"));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watch_goes_on_when_its_consumer_is_removed() {
     bounded(async || {
         let harness = JetStreamHarness::start();

@@ -1,62 +1,92 @@
-//! A proxy before a NATS server that breaks the connection in the place of one message of the server.
+//! A proxy before a NATS server that breaks the connection in the place of one message of the server, or loses one of
+//! the client.
 
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 /// A proxy. It ends with the runtime.
 pub(crate) struct Proxy {
     url: String,
-    /// What a message contains that the client does not get.
-    needle: Arc<Mutex<Option<Vec<u8>>>>,
+    breaks: Fault,
+    loses: Fault,
+}
+
+/// What the message contains that does not come through, until it has been met.
+#[derive(Clone, Default)]
+struct Fault(Arc<Mutex<Option<Vec<u8>>>>);
+
+impl Fault {
+    fn wait_for(&self, needle: &str) {
+        *self.0.lock().expect("nothing panics") = Some(needle.as_bytes().to_vec());
+    }
+
+    fn waits(&self) -> bool {
+        self.0.lock().expect("nothing panics").is_some()
+    }
+
+    fn meets(&self, chunk: &[u8]) -> bool {
+        let is_in = |needle: &mut Vec<u8>| chunk.windows(needle.len()).any(|window| window == needle.as_slice());
+        self.0.lock().expect("nothing panics").take_if(is_in).is_some()
+    }
 }
 
 impl Proxy {
     pub(crate) async fn start(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("nats://{}", listener.local_addr().expect("it is bound"));
-        let needle = Arc::<Mutex<Option<Vec<u8>>>>::default();
-        let shared = Arc::clone(&needle);
+        let (breaks, loses) = (Fault::default(), Fault::default());
+        let proxy = Self { url, breaks: breaks.clone(), loses: loses.clone() };
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 if let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await {
-                    tokio::spawn(carry(client, server, Arc::clone(&shared)));
+                    tokio::spawn(carry(client, server, breaks.clone(), loses.clone()));
                 }
             }
         });
-        Self { url, needle }
+        proxy
     }
 
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    /// Breaks the connection in the place of the next message that contains this.
+    /// Breaks the connection in the place of the next message of the server that contains this.
     pub(crate) fn break_at(&self, needle: &str) {
-        *self.needle.lock().expect("nothing panics") = Some(needle.as_bytes().to_vec());
+        self.breaks.wait_for(needle);
     }
 
-    /// Whether it still waits for that message.
+    /// Loses the next message of the client that contains this.
+    pub(crate) fn lose(&self, needle: &str) {
+        self.loses.wait_for(needle);
+    }
+
+    /// Whether it still waits for such a message.
     pub(crate) fn waits(&self) -> bool {
-        self.needle.lock().expect("nothing panics").is_some()
+        self.breaks.waits() || self.loses.waits()
     }
 }
 
-async fn carry(client: TcpStream, server: TcpStream, needle: Arc<Mutex<Option<Vec<u8>>>>) {
-    let ((mut client_read, mut client_write), (mut server_read, mut server_write)) =
-        (client.into_split(), server.into_split());
-    let up = tokio::spawn(async move { tokio::io::copy(&mut client_read, &mut server_write).await });
+async fn carry(client: TcpStream, server: TcpStream, breaks: Fault, loses: Fault) {
+    let ((client_read, client_write), (server_read, server_write)) = (client.into_split(), server.into_split());
+    let up = tokio::spawn(copy(client_read, server_write, move |chunk| !loses.meets(chunk), |_| false));
+    copy(server_read, client_write, |_| true, |chunk| breaks.meets(chunk)).await;
+    up.abort();
+}
+
+/// Copies what is kept, until something ends it.
+async fn copy(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    keeps: impl Fn(&[u8]) -> bool,
+    ends: impl Fn(&[u8]) -> bool,
+) {
     let mut buffer = vec![0; 1 << 16];
-    while let Ok(read @ 1..) = server_read.read(&mut buffer).await {
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
         let chunk = &buffer[..read];
-        let is_wanted = |needle: &mut Vec<u8>| chunk.windows(needle.len()).any(|window| window == needle.as_slice());
-        if needle.lock().expect("nothing panics").take_if(is_wanted).is_some() {
-            break;
-        }
-        if client_write.write_all(chunk).await.is_err() {
+        if ends(chunk) || keeps(chunk) && to.write_all(chunk).await.is_err() {
             break;
         }
     }
-    up.abort();
 }

@@ -31,7 +31,7 @@ const BATCH: usize = 256;
 const BARRIER_TTL: u64 = 30;
 /// The status that ends an answer of several messages.
 const NO_CONTENT: u16 = 204;
-/// After how long a barrier is written again.
+/// After how long a silence a barrier is written again, or another replica is asked.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// The pause before a replica that is behind is asked again.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -198,37 +198,47 @@ async fn write_barrier(link: &Link, place: &Place) -> Result<u64, Silence> {
     }
 }
 
-/// The messages that a replica answers, in its order.
+/// The messages that a replica answers, in its order. One that falls silent may be paused or dead: another one is asked.
 async fn direct_get(link: &Link, stream: &str, question: &impl Serialize) -> Result<Vec<StreamMessage>, Silence> {
     let (question, subject) = (json(question)?, api(&format!("DIRECT.GET.{stream}")));
-    let answers = async {
-        let client = link.client().await;
-        let inbox = client.new_inbox();
-        let mut answers = client.subscribe(inbox.clone()).await.map_err(|_| Silence::Lost)?;
-        client.publish_with_reply(subject.clone(), inbox, question).await.map_err(|_| Silence::Lost)?;
-        let mut messages: Vec<StreamMessage> = Vec::new();
+    let messages = async {
         loop {
-            let answer = answers.next().await.ok_or(Silence::Lost)?;
-            if let Some(stored) = StreamMessage::from_direct_get(&answer) {
-                messages.push(stored);
-                continue;
+            if let Some(messages) = ask_a_replica(link, &subject, &question).await? {
+                return Ok(messages);
             }
-            return match answer.status {
-                Some(status) if status.as_u16() == NO_CONTENT => {
-                    let end = number(answer.headers.as_ref(), NATS_LAST_SEQUENCE);
-                    if end == messages.last().map(|stored| stored.sequence) {
-                        Ok(messages)
-                    } else {
-                        Err(Silence::Unanswered("a part of the answer was lost".to_owned()))
-                    }
-                }
-                Some(StatusCode::NOT_FOUND) => Ok(messages),
-                Some(StatusCode::NO_RESPONDERS) => Err(Silence::NoResponders(subject.clone())),
-                _ => Err(strange(&answer)),
-            };
         }
     };
-    timeout(ANSWER_WITHIN, answers).await.unwrap_or_else(|_| Err(link.too_late(&subject)))
+    timeout(ANSWER_WITHIN, messages).await.unwrap_or_else(|_| Err(link.too_late(&subject)))
+}
+
+/// The messages that one replica answers, unless it falls silent.
+async fn ask_a_replica(link: &Link, subject: &str, question: &Bytes) -> Result<Option<Vec<StreamMessage>>, Silence> {
+    let client = link.client().await;
+    let inbox = client.new_inbox();
+    let mut parts = client.subscribe(inbox.clone()).await.map_err(|_| Silence::Lost)?;
+    client.publish_with_reply(subject.to_owned(), inbox, question.clone()).await.map_err(|_| Silence::Lost)?;
+    let mut messages: Vec<StreamMessage> = Vec::new();
+    while let Ok(part) = timeout(ASK_AGAIN, parts.next()).await {
+        let part = part.ok_or(Silence::Lost)?;
+        if let Some(stored) = StreamMessage::from_direct_get(&part) {
+            messages.push(stored);
+            continue;
+        }
+        return match part.status {
+            Some(status) if status.as_u16() == NO_CONTENT => {
+                let end = number(part.headers.as_ref(), NATS_LAST_SEQUENCE);
+                if end == messages.last().map(|stored| stored.sequence) {
+                    Ok(Some(messages))
+                } else {
+                    Err(Silence::Unanswered("a part of the answer was lost".to_owned()))
+                }
+            }
+            Some(StatusCode::NOT_FOUND) => Ok(Some(messages)),
+            Some(StatusCode::NO_RESPONDERS) => Err(Silence::NoResponders(subject.to_owned())),
+            _ => Err(strange(&part)),
+        };
+    }
+    Ok(None)
 }
 
 /// An answer that says neither what was asked for nor that there is nothing.
