@@ -15,7 +15,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub enum Settled {
     /// It is stored, with this sequence.
     Stored(u64),
-    /// Another entry was stored instead: the newest one under the key, or `None` if that has been removed since.
+    /// Another entry is the newest one under the key, or `None` if that has been removed since. It was stored instead of
+    /// this one, or after it, when nobody had acknowledged this one yet.
     Lost(Option<Entry>),
     /// The store refuses it, and why.
     Refused(String),
@@ -24,8 +25,8 @@ pub enum Settled {
 }
 
 /// Stores `body` under `key` if the newest entry there still has the sequence `after`, and finds out whether it is
-/// stored. If no acknowledgement comes, the newest entry tells: it is this one, or another one that came first, or
-/// nothing has come, and the same entry is appended again. Whatever arrives late, at most one of them is stored.
+/// stored. If no acknowledgement comes, the newest entry tells: it is this one, or another one, or nothing has come, and
+/// the same entry is appended again. Whatever arrives late, at most one of them is stored.
 ///
 /// `body` must not equal that of any other entry under the key: it names its author.
 pub async fn settle<S: Store>(

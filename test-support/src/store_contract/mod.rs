@@ -37,6 +37,7 @@ macro_rules! store_contract {
             read::pages_by_time_begin_with_the_first_entry_of_that_time
             read::nothing_is_read_from_an_empty_log
             settle::an_entry_is_stored_once_although_its_acknowledgement_is_lost
+            settle::an_entry_that_is_followed_at_once_is_not_stored_again
             settle::an_entry_that_arrives_late_is_stored_once
             settle::of_two_entries_after_the_same_one_the_other_is_lost
             settle::an_entry_after_one_that_is_gone_is_lost

@@ -21,6 +21,8 @@ const WITHIN: Duration = Duration::from_secs(20);
 enum Fate {
     /// It is carried out.
     Done,
+    /// It is carried out, and another entry follows.
+    Followed,
     /// It is carried out after so long.
     Late(Duration),
     /// It never arrives.
@@ -52,6 +54,10 @@ impl<S: Store> Store for Lossy<S> {
             Some(Fate::Done) => {
                 // An error means that another entry came first.
                 let _ = self.store.append(log, key, append).await;
+            }
+            Some(Fate::Followed) => {
+                let after = self.store.append(log, key, append).await.expect("nobody else appends");
+                self.store.append(log, key, following(after)).await.expect("nobody else appends");
             }
             Some(Fate::Late(delay)) => {
                 let (store, key) = (self.store.clone(), key.clone());
@@ -85,6 +91,10 @@ impl<S: Store> Store for Lossy<S> {
     }
 }
 
+fn following(after: u64) -> Append {
+    Append { after, body: "it follows".into(), ttl: None }
+}
+
 async fn settle(store: &impl Store, log: Log, key: &Key, after: u64, body: &str) -> Settled {
     let body = Bytes::copy_from_slice(body.as_bytes());
     soon("the end of settling", settle_within(store, log, key, after, body, None, WITHIN)).await
@@ -106,6 +116,17 @@ pub async fn an_entry_is_stored_once_although_its_acknowledgement_is_lost<H: Har
             bodies(&read_all(&store, Log::Feeds, Some(&name), 10).await) == expected
         })
         .await;
+    }
+}
+
+pub async fn an_entry_that_is_followed_at_once_is_not_stored_again<H: Harness>(harness: H) {
+    let store = harness.open().await;
+    for log in [Log::Feeds, Log::Leases] {
+        let name = key("a");
+        let settled = settle(&Lossy::new(&store, &[Fate::Followed]), log, &name, 0, "a").await;
+        let newest = last(&store, log, &name).await.expect("two were stored");
+        assert_eq!(newest.body, following(0).body);
+        assert_eq!(settled, Settled::Lost(Some(newest)));
     }
 }
 
