@@ -176,7 +176,7 @@ async fn without_a_majority_nothing_is_stored_or_claimed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "it measures, and prints what: make bench-store"]
+#[ignore = "it only prints times: make bench-store"]
 async fn how_long_operations_take_in_a_cluster() {
     let cluster = NatsCluster::start(3);
     measure_all(&open(&cluster.urls()).await).await;

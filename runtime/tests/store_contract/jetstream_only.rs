@@ -305,7 +305,7 @@ pub(crate) async fn measure_all(store: &JetStream) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "it measures, and prints what: make bench-store"]
+#[ignore = "it only prints times: make bench-store"]
 async fn how_long_operations_take() {
     let harness = JetStreamHarness::start();
     measure_all(&harness.open().await).await;
