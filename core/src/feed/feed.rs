@@ -61,7 +61,7 @@ enum Stage {
 
 /// A time that may lie before the first timestamp.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Since {
+struct Since {
     at: Timestamp,
     /// How much had passed by then.
     before: Duration,
@@ -73,7 +73,7 @@ impl Since {
     }
 
     /// How much has passed at a time, which may be before it was known how much.
-    pub(super) fn elapsed(self, time: Timestamp) -> Duration {
+    fn elapsed(self, time: Timestamp) -> Duration {
         self.before.saturating_add(time.since(self.at)).saturating_sub(self.at.since(time))
     }
 }
@@ -208,8 +208,8 @@ impl Feed {
             self.due = context.now.after(RETRY);
             return;
         };
-        let last = self.head.as_ref().and_then(|(head, since)| head.report.as_ref().map(|report| (report, *since)));
-        match decide(&self.definition, last, began, outcome) {
+        let last = self.head.as_ref().and_then(|(head, since)| Some((head.report.as_ref()?, since.elapsed(began))));
+        match decide(&self.definition, last, outcome) {
             Decision::Record(reason) if !self.is_full() => {
                 let record = self.record(reason, outcome);
                 self.stage = Stage::Storing { began, is_report: reason.is_some() };

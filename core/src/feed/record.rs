@@ -1,12 +1,12 @@
 //! What a feed leaves: one record of each round that is reported, or that failed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::feed::Since;
 use super::{Definition, FeedName};
 use crate::aggregate::deviates;
 use crate::outcome::{Outcome, Status};
-use crate::time::{Timestamp, UnixTime};
+use crate::time::UnixTime;
 use crate::value::Value;
 
 /// The greatest number of a round: the greatest whole number that every reader of JSON keeps.
@@ -95,20 +95,15 @@ pub(super) enum Decision {
     Record(Option<Reason>),
 }
 
-/// Decides what becomes of a round that began at `started`. `last` is the last report and when it was made.
-pub(super) fn decide(
-    definition: &Definition,
-    last: Option<(&Report, Since)>,
-    started: Timestamp,
-    outcome: &Outcome,
-) -> Decision {
+/// Decides what becomes of a round. `last` is the last report, and how old it was when the round began.
+pub(super) fn decide(definition: &Definition, last: Option<(&Report, Duration)>, outcome: &Outcome) -> Decision {
     let answer = match &outcome.verdict {
         Ok(answer) if answer.status != Status::Disputed => answer,
         Ok(_) | Err(_) => return Decision::Record(None),
     };
     match last {
         None => Decision::Record(Some(Reason::First)),
-        Some((_, since)) if since.elapsed(started) >= definition.heartbeat => Decision::Record(Some(Reason::Heartbeat)),
+        Some((_, age)) if age >= definition.heartbeat => Decision::Record(Some(Reason::Heartbeat)),
         Some((report, _)) if has_moved(definition, &report.value, &answer.value) => {
             Decision::Record(Some(Reason::Deviation))
         }
