@@ -328,8 +328,8 @@ impl FeedsModel {
         let Some(Seen { head, ended_ago, reported_ago }) = record else { return };
         if head.round > feed.last_number() {
             self.counters.given_up += feed.give_up(self.now);
-            let rest = feed.definition.min_interval.saturating_sub(*ended_ago);
-            feed.due = self.now.after(rest);
+            let failed = head.report.as_ref().map(|report| report.round) != Some(head.round);
+            feed.due = self.now.after(feed.interval(failed).saturating_sub(*ended_ago));
             feed.head = Some(head.clone());
             feed.reported = nanos(self.now).saturating_sub(whole(*reported_ago));
         }
@@ -361,6 +361,7 @@ impl FeedsModel {
             return;
         }
         feed.waits = WaitsFor::TheStore { began, reported: reported.is_some() };
+        feed.due = feed.due.min(began.after(feed.interval(reported.is_none())));
         let record = Record {
             feed: feed.definition.name.clone(),
             round: feed.last_number() + 1,
@@ -391,6 +392,14 @@ impl FeedsModel {
 impl Feed {
     fn last_number(&self) -> u64 {
         self.head.as_ref().map_or(0, |head| head.round)
+    }
+
+    /// How long after the start of a round that was recorded the next one starts.
+    fn interval(&self, failed: bool) -> Duration {
+        let usual = self.definition.min_interval;
+        let tenth = self.definition.heartbeat / 10;
+        let soon = tenth.max(Duration::from_secs(1)).min(Duration::from_mins(1));
+        if failed && soon < usual { soon } else { usual }
     }
 
     /// When the newest entry may be read, or the next round is due.

@@ -13,18 +13,25 @@ use crate::query::Query;
 pub const MAX_FEEDS: usize = 10_000;
 /// The longest name of a feed, in bytes.
 pub const MAX_NAME_BYTES: usize = 64;
+/// What no feed is called.
+const EVENTS: &str = "events";
 /// The shortest time between two rounds.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(100);
+/// The shortest time after which a round follows one that failed, unless the interval is shorter.
+const MIN_RETRY: Duration = Duration::from_secs(1);
+/// The longest time after which a round follows one that failed.
+const MAX_RETRY: Duration = Duration::from_mins(1);
 /// The longest heartbeat.
 pub const MAX_HEARTBEAT: Duration = Duration::from_hours(30 * 24);
 
-/// The name of a feed: letters, digits, `-` and `_`, so that it is one token of a subject and of a path.
+/// The name of a feed: letters, digits, `-` and `_`, so that it is one token of a subject and of a path. Not `events`:
+/// that is the path of the events of all feeds.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FeedName(Arc<str>);
 
 /// A text that is no [`FeedName`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the name of a feed has 1 to {MAX_NAME_BYTES} letters, digits, - and _")]
+#[error("the name of a feed has 1 to {MAX_NAME_BYTES} letters, digits, - and _, and is not \"{EVENTS}\"")]
 pub struct FeedNameError;
 
 impl FeedName {
@@ -34,7 +41,7 @@ impl FeedName {
     /// [`FeedNameError`].
     pub fn new(text: &str) -> Result<Self, FeedNameError> {
         let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        if (1..=MAX_NAME_BYTES).contains(&text.len()) && text.bytes().all(is_allowed) {
+        if (1..=MAX_NAME_BYTES).contains(&text.len()) && text.bytes().all(is_allowed) && text != EVENTS {
             Ok(Self(text.into()))
         } else {
             Err(FeedNameError)
@@ -130,6 +137,12 @@ impl Definition {
         Ok(())
     }
 
+    /// The time from the start of a round that failed or is disputed to the start of the next: a tenth of the heartbeat,
+    /// between [`MIN_RETRY`] and [`MAX_RETRY`], but at most the interval.
+    pub(super) fn retry_interval(&self) -> Duration {
+        (self.heartbeat / 10).clamp(MIN_RETRY, MAX_RETRY).min(self.min_interval)
+    }
+
     /// Whether a report of this age is stale.
     pub fn is_stale(&self, age: Duration) -> bool {
         age > self.max_staleness
@@ -146,7 +159,7 @@ mod tests {
         for name in ["a", "BTC-USD", "btc_usd-1", &longest] {
             assert_eq!(FeedName::new(name).map(|name| name.to_string()), Ok(name.to_owned()));
         }
-        for name in ["", "BTC/USD", "a.b", "a b", "*", ">", "a%20", "é", "a\n", &too_long] {
+        for name in ["", "BTC/USD", "a.b", "a b", "*", ">", "a%20", "é", "a\n", "events", &too_long] {
             assert_eq!(FeedName::new(name), Err(FeedNameError), "{name:?}");
         }
     }

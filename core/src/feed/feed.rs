@@ -162,7 +162,8 @@ impl Feed {
             && head.round > self.last_number()
         {
             self.give_up(context);
-            self.due = context.now.after(self.definition.min_interval.saturating_sub(*ended_ago));
+            let is_report = head.report.as_ref().is_some_and(|report| report.round == head.round);
+            self.due = context.now.after(self.interval(is_report).saturating_sub(*ended_ago));
             self.head = Some((head.clone(), Since { at: context.now, before: *reported_ago }));
         }
     }
@@ -213,10 +214,16 @@ impl Feed {
             Decision::Record(reason) if !self.is_full() => {
                 let record = self.record(reason, outcome);
                 self.stage = Stage::Storing { began, is_report: reason.is_some() };
+                self.due = self.due.min(began.after(self.interval(reason.is_some())));
                 context.outputs.push_back(Output::Store { record, after: self.newest });
             }
             Decision::Quiet | Decision::Record(_) => context.counters.quiet += 1,
         }
+    }
+
+    /// The time from the start of a recorded round to the start of the next.
+    fn interval(&self, is_report: bool) -> Duration {
+        if is_report { self.definition.min_interval } else { self.definition.retry_interval() }
     }
 
     fn record(&self, reported: Option<Reason>, outcome: &Arc<Outcome>) -> Record {

@@ -1,7 +1,7 @@
 //! When a round is asked.
 
-use quorate_core::feed::{Definition, Input, RETRY, Reason, Seen};
-use quorate_core::outcome::Status;
+use quorate_core::feed::{Definition, Head, Input, RETRY, Reason, Seen};
+use quorate_core::outcome::{Failure, Status};
 use quorate_core::time::Timestamp;
 
 use crate::support::{Harness, INTERVAL_MS, at_ms, definition, head, ms, named, outcome};
@@ -115,5 +115,39 @@ fn the_heartbeat_goes_on_from_a_report_of_another_coordinator() {
         harness.input(&Input::Newest { feed: named("a"), sequence: 7, record: Some(record) });
         harness.at_ms(1_000);
         assert_eq!(harness.answers("100").and_then(|record| record.reported), reported, "{ago}");
+    }
+}
+
+/// A round that left no report is followed by the next after a tenth of the heartbeat, which has its bounds, or after the
+/// interval if that is shorter.
+#[test]
+fn a_round_that_left_no_report_is_asked_again_soon() {
+    let hour = 3_600_000;
+    for (heartbeat, interval, again) in [
+        (10_000, 10_000, 1_000),
+        (60_000, 60_000, 6_000),
+        (hour, hour, 60_000),
+        (5_000, 5_000, 1_000),
+        (10_000, 400, 400),
+    ] {
+        let feed = Definition { heartbeat: ms(heartbeat), min_interval: ms(interval), ..definition("a") };
+        let mut harness = Harness::new(feed.clone());
+        harness.ends(Err(Failure::NoWorkers)).expect("a record");
+        harness.at_ms(again - 1);
+        harness.is_quiet();
+        harness.at_ms(again);
+        harness.ends(Ok(("1", Status::Disputed))).expect("a record");
+        harness.at_ms(2 * again);
+        assert_eq!(harness.answers("1").expect("a record").reported, Some(Reason::First), "{heartbeat}");
+        harness.at_ms(2 * again + interval - 1);
+        harness.is_quiet();
+
+        // So does a coordinator that finds the record of such a round.
+        let mut harness = Harness::reading(feed);
+        harness.finds_of(7, Some(Head { report: None, ..head(7, 3, "1") }), ms(0));
+        harness.at_ms(again - 1);
+        harness.is_quiet();
+        harness.at_ms(again);
+        harness.asked();
     }
 }

@@ -10,7 +10,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use quorate_core::Feeds;
 use quorate_core::feed::{Definition, FeedName, Input, MAX_ROUND, Output};
 use quorate_core::time::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tracing::{debug, error, info, warn};
 
 use super::handle::Command;
@@ -24,6 +24,9 @@ use crate::wire::decode_record;
 /// The shortest time between two counts of the feeds that are driven.
 const COUNT_EVERY: Duration = Duration::from_millis(250);
 
+/// The most rounds that are asked at once. Many feeds are due at the same moment, and workers have bounded queues.
+const MAX_ASKED: usize = 256;
+
 /// Something that ends, and what is learned from it.
 type Work = BoxFuture<'static, Learned>;
 
@@ -32,6 +35,8 @@ pub struct FeedsDriver<S: Store, A> {
     machine: Feeds,
     tools: Arc<Tools<S>>,
     asks: A,
+    /// Whose turn it is to be asked.
+    turns: Arc<Semaphore>,
     board: Board,
     commands: mpsc::Receiver<Command>,
     work: FuturesUnordered<Work>,
@@ -59,6 +64,7 @@ impl<S: Store, A: Asks> FeedsDriver<S, A> {
             machine: Feeds::new(),
             tools: Arc::new(Tools { store, clock, instance }),
             asks,
+            turns: Arc::new(Semaphore::new(MAX_ASKED)),
             board: board.clone(),
             commands,
             work: FuturesUnordered::new(),
@@ -197,8 +203,9 @@ impl<S: Store, A: Asks> FeedsDriver<S, A> {
                     Box::pin(tools.release(feed, after, self.lease_entries))
                 }
                 Output::Ask { feed, round, query, overrides } => {
-                    let asks = self.asks.clone();
+                    let (asks, turns) = (self.asks.clone(), Arc::clone(&self.turns));
                     Box::pin(async move {
+                        let _turn = turns.acquire().await.expect("it is never closed");
                         let outcome = asks.ask(None, query, overrides).await;
                         if let Err(error) = &outcome {
                             warn!(%feed, %error, "a round of a feed was refused");

@@ -9,7 +9,7 @@ use quorate_runtime::store::{Append, Key, Log, Store};
 use serde_json::{Value as Json, json};
 use tokio::time::{Instant, sleep};
 
-use crate::support::{Setup, TestCoordinator, number, until, worker};
+use crate::support::{Setup, TestCoordinator, delayed, number, until, worker};
 
 /// The feed of these tests.
 const FEED: &str = "f";
@@ -186,4 +186,24 @@ async fn what_strangers_write_does_not_stop_a_feed() {
     let own = page["reports"].as_array().expect("a page").iter().filter(|record| record["coordinator"].is_string());
     let numbers: Vec<_> = own.map(|record| record["round"].as_u64()).collect();
     assert_eq!(numbers, (1..=numbers.len() as u64).map(Some).collect::<Vec<_>>(), "none twice, and none missing");
+}
+
+/// Workers have bounded queues, which feeds that are due at the same moment would fill.
+#[tokio::test]
+async fn many_feeds_that_are_due_at_once_are_asked_in_turn() {
+    const FEEDS: usize = 600;
+    const AT_ONCE: f64 = 256.0;
+    let (bus, store) = (LocalBus::new(), store());
+    let _worker = worker(bus.connection(), "a", delayed("1.5", Duration::from_millis(50))).await;
+    let feed = |number| format!("[[feed]]\nname = \"{number}\"\nquery = \"q\"\nheartbeat = \"1h\"\n");
+    let setup = Setup { feeds: (0..FEEDS).map(feed).collect(), ..Setup::default() };
+    let coordinator = TestCoordinator::start_stored(bus.connection(), setup, Some(store)).await;
+    let mut most: f64 = 0.0;
+    until("a report of each", async || {
+        let metrics = coordinator.metrics().await;
+        most = most.max(metrics.value("quorate_requests_in_flight").unwrap_or(0.0));
+        metrics.value("quorate_feed_rounds_ended_total{end=\"reported\"}") == Some(FEEDS as f64)
+    })
+    .await;
+    assert!(most <= AT_ONCE && most > 0.0, "{most} at once");
 }
