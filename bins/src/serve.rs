@@ -19,11 +19,10 @@ use quorate_runtime::bus::nats::{NatsBus, NatsConfig};
 use quorate_runtime::clock::Clock;
 use quorate_runtime::driver::{DriverSettings, WorkerIdentity, WorkerSettings};
 use quorate_runtime::http::{ApiSettings, EventLimits, RateLimit, ServeLimits};
-use quorate_runtime::node::{CoordinatorSettings, NodeError, Stored, run_coordinator, run_worker};
+use quorate_runtime::node::{CoordinatorSettings, NodeError, run_coordinator, run_worker};
 use quorate_runtime::policies;
 use quorate_runtime::source::{AnySource, SimulatedConfig, SourceKind};
 use quorate_runtime::spans::Tracer;
-use quorate_runtime::store::any::AnyStore;
 use quorate_runtime::wire::Subjects;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +36,7 @@ use crate::exit::Unusable;
 use crate::listener::{listen, localhost, say_who_reaches, url_of};
 use crate::otlp::Export;
 use crate::render::Digits;
+use crate::store::Kept;
 use crate::{check, demo, reload, signals, store, telemetry};
 
 /// The name of coordinators, for NATS and for a collector of traces.
@@ -64,13 +64,8 @@ pub async fn coordinator(args: CoordinatorArgs) -> anyhow::Result<()> {
     let clock = Clock::new();
     let bus = nats(&args.nats, COORDINATOR)?;
     let at = NatsConfig { name: format!("{COORDINATOR} store"), ..nats_config(&args.nats) };
-    let opening =
-        store::open(&args.serve.store, Some((at, args.nats.subject_prefix.clone())), &settings.machine, clock);
-    let stored = tokio::select! {
-        stored = opening => stored?,
-        why = bus.refused(REFUSED_FOR) => return Err(refused(&why)),
-        () = signals::stop() => return Ok(()),
-    };
+    let at = Some((at, args.nats.subject_prefix.clone()));
+    let (stored, opening) = store::open(&args.serve.store, at, &settings.machine, clock)?;
     let (listener, address) = listen(args.listen)?;
     settings.api.port = address.port();
     let traces = Traces::start(&args.otlp, COORDINATOR, &settings.driver.instance, clock, args.serve.otlp_sample)?;
@@ -86,6 +81,7 @@ pub async fn coordinator(args: CoordinatorArgs) -> anyhow::Result<()> {
     let ran = tokio::select! {
         ran = Box::pin(running) => ran.map_err(Into::into),
         why = bus.refused(REFUSED_FOR) => Err(refused(&why)),
+        why = opening => Err(why),
     };
     bus.close().await;
     traces.stop().await;
@@ -205,10 +201,7 @@ pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
     // Without being told, it keeps what it can: nothing else is lost when it ends.
     let usual = if args.nats.is_empty() { StoreName::Memory } else { StoreName::Jetstream };
     let keeps = StoreArgs { store: args.serve.store.store.or(Some(usual)), ..args.serve.store.clone() };
-    let stored = tokio::select! {
-        stored = store::open(&keeps, nats, &settings.machine, clock) => stored?,
-        () = signals::stop() => return Ok(()),
-    };
+    let (stored, opening) = store::open(&keeps, nats, &settings.machine, clock)?;
     let cluster = embedded(listener, settings, clock, &workers, reloads, stored, stop.clone())?;
     let url = url_of(address)?;
     info!(%address, "the coordinator listens; stop with Ctrl-C");
@@ -226,14 +219,15 @@ pub async fn dev(args: DevArgs) -> anyhow::Result<()> {
         }
         std::future::pending::<()>().await;
     };
-    tokio::select! {
-        () = signals::stop() => {}
-        () = show => {}
-    }
+    let unusable = tokio::select! {
+        () = signals::stop() => None,
+        () = show => None,
+        why = opening => Some(why),
+    };
     stop.cancel();
     let ended = cluster.ended().await;
     tokio::join!(traces.stop(), worker_traces.stop());
-    ended
+    unusable.map_or(ended, Err)
 }
 
 /// Runs the demo against a coordinator and three simulated workers in this process.
@@ -289,7 +283,7 @@ fn embedded<L: Listener<Addr = SocketAddr>>(
     clock: Clock,
     workers: &Workers,
     reloads: impl Stream<Item = Policies> + Send + 'static,
-    stored: Option<Stored<AnyStore>>,
+    stored: Option<Kept>,
     stop: CancellationToken,
 ) -> anyhow::Result<Cluster> {
     let broker = LocalBus::new();

@@ -1,5 +1,6 @@
 //! Opens the store of a coordinator.
 
+use std::future;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -11,6 +12,7 @@ use quorate_runtime::feeds;
 use quorate_runtime::node::Stored;
 use quorate_runtime::store::any::AnyStore;
 use quorate_runtime::store::jetstream::{JetStream, Limits, OpenError, Settings, Storage};
+use quorate_runtime::store::late::LateStore;
 use quorate_runtime::store::memory::{MemoryStore, Retention};
 use quorate_runtime::wire::Subjects;
 use tokio::time::{Instant, sleep};
@@ -25,42 +27,66 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How long too few servers of a cluster may be there for the replicas: the others may be about to start.
 const PEERS_WITHIN: Duration = Duration::from_secs(30);
 
-/// What a coordinator keeps, if it keeps anything. Waits until the store can be reached.
+/// What a coordinator keeps.
+pub(crate) type Kept = Stored<LateStore<AnyStore>>;
+
+/// What a coordinator keeps, if it keeps anything, and what opens it: that ends only if it cannot be used, with the reason.
+/// Nobody waits for a store that cannot be reached: the coordinator does without it as long.
 ///
 /// # Errors
-/// An unusable feed file or store.
-pub(crate) async fn open(
+/// An unusable feed file.
+pub(crate) fn open(
     args: &StoreArgs,
     nats: Option<(NatsConfig, Subjects)>,
     machine: &Config,
     clock: Clock,
-) -> anyhow::Result<Option<Stored<AnyStore>>> {
-    let Some(name) = args.store() else { return Ok(None) };
-    let feeds = match &args.feeds {
-        Some(file) => feeds::read(file, machine).map_err(Unusable::mark)?,
-        None => Vec::new(),
+) -> anyhow::Result<(Option<Kept>, impl Future<Output = anyhow::Error> + use<>)> {
+    let (store, opener) = LateStore::new();
+    let (args, name) = (args.clone(), args.store());
+    let stored = if name.is_some() {
+        let feeds = args.feeds.as_ref().map(|file| feeds::read(file, machine)).transpose().map_err(Unusable::mark)?;
+        let reloads = match args.feeds.clone() {
+            Some(file) => reload::feeds(file, machine.clone()).boxed(),
+            None => stream::pending().boxed(),
+        };
+        Some(Stored { store, feeds: feeds.unwrap_or_default(), reloads })
+    } else {
+        None
     };
-    let store = match (name, nats) {
-        (StoreName::Memory, _) | (StoreName::Auto, None) => memory(args, clock),
-        (StoreName::Jetstream, None) => {
-            return Err(Unusable::mark(anyhow!("there is no NATS server for --store jetstream; name one with --nats")));
-        }
-        (StoreName::Auto | StoreName::Jetstream, Some((nats, subjects))) => {
-            match jetstream(nats, settings(args, subjects)).await {
-                Ok(store) => AnyStore::JetStream(store),
-                Err(why @ OpenError::NoJetStream(_)) if name == StoreName::Auto => {
-                    warn!("{why}; what is stored is kept in this process, and ends with it");
-                    memory(args, clock)
-                }
-                Err(why) => return Err(Unusable::mark(anyhow!("the store cannot be used: {why}{}", advice(&why)))),
+    let opening = async move {
+        if let Some(name) = name {
+            match opened(name, &args, nats, clock).await {
+                Ok(store) => opener.open(store),
+                Err(why) => return Unusable::mark(why),
             }
         }
+        future::pending().await
     };
-    let reloads = match args.feeds.clone() {
-        Some(file) => reload::feeds(file, machine.clone()).boxed(),
-        None => stream::pending().boxed(),
+    Ok((stored, opening))
+}
+
+/// The store, as soon as it can be reached.
+async fn opened(
+    name: StoreName,
+    args: &StoreArgs,
+    nats: Option<(NatsConfig, Subjects)>,
+    clock: Clock,
+) -> anyhow::Result<AnyStore> {
+    let (nats, subjects) = match (name, nats) {
+        (StoreName::Memory, _) | (StoreName::Auto, None) => return Ok(memory(args, clock)),
+        (StoreName::Jetstream, None) => {
+            return Err(anyhow!("there is no NATS server for --store jetstream; name one with --nats"));
+        }
+        (StoreName::Auto | StoreName::Jetstream, Some(at)) => at,
     };
-    Ok(Some(Stored { store, feeds, reloads }))
+    match jetstream(nats, settings(args, subjects)).await {
+        Ok(store) => Ok(AnyStore::JetStream(store)),
+        Err(why @ OpenError::NoJetStream(_)) if name == StoreName::Auto => {
+            warn!("{why}; what is stored is kept in this process, and ends with it");
+            Ok(memory(args, clock))
+        }
+        Err(why) => Err(anyhow!("the store cannot be used: {why}{}", advice(&why))),
+    }
 }
 
 fn memory(args: &StoreArgs, clock: Clock) -> AnyStore {

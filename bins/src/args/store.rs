@@ -7,7 +7,7 @@ use clap::builder::FalseyValueParser;
 use clap::{ArgMatches, Args, ValueEnum};
 
 use super::effects::{Idle, is_given};
-use super::time::duration;
+use super::time::kept;
 
 /// What a coordinator keeps, and where.
 #[derive(Args, Clone, Debug)]
@@ -35,12 +35,12 @@ pub struct StoreArgs {
     #[arg(long, env = "QUORATE_STORE_STORAGE", value_name = "STORAGE", default_value = "file")]
     pub store_storage: StorageName,
 
-    /// How long the history of feeds is kept, at most 30 days; counts when the streams are made
-    #[arg(long, env = "QUORATE_KEEP_REPORTS", value_name = "TIME", default_value = "30d", value_parser = duration)]
+    /// How long the history of feeds is kept, 100ms to 30d; counts when the streams are made
+    #[arg(long, env = "QUORATE_KEEP_REPORTS", value_name = "TIME", default_value = "30d", value_parser = kept)]
     pub keep_reports: Duration,
 
-    /// How long durable requests and outcomes are kept, at most 30 days; counts when the streams are made
-    #[arg(long, env = "QUORATE_KEEP_REQUESTS", value_name = "TIME", default_value = "7d", value_parser = duration)]
+    /// How long durable requests and outcomes are kept, 100ms to 30d; counts when the streams are made
+    #[arg(long, env = "QUORATE_KEEP_REQUESTS", value_name = "TIME", default_value = "7d", value_parser = kept)]
     pub keep_requests: Duration,
 
     /// Keep the outcomes of all requests, not only of durable ones and of those with an id: GET /outcomes shows them

@@ -9,6 +9,9 @@ const LONGEST: Duration = Duration::from_hours(720);
 /// The shortest interval of a watch: nobody reads faster, and `quorate load` is there to measure.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
+/// The shortest time for which JetStream keeps something.
+const SHORTEST_KEPT: Duration = Duration::from_millis(100);
+
 const NANOS_PER_MILLI: u32 = 1_000_000;
 
 /// The unit of a flag: that of a number without one.
@@ -48,6 +51,12 @@ impl Unit {
 pub fn duration(text: &str) -> Result<Duration, String> {
     let time = parse(text, Unit::Seconds)?;
     if time > LONGEST { Err(too_long()) } else { Ok(time) }
+}
+
+/// How long a store keeps something.
+pub(super) fn kept(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time < SHORTEST_KEPT { Err("the shortest time is 100ms".to_owned()) } else { Ok(time) }
 }
 
 /// The interval of a watch.

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::{Value as Json, json};
 use tokio::time::{Instant, interval, sleep};
 
-use crate::support::{Api, COORDINATOR, PATIENCE, Program, QUORATE, WORKER, api_of, client, parsed, run};
+use crate::support::{Api, COORDINATOR, PATIENCE, Program, QUORATE, WORKER, api_of, client, parsed, run, until};
 
 /// The coordinators that serve at a time.
 const COORDINATORS: usize = 3;
@@ -160,4 +160,18 @@ async fn a_question_is_left_and_its_outcome_found_on_the_command_line() {
     assert_eq!(other.code, Some(3), "{other:?}");
     let unknown = quorate(0, &["result", "order 2", "--json"]).await;
     assert_eq!((unknown.code, &parsed(&unknown.stdout)["error"]), (Some(3), &json!("not_found")), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn a_coordinator_serves_before_its_store_can_be_opened() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut nats = NatsServer::start_with(&["-js", "-sd", &folder.path().display().to_string()]);
+    nats.kill();
+    let (_program, api) = coordinator(&nats).await;
+    let (status, health) = api.get("/health").await;
+    assert_eq!((status, &health["nats"]), (200, &json!(false)), "{health}");
+    let (status, refusal) = api.get("/requests/a").await;
+    assert_eq!((status, &refusal["error"]), (503, &json!("store_unavailable")), "{refusal}");
+    nats.restart();
+    until("the store to open", async || submit(&client(), std::slice::from_ref(&api), "a").await).await;
 }

@@ -19,6 +19,7 @@ pub mod any;
 mod follow;
 pub mod jetstream;
 mod key;
+pub mod late;
 pub mod memory;
 mod settle;
 

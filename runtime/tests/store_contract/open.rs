@@ -161,6 +161,8 @@ async fn a_stream_that_is_not_as_it_must_be_is_refused_and_left_alone() {
             (Config { no_ack: true, ..right.clone() }, "no_ack"),
             (Config { republish: None, ..right.clone() }, "republish"),
             (Config { max_message_size: 1000, ..right.clone() }, "max_msg_size"),
+            (Config { max_messages_per_subject: 1, ..right.clone() }, "max_msgs_per_subject"),
+            (Config { discard: DiscardPolicy::New, ..right.clone() }, "(discard)"),
         ] {
             let made = context.create_stream(wrong).await.expect("it can be made").cached_info().config.clone();
             let error = open(&harness.server, Settings::default()).await.expect_err("it cannot be used");

@@ -141,6 +141,12 @@ pub(super) fn fault(found: &Config, wanted: &Config) -> Option<String> {
         () if wanted.max_messages_per_subject == 1 && found.max_messages_per_subject != 1 => {
             "keep one message per subject (max_msgs_per_subject)"
         }
+        () if wanted.max_messages_per_subject < 1 && found.max_messages_per_subject >= 1 => {
+            "keep every message of a subject (max_msgs_per_subject)"
+        }
+        () if wanted.discard == DiscardPolicy::Old && found.discard != DiscardPolicy::Old => {
+            "discard old messages when it is full (discard)"
+        }
         // -1 is as long as the server takes.
         () if usize::try_from(found.max_message_size).is_ok_and(|most| (1..MESSAGE_BYTES).contains(&most)) => {
             "take messages of 1 MiB (max_msg_size)"
@@ -177,11 +183,6 @@ pub(super) fn differences(found: &Config, wanted: &Config) -> Vec<String> {
         of("greatest age", age(found.max_age), age(wanted.max_age)),
         of("most bytes", bytes(found.max_bytes), bytes(wanted.max_bytes)),
         of("most messages", bytes(positive(found.max_messages)), bytes(positive(wanted.max_messages))),
-        of(
-            "most messages per subject",
-            bytes(positive(found.max_messages_per_subject)),
-            bytes(positive(wanted.max_messages_per_subject)),
-        ),
     ]
     .into_iter()
     .flatten()
