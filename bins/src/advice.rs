@@ -44,7 +44,11 @@ pub fn about_refusal(refusal: &Refusal) -> String {
                 "check that the NATS server runs at the coordinator's --nats; the coordinator's log has the reason"
             }
             "draining" => "ask another coordinator, or restart this one",
-            "store_unavailable" => "repeat it with the same --id, and check the coordinator's store",
+            // The coordinator says so of what has an id, and the commands for that have a flag for it.
+            "store_unavailable" if refusal.said().contains("with the same id") => {
+                "repeat it with the same --id, and check the coordinator's store"
+            }
+            "store_unavailable" => "try again, and check the coordinator's store",
             "overloaded" => "ask again later, or look for a silent worker with: quorate workers",
             _ => "check that NATS and the workers are running, or list the workers with: quorate workers",
         },
@@ -100,6 +104,21 @@ mod tests {
             ),
         ] {
             assert_eq!(sentence(&error), expected);
+        }
+    }
+
+    #[test]
+    fn only_what_has_an_id_is_to_be_repeated_with_the_same_one() {
+        for (said, expected) in [
+            ("ask again with the same id, or without an id", "repeat it with the same --id"),
+            ("the request may be accepted or not; submit it again with the same id", "repeat it with the same --id"),
+            ("ask again", "try again"),
+            ("ask again, or check NATS and its JetStream", "try again"),
+        ] {
+            let json = format!(r#"{{"error":"store_unavailable","details":"the store does not answer: {said}"}}"#);
+            let answer = Received::read(json).expect("an error");
+            let refusal = Refusal { status: StatusCode::SERVICE_UNAVAILABLE, retry_after: Some(1), answer };
+            assert_eq!(about_refusal(&refusal), format!("{expected}, and check the coordinator's store"), "{said}");
         }
     }
 }

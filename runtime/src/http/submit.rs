@@ -122,6 +122,10 @@ pub(super) async fn submit(
         (Some(id), _) | (None, Some(id)) => id,
         (None, None) => drawn()?,
     };
+    // Clients remove such a segment from a path, however it is encoded.
+    if matches!(id.as_str(), "." | "..") {
+        return Err(ApiError::invalid("the id must not be . or .., which clients remove from a path; send another id"));
+    }
     let durable = api.durable.as_ref().ok_or_else(ApiError::no_store)?;
     let snapshot = api.snapshots.latest(&api.coordinator).await?;
     let timeout = durable.timeout(&query, &overrides, &snapshot.snapshot().policies);

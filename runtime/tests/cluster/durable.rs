@@ -89,6 +89,25 @@ async fn what_is_wrong_with_a_submission_is_said_before_it_is_stored() {
 }
 
 #[tokio::test]
+async fn an_id_that_no_path_can_name_is_only_that_of_a_plain_request() {
+    let bus = LocalBus::new();
+    let store = store();
+    let _worker = worker(bus.connection(), "a", number("7")).await;
+    let coordinator = coordinator(&bus, &store, Setup::default()).await;
+    for id in [".", ".."] {
+        for (body, key) in [(json!({"query": "q", "id": id}), None), (json!({"query": "q"}), Some(id))] {
+            let (status, body) = answer_of(coordinator.submit(body, key).await).await;
+            assert_eq!((status, &body["error"]), (400, &json!("invalid_request")), "{body}");
+            assert!(body["details"].as_str().is_some_and(|details| details.ends_with("send another id")), "{body}");
+        }
+        assert_eq!(coordinator.ask(json!({"query": "q", "id": id})).await.0, 200);
+    }
+    assert_eq!(coordinator.submit(json!({"query": "q"}), Some("...")).await.status(), 202);
+    let open = store.read(Log::Open, None, From::Sequence(0), 10).await.expect("memory answers");
+    assert!(!open.is_empty() && open.iter().all(|entry| entry.key.text().as_deref() == Some("...")), "{open:?}");
+}
+
+#[tokio::test]
 async fn the_id_of_a_plain_request_has_one_answer_on_all_coordinators() {
     let bus = LocalBus::new();
     let store = store();

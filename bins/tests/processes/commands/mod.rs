@@ -58,6 +58,8 @@ const TABLE: &[(&str, How)] = &[
     ("curl http://localhost:8080/feeds/*", NotHere("no coordinator has feeds here")),
     ("echo QUORATE_FEEDS=* sudo *", NotHere("it changes the machine")),
     ("curl -s *localhost:808*/feeds*", NotHere("no coordinator has feeds here")),
+    ("for port in 8080 8081 8082; *", NotHere("three coordinators are not started here")),
+    ("pkill -KILL -f 'coordinator *", NotHere("chaos.rs kills coordinators")),
     // The programs.
     ("coordinator *", Coordinates),
     ("worker *", Works),
