@@ -65,7 +65,7 @@ pub(crate) struct RecordBody<'a> {
 }
 
 /// Why a value is reported.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = Reason)]
 enum ReasonName {
@@ -167,6 +167,8 @@ pub struct StoredRecord {
     pub body: Bytes,
 }
 
+/// A record, whoever wrote it. What readers of records expect of a member is checked, even if the next round needs none of
+/// it.
 #[derive(Deserialize)]
 struct RecordIn<'a> {
     feed: &'a str,
@@ -174,10 +176,23 @@ struct RecordIn<'a> {
     #[serde(borrow)]
     value: Option<&'a RawValue>,
     status: &'a str,
+    #[serde(rename = "reason")]
+    _reason: Option<ReasonName>,
     answered_at: &'a str,
     #[serde(borrow)]
+    oldest_observed_at: Option<&'a str>,
+    #[serde(borrow)]
+    newest_observed_at: Option<&'a str>,
+    #[serde(borrow)]
     last_report: Option<ReportIn<'a>>,
-    previous: Option<LinkIn>,
+    #[serde(borrow)]
+    previous: Option<LinkIn<'a>>,
+    #[serde(borrow, rename = "coordinator")]
+    _coordinator: Option<&'a str>,
+    #[serde(rename = "lease")]
+    _lease: Option<u64>,
+    #[serde(borrow)]
+    outcome: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -189,8 +204,10 @@ struct ReportIn<'a> {
 }
 
 #[derive(Deserialize)]
-struct LinkIn {
+struct LinkIn<'a> {
     sequence: u64,
+    #[serde(rename = "sha256")]
+    _sha256: &'a str,
 }
 
 /// Reads a record of a feed from the store. `None` if it is none: whoever may publish on the subject can write anything.
@@ -201,6 +218,13 @@ pub fn decode_record(feed: &FeedName, sequence: u64, body: &Bytes) -> Option<Sto
     }
     let record: RecordIn = serde_json::from_slice(body).ok()?;
     if record.feed != feed.as_str() || !(1..=MAX_ROUND).contains(&record.round) || record.status.len() > MAX_STATUS {
+        return None;
+    }
+    if record.outcome.is_some_and(|outcome| !outcome.get().starts_with('{')) {
+        return None;
+    }
+    let observed = [record.oldest_observed_at, record.newest_observed_at];
+    if observed.into_iter().flatten().any(|time| read_time(time).is_none()) {
         return None;
     }
     let answered_at = read_time(record.answered_at)?;
@@ -294,6 +318,13 @@ mod tests {
             ),
             ("complete", &"x".repeat(65)),
             ("}", ""),
+            ("[1]", "1,\"reason\":\"whim\""),
+            ("[1]", "1,\"oldest_observed_at\":\"today\""),
+            ("[1]", "1,\"newest_observed_at\":5"),
+            ("[1]", "1,\"coordinator\":7"),
+            ("[1]", "1,\"lease\":-1"),
+            ("[1]", "1,\"outcome\":5"),
+            ("\"previous\":null", "\"previous\":{\"sequence\":1}"),
         ] {
             assert_eq!(read(&record.replacen(part, other, 1)), None, "{part} {other}");
         }

@@ -119,8 +119,8 @@ pub struct Record {
     /// The sequence of the lease under which it did.
     #[serde(default)]
     pub lease: u64,
-    /// How the round ended, with its evidence; `None` if that was too long to be stored.
-    #[serde(default)]
+    /// How the round ended, with its evidence; `None` if that was too long to be stored, or is none.
+    #[serde(default, deserialize_with = "round_outcome")]
     pub outcome: Option<RoundOutcome>,
 }
 
@@ -181,11 +181,10 @@ impl Body for RoundOutcome {
     }
 }
 
-impl<'de> Deserialize<'de> for RoundOutcome {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let json = Box::<RawValue>::deserialize(deserializer)?;
-        Self::read(json.get()).map_err(D::Error::custom)
-    }
+/// An outcome, unless somebody else has written it: one strange record does not hide the others.
+fn round_outcome<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RoundOutcome>, D::Error> {
+    let json = Option::<Box<RawValue>>::deserialize(deserializer)?;
+    Ok(json.and_then(|json| RoundOutcome::read(json.get()).ok()))
 }
 
 /// Records, each with its own text.

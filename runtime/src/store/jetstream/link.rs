@@ -28,8 +28,8 @@ pub(super) enum Silence {
     /// The question is too large and was not sent.
     #[error("{0}")]
     TooLarge(String),
-    /// Nobody listens. In a cluster, this may pass.
-    #[error("no JetStream server listens to {0}")]
+    /// Nobody listens: there is no JetStream, or a stream was removed. In a cluster, this may pass.
+    #[error("no JetStream server listens to {0}; its stream may be gone")]
     NoResponders(String),
     /// The connection was lost before an answer came.
     #[error("the connection to NATS was lost")]
