@@ -31,7 +31,7 @@ const PEERS_WITHIN: Duration = Duration::from_secs(30);
 pub(crate) type Kept = Stored<LateStore<AnyStore>>;
 
 /// What a coordinator keeps, if it keeps anything, and what opens it: that ends only if it cannot be used, with the reason.
-/// Nobody waits for a store that cannot be reached: the coordinator does without it as long.
+/// Nobody waits for a store that cannot be reached: until then, the coordinator works without it.
 ///
 /// # Errors
 /// An unusable feed file.

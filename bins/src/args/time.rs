@@ -55,14 +55,17 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 
 /// How long a store keeps something.
 pub(super) fn kept(text: &str) -> Result<Duration, String> {
-    let time = duration(text)?;
-    if time < SHORTEST_KEPT { Err("the shortest time is 100ms".to_owned()) } else { Ok(time) }
+    at_least(SHORTEST_KEPT, text)
 }
 
 /// The interval of a watch.
 pub(super) fn interval(text: &str) -> Result<Duration, String> {
+    at_least(SHORTEST_INTERVAL, text)
+}
+
+fn at_least(shortest: Duration, text: &str) -> Result<Duration, String> {
     let time = duration(text)?;
-    if time < SHORTEST_INTERVAL { Err("the shortest time is 10ms".to_owned()) } else { Ok(time) }
+    if time < shortest { Err(format!("the shortest time is {}ms", shortest.as_millis())) } else { Ok(time) }
 }
 
 /// A time with its unit, or a number of milliseconds: at least 1 ms, at most 30 days.

@@ -162,8 +162,7 @@ impl Feed {
             && head.round > self.last_number()
         {
             self.give_up(context);
-            let is_report = head.report.as_ref().is_some_and(|report| report.round == head.round);
-            self.due = context.now.after(self.interval(is_report).saturating_sub(*ended_ago));
+            self.due = context.now.after(self.interval(head.is_report()).saturating_sub(*ended_ago));
             self.head = Some((head.clone(), Since { at: context.now, before: *reported_ago }));
         }
     }

@@ -74,6 +74,13 @@ pub struct Head {
     pub report: Option<Report>,
 }
 
+impl Head {
+    /// Whether the record is a report.
+    pub fn is_report(&self) -> bool {
+        self.report.as_ref().is_some_and(|report| report.round == self.round)
+    }
+}
+
 impl Record {
     /// The report that stands after this record.
     pub fn report(&self) -> Option<Report> {

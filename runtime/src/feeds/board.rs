@@ -178,7 +178,7 @@ impl Board {
             let is_later = latest.newest.as_ref().is_none_or(|newest| newest.head.round < record.head.round);
             let newest = if is_later { Some(record.clone()) } else { latest.newest.clone() };
             let mut shown = Latest { newest, ..latest.clone() };
-            let stands = record.is_report && shown.missing() == Some(record.head.round);
+            let stands = record.head.is_report() && shown.missing() == Some(record.head.round);
             if stands {
                 shown.report = Some(record.clone());
             }

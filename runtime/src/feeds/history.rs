@@ -152,9 +152,9 @@ impl<S: Store> History for StoredHistory<S> {
             for _ in 0..MAX_STEPS {
                 let Some(record) = candidate else { break };
                 candidate = match (record.previous, &record.head.report) {
-                    _ if record.is_report && record.answered_at <= time => return Ok(Some(record)),
+                    _ if record.head.is_report() && record.answered_at <= time => return Ok(Some(record)),
                     // It names the report before it.
-                    (_, Some(report)) if !record.is_report => record_of(store, feed, report.round).await?,
+                    (_, Some(report)) if !record.head.is_report() => record_of(store, feed, report.round).await?,
                     (Some(previous), Some(_)) => {
                         let entry = store.get(Log::Feeds, previous).await?;
                         entry.and_then(|entry| decode_record(feed, entry.sequence, &entry.body))

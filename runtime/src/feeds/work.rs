@@ -178,7 +178,9 @@ impl<S: Store> Tools<S> {
     /// Finds what readers miss of a feed: the record of a report, or else the newest record.
     pub(super) async fn look(self: Arc<Self>, feed: FeedName, report: Option<u64>) -> Sought {
         let found = match report {
-            Some(round) => record_of(&self.store, &feed, round).await.map(|it| it.filter(|record| record.is_report)),
+            Some(round) => {
+                record_of(&self.store, &feed, round).await.map(|it| it.filter(|record| record.head.is_report()))
+            }
             None => newest(&self.store, &feed).await.map(|(_, record)| record),
         };
         if let Err(error) = &found {

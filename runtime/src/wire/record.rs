@@ -155,8 +155,6 @@ fn json(value: &Value) -> JsonValue<'_> {
 pub struct StoredRecord {
     /// What the next record needs of it.
     pub head: Head,
-    /// Whether it is a report.
-    pub is_report: bool,
     /// The status of its answer, or its error.
     pub status: Arc<str>,
     /// When its round ended.
@@ -167,8 +165,7 @@ pub struct StoredRecord {
     pub body: Bytes,
 }
 
-/// A record, whoever wrote it. What readers of records expect of a member is checked, even if the next round needs none of
-/// it.
+/// A record, whoever wrote it. The members that only readers use are here so that their types are checked.
 #[derive(Deserialize)]
 struct RecordIn<'a> {
     feed: &'a str,
@@ -241,7 +238,6 @@ pub fn decode_record(feed: &FeedName, sequence: u64, body: &Bytes) -> Option<Sto
     let digest = digest(&SHA256, body).as_ref().try_into().ok()?;
     Some(StoredRecord {
         head: Head { link: Link { sequence, digest }, round: record.round, report },
-        is_report: record.value.is_some(),
         status: record.status.into(),
         answered_at,
         previous: record.previous.map(|link| link.sequence),
@@ -288,7 +284,7 @@ mod tests {
         let stored = decode_record(&feed(), 71, &body).expect("a record");
         assert_eq!(stored.head.report, record.last_report);
         assert_eq!((stored.head.round, stored.head.link.sequence, stored.previous), (8, 71, Some(70)));
-        assert!(!stored.is_report);
+        assert!(!stored.head.is_report());
         assert_eq!(stored.answered_at, record.outcome.answered_at);
         assert_eq!(stored.head.link.digest, *digest(&SHA256, &body).as_ref());
         let text = std::str::from_utf8(&body).expect("a text");

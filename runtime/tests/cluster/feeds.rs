@@ -47,7 +47,8 @@ async fn fill(store: &MemoryStore, failures: u64) {
     for round in 2..2 + failures {
         let failed = json!({
             "feed": FEED, "round": round, "value": null, "status": "insufficient_responses",
-            "answered_at": "2026-11-30T08:00:01Z", "last_report": report, "previous": {"sequence": before, "sha256": "0".repeat(64)},
+            "answered_at": "2026-11-30T08:00:01Z", "last_report": report,
+            "previous": {"sequence": before, "sha256": "0".repeat(64)},
         });
         before = write(store, failed.to_string()).await;
     }

@@ -24,12 +24,18 @@ const WITHIN: Duration = Duration::from_secs(20);
 /// What an acknowledgement contains, whatever the version of the server.
 const ACKNOWLEDGEMENT: &str = r#""stream":"oracle-feeds""#;
 
+/// A server, and a store that reaches it through a proxy.
+async fn behind_a_proxy() -> (JetStreamHarness, Proxy, JetStream) {
+    let harness = JetStreamHarness::start();
+    let proxy = Proxy::start(harness.server.port()).await;
+    let store = JetStream::open(NatsConfig::new(proxy.url()), Settings::default()).await.expect("it has JetStream");
+    (harness, proxy, store)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_entry_whose_acknowledgement_is_lost_on_the_way_is_stored_once() {
     bounded(async || {
-        let harness = JetStreamHarness::start();
-        let proxy = Proxy::start(harness.server.port()).await;
-        let store = JetStream::open(NatsConfig::new(proxy.url()), Settings::default()).await.expect("it has JetStream");
+        let (_harness, proxy, store) = behind_a_proxy().await;
         let name = key("a");
         proxy.break_at(ACKNOWLEDGEMENT);
         let unclear = append(&store, Log::Feeds, &name, 0, "first").await;
@@ -82,9 +88,7 @@ async fn what_is_stored_and_watched_outlives_the_server() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_is_silent_is_not_waited_for() {
     bounded(async || {
-        let harness = JetStreamHarness::start();
-        let proxy = Proxy::start(harness.server.port()).await;
-        let store = JetStream::open(NatsConfig::new(proxy.url()), Settings::default()).await.expect("it has JetStream");
+        let (_harness, proxy, store) = behind_a_proxy().await;
         let name = key("a");
         append_as(&store, Log::Feeds, &name, "first").await;
         // No answer comes to a question that is lost.

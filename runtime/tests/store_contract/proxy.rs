@@ -1,6 +1,7 @@
 //! A proxy before a NATS server that breaks the connection in the place of one message of the server, or loses one of
 //! the client.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -70,22 +71,18 @@ impl Proxy {
 
 async fn carry(client: TcpStream, server: TcpStream, breaks: Fault, loses: Fault) {
     let ((client_read, client_write), (server_read, server_write)) = (client.into_split(), server.into_split());
-    let up = tokio::spawn(copy(client_read, server_write, move |chunk| !loses.meets(chunk), |_| false));
-    copy(server_read, client_write, |_| true, |chunk| breaks.meets(chunk)).await;
+    let up = tokio::spawn(copy(client_read, server_write, loses, ControlFlow::Continue(())));
+    copy(server_read, client_write, breaks, ControlFlow::Break(())).await;
     up.abort();
 }
 
-/// Copies what is kept, until something ends it.
-async fn copy(
-    mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
-    keeps: impl Fn(&[u8]) -> bool,
-    ends: impl Fn(&[u8]) -> bool,
-) {
+/// Copies all but the message of the fault, and goes on or ends there.
+async fn copy(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, fault: Fault, then: ControlFlow<()>) {
     let mut buffer = vec![0; 1 << 16];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         let chunk = &buffer[..read];
-        if ends(chunk) || keeps(chunk) && to.write_all(chunk).await.is_err() {
+        let ends = if fault.meets(chunk) { then.is_break() } else { to.write_all(chunk).await.is_err() };
+        if ends {
             break;
         }
     }

@@ -31,7 +31,7 @@ const BATCH: usize = 256;
 const BARRIER_TTL: u64 = 30;
 /// The status that ends an answer of several messages.
 const NO_CONTENT: u16 = 204;
-/// After how long a silence a barrier is written again, or another replica is asked.
+/// How long an answer may take before a barrier is written again, or another replica is asked.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// The pause before a replica that is behind is asked again.
 const PAUSE: Duration = Duration::from_millis(5);
